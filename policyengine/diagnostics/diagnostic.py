@@ -1,0 +1,88 @@
+"""Describe one problem as data: code, message, where, and what to do about it.
+
+Nothing here prints; `render.py` and `export.py` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from attrs import field, frozen
+
+from policyengine.diagnostics.source import Source, Span
+
+
+class Severity(Enum):
+    """How bad it is: an error keeps a policy set from loading, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@frozen
+class Label:
+    """A place in the text and, for a secondary place, what it has to do with the problem."""
+
+    span: Span
+    text: str = ""
+
+
+@frozen
+class Diagnostic:
+    """One problem of a policy.
+
+    *message* says in one sentence what is wrong (lower case, no full stop, the author's words in
+    backticks); *help* says what to do, and is empty unless it is right. The first label is where
+    the problem is, the others are places that explain it.
+    """
+
+    code: str
+    message: str
+    labels: tuple[Label, ...]
+    help: str = ""
+    severity: Severity = Severity.ERROR
+
+    @property
+    def span(self) -> Span:
+        """The place that the problem is at."""
+        return self.labels[0].span
+
+
+def error(code: str, span: Span, message: str, help: str = "", *also: Label) -> Diagnostic:
+    """Make an error at *span*."""
+    return Diagnostic(code, message, (Label(span), *also), help)
+
+
+def warning(code: str, span: Span, message: str, help: str = "", *also: Label) -> Diagnostic:
+    """Make a warning at *span*."""
+    return Diagnostic(code, message, (Label(span), *also), help, Severity.WARNING)
+
+
+MOST_SHOWN = 100
+"""How many diagnostics one run reports; what is beyond helps nobody."""
+
+
+@frozen
+class Diagnostics:
+    """What a run found: at most `MOST_SHOWN` in the order of the text, and the sources they are in."""
+
+    items: tuple[Diagnostic, ...]
+    sources: Mapping[str, Source] = field(repr=False)
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, items: Iterable[Diagnostic], sources: Mapping[str, Source]) -> Diagnostics:
+        """Sort by place, drop repeats, and keep the first `MOST_SHOWN` (errors before warnings)."""
+        unique = {(d.code, d.span.file, d.span.start, d.span.end, d.message): d for d in items}
+        by_weight = sorted(
+            unique.values(),
+            key=lambda d: (d.severity is not Severity.ERROR, d.span.file, d.span.start, d.code),
+        )
+        shown = sorted(by_weight[:MOST_SHOWN], key=lambda d: (d.span.file, d.span.start, d.code))
+        return cls(tuple(shown), sources, len(by_weight) - len(shown))
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """Those that keep the policy set from loading."""
+        return tuple(d for d in self.items if d.severity is Severity.ERROR)

@@ -1,0 +1,52 @@
+"""Hold policy text and point into it: sources, spans, and the line and column of an offset."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+
+from attrs import field, frozen
+
+
+@frozen(slots=False)
+class Source:
+    """A named piece of policy text.
+
+    *name* is what diagnostics print (a path as the user gave it); *text* is decoded, without a
+    byte-order mark. Line ends are left as they are, so that offsets fit the file.
+    """
+
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(i + 1 for i, c in enumerate(self.text) if c == "\n")]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Return the 1-based line and column (in code points) of *offset*."""
+        offset = max(0, min(offset, len(self.text)))
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """Return the text of the 1-based line *number*, without its line end."""
+        start = self._line_starts[number - 1]
+        end = self._line_starts[number] if number < len(self._line_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+
+@frozen
+class Span:
+    """A half-open range of code points [start, end) of the source called *file*."""
+
+    file: str
+    start: int
+    end: int
+
+    def to(self, other: Span) -> Span:
+        """Return the span from the start of this one to the end of *other*."""
+        return Span(self.file, self.start, other.end)
+
+
+NOWHERE = Span("", 0, 0)

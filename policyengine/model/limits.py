@@ -1,0 +1,44 @@
+"""Bound what a stranger may hand us: sizes, depths and costs, documented in docs/embedding.md."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Limits:
+    """How much is too much; every limit can be set by the integrator.
+
+    The cost of an expression is counted in elementary steps with each set at *set_size*, so a
+    larger *set_size* makes the checker refuse more.
+    """
+
+    source_size: int = 8_000_000
+    """Code points in one policy file."""
+    sources: int = 100_000
+    """Files in one policy set."""
+    nesting: int = 100
+    """Levels of brackets, operators or conditions inside one another in a policy file."""
+    expression_size: int = 10_000
+    """Nodes of one rule's conditions, definitions inlined."""
+    expression_cost: int = 10_000_000
+    """Steps of one rule's conditions, definitions inlined and sets at their limit."""
+    set_size: int = 1_000
+    """Elements of one set in a request."""
+    string_size: int = 100_000
+    """Code points of one string in a request."""
+    entities: int = 10_000
+    """Entities that one request brings along."""
+    document_size: int = 10_000_000
+    """Bytes of one request as JSON."""
+    document_depth: int = 32
+    """Levels of arrays and objects inside one another in a request as JSON."""
+    problems: int = 100
+    """Problems reported of one request."""
+
+
+DIGITS = 18
+"""Most digits of an `int` or a `decimal` at the door (the fraction's four included)."""
+
+DECIMAL_PLACES = 4
+"""Fractional digits of a `decimal`."""

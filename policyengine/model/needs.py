@@ -1,0 +1,60 @@
+"""Say what the rules may read of a request: the part of it that must be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+
+@frozen
+class Needs:
+    """What may be read of one value.
+
+    *attributes*: of a record or an entity, by name (`id` is not listed: it is always there);
+    *elements*: of each element of a set; *line*: whether the ancestors of an entity are looked at.
+    An entity of which an attribute or the line is needed must itself be given.
+    """
+
+    attributes: Mapping[str, Needs] = field(factory=dict)
+    elements: Needs | None = None
+    line: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.attributes or self.elements or self.line)
+
+    def __or__(self, other: Needs) -> Needs:
+        if not self:
+            return other
+        if not other:
+            return self
+        attributes = dict(self.attributes)
+        for name, needs in other.attributes.items():
+            attributes[name] = attributes[name] | needs if name in attributes else needs
+        elements = (
+            self.elements | other.elements
+            if self.elements is not None and other.elements is not None
+            else self.elements
+            if other.elements is None
+            else other.elements
+        )
+        return Needs(attributes, elements, self.line or other.line)
+
+
+NOTHING = Needs()
+
+
+@frozen
+class RequestNeeds:
+    """What may be read of a request's subject, resource and context."""
+
+    subject: Needs = NOTHING
+    resource: Needs = NOTHING
+    context: Needs = NOTHING
+
+    def __or__(self, other: RequestNeeds) -> RequestNeeds:
+        return RequestNeeds(
+            self.subject | other.subject,
+            self.resource | other.resource,
+            self.context | other.context,
+        )

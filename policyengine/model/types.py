@@ -1,0 +1,214 @@
+"""Name the types that values may have, and the vocabulary that a policy set declares.
+
+What the checker reasons with, what requests are validated against, and what values are shown by.
+Types are immutable and compare by what they are; enumerations, levels and taxonomies also by the
+name and package that declared them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+
+@frozen
+class Primitive:
+    """A type with no parts."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BOOL = Primitive("bool")
+INT = Primitive("int")
+DECIMAL = Primitive("decimal")
+STRING = Primitive("string")
+DATETIME = Primitive("datetime")
+DURATION = Primitive("duration")
+IP = Primitive("ip")
+
+PRIMITIVES: Mapping[str, Primitive] = {
+    t.name: t for t in (BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, IP)
+}
+
+
+@frozen
+class EnumType:
+    """A closed list of names; a value is one of *members*, a `str`."""
+
+    name: str
+    package: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@frozen
+class LevelsType:
+    """A total order; a value is the position of its name in *members*, an `int`, lowest 0."""
+
+    name: str
+    package: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@frozen(slots=False)
+class TaxonomyType:
+    """A tree of terms; a value is the name of one, a `str`.
+
+    *parents* pairs each term, in written order, with the term above it (None at the top).
+    """
+
+    name: str
+    package: str
+    parents: tuple[tuple[str, str | None], ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @cached_property
+    def members(self) -> tuple[str, ...]:
+        """All terms, in written order."""
+        return tuple(term for term, _ in self.parents)
+
+    @cached_property
+    def above(self) -> Mapping[str, frozenset[str]]:
+        """Of each term: itself and all terms that it lies below."""
+        above: dict[str, frozenset[str]] = {}
+        for term, parent in self.parents:
+            above[term] = frozenset({term}) | (above[parent] if parent else frozenset())
+        return above
+
+    @cached_property
+    def below(self) -> Mapping[str, frozenset[str]]:
+        """Of each term: itself and all terms that lie below it."""
+        below: dict[str, set[str]] = {term: set() for term in self.members}
+        for term, line in self.above.items():
+            for over in line:
+                below[over].add(term)
+        return {term: frozenset(terms) for term, terms in below.items()}
+
+
+@frozen
+class EntityRefType:
+    """A reference to an entity of the type called *name*; a value is its id, a `str`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@frozen
+class SetType:
+    """A set; a value is a `frozenset` of the element type's values."""
+
+    element: Type
+
+    def __str__(self) -> str:
+        return f"set<{self.element}>"
+
+
+@frozen
+class Attribute:
+    """A named part of a record, an entity or a context."""
+
+    name: str
+    type: Type
+    optional: bool = False
+    private: bool = False
+
+
+@frozen(slots=False)
+class RecordType:
+    """Named parts; a value is an instance of the class that `model.records` makes for the type."""
+
+    attributes: tuple[Attribute, ...]
+
+    def __str__(self) -> str:
+        parts = (f"{a.name}{'?' * a.optional}: {a.type}" for a in self.attributes)
+        return "{" + ", ".join(parts) + "}"
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Attribute]:
+        """The attributes by name."""
+        return {a.name: a for a in self.attributes}
+
+
+Type: TypeAlias = (
+    Primitive | EnumType | LevelsType | TaxonomyType | EntityRefType | SetType | RecordType
+)
+
+
+@frozen(slots=False)
+class EntityType:
+    """A declared sort of entity. *parents* names the entity types that it may lie in."""
+
+    name: str
+    parents: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Attribute]:
+        """The attributes by name (without `id`, which every entity has)."""
+        return {a.name: a for a in self.attributes}
+
+
+@frozen(slots=False)
+class ActionType:
+    """What may be done, by whom, on what.
+
+    *groups*: every group and action that it is in, near or far, itself excluded. *subjects*,
+    *resources*: names of entity types. *context*: what a request must bring along. *constants*:
+    the `having` values in canonical form by name; *constant_types* their types (an optional
+    constant that was left out has a type and no value).
+    """
+
+    name: str
+    groups: frozenset[str]
+    subjects: tuple[str, ...]
+    resources: tuple[str, ...]
+    context: RecordType
+    constant_types: RecordType
+    constants: Mapping[str, object] = field(eq=False)
+
+
+@frozen
+class GateType:
+    """One question that must be answered yes."""
+
+    name: str
+    question: str
+    is_field: bool
+    package: str
+
+
+@frozen
+class ObligationType:
+    """Something owed by whoever was allowed."""
+
+    name: str
+    parameters: tuple[Attribute, ...]
+
+
+@frozen
+class Schema:
+    """Everything that requests are validated against, by name.
+
+    Names of entities, actions, gates and obligations go over the wire, so they are unique over
+    the whole set, whatever package declares them.
+    """
+
+    entities: Mapping[str, EntityType]
+    actions: Mapping[str, ActionType]
+    gates: Mapping[str, GateType]
+    obligations: Mapping[str, ObligationType]

@@ -1,0 +1,198 @@
+"""Hold what the checker established: the schema, and each rule with its names and types settled.
+
+The trees stay as parsed; what was learnt of a node is in a `Typing`, a table keyed by the node's
+identity. A rule has one `Typing` for each (action, subject type, resource type) that it covers,
+shared where the types are the same. Both the reference interpreter and the compiler start here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.types import Schema, Type
+from policyengine.syntax import nodes
+
+TargetKey: TypeAlias = tuple[str, str, str]
+"""(action, subject type, resource type): what one decision function is made for."""
+
+
+@frozen
+class Variable:
+    """A name that stands for a value of the request or of a scope around it.
+
+    *name* is `subject`, `resource`, `context`, `action`, `now`, a definition's parameter or a
+    quantifier's variable (no two scopes around one node share a name). `action` stands for a
+    record of `name` (a string) and the `having` constants.
+    """
+
+    name: str
+
+
+@frozen
+class Value:
+    """A name or literal that stands for a known value in canonical form: a constant, an enumerator."""
+
+    type: Type
+    value: object
+
+
+@frozen
+class Size:
+    """The built-in `size(set)`."""
+
+
+@frozen(eq=False)
+class Definition:
+    """A checked `define`; its parameters have one type each, so it has one typing."""
+
+    name: str
+    package: str
+    parameters: tuple[str, ...]
+    body: nodes.Expr
+    typing: Typing
+    result: Type
+
+
+Binding: TypeAlias = Variable | Value | Size | Definition
+
+
+@frozen(eq=False)
+class Typing:
+    """What the checker learnt of the nodes of one expression or rule, by `id(node)`.
+
+    *types* has the type of every expression node. *bindings* says what a `Name` stands for, what
+    a `Call` calls, and the value of each `Literal`, of an `Attr` that is `Tier.basic` or
+    `package.constant`, and of a `SetDisplay` or `RecordDisplay` that is constant all through:
+    **look in `bindings` first**; a node found there as a `Value` needs no evaluation.
+    """
+
+    types: Mapping[int, Type]
+    bindings: Mapping[int, Binding]
+
+    def type_of(self, node: nodes.Node) -> Type:
+        """The type of an expression node."""
+        return self.types[id(node)]
+
+    def binding_of(self, node: nodes.Node) -> Binding | None:
+        """What the node stands for, if it is a name, a call or a constant."""
+        return self.bindings.get(id(node))
+
+
+@frozen
+class Conjunct:
+    """One condition of a rule that must be *wanted*: `when a and b` gives two with True, `unless c`
+    one with False. In written order over all clauses."""
+
+    expr: nodes.Expr
+    wanted: bool
+
+
+@frozen(eq=False)
+class CheckedRule:
+    """A rule, ready to be evaluated.
+
+    *id* is `gate.rule`. The rule exists at the moments [*valid_from*, *valid_until*), in
+    microseconds since 1970 UTC, None for no bound. *fields* is None where nothing was written (a
+    permit then exposes nothing), else the names, `all` already spelled out for each resource type.
+    *sentences*: for a permit, one text for each conjunct that says why it is false; used where no
+    `otherwise` is written. Its expressions are nodes of the rule, so the same typing covers them.
+    *needs* is what evaluating the rule, its texts and its obligations may read, by target.
+    """
+
+    id: str
+    gate: str
+    name: str
+    effect: str
+    advisory: bool
+    waivable: bool
+    valid_from: int | None
+    valid_until: int | None
+    conjuncts: tuple[Conjunct, ...]
+    because: nodes.Template | None
+    otherwise: nodes.Template | None
+    refer: nodes.Template | None
+    cites: str
+    fields: Mapping[str, frozenset[str]] | None
+    obligations: tuple[nodes.Call, ...]
+    sentences: tuple[nodes.Template, ...]
+    node: nodes.Rule
+    typings: Mapping[TargetKey, Typing]
+    needs: Mapping[TargetKey, RequestNeeds]
+
+    def in_force(self, now: int) -> bool:
+        """Whether the rule exists at *now*."""
+        return (self.valid_from is None or self.valid_from <= now) and (
+            self.valid_until is None or now < self.valid_until
+        )
+
+
+@frozen
+class Waiver:
+    """Stands in for the conditions of *rule* (an id) for one subject before the moment *until*."""
+
+    name: str
+    rule: str
+    subject_type: str
+    subject_id: str
+    until: int
+    ticket: str
+    approved_by: str
+    span: nodes.Span
+
+
+@frozen(eq=False)
+class Invariant:
+    """A promise: the covered actions are never allowed unless the conjuncts fail.
+
+    `never allow T unless c` gives the conjunct (c, False): it is broken when a request is allowed
+    and every conjunct has its wanted value.
+    """
+
+    name: str
+    conjuncts: tuple[Conjunct, ...]
+    typings: Mapping[TargetKey, Typing]
+    needs: Mapping[TargetKey, RequestNeeds]
+    node: nodes.InvariantDecl
+
+
+@frozen(eq=False)
+class CheckedTest:
+    """A `test` block; *typing* covers all its expressions, those of nested entities included."""
+
+    __test__ = False
+
+    title: str
+    node: nodes.TestDecl
+    typing: Typing
+
+
+@frozen(eq=False)
+class CheckedSet:
+    """A policy set without errors. *rules* are sorted by gate, then name; *waivers* by name."""
+
+    schema: Schema
+    rules: tuple[CheckedRule, ...]
+    waivers: tuple[Waiver, ...]
+    invariants: tuple[Invariant, ...]
+    tests: tuple[CheckedTest, ...]
+    digest: str
+    sources: Mapping[str, Source] = field(repr=False)
+    by_target: Mapping[TargetKey, tuple[CheckedRule, ...]] = field(repr=False)
+
+    def rules_for(self, target: TargetKey) -> tuple[CheckedRule, ...]:
+        """The rules that cover *target*, sorted by gate, then name; advisory ones included."""
+        return self.by_target.get(target, ())
+
+    def needs(self, target: TargetKey) -> RequestNeeds:
+        """What a request for *target* must give: what its rules may read, advisory ones aside."""
+        needs = RequestNeeds()
+        for rule in self.rules_for(target):
+            if not rule.advisory:
+                needs |= rule.needs[target]
+        return needs
+
