@@ -1,0 +1,573 @@
+"""Build the syntax tree from Lark's: one method for each rule of the grammar.
+
+Lark's tree is walked bottom-up without recursion, so depth is no danger here; `parser.py` has
+checked it before. A value that cannot be read (a date that does not exist) is reported in
+`problems` and stands in the tree as a harmless one, so that the rest can be reported as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from lark import Token, Transformer_NonRecursive, Tree
+from lark.tree import Meta
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Span
+from policyengine.model import values
+from policyengine.model.limits import DIGITS
+from policyengine.syntax import nodes
+from policyengine.syntax.grammar import reserved_words
+
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
+
+
+class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
+    """Builds the nodes of one file.
+
+    *offset* is added to every position: the place of an interpolated expression in its file.
+    *parse_expression* gives Lark's tree for such an expression, or a diagnostic.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        parse_expression: Callable[[str, int], Tree[Token] | Diagnostic],
+        offset: int = 0,
+    ) -> None:
+        super().__init__(visit_tokens=False)
+        self.file = file
+        self.offset = offset
+        self.parse_expression = parse_expression
+        self.problems: list[Diagnostic] = []
+        self.reserved: list[nodes.Ident] = []
+
+    def _call_userfunc(self, tree: Tree[Any], new_children: Any = None) -> Any:
+        children = tree.children if new_children is None else new_children
+        method = getattr(self, tree.data if tree.data not in _RENAMED else f"{tree.data}_")
+        return method(self._span(tree.meta), list(children))
+
+    def _span(self, meta: Meta) -> Span:
+        if meta.empty:  # a rule that matched nothing, as the parameters of `f()`
+            return Span(self.file, self.offset, self.offset)
+        return Span(self.file, meta.start_pos + self.offset, meta.end_pos + self.offset)
+
+    def _token_span(self, token: Token) -> Span:
+        assert token.start_pos is not None and token.end_pos is not None
+        return Span(self.file, token.start_pos + self.offset, token.end_pos + self.offset)
+
+    def _report(self, code: str, span: Span, message: str, help: str = "") -> None:
+        self.problems.append(error(code, span, message, help))
+
+    # ---- names, strings, small parts ----------------------------------------------------
+
+    def name(self, span: Span, children: list[Any]) -> nodes.Ident:
+        ident = nodes.Ident(str(children[0]), span=span)
+        if ident.name in reserved_words():
+            self.reserved.append(ident)
+        return ident
+
+    key = name
+
+    def ref(self, span: Span, children: list[Any]) -> nodes.Ident:
+        first, second = children
+        if second is None:
+            return self.name(span, [first])
+        return nodes.Ident(str(second), str(first), span=span)
+
+    def quoted_name(self, span: Span, children: list[Any]) -> nodes.Ident:
+        return nodes.Ident(self._unquote(children[0]), span=span)
+
+    def names(self, span: Span, children: list[Any]) -> tuple[nodes.Ident, ...]:
+        return tuple(children)
+
+    refs = names
+
+    def name_set(self, span: Span, children: list[Any]) -> tuple[nodes.Ident, ...]:
+        return children[0] or ()
+
+    def _unquote(self, token: Token, keep: str = "") -> str:
+        """Return the text of a string; escapes of the characters in *keep* stay as they are."""
+
+        def one(found: re.Match[str]) -> str:
+            code, character = found[1], found[2]
+            if code is not None:
+                return self._code_point(int(code, 16), token, found.start())
+            if character in keep:
+                return found[0]
+            if character in _ESCAPES:
+                return _ESCAPES[character]
+            at = self._token_span(token).start + 1 + found.start()
+            self._report(
+                "PE123",
+                Span(self.file, at, at + 2),
+                f"`\\{character}` is no escape",
+                'an escape is `\\"`, `\\\\`, `\\n`, `\\t` or `\\u` with four hexadecimal digits',
+            )
+            return ""
+
+        body = str(token)[1:-1]
+        return _ESCAPE.sub(one, body) if "\\" in body else body
+
+    def _code_point(self, code: int, token: Token, at: int) -> str:
+        start = self._token_span(token).start + 1 + at
+        if code < 0x20 and chr(code) not in "\n\t" or 0xD800 <= code <= 0xDFFF:
+            self._report(
+                "PE123", Span(self.file, start, start + 6), f"U+{code:04X} may not stand in a string"
+            )
+            return ""
+        return chr(code)
+
+    def _value(self, read: Callable[[str], object], text: str, span: Span, instead: object) -> object:
+        try:
+            return read(text)
+        except ValueError as problem:
+            self._report("PE120", span, str(problem))
+            return instead
+
+    # ---- types --------------------------------------------------------------------------
+
+    def named_type(self, span: Span, children: list[Any]) -> nodes.NamedType:
+        return nodes.NamedType(children[0], span=span)
+
+    def set_type(self, span: Span, children: list[Any]) -> nodes.SetOf:
+        return nodes.SetOf(children[0], span=span)
+
+    def record_type(self, span: Span, children: list[Any]) -> nodes.RecordOf:
+        return nodes.RecordOf(children[0], span=span)
+
+    def attributes(self, span: Span, children: list[Any]) -> tuple[nodes.AttributeDecl, ...]:
+        return tuple(children)
+
+    def attribute(self, span: Span, children: list[Any]) -> nodes.AttributeDecl:
+        name, optional, private, type_ = children
+        return nodes.AttributeDecl(name, type_, optional is not None, private is not None, span=span)
+
+    def parameter(self, span: Span, children: list[Any]) -> nodes.Parameter:
+        return nodes.Parameter(*children, span=span)
+
+    def parameters(self, span: Span, children: list[Any]) -> tuple[nodes.Parameter, ...]:
+        return tuple(c for c in children if c is not None)
+
+    # ---- vocabulary ---------------------------------------------------------------------
+
+    def package(self, span: Span, children: list[Any]) -> nodes.Ident:
+        return children[0]  # type: ignore[no-any-return]
+
+    def import_(self, span: Span, children: list[Any]) -> nodes.Import:
+        return nodes.Import(children[0], span=span)
+
+    def levels(self, span: Span, children: list[Any]) -> nodes.LevelsDecl:
+        return nodes.LevelsDecl(children[0], tuple(children[1:]), span=span)
+
+    def enum(self, span: Span, children: list[Any]) -> nodes.EnumDecl:
+        return nodes.EnumDecl(children[0], tuple(children[1:]), span=span)
+
+    def taxonomy(self, span: Span, children: list[Any]) -> nodes.TaxonomyDecl:
+        return nodes.TaxonomyDecl(children[0], tuple(children[1:]), span=span)
+
+    def term(self, span: Span, children: list[Any]) -> nodes.Term:
+        return nodes.Term(children[0], tuple(c for c in children[1:] if c is not None), span=span)
+
+    def entity(self, span: Span, children: list[Any]) -> nodes.EntityDecl:
+        name, parents, attributes = children
+        return nodes.EntityDecl(name, parents or (), attributes or (), span=span)
+
+    def in_groups(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "groups", span, children[0]
+
+    def by(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "subjects", span, children[0]
+
+    def on(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "resources", span, children[0]
+
+    def with_(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "context", span, children[0]
+
+    def having(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        (braces,) = children
+        if isinstance(braces, nodes.SetDisplay):
+            if braces.items:
+                self._report("PE124", braces.span, "`having` gives each constant as `name: value`")
+            return "constants", span, ()
+        return "constants", span, braces.fields
+
+
+    def having_types(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "constants", span, children[0]
+
+    def _parts(self, parts: list[tuple[str, Span, Any]]) -> dict[str, Any]:
+        """Return the optional parts of a declaration by name, each at most once."""
+        found: dict[str, Any] = {}
+        for what, span, part in parts:
+            if what in found:
+                word = _PART_WORDS[what]
+                self._report("PE122", span, f"`{word}` is written twice", f"write one `{word}`")
+            else:
+                found[what] = part
+        return found
+
+    def group(self, span: Span, children: list[Any]) -> nodes.GroupDecl:
+        return nodes.GroupDecl(children[0], **self._parts(children[1:]), span=span)
+
+    def action(self, span: Span, children: list[Any]) -> nodes.ActionDecl:
+        return nodes.ActionDecl(children[0], **self._parts(children[1:]), span=span)
+
+    def obligation(self, span: Span, children: list[Any]) -> nodes.ObligationDecl:
+        return nodes.ObligationDecl(*children, span=span)
+
+    def gate(self, span: Span, children: list[Any]) -> nodes.GateDecl:
+        is_field, name, question = children
+        return nodes.GateDecl(name, self._unquote(question), is_field is not None, span=span)
+
+    def const(self, span: Span, children: list[Any]) -> nodes.ConstDecl:
+        return nodes.ConstDecl(*children, span=span)
+
+    def define(self, span: Span, children: list[Any]) -> nodes.DefineDecl:
+        return nodes.DefineDecl(*children, span=span)
+
+    # ---- rules --------------------------------------------------------------------------
+
+    def gate_block(self, span: Span, children: list[Any]) -> nodes.GateBlock:
+        return nodes.GateBlock(children[0], tuple(children[1:]), span=span)
+
+    def effect(self, span: Span, children: list[Any]) -> str:
+        return str(children[0])
+
+    def rule(self, span: Span, children: list[Any]) -> nodes.Rule:
+        advisory, effect, name, target, *clauses = children
+        return nodes.Rule(effect, name, target, tuple(clauses), advisory is not None, span=span)
+
+    def target(self, span: Span, children: list[Any]) -> nodes.Target:
+        first, *parts = children
+        actions = None if isinstance(first, Token) else first
+        return nodes.Target(actions, **self._parts(parts), span=span)
+
+    def when(self, span: Span, children: list[Any]) -> nodes.When:
+        return nodes.When(children[0], span=span)
+
+    def unless(self, span: Span, children: list[Any]) -> nodes.Unless:
+        return nodes.Unless(children[0], span=span)
+
+    def because(self, span: Span, children: list[Any]) -> nodes.Because:
+        return nodes.Because(children[0], span=span)
+
+    def otherwise(self, span: Span, children: list[Any]) -> nodes.Otherwise:
+        return nodes.Otherwise(children[0], span=span)
+
+    def fields(self, span: Span, children: list[Any]) -> nodes.Fields:
+        (names,) = children
+        return nodes.Fields(None if isinstance(names, Token) else names, span=span)
+
+    def oblige(self, span: Span, children: list[Any]) -> nodes.Oblige:
+        return nodes.Oblige(children[0], span=span)
+
+    def calls(self, span: Span, children: list[Any]) -> tuple[nodes.Call, ...]:
+        return tuple(children)
+
+    def obligation_call(self, span: Span, children: list[Any]) -> nodes.Call:
+        return nodes.Call(children[0], tuple(c for c in children[1:] if c is not None), span=span)
+
+    def refer(self, span: Span, children: list[Any]) -> nodes.Refer:
+        return nodes.Refer(children[0], span=span)
+
+    def cites(self, span: Span, children: list[Any]) -> nodes.Cites:
+        return nodes.Cites(self._unquote(children[0]), span=span)
+
+    def from_(self, span: Span, children: list[Any]) -> nodes.From:
+        return nodes.From(children[0], span=span)
+
+    def until(self, span: Span, children: list[Any]) -> nodes.Until:
+        return nodes.Until(children[0], span=span)
+
+    def waivable(self, span: Span, children: list[Any]) -> nodes.Waivable:
+        return nodes.Waivable(span=span)
+
+    def moment(self, span: Span, children: list[Any]) -> nodes.Literal:
+        return self.literal(span, children)
+
+    def template(self, span: Span, children: list[Any]) -> nodes.Template:
+        """Cut a string at its `{expr}` and parse each."""
+        (token,) = children
+        raw, start = str(token), self._token_span(token).start
+        parts: list[str | nodes.Expr] = []
+        text, i, end = "", 1, len(raw) - 1
+
+        def literal_part(piece: str) -> str:
+            quoted = Token("STRING", f'"{piece}"', start_pos=i - self.offset + start - 1)
+            quoted.end_pos = (quoted.start_pos or 0) + len(quoted)
+            return self._unquote(quoted)
+
+        while i < end:
+            if raw[i] == "\\":
+                text += literal_part(raw[i : i + (6 if raw[i + 1] == "u" else 2)])
+                i += 6 if raw[i + 1] == "u" else 2
+            elif raw.startswith(("{{", "}}"), i):
+                text += raw[i]
+                i += 2
+            elif raw[i] == "}":
+                self._report(
+                    "PE124", Span(self.file, start + i, start + i + 1),
+                    "`}` closes nothing", "write `}}` for a brace in the text",
+                )  # fmt: skip
+                i += 1
+            elif raw[i] == "{":
+                close = _closing_brace(raw, i)
+                if close is None:
+                    self._report(
+                        "PE124", Span(self.file, start + i, start + i + 1),
+                        "`{` is not closed in this text", "write `{{` for a brace in the text",
+                    )  # fmt: skip
+                    break
+                if text:
+                    parts.append(text)
+                    text = ""
+                expr = self._interpolated(raw[i + 1 : close], start + i + 1)
+                if expr is not None:
+                    parts.append(expr)
+                i = close + 1
+            else:
+                text += raw[i]
+                i += 1
+        if text:
+            parts.append(text)
+        return nodes.Template(tuple(parts), span=span)
+
+    def _interpolated(self, text: str, offset: int) -> nodes.Expr | None:
+        if '"' in text:
+            at = offset + text.index('"') - 1
+            self._report(
+                "PE124", Span(self.file, at, at + 2), "a string cannot stand inside `{…}` of a text"
+            )
+            return None
+        tree = self.parse_expression(text, offset)
+        if isinstance(tree, Diagnostic):
+            self.problems.append(tree)
+            return None
+        inner = Builder(self.file, self.parse_expression, offset)
+        expr: nodes.Expr = inner.transform(tree)
+        self.problems += inner.problems
+        self.reserved += inner.reserved
+        return expr
+
+    # ---- exceptions, promises, examples -------------------------------------------------
+
+    def waiver(self, span: Span, children: list[Any]) -> nodes.WaiverDecl:
+        name, rule, subject, *clauses = children
+        return nodes.WaiverDecl(name, rule.gate, rule.rule, subject, tuple(clauses), span=span)
+
+    def ticket(self, span: Span, children: list[Any]) -> nodes.Ticket:
+        return nodes.Ticket(self._unquote(children[0]), span=span)
+
+    def approved_by(self, span: Span, children: list[Any]) -> nodes.ApprovedBy:
+        return nodes.ApprovedBy(self._unquote(children[0]), span=span)
+
+    def rule_ref(self, span: Span, children: list[Any]) -> nodes.RuleRef:
+        first, second = children
+        if second is None:
+            return nodes.RuleRef(None, first, span=span)
+        return nodes.RuleRef(first, second, span=span)
+
+    def entity_name(self, span: Span, children: list[Any]) -> nodes.EntityRef:
+        return nodes.EntityRef(children[0], self._unquote(children[1]), span=span)
+
+    def invariant(self, span: Span, children: list[Any]) -> nodes.InvariantDecl:
+        name, _allow, target, *clauses = children
+        return nodes.InvariantDecl(name, target, tuple(clauses), span=span)
+
+    def test(self, span: Span, children: list[Any]) -> nodes.TestDecl:
+        return nodes.TestDecl(self._unquote(children[0]), tuple(children[1:]), span=span)
+
+    def let(self, span: Span, children: list[Any]) -> nodes.Let:
+        return nodes.Let(*children, span=span)
+
+    def at(self, span: Span, children: list[Any]) -> nodes.At:
+        return nodes.At(children[0], span=span)
+
+    def verdict(self, span: Span, children: list[Any]) -> bool:
+        return bool(children[0] == "allow")
+
+    def with_context(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "context", span, children[0]
+
+    def asking(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "asking", span, children[0]
+
+    def expect(self, span: Span, children: list[Any]) -> nodes.Expect:
+        allow, action, subject, resource, *rest = children
+        parts = self._parts([part for part in rest if isinstance(part, tuple)])
+        clauses = tuple(part for part in rest if not isinstance(part, tuple))
+        return nodes.Expect(allow, action, subject, resource, **parts, clauses=clauses, span=span)
+
+    def expect_rules(self, span: Span, children: list[Any]) -> nodes.ExpectRules:
+        return nodes.ExpectRules(tuple(children), span=span)
+
+    def expect_fields(self, span: Span, children: list[Any]) -> nodes.ExpectFields:
+        return nodes.ExpectFields(children[0], span=span)
+
+    def expect_obligations(self, span: Span, children: list[Any]) -> nodes.ExpectObligations:
+        return nodes.ExpectObligations(children[0], span=span)
+
+    def expect_referrals(self, span: Span, children: list[Any]) -> nodes.ExpectReferrals:
+        return nodes.ExpectReferrals(self._unquote(children[0]), span=span)
+
+    def expect_reason(self, span: Span, children: list[Any]) -> nodes.ExpectReason:
+        return nodes.ExpectReason(self._unquote(children[0]), span=span)
+
+    def expect_cause(self, span: Span, children: list[Any]) -> nodes.ExpectCause:
+        return nodes.ExpectCause(children[0], span=span)
+
+    # ---- expressions --------------------------------------------------------------------
+
+    def expression(self, span: Span, children: list[Any]) -> nodes.Expr:
+        return children[0]  # type: ignore[no-any-return]
+
+    def if_(self, span: Span, children: list[Any]) -> nodes.If:
+        return nodes.If(*children, span=span)
+
+    def quantified(self, span: Span, children: list[Any]) -> nodes.Quantified:
+        kind, variable, over, body = children
+        return nodes.Quantified(str(kind), variable, over, body, span=span)
+
+    def or_(self, span: Span, children: list[Any]) -> nodes.Or:
+        return nodes.Or(tuple(children), span=span)
+
+    def and_(self, span: Span, children: list[Any]) -> nodes.And:
+        return nodes.And(tuple(children), span=span)
+
+    def not_(self, span: Span, children: list[Any]) -> nodes.Not:
+        return nodes.Not(children[0], span=span)
+
+    def operator(self, span: Span, children: list[Any]) -> str:
+        return " ".join(str(token) for token in children)
+
+    def compare(self, span: Span, children: list[Any]) -> nodes.Compare:
+        left, op, right = children
+        return nodes.Compare(op, left, right, span=span)
+
+    def has(self, span: Span, children: list[Any]) -> nodes.Has:
+        return nodes.Has(*children, span=span)
+
+    def like(self, span: Span, children: list[Any]) -> nodes.Like:
+        object_, pattern = children
+        return nodes.Like(object_, self._unquote(pattern, keep="*\\"), span=span)
+
+    def sum(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
+        left, op, right = children
+        return nodes.Arithmetic(str(op), left, right, span=span)
+
+    def product(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
+        return nodes.Arithmetic("*", *children, span=span)
+
+    def negate(self, span: Span, children: list[Any]) -> nodes.Negate:
+        return nodes.Negate(children[1], span=span)
+
+    def variable(self, span: Span, children: list[Any]) -> nodes.Name:
+        name = str(children[0])
+        if name in reserved_words():
+            self.reserved.append(nodes.Ident(name, span=span))
+        return nodes.Name(name, span=span)
+
+    def attr(self, span: Span, children: list[Any]) -> nodes.Attr:
+        return nodes.Attr(*children, span=span)
+
+    def call(self, span: Span, children: list[Any]) -> nodes.Expr:
+        called, *arguments = children
+        match called:
+            case nodes.Name(name):
+                ident = nodes.Ident(name, span=called.span)
+            case nodes.Attr(nodes.Name(package), name):
+                ident = nodes.Ident(name.name, package, span=called.span)
+            case _:
+                self._report(
+                    "PE126", called.span, "this cannot be called",
+                    "a definition or `size` can: `stale(subject)`",
+                )  # fmt: skip
+                return called  # type: ignore[no-any-return]
+        return nodes.Call(ident, tuple(a for a in arguments if a is not None), span=span)
+
+    def literal(self, span: Span, children: list[Any]) -> nodes.Literal:
+        (token,) = children
+        text = str(token)
+        match token.type:
+            case "TRUE" | "FALSE":
+                return nodes.Literal("bool", text == "true", text, span=span)
+            case "INT":
+                return nodes.Literal("int", self._value(_parse_int, text, span, 0), text, span=span)
+            case "DECIMAL":
+                value = self._value(values.parse_decimal, text, span, 0)
+                return nodes.Literal("decimal", value, text, span=span)
+            case "STRING":
+                return nodes.Literal("string", self._unquote(token), text, span=span)
+            case "DATETIME":
+                value = self._value(values.parse_datetime, text, span, 0)
+                return nodes.Literal("datetime", value, text, span=span)
+            case "DURATION":
+                value = self._value(values.parse_duration, text, span, 0)
+                return nodes.Literal("duration", value, text, span=span)
+        raise AssertionError(token.type)
+
+    def ip(self, span: Span, children: list[Any]) -> nodes.Literal:
+        text = self._unquote(children[0])
+        value = self._value(values.parse_ip, text, span, values.Ip(4, 0, 0))
+        return nodes.Literal("ip", value, f"ip {children[0]}", span=span)
+
+    def entity_ref(self, span: Span, children: list[Any]) -> nodes.EntityRef:
+        type_, id_, parents, attributes = children
+        return nodes.EntityRef(type_, self._unquote(id_), attributes, parents, span=span)
+
+    def under(self, span: Span, children: list[Any]) -> tuple[nodes.EntityRef, ...]:
+        return tuple(c for c in children if c is not None)
+
+    def update(self, span: Span, children: list[Any]) -> nodes.Update:
+        return nodes.Update(*children, span=span)
+
+    def braces(self, span: Span, children: list[Any]) -> nodes.SetDisplay | nodes.RecordDisplay:
+        items = [c for c in children if c is not None]
+        if items and isinstance(items[0], nodes.RecordField):
+            return nodes.RecordDisplay(tuple(items), span=span)
+        return nodes.SetDisplay(tuple(items), span=span)
+
+    def record_field(self, span: Span, children: list[Any]) -> nodes.RecordField:
+        return nodes.RecordField(*children, span=span)
+
+    # ---- files --------------------------------------------------------------------------
+
+    def file(self, span: Span, children: list[Any]) -> nodes.PolicyFile:
+        package, *rest = children
+        imports = tuple(c for c in rest if isinstance(c, nodes.Import))
+        declarations = tuple(c for c in rest if not isinstance(c, nodes.Import))
+        return nodes.PolicyFile(package, imports, declarations, span=span)
+
+    def rest(self, span: Span, children: list[Any]) -> None:
+        """Nothing: what stands after a mistake is parsed for its own mistakes only."""
+
+
+_RENAMED = {"import", "with", "from", "if", "or", "and", "not"}
+"""Rules whose names are words of Python; their methods end in an underscore."""
+
+_PART_WORDS = {
+    "groups": "in", "subjects": "by", "resources": "on", "context": "with",
+    "constants": "having", "asking": "asking",
+}  # fmt: skip
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > 1 and text[0] == "0":
+        raise ValueError(f"an integer has no leading zero: `{text}`")
+    if len(text) > DIGITS:
+        raise ValueError(f"an integer has at most {DIGITS} digits")
+    return int(text)
+
+
+def _closing_brace(text: str, opening: int) -> int | None:
+    depth = 0
+    for i in range(opening, len(text)):
+        depth += (text[i] == "{") - (text[i] == "}")
+        if depth == 0:
+            return i
+    return None

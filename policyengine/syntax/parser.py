@@ -1,0 +1,143 @@
+"""Parse policy text: characters, then Lark, then the tree, then what Lark let pass.
+
+Lark stops at the first mistake; parsing resumes at the next declaration, so that one run shows a
+mistake of each. A file with a mistake gives diagnostics and no tree. Depth is checked on Lark's
+tree with an explicit stack, because everything after it (the checker, the compiler, CPython's own
+compiler) recurses.
+"""
+
+from __future__ import annotations
+
+from attrs import fields
+from lark import TextSlice, Token, Tree
+from lark.exceptions import UnexpectedInput
+
+from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
+from policyengine.diagnostics.source import Source, Span
+from policyengine.model.limits import Limits
+from policyengine.syntax import nodes
+from policyengine.syntax.build import Builder
+from policyengine.syntax.characters import check_characters
+from policyengine.syntax.grammar import parser
+from policyengine.syntax.syntax_errors import resume_point, syntax_diagnostic
+
+_DEFAULT = Limits()
+
+
+def parse(
+    source: Source, limits: Limits = _DEFAULT
+) -> tuple[nodes.PolicyFile | None, tuple[Diagnostic, ...]]:
+    """Parse a whole file.
+
+    Returns the tree and no diagnostics, or None and at least one. Never raises, whatever the text.
+    """
+    problems = check_characters(source, limits)
+    if problems:
+        return None, tuple(problems)
+    tree = _parse_with_recovery(source, problems)
+    if tree is None:
+        return None, tuple(problems)
+    too_deep = _too_deep(tree, source.name, limits)
+    if too_deep:
+        return None, (too_deep,)
+    builder = Builder(source.name, _expression_parser(source, limits))
+    file: nodes.PolicyFile = builder.transform(tree)
+    problems += builder.problems
+    if builder.reserved:
+        problems += _misused_words(file, {id(ident): ident for ident in builder.reserved})
+    return (None, tuple(problems)) if problems else (file, ())
+
+
+def _parse_with_recovery(source: Source, problems: list[Diagnostic]) -> Tree[Token] | None:
+    """Return Lark's tree, or None after adding one problem for each declaration with a mistake."""
+    try:
+        return parser().parse(source.text, start="file")
+    except UnexpectedInput as found:
+        problem = found
+    while True:
+        problems.append(syntax_diagnostic(source, problem))
+        at = resume_point(source, problems[-1].span)
+        if at is None or len(problems) >= MOST_SHOWN:
+            return None
+        try:
+            parser().parse(TextSlice(source.text, at, len(source.text)), start="rest")
+        except UnexpectedInput as found:
+            problem = found
+        else:
+            return None
+
+
+def _expression_parser(source: Source, limits: Limits):  # type: ignore[no-untyped-def]
+    """Return the function with which the builder parses what stands inside `{…}` of a text."""
+
+    def parse_expression(text: str, offset: int) -> Tree[Token] | Diagnostic:
+        piece = Source(source.name, text)
+        try:
+            tree = parser().parse(text, start="expression")
+        except UnexpectedInput as found:
+            inner = syntax_diagnostic(piece, found)
+            span = Span(source.name, inner.span.start + offset, inner.span.end + offset)
+            return error(inner.code, span, inner.message, inner.help)
+        return _too_deep(tree, source.name, limits, offset) or tree
+
+    return parse_expression
+
+
+def _too_deep(tree: Tree[Token], file: str, limits: Limits, offset: int = 0) -> Diagnostic | None:
+    """Report the first place where the tree is nested deeper than the limit."""
+    stack: list[tuple[Tree[Token], int]] = [(tree, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > limits.nesting + _LEVELS_ABOVE_EXPRESSIONS:
+            at = Span(file, node.meta.start_pos + offset, node.meta.end_pos + offset)
+            return error(
+                "PE102", at, f"this is nested more than {limits.nesting} levels deep",
+                "give parts of it a name with `define`",
+            )  # fmt: skip
+        stack += [(child, depth + 1) for child in node.children if isinstance(child, Tree)]
+    return None
+
+
+_LEVELS_ABOVE_EXPRESSIONS = 4
+"""file, gate_block, rule, when."""
+
+
+def _misused_words(
+    file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]
+) -> list[Diagnostic]:
+    """Report each reserved word that names something other than an attribute.
+
+    Only files that use one as a name are walked.
+    """
+    allowed: set[int] = set()
+    stack: list[object] = [file]
+    while stack:
+        match stack.pop():
+            case tuple() as items:
+                stack += items
+            case nodes.Attr(object_, name):
+                allowed.add(id(name))
+                stack.append(object_)
+            case nodes.Has(object_, name):
+                allowed.add(id(name))
+                stack.append(object_)
+            case nodes.RecordField(name, value):
+                allowed.add(id(name))
+                stack.append(value)
+            case nodes.AttributeDecl(name, type_):
+                allowed.add(id(name))
+                stack.append(type_)
+            case nodes.Fields(names) | nodes.ExpectFields(names):
+                allowed.update(id(name) for name in names or ())
+            case nodes.Expect(asking=asking) as expect:
+                allowed.update(id(name) for name in asking or ())
+                stack += [expect.subject, expect.resource, expect.context, expect.clauses]
+            case nodes.Node() as node:
+                stack += [getattr(node, part.name) for part in fields(type(node))]
+    return [
+        error(
+            "PE121", ident.span, f"`{ident.name}` is a reserved word",
+            "reserved words may name attributes and nothing else",
+        )
+        for key, ident in reserved.items() if key not in allowed
+    ]  # fmt: skip
