@@ -61,7 +61,7 @@ class LevelsType:
         return self.name
 
 
-@frozen(slots=False)
+@frozen(slots=False, cache_hash=True)
 class TaxonomyType:
     """A tree of terms; a value is the name of one, a `str`.
 
@@ -128,7 +128,7 @@ class Attribute:
     private: bool = False
 
 
-@frozen(slots=False)
+@frozen(slots=False, cache_hash=True)
 class RecordType:
     """Named parts; a value is an instance of the class that `model.records` makes for the type."""
 

@@ -53,6 +53,7 @@ class Definition:
     name: str
     package: str
     parameters: tuple[str, ...]
+    parameter_types: tuple[Type, ...]
     body: nodes.Expr
     typing: Typing
     result: Type

@@ -1,0 +1,154 @@
+"""Check a policy set: names, vocabulary, definitions, rules, exceptions and examples, in that order.
+
+Each step reports what it finds and goes on with what it can, so that one run shows every mistake
+once; what was reported has the type `unknown`, about which nothing more is said. Without an error
+there is a `CheckedSet`, which is sound: evaluating it on a request that fits cannot fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Severity
+from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
+from policyengine.semantics import messages
+from policyengine.semantics.checked import (
+    CheckedRule,
+    CheckedSet,
+    CheckedTest,
+    Invariant,
+    TargetKey,
+    Waiver,
+)
+from policyengine.semantics.definitions import Definitions
+from policyengine.semantics.examples import ExampleChecker
+from policyengine.semantics.flow import Costs
+from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
+from policyengine.semantics.rules import RuleChecker
+from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
+from policyengine.syntax import nodes
+
+LANGUAGE_VERSION = "1"
+"""Part of every digest: the same text may mean something else in another version."""
+
+
+def check(
+    files: Sequence[nodes.PolicyFile], sources: Mapping[str, Source], limits: Limits
+) -> tuple[CheckedSet | None, list[Diagnostic]]:
+    """Check *files* as one policy set; *sources* has the text of each by name."""
+    files = sorted(files, key=lambda file: file.span.file)
+    names = collect(files)
+    problems = names.problems
+    vocabulary = Vocabulary(names, problems)
+    vocabulary.add_entities()
+    definitions = Definitions(vocabulary, names, limits, Costs(limits), problems)
+    vocabulary.add_actions(definitions.read_constant)
+    vocabulary.add_obligations()
+    vocabulary.add_gates()
+    definitions.check_all()
+    rules = RuleChecker(vocabulary, definitions, sources, problems)
+    for scope in names.scopes:
+        _add_rules(scope, rules)
+    waivers = tuple(_waivers(names, rules))
+    invariants = tuple(_invariants(names, rules))
+    examples = ExampleChecker(vocabulary, rules, problems)
+    tests = tuple(_tests(names.scopes, examples))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return None, problems
+    problems += _never_permitted(names, vocabulary, rules.rules.values())
+    checked = tuple(sorted(rules.rules.values(), key=lambda rule: (rule.gate, rule.name)))
+    by_target: dict[TargetKey, list[CheckedRule]] = {}
+    for rule in checked:
+        for target in rule.typings:
+            by_target.setdefault(target, []).append(rule)
+    return (
+        CheckedSet(
+            vocabulary.schema,
+            checked,
+            tuple(sorted(waivers, key=lambda waiver: waiver.name)),
+            invariants,
+            tests,
+            digest(sources.values()),
+            sources,
+            {target: tuple(covering) for target, covering in by_target.items()},
+        ),
+        problems,
+    )
+
+
+def digest(sources: Iterable[Source]) -> str:
+    """Return the name of a policy set's content: the order and the names of files do not count."""
+    each = sorted(hashlib.sha256(s.text.encode()).hexdigest() for s in sources)
+    whole = "\n".join([f"policyengine language {LANGUAGE_VERSION}", *each])
+    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
+
+
+def _add_rules(scope: Scope, rules: RuleChecker) -> None:
+    for declaration in scope.file.declarations:
+        match declaration:
+            case nodes.Rule():
+                _add_rule(declaration, None, scope, rules)
+            case nodes.GateBlock(gate, inside):
+                symbol = None
+                if gate.name != DEFAULT_GATE or DEFAULT_GATE not in rules.vocabulary.gates:
+                    symbol = scope.find(GATE, gate, "gate", rules.problems)
+                    if symbol is None:
+                        continue
+                for rule in inside:
+                    _add_rule(rule, symbol.name.name if symbol else DEFAULT_GATE, scope, rules)
+
+
+def _add_rule(rule: nodes.Rule, gate: str | None, scope: Scope, rules: RuleChecker) -> None:
+    gates = rules.vocabulary.gates
+    if gate is None:
+        if DEFAULT_GATE not in gates or gates[DEFAULT_GATE].package:
+            rules.problems.append(messages.rule_without_gate(rule, gates))
+            return
+        gate = DEFAULT_GATE
+    owner = gates[gate].package
+    if rule.effect != "forbid" and owner and owner != scope.package:
+        rules.problems.append(messages.foreign_gate(rule, gate, owner))
+        return
+    rules.add_rule(rule, gate, scope)
+
+
+def _waivers(names: Names, rules: RuleChecker) -> Iterable[Waiver]:
+    for symbol in names.all(WAIVER):
+        assert isinstance(symbol.declaration, nodes.WaiverDecl)
+        waiver = rules.waiver(symbol.declaration, symbol.scope)
+        if waiver:
+            yield waiver
+
+
+def _invariants(names: Names, rules: RuleChecker) -> Iterable[Invariant]:
+    for symbol in names.all(INVARIANT):
+        assert isinstance(symbol.declaration, nodes.InvariantDecl)
+        invariant = rules.invariant(symbol.declaration, symbol.scope)
+        if invariant:
+            yield invariant
+
+
+def _tests(scopes: Iterable[Scope], examples: ExampleChecker) -> Iterable[CheckedTest]:
+    for scope in scopes:
+        for declaration in scope.file.declarations:
+            if isinstance(declaration, nodes.TestDecl):
+                test = examples.test(declaration, scope)
+                if test:
+                    yield test
+
+
+def _never_permitted(
+    names: Names, vocabulary: Vocabulary, rules: Iterable[CheckedRule]
+) -> Iterable[Diagnostic]:
+    """Warn of each action that some gate can never permit."""
+    permitted: dict[str, set[str]] = {gate: set() for gate in vocabulary.gates}
+    for rule in rules:
+        if rule.effect == "permit" and not rule.advisory:
+            permitted[rule.gate].update(target[0] for target in rule.typings)
+    for symbol in names.all(ACTION):
+        if symbol.name.name in vocabulary.actions:
+            shut = [gate for gate, open_to in sorted(permitted.items()) if symbol.name.name not in open_to]
+            if shut:
+                yield messages.never_permitted(symbol.name, shut)

@@ -1,0 +1,180 @@
+"""Check constants and definitions, each once, what they refer to first.
+
+References are found in the text beforehand, so that circles are reported and long chains are
+worked off in order instead of by recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.model.limits import Limits
+from policyengine.model.types import DATETIME, Type
+from policyengine.semantics import messages
+from policyengine.semantics.checked import Definition, Typing, Value
+from policyengine.semantics.expressions import NO_GUARDS, ExpressionChecker
+from policyengine.semantics.flow import MOST_DIGITS, Cost, Costs, children
+from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
+from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
+from policyengine.syntax import nodes
+
+
+@define(eq=False)
+class Definitions:
+    """The constants and definitions of a set. Implements `expressions.Values`."""
+
+    vocabulary: Vocabulary
+    names: Names
+    limits: Limits
+    costs: Costs
+    problems: list[Diagnostic]
+    _done: dict[int, Value | Definition | None] = field(factory=dict)
+    _cyclic: set[int] = field(factory=set)
+
+    def check_all(self) -> None:
+        """Check every constant and definition, also those that nothing uses."""
+        symbols = {f"{s.package}.{s.name.name}": s for s in self.names.all(VALUE)}
+        graph = {name: list(_references(symbol)) for name, symbol in symbols.items()}
+        for cycle in find_cycles(graph):
+            first = symbols[cycle[0]]
+            constant = isinstance(first.declaration, nodes.ConstDecl)
+            code, what = ("PE219", "constants refer to one another") if constant else (
+                "PE218", "definitions call one another"
+            )  # fmt: skip
+            plain = [name.partition(".")[2] for name in cycle]
+            self.problems.append(messages.cycle(code, first.name, what, plain))
+            self._cyclic.update(id(symbols[name]) for name in cycle)
+        for name in _innermost_first(graph):
+            if isinstance(symbols[name].declaration, nodes.ConstDecl):
+                self.constant(symbols[name])
+            else:
+                self.definition(symbols[name])
+
+    def constant(self, symbol: Symbol) -> Value:
+        """Return the value of a constant; of unknown type if it was found wrong."""
+        if id(symbol) not in self._done:
+            self._done[id(symbol)] = Value(UNKNOWN, None)
+            if id(symbol) not in self._cyclic:
+                declaration = symbol.declaration
+                assert isinstance(declaration, nodes.ConstDecl)
+                type_ = self.vocabulary.resolve(declaration.type, symbol.scope)
+                value = self.read_constant(declaration.value, type_, symbol.scope)
+                self._done[id(symbol)] = Value(type_, value)
+        made = self._done[id(symbol)]
+        assert isinstance(made, Value)
+        return made
+
+    def definition(self, symbol: Symbol) -> Definition | None:
+        """Return a definition, or None if it was found wrong."""
+        if id(symbol) not in self._done:
+            self._done[id(symbol)] = None
+            if id(symbol) not in self._cyclic:
+                self._done[id(symbol)] = self._check_definition(symbol)
+        made = self._done[id(symbol)]
+        assert not isinstance(made, Value)
+        return made
+
+    def _check_definition(self, symbol: Symbol) -> Definition | None:
+        declaration = symbol.declaration
+        assert isinstance(declaration, nodes.DefineDecl)
+        variables: dict[str, Type] = {"now": DATETIME}
+        before = len(self.problems)
+        for parameter in declaration.parameters:
+            name = parameter.name
+            if name.name in variables:
+                self.problems.append(messages.taken(name, "something else"))
+            if self.names.packages[symbol.package][VALUE].get(name.name):
+                self.problems.append(messages.taken(name, "a constant or a definition"))
+            variables[name.name] = self.vocabulary.resolve(parameter.type, symbol.scope)
+        parameters = {n: t for n, t in variables.items() if n != "now"}
+        checker = ExpressionChecker(self.vocabulary, symbol.scope, self, dict(variables))
+        result = checker.infer(declaration.body, NO_GUARDS)
+        self.problems += checker.problems
+        if len(self.problems) > before or result is UNKNOWN:
+            return None
+        typing = Typing(checker.types, checker.bindings)
+        made = Definition(
+            symbol.name.name, symbol.package, tuple(parameters), tuple(parameters.values()),
+            declaration.body, typing, result,
+        )  # fmt: skip
+        problem = self.over_bound(self.costs.of_definition(made), declaration.body)
+        if problem:
+            self.problems.append(problem)
+            return None
+        return made
+
+    def over_bound(self, cost: Cost, node: nodes.Expr) -> Diagnostic | None:
+        """Report a cost over its bound."""
+        limits = self.limits
+        for value, most, what in (
+            (cost.depth, limits.nesting, "levels of nesting, definitions included"),
+            (cost.size, limits.expression_size, "parts, definitions included"),
+            (cost.steps, limits.expression_cost, "steps"),
+            (cost.digits, MOST_DIGITS, "digits"),
+        ):
+            if value > most:
+                return messages.too_costly(node.span, value, most, what)
+        return None
+
+    def read_constant(self, node: nodes.Expr, type_: Type, scope: Scope) -> object:
+        """Return the canonical value of a constant expression of that type; report any other."""
+        checker = ExpressionChecker(self.vocabulary, scope, self, {})
+        checker.expect(node, type_)
+        self.problems += checker.problems
+        if checker.problems or type_ is UNKNOWN:
+            return None
+        match node, checker.bindings.get(id(node)):
+            case _, Value(_, value):
+                return value
+            case nodes.Negate(operand), _:
+                match checker.bindings.get(id(operand)):
+                    case Value(_, int() as number):
+                        return -number
+        self.problems.append(messages.not_constant(node.span))
+        return None
+
+
+def _references(symbol: Symbol) -> Iterator[str]:
+    """Give the constants and definitions that the declaration mentions, as `package.name`."""
+    declaration = symbol.declaration
+    assert isinstance(declaration, nodes.ConstDecl | nodes.DefineDecl)
+    stack = [declaration.value if isinstance(declaration, nodes.ConstDecl) else declaration.body]
+    while stack:
+        node = stack.pop()
+        stack += children(node)
+        match node:
+            case nodes.Name(name):
+                mentioned = symbol.scope.candidates(VALUE, name)
+            case nodes.Call(nodes.Ident(name, None)):
+                mentioned = symbol.scope.candidates(VALUE, name)
+            case nodes.Call(nodes.Ident(name, package)) | nodes.Attr(
+                nodes.Name(package), nodes.Ident(name)
+            ):
+                table = symbol.scope.names.packages.get(package or "", {}).get(VALUE, {})
+                mentioned = [table[name]] if name in table else []
+            case _:
+                continue
+        for other in mentioned:
+            yield f"{other.package}.{other.name.name}"
+
+
+def _innermost_first(graph: dict[str, list[str]]) -> Iterator[str]:
+    """Give every name after those that it refers to (circles in some order)."""
+    done: set[str] = set()
+    for root in graph:
+        stack = [(root, iter(graph[root]))]
+        on_path = {root}
+        while stack and root not in done:
+            name, rest = stack[-1]
+            for target in rest:
+                if target not in done and target not in on_path:
+                    on_path.add(target)
+                    stack.append((target, iter(graph[target])))
+                    break
+            else:
+                stack.pop()
+                done.add(name)
+                yield name

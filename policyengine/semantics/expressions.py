@@ -1,0 +1,713 @@
+"""Check expressions: names, types, and that nothing which may be absent is read unguarded.
+
+Types flow both ways: an operand that cannot say what it is alone (a bare enumerator, `{}`, a
+quoted name) takes the type of the other side. What is known to be present is a set of *paths*,
+like ("resource", "geo"); it flows left to right through `and`, `or` and `if`, and never out of a
+quantifier. What is learnt of each node goes into `types` and `bindings` (see `checked.Typing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias, assert_never
+
+from attrs import define, field
+
+from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.model.records import record_class
+from policyengine.model.types import (
+    BOOL,
+    DATETIME,
+    DECIMAL,
+    DURATION,
+    INT,
+    IP,
+    PRIMITIVES,
+    STRING,
+    Attribute,
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import ABSENT
+from policyengine.semantics import messages
+from policyengine.semantics.checked import Binding, Definition, Size, Value, Variable
+from policyengine.semantics.names import TYPE, VALUE, Scope, Symbol
+from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, record
+from policyengine.syntax import nodes
+
+Path: TypeAlias = tuple[str, ...]
+Guards: TypeAlias = frozenset[Path]
+"""The paths that are known to be present."""
+
+NO_GUARDS: Guards = frozenset()
+
+_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
+_SUMS: Mapping[tuple[str, Type, Type], Type] = {
+    ("+", INT, INT): INT, ("-", INT, INT): INT, ("*", INT, INT): INT,
+    ("+", DECIMAL, DECIMAL): DECIMAL, ("-", DECIMAL, DECIMAL): DECIMAL,
+    ("*", INT, DECIMAL): DECIMAL, ("*", DECIMAL, INT): DECIMAL,
+    ("+", DATETIME, DURATION): DATETIME, ("-", DATETIME, DURATION): DATETIME,
+    ("-", DATETIME, DATETIME): DURATION,
+    ("+", DURATION, DURATION): DURATION, ("-", DURATION, DURATION): DURATION,
+    ("*", INT, DURATION): DURATION, ("*", DURATION, INT): DURATION,
+}  # fmt: skip
+_SUM_TAKES = {
+    "+": "two ints, two decimals, two durations, or a datetime and a duration",
+    "-": "two ints, two decimals, two durations, two datetimes, or a datetime and a duration",
+    "*": "an int and an int, a decimal or a duration",
+}
+
+
+class Values(Protocol):
+    """Knows the constants and definitions of the set, checking each when it is first used."""
+
+    def constant(self, symbol: Symbol) -> Value:
+        """Return the value of a constant."""
+
+    def definition(self, symbol: Symbol) -> Definition | None:
+        """Return a definition, or None if it was found wrong."""
+
+
+@define
+class ExpressionChecker:
+    """Checks the expressions of one rule, definition, constant or test in one typing.
+
+    *variables* are the names in scope and their types; the roots among them are `subject`,
+    `resource`, `context`, `action` and `now`. *in_test*: entities may be written out in full.
+    """
+
+    vocabulary: Vocabulary
+    scope: Scope
+    values: Values
+    variables: dict[str, Type]
+    in_test: bool = False
+    problems: list[Diagnostic] = field(factory=list)
+    types: dict[int, Type] = field(factory=dict)
+    bindings: dict[int, Binding] = field(factory=dict)
+
+    # ---- entry points -------------------------------------------------------------------
+
+    def condition(self, node: nodes.Expr, guards: Guards = NO_GUARDS) -> None:
+        """Check that *node* is a bool."""
+        found = self.infer(node, guards, BOOL)
+        if found not in (BOOL, UNKNOWN):
+            help = "compare it with something" if found is not BOOL else ""
+            self.problems.append(messages.wrong_type(node.span, "a condition", found, help))
+
+    def expect(self, node: nodes.Expr, wanted: Type, guards: Guards = NO_GUARDS) -> None:
+        """Check that *node* has exactly the type *wanted*."""
+        found = self.infer(node, guards, wanted)
+        if not _fits(found, wanted):
+            help = messages._literal_help(found, wanted)
+            self.problems.append(messages.wrong_type(node.span, f"a `{wanted}`", found, help))
+
+    def infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None = None) -> Type:
+        """Return the type of *node* and note it; *wanted* settles what has no type of its own."""
+        found = self._infer(node, guards, wanted)
+        self.types[id(node)] = found
+        return found
+
+    # ---- guards -------------------------------------------------------------------------
+
+    def path(self, node: nodes.Expr) -> Path | None:
+        """Return the path that *node* reads, if it is a variable or an attribute of one."""
+        names: list[str] = []
+        while isinstance(node, nodes.Attr):
+            names.append(node.name.name)
+            node = node.object
+        if isinstance(node, nodes.Name) and node.name in self.variables:
+            return (node.name, *reversed(names))
+        return None
+
+    def present_if(self, node: nodes.Expr, outcome: bool) -> Guards:
+        """Return the paths that are present whenever *node* has that *outcome*."""
+        match node:
+            case nodes.Has(object_, name) if outcome:
+                path = self.path(object_)
+                return frozenset({(*path, name.name)}) if path else NO_GUARDS
+            case nodes.Not(operand):
+                return self.present_if(operand, not outcome)
+            case nodes.And(operands) | nodes.Or(operands):
+                each = [self.present_if(operand, outcome) for operand in operands]
+                all_hold = isinstance(node, nodes.And) == outcome
+                return frozenset().union(*each) if all_hold else frozenset.intersection(*each)
+            case nodes.If(condition, yes, no):
+                return (self.present_if(condition, True) | self.present_if(yes, outcome)) & (
+                    self.present_if(condition, False) | self.present_if(no, outcome)
+                )
+            case _:
+                return NO_GUARDS
+
+    # ---- each kind of node --------------------------------------------------------------
+
+    def _infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None) -> Type:
+        match node:
+            case nodes.Literal(kind, value, text):
+                if kind == "string" and isinstance(wanted, EnumType | LevelsType | TaxonomyType):
+                    return self._enumerator(node, str(value), wanted)
+                self.bindings[id(node)] = Value(PRIMITIVES[kind], value)
+                return PRIMITIVES[kind]
+            case nodes.Name():
+                return self._name(node, wanted)
+            case nodes.Attr():
+                return self._attribute(node, guards)
+            case nodes.SetDisplay():
+                return self._set(node, guards, wanted)
+            case nodes.RecordDisplay():
+                return self._record(node, guards, wanted)
+            case nodes.EntityRef():
+                return self._entity(node)
+            case nodes.Update():
+                return self._update(node)
+            case nodes.Not(operand):
+                self.condition(operand, guards)
+                return BOOL
+            case nodes.Negate(operand):
+                found = self.infer(operand, guards)
+                if found not in (INT, DECIMAL, DURATION, UNKNOWN):
+                    takes = "an int, a decimal or a duration"
+                    self.problems.append(messages.operator_types(node.span, "-", found, None, takes))
+                    return UNKNOWN
+                return found
+            case nodes.And(operands) | nodes.Or(operands):
+                for operand in operands:
+                    self.condition(operand, guards)
+                    guards |= self.present_if(operand, isinstance(node, nodes.And))
+                return BOOL
+            case nodes.If(condition, yes, no):
+                self.condition(condition, guards)
+                return self._branches(
+                    node,
+                    (yes, guards | self.present_if(condition, True)),
+                    (no, guards | self.present_if(condition, False)),
+                    wanted,
+                )
+            case nodes.Compare():
+                self._compare(node, guards)
+                return BOOL
+            case nodes.Has(object_, name):
+                self._has(object_, name, guards)
+                return BOOL
+            case nodes.Like(object_, pattern):
+                self.expect(object_, STRING, guards)
+                if not _pattern_is_sound(pattern):
+                    self.problems.append(messages.bad_pattern(node.span, pattern))
+                return BOOL
+            case nodes.Arithmetic(op, left, right):
+                types = self.infer(left, guards), self.infer(right, guards)
+                result = _SUMS.get((op, *types))
+                if UNKNOWN in types:
+                    return UNKNOWN
+                if result is None:
+                    takes = _SUM_TAKES[op]
+                    self.problems.append(messages.operator_types(node.span, op, *types, takes))
+                return result or UNKNOWN
+            case nodes.Call():
+                return self._call(node, guards)
+            case nodes.Quantified(_, variable, over, body):
+                self._quantified(variable, over, body, guards)
+                return BOOL
+            case _:
+                assert_never(node)
+
+    def _name(self, node: nodes.Name, wanted: Type | None) -> Type:
+        name = node.name
+        constants = self._constants(name)
+        owners = self._owners(name, wanted)
+        meanings = len(owners) + len(constants) + (name in self.variables)
+        if meanings > 1:
+            written = [f"{owner}.{name}" for owner in owners]
+            written += [f"{symbol.package}.{name}" for symbol in constants]
+            self.problems.append(messages.ambiguous(nodes.Ident(name, span=node.span), written))
+            return UNKNOWN
+        if name in self.variables:
+            self.bindings[id(node)] = Variable(name)
+            return self.variables[name]
+        if constants:
+            return self._bind(node, self.values.constant(constants[0]))
+        if owners:
+            return self._bind(node, _member(owners[0], name))
+        if wanted is not None:
+            others = self._owners(name, None)
+            if others and isinstance(wanted, EnumType | LevelsType | TaxonomyType):
+                self.problems.append(
+                    messages.other_enumerator(node.span, name, others[0].name, wanted, wanted.members)
+                )
+                return UNKNOWN
+            if others:  # of the wrong kind altogether: let the caller say what is wanted
+                return self._bind(node, _member(others[0], name))
+            if isinstance(wanted, EnumType | LevelsType | TaxonomyType):
+                if not self._known(name):
+                    self.problems.append(
+                        messages.not_a_member(node.span, name, wanted, wanted.members)
+                    )
+                    return UNKNOWN
+        ident = nodes.Ident(name, span=node.span)
+        known = [*self.variables, *self.scope.known(VALUE)]
+        elsewhere = [
+            s.package
+            for s in self.scope.names.all(VALUE)
+            if s.name.name == name and isinstance(s.declaration, nodes.ConstDecl)
+        ]
+        self.problems.append(messages.unknown("name", ident, known, elsewhere))
+        return UNKNOWN
+
+    def _known(self, name: str) -> bool:
+        return bool(self.scope.candidates(VALUE, name))
+
+    def _constants(self, name: str) -> list[Symbol]:
+        return [
+            symbol
+            for symbol in self.scope.candidates(VALUE, name)
+            if isinstance(symbol.declaration, nodes.ConstDecl)
+        ]
+
+    def _owners(self, name: str, wanted: Type | None) -> list[EnumType | LevelsType | TaxonomyType]:
+        """Return the enumerations that a bare *name* may belong to: the wanted one, else any visible."""
+        if isinstance(wanted, EnumType | LevelsType | TaxonomyType):
+            return [wanted] if name in wanted.members else []
+        if wanted is not None and wanted is not BOOL:
+            return []
+        return [type_ for type_ in self._enumerations() if name in type_.members]
+
+    def _enumerations(self) -> Iterable[EnumType | LevelsType | TaxonomyType]:
+        for symbol in self.scope.symbols(TYPE):
+            type_ = self.vocabulary.declared(symbol)
+            if isinstance(type_, EnumType | LevelsType | TaxonomyType):
+                yield type_
+
+    def _bind(self, node: nodes.Node, value: Value) -> Type:
+        self.bindings[id(node)] = value
+        return value.type
+
+    def _enumerator(
+        self, node: nodes.Expr, name: str, owner: EnumType | LevelsType | TaxonomyType
+    ) -> Type:
+        if name not in owner.members:
+            self.problems.append(messages.not_a_member(node.span, name, owner, owner.members))
+            return UNKNOWN
+        return self._bind(node, _member(owner, name))
+
+    def _attribute(self, node: nodes.Attr, guards: Guards) -> Type:
+        qualified = self._qualified(node)
+        if qualified is not None:
+            return qualified
+        object_, name = node.object, node.name
+        found = self.infer(object_, guards)
+        attribute = self._attribute_of(object_, found, name)
+        if attribute is None:
+            return UNKNOWN
+        if attribute.optional:
+            path = self.path(node)
+            if path is None or path not in guards:
+                owner = _written(object_)
+                written = f"{owner}.{name.name}"
+                self.problems.append(messages.unguarded(node.span, written, owner, name.name))
+        return attribute.type
+
+    def _qualified(self, node: nodes.Attr) -> Type | None:
+        """Return the type of `Tier.basic`, `package.constant` or `package.Tier.basic`, else None."""
+        match node.object:
+            case nodes.Name(first) if first not in self.variables and not self._constants(first):
+                ident = nodes.Ident(first, span=node.object.span)
+                if self.scope.candidates(TYPE, first):
+                    return self._member_of(node, ident)
+                if first in self.scope.visible:
+                    qualified = nodes.Ident(node.name.name, first, span=node.span)
+                    symbol = self.scope.find(VALUE, qualified, "name", self.problems)
+                    if symbol and isinstance(symbol.declaration, nodes.ConstDecl):
+                        return self._bind(node, self.values.constant(symbol))
+                    if symbol:
+                        self.problems.append(messages.unknown("name", qualified, ()))
+                    return UNKNOWN
+            case nodes.Attr(nodes.Name(package), type_) if (
+                package in self.scope.visible and package not in self.variables
+            ):
+                return self._member_of(node, nodes.Ident(type_.name, package, span=type_.span))
+        return None
+
+    def _member_of(self, node: nodes.Attr, type_ident: nodes.Ident) -> Type:
+        symbol = self.scope.find(TYPE, type_ident, "type", self.problems)
+        owner = self.vocabulary.declared(symbol) if symbol else UNKNOWN
+        if isinstance(owner, EnumType | LevelsType | TaxonomyType):
+            if node.name.name not in owner.members:
+                name, members = node.name, owner.members
+                self.problems.append(messages.not_a_member(name.span, name.name, owner, members))
+                return UNKNOWN
+            return self._bind(node, _member(owner, node.name.name))
+        if owner is not UNKNOWN:
+            self.problems.append(messages.no_attribute(f"the type `{type_ident}`", node.name, ()))
+        return UNKNOWN
+
+    def _attribute_of(
+        self, object_: nodes.Expr, type_: Type, name: nodes.Ident
+    ) -> Attribute | None:
+        """Return the attribute *name* of something of that type; report what has none."""
+        match type_:
+            case EntityRefType(entity):
+                if isinstance(object_, nodes.EntityRef | nodes.Update):
+                    written = _written(object_)
+                    self.problems.append(messages.only_a_name(name.span, written))
+                    return None
+                if name.name == "id":
+                    return Attribute("id", STRING)
+                known = self.vocabulary.entities[entity].by_name
+                owner = f"`{entity}`"
+            case RecordType():
+                known = type_.by_name
+                owner = f"`{_written(object_)}`" if self.path(object_) else "this record"
+            case SetType():
+                help = "ask of its elements: `some x in … : …`"
+                self.problems.append(messages.wrong_type(object_.span, "an entity or a record", type_, help))
+                return None
+            case _:
+                if type_ is not UNKNOWN:
+                    self.problems.append(
+                        messages.wrong_type(object_.span, "an entity or a record", type_)
+                    )
+                return None
+        if name.name not in known:
+            self.problems.append(messages.no_attribute(owner, name, known))
+            return None
+        return known[name.name]
+
+    def _has(self, object_: nodes.Expr, name: nodes.Ident, guards: Guards) -> None:
+        self._attribute_of(object_, self.infer(object_, guards), name)
+
+    def _set(self, node: nodes.SetDisplay, guards: Guards, wanted: Type | None) -> Type:
+        if not node.items and isinstance(wanted, RecordType):
+            return self._record_of(node, (), guards, wanted)
+        if not node.items:
+            if not isinstance(wanted, SetType):
+                if wanted is not UNKNOWN:
+                    self.problems.append(messages.no_type(node.span))
+                return UNKNOWN
+            return self._bind(node, Value(wanted, frozenset()))
+        element = wanted.element if isinstance(wanted, SetType) else None
+        for item in _definite_first(node.items):
+            if element is None or element is UNKNOWN:
+                element = self.infer(item, guards)
+            else:
+                self.expect(item, element, guards)
+        assert element is not None
+        known = [self.bindings.get(id(item)) for item in node.items]
+        constant = [binding.value for binding in known if isinstance(binding, Value)]
+        if len(constant) == len(node.items) and element is not UNKNOWN:
+            self.bindings[id(node)] = Value(SetType(element), frozenset(constant))
+        return SetType(element)
+
+    def _record(self, node: nodes.RecordDisplay, guards: Guards, wanted: Type | None) -> Type:
+        return self._record_of(node, node.fields, guards, wanted)
+
+    def _record_of(
+        self,
+        node: nodes.RecordDisplay | nodes.SetDisplay,
+        fields: Sequence[nodes.RecordField],
+        guards: Guards,
+        wanted: Type | None,
+    ) -> Type:
+        self.report_repeats(fields)
+        if not isinstance(wanted, RecordType):
+            made = record(
+                Attribute(f.name.name, self.infer(f.value, guards))
+                for f in {f.name.name: f for f in fields}.values()
+            )
+        else:
+            made = wanted
+            self.fields(fields, wanted.by_name, "this record", guards)
+            given = {f.name.name for f in fields}
+            for attribute in wanted.attributes:
+                if not attribute.optional and attribute.name not in given:
+                    self.problems.append(
+                        messages.lacks_attribute(node.span, "this record", attribute.name)
+                    )
+        known = {f.name.name: self.bindings.get(id(f.value)) for f in fields}
+        constant = {name: b.value for name, b in known.items() if isinstance(b, Value)}
+        required = {a.name for a in made.attributes if not a.optional}
+        if len(constant) == len(known) and required <= set(constant) <= set(made.by_name):
+            values = (constant.get(a.name, ABSENT) for a in made.attributes)
+            self.bindings[id(node)] = Value(made, record_class(made)(*values))
+        return made
+
+    def report_repeats(self, fields: Sequence[nodes.RecordField]) -> None:
+        first: dict[str, nodes.Ident] = {}
+        for f in fields:
+            if first.setdefault(f.name.name, f.name) is not f.name:
+                self.problems.append(messages.given_twice(f.name, first[f.name.name]))
+
+    def fields(
+        self,
+        fields: Sequence[nodes.RecordField],
+        known: Mapping[str, Attribute],
+        owner: str,
+        guards: Guards = NO_GUARDS,
+    ) -> None:
+        """Check that each field is one of *known* and has its type."""
+        for f in fields:
+            attribute = known.get(f.name.name)
+            if attribute is None:
+                self.problems.append(messages.no_attribute(owner, f.name, known))
+            else:
+                self.expect(f.value, attribute.type, guards)
+
+    def _entity(self, node: nodes.EntityRef) -> Type:
+        name = self.vocabulary.entity_name(node.type, self.scope)
+        if not self.in_test:
+            if node.attributes is not None or node.parents is not None:
+                help = "in a rule an entity is only named: `App \"a1\"`"
+                what = "what belongs to an entity"
+                self.problems.append(messages.only_in_tests(node.span, what, help))
+        elif name is not None:
+            self._contents(name, node.attributes)
+            for parent in node.parents or ():
+                lies_in = self.vocabulary.entity_name(parent.type, self.scope)
+                if lies_in and lies_in not in self.vocabulary.entities[name].parents:
+                    self.problems.append(messages.never_within(parent.span, name, lies_in))
+        if name is None:
+            return UNKNOWN
+        if node.attributes is None and node.parents is None:
+            return self._bind(node, Value(EntityRefType(name), node.id))
+        return EntityRefType(name)
+
+    def _contents(self, entity: str, written: nodes.RecordDisplay | nodes.SetDisplay | None) -> None:
+        """Check what a test says of an entity; what no rule reads may be left out."""
+        match written:
+            case nodes.RecordDisplay(fields):
+                self.report_repeats(fields)
+                self.fields(fields, self.vocabulary.entities[entity].by_name, f"`{entity}`")
+            case nodes.SetDisplay(items) if items:
+                self.problems.append(
+                    messages.wrong_type(written.span, "`name: value`", self.infer(written, NO_GUARDS))
+                )
+
+    def _update(self, node: nodes.Update) -> Type:
+        found = self.infer(node.object, NO_GUARDS)
+        if not self.in_test:
+            help = "a rule reads what the request gives"
+            self.problems.append(messages.only_in_tests(node.span, "a changed entity", help))
+        elif isinstance(found, EntityRefType):
+            self._contents(found.name, node.changes)
+        elif found is not UNKNOWN:
+            self.problems.append(messages.wrong_type(node.object.span, "an entity", found))
+        return found
+
+    def _branches(
+        self, node: nodes.If, first: tuple[nodes.Expr, Guards], second: tuple[nodes.Expr, Guards],
+        wanted: Type | None,
+    ) -> Type:  # fmt: skip
+        if wanted is None and _indefinite(first[0]):
+            first, second = second, first
+        one = self.infer(*first, wanted)
+        other = self.infer(*second, wanted or one)
+        if not _fits(other, one):
+            self.problems.append(messages.never_equal(node.span, one, other))
+        return one if other is UNKNOWN else other
+
+    def _compare(self, node: nodes.Compare, guards: Guards) -> None:
+        op, left, right = node.op, node.left, node.right
+        match op:
+            case "==" | "!=" | "<" | "<=" | ">" | ">=":
+                one, other = self._both(left, right, guards)
+                if UNKNOWN in (one, other):
+                    return
+                if not _fits(other, one):
+                    self.problems.append(messages.never_equal(node.span, one, other))
+                elif op not in ("==", "!=") and one not in _ORDERED and not isinstance(one, LevelsType):
+                    takes = "ints, decimals, datetimes, durations or levels"
+                    self.problems.append(messages.operator_types(node.span, op, one, other, takes))
+            case "in" | "not in":
+                self._member_test(node, guards)
+            case "overlaps" | "subset":
+                one, other = self._both(left, right, guards)
+                takes = "two sets of one type"
+                self._sets_only(node, one, other, takes, one if _fits(other, one) else None)
+            case "within":
+                self._within(node, guards)
+            case "touches":
+                one = self.infer(left, guards)
+                element = one.element if isinstance(one, SetType) else one
+                other = self.infer(right, guards, SetType(element))
+                if UNKNOWN in (one, other, element):
+                    return
+                if not isinstance(element, TaxonomyType) or not isinstance(other, SetType):
+                    takes = "a term or a set of terms, and a set of terms"
+                    self.problems.append(messages.operator_types(node.span, op, one, other, takes))
+                elif not _fits(other.element, element):
+                    self.problems.append(messages.never_equal(node.span, element, other.element))
+            case _:
+                raise AssertionError(op)
+
+    def _both(self, left: nodes.Expr, right: nodes.Expr, guards: Guards) -> tuple[Type, Type]:
+        """Infer both sides, the one that can say its own type first."""
+        if _indefinite(left, self) and not _indefinite(right, self):
+            other = self.infer(right, guards)
+            return self.infer(left, guards, other), other
+        one = self.infer(left, guards)
+        return one, self.infer(right, guards, one)
+
+    def _sets_only(
+        self, node: nodes.Compare, one: Type, other: Type, takes: str, same: Type | None
+    ) -> None:
+        if UNKNOWN in (one, other):
+            return
+        if not isinstance(one, SetType) or not isinstance(other, SetType):
+            self.problems.append(messages.operator_types(node.span, node.op, one, other, takes))
+        elif same is None:
+            self.problems.append(messages.never_equal(node.span, one, other))
+
+    def _member_test(self, node: nodes.Compare, guards: Guards) -> None:
+        left, right = node.left, node.right
+        if _indefinite(left, self) and not _indefinite(right, self):
+            other = self.infer(right, guards)
+            one = self.infer(left, guards, other.element if isinstance(other, SetType) else None)
+        else:
+            one = self.infer(left, guards)
+            other = self.infer(right, guards, SetType(one))
+        if UNKNOWN in (one, other):
+            return
+        if not isinstance(other, SetType):
+            takes = "a value and a set of such values"
+            self.problems.append(messages.operator_types(node.span, node.op, one, other, takes))
+        elif not _fits(one, other.element):
+            self.problems.append(messages.never_equal(node.span, one, other.element))
+
+    def _within(self, node: nodes.Compare, guards: Guards) -> None:
+        one = self.infer(node.left, guards)
+        element = one.element if isinstance(one, SetType) else one
+        hint: Type | None = element
+        if isinstance(node.right, nodes.SetDisplay):
+            hint = SetType(element)
+        if not isinstance(element, TaxonomyType):
+            hint = None if not isinstance(node.right, nodes.SetDisplay) or node.right.items else hint
+        other = self.infer(node.right, guards, hint)
+        around = other.element if isinstance(other, SetType) else other
+        if UNKNOWN in (element, around):
+            return
+        match element, around:
+            case EntityRefType(inner), EntityRefType(outer):
+                if inner != outer and outer not in self.vocabulary.ancestors(inner):
+                    self.problems.append(messages.never_within(node.span, inner, outer))
+            case TaxonomyType(), TaxonomyType():
+                if element != around:
+                    self.problems.append(messages.never_equal(node.span, element, around))
+            case _:
+                if not (element == IP and around == IP):
+                    takes = "terms of a taxonomy, entities, or ip addresses and networks"
+                    self.problems.append(
+                        messages.operator_types(node.span, "within", one, other, takes)
+                    )
+
+    def _call(self, node: nodes.Call, guards: Guards) -> Type:
+        name, arguments = node.name, node.arguments
+        if name.package is None and name.name == "size":
+            self.bindings[id(node)] = Size()
+            if len(arguments) != 1:
+                self.problems.append(messages.argument_count(node.span, "size", 1, len(arguments)))
+                return INT
+            found = self.infer(arguments[0], guards)
+            if not isinstance(found, SetType) and found is not UNKNOWN:
+                self.problems.append(messages.wrong_type(arguments[0].span, "a set", found))
+            return INT
+        symbol = self.scope.find(VALUE, name, "definition", self.problems)
+        if symbol is None:
+            return UNKNOWN
+        if not isinstance(symbol.declaration, nodes.DefineDecl):
+            known = [
+                s.name.name
+                for s in self.scope.symbols(VALUE)
+                if isinstance(s.declaration, nodes.DefineDecl)
+            ]
+            self.problems.append(messages.unknown("definition", name, known))
+            return UNKNOWN
+        definition = self.values.definition(symbol)
+        if definition is None:
+            return UNKNOWN
+        self.bindings[id(node)] = definition
+        parameters = definition.parameter_types
+        if len(parameters) != len(arguments):
+            count = messages.argument_count(node.span, str(name), len(parameters), len(arguments))
+            self.problems.append(count)
+        for argument, parameter in zip(arguments, parameters, strict=False):
+            self.expect(argument, parameter, guards)
+        return definition.result
+
+    def _quantified(
+        self, variable: nodes.Ident, over: nodes.Expr, body: nodes.Expr, guards: Guards
+    ) -> None:
+        found = self.infer(over, guards)
+        element: Type = UNKNOWN
+        if isinstance(found, SetType):
+            element = found.element
+        elif found is not UNKNOWN:
+            self.problems.append(messages.wrong_type(over.span, "a set", found))
+        if variable.name in self.variables or self._known(variable.name):
+            self.problems.append(messages.taken(variable, "something else"))
+            return
+        self.variables[variable.name] = element
+        self.condition(body, guards)
+        del self.variables[variable.name]
+
+
+def _member(owner: EnumType | LevelsType | TaxonomyType, name: str) -> Value:
+    return Value(owner, owner.members.index(name) if isinstance(owner, LevelsType) else name)
+
+
+def _fits(found: Type, wanted: Type) -> bool:
+    """Whether a value of type *found* may stand where *wanted* is; what was reported fits all."""
+    if UNKNOWN in (found, wanted):
+        return True
+    if isinstance(found, SetType) and isinstance(wanted, SetType):
+        return _fits(found.element, wanted.element)
+    return found == wanted
+
+
+def _indefinite(node: nodes.Expr, checker: ExpressionChecker | None = None) -> bool:
+    """Whether *node* may need the other side to say its type."""
+    match node:
+        case nodes.Name(name):
+            return checker is None or name not in checker.variables
+        case nodes.Literal(kind):
+            return kind == "string"
+        case nodes.SetDisplay(items):
+            return all(_indefinite(item, checker) for item in items)
+        case nodes.RecordDisplay():
+            return True
+        case nodes.If(_, yes, no):
+            return _indefinite(yes, checker) and _indefinite(no, checker)
+        case _:
+            return False
+
+
+def _definite_first(items: Sequence[nodes.Expr]) -> list[nodes.Expr]:
+    return sorted(items, key=_indefinite)
+
+
+def _written(node: nodes.Expr) -> str:
+    """Return *node* roughly as it was written, for a message."""
+    match node:
+        case nodes.Name(name):
+            return name
+        case nodes.Attr(object_, name):
+            return f"{_written(object_)}.{name.name}"
+        case nodes.EntityRef(type_, id_):
+            return f'{type_} "{id_}"'
+        case nodes.Call(name):
+            return f"{name}(…)"
+        case _:
+            return "…"
+
+
+def _pattern_is_sound(pattern: str) -> bool:
+    i = 0
+    while i < len(pattern):
+        if pattern[i] == "\\":
+            if pattern[i + 1 : i + 2] not in ("*", "\\"):
+                return False
+            i += 1
+        i += 1
+    return True

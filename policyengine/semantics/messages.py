@@ -1,0 +1,342 @@
+"""Word every diagnostic of names and types: one function each, nothing else in the room writes one.
+
+A message is one sentence in lower case without a full stop, what the author wrote in backticks;
+advice goes into the help line, and only when it is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warning
+from policyengine.diagnostics.source import Span
+from policyengine.diagnostics.spell import did_you_mean
+from policyengine.model.types import Type
+from policyengine.syntax import nodes
+
+_UNKNOWN_CODES = {
+    "name": "PE201", "type": "PE202", "entity type": "PE202", "action or group": "PE205",
+    "action": "PE205", "group": "PE205", "gate": "PE206", "rule": "PE209", "obligation": "PE210",
+    "definition": "PE211",
+}  # fmt: skip
+
+
+def _listed(names: Iterable[str], word: str = "or") -> str:
+    quoted = [f"`{name}`" for name in names]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return ", ".join(quoted[:-1]) + f" {word} {quoted[-1]}"
+
+
+# ---- PE2xx: names -----------------------------------------------------------------------
+
+
+def unknown(
+    what: str, ident: nodes.Ident, known: Iterable[str], elsewhere: Iterable[str] = ()
+) -> Diagnostic:
+    """A name that nothing declares; *elsewhere* lists packages that do, but are not imported."""
+    packages = sorted(set(elsewhere))
+    help = f"`import {packages[0]}` brings it in" if packages else did_you_mean(ident.name, known)
+    return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
+
+
+def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
+    """A name that is already taken."""
+    also = Label(first.span, "first given here")
+    return error("PE203", ident.span, f"`{ident.name}` is given twice", "", also)
+
+
+def ambiguous(ident: nodes.Ident, meanings: Sequence[str]) -> Diagnostic:
+    """A bare name with two meanings."""
+    help = f"write {_listed(meanings)}"
+    return error("PE204", ident.span, f"`{ident.name}` could mean two things here", help)
+
+
+def unknown_package(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
+    """An import of a package that is not in the set, or a qualifier that was not imported."""
+    name = ident.package or ident.name
+    known = list(known)
+    if name in known:
+        return error(
+            "PE207", ident.span, f"package `{name}` is not imported here", f"add `import {name}`"
+        )
+    return error(
+        "PE207", ident.span, f"there is no package `{name}` in this policy set",
+        did_you_mean(name, known),
+    )  # fmt: skip
+
+
+def cycle(code: str, ident: nodes.Ident, what: str, names: Sequence[str]) -> Diagnostic:
+    """Things that go round in a circle."""
+    if len(names) == 1:
+        return error(code, ident.span, f"`{names[0]}` refers to itself")
+    way = " → ".join(f"`{name}`" for name in (*names, names[0]))
+    return error(code, ident.span, f"{what} in a circle: {way}")
+
+
+def taken(ident: nodes.Ident, by: str) -> Diagnostic:
+    """A variable or parameter whose name already means something there."""
+    help = "choose another name"
+    return error("PE213", ident.span, f"`{ident.name}` already names {by} here", help)
+
+
+def gates_in_two_files(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
+    """Gates of one package declared in two files."""
+    return error(
+        "PE214", ident.span, "the gates of a package are declared in one file",
+        "move this one to the others", Label(first.span, "another gate is declared here"),
+    )  # fmt: skip
+
+
+def foreign_gate(rule: nodes.Rule, gate: str, package: str) -> Diagnostic:
+    """A permit or expose in a gate that another package owns."""
+    return error(
+        "PE215", rule.name.span, f"only package `{package}` may {rule.effect} in gate `{gate}`",
+        "any package may forbid in it",
+    )  # fmt: skip
+
+
+def rule_without_gate(rule: nodes.Rule, gates: Iterable[str]) -> Diagnostic:
+    """A rule outside a gate block in a set that has gates."""
+    some = sorted(gates)[:3]
+    return error(
+        "PE216", rule.name.span, f"rule `{rule.name.name}` stands in no gate",
+        f"put it into `gate {some[0]} {{ … }}`",
+    )  # fmt: skip
+
+
+def group_requested(ident: nodes.Ident) -> Diagnostic:
+    """A group where an action is wanted."""
+    return error("PE212", ident.span, f"`{ident.name}` is a group, which nobody can request")
+
+
+# ---- PE3xx: types and soundness ---------------------------------------------------------
+
+
+def no_attribute(owner: str, ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
+    """An attribute that the type lacks."""
+    known = list(known)
+    help = did_you_mean(ident.name, known)
+    if not help and 0 < len(known) <= 8:
+        help = f"it has {_listed(known, 'and')}"
+    return error("PE301", ident.span, f"{owner} has no attribute `{ident.name}`", help)
+
+
+def unguarded(span: Span, written: str, owner: str, name: str) -> Diagnostic:
+    """An optional attribute that may be absent where it is read."""
+    return error(
+        "PE302", span, f"`{written}` may be absent", f"ask first: `{owner} has {name} and …`"
+    )
+
+
+def never_equal(span: Span, left: Type, right: Type) -> Diagnostic:
+    """A comparison between types that can never be equal."""
+    return error("PE303", span, f"a `{left}` and a `{right}` can never be equal", _literal_help(left, right))
+
+
+def never_within(span: Span, left: str, right: str) -> Diagnostic:
+    """`within` between entity types that do not lie in one another."""
+    return error("PE303", span, f"a `{left}` never lies within a `{right}`")
+
+
+def _literal_help(left: Type, right: Type) -> str:
+    if {str(left), str(right)} == {"int", "decimal"}:
+        return "write the whole number with a fraction: `5.0`"
+    return ""
+
+
+def other_enumerator(span: Span, name: str, owner: str, wanted: Type, known: Iterable[str]) -> Diagnostic:
+    """An enumerator of another type than the one wanted."""
+    return error(
+        "PE304", span, f"`{name}` is a `{owner}`, but a `{wanted}` is wanted here",
+        did_you_mean(name, known),
+    )  # fmt: skip
+
+
+def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Diagnostic:
+    """A name that the enumeration, levels or taxonomy lacks."""
+    known = list(known)
+    help = did_you_mean(name, known)
+    if not help and len(known) <= 8:
+        help = f"it has {_listed(known, 'and')}"
+    if name == str(type_):
+        help = "the name of a taxonomy is no term of it"
+    return error("PE221", span, f"`{type_}` has no `{name}`", help)
+
+
+def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnostic:
+    """A value of another type than the one wanted."""
+    return error("PE305", span, f"{wanted} is wanted here, and this is a `{found}`", help)
+
+
+def operator_types(span: Span, op: str, left: Type, right: Type | None, takes: str) -> Diagnostic:
+    """An operator that does not apply to its operands."""
+    operands = f"`{left}`" if right is None else f"`{left}` and `{right}`"
+    return error("PE306", span, f"`{op}` does not apply to {operands}", f"it takes {takes}")
+
+
+def private_shown(span: Span, path: str, where: str) -> Diagnostic:
+    """A private value that would be shown."""
+    return error("PE307", span, f"`{path}` is private and may not flow into {where}")
+
+
+def too_costly(span: Span, cost: int, most: int, what: str) -> Diagnostic:
+    """An expression over its bound."""
+    return error(
+        "PE308", span, f"this may take {cost:,} {what}, and at most {most:,} are allowed",
+        "narrow the sets, or split the rule",
+    )  # fmt: skip
+
+
+def ill_typed_for(problem: Diagnostic, action: str) -> Diagnostic:
+    """A problem that a rule has for some of the actions it covers, and not for others."""
+    return error(
+        "PE309", problem.span, f"for the action `{action}`, which the rule covers: {problem.message}",
+        problem.help, *problem.labels[1:],
+    )  # fmt: skip
+
+
+def covers_nothing(target: nodes.Target, why: str) -> Diagnostic:
+    """A target that no action and types fit."""
+    return error("PE310", target.span, f"this covers no action: {why}")
+
+
+def never_permitted(ident: nodes.Ident, gates: Sequence[str]) -> Diagnostic:
+    """An action that some gate can never permit (a warning)."""
+    which = f"gate{'s' * (len(gates) > 1)} {_listed(gates, 'and')}"
+    return warning(
+        "PE311", ident.span, f"no rule of {which} permits `{ident.name}`, so it is always denied"
+    )
+
+
+def waiver_lacks(ident: nodes.Ident, what: str, help: str) -> Diagnostic:
+    """A waiver without a date, a ticket or an approver."""
+    return error("PE312", ident.span, f"waiver `{ident.name}` has no {what}", help)
+
+
+def not_waivable(ident: nodes.Ident, rule: nodes.Rule) -> Diagnostic:
+    """A waiver of a rule that does not allow it."""
+    also = Label(rule.name.span, "the rule")
+    if rule.effect != "permit":
+        return error("PE313", ident.span, f"a waiver never touches a {rule.effect}", "", also)
+    return error(
+        "PE313", ident.span, f"`{ident.name}` cannot be waived",
+        "mark the rule `waivable` if it may be", also,
+    )  # fmt: skip
+
+
+def waived_stranger(span: Span, type_: str, rule: str) -> Diagnostic:
+    """A waiver for a subject that the rule never sees."""
+    return error("PE313", span, f"`{rule}` never has a `{type_}` as its subject")
+
+
+def no_field(ident: nodes.Ident, resource: str, known: Iterable[str]) -> Diagnostic:
+    """A field that the resource lacks."""
+    return error(
+        "PE314", ident.span, f"`{resource}` has no field `{ident.name}`",
+        did_you_mean(ident.name, known),
+    )  # fmt: skip
+
+
+def clause_misplaced(span: Span, clause: str, where: str, help: str = "") -> Diagnostic:
+    """A clause that this kind of rule cannot have."""
+    return error("PE315", span, f"`{clause}` has no meaning {where}", help)
+
+
+def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
+    """A clause that may stand once only."""
+    return error(
+        "PE316", span, f"this has `{clause}` twice", "", Label(first, "the first is here")
+    )
+
+
+def no_type(span: Span) -> Diagnostic:
+    """`{}` where nothing says what it holds."""
+    return error("PE317", span, "nothing here says what `{}` holds", "give the constant a type")
+
+
+def not_constant(span: Span) -> Diagnostic:
+    """Something that must be written out and is computed."""
+    return error(
+        "PE318", span, "this must be a constant",
+        "write the value out, or name another constant",
+    )  # fmt: skip
+
+
+def lacks_attribute(span: Span, owner: str, name: str) -> Diagnostic:
+    """A record or an action without something that it must give."""
+    return error("PE319", span, f"{owner} lacks `{name}`", f"add `{name}: …`")
+
+
+def undeclared_constant(ident: nodes.Ident, action: str, known: Iterable[str]) -> Diagnostic:
+    """A `having` constant that no group of the action declares."""
+    return error(
+        "PE320", ident.span, f"no group of `{action}` declares the constant `{ident.name}`",
+        did_you_mean(ident.name, known)
+        or f"declare it: `group … having {{ {ident.name}: … }}`",
+    )  # fmt: skip
+
+
+def no_types(ident: nodes.Ident, word: str, what: str) -> Diagnostic:
+    """An action for which nothing says who does it, or on what."""
+    return error(
+        "PE321", ident.span, f"nothing says {what} `{ident.name}`",
+        f"add `{word} …` here or to one of its groups",
+    )  # fmt: skip
+
+
+def types_disagree(ident: nodes.Ident, word: str, groups: Sequence[str]) -> Diagnostic:
+    """An action whose types do not fit those of its groups."""
+    return error(
+        "PE322", ident.span,
+        f"the types after `{word}` of `{ident.name}` do not fit those of {_listed(groups, 'and')}",
+    )  # fmt: skip
+
+
+def context_disagrees(ident: nodes.Ident, action: str, first: nodes.Ident) -> Diagnostic:
+    """Two declarations of one context attribute or constant that differ."""
+    return error(
+        "PE323", ident.span, f"`{ident.name}` of `{action}` is declared in two ways", "",
+        Label(first.span, "the other is here"),
+    )  # fmt: skip
+
+
+def argument_count(span: Span, name: str, wanted: int, found: int) -> Diagnostic:
+    """A call with too few or too many arguments."""
+    s = "s" * (wanted != 1)
+    return error("PE324", span, f"`{name}` takes {wanted} argument{s}, and {found} are given")
+
+
+def only_in_tests(span: Span, what: str, help: str) -> Diagnostic:
+    """Something that only a test can say."""
+    return error("PE325", span, f"{what} can be said in a test only", help)
+
+
+def bad_pattern(span: Span, pattern: str) -> Diagnostic:
+    """A glob with a stray backslash."""
+    return error(
+        "PE326", span, f"`{pattern}` has a backslash before neither `*` nor `\\`",
+        "write `\\\\` for a backslash",
+    )  # fmt: skip
+
+
+def only_a_name(span: Span, written: str) -> Diagnostic:
+    """An attribute of an entity that is only named."""
+    return error(
+        "PE327", span, f"the attributes of `{written}` are not known here",
+        "a rule reads those of the subject, the resource and the context",
+    )  # fmt: skip
+
+
+def unknown_cause(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
+    """A cause that no decision has."""
+    known = list(known)
+    return error(
+        "PE328", ident.span, f"no decision has the cause `{ident.name}`",
+        did_you_mean(ident.name, known) or f"there are {_listed(known, 'and')}",
+    )  # fmt: skip
+
+
+def asking_in_vain(span: Span) -> Diagnostic:
+    """Fields asked for in a set without a field gate."""
+    return error("PE329", span, "there is no field gate, so no fields can be asked for")

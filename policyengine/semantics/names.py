@@ -1,0 +1,200 @@
+"""Collect what the files declare, and find what a name in a file means.
+
+Each package has a table for every kind of thing that can be declared. A file sees its own package
+and those that it imports; a name that two of them declare must be qualified. Entities, actions,
+groups, gates and obligations go over the wire, so theirs are unique over the whole set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from attrs import Factory, define, field, frozen
+
+from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.semantics import messages
+from policyengine.syntax import nodes
+
+TypeDecl: TypeAlias = (
+    nodes.EnumDecl | nodes.LevelsDecl | nodes.TaxonomyDecl | nodes.EntityDecl
+)
+Declared: TypeAlias = (
+    TypeDecl | nodes.GroupDecl | nodes.ActionDecl | nodes.ObligationDecl | nodes.GateDecl
+    | nodes.ConstDecl | nodes.DefineDecl | nodes.WaiverDecl | nodes.InvariantDecl
+)  # fmt: skip
+
+TYPE, ACTION, OBLIGATION, GATE, VALUE = "type", "action", "obligation", "gate", "value"
+WAIVER, INVARIANT = "waiver", "invariant"
+"""The kinds: each has names of its own. Groups are of kind `action`; constants and definitions
+of kind `value`."""
+
+
+@frozen(eq=False)
+class Symbol:
+    """One declared name: what declares it, and in which package and file."""
+
+    kind: str
+    name: nodes.Ident
+    package: str
+    declaration: Declared
+    scope: Scope
+
+    @property
+    def on_the_wire(self) -> bool:
+        """Whether requests and answers use the name."""
+        return self.kind in (ACTION, OBLIGATION, GATE) or isinstance(
+            self.declaration, nodes.EntityDecl
+        )
+
+
+Table: TypeAlias = dict[str, dict[str, Symbol]]
+"""kind → name → symbol, of one package."""
+
+
+@define(eq=False)
+class Names:
+    """All names of a policy set."""
+
+    packages: dict[str, Table] = field(factory=dict)
+    scopes: list[Scope] = field(factory=list)
+    problems: list[Diagnostic] = field(factory=list)
+
+    def all(self, kind: str) -> Iterator[Symbol]:
+        """Give every symbol of *kind*, package by package."""
+        for table in self.packages.values():
+            yield from table.get(kind, {}).values()
+
+
+@define(eq=False)
+class Scope:
+    """What one file sees: its own package and its imports."""
+
+    names: Names
+    file: nodes.PolicyFile
+    package: str
+    visible: list[str] = Factory(list)
+
+    def candidates(self, kind: str, name: str) -> list[Symbol]:
+        """Return what the bare *name* may mean here."""
+        tables = (self.names.packages[p].get(kind, {}) for p in self.visible)
+        return [table[name] for table in tables if name in table]
+
+    def known(self, kind: str) -> Iterator[str]:
+        """Give the names of *kind* that may be written here without a package."""
+        for package in self.visible:
+            yield from self.names.packages[package].get(kind, {})
+
+    def symbols(self, kind: str) -> Iterator[Symbol]:
+        """Give the symbols of *kind* that are visible here."""
+        for package in self.visible:
+            yield from self.names.packages[package].get(kind, {}).values()
+
+    def find(self, kind: str, ident: nodes.Ident, what: str, report: list[Diagnostic]) -> Symbol | None:
+        """Return the one thing that *ident* means here; report it as an unknown *what* if none."""
+        if ident.package is not None:
+            if ident.package not in self.visible:
+                report.append(messages.unknown_package(ident, self.names.packages))
+                return None
+            found = self.names.packages[ident.package].get(kind, {}).get(ident.name)
+            candidates = [found] if found else []
+        else:
+            candidates = self.candidates(kind, ident.name)
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            report.append(messages.ambiguous(ident, [f"{s.package}.{ident.name}" for s in candidates]))
+            return None
+        elsewhere = [s.package for s in self.names.all(kind) if s.name.name == ident.name]
+        report.append(messages.unknown(what, ident, self.known(kind), elsewhere))
+        return None
+
+
+def collect(files: Iterable[nodes.PolicyFile]) -> Names:
+    """Enter the declarations of all *files*; report names given twice and bad imports."""
+    names = Names()
+    files = list(files)
+    for file in files:
+        names.packages.setdefault(file.package.name, {})
+        names.scopes.append(Scope(names, file, file.package.name))
+    wire: dict[tuple[str, str], Symbol] = {}
+    for scope in names.scopes:
+        for kind, ident, declaration in _declared(scope.file):
+            symbol = Symbol(kind, ident, scope.package, declaration, scope)
+            table = names.packages[scope.package].setdefault(kind, {})
+            first = table.get(ident.name)
+            if first is None and symbol.on_the_wire:
+                first = wire.setdefault((kind, ident.name), symbol)
+                first = None if first is symbol else first
+            if first is not None:
+                names.problems.append(messages.given_twice(ident, first.name))
+                continue
+            table[ident.name] = symbol
+    _resolve_imports(names)
+    return names
+
+
+def _declared(file: nodes.PolicyFile) -> Iterator[tuple[str, nodes.Ident, Declared]]:
+    for declaration in file.declarations:
+        match declaration:
+            case nodes.EnumDecl() | nodes.LevelsDecl() | nodes.TaxonomyDecl() | nodes.EntityDecl():
+                yield TYPE, declaration.name, declaration
+            case nodes.GroupDecl():
+                yield ACTION, declaration.name, declaration
+            case nodes.ActionDecl():
+                for name in declaration.names:
+                    yield ACTION, name, declaration
+            case nodes.ObligationDecl():
+                yield OBLIGATION, declaration.name, declaration
+            case nodes.GateDecl():
+                yield GATE, declaration.name, declaration
+            case nodes.ConstDecl() | nodes.DefineDecl():
+                yield VALUE, declaration.name, declaration
+            case nodes.WaiverDecl():
+                yield WAIVER, declaration.name, declaration
+            case nodes.InvariantDecl():
+                yield INVARIANT, declaration.name, declaration
+            case nodes.GateBlock() | nodes.Rule() | nodes.TestDecl():
+                pass  # rules are named within their gate, tests have titles
+
+
+def _resolve_imports(names: Names) -> None:
+    imports: dict[str, dict[str, nodes.Ident]] = {package: {} for package in names.packages}
+    for scope in names.scopes:
+        scope.visible.append(scope.package)
+        for statement in scope.file.imports:
+            ident = statement.package
+            if ident.name not in names.packages:
+                names.problems.append(messages.unknown_package(ident, names.packages))
+            elif ident.name not in scope.visible:
+                scope.visible.append(ident.name)
+                imports[scope.package].setdefault(ident.name, ident)
+    for cycle in find_cycles({package: list(found) for package, found in imports.items()}):
+        at = imports[cycle[0]][cycle[1 % len(cycle)]]
+        names.problems.append(messages.cycle("PE208", at, "packages import", cycle))
+
+
+def find_cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return the cycles of *graph*, each once, from its first name; found depth first, no recursion."""
+    cycles: list[list[str]] = []
+    done: set[str] = set()
+    for root in graph:
+        if root in done:
+            continue
+        path: list[str] = [root]
+        branches = [iter(graph[root])]
+        while path:
+            for target in branches[-1]:
+                if target in path:
+                    cycles.append(path[path.index(target) :])
+                elif target not in done and target in graph:
+                    path.append(target)
+                    branches.append(iter(graph[target]))
+                    break
+            else:
+                done.add(path.pop())
+                branches.pop()
+    return cycles
+
+
+

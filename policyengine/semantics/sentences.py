@@ -1,0 +1,111 @@
+"""Say why a condition is false, where the author has not said it.
+
+The sentence is a template over nodes of the condition itself. It shows values of the subject and
+of the context; of other entities (the resource, the people it belongs to) it names the attribute
+and not the value, and nothing private is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.types import RecordType, Schema
+from policyengine.semantics.checked import Conjunct, Typing, Value
+from policyengine.semantics.flow import children, private_reads
+from policyengine.syntax import nodes
+
+_MUST = {
+    "==": "must be", "!=": "must not be", "<": "must be below", "<=": "must be at most",
+    ">": "must be above", ">=": "must be at least", "in": "must be one of",
+    "not in": "must not be one of", "overlaps": "must overlap", "subset": "must be a subset of",
+    "within": "must lie within", "touches": "must touch",
+}  # fmt: skip
+_MUST_NOT = {
+    "==": "must not be", "!=": "must be", "<": "must be at least", "<=": "must be above",
+    ">": "must be at most", ">=": "must be below", "in": "must not be one of",
+    "not in": "must be one of", "overlaps": "must not overlap",
+    "subset": "must not be a subset of", "within": "must not lie within",
+    "touches": "must not touch",
+}  # fmt: skip
+
+
+def sentence(
+    conjunct: Conjunct, source: Source, typings: Iterable[Typing], schema: Schema
+) -> nodes.Template:
+    """Return the text that says why *conjunct* is false in any of *typings*."""
+    node, wanted = conjunct.expr, conjunct.wanted
+    while isinstance(node, nodes.Not):
+        node, wanted = node.operand, not wanted
+    typings = tuple(typings)
+
+    def shown(expr: nodes.Expr) -> bool:
+        return all(_may_be_shown(expr, typing, schema) for typing in typings)
+
+    def constant(expr: nodes.Expr) -> bool:
+        return all(_constant(expr, typing) for typing in typings)
+
+    def text(expr: nodes.Expr) -> str:
+        return " ".join(source.text[expr.span.start : expr.span.end].split())
+
+    match node:
+        case nodes.Compare(op, left, right):
+            must = (_MUST if wanted else _MUST_NOT)[op]
+            parts: list[str | nodes.Expr] = [text(left)]
+            if shown(left):
+                parts += [" is ", left, "; it"]
+            parts.append(f" {must} ")
+            if constant(right):
+                parts.append(right)
+            elif shown(right):
+                parts += [text(right), ", which is ", right]
+            else:
+                parts.append(text(right))
+            return nodes.Template(tuple(_joined(parts)), span=node.span)
+        case nodes.Has(object_, name):
+            state = "is missing" if wanted else "must not be given"
+            return nodes.Template((f"{text(object_)}.{name.name} {state}",), span=node.span)
+        case nodes.Name() | nodes.Attr():
+            state = "must be true" if wanted else "must be false"
+            return nodes.Template((f"{text(node)} {state}",), span=node.span)
+        case _:
+            state = "must hold" if wanted else "must not hold"
+            return nodes.Template((f"`{text(node)}` {state}",), span=node.span)
+
+
+def _joined(parts: Iterable[str | nodes.Expr]) -> Iterable[str | nodes.Expr]:
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+        else:
+            if text:
+                yield text
+            yield part
+            text = ""
+    if text:
+        yield text
+
+
+def _constant(node: nodes.Expr, typing: Typing) -> bool:
+    return isinstance(typing.binding_of(node), Value)
+
+
+def _may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
+    """Whether every part of *node* is a constant or belongs to the subject or the context alone."""
+    if _constant(node, typing):
+        return True
+    if any(True for _ in private_reads(node, typing, schema)):
+        return False
+    match node:
+        case nodes.Name(name):
+            return name in ("subject", "context", "action", "now")
+        case nodes.Attr(nodes.Name(name)):
+            return name in ("subject", "context", "action")
+        case nodes.Attr(object_):
+            is_record = isinstance(typing.type_of(object_), RecordType)
+            return is_record and _may_be_shown(object_, typing, schema)
+        case nodes.Arithmetic() | nodes.Negate() | nodes.Call(nodes.Ident("size", None)):
+            return all(_may_be_shown(child, typing, schema) for child in children(node))
+        case _:
+            return False

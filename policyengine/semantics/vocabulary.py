@@ -1,0 +1,396 @@
+"""Make the schema from the declared vocabulary: types, entities, groups and actions, gates.
+
+Types first, since attributes refer to them; then groups and actions, each of which takes on the
+subjects, resources, context and constants of every group above it; gates last. Something that is
+wrong is reported and left out, and what refers to it is not reported again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.model.types import (
+    PRIMITIVES,
+    STRING,
+    ActionType,
+    Attribute,
+    EntityRefType,
+    EntityType,
+    EnumType,
+    GateType,
+    LevelsType,
+    ObligationType,
+    Primitive,
+    RecordType,
+    Schema,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.semantics import messages
+from policyengine.semantics.names import (
+    ACTION,
+    GATE,
+    OBLIGATION,
+    TYPE,
+    Names,
+    Scope,
+    Symbol,
+    find_cycles,
+)
+from policyengine.syntax import nodes
+
+UNKNOWN = Primitive("unknown")
+"""The type of what was reported already: it fits everything, so that nothing is reported twice."""
+
+ConstantReader = Callable[[nodes.Expr, Type, Scope], object]
+"""Checks a constant expression against its type and gives its canonical value."""
+
+DEFAULT_GATE = "access"
+
+
+@frozen
+class Part:
+    """A context attribute or constant, with the place that declares it."""
+
+    attribute: Attribute
+    ident: nodes.Ident
+
+
+@define
+class Vocabulary:
+    """The schema while it is made, with what later stages ask about it."""
+
+    names: Names
+    problems: list[Diagnostic]
+    types: dict[int, Type] = field(factory=dict)
+    entities: dict[str, EntityType] = field(factory=dict)
+    actions: dict[str, ActionType] = field(factory=dict)
+    members: dict[str, tuple[str, ...]] = field(factory=dict)
+    """Of each group, and each action that stands as one: the actions that it covers."""
+    gates: dict[str, GateType] = field(factory=dict)
+    obligations: dict[str, ObligationType] = field(factory=dict)
+
+    @property
+    def schema(self) -> Schema:
+        """The finished schema."""
+        return Schema(self.entities, self.actions, self.gates, self.obligations)
+
+    # ---- types --------------------------------------------------------------------------
+
+    def declared(self, symbol: Symbol) -> Type:
+        """Return the type that *symbol* declares, the same object each time."""
+        made = self.types.get(id(symbol.declaration))
+        if made is None:
+            made = self.types[id(symbol.declaration)] = self._declare(symbol)
+        return made
+
+    def _declare(self, symbol: Symbol) -> Type:
+        match symbol.declaration:
+            case nodes.EnumDecl(name, members):
+                return EnumType(name.name, symbol.package, self._distinct(members))
+            case nodes.LevelsDecl(name, members):
+                return LevelsType(name.name, symbol.package, self._distinct(members))
+            case nodes.TaxonomyDecl(name, terms):
+                parents = tuple(_parents(terms))
+                self._distinct([ident for ident, _ in parents])
+                pairs = {ident.name: above.name if above else None for ident, above in parents}
+                return TaxonomyType(name.name, symbol.package, tuple(pairs.items()))
+            case nodes.EntityDecl(name):
+                return EntityRefType(name.name)
+            case _:
+                raise AssertionError(symbol)
+
+    def _distinct(self, idents: Iterable[nodes.Ident]) -> tuple[str, ...]:
+        """Return the names, reporting each that was given before."""
+        first: dict[str, nodes.Ident] = {}
+        for ident in idents:
+            if first.setdefault(ident.name, ident) is not ident:
+                self.problems.append(messages.given_twice(ident, first[ident.name]))
+        return tuple(first)
+
+    def resolve(self, written: nodes.TypeExpr, scope: Scope) -> Type:
+        """Return the type that was written; `UNKNOWN` after reporting one that there is not."""
+        match written:
+            case nodes.NamedType(ident):
+                if ident.package is None and ident.name in PRIMITIVES:
+                    return PRIMITIVES[ident.name]
+                known = scope.find(TYPE, ident, "type", self.problems)
+                return self.declared(known) if known else UNKNOWN
+            case nodes.SetOf(element):
+                return SetType(self.resolve(element, scope))
+            case nodes.RecordOf(attributes):
+                return record(part.attribute for part in self.parts(attributes, scope))
+
+    def parts(self, attributes: Sequence[nodes.AttributeDecl], scope: Scope) -> list[Part]:
+        """Resolve declared attributes, reporting names given twice."""
+        self._distinct(a.name for a in attributes)
+        return [
+            Part(Attribute(a.name.name, self.resolve(a.type, scope), a.optional, a.private), a.name)
+            for a in {a.name.name: a for a in reversed(attributes)}.values()
+        ]
+
+    # ---- entities, obligations, gates ---------------------------------------------------
+
+    def add_entities(self) -> None:
+        """Enter every entity type; parents may be declared later."""
+        above: dict[str, list[str]] = {}
+        for symbol in self.names.all(TYPE):
+            if not isinstance(symbol.declaration, nodes.EntityDecl):
+                self.declared(symbol)
+                continue
+            declaration, scope = symbol.declaration, symbol.scope
+            parents = [self.entity_name(ident, scope) for ident in declaration.parents]
+            parts = self.parts(declaration.attributes, scope)
+            for part in parts:
+                if part.ident.name == "id":
+                    self.problems.append(messages.taken(part.ident, "what every entity has"))
+            above[symbol.name.name] = [p for p in parents if p]
+            self.entities[symbol.name.name] = EntityType(
+                symbol.name.name,
+                tuple(dict.fromkeys(above[symbol.name.name])),
+                tuple(sorted((p.attribute for p in parts), key=lambda a: a.name)),
+            )
+
+    def entity_name(self, ident: nodes.Ident, scope: Scope) -> str | None:
+        """Return the name of the entity type that *ident* means; report anything else."""
+        symbol = scope.find(TYPE, ident, "entity type", self.problems)
+        if symbol is None:
+            return None
+        if not isinstance(symbol.declaration, nodes.EntityDecl):
+            known = [n for n, s in _visible(scope, TYPE) if isinstance(s.declaration, nodes.EntityDecl)]
+            self.problems.append(messages.unknown("entity type", ident, known))
+            return None
+        return symbol.name.name
+
+    def ancestors(self, entity: str) -> frozenset[str]:
+        """Return the entity types that an entity of that type, or one above it, may lie in."""
+        found: set[str] = set()
+        stack = list(self.entities[entity].parents) if entity in self.entities else []
+        while stack:
+            name = stack.pop()
+            if name not in found and name in self.entities:
+                found.add(name)
+                stack += self.entities[name].parents
+        return frozenset(found)
+
+    def add_obligations(self) -> None:
+        """Enter every obligation."""
+        for symbol in self.names.all(OBLIGATION):
+            assert isinstance(symbol.declaration, nodes.ObligationDecl)
+            parameters = symbol.declaration.parameters
+            self._distinct(p.name for p in parameters)
+            self.obligations[symbol.name.name] = ObligationType(
+                symbol.name.name,
+                tuple(Attribute(p.name.name, self.resolve(p.type, symbol.scope)) for p in parameters),
+            )
+
+    def add_gates(self) -> None:
+        """Enter every gate, or the single gate `access` where none is declared."""
+        home: dict[str, Symbol] = {}
+        for symbol in self.names.all(GATE):
+            assert isinstance(symbol.declaration, nodes.GateDecl)
+            first = home.setdefault(symbol.package, symbol)
+            if first.scope is not symbol.scope:
+                self.problems.append(messages.gates_in_two_files(symbol.name, first.name))
+            declaration = symbol.declaration
+            self.gates[symbol.name.name] = GateType(
+                symbol.name.name, declaration.question, declaration.is_field, symbol.package
+            )
+        if not self.gates:
+            question = "whether the action is allowed"
+            self.gates[DEFAULT_GATE] = GateType(DEFAULT_GATE, question, False, "")
+
+    # ---- groups and actions -------------------------------------------------------------
+
+    def add_actions(self, read_constant: ConstantReader) -> None:
+        """Enter groups and actions, each with what it takes on from the groups above it."""
+        symbols = {symbol.name.name: symbol for symbol in self.names.all(ACTION)}
+        direct = {name: self._groups(symbol) for name, symbol in symbols.items()}
+        cyclic: set[str] = set()
+        for cycle in find_cycles(direct):
+            self.problems.append(
+                messages.cycle("PE217", symbols[cycle[0]].name, "groups lie in one another", cycle)
+            )
+            cyclic.update(cycle)
+        above = {name: _closure(name, direct) for name in symbols}
+        for name in symbols:
+            self.members[name] = tuple(
+                other
+                for other, symbol in symbols.items()
+                if isinstance(symbol.declaration, nodes.ActionDecl)
+                and (other == name or name in above[other])
+            )
+        own_parts: dict[int, tuple[list[Part], list[Part]]] = {}
+        for symbol in symbols.values():
+            declaration = symbol.declaration
+            if id(declaration) not in own_parts:
+                own_parts[id(declaration)] = self._own_parts(symbol)
+        for name, symbol in symbols.items():
+            if isinstance(symbol.declaration, nodes.ActionDecl) and name not in cyclic:
+                line = [symbol, *(symbols[group] for group in sorted(above[name]))]
+                parts = [own_parts[id(s.declaration)] for s in line]
+                self._add_action(symbol, line, parts, direct, symbols, read_constant)
+
+    def _groups(self, symbol: Symbol) -> list[str]:
+        declaration = symbol.declaration
+        assert isinstance(declaration, nodes.GroupDecl | nodes.ActionDecl)
+        found = (
+            symbol.scope.find(ACTION, ident, "group", self.problems) for ident in declaration.groups
+        )
+        return [group.name.name for group in found if group]
+
+    def _own_parts(self, symbol: Symbol) -> tuple[list[Part], list[Part]]:
+        """Return what the declaration itself adds to the context and to the constants' types."""
+        declaration, scope = symbol.declaration, symbol.scope
+        assert isinstance(declaration, nodes.GroupDecl | nodes.ActionDecl)
+        context = self.parts(declaration.context, scope)
+        if isinstance(declaration, nodes.ActionDecl):
+            return context, []
+        constants = self.parts(declaration.constants, scope)
+        for part in constants:
+            if part.ident.name == "name":
+                self.problems.append(messages.taken(part.ident, "the action"))
+        return context, constants
+
+    def _add_action(
+        self,
+        symbol: Symbol,
+        line: Sequence[Symbol],
+        parts: Sequence[tuple[list[Part], list[Part]]],
+        direct: Mapping[str, Sequence[str]],
+        symbols: Mapping[str, Symbol],
+        read_constant: ConstantReader,
+    ) -> None:
+        name = symbol.name.name
+        context = self._merged(symbol, [part for own, _ in parts for part in own])
+        constant_types = self._merged(symbol, [part for _, own in parts for part in own])
+        self.actions[name] = ActionType(
+            name,
+            frozenset(s.name.name for s in line[1:]),
+            self._entity_types(symbol, line, "by", "who does", lambda d: d.subjects),
+            self._entity_types(symbol, line, "on", "on what one does", lambda d: d.resources),
+            record(context),
+            record([Attribute("name", STRING), *constant_types]),
+            self._constants(symbol, constant_types, direct, symbols, read_constant),
+        )
+
+    def _merged(self, symbol: Symbol, parts: Sequence[Part]) -> list[Attribute]:
+        """Return the attributes, each once; two that differ are reported."""
+        first: dict[str, Part] = {}
+        for part in parts:
+            known = first.setdefault(part.ident.name, part)
+            if known.attribute != part.attribute and UNKNOWN not in (
+                known.attribute.type, part.attribute.type,
+            ):  # fmt: skip
+                ours, other = sorted((known.ident, part.ident), key=lambda i: i.span is not known.ident.span)
+                self.problems.append(messages.context_disagrees(ours, symbol.name.name, other))
+        return [part.attribute for part in first.values()]
+
+    def _entity_types(
+        self,
+        symbol: Symbol,
+        line: Sequence[Symbol],
+        word: str,
+        what: str,
+        written: Callable[[nodes.GroupDecl | nodes.ActionDecl], tuple[nodes.Ident, ...] | None],
+    ) -> tuple[str, ...]:
+        """Return what is written after `by` or `on`: the action's own, within that of its groups."""
+        stated: list[tuple[Symbol, tuple[str, ...]]] = []
+        for member in line:
+            assert isinstance(member.declaration, nodes.GroupDecl | nodes.ActionDecl)
+            idents = written(member.declaration)
+            if idents is not None:
+                names = (self.entity_name(ident, member.scope) for ident in idents)
+                stated.append((member, tuple(dict.fromkeys(n for n in names if n))))
+        if not stated:
+            self.problems.append(messages.no_types(symbol.name, word, what))
+            return ()
+        narrowest = min(stated, key=lambda pair: (pair[0] is not symbol, len(pair[1])))[1]
+        unlike = [s.name.name for s, types in stated if not set(narrowest) <= set(types)]
+        if unlike:
+            self.problems.append(messages.types_disagree(symbol.name, word, unlike))
+        return narrowest
+
+    def _constants(
+        self,
+        symbol: Symbol,
+        types: Sequence[Attribute],
+        direct: Mapping[str, Sequence[str]],
+        symbols: Mapping[str, Symbol],
+        read_constant: ConstantReader,
+    ) -> dict[str, object]:
+        """Return the values of the `having` constants: the action's own, else of the one it is in."""
+        declaration = symbol.declaration
+        assert isinstance(declaration, nodes.ActionDecl)
+        by_name = {a.name: a for a in types}
+        self._distinct(f.name for f in declaration.constants)
+        values: dict[str, object] = {}
+        for given in declaration.constants:
+            attribute = by_name.get(given.name.name)
+            if attribute is None:
+                self.problems.append(
+                    messages.undeclared_constant(given.name, symbol.name.name, by_name)
+                )
+            else:
+                values[given.name.name] = read_constant(given.value, attribute.type, symbol.scope)
+        for attribute in types:
+            if attribute.name in values:
+                continue
+            inherited = _inherited(attribute.name, symbol.name.name, direct, symbols)
+            if inherited is not None:
+                owner, expr = inherited
+                values[attribute.name] = read_constant(expr, attribute.type, owner.scope)
+            elif not attribute.optional:
+                what = f"the action `{symbol.name.name}`"
+                self.problems.append(messages.lacks_attribute(symbol.name.span, what, attribute.name))
+        return values
+
+
+def record(attributes: Iterable[Attribute]) -> RecordType:
+    """Return the record type with these attributes: their order makes no difference."""
+    return RecordType(tuple(sorted(attributes, key=lambda a: a.name)))
+
+
+def _parents(
+    terms: Iterable[nodes.Term], above: nodes.Ident | None = None
+) -> Iterator[tuple[nodes.Ident, nodes.Ident | None]]:
+    for term in terms:
+        yield term.name, above
+        yield from _parents(term.below, term.name)
+
+
+def _visible(scope: Scope, kind: str) -> Iterator[tuple[str, Symbol]]:
+    for symbol in scope.symbols(kind):
+        yield symbol.name.name, symbol
+
+
+def _closure(name: str, direct: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    found: set[str] = set()
+    stack = list(direct[name])
+    while stack:
+        group = stack.pop()
+        if group not in found:
+            found.add(group)
+            stack += direct[group]
+    return frozenset(found)
+
+
+def _inherited(
+    constant: str, name: str, direct: Mapping[str, Sequence[str]], symbols: Mapping[str, Symbol]
+) -> tuple[Symbol, nodes.Expr] | None:
+    """Find the nearest action above *name* that gives *constant*."""
+    level, seen = list(direct[name]), {name}
+    while level:
+        for group in level:
+            declaration = symbols[group].declaration
+            if isinstance(declaration, nodes.ActionDecl):
+                for given in declaration.constants:
+                    if given.name.name == constant:
+                        return symbols[group], given.value
+        seen.update(level)
+        level = [above for group in level for above in direct[group] if above not in seen]
+    return None
