@@ -65,7 +65,7 @@ MOST_SHOWN = 100
 
 @frozen
 class Diagnostics:
-    """What a run found: at most `MOST_SHOWN` in the order of the text, and the sources they are in."""
+    """What a run found: at most `MOST_SHOWN`, in the order of the text, and the texts."""
 
     items: tuple[Diagnostic, ...]
     sources: Mapping[str, Source] = field(repr=False)

@@ -14,7 +14,7 @@ Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "
 
 @frozen
 class Obligation:
-    """Something owed by whoever was allowed: a name, and (parameter, type, canonical value) each."""
+    """Something owed by whoever was allowed: a name, and a (parameter, type, value) each."""
 
     name: str
     arguments: tuple[tuple[str, Type, object], ...]

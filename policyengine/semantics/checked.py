@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from policyengine.diagnostics.source import Source
+from policyengine.diagnostics.source import Source, Span
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import Schema, Type
 from policyengine.syntax import nodes
@@ -35,7 +35,7 @@ class Variable:
 
 @frozen
 class Value:
-    """A name or literal that stands for a known value in canonical form: a constant, an enumerator."""
+    """A name or literal that stands for a known value in canonical form."""
 
     type: Type
     value: object
@@ -143,7 +143,7 @@ class Waiver:
     until: int
     ticket: str
     approved_by: str
-    span: nodes.Span
+    span: Span
 
 
 @frozen(eq=False)
@@ -196,4 +196,3 @@ class CheckedSet:
             if not rule.advisory:
                 needs |= rule.needs[target]
         return needs
-

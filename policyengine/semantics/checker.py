@@ -1,4 +1,4 @@
-"""Check a policy set: names, vocabulary, definitions, rules, exceptions and examples, in that order.
+"""Check a policy set: names, vocabulary, definitions, rules, exceptions, examples, in that order.
 
 Each step reports what it finds and goes on with what it can, so that one run shows every mistake
 once; what was reported has the type `unknown`, about which nothing more is said. Without an error
@@ -149,6 +149,10 @@ def _never_permitted(
             permitted[rule.gate].update(target[0] for target in rule.typings)
     for symbol in names.all(ACTION):
         if symbol.name.name in vocabulary.actions:
-            shut = [gate for gate, open_to in sorted(permitted.items()) if symbol.name.name not in open_to]
+            shut = [
+                gate
+                for gate, open_to in sorted(permitted.items())
+                if symbol.name.name not in open_to
+            ]
             if shut:
                 yield messages.never_permitted(symbol.name, shut)

@@ -81,7 +81,7 @@ class ExampleChecker:
         if isinstance(found, EntityRefType) and found.name in allowed:
             return found.name
         if found is not UNKNOWN and allowed:
-            wanted = " or ".join(f"a `{name}`" for name in allowed)
+            wanted = " or ".join(messages.a(name) for name in allowed)
             self.problems.append(messages.wrong_type(expr.span, wanted, found))
         return None
 

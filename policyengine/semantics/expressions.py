@@ -103,8 +103,8 @@ class ExpressionChecker:
         """Check that *node* has exactly the type *wanted*."""
         found = self.infer(node, guards, wanted)
         if not _fits(found, wanted):
-            help = messages._literal_help(found, wanted)
-            self.problems.append(messages.wrong_type(node.span, f"a `{wanted}`", found, help))
+            help = messages.literal_help(found, wanted)
+            self.problems.append(messages.wrong_type(node.span, messages.a(wanted), found, help))
 
     def infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None = None) -> Type:
         """Return the type of *node* and note it; *wanted* settles what has no type of its own."""
@@ -147,7 +147,7 @@ class ExpressionChecker:
 
     def _infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None) -> Type:
         match node:
-            case nodes.Literal(kind, value, text):
+            case nodes.Literal(kind, value):
                 if kind == "string" and isinstance(wanted, EnumType | LevelsType | TaxonomyType):
                     return self._enumerator(node, str(value), wanted)
                 self.bindings[id(node)] = Value(PRIMITIVES[kind], value)
@@ -171,7 +171,9 @@ class ExpressionChecker:
                 found = self.infer(operand, guards)
                 if found not in (INT, DECIMAL, DURATION, UNKNOWN):
                     takes = "an int, a decimal or a duration"
-                    self.problems.append(messages.operator_types(node.span, "-", found, None, takes))
+                    self.problems.append(
+                        messages.operator_types(node.span, "-", found, None, takes)
+                    )
                     return UNKNOWN
                 return found
             case nodes.And(operands) | nodes.Or(operands):
@@ -232,30 +234,28 @@ class ExpressionChecker:
             return self._bind(node, self.values.constant(constants[0]))
         if owners:
             return self._bind(node, _member(owners[0], name))
-        if wanted is not None:
-            others = self._owners(name, None)
-            if others and isinstance(wanted, EnumType | LevelsType | TaxonomyType):
-                self.problems.append(
-                    messages.other_enumerator(node.span, name, others[0].name, wanted, wanted.members)
-                )
-                return UNKNOWN
-            if others:  # of the wrong kind altogether: let the caller say what is wanted
-                return self._bind(node, _member(others[0], name))
-            if isinstance(wanted, EnumType | LevelsType | TaxonomyType):
-                if not self._known(name):
-                    self.problems.append(
-                        messages.not_a_member(node.span, name, wanted, wanted.members)
-                    )
-                    return UNKNOWN
-        ident = nodes.Ident(name, span=node.span)
+        others = self._owners(name, None)
+        if isinstance(wanted, EnumType | LevelsType | TaxonomyType) and not self._known(name):
+            known = wanted.members
+            self.problems.append(
+                messages.other_enumerator(node.span, name, others[0].name, wanted, known)
+                if others
+                else messages.not_a_member(node.span, name, wanted, known)
+            )
+            return UNKNOWN
+        if others:  # of the wrong kind altogether: let the caller say what is wanted
+            return self._bind(node, _member(others[0], name))
+        self._unknown_name(nodes.Ident(name, span=node.span))
+        return UNKNOWN
+
+    def _unknown_name(self, ident: nodes.Ident) -> None:
         known = [*self.variables, *self.scope.known(VALUE)]
         elsewhere = [
-            s.package
-            for s in self.scope.names.all(VALUE)
-            if s.name.name == name and isinstance(s.declaration, nodes.ConstDecl)
+            symbol.package
+            for symbol in self.scope.names.all(VALUE)
+            if symbol.name.name == ident.name and isinstance(symbol.declaration, nodes.ConstDecl)
         ]
         self.problems.append(messages.unknown("name", ident, known, elsewhere))
-        return UNKNOWN
 
     def _known(self, name: str) -> bool:
         return bool(self.scope.candidates(VALUE, name))
@@ -268,7 +268,7 @@ class ExpressionChecker:
         ]
 
     def _owners(self, name: str, wanted: Type | None) -> list[EnumType | LevelsType | TaxonomyType]:
-        """Return the enumerations that a bare *name* may belong to: the wanted one, else any visible."""
+        """Return the enumerations a bare *name* may belong to: the wanted one, else any in sight."""
         if isinstance(wanted, EnumType | LevelsType | TaxonomyType):
             return [wanted] if name in wanted.members else []
         if wanted is not None and wanted is not BOOL:
@@ -311,7 +311,7 @@ class ExpressionChecker:
         return attribute.type
 
     def _qualified(self, node: nodes.Attr) -> Type | None:
-        """Return the type of `Tier.basic`, `package.constant` or `package.Tier.basic`, else None."""
+        """Return the type of `Tier.basic`, `other.constant` or `other.Tier.basic`, else None."""
         match node.object:
             case nodes.Name(first) if first not in self.variables and not self._constants(first):
                 ident = nodes.Ident(first, span=node.object.span)
@@ -363,7 +363,9 @@ class ExpressionChecker:
                 owner = f"`{_written(object_)}`" if self.path(object_) else "this record"
             case SetType():
                 help = "ask of its elements: `some x in … : …`"
-                self.problems.append(messages.wrong_type(object_.span, "an entity or a record", type_, help))
+                self.problems.append(
+                    messages.wrong_type(object_.span, "an entity or a record", type_, help)
+                )
                 return None
             case _:
                 if type_ is not UNKNOWN:
@@ -459,7 +461,7 @@ class ExpressionChecker:
         name = self.vocabulary.entity_name(node.type, self.scope)
         if not self.in_test:
             if node.attributes is not None or node.parents is not None:
-                help = "in a rule an entity is only named: `App \"a1\"`"
+                help = 'in a rule an entity is only named: `App "a1"`'
                 what = "what belongs to an entity"
                 self.problems.append(messages.only_in_tests(node.span, what, help))
         elif name is not None:
@@ -474,7 +476,9 @@ class ExpressionChecker:
             return self._bind(node, Value(EntityRefType(name), node.id))
         return EntityRefType(name)
 
-    def _contents(self, entity: str, written: nodes.RecordDisplay | nodes.SetDisplay | None) -> None:
+    def _contents(
+        self, entity: str, written: nodes.RecordDisplay | nodes.SetDisplay | None
+    ) -> None:
         """Check what a test says of an entity; what no rule reads may be left out."""
         match written:
             case nodes.RecordDisplay(fields):
@@ -482,7 +486,9 @@ class ExpressionChecker:
                 self.fields(fields, self.vocabulary.entities[entity].by_name, f"`{entity}`")
             case nodes.SetDisplay(items) if items:
                 self.problems.append(
-                    messages.wrong_type(written.span, "`name: value`", self.infer(written, NO_GUARDS))
+                    messages.wrong_type(
+                        written.span, "`name: value`", self.infer(written, NO_GUARDS)
+                    )
                 )
 
     def _update(self, node: nodes.Update) -> Type:
@@ -517,7 +523,11 @@ class ExpressionChecker:
                     return
                 if not _fits(other, one):
                     self.problems.append(messages.never_equal(node.span, one, other))
-                elif op not in ("==", "!=") and one not in _ORDERED and not isinstance(one, LevelsType):
+                elif (
+                    op not in ("==", "!=")
+                    and one not in _ORDERED
+                    and not isinstance(one, LevelsType)
+                ):
                     takes = "ints, decimals, datetimes, durations or levels"
                     self.problems.append(messages.operator_types(node.span, op, one, other, takes))
             case "in" | "not in":
@@ -583,7 +593,9 @@ class ExpressionChecker:
         if isinstance(node.right, nodes.SetDisplay):
             hint = SetType(element)
         if not isinstance(element, TaxonomyType):
-            hint = None if not isinstance(node.right, nodes.SetDisplay) or node.right.items else hint
+            hint = (
+                None if not isinstance(node.right, nodes.SetDisplay) or node.right.items else hint
+            )
         other = self.infer(node.right, guards, hint)
         around = other.element if isinstance(other, SetType) else other
         if UNKNOWN in (element, around):

@@ -128,7 +128,7 @@ class _Reader:
 
 
 def whole(type_: Type) -> Needs:
-    """Return what is read when a value is taken as a whole: all of a record, nothing of an entity."""
+    """Return what taking a value as a whole reads: all of a record, nothing of an entity."""
     match type_:
         case RecordType(attributes):
             return Needs({a.name: whole(a.type) for a in attributes})

@@ -28,6 +28,11 @@ def _listed(names: Iterable[str], word: str = "or") -> str:
     return ", ".join(quoted[:-1]) + f" {word} {quoted[-1]}"
 
 
+def a(type_: object) -> str:
+    """Return the type with its article."""
+    return f"{'an' if str(type_)[0] in 'aeiouAEIO' else 'a'} `{type_}`"
+
+
 # ---- PE2xx: names -----------------------------------------------------------------------
 
 
@@ -131,24 +136,29 @@ def unguarded(span: Span, written: str, owner: str, name: str) -> Diagnostic:
 
 def never_equal(span: Span, left: Type, right: Type) -> Diagnostic:
     """A comparison between types that can never be equal."""
-    return error("PE303", span, f"a `{left}` and a `{right}` can never be equal", _literal_help(left, right))
+    return error(
+        "PE303", span, f"{a(left)} and {a(right)} can never be equal", literal_help(left, right)
+    )
 
 
 def never_within(span: Span, left: str, right: str) -> Diagnostic:
     """`within` between entity types that do not lie in one another."""
-    return error("PE303", span, f"a `{left}` never lies within a `{right}`")
+    return error("PE303", span, f"{a(left)} never lies within {a(right)}")
 
 
-def _literal_help(left: Type, right: Type) -> str:
+def literal_help(left: Type, right: Type) -> str:
+    """Return what to do where an int meets a decimal."""
     if {str(left), str(right)} == {"int", "decimal"}:
         return "write the whole number with a fraction: `5.0`"
     return ""
 
 
-def other_enumerator(span: Span, name: str, owner: str, wanted: Type, known: Iterable[str]) -> Diagnostic:
+def other_enumerator(
+    span: Span, name: str, owner: str, wanted: Type, known: Iterable[str]
+) -> Diagnostic:
     """An enumerator of another type than the one wanted."""
     return error(
-        "PE304", span, f"`{name}` is a `{owner}`, but a `{wanted}` is wanted here",
+        "PE304", span, f"`{name}` is {a(owner)}, but {a(wanted)} is wanted here",
         did_you_mean(name, known),
     )  # fmt: skip
 
@@ -166,7 +176,7 @@ def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Di
 
 def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnostic:
     """A value of another type than the one wanted."""
-    return error("PE305", span, f"{wanted} is wanted here, and this is a `{found}`", help)
+    return error("PE305", span, f"{wanted} is wanted here, and this is {a(found)}", help)
 
 
 def operator_types(span: Span, op: str, left: Type, right: Type | None, takes: str) -> Diagnostic:
@@ -191,7 +201,8 @@ def too_costly(span: Span, cost: int, most: int, what: str) -> Diagnostic:
 def ill_typed_for(problem: Diagnostic, action: str) -> Diagnostic:
     """A problem that a rule has for some of the actions it covers, and not for others."""
     return error(
-        "PE309", problem.span, f"for the action `{action}`, which the rule covers: {problem.message}",
+        "PE309", problem.span,
+        f"for the action `{action}`, which the rule covers: {problem.message}",
         problem.help, *problem.labels[1:],
     )  # fmt: skip
 
@@ -227,7 +238,7 @@ def not_waivable(ident: nodes.Ident, rule: nodes.Rule) -> Diagnostic:
 
 def waived_stranger(span: Span, type_: str, rule: str) -> Diagnostic:
     """A waiver for a subject that the rule never sees."""
-    return error("PE313", span, f"`{rule}` never has a `{type_}` as its subject")
+    return error("PE313", span, f"`{rule}` never has {a(type_)} as its subject")
 
 
 def no_field(ident: nodes.Ident, resource: str, known: Iterable[str]) -> Diagnostic:
@@ -245,9 +256,7 @@ def clause_misplaced(span: Span, clause: str, where: str, help: str = "") -> Dia
 
 def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
     """A clause that may stand once only."""
-    return error(
-        "PE316", span, f"this has `{clause}` twice", "", Label(first, "the first is here")
-    )
+    return error("PE316", span, f"this has `{clause}` twice", "", Label(first, "the first is here"))
 
 
 def no_type(span: Span) -> Diagnostic:

@@ -16,9 +16,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.semantics import messages
 from policyengine.syntax import nodes
 
-TypeDecl: TypeAlias = (
-    nodes.EnumDecl | nodes.LevelsDecl | nodes.TaxonomyDecl | nodes.EntityDecl
-)
+TypeDecl: TypeAlias = nodes.EnumDecl | nodes.LevelsDecl | nodes.TaxonomyDecl | nodes.EntityDecl
 Declared: TypeAlias = (
     TypeDecl | nodes.GroupDecl | nodes.ActionDecl | nodes.ObligationDecl | nodes.GateDecl
     | nodes.ConstDecl | nodes.DefineDecl | nodes.WaiverDecl | nodes.InvariantDecl
@@ -90,7 +88,9 @@ class Scope:
         for package in self.visible:
             yield from self.names.packages[package].get(kind, {}).values()
 
-    def find(self, kind: str, ident: nodes.Ident, what: str, report: list[Diagnostic]) -> Symbol | None:
+    def find(
+        self, kind: str, ident: nodes.Ident, what: str, report: list[Diagnostic]
+    ) -> Symbol | None:
         """Return the one thing that *ident* means here; report it as an unknown *what* if none."""
         if ident.package is not None:
             if ident.package not in self.visible:
@@ -103,7 +103,9 @@ class Scope:
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            report.append(messages.ambiguous(ident, [f"{s.package}.{ident.name}" for s in candidates]))
+            report.append(
+                messages.ambiguous(ident, [f"{s.package}.{ident.name}" for s in candidates])
+            )
             return None
         elsewhere = [s.package for s in self.names.all(kind) if s.name.name == ident.name]
         report.append(messages.unknown(what, ident, self.known(kind), elsewhere))
@@ -175,7 +177,7 @@ def _resolve_imports(names: Names) -> None:
 
 
 def find_cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Return the cycles of *graph*, each once, from its first name; found depth first, no recursion."""
+    """Return the cycles of *graph*, each once; found depth first, without recursion."""
     cycles: list[list[str]] = []
     done: set[str] = set()
     for root in graph:
@@ -195,6 +197,3 @@ def find_cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
                 done.add(path.pop())
                 branches.pop()
     return cycles
-
-
-

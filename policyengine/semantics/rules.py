@@ -229,9 +229,7 @@ class RuleChecker:
         if rule.effect == "expose" and not is_field:
             help = f'declare it as `field gate {gate} "…"`'
             where = f"in `{gate}`, which is no field gate"
-            self.problems.append(
-                messages.clause_misplaced(rule.name.span, "expose", where, help)
-            )
+            self.problems.append(messages.clause_misplaced(rule.name.span, "expose", where, help))
         for clause in rule.clauses:
             word = _WORDS.get(type(clause), "")
             match clause:
@@ -258,7 +256,9 @@ class RuleChecker:
         for resource in dict.fromkeys(target[2] for target in targets):
             known = self.vocabulary.entities[resource].by_name
             if clause.names is None:
-                fields[resource] = frozenset(a.name for a in known.values() if not a.private) | {"id"}
+                fields[resource] = frozenset(a.name for a in known.values() if not a.private) | {
+                    "id"
+                }
                 continue
             for ident in clause.names:
                 if ident.name not in known and ident.name != "id":

@@ -161,7 +161,9 @@ class Vocabulary:
         if symbol is None:
             return None
         if not isinstance(symbol.declaration, nodes.EntityDecl):
-            known = [n for n, s in _visible(scope, TYPE) if isinstance(s.declaration, nodes.EntityDecl)]
+            known = [
+                n for n, s in _visible(scope, TYPE) if isinstance(s.declaration, nodes.EntityDecl)
+            ]
             self.problems.append(messages.unknown("entity type", ident, known))
             return None
         return symbol.name.name
@@ -185,7 +187,9 @@ class Vocabulary:
             self._distinct(p.name for p in parameters)
             self.obligations[symbol.name.name] = ObligationType(
                 symbol.name.name,
-                tuple(Attribute(p.name.name, self.resolve(p.type, symbol.scope)) for p in parameters),
+                tuple(
+                    Attribute(p.name.name, self.resolve(p.type, symbol.scope)) for p in parameters
+                ),
             )
 
     def add_gates(self) -> None:
@@ -286,7 +290,9 @@ class Vocabulary:
             if known.attribute != part.attribute and UNKNOWN not in (
                 known.attribute.type, part.attribute.type,
             ):  # fmt: skip
-                ours, other = sorted((known.ident, part.ident), key=lambda i: i.span is not known.ident.span)
+                ours, other = sorted(
+                    (known.ident, part.ident), key=lambda i: i.span is not known.ident.span
+                )
                 self.problems.append(messages.context_disagrees(ours, symbol.name.name, other))
         return [part.attribute for part in first.values()]
 
@@ -298,7 +304,7 @@ class Vocabulary:
         what: str,
         written: Callable[[nodes.GroupDecl | nodes.ActionDecl], tuple[nodes.Ident, ...] | None],
     ) -> tuple[str, ...]:
-        """Return what is written after `by` or `on`: the action's own, within that of its groups."""
+        """Return what stands after `by` or `on`: the action's own, within that of its groups."""
         stated: list[tuple[Symbol, tuple[str, ...]]] = []
         for member in line:
             assert isinstance(member.declaration, nodes.GroupDecl | nodes.ActionDecl)
@@ -323,7 +329,7 @@ class Vocabulary:
         symbols: Mapping[str, Symbol],
         read_constant: ConstantReader,
     ) -> dict[str, object]:
-        """Return the values of the `having` constants: the action's own, else of the one it is in."""
+        """Return the values of the `having` constants: the action's own, else what it inherits."""
         declaration = symbol.declaration
         assert isinstance(declaration, nodes.ActionDecl)
         by_name = {a.name: a for a in types}
@@ -346,7 +352,9 @@ class Vocabulary:
                 values[attribute.name] = read_constant(expr, attribute.type, owner.scope)
             elif not attribute.optional:
                 what = f"the action `{symbol.name.name}`"
-                self.problems.append(messages.lacks_attribute(symbol.name.span, what, attribute.name))
+                self.problems.append(
+                    messages.lacks_attribute(symbol.name.span, what, attribute.name)
+                )
         return values
 
 

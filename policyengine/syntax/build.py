@@ -39,7 +39,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         offset: int = 0,
     ) -> None:
         super().__init__(visit_tokens=False)
-        self.file = file
+        self.file_name = file
         self.offset = offset
         self.parse_expression = parse_expression
         self.problems: list[Diagnostic] = []
@@ -52,12 +52,12 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def _span(self, meta: Meta) -> Span:
         if meta.empty:  # a rule that matched nothing, as the parameters of `f()`
-            return Span(self.file, self.offset, self.offset)
-        return Span(self.file, meta.start_pos + self.offset, meta.end_pos + self.offset)
+            return Span(self.file_name, self.offset, self.offset)
+        return Span(self.file_name, meta.start_pos + self.offset, meta.end_pos + self.offset)
 
     def _token_span(self, token: Token) -> Span:
         assert token.start_pos is not None and token.end_pos is not None
-        return Span(self.file, token.start_pos + self.offset, token.end_pos + self.offset)
+        return Span(self.file_name, token.start_pos + self.offset, token.end_pos + self.offset)
 
     def _report(self, code: str, span: Span, message: str, help: str = "") -> None:
         self.problems.append(error(code, span, message, help))
@@ -103,7 +103,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
             at = self._token_span(token).start + 1 + found.start()
             self._report(
                 "PE123",
-                Span(self.file, at, at + 2),
+                Span(self.file_name, at, at + 2),
                 f"`\\{character}` is no escape",
                 'an escape is `\\"`, `\\\\`, `\\n`, `\\t` or `\\u` with four hexadecimal digits',
             )
@@ -114,14 +114,18 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def _code_point(self, code: int, token: Token, at: int) -> str:
         start = self._token_span(token).start + 1 + at
-        if code < 0x20 and chr(code) not in "\n\t" or 0xD800 <= code <= 0xDFFF:
+        if (code < 0x20 and chr(code) not in "\n\t") or 0xD800 <= code <= 0xDFFF:
             self._report(
-                "PE123", Span(self.file, start, start + 6), f"U+{code:04X} may not stand in a string"
+                "PE123",
+                Span(self.file_name, start, start + 6),
+                f"U+{code:04X} may not stand in a string",
             )
             return ""
         return chr(code)
 
-    def _value(self, read: Callable[[str], object], text: str, span: Span, instead: object) -> object:
+    def _value(
+        self, read: Callable[[str], object], text: str, span: Span, instead: object
+    ) -> object:
         try:
             return read(text)
         except ValueError as problem:
@@ -144,7 +148,9 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def attribute(self, span: Span, children: list[Any]) -> nodes.AttributeDecl:
         name, optional, private, type_ = children
-        return nodes.AttributeDecl(name, type_, optional is not None, private is not None, span=span)
+        return nodes.AttributeDecl(
+            name, type_, optional is not None, private is not None, span=span
+        )
 
     def parameter(self, span: Span, children: list[Any]) -> nodes.Parameter:
         return nodes.Parameter(*children, span=span)
@@ -195,7 +201,6 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 self._report("PE124", braces.span, "`having` gives each constant as `name: value`")
             return "constants", span, ()
         return "constants", span, braces.fields
-
 
     def having_types(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
         return "constants", span, children[0]
@@ -311,7 +316,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 i += 2
             elif raw[i] == "}":
                 self._report(
-                    "PE124", Span(self.file, start + i, start + i + 1),
+                    "PE124", Span(self.file_name, start + i, start + i + 1),
                     "`}` closes nothing", "write `}}` for a brace in the text",
                 )  # fmt: skip
                 i += 1
@@ -319,7 +324,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 close = _closing_brace(raw, i)
                 if close is None:
                     self._report(
-                        "PE124", Span(self.file, start + i, start + i + 1),
+                        "PE124", Span(self.file_name, start + i, start + i + 1),
                         "`{` is not closed in this text", "write `{{` for a brace in the text",
                     )  # fmt: skip
                     break
@@ -341,14 +346,16 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         if '"' in text:
             at = offset + text.index('"') - 1
             self._report(
-                "PE124", Span(self.file, at, at + 2), "a string cannot stand inside `{…}` of a text"
+                "PE124",
+                Span(self.file_name, at, at + 2),
+                "a string cannot stand inside `{…}` of a text",
             )
             return None
         tree = self.parse_expression(text, offset)
         if isinstance(tree, Diagnostic):
             self.problems.append(tree)
             return None
-        inner = Builder(self.file, self.parse_expression, offset)
+        inner = Builder(self.file_name, self.parse_expression, offset)
         expr: nodes.Expr = inner.transform(tree)
         self.problems += inner.problems
         self.reserved += inner.reserved
@@ -468,7 +475,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def variable(self, span: Span, children: list[Any]) -> nodes.Name:
         name = str(children[0])
-        if name in reserved_words():
+        if name in reserved_words() and name != "action":
             self.reserved.append(nodes.Ident(name, span=span))
         return nodes.Name(name, span=span)
 

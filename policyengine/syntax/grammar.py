@@ -44,7 +44,9 @@ def reserved_words() -> frozenset[str]:
     """Return the words that may name attributes and nothing else."""
     words: set[str] = set()
     for terminal in parser().terminals:
-        found = re.fullmatch(r"(?:\(\?:)?([a-z_|]+)\)?\(\?!\[A-Za-z0-9_\]\)", terminal.pattern.value)
+        found = re.fullmatch(
+            r"(?:\(\?:)?([a-z_|]+)\)?\(\?!\[A-Za-z0-9_\]\)", terminal.pattern.value
+        )
         if found:
             words.update(found[1].split("|"))
     return frozenset(words)

@@ -90,8 +90,8 @@ class RecordDisplay(Node):
 class EntityRef(Node):
     """`App "acme"`: the entity of that type and id.
 
-    In a test it may carry *attributes* (`App "a1" { … }`) and *parents* (`under Project "p"`, `under
-    {…}`); None where nothing was written. In a rule it is only a name: neither is allowed there.
+    In a test it may carry *attributes* (`App "a1" { … }`) and *parents* (`under Project "p"`,
+    `under {…}`); None where nothing was written. In a rule it is only a name: neither is allowed.
     """
 
     type: Ident
@@ -203,8 +203,8 @@ class Quantified(Node):
 
 
 Expr: TypeAlias = (
-    Literal | Name | Attr | SetDisplay | RecordDisplay | EntityRef | Update | Not | Negate | And | Or
-    | If | Compare | Has | Like | Arithmetic | Call | Quantified
+    Literal | Name | Attr | SetDisplay | RecordDisplay | EntityRef | Update | Not | Negate | And
+    | Or | If | Compare | Has | Like | Arithmetic | Call | Quantified
 )  # fmt: skip
 
 
@@ -502,7 +502,7 @@ WaiverClause: TypeAlias = Until | Ticket | ApprovedBy
 
 @frozen
 class WaiverDecl(Node):
-    """`waiver name of gate.rule for App "id" clauses`; *gate* is None where only a rule was named."""
+    """`waiver name of gate.rule for App "id" clauses`; *gate* is None where none was named."""
 
     name: Ident
     gate: Ident | None

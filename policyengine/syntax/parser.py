@@ -102,9 +102,7 @@ _LEVELS_ABOVE_EXPRESSIONS = 4
 """file, gate_block, rule, when."""
 
 
-def _misused_words(
-    file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]
-) -> list[Diagnostic]:
+def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> list[Diagnostic]:
     """Report each reserved word that names something other than an attribute.
 
     Only files that use one as a name are walked.
@@ -127,6 +125,8 @@ def _misused_words(
             case nodes.AttributeDecl(name, type_):
                 allowed.add(id(name))
                 stack.append(type_)
+            case nodes.NamedType(nodes.Ident("ip") as name):
+                allowed.add(id(name))
             case nodes.Fields(names) | nodes.ExpectFields(names):
                 allowed.update(id(name) for name in names or ())
             case nodes.Expect(asking=asking) as expect:
