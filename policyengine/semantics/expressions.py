@@ -195,10 +195,8 @@ class ExpressionChecker:
             case nodes.Has(object_, name):
                 self._has(object_, name, guards)
                 return BOOL
-            case nodes.Like(object_, pattern):
+            case nodes.Like(object_):
                 self.expect(object_, STRING, guards)
-                if not _pattern_is_sound(pattern):
-                    self.problems.append(messages.bad_pattern(node.span, pattern))
                 return BOOL
             case nodes.Arithmetic(op, left, right):
                 types = self.infer(left, guards), self.infer(right, guards)
@@ -712,14 +710,3 @@ def _written(node: nodes.Expr) -> str:
             return f"{name}(…)"
         case _:
             return "…"
-
-
-def _pattern_is_sound(pattern: str) -> bool:
-    i = 0
-    while i < len(pattern):
-        if pattern[i] == "\\":
-            if pattern[i + 1 : i + 2] not in ("*", "\\"):
-                return False
-            i += 1
-        i += 1
-    return True

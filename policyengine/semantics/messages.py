@@ -321,14 +321,6 @@ def only_in_tests(span: Span, what: str, help: str) -> Diagnostic:
     return error("PE325", span, f"{what} can be said in a test only", help)
 
 
-def bad_pattern(span: Span, pattern: str) -> Diagnostic:
-    """A glob with a stray backslash."""
-    return error(
-        "PE326", span, f"`{pattern}` has a backslash before neither `*` nor `\\`",
-        "write `\\\\` for a backslash",
-    )  # fmt: skip
-
-
 def only_a_name(span: Span, written: str) -> Diagnostic:
     """An attribute of an entity that is only named."""
     return error(

@@ -95,7 +95,8 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         def one(found: re.Match[str]) -> str:
             code, character = found[1], found[2]
             if code is not None:
-                return self._code_point(int(code, 16), token, found.start())
+                character = self._code_point(int(code, 16), token, found.start())
+                return f"\\{character}" if character and character in keep else character
             if character in keep:
                 return found[0]
             if character in _ESCAPES:

@@ -1,0 +1,213 @@
+"""List the codes of types and soundness: PE3xx."""
+
+from __future__ import annotations
+
+from policyengine.diagnostics.codes.code import Code
+
+_WORDS = """\
+package docs
+levels Clearance = public < internal < secret
+enum Status = draft | published
+entity Folder
+entity User { clearance: Clearance, teams: set<string>, email?: private string, age: int }
+entity Document in Folder { status: Status, owner: User, price: decimal, editor?: User }
+entity Image { owner: User }
+action read, edit by User on Document
+"""
+
+TYPES = (
+    Code(
+        "PE301", "unknown-attribute", "An attribute that the type does not have.",
+        "Reading it could never succeed.",
+        _WORDS + "permit p: any when subject.clearence >= internal\n",
+        _WORDS + "permit p: any when subject.clearance >= internal\n",
+    ),
+    Code(
+        "PE302", "unguarded-attribute", "An optional attribute that is read where it may be absent.",
+        "A rule that could fail does not load. Ask with `has` first: what is known flows left to "
+        "right through `and`, `if` and the clauses into `because`, `fields` and `oblige`; not into "
+        "`otherwise`, through a definition or out of a quantifier.",
+        _WORDS + "permit p: any when resource.editor == subject\n",
+        _WORDS + "permit p: any when resource has editor and resource.editor == subject\n",
+    ),
+    Code(
+        "PE303", "impossible-comparison", "A comparison of things that can never be equal.",
+        "It would always be false, which is never what was meant.",
+        _WORDS + "permit p: any when resource.price == 5\n",
+        _WORDS + "permit p: any when resource.price == 5.0\n",
+    ),
+    Code(
+        "PE304", "foreign-enumerator", "An enumerator of another type than the one wanted.",
+        "Each enumeration has its own names; that two look alike means nothing.",
+        _WORDS + "permit p: any when resource.status == secret\n",
+        _WORDS + "permit p: any when resource.status == published\n",
+    ),
+    Code(
+        "PE305", "wrong-type", "A value of another type than the one wanted.",
+        "There is no implicit conversion, and only a bool is true or false.",
+        _WORDS + "permit p: any when subject.teams\n",
+        _WORDS + "permit p: any when size(subject.teams) > 0\n",
+    ),
+    Code(
+        "PE306", "wrong-operands", "An operator that does not apply to its operands.",
+        "Every operation is total on the types it takes, so it takes no others.",
+        _WORDS + "permit p: any when subject.age + subject.clearance > 3\n",
+        _WORDS + "permit p: any when subject.age + 1 > 3\n",
+    ),
+    Code(
+        "PE307", "shown-private-value", "A private value that would flow into a text or obligation.",
+        "What is marked `private` never leaves the engine: not through a reason, a record, a "
+        "definition or a branch that depends on it.",
+        _WORDS + 'permit p: any when subject has email because "{subject.email} may read"\n',
+        _WORDS + 'permit p: any when subject has email because "{subject} may read"\n',
+    ),
+    Code(
+        "PE308", "costly-expression", "An expression over its bound.",
+        "Every decision takes a bounded time: the cost of an expression is worked out with "
+        "definitions inlined and every set at its limit, when it is checked.",
+        _WORDS + "permit p: any when some a in subject.teams: some b in subject.teams: "
+        "some c in subject.teams: a == b and b == c\n",
+        _WORDS + "permit p: any when some a in subject.teams: some b in subject.teams: a != b\n",
+    ),
+    Code(
+        "PE309", "uncovered-action", "A rule that is wrong for one of the actions it covers.",
+        "`any` and groups cover many actions. A rule is never passed over for one of them; it is "
+        "narrowed instead.",
+        _WORDS + "action view by User on Image\n"
+        "permit p: any when resource.owner == subject\npermit q: any when resource.status == draft\n",
+        _WORDS + "action view by User on Image\n"
+        "permit p: any when resource.owner == subject\n"
+        "permit q: read, edit when resource.status == draft\n",
+    ),
+    Code(
+        "PE310", "empty-target", "A rule that covers no action.",
+        "It would never apply.",
+        _WORDS + "permit p: any\nforbid q: read on Image\n",
+        _WORDS + "permit p: any\nforbid q: read on Document\n",
+    ),
+    Code(
+        "PE311", "unpermitted-action", "An action that some gate can never permit.",
+        "A gate without a permit for an action always denies it. This is a warning, since a policy "
+        "may be written in steps.",
+        _WORDS + "permit p: read\n",
+        _WORDS + "permit p: read, edit\n",
+    ),
+    Code(
+        "PE312", "incomplete-waiver", "A waiver without a date, a ticket or an approver.",
+        "An exception ends, and somebody answers for it.",
+        _WORDS + 'permit p: any waivable\nwaiver w of p for User "u" ticket "T" approved_by "x"\n',
+        _WORDS + 'permit p: any waivable\nwaiver w of p for User "u" until 2027-01-31 ticket "T" '
+        'approved_by "x"\n',
+    ),
+    Code(
+        "PE313", "improper-waiver", "A waiver of a rule that is not waivable, or for a stranger to it.",
+        "The author of a rule decides whether there may be exceptions. A waiver never touches a "
+        "forbid, and is for a subject that the rule sees.",
+        _WORDS + 'permit p: any\nwaiver w of p for User "u" until 2027-01-31 ticket "T" '
+        'approved_by "x"\n',
+        _WORDS + 'permit p: any waivable\nwaiver w of p for User "u" until 2027-01-31 ticket "T" '
+        'approved_by "x"\n',
+    ),
+    Code(
+        "PE314", "unknown-field", "A field that the resource does not have.",
+        "Fields are attributes of the resource, and `id`.",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields statuss }\n',
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields status }\n',
+    ),
+    Code(
+        "PE315", "misplaced-clause", "A clause or an effect that has no meaning there.",
+        "Only field gates have `fields` and `expose`; a forbid gives nothing, so it has neither "
+        "fields nor obligations; only a permit can be waived or says `otherwise`.",
+        _WORDS + "permit p: any fields all\n",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields all }\n',
+    ),
+    Code(
+        "PE316", "repeated-clause", "A clause that is written twice and may stand once.",
+        "Conditions and obligations add up; texts, dates and fields do not.",
+        _WORDS + 'permit p: any because "a" because "b"\n',
+        _WORDS + 'permit p: any because "a and b"\n',
+    ),
+    Code(
+        "PE317", "untyped-braces", "`{}` where nothing says what it holds.",
+        "The empty set takes its type from what it is compared with.",
+        _WORDS + "permit p: any when size({}) == 0\n",
+        _WORDS + "permit p: any when subject.teams == {}\n",
+    ),
+    Code(
+        "PE318", "computed-constant", "A constant that is computed.",
+        "Constants are written out, so that a reader sees their value.",
+        "package docs\nconst limit: int = 2 + 3\n",
+        "package docs\nconst limit: int = 5\n",
+    ),
+    Code(
+        "PE319", "missing-part", "A record or an action without something that it must give.",
+        "Only what is marked `?` may be left out.",
+        "package docs\nentity User\ngroup api by User on User having { needs: set<string> }\n"
+        "action read in api\npermit p: any\n",
+        "package docs\nentity User\ngroup api by User on User having { needs: set<string> }\n"
+        'action read in api having { needs: {"read"} }\npermit p: any\n',
+    ),
+    Code(
+        "PE320", "undeclared-constant", "A `having` constant that no group of the action declares.",
+        "The group says which constants its actions give, and of which type.",
+        "package docs\nentity User\naction read by User on User having { cost: 3 }\npermit p: any\n",
+        "package docs\nentity User\ngroup api having { cost: int }\n"
+        "action read in api by User on User having { cost: 3 }\npermit p: any\n",
+    ),
+    Code(
+        "PE321", "untyped-action", "An action of which nothing says who does it, or on what.",
+        "The types of subject and resource decide what a rule may read.",
+        "package docs\nentity User\naction read by User\n",
+        "package docs\nentity User\naction read by User on User\n",
+    ),
+    Code(
+        "PE322", "conflicting-types", "An action whose types do not fit those of its groups.",
+        "A rule for the group covers all its members, so they keep to its types.",
+        "package docs\nentity User\nentity App\ngroup api by App on User\n"
+        "action read in api by User\npermit p: any\n",
+        "package docs\nentity User\nentity App\ngroup api by App, User on User\n"
+        "action read in api by User\npermit p: any\n",
+    ),
+    Code(
+        "PE323", "conflicting-context", "An attribute of the context that is declared in two ways.",
+        "An action has the context of all its groups; one name has one type there.",
+        "package docs\nentity User\ngroup a by User on User with { n: int }\n"
+        "group b with { n: string }\naction read in a, b\npermit p: any\n",
+        "package docs\nentity User\ngroup a by User on User with { n: int }\n"
+        "group b with { m: string }\naction read in a, b\npermit p: any\n",
+    ),
+    Code(
+        "PE324", "wrong-arguments", "A call with too few or too many arguments.",
+        "Parameters have no defaults.",
+        _WORDS + "define old(u: User) = u.age > 60\npermit p: any when old(subject, 3)\n",
+        _WORDS + "define old(u: User) = u.age > 60\npermit p: any when old(subject)\n",
+    ),
+    Code(
+        "PE325", "entity-in-rule", "An entity that is written out or changed outside a test.",
+        "A rule reads what the request gives. An entity may be named: `Folder \"public\"`.",
+        _WORDS + 'permit p: any when resource within Folder "public" {}\n',
+        _WORDS + 'permit p: any when resource within Folder "public"\n',
+    ),
+    Code(
+        "PE327", "unknown-entity", "An attribute of an entity that is only named.",
+        "The engine knows the entities that belong to the request, and no others.",
+        _WORDS + 'permit p: any when User "root".age > 3\n',
+        _WORDS + 'permit p: any when subject == User "root"\n',
+    ),
+    Code(
+        "PE328", "unknown-cause", "A cause that no decision has.",
+        "A decision is `permitted`, `not_permitted`, `forbidden`, `error` or `invalid_request`.",
+        _WORDS + "permit p: read\n"
+        'test "t" { expect deny edit by User "u" on Document "d" cause unpermitted }\n',
+        _WORDS + "permit p: read\n"
+        'test "t" { expect deny edit by User "u" on Document "d" cause not_permitted }\n',
+    ),
+    Code(
+        "PE329", "useless-asking", "Fields asked for in a policy set without a field gate.",
+        "Which fields may be seen is decided by field gates.",
+        _WORDS + "permit p: any\n"
+        'test "t" { expect allow read by User "u" on Document "d" asking {status} }\n',
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields status }\n'
+        'test "t" { expect allow read by User "u" on Document "d" asking {status} }\n',
+    ),
+)  # fmt: skip
