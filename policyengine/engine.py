@@ -1,0 +1,270 @@
+"""Face the integrator: load a policy set, build entities, decide, explain.
+
+Deciding never changes the engine, so threads may share one. A changed policy is a new engine: load
+it, and put it in the place of the old one; if it does not load, the old one stays in force.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from policyengine.model.decision import Decision
+from policyengine.model.documents import answer_document, read_document, refusal_document
+from policyengine.model.entities import Entity, build_entity
+from policyengine.model.errors import InvalidPolicy, InvalidRequest, UnhandledObligation
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request, build_context, validate
+from policyengine.model.store import EntityStore
+from policyengine.model.types import Schema
+from policyengine.runtime.program import Program
+
+if TYPE_CHECKING:
+    from policyengine.explain import Explanation
+    from policyengine.semantics.checked import CheckedSet
+
+EntityLike: TypeAlias = Entity | Mapping[str, Any]
+"""An entity from `PolicyEngine.entity`, or `{"type", "id", "properties", "parents"}` as a dict."""
+
+Handler: TypeAlias = Callable[..., object]
+"""Fulfils an obligation; called with its parameters by name."""
+
+
+class PolicyEngine:
+    """A policy set in force. Make one with `load` or `from_text`."""
+
+    def __init__(
+        self,
+        program: Program,
+        checked: CheckedSet,
+        *,
+        limits: Limits,
+        store: EntityStore | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+    ) -> None:
+        self._program = program
+        self._checked = checked
+        self._limits = limits
+        self._store = store
+        self._handlers = handlers or {}
+
+    # ---- loading ------------------------------------------------------------------------
+
+    @classmethod
+    def load(
+        cls,
+        *paths: str | os.PathLike[str],
+        store: EntityStore | None = None,
+        obligations: Mapping[str, Handler] | Collection[str] | None = None,
+        limits: Limits | None = None,
+    ) -> PolicyEngine:
+        """Load the policy files in *paths*; of a folder, every `*.policy` file below it.
+
+        *store*: entities that requests may refer to by type and id. *obligations*: what you will
+        fulfil, as names or with a handler each; None if you do not want that to be checked.
+
+        Raises `InvalidPolicy` with every diagnostic if anything is wrong with the set, and
+        `UnhandledObligation` if a rule may owe what *obligations* does not list.
+        """
+        from policyengine.pipeline import read_sources  # loading from text is what needs Lark
+
+        limits = limits or Limits()
+        sources, found = read_sources(paths, limits)
+        return cls._from_sources(sources, found, store, obligations, limits)
+
+    @classmethod
+    def from_text(
+        cls,
+        *texts: str,
+        store: EntityStore | None = None,
+        obligations: Mapping[str, Handler] | Collection[str] | None = None,
+        limits: Limits | None = None,
+    ) -> PolicyEngine:
+        """Load policy files from their texts; otherwise like `load`."""
+        from policyengine.diagnostics.source import Source
+
+        names = (f"text {number}" for number in range(1, len(texts) + 1))
+        sources = {name: Source(name, text) for name, text in zip(names, texts, strict=True)}
+        return cls._from_sources(sources, (), store, obligations, limits or Limits())
+
+    @classmethod
+    def _from_sources(
+        cls,
+        sources: Mapping[str, Any],
+        found: Iterable[Any],
+        store: EntityStore | None,
+        obligations: Mapping[str, Handler] | Collection[str] | None,
+        limits: Limits,
+    ) -> PolicyEngine:
+        from policyengine.diagnostics.render import render_all
+        from policyengine.pipeline import check_sources, compile_set
+
+        checked, diagnostics = check_sources(sources, limits, tuple(found))
+        if checked is None:
+            raise InvalidPolicy(diagnostics, render_all(diagnostics))
+        if obligations is not None:
+            owed = {call.name.name for rule in checked.rules for call in rule.obligations}
+            unhandled = sorted(owed - set(obligations))
+            if unhandled:
+                raise UnhandledObligation(tuple(unhandled))
+        handlers = obligations if isinstance(obligations, Mapping) else None
+        return cls(
+            compile_set(checked), checked, limits=limits, store=store, handlers=handlers
+        )
+
+    # ---- what is in force ---------------------------------------------------------------
+
+    @property
+    def digest(self) -> str:
+        """The name of the policy set's content, as every decision carries it."""
+        return self._program.digest
+
+    @property
+    def schema(self) -> Schema:
+        """The declared vocabulary."""
+        return self._program.schema
+
+    # ---- building -----------------------------------------------------------------------
+
+    def entity(
+        self,
+        type: str,
+        id: str,
+        properties: Mapping[str, Any] | None = None,
+        /,
+        *,
+        parents: Iterable[EntityLike] | None = None,
+        **attributes: Any,
+    ) -> Entity:
+        """Build an entity, validated once and reusable for many decisions.
+
+        Attributes are keywords or, where a keyword cannot name them, in *properties*. *parents*
+        are needed where a rule asks `within`; an empty list says that there are none.
+
+        Raises `InvalidRequest` with every problem.
+        """
+        given = {**(properties or {}), **attributes}
+        return build_entity(self.schema, self._limits, type, id, given, parents=parents)
+
+    def context(
+        self, action: str, values: Mapping[str, Any] | None = None, /, **attributes: Any
+    ) -> Any:
+        """Build the context of *action*, validated once and reusable for many decisions.
+
+        Raises `InvalidRequest` with every problem.
+        """
+        given = {**(values or {}), **attributes}
+        return build_context(self.schema, self._limits, action, given)
+
+    def store(self, entities: Iterable[EntityLike] | str | bytes) -> EntityStore:
+        """Build an `EntityStore` for this engine's schema, from entities or a JSON array of them."""
+        if isinstance(entities, str | bytes):
+            return EntityStore.from_json(self.schema, entities, self._limits)
+        return EntityStore(self.schema, entities, self._limits)
+
+    # ---- deciding -----------------------------------------------------------------------
+
+    def decide(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide whether *subject* may do *action* on *resource*, now or at *now*.
+
+        *context*: from `context` or a dict. *fields*: names of the resource's fields that are
+        asked for. *entities*: others that the request refers to.
+
+        Raises `InvalidRequest` with every problem of a request that does not fit the schema.
+        """
+        return self._program.decide(
+            self._request(subject, action, resource, context, now, fields, entities)
+        )
+
+    def explain(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Explanation:
+        """Say why a request is decided as it is: gate by gate, with the values that decided.
+
+        Takes what `decide` takes, and as long as a debugger may.
+        """
+        from policyengine.explain import explain
+
+        request = self._request(subject, action, resource, context, now, fields, entities)
+        return explain(self._checked, request)
+
+    def decide_json(
+        self,
+        data: bytes | str,
+        *,
+        accept_now: bool = False,
+        entities: EntityStore | None = None,
+    ) -> bytes:
+        """Decide a request in AuthZEN's JSON, and answer in the same; never raises for what it says.
+
+        A request that does not fit is answered with `"decision": false`, the cause
+        `invalid_request` and every problem. A `now` in the request is refused unless
+        *accept_now*: it could revive what has run out.
+        """
+        try:
+            envelope = read_document(data, self._limits, accept_now=accept_now)
+        except InvalidRequest as refusal:
+            return refusal_document(refusal, self.digest)
+        try:
+            decision = self.decide(
+                envelope.subject,
+                envelope.action,
+                envelope.resource,
+                envelope.context,
+                now=envelope.now,
+                fields=envelope.fields,
+                entities=entities if envelope.entities is None else envelope.entities,
+            )
+        except InvalidRequest as refusal:
+            return refusal_document(refusal, self.digest, envelope.ignored)
+        return answer_document(decision, envelope.ignored)
+
+    def fulfil(self, decision: Decision) -> None:
+        """Call the handler of each obligation of *decision*, in order."""
+        for obligation in decision.obligations:
+            self._handlers[obligation.name](**obligation.parameters)
+
+    def _request(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any,
+        now: datetime | str | None,
+        fields: Collection[str] | None,
+        entities: EntityStore | Iterable[EntityLike] | None,
+    ) -> Request:
+        return validate(
+            self.schema,
+            self._program.needs,
+            self._limits,
+            subject=subject,
+            action=action,
+            resource=resource,
+            context=context,
+            now=time.time_ns() // 1000 if now is None else now,
+            fields=fields,
+            entities=entities,
+            store=self._store,
+        )
