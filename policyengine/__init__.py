@@ -1,0 +1,79 @@
+"""Decide requests by policies that people can read, each decision with its reason.
+
+The public names are loaded when first used, so that `policyengine --version` and an import that
+decides nothing cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
+    from policyengine.engine import PolicyEngine
+    from policyengine.model.decision import Advisory, Decision, Obligation, RuleError
+    from policyengine.model.entities import Entity
+    from policyengine.model.errors import (
+        InvalidPolicy,
+        InvalidRequest,
+        PolicyError,
+        Problem,
+        UnhandledObligation,
+    )
+    from policyengine.model.limits import Limits
+    from policyengine.model.store import EntityStore
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Advisory",
+    "Decision",
+    "Diagnostic",
+    "Diagnostics",
+    "Entity",
+    "EntityStore",
+    "InvalidPolicy",
+    "InvalidRequest",
+    "Limits",
+    "Obligation",
+    "PolicyEngine",
+    "PolicyError",
+    "Problem",
+    "RuleError",
+    "UnhandledObligation",
+    "__version__",
+]
+
+_HOMES = {
+    "Advisory": "model.decision",
+    "Decision": "model.decision",
+    "Diagnostic": "diagnostics.diagnostic",
+    "Diagnostics": "diagnostics.diagnostic",
+    "Entity": "model.entities",
+    "EntityStore": "model.store",
+    "InvalidPolicy": "model.errors",
+    "InvalidRequest": "model.errors",
+    "Limits": "model.limits",
+    "Obligation": "model.decision",
+    "PolicyEngine": "engine",
+    "PolicyError": "model.errors",
+    "Problem": "model.errors",
+    "RuleError": "model.decision",
+    "UnhandledObligation": "model.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from the room that defines it (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,1 @@
+"""Offer the command line `policyengine`; one file per command."""

@@ -1,0 +1,53 @@
+# `make demo` and `make test` set everything up by themselves; the other targets do, too.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PATHS ?= policies
+REQUESTS := $(sort $(wildcard policies/x/requests/*.json))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt golden bench fuzz clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Made anew when pyproject.toml changes. interegular lies apart: Lark, where it can import it,
+# compares all regular expressions of a grammar on every start, which only one test wants.
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --upgrade --target $(VENV)/strict interegular
+	@touch $@
+
+demo: $(READY) ## Answer real requests against the X developer platform's policies
+	$(BIN)/policyengine decide policies/x $(REQUESTS:%=--request %)
+
+test: $(READY) ## Run all tests, with branch coverage
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+check: $(READY) ## Lint and type-check the code, check the policies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/policyengine check $(PATHS)
+	$(BIN)/policyengine fmt --check $(PATHS)
+
+fmt: $(READY) ## Format the code and the policies
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/policyengine fmt $(PATHS)
+
+golden: $(READY) ## Rewrite the golden files; read the difference before committing it
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q -k golden
+
+bench: $(READY) ## Time decisions beside a hand-written function and the reference interpreter
+	$(BIN)/python -m bench
+
+fuzz: $(READY) ## Hold the laws of the language on random input until interrupted
+	while $(BIN)/python -m pytest -q -x tests/properties --hypothesis-seed=random; do :; done
+
+clean: ## Remove what was built and installed
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,123 @@
+"""Run the command line: find the command, run it, and turn whatever goes wrong into one line.
+
+A command is the object `command` of the module with its name, loaded when it is asked for. It
+returns its exit code. Exit codes are the same everywhere: 0 fine, 1 findings or failing tests, 2
+misuse or unreadable input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+
+import click
+
+from policyengine import __version__
+from policyengine.cli.output import MISUSE, FailingInput, visible
+from policyengine.diagnostics.spell import did_you_mean
+
+_COMMANDS = ("check", "fmt", "test", "decide", "explain", "compile", "init", "completion")
+
+
+class _Commands(click.Group):
+    """The commands, in the order in which somebody meets them, each loaded when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"policyengine.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in _COMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        help = did_you_mean(name, _COMMANDS)
+        raise click.UsageError(f"there is no command `{name}`" + (f"; {help}" if help else ""), ctx)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", message="policyengine %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> int:
+    """Write, check, test and ask access policies.
+
+    A policy set is a folder of `.policy` files: the vocabulary of your service, rules that permit
+    or forbid, and tests of them. A request is answered with allow or deny, and always with the
+    reason.
+
+    \b
+    A first set, from nothing:
+      policyengine init shop                                  a folder that works
+      policyengine check shop                                 names, types, soundness
+      policyengine test shop                                  the tests written beside the rules
+      policyengine decide shop --request shop/request.json    one request
+      policyengine explain shop --request shop/request.json   why, gate by gate
+
+    \b
+    Exit codes, of every command:
+      0  fine
+      1  findings, or failing tests
+      2  misuse or unreadable input: one line on standard error says which
+
+    Every PATH may be a file or a folder; of a folder, every `.policy` file below it is read, and
+    all PATHs together are one policy set. Colour is used on a terminal only, and never where
+    NO_COLOR is set.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+    return 0
+
+
+def main() -> None:
+    """Run `policyengine` and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `policyengine` with *arguments* and return its exit code; never raises."""
+    _write_whatever_it_is(sys.stdout, sys.stderr)
+    try:
+        code: int = cli.main(list(arguments), prog_name="policyengine", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as problem:
+        path = problem.ctx.command_path if problem.ctx else "policyengine"
+        message = problem.format_message().strip().rstrip(".")
+        return _fail(f"{message[:1].lower()}{message[1:]}; see `{path} --help`")
+    except FailingInput as problem:
+        return _fail(str(problem))
+    except BrokenPipeError:
+        # What is still buffered would fail again when Python closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail("standard output was closed before everything was written")
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted")
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)
+    return code
+
+
+def _fail(line: str) -> int:
+    """Say in one line what is wrong, and return the exit code for it."""
+    click.echo(f"policyengine: {visible(' '.join(line.split()))}", err=True)
+    return MISUSE
+
+
+def _write_whatever_it_is(*streams: object) -> None:
+    """Make the streams write what their encoding cannot say as an escape, not as an exception."""
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
