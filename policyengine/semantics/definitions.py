@@ -89,6 +89,8 @@ class Definitions:
             if self.names.packages[symbol.package][VALUE].get(name.name):
                 self.problems.append(messages.taken(name, "a constant or a definition"))
             variables[name.name] = self.vocabulary.resolve(parameter.type, symbol.scope)
+        if len(self.problems) > before:
+            return None
         parameters = {n: t for n, t in variables.items() if n != "now"}
         checker = ExpressionChecker(self.vocabulary, symbol.scope, self, dict(variables))
         result = checker.infer(declaration.body, NO_GUARDS)

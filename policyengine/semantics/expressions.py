@@ -247,6 +247,9 @@ class ExpressionChecker:
         return UNKNOWN
 
     def _unknown_name(self, ident: nodes.Ident) -> None:
+        if ident.name in self.scope.names.packages:
+            self.problems.append(messages.unknown_package(ident, self.scope.names.packages))
+            return
         known = [*self.variables, *self.scope.known(VALUE)]
         elsewhere = [
             symbol.package
@@ -496,9 +499,10 @@ class ExpressionChecker:
             self.problems.append(messages.only_in_tests(node.span, "a changed entity", help))
         elif isinstance(found, EntityRefType):
             self._contents(found.name, node.changes)
+            return found
         elif found is not UNKNOWN:
             self.problems.append(messages.wrong_type(node.object.span, "an entity", found))
-        return found
+        return UNKNOWN
 
     def _branches(
         self, node: nodes.If, first: tuple[nodes.Expr, Guards], second: tuple[nodes.Expr, Guards],
@@ -510,6 +514,7 @@ class ExpressionChecker:
         other = self.infer(*second, wanted or one)
         if not _fits(other, one):
             self.problems.append(messages.never_equal(node.span, one, other))
+            return UNKNOWN
         return one if other is UNKNOWN else other
 
     def _compare(self, node: nodes.Compare, guards: Guards) -> None:
