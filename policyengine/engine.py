@@ -111,9 +111,7 @@ class PolicyEngine:
             if unhandled:
                 raise UnhandledObligation(tuple(unhandled))
         handlers = obligations if isinstance(obligations, Mapping) else None
-        return cls(
-            compile_set(checked), checked, limits=limits, store=store, handlers=handlers
-        )
+        return cls(compile_set(checked), checked, limits=limits, store=store, handlers=handlers)
 
     # ---- what is in force ---------------------------------------------------------------
 
