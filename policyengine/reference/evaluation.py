@@ -1,0 +1,247 @@
+"""Give the value of each construct of the language, one case each.
+
+Values are canonical (`model.values`): what one means shows only in its type, which the checker
+noted. Nothing is partial: on a request that fits, no checked expression raises anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, assert_never
+
+from attrs import evolve, field, frozen
+
+from policyengine.model.entities import Entity
+from policyengine.model.records import record_class
+from policyengine.model.request import Request
+from policyengine.model.types import (
+    IP,
+    EntityRefType,
+    RecordType,
+    Schema,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import ABSENT, slot
+from policyengine.semantics.checked import Definition, Size, TargetKey, Typing, Value
+from policyengine.syntax import nodes
+
+Trace: TypeAlias = Callable[[nodes.Expr, object], None]
+"""Called with each expression that is evaluated, and its value."""
+
+
+@frozen(eq=False)
+class Env:
+    """What an expression is evaluated in: the request, the schema, and the names in scope."""
+
+    request: Request
+    schema: Schema
+    variables: Mapping[str, object] = field(factory=dict)
+    trace: Trace | None = None
+
+    @property
+    def target(self) -> TargetKey:
+        """The action and the types of who does it and on what."""
+        return self.request.action, self.request.subject.type, self.request.resource.type
+
+
+def evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
+    """Return the canonical value of *expr*."""
+    binding = typing.binding_of(expr)
+    value = binding.value if isinstance(binding, Value) else _evaluate(expr, typing, env)
+    if env.trace is not None:
+        env.trace(expr, value)
+    return value
+
+
+def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
+    def of(part: nodes.Expr) -> Any:
+        return evaluate(part, typing, env)
+
+    match expr:
+        case nodes.Name(name):
+            return variable(name, env)
+        case nodes.Attr(object_, name):
+            value = attribute(of(object_), typing.type_of(object_), name.name, env)
+            if value is ABSENT:
+                raise LookupError(name.name)
+            return value
+        case nodes.Has(object_, name):
+            return attribute(of(object_), typing.type_of(object_), name.name, env) is not ABSENT
+        case nodes.Not(operand):
+            return not of(operand)
+        case nodes.And(operands):
+            return all(of(operand) for operand in operands)
+        case nodes.Or(operands):
+            return any(of(operand) for operand in operands)
+        case nodes.If(condition, yes, no):
+            return of(yes) if of(condition) else of(no)
+        case nodes.Compare(op, left, right):
+            types = typing.type_of(left), typing.type_of(right)
+            return compare(op, of(left), of(right), *types, env)
+        case nodes.Like(object_, pattern):
+            return is_like(of(object_), pattern)
+        case nodes.Negate(operand):
+            return -of(operand)
+        case nodes.Arithmetic(op, left, right):
+            return compute(op, of(left), of(right))
+        case nodes.SetDisplay(items):
+            return frozenset([of(item) for item in items])
+        case nodes.RecordDisplay(fields):
+            made = typing.type_of(expr)
+            assert isinstance(made, RecordType)
+            given = {f.name.name: of(f.value) for f in fields}
+            return record_class(made)(*(given.get(a.name, ABSENT) for a in made.attributes))
+        case nodes.Call(_, arguments):
+            return call(typing.binding_of(expr), [of(argument) for argument in arguments], env)
+        case nodes.Quantified(kind, bound, over, body):
+            inner = ({**env.variables, bound.name: element} for element in of(over))
+            holds = (evaluate(body, typing, evolve(env, variables=scope)) for scope in inner)
+            return all(holds) if kind == "every" else any(holds)
+        case nodes.Literal() | nodes.EntityRef() | nodes.Update():
+            raise TypeError("a literal is a constant, and an entity is written out in tests only")
+        case _:
+            assert_never(expr)
+
+
+def variable(name: str, env: Env) -> object:
+    """Return what a name stands for; an entity as a value is its id."""
+    if name in env.variables:
+        return env.variables[name]
+    match name:
+        case "subject":
+            return env.request.subject.id
+        case "resource":
+            return env.request.resource.id
+        case "context":
+            return env.request.context
+        case "now":
+            return env.request.now
+        case "action":
+            action = env.schema.actions[env.request.action]
+            values = {"name": action.name, **action.constants}
+            made = action.constant_types
+            return record_class(made)(*(values.get(a.name, ABSENT) for a in made.attributes))
+        case _:
+            raise NameError(name)
+
+
+def attribute(value: Any, type_: Type, name: str, env: Env) -> object:
+    """Return an attribute of a record, or of the entity whose id *value* is; it may be absent."""
+    if not isinstance(type_, EntityRefType):
+        return getattr(value, slot(name))
+    if name == "id":
+        return value
+    return getattr(entity(type_.name, value, env), slot(name))
+
+
+def entity(type_: str, id_: str, env: Env) -> Entity:
+    """Return an entity that the request refers to."""
+    return env.request.entities[type_, id_]
+
+
+def call(called: object, arguments: list[object], env: Env) -> object:
+    """Return the size of a set, or a definition's body with its parameters standing for values."""
+    match called:
+        case Size():
+            (elements,) = arguments
+            assert isinstance(elements, frozenset)
+            return len(elements)
+        case Definition():
+            scope = dict(zip(called.parameters, arguments, strict=True))
+            return evaluate(called.body, called.typing, evolve(env, variables=scope))
+        case _:
+            raise TypeError(called)
+
+
+def compute(op: str, left: Any, right: Any) -> object:
+    """Return a sum, a difference or a product; canonical values are whole numbers."""
+    return left + right if op == "+" else left - right if op == "-" else left * right
+
+
+def compare(op: str, left: Any, right: Any, left_type: Type, right_type: Type, env: Env) -> bool:
+    """Return whether *left* is in that relation to *right*."""
+    match op:
+        case "==":
+            return bool(left == right)
+        case "!=":
+            return bool(left != right)
+        case "<":
+            return bool(left < right)
+        case "<=":
+            return bool(left <= right)
+        case ">":
+            return bool(left > right)
+        case ">=":
+            return bool(left >= right)
+        case "in":
+            return left in right
+        case "not in":
+            return left not in right
+        case "overlaps":
+            return bool(left & right)
+        case "subset":
+            return bool(left <= right)
+        case "within":
+            around = right if isinstance(right_type, SetType) else [right]
+            inner, outer = _element(left_type), _element(right_type)
+            members = left if isinstance(left_type, SetType) else [left]
+            return bool(members) and all(
+                any(lies_within(member, one, inner, outer, env) for one in around)
+                for member in members
+            )
+        case "touches":
+            taxonomy = _element(left_type)
+            assert isinstance(taxonomy, TaxonomyType)
+            members = left if isinstance(left_type, SetType) else [left]
+            return any((taxonomy.above[a] | taxonomy.below[a]) & right for a in members)
+        case _:
+            raise ValueError(op)
+
+
+def lies_within(one: Any, other: Any, inner: Type, outer: Type, env: Env) -> bool:
+    """Whether *one* is *other* or lies below it."""
+    if isinstance(inner, TaxonomyType):
+        return other in inner.above[one]
+    if isinstance(inner, EntityRefType) and isinstance(outer, EntityRefType):
+        line = entity(inner.name, one, env).line
+        if line is None:
+            raise LookupError(f"the ancestors of {inner.name} {one}")
+        return (outer.name, other) in line
+    assert inner == IP
+    return bool(
+        one.version == other.version and other.first <= one.first and one.last <= other.last
+    )
+
+
+def is_like(text: str, pattern: str) -> bool:
+    r"""Whether *text* is *pattern*: `*` is any text, `\*` a star and `\\` a backslash."""
+    first, *pieces = _pieces(pattern)
+    if not pieces:
+        return text == first
+    *middle, last = pieces
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for piece in middle:  # taking each as early as it comes leaves most for the rest
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(text) - len(last) >= at and text.endswith(last)
+
+
+def _pieces(pattern: str) -> list[str]:
+    """Cut *pattern* at its stars."""
+    pieces, characters = [""], iter(pattern)
+    for character in characters:
+        if character == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += next(characters, "\\") if character == "\\" else character
+    return pieces
+
+
+def _element(type_: Type) -> Type:
+    return type_.element if isinstance(type_, SetType) else type_

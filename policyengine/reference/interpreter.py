@@ -1,0 +1,393 @@
+"""Say what policies mean, slowly: the specification that everything faster is tested against.
+
+A request is decided by judging every rule that covers it and is in force, then asking the gates;
+`evaluation.py` has the value of each construct of the language. Nothing here is optimised, and
+nothing is shared with the compiler; what is shown to people (`explain`, coverage) comes from here
+too, by way of a `Trace` that sees every expression with its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve, frozen
+
+from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
+from policyengine.model.request import Request, gives, misfits
+from policyengine.model.values import text_of
+from policyengine.reference.clock import Clock
+from policyengine.reference.evaluation import Env, Trace, evaluate
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Waiver
+from policyengine.syntax import nodes
+
+FAILED = "failed while it was evaluated"
+"""What is said of a rule that raised something."""
+
+
+@frozen(eq=False)
+class Verdict:
+    """What came of one rule.
+
+    *holds*: whether its own conditions did; *waivers*: those that stand in for them; *obligations*:
+    what a permit or an expose owes. A rule that *failed* was not evaluated to the end.
+    """
+
+    rule: CheckedRule
+    holds: bool = False
+    waivers: tuple[Waiver, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    failed: bool = False
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether the rule's effect counts; a failed forbid is counted apart."""
+        return (self.holds or bool(self.waivers)) and not self.failed
+
+
+@frozen(eq=False)
+class Case:
+    """A request, and the verdict on every rule that counts for it, by gate, then name."""
+
+    checked: CheckedSet
+    env: Env
+    verdicts: tuple[Verdict, ...]
+
+    def of(self, effect: str, gate: str | None = None) -> tuple[Verdict, ...]:
+        """Return the verdicts on the rules of that effect, of one gate or of all."""
+        return tuple(
+            v for v in self.verdicts if v.rule.effect == effect and gate in (None, v.rule.gate)
+        )
+
+
+# ---- deciding ---------------------------------------------------------------------------
+
+
+def decide(checked: CheckedSet, request: Request, trace: Trace | None = None) -> Outcome:
+    """Decide *request*: allowed when every gate permits it and no rule forbids it."""
+    env = Env(request, checked.schema, trace=trace)
+    advisories = tuple(
+        advice(checked, rule, env) for rule in candidates(checked, env, advisory=True)
+    )
+    return outcome(judge_all(checked, env), advisories)
+
+
+def reason(checked: CheckedSet, request: Request, trace: Trace | None = None) -> str:
+    """Return why *request* is decided as it is, for a person; never raises."""
+    return reason_of(judge_all(checked, Env(request, checked.schema, trace=trace)))
+
+
+def valid_until(checked: CheckedSet, request: Request) -> int | None:
+    """Return the moment until which a later `now` changes only the wording, None if for ever."""
+    clock = Clock(request.now)
+    env = Env(evolve(request, now=clock.moving()), checked.schema)
+    outcome(judge_all(checked, env), advisories=())
+    return min(clock.turns, default=None)
+
+
+def broken_invariants(
+    checked: CheckedSet, request: Request, outcome: Outcome, trace: Trace | None = None
+) -> tuple[str, ...]:
+    """Return the names of the invariants that allowing *request* breaks.
+
+    One that cannot be evaluated counts as broken: give requests what `Invariant.needs` lists.
+    """
+    env = Env(request, checked.schema, trace=trace)
+
+    def broken(conjuncts: tuple[Conjunct, ...], typing: Typing) -> bool:
+        try:
+            return first_false(conjuncts, typing, env) is None
+        except Exception:  # noqa: BLE001
+            return True
+
+    return tuple(
+        invariant.name
+        for invariant in checked.invariants
+        if outcome.allowed and env.target in invariant.typings
+        if broken(invariant.conjuncts, invariant.typings[env.target])
+    )
+
+
+# ---- rules ------------------------------------------------------------------------------
+
+
+def candidates(checked: CheckedSet, env: Env, *, advisory: bool) -> tuple[CheckedRule, ...]:
+    """Return the rules that cover the request and are in force."""
+    return tuple(
+        rule
+        for rule in checked.rules_for(env.target)
+        if rule.advisory == advisory and rule.in_force(env.request.now)
+    )
+
+
+def judge_all(checked: CheckedSet, env: Env) -> Case:
+    """Judge every rule that counts."""
+    rules = candidates(checked, env, advisory=False)
+    return Case(
+        checked, env, tuple(judge(rule, waivers(checked, rule, env), env) for rule in rules)
+    )
+
+
+def waivers(checked: CheckedSet, rule: CheckedRule, env: Env) -> tuple[Waiver, ...]:
+    """Return the waivers of *rule* that are in force for the request's subject."""
+    subject = env.request.subject
+    return tuple(
+        waiver
+        for waiver in checked.waivers
+        if waiver.rule == rule.id
+        and (waiver.subject_type, waiver.subject_id) == (subject.type, subject.id)
+        and env.request.now < waiver.until
+    )
+
+
+def judge(rule: CheckedRule, waived_by: tuple[Waiver, ...], env: Env) -> Verdict:
+    """Evaluate the conditions of *rule* and, if it is to count, its obligations."""
+    typing = rule.typings[env.target]
+    try:
+        holds = first_false(rule.conjuncts, typing, env) is None
+    except Exception:  # noqa: BLE001
+        if not waived_by:
+            return Verdict(rule, failed=True)
+        holds = False
+    if not holds and not waived_by:
+        return Verdict(rule)
+    try:
+        owed = tuple(obligation(call, typing, env) for call in rule.obligations)
+    except Exception:  # noqa: BLE001
+        return Verdict(rule, failed=True)
+    return Verdict(rule, holds, waived_by, owed)
+
+
+def first_false(conjuncts: tuple[Conjunct, ...], typing: Typing, env: Env) -> int | None:
+    """Return the number of the first condition that has not its wanted value, None if all have."""
+    for number, conjunct in enumerate(conjuncts):
+        if bool(evaluate(conjunct.expr, typing, env)) != conjunct.wanted:
+            return number
+    return None
+
+
+def obligation(call: nodes.Call, typing: Typing, env: Env) -> Obligation:
+    """Return what is owed, with the values of its arguments."""
+    parameters = env.schema.obligations[call.name.name].parameters
+    return Obligation(
+        call.name.name,
+        tuple(
+            (parameter.name, parameter.type, evaluate(argument, typing, env))
+            for parameter, argument in zip(parameters, call.arguments, strict=True)
+        ),
+    )
+
+
+def advice(checked: CheckedSet, rule: CheckedRule, env: Env) -> Advisory:
+    """Return what a rule on trial would have done."""
+    if not gives(env.request, rule.needs[env.target]):
+        return Advisory(rule.id, rule.effect, "unknown")
+    verdict = judge(rule, waivers(checked, rule, env), env)
+    if verdict.failed:
+        return Advisory(rule.id, rule.effect, "unknown")
+    return Advisory(rule.id, rule.effect, "satisfied" if verdict.satisfied else "not_satisfied")
+
+
+# ---- gates ------------------------------------------------------------------------------
+
+
+def satisfied_permits(case: Case, gate: str) -> tuple[Verdict, ...]:
+    """Return the permits of *gate* that are satisfied, by their own conditions or waived."""
+    return tuple(v for v in case.of("permit", gate) if v.satisfied)
+
+
+def satisfied_exposes(case: Case, gate: str) -> tuple[Verdict, ...]:
+    """Return the exposes of *gate* that are satisfied."""
+    return tuple(v for v in case.of("expose", gate) if v.satisfied)
+
+
+def exposed_by(case: Case, gate: str) -> frozenset[str]:
+    """Return what the satisfied permits and exposes of *gate* expose together."""
+    resource = case.env.request.resource.type
+    counting = satisfied_permits(case, gate) + satisfied_exposes(case, gate)
+    return frozenset().union(*(v.rule.fields[resource] for v in counting if v.rule.fields))
+
+
+def missing_fields(case: Case, gate: str) -> tuple[str, ...]:
+    """Return the fields that were asked for and that *gate*, a field gate, does not expose."""
+    asked = case.env.request.fields
+    if asked is None or not case.checked.schema.gates[gate].is_field:
+        return ()
+    return tuple(sorted(set(asked) - exposed_by(case, gate)))
+
+
+def is_open(case: Case, gate: str) -> bool:
+    """Whether some permit of *gate* is satisfied, and every field asked for exposed."""
+    return bool(satisfied_permits(case, gate)) and not missing_fields(case, gate)
+
+
+def gates(case: Case) -> tuple[str, ...]:
+    """Return the names of all gates in order."""
+    return tuple(sorted(case.checked.schema.gates))
+
+
+def shut_gates(case: Case) -> tuple[str, ...]:
+    """Return the names of the gates that were not opened, in order."""
+    return tuple(gate for gate in gates(case) if not is_open(case, gate))
+
+
+def shut_by_failure(case: Case, gate: str) -> bool:
+    """Whether a rule that failed might have opened *gate*."""
+    might = case.of("permit", gate)
+    if satisfied_permits(case, gate):  # only fields are missing
+        might += case.of("expose", gate)
+    return any(v.failed for v in might)
+
+
+# ---- the outcome ------------------------------------------------------------------------
+
+
+def cause(case: Case) -> Cause:
+    """Return why the request is allowed or denied, in one word."""
+    if any(v.satisfied for v in case.of("forbid")):
+        return "forbidden"
+    if any(v.failed for v in case.of("forbid")):
+        return "error"
+    if any(shut_by_failure(case, gate) for gate in shut_gates(case)):
+        return "error"
+    return "not_permitted" if shut_gates(case) else "permitted"
+
+
+def forbidding(case: Case) -> tuple[Verdict, ...]:
+    """Return the forbids that deny; one that failed does."""
+    return tuple(v for v in case.of("forbid") if v.satisfied or v.failed)
+
+
+def giving(case: Case) -> tuple[Verdict, ...]:
+    """Return the satisfied permits and exposes: what an allow gives comes from them."""
+    return tuple(v for v in case.verdicts if v.rule.effect != "forbid" and v.satisfied)
+
+
+def determining(case: Case) -> tuple[Verdict, ...]:
+    """Return the rules that the decision rests on."""
+    if forbidding(case):
+        return forbidding(case)
+    if shut_gates(case):
+        return tuple(v for gate in shut_gates(case) for v in case.of("permit", gate))
+    return giving(case)
+
+
+def exposed(case: Case) -> frozenset[str] | None:
+    """Return what every field gate exposes, None if there is none; nothing on a deny."""
+    field_gates = [gate for gate in gates(case) if case.checked.schema.gates[gate].is_field]
+    if not field_gates:
+        return None
+    if cause(case) != "permitted":
+        return frozenset()
+    return frozenset.intersection(*(exposed_by(case, gate) for gate in field_gates))
+
+
+def obligations(case: Case) -> tuple[Obligation, ...]:
+    """Return what an allow owes, each once, by name and by the text of its arguments."""
+    owed = dict.fromkeys(o for v in giving(case) for o in v.obligations)
+    return tuple(
+        sorted(owed, key=lambda o: (o.name, [text_of(type_, v) for _, type_, v in o.arguments]))
+    )
+
+
+def referrals(case: Case) -> tuple[str, ...]:
+    """Return who should look at a deny."""
+    texts = {rendered(v.rule.refer, v.rule, case.env) for v in determining(case) if v.rule.refer}
+    return tuple(sorted(texts))
+
+
+def mattering_waivers(case: Case) -> tuple[str, ...]:
+    """Return the waivers without which a gate that has a satisfied permit would have none."""
+    waived_only = [
+        permits
+        for gate in gates(case)
+        if (permits := satisfied_permits(case, gate)) and not any(v.holds for v in permits)
+    ]
+    return tuple(sorted(w.name for permits in waived_only for v in permits for w in v.waivers))
+
+
+def failures(case: Case) -> tuple[RuleError, ...]:
+    """Return the rules that failed, and what they read amiss."""
+    request, target = case.env.request, case.env.target
+    return tuple(
+        RuleError(v.rule.id, misfits(request, v.rule.needs[target], case.checked.schema), FAILED)
+        for v in case.verdicts
+        if v.failed
+    )
+
+
+def outcome(case: Case, advisories: tuple[Advisory, ...]) -> Outcome:
+    """Put the decision together."""
+    allowed = cause(case) == "permitted"
+    return Outcome(
+        allowed=allowed,
+        cause=cause(case),
+        rules=tuple(v.rule.id for v in determining(case)),
+        gates=tuple((gate, is_open(case, gate)) for gate in gates(case)),
+        exposed=exposed(case),
+        obligations=obligations(case) if allowed else (),
+        referrals=() if allowed else referrals(case),
+        advisories=advisories,
+        waivers=mattering_waivers(case),
+        errors=failures(case),
+    )
+
+
+# ---- the reason -------------------------------------------------------------------------
+
+
+def reason_of(case: Case) -> str:
+    """Return the texts of the rules that the decision rests on, each once."""
+    if forbidding(case):
+        parts = [said_by_forbid(v, case.env) for v in forbidding(case)]
+    elif shut_gates(case):
+        parts = [part for gate in shut_gates(case) for part in said_of_shut(case, gate)]
+    else:
+        first = [satisfied_permits(case, gate)[0].rule for gate in gates(case)]
+        parts = [rendered(rule.because, rule, case.env) for rule in first if rule.because]
+    return "; ".join(dict.fromkeys(parts)) or "every gate permits it"
+
+
+def said_by_forbid(verdict: Verdict, env: Env) -> str:
+    """Return what a determining forbid says."""
+    rule = verdict.rule
+    if verdict.failed:
+        return f"`{rule.id}` failed"
+    return rendered(rule.because, rule, env) if rule.because else f"`{rule.id}` forbids it"
+
+
+def said_of_shut(case: Case, gate: str) -> Iterator[str]:
+    """Give the reasons why *gate* was not opened."""
+    if satisfied_permits(case, gate):
+        yield f"`{gate}` does not expose {', '.join(missing_fields(case, gate))}"
+    elif not case.of("permit", gate):
+        yield f"no rule of `{gate}` permits `{case.env.request.action}`"
+    else:
+        for verdict in case.of("permit", gate):
+            yield said_by_permit(verdict, case.env)
+
+
+def said_by_permit(verdict: Verdict, env: Env) -> str:
+    """Return why a permit is not satisfied: its `otherwise`, or its first false condition."""
+    rule = verdict.rule
+    if verdict.failed:
+        return f"`{rule.id}` failed"
+    if rule.otherwise:
+        return rendered(rule.otherwise, rule, env)
+    number = first_false(rule.conjuncts, rule.typings[env.target], env)
+    assert number is not None
+    return rendered(rule.sentences[number], rule, env)
+
+
+def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
+    """Return a text of *rule* with its values; `?` stands for one that cannot be shown."""
+    typing = rule.typings[env.target]
+
+    def shown(expr: nodes.Expr) -> str:
+        try:
+            value = evaluate(expr, typing, env)
+            hash(value)  # a text that hangs on the time is another one at once: see `Moving`
+            return text_of(typing.type_of(expr), value)
+        except Exception:  # noqa: BLE001
+            return "?"
+
+    return "".join(part if isinstance(part, str) else shown(part) for part in template.parts)
