@@ -157,8 +157,8 @@ def _conditions(checked: CheckedSet, rule: CheckedRule, env: Env) -> Iterator[Co
             try:
                 value = evaluate(conjunct.expr, typing, watching)
                 holds = bool(value) == conjunct.wanted
-            except Exception:
-                reached = False  # the rule failed here: nothing after it was evaluated
+            except Exception:  # noqa: BLE001 - a rule that fails is what is to be explained
+                reached = False
         values = tuple(_values(checked, conjunct.expr, typing, watch.seen))
         yield Condition(_text(checked, conjunct.expr), conjunct.wanted, holds, values)
         reached = reached and bool(holds)

@@ -107,4 +107,5 @@ def test_files_and_folders_make_one_set(tmp_path: Path) -> None:
     checked, found = check_paths([tmp_path / "rules.policy", tmp_path / "deep"])
 
     assert found.items == ()
-    assert checked is not None and [rule.id for rule in checked.rules] == ["access.r"]
+    assert checked is not None
+    assert [rule.id for rule in checked.rules] == ["access.r"]

@@ -86,8 +86,10 @@ class Typing:
 
 @frozen
 class Conjunct:
-    """One condition of a rule that must be *wanted*: `when a and b` gives two with True, `unless c`
-    one with False. In written order over all clauses."""
+    """One condition of a rule, and the value that is *wanted* of it.
+
+    `when a and b` gives two with True, `unless c` one with False, in written order.
+    """
 
     expr: nodes.Expr
     wanted: bool

@@ -47,11 +47,11 @@ class Definitions:
             plain = [name.partition(".")[2] for name in cycle]
             self.problems.append(messages.cycle(code, first.name, what, plain))
             self._cyclic.update(id(symbols[name]) for name in cycle)
-        for name in _innermost_first(graph):
-            if isinstance(symbols[name].declaration, nodes.ConstDecl):
-                self.constant(symbols[name])
+        for symbol in map(symbols.__getitem__, _innermost_first(graph)):
+            if isinstance(symbol.declaration, nodes.ConstDecl):
+                self.constant(symbol)
             else:
-                self.definition(symbols[name])
+                self.definition(symbol)
 
     def constant(self, symbol: Symbol) -> Value:
         """Return the value of a constant; of unknown type if it was found wrong."""

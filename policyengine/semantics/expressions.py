@@ -124,7 +124,7 @@ class ExpressionChecker:
             return (node.name, *reversed(names))
         return None
 
-    def present_if(self, node: nodes.Expr, outcome: bool) -> Guards:
+    def present_if(self, node: nodes.Expr, outcome: bool) -> Guards:  # noqa: FBT001
         """Return the paths that are present whenever *node* has that *outcome*."""
         match node:
             case nodes.Has(object_, name) if outcome:

@@ -21,11 +21,14 @@ _UNKNOWN_CODES = {
 }  # fmt: skip
 
 
+_FEW = 8
+"""How many names a help line may list."""
+
+
 def _listed(names: Iterable[str], word: str = "or") -> str:
     quoted = [f"`{name}`" for name in names]
-    if len(quoted) < 2:
-        return "".join(quoted)
-    return ", ".join(quoted[:-1]) + f" {word} {quoted[-1]}"
+    *others, last = quoted
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def a(type_: object) -> str:
@@ -122,7 +125,7 @@ def no_attribute(owner: str, ident: nodes.Ident, known: Iterable[str]) -> Diagno
     """An attribute that the type lacks."""
     known = list(known)
     help = did_you_mean(ident.name, known)
-    if not help and 0 < len(known) <= 8:
+    if not help and 0 < len(known) <= _FEW:
         help = f"it has {_listed(known, 'and')}"
     return error("PE301", ident.span, f"{owner} has no attribute `{ident.name}`", help)
 
@@ -167,7 +170,7 @@ def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Di
     """A name that the enumeration, levels or taxonomy lacks."""
     known = list(known)
     help = did_you_mean(name, known)
-    if not help and len(known) <= 8:
+    if not help and len(known) <= _FEW:
         help = f"it has {_listed(known, 'and')}"
     if name == str(type_):
         help = "the name of a taxonomy is no term of it"

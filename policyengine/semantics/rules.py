@@ -151,9 +151,10 @@ class RuleChecker:
                 if place in seen:
                     continue
                 seen.add(place)
-                if place not in common:
-                    problem = messages.ill_typed_for(problem, users[key][0])
-                self.problems.append(problem)
+                common_to_all = place in common
+                self.problems.append(
+                    problem if common_to_all else messages.ill_typed_for(problem, users[key][0])
+                )
         return any(by_place)
 
     # ---- rules --------------------------------------------------------------------------
@@ -370,8 +371,10 @@ class RuleChecker:
         if len(self.problems) > before or rule_id is None or subject is None:
             return None
         until, ticket, approver = given[nodes.Until], given[nodes.Ticket], given[nodes.ApprovedBy]
-        assert isinstance(until, nodes.Until) and isinstance(until.moment.value, int)
-        assert isinstance(ticket, nodes.Ticket) and isinstance(approver, nodes.ApprovedBy)
+        assert isinstance(until, nodes.Until)
+        assert isinstance(until.moment.value, int)
+        assert isinstance(ticket, nodes.Ticket)
+        assert isinstance(approver, nodes.ApprovedBy)
         return Waiver(
             declaration.name.name, rule_id, subject, declaration.subject.id, until.moment.value,
             ticket.text, approver.text, declaration.span,

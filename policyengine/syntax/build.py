@@ -5,9 +5,12 @@ checked it before. A value that cannot be read (a date that does not exist) is r
 `problems` and stands in the tree as a harmless one, so that the rest can be reported as well.
 """
 
+# ruff: noqa: ARG002 - a method has the shape that the walk calls it with
+
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +59,8 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return Span(self.file_name, meta.start_pos + self.offset, meta.end_pos + self.offset)
 
     def _token_span(self, token: Token) -> Span:
-        assert token.start_pos is not None and token.end_pos is not None
+        assert token.start_pos is not None
+        assert token.end_pos is not None
         return Span(self.file_name, token.start_pos + self.offset, token.end_pos + self.offset)
 
     def _report(self, code: str, span: Span, message: str, help: str = "") -> None:
@@ -115,7 +119,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def _code_point(self, code: int, token: Token, at: int) -> str:
         start = self._token_span(token).start + 1 + at
-        if (code < 0x20 and chr(code) not in "\n\t") or 0xD800 <= code <= 0xDFFF:
+        if unicodedata.category(chr(code)) in ("Cc", "Cs") and chr(code) not in "\n\t":
             self._report(
                 "PE123",
                 Span(self.file_name, start, start + 6),

@@ -50,8 +50,11 @@ class Literal(Node):
 
 @frozen
 class Name(Node):
-    """A bare name: a root (`subject`, `action`, `resource`, `context`, `now`), a parameter or bound
-    variable, a constant, an enumerator, a package before a dot."""
+    """A bare name.
+
+    A root (`subject`, `action`, `resource`, `context`, `now`), a parameter or bound variable, a
+    constant, an enumerator, or a package before a dot.
+    """
 
     name: str
 
@@ -169,7 +172,7 @@ class Has(Node):
 
 @frozen
 class Like(Node):
-    """`object like "glob*"`; in *pattern* `*` matches anything and `\\*` a star."""
+    r"""`object like "glob*"`; in *pattern* `*` matches anything and `\*` a star."""
 
     object: Expr
     pattern: str

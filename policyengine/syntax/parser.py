@@ -8,6 +8,8 @@ compiler) recurses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import fields
 from lark import TextSlice, Token, Tree
 from lark.exceptions import UnexpectedInput
@@ -67,7 +69,9 @@ def _parse_with_recovery(source: Source, problems: list[Diagnostic]) -> Tree[Tok
             return None
 
 
-def _expression_parser(source: Source, limits: Limits):  # type: ignore[no-untyped-def]
+def _expression_parser(
+    source: Source, limits: Limits
+) -> Callable[[str, int], Tree[Token] | Diagnostic]:
     """Return the function with which the builder parses what stands inside `{…}` of a text."""
 
     def parse_expression(text: str, offset: int) -> Tree[Token] | Diagnostic:

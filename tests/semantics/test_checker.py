@@ -62,14 +62,14 @@ CASES = [
     ("PE203", "entity Box { lid: int, lid: int }", "lid", ""),
     ("PE203", "action look by App on User", "look", ""),
     ("PE203", _open("permit always: any"), "always", ""),
-    ("PE203", _when("subject.secret == {code: 1, code: 2, hint: \"h\"}"), "code", ""),
+    ("PE203", _when('subject.secret == {code: 1, code: 2, hint: "h"}'), "code", ""),
     ("PE204", _when("subject.tier == basic") + "\nconst basic: Tier = Tier.basic", "basic",
      "write `Tier.basic` or `t.basic`"),
     ("PE205", _open("permit p: lok"), "lok", "did you mean `look`?"),
     ("PE205", "action x in apis by App on User", "apis", "did you mean `api`?"),
     ("PE206", "gate opne { permit p: any }", "opne", "did you mean `open`?"),
     ("PE201", "const n: int = other.limit", "other", ""),
-    ("PE210", _open("permit p: look oblige tel(resource, \"x\")"), "tel", "did you mean `tell`?"),
+    ("PE210", _open('permit p: look oblige tel(resource, "x")'), "tel", "did you mean `tell`?"),
     ("PE211", _when("nearby(resource)"), "nearby", "did you mean `near`?"),
     ("PE211", _when("limit(resource)"), "limit", ""),
     ("PE212", 'test "t" { expect allow api by App "a" on User "u" }', "api", ""),
@@ -98,11 +98,11 @@ CASES = [
     ("PE302", _when('subject.note == "x"'), "subject.note", "ask first: `subject has note and …`"),
     ("PE302", _when('subject has note or subject.note == "x"'), "subject.note", ""),
     ("PE302", _when('not (subject has note) and subject.note == "x"'), "subject.note", ""),
-    ("PE302", _when("subject has place and subject.place.street == \"x\""), "subject.place.street",
+    ("PE302", _when('subject has place and subject.place.street == "x"'), "subject.place.street",
      ""),
     ("PE302", _when("context.depth > 1"), "context.depth", ""),
     ("PE302", _when("action.since < now"), "action.since", ""),
-    ("PE302", _when('some u in resource.friends: u has deputy') + _open(
+    ("PE302", _when("some u in resource.friends: u has deputy") + _open(
         'permit q: meet when resource.deputy.name == "x"'), "resource.deputy", ""),
     ("PE302", _open('permit p: look when subject has note otherwise "{subject.note}"'),
      "subject.note", ""),
@@ -158,8 +158,8 @@ CASES = [
     (None, _when('subject within team and subject within Org "o"'), "", ""),
     (None, _when('subject.address within ip "10.0.0.0/8"'), "", ""),
     (None, _when("subject.owner in resource.friends and near(subject.owner)"), "", ""),
-    (None, _when("subject.secret == {code: 1, hint: \"x\"}"), "", ""),
-    (None, _when("action.cost < limit and action.name == \"look\""), "", ""),
+    (None, _when('subject.secret == {code: 1, hint: "x"}'), "", ""),
+    (None, _when('action.cost < limit and action.name == "look"'), "", ""),
     # ---- private
     ("PE307", _open('permit p: look when subject has contact because "{subject.contact}"'),
      "subject.contact", ""),
@@ -229,9 +229,9 @@ CASES = [
      "nothing", ""),
     ("PE314", 'test "t" { expect allow look by App "a" on User "u" fields {nam} }', "nam", ""),
     ("PE314", 'test "t" { expect allow look by App "a" on User "u" asking {nam} }', "nam", ""),
-    (None, 'test "t" { let a = App "a" under {Team "t"} { tier: pro }\n'
+    (None, ('test "t" { let a = App "a" under {Team "t"} { tier: pro }\n'
      'expect allow look by a { tier: free } on User "u" with { why: {ads} } asking {name}\n'
-     'fields {name} oblige tell(User "u", "x") refer "x" reason "y" cause permitted }', "", ""),
+     'fields {name} oblige tell(User "u", "x") refer "x" reason "y" cause permitted }'), "", ""),
 ]  # fmt: skip
 
 
