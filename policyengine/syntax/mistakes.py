@@ -1,0 +1,544 @@
+"""Recognise what somebody probably meant: one function for each common mistake of syntax.
+
+Each function looks at the situation in which parsing stopped and returns a diagnostic if it knows
+the mistake, else None. They are asked in the order of `RECOGNISERS`, the most certain first; the last
+one knows everything, and only says what stands there and what could have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lark import Token, Tree
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
+from policyengine.diagnostics.source import Span
+from policyengine.diagnostics.spell import did_you_mean, nearest
+from policyengine.syntax.grammar import reserved_words
+from policyengine.syntax.situation import (
+    CLAUSES,
+    COMPARISONS,
+    DECLARATIONS,
+    EFFECTS,
+    OPERATORS,
+    TEST_ITEMS,
+    Situation,
+    keywords,
+    kind_of,
+    span_of,
+    spelling,
+)
+
+# What other languages write, and what to write here. In the order of length, longest first.
+_FOREIGN_SIGNS = {
+    "===": "write `==`",
+    "!==": "write `!=`",
+    "**": "there are no powers",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "=>": "write `>=` to compare",
+    "=<": "write `<=`",
+    "<>": "write `!=`",
+    "->": "",
+    ":=": "write `=`",
+    "::": "write `.`",
+    "//": "a comment begins with `#`",
+    "/*": "a comment begins with `#`, on every line",
+    "--": "a comment begins with `#`",
+    "&": "write `and`",
+    "|": "write `or`",
+    "!": "write `not`",
+    "/": "there is no division; multiply instead",
+    "%": "there is no remainder",
+    ";": "nothing ends a clause; leave it out",
+    "[": "a set is written `{a, b}`, and nothing is read by position",
+    "]": "a set is written `{a, b}`, and nothing is read by position",
+    "'": 'a string is written with `"`',
+    "`": 'a string is written with `"`',
+    "@": "nothing is annotated",
+    "$": "names begin with a letter",
+}
+
+_FOREIGN_OPERATORS = {
+    "is": "write `==`, or `within` for what lies below something",
+    "equals": "write `==`",
+    "eq": "write `==`",
+    "ne": "write `!=`",
+    "contains": "write it the other way round: `x in set`",
+    "includes": "write it the other way round: `x in set`",
+    "matches": "write `like`",
+    "intersects": "write `overlaps`",
+    "exists": "write `entity has attribute`",
+    "below": "write `within`",
+    "under": "write `within`",
+    "xor": "write `!=` between two conditions",
+    "div": "there is no division",
+    "mod": "there is no remainder",
+}
+
+_FOREIGN_CLAUSES = {
+    "if": "when", "where": "when", "provided": "when", "except": "unless", "reason": "because",
+    "else": "otherwise", "source": "cites", "see": "cites", "since": "from", "starts": "from",
+    "expires": "until", "ends": "until", "must": "oblige", "obligation": "oblige",
+    "field": "fields", "escalate": "refer", "overridable": "waivable",
+}  # fmt: skip
+
+_FOREIGN_DECLARATIONS = {
+    "allow": "permit", "grant": "permit", "deny": "forbid", "prohibit": "forbid", "type": "entity",
+    "class": "entity", "role": "entity", "resource": "entity", "subject": "entity",
+    "principal": "entity", "def": "define", "function": "define", "fn": "define", "let": "const",
+    "var": "const", "namespace": "package", "module": "package", "operation": "action",
+    "exception": "waiver", "assert": "invariant", "never": "invariant", "expect": "test",
+}  # fmt: skip
+
+_CLAUSE_WORDS = tuple(spelling(t) for t in sorted(CLAUSES))
+_EFFECT_WORDS = ("permit", "forbid", "expose")
+_DECLARATION_WORDS = (*(spelling(t) for t in sorted(DECLARATIONS)), *_EFFECT_WORDS)
+_TEST_WORDS = ("let", "at", "expect")
+
+
+def recognise(s: Situation) -> Diagnostic:
+    """Return the diagnostic of the first recogniser that knows the mistake."""
+    for recogniser in RECOGNISERS:
+        found = recogniser(s)
+        if found is not None:
+            return found
+    return unexpected(s)
+
+
+# ---- characters and values --------------------------------------------------------------
+
+
+def unclosed_string(s: Situation) -> Diagnostic | None:
+    """A quote that nothing closes on its line."""
+    if s.terminal or not s.text.startswith('"'):
+        return None
+    end = s.source.text.find("\n", s.start)
+    line = s.source.text[s.start : end if end >= 0 else None].rstrip()
+    return error(
+        "PE107", Span(s.source.name, s.start, s.start + len(line)),
+        "this string is not closed on its line",
+        'close it with `"`; a backslash before the quote makes it part of the text'
+        if line.endswith('"') and len(line) > 1 else 'close it with `"`',
+    )  # fmt: skip
+
+
+def bad_number(s: Situation) -> Diagnostic | None:
+    """A word that begins with a digit and is no value; a date that is not written as one."""
+    date = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})\b", s.source.text[s.start : s.start + 10])
+    if date and "DATETIME" in s.accepts and s.terminal != "DATETIME":
+        span = Span(s.source.name, s.start, s.start + date.end())
+        help = f"write `{date[1]}-{int(date[2]):02}-{int(date[3]):02}`"
+        return error("PE120", span, f"`{date[0]}` is no date", help)
+    if s.terminal == "STRING" and s.accepts == {"DATETIME"}:
+        return error("PE119", s.span, "a date is written without quotes")
+    dotted = re.search(r"\d+\.\d+\.[0-9.]*\Z", s.source.text[max(0, s.start - 60) : s.end])
+    if dotted:
+        is_address = re.fullmatch(r"\d+\.\d+\.\d+\.\d+", dotted[0])
+        help = f'write `ip "{dotted[0]}"`' if is_address else ""
+        span = Span(s.source.name, s.end - len(dotted[0]), s.end)
+        return error("PE120", span, f"`{dotted[0]}` is no number", help)
+    if s.terminal or not s.text[:1].isdigit():
+        return None
+    help = "names begin with a letter" if re.fullmatch(r"\d+[A-Za-z_]{4,}\w*", s.text) else ""
+    if re.fullmatch(r"\d+(\.\d+)?[A-Za-z]{1,7}", s.text):
+        help = "a duration is written in whole `w`, `d`, `h`, `m`, `s`, `ms` or `us`, as `1d12h`"
+    if re.fullmatch(r"\d[\d_]*", s.text):
+        help = f"write `{s.text.replace('_', '')}`"
+    return error("PE120", s.span, f"{s.found} is no number, date or duration", help)
+
+
+def foreign_sign(s: Situation) -> Diagnostic | None:
+    """An operator or a bracket of another language."""
+    if s.terminal in ("NAME", "STRING", "$END") or s.terminal in keywords().values():
+        return None
+    begins = s.start
+    if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
+        begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
+    for start in sorted({begins, s.start}):
+        for sign, help in _FOREIGN_SIGNS.items():
+            if s.source.text.startswith(sign, start):
+                return _no_sign(s, start, sign, help)
+    if s.text.startswith("=") and "_ASSIGN" in s.accepts | {kind_of(i) for i in s.stack[-1:]}:
+        return error("PE110", Span(s.source.name, begins, s.end), "`==` only compares", "write `=`")
+    if s.text == "=" and s.wants_operator():
+        return error("PE110", s.span, "`=` does not compare", "write `==`")
+    if s.text == "?" and s.last_word.isidentifier():
+        help = "write it after the attribute's name: `name?: type`"
+        return error("PE110", s.span, "`?` does not stand after a type", help)
+    if s.text == "-" and s.last_word.isidentifier() and not s.wants_operator():
+        return error("PE110", s.span, "a name has no `-`", "write `_`")
+    if s.text == ",":
+        return _wrong_separator(s)
+    return None
+
+
+def _no_sign(s: Situation, start: int, sign: str, help: str) -> Diagnostic | None:
+    if sign == "|" and "_PIPE" in s.accepts:
+        return None
+    if sign == "[" and s.opened and s.opened[1] == "attributes":
+        help = "a set of them is written `set<type>`"
+    span = Span(s.source.name, start, start + len(sign))
+    return error("PE110", span, f"there is no `{sign}` in this language", help)
+
+
+def _wrong_separator(s: Situation) -> Diagnostic | None:
+    if s.opened and s.opened[1] == "taxonomy":
+        return error("PE110", s.span, "terms are not separated by commas", "leave it out")
+    for terminal, what, sign in (("_LEVELS", "levels", "<"), ("_ENUM", "enumerators", "|")):
+        if any(kind_of(item) == terminal for item in s.stack):
+            return error("PE110", s.span, f"{what} are not separated by commas", f"write `{sign}`")
+    return None
+
+
+# ---- the frame of a file ----------------------------------------------------------------
+
+
+def no_package(s: Situation) -> Diagnostic | None:
+    """A file that does not begin with its package; a package or an import that stands too late."""
+    if s.accepts == {"_PACKAGE"}:
+        if s.terminal == "$END":
+            place = Span(s.source.name, 0, 0)
+            what = "all comment" if s.source.text.strip() else "empty"
+            return error(
+                "PE116", place, f"this file is {what}", "a file begins with `package NAME`"
+            )
+        near = nearest(s.text, ["package"]) if s.terminal == "NAME" else None
+        help = "write `package`" if near else "put `package NAME` before it"
+        place = s.span if near else Span(s.source.name, s.start, s.start)
+        return error("PE116", place, "a file begins with its package", help)
+    if s.terminal == "_PACKAGE" and s.first_on_line:
+        return error("PE116", s.span, "a file has one `package`, at its beginning")
+    if s.terminal == "_IMPORT" and s.first_on_line:
+        return error("PE116", s.span, "imports stand at the top, after `package`")
+    return None
+
+
+# ---- brackets ---------------------------------------------------------------------------
+
+
+def unclosed_bracket(s: Situation) -> Diagnostic | None:
+    """A bracket that is still open where something stands that cannot stand inside it."""
+    if s.opened is None or not _is_outside(s, *s.opened):
+        return None
+    bracket = s.opened[0]
+    closes = "}" if kind_of(bracket) == "_LBRACE" else ")"
+    at = span_of(s.source, bracket)
+    assert at is not None
+    also = () if s.terminal == "$END" else (Label(s.span, f"`{closes}` is missing before this"),)
+    return error("PE108", at, f"this `{bracket}` is not closed", f"close it with `{closes}`", *also)
+
+
+def _is_outside(s: Situation, bracket: Token | Tree[Token], owner: str) -> bool:
+    """Whether what stands there shows that *bracket* should have been closed before."""
+    match s.terminal:
+        case "$END":
+            return True
+        case "_RBRACE":
+            return kind_of(bracket) == "_LPAREN" and "_LBRACE" in s.open_kinds()
+        case "_RPAREN":
+            return kind_of(bracket) == "_LBRACE" and "_LPAREN" in s.open_kinds()
+    if not s.first_on_line or s.next_character in (":", "?"):  # the latter: an attribute's name
+        return False
+    at = span_of(s.source, bracket)
+    not_inside = at is not None and s.indentation(s.start) <= s.indentation(at.start)
+    match owner:
+        case "gate":
+            return s.terminal in DECLARATIONS and not_inside
+        case "test":
+            return s.terminal in DECLARATIONS | EFFECTS and not_inside
+    return s.terminal in CLAUSES | EFFECTS | DECLARATIONS | TEST_ITEMS | {"ADVISORY"}
+
+
+def stray_bracket(s: Situation) -> Diagnostic | None:
+    """A closing bracket without an opening one."""
+    opens = {"_RBRACE": "_LBRACE", "_RPAREN": "_LPAREN"}.get(s.terminal)
+    if opens is None or opens in s.open_kinds():
+        return None
+    return error("PE109", s.span, f"{s.found} closes nothing")
+
+
+# ---- words ------------------------------------------------------------------------------
+
+
+def keyword_attribute(s: Situation) -> Diagnostic | None:
+    """An attribute named by a keyword, without a comma before it."""
+    if s.opened is None or s.opened[1] != "attributes" or "_COMMA" not in s.accepts:
+        return None
+    if s.text not in reserved_words() or s.next_character not in (":", "?"):
+        return None
+    help = f"write a comma before an attribute that is named by a reserved word: `, {s.text}`"
+    return error("PE112", s.span, f"a comma is missing before {s.found}", help)
+
+
+def quotes(s: Situation) -> Diagnostic | None:
+    """A name in quotes where they are not wanted, or a text without them."""
+    if s.terminal == "STRING" and "NAME" in s.accepts and not s.wants_expression():
+        name = s.text[1:-1]
+        help = f"write `{name}`" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
+        return error("PE119", s.span, f"a name is wanted here, not the text {s.text}", help)
+    if s.terminal == "NAME" and s.accepts == {"STRING"}:
+        return error("PE119", s.span, f"`{s.last_word}` wants a text in quotes, found {s.found}")
+    return None
+
+
+def reserved_name(s: Situation) -> Diagnostic | None:
+    """A reserved word where a name is wanted."""
+    if "NAME" not in s.accepts or s.wants_expression() or s.text not in reserved_words():
+        return None
+    if s.first_on_line or s.wants_operator():
+        return None
+    help = "choose another name; reserved words may name attributes and nothing else"
+    return error("PE121", s.span, f"`{s.text}` is a reserved word", help)
+
+
+def unknown_word(s: Situation) -> Diagnostic | None:
+    """A word that begins no clause, rule, declaration or step of a test, where one is wanted."""
+    if s.terminal not in ("NAME", "_IF", "_ELSE", "_REASON", "_OBLIGATION", "FIELD", "_LET",
+                          "ALLOW", "DENY", "_NEVER", "_EXPECT"):  # fmt: skip
+        return None
+    wanted: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
+    if s.wants_clause():
+        wanted.append(("clause", _CLAUSE_WORDS, _FOREIGN_CLAUSES))
+    if "_ENTITY" in s.accepts:
+        wanted.append(("declaration", _DECLARATION_WORDS, _FOREIGN_DECLARATIONS))
+    elif s.accepts >= EFFECTS:
+        effects = {k: v for k, v in _FOREIGN_DECLARATIONS.items() if v in _EFFECT_WORDS}
+        wanted.append(("rule", _EFFECT_WORDS, effects))
+    if "_EXPECT" in s.accepts:
+        wanted.append(("step of a test", _TEST_WORDS, {"assert": "expect", "given": "let"}))
+    if not wanted:
+        return None
+    for kind, words, foreign in wanted:
+        meant = foreign.get(s.text) or nearest(s.text, words)
+        if meant and (s.first_on_line or not s.wants_operator() or s.text in foreign):
+            return error("PE117", s.span, f"{s.found} begins no {kind}", f"did you mean `{meant}`?")
+    if s.wants_operator() and not s.first_on_line:
+        return None
+    if s.first_on_line or "_ENTITY" in s.accepts:
+        kinds = " and no ".join(kind for kind, _, _ in wanted)
+        help = f"a {wanted[0][0]} begins with {_listed(wanted[0][1])}"
+        return error("PE117", s.span, f"{s.found} begins no {kinds}", help)
+    return None
+
+
+def misplaced_word(s: Situation) -> Diagnostic | None:
+    """A clause outside a rule, a declaration or a rule inside a block."""
+    if s.wants_expression() or s.accepts <= {"NAME", "STRING", "_COLON", "DATETIME"}:
+        return None
+    owner = s.opened[1] if s.opened else ""
+    if s.terminal in CLAUSES and ("_ENTITY" in s.accepts or s.accepts >= EFFECTS):
+        return error("PE118", s.span, f"{s.found} stands outside a rule")
+    if s.terminal in TEST_ITEMS and "_ENTITY" in s.accepts:
+        return error("PE118", s.span, f"{s.found} stands outside a test")
+    if s.terminal in DECLARATIONS and owner == "gate":
+        return error("PE118", s.span, f"{s.found} cannot stand in a gate block, only rules can")
+    if s.terminal in DECLARATIONS | EFFECTS | {"ADVISORY"} and owner == "test":
+        return error("PE118", s.span, f"{s.found} cannot stand in a test")
+    return None
+
+
+# ---- expressions ------------------------------------------------------------------------
+
+
+def chained_comparison(s: Situation) -> Diagnostic | None:
+    """`a < b < c`"""
+    if s.terminal not in COMPARISONS | {"_NOT", "_HAS", "_LIKE"} or not s.wants_operator():
+        return None
+    kinds = [kind_of(item) for item in s.stack]
+    done = len(kinds) - 1 - kinds[::-1].index("operator") if "operator" in kinds else -1
+    if done < 1 or any(isinstance(item, Token) and item.type in ("_LPAREN", "_LBRACE", "_AND",
+                       "_OR", "_THEN", "_ELSE", "_IF") for item in s.stack[done:]):  # fmt: skip
+        return None
+    help = "join two comparisons with `and`"
+    left, right = span_of(s.source, s.stack[done - 1]), s.before
+    middle = span_of(s.source, s.stack[done + 1])
+    if left and middle and right and "\n" not in s.source.text[left.start : s.end]:
+        first = s.source.text[left.start : right.end]
+        help = f"write `{first} and {s.source.text[middle.start : right.end]} {s.text} …`"
+    return error("PE111", s.span, "comparisons do not chain", help)
+
+
+def foreign_operator(s: Situation) -> Diagnostic | None:
+    """A word that is an operator elsewhere, or a misspelt one."""
+    if not s.wants_operator() or (s.wants_clause() and s.first_on_line):
+        return None
+    if s.text in _FOREIGN_OPERATORS and s.terminal in ("NAME", "_UNDER"):
+        help = _FOREIGN_OPERATORS[s.text]
+        return error("PE110", s.span, f"there is no operator {s.found}", help)
+    if s.terminal != "NAME":
+        return None
+    words = [spelling(t) for t in sorted(OPERATORS) if spelling(t).isalpha()]
+    swapped = [word for word in words if sorted(word) == sorted(s.text.lower())]
+    meant = swapped[0] if swapped else nearest(s.text, words)
+    if meant:
+        return error("PE110", s.span, f"there is no operator {s.found}", f"did you mean `{meant}`?")
+    return None
+
+
+def incomplete_if(s: Situation) -> Diagnostic | None:
+    """An `if` without `then` or `else`."""
+    for terminal, word in (("_THEN", "then"), ("_ELSE", "else")):
+        if terminal in s.accepts and s.terminal not in ("NAME", "STRING", ""):
+            started = [item for item in s.stack if kind_of(item) == "_IF"]
+            at = span_of(s.source, started[-1])
+            assert at is not None
+            label = Label(s.after_last, f"`{word}` is missing here")
+            help = "an `if` is written `if condition then value else value`"
+            return error("PE125", at, f"this `if` has no `{word}`", help, label)
+    return None
+
+
+def keyword_as_operand(s: Situation) -> Diagnostic | None:
+    """A keyword that was taken for the name of a value, and cannot be one."""
+    last = s.stack[-1] if s.stack else None
+    if not isinstance(last, Token) or last.type != "NAME" or not s.wants_operator():
+        return None
+    at = span_of(s.source, last)
+    if at is None or str(last) not in reserved_words() - {"action"}:
+        return None
+    before = span_of(s.source, s.stack[-2]) if len(s.stack) > 1 else None
+    if before is None:
+        return error("PE121", at, f"`{last}` is a reserved word", "an expression is wanted here")
+    word = s.source.text[before.start : before.end].split()[-1]
+    if last in ("every", "some", "if", "not"):
+        message = f"`{last}` needs parentheses after `{word}`"
+        return error("PE115", at, message, f"write `({last} …)`")
+    place = Span(s.source.name, before.end, before.end)
+    message = f"an expression is missing after `{word}`, before `{last}`"
+    return error("PE113", place, message)
+
+
+def missing_operand(s: Situation) -> Diagnostic | None:
+    """Nothing where an expression is wanted."""
+    if not s.wants_expression():
+        return None
+    if s.piece and s.before is None:
+        return error("PE113", s.span, "there is nothing inside `{}`", "write `{{}}` for the braces")
+    after = f" after `{s.last_word}`" if s.last_word else ""
+    return error("PE113", s.after_last, f"an expression is missing{after}, before {s.found}")
+
+
+def missing_operator(s: Situation) -> Diagnostic | None:
+    """Two operands with nothing between them."""
+    if not s.wants_operator() or s.terminal not in (
+        "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "TRUE", "FALSE", "_LPAREN",
+        "_LBRACE", "QUANTIFIER", "_IP",
+    ):  # fmt: skip
+        return None
+    if s.opened and "_COMMA" in s.accepts and s.terminal != "_LPAREN":
+        message = f"a comma or an operator is missing before {s.found}"
+    else:
+        message = f"an operator is missing between `{s.last_word}` and {s.found}"
+    return error("PE113", s.span, message)
+
+
+# ---- signs ------------------------------------------------------------------------------
+
+
+_SHAPES = {
+    **dict.fromkeys(("effect", *EFFECTS), "a rule is written `permit name: actions`"),
+    "_INVARIANT": "an invariant is written `invariant name: never allow actions unless condition`",
+    "_DEFINE": "a definition is written `define name(x: Type) = expression`",
+    "_CONST": "a constant is written `const name: type = value`",
+    "_LEVELS": "levels are written `levels Name = low < high`",
+    "_ENUM": "an enumeration is written `enum Name = one | two`",
+    "_TAXONOMY": "a taxonomy is written `taxonomy Name { term { narrower } }`",
+    "_OBLIGATION": "an obligation is written `obligation name(x: type)`",
+    "_GATE": 'a gate is written `gate name "question"`, its rules `gate name { … }`',
+    "_WAIVER": 'a waiver is written `waiver name of gate.rule for App "id" until … ticket …`',
+    "_TEST": 'a test is written `test "title" { … }`',
+    "_LET": "write `let name = value`",
+    "_EXPECT": "an expectation is written `expect allow action by subject on resource`",
+    "QUANTIFIER": "a quantifier is written `some x in set: condition`",
+}
+
+
+def missing_sign(s: Situation) -> Diagnostic | None:
+    """The only thing, or one of two, that could follow is not there."""
+    accepts = s.accepts - _GOES_ON
+    if "PLUS" in s.accepts:  # behind an operand
+        accepts -= {"_LPAREN", "_LBRACE", "_UNDER", "STRING"}
+    wanted = [spelling(t) for t in accepts if spelling(t)]
+    if set(wanted) == {"by", "on"}:
+        wanted = ["by"]
+    if len(wanted) != 1 or accepts & {"NAME", "STRING", "$END"}:
+        return None
+    after = f" after `{s.last_word}`" if s.last_word else ""
+    message = f"`{wanted[0]}` is missing{after}, before {s.found}"
+    return error("PE112", s.after_last, message, _shape(s))
+
+
+_GOES_ON = frozenset({"OPTIONAL", "_DOT", "PLUS", "MINUS", "_TIMES"})
+"""What may always follow a name or an operand and is hardly what is missing."""
+
+
+def _shape(s: Situation) -> str:
+    """Return how the innermost unfinished construct is written."""
+    for item in reversed(s.stack):
+        if kind_of(item) in CLAUSES:
+            return ""
+        if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
+            return "an attribute is written `name: type`"
+        if kind_of(item) in _SHAPES:
+            return _SHAPES[kind_of(item)]
+    return ""
+
+
+def missing_name(s: Situation) -> Diagnostic | None:
+    """Nothing where a name, a text or a date is wanted."""
+    wanted = (
+        ("_SET", "a type"), ("ANY", "an action, a group or `any`"), ("NAME", "a name"), ("STRING", "a text in quotes"),
+        ("DATETIME", "a date"),
+    )  # fmt: skip
+    for terminal, what in wanted:
+        if terminal in s.accepts and not s.accepts & {"INT", "_ENTITY", "_RBRACE", "_AND"}:
+            after = f" after `{s.last_word}`" if s.last_word else ""
+            message = f"{what} is missing{after}, before {s.found}"
+            return error("PE114", s.after_last, message, _shape(s))
+    return None
+
+
+_MOST_LISTED = 6
+
+
+def unexpected(s: Situation) -> Diagnostic:
+    """Anything else: what stands there, and what could have."""
+    expected = s.expected()
+    help = f"expected {_listed(expected)}" if 0 < len(expected) <= _MOST_LISTED else ""
+    if s.terminal == "NAME":
+        words = [spelling(t) for t in s.accepts if spelling(t).isalpha()]
+        help = did_you_mean(s.text, words) or help
+    message = f"{s.found} cannot stand here"
+    if s.terminal == "$END":
+        message = f"{s.found} comes too early"
+    return error("PE101", s.span, message, help)
+
+
+def _listed(phrases: list[str] | tuple[str, ...]) -> str:
+    shown = [p if p[:2] == "a " or "`" in p or " " in p else f"`{p}`" for p in phrases]
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" or {shown[-1]}"
+
+
+RECOGNISERS: tuple[Callable[[Situation], Diagnostic | None], ...] = (
+    unclosed_string,
+    no_package,
+    bad_number,
+    chained_comparison,
+    foreign_sign,
+    unclosed_bracket,
+    stray_bracket,
+    keyword_attribute,
+    quotes,
+    foreign_operator,
+    reserved_name,
+    unknown_word,
+    misplaced_word,
+    keyword_as_operand,
+    incomplete_if,
+    missing_operand,
+    missing_operator,
+    missing_sign,
+    missing_name,
+)

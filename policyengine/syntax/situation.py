@@ -1,0 +1,262 @@
+"""Describe where parsing stopped: what stood there, what could have, what was being read.
+
+Everything comes from Lark's own state: the token it could not shift, the terminals that its parser
+would really accept instead, and its stack, on which unfinished constructs still lie. No name of a
+terminal leaves this room; `spelling` and `expected` turn them into the author's words.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, cached_property
+from typing import Any
+
+from attrs import frozen
+from lark import Token, Tree
+from lark.exceptions import UnexpectedInput, UnexpectedToken
+
+from policyengine.diagnostics.source import Source, Span
+from policyengine.syntax.grammar import parser
+
+OPERANDS = frozenset({
+    "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "TRUE", "FALSE", "_IP", "_LPAREN",
+    "_LBRACE", "MINUS", "_NOT", "_IF", "QUANTIFIER",
+})  # fmt: skip
+"""What an expression begins with."""
+
+COMPARISONS = frozenset({
+    "EQUAL", "UNEQUAL", "_LESS", "AT_MOST", "_GREATER", "AT_LEAST", "_IN", "OVERLAPS", "SUBSET",
+    "WITHIN", "TOUCHES",
+})  # fmt: skip
+OPERATORS = COMPARISONS | {"_AND", "_OR", "_HAS", "_LIKE", "PLUS", "MINUS", "_TIMES", "_NOT"}
+"""What stands after an operand and wants another one."""
+
+_AFTER_OPERAND = OPERATORS | {"_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING"}
+
+CLAUSES = frozenset({
+    "_WHEN", "_UNLESS", "_BECAUSE", "_OTHERWISE", "_FIELDS", "_OBLIGE", "_REFER", "_CITES", "_FROM",
+    "_UNTIL", "WAIVABLE",
+})  # fmt: skip
+EFFECTS = frozenset({"PERMIT", "FORBID", "EXPOSE"})
+DECLARATIONS = frozenset({
+    "_LEVELS", "_ENUM", "_TAXONOMY", "_ENTITY", "_GROUP", "_ACTION", "_OBLIGATION", "_GATE",
+    "FIELD", "_CONST", "_DEFINE", "_WAIVER", "_INVARIANT", "_TEST",
+})  # fmt: skip
+TEST_ITEMS = frozenset({"_LET", "_AT", "_EXPECT"})
+
+_NAMED = {
+    "NAME": "a name", "STRING": "a text in quotes", "DATETIME": "a date", "INT": "a number",
+    "QUANTIFIER": "`every` or `some`",
+}  # fmt: skip
+_NOT_SPELLED = frozenset({"STRING", "NAME", "DATETIME", "DURATION", "DECIMAL", "INT", "QUANTIFIER"})
+
+_LONGEST_WORD = 40
+"""Characters that a message shows of what it found."""
+
+_WRONG_WORD = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*|[^\sA-Za-z0-9_\"#(){}\[\],;']{1,3}|.?")
+
+
+def spelling(terminal: str) -> str:
+    """Return how a keyword or sign is written, or the empty string for what has many forms."""
+    if terminal in _NOT_SPELLED or terminal == "$END":
+        return ""
+    pattern = parser().get_terminal(terminal).pattern
+    return pattern.value.partition("(")[0] if pattern.type == "re" else pattern.value
+
+
+@cache
+def keywords() -> dict[str, str]:
+    """Return the terminal of each keyword by how it is written."""
+    spelled = {spelling(terminal.name): terminal.name for terminal in parser().terminals}
+    return {word: name for word, name in spelled.items() if word.isidentifier()}
+
+
+@frozen(slots=False)
+class Situation:
+    """Where and how parsing stopped.
+
+    *terminal* is what the lexer took the text for: empty if it knew nothing like it, `$END` at the
+    end. *accepts* are the terminals that could have stood there. *stack* holds the tokens and trees
+    read so far of everything that is not finished.
+    """
+
+    source: Source
+    start: int
+    end: int
+    terminal: str
+    accepts: frozenset[str]
+    stack: tuple[Token | Tree[Token], ...]
+    piece: bool
+    """Whether the text is only an expression, cut out of a string."""
+
+    @classmethod
+    def of(cls, source: Source, problem: UnexpectedInput) -> Situation:
+        """Read the situation from Lark's exception."""
+        found: Any = problem
+        state = found.interactive_parser.parser_state
+        stack = tuple(state.value_stack)
+        piece = state.parse_conf.start == "expression"
+        accepts = frozenset(found.interactive_parser.accepts())
+        if not isinstance(problem, UnexpectedToken):
+            start = found.pos_in_stream
+            wrong = _WRONG_WORD.match(source.text, start)
+            end = max(start + 1, wrong.end() if wrong else 0)
+            return cls(source, start, end, "", accepts, stack, piece)
+        token = found.token
+        if token.type == "$END":
+            end = len(source.text)
+            return cls(source, end, end, "$END", accepts, stack, piece)
+        # Where the lexer expects names it takes keywords for names.
+        terminal = keywords().get(str(token), token.type)
+        return cls(source, token.start_pos, token.end_pos, terminal, accepts, stack, piece)
+
+    @cached_property
+    def text(self) -> str:
+        """What stands there; empty at the end of the text."""
+        return self.source.text[self.start : self.end]
+
+    @cached_property
+    def span(self) -> Span:
+        """Where it stands."""
+        return Span(self.source.name, self.start, self.end)
+
+    @cached_property
+    def found(self) -> str:
+        """What stands there, as a message names it."""
+        if self.terminal == "$END":
+            return "the end of the expression" if self.piece else "the end of the file"
+        shown = self.text
+        if len(shown) > _LONGEST_WORD:
+            shown = shown[: _LONGEST_WORD - 1] + "…"
+        return f"`{shown}`"
+
+    @cached_property
+    def before(self) -> Span | None:
+        """What was read last."""
+        for item in reversed(self.stack):
+            span = span_of(self.source, item)
+            if span is not None:
+                return span
+        return None
+
+    @cached_property
+    def after_last(self) -> Span:
+        """The empty place behind what was read last: where something is missing."""
+        end = self.before.end if self.before else self.start
+        return Span(self.source.name, end, end)
+
+    @cached_property
+    def last_word(self) -> str:
+        """The keyword, name or sign that was read last."""
+        if self.before is None:
+            return ""
+        text = self.source.text[self.before.start : self.before.end]
+        found = re.search(r'[A-Za-z0-9_.]+\Z|"[^"\n]*"\Z|[<>=!]+\Z|.\Z', text, re.DOTALL)
+        return found[0] if found else ""
+
+    @cached_property
+    def first_on_line(self) -> bool:
+        """Whether only blanks stand before it on its line."""
+        line_start = self.source.text.rfind("\n", 0, self.start) + 1
+        return not self.source.text[line_start : self.start].strip()
+
+    def indentation(self, offset: int) -> int:
+        """Return how many blanks the line of *offset* begins with."""
+        line = self.source.line(self.source.position(offset)[0])
+        return len(line) - len(line.lstrip())
+
+    @cached_property
+    def next_character(self) -> str:
+        """The first character after it that is not blank; empty at the end."""
+        found = re.compile(r"\s*(\S)").match(self.source.text, self.end)
+        return found[1] if found else ""
+
+    @cached_property
+    def opened(self) -> tuple[Token | Tree[Token], str] | None:
+        """The innermost bracket that is not closed yet, and what it belongs to.
+
+        That is `gate`, `test`, `taxonomy`, `attributes` or `expression`.
+        """
+        brackets = self.open_brackets
+        return (self.stack[brackets[-1]], self._owner(brackets[-1])) if brackets else None
+
+    @cached_property
+    def open_brackets(self) -> list[int]:
+        """Where the brackets lie on the stack that are not closed yet, outermost first."""
+        opened: list[int] = []
+        for i, item in enumerate(self.stack):
+            match kind_of(item):
+                case "_LBRACE" | "_LPAREN":
+                    opened.append(i)
+                case "_RBRACE" | "_RPAREN":
+                    opened.pop()
+        return opened
+
+    def open_kinds(self) -> set[str]:
+        """Return the terminals of the brackets that are not closed yet."""
+        return {kind_of(self.stack[i]) for i in self.open_brackets}
+
+    def _owner(self, bracket: int) -> str:
+        before = [kind_of(item) for item in self.stack[max(0, bracket - 2) : bracket]]
+        match before:
+            case ["_GATE", _]:
+                return "gate"
+            case ["_TEST", _]:
+                return "test"
+            case ["_TAXONOMY", _] | [_, "term"]:
+                return "taxonomy"
+            case ["_ENTITY", _] | [_, "refs"] | [_, "_WITH" | "_HAVING" | "_COLON"]:
+                return "attributes"
+        return "expression"
+
+    def wants_expression(self) -> bool:
+        """Whether an operand could have stood there."""
+        return self.accepts >= {"NAME", "INT"}
+
+    def wants_operator(self) -> bool:
+        """Whether what was read last is an operand that may go on."""
+        return "_AND" in self.accepts
+
+    def wants_clause(self) -> bool:
+        """Whether any clause of a rule could have stood there."""
+        return self.accepts >= CLAUSES
+
+    def expected(self) -> list[str]:
+        """List what could have stood there, in the author's words, the likeliest first."""
+        accepts, phrases = set(self.accepts), []
+        if "_SET" in accepts:
+            phrases.append("a type")
+            accepts -= {"_SET", "NAME", "_LBRACE"}
+        if self.wants_expression():
+            phrases.append("an expression")
+            accepts -= OPERANDS
+        if self.wants_operator():
+            phrases.append("an operator")
+            accepts -= _AFTER_OPERAND
+        if self.wants_clause():
+            phrases.append("a clause")
+            accepts -= CLAUSES
+        if "_ENTITY" in accepts:
+            phrases.append("a declaration")
+            accepts -= DECLARATIONS | EFFECTS | {"ADVISORY", "$END"}
+        elif accepts >= EFFECTS:
+            phrases.append("a rule" if "ADVISORY" in accepts else "`permit`, `forbid` or `expose`")
+            accepts -= EFFECTS | {"ADVISORY"}
+        if "$END" in accepts:
+            phrases.append("the end of the expression" if self.piece else "the end of the file")
+        rest = sorted(accepts - {"$END"}, key=lambda t: (t not in _NAMED, t))
+        return phrases + [_NAMED.get(t) or f"`{spelling(t)}`" for t in rest]
+
+
+def kind_of(item: Token | Tree[Token]) -> str:
+    """Return the terminal of a token, the rule of a tree."""
+    return item.type if isinstance(item, Token) else str(item.data)
+
+
+def span_of(source: Source, item: Token | Tree[Token]) -> Span | None:
+    """Return where an item of the stack stands; None for a rule that matched nothing."""
+    if isinstance(item, Token):
+        return Span(source.name, item.start_pos or 0, item.end_pos or 0)
+    if not item.meta.empty:
+        return Span(source.name, item.meta.start_pos, item.meta.end_pos)
+    return None

@@ -1,0 +1,57 @@
+"""Turn what is wrong with a text into diagnostics, and find where to go on after a mistake.
+
+`decode` is for bytes, `syntax_diagnostic` for Lark's exceptions: `situation.py` reads from them what
+stood there and what could have, `mistakes.py` knows the usual mistakes by example. Lark stops at the
+first one; `resume_point` finds the next line on which a declaration or a rule begins.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lark.exceptions import UnexpectedInput
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Source, Span
+from policyengine.syntax.mistakes import recognise
+from policyengine.syntax.situation import Situation
+
+_BEGINS = re.compile(
+    r"""^[ \t]*(?:
+        (?: levels | enum | taxonomy | entity | group | action | obligation | (?:field[ \t]+)?gate
+          | const | define | waiver | invariant ) [ \t]+ [A-Za-z_]
+      | test [ \t]* "
+      | (?:advisory[ \t]+)? (?: permit | forbid | expose ) [ \t]+ [A-Za-z_0-9]+ [ \t]* :
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def decode(data: bytes, name: str) -> Source | Diagnostic:
+    """Decode the bytes of a file called *name*: UTF-8, with or without a byte-order mark."""
+    try:
+        return Source(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        message = f"byte {problem.start} of this file is not UTF-8"
+        help = "save it as UTF-8"
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            help = "it seems to be UTF-16; save it as UTF-8"
+        return error("PE103", Span(name, 0, 0), message, help)
+
+
+def syntax_diagnostic(source: Source, problem: UnexpectedInput) -> Diagnostic:
+    """Say what is wrong where Lark's parser stopped."""
+    return recognise(Situation.of(source, problem))
+
+
+def resume_point(source: Source, span: Span) -> int | None:
+    """Return where to go on parsing after a mistake at *span*; None if nothing more begins.
+
+    That is the next line on which a declaration or a rule begins: after the line of *span*, or that
+    line itself if *span* is empty or lies at its beginning (what stands there came too early).
+    """
+    line = source.text.rfind("\n", 0, span.start) + 1
+    found = _BEGINS.search(source.text, line)
+    if found and found.start() == line and source.text[line : span.start].strip():
+        found = _BEGINS.search(source.text, found.end())
+    return found.start() if found else None
