@@ -95,7 +95,7 @@ class Definitions:
         checker = ExpressionChecker(self.vocabulary, symbol.scope, self, dict(variables))
         result = checker.infer(declaration.body, NO_GUARDS)
         self.problems += checker.problems
-        if len(self.problems) > before or result is UNKNOWN:
+        if not checker.sound:
             return None
         typing = Typing(checker.types, checker.bindings)
         made = Definition(
@@ -166,8 +166,8 @@ def _references(symbol: Symbol) -> Iterator[str]:
 def _innermost_first(graph: dict[str, list[str]]) -> Iterator[str]:
     """Give every name after those that it refers to (circles in some order)."""
     done: set[str] = set()
-    for root in graph:
-        stack = [(root, iter(graph[root]))]
+    for root, references in graph.items():
+        stack = [(root, iter(references))]
         on_path = {root}
         while stack and root not in done:
             name, rest = stack[-1]

@@ -90,6 +90,11 @@ class ExpressionChecker:
     types: dict[int, Type] = field(factory=dict)
     bindings: dict[int, Binding] = field(factory=dict)
 
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found wrong, here or in what the expressions refer to."""
+        return not self.problems and UNKNOWN not in self.types.values()
+
     # ---- entry points -------------------------------------------------------------------
 
     def condition(self, node: nodes.Expr, guards: Guards = NO_GUARDS) -> None:

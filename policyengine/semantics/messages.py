@@ -170,7 +170,7 @@ def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Di
     """A name that the enumeration, levels or taxonomy lacks."""
     known = list(known)
     help = did_you_mean(name, known)
-    if not help and len(known) <= _FEW:
+    if not help and 0 < len(known) <= _FEW:
         help = f"it has {_listed(known, 'and')}"
     if name == str(type_):
         help = "the name of a taxonomy is no term of it"

@@ -123,7 +123,7 @@ class RuleChecker:
                 made[key] = ExpressionChecker(self.vocabulary, scope, self.definitions, variables)
                 users[key] = target
                 check(made[key])
-        if self._report(made, users):
+        if self._report(made, users) or not all(checker.sound for checker in made.values()):
             return None
         typings = {key: Typing(c.types, c.bindings) for key, c in made.items()}
         return {target: typings[key] for target, key in of_target.items()}
@@ -300,8 +300,8 @@ class RuleChecker:
             self._check_private(checker, expr, where)
 
     def _check_private(self, checker: ExpressionChecker, expr: nodes.Expr, where: str) -> None:
-        if checker.problems:
-            return  # types may be missing
+        if not checker.sound:
+            return  # types are missing
         typing = Typing(checker.types, checker.bindings)
         source = self.sources[expr.span.file]
         for place in private_reads(expr, typing, self.vocabulary.schema):
@@ -315,7 +315,7 @@ class RuleChecker:
         parts: _Clauses,
         obligations: Sequence[nodes.Call],
     ) -> None:
-        if checker.problems:
+        if not checker.sound:
             return
         typing = Typing(checker.types, checker.bindings)
         exprs = [c.expr for c in conjuncts]
