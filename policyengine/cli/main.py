@@ -95,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.UsageError as problem:
         path = problem.ctx.command_path if problem.ctx else "policyengine"
         message = problem.format_message().strip().rstrip(".")
-        return _fail(f"{message[:1].lower()}{message[1:]}; see `{path} --help`")
+        return _fail(f"{message[:1].lower()}{message[1:]} (see `{path} --help`)")
     except FailingInput as problem:
         return _fail(str(problem))
     except BrokenPipeError:

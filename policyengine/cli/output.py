@@ -8,16 +8,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Timer
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
+    from policyengine.diagnostics.source import Source
 
 FINE, FINDINGS, MISUSE = 0, 1, 2
 """The exit codes."""
@@ -26,7 +29,7 @@ _PATIENCE = 1.0
 """Seconds of work after which it is said that there is work."""
 
 
-class FailingInput(Exception):
+class FailingInput(Exception):  # noqa: N818 - it is named after what happened
     """Input that cannot be read or used; its text is the one line that is printed."""
 
 
@@ -56,7 +59,23 @@ def say_json(document: object) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
-def styled(error: bool = False) -> bool:
+def show_diagnostics(diagnostics: Diagnostics, *, aside: bool = False) -> None:
+    """Write every diagnostic with its text and a caret, on standard output or error."""
+    for diagnostic in diagnostics.items:
+        show_diagnostic(diagnostic, diagnostics.sources, aside=aside)
+        (say_aside if aside else say)("")
+
+
+def show_diagnostic(
+    diagnostic: Diagnostic, sources: Mapping[str, Source], *, aside: bool = False
+) -> None:
+    """Write one diagnostic."""
+    from policyengine.diagnostics.render import render
+
+    (say_aside if aside else say)(render(diagnostic, sources))
+
+
+def styled(*, error: bool = False) -> bool:
     """Whether colour is wanted on standard output (or on standard error)."""
     return _console(error).color_system is not None
 
@@ -95,7 +114,7 @@ def working(what: str) -> Iterator[None]:
 
 
 def _write(error: bool, text: str, style: str | None, end: str) -> None:
-    if styled(error) and style is not None:
+    if styled(error=error) and style is not None:
         from rich.text import Text
 
         _console(error).print(Text(visible(text), style), end=end, soft_wrap=True)

@@ -1,0 +1,59 @@
+"""Put requests from files to an engine: what `decide` and `explain` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policyengine.cli.loading import read_file
+
+if TYPE_CHECKING:
+    from policyengine.model.documents import Envelope
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--entities` and `--now`."""
+    for option in (
+        click.option(
+            "--now",
+            metavar="MOMENT",
+            callback=_moment,
+            help="Answer as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
+            "request says. Without it: the request's `now`, or the present.",
+        ),
+        click.option(
+            "--entities",
+            metavar="FILE",
+            type=click.Path(),
+            help="A JSON array of entities that the requests refer to by type and id.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_request(file: str, now: str | None) -> Envelope:
+    """Read a request; `-` is standard input.
+
+    Raises `InvalidRequest` if it is not a request at all.
+    """
+    from attrs import evolve
+
+    from policyengine.model.documents import read_document
+    from policyengine.model.limits import Limits
+
+    envelope = read_document(read_file(file), Limits(), accept_now=True)
+    return envelope if now is None else evolve(envelope, now=now)
+
+
+def _moment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    from policyengine.model.values import parse_datetime
+
+    if value is not None:
+        try:
+            parse_datetime(value)
+        except ValueError as problem:
+            raise click.BadParameter(str(problem)) from None
+    return value

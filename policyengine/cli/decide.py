@@ -1,0 +1,129 @@
+"""Answer requests: allow or deny, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policyengine.cli.asking import read_request, request_options
+from policyengine.cli.loading import load_engine, paths_argument
+from policyengine.cli.output import FINDINGS, FINE, format_option, say
+
+if TYPE_CHECKING:
+    from policyengine.engine import PolicyEngine
+
+
+@click.command(short_help="Answer requests: allow or deny, with the reason.")
+@paths_argument
+@click.option(
+    "--request",
+    "-r",
+    "requests",
+    metavar="FILE",
+    multiple=True,
+    required=True,
+    type=click.Path(allow_dash=True),
+    help="A request as JSON; `-` reads standard input. May be given more than once.",
+)
+@request_options
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if a decision is a deny.")
+@format_option
+def command(
+    paths: tuple[str, ...],
+    requests: tuple[str, ...],
+    entities: str | None,
+    now: str | None,
+    exit_code: bool,
+    format: str,
+) -> int:
+    """Answer one or more requests by the policies in PATH.
+
+    A request is AuthZEN's: {"subject": {"type", "id", "properties"}, "action": {"name"},
+    "resource": {...}, "context": {...}}, and may ask for "fields" and bring along "entities" and
+    "now". `--format json` writes AuthZEN's answer, one line for each request.
+
+    The exit code is 0 whatever was decided, also for a request that does not fit the policies
+    (the cause of that deny is `invalid_request`), unless `--exit-code` asks for more.
+
+    \b
+    Examples:
+      policyengine decide policies/x --request request.json
+      policyengine decide policies/x --request request.json --now 2026-03-01
+      curl -s … | policyengine decide policies/x --request - --format json
+      policyengine decide policies/x --request request.json --exit-code && deploy
+    """
+    engine = load_engine(paths, entities)
+    denied = False
+    for number, file in enumerate(requests):
+        answer = _answer(engine, file, now)
+        denied |= answer["decision"] is not True
+        if format == "json":
+            click.echo(json.dumps(answer, ensure_ascii=False))
+            continue
+        if number:
+            say("")
+        _show(file if len(requests) > 1 else "", answer)
+    return FINDINGS if exit_code and denied else FINE
+
+
+def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
+    """Return the answer to the request in *file*, as it goes over the wire."""
+    from policyengine.model.documents import answer_document, refusal_document
+    from policyengine.model.errors import InvalidRequest
+
+    ignored: tuple[str, ...] = ()
+    try:
+        envelope = read_request(file, now)
+        ignored = envelope.ignored
+        decision = engine.decide(
+            envelope.subject,
+            envelope.action,
+            envelope.resource,
+            envelope.context,
+            now=envelope.now,
+            fields=envelope.fields,
+            entities=envelope.entities,
+        )
+    except InvalidRequest as refusal:
+        document = refusal_document(refusal, engine.digest, ignored)
+    else:
+        document = answer_document(decision, ignored)
+    answer: dict[str, Any] = json.loads(document)
+    return answer
+
+
+def _show(title: str, answer: Mapping[str, Any]) -> None:
+    """Write an answer for a person; what is empty or says nothing is left out."""
+    allowed, context = answer["decision"], answer["context"]
+    say("allow" if allowed else "deny", "bold green" if allowed else "bold red", end="")
+    say(f"  {title}" if title else "")
+    for label, text in _lines(context):
+        say(f"  {label:<12}", "dim", end="")
+        say(text.replace("\n", "\n" + " " * 14))
+
+
+def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "cause", context["cause"]
+    yield "reason", context["reason"]
+    for problem in context.get("problems", ()):
+        yield "problem", _flat(problem)
+    for label in ("rules", "exposed", "obligations", "referrals", "advisories", "waivers",
+                  "errors", "valid_until", "ignored"):  # fmt: skip
+        value = context.get(label)
+        if value or (label == "exposed" and value is not None):
+            yield label.replace("_", " "), _flat(value) or "nothing"
+
+
+def _flat(value: Any) -> str:
+    match value:
+        case list():
+            return ", ".join(map(_flat, value))
+        case {"name": str(name), **arguments} if arguments:
+            return f"{name}({_flat(arguments)})"
+        case dict():
+            return ", ".join(f"{key}: {_flat(part)}" for key, part in value.items())
+        case _:
+            return str(value)

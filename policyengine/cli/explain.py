@@ -1,0 +1,115 @@
+"""Explain a decision gate by gate, or a diagnostic code."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from policyengine.cli.asking import read_request, request_options
+from policyengine.cli.loading import load_engine
+from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
+
+_CODE = re.compile(r"PE[0-9]{3}", re.IGNORECASE)
+
+
+@click.command(short_help="Say why a request is decided so, or what a code means.")
+@click.argument("paths", metavar="PATH...|CODE", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--request",
+    "-r",
+    metavar="FILE",
+    type=click.Path(allow_dash=True),
+    help="The request as JSON; `-` reads standard input.",
+)
+@request_options
+@format_option
+def command(
+    paths: tuple[str, ...],
+    request: str | None,
+    entities: str | None,
+    now: str | None,
+    format: str,
+) -> int:
+    """Say why a request is decided as it is by the policies in PATH, or explain a CODE.
+
+    For a request: every gate, every rule of it that covers the request, every condition with the
+    values that it read. What is private is named and not shown.
+
+    For a code such as PE301: what it means, why it matters, an example and what to write instead.
+
+    \b
+    Examples:
+      policyengine explain policies/x --request request.json
+      policyengine explain PE301
+    """
+    if request is not None:
+        return _explain_request(paths, request, entities, now, format)
+    if len(paths) == 1 and _CODE.fullmatch(paths[0]):
+        return _explain_code(paths[0].upper(), format)
+    raise click.UsageError(
+        "give a request with `--request`, or a code such as PE301", click.get_current_context()
+    )
+
+
+def _explain_request(
+    paths: tuple[str, ...], request: str, entities: str | None, now: str | None, format: str
+) -> int:
+    from policyengine.model.errors import InvalidRequest
+
+    engine = load_engine(paths, entities)
+    try:
+        envelope = read_request(request, now)
+        explanation = engine.explain(
+            envelope.subject,
+            envelope.action,
+            envelope.resource,
+            envelope.context,
+            now=envelope.now,
+            fields=envelope.fields,
+            entities=envelope.entities,
+        )
+    except InvalidRequest as refusal:
+        raise FailingInput(f"the request does not fit the policies: {refusal}") from None
+    if format == "json":
+        say_json(explanation.to_json())
+        return FINE
+    for line in explanation.lines():
+        say(line, _style(line))
+    return FINE
+
+
+def _style(line: str) -> str | None:
+    """Return how a line of an explanation looks on a terminal."""
+    start = line.lstrip()
+    if line.startswith(("allow", "gate ")) and ": shut" not in line:
+        return "bold green" if line.startswith("allow") else "bold"
+    if line.startswith(("deny", "gate ")):
+        return "bold red"
+    return {"✓": "green", "✗": "red"}.get(start[:1])
+
+
+def _explain_code(number: str, format: str) -> int:
+    from policyengine.diagnostics.codes import CODES
+
+    code = CODES.get(number)
+    if code is None:
+        raise FailingInput(f"there is no code `{number}`")
+    if format == "json":
+        document: dict[str, Any] = {
+            "code": code.number,
+            "slug": code.slug,
+            "summary": code.summary,
+            "explanation": code.explanation,
+            "example": code.example,
+            "instead": code.instead,
+        }
+        say_json(document)
+        return FINE
+    say(f"{code.number} {code.slug}", "bold")
+    say(f"\n{code.summary}\n\n{code.explanation}")
+    for title, text in (("This gives it:", code.example), ("Write instead:", code.instead)):
+        say(f"\n{title}\n", "bold")
+        say("\n".join(f"    {line}".rstrip() for line in text.splitlines()))
+    return FINE

@@ -1,0 +1,185 @@
+"""Format policy files; what they mean and say in comments stays as it is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from difflib import unified_diff
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+from attrs import frozen
+
+from policyengine.cli.loading import paths_argument, plural, read_policies
+from policyengine.cli.output import (
+    FINDINGS,
+    FINE,
+    FailingInput,
+    format_option,
+    say,
+    say_json,
+    show_diagnostic,
+    working,
+)
+
+if TYPE_CHECKING:
+    from policyengine.diagnostics.diagnostic import Diagnostic
+    from policyengine.diagnostics.source import Source
+
+_STDIN = "-"
+
+
+@frozen
+class _Formatted:
+    """What formatting a file gave: a new text, nothing new, or the mistakes that forbid it."""
+
+    source: Source
+    text: str
+    problems: tuple[Diagnostic, ...] = ()
+
+    @property
+    def state(self) -> Literal["unreadable", "changed", "unchanged"]:
+        if self.problems:
+            return "unreadable"
+        return "changed" if self.text != self.source.text else "unchanged"
+
+
+@click.command(short_help="Format policy files.")
+@paths_argument
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
+@click.option("--diff", is_flag=True, help="Like --check, and show what would change.")
+@format_option
+def command(paths: tuple[str, ...], check: bool, diff: bool, format: str) -> int:
+    """Format the policy files in PATH in place; `-` formats standard input to standard output.
+
+    There is one style and nothing to set. A file is written only if its syntax tree is the same
+    after as before, and a file that does not parse is left alone.
+
+    \b
+    Examples:
+      policyengine fmt policies
+      policyengine fmt --check policies             for CI
+      policyengine fmt --diff policies/x
+      policyengine fmt - < draft.policy
+
+    The exit code is 1 if a file does not parse, or if one would change under --check or --diff.
+    """
+    if _STDIN in paths and len(paths) > 1:
+        raise click.UsageError("`-` stands alone", click.get_current_context())
+    dry = check or diff
+    with working("formatting"):
+        results = _format_all(paths)
+    if not dry and paths != (_STDIN,):
+        for result in results:
+            if result.state == "changed":
+                _write(Path(result.source.name), result.text)
+    if format == "json":
+        files = [{"file": result.source.name, "state": result.state} for result in results]
+        say_json({"written": not dry and paths != (_STDIN,), "files": files})
+    elif paths == (_STDIN,) and not dry:
+        _pass_through(results[0])
+    else:
+        _show(results, dry=dry, diff=diff)
+    found = any(r.state == "unreadable" or (dry and r.state == "changed") for r in results)
+    return FINDINGS if found else FINE
+
+
+def _format_all(paths: Sequence[str]) -> list[_Formatted]:
+    from policyengine.diagnostics.source import Source
+
+    if tuple(paths) == (_STDIN,):
+        return [_format(_decoded(sys.stdin.buffer.read(), "standard input"))]
+    sources, found = read_policies(paths)
+    broken = [_Formatted(Source(d.span.file, ""), "", (d,)) for d in found]
+    return broken + [_format(source) for source in sources.values()]
+
+
+def _decoded(data: bytes, name: str) -> Source:
+    from policyengine.diagnostics.diagnostic import Diagnostic
+    from policyengine.syntax.syntax_errors import decode
+
+    source = decode(data, name)
+    if isinstance(source, Diagnostic):
+        raise FailingInput(source.message)
+    return source
+
+
+def _format(source: Source) -> _Formatted:
+    """Format one file, and hold that it still says the same."""
+    from policyengine.diagnostics.source import Source
+    from policyengine.syntax.formatter import format_source
+    from policyengine.syntax.parser import parse
+
+    before, problems = parse(source)
+    if before is None:
+        return _Formatted(source, source.text, problems)
+    text = format_source(source)
+    after, _ = parse(Source(source.name, text))
+    if after != before:
+        raise FailingInput(
+            f"`{source.name}` would mean something else once formatted, so it was left alone; "
+            "this is a mistake of ours (PE902)"
+        )
+    return _Formatted(source, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Put *text* in the place of a file, whole or not at all, with the same permissions."""
+    target = path.resolve()  # a link stays a link
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="", dir=target.parent, prefix=".fmt-", delete=False
+    ) as file:
+        file.write(text)
+    try:
+        shutil.copymode(target, file.name)
+        Path(file.name).replace(target)
+    except OSError:
+        Path(file.name).unlink()
+        raise
+
+
+def _pass_through(result: _Formatted) -> None:
+    if result.problems:
+        for problem in result.problems:
+            show_diagnostic(problem, {result.source.name: result.source}, aside=True)
+    else:
+        click.echo(result.text, nl=False)
+
+
+def _show(results: Sequence[_Formatted], *, dry: bool, diff: bool) -> None:
+    for result in results:
+        for problem in result.problems:
+            show_diagnostic(problem, {result.source.name: result.source})
+        if result.state != "changed":
+            continue
+        if diff:
+            _show_diff(result)
+        else:
+            say(f"{'would format' if dry else 'formatted'} {result.source.name}")
+    counts = {state: sum(r.state == state for r in results) for state in _WORDS}
+    told = [
+        f"{plural(count, 'file')} {would if dry else done}"
+        for state, (done, would) in _WORDS.items()
+        if (count := counts[state])
+    ]
+    say(", ".join(told), "red" if counts["unreadable"] else None)
+
+
+_WORDS = {
+    "changed": ("formatted", "would change"),
+    "unchanged": ("left as it is", "formatted already"),
+    "unreadable": ("not parsed", "not parsed"),
+}
+"""What is said of each state, of files that were written and of those that were only looked at."""
+
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def _show_diff(result: _Formatted) -> None:
+    name = result.source.name
+    before, after = (text.splitlines() for text in (result.source.text, result.text))
+    for line in unified_diff(before, after, name, f"{name} (formatted)", lineterm=""):
+        say(line, _DIFF_STYLES.get(line[:1]))

@@ -1,0 +1,96 @@
+"""Read and check what the PATHs of a command name, or say in one line why that cannot be done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policyengine.cli.output import FailingInput, show_diagnostics, working
+
+if TYPE_CHECKING:
+    from policyengine.diagnostics.source import Source
+    from policyengine.engine import PolicyEngine
+    from policyengine.semantics.checked import CheckedSet
+
+_UNREADABLE = frozenset({"PE130", "PE131", "PE132"})
+"""Codes of what is wrong with a path, not with what is written there."""
+
+
+def paths_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument `PATH…`, its parameter `paths`."""
+    return click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())(
+        command
+    )
+
+
+def read_policies(paths: Iterable[str]) -> tuple[dict[str, Source], list[Any]]:
+    """Return the sources in *paths*, and the diagnostics of those that are no text.
+
+    Raises `FailingInput` if a path is missing, unreadable or without policies.
+    """
+    from policyengine.pipeline import read_sources
+
+    sources, found = read_sources(paths)
+    for problem in found:
+        if problem.code in _UNREADABLE:
+            raise FailingInput(problem.message)
+    return sources, found
+
+
+def load_checked(paths: Iterable[str]) -> CheckedSet:
+    """Return the checked policy set in *paths*.
+
+    Raises `FailingInput` if it has an error, after showing every diagnostic on standard error.
+    """
+    from policyengine.pipeline import check_sources
+
+    sources, found = read_policies(paths)
+    with working("reading the policies"):
+        checked, diagnostics = check_sources(sources, found=found)
+    if checked is None:
+        show_diagnostics(diagnostics, aside=True)
+        count = len(diagnostics.errors)
+        raise FailingInput(
+            f"the policy set has {count} error{'s' * (count != 1)}, so it cannot be used"
+        )
+    return checked
+
+
+def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngine:
+    """Return the engine of the policy set in *paths*, with a store of the *entities* in a file."""
+    from policyengine.engine import PolicyEngine
+    from policyengine.model.errors import InvalidRequest
+    from policyengine.model.limits import Limits
+    from policyengine.model.store import EntityStore
+    from policyengine.pipeline import compile_set
+
+    checked = load_checked(paths)
+    program = compile_set(checked)
+    store = None
+    if entities is not None:
+        try:
+            store = EntityStore.from_json(program.schema, read_file(entities), Limits())
+        except InvalidRequest as problem:
+            raise FailingInput(f"`{entities}`: {problem}") from None
+    return PolicyEngine(program, checked, limits=Limits(), store=store)
+
+
+def read_file(name: str) -> bytes:
+    """Return the content of a file, or of standard input where *name* is `-`."""
+    if name == "-":
+        return sys.stdin.buffer.read()
+    return Path(name).read_bytes()
+
+
+def plural(count: int, word: str) -> str:
+    """Return `1 file` or `2 files`."""
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
+def position(sources: Mapping[str, Source], file: str, offset: int) -> tuple[int, int]:
+    """Return line and column of a place in a source."""
+    return sources[file].position(offset)

@@ -1,0 +1,94 @@
+"""Hold what a test expects against what came: one message for each part that is not so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias, assert_never
+
+from policyengine.diagnostics.source import Span
+from policyengine.model.decision import Obligation, Outcome
+from policyengine.model.types import Schema
+from policyengine.model.values import text_of
+from policyengine.semantics.vocabulary import DEFAULT_GATE
+from policyengine.syntax import nodes
+from policyengine.testing.requests import Writer
+
+Unmet: TypeAlias = tuple[Span, str]
+"""Where an expectation stands, and what came instead."""
+
+
+def unmet(expect: nodes.Expect, outcome: Outcome, reason: str, writer: Writer) -> Iterator[Unmet]:
+    """Yield each part of *expect* that *outcome* and its *reason* do not meet.
+
+    Raises whatever comes of it where the arguments of an expected obligation have no value.
+    """
+    if expect.allow != outcome.allowed:
+        expected, got = _verdict(allow=expect.allow), _verdict(allow=outcome.allowed)
+        yield expect.span, f"expected {expected}, got {got} ({outcome.cause})"
+    for clause in expect.clauses:
+        message = _clause(clause, outcome, reason, writer)
+        if message:
+            yield clause.span, message
+
+
+def _clause(
+    clause: nodes.ExpectClause, outcome: Outcome, reason: str, writer: Writer
+) -> str | None:
+    """Return what is wrong where one clause is not met."""
+    match clause:
+        case nodes.ExpectRules(refs):
+            ids = (f"{ref.gate.name if ref.gate else DEFAULT_GATE}.{ref.rule.name}" for ref in refs)
+            missing = [f"`{id_}`" for id_ in ids if id_ not in outcome.rules]
+            if missing:
+                return f"{', '.join(missing)} did not decide this; {_listed(outcome.rules)} did"
+        case nodes.ExpectFields(names):
+            expected = {name.name for name in names}
+            if outcome.exposed is None:
+                return "no field gate says what is exposed"
+            if expected != outcome.exposed:
+                return f"expected {_set(expected)} to be exposed, got {_set(outcome.exposed)}"
+        case nodes.ExpectObligations(calls):
+            owed = {obligation_text(o) for o in outcome.obligations}
+            wanted = {obligation_text(_obligation(call, writer)) for call in calls}
+            if wanted != owed:
+                return f"expected {_listed(wanted)} to be owed, got {_listed(owed)}"
+        case nodes.ExpectReferrals(text):
+            if text not in outcome.referrals:
+                return f"expected a referral to `{text}`, got {_listed(outcome.referrals)}"
+        case nodes.ExpectReason(text):
+            if text not in reason:
+                return f"`{text}` is no part of the reason"
+        case nodes.ExpectCause(cause):
+            if cause.name != outcome.cause:
+                return f"expected the cause `{cause.name}`, got `{outcome.cause}`"
+        case _:
+            assert_never(clause)
+    return None
+
+
+def _obligation(call: nodes.Call, writer: Writer) -> Obligation:
+    schema: Schema = writer.schema
+    parameters = schema.obligations[call.name.name].parameters
+    values = map(writer.value, call.arguments)
+    return Obligation(
+        call.name.name,
+        tuple((p.name, p.type, v) for p, v in zip(parameters, values, strict=True)),
+    )
+
+
+def obligation_text(obligation: Obligation) -> str:
+    """Return an obligation as it is written in policies: `delete_within(24h)`."""
+    arguments = (text_of(type_, value) for _, type_, value in obligation.arguments)
+    return f"{obligation.name}({', '.join(arguments)})"
+
+
+def _verdict(*, allow: bool) -> str:
+    return "allow" if allow else "deny"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "none"
+
+
+def _set(names: Iterable[str]) -> str:
+    return "`{" + ", ".join(sorted(names)) + "}`"

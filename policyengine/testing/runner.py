@@ -1,0 +1,143 @@
+"""Run tests: make each request, decide it twice, compare what came with what was expected.
+
+Every request is decided by the compiled program and by the reference interpreter; expectations are
+held against the interpreter's outcome, and a program that answers otherwise is a mistake of ours
+(PE901). Every request that is allowed is also held against the invariants, whatever the test is
+about. A request that does not fit makes the test an error: nothing can be said of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from attrs import define
+
+from policyengine.diagnostics.source import Span
+from policyengine.model.decision import Outcome
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request, gives, validate
+from policyengine.reference import interpreter
+from policyengine.runtime.program import Program
+from policyengine.semantics.checked import CheckedSet, CheckedTest
+from policyengine.syntax import nodes
+from policyengine.testing.expectations import unmet
+from policyengine.testing.requests import Writer
+from policyengine.testing.results import Problem, Result, Run
+
+
+def run_tests(
+    checked: CheckedSet,
+    program: Program,
+    *,
+    pattern: str = "",
+    limits: Limits | None = None,
+    now: int | None = None,
+) -> Run:
+    """Run the tests whose title contains *pattern*, in the order of the text.
+
+    *now* (microseconds) is the time of expectations before the first `at`; the present by default.
+    """
+    runner = _Runner(
+        checked, program, limits or Limits(), time.time_ns() // 1000 if now is None else now
+    )
+    wanted = pattern.casefold()
+    chosen = [test for test in checked.tests if wanted in test.title.casefold()]
+    chosen.sort(key=lambda test: (test.node.span.file, test.node.span.start))
+    return Run(tuple(map(runner.run, chosen)), checked.sources)
+
+
+@define
+class _Runner:
+    checked: CheckedSet
+    program: Program
+    limits: Limits
+    now: int
+
+    def run(self, test: CheckedTest) -> Result:
+        """Run one test to its end, whatever comes of its parts."""
+        start = time.perf_counter()
+        writer = Writer(self.checked.schema, test.typing, self.now)
+        problems: list[Problem] = []
+        expectations = 0
+        for item in test.node.items:
+            match item:
+                case nodes.At(moment):
+                    assert isinstance(moment.value, int)
+                    writer.now = moment.value
+                case nodes.Let(name, value):
+                    try:
+                        writer.names[name.name] = writer.value(value)
+                    except Exception as problem:  # noqa: BLE001
+                        problems.append(_unreadable(item.span, problem))
+                case nodes.Expect():
+                    problems += self._expect(item, writer)
+                    expectations += 1
+        seconds = time.perf_counter() - start
+        return Result(test.title, test.node.span, tuple(problems), expectations, seconds)
+
+    def _expect(self, expect: nodes.Expect, writer: Writer) -> Iterator[Problem]:
+        try:
+            request = self._request(expect, writer)
+        except InvalidRequest as refusal:
+            notes = tuple(("problem", str(problem)) for problem in refusal.problems)
+            message = "the request does not fit the policy set"
+            yield Problem("error", expect.span, message, notes)
+            return
+        except Exception as problem:  # noqa: BLE001
+            yield _unreadable(expect.span, problem)
+            return
+        outcome = interpreter.decide(self.checked, request)
+        reason = interpreter.reason(self.checked, request)
+        yield from self._disagreement(expect, request, outcome, reason)
+        yield from self._broken_promises(expect, request, outcome, reason)
+        try:
+            for span, message in unmet(expect, outcome, reason, writer):
+                yield Problem("failed", span, message, _notes(outcome, reason))
+        except Exception as problem:  # noqa: BLE001
+            yield _unreadable(expect.span, problem)
+
+    def _request(self, expect: nodes.Expect, writer: Writer) -> Request:
+        parts = writer.request(expect)
+        return validate(self.checked.schema, self.program.needs, self.limits, store=None, **parts)
+
+    def _disagreement(
+        self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
+    ) -> Iterator[Problem]:
+        decision = self.program.decide(request)
+        if (decision.outcome, decision.reason) != (outcome, reason):
+            message = "PE901: the compiled program and the reference interpreter disagree"
+            notes = (("compiled", repr(decision)), ("reference", f"{outcome!r}, {reason!r}"))
+            yield Problem("error", expect.span, message, notes)
+
+    def _broken_promises(
+        self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
+    ) -> Iterator[Problem]:
+        if not outcome.allowed:
+            return
+        target = (request.action, request.subject.type, request.resource.type)
+        lacking = {
+            invariant.name
+            for invariant in self.checked.invariants
+            if target in invariant.needs and not gives(request, invariant.needs[target])
+        }
+        for name in lacking:
+            message = f"the request does not give what the invariant `{name}` reads"
+            yield Problem("error", expect.span, message)
+        for name in interpreter.broken_invariants(self.checked, request, outcome):
+            if name not in lacking:
+                message = f"this is allowed, and the invariant `{name}` says never"
+                yield Problem("failed", expect.span, message, _notes(outcome, reason))
+
+
+def _unreadable(span: Span, problem: Exception) -> Problem:
+    """Report an expression of a test that has no value, since it reads what was not written."""
+    message = "this reads something that the test does not say"
+    return Problem("error", span, message, (("cause", f"{type(problem).__name__}: {problem}"),))
+
+
+def _notes(outcome: Outcome, reason: str) -> tuple[tuple[str, str], ...]:
+    """Return what helps to see why an expectation was not met."""
+    rules = ", ".join(outcome.rules)
+    return (("reason", reason), ("rules", rules)) if rules else (("reason", reason),)

@@ -1,0 +1,112 @@
+"""Hold the import rules: which room may know which, and who may use which library."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "policyengine"
+
+STAGES = {"diagnostics", "model", "syntax", "semantics"}
+MAY_IMPORT = {
+    "diagnostics": set(),
+    "model": set(),
+    "runtime": {"diagnostics", "model"},
+    "syntax": {"diagnostics", "model"},
+    "semantics": {"diagnostics", "model", "syntax"},
+    "compiler": STAGES | {"runtime"},
+    "reference": STAGES,
+    "explain": STAGES | {"reference"},
+    "pipeline": STAGES | {"compiler", "runtime"},
+    "engine": {"diagnostics", "model", "semantics", "runtime", "pipeline", "explain"},
+    "testing": STAGES | {"runtime", "reference", "pipeline", "engine", "explain"},
+    "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing"},
+    "__init__": {"diagnostics", "model", "engine"},
+}
+
+ONLY_IN = {"lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"}, "cachetools": {"runtime"}}
+
+
+def imports(file: Path) -> Iterator[tuple[str, int]]:
+    """Yield every module that *file* imports, wherever in it, with the line."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names):
+                yield from ((alias.name, node.lineno) for alias in names)
+            case ast.ImportFrom(module="policyengine", names=names):
+                yield from ((f"policyengine.{alias.name}", node.lineno) for alias in names)
+            case ast.ImportFrom(module=str(module), level=level):
+                assert level == 0, f"{file}:{node.lineno}: imports name their package"
+                yield module, node.lineno
+
+
+def room(parts: tuple[str, ...]) -> str:
+    return parts[0].removesuffix(".py")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def breaches(file: Path, home: str) -> Iterator[str]:
+    """Yield every import in *file* that its room may not have."""
+    for module, line in imports(file):
+        top, _, inner = module.partition(".")
+        if top == "policyengine":
+            other = inner.split(".")[0]
+            # `from policyengine import __version__` and the like name no room.
+            if other != home and other in MAY_IMPORT and other not in MAY_IMPORT[home]:
+                yield f"{file}:{line}: {home} may not import {other}"
+        elif home not in ONLY_IN.get(top, {home}):
+            yield f"{file}:{line}: {home} may not import {top}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_it_may(file: Path):
+    assert list(breaches(file, room(file.relative_to(PACKAGE).parts))) == []
+
+
+def test_every_room_has_its_rule():
+    assert {room(file.relative_to(PACKAGE).parts) for file in FILES} <= set(MAY_IMPORT)
+
+
+def test_a_breach_is_found(tmp_path: Path):
+    file = tmp_path / "stray.py"
+    file.write_text(
+        "from policyengine.runtime.program import Program\n"
+        "def f():\n    import lark.exceptions\n    from policyengine import compiler\n"
+    )
+    found = [breach.partition("stray.py:")[2] for breach in breaches(file, "reference")]
+    assert sorted(found) == [
+        "1: reference may not import runtime",
+        "3: reference may not import lark",
+        "4: reference may not import compiler",
+    ]
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the names of the modules that are loaded once *code* has run."""
+    run = subprocess.run(
+        [sys.executable, "-c", code + "\nimport sys; print(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_nothing():
+    assert not {"lark", "rich", "attrs", "click"} & modules_after("import policyengine")
+
+
+def test_the_face_for_integrators_loads_no_parser():
+    loaded = modules_after("from policyengine import PolicyEngine, Limits, EntityStore")
+    assert "policyengine.engine" in loaded
+    assert not {"lark", "rich", "click", "policyengine.compiler", "policyengine.syntax"} & loaded
+
+
+def test_the_version_is_told_without_a_parser_and_without_rich():
+    code = "from policyengine.cli.main import run\nassert run(['--version']) == 0"
+    assert not {"lark", "rich", "attrs"} & modules_after(code)
