@@ -29,6 +29,8 @@ class Limits:
     """Code points of one string in a request."""
     entities: int = 10_000
     """Entities that one request brings along."""
+    ancestors: int = 1_000
+    """Ancestors of one entity, in a request or a store."""
     document_size: int = 10_000_000
     """Bytes of one request as JSON."""
     document_depth: int = 32

@@ -1,25 +1,77 @@
-"""Make the classes whose instances are records: slotted, immutable, equal by value."""
+"""Make a class for each record type, so that reading an attribute is as fast as Python can.
+
+The classes are slotted and immutable, compare and hash by value, and are made once for each type.
+A record that was built for a whole request (a context) also knows whether anything is lacking, and
+the entities that were handed in where references stand.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from policyengine.model.types import RecordType
+from policyengine.model.values import ABSENT, slot, text_of, to_python
+
+if TYPE_CHECKING:
+    from policyengine.model.entity_classes import Entity
+
+__all__ = ["Record", "record_class", "slot"]
 
 
-def slot(name: str) -> str:
-    """Return the Python attribute that holds the attribute *name*.
+class Record:
+    """A record of some `RecordType`; the canonical value of `a` is the attribute `v_a`.
 
-    Attributes may be called anything, `class` and `__init__` too; a prefix keeps them apart.
+    For Python programs `record["a"]` is the value as `model.values.to_python` gives it.
     """
-    return f"v_{name}"
+
+    __slots__ = ()
+    record_type: ClassVar[RecordType]
+
+    if TYPE_CHECKING:
+        carried_: tuple[Entity, ...]
+        complete_: bool
+
+        def __init__(self, *values: object, **rest: object) -> None: ...
+
+    def __getitem__(self, name: str) -> object:
+        attribute = self.record_type.by_name.get(name)
+        value = ABSENT if attribute is None else getattr(self, slot(name))
+        if attribute is None or value is ABSENT:
+            raise KeyError(name)
+        return to_python(attribute.type, value)
+
+    def __repr__(self) -> str:
+        return text_of(self.record_type, self)
 
 
-@lru_cache(maxsize=4096)
-def record_class(type_: RecordType) -> type[Any]:
-    """Return the class of the records of *type_*; its arguments are in the type's order."""
-    names = [slot(attribute.name) for attribute in type_.attributes]
-    return attrs.make_class("Record", names, slots=True, frozen=True, repr=False)
+_classes: dict[RecordType, type[Record]] = {}
+_making = Lock()
+
+
+def record_class(type_: RecordType) -> type[Record]:
+    """Return the class of records of *type_*, always the same one.
+
+    It takes the canonical values in the order of the type's attributes, `ABSENT` for what is not
+    there.
+    """
+    made = _classes.get(type_)
+    if made is None:
+        with _making:  # two threads that meet here must get one class: equality is by class
+            made = _classes.get(type_)
+            if made is None:
+                made = _classes[type_] = _make(type_)
+    return made
+
+
+def _make(type_: RecordType) -> type[Record]:
+    fields: dict[str, Any] = {slot(a.name): attrs.field() for a in type_.attributes}
+    fields["carried_"] = attrs.field(default=(), eq=False)
+    fields["complete_"] = attrs.field(default=False, eq=False)
+    made: type[Record] = attrs.make_class(
+        "Record", fields, bases=(Record,), frozen=True, slots=True, eq=True, repr=False
+    )
+    made.record_type = type_
+    return made

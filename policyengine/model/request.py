@@ -1,10 +1,59 @@
-"""Validate requests against the schema: whatever gets past here, a checked rule can read."""
+"""Validate requests against the schema: whatever gets past here, a checked rule can read.
+
+Everything is read first, so that all problems are found: the action, who does it, on what, the
+context, other entities. Then what is known of each entity is put together, from the request, from
+entities handed in where references stand, and from a store; ancestors are worked out; and last,
+what the rules for this action and these types read is followed through the values. An entity or a
+context that was built before is taken as it is: if everything needed is in the subject, the
+resource and the context themselves, nothing is read, followed or copied.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Final, TypeAlias
 
-from attrs import define
+import attrs
+from attrs import define, frozen
+
+from policyengine.model.entity_classes import Entity, Key
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
+from policyengine.model.gathering import Known
+from policyengine.model.limits import Limits
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.reading import Reader, Refused
+from policyengine.model.records import Record, record_class
+from policyengine.model.store import EntityStore
+from policyengine.model.types import (
+    DATETIME,
+    ActionType,
+    EntityRefType,
+    EntityType,
+    RecordType,
+    Schema,
+    SetType,
+    Type,
+)
+from policyengine.model.values import ABSENT, check_moment, from_datetime
+from policyengine.model.wording import (
+    Path,
+    Problems,
+    entity_name,
+    hint,
+    inside,
+    is_private,
+    listed,
+    path_text,
+    shown,
+)
+
+Target: TypeAlias = tuple[str, str, str]
+"""(action, subject type, resource type): what needs are told for."""
+
+NeedsOf: TypeAlias = Callable[[Target], RequestNeeds]
 
 
 @define
@@ -24,3 +73,411 @@ class Request:
     now: int
     fields: tuple[str, ...] | None
     entities: Mapping[tuple[str, str], Entity]
+
+
+class Entities(dict[Key, Entity]):
+    """What is known for one request, and behind it a store that is not copied."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, known: Mapping[Key, Entity], store: EntityStore) -> None:
+        super().__init__(known)
+        self._store = store
+
+    def __missing__(self, key: Key) -> Entity:
+        return self._store[key]
+
+
+# ---- built parts ------------------------------------------------------------------------
+
+
+@frozen
+class _Plan:
+    """What is worked out once for an action and two types.
+
+    *alone*: whether what is needed is in the subject, the resource and the context themselves
+    (their lines, too, if they are known), so that nothing must be followed.
+    """
+
+    needs: RequestNeeds
+    context_type: RecordType
+    alone: bool
+
+
+def _follows(type_: Type | EntityType, needs: Needs) -> bool:
+    """Whether what is needed of a value leads beyond it, to another entity."""
+    match type_:
+        case EntityRefType():
+            return bool(needs)
+        case SetType(element):
+            return _follows(element, needs.elements or NOTHING)
+        case EntityType() | RecordType():
+            parts = ((type_.by_name.get(name), part) for name, part in needs.attributes.items())
+            return any(a is not None and _follows(a.type, part) for a, part in parts)
+        case _:
+            return False
+
+
+class Validator:
+    """Validates requests against one schema, remembering what it worked out for each target."""
+
+    def __init__(self, schema: Schema, needs: NeedsOf, limits: Limits) -> None:
+        self._schema = schema
+        self._needs = needs
+        self._limits = limits
+        self._plans: dict[Target, _Plan] = {}
+
+    def validate(
+        self,
+        *,
+        subject: object,
+        action: object,
+        resource: object,
+        context: object = None,
+        now: object,
+        fields: object = None,
+        entities: object = None,
+        store: EntityStore | None = None,
+    ) -> Request:
+        """Return the request in canonical values, or raise `InvalidRequest` with every problem.
+
+        *subject*, *resource*: built entities or `{"type", "id", "properties", "parents"}`.
+        *action*: a name or `{"name"}`. *context*: a built one, a dict or None. *now*: a `datetime`
+        with a time zone, a string, or microseconds since 1970. *fields*: names, or None.
+        *entities*: others that are referred to, or a store that takes the place of *store*.
+        """
+        if isinstance(entities, EntityStore):
+            store, entities = entities, None
+        ready = self._ready(subject, action, resource, context, now, fields, entities, store)
+        if ready is not None:
+            return ready
+        reading = _Reading(self._schema, self._limits, store)
+        told = reading.reader.action(action, _ACTION)
+        subject_ = reading.entity(subject, SUBJECT, told.subjects if told else None)
+        resource_ = reading.entity(resource, RESOURCE, told.resources if told else None)
+        context_ = reading.context(context, told)
+        moment = reading.now(now)
+        fields_ = reading.fields(fields, resource_)
+        reading.others(entities)
+        known = reading.known()
+        if told and subject_ and resource_ and context_ and moment is not None:
+            subject_, resource_ = known[subject_.key_], known[resource_.key_]
+            request = Request(subject_, told.name, resource_, context_, moment, fields_, known)
+            reading.follow(request, self._plan(told, subject_, resource_).needs)
+            if not reading.problems.items:
+                return request
+        raise InvalidRequest(reading.problems.items)
+
+    def _plan(self, action: ActionType, subject: Entity, resource: Entity) -> _Plan:
+        target = (action.name, subject.type, resource.type)
+        plan = self._plans.get(target)
+        if plan is None:
+            needs = self._needs(target)
+            alone = not (
+                _follows(subject.entity_type, needs.subject)
+                or _follows(resource.entity_type, needs.resource)
+                or _follows(action.context, needs.context)
+            )
+            plan = self._plans[target] = _Plan(needs, action.context, alone)
+        return plan
+
+    def _ready(
+        self,
+        subject: object,
+        action: object,
+        resource: object,
+        context: object,
+        now: object,
+        fields: object,
+        entities: object,
+        store: EntityStore | None,
+    ) -> Request | None:
+        """Return the request if it is made of built parts that have all that is needed."""
+        if not (isinstance(subject, Entity) and isinstance(resource, Entity)):
+            return None
+        if entities is not None or fields is not None or not isinstance(action, str):
+            return None
+        plan = self._plans.get((action, subject.type, resource.type))
+        moment = _moment(now)
+        if plan is None or not plan.alone or moment is None:
+            return None
+        if not isinstance(context, Record):
+            reader = Reader(self._schema, self._limits, Problems(1))
+            context = reader.record(plan.context_type, {} if context is None else context, None)
+            if reader.problems.items:
+                return None
+        if not (
+            isinstance(context, record_class(plan.context_type))
+            and context.complete_
+            and not context.carried_
+            and self._has(subject, plan.needs.subject)
+            and self._has(resource, plan.needs.resource)
+        ):
+            return None
+        known = {subject.key_: subject, resource.key_: resource}
+        if known[subject.key_] is not subject:  # one entity is both, told twice
+            return None
+        if store is not None:
+            if not (store.fits(self._schema) and _agrees(store, subject, resource)):
+                return None
+            known = Entities(known, store)
+        return Request(subject, action, resource, context, moment, None, known)
+
+    def _has(self, entity: Entity, needs: Needs) -> bool:
+        return (
+            entity.complete_
+            and not entity.carried_
+            and (entity.line is not None or not needs.line)
+            and entity.entity_type is self._schema.entities[entity.type]
+        )
+
+
+def _agrees(store: EntityStore, *entities: Entity) -> bool:
+    return all(store.get(entity.key_) in (None, entity) for entity in entities)
+
+
+def _moment(now: object) -> int | None:
+    try:
+        if type(now) is int:
+            return check_moment(now)
+        return from_datetime(now) if isinstance(now, datetime) else None
+    except ValueError:
+        return None
+
+
+def validate(
+    schema: Schema,
+    needs: NeedsOf,
+    limits: Limits,
+    *,
+    subject: object,
+    action: object,
+    resource: object,
+    context: object = None,
+    now: object,
+    fields: object = None,
+    entities: object = None,
+    store: EntityStore | None = None,
+) -> Request:
+    """Validate one request, as a new `Validator` does; who has many keeps the validator."""
+    return Validator(schema, needs, limits).validate(
+        subject=subject,
+        action=action,
+        resource=resource,
+        context=context,
+        now=now,
+        fields=fields,
+        entities=entities,
+        store=store,
+    )
+
+
+# ---- any parts --------------------------------------------------------------------------
+
+_ACTION: Final[Path] = inside(None, "action")
+_NOW: Final[Path] = inside(None, "now")
+_FIELDS: Final[Path] = inside(None, "fields")
+_ENTITIES: Final[Path] = inside(None, "entities")
+
+
+class _Reading:
+    """One request while it is read."""
+
+    def __init__(self, schema: Schema, limits: Limits, store: EntityStore | None) -> None:
+        self.problems = Problems(limits.problems)
+        self.reader = Reader(schema, limits, self.problems)
+        self._schema = schema
+        self._limits = limits
+        self._told: list[tuple[Entity, Path]] = []
+        self._known = Known(self.problems, self.reader.flawed)
+        self._store = store
+        if store is not None and not store.fits(schema):
+            message = "the store was made for other entity types; make it again for this engine"
+            self.problems.add("PE528", inside(None, "store"), message)
+            self._store = None
+
+    def entity(self, raw: object, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
+        """Read the subject or the resource."""
+        if raw is ABSENT:
+            self.problems.add("PE521", path, "it is missing")
+            return None
+        entity = self.reader.entity(raw, path, allowed)
+        if entity is not None:
+            self._told.append((entity, path))
+        return entity
+
+    def context(self, raw: object, action: ActionType | None) -> Record | None:
+        """Read the context; without an action nothing says what it may be."""
+        if action is None:
+            return None
+        given = {} if raw is None or raw is ABSENT else raw
+        context = self.reader.record(action.context, given, CONTEXT)
+        return context if isinstance(context, Record) else None
+
+    def now(self, raw: object) -> int | None:
+        """Read the time."""
+        moment = _moment(raw)
+        if moment is None:
+            read = self.reader.value(DATETIME, raw, _NOW)
+            moment = read if isinstance(read, int) else None
+        return moment
+
+    def fields(self, raw: object, resource: Entity | None) -> tuple[str, ...] | None:
+        """Read the names of the fields that are asked for."""
+        if raw is None or raw is ABSENT:
+            return None
+        if not isinstance(raw, list | tuple | set | frozenset):
+            self.reader.mistyped("a list of names of fields", raw, _FIELDS)
+            return None
+        if len(raw) > self._limits.set_size:
+            message = f"at most {self._limits.set_size} fields can be asked for"
+            self.problems.add("PE514", _FIELDS, message)
+            return None
+        if not any(gate.is_field for gate in self._schema.gates.values()):
+            message = "fields cannot be asked for: the policy set has no field gate"
+            self.problems.add("PE527", _FIELDS, message)
+        names: list[str] = []
+        for i, given in enumerate(raw):
+            place = inside(_FIELDS, i)
+            name = self.reader.text(given, place)
+            if isinstance(name, str) and name in names:
+                self.problems.add("PE511", place, f"`{shown(name)}` is asked for twice")
+            elif isinstance(name, str):
+                names.append(name)
+                if resource is not None:
+                    self._check_field(name, resource.entity_type, place)
+        return tuple(names if isinstance(raw, list | tuple) else sorted(names))
+
+    def _check_field(self, name: str, resource: EntityType, place: Path) -> None:
+        known = ("id", *resource.by_name)
+        if name not in known and not self.problems.full:
+            said = f"`{resource.name}` has no field `{shown(name)}`{hint(name, known)}"
+            self.problems.add("PE526", place, said)
+
+    def others(self, raw: object) -> None:
+        """Read the entities that are referred to."""
+        if raw is None or raw is ABSENT:
+            return
+        if isinstance(raw, str | Mapping | Refused) or not isinstance(raw, Iterable):
+            self.reader.mistyped("a list of entities", raw, _ENTITIES)
+            return
+        most = self._limits.entities
+        given = list(islice(raw, most + 1))
+        if len(given) > most:
+            message = f"a request brings along at most {most} entities"
+            self.problems.add("PE514", _ENTITIES, message)
+            return
+        for i, one in enumerate(given):
+            place = inside(_ENTITIES, i)
+            entity = self.reader.entity(one, place)
+            if entity is not None:
+                self._told.append((entity, place))
+
+    # ---- what is known, and what lacks --------------------------------------------------
+
+    def known(self) -> dict[Key, Entity]:
+        """Put together what is known of each entity, and work out ancestors."""
+        for entity, path in (*self._told, *self.reader.carried):
+            self._known.add(entity, path)
+        if self._store is None:
+            self._known.close_lines(lambda _: None, self._limits.ancestors)
+            return self._known.entities
+        store = self._store
+        self._known.add_stored(store.get)
+
+        def stored_line(key: Key) -> frozenset[Key] | None:
+            entity = store.get(key)
+            return None if entity is None else entity.line
+
+        self._known.close_lines(stored_line, self._limits.ancestors)
+        return Entities(self._known.entities, store)
+
+    def _find(self, key: Key) -> Entity | None:
+        entity = self._known.entities.get(key)
+        return self._store.get(key) if entity is None and self._store is not None else entity
+
+    def follow(self, request: Request, needs: RequestNeeds) -> None:
+        """Report what the rules read and the request does not give."""
+        places = self._known.places
+        search = Search(self._find, places.get)
+        for gap in search.request(request, needs):
+            if not self.problems.full:
+                self._report(gap, f"rules for `{request.action}`")
+
+    def _report(self, gap: Gap, rules: str) -> None:
+        if gap.key is None:
+            self.problems.add("PE507", gap.path, f"it must be given: {rules} read it")
+            return
+        name = "the entity" if is_private(gap.path) else entity_name(gap.key)
+        if gap.lack == "entity":
+            read = listed(gap.needs.attributes) or "the ancestors"
+            said = f"{rules} read {read} of {name}: give it in `entities` or in a store"
+            self.problems.add("PE508", gap.path, said)
+        elif not self._known.broken:
+            said = f"{rules} ask what {name} lies within: {self._lacking(gap)}"
+            self.problems.add("PE509", inside(gap.path, "parents"), said)
+
+    def _lacking(self, gap: Gap) -> str:
+        """Say what keeps the ancestors of an entity from being known."""
+        assert gap.key is not None
+        waiting, seen = [gap.key], set()
+        while waiting:
+            key = waiting.pop()
+            entity = self._find(key)
+            told = None if entity is None else entity.parents_
+            if told is None and key == gap.key:
+                return "give its parents (an empty list if there are none)"
+            if told is None:
+                name = "an ancestor" if is_private(gap.path) else f"its ancestor {entity_name(key)}"
+                return f"{name} must be given, with its parents"
+            seen.add(key)
+            waiting += sorted(told - seen)
+        raise AssertionError(gap)
+
+
+# ---- contexts ---------------------------------------------------------------------------
+
+
+def build_context(
+    schema: Schema, limits: Limits, action: str, given: Mapping[str, object]
+) -> Record:
+    """Build the context of an action once, for many requests; raises `InvalidRequest`."""
+    reader = Reader(schema, limits, Problems(limits.problems))
+    told = reader.action(action, _ACTION)
+    if told is not None:
+        context = reader.record(told.context, given, CONTEXT)
+        known = Known(reader.problems, reader.flawed)
+        for entity, path in reader.carried:
+            known.add(entity, path)
+        if isinstance(context, Record) and not reader.problems.items:
+            carried = tuple(known.entities.values())
+            return attrs.evolve(context, carried_=carried) if carried else context  # type: ignore[misc]
+    raise InvalidRequest(reader.problems.items)
+
+
+# ---- what one rule reads ----------------------------------------------------------------
+
+
+def gives(request: Request, needs: RequestNeeds) -> bool:
+    """Whether a request gives everything that is read: a rule on trial may read more than others."""
+    return not Search(_finder(request), _here).request(request, needs)
+
+
+def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
+    """Return the paths of what is read and cannot be, or is of the wrong type."""
+    search = Search(_finder(request), _here, suspicious=True)
+    return tuple(sorted({path_text(gap.path) for gap in search.request(request, needs)}))
+
+
+def _finder(request: Request) -> Callable[[Key], Entity | None]:
+    def find(key: Key) -> Entity | None:
+        try:
+            return request.entities[key]
+        except KeyError:
+            return None
+
+    return find
+
+
+def _here(_: Key, path: Path) -> Path:
+    return path

@@ -149,7 +149,7 @@ Type: TypeAlias = (
 )
 
 
-@frozen(slots=False)
+@frozen(slots=False, cache_hash=True)
 class EntityType:
     """A declared sort of entity. *parents* names the entity types that it may lie in."""
 

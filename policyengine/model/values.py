@@ -1,29 +1,30 @@
-"""Turn written, Python and JSON values into canonical ones, and back into text, Python and JSON.
+"""Give values their canonical form, and bring it back: to text, to Python and to JSON.
 
-Canonical values are what rules are evaluated on: bool, int and str as they are; a decimal as
-ten-thousandths, a datetime as microseconds since 1970 UTC, a duration as microseconds, a level as
-its position (all `int`); an enumerator or term as its name, an entity as its id (all `str`); an
-`Ip`; a frozenset; a record of the class that `records` makes. Types are static, so that two sorts
-of int never meet.
+Rules are evaluated on canonical values: whole numbers for decimals (ten-thousandths), moments and
+spans (microseconds), positions for levels, strings for names and references. What a value is shows
+only in its type, so everything here takes both. Reading foreign values is in `reading.py`; here is
+how each literal is written, in policies, in JSON and in Python strings alike.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Final, Literal, NamedTuple
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Final, NamedTuple, assert_never
 
 from policyengine.model.limits import DECIMAL_PLACES, DIGITS
-from policyengine.model.records import slot
 from policyengine.model.types import (
-    BOOL,
-    DATETIME,
-    DECIMAL,
-    DURATION,
     EntityRefType,
     EnumType,
     LevelsType,
@@ -35,8 +36,8 @@ from policyengine.model.types import (
 )
 
 
-class _Absent(Enum):
-    """The one value of an optional attribute that is not there."""
+class Absent(Enum):
+    """What stands where nothing was given."""
 
     ABSENT = "absent"
 
@@ -44,233 +45,406 @@ class _Absent(Enum):
         return "ABSENT"
 
 
-ABSENT: Final = _Absent.ABSENT
-AbsentType = Literal[_Absent.ABSENT]
+ABSENT: Final = Absent.ABSENT
+"""The value of an optional attribute that is absent, and of one that was not given."""
+
+
+def slot(name: str) -> str:
+    """Return the Python attribute that holds the attribute *name* of a record or an entity."""
+    return "v_" + name
+
+
+# ---- addresses --------------------------------------------------------------------------
+
+_V4: Final = 4
+_V6: Final = 6
+_ADDRESS_BITS: Final = {_V4: 32, _V6: 128}
+_MAPPED: Final = 0xFFFF << 32
+"""The first IPv6 address that stands for an IPv4 one."""
+_LONGEST_IP: Final = 64
 
 
 class Ip(NamedTuple):
-    """An address or network: its version (4 or 6), its first and its last address as numbers."""
+    """An address or a network: all addresses from *first* to *last*, the same for a host."""
 
     version: int
     first: int
     last: int
 
+    @classmethod
+    def parse(cls, text: str) -> Ip:
+        """Read `10.0.0.1`, `10.0.0.0/8` or an IPv6 form; `ValueError` says what is wrong."""
+        address, slash, prefix = text.partition("/")
+        well_formed = len(text) <= _LONGEST_IP and "%" not in text
+        if not well_formed or (slash and not (prefix.isascii() and prefix.isdigit())):
+            raise ValueError("an ip is an address like `10.0.0.1` or a network like `10.0.0.0/8`")
+        try:
+            host = ip_address(address)
+            network = ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                "an ip is an address like `10.0.0.1` or a network like `10.0.0.0/8`"
+            ) from None
+        if slash and network.network_address != host:
+            raise ValueError(f"the address has bits beyond the prefix; the network is `{network}`")
+        first, last = int(network[0]), int(network[-1])
+        if network.version == _V6 and first >> 32 == last >> 32 == _MAPPED >> 32:
+            return cls(_V4, first - _MAPPED, last - _MAPPED)
+        return cls(network.version, first, last)
+
+    def within(self, other: Ip) -> bool:
+        """Whether every address of this one is an address of *other*."""
+        return (
+            self.version == other.version and other.first <= self.first <= self.last <= other.last
+        )
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this is one address."""
+        return self.first == self.last
+
     def __str__(self) -> str:
-        network = _network(self)
-        return str(network.network_address) if self.first == self.last else str(network)
+        return str(self.to_python())
+
+    def to_python(self) -> IPv4Address | IPv6Address | IPv4Network | IPv6Network:
+        """Return the address or network of the standard library."""
+        prefix = _ADDRESS_BITS[self.version] - (self.last - self.first).bit_length()
+        if self.version == _V4:
+            return IPv4Address(self.first) if self.is_host else IPv4Network((self.first, prefix))
+        return IPv6Address(self.first) if self.is_host else IPv6Network((self.first, prefix))
 
 
-SCALE: Final = 10**DECIMAL_PLACES
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_UNITS = {
-    "w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000,
-    "s": 1_000_000, "ms": 1_000, "us": 1,
-}  # fmt: skip
-_DATETIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2}))?"
-)
-_DURATION = re.compile(r"-?(?:\d+(?:us|ms|[wdhms]))+")
-_DECIMAL = re.compile(r"-?\d+(?:\.\d+)?")
+parse_ip: Callable[[str], Ip] = Ip.parse
 
 
-# ---- reading text -----------------------------------------------------------------------
+# ---- decimals ---------------------------------------------------------------------------
+
+_SCALE: Final = 10**DECIMAL_PLACES
+_BOUND: Final = 10**DIGITS
+_DECIMAL = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
+_TOO_LONG: Final = f"a number has at most {DIGITS} digits"
+_TOO_FINE: Final = f"a decimal has at most {DECIMAL_PLACES} digits after the point"
 
 
-def parse_datetime(text: str) -> int:
-    """Read ISO 8601 with an offset, or a bare date as midnight UTC. Raises `ValueError`."""
-    if not _DATETIME.fullmatch(text):
-        if "T" in text and _DATETIME.fullmatch(f"{text}Z"):
-            raise ValueError(f"`{text}` has no offset; write `{text}Z` for UTC")
-        raise ValueError(f"`{text}` is no date or time, such as `2026-09-01T10:00:00Z`")
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as problem:
-        raise ValueError(f"there is no `{text}`: {problem}") from None
-    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+class OutOfRange(ValueError):  # noqa: N818 - as the standard library names its own
+    """A literal that is well written and means something too large."""
 
 
-def from_datetime(moment: datetime) -> int:
-    """Return an aware datetime in microseconds since 1970 UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def parse_duration(text: str) -> int:
-    """Read a duration such as `24h` or `1d12h`. Raises `ValueError`."""
-    if not _DURATION.fullmatch(text):
-        raise ValueError(f"`{text}` is no duration, such as `24h` or `1d12h`")
-    parts = re.findall(r"(\d+)(us|ms|[wdhms])", text)
-    units = [unit for _, unit in parts]
-    order = list(_UNITS)
-    if [order.index(unit) for unit in units] != sorted({order.index(unit) for unit in units}):
-        raise ValueError(f"`{text}` names its units twice or out of order, as in `1d12h`")
-    if any(len(number) > DIGITS for number, _ in parts):
-        raise ValueError(f"`{text[:40]}` is too long a duration")
-    total = sum(int(number) * _UNITS[unit] for number, unit in parts)
-    if len(str(total)) > DIGITS:
-        raise ValueError(f"`{text}` is too long a duration")
-    return -total if text.startswith("-") else total
+def check_digits(number: int) -> int:
+    """Return *number*, or raise `OutOfRange` if it is longer than the door is wide."""
+    if not -_BOUND < number < _BOUND:
+        raise OutOfRange(_TOO_LONG)
+    return number
 
 
 def parse_decimal(text: str) -> int:
-    """Read a decimal of at most four fractional digits, in ten-thousandths. Raises `ValueError`."""
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"`{text[:40]}` is no decimal, such as `1.50`")
-    whole, _, fraction = text.lstrip("-").partition(".")
-    if len(whole) > 1 and whole[0] == "0":
-        raise ValueError(f"a decimal has no leading zero: `{text[:40]}`")
+    """Read `1.50` as ten-thousandths; `ValueError` says what is wrong."""
+    if len(text) > DIGITS + 4:
+        raise OutOfRange(_TOO_LONG) if _DECIMAL.fullmatch(text) else ValueError(_DECIMAL_FORM)
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise ValueError(_DECIMAL_FORM)
+    sign, whole, fraction = match[1], match[2], match[3] or ""
     if len(fraction) > DECIMAL_PLACES:
-        raise ValueError(f"`{text[:40]}` has more than {DECIMAL_PLACES} fractional digits")
-    if len(whole) + DECIMAL_PLACES > DIGITS:
-        raise ValueError(f"a decimal has at most {DIGITS - DECIMAL_PLACES} digits before the point")
-    value = int(whole) * SCALE + int(fraction.ljust(DECIMAL_PLACES, "0"))
-    return -value if text.startswith("-") else value
+        raise ValueError(_TOO_FINE)
+    number = int(whole) * _SCALE + int(fraction.ljust(DECIMAL_PLACES, "0"))
+    return check_digits(-number if sign else number)
 
 
-def parse_ip(text: str) -> Ip:
-    """Read an address or a network; an IPv4-mapped one is its IPv4 form. Raises `ValueError`."""
+_DECIMAL_FORM: Final = "a decimal is written like `1.50`, without an exponent or leading zeros"
+
+
+def from_decimal(number: Decimal) -> int:
+    """Return a `Decimal` as ten-thousandths; `ValueError` if it is none that can be held."""
+    if not number.is_finite():
+        raise ValueError("a decimal is a finite number")
+    if number and number.adjusted() >= DIGITS - DECIMAL_PLACES:
+        raise OutOfRange(_TOO_LONG)
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    extra = -exponent - DECIMAL_PLACES
+    if any(digits[-extra:] if extra > 0 else ()):
+        raise ValueError(_TOO_FINE)
+    kept = digits[:-extra] if extra > 0 else digits + (0,) * -extra if number else ()
+    scaled = int("".join(map(str, kept)) or "0")
+    return -scaled if sign else scaled
+
+
+def _to_decimal(value: int) -> Decimal:
+    digits = tuple(map(int, str(abs(value))))
+    return Decimal((int(value < 0), digits, -DECIMAL_PLACES))
+
+
+def _decimal_text(value: int) -> str:
+    whole, fraction = divmod(abs(value), _SCALE)
+    text = f"{whole}.{fraction:0{DECIMAL_PLACES}}".rstrip("0").rstrip(".")
+    return f"-{text}" if value < 0 else text
+
+
+# ---- moments ----------------------------------------------------------------------------
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_CYCLE: Final = 146_097 * 86_400_000_000
+"""Microseconds after which the calendar repeats: 400 years."""
+
+_DATETIME = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})"
+    r"(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{2}:\d{2})?)?",
+    re.ASCII,
+)
+
+_LONGEST_DATETIME: Final = 64
+_MICROSECOND_DIGITS: Final = 6
+_DAY: Final = 86_400_000_000
+
+
+def parse_datetime(text: str) -> int:
+    """Read `2026-09-01T10:00:00Z` or `2026-09-01` (midnight UTC) as microseconds since 1970.
+
+    `ValueError` says what is wrong; times need an offset, years go from 1 to 9999.
+    """
+    match = _DATETIME.fullmatch(text) if len(text) <= _LONGEST_DATETIME else None
+    if match is None:
+        raise ValueError("a datetime is written like `2026-09-01` or `2026-09-01T10:00:00Z`")
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    if hour is not None and offset is None:
+        raise ValueError(f"a time needs an offset from UTC, as in `{text}Z`")
+    if len(fraction or "") > _MICROSECOND_DIGITS:
+        raise ValueError("a time has at most six digits after the point")
     try:
-        return from_network(ipaddress.ip_network(text))
+        moment = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
+            int((fraction or "").ljust(6, "0")), UTC,
+        )  # fmt: skip
     except ValueError as problem:
-        raise ValueError(f"{problem}".replace("'", "`")) from None
+        raise ValueError(f"there is no such date or time: {problem}") from None
+    return check_moment((moment - _EPOCH) // _MICROSECOND - _offset(offset or "Z"))
 
 
-def from_network(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Ip:
-    """Return the canonical form of a network."""
-    first, last = int(network.network_address), int(network.broadcast_address)
-    if network.version == 6 and first >> 32 == last >> 32 == 0xFFFF:
-        return Ip(4, first & 0xFFFF_FFFF, last & 0xFFFF_FFFF)
-    return Ip(network.version, first, last)
+def _offset(text: str) -> int:
+    if text == "Z":
+        return 0
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    microseconds = (hours * 60 + minutes) * 60_000_000
+    if minutes >= 60 or microseconds >= _DAY:  # noqa: PLR2004 - minutes of an hour
+        raise ValueError(f"there is no such offset from UTC: `{text}`")
+    return -microseconds if text[0] == "-" else microseconds
 
 
-def _network(value: Ip) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    size = 32 if value.version == 4 else 128
-    prefix = size - (value.last - value.first).bit_length()
-    if value.version == 4:
-        return ipaddress.IPv4Network((value.first, prefix))
-    return ipaddress.IPv6Network((value.first, prefix))
+def check_moment(value: int) -> int:
+    """Return *value*, or raise `OutOfRange` if it is no moment of the years 1 to 9999."""
+    if not _FIRST <= value <= _LAST:
+        raise OutOfRange("a datetime lies in the years 1 to 9999, in UTC")
+    return value
 
 
-# ---- writing ----------------------------------------------------------------------------
+def from_datetime(moment: datetime) -> int:
+    """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
+    if moment.utcoffset() is None:
+        raise ValueError("a datetime needs a time zone, as in `datetime(…, tzinfo=UTC)`")
+    return check_moment((moment - _EPOCH) // _MICROSECOND)
 
 
-def text_of(type_: Type, value: object) -> str:
-    """Return *value* as a person reads it in a reason; never raises for a value of that type."""
-    match type_, value:
-        case _, _Absent():
-            return "nothing"
-        case (EnumType() | TaxonomyType(), str()) | (Primitive("string"), str()):
-            return value
-        case EntityRefType(name), str():
-            return f'{name} "{value}"'
-        case LevelsType(members=members), int():
-            return members[value]
-        case SetType(element), frozenset():
-            return "{" + ", ".join(sorted(text_of(element, item) for item in value)) + "}"
-        case RecordType(attributes), _:
-            parts = ((a, getattr(value, slot(a.name))) for a in attributes)
-            shown = (f"{a.name}: {text_of(a.type, v)}" for a, v in parts if v is not ABSENT)
-            return "{" + ", ".join(shown) + "}"
-        case Primitive(), _:
-            return _primitive_text(type_, value)
-    raise TypeError(f"{value!r} is no {type_}")
+def to_datetime(value: int) -> datetime:
+    """Return an aware `datetime`; what lies beyond the years it knows, as its first or last."""
+    return _EPOCH + timedelta(microseconds=max(_FIRST, min(value, _LAST)))
 
 
-def _primitive_text(type_: Primitive, value: object) -> str:
-    if type_ is BOOL:
-        return "true" if value else "false"
-    if isinstance(value, Ip):
-        return str(value)
-    assert isinstance(value, int)
-    if type_ is DECIMAL:
-        sign, (whole, fraction) = "-" * (value < 0), divmod(abs(value), SCALE)
-        return f"{sign}{whole}.{fraction:0{DECIMAL_PLACES}}".rstrip("0").rstrip(".")
-    if type_ is DATETIME:
-        return _datetime_text(value)
-    if type_ is DURATION:
-        return _duration_text(value)
-    return str(value)
+def moment_text(value: int) -> str:
+    """Return `2026-09-01T10:00:00Z`; a year that has not four digits is signed (`+12345-…`)."""
+    cycles, rest = divmod(int(value) - _FIRST, _CYCLE)
+    moment = _EPOCH + timedelta(microseconds=_FIRST + rest)
+    year = moment.year + 400 * cycles
+    written = f"{year:04}" if MINYEAR <= year <= MAXYEAR else f"{year:+05}"
+    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
+    return f"{written}{moment:-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def _datetime_text(value: int) -> str:
-    try:
-        moment = _EPOCH + value * _MICROSECOND
-    except OverflowError:  # computed, and beyond what a calendar shows
-        return "a moment after the year 9999" if value > 0 else "a moment before the year 1"
-    if value % _UNITS["d"] == 0:
-        return moment.date().isoformat()
-    return moment.isoformat().replace("+00:00", "Z")
+# ---- spans of time ----------------------------------------------------------------------
+
+_UNITS: Final[Mapping[str, int]] = {
+    "w": 604_800_000_000,
+    "d": 86_400_000_000,
+    "h": 3_600_000_000,
+    "m": 60_000_000,
+    "s": 1_000_000,
+    "ms": 1_000,
+    "us": 1,
+}
+_SHOWN_UNITS: Final = tuple((name, size) for name, size in _UNITS.items() if name != "w")
+_DURATION = re.compile(
+    "(-?)" + "".join(rf"(?:(0|[1-9][0-9]{{0,{DIGITS - 1}}}){unit})?" for unit in _UNITS), re.ASCII
+)
+_LONGEST_DURATION: Final = 200
+_DURATION_FORM: Final = (
+    "a duration is written like `1d12h`, its units in the order w d h m s ms us, each at most once"
+)
+
+
+def parse_duration(text: str) -> int:
+    """Read `1d12h` as microseconds; `ValueError` says what is wrong."""
+    match = _DURATION.fullmatch(text) if len(text) <= _LONGEST_DURATION else None
+    if match is None or not any(match.groups()[1:]):
+        raise ValueError(_DURATION_FORM)
+    sign, *counts = match.groups()
+    total = sum(int(count or 0) * size for count, size in zip(counts, _UNITS.values(), strict=True))
+    if total >= _BOUND:
+        raise OutOfRange("a duration is shorter than 10^18 microseconds (31,000 years)")
+    return -total if sign else total
+
+
+def from_timedelta(span: timedelta) -> int:
+    """Return a `timedelta` as microseconds; `OutOfRange` if it is too long."""
+    value = span // _MICROSECOND
+    if not -_BOUND < value < _BOUND:
+        raise OutOfRange("a duration is shorter than 10^18 microseconds (31,000 years)")
+    return value
+
+
+def _to_timedelta(value: int) -> timedelta:
+    longest = timedelta.max // _MICROSECOND
+    return timedelta(microseconds=max(-longest, min(value, longest)))
 
 
 def _duration_text(value: int) -> str:
-    rest, text = abs(value), ""
-    for unit, size in _UNITS.items():
-        if unit == "w":  # `365d` reads better than `52w1d`
-            continue
+    if abs(value) == _UNITS["d"]:
+        return "24h" if value > 0 else "-24h"  # what people write for a deadline of one day
+    parts, rest = [], abs(value)
+    for name, size in _SHOWN_UNITS:
         count, rest = divmod(rest, size)
-        text += f"{count}{unit}" if count else ""
-    return "-" * (value < 0) + (text or "0s")
+        if count:
+            parts.append(f"{count}{name}")
+    return ("-" if value < 0 else "") + ("".join(parts) or "0s")
 
 
-def to_datetime(value: int) -> datetime | None:
-    """Return the moment, or None for one beyond the calendar."""
-    try:
-        return _EPOCH + value * _MICROSECOND
-    except OverflowError:
-        return None
+# ---- any value --------------------------------------------------------------------------
+
+
+def entity_text(type_: str, id_: str) -> str:
+    """Return how policies write a reference: `App "a1"`."""
+    escaped = id_.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{type_} "{escaped}"'
+
+
+def text_of(type_: Type, value: object) -> str:
+    """Return the text of a canonical value as reasons show it; private attributes as `…`."""
+    match type_:
+        case Primitive(name):
+            return _PRIMITIVE_TEXT[name](value)
+        case EnumType() | TaxonomyType():
+            return str(value)
+        case LevelsType():
+            return type_.members[_whole(value)]
+        case EntityRefType(name):
+            return entity_text(name, str(value))
+        case SetType(element):
+            return "{" + ", ".join(sorted(text_of(element, v) for v in _elements(value))) + "}"
+        case RecordType(attributes):
+            given = [(a, part) for a in attributes if (part := _part(value, a.name)) is not ABSENT]
+            shown = (f"{a.name}: {'…' if a.private else text_of(a.type, v)}" for a, v in given)
+            return "{" + ", ".join(shown) + "}"
+        case _:
+            assert_never(type_)
+
+
+def to_python(type_: Type, value: object) -> object:
+    """Return what a Python program wants for a canonical value.
+
+    `Decimal`, aware `datetime` in UTC, `timedelta`, an address or network of `ipaddress`, the name
+    of a level, `frozenset` (`list` where its elements are dicts), `dict` for a record, and
+    `{"type", "id"}` for a reference. What a computed moment or span has beyond the range of
+    `datetime` or `timedelta` is cut off.
+    """
+    match type_:
+        case Primitive(name):
+            return _PRIMITIVE_PYTHON[name](value)
+        case EnumType() | TaxonomyType():
+            return value
+        case LevelsType():
+            return type_.members[_whole(value)]
+        case EntityRefType(name):
+            return {"type": name, "id": value}
+        case SetType(element):
+            parts = [to_python(element, v) for v in sorted(_elements(value), key=_order(element))]
+            return parts if _unhashable(element) else frozenset(parts)
+        case RecordType(attributes):
+            return {
+                a.name: to_python(a.type, part)
+                for a in attributes
+                if (part := _part(value, a.name)) is not ABSENT
+            }
+        case _:
+            assert_never(type_)
 
 
 def to_json(type_: Type, value: object) -> object:
-    """Return *value* as it stands in JSON: the inverse of reading it."""
-    match type_, value:
-        case Primitive("bool" | "int" | "string"), _:
+    """Return a canonical value as JSON has it, sets as sorted arrays."""
+    match type_:
+        case Primitive("bool" | "int"):
             return value
-        case EntityRefType(name), _:
+        case SetType(element):
+            return [to_json(element, v) for v in sorted(_elements(value), key=_order(element))]
+        case RecordType(attributes):
+            return {
+                a.name: to_json(a.type, part)
+                for a in attributes
+                if (part := _part(value, a.name)) is not ABSENT
+            }
+        case EntityRefType(name):
             return {"type": name, "id": value}
-        case SetType(element), frozenset():
-            return [to_json(element, item) for item in in_order(element, value)]
-        case RecordType(attributes), _:
-            parts = ((a, getattr(value, slot(a.name))) for a in attributes)
-            return {a.name: to_json(a.type, v) for a, v in parts if v is not ABSENT}
         case _:
             return text_of(type_, value)
 
 
-def to_python(type_: Type, value: object) -> object:
-    """Return *value* as a Python programmer expects it.
+def _order(element: Type) -> Callable[[object], str]:
+    return lambda value: text_of(element, value)
 
-    A `Decimal`, an aware `datetime`, a `timedelta`, an `ipaddress` network or address, a frozenset
-    (a tuple of dicts for records), a dict; an entity as `{"type", "id"}`; names as `str`.
-    """
-    match type_, value:
-        case Primitive("decimal"), int():
-            return Decimal(value) / SCALE
-        case Primitive("datetime"), int():
-            return to_datetime(value) or text_of(type_, value)
-        case Primitive("duration"), int():
-            try:
-                return timedelta(microseconds=value)
-            except OverflowError:
-                return text_of(type_, value)
-        case Primitive("ip"), Ip():
-            network = _network(value)
-            return network.network_address if value.first == value.last else network
-        case LevelsType(members=members), int():
-            return members[value]
-        case EntityRefType(name), _:
-            return {"type": name, "id": value}
-        case SetType(EntityRefType() | RecordType() | SetType() as element), frozenset():
-            return tuple(to_python(element, item) for item in in_order(element, value))
-        case SetType(element), frozenset():
-            return frozenset(to_python(element, item) for item in value)
-        case RecordType(attributes), _:
-            parts = ((a, getattr(value, slot(a.name))) for a in attributes)
-            return {a.name: to_python(a.type, v) for a, v in parts if v is not ABSENT}
+
+def _unhashable(type_: Type) -> bool:
+    match type_:
+        case SetType(element):
+            return _unhashable(element)
         case _:
-            return value
+            return isinstance(type_, RecordType | EntityRefType)
 
 
-def in_order(type_: Type, values: Iterable[object]) -> list[object]:
-    """Return the elements of a set in the order of their texts."""
-    return sorted(values, key=lambda value: text_of(type_, value))
+def _part(record: object, name: str) -> object:
+    return getattr(record, slot(name))
+
+
+def _elements(value: object) -> frozenset[object]:
+    assert isinstance(value, frozenset)
+    return value
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _date_text(value: int) -> str:
+    return moment_text(value).removesuffix("T00:00:00Z")
+
+
+_PRIMITIVE_TEXT: Final[Mapping[str, Callable[..., str]]] = {
+    "bool": lambda value: "true" if value else "false",
+    "int": str,
+    "decimal": _decimal_text,
+    "string": str,
+    "datetime": _date_text,
+    "duration": _duration_text,
+    "ip": str,
+}
+
+_PRIMITIVE_PYTHON: Final[Mapping[str, Callable[..., object]]] = {
+    "bool": bool,
+    "int": int,
+    "decimal": _to_decimal,
+    "string": str,
+    "datetime": to_datetime,
+    "duration": _to_timedelta,
+    "ip": Ip.to_python,
+}

@@ -1,0 +1,95 @@
+"""Read requests and write answers in the JSON of AuthZEN 1.0.
+
+A document is taken apart here and judged by `request.py`, so that all its problems are found
+together; what is wrong with a part as JSON travels inside it as a `Refused`. Top-level names that
+mean nothing do no harm, and are listed so that a misspelt one is seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import frozen
+
+from policyengine.model.decision import Decision, answer
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.json_text import parse_json, refuse
+from policyengine.model.limits import Limits
+from policyengine.model.reading import Refused, Repeated
+from policyengine.model.values import ABSENT
+from policyengine.model.wording import shown
+
+_NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
+
+
+@frozen
+class Envelope:
+    """The parts of a request as they were sent, for `request.validate` to judge.
+
+    Of *subject*, *action* and *resource* a missing one is `ABSENT`; the others are None then.
+    *ignored*: top-level names that mean nothing.
+    """
+
+    subject: object
+    action: object
+    resource: object
+    context: object
+    fields: object
+    now: object
+    entities: object
+    ignored: tuple[str, ...]
+
+
+def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False) -> Envelope:
+    """Take a request apart; raises `InvalidRequest` if it is no JSON object within the limits.
+
+    A `now` is refused unless *accept_now*: it could revive what has run out.
+    """
+    document = parse_json(data, limits, limits.document_size)
+    if not isinstance(document, dict):
+        refuse("PE505", "expected an object with `subject`, `action` and `resource`")
+    parts = {name: _part(document, name) for name in _NAMES}
+    if not accept_now and parts["now"] is not None:
+        parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
+    ignored = [shown(name) for name in document if name not in _NAMES]
+    return Envelope(**parts, ignored=tuple(ignored[: limits.problems]))
+
+
+def _part(document: dict[str, object], name: str) -> object:
+    if isinstance(document, Repeated) and name in document.names:
+        return Refused("PE518", "this name stands twice in one object")
+    if name not in document:
+        return ABSENT if name in _NAMES[:3] else None
+    if document[name] is None:
+        return Refused("PE505", "there is no null: leave it out if there is none")
+    if name == "now" and not isinstance(document[name], str):
+        return Refused("PE505", "expected a string such as `2026-09-01T10:00:00Z`")
+    return document[name]
+
+
+def answer_document(decision: Decision, ignored: Iterable[str] = ()) -> bytes:
+    """Return the answer to a request that was decided."""
+    return _written(decision.to_json(ignored))
+
+
+def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str] = ()) -> bytes:
+    """Return the answer to a request that does not fit: a deny that names every problem."""
+    errors = [{"code": p.code, "path": p.path, "message": p.message} for p in refusal.problems]
+    reason = f"the request does not fit: {'; '.join(map(str, refusal.problems))}"
+    return _written(
+        answer(
+            allowed=False,
+            cause="invalid_request",
+            reason=reason,
+            exposed=[],
+            errors=errors,
+            policy=policy,
+            ignored=ignored,
+        )
+    )
+
+
+def _written(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()

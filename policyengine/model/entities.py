@@ -1,0 +1,49 @@
+"""Build entities once, for many requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from policyengine.model.entity_classes import Entity, Key, Line, entity_class
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.gathering import Known
+from policyengine.model.limits import Limits
+from policyengine.model.reading import Reader
+from policyengine.model.types import Schema
+from policyengine.model.wording import Problems
+
+__all__ = ["Entity", "Key", "Line", "build_entity", "entity_class"]
+
+
+def build_entity(
+    schema: Schema,
+    limits: Limits,
+    type_: str,
+    id_: str,
+    properties: Mapping[str, object],
+    parents: Iterable[object] | None = None,
+) -> Entity:
+    """Build an entity; raises `InvalidRequest` with every problem.
+
+    References may be given as entities: the new one then carries them, so that a request that it
+    is part of knows them. *parents*: entities or references; None where they are not told.
+    """
+    reader = Reader(schema, limits, Problems(limits.problems))
+    raw: dict[str, object] = {"type": type_, "id": id_, "properties": properties}
+    if parents is not None:
+        raw["parents"] = parents
+    entity = reader.entity(raw, None)
+    known = Known(reader.problems, reader.flawed)
+    for told, path in ((entity, None), *reader.carried):
+        if told is not None:
+            known.add(told, path)
+    known.close_lines(lambda _: None, limits.ancestors)
+    if reader.problems.items or entity is None:
+        raise InvalidRequest(reader.problems.items)
+    built = known.entities.pop(entity.key_)
+    carried = tuple(known.entities.values())
+    if carried:
+        built = attrs.evolve(built, carried_=carried)  # type: ignore[misc]
+    return built

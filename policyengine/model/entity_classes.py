@@ -1,0 +1,128 @@
+"""Say what an entity is, and make a class for each entity type.
+
+An entity is a type, an id, attributes in canonical form and, where they are known, its parents and
+its line: itself and all its ancestors. Like records, the classes are slotted and immutable, and
+made once for each entity type, whatever schema it comes from.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import attrs
+
+from policyengine.model.types import EntityType
+from policyengine.model.values import ABSENT, entity_text, slot, text_of, to_python
+from policyengine.model.wording import nearest
+
+Key: TypeAlias = tuple[str, str]
+"""(type, id): what an entity is known by."""
+
+Line: TypeAlias = frozenset[Key]
+"""The keys of an entity and of all its ancestors."""
+
+
+class Entity:
+    """An entity of some `EntityType`; the canonical value of attribute `a` is `v_a`.
+
+    For Python programs `entity.a` and `entity["a"]` are the value as `model.values.to_python` gives
+    it; the second form serves attributes that are called `type` or `line` as well. Entities are
+    equal if type, id, attributes and parents are. What requests are validated by ends in `_`:
+    the key, the parents (None if they were not told), the entities carried along because they were
+    given where references stand, and whether no attribute is lacking.
+    """
+
+    __slots__ = ()
+    entity_type: ClassVar[EntityType]
+
+    if TYPE_CHECKING:
+        type: str
+        id: str
+        line: Line | None
+        key_: Key
+        parents_: Line | None
+        carried_: tuple[Entity, ...]
+        complete_: bool
+
+        def __init__(self, *values: object) -> None: ...
+
+    def __getattr__(self, name: str) -> object:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(self._lacks(name), name=name, obj=self) from None
+
+    def __getitem__(self, name: str) -> object:
+        attribute = self.entity_type.by_name.get(name)
+        if attribute is not None:
+            value = getattr(self, slot(name))
+            if value is not ABSENT:
+                return to_python(attribute.type, value)
+        elif name == "id":
+            return self.id
+        raise KeyError(name)
+
+    def _lacks(self, name: str) -> str:
+        names = self.entity_type.by_name
+        if name in names:
+            return f"`{self.type}` was given without `{name}`"
+        near = nearest(name, names)
+        help = f"; did you mean `{near}`?" if near else ""
+        return f"`{self.type}` has no attribute `{name}`{help}"
+
+    def __hash__(self) -> int:
+        return hash(self.key_)
+
+    def __repr__(self) -> str:
+        parts = []
+        for attribute in self.entity_type.attributes:
+            value = getattr(self, slot(attribute.name))
+            if value is not ABSENT:
+                shown = "…" if attribute.private else text_of(attribute.type, value)
+                parts.append(f"{attribute.name}: {shown}")
+        braces = " { " + ", ".join(parts) + " }" if parts else ""
+        return f"<{entity_text(self.type, self.id)}{braces}>"
+
+
+def has_properties(entity: Entity) -> bool:
+    """Whether any attribute was given."""
+    return any(getattr(entity, slot(name)) is not ABSENT for name in entity.entity_type.by_name)
+
+
+_classes: dict[EntityType, type[Entity]] = {}
+_making = Lock()
+
+
+def entity_class(type_: EntityType) -> type[Entity]:
+    """Return the class of entities of *type_*, always the same one.
+
+    It takes the type's name, the id, the line, the key, the parents, the entities carried along,
+    whether nothing is lacking, then the canonical values in the order of the attributes.
+    """
+    made = _classes.get(type_)
+    if made is None:
+        with _making:  # two threads that meet here must get one class: entities are known by it
+            made = _classes.get(type_)
+            if made is None:
+                made = _classes[type_] = _make(type_)
+    return made
+
+
+def _make(type_: EntityType) -> type[Entity]:
+    fields: dict[str, Any] = {
+        "type": attrs.field(),
+        "id": attrs.field(),
+        "line": attrs.field(eq=False),
+        "key_": attrs.field(eq=False),
+        "parents_": attrs.field(),
+        "carried_": attrs.field(eq=False),
+        "complete_": attrs.field(eq=False),
+    }
+    fields |= {slot(a.name): attrs.field() for a in type_.attributes}
+    made: type[Entity] = attrs.make_class(
+        type_.name, fields, bases=(Entity,), frozen=True, slots=True, eq=True, repr=False
+    )
+    made.entity_type = type_
+    made.__hash__ = Entity.__hash__  # type: ignore[method-assign]
+    return made

@@ -1,0 +1,52 @@
+"""Name what can go wrong for an integrator: a small family of exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+
+@frozen
+class Problem:
+    """One thing of a request, an entity or a store that does not fit the schema.
+
+    *code* is stable (`PE505`); *path* says where (`subject.properties.tier`, empty for the whole);
+    *message* says what is wrong and, where it is known, what would be right. Neither path nor
+    message shows a private value.
+    """
+
+    code: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message} [{self.code}]".removeprefix(": ")
+
+
+class PolicyError(Exception):
+    """What all exceptions of this package are."""
+
+
+class InvalidPolicy(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A policy set has errors, so it was not loaded; *diagnostics* has them as data."""
+
+    def __init__(self, diagnostics: object, text: str) -> None:
+        super().__init__(text)
+        self.diagnostics = diagnostics
+
+
+class InvalidRequest(PolicyError):  # noqa: N818
+    """A request, an entity or a store does not fit the schema; *problems* says all of it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnhandledObligation(PolicyError):  # noqa: N818
+    """Obligations that rules may owe have no handler, though the integrator asked for all."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        super().__init__("nothing is registered for: " + ", ".join(self.names))

@@ -1,0 +1,178 @@
+"""Find what a request lacks of what rules read: attributes, entities, ancestors.
+
+The needs of a rule are followed through the values: attributes of an entity or a record, elements
+of a set, the entity that a reference refers to. Each entity is looked at once for each part of the
+needs, so the work is bounded by the size of what was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, Protocol, TypeAlias, assert_never
+
+from attrs import define, field, frozen
+
+from policyengine.model.entity_classes import Entity, Key
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.reading import INVALID
+from policyengine.model.records import Record, record_class
+from policyengine.model.types import (
+    Attribute,
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import ABSENT, Ip, slot
+from policyengine.model.wording import Path, inside
+
+Lack: TypeAlias = Literal["attribute", "entity", "line", "value"]
+
+
+@frozen
+class Gap:
+    """Something that is read and not given: an attribute, an entity, its line, or a fitting value.
+
+    *path* is where it would be, of an entity the reference to it; *key* is that of the entity;
+    *needs* what is read of it.
+    """
+
+    lack: Lack
+    path: Path
+    key: Key | None = None
+    needs: Needs = NOTHING
+
+
+class Roots(Protocol):
+    """What the needs of a rule start from: a request, or one that is being put together."""
+
+    @property
+    def subject(self) -> Entity: ...
+    @property
+    def resource(self) -> Entity: ...
+    @property
+    def context(self) -> Record: ...
+
+
+SUBJECT: Final[Path] = inside(None, "subject")
+RESOURCE: Final[Path] = inside(None, "resource")
+CONTEXT: Final[Path] = inside(None, "context")
+
+
+@define
+class Search:
+    """Follows needs through values and collects the gaps.
+
+    *find* gives an entity by its key, or None; *place* where an entity was given, if not at the
+    reference; *suspicious*: whether values are distrusted, as after a failure.
+    """
+
+    find: Callable[[Key], Entity | None]
+    place: Callable[[Key, Path], Path]
+    suspicious: bool = False
+    gaps: list[Gap] = field(factory=list)
+    seen: set[tuple[Key, int]] = field(factory=set)
+
+    def request(self, roots: Roots, needs: RequestNeeds) -> list[Gap]:
+        """Return the gaps of a whole request."""
+        self.entity(roots.subject, needs.subject, SUBJECT)
+        self.entity(roots.resource, needs.resource, RESOURCE)
+        self.record(roots.context, needs.context, CONTEXT)
+        return self.gaps
+
+    def entity(self, entity: object, needs: Needs, path: Path) -> None:
+        """Look at what is read of an entity."""
+        if not isinstance(entity, Entity):
+            self.gaps.append(Gap("value", path))
+            return
+        mark = (entity.key_, id(needs))
+        if not needs or mark in self.seen:
+            return
+        self.seen.add(mark)
+        if needs.line and entity.line is None:
+            self.gaps.append(Gap("line", path, entity.key_, needs))
+        self._attributes(entity, entity.entity_type, needs, inside(path, "properties"))
+
+    def record(self, record: object, needs: Needs, path: Path) -> None:
+        """Look at what is read of a record."""
+        if not isinstance(record, Record):
+            self.gaps.append(Gap("value", path))
+            return
+        self._attributes(record, record.record_type, needs, path)
+
+    def _attributes(
+        self, owner: object, type_: EntityType | RecordType, needs: Needs, path: Path
+    ) -> None:
+        for name, part in needs.attributes.items():
+            attribute = type_.by_name.get(name)
+            if attribute is not None:
+                self._attribute(attribute, getattr(owner, slot(name), INVALID), part, path)
+            else:
+                self.gaps.append(Gap("attribute", inside(path, name)))
+
+    def _attribute(self, attribute: Attribute, value: object, needs: Needs, path: Path) -> None:
+        place = inside(path, attribute.name, private=attribute.private)
+        if value is not ABSENT:
+            self.value(attribute.type, value, needs, place)
+        elif not attribute.optional:
+            self.gaps.append(Gap("attribute", place))
+
+    def value(self, type_: Type, value: object, needs: Needs, path: Path) -> None:
+        """Look at what is read of a value."""
+        if self.suspicious and not fits(type_, value):
+            self.gaps.append(Gap("value", path))
+        elif not needs or value is INVALID:
+            return
+        elif isinstance(type_, EntityRefType):
+            self._reference(type_, str(value), needs, path)
+        elif isinstance(type_, SetType) and isinstance(value, frozenset):
+            self._elements(type_.element, value, needs.elements or NOTHING, path)
+        elif isinstance(value, Record):
+            self.record(value, needs, path)
+
+    def _elements(self, type_: Type, values: Iterable[object], needs: Needs, path: Path) -> None:
+        for value in values:
+            # References tell their places apart by what they are to; other elements have no name.
+            key = (type_.name, str(value)) if isinstance(type_, EntityRefType) else None
+            self.value(type_, value, needs, inside(path, key) if key else path)
+
+    def _reference(self, type_: EntityRefType, id_: str, needs: Needs, path: Path) -> None:
+        key = (type_.name, id_)
+        entity = self.find(key)
+        if entity is None:
+            self.gaps.append(Gap("entity", path, key, needs))
+        else:
+            self.entity(entity, needs, self.place(key, path))
+
+
+def fits(type_: Type, value: object) -> bool:
+    """Whether *value* is a canonical value of the type."""
+    match type_:
+        case Primitive(name):
+            return type(value) is _CLASSES[name]
+        case EnumType() | TaxonomyType():
+            return value in type_.members
+        case LevelsType(members=members):
+            return type(value) is int and 0 <= value < len(members)
+        case EntityRefType():
+            return isinstance(value, str)
+        case SetType(element):
+            return isinstance(value, frozenset) and all(fits(element, v) for v in value)
+        case RecordType(attributes):
+            return isinstance(value, record_class(type_)) and all(
+                (part := getattr(value, slot(a.name))) is ABSENT or fits(a.type, part)
+                for a in attributes
+            )
+        case _:
+            assert_never(type_)
+
+
+_CLASSES: Final[dict[str, type]] = {
+    "bool": bool, "int": int, "decimal": int, "string": str, "datetime": int, "duration": int,
+    "ip": Ip,
+}  # fmt: skip

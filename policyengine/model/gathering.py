@@ -1,0 +1,168 @@
+"""Gather what is known of each entity from all the places that tell of it.
+
+What is known of one entity may come from two places, its properties from here and its parents from
+there. `Known` puts them together and reports where two places contradict one another; `close` then
+finds everybody's ancestors, depth first, each entity once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+from attrs import define, field
+
+from policyengine.model.entity_classes import Entity, Key, Line, has_properties
+from policyengine.model.values import slot
+from policyengine.model.wording import Path, Problems, inside, path_text
+
+# ---- two accounts of one entity ---------------------------------------------------------
+
+
+def difference(one: Entity, other: Entity) -> str | None:
+    """Return what two accounts of one entity contradict one another in, None if they do not.
+
+    Properties are compared if both give some, parents if both give them.
+    """
+    if one is other:
+        return None
+    if has_properties(one) and has_properties(other):
+        for name in one.entity_type.by_name:
+            if getattr(one, slot(name)) != getattr(other, slot(name)):
+                return name
+    known = one.parents_ is not None and other.parents_ is not None
+    return "parents" if known and one.parents_ != other.parents_ else None
+
+
+def merge(one: Entity, other: Entity) -> Entity:
+    """Return what two accounts of one entity say together; they do not contradict one another."""
+    properties = one if has_properties(one) or not has_properties(other) else other
+    parents = one if one.parents_ is not None else other
+    line = one.line if one.line is not None else other.line
+    if properties.parents_ == parents.parents_ and properties.line == line:
+        return properties
+    changes = {"parents_": parents.parents_, "line": line}
+    merged: Entity = attrs.evolve(properties, **changes)  # type: ignore[misc]
+    return merged
+
+
+def with_line(entity: Entity, line: Line) -> Entity:
+    """Return the entity with its ancestors known."""
+    changed: Entity = attrs.evolve(entity, line=line)  # type: ignore[misc]
+    return changed
+
+
+@define
+class Known:
+    """What is known of each entity, and where it was first told."""
+
+    problems: Problems
+    flawed: set[Key] = field(factory=set)
+    """Entities with problems of their own: comparing them would report the same mistake again."""
+    entities: dict[Key, Entity] = field(factory=dict)
+    places: dict[Key, Path] = field(factory=dict)
+    broken: bool = False
+    """Whether lines are unknown because of cycles or numbers, which is reported already."""
+
+    def add(self, entity: Entity, path: Path) -> None:
+        """Take in what is said of an entity at *path*."""
+        key = entity.key_
+        before = self.entities.get(key)
+        if before is None:
+            self.entities[key] = entity
+            self.places[key] = path
+        elif before is not entity and key not in self.flawed:
+            self._combine(before, entity, path, f"`{path_text(self.places[key])}`")
+
+    def add_stored(self, stored: Callable[[Key], Entity | None]) -> None:
+        """Take in what a store says of the entities that are known already."""
+        for key, before in list(self.entities.items()):
+            entity = stored(key)
+            if entity is not None and entity is not before and key not in self.flawed:
+                self._combine(before, entity, self.places[key], "the store")
+
+    def _combine(self, before: Entity, entity: Entity, path: Path, other: str) -> None:
+        differs = difference(before, entity)
+        if differs is None:
+            self.entities[before.key_] = merge(before, entity)
+        else:
+            message = f"this entity is given twice: its `{differs}` is another one in {other}"
+            self.problems.add("PE510", path, message)
+
+    def close_lines(self, outside: Callable[[Key], Line | None], most: int) -> None:
+        """Work out all ancestors where they can be known; report cycles and too many."""
+        open_ = {key: e.parents_ for key, e in self.entities.items() if e.line is None}
+
+        def line_of(key: Key) -> Line | None:
+            entity = self.entities.get(key)
+            return outside(key) if entity is None else entity.line
+
+        found = close(open_, line_of, most)
+        for key, line in found.lines.items():
+            if line is not None:
+                self.entities[key] = with_line(self.entities[key], line)
+        self.broken = bool(found.cyclic or found.too_many)
+        for key in found.cyclic:
+            message = "an entity cannot be an ancestor of itself"
+            self.problems.add("PE524", inside(self.places[key], "parents"), message)
+        for key in found.too_many:
+            message = f"an entity has at most {most} ancestors"
+            self.problems.add("PE514", inside(self.places[key], "parents"), message)
+
+
+# ---- ancestors --------------------------------------------------------------------------
+
+
+@define
+class Lines:
+    """What closing the parents gave: lines, None for those that cannot be known; what is wrong."""
+
+    lines: dict[Key, Line | None] = field(factory=dict)
+    cyclic: list[Key] = field(factory=list)
+    too_many: list[Key] = field(factory=list)
+
+
+def close(
+    parents: Mapping[Key, Line | None], outside: Callable[[Key], Line | None], most: int
+) -> Lines:
+    """Find all ancestors of each entity.
+
+    *parents*: the keys of the parents, None where they were not given. *outside* gives the line of
+    an entity that is not among them. *most*: ancestors that one entity may have.
+    """
+    found = Lines()
+    open_: set[Key] = set()  # entered; those without a line yet are on the way to the current one
+    for start in parents:
+        stack = [start]
+        while stack:
+            key = stack[-1]
+            above = parents[key]
+            if key in found.lines:
+                stack.pop()
+            elif above is None:
+                found.lines[key] = None
+            elif key in open_:
+                found.lines[key] = _line(key, above, found, outside, most)
+            else:
+                open_.add(key)
+                waiting = [p for p in above if p in parents and p not in found.lines]
+                if any(p in open_ for p in waiting):
+                    found.cyclic.append(key)
+                    found.lines[key] = None
+                else:
+                    stack += waiting
+    return found
+
+
+def _line(
+    key: Key, above: Line, found: Lines, outside: Callable[[Key], Line | None], most: int
+) -> Line | None:
+    lines = [found.lines[p] if p in found.lines else outside(p) for p in above]
+    known = [line for line in lines if line is not None]
+    if len(known) < len(lines):
+        return None
+    line = frozenset({key}).union(*known)
+    if len(line) - 1 > most:
+        found.too_many.append(key)
+        return None
+    return line

@@ -1,0 +1,98 @@
+"""Parse JSON strictly and within limits, whoever wrote it.
+
+Names that stand twice in an object, fractions, NaN and overlong integers become marks that the
+reader reports with their path when it comes to them. The depth is measured on the text of what
+parsed: strings are cut out, and then the innermost brackets removed as often as brackets may nest;
+if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Final, NoReturn
+
+from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.reading import Refused, Repeated
+
+
+def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
+    """Return the document; raises `InvalidRequest`. *size*: most bytes, None for any number."""
+    if size is not None and len(data) > size:
+        refuse("PE514", f"a document has at most {size} bytes")
+    try:
+        text, raw = (data, data.encode()) if isinstance(data, str) else (data.decode(), data)
+    except UnicodeError:
+        refuse("PE515", "the document is not text in UTF-8")
+    if size is not None and len(raw) > size:
+        refuse("PE514", f"a document has at most {size} bytes")
+    too_deep = f"a document has at most {limits.document_depth} levels of arrays and objects"
+    try:
+        document: object = _DECODER.decode(text)
+    except json.JSONDecodeError as problem:
+        where = f"line {problem.lineno}, column {problem.colno}"
+        refuse("PE516", f"the document is not JSON: {problem.msg.lower()} ({where})")
+    except RecursionError:
+        refuse("PE517", too_deep)
+    if _deeper(raw, limits.document_depth):
+        refuse("PE517", too_deep)
+    return document
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    """Refuse the document as a whole."""
+    raise InvalidRequest((Problem(code, "", message),))
+
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _deeper(raw: bytes, depth: int) -> bool:
+    """Whether brackets nest deeper than *depth* in a text that is JSON."""
+    if raw.count(b"[") + raw.count(b"{") <= depth:
+        return False
+    brackets = _STRING.sub(b"", raw).translate(None, delete=_NO_BRACKETS)
+    for _ in range(depth):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)
+
+
+# ---- what is no value here --------------------------------------------------------------
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    repeated = Repeated(made)
+    times = Counter(name for name, _ in pairs)
+    repeated.names = tuple(name for name, count in times.items() if count > 1)
+    return repeated
+
+
+def _int(digits: str) -> int | Refused:
+    if len(digits) > DIGITS + 1:  # a sign may stand before them; what is left the reader judges
+        return Refused("PE512", f"an int has at most {DIGITS} digits")
+    return int(digits)
+
+
+_FRACTION: Final = Refused(
+    "PE519", 'numbers are whole here, without fraction or exponent; a decimal is a string ("1.50")'
+)
+
+
+def _constant(name: str) -> Refused:
+    return Refused("PE519", f"`{name}` is no number")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_int,
+    parse_float=lambda _: _FRACTION,
+    parse_constant=_constant,
+)

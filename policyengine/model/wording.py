@@ -1,0 +1,165 @@
+"""Word the problems of a request, safely: what a stranger sent is cut short and made printable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
+from typing import Final, TypeAlias, assert_never
+
+from attrs import define, field
+
+from policyengine.model.errors import Problem
+from policyengine.model.limits import DIGITS
+from policyengine.model.types import (
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+
+MOST_SHOWN: Final = 60
+"""Most characters of a foreign text that a message repeats."""
+
+MOST_LISTED: Final = 8
+"""Most names that a message lists in full."""
+
+Path: TypeAlias = "tuple[Path, str | int | tuple[str, str], bool] | None"
+"""Where in a request something is: what it is in, a step (a name, an index, or an entity's key),
+and whether it is private. Linked, since a path is made for everything that is read and wanted only
+for what is wrong.
+"""
+
+
+def inside(path: Path, step: str | int | tuple[str, str], *, private: bool = False) -> Path:
+    """Return where a part is; parts of what is private are."""
+    return path, step, private or is_private(path)
+
+
+def is_private(path: Path) -> bool:
+    """Whether what is at *path* must not be shown."""
+    return path is not None and path[2]
+
+
+def path_text(path: Path) -> str:
+    """Return `resource.properties.participants[User "u1"].properties.tier`."""
+    steps = []
+    while path is not None:
+        path, step, private = path
+        match step:
+            case str():
+                steps.append(f".{shown(step)}")
+            case int():
+                steps.append(f"[{step}]")
+            case type_, id_:
+                steps.append(f"[{type_}]" if private else f'[{type_} "{shown(id_)}"]')
+    return "".join(reversed(steps)).removeprefix(".")
+
+
+@define
+class Problems:
+    """Collects problems, at most *most*: a hostile request must not buy a long answer."""
+
+    most: int
+    items: list[Problem] = field(factory=list)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more will be kept; saves making messages."""
+        return len(self.items) >= self.most
+
+    def add(self, code: str, path: Path, message: str) -> None:
+        """Keep a problem, if there is room."""
+        if not self.full:
+            self.items.append(Problem(code, path_text(path), message))
+
+
+def shown(text: str) -> str:
+    """Return *text* cut short, with everything escaped that does not print."""
+    cut = text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
+def entity_name(key: tuple[str, str]) -> str:
+    """Return `App "a1"` in backticks, an id that is too long cut short."""
+    type_, id_ = key
+    return f'`{type_} "{shown(id_)}"`'
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the one of *names* that looks most like *word*, or None if none is near."""
+    if len(word) > MOST_SHOWN:
+        return None
+    by_folded = {name.casefold(): name for name in sorted(names, reverse=True)}
+    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
+    return by_folded[found[0]] if found else None
+
+
+def hint(word: str, names: Collection[str]) -> str:
+    """Return what to append to `there is no such name`: the likely one, or all if they are few."""
+    near = nearest(word, names)
+    if near is not None:
+        return f"; did you mean `{near}`?"
+    return f"; it is one of {listed(names)}" if 0 < len(names) <= MOST_LISTED else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the names in backticks with commas between them."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def described(type_: Type) -> str:
+    """Return what a value of the type is called in a sentence."""
+    match type_:
+        case Primitive(name):
+            return _DESCRIBED[name]
+        case EnumType(name) | LevelsType(name) | TaxonomyType(name):
+            few = len(type_.members) <= MOST_LISTED
+            return f"a name of `{name}`" + (f" ({listed(type_.members)})" if few else "")
+        case EntityRefType(name):
+            return f'a reference {{"type": "{name}", "id": …}}'
+        case SetType(element):
+            return f"a set of `{element}`"
+        case RecordType(attributes):
+            return "a record of " + (listed(a.name for a in attributes) or "nothing")
+        case _:
+            assert_never(type_)
+
+
+_DESCRIBED: Final[Mapping[str, str]] = {
+    "bool": "a bool",
+    "int": "an int",
+    "decimal": 'a decimal (a string like "1.50")',
+    "string": "a string",
+    "datetime": 'a datetime (a string like "2026-09-01T10:00:00Z")',
+    "duration": 'a duration (a string like "1d12h")',
+    "ip": 'an ip (a string like "10.0.0.0/8")',
+}
+
+
+def got(raw: object, *, private: bool) -> str:
+    """Return what was handed in, in a few words; of something private only its sort."""
+    match raw:
+        case None:
+            return "null"
+        case bool():
+            return "a bool" if private else f"`{str(raw).lower()}`"
+        case str():
+            return "a string" if private else f"the string `{shown(raw)}`"
+        case int():
+            small = abs(raw) < 10**DIGITS
+            return "an int" if private or not small else f"the int `{int(raw)}`"
+        case float():
+            return "a float"
+        case Mapping():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+        case AbstractSet():
+            return "a set"
+        case _:
+            return f"something of the Python type `{shown(type(raw).__name__)}`"
