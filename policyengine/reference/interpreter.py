@@ -309,7 +309,7 @@ def failures(case: Case) -> tuple[RuleError, ...]:
     """Return the rules that failed, and what they read amiss."""
     request, target = case.env.request, case.env.target
     return tuple(
-        RuleError(v.rule.id, misfits(request, v.rule.needs[target], case.checked.schema), FAILED)
+        RuleError(v.rule.id, misfits(request, v.rule.needs[target]), FAILED)
         for v in case.verdicts
         if v.failed
     )
