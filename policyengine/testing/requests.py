@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from attrs import define, field, frozen
 
@@ -23,32 +23,42 @@ from policyengine.semantics.checked import Binding, Typing, Value
 from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
 
+Key: TypeAlias = tuple[str, str]
+"""The type and the id of an entity."""
+
 
 class Written(str):
     """The id of an entity, with what a test wrote of it.
 
     *properties* are canonical values by name, None where no braces were written. *parents* are the
-    (type, id) that stand after `under`.
+    (type, id) that stand after `under`. *before*: what it was changed from (`acme { tier: pro }`).
     """
 
-    __slots__ = ("parents", "properties", "type")
+    __slots__ = ("before", "parents", "properties", "type")
 
     type: str
     properties: Mapping[str, object] | None
-    parents: tuple[tuple[str, str], ...]
+    parents: tuple[Key, ...]
+    before: Written | None
 
     @classmethod
     def of(
         cls,
-        type_: str,
-        id_: str,
-        properties: Mapping[str, object] | None,
-        parents: tuple[tuple[str, str], ...],
+        key: Key,
+        properties: Mapping[str, object] | None = None,
+        parents: tuple[Key, ...] = (),
+        before: Written | None = None,
     ) -> Written:
         """Make one."""
-        written = cls(id_)
-        written.type, written.properties, written.parents = type_, properties, parents
+        written = cls(key[1])
+        written.type, written.properties = key[0], properties
+        written.parents, written.before = parents, before
         return written
+
+    @property
+    def key(self) -> Key:
+        """Its type and id."""
+        return self.type, str(self)
 
 
 @define
@@ -63,7 +73,7 @@ class Writer:
     typing: Typing
     now: int
     names: dict[str, object] = field(factory=dict)
-    known: dict[tuple[str, str], Written] = field(factory=dict)
+    known: dict[Key, Written] = field(factory=dict)
 
     def value(self, expr: nodes.Expr) -> Any:
         """Return the canonical value of *expr*; entities that are written out are `Written`.
@@ -79,8 +89,7 @@ class Writer:
             match node:
                 case nodes.EntityRef(type_, id_, attributes, parents):
                     found = Written.of(
-                        type_.name,
-                        id_,
+                        (type_.name, id_),
                         None if attributes is None else _record(attributes, typing, env),
                         tuple((parent.type.name, parent.id) for parent in parents or ()),
                     )
@@ -90,32 +99,38 @@ class Writer:
                         evaluate(object_, typing, env),
                         _record(changes, typing, env),
                     )
-            self.known[found.type, str(found)] = found
+            self.known[found.key] = found
             known[id(node)] = Value(typing.type_of(node), found)
         return evaluate(expr, typing, env)
 
     def request(self, expect: nodes.Expect) -> dict[str, Any]:
-        """Return the request of *expect*, as keyword arguments of `model.request.validate`."""
-        action = self.schema.actions[expect.action.name]
-        context = _fields(expect.context) if expect.context else ()
-        brought = _Brought(self.schema, self.known)
-        return {
-            "subject": self._party(expect.subject, brought),
-            "action": action.name,
-            "resource": self._party(expect.resource, brought),
-            "context": {
-                f.name.name: brought.wire(
-                    action.context.by_name[f.name.name].type, self.value(f.value)
-                )
-                for f in context
-            },
-            "now": moment_text(self.now),
-            "fields": None if expect.asking is None else [name.name for name in expect.asking],
-            "entities": brought.entities,
-        }
+        """Return the request of *expect*, as keyword arguments of `model.request.validate`.
 
-    def _party(self, expr: nodes.Expr, brought: _Brought) -> dict[str, Any]:
-        return brought.reference(self._type_name(expr), self.value(expr))
+        Where an entity stands in it as it was written and changed as well, it is changed all over.
+        """
+        action = self.schema.actions[expect.action.name]
+        types = action.context.by_name
+        parties = [(self._type_name(e), self.value(e)) for e in (expect.subject, expect.resource)]
+        context = [
+            (f.name.name, types[f.name.name].type, self.value(f.value))
+            for f in (_fields(expect.context) if expect.context else ())
+        ]
+
+        def put_together(brought: _Brought) -> dict[str, Any]:
+            subject, resource = (brought.reference(type_, value) for type_, value in parties)
+            return {
+                "subject": subject,
+                "action": action.name,
+                "resource": resource,
+                "context": {name: brought.wire(type_, value) for name, type_, value in context},
+                "now": moment_text(self.now),
+                "fields": None if expect.asking is None else [n.name for n in expect.asking],
+                "entities": brought.entities,
+            }
+
+        first = _Brought(self.schema, self.known)
+        put_together(first)
+        return put_together(_Brought(self.schema, self.known, _newer(first.met)))
 
     def _type_name(self, expr: nodes.Expr) -> str:
         type_ = self.typing.type_of(expr)
@@ -154,10 +169,20 @@ def _record(
 def _changed(type_: str, entity: str, changes: Mapping[str, object]) -> Written:
     """Return *entity* with some properties changed; one that was only named has no others."""
     if isinstance(entity, Written):
-        return Written.of(
-            type_, str(entity), {**(entity.properties or {}), **changes}, entity.parents
-        )
-    return Written.of(type_, entity, changes, ())
+        properties = {**(entity.properties or {}), **changes}
+        return Written.of(entity.key, properties, entity.parents, entity)
+    return Written.of((type_, entity), changes)
+
+
+def _newer(met: list[Written]) -> dict[int, Written]:
+    """Return, for each of *met* that was changed into another of them, that other, by identity."""
+    newer = {}
+    for one in met:
+        before = one.before
+        while before is not None:
+            newer[id(before)] = one
+            before = before.before
+    return newer
 
 
 @frozen
@@ -168,9 +193,9 @@ class _Contents:
     """
 
     schema: Schema
-    known: Mapping[tuple[str, str], Written]
+    known: Mapping[Key, Written]
 
-    def __getitem__(self, key: tuple[str, str]) -> SimpleNamespace:
+    def __getitem__(self, key: Key) -> SimpleNamespace:
         type_, id_ = key
         written = id_ if isinstance(id_, Written) else self.known[type_, id_]
         given = written.properties or {}
@@ -180,18 +205,24 @@ class _Contents:
 
 @define
 class _Brought:
-    """Turns values into what a service would send, and collects the entities that come along."""
+    """Turns values into what a service would send, and collects the entities that come along.
+
+    *newer*: what takes the place of an entity that was written, by identity.
+    """
 
     schema: Schema
-    known: Mapping[tuple[str, str], Written]
+    known: Mapping[Key, Written]
+    newer: Mapping[int, Written] = field(factory=dict)
     entities: list[dict[str, Any]] = field(factory=list)
     met: list[Written] = field(factory=list)
 
     def reference(self, type_: str, id_: str) -> dict[str, Any]:
         """Return `{"type", "id"}`; what was written of the entity joins the others."""
-        if isinstance(id_, Written) and not any(id_ is met for met in self.met):
-            self.met.append(id_)
-            self._bring(id_)
+        if isinstance(id_, Written):
+            written = self.newer.get(id(id_), id_)
+            if not any(written is met for met in self.met):
+                self.met.append(written)
+                self._bring(written)
         return {"type": type_, "id": str(id_)}
 
     def wire(self, type_: Type, value: Any) -> object:
@@ -219,4 +250,4 @@ class _Brought:
         entity["parents"] = [{"type": type_, "id": id_} for type_, id_ in written.parents]
         for key in written.parents:
             # A parent that is written out nowhere is one without parents.
-            self.reference(key[0], self.known.get(key) or Written.of(*key, None, ()))
+            self.reference(key[0], self.known.get(key) or Written.of(key))
