@@ -106,24 +106,36 @@ def _show(title: str, answer: Mapping[str, Any]) -> None:
 
 
 def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what an answer says, each with its label."""
     yield "cause", context["cause"]
-    yield "reason", context["reason"]
-    for problem in context.get("problems", ()):
-        yield "problem", _flat(problem)
-    for label in ("rules", "exposed", "obligations", "referrals", "advisories", "waivers",
-                  "errors", "valid_until", "ignored"):  # fmt: skip
-        value = context.get(label)
-        if value or (label == "exposed" and value is not None):
-            yield label.replace("_", " "), _flat(value) or "nothing"
+    if context["cause"] == "invalid_request":
+        for problem in context["errors"]:
+            path = f"{problem['path']}: " if problem["path"] else ""
+            yield "problem", f"{path}{problem['message']} [{problem['code']}]"
+    else:
+        yield "reason", context["reason"]
+        for label in ("rules", "exposed", "obligations", "referrals", "advisories", "waivers",
+                      "errors", "valid_until"):  # fmt: skip
+            if context[label] or (label == "exposed" and context[label] is not None):
+                yield label.replace("_", " "), _flat(context[label]) or "nothing"
+    if context["ignored"]:
+        yield "ignored", _flat(context["ignored"])
 
 
 def _flat(value: Any) -> str:
+    """Return a part of an answer in a line."""
     match value:
         case list():
             return ", ".join(map(_flat, value))
-        case {"name": str(name), **arguments} if arguments:
-            return f"{name}({_flat(arguments)})"
+        case {"name": name, "parameters": dict(parameters)}:
+            return f"{name}({_flat(parameters)})"
+        case {"rule": rule, "effect": effect, "outcome": outcome}:
+            return f"{effect} {rule}: {str(outcome).replace('_', ' ')}"
+        case {"rule": rule, "message": message}:
+            return f"{rule} {message}"
         case dict():
             return ", ".join(f"{key}: {_flat(part)}" for key, part in value.items())
+        case bool():
+            return "true" if value else "false"
         case _:
             return str(value)

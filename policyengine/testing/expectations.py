@@ -8,7 +8,6 @@ from typing import TypeAlias, assert_never
 from policyengine.diagnostics.source import Span
 from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.types import Schema
-from policyengine.model.values import text_of
 from policyengine.semantics.vocabulary import DEFAULT_GATE
 from policyengine.syntax import nodes
 from policyengine.testing.requests import Writer
@@ -48,8 +47,8 @@ def _clause(
             if expected != outcome.exposed:
                 return f"expected {_set(expected)} to be exposed, got {_set(outcome.exposed)}"
         case nodes.ExpectObligations(calls):
-            owed = {obligation_text(o) for o in outcome.obligations}
-            wanted = {obligation_text(_obligation(call, writer)) for call in calls}
+            owed = {str(obligation) for obligation in outcome.obligations}
+            wanted = {str(_obligation(call, writer)) for call in calls}
             if wanted != owed:
                 return f"expected {_listed(wanted)} to be owed, got {_listed(owed)}"
         case nodes.ExpectReferrals(text):
@@ -74,12 +73,6 @@ def _obligation(call: nodes.Call, writer: Writer) -> Obligation:
         call.name.name,
         tuple((p.name, p.type, v) for p, v in zip(parameters, values, strict=True)),
     )
-
-
-def obligation_text(obligation: Obligation) -> str:
-    """Return an obligation as it is written in policies: `delete_within(24h)`."""
-    arguments = (text_of(type_, value) for _, type_, value in obligation.arguments)
-    return f"{obligation.name}({', '.join(arguments)})"
 
 
 def _verdict(*, allow: bool) -> str:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from attrs import define
 
 from policyengine.diagnostics.source import Span
-from policyengine.model.decision import Outcome
+from policyengine.model.decision import Decision, Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, gives, validate
+from policyengine.model.request import Request, Validator, gives
 from policyengine.reference import interpreter
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
@@ -39,9 +39,8 @@ def run_tests(
 
     *now* (microseconds) is the time of expectations before the first `at`; the present by default.
     """
-    runner = _Runner(
-        checked, program, limits or Limits(), time.time_ns() // 1000 if now is None else now
-    )
+    validator = Validator(checked.schema, program.needs, limits or Limits())
+    runner = _Runner(checked, program, validator, time.time_ns() // 1000 if now is None else now)
     wanted = pattern.casefold()
     chosen = [test for test in checked.tests if wanted in test.title.casefold()]
     chosen.sort(key=lambda test: (test.node.span.file, test.node.span.start))
@@ -52,7 +51,7 @@ def run_tests(
 class _Runner:
     checked: CheckedSet
     program: Program
-    limits: Limits
+    validator: Validator
     now: int
 
     def run(self, test: CheckedTest) -> Result:
@@ -79,7 +78,7 @@ class _Runner:
 
     def _expect(self, expect: nodes.Expect, writer: Writer) -> Iterator[Problem]:
         try:
-            request = self._request(expect, writer)
+            request = self.validator.validate(**writer.request(expect))
         except InvalidRequest as refusal:
             notes = tuple(("problem", str(problem)) for problem in refusal.problems)
             message = "the request does not fit the policy set"
@@ -98,17 +97,16 @@ class _Runner:
         except Exception as problem:  # noqa: BLE001
             yield _unreadable(expect.span, problem)
 
-    def _request(self, expect: nodes.Expect, writer: Writer) -> Request:
-        parts = writer.request(expect)
-        return validate(self.checked.schema, self.program.needs, self.limits, store=None, **parts)
-
     def _disagreement(
         self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
     ) -> Iterator[Problem]:
         decision = self.program.decide(request)
-        if (decision.outcome, decision.reason) != (outcome, reason):
+        if (_outcome(decision), decision.reason) != (outcome, reason):
             message = "PE901: the compiled program and the reference interpreter disagree"
-            notes = (("compiled", repr(decision)), ("reference", f"{outcome!r}, {reason!r}"))
+            notes = (
+                ("compiled", f"{_outcome(decision)}, {decision.reason!r}"),
+                ("reference", f"{outcome}, {reason!r}"),
+            )
             yield Problem("error", expect.span, message, notes)
 
     def _broken_promises(
@@ -129,6 +127,22 @@ class _Runner:
             if name not in lacking:
                 message = f"this is allowed, and the invariant `{name}` says never"
                 yield Problem("failed", expect.span, message, _notes(outcome, reason))
+
+
+def _outcome(decision: Decision) -> Outcome:
+    """Return everything of a decision but its wording."""
+    return Outcome(
+        decision.allowed,
+        decision.cause,
+        decision.rules,
+        tuple(decision.gates.items()),
+        decision.exposed,
+        decision.obligations,
+        decision.referrals,
+        decision.advisories,
+        decision.waivers,
+        decision.errors,
+    )
 
 
 def _unreadable(span: Span, problem: Exception) -> Problem:

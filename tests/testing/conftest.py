@@ -1,0 +1,96 @@
+"""Make policy sets and programs for the tests of the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve, frozen
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.decision import Decision, Outcome
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.request import Request
+from policyengine.pipeline import check_sources
+from policyengine.reference import interpreter
+from policyengine.semantics.checked import CheckedSet, TargetKey
+from policyengine.testing.results import Run
+from policyengine.testing.runner import run_tests
+
+WORDS = """\
+package docs
+levels Clearance = public < internal < secret
+entity Team
+entity User in Team { clearance: Clearance, boss?: User, suspended: bool }
+entity Doc { owner: User, clearance: Clearance, readers: set<User>, place?: {x: int, y?: int} }
+action read by User on Doc with { purpose?: string }
+action edit by User on Doc
+obligation erase(after: duration)
+field gate scope "what may be seen"
+gate scope {
+    permit own: any when resource.owner == subject because "it is their own" fields all
+    permit staff: read when subject within Team "staff" fields id
+        oblige erase(1d) otherwise "{subject} is not of the staff"
+    expose named: read when subject in resource.readers fields clearance
+    forbid suspended: any when subject.suspended because "{subject} is suspended" refer "people"
+}
+invariant no_secrets: never allow edit unless subject.clearance >= resource.clearance
+"""
+
+
+def checked_set(text: str) -> CheckedSet:
+    checked, diagnostics = check_sources({"docs.policy": Source("docs.policy", text)})
+    assert checked is not None, [d.message for d in diagnostics.items]
+    return checked
+
+
+@frozen
+class Told:
+    """An account of a decision that somebody made up."""
+
+    outcome_: Outcome
+    reason_: str
+
+    def outcome(self) -> Outcome:
+        return self.outcome_
+
+    def reason(self) -> str:
+        return self.reason_
+
+    def valid_until(self) -> int | None:
+        return None
+
+
+@frozen
+class Interpreted:
+    """Stands for a compiled program: decides as the reference does, or otherwise."""
+
+    checked: CheckedSet
+    lie: Callable[[Outcome], Outcome] = lambda outcome: outcome
+    reworded: str = ""
+
+    def needs(self, target: TargetKey) -> RequestNeeds:
+        return self.checked.needs(target)
+
+    def decide(self, request: Request) -> Decision:
+        outcome = self.lie(interpreter.decide(self.checked, request))
+        reason = self.reworded or interpreter.reason(self.checked, request)
+        return Decision(
+            outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest",
+            Told(outcome, reason),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def run() -> Callable[..., Run]:
+    def run(tests: str, words: str = WORDS, *, pattern: str = "", **program: object) -> Run:
+        checked = checked_set(words + tests)
+        made = Interpreted(checked, **program)
+        return run_tests(checked, made, pattern=pattern, now=0)
+
+    return run
+
+
+@pytest.fixture
+def denying() -> Callable[[Outcome], Outcome]:
+    return lambda outcome: evolve(outcome, allowed=not outcome.allowed)
