@@ -92,9 +92,9 @@ _FOREIGN_DECLARATIONS = {
     "exception": "waiver", "assert": "invariant", "never": "invariant", "expect": "test",
 }  # fmt: skip
 
-_CLAUSE_WORDS = tuple(spelling(t) for t in sorted(CLAUSES))
+_CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
 _EFFECT_WORDS = ("permit", "forbid", "expose")
-_DECLARATION_WORDS = (*(spelling(t) for t in sorted(DECLARATIONS)), *_EFFECT_WORDS)
+_DECLARATION_WORDS = (*sorted(map(spelling, DECLARATIONS)), *_EFFECT_WORDS)
 _TEST_WORDS = ("let", "at", "expect")
 
 
@@ -124,12 +124,17 @@ def unclosed_string(s: Situation) -> Diagnostic | None:
     )  # fmt: skip
 
 
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)([\w:.]*)")
+
+
 def bad_number(s: Situation) -> Diagnostic | None:
     """A word that begins with a digit and is no value; a date that is not written as one."""
-    date = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})\b", s.source.text[s.start : s.start + 10])
+    date = _DATE.match(s.source.text, s.start)
     if date and "DATETIME" in s.accepts and s.terminal != "DATETIME":
-        span = Span(s.source.name, s.start, s.start + date.end())
+        span = Span(s.source.name, s.start, date.end())
         help = f"write `{date[1]}-{int(date[2]):02}-{int(date[3]):02}`"
+        if date[4]:
+            help = "a moment is written `2026-09-01T10:00:00Z`"
         return error("PE120", span, f"`{date[0]}` is no date", help)
     if s.terminal == "STRING" and s.accepts == {"DATETIME"}:
         return error("PE119", s.span, "a date is written without quotes")
@@ -164,6 +169,8 @@ def foreign_sign(s: Situation) -> Diagnostic | None:
         return error("PE110", Span(s.source.name, begins, s.end), "`==` only compares", "write `=`")
     if s.text == "=" and s.wants_operator():
         return error("PE110", s.span, "`=` does not compare", "write `==`")
+    if s.text == "?" and s.wants_operator():
+        return error("PE110", s.span, "there is no `?` operator", "write `if a then b else c`")
     if s.text == "?" and s.last_word.isidentifier():
         help = "write it after the attribute's name: `name?: type`"
         return error("PE110", s.span, "`?` does not stand after a type", help)
@@ -356,7 +363,8 @@ def chained_comparison(s: Situation) -> Diagnostic | None:
     middle = span_of(s.source, s.stack[done + 1])
     if left and middle and right and "\n" not in s.source.text[left.start : s.end]:
         first = s.source.text[left.start : right.end]
-        help = f"write `{first} and {s.source.text[middle.start : right.end]} {s.text} …`"
+        after = "not in" if s.terminal == "_NOT" else s.text
+        help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} …`"
     return error("PE111", s.span, "comparisons do not chain", help)
 
 
@@ -458,7 +466,7 @@ _SHAPES = {
 def missing_sign(s: Situation) -> Diagnostic | None:
     """The only thing, or one of two, that could follow is not there."""
     accepts = s.accepts - _GOES_ON
-    if "PLUS" in s.accepts:  # behind an operand
+    if "PLUS" in s.accepts or s.accepts >= {"_ON", "STRING"}:  # behind an operand or an entity
         accepts -= {"_LPAREN", "_LBRACE", "_UNDER", "STRING"}
     wanted = [spelling(t) for t in accepts if spelling(t)]
     if set(wanted) == {"by", "on"}:

@@ -1,0 +1,124 @@
+"""Give each word of a document the comments and blank lines that its source has there.
+
+The words of a formatted file are those of its source in the same order, apart from commas, brackets
+and empty blocks that formatting adds or leaves out. So both are walked side by side, and each comment
+is given to the word before it if it stood beside that, else to the word after it (or to the end of
+the block that closes there). Nothing here knows about the tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import Factory, define
+
+from policyengine.syntax.layout import Comment, Slot, Word
+
+_STRING = r'"(?:[^"\\\r\n]|\\[^\r\n])*"'
+_BETWEEN = re.compile(r"[ \t\r\n\f]+|#[^\n]*")
+_STRING_OR_COMMENT = re.compile(_STRING + r"|#[^\n]*")
+_WRITTEN = re.compile(_STRING + r"|[A-Za-z_][A-Za-z0-9_]*")
+_LEFT_OUT = re.compile(r"[,(){}]|(?:with|having)(?![A-Za-z0-9_])")
+_LINE_ENDS = re.compile(r"[ \t\r\f]*(?:#[^\n]*)?\n")
+_ADDED = (",", "(", ")")
+
+
+class MisalignedError(Exception):
+    """The words of the document are not those of the source: a bug of the formatter."""
+
+
+def comments_of(text: str) -> list[str]:
+    """List the comments of a text, without blanks at their ends."""
+    found = (match[0] for match in _STRING_OR_COMMENT.finditer(text))
+    return [comment.rstrip() for comment in found if comment.startswith("#")]
+
+
+@define
+class _Reader:
+    """A place in the source, and the comments on the way to it that no word has been given yet."""
+
+    text: str
+    at: int = 0
+    pending: list[Comment] = Factory(list)
+    last: Word | None = None
+    """The word that a comment on the same line stands beside."""
+    newlines: int = 0
+    """Line ends since the last word, comment or sign."""
+
+    def skip(self) -> None:
+        """Go to the next thing that is neither blank nor comment."""
+        while found := _BETWEEN.match(self.text, self.at):
+            self.at = found.end()
+            if not found[0].startswith("#"):
+                self.newlines += found[0].count("\n")
+                continue
+            comment = found[0].rstrip()
+            if self.newlines == 0 and self.last and not self.last.beside and not self.pending:
+                self.last.beside = comment
+            else:
+                self.pending.append(Comment(comment, self.newlines > 1))
+            self.newlines = 0
+
+    def take(self, word: Word) -> bool:
+        """Go beyond *word*; False if it is one that the source does not have."""
+        while True:
+            self.skip()
+            end = self._end_of(word)
+            if end is not None:
+                word.blank_before = self.newlines > 1
+                self.at, self.newlines = end, 0
+                return True
+            if word.text in _ADDED:
+                return False
+            self._leave_out(word.text)
+
+    def finish(self) -> None:
+        """Go to the end of the source, where no more words are."""
+        self.skip()
+        while self.at < len(self.text):
+            self._leave_out("the end")
+            self.skip()
+
+    def _leave_out(self, wanted: str) -> None:
+        found = _LEFT_OUT.match(self.text, self.at)
+        if not found:
+            there = self.text[self.at : self.at + 20]
+            raise MisalignedError(f"{wanted!r} is not at {self.at}, where {there!r} is")
+        self.at, self.newlines = found.end(), 0
+
+    def _end_of(self, word: Word) -> int | None:
+        if word.written:
+            found = _WRITTEN.match(self.text, self.at)
+            if found:
+                word.text = found[0]
+            return found.end() if found else None
+        if not self.text.startswith(word.text, self.at):
+            return None
+        end = self.at + len(word.text)
+        cut = word.text[-1].isalnum() and re.match(r"[A-Za-z0-9_]", self.text[end : end + 1])
+        return None if cut else end
+
+
+def give_comments(leaves: Sequence[Word | Slot], text: str) -> None:
+    """Fill in what the source has around each word, and the comments of each slot."""
+    reader = _Reader(text)
+    slot: Slot | None = None
+    for leaf in leaves:
+        if isinstance(leaf, Slot):
+            slot = leaf
+            continue
+        if not reader.take(leaf):
+            continue
+        if slot is not None and leaf.text == "}":
+            slot.comments, reader.pending = reader.pending, []
+        elif leaf.text != ",":
+            leaf.leading, reader.pending = reader.pending, []
+        slot = None
+        if leaf.text != ",":
+            reader.last = leaf
+        if leaf.text == "{":
+            leaf.broken_after = _LINE_ENDS.match(text, reader.at) is not None
+    reader.finish()
+    if slot is not None:
+        slot.comments = reader.pending

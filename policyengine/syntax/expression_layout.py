@@ -1,0 +1,252 @@
+"""Turn expressions into documents: precedence decides about parentheses, length about lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import assert_never
+
+from policyengine.syntax import nodes
+from policyengine.syntax.grammar import reserved_words
+from policyengine.syntax.layout import (
+    NOTHING,
+    SOFT,
+    Align,
+    Doc,
+    Either,
+    Fill,
+    Group,
+    Line,
+    Nest,
+    Slot,
+    Word,
+    mark_broken,
+    render,
+)  # fmt: skip
+
+# How strongly an expression holds together, weakest first; see the grammar.
+_WHOLE, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _UNARY, _PRIMARY = range(9)
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u0600-\u06ff\u115f\u1160\u17b4\u17b5\u180e"
+                      r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u034f]")  # fmt: skip
+
+
+def expression(node: nodes.Expr) -> Doc:
+    """Return the document of an expression that stands on its own."""
+    match node:
+        case nodes.Literal(kind, _, written):
+            if kind == "ip":
+                word, _, address = written.partition(" ")
+                return (Word(word), " ", Word(address, written=True))
+            return Word(written, written=kind == "string")
+        case nodes.Name(name):
+            return Word(name)
+        case nodes.Attr(object_, name):
+            return (_operand(object_, _PRIMARY), Word("."), Word(name.name))
+        case nodes.SetDisplay() | nodes.RecordDisplay():
+            return braces(node)
+        case nodes.EntityRef():
+            return entity(node)
+        case nodes.Update(object_, changes):
+            return (_operand(object_, _PRIMARY), " ", braces(changes, padded=True))
+        case nodes.Not(operand):
+            return (Word("not"), " ", _operand(operand, _NOT))
+        case nodes.Negate(operand):
+            return (Word("-"), _operand(operand, _UNARY))
+        case nodes.And(operands):
+            return _junction("and", [_operand(o, _NOT) for o in operands])
+        case nodes.Or(operands):
+            return _junction("or", [_operand(o, _AND) for o in operands])
+        case nodes.If():
+            return _choice(node)
+        case nodes.Compare(op, left, right):
+            words = tuple((Word(part), " ") for part in op.split())
+            return _infix(_operand(left, _SUM), words, right, _operand(right, _SUM))
+        case nodes.Has(object_, name):
+            return (_operand(object_, _SUM), " ", Word("has"), " ", Word(name.name))
+        case nodes.Like(object_, pattern):
+            quoted = Word(_quoted(pattern, escape_backslash=False), written=True)
+            return (_operand(object_, _SUM), " ", Word("like"), " ", quoted)
+        case nodes.Arithmetic(op, left, right):
+            level = _PRODUCT if op == "*" else _SUM
+            sign = (Word(op), " ")
+            return _infix(_operand(left, level), sign, right, _operand(right, level + 1))
+        case nodes.Call(name, arguments):
+            return (_qualified(name), _arguments(arguments))
+        case nodes.Quantified(kind, variable, over, body):
+            head = (
+                Word(kind),
+                " ",
+                Word(variable.name),
+                " ",
+                Word("in"),
+                " ",
+                _operand(over, _SUM),
+            )
+            return Group((head, Word(":"), Nest((SOFT, expression(body)))))
+        case _:
+            assert_never(node)
+
+
+def _level(node: nodes.Expr) -> int:
+    match node:
+        case nodes.If() | nodes.Quantified():
+            return _WHOLE
+        case nodes.Or():
+            return _OR
+        case nodes.And():
+            return _AND
+        case nodes.Not():
+            return _NOT
+        case nodes.Compare() | nodes.Has() | nodes.Like():
+            return _COMPARISON
+        case nodes.Arithmetic(op):
+            return _PRODUCT if op == "*" else _SUM
+        case nodes.Negate():
+            return _UNARY
+        case _:
+            return _PRIMARY
+
+
+def _operand(node: nodes.Expr, level: int) -> Doc:
+    """Return an operand, in parentheses if it holds together less than *level*."""
+    if _level(node) >= level:
+        return expression(node)
+    return (Word("("), Align(expression(node)), Word(")"))
+
+
+def _qualified(name: nodes.Ident) -> Doc:
+    own = Word(name.name)
+    return (Word(name.package), Word("."), own) if name.package else own
+
+
+def _junction(op: str, operands: Sequence[Doc]) -> Doc:
+    first, *rest = operands
+    return Group((first, *((SOFT, Word(op), " ", operand) for operand in rest)))
+
+
+def _infix(left: Doc, op: Doc, right: nodes.Expr, operand: Doc) -> Doc:
+    if isinstance(right, nodes.SetDisplay | nodes.RecordDisplay):
+        return (left, " ", op, operand)  # which breaks inside its braces
+    return Group((left, Nest((SOFT, op, operand))))
+
+
+def _choice(node: nodes.If) -> Doc:
+    """Lay out `if`, with all `else if` that follow at the same column."""
+    rows: list[Doc] = []
+    word: Doc = Word("if")
+    while True:
+        rows.append((word, " ", Align(expression(node.condition))))
+        rows.append((Word("then"), " ", Align(expression(node.yes))))
+        if not isinstance(node.no, nodes.If):
+            break
+        word, node = (Word("else"), " ", Word("if")), node.no
+    rows.append((Word("else"), " ", Align(expression(node.no))))
+    return Group(Align((rows[0], *((SOFT, row) for row in rows[1:]))))
+
+
+def _arguments(arguments: Sequence[nodes.Expr]) -> Doc:
+    if not arguments:
+        return (Word("("), Word(")"))
+    items = Fill(comma_separated([expression(argument) for argument in arguments]))
+    return Group((Word("("), Nest((NOTHING, items)), NOTHING, Word(")")))
+
+
+def condition(word: str, node: nodes.Expr) -> Doc:
+    """Return `when` or `unless` with its condition; broken, operands stand below one another."""
+    if not isinstance(node, nodes.And | nodes.Or):
+        return (Word(word), " ", expression(node))
+    op, level = ("and", _NOT) if isinstance(node, nodes.And) else ("or", _AND)
+    operands = [Align(_operand(operand, level)) for operand in node.operands]
+    return (Word(word), " ", Align(_junction(op, operands), -len(op) - 1))
+
+
+def value_after_sign(start: Doc, node: nodes.Expr) -> Doc:
+    """Return `start value`; the value begins a line of its own if it must and has no braces."""
+    match node:
+        case nodes.SetDisplay() | nodes.RecordDisplay() | nodes.EntityRef() | nodes.Update():
+            return (start, " ", expression(node))
+        case _:
+            return Group((start, Nest((SOFT, expression(node)))))
+
+
+# ---- braces -----------------------------------------------------------------------------
+
+
+def comma_separated(items: Sequence[Doc]) -> list[Doc]:
+    """Put a comma behind each item but the last."""
+    return [*((item, Word(",")) for item in items[:-1]), *items[-1:]]
+
+
+def block(items: Sequence[Doc], end: Doc = (), *, padded: bool = True) -> Doc:
+    """Return `{ items }`, each item on a line of its own if they do not fit on one."""
+    opener, edge = Word("{"), Line(" " if padded and items else "")
+    rows: list[Doc] = []
+    for i, item in enumerate(items):
+        rows += [Line(blank=True), item] if i else [item]
+    inside = Nest((edge, *rows, end, Slot())) if items else Nest(Slot())
+    return Group((opener, inside, edge, Word("}")), opener=opener if items else None)
+
+
+def braces(node: nodes.SetDisplay | nodes.RecordDisplay, *, padded: bool = False) -> Doc:
+    """Return a set or a record; a set of simple things fills its lines."""
+    trailing = Either(broken=Word(","))
+    match node:
+        case nodes.SetDisplay(items):
+            docs = comma_separated([expression(item) for item in items])
+            if docs and all(isinstance(i, nodes.Literal | nodes.Name | nodes.Attr) for i in items):
+                docs = [Fill(docs)]
+            return block(docs, trailing if docs else (), padded=padded)
+        case nodes.RecordDisplay(fields):
+            docs = [(Word(f.name.name), Word(":"), " ", expression(f.value)) for f in fields]
+            return block(comma_separated(docs), trailing, padded=padded)
+        case _:
+            assert_never(node)
+
+
+def entity(node: nodes.EntityRef) -> Doc:
+    """Return `App "a1" under Project "p" { tier: pro }`."""
+    parts: list[Doc] = [_qualified(node.type), " ", text(node.id)]
+    if node.parents is not None:
+        parents = [entity(parent) for parent in node.parents]
+        under = parents[0] if len(parents) == 1 else block(comma_separated(parents), padded=False)
+        parts += [" ", Word("under"), " ", under]
+    if node.attributes is not None:
+        parts += [" ", braces(node.attributes, padded=True)]
+    return tuple(parts)
+
+
+# ---- strings ----------------------------------------------------------------------------
+
+
+def member(ident: nodes.Ident) -> Doc:
+    """Return an enumerator, in quotes if it is no name."""
+    plain = _PLAIN_NAME.fullmatch(ident.name) and ident.name not in reserved_words()
+    return Word(ident.name if plain else _quoted(ident.name), written=True)
+
+
+def text(value: str | nodes.Template) -> Doc:
+    """Return a string in quotes; expressions in it stand on one line."""
+    if isinstance(value, str):
+        return Word(_quoted(value), written=True)
+    parts = (
+        _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}") if isinstance(part, str)
+        else "{" + _on_one_line(part) + "}"
+        for part in value.parts
+    )  # fmt: skip
+    return Word(f'"{"".join(parts)}"', written=True)
+
+
+def _on_one_line(node: nodes.Expr) -> str:
+    doc = expression(node)
+    mark_broken(doc)
+    return " ".join(render(doc).split())
+
+
+def _quoted(value: str, *, escape_backslash: bool = True) -> str:
+    if escape_backslash:
+        value = value.replace("\\", "\\\\")
+    value = value.replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    escaped = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+    return f'"{escaped}"'

@@ -1,0 +1,394 @@
+"""Lay out a policy file the way people would choose by hand.
+
+The tree is turned into a document (`layout.py`), one function for each sort of node; the document's
+words then take comments, blank lines and the written forms of strings from the source
+(`comments.py`); printing decides where lines end. Parentheses follow from the tree alone. The order
+of things is the author's everywhere.
+
+`format_source` parses its own result and gives it only if the tree is the same as before and no
+comment was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Source, Span
+from policyengine.model.limits import Limits
+from policyengine.syntax import nodes
+from policyengine.syntax.comments import MisalignedError, comments_of, give_comments
+from policyengine.syntax.expression_layout import (
+    block,
+    braces,
+    comma_separated,
+    condition,
+    entity,
+    expression,
+    member,
+    text,
+    value_after_sign,
+)  # fmt: skip
+from policyengine.syntax.grammar import reserved_words
+from policyengine.syntax.layout import (
+    AIRY,
+    SOFT,
+    SPACED,
+    Doc,
+    Either,
+    Fill,
+    Group,
+    Line,
+    Nest,
+    Slot,
+    Word,
+    leaves,
+    mark_broken,
+    render,
+)  # fmt: skip
+from policyengine.syntax.parser import parse
+
+_DEFAULT = Limits()
+_TEXT_CLAUSES = (nodes.Because, nodes.Otherwise, nodes.Refer, nodes.Cites)
+
+
+def format_source(source: Source, limits: Limits = _DEFAULT) -> str | tuple[Diagnostic, ...]:
+    """Return the text of a file in canonical layout, or why there is none.
+
+    That is what is wrong with the file; or, if formatting would have changed the tree or lost a
+    comment, that this is a bug of ours.
+    """
+    file, problems = parse(source, limits)
+    if file is None:
+        return problems
+    try:
+        formatted = format_file(file, source)
+    except MisalignedError as problem:
+        return (_refused(source, str(problem)),)
+    again, _ = parse(Source(source.name, formatted), limits)
+    if again != file:
+        return (_refused(source, "the tree would change"),)
+    if comments_of(formatted) != comments_of(source.text):
+        return (_refused(source, "a comment would change"),)
+    return formatted
+
+
+def _refused(source: Source, reason: str) -> Diagnostic:
+    message = f"the formatter failed on this file, which stays as it is: {reason}"
+    return error("PE901", Span(source.name, 0, 0), message, "this is a bug of policyengine")
+
+
+def format_file(file: nodes.PolicyFile, source: Source | None = None) -> str:
+    """Return the text of *file* in canonical layout.
+
+    *source* is what it was parsed from: it gives comments, blank lines and the written forms of
+    strings. Without it there are none of the first two, and strings are written in their plainest form.
+    """
+    doc = _file(file)
+    if source is not None:
+        give_comments(list(leaves(doc)), source.text)
+    mark_broken(doc)
+    return render(doc)
+
+
+def _file(file: nodes.PolicyFile) -> Doc:
+    head: list[Doc] = [(Word("package"), " ", _name(file.package))]
+    for imported in file.imports:
+        head += [SPACED, (Word("import"), " ", _name(imported.package))]
+    body: list[Doc] = [AIRY] if file.declarations else []
+    for i, declaration in enumerate(file.declarations):
+        body += [SPACED, _declaration(declaration)] if i else [_declaration(declaration)]
+    return (*head, *body, SPACED, Slot())
+
+
+def _declaration(node: nodes.Declaration) -> Doc:
+    match node:
+        case nodes.LevelsDecl(name, members):
+            return _choices("levels", name, "<", members)
+        case nodes.EnumDecl(name, members):
+            return _choices("enum", name, "|", members)
+        case nodes.TaxonomyDecl(name, terms):
+            return (Word("taxonomy"), " ", _name(name), " ", _terms(terms))
+        case nodes.EntityDecl(name, parents, attributes):
+            head = _names(parents, "in") if parents else []
+            start: Doc = (Word("entity"), " ", _name(name))
+            body: Doc = (" ", _attributes(attributes)) if attributes else ()
+            return Group((Nest(Fill([start, *head])), body))
+        case nodes.GroupDecl() | nodes.ActionDecl():
+            return _action(node)
+        case nodes.ObligationDecl(name, parameters):
+            return (Word("obligation"), " ", _name(name), _parameters(parameters))
+        case nodes.GateDecl(name, question, is_field):
+            kind: Doc = (Word("field"), " ", Word("gate")) if is_field else Word("gate")
+            return (kind, " ", _name(name), " ", text(question))
+        case nodes.ConstDecl(name, type_, value):
+            start = (Word("const"), " ", _name(name), Word(":"), " ", _type(type_), " ", Word("="))
+            return value_after_sign(start, value)
+        case nodes.DefineDecl(name, parameters, value):
+            start = (Word("define"), " ", _name(name), _parameters(parameters), " ", Word("="))
+            return value_after_sign(start, value)
+        case nodes.GateBlock(gate, rules):
+            return (Word("gate"), " ", _name(gate), " ", _long_block([_rule(r) for r in rules]))
+        case nodes.Rule():
+            return _rule(node)
+        case nodes.WaiverDecl():
+            return _waiver(node)
+        case nodes.InvariantDecl(name, target, clauses):
+            promise = (Word("never"), " ", Word("allow"), " ", _target(target))
+            body = Group((promise, Nest(tuple((SOFT, _clause(c)) for c in clauses))))
+            return Group((Word("invariant"), " ", _name(name), Word(":"), Nest((SOFT, body))))
+        case nodes.TestDecl(title, items):
+            return (
+                Word("test"),
+                " ",
+                text(title),
+                " ",
+                _long_block([_test_item(i) for i in items]),
+            )
+        case _:
+            assert_never(node)
+
+
+# ---- names, types, attributes -----------------------------------------------------------
+
+
+def _name(ident: nodes.Ident) -> Doc:
+    if ident.package is None:
+        return Word(ident.name)
+    return (Word(ident.package), Word("."), Word(ident.name))
+
+
+def _names(idents: Sequence[nodes.Ident], word: str = "") -> list[Doc]:
+    """Return the items of a `Fill`: `word a,`, `b,`, `c`."""
+    items = comma_separated([_name(ident) for ident in idents])
+    return [(Word(word), " ", items[0]), *items[1:]] if word else items
+
+
+def _choices(word: str, name: nodes.Ident, sign: str, members: Sequence[nodes.Ident]) -> Doc:
+    start: Doc = (Word(word), " ", _name(name), " ", Word("="), " ", member(members[0]))
+    return Nest(Fill([start, *((Word(sign), " ", member(m)) for m in members[1:])]))
+
+
+def _type(node: nodes.TypeExpr) -> Doc:
+    match node:
+        case nodes.NamedType(name):
+            return _name(name)
+        case nodes.SetOf(element):
+            return (Word("set"), Word("<"), _type(element), Word(">"))
+        case nodes.RecordOf(attributes):
+            return _attributes(attributes, padded=False)
+        case _:
+            assert_never(node)
+
+
+def _attributes(attributes: Sequence[nodes.AttributeDecl], *, padded: bool = True) -> Doc:
+    items: list[Doc] = []
+    for i, attribute in enumerate(attributes):
+        after = attributes[i + 1] if i + 1 < len(attributes) else None
+        comma: Doc = Either(flat=Word(",")) if after else ()
+        if after and after.name.name in reserved_words():  # which would go on the type before
+            comma = Word(",")
+        items.append((_attribute(attribute), comma))
+    return block(items, padded=padded)
+
+
+def _attribute(node: nodes.AttributeDecl) -> Doc:
+    return (
+        _name(node.name), Word("?") if node.optional else (), Word(":"), " ",
+        (Word("private"), " ") if node.private else (), _type(node.type),
+    )  # fmt: skip
+
+
+def _parameters(parameters: Sequence[nodes.Parameter]) -> Doc:
+    items = [(_name(p.name), Word(":"), " ", _type(p.type)) for p in parameters]
+    return Group((Word("("), Nest((Line(""), Fill(comma_separated(items)))), Line(""), Word(")"))) \
+        if items else (Word("("), Word(")"))  # fmt: skip
+
+
+def _terms(terms: Sequence[nodes.Term]) -> Doc:
+    items: list[Doc] = [
+        (_name(term.name), (" ", _terms(term.below)) if term.below else ()) for term in terms
+    ]
+    return block(items)
+
+
+# ---- actions, rules ---------------------------------------------------------------------
+
+
+def _start(part: Sequence[nodes.Node]) -> int:
+    return part[0].span.start
+
+
+def _action(node: nodes.ActionDecl | nodes.GroupDecl) -> Doc:
+    """Lay out the head as a `Fill`, `with` and `having` on lines of their own if it is long."""
+    parts: list[tuple[int, list[Doc], bool]] = []
+    for word, idents in (("in", node.groups), ("by", node.subjects), ("on", node.resources)):
+        if idents:
+            parts.append((_start(idents), _names(idents, word), False))
+    if node.context:
+        doc: Doc = (Word("with"), " ", _attributes(node.context))
+        parts.append((_start(node.context), [doc], True))
+    if node.constants:
+        match node:
+            case nodes.GroupDecl(constants=types):
+                constants = _attributes(types)
+            case nodes.ActionDecl(constants=values):
+                constants = braces(nodes.RecordDisplay(values), padded=True)
+        parts.append((_start(node.constants), [(Word("having"), " ", constants)], True))
+    if isinstance(node, nodes.ActionDecl):
+        names = _names(node.names, "action")
+    else:
+        names = [(Word("group"), " ", _name(node.name))]
+    return _with_parts(names, parts)
+
+
+def _with_parts(head: list[Doc], parts: list[tuple[int, list[Doc], bool]]) -> Doc:
+    """Lay out parts in written order: those of the head filled, the others on their own lines."""
+    rows: list[tuple[bool, list[Doc]]] = [(False, head)]
+    for _, items, is_own in sorted(parts, key=lambda part: part[0]):
+        if is_own or rows[-1][0]:
+            rows.append((is_own, list(items)))
+        else:
+            rows[-1][1].extend(items)
+    first, *rest = (Fill(items) for _, items in rows)
+    return Group(Nest((first, *((SOFT, row) for row in rest))))
+
+
+def _long_block(items: Sequence[Doc]) -> Doc:
+    """Lay out a block that has each item on a line of its own."""
+    made = block(items)
+    assert isinstance(made, Group)
+    made.broken = bool(items)
+    return made
+
+
+def _target(target: nodes.Target) -> Doc:
+    parts = [
+        (_start(idents), _names(idents, word))
+        for word, idents in (("by", target.subjects), ("on", target.resources)) if idents
+    ]  # fmt: skip
+    items = _names(target.actions) if target.actions else [Word("any")]
+    for _, names in sorted(parts, key=lambda part: part[0]):
+        items += names
+    return Nest(Fill(items), 8)
+
+
+def _rule(rule: nodes.Rule) -> Doc:
+    """Lay out a rule on one line if it is short and has no text; else each clause on its own."""
+    head: Doc = (
+        (Word("advisory"), " ") if rule.advisory else (),
+        Word(rule.effect), " ", _name(rule.name), Word(":"), " ", _target(rule.target),
+    )  # fmt: skip
+    clauses = tuple((SOFT, _clause(clause)) for clause in rule.clauses)
+    has_text = any(isinstance(clause, _TEXT_CLAUSES) for clause in rule.clauses)
+    return Group((head, Nest(clauses)), broken=has_text)
+
+
+def _clause(node: nodes.Clause | nodes.WaiverClause) -> Doc:
+    match node:
+        case nodes.When(expr):
+            return condition("when", expr)
+        case nodes.Unless(expr):
+            return condition("unless", expr)
+        case nodes.Because(template):
+            return (Word("because"), " ", text(template))
+        case nodes.Otherwise(template):
+            return (Word("otherwise"), " ", text(template))
+        case nodes.Refer(template):
+            return (Word("refer"), " ", text(template))
+        case nodes.Cites(words):
+            return (Word("cites"), " ", text(words))
+        case nodes.Fields(names):
+            return Nest(
+                Fill(_names(names, "fields") if names else [(Word("fields"), " ", Word("all"))])
+            )
+        case nodes.Oblige(calls):
+            return _calls(calls)
+        case nodes.From(moment):
+            return (Word("from"), " ", Word(moment.text))
+        case nodes.Until(moment):
+            return (Word("until"), " ", Word(moment.text))
+        case nodes.Waivable():
+            return Word("waivable")
+        case nodes.Ticket(words):
+            return (Word("ticket"), " ", text(words))
+        case nodes.ApprovedBy(words):
+            return (Word("approved_by"), " ", text(words))
+        case _:
+            assert_never(node)
+
+
+def _calls(calls: Sequence[nodes.Call]) -> Doc:
+    items = comma_separated([expression(call) for call in calls])
+    return Nest(Fill([(Word("oblige"), " ", items[0]), *items[1:]]))
+
+
+# ---- exceptions, examples ---------------------------------------------------------------
+
+
+def _rule_ref(gate: nodes.Ident | None, rule: nodes.Ident) -> Doc:
+    return (_name(gate), Word("."), _name(rule)) if gate else _name(rule)
+
+
+def _waiver(node: nodes.WaiverDecl) -> Doc:
+    head = (Word("waiver"), " ", _name(node.name), " ", Word("of"), " ")
+    subject = (Word("for"), " ", entity(node.subject))
+    clauses = ((SOFT, _clause(clause)) for clause in node.clauses)
+    return Group((head, _rule_ref(node.gate, node.rule), Nest((SOFT, subject, *clauses))))
+
+
+def _test_item(node: nodes.TestItem) -> Doc:
+    match node:
+        case nodes.Let(name, value):
+            return value_after_sign((Word("let"), " ", _name(name), " ", Word("=")), value)
+        case nodes.At(moment):
+            return (Word("at"), " ", Word(moment.text))
+        case nodes.Expect():
+            return _expect(node)
+        case _:
+            assert_never(node)
+
+
+def _expect(node: nodes.Expect) -> Doc:
+    head: list[Doc] = [
+        (Word("expect"), " ", Word("allow" if node.allow else "deny"), " ", _name(node.action)),
+        (Word("by"), " ", expression(node.subject)),
+        (Word("on"), " ", expression(node.resource)),
+    ]
+    parts: list[tuple[int, Doc]] = [
+        (clause.span.start, _expectation(clause)) for clause in node.clauses
+    ]
+    if node.context is not None:
+        context = (Word("with"), " ", braces(node.context, padded=True))
+        parts.append((node.context.span.start, context))
+    if node.asking is not None:
+        place = _start(node.asking) if node.asking else node.resource.span.end
+        parts.append((place, (Word("asking"), " ", _name_set(node.asking))))
+    rows = tuple((SOFT, part) for _, part in sorted(parts, key=lambda part: part[0]))
+    return Group((Nest(Fill(head), 8), Nest(rows)))
+
+
+def _name_set(names: Sequence[nodes.Ident]) -> Doc:
+    if not names:
+        return block([])
+    return block([Fill(comma_separated([_name(name) for name in names]))], padded=False)
+
+
+def _expectation(node: nodes.ExpectClause) -> Doc:
+    match node:
+        case nodes.ExpectRules(rules):
+            items = comma_separated([_rule_ref(rule.gate, rule.rule) for rule in rules])
+            return Nest(Fill([(Word("because"), " ", items[0]), *items[1:]]))
+        case nodes.ExpectFields(names):
+            return (Word("fields"), " ", _name_set(names))
+        case nodes.ExpectObligations(calls):
+            return _calls(calls)
+        case nodes.ExpectReferrals(words):
+            return (Word("refer"), " ", text(words))
+        case nodes.ExpectReason(words):
+            return (Word("reason"), " ", text(words))
+        case nodes.ExpectCause(cause):
+            return (Word("cause"), " ", _name(cause))
+        case _:
+            assert_never(node)
