@@ -1,0 +1,204 @@
+"""Every operator of the language, by example: one permit for each, and which of them are satisfied."""
+
+from __future__ import annotations
+
+import pytest
+
+from policyengine.reference.interpreter import decide
+from tests.strategies.loading import load
+
+VOCABULARY = """
+package p
+levels Tier = free < basic < pro < top
+enum Status = active | "on.hold"
+taxonomy Purpose { research { academic { health } market } ads support }
+entity Folder in Folder
+entity User in Folder {
+    age: int, tier: Tier, status: Status, purposes: set<Purpose>, purpose: Purpose, boss?: User
+    score: decimal, name: string, home: ip, joined: datetime, waits: duration, admin: bool
+    at: {lat: decimal, long?: decimal}, friends: set<User>, none: set<int>, lambda: int
+    notes: set<{a: int, b?: string}>
+}
+group every_one having { needs: set<string>, limit?: int }
+action read in every_one by User on User with { user: User, note?: string } having { needs: {"x"} }
+const few: set<int> = {1, 2, 3}
+define older(u: User, than: int) = u.age > than
+define since(d: duration) = now - d
+"""
+
+TRUE = r"""
+subject.age == 30
+subject.age != 31
+subject.age < 31
+subject.age <= 30
+subject.age > 29 and subject.age >= 30
+subject.tier >= basic and subject.tier < top
+Tier.free < subject.tier
+subject.tier == pro
+subject.status == "on.hold"
+subject.status != active
+not subject.status == active
+subject.admin
+not not subject.admin
+subject.admin or resource.admin
+resource.admin or subject.admin
+subject.admin == true and resource.admin == false
+if resource.admin then subject.age == 0 else subject.age == 30
+(if subject.admin then 1 else 2) == 1
+subject.age in {30, 40}
+subject.age not in few
+2 in few
+subject in {subject}
+{1, 2} overlaps few
+not ({} overlaps subject.purposes)
+{} subset subject.none
+{1, 3} subset few
+not ({1, 4} subset few)
+few subset {3, 2, 1, 0}
+{1, 1, 2, 3} == few
+subject.none == {}
+size(subject.none) == 0 and size(few) == 3
+subject.purpose within research
+health within health
+not (research within health)
+subject.purpose within {ads, academic}
+subject.purposes within research
+subject.purposes within {academic, market}
+not (subject.purposes within academic)
+not (resource.purposes within research)
+subject.purpose touches {research}
+research touches {health}
+not (market touches {health})
+subject.purposes touches {health}
+not (resource.purposes touches {research})
+subject within Folder "top"
+subject within Folder "f1"
+subject within subject
+not (resource within Folder "top")
+subject within {Folder "nowhere", Folder "top"}
+not (subject.friends within Folder "top")
+resource.friends within {resource, subject}
+subject.home within ip "10.0.0.0/8"
+subject.home within {ip "::/0", ip "10.1.2.3"}
+not (subject.home within ip "11.0.0.0/8")
+ip "10.0.0.0/8" within ip "0.0.0.0/0"
+not (ip "0.0.0.0/0" within ip "10.0.0.0/8")
+not (ip "10.0.0.1" within ip "::/0")
+ip "::ffff:10.1.2.3" == subject.home
+every f in subject.friends: f.age < 50
+(every n in subject.none: n > 5) and not (some n in subject.none: n < 5)
+some f in subject.friends: f == resource
+some note in subject.notes: note has b and note.b == "x"
+not (every note in subject.notes: note has b)
+some x in {1, 2}: (every y in few: y > x or y < 3)
+subject has boss and subject.boss.name == "Ann"
+not (resource has boss)
+not (context has note)
+subject.at has long and subject.at.long == 2.5
+subject.at == {lat: 1.5, long: 2.5}
+subject.at != {lat: 1.5}
+{a: 1, b: "x"} in subject.notes
+{a: 2} in subject.notes
+subject.name like "B*"
+subject.name like "*b"
+subject.name like "*"
+subject.name like "B*o*b"
+subject.name like "Bob"
+not (subject.name like "bob")
+not (subject.name like "Bo")
+not (subject.name like "Bob*b")
+not (subject.name like "")
+resource.name like "A*n"
+not (resource.name like "A*nn*n")
+context.user.name like "a\*b"
+not (subject.name like "a\*b")
+context.user.name like "*\**"
+"a\\b" like "a\\b"
+subject.age + 1 == 31
+subject.age - 1 == 29
+subject.age * 2 == 60
+-subject.age == 0 - 30
+2 * subject.score == 3.0
+subject.score * 2 == 3.0
+subject.score + 0.25 == 1.75
+subject.score - 2.0 < 0.0
+-subject.score == 0.0 - 1.5
+subject.score > 1.4999
+subject.joined + 1d == 2026-01-02
+subject.joined - 1us < subject.joined
+now - subject.joined == 364d
+2 * subject.waits == 48h
+subject.waits * 2 == 2d
+-subject.waits == 0s - 24h
+subject.waits - 1h == 23h
+now == 2026-12-31 and now > 2026-12-30T23:59:59.999999Z
+action.name == "read"
+action.needs == {"x"}
+not (action has limit)
+older(subject, 29) and not older(subject, 30)
+since(1d) == 2026-12-30
+subject.id == "u1" and resource.id != subject.id
+context.user == User "u3"
+context.user.age == 40
+subject.lambda == 1
+"""
+
+REQUEST = {
+    "subject": {
+        "type": "User",
+        "id": "u1",
+        "parents": [{"type": "Folder", "id": "f1"}],
+        "properties": {
+            "age": 30, "tier": "pro", "status": "on.hold", "purposes": ["health", "market"],
+            "purpose": "academic", "boss": {"type": "User", "id": "u4"}, "score": "1.5",
+            "name": "Bob", "home": "10.1.2.3", "joined": "2026-01-01", "waits": "24h",
+            "admin": True, "at": {"lat": "1.5", "long": "2.5"}, "none": [], "lambda": 1,
+            "friends": [{"type": "User", "id": "u2"}, {"type": "User", "id": "u3"}],
+            "notes": [{"a": 1, "b": "x"}, {"a": 2}],
+        },
+    },
+    "action": "read",
+    "resource": {
+        "type": "User",
+        "id": "u2",
+        "parents": [],
+        "properties": {
+            "age": 20, "tier": "free", "status": "active", "purposes": [], "purpose": "ads",
+            "score": "0", "name": "Ann", "home": "::1", "joined": "2026-01-01", "waits": "0s",
+            "admin": False, "at": {"lat": "0"}, "none": [], "lambda": 1, "notes": [],
+            "friends": [{"type": "User", "id": "u1"}],
+        },
+    },
+    "context": {"user": {"type": "User", "id": "u3"}},
+    "now": "2026-12-31",
+    "entities": [
+        {"type": "Folder", "id": "f1", "parents": [{"type": "Folder", "id": "top"}]},
+        {"type": "Folder", "id": "top", "parents": []},
+        {
+            "type": "User",
+            "id": "u3",
+            "parents": [],
+            "properties": {"age": 40, "name": "a*b"},
+        },
+        {"type": "User", "id": "u4", "properties": {"name": "Ann"}},
+    ],
+}  # fmt: skip
+
+
+CASES = TRUE.strip().splitlines()
+
+
+@pytest.fixture(scope="module")
+def satisfied():
+    rules = [f"permit yes{i}: any when {text}" for i, text in enumerate(CASES)]
+    rules += [f"permit no{i}: any unless {text}" for i, text in enumerate(CASES)]
+    loaded = load({"p": VOCABULARY + "\n".join(rules)})
+    outcome = decide(loaded.checked, loaded.request(**REQUEST))
+    assert outcome.errors == ()
+    return outcome.rules
+
+
+@pytest.mark.parametrize(("number", "text"), list(enumerate(CASES)))
+def test_holds(satisfied, number, text):
+    assert f"access.yes{number}" in satisfied
+    assert f"access.no{number}" not in satisfied
