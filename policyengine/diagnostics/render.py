@@ -1,0 +1,233 @@
+"""Show a diagnostic to a person: what is wrong, where, the line itself, and what to do.
+
+Plain text; whoever wants colour gives a *style*, a function that dresses a piece of text by the part
+that it plays. Source lines are shown cell by cell, as a terminal counts them: tabs are widened, wide
+characters take two cells, characters that nobody sees or that steer a terminal are replaced, and a
+long line is cut around the place.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Label, Severity
+from policyengine.diagnostics.source import Source, Span
+
+Part: TypeAlias = Literal[
+    "error", "warning", "message", "place", "gutter", "mark", "also", "help", "source"
+]
+"""What a piece of text is: *mark* underlines the problem, *also* other places."""
+
+Style: TypeAlias = Callable[[str, Part], str]
+
+WIDTH = 100
+"""Cells of a source line that are shown, and of a line with its help."""
+
+_TAB = 4
+_LEAD = 20
+"""Cells of a cut line that are shown before the place, at least."""
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def _plain(text: str, _: Part) -> str:
+    return text
+
+
+def render(
+    diagnostic: Diagnostic, sources: Mapping[str, Source], style: Style | None = None
+) -> str:
+    """Return the lines that show *diagnostic*, without a line end at their end.
+
+    A place in a file that is not among *sources* is named and not shown.
+    """
+    style = style or _plain
+    severity: Part = "error" if diagnostic.severity is Severity.ERROR else "warning"
+    head = style(f"{severity}[{diagnostic.code}]", severity)
+    rows = [f"{head}: {style(readable(diagnostic.message), 'message')}"]
+    help = readable(diagnostic.help)
+    primary, *also = diagnostic.labels
+    page = _Page(sources, style, _gutter_width(diagnostic, sources))
+    in_file = [label for label in also if label.span.file == primary.span.file]
+    rows += page.place(primary.span, "-->")
+    shown, help_shown = page.lines(primary, in_file, help)
+    rows += shown
+    if help and not help_shown:
+        rows.append(" " * page.gutter_width + " " + style(f"= help: {help}", "help"))
+    for label in also:
+        if label.span.file != primary.span.file:
+            rows += page.place(label.span, ":::")
+            rows += page.lines(None, [label], "")[0]
+    return "\n".join(row.rstrip() for row in rows)
+
+
+def render_all(diagnostics: Diagnostics, style: Style | None = None) -> str:
+    """Return all diagnostics, a blank line between them, and how many there are."""
+    blocks = [render(d, diagnostics.sources, style) for d in diagnostics.items]
+    return "\n\n".join([*blocks, summary(diagnostics)])
+
+
+def summary(diagnostics: Diagnostics) -> str:
+    """Return how many errors and warnings there are: `2 errors, 1 warning`."""
+    errors = len(diagnostics.errors)
+    warnings = len(diagnostics.items) - errors
+    counts = [_count(errors, "error")] if errors or not warnings else []
+    counts += [_count(warnings, "warning")] if warnings else []
+    counts += [f"{diagnostics.left_out} more not shown"] if diagnostics.left_out else []
+    return ", ".join(counts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def readable(text: str) -> str:
+    """Replace characters that nobody sees, that reorder text or that steer a terminal."""
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) in _UNSEEN and character not in _JOINERS:
+        return "\ufffd"
+    return character
+
+
+# ---- lines ------------------------------------------------------------------------------
+
+
+@frozen
+class _View:
+    """The part of a source line that is shown, as a terminal counts it."""
+
+    text: str
+    offset: int
+    """The offset of the line in its source."""
+    first: int
+    """The first code point of the line that is shown."""
+    columns: tuple[int, ...]
+    """The column at which each code point that is shown begins, and where the last one ends."""
+
+    @classmethod
+    def of(cls, source: Source, number: int, span: Span) -> _View:
+        """Show line *number*, cut around *span* if it is long."""
+        pieces, ends, column = [], [0], 0
+        for character in source.line(number):
+            piece = " " * (_TAB - column % _TAB) if character == "\t" else _visible(character)
+            column += len(piece) if character == "\t" else _width(piece)
+            pieces.append(piece)
+            ends.append(column)
+        at = source.position(span.start)[1] - 1
+        first, last = _window(ends, min(at, len(pieces)))
+        cut = "…" if first else ""
+        text = cut + "".join(pieces[first:last]) + ("…" if last < len(pieces) else "")
+        shown = tuple(end - ends[first] + len(cut) for end in ends[first : last + 1])
+        return cls(text, span.start - at, first, shown)
+
+    def columns_of(self, span: Span) -> tuple[int, int]:
+        """Return the columns that *span* takes on this line; at least one."""
+        start, end = self._column(span.start), self._column(span.end)
+        return start, max(end, start + 1)
+
+    def room_behind(self, span: Span) -> int:
+        """Return how many cells are free behind the underline of *span* and the word `help`."""
+        return WIDTH - self.columns_of(span)[1] - len(" help: ")
+
+    def _column(self, offset: int) -> int:
+        return self.columns[min(max(0, offset - self.offset - self.first), len(self.columns) - 1)]
+
+
+def _window(ends: list[int], at: int) -> tuple[int, int]:
+    """Return which code points to show of a line, so that the one at *at* is among them."""
+    first = 0
+    if ends[-1] > WIDTH and ends[at] > WIDTH - _LEAD:
+        first = bisect_left(ends, ends[at] - _LEAD)
+    last = bisect_right(ends, ends[first] + WIDTH) - 1
+    return first, last
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _gutter_width(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> int:
+    numbers = [
+        sources[label.span.file].position(label.span.start)[0]
+        for label in diagnostic.labels if label.span.file in sources
+    ]  # fmt: skip
+    return max(3, len(str(max(numbers, default=1))) + 1)
+
+
+@frozen
+class _Page:
+    """Shows places of the sources, all with the same gutter."""
+
+    sources: Mapping[str, Source]
+    style: Style
+    gutter_width: int
+
+    def gutter(self, number: int | None = None) -> str:
+        text = "" if number is None else str(number)
+        return self.style(f"{text:>{self.gutter_width}} | ", "gutter")
+
+    def place(self, span: Span, arrow: str) -> list[str]:
+        """Return ` --> file:line:column`; nothing for what is in no file."""
+        if not span.file:
+            return []
+        where = readable(span.file)
+        source = self.sources.get(span.file)
+        if source is not None:
+            line, column = source.position(span.start)
+            where += f":{line}:{column}"
+        return [self.style(f" {arrow} ", "gutter") + self.style(where, "place")]
+
+    def lines(self, primary: Label | None, also: list[Label], help: str) -> tuple[list[str], bool]:
+        """Return the source lines of labels of one file with what underlines them.
+
+        Also whether the help stands among them: it does if there is room behind the underline.
+        """
+        labels = [primary, *also] if primary else also
+        source = self.sources.get(labels[0].span.file)
+        if source is None:
+            return [], False
+        rows: list[str] = []
+        help_shown = False
+        before = 0
+        for number, group in groupby(
+            sorted(labels, key=_start), lambda label: _line(source, label)
+        ):
+            if 0 < before < number - 1:
+                rows.append(self.style(" " * self.gutter_width + "...", "gutter"))
+            before = number
+            on_line = sorted(group, key=lambda label: label is not primary)
+            view = _View.of(source, number, on_line[0].span)
+            rows.append(self.gutter(number) + self.style(view.text, "source"))
+            for label in on_line:
+                note = readable(label.text)
+                if label is primary and help and view.room_behind(label.span) > len(help):
+                    note, help_shown = f"help: {help}", True
+                rows.append(self._underline(view, label, note, is_primary=label is primary))
+        return rows, help_shown
+
+    def _underline(self, view: _View, label: Label, note: str, *, is_primary: bool) -> str:
+        start, end = view.columns_of(label.span)
+        mark: Part = "mark" if is_primary else "also"
+        said: Part = "help" if is_primary else "also"
+        row = self.gutter() + " " * start + self.style("^-"[not is_primary] * (end - start), mark)
+        return f"{row} {self.style(note, said)}" if note else row
+
+
+def _start(label: Label) -> int:
+    return label.span.start
+
+
+def _line(source: Source, label: Label) -> int:
+    return source.position(label.span.start)[0]
