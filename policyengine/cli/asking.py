@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.loading import read_file
+from policyengine.cli.output import FailingInput
 
 if TYPE_CHECKING:
     from policyengine.model.documents import Envelope
@@ -37,14 +38,18 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def read_request(file: str, now: str | None) -> Envelope:
     """Read a request; `-` is standard input.
 
-    Raises `InvalidRequest` if it is not a request at all.
+    Raises `FailingInput` if it is not a request at all: no JSON, or no object.
     """
     from attrs import evolve
 
     from policyengine.model.documents import read_document
+    from policyengine.model.errors import InvalidRequest
     from policyengine.model.limits import Limits
 
-    envelope = read_document(read_file(file), Limits(), accept_now=True)
+    try:
+        envelope = read_document(read_file(file), Limits(), accept_now=True)
+    except InvalidRequest as refusal:
+        raise FailingInput(f"`{file}`: {refusal}") from None
     return envelope if now is None else evolve(envelope, now=now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from policyengine.cli.main import COMPLETION
 from policyengine.cli.output import FINE, format_option, say_json
 
 
@@ -23,9 +24,7 @@ def command(ctx: click.Context, shell: str, format: str) -> int:
     """
     completion = get_completion_class(shell)
     assert completion is not None, "click knows every shell of the choice"
-    root = ctx.find_root()
-    assert root.info_name is not None
-    script = completion(root.command, {}, root.info_name, "_POLICYENGINE_COMPLETE").source()
+    script = completion(ctx.find_root().command, {}, "policyengine", COMPLETION).source()
     if format == "json":
         say_json({"shell": shell, "script": script})
     else:

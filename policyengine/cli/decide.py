@@ -74,10 +74,8 @@ def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
     from policyengine.model.documents import answer_document, refusal_document
     from policyengine.model.errors import InvalidRequest
 
-    ignored: tuple[str, ...] = ()
+    envelope = read_request(file, now)
     try:
-        envelope = read_request(file, now)
-        ignored = envelope.ignored
         decision = engine.decide(
             envelope.subject,
             envelope.action,
@@ -88,9 +86,9 @@ def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
             entities=envelope.entities,
         )
     except InvalidRequest as refusal:
-        document = refusal_document(refusal, engine.digest, ignored)
+        document = refusal_document(refusal, engine.digest, envelope.ignored)
     else:
-        document = answer_document(decision, ignored)
+        document = answer_document(decision, envelope.ignored)
     answer: dict[str, Any] = json.loads(document)
     return answer
 

@@ -59,8 +59,8 @@ def _explain_request(
     from policyengine.model.errors import InvalidRequest
 
     engine = load_engine(paths, entities)
+    envelope = read_request(request, now)
     try:
-        envelope = read_request(request, now)
         explanation = engine.explain(
             envelope.subject,
             envelope.action,

@@ -19,6 +19,11 @@ from policyengine import __version__
 from policyengine.cli.output import MISUSE, FailingInput, visible
 from policyengine.diagnostics.spell import did_you_mean
 
+_NAME = "policyengine"
+
+COMPLETION = "_POLICYENGINE_COMPLETE"
+"""The environment variable with which a shell asks for completions."""
+
 _COMMANDS = ("check", "fmt", "test", "decide", "explain", "compile", "init", "completion")
 
 
@@ -83,6 +88,11 @@ def cli(ctx: click.Context) -> int:
 
 def main() -> None:
     """Run `policyengine` and leave with its exit code."""
+    asked_by_shell = os.environ.get(COMPLETION)
+    if asked_by_shell:
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, _NAME, COMPLETION, asked_by_shell))
     sys.exit(run(sys.argv[1:]))
 
 
@@ -90,8 +100,11 @@ def run(arguments: Sequence[str]) -> int:
     """Run `policyengine` with *arguments* and return its exit code; never raises."""
     _write_whatever_it_is(sys.stdout, sys.stderr)
     try:
-        code: int = cli.main(list(arguments), prog_name="policyengine", standalone_mode=False)
+        with cli.make_context(_NAME, list(arguments)) as context:
+            code: int = cli.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as leaving:  # after `--help` and `--version`
+        code = leaving.exit_code
     except click.UsageError as problem:
         path = problem.ctx.command_path if problem.ctx else "policyengine"
         message = problem.format_message().strip().rstrip(".")
@@ -102,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         # What is still buffered would fail again when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _fail("standard output was closed before everything was written")
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return _fail("interrupted")
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()

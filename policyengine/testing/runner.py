@@ -2,7 +2,7 @@
 
 Every request is decided by the compiled program and by the reference interpreter; expectations are
 held against the interpreter's outcome, and a program that answers otherwise is a mistake of ours
-(PE901). Every request that is allowed is also held against the invariants, whatever the test is
+(PE902). Every request that is allowed is also held against the invariants, whatever the test is
 about. A request that does not fit makes the test an error: nothing can be said of it.
 """
 
@@ -102,7 +102,7 @@ class _Runner:
     ) -> Iterator[Problem]:
         decision = self.program.decide(request)
         if (_outcome(decision), decision.reason) != (outcome, reason):
-            message = "PE901: the compiled program and the reference interpreter disagree"
+            message = "PE902: the compiled program and the reference interpreter disagree"
             notes = (
                 ("compiled", f"{_outcome(decision)}, {decision.reason!r}"),
                 ("reference", f"{outcome}, {reason!r}"),

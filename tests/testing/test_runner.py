@@ -196,13 +196,13 @@ def test_the_time_is_that_of_the_last_at(run: Callable[..., Run]):
 
 def test_a_program_that_answers_otherwise_is_a_mistake_of_ours(run: Callable[..., Run], denying):
     done = run(block("expect allow edit by ann on plan"), lie=denying)
-    assert [m.partition(":")[0] for m in messages(done)] == ["PE901"]
+    assert [m.partition(":")[0] for m in messages(done)] == ["PE902"]
     assert only(done).status == "error"
 
 
 def test_a_program_that_words_it_otherwise_is_a_mistake_of_ours(run: Callable[..., Run]):
     done = run(block("expect allow edit by ann on plan"), reworded="because")
-    assert [m.partition(":")[0] for m in messages(done)] == ["PE901"]
+    assert [m.partition(":")[0] for m in messages(done)] == ["PE902"]
 
 
 @pytest.mark.parametrize(

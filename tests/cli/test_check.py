@@ -1,0 +1,70 @@
+"""Check policy sets from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+WORDS = "package p\nentity User { age: int }\nentity Doc\naction read by User on Doc\n"
+
+
+def test_a_set_without_mistakes(run, shop: Path):
+    done = run("check", shop)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "2 files, 3 rules, 2 tests: no mistakes\n"
+
+
+def test_files_are_one_set(run, shop: Path):
+    done = run("check", shop / "tests.policy", shop / "documents.policy")
+    assert (done.code, done.out) == (0, "2 files, 3 rules, 2 tests: no mistakes\n")
+    assert run("check", shop / "tests.policy").code == 1
+
+
+def test_every_mistake_is_shown_with_its_place(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(WORDS + "permit a: raed\npermit b: read when subject.agee > 1\n")
+    done = run("check", file)
+    assert done.code == 1
+    assert f"{file}:5:11" in done.out
+    assert f"{file}:6:" in done.out
+    assert "did you mean `age`?" in done.out
+    assert done.out.endswith("1 file: 2 errors\n")
+
+
+def test_mistakes_as_json(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(WORDS + "permit a: raed\n")
+    done = run("check", file, "--format", "json")
+    assert done.code == 1
+    assert (done.json["errors"], done.json["warnings"], done.json["left_out"]) == (1, 0, 0)
+    (found,) = done.json["diagnostics"]
+    assert (found["code"], found["severity"]) == ("PE205", "error")
+    assert found["help"] == "did you mean `read`?"
+    assert found["labels"][0] == {
+        "file": str(file), "line": 5, "column": 11, "end_line": 5, "end_column": 15, "text": "",
+    }  # fmt: skip
+
+
+def test_no_mistakes_as_json(run, shop: Path):
+    done = run("check", shop, "--format", "json")
+    assert (done.code, done.json["diagnostics"]) == (0, [])
+
+
+def test_a_warning_fails_only_if_strict(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(WORDS + "action edit by User on Doc\npermit a: read\n")
+    done = run("check", file)
+    assert (done.code, done.out.splitlines()[-1]) == (0, "1 file, 1 rule, 0 tests: 1 warning")
+    assert run("check", "--strict", file).code == 1
+
+
+def test_more_than_a_hundred_mistakes_are_counted(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(WORDS + "".join(f"permit p{i}: raed\n" for i in range(120)))
+    assert run("check", file).out.endswith("1 file: 100 errors, 20 more not shown\n")
+
+
+def test_a_file_that_is_no_text_is_a_finding(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_bytes(b"\xff\xfe\x00binary")
+    done = run("check", file, "--format", "json")
+    assert (done.code, done.json["errors"]) == (1, 1)

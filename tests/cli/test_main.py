@@ -1,0 +1,165 @@
+"""Hold what all commands share: help, exit codes, one line for misuse, and what is interrupted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from policyengine import __version__
+from policyengine.cli import check, main
+
+COMMANDS = ("check", "fmt", "test", "decide", "explain", "compile", "init", "completion")
+POLICYENGINE = [sys.executable, "-c", "from policyengine.cli.main import main; main()"]
+
+
+def test_version(run):
+    assert run("--version").out == f"policyengine {__version__}\n"
+    assert run("-V").code == 0
+
+
+def test_the_version_comes_at_once():
+    """The bar is 0.1 s on a quiet machine; the best of several runs stands for one."""
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        subprocess.run([*POLICYENGINE, "--version"], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+        if times[-1] < 0.1:
+            break
+    assert min(times) < 0.1
+
+
+def test_help_lists_every_command_with_what_it_does(run):
+    done = run("--help")
+    assert done.code == 0
+    for name in COMMANDS:
+        (line,) = [line for line in done.out.splitlines() if line.startswith(f"  {name} ")]
+        assert len(line.split()) > 3
+    assert "Exit codes" in done.out
+
+
+def test_without_a_command_it_helps(run):
+    assert run().out == run("--help").out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_has_examples_and_a_format(run, name: str):
+    done = run(name, "--help")
+    assert done.code == 0
+    assert f"\n    policyengine {name} " in done.out or f"\n  policyengine {name} " in done.out
+    assert "--format" in done.out
+    assert run(name, "-h").out == done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["chek"], "there is no command `chek`; did you mean `check`? (see `policyengine --help`)"),
+        (["zzz"], "there is no command `zzz` (see `policyengine --help`)"),
+        (["check"], "missing argument 'PATH...' (see `policyengine check --help`)"),
+        (["check", "missing"], "`missing` cannot be read: no such file or directory"),
+        (["test", "missing"], "`missing` cannot be read: no such file or directory"),
+        (["fmt", "missing"], "`missing` cannot be read: no such file or directory"),
+        (["compile", "missing"], "`missing` cannot be read: no such file or directory"),
+        (["decide", "missing", "-r", "x"], "`missing` cannot be read: no such file or directory"),
+        (["explain", "missing", "-r", "x"], "`missing` cannot be read: no such file or directory"),
+        (["check", "empty"], "there is no policy file in `empty`"),
+        (["fmt", "empty"], "there is no policy file in `empty`"),
+        (["test", "empty"], "there is no policy file in `empty`"),
+    ],
+)
+def test_misuse_is_one_line(fails, tmp_path: Path, monkeypatch, arguments: list[str], line: str):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert fails(*arguments) == line
+
+
+@pytest.mark.parametrize("arguments", [["--nope"], ["check", "--formt", "json", "x"], ["-x"]])
+def test_an_unknown_option_is_one_line(fails, arguments: list[str]):
+    assert "no such option" in fails(*arguments)
+
+
+def test_what_cannot_be_read_is_one_line(fails, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("gone.policy").symlink_to("nowhere")
+    assert fails("check", "gone.policy").startswith("`gone.policy` cannot be read")
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_escaped(fails):
+    assert "\\x1b[31m\\u202e" in fails("check", "\x1b[31m\u202e")
+
+
+def test_an_interruption_is_one_line(fails, monkeypatch):
+    def interrupted(**_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check.command, "callback", interrupted)
+    assert fails("check", "x") == "interrupted"
+
+
+def test_an_error_of_the_system_is_one_line(fails, shop: Path):
+    assert fails("test", shop, "--junit", "no/such/folder.xml").startswith("`no/such/folder.xml`")
+
+
+def test_an_error_of_the_system_without_a_file(fails, monkeypatch):
+    def full(**_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(check.command, "callback", full)
+    assert fails("check", "x") == "no space left on device"
+
+
+def test_main_leaves_with_the_exit_code(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["policyengine", "chek"])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == 2
+
+
+def test_a_closed_output_is_one_line():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [*POLICYENGINE, "--help"], stdout=closed, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "policyengine: standard output was closed before everything was written\n"
+    )
+
+
+def test_what_the_encoding_cannot_say_is_escaped():
+    done = subprocess.run(
+        [*POLICYENGINE, "check", "missing-日"], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "missing-\\u65e5" in done.stderr
+
+
+def test_the_scripts_of_completion_are_the_shells_own(run: Callable[..., object]):
+    for shell in ("bash", "zsh", "fish"):
+        done = run("completion", shell)
+        assert done.code == 0
+        assert "_POLICYENGINE_COMPLETE" in done.out
+        assert run("completion", shell, "--format", "json").json == {
+            "shell": shell, "script": done.out.removesuffix("\n"),
+        }  # fmt: skip
+
+
+def test_completion_completes():
+    done = subprocess.run(
+        POLICYENGINE, capture_output=True, text=True, check=True,
+        env={
+            **os.environ, "_POLICYENGINE_COMPLETE": "bash_complete",
+            "COMP_WORDS": "policyengine de", "COMP_CWORD": "1",
+        },
+    )  # fmt: skip
+    assert done.stdout.strip() == "plain,decide"

@@ -1,0 +1,94 @@
+"""Hold that colour and progress are for terminals only, and that text cannot steer them."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from policyengine.cli.output import visible
+
+MAIN = "from policyengine.cli.main import main; main()"
+
+
+def on_a_terminal(code: str, *arguments: str, **environment: str) -> str:
+    """Run Python *code* with a terminal for standard output and error; return what it shows."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+        env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **environment},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 65_536):
+            shown += data
+    except OSError:  # what Linux says when the other side is closed
+        pass
+    process.wait()
+    os.close(ours)
+    return shown.decode()
+
+
+def test_colour_is_for_terminals(run, shop: Path):
+    assert "\x1b[" in on_a_terminal(MAIN, "check", str(shop))
+    assert "\x1b[" not in run("check", shop).out
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_there_is_no_colour_where_none_is_wanted(shop: Path, environment: dict[str, str]):
+    shown = on_a_terminal(MAIN, "check", str(shop), **environment)
+    assert "no mistakes" in shown
+    assert "\x1b" not in shown
+
+
+def test_long_work_is_told_on_a_terminal():
+    code = """
+import time
+from policyengine.cli import output
+output._PATIENCE = 0.01
+with output.working("counting sheep"):
+    time.sleep(0.3)
+print("done")
+"""
+    shown = on_a_terminal(code)
+    assert "counting sheep" in shown
+    assert shown.rstrip().endswith("done")
+
+
+def test_short_work_is_not_told():
+    code = """
+from policyengine.cli import output
+with output.working("counting sheep"):
+    pass
+print("done")
+"""
+    assert on_a_terminal(code).strip() == "done"
+
+
+def test_work_is_not_told_to_files(capsys: pytest.CaptureFixture[str]):
+    from policyengine.cli.output import working
+
+    with working("counting sheep"):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ü 日本 🙂\n\ttext", "plain ü 日本 🙂\n\ttext"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\rb\x7f\x9b", "a\\rb\\x7f\\x9b"),
+        ("\u202eevil\u2066", "\\u202eevil\\u2066"),
+        ("\ud800", "\\ud800"),
+        ("\u2028", "\\u2028"),
+    ],
+)
+def test_characters_that_steer_a_terminal_are_escaped(text: str, shown: str):
+    assert visible(text) == shown
