@@ -7,6 +7,7 @@ noted. Nothing is partial: on a request that fits, no checked expression raises 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias, assert_never
 
 from attrs import evolve, field, frozen
@@ -33,11 +34,14 @@ Trace: TypeAlias = Callable[[nodes.Expr, object], None]
 
 @frozen(eq=False)
 class Env:
-    """What an expression is evaluated in: the request, the schema, and the names in scope."""
+    """What an expression is evaluated in: the request, the schema, and the names in scope.
+
+    *variables* has what gives the value of each parameter and each variable of a quantifier.
+    """
 
     request: Request
     schema: Schema
-    variables: Mapping[str, object] = field(factory=dict)
+    variables: Mapping[str, Callable[[], object]] = field(factory=dict)
     trace: Trace | None = None
 
     @property
@@ -94,10 +98,10 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             given = {f.name.name: of(f.value) for f in fields}
             return record_class(made)(*(given.get(a.name, ABSENT) for a in made.attributes))
         case nodes.Call(_, arguments):
-            return call(typing.binding_of(expr), [of(argument) for argument in arguments], env)
+            return call(typing.binding_of(expr), [partial(of, a) for a in arguments], env)
         case nodes.Quantified(kind, bound, over, body):
-            inner = ({**env.variables, bound.name: element} for element in of(over))
-            holds = (evaluate(body, typing, evolve(env, variables=scope)) for scope in inner)
+            inner = (with_variable(env, bound.name, element) for element in of(over))
+            holds = (evaluate(body, typing, scope) for scope in inner)
             return all(holds) if kind == "every" else any(holds)
         case nodes.Literal() | nodes.EntityRef() | nodes.Update():
             raise TypeError("a literal is a constant, and an entity is written out in tests only")
@@ -105,10 +109,15 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             assert_never(expr)
 
 
+def with_variable(env: Env, name: str, value: object) -> Env:
+    """Return what is around the body of a quantifier, for one element."""
+    return evolve(env, variables={**env.variables, name: lambda: value})
+
+
 def variable(name: str, env: Env) -> object:
     """Return what a name stands for; an entity as a value is its id."""
     if name in env.variables:
-        return env.variables[name]
+        return env.variables[name]()
     match name:
         case "subject":
             return env.request.subject.id
@@ -141,13 +150,12 @@ def entity(type_: str, id_: str, env: Env) -> Entity:
     return env.request.entities[type_, id_]
 
 
-def call(called: object, arguments: list[object], env: Env) -> object:
-    """Return the size of a set, or a definition's body with its parameters standing for values."""
+def call(called: object, arguments: list[Callable[[], Any]], env: Env) -> object:
+    """Return the size of a set; or a definition's body with arguments in place of parameters."""
     match called:
         case Size():
             (elements,) = arguments
-            assert isinstance(elements, frozenset)
-            return len(elements)
+            return len(elements())
         case Definition():
             scope = dict(zip(called.parameters, arguments, strict=True))
             return evaluate(called.body, called.typing, evolve(env, variables=scope))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from policyengine.model.types import (
     BOOL,
@@ -39,7 +39,8 @@ class Path:
     """Something that can be read, as it is written.
 
     *guards*: what must be present first; *owner* and *name* where it is an optional attribute;
-    *private*: whether reading it reads something private.
+    *private*: whether reading it reads something private; *constant*: whether it comes from the
+    policy: what it refers to is only named there, so nothing of that can be read.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Path:
     owner: str = ""
     name: str = ""
     private: bool = False
+    constant: bool = False
 
 
 @frozen
@@ -65,24 +67,38 @@ def paths_from(root: str, type_: Type, made: Vocabulary, depth: int = 3) -> Iter
     yield from _below(Path(root, type_), made, depth)
 
 
-def context_paths(context: Mapping[str, Attribute], made: Vocabulary, root: str) -> Iterator[Path]:
+def record_paths(root: Path, made: Vocabulary) -> Iterator[Path]:
     """Give what can be read of a context, or of the constants of an action."""
-    whole = RecordType(tuple(sorted(context.values(), key=lambda a: a.name)))
-    yield Path(root, whole, private=_holds_private(whole))
-    for attribute in context.values():
-        yield from _below(_step(Path(root, whole), attribute), made, 2)
+    assert isinstance(root.type, RecordType)
+    yield evolve(root, private=_holds_private(root.type))
+    for attribute in root.type.attributes:
+        yield from _below(_step(root, attribute), made, 2)
+
+
+def context_paths(context: Mapping[str, Attribute], made: Vocabulary) -> Iterator[Path]:
+    """Give what can be read of a context."""
+    yield from record_paths(Path("context", _record(context)), made)
+
+
+def constant_paths(constants: Mapping[str, Attribute], made: Vocabulary) -> Iterator[Path]:
+    """Give what can be read of the constants of an action."""
+    yield from record_paths(Path("action", _record(constants), constant=True), made)
+
+
+def _record(attributes: Mapping[str, Attribute]) -> RecordType:
+    return RecordType(tuple(sorted(attributes.values(), key=lambda a: a.name)))
 
 
 def _below(path: Path, made: Vocabulary, depth: int) -> Iterator[Path]:
     holds_private = isinstance(path.type, RecordType) and _holds_private(path.type)
-    yield Path(
-        path.text, path.type, path.guards, path.owner, path.name, path.private or holds_private
-    )
+    yield evolve(path, private=path.private or holds_private)
     if depth == 0:
         return
     match path.type:
         case EntityRefType(name):
             yield Path(f"{path.text}.id", STRING, path.guards, private=path.private)
+            if path.constant:
+                return
             attributes: Sequence[Attribute] = made.entities[name].attributes
         case RecordType(attributes):
             pass
@@ -97,7 +113,7 @@ def _step(path: Path, attribute: Attribute) -> Path:
     guards = path.guards | {text} if attribute.optional else path.guards
     return Path(
         text, attribute.type, guards, path.text, attribute.name if attribute.optional else "",
-        path.private or attribute.private or _holds_private(attribute.type),
+        path.private or attribute.private or _holds_private(attribute.type), path.constant,
     )  # fmt: skip
 
 
@@ -243,10 +259,16 @@ class Writer:
         return "{" + ", ".join(dict.fromkeys(items)) + "}"
 
     def _within(self, depth: int, guards: Guards) -> str | None:
-        left = self.read(guards, _lies_within)
-        if left is None:
+        found = [
+            path
+            for path in self.readable(guards, _lies_within)
+            if not (path.constant and isinstance(_element(path.type), EntityRefType))
+        ]
+        if not found:
             return None
-        type_ = next(p.type for p in self.paths if p.text == left)
+        path = self.rng.choice(found)
+        self.used_private |= path.private
+        left, type_ = path.text, path.type
         element = _element(type_)
         outer: Type = element
         if isinstance(element, EntityRefType):
@@ -343,12 +365,11 @@ class Writer:
         self.used_private |= path.private
         assert isinstance(path.type, SetType)
         self._variables += 1
-        name = f"v{self._variables}"
+        stem = self.rng.choice(("v", "shared_", "constant_", "record_", "above_", "lambda"))
+        name = f"{stem}{self._variables}"
         before = self.paths
-        inner = [
-            Path(p.text, p.type, p.guards, p.owner, p.name, p.private or path.private)
-            for p in paths_from(name, path.type.element, self.made, 2)
-        ]
+        root = Path(name, path.type.element, private=path.private, constant=path.constant)
+        inner = list(_below(root, self.made, 2))
         self.paths = self.rng.sample(before, min(len(before), 12)) + inner * 3
         self.loops += 1
         body = self.condition(depth - 1, guards)
@@ -437,8 +458,21 @@ class Writer:
             return None
         chosen = self.rng.choice(found)
         self.used_private |= chosen.private
-        arguments = [self.value(p, 0, guards) for p in chosen.parameters]
-        return f"{chosen.name}({', '.join(arguments)})"
+        arguments = [self._argument(p, guards) for p in chosen.parameters]
+        if any(argument is None for argument in arguments):
+            return None
+        return f"{chosen.name}({', '.join(map(str, arguments))})"
+
+    def _argument(self, parameter: Type, guards: Guards) -> str | None:
+        """Write an argument; if it refers to entities, one of the request's, or None."""
+        if not _refers(parameter):
+            return self.value(parameter, 0, guards)
+        found = [p for p in self.readable(guards, lambda t: t == parameter) if not p.constant]
+        if not found:
+            return None
+        path = self.rng.choice(found)
+        self.used_private |= path.private
+        return path.text
 
     def text(self, guards: Guards) -> str:
         """Write a text for a person, in quotes, with values in it."""
@@ -468,6 +502,18 @@ def _is_set(type_: Type) -> bool:
 
 def _element(type_: Type) -> Type:
     return type_.element if isinstance(type_, SetType) else type_
+
+
+def _refers(type_: Type) -> bool:
+    match type_:
+        case EntityRefType():
+            return True
+        case SetType(element):
+            return _refers(element)
+        case RecordType(attributes):
+            return any(_refers(a.type) for a in attributes)
+        case _:
+            return False
 
 
 def _lies_within(type_: Type) -> bool:

@@ -7,9 +7,12 @@ from typing import Any
 
 from attrs import frozen
 
+from policyengine.compiler.link import link
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator
+from policyengine.pipeline import check_sources
+from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
 
 
@@ -19,9 +22,10 @@ class RefusedError(Exception):
 
 @frozen(eq=False)
 class Loaded:
-    """A checked policy set, and what validates requests for it."""
+    """A checked policy set, its program, and what validates requests for it."""
 
     checked: CheckedSet
+    program: Program
     validator: Validator
 
     def request(self, **parts: Any) -> Request:
@@ -30,20 +34,8 @@ class Loaded:
 
 
 def load(sources: Mapping[str, str]) -> Loaded:
-    """Parse and check policy texts by file name; raises `Refused` with the diagnostics."""
-    from policyengine.semantics.checker import check
-    from policyengine.syntax.parser import parse
-
-    named = {name: Source(name, text) for name, text in sources.items()}
-    files, problems = [], []
-    for source in named.values():
-        file, found = parse(source)
-        problems += found
-        if file is not None:
-            files.append(file)
-    checked = None
-    if not problems:
-        checked, problems = check(files, named, Limits())
+    """Parse and check policy texts by file name; raises `RefusedError` with the diagnostics."""
+    checked, found = check_sources({name: Source(name, text) for name, text in sources.items()})
     if checked is None:
-        raise RefusedError("\n".join(f"{p.code} {p.message} at {p.span}" for p in problems))
-    return Loaded(checked, Validator(checked.schema, checked.needs, Limits()))
+        raise RefusedError("\n".join(f"{p.code} {p.message} at {p.span}" for p in found.errors))
+    return Loaded(checked, link(checked), Validator(checked.schema, checked.needs, Limits()))

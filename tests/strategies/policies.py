@@ -18,6 +18,7 @@ from tests.strategies.expressions import (
     Path,
     Writer,
     common,
+    constant_paths,
     context_paths,
     paths_from,
 )
@@ -206,9 +207,9 @@ def environment(world: World, targets: list[tuple[str, str, str]]) -> list[Path]
         [
             *paths_from("subject", EntityRefType(subject), made),
             *paths_from("resource", EntityRefType(resource), made),
-            *context_paths(made.context(action), made, "context"),
-            *context_paths(
-                {"name": Attribute("name", STRING), **made.action_constants(action)}, made, "action"
+            *context_paths(made.context(action), made),
+            *constant_paths(
+                {"name": Attribute("name", STRING), **made.action_constants(action)}, made
             ),
         ]
         for action, subject, resource in targets

@@ -1,0 +1,18 @@
+"""Choose how hard the laws are tried: `HYPOTHESIS_PROFILE=fuzz` goes on for long, with new seeds."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+
+_COMMON = {
+    "deadline": None,  # the machine may be busy
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    # A seed says nothing, so shrinking one is in vain: `laws.hold` cuts the case itself down.
+    "phases": [Phase.explicit, Phase.generate],
+}
+settings.register_profile("ci", max_examples=100, derandomize=True, **_COMMON)
+settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

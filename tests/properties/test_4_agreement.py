@@ -1,0 +1,37 @@
+"""Law 4: the compiled program and the reference interpreter give one answer.
+
+At least 10,000 requests are compared (`make fuzz` goes on as long as asked).
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from tests.strategies import laws, seeds
+
+SHARDS = 4  # so that the work can be spread over cores
+SETS = 105
+REQUESTS = 25
+
+
+def test_at_least_ten_thousand_requests_are_compared():
+    assert SHARDS * SETS * REQUESTS >= 10_000
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_compiled_and_reference_agree(shard):
+    tried = []
+
+    @settings(max_examples=max(SETS, settings().max_examples))
+    @given(seeds.SEEDS)
+    def agree(seed):
+        tried.append(laws.hold(laws.compiled_agrees, seed * SHARDS + shard, requests=REQUESTS))
+
+    agree()
+    assert sum(tried) >= SETS * REQUESTS
+
+
+@given(seeds.SEEDS)
+def test_what_fails_fails_alike_and_opens_nothing(seed):
+    laws.hold(laws.failures_agree_and_open_nothing, seed, requests=5)

@@ -1,0 +1,342 @@
+"""State the laws of decisions, each as a function that raises if a case breaks it.
+
+A `Case` is a policy set and a request that fits it. The property tests and `python -m tests.fuzz`
+make cases and call these; what breaks one is cut down by `reduce.py` before it is shown.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import evolve, frozen
+
+from policyengine.model.decision import Decision, Outcome
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.records import Record
+from policyengine.model.request import Request
+from policyengine.model.values import ABSENT, from_datetime, slot
+from policyengine.reference import interpreter
+from tests.strategies.loading import Loaded, RefusedError, load
+from tests.strategies.policies import DEFAULT_GATE, World, make_rule, make_world
+from tests.strategies.reduce import reduced
+from tests.strategies.requests import MOMENTS, Json, make_request, make_scene, microseconds
+
+
+@frozen(eq=False)
+class Case:
+    """A policy set in force and a request, as it was given and as it was validated."""
+
+    world: World
+    loaded: Loaded
+    given: dict[str, Json]
+    request: Request
+    seed: int
+
+
+Law: TypeAlias = Callable[[Case], None]
+
+
+class LawBrokenError(AssertionError):
+    """A case breaks a law; the message is the smallest such case that was found."""
+
+
+# ---- making cases and holding laws on them ----------------------------------------------
+
+
+def hold(law: Law, seed: int, *, requests: int, size: int | None = None) -> int:
+    """Hold *law* on the policy set and the requests of *seed*; return how many requests."""
+    rng = Random(seed)
+    world = make_world(rng, rng.choice((1, 2, 2, 3)) if size is None else size)
+    loaded = load(world.sources())
+    for number in range(requests):
+        if number % 5 == 0:
+            scene = make_scene(rng, world.made)
+        given = make_request(rng, world, scene)
+        case = Case(world, loaded, given, loaded.request(**given), seed + number)
+        try:
+            law(case)
+        except Exception as problem:
+            raise LawBrokenError(_shown(law, case, problem)) from problem
+    return requests
+
+
+def _shown(law: Law, case: Case, problem: Exception) -> str:
+    def fails(world: World, given: dict[str, Json]) -> bool:
+        try:
+            loaded = load(world.sources())
+            smaller = Case(world, loaded, given, loaded.request(**given), case.seed)
+        except (RefusedError, InvalidRequest):
+            return False
+        try:
+            law(smaller)
+        except Exception as other:  # noqa: BLE001
+            return _kind(other) == _kind(problem)
+        return False
+
+    world, given = reduced(case.world, case.given, fails)
+    try:
+        loaded = load(world.sources())
+        law(Case(world, loaded, given, loaded.request(**given), case.seed))
+    except Exception as smaller:  # noqa: BLE001
+        problem = smaller
+    return (
+        f"{law.__name__} is broken (seed {case.seed})\n{type(problem).__name__}: {problem}\n\n"
+        f"{world.text()}\n{json.dumps(given, indent=1, default=str)}"
+    )
+
+
+def _kind(problem: Exception) -> tuple[type, str]:
+    """Return what a smaller case must have in common with the first: not some other mistake."""
+    return type(problem), str(problem).partition(" ")[0]
+
+
+def _same(what: str, one: object, other: object) -> None:
+    assert one == other, f"{what}: {one!r} is not {other!r}"
+
+
+def _same_outcome(one: Outcome, other: Outcome, *, but: tuple[str, ...] = ()) -> None:
+    for field in attrs.fields(Outcome):
+        if field.name not in but:
+            _same(field.name, getattr(one, field.name), getattr(other, field.name))
+
+
+# ---- 3 and 4: soundness and agreement ---------------------------------------------------
+
+
+def reference_is_sound(case: Case) -> None:
+    """No rule fails on a request that fits, and every value in a reason can be shown."""
+    outcome = interpreter.decide(case.loaded.checked, case.request)
+    assert outcome.errors == (), outcome.errors
+    reason = interpreter.reason(case.loaded.checked, case.request)
+    assert reason
+    assert "?" not in reason, reason
+
+
+def compiled_agrees(case: Case) -> None:
+    """The compiled program and the reference interpreter give one answer."""
+    _agree(case, case.request)
+
+
+def _agree(case: Case, request: Request) -> Outcome:
+    checked = case.loaded.checked
+    decision = case.loaded.program.decide(request)
+    expected = interpreter.decide(checked, request)
+    _same_outcome(_outcome_of(decision), expected)
+    _same("reason", decision.reason, interpreter.reason(checked, request))
+    return expected
+
+
+def _outcome_of(decision: Decision) -> Outcome:
+    """Return what the public face of a decision says."""
+    return Outcome(
+        allowed=decision.allowed,
+        cause=decision.cause,
+        rules=decision.rules,
+        gates=tuple(decision.gates.items()),
+        exposed=decision.exposed,
+        obligations=decision.obligations,
+        referrals=decision.referrals,
+        advisories=decision.advisories,
+        waivers=decision.waivers,
+        errors=decision.errors,
+    )
+
+
+class Spoilt:
+    """A value that was never validated: whatever a rule asks of it fails."""
+
+    def _fail(self, *_: object) -> Any:
+        raise TypeError("spoilt")
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _fail
+    __and__ = __rand__ = __or__ = __ror__ = __add__ = __radd__ = __sub__ = __rsub__ = _fail
+    __mul__ = __rmul__ = __neg__ = __len__ = __iter__ = __contains__ = __getitem__ = _fail
+
+    def __repr__(self) -> str:
+        return "Spoilt()"
+
+
+def failures_agree_and_open_nothing(case: Case) -> None:
+    """What fails fails alike in both, is reported, and never turns a deny into an allow."""
+    before = interpreter.decide(case.loaded.checked, case.request)
+    for request in spoilings(case.request, Random(case.seed)):
+        outcome = _agree(case, request)
+        assert before.allowed or not outcome.allowed, "a failure opened it"
+        forbids = {r.id for r in case.loaded.checked.rules if r.effect == "forbid"}
+        if any(error.rule in forbids for error in outcome.errors):
+            assert not outcome.allowed
+            assert outcome.cause in ("error", "forbidden")
+
+
+def spoilings(request: Request, rng: Random) -> Iterator[Request]:
+    """Give the request with one value spoilt, for a few of its values; or an entity left out."""
+    entities = dict(request.entities)
+    places: list[tuple[tuple[str, str] | None, str]] = [
+        (key, a.name) for key, e in entities.items() for a in e.entity_type.attributes
+    ]
+    places += [(None, a.name) for a in request.context.record_type.attributes]
+    for key, name in rng.sample(places, min(len(places), 6)):
+        owner: Any = request.context if key is None else entities[key]
+        if getattr(owner, slot(name)) is ABSENT:
+            continue
+        spoilt = evolve(owner, **{slot(name): Spoilt()})
+        yield _replaced(request, key, spoilt)
+    for key in rng.sample(list(entities), min(len(entities), 2)):
+        if key not in (
+            (request.subject.type, request.subject.id),
+            (request.resource.type, request.resource.id),
+        ):
+            yield evolve(request, entities={k: e for k, e in entities.items() if k != key})
+
+
+def _replaced(request: Request, key: tuple[str, str] | None, made: Any) -> Request:
+    if key is None:
+        assert isinstance(made, Record)
+        return evolve(request, context=made)
+    entities = {**request.entities, key: made}
+    subject = entities[request.subject.type, request.subject.id]
+    resource = entities[request.resource.type, request.resource.id]
+    return evolve(request, subject=subject, resource=resource, entities=entities)
+
+
+# ---- 5: time ----------------------------------------------------------------------------
+
+
+def reference_holds_until(case: Case) -> None:
+    """Until the reference's `valid_until` a later `now` changes nothing but wording."""
+    checked = case.loaded.checked
+    until = interpreter.valid_until(checked, case.request)
+    _holds_until(case, until, lambda request: interpreter.decide(checked, request))
+
+
+def compiled_holds_until(case: Case) -> None:
+    """Until the program's `valid_until` a later `now` changes nothing but wording."""
+    program = case.loaded.program
+    until = program.decide(case.request).valid_until
+    moment = None if until is None else from_datetime(until)
+    _holds_until(case, moment, lambda request: _outcome_of(program.decide(request)))
+
+
+def _holds_until(case: Case, until: int | None, decide: Callable[[Request], Outcome]) -> None:
+    now = case.request.now
+    assert until is None or until > now, f"valid until {until}, which is not after {now}"
+    expected = decide(case.request)
+    moments = [now + 1, now + 86_400_000_000, *map(microseconds, MOMENTS)]
+    if until is not None:
+        moments += [until - 1, (now + until) // 2]
+    for later in moments:
+        if later > now and (until is None or later < until):
+            outcome = decide(evolve(case.request, now=later))
+            _same_outcome(outcome, expected, but=("advisories",))
+
+
+# ---- 6: what a rule more can do ---------------------------------------------------------
+
+
+def a_rule_more_only_adds(case: Case) -> None:
+    """A forbid never allows, a permit or an expose never denies, advice changes nothing."""
+    rng = Random(case.seed)
+    world = case.world
+    gate = rng.choice(list(world.gates) or [DEFAULT_GATE])
+    effects = ["permit", "forbid", *(["expose"] if world.gates.get(gate) else [])]
+    effect, advisory = rng.choice(effects), rng.random() < 0.3
+    more = world.with_rule(make_rule(rng, world, gate, effect, advisory=advisory))
+    try:
+        loaded = load(more.sources())
+        request = loaded.request(**case.given)
+    except InvalidRequest:
+        return
+    before = interpreter.decide(case.loaded.checked, case.request)
+    after = interpreter.decide(loaded.checked, request)
+    if advisory:
+        _same_outcome(after, before, but=("advisories",))
+        assert len(after.advisories) - len(before.advisories) in (0, 1)
+    elif effect == "forbid":
+        assert before.allowed or not after.allowed
+    else:
+        assert after.allowed or not before.allowed
+        assert before.exposed is None or before.exposed <= (after.exposed or frozenset())
+        assert set(before.obligations) <= set(after.obligations) or not before.allowed
+
+
+# ---- 7: order ---------------------------------------------------------------------------
+
+
+def order_changes_nothing(case: Case) -> None:
+    """The order of declarations, gates and rules, and the files they stand in, do not count."""
+    loaded = load(case.world.shuffled(Random(case.seed)).sources())
+    request = loaded.request(**case.given)
+    before, after = case.loaded.checked, loaded.checked
+    _same_outcome(interpreter.decide(after, request), interpreter.decide(before, case.request))
+    _same("reason", interpreter.reason(after, request), interpreter.reason(before, case.request))
+    until = interpreter.valid_until(before, case.request)
+    _same("valid_until", interpreter.valid_until(after, request), until)
+
+
+# ---- 9: leaving out ---------------------------------------------------------------------
+
+
+def leaving_out_opens_nothing(case: Case) -> None:
+    """A request with something left out or mistyped is refused, or not allowed if it was denied."""
+    before = interpreter.decide(case.loaded.checked, case.request)
+    for given in damaged(case, Random(case.seed)):
+        try:
+            request = case.loaded.request(**given)
+        except InvalidRequest:
+            continue
+        after = interpreter.decide(case.loaded.checked, request)
+        assert before.allowed or not after.allowed, f"leaving out opened it: {given}"
+        assert after.errors == (), after.errors
+
+
+def damaged(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
+    """Give the request with something left out, or with a value of another type."""
+    # One entity is one object wherever it stands in the request, and stays so in a deep copy.
+    places = list(_places(case))
+    for path, may_be_dropped in rng.sample(places, min(len(places), 8)):
+        for replacement in (_DROPPED, rng.choice(("x", 1, True, 1.5, None, [], {}))):
+            if replacement is _DROPPED and not may_be_dropped:
+                continue
+            given = copy.deepcopy(case.given)
+            part = given
+            for step in path[:-1]:
+                part = part[step]
+            if replacement is _DROPPED:
+                del part[path[-1]]
+            elif type(part[path[-1]]) is type(replacement):
+                continue
+            else:
+                part[path[-1]] = replacement
+            yield given
+
+
+_DROPPED = object()
+
+
+def _places(case: Case) -> Iterator[tuple[tuple[Json, ...], bool]]:
+    """Give the places of a request, and whether leaving out what is there may change nothing."""
+    text = case.world.text()
+    made = case.world.made
+    context = made.context(case.given["action"])
+    # A whole record that is compared is another one without its optional attributes.
+    whole = re.search(r"\bcontext\b(?!\.| has)", text) is not None
+
+    def asked(name: str) -> bool:
+        return f" has {name}" in text
+
+    for i, entity in enumerate(case.given["entities"]):
+        yield ("entities", i), True
+        yield ("entities", i, "parents"), True
+        for attribute in made.entities[entity["type"]].attributes:
+            if attribute.name in entity["properties"]:
+                may = not (attribute.optional and asked(attribute.name))
+                yield ("entities", i, "properties", attribute.name), may
+    for name in case.given["context"]:
+        may = not (context[name].optional and (whole or asked(name)))
+        yield ("context", name), may
