@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,7 @@ from policyengine.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
+    from policyengine.diagnostics.diagnostic import Diagnostics
     from policyengine.semantics.checked import CheckedSet
 
 
@@ -41,13 +41,14 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
 
     The exit code is 1 if there is an error.
     """
+    from policyengine.diagnostics.export import diagnostics_json
     from policyengine.pipeline import check_sources
 
     sources, found = read_policies(paths)
     with working("checking the policies"):
         checked, diagnostics = check_sources(sources, found=found)
     if format == "json":
-        say_json(_diagnostics_json(diagnostics))
+        say_json(diagnostics_json(diagnostics))
     else:
         show_diagnostics(diagnostics)
         _sum_up(len(sources), checked, diagnostics)
@@ -55,55 +56,13 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
 
 
 def _sum_up(files: int, checked: CheckedSet | None, diagnostics: Diagnostics) -> None:
-    errors = len(diagnostics.errors)
-    warnings = len(diagnostics.items) - errors
-    counts = [
-        plural(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count
-    ]
-    if diagnostics.left_out:
-        counts.append(f"{diagnostics.left_out} more not shown")
+    from policyengine.diagnostics.render import summary
+
     what = plural(files, "file")
     if checked is not None:
         what += f", {plural(len(checked.rules), 'rule')}, {plural(len(checked.tests), 'test')}"
     say(f"{what}: ", end="")
-    say(
-        ", ".join(counts) or "no mistakes",
-        "bold red" if errors else "yellow" if counts else "green",
-    )
-
-
-def _diagnostics_json(diagnostics: Diagnostics) -> dict[str, Any]:
-    errors = len(diagnostics.errors)
-    return {
-        "errors": errors,
-        "warnings": len(diagnostics.items) - errors,
-        "left_out": diagnostics.left_out,
-        "diagnostics": [_diagnostic_json(d, diagnostics) for d in diagnostics.items],
-    }
-
-
-def _diagnostic_json(diagnostic: Diagnostic, diagnostics: Diagnostics) -> dict[str, Any]:
-    labels = []
-    for label in diagnostic.labels:
-        source = diagnostics.sources.get(label.span.file)
-        start, end = label.span.start, label.span.end
-        (line, column), (end_line, end_column) = (
-            (source.position(start), source.position(end)) if source else ((1, 1), (1, 1))
-        )
-        labels.append(
-            {
-                "file": label.span.file,
-                "line": line,
-                "column": column,
-                "end_line": end_line,
-                "end_column": end_column,
-                "text": label.text,
-            }
-        )
-    return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity.value,
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-        "labels": labels,
-    }
+    if diagnostics.items:
+        say(summary(diagnostics), "bold red" if diagnostics.errors else "yellow")
+    else:
+        say("no mistakes", "green")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from policyengine.cli.loading import load_checked, paths_argument, plural, read_policies
@@ -19,9 +18,9 @@ from policyengine.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+    from policyengine.semantics.checked import CheckedSet, TargetKey
 
-STAGES = ("parse", "check", "lower", "simplify", "python")
+_STAGES = ("parse", "check", "lower", "simplify", "python")
 
 
 @click.command(short_help="Print what a stage of the compiler makes of policies.")
@@ -29,7 +28,7 @@ STAGES = ("parse", "check", "lower", "simplify", "python")
 @click.option(
     "--stop-after",
     "stage",
-    type=click.Choice(STAGES),
+    type=click.Choice(_STAGES),
     default="python",
     show_default=True,
     help="The last stage to run; what it returned is printed.",
@@ -54,70 +53,46 @@ def command(paths: tuple[str, ...], stage: str, action: str | None, format: str)
       policyengine compile policies/x --stop-after check --action search_all
       policyengine compile docs.policy --stop-after parse
     """
+    from policyengine.cli import stages
+
     if stage == "parse":
-        document: Any = _trees(paths)
+        document = _trees(paths)
     else:
         checked = load_checked(paths)
-        targets = _targets(checked, action)
-        document = _checked_rules(checked, targets)
+        after = {
+            "check": stages.checked_rules,
+            "lower": stages.lowered_rules,
+            "simplify": stages.simplified_rules,
+            "python": stages.python,
+        }
+        document = {
+            " ".join((target[0], "by", target[1], "on", target[2])): after[stage](checked, target)
+            for target in _targets(checked, action)
+        }
     if format == "json":
         say_json(document)
+    elif stage == "python":
+        for name, text in document.items():
+            say(f"# {name}\n\n{text}\n")
     else:
         for line in _lines(document):
             say(line)
     return FINE
 
 
-# ---- parse ------------------------------------------------------------------------------
-
-
 def _trees(paths: tuple[str, ...]) -> dict[str, Any]:
-    """Return the tree of each file; a file that does not parse is misuse here."""
-    from policyengine.syntax.parser import parse
+    """Return the tree of each file; one that does not parse has none."""
+    from policyengine.cli.stages import tree
+    from policyengine.pipeline import parse_sources
 
     sources, found = read_policies(paths)
-    trees = {}
-    problems = list(found)
-    for source in sources.values():
-        file, mistakes = parse(source)
-        problems += mistakes
-        trees[source.name] = _plain(file)
+    files, mistakes = parse_sources(sources)
+    problems = [*found, *mistakes]
     if problems:
         for problem in problems:
             show_diagnostic(problem, sources, aside=True)
         raise FailingInput(f"there is no tree: {plural(len(problems), 'mistake')}")
-    return trees
-
-
-def _plain(value: object) -> Any:
-    """Return a value as JSON has it: what is made with attrs becomes an object with its class."""
-    from policyengine.syntax.nodes import Ident, Literal
-
-    match value:
-        case Ident():
-            return str(value)
-        case Literal(kind, _, text):
-            return {"node": "Literal", "kind": kind, "text": text}
-        case None | bool() | int() | float() | str():
-            return value
-        case Mapping():
-            return {str(key): _plain(part) for key, part in value.items()}
-        case tuple() | list():
-            return [_plain(part) for part in value]
-        case set() | frozenset():
-            return sorted(map(str, value))
-        case _ if attrs.has(type(value)):
-            parts = {
-                part.name: _plain(getattr(value, part.name))
-                for part in attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))
-                if part.repr and part.name != "span"
-            }
-            return {"node": type(value).__name__, **parts}
-        case _:
-            return str(value)
-
-
-# ---- check ------------------------------------------------------------------------------
+    return {file.span.file: tree(file) for file in files}
 
 
 def _targets(checked: CheckedSet, action: str | None) -> list[TargetKey]:
@@ -135,70 +110,6 @@ def _targets(checked: CheckedSet, action: str | None) -> list[TargetKey]:
         for subject in declared.subjects
         for resource in declared.resources
     ]
-
-
-def _target_text(target: TargetKey) -> str:
-    action, subject, resource = target
-    return f"{action} by {subject} on {resource}"
-
-
-def _checked_rules(checked: CheckedSet, targets: list[TargetKey]) -> dict[str, Any]:
-    return {
-        _target_text(target): {
-            rule.id: _checked_rule(checked, rule, target) for rule in checked.rules_for(target)
-        }
-        for target in targets
-    }
-
-
-def _checked_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> dict[str, Any]:
-    needs = rule.needs[target]
-    return {
-        "effect": rule.effect,
-        "conditions": [
-            {
-                "text": _text(checked, conjunct.expr),
-                "wanted": conjunct.wanted,
-                "types": dict(_types(checked, conjunct.expr, rule, target)),
-            }
-            for conjunct in rule.conjuncts
-        ],
-        "reads": [
-            path
-            for root in ("subject", "resource", "context")
-            for path in _paths(root, getattr(needs, root))
-        ],
-    }
-
-
-def _types(
-    checked: CheckedSet, expr: Any, rule: CheckedRule, target: TargetKey
-) -> Iterator[tuple[str, str]]:
-    """Yield every part of a condition, outermost first, with its type."""
-    from policyengine.semantics.flow import children
-
-    yield _text(checked, expr), str(rule.typings[target].type_of(expr))
-    for child in children(expr):
-        yield from _types(checked, child, rule, target)
-
-
-def _text(checked: CheckedSet, node: Any) -> str:
-    source = checked.sources[node.span.file].text
-    return " ".join(source[node.span.start : node.span.end].split())
-
-
-def _paths(root: str, needs: Any) -> Iterator[str]:
-    """Yield every path below *root* that may be read."""
-    if needs.line:
-        yield f"{root} and its ancestors"
-    for name, part in needs.attributes.items():
-        yield f"{root}.{name}"
-        yield from _paths(f"{root}.{name}", part)
-    if needs.elements is not None:
-        yield from _paths(f"{root}[]", needs.elements)
-
-
-# ---- text -------------------------------------------------------------------------------
 
 
 def _lines(document: Any, indent: str = "") -> Iterator[str]:

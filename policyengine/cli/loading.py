@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,8 @@ def load_checked(paths: Iterable[str]) -> CheckedSet:
         checked, diagnostics = check_sources(sources, found=found)
     if checked is None:
         show_diagnostics(diagnostics, aside=True)
-        count = len(diagnostics.errors)
-        raise FailingInput(
-            f"the policy set has {count} error{'s' * (count != 1)}, so it cannot be used"
-        )
+        count = plural(len(diagnostics.errors), "error")
+        raise FailingInput(f"the policy set has {count}, so it cannot be used")
     return checked
 
 
@@ -89,8 +87,3 @@ def read_file(name: str) -> bytes:
 def plural(count: int, word: str) -> str:
     """Return `1 file` or `2 files`."""
     return f"{count} {word}{'s' * (count != 1)}"
-
-
-def position(sources: Mapping[str, Source], file: str, offset: int) -> tuple[int, int]:
-    """Return line and column of a place in a source."""
-    return sources[file].position(offset)

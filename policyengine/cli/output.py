@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
 
 import click
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
+    from policyengine.diagnostics.render import Part
     from policyengine.diagnostics.source import Source
 
 FINE, FINDINGS, MISUSE = 0, 1, 2
@@ -63,7 +63,7 @@ def show_diagnostics(diagnostics: Diagnostics, *, aside: bool = False) -> None:
     """Write every diagnostic with its text and a caret, on standard output or error."""
     for diagnostic in diagnostics.items:
         show_diagnostic(diagnostic, diagnostics.sources, aside=aside)
-        (say_aside if aside else say)("")
+        click.echo(err=aside)
 
 
 def show_diagnostic(
@@ -72,7 +72,29 @@ def show_diagnostic(
     """Write one diagnostic."""
     from policyengine.diagnostics.render import render
 
-    (say_aside if aside else say)(render(diagnostic, sources))
+    dressed = _dressed if styled(error=aside) else None
+    click.echo(render(diagnostic, sources, dressed), err=aside, color=dressed is not None)
+
+
+def _dressed(text: str, part: Part) -> str:
+    """Return *text* with the terminal's own codes for the part that it plays."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(_DRESSES[part]).render(text, color_system=ColorSystem.STANDARD)
+
+
+_DRESSES: Mapping[Part, str] = {
+    "error": "bold red",
+    "warning": "bold yellow",
+    "message": "bold",
+    "place": "none",
+    "gutter": "blue",
+    "mark": "bold red",
+    "also": "blue",
+    "help": "cyan",
+    "source": "none",
+}
 
 
 def styled(*, error: bool = False) -> bool:
@@ -81,18 +103,10 @@ def styled(*, error: bool = False) -> bool:
 
 
 def visible(text: str) -> str:
-    """Show the characters that steer a terminal or turn the direction of text as escapes.
+    """Replace the characters that steer a terminal: reasons and names quote what strangers wrote."""
+    from policyengine.diagnostics.render import readable
 
-    Reasons and diagnostics quote what strangers wrote.
-    """
-    return "".join(c if c in "\n\t" or category(c) not in _STEERING else _escape(c) for c in text)
-
-
-_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return "".join(c if c in "\n\t" else readable(c) for c in text)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ and goes through the same door.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
@@ -141,7 +141,11 @@ class Writer:
         entities = _Contents(self.schema, self.known)
         nobody = cast("Any", None)  # a test's names include none of the request's
         request = Request(nobody, "", nobody, nobody, self.now, None, cast("Any", entities))
-        return Env(request, self.schema, self.names)
+        return Env(request, self.schema, {name: _given(v) for name, v in self.names.items()})
+
+
+def _given(value: object) -> Callable[[], object]:
+    return lambda: value
 
 
 def _entities_innermost_first(expr: nodes.Expr) -> Iterator[nodes.EntityRef | nodes.Update]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from attrs import define
 
 from policyengine.diagnostics.source import Span
-from policyengine.model.decision import Decision, Outcome
+from policyengine.model.decision import Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator, gives
@@ -101,10 +101,10 @@ class _Runner:
         self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
     ) -> Iterator[Problem]:
         decision = self.program.decide(request)
-        if (_outcome(decision), decision.reason) != (outcome, reason):
+        if (decision.outcome(), decision.reason) != (outcome, reason):
             message = "PE902: the compiled program and the reference interpreter disagree"
             notes = (
-                ("compiled", f"{_outcome(decision)}, {decision.reason!r}"),
+                ("compiled", f"{decision.outcome()}, {decision.reason!r}"),
                 ("reference", f"{outcome}, {reason!r}"),
             )
             yield Problem("error", expect.span, message, notes)
@@ -127,22 +127,6 @@ class _Runner:
             if name not in lacking:
                 message = f"this is allowed, and the invariant `{name}` says never"
                 yield Problem("failed", expect.span, message, _notes(outcome, reason))
-
-
-def _outcome(decision: Decision) -> Outcome:
-    """Return everything of a decision but its wording."""
-    return Outcome(
-        decision.allowed,
-        decision.cause,
-        decision.rules,
-        tuple(decision.gates.items()),
-        decision.exposed,
-        decision.obligations,
-        decision.referrals,
-        decision.advisories,
-        decision.waivers,
-        decision.errors,
-    )
 
 
 def _unreadable(span: Span, problem: Exception) -> Problem:

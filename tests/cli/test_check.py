@@ -40,7 +40,7 @@ def test_mistakes_as_json(run, tmp_path: Path):
     assert (found["code"], found["severity"]) == ("PE205", "error")
     assert found["help"] == "did you mean `read`?"
     assert found["labels"][0] == {
-        "file": str(file), "line": 5, "column": 11, "end_line": 5, "end_column": 15, "text": "",
+        "file": str(file), "line": 5, "column": 11, "end_line": 5, "end_column": 15, "start": 83, "end": 87, "text": "",
     }  # fmt: skip
 
 

@@ -83,12 +83,11 @@ def test_work_is_not_told_to_files(capsys: pytest.CaptureFixture[str]):
     ("text", "shown"),
     [
         ("plain ü 日本 🙂\n\ttext", "plain ü 日本 🙂\n\ttext"),
-        ("\x1b[2J", "\\x1b[2J"),
-        ("a\rb\x7f\x9b", "a\\rb\\x7f\\x9b"),
-        ("\u202eevil\u2066", "\\u202eevil\\u2066"),
-        ("\ud800", "\\ud800"),
-        ("\u2028", "\\u2028"),
+        ("\x1b[2J", "�[2J"),
+        ("a\rb\x7f\x9b", "a�b��"),
+        ("\u202eevil\u2066", "�evil�"),
+        ("\ud800\u2028", "��"),
     ],
 )
-def test_characters_that_steer_a_terminal_are_escaped(text: str, shown: str):
+def test_characters_that_steer_a_terminal_are_replaced(text: str, shown: str):
     assert visible(text) == shown

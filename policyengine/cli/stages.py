@@ -1,0 +1,163 @@
+"""Make what a stage of the compiler returned printable: plain data, as JSON has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import attrs
+
+from policyengine.compiler import ir
+from policyengine.compiler.lower import Part, Rule, Text, lower
+from policyengine.compiler.simplify import simplify_rule
+from policyengine.model.needs import Needs
+from policyengine.model.values import text_of
+from policyengine.pipeline import compile_set
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.flow import children
+from policyengine.syntax import nodes
+
+# ---- parse ------------------------------------------------------------------------------
+
+
+def tree(value: object) -> Any:
+    """Return a syntax tree: each node an object with its class as `node`."""
+    match value:
+        case nodes.Ident():
+            return str(value)
+        case nodes.Literal(kind, _, text):
+            return {"node": "Literal", "kind": kind, "text": text}
+        case None | bool() | int() | str():
+            return value
+        case tuple():
+            return [tree(part) for part in value]
+        case _:
+            assert isinstance(value, nodes.Node)
+            parts = {
+                part.name: tree(getattr(value, part.name))
+                for part in attrs.fields(type(value))
+                if part.name != "span"
+            }
+            return {"node": type(value).__name__, **parts}
+
+
+# ---- check ------------------------------------------------------------------------------
+
+
+def checked_rules(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
+    """Return the rules of *target* with the types of their conditions, and what they read."""
+    return {rule.id: _checked_rule(checked, rule, target) for rule in checked.rules_for(target)}
+
+
+def _checked_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> dict[str, Any]:
+    needs = rule.needs[target]
+    return {
+        "effect": rule.effect,
+        "conditions": [
+            {
+                "text": _text(checked, conjunct.expr),
+                "wanted": conjunct.wanted,
+                "types": dict(_types(checked, conjunct.expr, rule, target)),
+            }
+            for conjunct in rule.conjuncts
+        ],
+        "reads": [
+            path
+            for root in ("subject", "resource", "context")
+            for path in _paths(root, getattr(needs, root))
+        ],
+    }
+
+
+def _types(
+    checked: CheckedSet, expr: nodes.Expr, rule: CheckedRule, target: TargetKey
+) -> Iterator[tuple[str, str]]:
+    """Yield every part of a condition, outermost first, with its type."""
+    yield _text(checked, expr), str(rule.typings[target].type_of(expr))
+    for child in children(expr):
+        yield from _types(checked, child, rule, target)
+
+
+def _text(checked: CheckedSet, node: nodes.Expr) -> str:
+    source = checked.sources[node.span.file].text
+    return " ".join(source[node.span.start : node.span.end].split())
+
+
+def _paths(root: str, needs: Needs) -> Iterator[str]:
+    """Yield every path below *root* that may be read."""
+    if needs.line:
+        yield f"{root} and its ancestors"
+    for name, part in needs.attributes.items():
+        yield f"{root}.{name}"
+        yield from _paths(f"{root}.{name}", part)
+    if needs.elements is not None:
+        yield from _paths(f"{root}[]", needs.elements)
+
+
+# ---- lower, simplify --------------------------------------------------------------------
+
+
+def lowered_rules(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
+    """Return the rules of *target* as they were lowered, expressions as `(operator operands)`."""
+    return _rules(lower(checked, target))
+
+
+def simplified_rules(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
+    """Return the same after every simplification."""
+    return _rules(map(simplify_rule, lower(checked, target)))
+
+
+def _rules(rules: Iterable[Rule]) -> dict[str, Any]:
+    return {rule.id: dict(_rule(rule)) for rule in rules}
+
+
+def _rule(rule: Rule) -> Iterator[tuple[str, Any]]:
+    yield "effect", rule.effect
+    yield "conditions", [_shown(condition) for condition in rule.conditions]
+    if rule.fields is not None:
+        yield "fields", sorted(rule.fields)
+    if rule.duties:
+        yield (
+            "obligations",
+            [
+                " ".join([f"({duty.name}", *(_shown(part) for _, part in duty.arguments)]) + ")"
+                for duty in rule.duties
+            ],
+        )
+    for name in ("because", "otherwise", "refer"):
+        text: Text | None = getattr(rule, name)
+        if text is not None:
+            yield name, "".join(p if isinstance(p, str) else f"{{{_shown(p)}}}" for p in text.parts)
+
+
+def _shown(node: object) -> str:
+    """Return an expression in prefix form: `(>= subject.tier basic)`."""
+    match node:
+        case ir.Const(type_, value):
+            return text_of(type_, value)
+        case ir.Root(name) | ir.Local(name):
+            return name
+        case ir.Slot(object_, name):
+            return f"{_shown(object_)}.{name}"
+        case ir.Binary(op, left, right):
+            return f"({op} {_shown(left)} {_shown(right)})"
+        case ir.Above(taxonomy):
+            return f"above-{taxonomy.name}"
+        case Part(_, expr):
+            return _shown(expr)
+        case str():
+            return node
+        case tuple():
+            return " ".join(map(_shown, node))
+        case _:
+            made = cast("attrs.AttrsInstance", node)
+            parts = (getattr(made, p.name) for p in attrs.fields(type(made)) if p.name != "type")
+            return f"({type(node).__name__.lower()} {' '.join(map(_shown, parts))})"
+
+
+# ---- python -----------------------------------------------------------------------------
+
+
+def python(checked: CheckedSet, target: TargetKey) -> str:
+    """Return the text of the functions of *target*."""
+    return compile_set(checked).source(target)
