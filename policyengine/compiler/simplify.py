@@ -14,6 +14,7 @@ from attrs import evolve
 from policyengine.compiler import ir
 from policyengine.compiler.lower import Duty, Part, Rule, Text
 from policyengine.model.types import BOOL
+from policyengine.model.values import ABSENT
 from policyengine.runtime.operations import EXPORTED
 
 _OPERATORS: Final[Mapping[str, Callable[[Any, Any], object]]] = {
@@ -21,6 +22,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], object]]] = {
     ">": operator.gt, ">=": operator.ge, "+": operator.add, "-": operator.sub, "*": operator.mul,
     "in": lambda one, other: one in other, "not in": lambda one, other: one not in other,
 }  # fmt: skip
+_ARITHMETIC = ("+", "-", "*")
 _OPPOSITE = {"==": "!=", "<": ">=", "<=": ">", "in": "not in"}
 _OPPOSITE |= {other: one for one, other in _OPPOSITE.items()}
 
@@ -111,13 +113,14 @@ def simplify(node: ir.Expr) -> ir.Expr:
 
 
 def fold_operators(node: ir.Expr) -> ir.Expr:
-    """`1 + 2` is 3."""
+    """`1 + 2` is 3. What is absent is left alone: only a guard that is false leads there."""
     match node:
         case ir.Binary(op, ir.Const(type_, one), ir.Const(_, other)):
-            return ir.Const(type_ if op in ("+", "-", "*") else BOOL, _OPERATORS[op](one, other))
+            if ABSENT not in (one, other):
+                return ir.Const(type_ if op in _ARITHMETIC else BOOL, _OPERATORS[op](one, other))
         case ir.Operation(name, arguments):
-            if all(isinstance(a, ir.Const) for a in arguments) and name != "entities_within":
-                values = [a.value for a in arguments if isinstance(a, ir.Const)]
+            values = [a.value for a in arguments if isinstance(a, ir.Const)]
+            if len(values) == len(arguments) and ABSENT not in values:
                 return ir.Const(BOOL, EXPORTED[name](*values))
     return node
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from policyengine.model.types import Type
 from policyengine.model.values import moment_text, text_of, to_datetime, to_json, to_python
@@ -199,6 +199,16 @@ class Decision:
         if self._valid_until is None:
             self._valid_until = (self._account.valid_until(),)
         return self._valid_until[0]
+
+    def outcome(self) -> Outcome:
+        """Return everything but the wording, as one value that compares."""
+        return evolve(
+            self._told(),
+            allowed=self._allowed,
+            cause=self._cause,
+            exposed=self._exposed,
+            obligations=self._obligations,
+        )
 
     # ---- for others ---------------------------------------------------------------------
 

@@ -322,7 +322,7 @@ class _Account:
         )
 
     def _referrals(self, determining: Iterable[_Verdict]) -> tuple[str, ...]:
-        return tuple(sorted({self._text(v.rule.refer) for v in determining if v.rule.refer}))
+        return tuple(sorted({self._text(v.rule.refer) for v in determining if v.rule.refer is not None}))
 
     def _mattering_waivers(self) -> Iterator[str]:
         for gate, _ in self.compiled.gates:
@@ -379,7 +379,7 @@ class _Account:
         rule = verdict.rule
         if verdict.failed:
             return f"`{rule.id}` failed"
-        return self._text(rule.because) if rule.because else f"`{rule.id}` forbids it"
+        return self._text(rule.because) if rule.because is not None else f"`{rule.id}` forbids it"
 
     def _said_of_shut(self, gate: str) -> Iterator[str]:
         if self._has_permit(gate):
@@ -392,7 +392,7 @@ class _Account:
             rule = verdict.rule
             if verdict.failed:
                 yield f"`{rule.id}` failed"
-            elif rule.otherwise:
+            elif rule.otherwise is not None:
                 yield self._text(rule.otherwise)
             elif verdict.first_false is not None:
                 yield self._text(rule.sentences[verdict.first_false])
@@ -400,7 +400,7 @@ class _Account:
     def _said_on_allow(self) -> Iterator[str]:
         for gate, _ in self.compiled.gates:
             first = next(v for v in self._of("permit", gate) if v.satisfied)
-            if first.rule.because:
+            if first.rule.because is not None:
                 yield self._text(first.rule.because)
 
 
