@@ -156,7 +156,7 @@ def fits(type_: Type, value: object) -> bool:
         case Primitive(name):
             return type(value) is _CLASSES[name]
         case EnumType() | TaxonomyType():
-            return value in type_.members
+            return isinstance(value, str) and value in type_.members
         case LevelsType(members=members):
             return type(value) is int and 0 <= value < len(members)
         case EntityRefType():
