@@ -89,7 +89,7 @@ _FOREIGN_DECLARATIONS = {
     "class": "entity", "role": "entity", "resource": "entity", "subject": "entity",
     "principal": "entity", "def": "define", "function": "define", "fn": "define", "let": "const",
     "var": "const", "namespace": "package", "module": "package", "operation": "action",
-    "exception": "waiver", "assert": "invariant", "never": "invariant", "expect": "test",
+    "exception": "waiver", "assert": "invariant", "never": "invariant",
 }  # fmt: skip
 
 _CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
@@ -124,6 +124,7 @@ def unclosed_string(s: Situation) -> Diagnostic | None:
     )  # fmt: skip
 
 
+_DURATION = "a duration is written in whole `w`, `d`, `h`, `m`, `s`, `ms` or `us`, as `1d12h`"
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)([\w:.]*)")
 
 
@@ -144,11 +145,16 @@ def bad_number(s: Situation) -> Diagnostic | None:
         help = f'write `ip "{dotted[0]}"`' if is_address else ""
         span = Span(s.source.name, s.end - len(dotted[0]), s.end)
         return error("PE120", span, f"`{dotted[0]}` is no number", help)
+    fraction = re.search(r"\d+\.\Z", s.source.text[max(0, s.start - 20) : s.start])
+    if fraction and s.text[:1].isdigit():
+        span = Span(s.source.name, s.start - len(fraction[0]), s.end)
+        message = f"`{fraction[0]}{s.text}` is no number, date or duration"
+        return error("PE120", span, message, _DURATION if s.terminal == "DURATION" else "")
     if s.terminal or not s.text[:1].isdigit():
         return None
     help = "names begin with a letter" if re.fullmatch(r"\d+[A-Za-z_]{4,}\w*", s.text) else ""
     if re.fullmatch(r"\d+(\.\d+)?[A-Za-z]{1,7}", s.text):
-        help = "a duration is written in whole `w`, `d`, `h`, `m`, `s`, `ms` or `us`, as `1d12h`"
+        help = _DURATION
     if re.fullmatch(r"\d[\d_]*", s.text):
         help = f"write `{s.text.replace('_', '')}`"
     return error("PE120", s.span, f"{s.found} is no number, date or duration", help)
@@ -255,7 +261,7 @@ def _is_outside(s: Situation, bracket: Token | Tree[Token], owner: str) -> bool:
             return s.terminal in DECLARATIONS and not_inside
         case "test":
             return s.terminal in DECLARATIONS | EFFECTS and not_inside
-    return s.terminal in CLAUSES | EFFECTS | DECLARATIONS | TEST_ITEMS | {"ADVISORY"}
+    return s.terminal in _BEGINNINGS
 
 
 def stray_bracket(s: Situation) -> Diagnostic | None:
@@ -303,7 +309,7 @@ def reserved_name(s: Situation) -> Diagnostic | None:
 def unknown_word(s: Situation) -> Diagnostic | None:
     """A word that begins no clause, rule, declaration or step of a test, where one is wanted."""
     if s.terminal not in ("NAME", "_IF", "_ELSE", "_REASON", "_OBLIGATION", "FIELD", "_LET",
-                          "ALLOW", "DENY", "_NEVER", "_EXPECT"):  # fmt: skip
+                          "ALLOW", "DENY", "_NEVER"):  # fmt: skip
         return None
     wanted: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
     if s.wants_clause():
@@ -398,24 +404,29 @@ def incomplete_if(s: Situation) -> Diagnostic | None:
     return None
 
 
-def keyword_as_operand(s: Situation) -> Diagnostic | None:
-    """A keyword that was taken for the name of a value, and cannot be one."""
-    last = s.stack[-1] if s.stack else None
-    if not isinstance(last, Token) or last.type != "NAME" or not s.wants_operator():
+def keyword_taken_for_name(s: Situation) -> Diagnostic | None:
+    """A keyword that the lexer took for a name, because only a name could have stood there."""
+    if len(s.stack) <= 1 or kind_of(s.stack[-1]) not in ("NAME", "name", "ref", "refs", "variable"):
         return None
-    at = span_of(s.source, last)
-    if at is None or str(last) not in reserved_words() - {"action"}:
+    at, before = span_of(s.source, s.stack[-1]), span_of(s.source, s.stack[-2])
+    if at is None or before is None:
         return None
-    before = span_of(s.source, s.stack[-2]) if len(s.stack) > 1 else None
-    if before is None:
-        return error("PE121", at, f"`{last}` is a reserved word", "an expression is wanted here")
-    word = s.source.text[before.start : before.end].split()[-1]
-    if last in ("every", "some", "if", "not"):
-        message = f"`{last}` needs parentheses after `{word}`"
-        return error("PE115", at, message, f"write `({last} …)`")
+    word = s.source.text[at.start : at.end]
+    after = s.source.text[before.start : before.end].split()[-1]
+    is_operand = s.wants_operator() and kind_of(s.stack[-2]) != "_DOT"
+    if is_operand and word in ("every", "some", "if", "not"):
+        message = f"`{word}` needs parentheses after `{after}`"
+        return error("PE115", at, message, f"write `({word} …)`")
+    if keywords().get(word) not in _BEGINNINGS or s.terminal not in ("NAME", "STRING", "DATETIME"):
+        return None
+    if not is_operand and not s.is_first_on_line(at.start):
+        return None
+    code, what = ("PE113", "an expression") if is_operand else ("PE114", "a name")
     place = Span(s.source.name, before.end, before.end)
-    message = f"an expression is missing after `{word}`, before `{last}`"
-    return error("PE113", place, message)
+    return error(code, place, f"{what} is missing after `{after}`, before `{word}`")
+
+
+_BEGINNINGS = CLAUSES | EFFECTS | DECLARATIONS | TEST_ITEMS | {"ADVISORY"}
 
 
 def missing_operand(s: Situation) -> Diagnostic | None:
@@ -538,12 +549,12 @@ RECOGNISERS: tuple[Callable[[Situation], Diagnostic | None], ...] = (
     unclosed_bracket,
     stray_bracket,
     keyword_attribute,
+    keyword_taken_for_name,
     quotes,
     foreign_operator,
     reserved_name,
     unknown_word,
     misplaced_word,
-    keyword_as_operand,
     incomplete_if,
     missing_operand,
     missing_operator,

@@ -157,8 +157,12 @@ class Situation:
     @cached_property
     def first_on_line(self) -> bool:
         """Whether only blanks stand before it on its line."""
-        line_start = self.source.text.rfind("\n", 0, self.start) + 1
-        return not self.source.text[line_start : self.start].strip()
+        return self.is_first_on_line(self.start)
+
+    def is_first_on_line(self, offset: int) -> bool:
+        """Whether only blanks stand before *offset* on its line."""
+        line_start = self.source.text.rfind("\n", 0, offset) + 1
+        return not self.source.text[line_start:offset].strip()
 
     def indentation(self, offset: int) -> int:
         """Return how many blanks the line of *offset* begins with."""

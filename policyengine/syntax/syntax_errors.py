@@ -16,14 +16,15 @@ from policyengine.diagnostics.source import Source, Span
 from policyengine.syntax.mistakes import recognise
 from policyengine.syntax.situation import Situation
 
+_DECLARES = (
+    r"levels|enum|taxonomy|entity|group|action|obligation|(?:field[ \t]+)?gate|const|define|waiver"
+    r"|invariant|test|(?:advisory[ \t]+)?(?:permit|forbid|expose)"
+)
 _BEGINS = re.compile(
-    r"""^[ \t]*(?:
-        (?: levels | enum | taxonomy | entity | group | action | obligation | (?:field[ \t]+)?gate
-          | const | define | waiver | invariant ) [ \t]+ [A-Za-z_]
-      | test [ \t]* "
-      | (?:advisory[ \t]+)? (?: permit | forbid | expose ) [ \t]+ [A-Za-z_0-9]+ [ \t]* :
-    )""",
-    re.MULTILINE | re.VERBOSE,
+    # At the beginning of a line whatever follows; further in only before a name or a title, since
+    # there the word may name an attribute.
+    rf'^(?:(?:{_DECLARES})(?![A-Za-z0-9_]|[ \t]*[?:.,)])|[ \t]+(?:{_DECLARES})[ \t]+["A-Za-z_])',
+    re.MULTILINE,
 )
 
 
