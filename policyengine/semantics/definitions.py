@@ -106,7 +106,9 @@ class Definitions:
         if problem:
             self.problems.append(problem)
             return None
-        return made
+        checker.only_named([declaration.body])
+        self.problems += checker.problems
+        return None if checker.problems else made
 
     def over_bound(self, cost: Cost, node: nodes.Expr) -> Diagnostic | None:
         """Report a cost over its bound."""

@@ -35,7 +35,8 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
-from policyengine.semantics.checked import Binding, Definition, Size, Value, Variable
+from policyengine.semantics.checked import Binding, Definition, Size, Typing, Value, Variable
+from policyengine.semantics.flow import beyond_names
 from policyengine.semantics.names import TYPE, VALUE, Scope, Symbol
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, record
 from policyengine.syntax import nodes
@@ -116,6 +117,12 @@ class ExpressionChecker:
         found = self._infer(node, guards, wanted)
         self.types[id(node)] = found
         return found
+
+    def only_named(self, exprs: Iterable[nodes.Expr]) -> None:
+        """Report entities that are only named, and of which *exprs* read more than the id."""
+        if self.sound:
+            for node, path in beyond_names(exprs, Typing(self.types, self.bindings)):
+                self.problems.append(messages.only_a_name(node.span, _written(node) + path))
 
     # ---- guards -------------------------------------------------------------------------
 

@@ -76,17 +76,32 @@ def needs_of(exprs: Iterable[nodes.Expr], typing: Typing) -> RequestNeeds:
     return RequestNeeds(*(roots.get(root, NOTHING) for root in ("subject", "resource", "context")))
 
 
+def beyond_names(exprs: Iterable[nodes.Expr], typing: Typing) -> list[tuple[nodes.Expr, str]]:
+    """Return the constants that refer to an entity of which more is read than its id.
+
+    Each with the path to the reference in it: no request gives what a policy only names.
+    """
+    reader = _Reader(typing)
+    for expr in exprs:
+        reader.read(expr, NOTHING)
+    return reader.beyond
+
+
 @define
 class _Reader:
-    """Collects what is demanded of each variable."""
+    """Collects what is demanded of each variable, and of constants what they cannot give."""
 
     typing: Typing
     needs: dict[str, Needs] = field(factory=dict)
+    beyond: list[tuple[nodes.Expr, str]] = field(factory=list)
 
     def read(self, node: nodes.Expr, need: Needs) -> None:
         """Demand *need* of the value of *node*."""
         binding = self.typing.binding_of(node)
-        if isinstance(binding, Value):
+        if isinstance(binding, Value) or binding == _ACTION:
+            path = _path_to_entity(self.typing.type_of(node), need)
+            if path is not None:
+                self.beyond.append((node, path))
             return
         match node:
             case nodes.Name():
@@ -125,6 +140,25 @@ class _Reader:
             case _:
                 for child in children(node):
                     self.read(child, NOTHING)
+
+
+_ACTION = Variable("action")
+"""A record of constants."""
+
+
+def _path_to_entity(type_: Type, need: Needs) -> str | None:
+    """Return the path to an entity of which *need* wants something, in a value of that type."""
+    match type_:
+        case EntityRefType():
+            return "" if need else None
+        case SetType(element):
+            return _path_to_entity(element, need.elements or NOTHING)
+        case RecordType():
+            for name, part in need.attributes.items():
+                path = _path_to_entity(type_.by_name[name].type, part)
+                if path is not None:
+                    return f".{name}{path}"
+    return None
 
 
 def whole(type_: Type) -> Needs:

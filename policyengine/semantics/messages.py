@@ -327,8 +327,8 @@ def only_in_tests(span: Span, what: str, help: str) -> Diagnostic:
 def only_a_name(span: Span, written: str) -> Diagnostic:
     """An attribute of an entity that is only named."""
     return error(
-        "PE327", span, f"the attributes of `{written}` are not known here",
-        "a rule reads those of the subject, the resource and the context",
+        "PE327", span, f"nothing of `{written}` is known here but its id",
+        "a rule reads what the subject, the resource and the context give",
     )  # fmt: skip
 
 

@@ -172,6 +172,11 @@ class RuleChecker:
         conjuncts = tuple(_conjuncts(rule.clauses))
         parts = _Clauses(rule)
         obligations = self._known_obligations(parts.obligations, scope)
+        exprs = [c.expr for c in conjuncts]
+        texts = [t for t in (parts.because, parts.otherwise, parts.refer) if t]
+        shown = [e for t in texts for e in interpolated(t)]
+        owed = [argument for call in obligations for argument in call.arguments]
+        everything = [*exprs, *shown, *owed]
         fields = self._fields(parts.fields, targets)
 
         def check(checker: ExpressionChecker) -> None:
@@ -185,13 +190,9 @@ class RuleChecker:
             self._check_text(checker, parts.refer, refer_guards, "a referral")
             for call in obligations:
                 self._check_obligation(checker, call, guards)
+            checker.only_named(everything)
             self._check_cost(checker, conjuncts, parts, obligations)
 
-        exprs = [c.expr for c in conjuncts]
-        texts = [t for t in (parts.because, parts.otherwise, parts.refer) if t]
-        shown = [e for t in texts for e in interpolated(t)]
-        owed = [argument for call in obligations for argument in call.arguments]
-        everything = [*exprs, *shown, *owed]
         typings = self.typings(targets, scope, _mentioned(everything), check)
         if typings is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return
@@ -388,6 +389,7 @@ class RuleChecker:
 
         def check(checker: ExpressionChecker) -> None:
             _check_conjuncts(checker, conjuncts)
+            checker.only_named(exprs)
 
         typings = self.typings(targets, scope, _mentioned(exprs), check)
         if typings is None:
