@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -32,13 +32,13 @@ class Envelope:
     *ignored*: top-level names that mean nothing.
     """
 
-    subject: object
-    action: object
-    resource: object
-    context: object
-    fields: object
-    now: object
-    entities: object
+    subject: Any
+    action: Any
+    resource: Any
+    context: Any
+    fields: Any
+    now: Any
+    entities: Any
     ignored: tuple[str, ...]
 
 
@@ -64,8 +64,11 @@ def _part(document: dict[str, object], name: str) -> object:
         return ABSENT if name in _NAMES[:3] else None
     if document[name] is None:
         return Refused("PE505", "there is no null: leave it out if there is none")
-    if name == "now" and not isinstance(document[name], str):
+    # Two parts may be something else in Python: a number is a time there, a string an action.
+    if name == "now" and not isinstance(document[name], str | Refused):
         return Refused("PE505", "expected a string such as `2026-09-01T10:00:00Z`")
+    if name == "action" and isinstance(document[name], str):
+        return Refused("PE505", 'expected an object {"name": …}')
     return document[name]
 
 
