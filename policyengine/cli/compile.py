@@ -112,16 +112,12 @@ def _targets(checked: CheckedSet, action: str | None) -> list[TargetKey]:
     ]
 
 
-def _lines(document: Any, indent: str = "") -> Iterator[str]:
+def _lines(document: dict[str, Any] | list[Any], indent: str = "") -> Iterator[str]:
     """Yield a document as indented text: a line for each member."""
-    match document:
-        case dict():
-            members = [(f"{key}:", part) for key, part in document.items() if key != "node"]
-        case list():
-            members = [("-", part) for part in document]
-        case _:
-            yield f"{indent}{document}"
-            return
+    if isinstance(document, dict):
+        members = [(f"{key}:", part) for key, part in document.items() if key != "node"]
+    else:
+        members = [("-", part) for part in document]
     for label, part in members:
         name = f" {part['node']}" if isinstance(part, dict) and "node" in part else ""
         if isinstance(part, dict | list) and part:

@@ -43,7 +43,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name in _COMMANDS or name.startswith("-"):
+        if name in _COMMANDS or ctx.resilient_parsing:  # a shell asks for completions
             return super().resolve_command(ctx, args)
         help = did_you_mean(name, _COMMANDS)
         raise click.UsageError(f"there is no command `{name}`" + (f"; {help}" if help else ""), ctx)

@@ -46,12 +46,12 @@ def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def say(text: str, style: str | None = None, *, end: str = "\n") -> None:
     """Write *text* to standard output, on a terminal in the rich style *style*."""
-    _write(False, text, style, end)
+    if style is not None and styled():
+        from rich.text import Text
 
-
-def say_aside(text: str, style: str | None = None) -> None:
-    """Write *text* to standard error, on a terminal in the rich style *style*."""
-    _write(True, text, style, "\n")
+        _console().print(Text(visible(text), style), end=end, soft_wrap=True)
+    else:
+        click.echo(visible(text) + end, nl=False)
 
 
 def say_json(document: object) -> None:
@@ -99,7 +99,7 @@ _DRESSES: Mapping[Part, str] = {
 
 def styled(*, error: bool = False) -> bool:
     """Whether colour is wanted on standard output (or on standard error)."""
-    return _console(error).color_system is not None
+    return _console(error=error).color_system is not None
 
 
 def visible(text: str) -> str:
@@ -115,7 +115,7 @@ def working(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    status = _console(True).status(what)
+    status = _console(error=True).status(what)
     timer = Timer(_PATIENCE, status.start)
     timer.daemon = True
     timer.start()
@@ -127,16 +127,7 @@ def working(what: str) -> Iterator[None]:
         status.stop()
 
 
-def _write(error: bool, text: str, style: str | None, end: str) -> None:
-    if styled(error=error) and style is not None:
-        from rich.text import Text
-
-        _console(error).print(Text(visible(text), style), end=end, soft_wrap=True)
-    else:
-        click.echo(visible(text) + end, err=error, nl=False)
-
-
-def _console(error: bool) -> Console:
+def _console(*, error: bool = False) -> Console:
     from rich.console import Console
 
     plain = bool(os.environ.get("NO_COLOR"))

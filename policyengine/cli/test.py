@@ -89,7 +89,7 @@ def _show(run: Run, *, verbose: bool) -> None:
 def _show_problem(run: Run, problem: Problem) -> None:
     from policyengine.diagnostics.diagnostic import error
 
-    show_diagnostic(error(problem.kind, problem.span, problem.message), run.sources)
+    show_diagnostic(error(problem.code, problem.span, problem.message), run.sources)
     for label, text in problem.notes:
         say(f"   = {label}: ", "dim", end="")
         say(text)
@@ -120,6 +120,7 @@ def _result_json(run: Run, result: Result) -> dict[str, Any]:
         "problems": [
             {
                 "kind": problem.kind,
+                "code": problem.code,
                 "message": problem.message,
                 **_place_json(run, problem.span),
                 "notes": [{"label": label, "text": text} for label, text in problem.notes],

@@ -41,7 +41,7 @@ def _case(suite: Element, result: Result, run: Run) -> None:
     )  # fmt: skip
     for problem in result.problems:
         tag = "error" if problem.kind == "error" else "failure"
-        element = SubElement(case, tag, message=_text(problem.message), type=problem.kind)
+        element = SubElement(case, tag, message=_text(problem.message), type=problem.code)
         element.text = _text(_details(problem, run))
 
 

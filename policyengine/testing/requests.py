@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, assert_never, cast
 
 from attrs import define, field, frozen
 
@@ -99,6 +99,8 @@ class Writer:
                         evaluate(object_, typing, env),
                         _record(changes, typing, env),
                     )
+                case _:
+                    assert_never(node)
             self.known[found.key] = found
             known[id(node)] = Value(typing.type_of(node), found)
         return evaluate(expr, typing, env)

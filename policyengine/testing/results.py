@@ -19,12 +19,14 @@ class Problem:
 
     *kind*: `failed` where an expectation or a promise was not met, `error` where nothing could be
     said of it. *notes*: what helps to understand it, each with its label (`reason`, `rules`, …).
+    *code*: `test`, or that of a mistake of ours.
     """
 
     kind: Literal["failed", "error"]
     span: Span
     message: str
     notes: tuple[tuple[str, str], ...] = ()
+    code: str = "test"
 
 
 @frozen

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import assert_never
 
 from attrs import define
 
@@ -73,6 +74,8 @@ class _Runner:
                 case nodes.Expect():
                     problems += self._expect(item, writer)
                     expectations += 1
+                case _:
+                    assert_never(item)
         seconds = time.perf_counter() - start
         return Result(test.title, test.node.span, tuple(problems), expectations, seconds)
 
@@ -102,12 +105,12 @@ class _Runner:
     ) -> Iterator[Problem]:
         decision = self.program.decide(request)
         if (decision.outcome(), decision.reason) != (outcome, reason):
-            message = "PE902: the compiled program and the reference interpreter disagree"
+            message = "the compiled program and the reference interpreter disagree"
             notes = (
                 ("compiled", f"{decision.outcome()}, {decision.reason!r}"),
                 ("reference", f"{outcome}, {reason!r}"),
             )
-            yield Problem("error", expect.span, message, notes)
+            yield Problem("error", expect.span, message, notes, "PE902")
 
     def _broken_promises(
         self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str

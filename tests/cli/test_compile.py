@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,66 @@ def test_what_is_read_of_ancestors_and_elements(
 def test_an_unknown_action(fails, shop: Path):
     line = fails("compile", shop, "--stop-after", "check", "--action", "reed")
     assert line == "there is no action `reed`; did you mean `read`?"
+
+
+LOWERED = """\
+package p
+taxonomy Topic { health { flu } sport }
+levels Tier = free < pro
+entity Team
+entity User in Team { tier: Tier, topics: set<Topic>, boss?: User, old: bool }
+entity Doc { owner: User, size: int }
+action see by User on Doc with { topics: set<Topic> }
+obligation erase(after: duration)
+field gate scope "what"
+define small(doc: Doc) = doc.size + 1 < 2 * 5
+gate scope {
+    permit a: see
+        when subject.tier >= pro and context.topics within subject.topics and small(resource)
+        unless subject has boss and subject.boss == resource.owner
+        because "{subject} sees {resource.size}"
+        otherwise "no"
+        fields size
+        oblige erase(24h)
+    forbid b: see when some t in context.topics: t == flu refer "team"
+}
+"""
+
+
+@pytest.fixture
+def lowered(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(LOWERED)
+
+    def lowered(stage: str) -> dict[str, Any]:
+        done = run("compile", file, "--stop-after", stage, "--format", "json")
+        rules: dict[str, Any] = done.json["see by User on Doc"]
+        return rules
+
+    return lowered
+
+
+def test_lowered_rules_are_in_prefix_form(lowered):
+    rules = lowered("lower")
+    rule = rules["scope.a"]
+    assert rule["conditions"][0] == "(>= subject.tier pro)"
+    assert "(< (+ resource.size 1) (* 2 5))" in rule["conditions"]
+    assert any("above-Topic" in condition for condition in rule["conditions"])
+    assert rule["because"] == "{(id subject)} sees {resource.size}"
+    assert (rule["otherwise"], rule["fields"]) == ("no", ["size"])
+    assert rule["obligations"] == ["(erase 24h)"]
+    assert rules["scope.b"]["refer"] == "team"
+    assert rules["scope.b"]["effect"] == "forbid"
+
+
+def test_simplifying_leaves_less_to_do(lowered):
+    assert "(< (+ resource.size 1) 10)" in lowered("simplify")["scope.a"]["conditions"]
+
+
+def test_python_is_what_is_run(run, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(LOWERED)
+    done = run("compile", file)
+    assert done.out.startswith("# see by User on Doc\n\ndef decide(")
+    compile(done.out, "p", "exec")
+    assert run("compile", file, "--format", "json").json["see by User on Doc"] in done.out

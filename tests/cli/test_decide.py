@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from policyengine.cli.decide import _flat
+
 
 @pytest.fixture
 def request_(shop: Path) -> dict[str, Any]:
@@ -166,10 +168,10 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("p.policy").write_text(
         "package p\nentity User { old: bool }\nentity Doc { text: string }\n"
-        "action read by User on Doc\nobligation erase(after: duration)\n"
+        "action read by User on Doc\nobligation erase(after: duration, loudly: bool)\n"
         'field gate scope "what"\n'
         "gate scope {\n"
-        "permit some_of_it: read when subject.old fields text oblige erase(2h) waivable\n"
+        "permit some_of_it: read when subject.old fields text oblige erase(2h, true) waivable\n"
         "advisory forbid trial: read when subject.old\n"
         'forbid late: read from 2030-01-01 refer "people"\n'
         "}\n"
@@ -186,13 +188,19 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
         for line in run("decide", ".", "-r", file, "--now", "2026-01-01").out.splitlines()[1:]
     )
     assert shown["exposed"] == "text"
-    assert shown["obligations"] == "erase(after: 2h)"
+    assert shown["obligations"] == "erase(after: 2h, loudly: true)"
     assert shown["advisories"] == "forbid scope.trial: not satisfied"
     assert shown["waivers"] == "ann"
     assert shown["valid"] == "until 2027-01-01T00:00:00Z"
     denied = run("decide", ".", "-r", file, "--now", "2030-01-01").out
     assert "exposed     nothing\n" in denied
     assert "referrals   people\n" in denied
+
+
+def test_a_rule_that_failed_is_shown():
+    """No checked rule fails, so the answer is made up."""
+    context = {"rule": "scope.own", "paths": ["subject.properties.old"], "message": "failed"}
+    assert _flat([context]) == "scope.own failed"
 
 
 # ---- explain ----------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,14 +24,14 @@ def test_version(run):
 
 
 def test_the_version_comes_at_once():
-    """The bar is 0.1 s on a quiet machine; the best of several runs stands for one."""
+    """Under 0.1 s, of processor time: other tests run beside this one."""
+    quiet = {k: v for k, v in os.environ.items() if not k.startswith("COV")}  # coverage takes long
     times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        subprocess.run([*POLICYENGINE, "--version"], check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-        if times[-1] < 0.1:
-            break
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*POLICYENGINE, "--version"], check=True, capture_output=True, env=quiet)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 0.1
 
 
@@ -61,6 +61,7 @@ def test_the_help_of_each_command_has_examples_and_a_format(run, name: str):
     ("arguments", "line"),
     [
         (["chek"], "there is no command `chek`; did you mean `check`? (see `policyengine --help`)"),
+        (["--", "-x"], "there is no command `-x` (see `policyengine --help`)"),
         (["zzz"], "there is no command `zzz` (see `policyengine --help`)"),
         (["check"], "missing argument 'PATH...' (see `policyengine check --help`)"),
         (["check", "missing"], "`missing` cannot be read: no such file or directory"),
@@ -154,12 +155,22 @@ def test_the_scripts_of_completion_are_the_shells_own(run: Callable[..., object]
         }  # fmt: skip
 
 
-def test_completion_completes():
+@pytest.mark.parametrize(
+    ("words", "word", "completions"),
+    [
+        ("policyengine de", 1, ["plain,decide"]),
+        ("policyengine decide --ex", 2, ["plain,--exit-code"]),
+        ("policyengine nope x", 2, []),
+        ("policyengine compile --stop-after s", 3, ["plain,simplify"]),
+        ("policyengine check ", 2, ["file,"]),
+    ],
+)
+def test_completion_completes(words: str, word: int, completions: list[str]):
     done = subprocess.run(
         POLICYENGINE, capture_output=True, text=True, check=True,
         env={
             **os.environ, "_POLICYENGINE_COMPLETE": "bash_complete",
-            "COMP_WORDS": "policyengine de", "COMP_CWORD": "1",
+            "COMP_WORDS": words, "COMP_CWORD": str(word),
         },
     )  # fmt: skip
-    assert done.stdout.strip() == "plain,decide"
+    assert done.stdout.split() == completions

@@ -21,7 +21,7 @@ def on_a_terminal(code: str, *arguments: str, **environment: str) -> str:
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
-        env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **environment},
+        env={**os.environ, "TERM": "xterm-256color", **environment},
     )  # fmt: skip
     os.close(theirs)
     shown = b""
@@ -38,6 +38,13 @@ def on_a_terminal(code: str, *arguments: str, **environment: str) -> str:
 def test_colour_is_for_terminals(run, shop: Path):
     assert "\x1b[" in on_a_terminal(MAIN, "check", str(shop))
     assert "\x1b[" not in run("check", shop).out
+
+
+def test_diagnostics_are_dressed_on_terminals(tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text("package {\n")
+    assert "\x1b[1;31merror[" in on_a_terminal(MAIN, "check", str(file))
+    assert "\x1b" not in on_a_terminal(MAIN, "check", str(file), NO_COLOR="1")
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
