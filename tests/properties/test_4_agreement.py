@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from tests.strategies import laws, seeds
 
 SHARDS = 4  # so that the work can be spread over cores
-SETS = 105
+SETS = 105  # a few of them may be refused as too costly
 REQUESTS = 25
 
 
 def test_at_least_ten_thousand_requests_are_compared():
-    assert SHARDS * SETS * REQUESTS >= 10_000
+    assert SHARDS * SETS * REQUESTS >= 1.04 * 10_000
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
@@ -29,7 +29,7 @@ def test_compiled_and_reference_agree(shard):
         tried.append(laws.hold(laws.compiled_agrees, seed * SHARDS + shard, requests=REQUESTS))
 
     agree()
-    assert sum(tried) >= SETS * REQUESTS
+    assert sum(tried) >= 10_000 / SHARDS
 
 
 @given(seeds.SEEDS)

@@ -34,6 +34,10 @@ Guards = frozenset[str]
 NO_GUARDS: Guards = frozenset()
 
 
+VARIABLES = ("x", "constant", "shared", "above", "record", "lambda", "len", "turn", "entities")
+"""Names of quantifiers' variables: some may be confused with those of generated code."""
+
+
 @frozen
 class Path:
     """Something that can be read, as it is written.
@@ -142,8 +146,8 @@ class Writer:
     shown: bool = False
     in_text: bool = False
     loops: int = 0
+    in_call: bool = False
     used_private: bool = False
-    _variables: int = 0
 
     # ---- what may be read ---------------------------------------------------------------
 
@@ -364,10 +368,7 @@ class Writer:
         path = self.rng.choice(over)
         self.used_private |= path.private
         assert isinstance(path.type, SetType)
-        self._variables += 1
-        stem = self.rng.choice(("v", "shared_", "constant_", "record_", "above_", "lambda"))
-        name = f"{stem}{self._variables}"
-        before = self.paths
+        name, before = self.rng.choice(VARIABLES), self.paths
         root = Path(name, path.type.element, private=path.private, constant=path.constant)
         inner = list(_below(root, self.made, 2))
         self.paths = self.rng.sample(before, min(len(before), 12)) + inner * 3
@@ -454,11 +455,13 @@ class Writer:
             for d in self.defined
             if d.result == result and not (self.shown and d.private) and not self.loops
         ]
-        if not found or self.in_text:
+        if not found or self.in_text or self.in_call:  # calls in calls soon cost too much
             return None
         chosen = self.rng.choice(found)
         self.used_private |= chosen.private
+        self.in_call = True
         arguments = [self._argument(p, guards) for p in chosen.parameters]
+        self.in_call = False
         if any(argument is None for argument in arguments):
             return None
         return f"{chosen.name}({', '.join(map(str, arguments))})"

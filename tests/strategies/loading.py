@@ -20,6 +20,10 @@ class RefusedError(Exception):
     """The policy set has errors."""
 
 
+class TooCostlyError(RefusedError):
+    """It has none but expressions over their bounds, which the generators do not keep."""
+
+
 @frozen(eq=False)
 class Loaded:
     """A checked policy set, its program, and what validates requests for it."""
@@ -37,5 +41,7 @@ def load(sources: Mapping[str, str]) -> Loaded:
     """Parse and check policy texts by file name; raises `RefusedError` with the diagnostics."""
     checked, found = check_sources({name: Source(name, text) for name, text in sources.items()})
     if checked is None:
-        raise RefusedError("\n".join(f"{p.code} {p.message} at {p.span}" for p in found.errors))
+        too_costly = all(p.code == "PE308" for p in found.errors)
+        said = "\n".join(f"{p.code} {p.message} at {p.span}" for p in found.errors)
+        raise (TooCostlyError if too_costly else RefusedError)(said)
     return Loaded(checked, link(checked), Validator(checked.schema, checked.needs, Limits()))

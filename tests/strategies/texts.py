@@ -54,3 +54,35 @@ SOUP = strategies.lists(strategies.sampled_from(WORDS), max_size=40).map(" ".joi
 """Words of the language in any order: these shrink well."""
 
 TEXTS = strategies.one_of(strategies.text(max_size=200), SOUP, SOUP.map("package p\n{}".format))
+
+
+# ---- layout -----------------------------------------------------------------------------
+
+_TEST = """
+test "what {} is for" {{
+    let one = {entity} "x1" under {{{entity} "x2", {entity} "x3"}} {{ alpha: 1, when: {{beta: "\\u00e9", size: {{}}}} }}
+    let other = one {{ alpha: -1 }}
+    at 2026-01-01T00:00:00Z
+    expect allow act0 by one on other with {{ kind: {{one, other}}, label: ip "10.0.0.0/8" }} asking {{id, when}}
+        because use.a_0, scope.b fields {{id}} oblige owe0(24h, -1.50) refer "team" reason "part" cause permitted
+    expect deny act0 by {entity} "x1" on {entity} "x2" under {entity} "x3"
+}}
+"""  # fmt: skip
+
+
+def laid_out_anyhow(seed: int) -> str:
+    """Return the text of a policy set with odd spaces, line ends and comments between words."""
+    rng = Random(seed)
+    world = make_world(rng, rng.choice((1, 2, 3)))
+    text = rng.choice(list(world.sources().values()))
+    if rng.random() < 0.5:
+        text += _TEST.format("it", entity=next(iter(world.made.entities)))
+    chance = rng.choice((0.0, 0.02, 0.2))
+    end = rng.choice(("\n", "\n", "\r\n"))
+    made = []
+    for number, token in enumerate(_TOKEN.findall(text)):
+        made.append(token if not token.isspace() else rng.choice((" ", " ", end, end * 3, "\t")))
+        may_stand_apart = token.isspace() or token in "{},()"
+        if may_stand_apart and rng.random() < chance:
+            made.append(f"{rng.choice(('', ' ', end))}#{rng.choice(('', ' ', '#'))}{number} é{end}")
+    return "".join(made)

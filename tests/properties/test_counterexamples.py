@@ -1,0 +1,95 @@
+"""Every counterexample that the laws have found, cut down and kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.strategies import laws
+from tests.strategies.loading import load
+
+ENTITIES = "package p entity User { age: int, tags: set<string>, tier: Tier } levels Tier = a < b\n"
+
+USER = {"type": "User", "id": "u", "properties": {"age": 1, "tags": ["x"], "tier": "a"}}
+REQUEST = {
+    "subject": USER,
+    "action": "act",
+    "resource": USER,
+    "context": {},
+    "now": "2026-01-01",
+    "entities": [],
+}
+
+CONSTANTS = """
+group all_of_it having { home?: ip, part?: { inner?: User, other: string }, limit: int }
+action act in all_of_it by User on User having { limit: 1 }
+"""
+
+FOUND = {
+    "a text that is written and empty is a text": """
+        action act by User on User
+        permit a: any when subject.age > 5 otherwise ""
+        permit b: any when subject.age > 5 refer ""
+        advisory forbid c: any because ""
+    """,
+    "an empty because of a forbid": """
+        action act by User on User
+        forbid a: any because "" refer ""
+    """,
+    "an absent constant is folded under its guard": CONSTANTS
+    + """
+        permit a: any when action has home and action.home within {action.home, ip "0.0.0.0/0"}
+        permit b: any when not (action has home) or action.home == ip "10.0.0.1"
+    """,
+    "an attribute of an absent constant is lowered under its guard": CONSTANTS
+    + """
+        permit a: any when action has part and action.part has inner
+        permit b: any when action has part when action.part.other like "x*"
+    """,
+    "a later gate that failed makes the deny an error": """
+        action act by User on User
+        gate one "whether one"
+        gate two "whether two"
+        gate one { permit a: any when subject.tier == b }
+        gate two { permit b: any when subject.age > 0 and subject.tags overlaps {"x"} }
+    """,
+    "a forbid that failed beside one that is satisfied": """
+        action act by User on User
+        permit a: any
+        forbid b: any when subject.age > 5
+        forbid c: any when subject.tags == {"x"}
+    """,
+    "a referral that shows the time is another one at once": """
+        action act by User on User
+        permit a: any when subject.age > 5 refer "since {now}"
+    """,
+    "names of variables are not names of the generated module": """
+        action act by User on User
+        permit a: any when (some constant_ in subject.tags: constant_ in {"x", "y"})
+            and (every shared_ in subject.tags: shared_ in subject.tags and shared_ != "z")
+            and (every entities in subject.tags: entities like "x")
+            and (every any_ in {1, 2}: any_ in {1, 2})
+            and subject.tags overlaps {"x"} and resource.tags overlaps {"x"}
+        permit b: any when subject.tags overlaps {"x"} and (some above_ in subject.tags: above_ == "x")
+        permit c: any when (some len in subject.tags: size({len}) == 1)
+            and (some frozenset in subject.tags: {frozenset} == {"x"})
+            and (some turns in {1}: turns == 1 and now > 2020-01-01)
+            and (some constant in subject.tags: constant in {"x", "y"} and {constant} subset {"x", "y"})
+    """,
+}
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND.keys())
+@pytest.mark.parametrize(
+    "law",
+    [
+        laws.reference_is_sound,
+        laws.compiled_agrees,
+        laws.failures_agree_and_open_nothing,
+        laws.reference_holds_until,
+        laws.compiled_holds_until,
+    ],
+)
+def test_the_law_holds_now(law, text):
+    loaded = load({"p.policy": ENTITIES + text})
+    case = laws.Case(None, loaded, REQUEST, loaded.request(**REQUEST), seed=1)
+    law(case)
