@@ -366,7 +366,7 @@ def _expect(node: nodes.Expect) -> Doc:
         place = _start(node.asking) if node.asking else node.resource.span.end
         parts.append((place, (Word("asking"), " ", _name_set(node.asking))))
     rows = tuple((SOFT, part) for _, part in sorted(parts, key=lambda part: part[0]))
-    return Group((Nest(Fill(head), 8), Nest(rows)))
+    return Group((Nest(Fill(head)), Nest(rows)))
 
 
 def _name_set(names: Sequence[nodes.Ident]) -> Doc:

@@ -229,7 +229,7 @@ class _Page:
     fresh: bool = True
     """Nothing stands on the current line yet but its indentation."""
     beside: list[str] = Factory(list)
-    keeps_blank: bool = False
+    keeps_blank: bool = True
     airy: bool = False
 
     def end_line(self, indent: int) -> None:

@@ -331,7 +331,10 @@ def unknown_word(s: Situation) -> Diagnostic | None:
         return None
     if s.first_on_line or "_ENTITY" in s.accepts:
         kinds = " and no ".join(kind for kind, _, _ in wanted)
-        help = f"a {wanted[0][0]} begins with {_listed(wanted[0][1])}"
+        kind, words, _ = wanted[0]
+        help = f"a {kind} begins with {_listed(words)}"
+        if kind == "declaration":
+            help = "a declaration begins with a word like `entity`, `action`, `gate` or `permit`"
         return error("PE117", s.span, f"{s.found} begins no {kinds}", help)
     return None
 

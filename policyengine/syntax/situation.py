@@ -193,7 +193,7 @@ class Situation:
                 case "_LBRACE" | "_LPAREN":
                     opened.append(i)
                 case "_RBRACE" | "_RPAREN":
-                    opened.pop()
+                    del opened[-1:]  # after a mistake, the opening one may be left out
         return opened
 
     def open_kinds(self) -> set[str]:

@@ -11,7 +11,7 @@ _WORDS = """\
 package docs
 entity User { name: string, age: int, teams: set<string> }
 entity Document { owner: User, title: string, tags: set<string>, public: bool }
-action read, edit by User on Document
+action read by User on Document
 """
 
 SYNTAX = (
@@ -131,7 +131,7 @@ SYNTAX = (
         _WORDS + 'permit own: read\n    because "it is yours"\n',
     ),
     Code(
-        "PE118", "misplaced-clause", "A clause or a declaration in the wrong place.",
+        "PE118", "misplaced-word", "A clause or a declaration in the wrong place.",
         "Clauses stand in rules, `expect` and `let` in tests, and a gate block holds rules only.",
         _WORDS + 'gate access "may they"\ngate access {\n    when subject.age > 3\n}\n',
         _WORDS + 'gate access "may they"\ngate access {\n    permit old: any when subject.age > 3\n}\n',
@@ -143,7 +143,7 @@ SYNTAX = (
         _WORDS + "permit own: read\n",
     ),
     Code(
-        "PE120", "malformed-value", "A number, a date, a duration or an address that is none.",
+        "PE120", "malformed-literal", "A number, a date, a duration or an address that is none.",
         "A date is written `2026-09-01`, a moment `2026-09-01T10:00:00Z`, a duration `1d12h` "
         '(`w`, `d`, `h`, `m`, `s`, `ms`, `us`), an address or network `ip "10.0.0.0/8"`. Numbers '
         "have at most 18 digits, no leading zeros and at most four decimal places.",

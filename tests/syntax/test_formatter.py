@@ -1,0 +1,170 @@
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from policyengine.diagnostics.source import Source
+from policyengine.syntax import formatter
+from policyengine.syntax.comments import MisalignedError, comments_of, give_comments
+from policyengine.syntax.formatter import format_file, format_source
+from policyengine.syntax.layout import WIDTH, Word
+from policyengine.syntax.parser import parse
+from tests.syntax.texts import DECLARATIONS, plain, strewn
+
+
+def formatted(text):
+    result = format_source(Source("f", text))
+    assert isinstance(result, str), result
+    return result
+
+
+def tree(text):
+    file, problems = parse(Source("f", text))
+    assert file is not None, problems
+    return file
+
+
+class TestLaws:
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(strewn())
+    def test_formatting_keeps_the_tree_and_every_comment_and_is_idempotent(self, texts):
+        text, same = texts
+
+        result = formatted(same)
+
+        assert tree(result) == tree(text) == tree(same)
+        assert comments_of(result) == comments_of(same)
+        assert formatted(result) == result
+
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(plain)
+    def test_a_tree_alone_gives_text_of_the_same_tree(self, text):
+        file = tree(text)
+
+        again = format_file(file)
+
+        assert tree(again) == file
+        assert format_file(tree(again)) == again
+
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(strewn())
+    def test_the_layout_is_tidy(self, texts):
+        result = formatted(texts[1])
+
+        assert result.endswith("\n")
+        assert not result.startswith("\n")
+        assert "\n\n\n" not in result
+        assert "\r" not in result
+        assert "\t" not in result
+        assert not re.search(r" \n|\n\n+ *\}|\{\n\n", result)
+
+    @pytest.mark.parametrize("declaration", DECLARATIONS)
+    def test_lines_that_can_be_broken_are_short(self, declaration):
+        for line in formatted(f"package x\n{declaration}").splitlines():
+            assert len(line) <= WIDTH or '"' in line
+
+
+class TestLineEnds:
+    def test_carriage_returns_go(self):
+        assert formatted("package x # c\r\n\r\nentity A\r\n") == "package x  # c\n\nentity A\n"
+
+    def test_a_file_without_declarations(self):
+        assert formatted("package x") == "package x\n"
+        assert formatted("\n\npackage x\n\n\nimport y\n\n\n# c") == "package x\n\nimport y\n\n# c\n"
+
+    def test_one_blank_line_stays_between_declarations_and_none_is_added(self):
+        text = "package x\n\nentity A\nentity B\n\nentity C\n"
+
+        assert formatted(text) == text
+        assert formatted(text.replace("\n\n", "\n\n\n\n")) == text
+
+
+class TestBraces:
+    def test_a_block_that_the_author_broke_stays_broken(self):
+        broken = "package x\n\nentity A {\n    a: int\n    b: int\n}\n"
+
+        assert formatted(broken) == broken
+        assert formatted("package x entity A {a: int\nb: int}") == (
+            "package x\n\nentity A { a: int, b: int }\n"
+        )
+
+    def test_a_comma_stands_before_an_attribute_named_by_a_keyword(self):
+        text = "package x\n\nentity A {\n    a: int,\n    in: int\n    b: int\n}\n"
+
+        assert formatted(text) == text
+
+    def test_empty_blocks_that_say_nothing_go(self):
+        text = (
+            "package x entity A {} taxonomy T { a {} } action b with {} having {} group g with {}"
+        )
+
+        assert formatted(text) == ("package x\n\nentity A\ntaxonomy T { a }\naction b\ngroup g\n")
+
+    def test_comments_in_blocks_that_go_stay(self):
+        result = formatted("package x entity A { # a\n # b\n } entity B { }\n# c")
+
+        assert result == "package x\n\nentity A  # a\n# b\nentity B\n# c\n"
+
+
+class TestStrings:
+    def test_written_forms_stay(self):
+        text = 'package x\n\nenum E = "a" | b\n\nconst c: string = "\\u00e9\\u202e"\n'
+
+        assert formatted(text) == text
+
+    def test_without_a_source_strings_are_written_plainly_and_safely(self):
+        text = r"""package x
+enum E = "a" | "in" | "a b"
+const c: string = "\u0041\u202e\"\\\n\t{}"
+permit p: any when x like "\u0041*\*\\\"" because "\u0041 {{ {x + 1} }} \u200b"
+"""
+        plainly = format_file(tree(text))
+
+        assert (
+            plainly
+            == r"""package x
+
+enum E = a | "in" | "a b"
+const c: string = "\u0041\u202e\"\\\n\t{}"
+permit p: any
+    when x like "A*\*\\\""
+    because "A {{ {x + 1} }} \u200b"
+"""
+        )
+        assert tree(plainly) == tree(text)
+
+
+class TestRefusal:
+    def test_a_broken_file_gives_its_diagnostics(self):
+        (problem,) = format_source(Source("f", "package x\nentity A { a int }"))
+
+        assert problem.code == "PE112"
+
+    @pytest.mark.parametrize(
+        ("result", "reason"),
+        [
+            ("package y # c\n", "the tree would change"),
+            ("package x {\n", "the tree would change"),
+            ("package x\n", "a comment would change"),
+            ("package x # d\n", "a comment would change"),
+        ],
+    )
+    def test_a_bug_never_reaches_the_file(self, monkeypatch, result, reason):
+        monkeypatch.setattr(formatter, "format_file", lambda *_: result)
+
+        (problem,) = format_source(Source("f", "package x # c"))
+
+        assert problem.code == "PE901"
+        assert problem.message.endswith(reason)
+
+    def test_words_that_are_not_the_source_are_noticed(self, monkeypatch):
+        with pytest.raises(MisalignedError):
+            give_comments([Word("package"), Word("y")], "package x")
+        with pytest.raises(MisalignedError):
+            give_comments([Word("package"), Word("x")], "package x y")
+        with pytest.raises(MisalignedError):
+            give_comments([Word("a")], "ab")
+
+        monkeypatch.setattr(formatter, "_declaration", lambda _: Word("entities"))
+        (problem,) = format_source(Source("f", "package x entity A"))
+        assert problem.code == "PE901"
