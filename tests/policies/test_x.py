@@ -1,0 +1,103 @@
+"""Holds policies/x to the platform's facts: its operations, and a test for each rule, both ways."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from policyengine.engine import PolicyEngine
+from policyengine.pipeline import check_paths, compile_set
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.testing import runner
+
+X = Path(__file__).parents[2] / "policies" / "x"
+
+# X's OpenAPI document 2.167 of 2026-08-22; tiers of the tables of 2025-12-31 and 2026-08.
+with (Path(__file__).parent / "operations.csv").open(encoding="utf-8", newline="") as stream:
+    OPERATIONS = list(csv.DictReader(stream))
+
+TAGS = {
+    "Users": 42, "Stream": 18, "Chat": 16, "Posts": 14, "Broadcasts": 13, "Media": 11,
+    "Direct Messages": 9, "Lists": 9, "Webhooks": 8, "Spaces": 6, "Account Activity": 5,
+    "Activity": 5, "Community Notes": 5, "Connections": 4, "Compliance": 3, "Articles": 2,
+    "Communities": 2, "News": 2, "Trends": 2, "General": 1, "Usage": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checked():
+    checked, diagnostics = check_paths([X])
+    assert diagnostics.items == ()
+    assert checked is not None
+    return checked
+
+
+def test_the_facts_are_those_of_the_document():
+    assert len(OPERATIONS) == 178
+    assert Counter(row["tag"] for row in OPERATIONS) == TAGS
+    assert Counter(row["method"] for row in OPERATIONS) == {
+        "GET": 100, "POST": 49, "DELETE": 24, "PUT": 5,
+    }  # fmt: skip
+
+
+def test_every_operation_is_there_and_no_other(checked):
+    assert set(checked.schema.actions) == {row["operation"] for row in OPERATIONS}
+
+
+@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row["operation"])
+def test_an_operation_takes_what_the_document_says(checked, row):
+    constants = checked.schema.actions[row["operation"]].constants
+
+    assert constants["scopes"] == frozenset(row["scopes"].split())
+    assert constants["accepts"] == frozenset(row["credentials"].split())
+    assert constants["tiers"] == frozenset(row["tiers"].split())
+
+
+def test_every_rule_says_where_it_comes_from(checked):
+    assert [rule.id for rule in checked.rules if not rule.cites] == []
+
+
+def test_every_rule_is_tried_both_ways(checked, monkeypatch):
+    """Each rule is satisfied by one request of the tests, and not by another that it covers."""
+    seen: dict[str, set[bool]] = {rule.id: set() for rule in checked.rules}
+
+    def watched(checked_set, request, trace=None):
+        case = interpreter.judge_all(checked_set, Env(request, checked_set.schema))
+        for verdict in case.verdicts:
+            seen[verdict.rule.id].add(verdict.satisfied)
+        return decide(checked_set, request, trace)
+
+    decide = interpreter.decide
+    monkeypatch.setattr(interpreter, "decide", watched)
+    run = runner.run_tests(checked, compile_set(checked))
+
+    assert [result for result in run.results if result.status != "passed"] == []
+    unconditional = {rule.id for rule in checked.rules if not rule.conjuncts}
+    lacking = {rule for rule, outcomes in seen.items() if outcomes < {True, False}} - unconditional
+    assert lacking == set()
+    assert all(seen[rule] == {True} for rule in unconditional)
+
+
+def test_the_requests_of_the_demo_are_answered_as_they_are_called():
+    engine = PolicyEngine.load(X)
+    answers = {}
+    for file in X.glob("requests/*.json"):
+        answer = engine.decide_json(file.read_bytes(), accept_now=True)
+        answers[file.name] = b'"decision":true' in answer.replace(b" ", b"")
+
+    assert len(answers) >= 8
+    assert {name for name, allowed in answers.items() if allowed} == {
+        "1-research-search-is-allowed.json",
+        "6-messages-with-authorization.json",
+    }
+
+
+def test_needed_facts_are_few(checked):
+    """A service need not send the fields of a Post, only what rules read."""
+    needs = checked.needs(("searchPostsAll", "App", "Post"))
+
+    assert set(needs.resource.attributes) == {"author", "created_at"}
