@@ -8,7 +8,7 @@ needs, so the work is bounded by the size of what was given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, Protocol, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 from attrs import define, field, frozen
 
@@ -48,17 +48,6 @@ class Gap:
     needs: Needs = NOTHING
 
 
-class Roots(Protocol):
-    """What the needs of a rule start from: a request, or one that is being put together."""
-
-    @property
-    def subject(self) -> Entity: ...
-    @property
-    def resource(self) -> Entity: ...
-    @property
-    def context(self) -> Record: ...
-
-
 SUBJECT: Final[Path] = inside(None, "subject")
 RESOURCE: Final[Path] = inside(None, "resource")
 CONTEXT: Final[Path] = inside(None, "context")
@@ -78,11 +67,14 @@ class Search:
     gaps: list[Gap] = field(factory=list)
     seen: set[tuple[Key, int]] = field(factory=set)
 
-    def request(self, roots: Roots, needs: RequestNeeds) -> list[Gap]:
-        """Return the gaps of a whole request."""
-        self.entity(roots.subject, needs.subject, SUBJECT)
-        self.entity(roots.resource, needs.resource, RESOURCE)
-        self.record(roots.context, needs.context, CONTEXT)
+    def request(
+        self, subject: object, resource: object, context: object, needs: RequestNeeds
+    ) -> list[Gap]:
+        """Return the gaps of a whole request; parts that are `INVALID` are passed over."""
+        self.entity(subject, needs.subject, SUBJECT)
+        self.entity(resource, needs.resource, RESOURCE)
+        if context is not INVALID:
+            self.record(context, needs.context, CONTEXT)
         return self.gaps
 
     def entity(self, entity: object, needs: Needs, path: Path) -> None:

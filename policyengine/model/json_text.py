@@ -47,6 +47,7 @@ def refuse(code: str, message: str) -> NoReturn:
 
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_ONE_SORT: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -54,11 +55,11 @@ def _deeper(raw: bytes, depth: int) -> bool:
     """Whether brackets nest deeper than *depth* in a text that is JSON."""
     if raw.count(b"[") + raw.count(b"{") <= depth:
         return False
-    brackets = _STRING.sub(b"", raw).translate(None, delete=_NO_BRACKETS)
+    brackets = _STRING.sub(b"", raw).translate(_ONE_SORT, delete=_NO_BRACKETS)
     for _ in range(depth):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
 
 

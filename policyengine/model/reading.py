@@ -277,7 +277,10 @@ class Reader:
         owner = f"`{type_.name}`"
         properties = parts.get("properties", {})
         given = self.mapping("an object", properties, inside(path, "properties"))
-        found, complete = self.attributes(type_, owner, given or {}, inside(path, "properties"))
+        found: list[object] = [INVALID] * len(type_.attributes)
+        complete = False
+        if given is not None:
+            found, complete = self.attributes(type_, owner, given, inside(path, "properties"))
         if id_ is None:
             return None
         key = (type_.name, id_)
@@ -403,6 +406,9 @@ class Reader:
 
     def action(self, raw: object, path: Path) -> ActionType | None:
         """Read the name of an action, or `{"name"}`."""
+        if raw is ABSENT:
+            self.report("PE521", path, "it is missing")
+            return None
         if isinstance(raw, Mapping):
             parts = self.mapping("an action", raw, path)
             assert parts is not None

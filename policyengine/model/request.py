@@ -24,7 +24,7 @@ from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.gathering import Known
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.reading import Reader, Refused
+from policyengine.model.reading import INVALID, Reader, Refused
 from policyengine.model.records import Record, record_class
 from policyengine.model.store import EntityStore
 from policyengine.model.types import (
@@ -160,12 +160,14 @@ class Validator:
         fields_ = reading.fields(fields, resource_)
         reading.others(entities)
         known = reading.known()
-        if told and subject_ and resource_ and context_ and moment is not None:
+        if told and subject_ and resource_:
             subject_, resource_ = known[subject_.key_], known[resource_.key_]
-            request = Request(subject_, told.name, resource_, context_, moment, fields_, known)
-            reading.follow(request, self._plan(told, subject_, resource_).needs)
+            needs = self._plan(told, subject_, resource_).needs
+            reading.follow(told.name, subject_, resource_, context_, needs)
             if not reading.problems.items:
-                return request
+                assert isinstance(context_, Record)
+                assert moment is not None
+                return Request(subject_, told.name, resource_, context_, moment, fields_, known)
         raise InvalidRequest(reading.problems.items)
 
     def _plan(self, action: ActionType, subject: Entity, resource: Entity) -> _Plan:
@@ -290,11 +292,12 @@ class _Reading:
         self._limits = limits
         self._told: list[tuple[Entity, Path]] = []
         self._known = Known(self.problems, self.reader.flawed)
+        self._all_read = True  # else an entity that seems to be missing may be one of those
         self._store = store
         if store is not None and not store.fits(schema):
             message = "the store was made for other entity types; make it again for this engine"
             self.problems.add("PE528", inside(None, "store"), message)
-            self._store = None
+            self._store, self._all_read = None, False
 
     def entity(self, raw: object, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Read the subject or the resource."""
@@ -306,13 +309,12 @@ class _Reading:
             self._told.append((entity, path))
         return entity
 
-    def context(self, raw: object, action: ActionType | None) -> Record | None:
+    def context(self, raw: object, action: ActionType | None) -> object:
         """Read the context; without an action nothing says what it may be."""
         if action is None:
-            return None
+            return INVALID
         given = {} if raw is None or raw is ABSENT else raw
-        context = self.reader.record(action.context, given, CONTEXT)
-        return context if isinstance(context, Record) else None
+        return self.reader.record(action.context, given, CONTEXT)
 
     def now(self, raw: object) -> int | None:
         """Read the time."""
@@ -360,17 +362,21 @@ class _Reading:
             return
         if isinstance(raw, str | Mapping | Refused) or not isinstance(raw, Iterable):
             self.reader.mistyped("a list of entities", raw, _ENTITIES)
+            self._all_read = False
             return
         most = self._limits.entities
         given = list(islice(raw, most + 1))
         if len(given) > most:
             message = f"a request brings along at most {most} entities"
             self.problems.add("PE514", _ENTITIES, message)
+            self._all_read = False
             return
         for i, one in enumerate(given):
             place = inside(_ENTITIES, i)
             entity = self.reader.entity(one, place)
-            if entity is not None:
+            if entity is None:
+                self._all_read = False
+            else:
                 self._told.append((entity, place))
 
     # ---- what is known, and what lacks --------------------------------------------------
@@ -396,17 +402,20 @@ class _Reading:
         entity = self._known.entities.get(key)
         return self._store.get(key) if entity is None and self._store is not None else entity
 
-    def follow(self, request: Request, needs: RequestNeeds) -> None:
+    def follow(
+        self, action: str, subject: Entity, resource: Entity, context: object, needs: RequestNeeds
+    ) -> None:
         """Report what the rules read and the request does not give."""
-        places = self._known.places
-        search = Search(self._find, places.get)
-        for gap in search.request(request, needs):
+        search = Search(self._find, self._known.places.get)
+        for gap in search.request(subject, resource, context, needs):
             if not self.problems.full:
-                self._report(gap, f"rules for `{request.action}`")
+                self._report(gap, f"rules for `{action}`")
 
     def _report(self, gap: Gap, rules: str) -> None:
         if gap.key is None:
             self.problems.add("PE507", gap.path, f"it must be given: {rules} read it")
+            return
+        if not self._all_read:
             return
         name = "the entity" if is_private(gap.path) else entity_name(gap.key)
         if gap.lack == "entity":
@@ -460,13 +469,15 @@ def build_context(
 
 def gives(request: Request, needs: RequestNeeds) -> bool:
     """Whether a request gives everything that is read: a rule on trial may read more than others."""
-    return not Search(_finder(request), _here).request(request, needs)
+    search = Search(_finder(request), _here)
+    return not search.request(request.subject, request.resource, request.context, needs)
 
 
 def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
     """Return the paths of what is read and cannot be, or is of the wrong type."""
     search = Search(_finder(request), _here, suspicious=True)
-    return tuple(sorted({path_text(gap.path) for gap in search.request(request, needs)}))
+    gaps = search.request(request.subject, request.resource, request.context, needs)
+    return tuple(sorted({path_text(gap.path) for gap in gaps}))
 
 
 def _finder(request: Request) -> Callable[[Key], Entity | None]:

@@ -68,7 +68,7 @@ def test_a_datetime_is_microseconds_since_1970(text, value):
         ("2026-9-1", "written like"),
         ("2026-09-01 10:00:00Z", "written like"),
         ("2026-09-01\n", "written like"),
-        ("٢٠٢٦-09-01", "written like"),
+        ("\u0662\u0660\u0662\u0666-09-01", "written like"),
         ("", "written like"),
         ("2" * 1_000_000, "written like"),
     ],
@@ -158,7 +158,7 @@ def test_a_decimal_is_ten_thousandths(text, value, shown):
         "1" * 100,
         "x" * 100,
         "1_0",
-        "١",
+        "\u0661",
     ],
 )
 def test_what_is_no_decimal_is_refused(text):
@@ -212,7 +212,7 @@ def test_an_ip_is_an_address_or_a_network(text, shown, native):
 @pytest.mark.parametrize(
     "text",
     ["", "10.0.0.1/8", "10.0.0.0/255.0.0.0", "10.0.0", "010.0.0.1", "fe80::1%eth0", "1" * 10_000,
-     "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/٨", "localhost"],
+     "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/\u0668", "localhost"],
 )  # fmt: skip
 def test_what_is_no_ip_is_refused(text):
     with pytest.raises(ValueError, match=r"an ip is|beyond the prefix"):
@@ -232,8 +232,8 @@ def test_an_ip_lies_within_a_network_of_its_own_version():
 
 def test_values_are_shown_by_their_type():
     place = record_class(PLACE)(15_000, ABSENT)
-    assert text_of(BOOL, True) == "true"  # noqa: FBT003
-    assert text_of(BOOL, False) == "false"  # noqa: FBT003
+    assert text_of(BOOL, True) == "true"
+    assert text_of(BOOL, False) == "false"
     assert text_of(STRING, 'a "b"') == 'a "b"'
     assert text_of(TIER, 2) == "pro"
     assert text_of(PURPOSE, "ads") == "ads"
@@ -270,7 +270,7 @@ def test_computed_values_beyond_the_range_of_python_are_shown_and_cut_off():
 
 def test_python_gets_its_own_types():
     place = record_class(PLACE)(15_000, ABSENT)
-    assert to_python(BOOL, True) is True  # noqa: FBT003
+    assert to_python(BOOL, True) is True
     assert to_python(DATETIME, 0) == datetime(1970, 1, 1, tzinfo=UTC)
     assert to_python(DURATION, 1) == timedelta(microseconds=1)
     assert to_python(TIER, 0) == "free"
@@ -290,7 +290,7 @@ def test_python_gets_its_own_types():
 def test_json_gets_strings_and_sorted_arrays():
     place = record_class(PLACE)(15_000, ABSENT)
     assert to_json(INT, 5) == 5
-    assert to_json(BOOL, True) is True  # noqa: FBT003
+    assert to_json(BOOL, True) is True
     assert to_json(DECIMAL, 5) == "0.0005"
     assert to_json(SetType(INT), frozenset({3, 1})) == [1, 3]
     assert to_json(PLACE, place) == {"lat": "1.5"}

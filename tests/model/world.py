@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -154,15 +156,13 @@ def ask(
 
 def problems_of(judge: Callable[..., object], *args: Any, **parts: Any) -> list[tuple[str, str]]:
     """Return code and path of every problem; that there is none is a failure."""
-    try:
-        result = judge(*args, **parts)
-    except InvalidRequest as refusal:
-        for problem in refusal.problems:
-            assert len(problem.message) < 400
-            assert problem.message.isprintable()
-            assert str(problem) in str(refusal)
-        return [(p.code, p.path) for p in refusal.problems]
-    raise AssertionError(result)
+    with pytest.raises(InvalidRequest) as refusal:
+        judge(*args, **parts)
+    for problem in refusal.value.problems:
+        assert len(problem.message) < 400
+        assert problem.message.isprintable()
+        assert str(problem) in str(refusal.value)
+    return [(p.code, p.path) for p in refusal.value.problems]
 
 
 def changed(entity: dict[str, Any], **properties: object) -> dict[str, Any]:

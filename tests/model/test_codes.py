@@ -1,0 +1,77 @@
+"""The catalogue of data: each example gives its code, and what to write instead gives none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from policyengine.diagnostics.codes.data import DATA, SMALL, WORDS
+from policyengine.diagnostics.source import Source
+from policyengine.model.documents import read_document
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
+from policyengine.model.request import validate
+from policyengine.model.store import EntityStore
+from policyengine.semantics.checked import CheckedSet
+from policyengine.semantics.checker import check
+from policyengine.syntax.parser import parse
+
+LIMITS = Limits(**SMALL)
+CODES = {code.number: code for code in DATA}
+
+
+@pytest.fixture(scope="module")
+def library() -> CheckedSet:
+    source = Source("library.policy", WORDS)
+    file, problems = parse(source, Limits())
+    assert file is not None, problems
+    checked, problems = check([file], {source.name: source}, Limits())
+    assert checked is not None, problems
+    return checked
+
+
+def codes_of(library: CheckedSet, text: str) -> set[str]:
+    try:
+        if text.startswith("["):
+            EntityStore.from_json(library.schema, text, LIMITS)
+        else:
+            envelope = read_document(text, LIMITS)
+            validate(
+                library.schema,
+                library.needs,
+                LIMITS,
+                subject=envelope.subject,
+                action=envelope.action,
+                resource=envelope.resource,
+                context=envelope.context,
+                now=0 if envelope.now is None else envelope.now,
+                fields=envelope.fields,
+                entities=envelope.entities,
+            )
+    except InvalidRequest as refusal:
+        return {problem.code for problem in refusal.problems}
+    return set()
+
+
+@pytest.mark.parametrize("number", sorted(set(CODES) - {"PE528"}))
+def test_an_example_gives_its_code_and_the_other_gives_none(library, number):
+    code = CODES[number]
+    found = codes_of(library, code.example)
+    assert number in found
+    assert found <= ({number, "PE527"} if number == "PE526" else {number})
+    assert codes_of(library, code.instead) == set()
+
+
+def test_a_store_of_another_vocabulary_is_refused(library):
+    store = EntityStore(library.schema)
+    fewer = library.schema.__class__({}, library.schema.actions, {}, {})
+    assert store.fits(library.schema)
+    assert not store.fits(fewer)
+
+
+def test_numbers_and_slugs_are_given_once_and_in_order():
+    assert [code.number for code in DATA] == sorted(CODES)
+    assert len({code.slug for code in DATA}) == len(DATA)
+    assert all(code.summary.endswith(".") and code.explanation.endswith(".") for code in DATA)
+    assert json.loads(CODES["PE501"].instead)
