@@ -20,7 +20,7 @@ from policyengine.compiler.lower import Part, Rule
 from policyengine.compiler.simplify import children
 from policyengine.model.records import record_class, slot
 from policyengine.model.types import BOOL, TaxonomyType, Type
-from policyengine.model.values import ABSENT
+from policyengine.model.values import ABSENT, Absent
 
 ARGUMENTS = ("subject", "resource", "context", "now", "entities")
 """What every generated function takes, in this order."""
@@ -285,17 +285,22 @@ def _parts(rule: Rule) -> Iterator[Part]:
 
 
 def _turns_function(module: Module, rule: Rule) -> str | None:
-    """Add the function that notes the turns of *rule*, if it hangs on `now`."""
-    owed = [part.expr for duty in rule.duties for _, part in duty.arguments]
-    if not any(_mentions_now(expr) for expr in (*rule.conditions, *owed)):
+    """Add the function that notes the turns of *rule*, if it hangs on `now`.
+
+    What it owes or refers to with a value that hangs on `now` is another thing at once, whether or
+    not its conditions hold: a permit that is waived owes, and one that is not satisfied refers.
+    """
+    given = [part.expr for duty in rule.duties for _, part in duty.arguments]
+    given += [p.expr for p in (rule.refer.parts if rule.refer else ()) if isinstance(p, Part)]
+    if not any(_mentions_now(expr) for expr in (*rule.conditions, *given)):
         return None
     emitter = Emitter(module, traced=True)
     body: list[ast.stmt] = []
+    if any(_mentions_now(expr) for expr in given):
+        body.append(ast.Expr(_at_once()))
     for condition in rule.conditions:
         test = ast.UnaryOp(ast.Not(), emitter.emit(condition))
         body.append(ast.If(test, [ast.Return(ast.Constant(None))], []))
-    if any(_mentions_now(expr) for expr in owed):
-        body.append(ast.Expr(_at_once()))
     name = _identifier("turns", rule)
     says = f"Note when {rule.id} ({rule.place}) may turn."
     module.function(name, ("turns",), says, [*body, ast.Return(ast.Constant(None))])
@@ -459,8 +464,9 @@ def _worth_sharing(node: ir.Expr) -> bool:
 
 def _is_total(node: ir.Expr) -> bool:
     """Whether evaluating *node* needs no guard: nothing optional, nothing bound outside."""
-    if isinstance(node, ir.Local) or (isinstance(node, ir.Slot) and node.optional):
-        return False
+    match node:
+        case ir.Local() | ir.Slot(optional=True) | ir.Const(value=Absent.ABSENT):
+            return False
     if isinstance(node, ir.Present):
         return all(map(_is_total, children(node.slot)))
     return all(map(_is_total, children(node)))

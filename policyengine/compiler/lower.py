@@ -30,7 +30,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import ABSENT
+from policyengine.model.values import ABSENT, slot
 from policyengine.semantics.checked import (
     CheckedRule,
     CheckedSet,
@@ -195,7 +195,7 @@ class _Lowerer:
                 inner = dict(zip(binding.parameters, values, strict=True))
                 return self.lower(binding.body, binding.typing, inner)
             case nodes.Quantified(kind, variable, over, body):
-                local = f"{variable.name}_{next(self._numbers)}"
+                local = f"each_{variable.name}_{next(self._numbers)}"
                 inner_scope = {**scope, variable.name: ir.Local(local)}
                 return ir.Quantified(kind, local, low(over), self.lower(body, typing, inner_scope))
             case nodes.Literal() | nodes.EntityRef() | nodes.Update():
@@ -226,8 +226,10 @@ class _Lowerer:
                 return ir.Slot(owner, name, self._schema.entities[entity].by_name[name].optional)
             case RecordType():
                 attribute = type_.by_name[name]
-                if isinstance(value, ir.Const):
-                    return ir.Const(attribute.type, getattr(value.value, f"v_{name}"))
+                if isinstance(value, ir.Const):  # an absent one is read behind its guard only
+                    known = value.value
+                    part = known if known is ABSENT else getattr(known, slot(name))
+                    return ir.Const(attribute.type, part)
                 return ir.Slot(value, name, attribute.optional)
             case _:
                 raise AssertionError(type_)
@@ -258,7 +260,7 @@ def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     among = right if isinstance(other, SetType) else ir.MakeSet((right,))
     match element:
         case TaxonomyType():
-            if isinstance(right, ir.Const):
+            if isinstance(right, ir.Const) and right.value is not ABSENT:
                 chosen = right.value if isinstance(right.value, frozenset) else {right.value}
                 below = frozenset().union(*(element.below[str(term)] for term in chosen))
                 covered = ir.Const(SetType(element), below)

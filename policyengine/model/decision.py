@@ -128,7 +128,9 @@ class Decision:
     @property
     def cause(self) -> Cause:
         """What made it so: `permitted`, `not_permitted`, `forbidden` or `error`."""
-        return self._cause
+        # Deciding stops at the first gate that is shut; whether a rule failed is known only when
+        # all are looked at.
+        return self._told().cause if self._cause == "not_permitted" else self._cause
 
     @property
     def exposed(self) -> frozenset[str] | None:
@@ -205,7 +207,7 @@ class Decision:
         return evolve(
             self._told(),
             allowed=self._allowed,
-            cause=self._cause,
+            cause=self.cause,
             exposed=self._exposed,
             obligations=self._obligations,
         )
@@ -227,7 +229,7 @@ class Decision:
         told, until = self._told(), self._until()
         return answer(
             allowed=self._allowed,
-            cause=self._cause,
+            cause=self.cause,
             reason=self.reason,
             rules=list(told.rules),
             gates=dict(told.gates),
@@ -247,7 +249,7 @@ class Decision:
         )
 
     def __repr__(self) -> str:
-        return f"<{'allow' if self._allowed else 'deny'} ({self._cause}): {self.reason}>"
+        return f"<{'allow' if self._allowed else 'deny'} ({self.cause}): {self.reason}>"
 
 
 def answer(

@@ -322,7 +322,9 @@ class _Account:
         )
 
     def _referrals(self, determining: Iterable[_Verdict]) -> tuple[str, ...]:
-        return tuple(sorted({self._text(v.rule.refer) for v in determining if v.rule.refer is not None}))
+        return tuple(
+            sorted({self._text(v.rule.refer) for v in determining if v.rule.refer is not None})
+        )
 
     def _mattering_waivers(self) -> Iterator[str]:
         for gate, _ in self.compiled.gates:
