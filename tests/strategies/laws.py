@@ -159,7 +159,7 @@ class Spoilt:
 
     __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _fail
     __and__ = __rand__ = __or__ = __ror__ = __add__ = __radd__ = __sub__ = __rsub__ = _fail
-    __mul__ = __rmul__ = __neg__ = __len__ = __iter__ = __contains__ = __getitem__ = _fail
+    __mul__ = __rmul__ = __neg__ = __len__ = __iter__ = __contains__ = __getitem__ = __str__ = _fail
 
     def __repr__(self) -> str:
         return "Spoilt()"
