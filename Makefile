@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PATHS ?= policies
-REQUESTS := $(sort $(wildcard policies/x/requests/*.json))
+SETS := $(wildcard policies/*/)
+FOR ?= 60
+REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt golden bench fuzz clean
@@ -32,22 +33,23 @@ check: $(READY) ## Lint and type-check the code, check the policies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/policyengine check $(PATHS)
-	$(BIN)/policyengine fmt --check $(PATHS)
+	for set in $(SETS); do $(BIN)/policyengine check --strict $$set || exit; done
+	for set in $(SETS); do $(BIN)/policyengine test $$set || exit; done
+	$(BIN)/policyengine fmt --check policies
 
 fmt: $(READY) ## Format the code and the policies
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/policyengine fmt $(PATHS)
+	$(BIN)/policyengine fmt policies
 
 golden: $(READY) ## Rewrite the golden files; read the difference before committing it
-	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q -k golden
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
 bench: $(READY) ## Time decisions beside a hand-written function and the reference interpreter
 	$(BIN)/python -m bench
 
-fuzz: $(READY) ## Hold the laws of the language on random input until interrupted
-	while $(BIN)/python -m pytest -q -x tests/properties --hypothesis-seed=random; do :; done
+fuzz: $(READY) ## Hold the laws of the language on new random input; FOR=3600 takes an hour
+	$(BIN)/python -m tests.fuzz --seconds $(FOR)
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

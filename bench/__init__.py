@@ -1,0 +1,1 @@
+"""Measure how long decisions take, beside what else could make them: `make bench`."""

@@ -1,0 +1,62 @@
+"""Time several ways to do the same, side by side, so that one run's figures can be compared.
+
+Each round times every contestant once, in an order that rotates, so that a machine that slows down
+slows all of them. A ratio is the median over the rounds of the ratios within a round.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+from attrs import frozen
+
+ROUNDS = 15
+_SECONDS = 0.05
+"""How long one contestant runs in one round, about."""
+
+
+@frozen
+class Measured:
+    """Microseconds for one call, and how many times as long as the first contestant."""
+
+    microseconds: float
+    ratio: float
+
+
+def side_by_side(
+    contestants: Mapping[str, Callable[[], object]], calls: int, rounds: int = ROUNDS
+) -> dict[str, Measured]:
+    """Time *contestants*, each of which does *calls* calls when it is called."""
+    repeats = {name: _repeats(run) for name, run in contestants.items()}
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    order = list(contestants)
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for name in order:
+                times[name].append(_time(contestants[name], repeats[name]) / calls * 1e6)
+            order = [*order[1:], order[0]]
+    finally:
+        gc.enable()
+    base = times[next(iter(contestants))]
+    return {
+        name: Measured(median(found), median(t / b for t, b in zip(found, base, strict=True)))
+        for name, found in times.items()
+    }
+
+
+def _repeats(run: Callable[[], object]) -> int:
+    """Return how often *run* fits into a round; running it also warms it up."""
+    _time(run, 1)
+    return max(1, int(_SECONDS / max(_time(run, 1), 1e-9)))
+
+
+def _time(run: Callable[[], object], repeats: int) -> float:
+    """Return the seconds that one run takes."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - start) / repeats
