@@ -96,6 +96,9 @@ _CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
 _EFFECT_WORDS = ("permit", "forbid", "expose")
 _DECLARATION_WORDS = (*sorted(map(spelling, DECLARATIONS)), *_EFFECT_WORDS)
 _TEST_WORDS = ("let", "at", "expect")
+_EXPECTATION_WORDS = ("because", "cause", "fields", "oblige", "reason", "refer")
+_WAIVER_WORDS = ("approved_by", "ticket", "until")
+_ACTION_WORDS = ("by", "having", "in", "on", "with")
 
 
 def recognise(s: Situation) -> Diagnostic:
@@ -188,8 +191,10 @@ def foreign_sign(s: Situation) -> Diagnostic | None:
 
 
 def _no_sign(s: Situation, start: int, sign: str, help: str) -> Diagnostic | None:
-    if sign == "|" and "_PIPE" in s.accepts:
-        return None
+    if sign[0] == "|" and any(kind_of(item) == "_ENUM" for item in s.stack):
+        if sign == "|":
+            return None
+        help = "write `|`"
     if sign == "[" and s.opened and s.opened[1] == "attributes":
         help = "a set of them is written `set<type>`"
     span = Span(s.source.name, start, start + len(sign))
@@ -296,47 +301,49 @@ def quotes(s: Situation) -> Diagnostic | None:
     return None
 
 
-def reserved_name(s: Situation) -> Diagnostic | None:
-    """A reserved word where a name is wanted."""
-    if "NAME" not in s.accepts or s.wants_expression() or s.text not in reserved_words():
-        return None
-    if s.first_on_line or s.wants_operator():
-        return None
-    help = "choose another name; reserved words may name attributes and nothing else"
-    return error("PE121", s.span, f"`{s.text}` is a reserved word", help)
-
-
 def unknown_word(s: Situation) -> Diagnostic | None:
-    """A word that begins no clause, rule, declaration or step of a test, where one is wanted."""
-    if s.terminal not in ("NAME", "_IF", "_ELSE", "_REASON", "_OBLIGATION", "FIELD", "_LET",
-                          "ALLOW", "DENY", "_NEVER"):  # fmt: skip
+    """A word that begins no clause, rule, declaration or other part, where one is wanted."""
+    wanted = _wanted(s)
+    if s.terminal in _STRINGS_AND_SIGNS or not s.text.isidentifier() or not wanted:
         return None
+    for kind, words, foreign in wanted:
+        meant = foreign.get(s.text) or (nearest(s.text, words) if s.terminal == "NAME" else None)
+        if meant and (s.first_on_line or not s.wants_operator() or s.text in foreign):
+            return error("PE117", s.span, f"{s.found} begins no {kind}", f"did you mean `{meant}`?")
+    if s.terminal != "NAME" or (s.wants_operator() and not s.first_on_line):
+        return None
+    kinds = " and no ".join(kind for kind, _, _ in wanted)
+    kind, words, _ = wanted[0]
+    help = f"a {kind} begins with {_listed(words)}"
+    if kind == "declaration":
+        help = "a declaration begins with a word like `entity`, `action`, `gate` or `permit`"
+    return error("PE117", s.span, f"{s.found} begins no {kinds}", help)
+
+
+_STRINGS_AND_SIGNS = frozenset({"STRING", "$END", ""})
+
+
+def _wanted(s: Situation) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
+    """List the sorts of parts that could begin there, how they begin here and how elsewhere."""
     wanted: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
     if s.wants_clause():
         wanted.append(("clause", _CLAUSE_WORDS, _FOREIGN_CLAUSES))
+    if "_CAUSE" in s.accepts:
+        wanted.append(("expectation", _EXPECTATION_WORDS, {}))
+    if "_EXPECT" in s.accepts:
+        wanted.append(("step of a test", _TEST_WORDS, {"assert": "expect", "given": "let"}))
+    if "_TICKET" in s.accepts:
+        wanted.append(
+            ("part of a waiver", _WAIVER_WORDS, {"expires": "until", "by": "approved_by"})
+        )
+    if "_HAVING" in s.accepts:
+        wanted.append(("part of an action", _ACTION_WORDS, {"requires": "having"}))
     if "_ENTITY" in s.accepts:
         wanted.append(("declaration", _DECLARATION_WORDS, _FOREIGN_DECLARATIONS))
     elif s.accepts >= EFFECTS:
         effects = {k: v for k, v in _FOREIGN_DECLARATIONS.items() if v in _EFFECT_WORDS}
         wanted.append(("rule", _EFFECT_WORDS, effects))
-    if "_EXPECT" in s.accepts:
-        wanted.append(("step of a test", _TEST_WORDS, {"assert": "expect", "given": "let"}))
-    if not wanted:
-        return None
-    for kind, words, foreign in wanted:
-        meant = foreign.get(s.text) or nearest(s.text, words)
-        if meant and (s.first_on_line or not s.wants_operator() or s.text in foreign):
-            return error("PE117", s.span, f"{s.found} begins no {kind}", f"did you mean `{meant}`?")
-    if s.wants_operator() and not s.first_on_line:
-        return None
-    if s.first_on_line or "_ENTITY" in s.accepts:
-        kinds = " and no ".join(kind for kind, _, _ in wanted)
-        kind, words, _ = wanted[0]
-        help = f"a {kind} begins with {_listed(words)}"
-        if kind == "declaration":
-            help = "a declaration begins with a word like `entity`, `action`, `gate` or `permit`"
-        return error("PE117", s.span, f"{s.found} begins no {kinds}", help)
-    return None
+    return wanted
 
 
 def misplaced_word(s: Situation) -> Diagnostic | None:
@@ -358,18 +365,20 @@ def misplaced_word(s: Situation) -> Diagnostic | None:
 # ---- expressions ------------------------------------------------------------------------
 
 
+_COMPARE = frozenset({"operator", "_HAS", "_LIKE"})
+
+
 def chained_comparison(s: Situation) -> Diagnostic | None:
     """`a < b < c`"""
     if s.terminal not in COMPARISONS | {"_NOT", "_HAS", "_LIKE"} or not s.wants_operator():
         return None
-    kinds = [kind_of(item) for item in s.stack]
-    done = len(kinds) - 1 - kinds[::-1].index("operator") if "operator" in kinds else -1
-    if done < 1 or any(isinstance(item, Token) and item.type in ("_LPAREN", "_LBRACE", "_AND",
-                       "_OR", "_THEN", "_ELSE", "_IF") for item in s.stack[done:]):  # fmt: skip
+    compared = [i for i, item in enumerate(s.stack) if kind_of(item) in _COMPARE]
+    if not compared:
         return None
+    done = compared[-1]
     help = "join two comparisons with `and`"
-    left, right = span_of(s.source, s.stack[done - 1]), s.before
-    middle = span_of(s.source, s.stack[done + 1])
+    left, middle = span_of(s.source, s.stack[done - 1]), span_of(s.source, s.stack[done + 1])
+    right = s.before
     if left and middle and right and "\n" not in s.source.text[left.start : s.end]:
         first = s.source.text[left.start : right.end]
         after = "not in" if s.terminal == "_NOT" else s.text
@@ -436,7 +445,7 @@ def missing_operand(s: Situation) -> Diagnostic | None:
     """Nothing where an expression is wanted."""
     if not s.wants_expression():
         return None
-    if s.piece and s.before is None:
+    if s.piece and s.before is None and s.terminal == "$END":
         return error("PE113", s.span, "there is nothing inside `{}`", "write `{{}}` for the braces")
     after = f" after `{s.last_word}`" if s.last_word else ""
     return error("PE113", s.after_last, f"an expression is missing{after}, before {s.found}")
@@ -483,8 +492,6 @@ def missing_sign(s: Situation) -> Diagnostic | None:
     if "PLUS" in s.accepts or s.accepts >= {"_ON", "STRING"}:  # behind an operand or an entity
         accepts -= {"_LPAREN", "_LBRACE", "_UNDER", "STRING"}
     wanted = [spelling(t) for t in accepts if spelling(t)]
-    if set(wanted) == {"by", "on"}:
-        wanted = ["by"]
     if len(wanted) != 1 or accepts & {"NAME", "STRING", "$END"}:
         return None
     after = f" after `{s.last_word}`" if s.last_word else ""
@@ -555,7 +562,6 @@ RECOGNISERS: tuple[Callable[[Situation], Diagnostic | None], ...] = (
     keyword_taken_for_name,
     quotes,
     foreign_operator,
-    reserved_name,
     unknown_word,
     misplaced_word,
     incomplete_if,

@@ -53,6 +53,7 @@ _NOT_SPELLED = frozenset({"STRING", "NAME", "DATETIME", "DURATION", "DECIMAL", "
 _LONGEST_WORD = 40
 """Characters that a message shows of what it found."""
 
+_COMMENT_OR_SIGN = re.compile(r"#[^\n]*|[^\s#]")
 _WRONG_WORD = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*|[^\sA-Za-z0-9_\"#(){}\[\],;']{1,3}|.?")
 
 
@@ -133,11 +134,18 @@ class Situation:
     @cached_property
     def before(self) -> Span | None:
         """What was read last."""
-        for item in reversed(self.stack):
-            span = span_of(self.source, item)
-            if span is not None:
-                return span
-        return None
+        spans = (span_of(self.source, item) for item in reversed(self.stack))
+        last = next((span for span in spans if span is not None), None)
+        if last is None:
+            return None
+        # Brackets around nothing have left no trace: `f()`.
+        behind = [
+            found for found in _COMMENT_OR_SIGN.finditer(self.source.text, last.end, self.start)
+            if found[0][0] != "#"
+        ]  # fmt: skip
+        if not behind:
+            return last
+        return Span(self.source.name, behind[-1].start(), behind[-1].end())
 
     @cached_property
     def after_last(self) -> Span:
@@ -228,12 +236,6 @@ class Situation:
     def expected(self) -> list[str]:
         """List what could have stood there, in the author's words, the likeliest first."""
         accepts, phrases = set(self.accepts), []
-        if "_SET" in accepts:
-            phrases.append("a type")
-            accepts -= {"_SET", "NAME", "_LBRACE"}
-        if self.wants_expression():
-            phrases.append("an expression")
-            accepts -= OPERANDS
         if self.wants_operator():
             phrases.append("an operator")
             accepts -= _AFTER_OPERAND
@@ -247,7 +249,7 @@ class Situation:
             phrases.append("a rule" if "ADVISORY" in accepts else "`permit`, `forbid` or `expose`")
             accepts -= EFFECTS | {"ADVISORY"}
         if "$END" in accepts:
-            phrases.append("the end of the expression" if self.piece else "the end of the file")
+            phrases.append("the end of the expression")
         rest = sorted(accepts - {"$END"}, key=lambda t: (t not in _NAMED, t))
         return phrases + [_NAMED.get(t) or f"`{spelling(t)}`" for t in rest]
 
