@@ -60,6 +60,7 @@ def test_times_are_for_one_call_and_relative_to_the_first():
 
 
 def test_disagreement_is_an_exit_code_and_nothing_is_timed(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "requests", lambda engine: requests(engine, 20))
     monkeypatch.setattr(by_hand, "allows", lambda *_: True)
     assert bench.main() == 1
     assert capsys.readouterr().out == ""
