@@ -10,7 +10,7 @@ resource and the context themselves, nothing is read, followed or copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final, TypeAlias
@@ -469,15 +469,17 @@ def build_context(
 
 def gives(request: Request, needs: RequestNeeds) -> bool:
     """Whether a request gives everything that is read: a rule on trial may read more than others."""
-    search = Search(_finder(request), _here)
-    return not search.request(request.subject, request.resource, request.context, needs)
+    return not _gaps(request, needs)
 
 
 def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
     """Return the paths of what is read and cannot be, or is of the wrong type."""
+    return tuple(sorted({path_text(gap.path) for gap in _gaps(request, needs)}))
+
+
+def _gaps(request: Request, needs: RequestNeeds) -> Sequence[Gap]:
     search = Search(_finder(request), _here, suspicious=True)
-    gaps = search.request(request.subject, request.resource, request.context, needs)
-    return tuple(sorted({path_text(gap.path) for gap in gaps}))
+    return search.request(request.subject, request.resource, request.context, needs)
 
 
 def _finder(request: Request) -> Callable[[Key], Entity | None]:

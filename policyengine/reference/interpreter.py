@@ -8,7 +8,7 @@ too, by way of a `Trace` that sees every expression with its value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve, frozen
 
@@ -151,7 +151,7 @@ def judge(rule: CheckedRule, waived_by: tuple[Waiver, ...], env: Env) -> Verdict
     if not holds and not waived_by:
         return Verdict(rule)
     try:
-        owed = tuple(obligation(call, typing, env) for call in rule.obligations)
+        owed = in_order(obligation(call, typing, env) for call in rule.obligations)
     except Exception:  # noqa: BLE001
         return Verdict(rule, failed=True)
     return Verdict(rule, holds, waived_by, owed)
@@ -282,10 +282,17 @@ def exposed(case: Case) -> frozenset[str] | None:
 
 
 def obligations(case: Case) -> tuple[Obligation, ...]:
-    """Return what an allow owes, each once, by name and by the text of its arguments."""
-    owed = dict.fromkeys(o for v in giving(case) for o in v.obligations)
+    """Return what an allow owes."""
+    return in_order(o for v in giving(case) for o in v.obligations)
+
+
+def in_order(owed: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """Return obligations each once, by name and by the text of their arguments."""
     return tuple(
-        sorted(owed, key=lambda o: (o.name, [text_of(type_, v) for _, type_, v in o.arguments]))
+        sorted(
+            dict.fromkeys(owed),
+            key=lambda o: (o.name, [text_of(type_, value) for _, type_, value in o.arguments]),
+        )
     )
 
 

@@ -225,7 +225,7 @@ class _Account:
         if first_false is not None and not waivers:
             return _Verdict(rule, first_false)
         try:
-            owed = _owed(rule, self._arguments)
+            owed = _sorted(_owed(rule, self._arguments))  # what cannot be sorted has failed
         except Exception:  # noqa: BLE001
             return _Verdict(rule, failed=True)
         return _Verdict(rule, first_false, waivers, owed)

@@ -7,9 +7,10 @@ import pytest
 from tests.strategies import laws
 from tests.strategies.loading import load
 
-ENTITIES = "package p entity User { age: int, tags: set<string>, tier: Tier } levels Tier = a < b\n"
+ENTITIES = "package p entity User in User { age: int, tags: set<string>, tier: Tier } levels Tier = a < b\n"
 
-USER = {"type": "User", "id": "u", "properties": {"age": 1, "tags": ["x"], "tier": "a"}}
+USER = {"type": "User", "id": "u", "properties": {"age": 1, "tags": ["x"], "tier": "a"},
+        "parents": []}  # fmt: skip
 REQUEST = {
     "subject": USER,
     "action": "act",
@@ -61,6 +62,28 @@ FOUND = {
     "a referral that shows the time is another one at once": """
         action act by User on User
         permit a: any when subject.age > 5 refer "since {now}"
+    """,
+    "an obligation whose argument cannot be told from others fails": """
+        obligation tell(tags: set<string>)
+        action act by User on User
+        permit a: any oblige tell(subject.tags)
+    """,
+    "a rule on trial that reads something unfit is unknown": """
+        entity Team { lead: User }
+        action act by User on User
+        permit a: any
+        advisory forbid b: any when subject.tier == b or subject.tags overlaps {"x"}
+    """,
+    "a waived permit owes something else at every moment": """
+        obligation due(moment: datetime)
+        action act by User on User
+        permit a: any when subject.age > 5 waivable oblige due(now + 1d)
+        waiver w of a for User "u" until 2030-01-01 ticket "T" approved_by "B"
+    """,
+    "an absent constant is what something must lie within": CONSTANTS
+    + """
+        permit a: any when action has part when subject within {subject} or action has home
+            unless resource.age == 1 and action.part.other in {"x"}
     """,
     "names of variables are not names of the generated module": """
         action act by User on User
