@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY) ## Answer real requests against the X developer platform's policies
-	$(BIN)/policyengine decide policies/x $(REQUESTS:%=--request %)
+	@$(BIN)/policyengine decide policies/x $(REQUESTS:%=--request %)
 
 test: $(READY) ## Run all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=95

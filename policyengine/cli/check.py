@@ -51,7 +51,8 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
         say_json(diagnostics_json(diagnostics))
     else:
         show_diagnostics(diagnostics)
-        _sum_up(len(sources), checked, diagnostics)
+        files = len({*sources, *(problem.span.file for problem in found)})
+        _sum_up(files, checked, diagnostics)
     return FINDINGS if diagnostics.errors or (strict and diagnostics.items) else FINE
 
 

@@ -68,3 +68,4 @@ def test_a_file_that_is_no_text_is_a_finding(run, tmp_path: Path):
     file.write_bytes(b"\xff\xfe\x00binary")
     done = run("check", file, "--format", "json")
     assert (done.code, done.json["errors"]) == (1, 1)
+    assert run("check", file).out.endswith("1 file: 1 error\n")
