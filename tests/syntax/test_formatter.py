@@ -168,3 +168,13 @@ class TestRefusal:
         monkeypatch.setattr(formatter, "_declaration", lambda _: Word("entities"))
         (problem,) = format_source(Source("f", "package x entity A"))
         assert problem.code == "PE901"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("f(", ")"), ("{", "}"), ("not ", ""), ("(1 - ", ")"), ("(every x in y: ", ")"), ("", ".b")],
+)
+def test_what_is_nested_as_deep_as_it_may_be_is_formatted(before, after):
+    text = f"package x\n\ndefine deep() =\n    {before * 98}a{after * 98}\n"
+
+    assert tree(formatted(text)) == tree(text)
