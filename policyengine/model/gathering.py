@@ -22,7 +22,7 @@ from policyengine.model.wording import Path, Problems, inside, path_text
 def difference(one: Entity, other: Entity) -> str | None:
     """Return what two accounts of one entity contradict one another in, None if they do not.
 
-    Properties are compared if both give some, parents if both give them.
+    Properties are compared if both give some, parents and ancestors if both tell them.
     """
     if one is other:
         return None
@@ -30,8 +30,10 @@ def difference(one: Entity, other: Entity) -> str | None:
         for name in one.entity_type.by_name:
             if getattr(one, slot(name)) != getattr(other, slot(name)):
                 return name
-    known = one.parents_ is not None and other.parents_ is not None
-    return "parents" if known and one.parents_ != other.parents_ else None
+    if one.parents_ is not None and other.parents_ is not None and one.parents_ != other.parents_:
+        return "parents"
+    known = one.line is not None and other.line is not None
+    return "ancestors" if known and one.line != other.line else None
 
 
 def merge(one: Entity, other: Entity) -> Entity:
@@ -58,7 +60,7 @@ class Known:
 
     problems: Problems
     flawed: set[Key] = field(factory=set)
-    """Entities with problems of their own: comparing them would report the same mistake again."""
+    """Entities with problems already: comparing them would report the same mistake again."""
     entities: dict[Key, Entity] = field(factory=dict)
     places: dict[Key, Path] = field(factory=dict)
     broken: bool = False
@@ -86,21 +88,34 @@ class Known:
         if differs is None:
             self.entities[before.key_] = merge(before, entity)
         else:
-            message = f"this entity is given twice: its `{differs}` is another one in {other}"
+            self.flawed.add(before.key_)
+            message = f"this entity is given twice: `{differs}` is not what {other} says"
             self.problems.add("PE510", path, message)
 
     def close_lines(self, outside: Callable[[Key], Line | None], most: int) -> None:
-        """Work out all ancestors where they can be known; report cycles and too many."""
-        open_ = {key: e.parents_ for key, e in self.entities.items() if e.line is None}
+        """Work out all ancestors where they can be known; report cycles and too many.
 
-        def line_of(key: Key) -> Line | None:
+        *outside* gives the line of an entity that is not known here. A line that was worked out
+        when an entity was built must come out again: its ancestors may be told differently here.
+        """
+
+        def told(key: Key) -> Line | None:
             entity = self.entities.get(key)
             return outside(key) if entity is None else entity.line
 
-        found = close(open_, line_of, most)
+        parents = {key: entity.parents_ for key, entity in self.entities.items()}
+        found = close(parents, told, most)
         for key, line in found.lines.items():
-            if line is not None:
-                self.entities[key] = with_line(self.entities[key], line)
+            entity = self.entities[key]
+            if entity.line is None:
+                if line is not None:
+                    self.entities[key] = with_line(entity, line)
+            elif key not in self.flawed and (
+                entity.line != line
+                or any(not (parents.get(k) or entity.line) <= entity.line for k in entity.line)
+            ):
+                message = "its ancestors are others than when it was built"
+                self.problems.add("PE510", self.places[key], message)
         self.broken = bool(found.cyclic or found.too_many)
         for key in found.cyclic:
             message = "an entity cannot be an ancestor of itself"
@@ -123,12 +138,13 @@ class Lines:
 
 
 def close(
-    parents: Mapping[Key, Line | None], outside: Callable[[Key], Line | None], most: int
+    parents: Mapping[Key, Line | None], told: Callable[[Key], Line | None], most: int
 ) -> Lines:
     """Find all ancestors of each entity.
 
-    *parents*: the keys of the parents, None where they were not given. *outside* gives the line of
-    an entity that is not among them. *most*: ancestors that one entity may have.
+    *parents*: the keys of the parents, None where they were not given. *told* gives the line of an
+    entity that is not among them, and that of one whose ancestors are not all known, if it was
+    worked out before. *most*: ancestors that one entity may have.
     """
     found = Lines()
     open_: set[Key] = set()  # entered; those without a line yet are on the way to the current one
@@ -142,7 +158,7 @@ def close(
             elif above is None:
                 found.lines[key] = None
             elif key in open_:
-                found.lines[key] = _line(key, above, found, outside, most)
+                found.lines[key] = _line(key, above, found, told, most)
             else:
                 open_.add(key)
                 waiting = [p for p in above if p in parents and p not in found.lines]
@@ -155,12 +171,12 @@ def close(
 
 
 def _line(
-    key: Key, above: Line, found: Lines, outside: Callable[[Key], Line | None], most: int
+    key: Key, above: Line, found: Lines, told: Callable[[Key], Line | None], most: int
 ) -> Line | None:
-    lines = [found.lines[p] if p in found.lines else outside(p) for p in above]
+    lines = [found.lines[p] if p in found.lines else told(p) for p in above]
     known = [line for line in lines if line is not None]
     if len(known) < len(lines):
-        return None
+        return told(key)
     line = frozenset({key}).union(*known)
     if len(line) - 1 > most:
         found.too_many.append(key)

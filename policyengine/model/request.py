@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 import attrs
 from attrs import define, frozen
 
-from policyengine.model.entity_classes import Entity, Key
+from policyengine.model.entity_classes import Entity, Key, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.gathering import Known
@@ -126,6 +126,7 @@ class Validator:
         self._needs = needs
         self._limits = limits
         self._plans: dict[Target, _Plan] = {}
+        self._classes = {name: entity_class(type_) for name, type_ in schema.entities.items()}
 
     def validate(
         self,
@@ -206,7 +207,7 @@ class Validator:
         if not isinstance(context, Record):
             reader = Reader(self._schema, self._limits, Problems(1))
             context = reader.record(plan.context_type, {} if context is None else context, None)
-            if reader.problems.items:
+            if reader.problems.items or reader.carried:
                 return None
         if not (
             isinstance(context, record_class(plan.context_type))
@@ -216,9 +217,9 @@ class Validator:
             and self._has(resource, plan.needs.resource)
         ):
             return None
-        known = {subject.key_: subject, resource.key_: resource}
-        if known[subject.key_] is not subject:  # one entity is both, told twice
+        if _touch(subject, resource):
             return None
+        known = {subject.key_: subject, resource.key_: resource}
         if store is not None:
             if not (store.fits(self._schema) and _agrees(store, subject, resource)):
                 return None
@@ -230,12 +231,22 @@ class Validator:
             entity.complete_
             and not entity.carried_
             and (entity.line is not None or not needs.line)
-            and entity.entity_type is self._schema.entities[entity.type]
+            and entity.__class__ is self._classes[entity.type]
         )
 
 
+def _touch(one: Entity, other: Entity) -> bool:
+    """Whether one entity tells something of the other, so that they could contradict."""
+    return other.key_ in (one.line or (one.key_,)) or one.key_ in (other.line or ())
+
+
 def _agrees(store: EntityStore, *entities: Entity) -> bool:
-    return all(store.get(entity.key_) in (None, entity) for entity in entities)
+    """Whether it is plain that the store tells nothing else of these, nor of their ancestors."""
+    for entity in entities:
+        stored = store.get(entity.key_)
+        if stored is not entity and (entity.parents_ or stored not in (None, entity)):
+            return False
+    return True
 
 
 def _moment(now: object) -> int | None:

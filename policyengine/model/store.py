@@ -24,7 +24,7 @@ _DEFAULT = Limits()
 class EntityStore:
     """Entities by (type, id), with all their ancestors known."""
 
-    __slots__ = ("__weakref__", "_entities", "_schema")
+    __slots__ = ("_entities", "_fitting", "_schema")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class EntityStore:
         not there or lie in one another, one entity given twice with unequal content.
         """
         self._schema = schema
+        self._fitting = schema  # the last that was found to have the same entity types
         self._entities: Mapping[Key, Entity] = _load(schema, entities, limits)
 
     @classmethod
@@ -52,7 +53,11 @@ class EntityStore:
 
     def fits(self, schema: Schema) -> bool:
         """Whether the store serves requests of *schema*: the entity types must be the same."""
-        return self._schema is schema or self._schema.entities == schema.entities
+        if self._fitting is not schema:
+            if self._schema.entities != schema.entities:
+                return False
+            self._fitting = schema
+        return True
 
     def get(self, key: Key) -> Entity | None:
         """Return the entity with that type and id, or None."""
