@@ -404,7 +404,7 @@ class ExpressionChecker:
                 return UNKNOWN
             return self._bind(node, Value(wanted, frozenset()))
         element = wanted.element if isinstance(wanted, SetType) else None
-        for item in _definite_first(node.items):
+        for item in self._definite_first(node.items):
             if element is None or element is UNKNOWN:
                 element = self.infer(item, guards)
             else:
@@ -520,7 +520,7 @@ class ExpressionChecker:
         self, node: nodes.If, first: tuple[nodes.Expr, Guards], second: tuple[nodes.Expr, Guards],
         wanted: Type | None,
     ) -> Type:  # fmt: skip
-        if wanted is None and _indefinite(first[0]):
+        if wanted is None and self._indefinite(first[0]):
             first, second = second, first
         one = self.infer(*first, wanted)
         other = self.infer(*second, wanted or one)
@@ -569,11 +569,30 @@ class ExpressionChecker:
 
     def _both(self, left: nodes.Expr, right: nodes.Expr, guards: Guards) -> tuple[Type, Type]:
         """Infer both sides, the one that can say its own type first."""
-        if _indefinite(left, self) and not _indefinite(right, self):
+        if self._indefinite(left) and not self._indefinite(right):
             other = self.infer(right, guards)
             return self.infer(left, guards, other), other
         one = self.infer(left, guards)
         return one, self.infer(right, guards, one)
+
+    def _indefinite(self, node: nodes.Expr) -> bool:
+        """Whether *node* may need the other side to say its type."""
+        match node:
+            case nodes.Name(name):
+                return name not in self.variables and not self._constants(name)
+            case nodes.Literal(kind):
+                return kind == "string"
+            case nodes.SetDisplay(items):
+                return all(map(self._indefinite, items))
+            case nodes.RecordDisplay():
+                return True
+            case nodes.If(_, yes, no):
+                return self._indefinite(yes) and self._indefinite(no)
+            case _:
+                return False
+
+    def _definite_first(self, items: Sequence[nodes.Expr]) -> list[nodes.Expr]:
+        return sorted(items, key=self._indefinite)
 
     def _sets_only(
         self, node: nodes.Compare, one: Type, other: Type, takes: str, same: Type | None
@@ -587,7 +606,7 @@ class ExpressionChecker:
 
     def _member_test(self, node: nodes.Compare, guards: Guards) -> None:
         left, right = node.left, node.right
-        if _indefinite(left, self) and not _indefinite(right, self):
+        if self._indefinite(left) and not self._indefinite(right):
             other = self.infer(right, guards)
             one = self.infer(left, guards, other.element if isinstance(other, SetType) else None)
         else:
@@ -691,27 +710,6 @@ def _fits(found: Type, wanted: Type) -> bool:
     if isinstance(found, SetType) and isinstance(wanted, SetType):
         return _fits(found.element, wanted.element)
     return found == wanted
-
-
-def _indefinite(node: nodes.Expr, checker: ExpressionChecker | None = None) -> bool:
-    """Whether *node* may need the other side to say its type."""
-    match node:
-        case nodes.Name(name):
-            return checker is None or name not in checker.variables
-        case nodes.Literal(kind):
-            return kind == "string"
-        case nodes.SetDisplay(items):
-            return all(_indefinite(item, checker) for item in items)
-        case nodes.RecordDisplay():
-            return True
-        case nodes.If(_, yes, no):
-            return _indefinite(yes, checker) and _indefinite(no, checker)
-        case _:
-            return False
-
-
-def _definite_first(items: Sequence[nodes.Expr]) -> list[nodes.Expr]:
-    return sorted(items, key=_indefinite)
 
 
 def _written(node: nodes.Expr) -> str:
