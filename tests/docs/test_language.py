@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from policyengine.testing.runner import run_tests
 
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources, compile_set
+from policyengine.testing.runner import run_tests
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```policy ?(\S*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

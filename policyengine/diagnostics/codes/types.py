@@ -184,7 +184,7 @@ TYPES = (
     ),
     Code(
         "PE325", "entity-in-rule", "An entity that is written out or changed outside a test.",
-        "A rule reads what the request gives. An entity may be named: `Folder \"public\"`.",
+        'A rule reads what the request gives. An entity may be named: `Folder "public"`.',
         _WORDS + 'permit p: any when resource within Folder "public" {}\n',
         _WORDS + 'permit p: any when resource within Folder "public"\n',
     ),
