@@ -17,7 +17,7 @@ from policyengine.model.documents import answer_document, read_document, refusal
 from policyengine.model.entities import Entity, build_entity
 from policyengine.model.errors import InvalidPolicy, InvalidRequest, UnhandledObligation
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, build_context, validate
+from policyengine.model.request import Validator, build_context
 from policyengine.model.store import EntityStore
 from policyengine.model.types import Schema
 from policyengine.runtime.program import Program
@@ -49,6 +49,7 @@ class PolicyEngine:
         self._checked = checked
         self._limits = limits
         self._store = store
+        self._validator = Validator(program.schema, program.needs, limits)
         self._handlers = handlers or {}
 
     # ---- loading ------------------------------------------------------------------------
@@ -184,7 +185,16 @@ class PolicyEngine:
         Raises `InvalidRequest` with every problem of a request that does not fit the schema.
         """
         return self._program.decide(
-            self._request(subject, action, resource, context, now, fields, entities)
+            self._validator.validate(
+                subject=subject,
+                action=action,
+                resource=resource,
+                context=context,
+                now=time.time_ns() // 1000 if now is None else now,
+                fields=fields,
+                entities=entities,
+                store=self._store,
+            )
         )
 
     def explain(
@@ -204,7 +214,16 @@ class PolicyEngine:
         """
         from policyengine.explain import explain
 
-        request = self._request(subject, action, resource, context, now, fields, entities)
+        request = self._validator.validate(
+            subject=subject,
+            action=action,
+            resource=resource,
+            context=context,
+            now=time.time_ns() // 1000 if now is None else now,
+            fields=fields,
+            entities=entities,
+            store=self._store,
+        )
         return explain(self._checked, request)
 
     def decide_json(
@@ -218,51 +237,29 @@ class PolicyEngine:
 
         A request that does not fit is answered with `"decision": false`, the cause
         `invalid_request` and every problem. A `now` in the request is refused unless
-        *accept_now*: it could revive what has run out.
+        *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
+        the engine's, beside the `entities` of the request.
         """
         try:
             envelope = read_document(data, self._limits, accept_now=accept_now)
         except InvalidRequest as refusal:
             return refusal_document(refusal, self.digest)
         try:
-            decision = self.decide(
-                envelope.subject,
-                envelope.action,
-                envelope.resource,
-                envelope.context,
-                now=envelope.now,
+            request = self._validator.validate(
+                subject=envelope.subject,
+                action=envelope.action,
+                resource=envelope.resource,
+                context=envelope.context,
+                now=time.time_ns() // 1000 if envelope.now is None else envelope.now,
                 fields=envelope.fields,
-                entities=entities if envelope.entities is None else envelope.entities,
+                entities=envelope.entities,
+                store=self._store if entities is None else entities,
             )
         except InvalidRequest as refusal:
             return refusal_document(refusal, self.digest, envelope.ignored)
-        return answer_document(decision, envelope.ignored)
+        return answer_document(self._program.decide(request), envelope.ignored)
 
     def fulfil(self, decision: Decision) -> None:
         """Call the handler of each obligation of *decision*, in order."""
         for obligation in decision.obligations:
             self._handlers[obligation.name](**obligation.parameters)
-
-    def _request(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any,
-        now: datetime | str | None,
-        fields: Collection[str] | None,
-        entities: EntityStore | Iterable[EntityLike] | None,
-    ) -> Request:
-        return validate(
-            self.schema,
-            self._program.needs,
-            self._limits,
-            subject=subject,
-            action=action,
-            resource=resource,
-            context=context,
-            now=time.time_ns() // 1000 if now is None else now,
-            fields=fields,
-            entities=entities,
-            store=self._store,
-        )

@@ -1,0 +1,279 @@
+"""Embeds the engine as an integrator would: load, build, decide, explain, fulfil."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from attrs import evolve
+
+from policyengine import InvalidPolicy, InvalidRequest, PolicyEngine, UnhandledObligation
+from policyengine.explain import explain
+
+POLICY = """\
+package docs
+levels Clearance = public < internal < secret
+entity Folder
+entity User { clearance: Clearance, phone?: private string, boss?: User }
+entity Document in Folder { owner: User, minimum: Clearance, body?: string, seen: datetime }
+action read, edit by User on Document with { purpose: string, from_office?: bool }
+obligation log(who: User, why: string)
+gate standing "whether the user may work at all"
+field gate view "what may be seen"
+
+gate standing {
+    permit cleared: any
+        when subject.clearance >= resource.minimum
+        waivable
+        otherwise "{subject} is cleared for {subject.clearance} only"
+        cites "handbook 3"
+    forbid stolen: any
+        when resource.owner == User "thief"
+        because "{resource} was stolen"
+        refer "security"
+    forbid late: edit
+        until 2020-01-01
+    advisory forbid home: any
+        unless context has from_office and context.from_office
+}
+gate view {
+    permit owner: any
+        when resource.owner == subject or (subject has boss and subject.boss == resource.owner)
+        fields all
+        oblige log(subject, context.purpose)
+    expose fresh: read
+        when now - resource.seen < 1d and not (subject has phone and subject.phone == "x")
+        fields body
+}
+waiver ann_reads of standing.cleared for User "ann" until 2030-01-01 ticket "T" approved_by "board"
+"""
+NOW = "2026-11-23"
+ANN = {"type": "User", "id": "ann", "properties": {"clearance": "public"}}
+PLAN = {
+    "type": "Document",
+    "id": "plan",
+    "properties": {
+        "owner": {"type": "User", "id": "ann"}, "minimum": "internal", "seen": "2026-11-22T12:00:00Z",
+    },
+}  # fmt: skip
+CONTEXT = {"purpose": "work"}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return PolicyEngine.from_text(POLICY)
+
+
+def test_plain_dicts_are_decided(engine):
+    decision = engine.decide(ANN, "read", PLAN, CONTEXT, now=NOW)
+
+    assert decision.allowed
+    assert decision.waivers == ("ann_reads",)
+    assert decision.exposed == {"id", "owner", "minimum", "body", "seen"}
+    assert [str(o) for o in decision.obligations] == ['log(User "ann", work)']
+    assert [(a.rule, a.outcome) for a in decision.advisories] == [("standing.home", "satisfied")]
+    assert decision.valid_until == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert decision.policy == engine.digest
+
+
+def test_built_parts_decide_alike(engine):
+    ann = engine.entity("User", "ann", clearance="public")
+    plan = engine.entity(
+        "Document", "plan", {"owner": ann}, minimum="internal",
+        seen=datetime(2026, 11, 22, 12, tzinfo=UTC),
+    )  # fmt: skip
+    context = engine.context("read", purpose="work")
+
+    built = engine.decide(ann, "read", plan, context, now=datetime(2026, 11, 23, tzinfo=UTC))
+    plain = engine.decide(ANN, "read", PLAN, CONTEXT, now=NOW)
+
+    assert built.outcome() == plain.outcome()
+    assert built.reason == plain.reason
+
+
+def test_a_store_gives_what_a_request_names():
+    store = PolicyEngine.from_text(POLICY).store([ANN, PLAN])
+    engine = PolicyEngine.from_text(POLICY, store=store)
+    bare = {"type": "User", "id": "ann"}, "read", {"type": "Document", "id": "plan"}, CONTEXT
+    text = json.dumps([ANN, PLAN])
+
+    assert engine.decide(*bare, now=NOW).allowed
+    assert PolicyEngine.from_text(POLICY).decide(*bare, now=NOW, entities=store).allowed
+    assert len(engine.store(text)) == 2
+    with pytest.raises(InvalidRequest, match="must be given"):
+        PolicyEngine.from_text(POLICY).decide(*bare, now=NOW)
+
+
+def test_the_store_of_one_call_stands_beside_the_entities_of_the_document(engine):
+    request = {
+        "subject": {"type": "User", "id": "ann"}, "action": {"name": "read"},
+        "resource": {"type": "Document", "id": "plan"}, "context": CONTEXT, "entities": [PLAN],
+        "now": NOW,
+    }  # fmt: skip
+
+    answer = json.loads(
+        engine.decide_json(json.dumps(request), accept_now=True, entities=engine.store([ANN]))
+    )
+
+    assert answer["decision"] is True
+
+
+def test_a_request_that_does_not_fit_raises_with_every_problem(engine):
+    with pytest.raises(InvalidRequest) as caught:
+        engine.decide({**ANN, "properties": {"clearance": 1}}, "read", PLAN, {}, now=NOW)
+
+    assert {p.path for p in caught.value.problems} == {
+        "subject.properties.clearance",
+        "context.purpose",
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "part"),
+    [
+        (b"{", "JSON"),
+        (b"[]", ""),
+        (b'{"subject": {"type": "User", "id": "ann"}}', "action"),
+        (b'{"now": "2020-01-01"}', "now"),
+    ],
+)
+def test_json_that_is_no_request_is_refused_and_never_raises(engine, document, part):
+    answer = json.loads(engine.decide_json(document))
+
+    assert answer["decision"] is False
+    assert answer["context"]["cause"] == "invalid_request"
+    assert part in json.dumps(answer["context"]["errors"])
+
+
+def test_unknown_keys_of_the_envelope_are_ignored_and_told(engine):
+    request = {
+        "subject": ANN, "action": {"name": "read"}, "resource": PLAN, "context": CONTEXT,
+        "feilds": ["body"],
+    }  # fmt: skip
+
+    answer = json.loads(engine.decide_json(json.dumps(request)))
+
+    assert answer["context"]["ignored"] == ["feilds"]
+    assert answer["decision"] is True
+
+
+def test_what_is_not_given_without_now_is_decided_at_the_clock(engine):
+    assert engine.decide(ANN, "read", PLAN, CONTEXT).exposed == {
+        "id",
+        "owner",
+        "minimum",
+        "body",
+        "seen",
+    }
+
+
+def test_a_policy_with_mistakes_does_not_load(tmp_path):
+    with pytest.raises(InvalidPolicy, match=r"PE201.*nothing") as caught:
+        PolicyEngine.from_text("package p\nentity U\naction a by U on U\npermit p: a when nothing")
+
+    assert [d.code for d in caught.value.diagnostics.errors] == ["PE201"]
+    with pytest.raises(InvalidPolicy, match="PE131"):
+        PolicyEngine.load(tmp_path)
+
+
+def test_a_folder_is_loaded(tmp_path):
+    (tmp_path / "p.policy").write_text(POLICY)
+
+    assert PolicyEngine.load(tmp_path).digest == PolicyEngine.from_text(POLICY).digest
+
+
+def test_obligations_are_handled_or_the_set_does_not_load():
+    done = []
+    handlers = {"log": lambda who, why: done.append((who, why))}
+
+    with pytest.raises(UnhandledObligation, match="log"):
+        PolicyEngine.from_text(POLICY, obligations=())
+    assert PolicyEngine.from_text(POLICY, obligations=["log"]).schema.obligations
+    engine = PolicyEngine.from_text(POLICY, obligations=handlers)
+    engine.fulfil(engine.decide(ANN, "read", PLAN, CONTEXT, now=NOW))
+    assert done == [({"type": "User", "id": "ann"}, "work")]
+
+
+def test_threads_share_an_engine():
+    engine = PolicyEngine.from_text(POLICY)
+
+    def decide(number):
+        minimum = ("public", "secret")[number % 2]
+        subject = {**ANN, "id": "bob"}
+        plan = {**PLAN, "properties": {**PLAN["properties"], "minimum": minimum}}
+        decision = engine.decide(subject, ("read", "edit")[number // 2 % 2], plan, CONTEXT, now=NOW)
+        return decision.gates["standing"], decision.reason
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(decide, range(400)))
+
+    assert answers == [decide(number % 4) for number in range(400)]
+    assert {opened for opened, _ in answers} == {True, False}
+
+
+def test_explain_tells_gate_by_gate_what_decided(engine):
+    subject = {"type": "User", "id": "bob", "properties": {"clearance": "public", "phone": "y"}}
+    explanation = engine.explain(subject, "read", PLAN, CONTEXT, now=NOW)
+    text = "\n".join(explanation.lines())
+
+    assert text.startswith("deny (not_permitted): ")
+    assert "gate standing: shut — whether the user may work at all" in text
+    assert "✗ subject.clearance >= resource.minimum" in text
+    assert "subject.clearance = public" in text
+    assert "cites handbook 3" in text
+    assert "(private)" in text
+    assert " y" not in text
+    assert "advisory forbid standing.home" in text
+    assert explanation.to_json()["gates"][0]["rules"][0]["state"] == "not satisfied"
+    assert json.dumps(explanation.to_json())
+
+
+def test_explain_tells_of_waivers_dates_and_conditions_not_reached(engine):
+    text = "\n".join(engine.explain(ANN, "edit", PLAN, CONTEXT, now=NOW).lines())
+
+    assert "permit standing.cleared (text 1:12): waived" in text
+    assert "waived by ann_reads" in text
+    assert "forbid standing.late (text 1:21): not in force" in text
+    assert "valid until 2030-01-01T00:00:00Z" in text
+    denied = "\n".join(engine.explain({**ANN, "id": "bob"}, "read", PLAN, CONTEXT, now=NOW).lines())
+    assert "resource.owner == subject or" in denied
+
+
+def test_explain_tells_of_a_gate_without_rules():
+    engine = PolicyEngine.from_text(
+        'package p\nentity U\naction a by U on U\ngate one "?"\ngate two "?"\ngate one { permit p: a }'
+    )
+    text = "\n".join(
+        engine.explain({"type": "U", "id": "u"}, "a", {"type": "U", "id": "v"}).lines()
+    )
+
+    assert "gate two: shut — ?\n  no rule covers the request" in text
+
+
+def test_explain_tells_of_a_rule_that_failed(engine):
+    """Past validation nothing can be wrong; if it is all the same, it is shown and not raised."""
+    request = engine._validator.validate(
+        subject=ANN, action="read", resource=PLAN, context=CONTEXT, now=NOW
+    )
+    spoilt = evolve(request, resource=evolve(request.resource, v_minimum="not a level"))
+    text = "\n".join(explain(engine._checked, evolve(spoilt, subject=_other(request))).lines())
+
+    assert "permit standing.cleared (text 1:12): failed" in text
+    assert "· subject.clearance >= resource.minimum" in text
+
+
+def _other(request):
+    return evolve(request.subject, id="bob")
+
+
+@pytest.mark.parametrize(
+    "module", ["policyengine", "policyengine.engine", "policyengine.runtime.program"]
+)
+def test_deciding_needs_no_parser(module):
+    code = f"import sys, {module}; sys.exit('lark' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
