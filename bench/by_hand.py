@@ -133,7 +133,7 @@ _HARMLESS_TRAITS = frozenset({"sentiment", "topics", "language"})
 
 _MODEL_TRAINING_FROM = datetime(2025, 6, 4, tzinfo=UTC)
 _FREE_UNTIL = datetime(2026, 2, 6, tzinfo=UTC)
-_BASIC_UNTIL = datetime(2026, 6, 1, tzinfo=UTC)
+_BASIC_UNTIL = datetime(2026, 7, 1, tzinfo=UTC)
 _PAY_PER_USE_FROM = datetime(2026, 2, 6, tzinfo=UTC)
 _REVIEW_INTERVAL = timedelta(days=365)
 
