@@ -6,6 +6,7 @@ Prints the smallest counterexample found and the seed that gives it again (`--se
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from random import Random
@@ -19,6 +20,7 @@ LAWS: tuple[laws.Law, ...] = (
     laws.order_changes_nothing,
     laws.leaving_out_opens_nothing,
     laws.compiled_agrees,
+    laws.every_door_agrees,
     laws.failures_agree_and_open_nothing,
     laws.compiled_holds_until,
 )
@@ -27,7 +29,7 @@ LAWS: tuple[laws.Law, ...] = (
 def main() -> int:
     """Run until the time is over or a law is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long to go on")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="how long to go on")
     parser.add_argument(
         "--seed", type=int, default=None, help="the first seed; random if not given"
     )

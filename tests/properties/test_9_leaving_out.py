@@ -9,4 +9,4 @@ from tests.strategies import laws, seeds
 
 @given(seeds.SEEDS)
 def test_leaving_out_opens_nothing(seed):
-    laws.hold(laws.leaving_out_opens_nothing, seed, requests=10)
+    laws.hold(laws.leaving_out_opens_nothing, seed, requests=5)

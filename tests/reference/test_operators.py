@@ -99,7 +99,10 @@ subject.at == {lat: 1.5, long: 2.5}
 subject.at != {lat: 1.5}
 {a: 1, b: "x"} in subject.notes
 {a: 2} in subject.notes
+{lat: subject.score, long: 2.5} == subject.at and {lat: subject.score} != subject.at
 subject.name like "B*"
+not (subject.name like "C*b")
+not (subject.name like "B*z*b")
 subject.name like "*b"
 subject.name like "*"
 subject.name like "B*o*b"

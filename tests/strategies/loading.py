@@ -9,6 +9,7 @@ from attrs import frozen
 
 from policyengine.compiler.link import link
 from policyengine.diagnostics.source import Source
+from policyengine.engine import PolicyEngine
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator
 from policyengine.pipeline import check_sources
@@ -26,11 +27,12 @@ class TooCostlyError(RefusedError):
 
 @frozen(eq=False)
 class Loaded:
-    """A checked policy set, its program, and what validates requests for it."""
+    """A checked policy set, its program, what validates requests for it, and its engine."""
 
     checked: CheckedSet
     program: Program
     validator: Validator
+    engine: PolicyEngine
 
     def request(self, **parts: Any) -> Request:
         """Validate a request; raises `InvalidRequest`."""
@@ -44,4 +46,6 @@ def load(sources: Mapping[str, str]) -> Loaded:
         too_costly = all(p.code == "PE308" for p in found.errors)
         said = "\n".join(f"{p.code} {p.message} at {p.span}" for p in found.errors)
         raise (TooCostlyError if too_costly else RefusedError)(said)
-    return Loaded(checked, link(checked), Validator(checked.schema, checked.needs, Limits()))
+    program, validator = link(checked), Validator(checked.schema, checked.needs, Limits())
+    engine = PolicyEngine(program, checked, limits=Limits())
+    return Loaded(checked, program, validator, engine)

@@ -1,0 +1,125 @@
+"""The generators reach everything, and the laws bite: else all the rest would hold of nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import get_args
+
+import attrs
+import pytest
+
+from policyengine.diagnostics.source import Source
+from policyengine.reference import interpreter
+from policyengine.syntax import nodes
+from policyengine.syntax.parser import parse
+from tests import fuzz
+from tests.strategies import laws
+from tests.strategies.loading import load
+from tests.strategies.policies import make_world
+from tests.strategies.requests import make_request
+
+WORLDS = 40
+
+
+def below(value: object) -> Iterator[nodes.Node]:
+    if isinstance(value, tuple):
+        for part in value:
+            yield from below(part)
+    elif isinstance(value, nodes.Node):
+        yield value
+        for field in attrs.fields(type(value)):
+            if field.name != "span":
+                yield from below(getattr(value, field.name))
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    return [make_world(Random(seed), 1 + seed % 3) for seed in range(WORLDS)]
+
+
+def test_every_construct_is_written(worlds):
+    files = [
+        parse(Source(name, text))[0] for world in worlds for name, text in world.sources().items()
+    ]
+    found = [node for file in files for node in below(file)]
+    kinds = {type(node) for node in found}
+    only_in_tests = {nodes.Update, nodes.TestDecl}
+    wanted = {*get_args(nodes.Expr), *get_args(nodes.Clause), *get_args(nodes.Declaration)}
+    assert wanted - kinds <= only_in_tests
+    assert {node.op for node in found if isinstance(node, nodes.Compare)} == set(nodes.COMPARISONS)
+    assert {node.op for node in found if isinstance(node, nodes.Arithmetic)} == {"+", "-", "*"}
+    assert {node.kind for node in found if isinstance(node, nodes.Quantified)} == {"every", "some"}
+    assert len({node.kind for node in found if isinstance(node, nodes.Literal)}) == 7
+
+
+def test_every_outcome_is_reached(worlds):
+    seen = Counter()
+    for world in worlds:
+        loaded, rng = load(world.sources()), Random(1)
+        for _ in range(10):
+            request = loaded.request(**make_request(rng, world))
+            outcome = interpreter.decide(loaded.checked, request)
+            until = interpreter.valid_until(loaded.checked, request)
+            seen[outcome.cause] += 1
+            seen["timeless" if until is None else "timed"] += 1
+            seen.update(f"advice is {advisory.outcome}" for advisory in outcome.advisories)
+            seen.update(
+                name
+                for name in ("obligations", "referrals", "waivers", "exposed")
+                if getattr(outcome, name)
+            )
+            seen["fields"] += request.fields is not None
+    assert {"permitted", "not_permitted", "forbidden", "timeless", "timed", "fields"} <= set(seen)
+    assert {"obligations", "referrals", "waivers", "exposed"} <= set(seen)
+    assert {"advice is satisfied", "advice is not_satisfied"} <= set(seen)
+    assert min(seen.values()) > 0
+    assert seen["permitted"] > 0.2 * sum(
+        seen[c] for c in ("permitted", "not_permitted", "forbidden")
+    )
+
+
+BREAKS = [
+    ("is_open", lambda case, gate: True, laws.compiled_agrees),
+    ("said_by_permit", lambda verdict, env: "no", laws.compiled_agrees),
+    ("is_open", lambda case, gate: len(case.of("permit", gate)) == 1, laws.a_rule_more_only_adds),
+    ("shut_by_failure", lambda case, gate: False, laws.failures_agree_and_open_nothing),
+    ("valid_until", lambda checked, request: None, laws.reference_holds_until),
+    ("in_order", tuple, laws.compiled_agrees),
+    ("rendered", lambda template, rule, env: "?", laws.reference_is_sound),
+]
+
+
+def hold_on_many(law):
+    for seed in range(200):
+        laws.hold(law, seed, requests=5)
+
+
+@pytest.mark.parametrize(("name", "broken", "law"), BREAKS, ids=[b[0] for b in BREAKS])
+def test_a_law_bites_and_shows_a_small_counterexample(monkeypatch, name, broken, law):
+    monkeypatch.setattr(interpreter, name, broken)
+    with pytest.raises(laws.LawBrokenError) as caught:
+        hold_on_many(law)
+    shown = str(caught.value)
+    assert law.__name__ in shown
+    assert "package p" in shown
+    assert shown.count("permit ") + shown.count("forbid ") + shown.count("expose ") <= 5
+
+
+def test_fuzzing_goes_on_until_the_time_is_over(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["fuzz", "--seconds", "0", "--seed", "7", "--requests", "2"])
+    assert fuzz.main() == 0
+    assert (
+        capsys.readouterr().out
+        == f"{2 * len(fuzz.LAWS)} requests hold the laws; the next seed is 8\n"
+    )
+
+
+def test_fuzzing_stops_at_a_counterexample(monkeypatch, capsys):
+    monkeypatch.setattr(interpreter, "is_open", lambda case, gate: True)
+    monkeypatch.setattr(
+        "sys.argv", ["fuzz", "--seconds", "60", "--seed", "7", "--law", "compiled_ag"]
+    )
+    assert fuzz.main() == 1
+    assert "compiled_agrees is broken" in capsys.readouterr().out
