@@ -12,17 +12,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from policyengine.compiler.link import link
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
-from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
 from policyengine.semantics.checker import check
 from policyengine.syntax.nodes import PolicyFile
 from policyengine.syntax.parser import parse
 from policyengine.syntax.syntax_errors import decode
+
+if TYPE_CHECKING:
+    from policyengine.runtime.program import Program
 
 _DEFAULT = Limits()
 
@@ -106,4 +108,6 @@ def check_paths(
 
 def compile_set(checked: CheckedSet) -> Program:
     """Link a checked set to a program that decides requests."""
+    from policyengine.compiler.link import link  # who only checks needs no compiler
+
     return link(checked)

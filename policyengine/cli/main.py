@@ -7,6 +7,7 @@ misuse or unreadable input.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -93,6 +94,8 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, _NAME, COMPLETION, asked_by_shell))
+    # A command ends soon and keeps what it reads: looking for garbage costs, and finds little.
+    gc.disable()
     sys.exit(run(sys.argv[1:]))
 
 
