@@ -31,7 +31,7 @@ class Limits:
     """Entities that one request brings along."""
     ancestors: int = 1_000
     """Ancestors of one entity, in a request or a store."""
-    document_size: int = 10_000_000
+    document_size: int = 4_000_000
     """Bytes of one request as JSON."""
     document_depth: int = 32
     """Levels of arrays and objects inside one another in a request as JSON."""
