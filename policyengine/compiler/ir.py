@@ -1,20 +1,21 @@
-"""Name what a rule is lowered to: a small typed tree with one meaning per node.
+"""Name what expressions are lowered to: a small typed tree with one meaning per node.
 
 Every name is resolved, every definition inlined, and what depends on a type is decided: entities
-are ids, a `within` over terms is a lookup in a table. Trees are frozen and compare by value, so
-equal parts of different rules can be recognised and computed once.
+are ids, a `within` over terms is a look at a table. Trees are frozen and compare by value, and
+local variables are named after their depth, so equal parts of different rules are equal trees.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, assert_never
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from policyengine.model.types import RecordType, TaxonomyType, Type
+from policyengine.model.types import RecordType, SetType, TaxonomyType, Type
 
 
-@frozen
+@frozen(cache_hash=True)
 class Const:
     """A known value in canonical form. Equal constants of different types are told apart."""
 
@@ -22,28 +23,59 @@ class Const:
     value: object
 
 
-@frozen
+@frozen(cache_hash=True)
+class Data:
+    """A plain string or strings for an operation: the name of a type, the pieces of a glob."""
+
+    value: str | tuple[str, ...]
+
+
+@frozen(cache_hash=True)
+class Absent:
+    """An optional constant that was left out; evaluated only behind a guard that is false."""
+
+
+@frozen(cache_hash=True)
 class Root:
-    """`subject` or `resource` (entities), `context` (a record), or `now` (microseconds)."""
+    """`subject` or `resource` (entities), `context` (a record), `now`, or `entities` by key."""
 
     name: str
 
 
-@frozen
+@frozen(cache_hash=True)
 class Local:
-    """A quantifier's variable; *name* is unique in the rule."""
+    """A variable of a `Let` or a `Quantified`; two whose scopes overlap have different names."""
 
     name: str
 
 
-@frozen
+@frozen(cache_hash=True)
+class Let:
+    """The value of *body*, where the variables *names* have the *values*.
+
+    A value is computed when the body first asks for it, if ever, and once.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[Expr, ...]
+    body: Expr
+
+
+@frozen(cache_hash=True)
 class Id:
     """The id of the entity *object*."""
 
     object: Expr
 
 
-@frozen
+@frozen(cache_hash=True)
+class Line:
+    """The keys of the entity *object* and of all its ancestors."""
+
+    object: Expr
+
+
+@frozen(cache_hash=True)
 class Entity:
     """The entity of type *type* whose id is the value of *id*, looked up in the request."""
 
@@ -51,58 +83,66 @@ class Entity:
     id: Expr
 
 
-@frozen
-class Line:
-    """The keys of the entity *object* and of all its ancestors."""
-
-    object: Expr
-
-
-@frozen
+@frozen(cache_hash=True)
 class Above:
     """The table of a taxonomy: of each term, itself and all terms that it lies below."""
 
     taxonomy: TaxonomyType
 
 
-@frozen
+@frozen(cache_hash=True)
+class Below:
+    """The table of a taxonomy: of each term, itself and all terms that lie below it."""
+
+    taxonomy: TaxonomyType
+
+
+@frozen(cache_hash=True)
+class Entry:
+    """What *table* has of *term*."""
+
+    table: Above | Below
+    term: Expr
+
+
+@frozen(cache_hash=True)
 class Slot:
-    """The attribute *name* of an entity or record; ABSENT possible if *optional*."""
+    """The attribute *name* of an entity or a record; ABSENT is possible if *optional*."""
 
     object: Expr
     name: str
     optional: bool = False
 
 
-@frozen
+@frozen(cache_hash=True)
 class Present:
-    """Whether a slot is not ABSENT."""
+    """Whether a slot holds something."""
 
-    slot: Slot
+    slot: Expr
 
 
-@frozen
+@frozen(cache_hash=True)
 class Not:
     """`not operand`"""
 
     operand: Expr
 
 
-@frozen
+@frozen(cache_hash=True)
 class And:
     """All operands, left to right, short-circuit."""
 
     operands: tuple[Expr, ...]
 
 
-@frozen
+@frozen(cache_hash=True)
 class Or:
     """Some operand, left to right, short-circuit."""
 
     operands: tuple[Expr, ...]
 
 
-@frozen
+@frozen(cache_hash=True)
 class Choice:
     """`yes if condition else no`"""
 
@@ -111,21 +151,37 @@ class Choice:
     no: Expr
 
 
-@frozen
+@frozen(cache_hash=True)
 class Binary:
     """A Python operator on canonical values.
 
-    *op*: `==` `!=` `<` `<=` `>` `>=` `in` `not in` `+` `-` `*`; `<=` also of sets. *timed* marks a
-    comparison of ordered numbers, whose turning point the validity of a decision may hang on.
+    *op*: `==` `!=` `<` `<=` `>` `>=` `in` `not in` `+` `-` `*`; `<=` also of sets. *numeric* marks
+    comparisons of two numbers that `now` may be among: as a clock moves on, they may turn.
     """
 
     op: str
     left: Expr
     right: Expr
-    timed: bool = False
+    numeric: bool = False
 
 
-@frozen
+@frozen(cache_hash=True)
+class Overlaps:
+    """Whether two sets have an element in common."""
+
+    left: Expr
+    right: Expr
+
+
+@frozen(cache_hash=True)
+class AllIn:
+    """Whether the set *left* has elements, and each is in the set *right*."""
+
+    left: Expr
+    right: Expr
+
+
+@frozen(cache_hash=True)
 class Operation:
     """A call of one of `runtime.operations.EXPORTED`."""
 
@@ -133,14 +189,15 @@ class Operation:
     arguments: tuple[Expr, ...]
 
 
-@frozen
+@frozen(cache_hash=True)
 class MakeSet:
     """A set of computed elements."""
 
+    type: SetType
     items: tuple[Expr, ...]
 
 
-@frozen
+@frozen(cache_hash=True)
 class MakeRecord:
     """A record of computed parts, in the order of the type's attributes."""
 
@@ -148,7 +205,7 @@ class MakeRecord:
     parts: tuple[Expr, ...]
 
 
-@frozen
+@frozen(cache_hash=True)
 class Quantified:
     """`every` or `some` element of *over*, as the variable *local*, satisfies *body*."""
 
@@ -159,6 +216,114 @@ class Quantified:
 
 
 Expr: TypeAlias = (
-    Const | Root | Local | Id | Line | Entity | Above | Slot | Present | Not | And | Or | Choice | Binary
-    | Operation | MakeSet | MakeRecord | Quantified
+    Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Slot
+    | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
+    | MakeRecord | Quantified
 )  # fmt: skip
+
+
+def children(node: Expr) -> tuple[Expr, ...]:
+    """Return the parts of *node*, in the order in which they are evaluated."""
+    match node:
+        case Const() | Data() | Absent() | Root() | Local() | Above() | Below():
+            return ()
+        case Id(part) | Line(part) | Slot(part) | Present(part) | Not(part) | Entity(_, part):
+            return (part,)
+        case Entry(_, part):
+            return (part,)
+        case And(parts) | Or(parts) | MakeSet(_, parts) | Operation(_, parts):
+            return parts
+        case MakeRecord(_, parts):
+            return parts
+        case Let(_, values, body):
+            return (*values, body)
+        case Choice(condition, yes, no):
+            return (condition, yes, no)
+        case Binary(_, left, right) | Overlaps(left, right) | AllIn(left, right):
+            return (left, right)
+        case Quantified(_, _, over, body):
+            return (over, body)
+        case _:
+            assert_never(node)
+
+
+def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """Return *node* with every part changed."""
+    match node:
+        case Const() | Data() | Absent() | Root() | Local() | Above() | Below():
+            return node
+        case Id(part) | Line(part) | Slot(part):
+            return evolve(node, object=change(part))
+        case Present(part):
+            return Present(change(part))
+        case Not(part):
+            return Not(change(part))
+        case Entity(_, part):
+            return evolve(node, id=change(part))
+        case Entry(_, part):
+            return evolve(node, term=change(part))
+        case And(parts) | Or(parts):
+            return evolve(node, operands=tuple([change(part) for part in parts]))
+        case MakeSet(_, parts):
+            return evolve(node, items=tuple([change(part) for part in parts]))
+        case Operation(_, parts):
+            return evolve(node, arguments=tuple([change(part) for part in parts]))
+        case MakeRecord(_, parts):
+            return evolve(node, parts=tuple([change(part) for part in parts]))
+        case Let(_, values, body):
+            return evolve(node, values=tuple([change(v) for v in values]), body=change(body))
+        case Choice(condition, yes, no):
+            return Choice(change(condition), change(yes), change(no))
+        case Binary(_, left, right) | Overlaps(left, right) | AllIn(left, right):
+            return evolve(node, left=change(left), right=change(right))
+        case Quantified(_, _, over, body):
+            return evolve(node, over=change(over), body=change(body))
+        case _:
+            assert_never(node)
+
+
+def walk(node: Expr) -> Iterator[Expr]:
+    """Give *node* and every part of it."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack += children(part)
+
+
+def free(node: Expr) -> frozenset[str]:
+    """Return the names of the variables that *node* takes from outside."""
+    match node:
+        case Local(name):
+            return frozenset({name})
+        case Let(names, values, body):
+            return free(body).difference(names).union(*map(free, values))
+        case Quantified(_, local, over, body):
+            return (free(body) - {local}) | free(over)
+        case _:
+            return frozenset().union(*map(free, children(node)))
+
+
+def certain(node: Expr) -> frozenset[str]:
+    """Return the names of the variables from outside that *node* asks for whatever happens."""
+    match node:
+        case Local(name):
+            return frozenset({name})
+        case Let(names, values, body):
+            asked = certain(body)
+            bound = zip(names, values, strict=True)
+            inner = (certain(value) for name, value in bound if name in asked)
+            return asked.difference(names).union(*inner)
+        case And(operands) | Or(operands):
+            return certain(operands[0])
+        case Choice(condition, yes, no):
+            return certain(condition) | (certain(yes) & certain(no))
+        case Quantified(_, _, over, _):
+            return certain(over)
+        case _:
+            return frozenset[str]().union(*map(certain, children(node)))
+
+
+def mentions(node: Expr, root: str) -> bool:
+    """Whether *node* reads the root of that name."""
+    return any(part == Root(root) for part in walk(node))

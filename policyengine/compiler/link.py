@@ -1,4 +1,4 @@
-"""Link a checked policy set to a program: each target is compiled when it is first asked about.
+"""Link a checked policy set to a program: a target is compiled when it is first asked about.
 
 Generated modules run with empty `__builtins__` and see only the operations that the runtime exports
 and the constants that they name. Their text is entered in `linecache`, so that a traceback and a
@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Mapping
+import weakref
+from collections.abc import Mapping, Sequence
+from functools import cache
 
-from policyengine.compiler.generate import Generated, Names, generate, giving_rules
-from policyengine.compiler.lower import Part, Rule, Text, lower
+from policyengine.compiler import ir
+from policyengine.compiler.generate import DECIDE, Functions, Generated, generate
+from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
-from policyengine.model.needs import RequestNeeds
-from policyengine.runtime import program
+from policyengine.model.decision import Obligation
+from policyengine.model.values import text_of
+from policyengine.runtime import rules as compiled
 from policyengine.runtime.operations import EXPORTED
 from policyengine.runtime.program import Compiled, Program
 from policyengine.semantics.checked import CheckedSet, TargetKey
@@ -23,115 +27,127 @@ from policyengine.semantics.checked import CheckedSet, TargetKey
 
 def link(checked: CheckedSet) -> Program:
     """Return the program of *checked*."""
-    needs: dict[TargetKey, RequestNeeds] = {}
-
-    def needs_of(target: TargetKey) -> RequestNeeds:
-        found = needs.get(target)
-        if found is None:
-            found = needs[target] = checked.needs(target)
-        return found
-
     return Program(
-        checked.digest, checked.schema, needs_of, lambda target: compile_target(checked, target)
+        checked.digest,
+        checked.schema,
+        cache(checked.needs),
+        lambda target: compile_target(checked, target),
     )
 
 
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
-    """Lower, simplify, generate and run the module of one target."""
+    """Lower, simplify, generate and load what decides about one target."""
     rules = tuple(map(simplify_rule, lower(checked, target)))
-    gates = tuple((name, gate.is_field) for name, gate in sorted(checked.schema.gates.items()))
-    generated = generate(rules, gates, _waived(checked, target))
-    text = ast.unparse(generated.tree)
-    functions = _run(generated, text, checked.digest, target)
-    made = {
-        rule.id: _rule(checked, rule, target, generated.rules[rule.id], functions) for rule in rules
-    }
-    return Compiled(
-        checked.digest,
-        functions["decide"],
-        tuple(made.values()),
-        gates,
-        tuple(made[rule.id] for rule in giving_rules(rules, gates)),
-        text,
+    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
+    generated = generate(rules, gates)
+    source = ast.unparse(generated.tree)
+    file = f"<policy {checked.digest[-12:]} {' '.join(target)}>"
+    functions = _load(generated, source, file)
+    made = {rule.id: _rule(rule, generated.rules[rule.id], functions) for rule in rules}
+    linked = Compiled(
+        digest=checked.digest,
+        decide=functions[DECIDE],
+        rules=tuple(made.values()),
+        gates=tuple(gates.items()),
+        giving=tuple(made[id_] for id_ in generated.giving),
+        source=source,
     )
+    weakref.finalize(linked, linecache.cache.pop, file, None)
+    return linked
 
 
-def _waived(checked: CheckedSet, target: TargetKey) -> dict[str, dict[str, int]]:
-    waived: dict[str, dict[str, int]] = {}
-    for waiver in checked.waivers:
-        if waiver.subject_type == target[1]:
-            until = waived.setdefault(waiver.rule, {})
-            until[waiver.subject_id] = max(waiver.until, until.get(waiver.subject_id, waiver.until))
-    return waived
+# ---- loading ----------------------------------------------------------------------------
 
 
-def _run(
-    generated: Generated, text: str, digest: str, target: TargetKey
-) -> Mapping[str, program.Function]:
+def _load(generated: Generated, source: str, file: str) -> Mapping[str, compiled.Function]:
     """Run the generated module; return its functions by name."""
-    file = f"<policy {digest[-12:]} {' '.join(target)}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    _number_lines(generated.tree, text)
-    namespace = {"__builtins__": {}, **EXPORTED, **generated.module.constants}
-    exec(compile(generated.tree, file, "exec"), namespace)  # noqa: S102 - nodes of our own making
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    _number_lines(generated.tree.body, ast.parse(source).body)
+    code = compile(generated.tree, file, "exec")
+    namespace = {"__builtins__": {}, **EXPORTED, **generated.objects}
+    exec(code, namespace)  # noqa: S102 - nodes of our own making
     return namespace
 
 
-def _number_lines(tree: ast.Module, text: str) -> None:
-    """Give each statement the line that it has in *text*, which is what the tree looks like."""
-    try:
-        shown = ast.parse(text)
-    except (SyntaxError, RecursionError, MemoryError):  # nested deeper than Python reads
-        return
-    for made, seen in zip(tree.body, shown.body, strict=True):
-        assert isinstance(made, ast.FunctionDef)
-        assert isinstance(seen, ast.FunctionDef)
-        made.lineno, made.end_lineno = seen.lineno, seen.end_lineno
-        for statement, other in zip(made.body, seen.body, strict=True):
-            for node in ast.walk(statement):
-                if isinstance(node, ast.stmt | ast.expr | ast.comprehension):
-                    node.lineno = node.end_lineno = other.lineno  # type: ignore[union-attr]
+def _number_lines(made: Sequence[ast.stmt], shown: Sequence[ast.stmt]) -> None:
+    """Give each statement the line that it has where it is shown."""
+    for statement, other in zip(made, shown, strict=True):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.stmt | ast.expr):
+                node.lineno = node.end_lineno = other.lineno
+        if isinstance(statement, ast.FunctionDef | ast.If):
+            assert isinstance(other, ast.FunctionDef | ast.If)
+            _number_lines(statement.body, other.body)
+
+
+# ---- rules ------------------------------------------------------------------------------
 
 
 def _rule(
-    checked: CheckedSet,
-    rule: Rule,
-    target: TargetKey,
-    names: Names,
-    functions: Mapping[str, program.Function],
-) -> program.Rule:
-    def computed(part: Part) -> program.Function:
-        return functions[names.parts[part]]
+    rule: Rule, names: Functions, functions: Mapping[str, compiled.Function]
+) -> compiled.Rule:
+    def computed(part: Part) -> compiled.Function:
+        match part.expr:
+            case ir.Const(_, value):
+                return lambda _: value
+            case _:
+                return functions[names.values[part]]
 
-    def text(written: Text | None) -> program.Text | None:
-        if written is None:
-            return None
-        return tuple(
-            part if isinstance(part, str) else (part.type, computed(part)) for part in written.parts
-        )
+    def shown(part: str | Part) -> str | compiled.Computed:
+        match part:
+            case Part(type_, ir.Const(_, value)):
+                return text_of(type_, value)
+            case Part(type_):
+                return type_, computed(part)
+            case _:
+                return part
 
-    return program.Rule(
+    def text(written: Text | None) -> compiled.Text | None:
+        return None if written is None else tuple(map(shown, written.parts))
+
+    def owed(duty: Duty) -> compiled.Duty:
+        arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
+        return compiled.Duty(duty.name, tuple(arguments))
+
+    return compiled.Rule(
         id=rule.id,
         gate=rule.gate,
         effect=rule.effect,
         advisory=rule.advisory,
         valid_from=rule.valid_from,
         valid_until=rule.valid_until,
-        fails=functions[names.fails],
+        fails=functions[names.fails] if names.fails else None,
         turns=functions[names.turns] if names.turns else None,
         fields=rule.fields,
-        duties=tuple(
-            (duty.name, tuple((name, part.type, computed(part)) for name, part in duty.arguments))
+        owed=tuple(
+            Obligation(
+                duty.name,
+                tuple(
+                    (n, p.type, p.expr.value)
+                    for n, p in duty.arguments
+                    if isinstance(p.expr, ir.Const)
+                ),
+            )
             for duty in rule.duties
+            if _is_known(duty)
         ),
+        duties=tuple(owed(duty) for duty in rule.duties if not _is_known(duty)),
+        moves=any(_moves(part) for duty in rule.duties for _, part in duty.arguments),
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
+        refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
         sentences=tuple(made for made in map(text, rule.sentences) if made is not None),
-        waivers=tuple(
-            (waiver.name, waiver.subject_id, waiver.until)
-            for waiver in checked.waivers
-            if waiver.rule == rule.id and waiver.subject_type == target[1]
-        ),
-        needs=rule.source.needs[target],
+        waivers=rule.waivers,
+        needs=rule.needs,
     )
+
+
+def _is_known(duty: Duty) -> bool:
+    """Whether every argument is a constant."""
+    return all(isinstance(part.expr, ir.Const) for _, part in duty.arguments)
+
+
+def _moves(part: str | Part) -> bool:
+    """Whether a value that is told or owed hangs on the time."""
+    return isinstance(part, Part) and ir.mentions(part.expr, "now")

@@ -1,19 +1,20 @@
 """Lower the rules of one target from syntax to `ir`: names resolved, definitions inlined.
 
-A definition's parameters are replaced by what they are called with; quantifiers' variables get names
-of their own each time, so that inlining cannot confuse them. Which operation a word of the language
-means (`within` over terms, entities or addresses) is decided here, from the types.
+A definition's body stands where it is called. An argument that is no more than a constant or a path
+takes the place of the parameter; any other is bound by a `Let`. Which operation a word means (`within` over terms, entities or addresses) is decided
+here, from the types, and `action` is known: its constants are constants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
-from typing import assert_never
+from types import MappingProxyType
+from typing import TypeAlias, assert_never
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from policyengine.compiler import ir
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
@@ -42,7 +43,13 @@ from policyengine.semantics.checked import (
 )
 from policyengine.syntax import nodes
 
-_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
+_NUMERIC = (INT, DECIMAL, DATETIME, DURATION)
+
+Scope: TypeAlias = Mapping[str, ir.Expr]
+"""What parameters and quantifiers' variables stand for."""
+
+
+# ---- rules ------------------------------------------------------------------------------
 
 
 @frozen
@@ -68,9 +75,13 @@ class Duty:
     arguments: tuple[tuple[str, Part], ...]
 
 
-@frozen
+@frozen(eq=False)
 class Rule:
-    """A rule of one target. The conditions hold when all are true, in order."""
+    """A rule of one target. The conditions hold when all are true, in order.
+
+    *place*: file and line. *waivers*: (name, id of the subject, until) each, of the target's
+    subject type. The rest is as in `CheckedRule`.
+    """
 
     id: str
     gate: str
@@ -86,7 +97,8 @@ class Rule:
     otherwise: Text | None
     refer: Text | None
     sentences: tuple[Text, ...]
-    source: CheckedRule
+    waivers: tuple[tuple[str, str, int], ...]
+    needs: RequestNeeds
 
 
 def lower(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
@@ -95,25 +107,26 @@ def lower(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
 
 
 def _lower_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Rule:
-    lowerer = _Lowerer(checked.schema, target)
     typing = rule.typings[target]
+    action = checked.schema.actions[target[0]]
 
-    def text(template: nodes.Template | None) -> Text | None:
-        if template is None:
-            return None
-        return Text(tuple(p if isinstance(p, str) else part(p) for p in template.parts))
+    def lowered(node: nodes.Expr) -> ir.Expr:
+        return _Lowerer(checked.schema, action, typing).lower(node)
 
     def part(node: nodes.Expr) -> Part:
-        return Part(typing.type_of(node), lowerer.lower(node, typing, {}))
+        return Part(typing.type_of(node), lowered(node))
+
+    def text(template: nodes.Template) -> Text:
+        return Text(tuple(p if isinstance(p, str) else part(p) for p in template.parts))
 
     def duty(call: nodes.Call) -> Duty:
         parameters = checked.schema.obligations[call.name.name].parameters
         arguments = zip(parameters, call.arguments, strict=True)
         return Duty(call.name.name, tuple((p.name, part(a)) for p, a in arguments))
 
-    conditions = ((lowerer.lower(c.expr, typing, {}), c.wanted) for c in rule.conjuncts)
     source = checked.sources[rule.node.span.file]
     line, _ = source.position(rule.node.span.start)
+    conditions = [(lowered(c.expr), c.wanted) for c in rule.conjuncts]
     return Rule(
         id=rule.id,
         gate=rule.gate,
@@ -125,124 +138,163 @@ def _lower_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Ru
         conditions=tuple(expr if wanted else ir.Not(expr) for expr, wanted in conditions),
         fields=None if rule.fields is None else rule.fields[target[2]],
         duties=tuple(duty(call) for call in rule.obligations),
-        because=text(rule.because),
-        otherwise=text(rule.otherwise),
-        refer=text(rule.refer),
-        sentences=tuple(t for t in map(text, rule.sentences) if t is not None),
-        source=rule,
+        because=None if rule.because is None else text(rule.because),
+        otherwise=None if rule.otherwise is None else text(rule.otherwise),
+        refer=None if rule.refer is None else text(rule.refer),
+        sentences=tuple(text(sentence) for sentence in rule.sentences),
+        waivers=tuple(
+            (waiver.name, waiver.subject_id, waiver.until)
+            for waiver in checked.waivers
+            if (waiver.rule, waiver.subject_type) == (rule.id, target[1])
+        ),
+        needs=rule.needs[target],
     )
 
 
+# ---- expressions ------------------------------------------------------------------------
+
+
+@frozen(eq=False)
 class _Lowerer:
-    """Lowers the expressions of one rule; keeps the names of its local variables apart."""
+    """Lowers expressions of one typing, in the scope of *depth* sets of variables."""
 
-    def __init__(self, schema: Schema, target: TargetKey) -> None:
-        self._schema = schema
-        self._action: ActionType = schema.actions[target[0]]
-        self._numbers = count(1)
+    schema: Schema
+    action: ActionType
+    typing: Typing
+    scope: Scope = MappingProxyType({})
+    depth: int = 0
 
-    def lower(self, node: nodes.Expr, typing: Typing, scope: Mapping[str, ir.Expr]) -> ir.Expr:
-        """Return the meaning of *node*; *scope* has what parameters and variables stand for."""
-
-        def low(part: nodes.Expr) -> ir.Expr:
-            return self.lower(part, typing, scope)
-
-        binding = typing.binding_of(node)
+    def lower(self, node: nodes.Expr) -> ir.Expr:
+        """Return the meaning of *node*."""
+        low, type_of = self.lower, self.typing.type_of
+        binding = self.typing.binding_of(node)
         if isinstance(binding, Value):
             return ir.Const(binding.type, binding.value)
         match node:
             case nodes.Name(name):
-                return self._variable(name, scope)
+                return self._variable(name)
             case nodes.Attr(object_, name):
-                return self._attribute(low(object_), typing.type_of(object_), name.name)
+                return self._attribute(low(object_), type_of(object_), name.name)
             case nodes.Has(object_, name):
-                read = self._attribute(low(object_), typing.type_of(object_), name.name)
-                if isinstance(read, ir.Slot):
-                    return ir.Present(read)
-                return ir.Const(BOOL, not (isinstance(read, ir.Const) and read.value is ABSENT))
+                read = self._attribute(low(object_), type_of(object_), name.name)
+                match read:
+                    case ir.Slot():
+                        return ir.Present(read)
+                    case _:  # an `id`, or a constant of the action
+                        return ir.Const(BOOL, not isinstance(read, ir.Absent))
             case nodes.Not(operand):
                 return ir.Not(low(operand))
             case nodes.And(operands):
-                return ir.And(tuple(map(low, operands)))
+                return ir.And(tuple([low(operand) for operand in operands]))
             case nodes.Or(operands):
-                return ir.Or(tuple(map(low, operands)))
+                return ir.Or(tuple([low(operand) for operand in operands]))
             case nodes.If(condition, yes, no):
                 return ir.Choice(low(condition), low(yes), low(no))
             case nodes.Compare(op, left, right):
-                types = typing.type_of(left), typing.type_of(right)
-                return _compare(op, low(left), low(right), *types)
+                return _compare(op, low(left), low(right), type_of(left), type_of(right))
             case nodes.Like(object_, pattern):
-                return ir.Operation("like", (low(object_), ir.Const(BOOL, _pieces(pattern))))
+                return ir.Operation("like", (low(object_), ir.Data(_pieces(pattern))))
             case nodes.Negate(operand):
                 return ir.Binary("-", ir.Const(INT, 0), low(operand))
             case nodes.Arithmetic(op, left, right):
                 return ir.Binary(op, low(left), low(right))
             case nodes.SetDisplay(items):
-                return ir.MakeSet(tuple(map(low, items)))
+                made = type_of(node)
+                if isinstance(made, RecordType):  # `{}`, all of whose attributes are optional
+                    return _record(made, {})
+                assert isinstance(made, SetType)
+                return ir.MakeSet(made, tuple([low(item) for item in items]))
             case nodes.RecordDisplay(fields):
-                made = typing.type_of(node)
+                made = type_of(node)
                 assert isinstance(made, RecordType)
-                given = {f.name.name: low(f.value) for f in fields}
-                absent = ir.Const(BOOL, ABSENT)
-                return ir.MakeRecord(
-                    made, tuple(given.get(a.name, absent) for a in made.attributes)
-                )
+                return _record(made, {f.name.name: low(f.value) for f in fields})
             case nodes.Call(_, arguments):
-                values = [low(argument) for argument in arguments]
-                if isinstance(binding, Size):
-                    return ir.Operation("len", tuple(values))
-                assert isinstance(binding, Definition)
-                inner = dict(zip(binding.parameters, values, strict=True))
-                return self.lower(binding.body, binding.typing, inner)
+                return self._call(binding, arguments)
             case nodes.Quantified(kind, variable, over, body):
-                local = f"each_{variable.name}_{next(self._numbers)}"
-                inner_scope = {**scope, variable.name: ir.Local(local)}
-                return ir.Quantified(kind, local, low(over), self.lower(body, typing, inner_scope))
+                local = f"{variable.name}_{self.depth}"
+                inner = self._inside({**self.scope, variable.name: ir.Local(local)})
+                return ir.Quantified(kind, local, low(over), inner.lower(body))
             case nodes.Literal() | nodes.EntityRef() | nodes.Update():
                 raise AssertionError("a literal is a constant, entities are written in tests only")
             case _:
                 assert_never(node)
 
-    def _variable(self, name: str, scope: Mapping[str, ir.Expr]) -> ir.Expr:
-        if name in scope:
-            return scope[name]
+    def _inside(self, scope: Scope, typing: Typing | None = None) -> _Lowerer:
+        return evolve(self, typing=typing or self.typing, scope=scope, depth=self.depth + 1)
+
+    def _variable(self, name: str) -> ir.Expr:
+        if name in self.scope:
+            return self.scope[name]
         match name:
             case "subject" | "resource":
                 return ir.Id(ir.Root(name))
             case "action":
-                made = self._action.constant_types
-                values = {"name": self._action.name, **self._action.constants}
+                made = self.action.constant_types
+                values = {"name": self.action.name, **self.action.constants}
                 parts = (values.get(a.name, ABSENT) for a in made.attributes)
                 return ir.Const(made, record_class(made)(*parts))
             case _:
+                assert name in ("context", "now"), name
                 return ir.Root(name)
 
     def _attribute(self, value: ir.Expr, type_: Type, name: str) -> ir.Expr:
-        match type_:
-            case EntityRefType(entity):
-                if name == "id":
-                    return value
+        match type_, value:
+            case EntityRefType(), _ if name == "id":
+                return value
+            case EntityRefType(entity), _:
                 owner = value.object if isinstance(value, ir.Id) else ir.Entity(entity, value)
-                return ir.Slot(owner, name, self._schema.entities[entity].by_name[name].optional)
-            case RecordType():
-                attribute = type_.by_name[name]
-                if isinstance(value, ir.Const):  # an absent one is read behind its guard only
-                    known = value.value
-                    part = known if known is ABSENT else getattr(known, slot(name))
-                    return ir.Const(attribute.type, part)
-                return ir.Slot(value, name, attribute.optional)
+                return ir.Slot(owner, name, self.schema.entities[entity].by_name[name].optional)
+            case RecordType(), ir.Const(_, record):
+                found = getattr(record, slot(name))
+                return ir.Absent() if found is ABSENT else ir.Const(type_.by_name[name].type, found)
             case _:
-                raise AssertionError(type_)
+                assert isinstance(type_, RecordType)
+                return ir.Slot(value, name, type_.by_name[name].optional)
+
+    def _call(self, called: object, arguments: tuple[nodes.Expr, ...]) -> ir.Expr:
+        if isinstance(called, Size):
+            return ir.Operation("len", (self.lower(arguments[0]),))
+        assert isinstance(called, Definition)
+        outside = self._inside(self.scope)
+        values = [outside.lower(argument) for argument in arguments]
+        scope: dict[str, ir.Expr] = {}
+        bound: dict[str, ir.Expr] = {}
+        for parameter, value in zip(called.parameters, values, strict=True):
+            if is_plain(value):
+                scope[parameter] = value
+            else:
+                local = f"{parameter}_{self.depth}"
+                scope[parameter], bound[local] = ir.Local(local), value
+        body = self._inside(scope, called.typing).lower(called.body)
+        return ir.Let(tuple(bound), tuple(bound.values()), body) if bound else body
+
+
+def is_plain(node: ir.Expr) -> bool:
+    """Whether *node* is a constant or a path, so that it may stand in several places."""
+    match node:
+        case ir.Const() | ir.Root() | ir.Local():
+            return True
+        case ir.Id(inner) | ir.Slot(inner) | ir.Entity(_, inner):
+            return is_plain(inner)
+        case _:
+            return False
+
+
+def _record(made: RecordType, given: Mapping[str, ir.Expr]) -> ir.Expr:
+    return ir.MakeRecord(made, tuple(given.get(a.name, ir.Absent()) for a in made.attributes))
+
+
+# ---- comparisons ------------------------------------------------------------------------
 
 
 def _compare(op: str, left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     match op:
         case "==" | "!=" | "<" | "<=" | ">" | ">=":
-            return ir.Binary(op, left, right, timed=one in _ORDERED)
+            return ir.Binary(op, left, right, numeric=one in _NUMERIC)
         case "in" | "not in":
             return ir.Binary(op, left, right)
         case "overlaps":
-            return ir.Operation("overlaps", (left, right))
+            return ir.Overlaps(left, right)
         case "subset":
             return ir.Binary("<=", left, right)
         case "within":
@@ -255,57 +307,76 @@ def _compare(op: str, left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> 
 
 def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     """`left` is, or lies below, `right`; a set on the left is not empty and all of it does."""
-    several = isinstance(one, SetType)
     element = one.element if isinstance(one, SetType) else one
-    among = right if isinstance(other, SetType) else ir.MakeSet((right,))
-    match element:
-        case TaxonomyType():
-            if isinstance(right, ir.Const) and right.value is not ABSENT:
-                chosen = right.value if isinstance(right.value, frozenset) else {right.value}
-                below = frozenset().union(*(element.below[str(term)] for term in chosen))
-                covered = ir.Const(SetType(element), below)
-                if several:
-                    return ir.Operation("terms_below", (left, covered))
-                return ir.Binary("in", left, covered)
-            name = "terms_within" if several else "term_within"
-            return ir.Operation(name, (left, among, ir.Above(element)))
-        case EntityRefType(inner):
-            around = other.element if isinstance(other, SetType) else other
-            assert isinstance(around, EntityRefType)
-            outer = ir.Const(BOOL, around.name)
-            if several:
-                arguments = (ir.Const(BOOL, inner), left, outer, among, ir.Root("entities"))
-                return ir.Operation("entities_within", arguments)
-            owner = left.object if isinstance(left, ir.Id) else ir.Entity(inner, left)
-            return ir.Operation("entity_within", (ir.Line(owner), outer, among))
-        case _:
-            assert element == IP
-            return ir.Operation("ips_within" if several else "ip_within", (left, among))
+    around = other.element if isinstance(other, SetType) else other
+    if isinstance(element, TaxonomyType):
+        return _terms_within(left, right, one, other, element)
+    among = right if isinstance(other, SetType) else ir.MakeSet(SetType(other), (right,))
+    if element == IP:
+        name = "ips_within" if isinstance(one, SetType) else "ip_within"
+        return ir.Operation(name, (left, among))
+    assert isinstance(element, EntityRefType)
+    assert isinstance(around, EntityRefType)
+    inner, outer = ir.Data(element.name), ir.Data(around.name)
+    if isinstance(one, SetType) or isinstance(other, SetType):
+        name = "entities_within" if isinstance(one, SetType) else "entity_within"
+        return ir.Operation(name, (inner, left, outer, among, ir.Root("entities")))
+    owner = left.object if isinstance(left, ir.Id) else ir.Entity(element.name, left)
+    return ir.Operation("lies_in", (ir.Line(owner), outer, right))
+
+
+def _terms_within(
+    left: ir.Expr, right: ir.Expr, one: Type, other: Type, taxonomy: TaxonomyType
+) -> ir.Expr:
+    among = right if isinstance(other, SetType) else ir.MakeSet(SetType(other), (right,))
+    terms = _terms(right)
+    if terms is not None:
+        covered = frozenset().union(*(taxonomy.below[term] for term in terms))
+        known = ir.Const(SetType(taxonomy), covered)
+        if isinstance(one, SetType):
+            return ir.AllIn(left, known)
+        if not terms:  # the answer is known, and whether `left` fails is not
+            return ir.Not(ir.Operation("computed", (left,)))
+        return ir.Binary("in", left, known)
+    if isinstance(one, SetType):
+        return ir.Operation("terms_within", (left, among, ir.Above(taxonomy)))
+    if isinstance(other, SetType):
+        return ir.Operation("term_within", (left, right, ir.Above(taxonomy)))
+    return ir.Binary("in", right, ir.Entry(ir.Above(taxonomy), left))
 
 
 def _touches(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     assert isinstance(other, SetType)
     taxonomy = other.element
     assert isinstance(taxonomy, TaxonomyType)
-    several = isinstance(one, SetType)
-    if isinstance(right, ir.Const) and isinstance(right.value, frozenset):
-        near = (taxonomy.below[term] | taxonomy.above[term] for term in right.value)
-        touched = ir.Const(other, frozenset().union(*near))
-        if several:
-            return ir.Operation("overlaps", (left, touched))
-        return ir.Binary("in", left, touched)
-    among = left if several else ir.MakeSet((left,))
-    return ir.Operation("touches", (among, right, ir.Above(taxonomy)))
+    terms = _terms(right)
+    if terms is not None:
+        near = (taxonomy.below[term] | taxonomy.above[term] for term in terms)
+        known = ir.Const(other, frozenset().union(*near))
+        return (
+            ir.Overlaps(left, known) if isinstance(one, SetType) else ir.Binary("in", left, known)
+        )
+    among = left if isinstance(one, SetType) else ir.MakeSet(SetType(one), (left,))
+    return ir.Operation("touches", (among, right, ir.Above(taxonomy), ir.Below(taxonomy)))
+
+
+def _terms(node: ir.Expr) -> frozenset[str] | None:
+    """Return the terms of a known term or set of terms."""
+    match node:
+        case ir.Const(SetType(), frozenset() as terms):
+            return terms
+        case ir.Const(_, str(term)):
+            return frozenset({term})
+        case _:
+            return None
 
 
 def _pieces(pattern: str) -> tuple[str, ...]:
     r"""Cut a glob at its stars; `\*` is a star and `\\` a backslash of the text."""
-    pieces, i = [""], 0
-    while i < len(pattern):
-        if pattern[i] == "*":
+    pieces, characters = [""], iter(pattern)
+    for character in characters:
+        if character == "*":
             pieces.append("")
         else:
-            i += pattern[i] == "\\"
-            pieces[-1] += pattern[i]
-        i += 1
+            pieces[-1] += next(characters, "\\") if character == "\\" else character
     return tuple(pieces)

@@ -1,20 +1,24 @@
 """Simplify expressions: the same meaning with less work. A tuple of functions, each one node deep.
 
-A function gets a node whose parts are simplified already, and returns it or a simpler one.
+A function gets a node whose parts are simplified already, and returns it or a simpler one. What
+might fail is never left out: a rule that fails must do so whatever else it says, so `x and false`
+stays, while what stands behind `false and` goes.
 """
 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attrs import evolve
 
 from policyengine.compiler import ir
-from policyengine.compiler.lower import Duty, Part, Rule, Text
-from policyengine.model.types import BOOL
-from policyengine.model.values import ABSENT
+from policyengine.compiler.lower import Duty, Part, Rule, Text, is_plain
+from policyengine.model.records import record_class
+from policyengine.model.types import BOOL, INT, RecordType
+from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
 _OPERATORS: Final[Mapping[str, Callable[[Any, Any], object]]] = {
@@ -29,56 +33,6 @@ _OPPOSITE |= {other: one for one, other in _OPPOSITE.items()}
 TRUE, FALSE = ir.Const(BOOL, True), ir.Const(BOOL, False)
 
 
-def children(node: ir.Expr) -> tuple[ir.Expr, ...]:
-    """Return the parts of *node*."""
-    match node:
-        case ir.Const() | ir.Root() | ir.Local() | ir.Above():
-            return ()
-        case ir.Id(part) | ir.Line(part) | ir.Slot(part) | ir.Present(part) | ir.Not(part):
-            return (part,)
-        case ir.Entity(_, part):
-            return (part,)
-        case ir.And(parts) | ir.Or(parts) | ir.MakeSet(parts):
-            return parts
-        case ir.Operation(_, parts) | ir.MakeRecord(_, parts):
-            return parts
-        case ir.Choice(condition, yes, no):
-            return (condition, yes, no)
-        case ir.Binary(_, left, right):
-            return (left, right)
-        case ir.Quantified(_, _, over, body):
-            return (over, body)
-
-
-def with_children(node: ir.Expr, parts: tuple[ir.Expr, ...]) -> ir.Expr:
-    """Return *node* with other parts."""
-    match node:
-        case ir.Const() | ir.Root() | ir.Local() | ir.Above():
-            return node
-        case ir.Id() | ir.Line() | ir.Slot():
-            return evolve(node, object=parts[0])
-        case ir.Present():
-            return evolve(node, slot=parts[0]) if isinstance(parts[0], ir.Slot) else TRUE
-        case ir.Not():
-            return evolve(node, operand=parts[0])
-        case ir.Entity():
-            return evolve(node, id=parts[0])
-        case ir.And() | ir.Or():
-            return evolve(node, operands=parts)
-        case ir.MakeSet():
-            return evolve(node, items=parts)
-        case ir.Operation():
-            return evolve(node, arguments=parts)
-        case ir.MakeRecord():
-            return evolve(node, parts=parts)
-        case ir.Choice():
-            return evolve(node, condition=parts[0], yes=parts[1], no=parts[2])
-        case ir.Binary():
-            return evolve(node, left=parts[0], right=parts[1])
-        case ir.Quantified():
-            return evolve(node, over=parts[0], body=parts[1])
-
-
 def simplify_rule(rule: Rule) -> Rule:
     """Simplify every expression of *rule*; the order and number of its conditions stay."""
 
@@ -86,9 +40,7 @@ def simplify_rule(rule: Rule) -> Rule:
         return Part(written.type, simplify(written.expr))
 
     def text(written: Text | None) -> Text | None:
-        if written is None:
-            return None
-        return Text(tuple(p if isinstance(p, str) else part(p) for p in written.parts))
+        return written and Text(tuple(p if isinstance(p, str) else part(p) for p in written.parts))
 
     return evolve(
         rule,
@@ -106,49 +58,110 @@ def simplify_rule(rule: Rule) -> Rule:
 
 def simplify(node: ir.Expr) -> ir.Expr:
     """Return an expression with the same value for every request, and less to do."""
-    made = with_children(node, tuple(map(simplify, children(node))))
-    for rule in RULES:
-        made = rule(made)
+    made = _without_plain(node) if isinstance(node, ir.Let) else ir.rebuilt(node, simplify)
+    for step in STEPS:
+        made = step(made)
     return made
 
 
+def _without_plain(node: ir.Let) -> ir.Expr:
+    """Put what is plain, or asked for in one place, where its variable stands.
+
+    The values come first, so that the body is simplified once.
+    """
+    bound = dict(zip(node.names, map(simplify, node.values), strict=True))
+    uses = _uses(node.body, Counter())
+    moved = {name: value for name, value in bound.items() if is_plain(value) or uses[name] <= 1}
+    rest = {name: value for name, value in bound.items() if name not in moved}
+    body = simplify(_replaced(node.body, moved))
+    return ir.Let(tuple(rest), tuple(rest.values()), body) if rest else body
+
+
+def _uses(node: ir.Expr, counts: Counter[str], times: int = 1) -> Counter[str]:
+    """Count how often each variable is asked for; in a loop it may be asked for often."""
+    match node:
+        case ir.Local(name):
+            counts[name] += times
+        case ir.Quantified(_, _, over, body):
+            _uses(over, counts, times)
+            _uses(body, counts, 2)
+        case _:
+            for part in ir.children(node):
+                _uses(part, counts, times)
+    return counts
+
+
+def _replaced(node: ir.Expr, values: Mapping[str, ir.Expr]) -> ir.Expr:
+    if isinstance(node, ir.Local):
+        return values.get(node.name, node)
+    return ir.rebuilt(node, lambda part: _replaced(part, values))
+
+
+# ---- steps ------------------------------------------------------------------------------
+
+
 def fold_operators(node: ir.Expr) -> ir.Expr:
-    """`1 + 2` is 3. What is absent is left alone: only a guard that is false leads there."""
+    """`1 + 2` is 3, `size({a, b})` is 2."""
     match node:
         case ir.Binary(op, ir.Const(type_, one), ir.Const(_, other)):
-            if ABSENT not in (one, other):
-                return ir.Const(type_ if op in _ARITHMETIC else BOOL, _OPERATORS[op](one, other))
+            return ir.Const(type_ if op in _ARITHMETIC else BOOL, _OPERATORS[op](one, other))
+        case ir.Overlaps(ir.Const(_, frozenset() as one), ir.Const(_, frozenset() as other)):
+            return ir.Const(BOOL, not one.isdisjoint(other))
+        case ir.AllIn(ir.Const(_, frozenset() as one), ir.Const(_, frozenset() as other)):
+            return ir.Const(BOOL, bool(one) and one <= other)
         case ir.Operation(name, arguments):
-            values = [a.value for a in arguments if isinstance(a, ir.Const)]
-            if len(values) == len(arguments) and ABSENT not in values:
-                return ir.Const(BOOL, EXPORTED[name](*values))
+            values = list(map(_known, arguments))
+            if None not in values:
+                return ir.Const(INT if name == "len" else BOOL, EXPORTED[name](*values))
     return node
 
 
-def fold_sets(node: ir.Expr) -> ir.Expr:
-    """A set of constants is a constant."""
+def _known(node: ir.Expr) -> object:
+    """Return the value of a constant argument; None, which is no value, for any other."""
     match node:
-        case ir.MakeSet(items) if all(isinstance(i, ir.Const) for i in items):
-            values = frozenset(i.value for i in items if isinstance(i, ir.Const))
-            return ir.Const(BOOL, values)
+        case ir.Const(_, value) | ir.Data(value):
+            return value
+        case ir.Above(taxonomy):
+            return taxonomy.above
+        case ir.Below(taxonomy):
+            return taxonomy.below
+        case _:
+            return None
+
+
+def fold_values(node: ir.Expr) -> ir.Expr:
+    """A set or a record of constants is a constant, and so is an attribute of one."""
+    match node:
+        case ir.MakeSet(type_, items):
+            values = [i.value for i in items if isinstance(i, ir.Const)]
+            return ir.Const(type_, frozenset(values)) if len(values) == len(items) else node
+        case ir.MakeRecord(type_, parts):
+            if all(isinstance(part, ir.Const | ir.Absent) for part in parts):
+                given = (part.value if isinstance(part, ir.Const) else ABSENT for part in parts)
+                return ir.Const(type_, record_class(type_)(*given))
+        case ir.Slot(ir.Const(RecordType() as type_, record), name):
+            found = getattr(record, slot(name))
+            return ir.Absent() if found is ABSENT else ir.Const(type_.by_name[name].type, found)
+        case ir.Present(ir.Const() | ir.Absent() as known):
+            return ir.Const(BOOL, not isinstance(known, ir.Absent))
     return node
 
 
 def fold_not(node: ir.Expr) -> ir.Expr:
-    """`not a == b` is `a != b`; levels and numbers are ordered totally, sets are not."""
+    """`not a == b` is `a != b`; numbers are ordered totally, sets are not."""
     match node:
         case ir.Not(ir.Const(type_, value)):
             return ir.Const(type_, not value)
         case ir.Not(ir.Not(inner)):
             return inner
-        case ir.Not(ir.Binary(op, left, right, timed)) if op in _OPPOSITE:
-            if op in ("==", "!=", "in", "not in") or timed:
-                return ir.Binary(_OPPOSITE[op], left, right, timed)
+        case ir.Not(ir.Binary(op, left, right, numeric)) if op in _OPPOSITE:
+            if op in ("==", "!=", "in", "not in") or numeric:
+                return ir.Binary(_OPPOSITE[op], left, right, numeric)
     return node
 
 
 def fold_and(node: ir.Expr) -> ir.Expr:
-    """`a and true` is `a`; `a and false` is false; `a and (b and c)` is one conjunction."""
+    """`a and true` is `a`; `false and a` is false; `a and (b and c)` is one conjunction."""
     if not isinstance(node, ir.And | ir.Or):
         return node
     neutral, ruling = (TRUE, FALSE) if isinstance(node, ir.And) else (FALSE, TRUE)
@@ -158,8 +171,6 @@ def fold_and(node: ir.Expr) -> ir.Expr:
         kept += [o for o in inner if o != neutral]
     if ruling in kept:
         kept = kept[: kept.index(ruling) + 1]
-        if kept == [ruling]:
-            return ruling
     if len(kept) <= 1:
         return kept[0] if kept else neutral
     return evolve(node, operands=tuple(kept))
@@ -173,10 +184,19 @@ def fold_choice(node: ir.Expr) -> ir.Expr:
     return node
 
 
-RULES: tuple[Callable[[ir.Expr], ir.Expr], ...] = (
+def fold_quantified(node: ir.Expr) -> ir.Expr:
+    """Of no elements every one satisfies anything, and none does."""
+    match node:
+        case ir.Quantified(kind, _, ir.Const(_, frozenset() as elements), _) if not elements:
+            return ir.Const(BOOL, kind == "every")
+    return node
+
+
+STEPS: tuple[Callable[[ir.Expr], ir.Expr], ...] = (
     fold_operators,
-    fold_sets,
+    fold_values,
     fold_not,
     fold_and,
     fold_choice,
+    fold_quantified,
 )

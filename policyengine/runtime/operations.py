@@ -5,18 +5,17 @@ Every operation is total on canonical values of its types, and takes time in pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from policyengine.model.values import Ip
+from policyengine.model.values import ABSENT, Ip
 
-Line: TypeAlias = frozenset[tuple[str, str]]
+Key: TypeAlias = tuple[str, str]
+"""(type, id) of an entity."""
 
-
-def overlaps(one: AbstractSet[Any], other: AbstractSet[Any]) -> bool:
-    """Whether two sets have an element in common."""
-    return not one.isdisjoint(other)
+Table: TypeAlias = Mapping[str, AbstractSet[str]]
+"""Of each term of a taxonomy, the terms above it or below it, itself included."""
 
 
 def like(text: str, pieces: tuple[str, ...]) -> bool:
@@ -24,47 +23,79 @@ def like(text: str, pieces: tuple[str, ...]) -> bool:
     first, *rest = pieces
     if not rest:
         return text == first
-    last = rest.pop()
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+    *middle, last = rest
+    if not text.startswith(first):
         return False
-    at, end = len(first), len(text) - len(last)
-    for piece in rest:
-        found = text.find(piece, at, end)
+    at = len(first)
+    for piece in middle:  # taking each as early as it comes leaves most for the rest
+        found = text.find(piece, at)
         if found < 0:
             return False
         at = found + len(piece)
+    return len(text) - len(last) >= at and text.endswith(last)
+
+
+def present(value: Any) -> Any:
+    """Return an optional attribute that a guard has found present; raise if it did not."""
+    if value is ABSENT:
+        raise LookupError
+    return value
+
+
+def computed(_: object) -> bool:
+    """Whether a value was computed: it was, since it is an argument."""
     return True
 
 
-def terms_below(terms: AbstractSet[str], covered: AbstractSet[str]) -> bool:
-    """Whether there are *terms*, and all are *covered*."""
-    return bool(terms) and terms <= covered
+class Once:
+    """A value that is computed when it is first asked for, and then kept."""
+
+    __slots__ = ("_compute", "_value")
+
+    def __init__(self, compute: Callable[[], Any]) -> None:
+        self._compute: Callable[[], Any] | None = compute
+
+    def __call__(self) -> Any:
+        if self._compute is not None:
+            self._value = self._compute()
+            self._compute = None
+        return self._value
 
 
-def term_within(term: str, around: AbstractSet[str], above: Mapping[str, AbstractSet[str]]) -> bool:
+# ---- within, touches --------------------------------------------------------------------
+
+
+def term_within(term: str, around: AbstractSet[str], above: Table) -> bool:
     """Whether *term* is one of *around*, or lies below one."""
-    return not above[term].isdisjoint(around)
+    return any(other in above[term] for other in around)
 
 
-def terms_within(
-    terms: AbstractSet[str], around: AbstractSet[str], above: Mapping[str, AbstractSet[str]]
-) -> bool:
+def terms_within(terms: AbstractSet[str], around: AbstractSet[str], above: Table) -> bool:
     """Whether there are *terms*, and each lies within one of *around*."""
-    return bool(terms) and all(not above[term].isdisjoint(around) for term in terms)
+    for term in terms:
+        if above[term].isdisjoint(around):
+            return False
+    return bool(terms)
 
 
-def touches(
-    terms: AbstractSet[str], others: AbstractSet[str], above: Mapping[str, AbstractSet[str]]
-) -> bool:
+def touches(terms: AbstractSet[str], others: AbstractSet[str], above: Table, below: Table) -> bool:
     """Whether one of *terms* lies within one of *others*, or has one below it."""
-    return any(not above[term].isdisjoint(others) for term in terms) or any(
-        not above[other].isdisjoint(terms) for other in others
-    )
+    for term in terms:
+        if not (above[term].isdisjoint(others) and below[term].isdisjoint(others)):
+            return True
+    return False
 
 
-def entity_within(line: Line, type_: str, ids: Iterable[str]) -> bool:
-    """Whether one of the entities *ids* of that type is on *line*."""
-    return any((type_, id_) in line for id_ in ids)
+def lies_in(line: AbstractSet[Key], type_: str, id_: str) -> bool:
+    """Whether the entity of that type and id is on *line*."""
+    return (type_, id_) in line
+
+
+def entity_within(
+    inner: str, one: str, outer: str, ids: Iterable[str], entities: Mapping[Key, Any]
+) -> bool:
+    """Whether *one* of type *inner* lies within one of the entities *ids* of type *outer*."""
+    return any((outer, id_) in entities[inner, one].line for id_ in ids)
 
 
 def entities_within(
@@ -72,53 +103,66 @@ def entities_within(
     those: AbstractSet[str],
     outer: str,
     ids: AbstractSet[str],
-    entities: Mapping[tuple[str, str], Any],
+    entities: Mapping[Key, Any],
 ) -> bool:
     """Whether there are *those*, and each lies within one of the entities *ids*."""
-    return bool(those) and all(
-        entity_within(entities[inner, one].line, outer, ids) for one in those
-    )
+    for one in those:
+        if not entity_within(inner, one, outer, ids, entities):
+            return False
+    return bool(those)
 
 
 def ip_within(one: Ip, around: Iterable[Ip]) -> bool:
     """Whether an address or network lies within one of *around*."""
-    return any(
-        one.version == other.version and other.first <= one.first and one.last <= other.last
-        for other in around
-    )
+    return any(one.within(other) for other in around)
 
 
 def ips_within(those: AbstractSet[Ip], around: AbstractSet[Ip]) -> bool:
     """Whether there are *those*, and each lies within one of *around*."""
-    return bool(those) and all(ip_within(one, around) for one in those)
+    for one in those:
+        if not ip_within(one, around):
+            return False
+    return bool(those)
 
 
-def turn(now: int, left: int, right: int, slope: int | None, turns: list[int]) -> None:
-    """Note when a comparison of *left* with *right* may turn, *slope* being that of left - right.
+# ---- watching the time ------------------------------------------------------------------
 
-    A slope of None is an unknown one: the comparison may turn at once.
+
+def watch(left: int, right: int, slope: int | None, now: int, turns: list[int]) -> int:
+    """Return `left - right`, noting in *turns* the moment when its sign changes.
+
+    *slope*: by how much it grows each microsecond; None if that is not known, so that it may
+    change at once.
     """
-    if slope == 0:
-        return
-    difference = left - right
-    if slope is None or difference == 0:
+    distance = left - right
+    if slope is None or distance == 0:
         turns.append(now + 1)
-        return
-    ahead = -difference if slope > 0 else difference
-    if ahead > 0:
-        turns.append(now + max(1, -(-ahead // abs(slope))))
+    elif distance * slope < 0:
+        turns.append(now - -abs(distance) // abs(slope))
+    return distance
 
 
-FORBIDDEN, NOT_PERMITTED = "forbidden", "not_permitted"
-"""What `decide` answers on a deny."""
+def kept(now: int, turns: list[int]) -> bool:
+    """Note that a value which moves with the time is not compared: it is another one at once."""
+    turns.append(now + 1)
+    return False
 
-EXPORTED: Mapping[str, Any] = {
+
+EMPTY: Final[frozenset[Any]] = frozenset()
+FORBIDDEN: Final = -1
+NOT_PERMITTED: Final = -2
+"""What `decide` returns on a deny; on an allow, a bit for each rule that gives something."""
+
+EXPORTED: Final[Mapping[str, Any]] = {
+    "ABSENT": ABSENT,
+    "EMPTY": EMPTY,
     "FORBIDDEN": FORBIDDEN,
     "NOT_PERMITTED": NOT_PERMITTED,
+    "once": Once,
 } | {
     operation.__name__: operation
     for operation in (
-        overlaps, like, terms_below, term_within, terms_within, touches, entity_within,
-        entities_within, ip_within, ips_within, turn, frozenset, len, any, all,
+        present, computed, like, term_within, terms_within, touches, lies_in, entity_within, entities_within,
+        ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip

@@ -1,0 +1,508 @@
+"""Turn `ir` into Python expressions, as `ast` nodes and never as text.
+
+Three things are done on the way. An expression that a function needs again is *shared*: where it is
+computed first it is kept in a variable, and used wherever that has certainly been computed, so that
+nothing is computed that the written order would not. A *traced* expression notes when a comparison
+with the time comes out otherwise. And what is nested deeply becomes a function of its own, so that
+no policy is too deep for Python.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, assert_never
+
+from attrs import define, field, frozen
+
+from policyengine.compiler import ir
+from policyengine.model.records import record_class, slot
+from policyengine.model.types import Type
+from policyengine.runtime.operations import EXPORTED
+
+ROOTS: Final = ("subject", "resource", "context", "now", "entities")
+"""What of a request expressions read, each the attribute of that name."""
+
+TURNS: Final = "turns"
+"""The list to which traced expressions add moments."""
+
+_DEEPEST = 14
+"""Levels of `ir` in one Python expression; each may take several levels of Python."""
+
+_COMPARISONS: Final[Mapping[str, type[ast.cmpop]]] = {
+    "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE,
+    "in": ast.In, "not in": ast.NotIn,
+}  # fmt: skip
+_ARITHMETIC: Final[Mapping[str, type[ast.operator]]] = {
+    "+": ast.Add, "-": ast.Sub, "*": ast.Mult,
+}  # fmt: skip
+
+
+# ---- nodes ------------------------------------------------------------------------------
+
+
+def name(identifier: str) -> ast.Name:
+    """Return a variable that is read."""
+    return ast.Name(identifier, ast.Load())
+
+
+def call(function: str, *arguments: ast.expr) -> ast.Call:
+    """Return a call of a function of that name."""
+    return ast.Call(name(function), list(arguments), [])
+
+
+def assign(identifier: str, value: ast.expr) -> ast.stmt:
+    """Return `identifier = value`."""
+    return ast.Assign([ast.Name(identifier, ast.Store())], value)
+
+
+def attribute(owner: ast.expr, identifier: str) -> ast.expr:
+    """Return `owner.identifier`."""
+    return ast.Attribute(owner, identifier, ast.Load())
+
+
+def compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+    """Return `left op right`."""
+    return ast.Compare(left, [op], [right])
+
+
+def negated(test: ast.expr) -> ast.expr:
+    """Return `not test`, without a second `not`."""
+    match test:
+        case ast.UnaryOp(ast.Not(), inner):
+            return inner
+        case _:
+            return ast.UnaryOp(ast.Not(), test)
+
+
+def conjunction(tests: Sequence[ast.expr]) -> ast.expr:
+    """Return the `and` of *tests*, true if there are none."""
+    if len(tests) == 1:
+        return tests[0]
+    return ast.BoolOp(ast.And(), list(tests)) if tests else ast.Constant(True)
+
+
+def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
+    """Return the `or` of *tests*, false if there are none."""
+    if len(tests) == 1:
+        return tests[0]
+    return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
+
+
+# ---- modules ----------------------------------------------------------------------------
+
+
+@define(eq=False)
+class Module:
+    """A module in the making: its functions, and the objects that they name."""
+
+    functions: list[ast.FunctionDef] = field(factory=list)
+    objects: dict[str, object] = field(factory=dict)
+    _names: dict[tuple[object, object], str] = field(factory=dict)
+    _taken: set[str] = field(factory=lambda: {*ROOTS, *EXPORTED, TURNS, "request"})
+
+    def fresh(self, wanted: str) -> str:
+        """Return *wanted*, or a name like it if that is taken, and take it."""
+        found, number = wanted, 2
+        while found in self._taken:
+            found, number = f"{wanted}_{number}", number + 1
+        self._taken.add(found)
+        return found
+
+    def take(self, names: Iterable[str]) -> None:
+        """Keep *names* for variables."""
+        self._taken.update(names)
+
+    def named(self, prefix: str, key: object, value: object) -> ast.Name:
+        """Return the name of an object that is handed to the module; one for each *key*."""
+        found = self._names.get((prefix, key))
+        if found is None:
+            found = self._names[prefix, key] = self.fresh(prefix)
+            self.objects[found] = value
+        return name(found)
+
+    def constant(self, type_: Type, value: object) -> ast.expr:
+        """Return an expression for a known value of that type."""
+        if isinstance(value, bool | int | str):
+            return ast.Constant(value)
+        return self.named("constant", (type_, value), value)
+
+    def function(
+        self, identifier: str, says: str, body: Sequence[ast.stmt], more: Sequence[str] = ()
+    ) -> None:
+        """Add a function of a request (and *more*), with a docstring.
+
+        What it reads of the request is put into variables first.
+        """
+        read = {node.id for stmt in body for node in ast.walk(stmt) if isinstance(node, ast.Name)}
+        taking = [assign(root, attribute(name("request"), root)) for root in ROOTS if root in read]
+        arguments = [ast.arg(argument) for argument in ("request", *more)]
+        self.functions.append(
+            ast.FunctionDef(
+                identifier,
+                ast.arguments([], arguments, None, [], [], None, []),
+                [ast.Expr(ast.Constant(says)), *taking, *body],
+                [],
+            )
+        )
+
+
+# ---- sharing ----------------------------------------------------------------------------
+
+
+@define(eq=False)
+class Shares:
+    """What one function computes once.
+
+    Emitting runs twice. The first time, everything that comes up again is kept when it is computed,
+    and *used* notes which of those variables were read; the second time only those are made.
+    """
+
+    counts: Mapping[ir.Expr, int]
+    used: set[int] = field(factory=set)
+    final: bool = False
+    available: dict[ir.Expr, tuple[int, str]] = field(factory=dict)
+    _number: int = 0
+
+    def again(self) -> Shares:
+        """Return what the second run starts with."""
+        return Shares(self.counts, self.used, final=True)
+
+    def find(self, node: ir.Expr) -> str | None:
+        """Return the variable that certainly has the value of *node* by now."""
+        found = self.available.get(node)
+        if found is None:
+            return None
+        self.used.add(found[0])
+        return found[1]
+
+    def keep(self, node: ir.Expr, module: Module) -> str | None:
+        """Return the variable to keep the value of *node* in, if it is worth keeping."""
+        if self.counts.get(node, 0) < 2:  # noqa: PLR2004 - it does not come up again
+            return None
+        self._number += 1
+        if self.final and self._number not in self.used:
+            return None
+        identifier = module.fresh(_described(node)) if self.final else "_"
+        self.available[node] = self._number, identifier
+        return identifier
+
+
+def counted(conditions: Iterable[ir.Expr]) -> dict[ir.Expr, int]:
+    """Count how often each expression that is worth keeping comes up."""
+    counts: dict[ir.Expr, int] = {}
+    for condition in conditions:
+        for node in ir.walk(condition):
+            if _worth_keeping(node) and not ir.free(node):
+                counts[node] = counts.get(node, 0) + 1
+    return counts
+
+
+def _worth_keeping(node: ir.Expr) -> bool:
+    """Whether *node* takes longer to compute than to look up a variable."""
+    return not isinstance(
+        node,
+        ir.Const | ir.Data | ir.Absent | ir.Root | ir.Local | ir.Id | ir.Slot | ir.Line | ir.Not
+        | ir.Above | ir.Below | ir.Present,
+    )  # fmt: skip
+
+
+def _described(node: ir.Expr) -> str:
+    """Return a name for the value of *node*, like `resource_author`."""
+    path: list[str] = []
+    while isinstance(node, ir.Entity | ir.Slot):
+        if isinstance(node, ir.Slot):
+            path.append(node.name)
+            node = node.object
+        else:
+            node = node.id
+    return "_".join([node.name, *reversed(path)]) if isinstance(node, ir.Root) else "shared"
+
+
+# ---- expressions ------------------------------------------------------------------------
+
+
+@frozen
+class Variable:
+    """A variable in Python: how much it grows each microsecond, and whether it must be called."""
+
+    name: str
+    slope: int | None = 0
+    lazy: bool = False
+
+
+@define(eq=False)
+class Emitter:
+    """Turns expressions into Python for one function.
+
+    *place*: what the function belongs to, for docstrings. *shares*: None where nothing is shared.
+    *traced*: whether comparisons note when they turn. *careful*: whether reading what is absent
+    fails at once, though no checked rule does that. *scope*: the variables by their names in `ir`.
+    """
+
+    module: Module
+    place: str
+    shares: Shares | None = None
+    traced: bool = False
+    careful: bool = True
+    scope: dict[str, Variable] = field(factory=dict)
+    _depth: int = 0
+    _nowhere: int = 0
+
+    def emit(self, node: ir.Expr) -> ast.expr:
+        """Return the Python expression of *node*."""
+        found = self.shares and self.shares.find(node)
+        if found:
+            return name(found)
+        if self._depth == _DEEPEST and ir.children(node):
+            return self._apart(node)
+        self._depth += 1
+        made = self._emit(node)
+        if self.traced and not isinstance(node, ir.Binary):
+            made = self._watched(node, made)
+        self._depth -= 1
+        if self.shares is not None and not self._nowhere:
+            identifier = self.shares.keep(node, self.module)
+            if identifier:
+                return ast.NamedExpr(ast.Name(identifier, ast.Store()), made)
+        return made
+
+    def _emit(self, node: ir.Expr) -> ast.expr:
+        emit = self.emit
+        match node:
+            case ir.Const(type_, value):
+                return self.module.constant(type_, value)
+            case ir.Data(value):
+                if isinstance(value, str):
+                    return ast.Constant(value)
+                return ast.Tuple([ast.Constant(piece) for piece in value], ast.Load())
+            case ir.Absent():
+                return name("ABSENT")
+            case ir.Root(identifier):
+                return name(identifier)
+            case ir.Local(identifier):
+                variable = self.scope[identifier]
+                return call(variable.name) if variable.lazy else name(variable.name)
+            case ir.Let(names, values, body):
+                return self._let(names, values, body)
+            case ir.Id(object_):
+                return attribute(emit(object_), "id")
+            case ir.Line(object_):
+                return attribute(emit(object_), "line")
+            case ir.Entity(type_name, id_):
+                key = ast.Tuple([ast.Constant(type_name), emit(id_)], ast.Load())
+                return ast.Subscript(name("entities"), key, ast.Load())
+            case ir.Above(taxonomy):
+                return self.module.named("above", taxonomy, taxonomy.above)
+            case ir.Below(taxonomy):
+                return self.module.named("below", taxonomy, taxonomy.below)
+            case ir.Entry(table, term):
+                return ast.Subscript(emit(table), emit(term), ast.Load())
+            case ir.Slot(object_, slot_name, optional):
+                read = attribute(emit(object_), slot(slot_name))
+                return call("present", read) if optional and self.careful else read
+            case ir.Present(asked):
+                assert isinstance(asked, ir.Slot), "whether anything else is present is known"
+                read = attribute(emit(asked.object), slot(asked.name))
+                return compare(read, ast.IsNot(), name("ABSENT"))
+            case ir.Not(operand):
+                return negated(emit(operand))
+            case ir.And(operands):
+                return ast.BoolOp(ast.And(), self.in_order(operands))
+            case ir.Or(operands):
+                return ast.BoolOp(ast.Or(), self.in_order(operands))
+            case ir.Choice(condition, yes, no):
+                test, *branches = emit(condition), self.perhaps(yes), self.perhaps(no)
+                return ast.IfExp(test, *branches)
+            case ir.Binary():
+                return self._binary(node)
+            case ir.Overlaps(left, right):
+                return negated(ast.Call(attribute(emit(left), "isdisjoint"), [emit(right)], []))
+            case ir.AllIn(left, right):
+                return ast.Compare(name("EMPTY"), [ast.Lt(), ast.LtE()], [emit(left), emit(right)])
+            case ir.Operation(identifier, arguments):
+                return call(identifier, *map(emit, arguments))
+            case ir.MakeSet(_, items):
+                return call("frozenset", ast.Tuple(list(map(emit, items)), ast.Load()))
+            case ir.MakeRecord(type_, parts):
+                made = self.module.named("record", type_, record_class(type_))
+                return ast.Call(made, list(map(emit, parts)), [])
+            case ir.Quantified(kind, local, over, body):
+                return self._quantified(kind, local, over, body)
+            case _:
+                assert_never(node)
+
+    @contextmanager
+    def uncertain(self) -> Iterator[None]:
+        """Emit what may not be computed at all: what it keeps is not there afterwards."""
+        before = dict(self.shares.available) if self.shares else {}
+        yield
+        if self.shares:
+            self.shares.available = before
+
+    def perhaps(self, node: ir.Expr) -> ast.expr:
+        """Emit what may not be computed at all."""
+        with self.uncertain():
+            return self.emit(node)
+
+    def in_order(self, operands: Sequence[ir.Expr]) -> list[ast.expr]:
+        """Emit operands of which all but the first may not be computed at all."""
+        made = [self.emit(operand) for operand in operands[:1]]
+        with self.uncertain():
+            return made + [self.emit(operand) for operand in operands[1:]]
+
+    def _variable(self, wanted: str, grows: int | None, *, lazy: bool = False) -> Variable:
+        """Return a variable that no other in scope is called like."""
+        taken = {variable.name for variable in self.scope.values()}
+        return Variable(self.module.fresh(wanted) if wanted in taken else wanted, grows, lazy)
+
+    @contextmanager
+    def _fixed(self) -> Iterator[None]:
+        """Emit what has a scope of its own in Python, out of which nothing can be kept."""
+        self._nowhere += 1
+        with self.uncertain():
+            yield
+        self._nowhere -= 1
+
+    def _let(self, names: Sequence[str], values: Sequence[ir.Expr], body: ir.Expr) -> ast.expr:
+        """Compute what is certainly asked for at once, and the rest when it is."""
+        outside = self.scope
+        asked = ir.certain(body)
+        made: list[ast.expr] = []
+        for identifier, value in zip(names, values, strict=True):
+            lazy = identifier not in asked
+            if lazy:
+                with self._fixed():
+                    nothing = ast.arguments([], [], None, [], [], None, [])
+                    computed: ast.expr = call("once", ast.Lambda(nothing, self.emit(value)))
+            else:
+                computed = self.emit(value)
+            variable = self._variable(identifier, self._slope(value), lazy=lazy)
+            self.scope = {**self.scope, identifier: variable}
+            made.append(ast.NamedExpr(ast.Name(variable.name, ast.Store()), computed))
+        made.append(self.emit(body))
+        self.scope = outside
+        last = ast.Constant(len(made) - 1)
+        return ast.Subscript(ast.Tuple(made, ast.Load()), last, ast.Load())
+
+    def _quantified(self, kind: str, local: str, over: ir.Expr, body: ir.Expr) -> ast.expr:
+        with self._fixed():  # Python has no assignment in what a loop goes over
+            elements = self.emit(over)
+        outside = self.scope
+        variable = self._variable(local, 0)  # what `over` hangs on was watched as a whole
+        self.scope = {**outside, local: variable}
+        with self._fixed():
+            each = self.emit(body)
+        self.scope = outside
+        bound = ast.Name(variable.name, ast.Store())
+        before: list[ast.expr] = []
+        if any(isinstance(part, ast.NamedExpr) for part in ast.walk(elements)):
+            before = [ast.NamedExpr(bound, elements)]
+            elements = name(variable.name)
+        loop = ast.comprehension(bound, elements, [], 0)
+        made = call("all" if kind == "every" else "any", ast.GeneratorExp(each, [loop]))
+        if not before:
+            return made
+        return ast.Subscript(ast.Tuple([*before, made], ast.Load()), ast.Constant(1), ast.Load())
+
+    def _apart(self, node: ir.Expr) -> ast.expr:
+        """Emit *node* as a call of a function of its own."""
+        scope = {identifier: self.scope[identifier] for identifier in sorted(ir.free(node))}
+        more = [variable.name for variable in scope.values()]
+        if self.traced:
+            more.append(TURNS)
+        identifier = self.module.fresh("part")
+        inner = Emitter(
+            self.module, self.place, traced=self.traced, careful=self.careful, scope=scope
+        )
+        body = [ast.Return(inner.emit(node))]
+        self.module.function(identifier, f"Compute a part of {self.place}.", body, more)
+        return call(identifier, name("request"), *map(name, more))
+
+    # ---- watching the time --------------------------------------------------------------
+
+    def _binary(self, node: ir.Binary) -> ast.expr:
+        left, right = self.emit(node.left), self.emit(node.right)
+        if node.op in _ARITHMETIC:
+            return ast.BinOp(left, _ARITHMETIC[node.op](), right)
+        op = _COMPARISONS[node.op]()
+        if not self.traced or not (moving := self._moving(node)):
+            return compare(left, op, right)
+        if not node.numeric:
+            return disjunction([_kept(), compare(left, op, right)])
+        by = ast.Constant(moving[0])
+        distance = call("watch", left, right, by, name("now"), name(TURNS))
+        return compare(distance, op, ast.Constant(0))
+
+    def _slope(self, node: ir.Expr) -> int | None:
+        return slope(node, {identifier: v.slope for identifier, v in self.scope.items()})
+
+    def _moving(self, node: ir.Binary) -> tuple[int | None] | None:
+        """Return by how much the left side outgrows the right one; None if it does not."""
+        one, other = self._slope(node.left), self._slope(node.right)
+        if one is None or other is None:
+            return (None,)
+        return (one - other,) if one != other else None
+
+    def _watched(self, node: ir.Expr, made: ast.expr) -> ast.expr:
+        """Return *made*, noting first that it hangs on a value which moves with the time."""
+        match node:
+            case ir.Operation(_, parts):
+                pass
+            case ir.Overlaps(left, right) | ir.AllIn(left, right):
+                parts = (left, right)
+            case ir.Quantified(_, _, over, _):
+                parts = (over,)
+            case _:
+                return made
+        if all(self._slope(part) == 0 for part in parts):
+            return made
+        return disjunction([_kept(), made])
+
+
+def _kept() -> ast.expr:
+    return call("kept", name("now"), name(TURNS))
+
+
+def slope(node: ir.Expr, slopes: Mapping[str, int | None]) -> int | None:
+    """Return by how much the value of *node* grows each microsecond; None if that is not known.
+
+    A condition has slope 0: what it hangs on is watched where it is compared.
+    """
+
+    def of(part: ir.Expr) -> int | None:
+        return slope(part, slopes)
+
+    match node:
+        case ir.Root(identifier):
+            return 1 if identifier == "now" else 0
+        case ir.Local(identifier):
+            return slopes[identifier]
+        case ir.Let(names, values, body):
+            inner = {identifier: of(v) for identifier, v in zip(names, values, strict=True)}
+            return slope(body, {**slopes, **inner})
+        case ir.Binary("+" | "-" | "*" as op, left, right):
+            one, other = of(left), of(right)
+            if one is None or other is None:
+                return None
+            if op != "*":
+                return one + other if op == "+" else one - other
+            match left, right:
+                case _ if one == 0 == other:
+                    return 0
+                case ir.Const(_, int(factor)), _:
+                    return factor * other
+                case _, ir.Const(_, int(factor)):
+                    return factor * one
+                case _:
+                    return None
+        case ir.Choice(_, yes, no):
+            one, other = of(yes), of(no)
+            return one if one == other else None
+        case ir.MakeSet(_, parts) | ir.MakeRecord(_, parts):
+            return 0 if all(of(part) == 0 for part in parts) else None
+        case ir.Slot(part) | ir.Entity(_, part):
+            return 0 if of(part) == 0 else None
+        case _:
+            return 0

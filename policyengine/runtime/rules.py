@@ -1,0 +1,161 @@
+"""Hold compiled rules, and judge one: whether it is satisfied, and what it owes.
+
+This is the careful way, rule by rule, that an account of a decision takes; a rule that raises
+anything has failed, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+from policyengine.model.decision import Obligation
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.request import Request
+from policyengine.model.types import Type
+from policyengine.model.values import text_of
+
+Function: TypeAlias = Callable[..., Any]
+"""A generated function of a request."""
+
+Computed: TypeAlias = tuple[Type, Function]
+"""A value that is computed when it is told, and its type."""
+
+Text: TypeAlias = tuple[str | Computed, ...]
+"""A text for a person: literal parts, and values."""
+
+FAILED: Final = "failed while it was evaluated"
+"""What is said of a rule that raised something."""
+
+
+@frozen(eq=False)
+class Duty:
+    """An obligation and the parameters of it: name, type, and a function that computes the value."""
+
+    name: str
+    arguments: tuple[tuple[str, Type, Function], ...]
+
+    def owed(self, request: Request) -> Obligation:
+        """Return what is owed for *request*."""
+        return Obligation(self.name, tuple((n, t, f(request)) for n, t, f in self.arguments))
+
+
+@frozen(eq=False)
+class Rule:
+    """A compiled rule of one target.
+
+    *fails* returns the number of the first condition that is false, None if none is; None itself
+    where no condition can be. *turns* adds to a list the moments at which a condition may turn.
+    *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
+    whether those hang on the time, *refer_moves* whether the text of `refer` does. *waivers*:
+    (name, subject's id, until) each. The rest is as in `semantics.checked.CheckedRule`.
+    """
+
+    id: str
+    gate: str
+    effect: str
+    advisory: bool
+    valid_from: int | None
+    valid_until: int | None
+    fails: Function | None
+    turns: Function | None
+    fields: frozenset[str] | None
+    owed: tuple[Obligation, ...]
+    duties: tuple[Duty, ...]
+    moves: bool
+    because: Text | None
+    otherwise: Text | None
+    refer: Text | None
+    refer_moves: bool
+    sentences: tuple[Text, ...]
+    waivers: tuple[tuple[str, str, int], ...]
+    needs: RequestNeeds
+
+    def in_force(self, now: int) -> bool:
+        """Whether the rule exists at *now*."""
+        return (self.valid_from is None or self.valid_from <= now) and (
+            self.valid_until is None or now < self.valid_until
+        )
+
+    def waived_by(self, request: Request) -> tuple[str, ...]:
+        """Return the names of the waivers that are in force for the subject."""
+        subject, now = request.subject.id, request.now
+        return tuple(name for name, id_, until in self.waivers if id_ == subject and now < until)
+
+    def judge(self, request: Request) -> Verdict:
+        """Evaluate the conditions and, if the rule is to count, its obligations."""
+        waivers = self.waived_by(request)
+        first_false: int | None = None
+        holds = True
+        try:
+            if self.fails is not None:
+                first_false = self.fails(request)
+                holds = first_false is None
+        except Exception:  # noqa: BLE001 - whatever it is, a bug of ours opens nothing
+            if not waivers:
+                return Verdict(self, failed=True)
+            holds = False
+        if not holds and not waivers:
+            return Verdict(self, first_false=first_false)
+        try:
+            owed = sorted_obligations([*self.owed, *(duty.owed(request) for duty in self.duties)])
+        except Exception:  # noqa: BLE001
+            return Verdict(self, failed=True)
+        return Verdict(self, holds=holds, waivers=waivers, owed=owed)
+
+
+@frozen(eq=False)
+class Verdict:
+    """What came of one rule.
+
+    *holds*: whether its own conditions did; *first_false*: the number of the first that did not;
+    *waivers*: those that stand in for them; *owed*: what the rule owes if it counts.
+    """
+
+    rule: Rule
+    holds: bool = False
+    first_false: int | None = None
+    waivers: tuple[str, ...] = ()
+    owed: tuple[Obligation, ...] = ()
+    failed: bool = False
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether the rule's effect counts; a failed forbid is counted apart."""
+        return (self.holds or bool(self.waivers)) and not self.failed
+
+
+def rendered(text: Text, request: Request) -> str:
+    """Return a text with its values; `?` stands for one that cannot be shown."""
+    return "".join(part if isinstance(part, str) else _shown(part, request) for part in text)
+
+
+def _shown(part: Computed, request: Request) -> str:
+    type_, compute = part
+    try:
+        return text_of(type_, compute(request))
+    except Exception:  # noqa: BLE001 - a text is never worth failing for
+        return "?"
+
+
+def sorted_obligations(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """Return each obligation once, by name and by the text of its arguments."""
+    return tuple(
+        sorted(
+            dict.fromkeys(obligations),
+            key=lambda o: (o.name, [text_of(type_, value) for _, type_, value in o.arguments]),
+        )
+    )
+
+
+def exposed_by(rules: Sequence[Rule], field_gates: Iterable[str]) -> frozenset[str] | None:
+    """Return what every field gate exposes by way of satisfied *rules*; None if there is none."""
+    unions = [
+        frozenset[str]().union(
+            *(rule.fields for rule in rules if rule.gate == gate and rule.fields)
+        )
+        for gate in field_gates
+    ]
+    return frozenset.intersection(*unions) if unions else None
