@@ -6,7 +6,7 @@ noted. Nothing is partial: on a request that fits, no checked expression raises 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeAlias, assert_never
 
@@ -195,10 +195,7 @@ def compare(op: str, left: Any, right: Any, left_type: Type, right_type: Type, e
             around = right if isinstance(right_type, SetType) else [right]
             inner, outer = _element(left_type), _element(right_type)
             members = left if isinstance(left_type, SetType) else [left]
-            return bool(members) and all(
-                any(lies_within(member, one, inner, outer, env) for one in around)
-                for member in members
-            )
+            return bool(members) and all(lies_within(m, around, inner, outer, env) for m in members)
         case "touches":
             taxonomy = _element(left_type)
             assert isinstance(taxonomy, TaxonomyType)
@@ -208,18 +205,18 @@ def compare(op: str, left: Any, right: Any, left_type: Type, right_type: Type, e
             raise ValueError(op)
 
 
-def lies_within(one: Any, other: Any, inner: Type, outer: Type, env: Env) -> bool:
-    """Whether *one* is *other* or lies below it."""
+def lies_within(one: Any, around: Iterable[Any], inner: Type, outer: Type, env: Env) -> bool:
+    """Whether *one* is, or lies below, one of those *around*."""
     if isinstance(inner, TaxonomyType):
-        return other in inner.above[one]
+        above = inner.above[one]
+        return any(other in above for other in around)
     if isinstance(inner, EntityRefType) and isinstance(outer, EntityRefType):
-        line = entity(inner.name, one, env).line
-        if line is None:
-            raise LookupError(f"the ancestors of {inner.name} {one}")
-        return (outer.name, other) in line
+        line: Any = entity(inner.name, one, env).line  # to ask one that is not known fails
+        return any((outer.name, other) in line for other in around)
     assert inner == IP
-    return bool(
+    return any(
         one.version == other.version and other.first <= one.first and one.last <= other.last
+        for other in around
     )
 
 

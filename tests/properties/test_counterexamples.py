@@ -15,7 +15,7 @@ REQUEST = {
     "subject": USER,
     "action": "act",
     "resource": USER,
-    "context": {},
+    "context": {"who": {"type": "User", "id": "u"}},
     "now": "2026-01-01",
     "entities": [],
 }
@@ -85,6 +85,12 @@ FOUND = {
         permit a: any when action has part when subject within {subject} or action has home
             unless resource.age == 1 and action.part.other in {"x"}
     """,
+    "whatever lies within nothing is looked up": """
+        group all_of_it having { those: set<User> }
+        action act in all_of_it by User on User with { who?: User } having { those: {} }
+        permit a: any when context has who and context.who within action.those
+        permit b: any when subject within action.those
+    """,
     "names of variables are not names of the generated module": """
         action act by User on User
         permit a: any when (some constant_ in subject.tags: constant_ in {"x", "y"})
@@ -114,5 +120,6 @@ FOUND = {
 )
 def test_the_law_holds_now(law, text):
     loaded = load({"p.policy": ENTITIES + text})
-    case = laws.Case(None, loaded, REQUEST, loaded.request(**REQUEST), seed=1)
+    given = REQUEST if " who?" in text else {**REQUEST, "context": {}}
+    case = laws.Case(None, loaded, given, loaded.request(**given), seed=1)
     law(case)
