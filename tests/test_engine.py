@@ -277,3 +277,40 @@ def test_deciding_needs_no_parser(module):
     code = f"import sys, {module}; sys.exit('lark' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_built_parts_may_carry_what_they_refer_to():
+    """Nothing is read twice, and whatever does not fit together is refused all the same."""
+    engine = PolicyEngine.from_text(
+        "package p\nentity Team { open: bool }\nentity User { team: Team, boss?: User }\n"
+        "entity Doc { owner: User, at: {team: Team} }\naction read by User on Doc with { by?: User }\n"
+        "permit open: read when resource.owner.team.open and subject.team.open\n"
+        "permit own: read when context has by and context.by.team == subject.team\n"
+        "permit boss: read when subject has boss and subject.boss.team.open\n"
+        "permit where: read when resource.at.team.open\n"
+    )
+    red = engine.entity("Team", "red", open=True)
+    blue = engine.entity("Team", "blue", open=False)
+    ann = engine.entity("User", "ann", team=red)
+    bob = engine.entity("User", "bob", team=blue)
+    doc = engine.entity("Doc", "d", owner=ann, at={"team": blue})
+    none = engine.context("read")
+    engine.decide(ann, "read", doc, none)  # plans are made by the first request
+
+    assert engine.decide(ann, "read", doc, none).rules == ("access.open",)
+    assert not engine.decide(bob, "read", doc, none).allowed
+    assert engine.decide(bob, "read", doc, engine.context("read", by=bob)).allowed
+    assert engine.decide(
+        engine.entity("User", "cat", team=blue, boss=ann), "read", doc, none
+    ).allowed
+    assert engine.decide(
+        bob, "read", engine.entity("Doc", "d", owner=bob, at={"team": red}), none
+    ).rules == ("access.where",)  # fmt: skip
+    stranger = engine.entity("Doc", "d", owner={"type": "User", "id": "ann"}, at={"team": red})
+    eve = engine.entity("User", "eve", team=engine.entity("Team", "red", open=False))
+    with pytest.raises(InvalidRequest, match='User "ann"'):
+        engine.decide(bob, "read", stranger, none)
+    with pytest.raises(InvalidRequest, match="red"):
+        engine.decide(eve, "read", doc, none)
+    with pytest.raises(InvalidRequest):
+        engine.decide(engine.entity("User", "fay"), "read", doc, none)

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from policyengine.model.entity_classes import Entity, Key, Line, has_properties
 from policyengine.model.values import slot
-from policyengine.model.wording import Path, Problems, inside, path_text
+from policyengine.model.wording import Path, Problems, entity_name, inside, is_private, path_text
 
 # ---- two accounts of one entity ---------------------------------------------------------
 
@@ -89,7 +89,8 @@ class Known:
             self.entities[before.key_] = merge(before, entity)
         else:
             self.flawed.add(before.key_)
-            message = f"this entity is given twice: `{differs}` is not what {other} says"
+            name = "an entity" if is_private(path) else entity_name(before.key_)
+            message = f"{name} is given twice: `{differs}` is not what {other} says"
             self.problems.add("PE510", path, message)
 
     def close_lines(self, outside: Callable[[Key], Line | None], most: int) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import islice, repeat
 from typing import Final, TypeAlias
 
 import attrs
@@ -37,7 +37,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
-from policyengine.model.values import ABSENT, check_moment, from_datetime
+from policyengine.model.values import ABSENT, check_moment, from_datetime, slot
 from policyengine.model.wording import (
     Path,
     Problems,
@@ -96,12 +96,63 @@ class _Plan:
     """What is worked out once for an action and two types.
 
     *alone*: whether what is needed is in the subject, the resource and the context themselves
-    (their lines, too, if they are known), so that nothing must be followed.
+    (their lines, too, if they are known), so that nothing must be followed. *steps*: what must be
+    followed from each of the three, None if it leads through sets or ancestors.
     """
 
     needs: RequestNeeds
     context_type: RecordType
     alone: bool
+    steps: tuple[tuple[_Step, ...], tuple[_Step, ...], tuple[_Step, ...]] | None
+
+
+@frozen
+class _Step:
+    """An attribute that is followed: to the entity type *to*, or (None) into a record."""
+
+    slot: str
+    to: str | None
+    then: tuple[_Step, ...]
+
+
+class _NotPlainError(Exception):
+    """What is needed leads through sets or ancestors."""
+
+
+def _steps(schema: Schema, type_: EntityType | RecordType, needs: Needs) -> tuple[_Step, ...]:
+    """Return what must be followed from a value of *type_*; raises `_NotPlainError`."""
+    if needs.line:
+        raise _NotPlainError
+    steps: list[_Step] = []
+    for name, part in needs.attributes.items():
+        attribute = type_.by_name.get(name)
+        match attribute and attribute.type:
+            case EntityRefType(entity) if part:
+                steps.append(
+                    _Step(slot(name), entity, _steps(schema, schema.entities[entity], part))
+                )
+            case RecordType() as record:
+                then = _steps(schema, record, part)
+                if then:
+                    steps.append(_Step(slot(name), None, then))
+            case SetType() if part.elements:
+                raise _NotPlainError
+    return tuple(steps)
+
+
+def _reached(owner: object, steps: tuple[_Step, ...], known: Mapping[Key, Entity]) -> bool:
+    """Whether every entity that the steps lead to is known."""
+    for step in steps:
+        value = getattr(owner, step.slot)
+        if value is ABSENT:  # an optional one: nothing that is built lacks another
+            continue
+        if step.to is not None:
+            value = known.get((step.to, value))
+            if value is None:
+                return False
+        if step.then and not _reached(value, step.then, known):
+            return False
+    return True
 
 
 def _follows(type_: Type | EntityType, needs: Needs) -> bool:
@@ -181,7 +232,17 @@ class Validator:
                 or _follows(resource.entity_type, needs.resource)
                 or _follows(action.context, needs.context)
             )
-            plan = self._plans[target] = _Plan(needs, action.context, alone)
+            try:
+                steps = (
+                    _steps(self._schema, subject.entity_type, needs.subject),
+                    _steps(self._schema, resource.entity_type, needs.resource),
+                    _steps(self._schema, action.context, needs.context),
+                )
+            except _NotPlainError:
+                plan = _Plan(needs, action.context, alone, None)
+            else:
+                plan = _Plan(needs, action.context, alone, steps)
+            self._plans[target] = plan
         return plan
 
     def _ready(
@@ -202,8 +263,12 @@ class Validator:
             return None
         plan = self._plans.get((action, subject.type, resource.type))
         moment = _moment(now)
-        if plan is None or not plan.alone or moment is None:
+        if plan is None or moment is None:
             return None
+        if not plan.alone:
+            if store is not None or plan.steps is None:
+                return None
+            return self._carried(plan, subject, action, resource, context, moment)
         if not isinstance(context, Record):
             reader = Reader(self._schema, self._limits, Problems(1))
             context = reader.record(plan.context_type, {} if context is None else context, None)
@@ -225,6 +290,40 @@ class Validator:
                 return None
             known = Entities(known, store)
         return Request(subject, action, resource, context, moment, None, known)
+
+    def _carried(
+        self,
+        plan: _Plan,
+        subject: Entity,
+        action: str,
+        resource: Entity,
+        context: object,
+        moment: int,
+    ) -> Request | None:
+        """Return the request if its built parts carry all that must be followed.
+
+        Whatever could contradict (an entity told twice, ancestors) is left to the thorough way.
+        """
+        assert plan.steps is not None
+        if not isinstance(context, record_class(plan.context_type)) or not context.complete_:
+            return None
+        known: dict[Key, Entity] = {}
+        for entity in (
+            subject, resource, *subject.carried_, *resource.carried_, *context.carried_,
+        ):  # fmt: skip
+            if known.setdefault(entity.key_, entity) is not entity or not self._is_plain(entity):
+                return None
+        if all(map(_reached, (subject, resource, context), plan.steps, repeat(known))):
+            return Request(subject, action, resource, context, moment, None, known)
+        return None
+
+    def _is_plain(self, entity: Entity) -> bool:
+        """Whether nothing is lacking, and no ancestors are told of."""
+        return (
+            entity.complete_
+            and not entity.parents_
+            and entity.__class__ is self._classes.get(entity.type)
+        )
 
     def _has(self, entity: Entity, needs: Needs) -> bool:
         return (
