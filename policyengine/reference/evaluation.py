@@ -150,6 +150,14 @@ def entity(type_: str, id_: str, env: Env) -> Entity:
     return env.request.entities[type_, id_]
 
 
+def line_of(type_: str, id_: str, env: Env) -> frozenset[tuple[str, str]]:
+    """Return an entity and all its ancestors."""
+    line = entity(type_, id_, env).line
+    if line is None:
+        raise LookupError(f"the ancestors of {type_} {id_}")
+    return line
+
+
 def call(called: object, arguments: list[Callable[[], Any]], env: Env) -> object:
     """Return the size of a set; or a definition's body with arguments in place of parameters."""
     match called:
@@ -211,8 +219,7 @@ def lies_within(one: Any, around: Iterable[Any], inner: Type, outer: Type, env: 
         above = inner.above[one]
         return any(other in above for other in around)
     if isinstance(inner, EntityRefType) and isinstance(outer, EntityRefType):
-        line: Any = entity(inner.name, one, env).line  # to ask one that is not known fails
-        return any((outer.name, other) in line for other in around)
+        return any((outer.name, other) in line_of(inner.name, one, env) for other in around)
     assert inner == IP
     return any(
         one.version == other.version and other.first <= one.first and one.last <= other.last

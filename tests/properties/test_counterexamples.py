@@ -85,7 +85,7 @@ FOUND = {
         permit a: any when action has part when subject within {subject} or action has home
             unless resource.age == 1 and action.part.other in {"x"}
     """,
-    "whatever lies within nothing is looked up": """
+    "nothing is looked up to lie within nothing": """
         group all_of_it having { those: set<User> }
         action act in all_of_it by User on User with { who?: User } having { those: {} }
         permit a: any when context has who and context.who within action.those
