@@ -68,10 +68,12 @@ def compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
 
 
 def negated(test: ast.expr) -> ast.expr:
-    """Return `not test`, without a second `not`."""
+    """Return `not test`, the short way where there is one."""
     match test:
         case ast.UnaryOp(ast.Not(), inner):
             return inner
+        case ast.Compare(left, [ast.IsNot()], [right]):
+            return compare(left, ast.Is(), right)
         case _:
             return ast.UnaryOp(ast.Not(), test)
 
@@ -184,7 +186,7 @@ class Shares:
         self._number += 1
         if self.final and self._number not in self.used:
             return None
-        identifier = module.fresh(_described(node)) if self.final else "_"
+        identifier = module.fresh(described(node)) if self.final else "_"
         self.available[node] = self._number, identifier
         return identifier
 
@@ -208,16 +210,16 @@ def _worth_keeping(node: ir.Expr) -> bool:
     )  # fmt: skip
 
 
-def _described(node: ir.Expr) -> str:
+def described(node: ir.Expr) -> str:
     """Return a name for the value of *node*, like `resource_author`."""
     path: list[str] = []
-    while isinstance(node, ir.Entity | ir.Slot):
-        if isinstance(node, ir.Slot):
-            path.append(node.name)
-            node = node.object
-        else:
+    while isinstance(node, ir.Entity | ir.Slot | ir.Id):
+        if isinstance(node, ir.Entity):
             node = node.id
-    return "_".join([node.name, *reversed(path)]) if isinstance(node, ir.Root) else "shared"
+        else:
+            path.append("id" if isinstance(node, ir.Id) else node.name)
+            node = node.object
+    return "_".join([node.name, *reversed(path)]) if isinstance(node, ir.Root) else "something"
 
 
 # ---- expressions ------------------------------------------------------------------------

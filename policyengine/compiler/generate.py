@@ -4,7 +4,7 @@
 gate that is shut, else the satisfied rules that give something, a bit each. What takes least is
 tried first, for nothing that is left out could change the answer. `fails_…` returns the number of the first condition that is
 false, `turns_…` notes the moments at which one may turn, and `value_…` computes what stands in a
-text or an obligation. All take the request; a rule's docstring names it and its place.
+text or an obligation. All take the request; docstrings name a rule and its place.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from policyengine.compiler.expressions import (
     compare,
     conjunction,
     counted,
+    described,
     disjunction,
     name,
     negated,
@@ -45,19 +46,20 @@ class Functions:
 
     fails: str | None
     turns: str | None
-    values: Mapping[Part, str]
 
 
 @frozen(eq=False)
 class Generated:
     """A module: its tree, the objects that it names, and what the functions of rules are called.
 
-    *giving*: the ids of the rules that give something, in the order of their bits.
+    *values*: what the functions are called that compute what texts and obligations need. *giving*:
+    the ids of the rules that give something, in the order of their bits.
     """
 
     tree: ast.Module
     objects: Mapping[str, object]
     rules: Mapping[str, Functions]
+    values: Mapping[ir.Expr, str]
     giving: tuple[str, ...]
 
 
@@ -71,8 +73,10 @@ def generate(rules: Sequence[Rule], gates: Mapping[str, bool]) -> Generated:
     decision = _Decision([rule for rule in rules if not rule.advisory], gates)
     decision.generate(module)
     functions = {rule.id: _rule_functions(module, rule) for rule in rules}
+    values = _value_functions(module, rules)
     tree = ast.fix_missing_locations(ast.Module(list(module.functions), []))
-    return Generated(tree, module.objects, functions, tuple(r.id for r in decision.giving))
+    giving = tuple(rule.id for rule in decision.giving)
+    return Generated(tree, module.objects, functions, values, giving)
 
 
 def _bound(node: ir.Expr) -> list[str]:
@@ -96,12 +100,6 @@ def _identifier(prefix: str, rule: Rule) -> str:
 
 def _rule_functions(module: Module, rule: Rule) -> Functions:
     place = f"{rule.id} ({rule.place})"
-    values: dict[Part, str] = {}
-    for part in _parts(rule):
-        if part not in values and not isinstance(part.expr, ir.Const):
-            values[part] = module.fresh(_identifier("value", rule))
-            value = ast.Return(Emitter(module, place).emit(part.expr))
-            module.function(values[part], f"Compute a value that {place} tells or owes.", [value])
     fails = turns = None
     if any(condition != TRUE for condition in rule.conditions):
         fails = module.fresh(_identifier("fails", rule))
@@ -112,7 +110,7 @@ def _rule_functions(module: Module, rule: Rule) -> Functions:
         says = f"Note when a condition of {place} may turn."
         body = _first_false(Emitter(module, place, traced=True), rule, numbered=False)
         module.function(turns, says, body, (TURNS,))
-    return Functions(fails, turns, values)
+    return Functions(fails, turns)
 
 
 def _first_false(emitter: Emitter, rule: Rule, *, numbered: bool) -> list[ast.stmt]:
@@ -122,6 +120,22 @@ def _first_false(emitter: Emitter, rule: Rule, *, numbered: bool) -> list[ast.st
             answer = ast.Return(ast.Constant(number if numbered else None))
             body.append(ast.If(negated(emitter.emit(condition)), [answer], []))
     return [*body, ast.Return(ast.Constant(None))]
+
+
+def _value_functions(module: Module, rules: Sequence[Rule]) -> dict[ir.Expr, str]:
+    """Add a function for each value that some rule tells or owes and that is no constant."""
+    values: dict[ir.Expr, str] = {}
+    for rule in rules:
+        for part in _parts(rule):
+            if part.expr not in values and not isinstance(part.expr, ir.Const):
+                identifier = module.fresh(f"value_{described(part.expr)}")
+                place = f"{rule.id} ({rule.place})"
+                body = [ast.Return(Emitter(module, place).emit(part.expr))]
+                module.function(
+                    identifier, f"Compute what is told or owed, first by {place}.", [*body]
+                )
+                values[part.expr] = identifier
+    return values
 
 
 def _parts(rule: Rule) -> list[Part]:
@@ -229,13 +243,16 @@ def _waived(rule: Rule, module: Module) -> ast.expr:
 
 
 def _dates(rule: Rule) -> list[ast.expr]:
-    """Return the tests whether *rule* is in force."""
-    tests: list[ast.expr] = []
+    """Return the test whether *rule* is in force, if it is not always."""
+    bounds: list[ast.expr] = [name("now")]
     if rule.valid_from is not None:
-        tests.append(compare(ast.Constant(rule.valid_from), ast.LtE(), name("now")))
+        bounds.insert(0, ast.Constant(rule.valid_from))
     if rule.valid_until is not None:
-        tests.append(compare(name("now"), ast.Lt(), ast.Constant(rule.valid_until)))
-    return tests
+        bounds.append(ast.Constant(rule.valid_until))
+    operators: list[ast.cmpop] = [ast.Lt() for _ in bounds[1:]]
+    if rule.valid_from is not None:
+        operators[0] = ast.LtE()
+    return [ast.Compare(bounds[0], operators, bounds[1:])] if operators else []
 
 
 def _work(rule: Rule) -> tuple[int, str]:

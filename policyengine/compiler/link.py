@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from policyengine.compiler import ir
-from policyengine.compiler.generate import DECIDE, Functions, Generated, generate
+from policyengine.compiler.generate import DECIDE, Generated, generate
 from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.decision import Obligation
@@ -43,7 +43,7 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     source = ast.unparse(generated.tree)
     file = f"<policy {checked.digest[-12:]} {' '.join(target)}>"
     functions = _load(generated, source, file)
-    made = {rule.id: _rule(rule, generated.rules[rule.id], functions) for rule in rules}
+    made = {rule.id: _rule(rule, generated, functions) for rule in rules}
     linked = Compiled(
         digest=checked.digest,
         decide=functions[DECIDE],
@@ -84,14 +84,16 @@ def _number_lines(made: Sequence[ast.stmt], shown: Sequence[ast.stmt]) -> None:
 
 
 def _rule(
-    rule: Rule, names: Functions, functions: Mapping[str, compiled.Function]
+    rule: Rule, generated: Generated, functions: Mapping[str, compiled.Function]
 ) -> compiled.Rule:
+    names = generated.rules[rule.id]
+
     def computed(part: Part) -> compiled.Function:
         match part.expr:
             case ir.Const(_, value):
                 return lambda _: value
             case _:
-                return functions[names.values[part]]
+                return functions[generated.values[part.expr]]
 
     def shown(part: str | Part) -> str | compiled.Computed:
         match part:

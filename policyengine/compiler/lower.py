@@ -200,14 +200,14 @@ class _Lowerer:
                 return ir.Binary(op, low(left), low(right))
             case nodes.SetDisplay(items):
                 made = type_of(node)
-                if isinstance(made, RecordType):  # `{}`, all of whose attributes are optional
-                    return _record(made, {})
-                assert isinstance(made, SetType)
+                assert isinstance(made, SetType), "an empty record is a constant"
                 return ir.MakeSet(made, tuple([low(item) for item in items]))
             case nodes.RecordDisplay(fields):
                 made = type_of(node)
                 assert isinstance(made, RecordType)
-                return _record(made, {f.name.name: low(f.value) for f in fields})
+                given = {f.name.name: low(f.value) for f in fields}
+                parts = (given.get(a.name, ir.Absent()) for a in made.attributes)
+                return ir.MakeRecord(made, tuple(parts))
             case nodes.Call(_, arguments):
                 return self._call(binding, arguments)
             case nodes.Quantified(kind, variable, over, body):
@@ -280,10 +280,6 @@ def is_plain(node: ir.Expr) -> bool:
             return False
 
 
-def _record(made: RecordType, given: Mapping[str, ir.Expr]) -> ir.Expr:
-    return ir.MakeRecord(made, tuple(given.get(a.name, ir.Absent()) for a in made.attributes))
-
-
 # ---- comparisons ------------------------------------------------------------------------
 
 
@@ -299,10 +295,9 @@ def _compare(op: str, left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> 
             return ir.Binary("<=", left, right)
         case "within":
             return _within(left, right, one, other)
-        case "touches":
-            return _touches(left, right, one, other)
         case _:
-            raise AssertionError(op)
+            assert op == "touches", op
+            return _touches(left, right, one, other)
 
 
 def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:

@@ -224,7 +224,8 @@ class Account:
                 yield f"`{rule.id}` failed"
             elif rule.otherwise is not None:
                 yield rendered(rule.otherwise, self.request)
-            elif verdict.first_false is not None:
+            else:
+                assert verdict.first_false is not None
                 yield rendered(rule.sentences[verdict.first_false], self.request)
 
     def _said_on_allow(self) -> Iterator[str]:

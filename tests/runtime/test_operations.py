@@ -1,0 +1,140 @@
+"""What generated code calls: each operation against its plainest definition."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policyengine.model.types import TaxonomyType
+from policyengine.model.values import ABSENT, Ip
+from policyengine.runtime import operations
+from policyengine.runtime.operations import (
+    Once,
+    computed,
+    entities_within,
+    entity_within,
+    ip_within,
+    ips_within,
+    kept,
+    lies_in,
+    like,
+    present,
+    term_within,
+    terms_within,
+    touches,
+    watch,
+)
+
+TOPICS = TaxonomyType("Topic", "p", (("a", None), ("b", "a"), ("c", "b"), ("d", "a"), ("e", None)))
+TERMS = st.sampled_from(TOPICS.members)
+SETS = st.frozensets(TERMS, max_size=3)
+
+
+@given(st.text("ab*", max_size=8), st.lists(st.text("ab", max_size=3), min_size=1, max_size=5))
+def test_a_glob_is_what_the_same_regular_expression_matches(text: str, pieces: list[str]):
+    expected = re.fullmatch(".*".join(map(re.escape, pieces)), text, re.DOTALL)
+    assert like(text, tuple(pieces)) is (expected is not None)
+
+
+def test_a_glob_takes_linear_time():
+    started = time.perf_counter()
+    assert not like("a" * 100_000, ("", *["a"] * 50, "b"))
+    assert not like("ab" * 50_000, ("", *["ba"] * 100, "bb", ""))
+    assert time.perf_counter() - started < 1
+
+
+def lies_within(term: str, other: str) -> bool:
+    above = dict(TOPICS.parents)
+    while term != other and above[term] is not None:
+        term = above[term] or ""
+    return term == other
+
+
+@given(TERMS, SETS, SETS)
+def test_terms_within_and_touching_others(term: str, terms: frozenset[str], others: frozenset[str]):
+    assert term_within(term, others, TOPICS.above) is any(lies_within(term, o) for o in others)
+    assert terms_within(terms, others, TOPICS.above) is (
+        terms != frozenset() and all(any(lies_within(t, o) for o in others) for t in terms)
+    )
+    assert touches(terms, others, TOPICS.above, TOPICS.below) is any(
+        lies_within(t, o) or lies_within(o, t) for t in terms for o in others
+    )
+
+
+class Known:
+    def __init__(self, *line: str) -> None:
+        self.line = frozenset(("T", id_) for id_ in line)
+
+
+ENTITIES = {("U", "u"): Known("t", "top"), ("U", "v"): Known("top")}
+
+
+def test_entities_within_others():
+    assert lies_in(ENTITIES["U", "u"].line, "T", "t")
+    assert not lies_in(ENTITIES["U", "u"].line, "U", "t")
+    assert entity_within("U", "u", "T", {"x", "t"}, ENTITIES)
+    assert not entity_within("U", "v", "T", {"x", "t"}, ENTITIES)
+    assert entities_within("U", frozenset({"u", "v"}), "T", frozenset({"top"}), ENTITIES)
+    assert not entities_within("U", frozenset({"u", "v"}), "T", frozenset({"t"}), ENTITIES)
+    assert not entities_within("U", frozenset(), "T", frozenset({"t"}), ENTITIES)
+
+
+def test_addresses_within_networks():
+    host, net, wide = (Ip.parse(text) for text in ("10.0.0.1", "10.0.0.0/8", "0.0.0.0/0"))
+    assert ip_within(host, {Ip.parse("::/0"), net})
+    assert not ip_within(wide, {net})
+    assert ips_within(frozenset({host, net}), frozenset({net}))
+    assert not ips_within(frozenset({host, wide}), frozenset({net}))
+    assert not ips_within(frozenset(), frozenset({net}))
+
+
+# ---- the time ---------------------------------------------------------------------------
+
+
+@given(st.integers(-50, 50), st.integers(-50, 50), st.integers(-5, 5).filter(bool))
+def test_a_comparison_does_not_turn_before_it_says(left: int, right: int, slope: int):
+    turns: list[int] = []
+    assert watch(left, right, slope, 1000, turns) == left - right
+
+    def sign(moment: int) -> int:
+        distance = left - right + slope * (moment - 1000)
+        return (distance > 0) - (distance < 0)
+
+    until = min(turns, default=1200)
+    assert until > 1000
+    assert {sign(moment) for moment in range(1000, until)} == {sign(1000)}
+    assert not turns or sign(until) != sign(1000)
+
+
+def test_what_grows_in_an_unknown_way_may_turn_at_once():
+    turns: list[int] = []
+    assert watch(5, 3, None, 1000, turns) == 2
+    assert not kept(2000, turns)
+    assert turns == [1001, 2001]
+
+
+# ---- the rest ---------------------------------------------------------------------------
+
+
+def test_what_is_absent_is_not_present():
+    assert present("") == ""
+    with pytest.raises(LookupError):
+        present(ABSENT)
+
+
+def test_a_value_is_computed_once_and_only_if_it_is_asked_for():
+    asked: list[int] = []
+    value = Once(lambda: asked.append(1) or len(asked))
+    assert asked == []
+    assert (value(), value(), asked) == (1, 1, [1])
+    assert computed(value) is True
+
+
+def test_only_what_is_harmless_is_exported():
+    functions = {name: value for name, value in operations.EXPORTED.items() if callable(value)}
+    ours = {name for name, value in functions.items() if value.__module__ == operations.__name__}
+    assert functions.keys() - ours == {"frozenset", "len", "any", "all"}
