@@ -16,28 +16,25 @@ from itertools import islice, repeat
 from typing import Final, TypeAlias
 
 import attrs
-from attrs import define, frozen
+from attrs import define
 
 from policyengine.model.entity_classes import Entity, Key, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.gathering import Known
 from policyengine.model.limits import Limits
-from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.needs import Needs, RequestNeeds
+from policyengine.model.plans import Plan, Target, make_plan, reached
 from policyengine.model.reading import INVALID, Reader, Refused
 from policyengine.model.records import Record, record_class
 from policyengine.model.store import EntityStore
 from policyengine.model.types import (
     DATETIME,
     ActionType,
-    EntityRefType,
     EntityType,
-    RecordType,
     Schema,
-    SetType,
-    Type,
 )
-from policyengine.model.values import ABSENT, check_moment, from_datetime, slot
+from policyengine.model.values import ABSENT, check_moment, from_datetime
 from policyengine.model.wording import (
     Path,
     Problems,
@@ -49,9 +46,6 @@ from policyengine.model.wording import (
     path_text,
     shown,
 )
-
-Target: TypeAlias = tuple[str, str, str]
-"""(action, subject type, resource type): what needs are told for."""
 
 NeedsOf: TypeAlias = Callable[[Target], RequestNeeds]
 
@@ -91,84 +85,6 @@ class Entities(dict[Key, Entity]):
 # ---- built parts ------------------------------------------------------------------------
 
 
-@frozen
-class _Plan:
-    """What is worked out once for an action and two types.
-
-    *alone*: whether what is needed is in the subject, the resource and the context themselves
-    (their lines, too, if they are known), so that nothing must be followed. *steps*: what must be
-    followed from each of the three, None if it leads through sets or ancestors.
-    """
-
-    needs: RequestNeeds
-    context_type: RecordType
-    alone: bool
-    steps: tuple[tuple[_Step, ...], tuple[_Step, ...], tuple[_Step, ...]] | None
-
-
-@frozen
-class _Step:
-    """An attribute that is followed: to the entity type *to*, or (None) into a record."""
-
-    slot: str
-    to: str | None
-    then: tuple[_Step, ...]
-
-
-class _NotPlainError(Exception):
-    """What is needed leads through sets or ancestors."""
-
-
-def _steps(schema: Schema, type_: EntityType | RecordType, needs: Needs) -> tuple[_Step, ...]:
-    """Return what must be followed from a value of *type_*; raises `_NotPlainError`."""
-    if needs.line:
-        raise _NotPlainError
-    steps: list[_Step] = []
-    for name, part in needs.attributes.items():
-        attribute = type_.by_name.get(name)
-        match attribute and attribute.type:
-            case EntityRefType(entity) if part:
-                steps.append(
-                    _Step(slot(name), entity, _steps(schema, schema.entities[entity], part))
-                )
-            case RecordType() as record:
-                then = _steps(schema, record, part)
-                if then:
-                    steps.append(_Step(slot(name), None, then))
-            case SetType() if part.elements:
-                raise _NotPlainError
-    return tuple(steps)
-
-
-def _reached(owner: object, steps: tuple[_Step, ...], known: Mapping[Key, Entity]) -> bool:
-    """Whether every entity that the steps lead to is known."""
-    for step in steps:
-        value = getattr(owner, step.slot)
-        if value is ABSENT:  # an optional one: nothing that is built lacks another
-            continue
-        if step.to is not None:
-            value = known.get((step.to, value))
-            if value is None:
-                return False
-        if step.then and not _reached(value, step.then, known):
-            return False
-    return True
-
-
-def _follows(type_: Type | EntityType, needs: Needs) -> bool:
-    """Whether what is needed of a value leads beyond it, to another entity."""
-    match type_:
-        case EntityRefType():
-            return bool(needs)
-        case SetType(element):
-            return _follows(element, needs.elements or NOTHING)
-        case EntityType() | RecordType():
-            parts = ((type_.by_name.get(name), part) for name, part in needs.attributes.items())
-            return any(a is not None and _follows(a.type, part) for a, part in parts)
-        case _:
-            return False
-
-
 class Validator:
     """Validates requests against one schema, remembering what it worked out for each target."""
 
@@ -176,7 +92,7 @@ class Validator:
         self._schema = schema
         self._needs = needs
         self._limits = limits
-        self._plans: dict[Target, _Plan] = {}
+        self._plans: dict[Target, Plan] = {}
         self._classes = {name: entity_class(type_) for name, type_ in schema.entities.items()}
 
     def validate(
@@ -222,26 +138,11 @@ class Validator:
                 return Request(subject_, told.name, resource_, context_, moment, fields_, known)
         raise InvalidRequest(reading.problems.items)
 
-    def _plan(self, action: ActionType, subject: Entity, resource: Entity) -> _Plan:
+    def _plan(self, action: ActionType, subject: Entity, resource: Entity) -> Plan:
         target = (action.name, subject.type, resource.type)
         plan = self._plans.get(target)
         if plan is None:
-            needs = self._needs(target)
-            alone = not (
-                _follows(subject.entity_type, needs.subject)
-                or _follows(resource.entity_type, needs.resource)
-                or _follows(action.context, needs.context)
-            )
-            try:
-                steps = (
-                    _steps(self._schema, subject.entity_type, needs.subject),
-                    _steps(self._schema, resource.entity_type, needs.resource),
-                    _steps(self._schema, action.context, needs.context),
-                )
-            except _NotPlainError:
-                plan = _Plan(needs, action.context, alone, None)
-            else:
-                plan = _Plan(needs, action.context, alone, steps)
+            plan = make_plan(self._schema, target, self._needs(target))
             self._plans[target] = plan
         return plan
 
@@ -293,7 +194,7 @@ class Validator:
 
     def _carried(
         self,
-        plan: _Plan,
+        plan: Plan,
         subject: Entity,
         action: str,
         resource: Entity,
@@ -313,7 +214,7 @@ class Validator:
         ):  # fmt: skip
             if known.setdefault(entity.key_, entity) is not entity or not self._is_plain(entity):
                 return None
-        if all(map(_reached, (subject, resource, context), plan.steps, repeat(known))):
+        if all(map(reached, (subject, resource, context), plan.steps, repeat(known))):
             return Request(subject, action, resource, context, moment, None, known)
         return None
 

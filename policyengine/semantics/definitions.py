@@ -15,8 +15,9 @@ from policyengine.model.limits import Limits
 from policyengine.model.types import DATETIME, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Typing, Value
-from policyengine.semantics.expressions import NO_GUARDS, ExpressionChecker
+from policyengine.semantics.expressions import ExpressionChecker
 from policyengine.semantics.flow import MOST_DIGITS, Cost, Costs, children
+from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes

@@ -12,7 +12,8 @@ from policyengine.model.decision import Cause
 from policyengine.model.types import EntityRefType
 from policyengine.semantics import messages
 from policyengine.semantics.checked import CheckedTest, Typing
-from policyengine.semantics.expressions import NO_GUARDS, ExpressionChecker
+from policyengine.semantics.expressions import ExpressionChecker
+from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
 from policyengine.semantics.rules import RuleChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary

@@ -1,15 +1,15 @@
 """Check expressions: names, types, and that nothing which may be absent is read unguarded.
 
 Types flow both ways: an operand that cannot say what it is alone (a bare enumerator, `{}`, a
-quoted name) takes the type of the other side. What is known to be present is a set of *paths*,
-like ("resource", "geo"); it flows left to right through `and`, `or` and `if`, and never out of a
-quantifier. What is learnt of each node goes into `types` and `bindings` (see `checked.Typing`).
+quoted name) takes the type of the other side. What is known to be present is in `guards.py`,
+operands of comparisons are in `comparisons.py`. What is learnt of each node goes into `types` and
+`bindings` (see `checked.Typing`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias, assert_never
+from typing import Protocol, assert_never
 
 from attrs import define, field
 
@@ -21,7 +21,6 @@ from policyengine.model.types import (
     DECIMAL,
     DURATION,
     INT,
-    IP,
     PRIMITIVES,
     STRING,
     Attribute,
@@ -36,18 +35,13 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Binding, Definition, Size, Typing, Value, Variable
+from policyengine.semantics.comparisons import check_comparison
 from policyengine.semantics.flow import beyond_names
+from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
 from policyengine.semantics.names import TYPE, VALUE, Scope, Symbol
-from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, record
+from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits, record
 from policyengine.syntax import nodes
 
-Path: TypeAlias = tuple[str, ...]
-Guards: TypeAlias = frozenset[Path]
-"""The paths that are known to be present."""
-
-NO_GUARDS: Guards = frozenset()
-
-_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _SUMS: Mapping[tuple[str, Type, Type], Type] = {
     ("+", INT, INT): INT, ("-", INT, INT): INT, ("*", INT, INT): INT,
     ("+", DECIMAL, DECIMAL): DECIMAL, ("-", DECIMAL, DECIMAL): DECIMAL,
@@ -108,7 +102,7 @@ class ExpressionChecker:
     def expect(self, node: nodes.Expr, wanted: Type, guards: Guards = NO_GUARDS) -> None:
         """Check that *node* has exactly the type *wanted*."""
         found = self.infer(node, guards, wanted)
-        if not _fits(found, wanted):
+        if not fits(found, wanted):
             help = messages.literal_help(found, wanted)
             self.problems.append(messages.wrong_type(node.span, messages.a(wanted), found, help))
 
@@ -123,37 +117,6 @@ class ExpressionChecker:
         if self.sound:
             for node, path in beyond_names(exprs, Typing(self.types, self.bindings)):
                 self.problems.append(messages.only_a_name(node.span, _written(node) + path))
-
-    # ---- guards -------------------------------------------------------------------------
-
-    def path(self, node: nodes.Expr) -> Path | None:
-        """Return the path that *node* reads, if it is a variable or an attribute of one."""
-        names: list[str] = []
-        while isinstance(node, nodes.Attr):
-            names.append(node.name.name)
-            node = node.object
-        if isinstance(node, nodes.Name) and node.name in self.variables:
-            return (node.name, *reversed(names))
-        return None
-
-    def present_if(self, node: nodes.Expr, outcome: bool) -> Guards:  # noqa: FBT001
-        """Return the paths that are present whenever *node* has that *outcome*."""
-        match node:
-            case nodes.Has(object_, name) if outcome:
-                path = self.path(object_)
-                return frozenset({(*path, name.name)}) if path else NO_GUARDS
-            case nodes.Not(operand):
-                return self.present_if(operand, not outcome)
-            case nodes.And(operands) | nodes.Or(operands):
-                each = [self.present_if(operand, outcome) for operand in operands]
-                all_hold = isinstance(node, nodes.And) == outcome
-                return frozenset().union(*each) if all_hold else frozenset.intersection(*each)
-            case nodes.If(condition, yes, no):
-                return (self.present_if(condition, True) | self.present_if(yes, outcome)) & (
-                    self.present_if(condition, False) | self.present_if(no, outcome)
-                )
-            case _:
-                return NO_GUARDS
 
     # ---- each kind of node --------------------------------------------------------------
 
@@ -191,18 +154,18 @@ class ExpressionChecker:
             case nodes.And(operands) | nodes.Or(operands):
                 for operand in operands:
                     self.condition(operand, guards)
-                    guards |= self.present_if(operand, isinstance(node, nodes.And))
+                    guards |= present_if(operand, self.variables, holds=isinstance(node, nodes.And))
                 return BOOL
             case nodes.If(condition, yes, no):
                 self.condition(condition, guards)
                 return self._branches(
                     node,
-                    (yes, guards | self.present_if(condition, True)),
-                    (no, guards | self.present_if(condition, False)),
+                    (yes, guards | present_if(condition, self.variables, holds=True)),
+                    (no, guards | present_if(condition, self.variables, holds=False)),
                     wanted,
                 )
             case nodes.Compare():
-                self._compare(node, guards)
+                check_comparison(self, node, guards)
                 return BOOL
             case nodes.Has(object_, name):
                 self._has(object_, name, guards)
@@ -316,7 +279,7 @@ class ExpressionChecker:
         if attribute is None:
             return UNKNOWN
         if attribute.optional:
-            path = self.path(node)
+            path = path_of(node, self.variables)
             if path is None or path not in guards:
                 owner = _written(object_)
                 written = f"{owner}.{name.name}"
@@ -373,7 +336,9 @@ class ExpressionChecker:
                 owner = f"`{entity}`"
             case RecordType():
                 known = type_.by_name
-                owner = f"`{_written(object_)}`" if self.path(object_) else "this record"
+                owner = (
+                    f"`{_written(object_)}`" if path_of(object_, self.variables) else "this record"
+                )
             case SetType():
                 help = "ask of its elements: `some x in … : …`"
                 self.problems.append(
@@ -520,62 +485,16 @@ class ExpressionChecker:
         self, node: nodes.If, first: tuple[nodes.Expr, Guards], second: tuple[nodes.Expr, Guards],
         wanted: Type | None,
     ) -> Type:  # fmt: skip
-        if wanted is None and self._indefinite(first[0]):
+        if wanted is None and self.is_indefinite(first[0]):
             first, second = second, first
         one = self.infer(*first, wanted)
         other = self.infer(*second, wanted or one)
-        if not _fits(other, one):
+        if not fits(other, one):
             self.problems.append(messages.never_equal(node.span, one, other))
             return UNKNOWN
         return one if other is UNKNOWN else other
 
-    def _compare(self, node: nodes.Compare, guards: Guards) -> None:
-        op, left, right = node.op, node.left, node.right
-        match op:
-            case "==" | "!=" | "<" | "<=" | ">" | ">=":
-                one, other = self._both(left, right, guards)
-                if UNKNOWN in (one, other):
-                    return
-                if not _fits(other, one):
-                    self.problems.append(messages.never_equal(node.span, one, other))
-                elif (
-                    op not in ("==", "!=")
-                    and one not in _ORDERED
-                    and not isinstance(one, LevelsType)
-                ):
-                    takes = "ints, decimals, datetimes, durations or levels"
-                    self.problems.append(messages.operator_types(node.span, op, one, other, takes))
-            case "in" | "not in":
-                self._member_test(node, guards)
-            case "overlaps" | "subset":
-                one, other = self._both(left, right, guards)
-                takes = "two sets of one type"
-                self._sets_only(node, one, other, takes, one if _fits(other, one) else None)
-            case "within":
-                self._within(node, guards)
-            case "touches":
-                one = self.infer(left, guards)
-                element = one.element if isinstance(one, SetType) else one
-                other = self.infer(right, guards, SetType(element))
-                if UNKNOWN in (one, other, element):
-                    return
-                if not isinstance(element, TaxonomyType) or not isinstance(other, SetType):
-                    takes = "a term or a set of terms, and a set of terms"
-                    self.problems.append(messages.operator_types(node.span, op, one, other, takes))
-                elif not _fits(other.element, element):
-                    self.problems.append(messages.never_equal(node.span, element, other.element))
-            case _:
-                raise AssertionError(op)
-
-    def _both(self, left: nodes.Expr, right: nodes.Expr, guards: Guards) -> tuple[Type, Type]:
-        """Infer both sides, the one that can say its own type first."""
-        if self._indefinite(left) and not self._indefinite(right):
-            other = self.infer(right, guards)
-            return self.infer(left, guards, other), other
-        one = self.infer(left, guards)
-        return one, self.infer(right, guards, one)
-
-    def _indefinite(self, node: nodes.Expr) -> bool:
+    def is_indefinite(self, node: nodes.Expr) -> bool:
         """Whether *node* may need the other side to say its type."""
         match node:
             case nodes.Name(name):
@@ -583,70 +502,16 @@ class ExpressionChecker:
             case nodes.Literal(kind):
                 return kind == "string"
             case nodes.SetDisplay(items):
-                return all(map(self._indefinite, items))
+                return all(map(self.is_indefinite, items))
             case nodes.RecordDisplay():
                 return True
             case nodes.If(_, yes, no):
-                return self._indefinite(yes) and self._indefinite(no)
+                return self.is_indefinite(yes) and self.is_indefinite(no)
             case _:
                 return False
 
     def _definite_first(self, items: Sequence[nodes.Expr]) -> list[nodes.Expr]:
-        return sorted(items, key=self._indefinite)
-
-    def _sets_only(
-        self, node: nodes.Compare, one: Type, other: Type, takes: str, same: Type | None
-    ) -> None:
-        if UNKNOWN in (one, other):
-            return
-        if not isinstance(one, SetType) or not isinstance(other, SetType):
-            self.problems.append(messages.operator_types(node.span, node.op, one, other, takes))
-        elif same is None:
-            self.problems.append(messages.never_equal(node.span, one, other))
-
-    def _member_test(self, node: nodes.Compare, guards: Guards) -> None:
-        left, right = node.left, node.right
-        if self._indefinite(left) and not self._indefinite(right):
-            other = self.infer(right, guards)
-            one = self.infer(left, guards, other.element if isinstance(other, SetType) else None)
-        else:
-            one = self.infer(left, guards)
-            other = self.infer(right, guards, SetType(one))
-        if UNKNOWN in (one, other):
-            return
-        if not isinstance(other, SetType):
-            takes = "a value and a set of such values"
-            self.problems.append(messages.operator_types(node.span, node.op, one, other, takes))
-        elif not _fits(one, other.element):
-            self.problems.append(messages.never_equal(node.span, one, other.element))
-
-    def _within(self, node: nodes.Compare, guards: Guards) -> None:
-        one = self.infer(node.left, guards)
-        element = one.element if isinstance(one, SetType) else one
-        hint: Type | None = element
-        if isinstance(node.right, nodes.SetDisplay):
-            hint = SetType(element)
-        if not isinstance(element, TaxonomyType):
-            hint = (
-                None if not isinstance(node.right, nodes.SetDisplay) or node.right.items else hint
-            )
-        other = self.infer(node.right, guards, hint)
-        around = other.element if isinstance(other, SetType) else other
-        if UNKNOWN in (element, around):
-            return
-        match element, around:
-            case EntityRefType(inner), EntityRefType(outer):
-                if inner != outer and outer not in self.vocabulary.ancestors(inner):
-                    self.problems.append(messages.never_within(node.span, inner, outer))
-            case TaxonomyType(), TaxonomyType():
-                if element != around:
-                    self.problems.append(messages.never_equal(node.span, element, around))
-            case _:
-                if not (element == IP and around == IP):
-                    takes = "terms of a taxonomy, entities, or ip addresses and networks"
-                    self.problems.append(
-                        messages.operator_types(node.span, "within", one, other, takes)
-                    )
+        return sorted(items, key=self.is_indefinite)
 
     def _call(self, node: nodes.Call, guards: Guards) -> Type:
         name, arguments = node.name, node.arguments
@@ -701,15 +566,6 @@ class ExpressionChecker:
 
 def _member(owner: EnumType | LevelsType | TaxonomyType, name: str) -> Value:
     return Value(owner, owner.members.index(name) if isinstance(owner, LevelsType) else name)
-
-
-def _fits(found: Type, wanted: Type) -> bool:
-    """Whether a value of type *found* may stand where *wanted* is; what was reported fits all."""
-    if UNKNOWN in (found, wanted):
-        return True
-    if isinstance(found, SetType) and isinstance(wanted, SetType):
-        return _fits(found.element, wanted.element)
-    return found == wanted
 
 
 def _written(node: nodes.Expr) -> str:

@@ -26,8 +26,9 @@ from policyengine.semantics.checked import (
     Waiver,
 )
 from policyengine.semantics.definitions import Definitions
-from policyengine.semantics.expressions import NO_GUARDS, ExpressionChecker, Guards
+from policyengine.semantics.expressions import ExpressionChecker
 from policyengine.semantics.flow import children, interpolated, needs_of, private_reads
+from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
 from policyengine.semantics.sentences import sentence
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
@@ -440,7 +441,7 @@ def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) 
     guards = NO_GUARDS
     for conjunct in conjuncts:
         checker.condition(conjunct.expr, guards)
-        guards |= checker.present_if(conjunct.expr, conjunct.wanted)
+        guards |= present_if(conjunct.expr, checker.variables, holds=conjunct.wanted)
     return guards
 
 

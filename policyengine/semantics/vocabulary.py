@@ -363,6 +363,15 @@ def record(attributes: Iterable[Attribute]) -> RecordType:
     return RecordType(tuple(sorted(attributes, key=lambda a: a.name)))
 
 
+def fits(found: Type, wanted: Type) -> bool:
+    """Whether a value of type *found* may stand where *wanted* is; what was reported fits all."""
+    if UNKNOWN in (found, wanted):
+        return True
+    if isinstance(found, SetType) and isinstance(wanted, SetType):
+        return fits(found.element, wanted.element)
+    return found == wanted
+
+
 def _parents(
     terms: Iterable[nodes.Term], above: nodes.Ident | None = None
 ) -> Iterator[tuple[nodes.Ident, nodes.Ident | None]]:
