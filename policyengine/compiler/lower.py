@@ -330,13 +330,11 @@ def _terms_within(
         known = ir.Const(SetType(taxonomy), covered)
         if isinstance(one, SetType):
             return ir.AllIn(left, known)
-        if not terms:  # the answer is known, and whether `left` fails is not
-            return ir.Not(ir.Operation("computed", (left,)))
         return ir.Binary("in", left, known)
     if isinstance(one, SetType):
         return ir.Operation("terms_within", (left, among, ir.Above(taxonomy)))
     if isinstance(other, SetType):
-        return ir.Operation("term_within", (left, right, ir.Above(taxonomy)))
+        return ir.Overlaps(ir.Entry(ir.Above(taxonomy), left), right)
     return ir.Binary("in", right, ir.Entry(ir.Above(taxonomy), left))
 
 

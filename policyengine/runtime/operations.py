@@ -42,11 +42,6 @@ def present(value: Any) -> Any:
     return value
 
 
-def computed(_: object) -> bool:
-    """Whether a value was computed: it was, since it is an argument."""
-    return True
-
-
 class Once:
     """A value that is computed when it is first asked for, and then kept."""
 
@@ -63,11 +58,6 @@ class Once:
 
 
 # ---- within, touches --------------------------------------------------------------------
-
-
-def term_within(term: str, around: AbstractSet[str], above: Table) -> bool:
-    """Whether *term* is one of *around*, or lies below one."""
-    return any(other in above[term] for other in around)
 
 
 def terms_within(terms: AbstractSet[str], around: AbstractSet[str], above: Table) -> bool:
@@ -162,7 +152,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, computed, like, term_within, terms_within, touches, lies_in, entity_within, entities_within,
+        present, like, terms_within, touches, lies_in, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip
