@@ -74,9 +74,36 @@ def generate(rules: Sequence[Rule], gates: Mapping[str, bool]) -> Generated:
     decision.generate(module)
     functions = {rule.id: _rule_functions(module, rule) for rule in rules}
     values = _value_functions(module, rules)
-    tree = ast.fix_missing_locations(ast.Module(list(module.functions), []))
+    tree = ast.Module(list(module.functions), [])
+    number_lines(tree)
     giving = tuple(rule.id for rule in decision.giving)
     return Generated(tree, module.objects, functions, values, giving)
+
+
+def number_lines(tree: ast.Module) -> None:
+    """Give every node the line on which `ast.unparse` prints it."""
+    line = 1
+    for function in tree.body:
+        line = _number(function, line) + 1  # an empty line stands between two
+
+
+def _number(statement: ast.stmt, line: int) -> int:
+    """Give *statement* that line, and what is inside those after it; return the next one."""
+    inside: list[ast.stmt] = []
+    part: ast.AST = statement
+    match statement:
+        case ast.FunctionDef(args=arguments, body=body):
+            part, inside = arguments, body
+        case ast.If(test=test, body=body):
+            part, inside = test, body
+    for node in (statement, *ast.walk(part)):
+        if isinstance(node, ast.stmt | ast.expr | ast.arg):
+            node.lineno = node.end_lineno = line
+            node.col_offset = node.end_col_offset = 0
+    line += 1
+    for inner in inside:
+        line = _number(inner, line)
+    return line
 
 
 def _bound(node: ir.Expr) -> list[str]:

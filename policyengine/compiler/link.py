@@ -1,8 +1,8 @@
 """Link a checked policy set to a program: a target is compiled when it is first asked about.
 
 Generated modules run with empty `__builtins__` and see only the operations that the runtime exports
-and the constants that they name. Their text is entered in `linecache`, so that a traceback and a
-debugger show it.
+and the constants that they name. Their text is made when `linecache` asks for it, so that a
+traceback and a debugger can show it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 from policyengine.compiler import ir
@@ -37,12 +37,9 @@ def link(checked: CheckedSet) -> Program:
 
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
-    rules = tuple(map(simplify_rule, lower(checked, target)))
-    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
-    generated = generate(rules, gates)
-    source = ast.unparse(generated.tree)
-    file = f"<policy {checked.digest[-12:]} {' '.join(target)}>"
-    functions = _load(generated, source, file)
+    rules, gates, generated = _generated(checked, target)
+    file = f"policy:{checked.digest[-12:]}:{':'.join(target)}"
+    functions = _load(generated, file)
     made = {rule.id: _rule(rule, generated, functions) for rule in rules}
     linked = Compiled(
         digest=checked.digest,
@@ -50,34 +47,42 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
         rules=tuple(made.values()),
         gates=tuple(gates.items()),
         giving=tuple(made[id_] for id_ in generated.giving),
-        source=source,
+        source=lambda: ast.unparse(_generated(checked, target)[2].tree),
     )
-    weakref.finalize(linked, linecache.cache.pop, file, None)
+    _show(linked, file)
     return linked
+
+
+def _generated(
+    checked: CheckedSet, target: TargetKey
+) -> tuple[tuple[Rule, ...], dict[str, bool], Generated]:
+    """Return the rules of *target*, the gates, and what is generated for them."""
+    rules = tuple(map(simplify_rule, lower(checked, target)))
+    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
+    return rules, gates, generate(rules, gates)
 
 
 # ---- loading ----------------------------------------------------------------------------
 
 
-def _load(generated: Generated, source: str, file: str) -> Mapping[str, compiled.Function]:
+def _load(generated: Generated, file: str) -> Mapping[str, compiled.Function]:
     """Run the generated module; return its functions by name."""
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    _number_lines(generated.tree.body, ast.parse(source).body)
     code = compile(generated.tree, file, "exec")
     namespace = {"__builtins__": {}, **EXPORTED, **generated.objects}
     exec(code, namespace)  # noqa: S102 - nodes of our own making
     return namespace
 
 
-def _number_lines(made: Sequence[ast.stmt], shown: Sequence[ast.stmt]) -> None:
-    """Give each statement the line that it has where it is shown."""
-    for statement, other in zip(made, shown, strict=True):
-        for node in ast.walk(statement):
-            if isinstance(node, ast.stmt | ast.expr):
-                node.lineno = node.end_lineno = other.lineno
-        if isinstance(statement, ast.FunctionDef | ast.If):
-            assert isinstance(other, ast.FunctionDef | ast.If)
-            _number_lines(statement.body, other.body)
+def _show(linked: Compiled, file: str) -> None:
+    """Have tracebacks show the text of the functions, for as long as they are there."""
+    shown = weakref.ref(linked)
+
+    def text() -> str:
+        found = shown()
+        return "" if found is None else found.source()
+
+    linecache.cache[file] = (text,)
+    weakref.finalize(linked, linecache.cache.pop, file, None)
 
 
 # ---- rules ------------------------------------------------------------------------------

@@ -44,8 +44,8 @@ class Compiled:
     """The compiled rules of one target.
 
     *decide*: the generated function. *rules*: by gate, then name; *gates*: of every gate, by name,
-    whether it is a field gate; *giving*: the rules that `decide` has a bit for. *source*: the text
-    of the generated functions.
+    whether it is a field gate; *giving*: the rules that `decide` has a bit for. *source* makes
+    the text of the generated functions.
     """
 
     digest: str
@@ -53,7 +53,7 @@ class Compiled:
     rules: tuple[Rule, ...]
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[Rule, ...]
-    source: str
+    source: Callable[[], str]
     _gifts: dict[int, Gift] = field(factory=dict, init=False)
     _nothing: frozenset[str] | None = field(init=False)
 
@@ -137,4 +137,4 @@ class Program:
 
     def source(self, target: TargetKey) -> str:
         """Return the Python text of the functions of *target*."""
-        return self.compiled(target).source
+        return self.compiled(target).source()

@@ -50,7 +50,8 @@ def test_golden_code():
 def test_the_code_is_the_same_every_time():
     text = (GOLDEN / "rules.policy").read_text(encoding="utf-8")
     checked = world(text).checked
-    assert compile_target(checked, TARGET).source == compile_target(checked, TARGET).source
+    first, second = (compile_target(checked, TARGET).source() for _ in range(2))
+    assert first == second
 
 
 HOSTILE = """
@@ -104,6 +105,16 @@ def test_a_traceback_shows_the_generated_line():
         compiled.rules[0].fails(broken)
     last = traceback.extract_tb(caught.value.__traceback__)[-1]
     assert (last.name, last.line) == ("fails_access_r", "if not subject.v_age > 30:")
+
+
+def test_every_statement_has_the_line_on_which_it_is_printed():
+    for text in ((GOLDEN / "rules.policy").read_text(encoding="utf-8"), HOSTILE):
+        made = tuple(rules(text).values())
+        tree = generate(made, {rule.gate: True for rule in made}).tree
+        printed = ast.parse(ast.unparse(tree))
+        lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+        assert lines == [node.lineno for node in ast.walk(printed) if isinstance(node, ast.stmt)]
+        assert len(lines) > 30
 
 
 def test_what_is_no_longer_used_is_shown_no_longer():
