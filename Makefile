@@ -27,7 +27,7 @@ demo: $(READY) ## Answer real requests against the X developer platform's polici
 	@$(BIN)/policyengine decide policies/x $(REQUESTS:%=--request %)
 
 test: $(READY) ## Run all tests, with branch coverage
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 check: $(READY) ## Lint and type-check the code, check the policies
 	$(BIN)/ruff check
