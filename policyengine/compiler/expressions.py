@@ -10,6 +10,7 @@ no policy is too deep for Python.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, assert_never
@@ -42,9 +43,9 @@ _ARITHMETIC: Final[Mapping[str, type[ast.operator]]] = {
 # ---- nodes ------------------------------------------------------------------------------
 
 
-def name(identifier: str) -> ast.Name:
+def name(variable: str) -> ast.Name:
     """Return a variable that is read."""
-    return ast.Name(identifier, ast.Load())
+    return ast.Name(variable, ast.Load())
 
 
 def call(function: str, *arguments: ast.expr) -> ast.Call:
@@ -52,14 +53,14 @@ def call(function: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(name(function), list(arguments), [])
 
 
-def assign(identifier: str, value: ast.expr) -> ast.stmt:
-    """Return `identifier = value`."""
-    return ast.Assign([ast.Name(identifier, ast.Store())], value)
+def assign(variable: str, value: ast.expr) -> ast.stmt:
+    """Return `variable = value`."""
+    return ast.Assign([ast.Name(variable, ast.Store())], value)
 
 
-def attribute(owner: ast.expr, identifier: str) -> ast.expr:
-    """Return `owner.identifier`."""
-    return ast.Attribute(owner, identifier, ast.Load())
+def attribute(owner: ast.expr, attribute_name: str) -> ast.expr:
+    """Return `owner.attribute_name`."""
+    return ast.Attribute(owner, attribute_name, ast.Load())
 
 
 def compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
@@ -74,6 +75,8 @@ def negated(test: ast.expr) -> ast.expr:
             return inner
         case ast.Compare(left, [ast.IsNot()], [right]):
             return compare(left, ast.Is(), right)
+        case ast.Constant(bool(value)):
+            return ast.Constant(not value)
         case _:
             return ast.UnaryOp(ast.Not(), test)
 
@@ -90,6 +93,11 @@ def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
     if len(tests) == 1:
         return tests[0]
     return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
+
+
+def identifier(prefix: str, rule_id: str) -> str:
+    """Return a name for what belongs to a rule."""
+    return f"{prefix}_{re.sub('[^A-Za-z0-9_]', '_', rule_id)}"
 
 
 # ---- modules ----------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from functools import cache
 
 from policyengine.compiler import ir
-from policyengine.compiler.generate import DECIDE, Generated, generate
+from policyengine.compiler.decide import DECIDE
+from policyengine.compiler.generate import Generated, generate
 from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.decision import Obligation

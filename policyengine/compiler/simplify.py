@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any, Final
 
 from attrs import evolve
@@ -17,7 +18,7 @@ from attrs import evolve
 from policyengine.compiler import ir
 from policyengine.compiler.lower import Duty, Part, Rule, Text, is_plain
 from policyengine.model.records import record_class
-from policyengine.model.types import BOOL, INT, RecordType
+from policyengine.model.types import BOOL, INT, RecordType, SetType
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
@@ -192,11 +193,62 @@ def fold_quantified(node: ir.Expr) -> ir.Expr:
     return node
 
 
+def fold_or(node: ir.Expr) -> ir.Expr:
+    """`a == 1 or a == 2` is `a in {1, 2}`, where nothing stands between."""
+    if not isinstance(node, ir.Or):
+        return node
+    made: list[ir.Expr] = []
+    for operand in node.operands:
+        made[-1:] = joined([*made[-1:], operand])
+    return made[0] if len(made) == 1 else ir.Or(tuple(made))
+
+
+def joined(conditions: Iterable[ir.Expr]) -> list[ir.Expr]:
+    """Return conditions of which some one holds if and only if one of those given does.
+
+    Those that ask whether one value is among known ones become one question.
+    """
+    groups: dict[object, list[ir.Expr]] = {}
+    for condition in conditions:
+        question = _question(condition)
+        groups.setdefault(question[:2] if question else condition, []).append(condition)
+    return [reduce(_either, group) for group in groups.values()]
+
+
+def _question(node: ir.Expr) -> tuple[str, ir.Expr, ir.Const] | None:
+    """Return what *node* asks of which value, and the set that it knows."""
+    match node:
+        case ir.Overlaps(asked, ir.Const() as known):
+            return "overlaps", asked, known
+        case ir.Binary("in", asked, ir.Const() as known):
+            return "in", asked, known
+        case ir.Binary("==", asked, ir.Const(type_, value), numeric=False):
+            return "in", asked, ir.Const(SetType(type_), frozenset({value}))
+        case _:
+            return None
+
+
+def _either(one: ir.Expr, other: ir.Expr) -> ir.Expr:
+    """Return the one question that two alike amount to; equal conditions are one anyway."""
+    match _question(one), _question(other):
+        case (
+            (kind, asked, ir.Const(type_, frozenset() as known)),
+            (_, _, ir.Const(_, frozenset() as more)),
+        ):
+            among = ir.Const(type_, known | more)
+            return (
+                ir.Overlaps(asked, among) if kind == "overlaps" else ir.Binary("in", asked, among)
+            )
+        case _:
+            return one
+
+
 STEPS: tuple[Callable[[ir.Expr], ir.Expr], ...] = (
     fold_operators,
     fold_values,
     fold_not,
     fold_and,
+    fold_or,
     fold_choice,
     fold_quantified,
 )

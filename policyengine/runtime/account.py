@@ -23,23 +23,41 @@ from policyengine.runtime.rules import (
 )
 
 
-@frozen(eq=False, slots=False)
+@frozen(eq=False)
 class Case:
-    """A request, and the verdict on every rule that counts for it, by gate, then name.
+    """A request, and the verdicts on the rules that count for it, made when they are asked for.
 
-    *gates*: of every gate, by name, whether it is a field gate.
+    *rules*: those that are in force, by gate, then name; *gates*: of every gate, by name, whether
+    it is a field gate.
     """
 
     request: Request
     gates: tuple[tuple[str, bool], ...]
-    verdicts: tuple[Verdict, ...]
+    rules: tuple[Rule, ...]
 
-    def of(self, effect: str, gate: str | None = None) -> list[Verdict]:
-        """Return the verdicts on the rules of that effect, of one gate or of all."""
-        return [v for v in self.verdicts if v.rule.effect == effect and gate in (None, v.rule.gate)]
+    @cached_property
+    def forbids(self) -> tuple[Verdict, ...]:
+        """The verdicts on the forbids."""
+        return tuple(r.judge(self.request) for r in self.rules if r.effect == "forbid")
+
+    @cached_property
+    def others(self) -> tuple[Verdict, ...]:
+        """The verdicts on the permits and exposes."""
+        return tuple(r.judge(self.request) for r in self.rules if r.effect != "forbid")
+
+    @cached_property
+    def _by_gate(self) -> dict[tuple[str, str], list[Verdict]]:
+        grouped: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in self.others:
+            grouped.setdefault((verdict.rule.effect, verdict.rule.gate), []).append(verdict)
+        return grouped
+
+    def of(self, effect: str, gate: str) -> list[Verdict]:
+        """Return the verdicts on the permits or exposes of a gate."""
+        return self._by_gate.get((effect, gate), [])
 
     def satisfied(self, effect: str, gate: str) -> list[Verdict]:
-        """Return the satisfied rules of that effect of *gate*."""
+        """Return the satisfied permits or exposes of a gate."""
         return [verdict for verdict in self.of(effect, gate) if verdict.satisfied]
 
     def missing(self, gate: str) -> list[str]:
@@ -62,12 +80,12 @@ class Case:
     @cached_property
     def forbidding(self) -> tuple[Verdict, ...]:
         """The forbids that deny; one that failed does."""
-        return tuple(v for v in self.of("forbid") if v.satisfied or v.failed)
+        return tuple(v for v in self.forbids if v.satisfied or v.failed)
 
     @cached_property
     def giving(self) -> tuple[Verdict, ...]:
         """The satisfied permits and exposes: what an allow gives comes from them."""
-        return tuple(v for v in self.verdicts if v.rule.effect != "forbid" and v.satisfied)
+        return tuple(v for v in self.others if v.satisfied)
 
     @cached_property
     def determining(self) -> tuple[Verdict, ...]:
@@ -91,7 +109,7 @@ class Case:
         """Whether a rule that failed might have opened the gate."""
         might = self.of("permit", gate)
         if self.satisfied("permit", gate):  # only fields are missing
-            might += self.of("expose", gate)
+            might = might + self.of("expose", gate)
         return any(verdict.failed for verdict in might)
 
     def mattering_waivers(self) -> Iterator[str]:
@@ -101,6 +119,11 @@ class Case:
             if not any(permit.holds for permit in permits):
                 for permit in permits:
                     yield from permit.waivers
+
+
+def _place(verdict: Verdict) -> tuple[str, str]:
+    gate, _, name = verdict.rule.id.partition(".")
+    return gate, name
 
 
 # ---- the account ------------------------------------------------------------------------
@@ -120,10 +143,9 @@ class Account:
 
     @property
     def case(self) -> Case:
-        """The verdicts on the request."""
+        """The request as it is judged."""
         if self._case is None:
-            verdicts = tuple(r.judge(self.request) for r in self._in_force(advisory=False))
-            self._case = Case(self.request, self.gates, verdicts)
+            self._case = Case(self.request, self.gates, tuple(self._in_force(advisory=False)))
         return self._case
 
     def _in_force(self, *, advisory: bool) -> Iterator[Rule]:
@@ -150,7 +172,7 @@ class Account:
             waivers=tuple(sorted(case.mattering_waivers())),
             errors=tuple(
                 RuleError(v.rule.id, misfits(request, v.rule.needs), FAILED)
-                for v in case.verdicts
+                for v in sorted(case.forbids + case.others, key=_place)
                 if v.failed
             ),
         )
@@ -178,10 +200,10 @@ class Account:
                 turns += [moment for moment in bounds if moment is not None]
                 subject = self.request.subject.id
                 turns += [until for _, id_, until in rule.waivers if id_ == subject]
-        for verdict in case.verdicts:
-            if verdict.rule.turns is not None:
+        for rule in case.rules:
+            if rule.turns is not None:
                 try:
-                    verdict.rule.turns(self.request, turns)
+                    rule.turns(self.request, turns)
                 except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
                     turns.append(now + 1)
         moving = case.giving if case.cause == "permitted" else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from attrs import define, frozen
 
 from policyengine.model.decision import Obligation
 from policyengine.model.needs import RequestNeeds
@@ -81,6 +81,8 @@ class Rule:
 
     def waived_by(self, request: Request) -> tuple[str, ...]:
         """Return the names of the waivers that are in force for the subject."""
+        if not self.waivers:
+            return ()
         subject, now = request.subject.id, request.now
         return tuple(name for name, id_, until in self.waivers if id_ == subject and now < until)
 
@@ -99,16 +101,19 @@ class Rule:
             holds = False
         if not holds and not waivers:
             return Verdict(self, first_false=first_false)
-        try:
-            owed = sorted_obligations([*self.owed, *(duty.owed(request) for duty in self.duties)])
-        except Exception:  # noqa: BLE001
-            return Verdict(self, failed=True)
+        owed = self.owed
+        if self.duties:
+            try:
+                more = [duty.owed(request) for duty in self.duties]
+                owed = sorted_obligations((*owed, *more))
+            except Exception:  # noqa: BLE001
+                return Verdict(self, failed=True)
         return Verdict(self, holds=holds, waivers=waivers, owed=owed)
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Verdict:
-    """What came of one rule.
+    """What came of one rule. Nobody changes it: `define` is quicker to make than `frozen`.
 
     *holds*: whether its own conditions did; *first_false*: the number of the first that did not;
     *waivers*: those that stand in for them; *owed*: what the rule owes if it counts.

@@ -215,6 +215,31 @@ def test_a_rule_that_holds_for_certain_and_one_that_never_can():
     assert read_by(text) == (0, [])
 
 
+def test_a_permit_that_cannot_hold_is_left_out_and_a_forbid_that_may_fail_is_not():
+    never = 'subject.age > 1 and action.name == "x"'
+    assert "subject" not in decide_source(f"permit a: act when {never}\npermit b: act")
+    assert "subject.v_age > 1 and False" in decide_source(f"forbid a: act when {never}")
+    waived = """permit a: act when subject.age > 1 and action.name == "x" waivable
+        waiver v of a for User "u1" until 2030-01-01 ticket "T" approved_by "B" """
+    assert read_by(waived) == (0, [])
+
+
+def test_rules_that_ask_one_thing_are_asked_together():
+    text = """forbid a: act when subject.status == "shut down"
+        forbid b: act when subject.status == active until 2020-01-01
+        forbid c: act when subject.tags overlaps {"a"} forbid d: act when subject.tags overlaps {"b"}
+        permit e: act when subject.tier == basic permit f: act when subject.tier == pro"""
+    made = decide_source(text)
+    assert made.count("return FORBIDDEN") == 3
+    assert made.count("subject.v_tags") == made.count("subject.v_tier") == 1
+    assert "1577836800000000 and subject.v_status == 'active'" in made
+    loaded = world(text)
+    for tier in ("free", "basic", "pro"):
+        for tags in ([], ["a"], ["b", "c"], ["c"]):
+            asked = request(loaded, subject=user(tier=tier, tags=tags))
+            laws.compiled_agrees(laws.Case(None, loaded, {}, asked, 1))
+
+
 # ---- sharing ----------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policyengine.compiler import ir
-from policyengine.compiler.simplify import FALSE, TRUE, simplify
+from policyengine.compiler.simplify import FALSE, TRUE, joined, simplify
 from policyengine.model.types import BOOL, INT, Attribute, RecordType, SetType
 from tests.compiler.world import conditions
 
@@ -129,3 +129,37 @@ def test_what_is_put_in_a_place_is_put_inside_other_variables_too():
     inner = ir.Let(("y",), (ir.Binary("+", X, A),), ir.Binary("*", ir.Local("y"), ir.Local("y")))
     made = bound(number(1), inner)
     assert made == ir.Let(("y",), (ir.Binary("+", number(1), A),), inner.body)
+
+
+# ---- several questions of one value -----------------------------------------------------
+
+
+def among(*numbers: int) -> ir.Const:
+    return ir.Const(SetType(INT), frozenset(numbers))
+
+
+ONE, TWO = (ir.Binary("==", A, number(n)) for n in (1, 2))
+
+
+def test_questions_of_one_value_become_one():
+    assert joined([ONE, B, TWO, ir.Binary("in", A, among(3))]) == [
+        ir.Binary("in", A, among(1, 2, 3)),
+        B,
+    ]
+    assert joined([ir.Overlaps(A, among(1)), ir.Overlaps(A, among(2)), ONE]) == [
+        ir.Overlaps(A, among(1, 2)),
+        ONE,
+    ]
+    assert joined([B, B]) == [B]
+
+
+def test_other_questions_stay():
+    with_a_clock = [ir.Binary("==", NOW, number(n), numeric=True) for n in (1, 2)]
+    others = [ir.Binary("!=", A, number(1)), ir.Binary("!=", A, number(2)), ir.Binary("in", A, B)]
+    assert joined([*with_a_clock, *others]) == [*with_a_clock, *others]
+
+
+def test_questions_are_joined_only_where_nothing_stands_between():
+    assert simplify(ir.Or((ONE, TWO))) == ir.Binary("in", A, among(1, 2))
+    assert simplify(ir.Or((ONE, TWO, B))) == ir.Or((ir.Binary("in", A, among(1, 2)), B))
+    assert simplify(ir.Or((ONE, B, TWO))) == ir.Or((ONE, B, TWO))
