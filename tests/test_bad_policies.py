@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,10 @@ from policyengine.model.limits import Limits
 from policyengine.pipeline import check_paths
 
 WORDS = "package p\nentity User\naction read by User on User\n"
+
+
+SECOND = 1 if sys.gettrace() is None else 5
+"""A second of the processor; counting what is covered makes everything several times slower."""
 
 
 def _deep(opening: str, closing: str, depth: int) -> str:
@@ -60,10 +65,10 @@ def test_bad_text_gives_a_diagnostic_within_a_second(name: str, tmp_path: Path) 
     content, part = BAD[name]
     _check(tmp_path, b"package warm")  # the parser is made once for each process
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = _check(tmp_path, content)
 
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < SECOND
     assert found.errors
     assert any(part in f"{e.message} {e.help}" for e in found.errors), found.errors
 

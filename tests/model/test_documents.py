@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any
 
@@ -184,11 +185,15 @@ HOSTILE = {
 }
 
 
+SECOND = 1 if sys.gettrace() is None else 5
+"""A second of the processor; counting what is covered makes everything several times slower."""
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_documents_are_refused_quickly(name):
     start = time.process_time()
     found = problems_of(ask, HOSTILE[name])
-    assert time.process_time() - start < 2  # takes well under one second alone
+    assert time.process_time() - start < SECOND
     assert 0 < len(found) <= LIMITS.problems
 
 
