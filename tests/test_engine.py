@@ -314,3 +314,17 @@ def test_built_parts_may_carry_what_they_refer_to():
         engine.decide(eve, "read", doc, none)
     with pytest.raises(InvalidRequest):
         engine.decide(engine.entity("User", "fay"), "read", doc, none)
+
+
+def test_what_a_call_is_given_is_computed_once():
+    """A parameter that is used twice, in calls inside calls, would else double the work each time."""
+    calls = "twice(" * 28 + "subject.n" + ")" * 28
+    engine = PolicyEngine.from_text(
+        "package p\nentity U { n: bool }\naction a by U on U\n"
+        "define twice(b: bool) = b == b\n"
+        f"permit p: a when {calls}\n"
+    )
+    user = {"type": "U", "id": "u", "properties": {"n": False}}
+
+    assert engine.decide(user, "a", user).allowed
+    assert engine.explain(user, "a", user).outcome.allowed

@@ -7,7 +7,7 @@ noted. Nothing is partial: on a request that fits, no checked expression raises 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias, assert_never
 
 from attrs import evolve, field, frozen
@@ -98,7 +98,7 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             given = {f.name.name: of(f.value) for f in fields}
             return record_class(made)(*(given.get(a.name, ABSENT) for a in made.attributes))
         case nodes.Call(_, arguments):
-            return call(typing.binding_of(expr), [partial(of, a) for a in arguments], env)
+            return call(typing.binding_of(expr), [cache(partial(of, a)) for a in arguments], env)
         case nodes.Quantified(kind, bound, over, body):
             inner = (with_variable(env, bound.name, element) for element in of(over))
             holds = (evaluate(body, typing, scope) for scope in inner)

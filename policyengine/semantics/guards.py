@@ -31,21 +31,26 @@ def path_of(node: nodes.Expr, variables: Container[str]) -> Path | None:
 
 def present_if(node: nodes.Expr, variables: Container[str], *, holds: bool) -> Guards:
     """Return the paths that are present whenever *node* is true, or false if not *holds*."""
+    if_true, if_false = _present(node, variables)
+    return if_true if holds else if_false
+
+
+def _present(node: nodes.Expr, variables: Container[str]) -> tuple[Guards, Guards]:
+    """Return what is present if *node* is true, and if it is false; each part is looked at once."""
     match node:
-        case nodes.Has(object_, name) if holds:
+        case nodes.Has(object_, name):
             path = path_of(object_, variables)
-            return frozenset({(*path, name.name)}) if path else NO_GUARDS
+            return (frozenset({(*path, name.name)}) if path else NO_GUARDS), NO_GUARDS
         case nodes.Not(operand):
-            return present_if(operand, variables, holds=not holds)
+            if_true, if_false = _present(operand, variables)
+            return if_false, if_true
         case nodes.And(operands) | nodes.Or(operands):
-            each = [present_if(operand, variables, holds=holds) for operand in operands]
-            all_do = isinstance(node, nodes.And) == holds
-            return frozenset().union(*each) if all_do else frozenset.intersection(*each)
+            trues, falses = zip(*(_present(o, variables) for o in operands), strict=True)
+            if isinstance(node, nodes.And):
+                return frozenset().union(*trues), frozenset.intersection(*falses)
+            return frozenset.intersection(*trues), frozenset().union(*falses)
         case nodes.If(condition, yes, no):
-            first = present_if(condition, variables, holds=True)
-            second = present_if(condition, variables, holds=False)
-            return (first | present_if(yes, variables, holds=holds)) & (
-                second | present_if(no, variables, holds=holds)
-            )
+            (first, second), yes_, no_ = (_present(n, variables) for n in (condition, yes, no))
+            return (first | yes_[0]) & (second | no_[0]), (first | yes_[1]) & (second | no_[1])
         case _:
-            return NO_GUARDS
+            return NO_GUARDS, NO_GUARDS
