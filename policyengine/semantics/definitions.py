@@ -118,7 +118,7 @@ class Definitions:
             (cost.depth, limits.nesting, "levels of nesting, definitions included"),
             (cost.size, limits.expression_size, "parts, definitions included"),
             (cost.steps, limits.expression_cost, "steps"),
-            (cost.digits, MOST_DIGITS, "digits"),
+            (cost.longest, MOST_DIGITS, "digits"),
         ):
             if value > most:
                 return messages.too_costly(node.span, value, most, what)

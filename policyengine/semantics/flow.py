@@ -15,6 +15,10 @@ from attrs import define, field, frozen
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.types import (
+    DATETIME,
+    DECIMAL,
+    DURATION,
+    INT,
     Attribute,
     EntityRefType,
     RecordType,
@@ -263,14 +267,16 @@ def _holds_private(type_: Type) -> bool:
 class Cost:
     """What evaluating an expression may take.
 
-    *steps* with sets at their limit; *size* in nodes, definitions inlined; *digits* of the longest
-    number; *depth* of the nesting, definitions inlined.
+    *steps* with sets at their limit; *size* in nodes, definitions inlined; *depth* of the nesting,
+    definitions inlined; *digits* of the value, 0 if no number is in it; *longest* of the digits of
+    every number on the way.
     """
 
     steps: int
     size: int
-    digits: int = 0
     depth: int = 0
+    digits: int = 0
+    longest: int = 0
 
 
 class Costs:
@@ -284,12 +290,14 @@ class Costs:
         """Return the cost of evaluating *node* once."""
         binding = typing.binding_of(node)
         if isinstance(binding, Value):
-            return Cost(1, 1, len(str(binding.value)) if isinstance(binding.value, int) else 0)
+            digits = len(str(binding.value)) if _is_number(binding.type) else 0
+            return Cost(1, 1, 0, digits, digits)
         parts = [self.of(child, typing) for child in children(node)]
         steps = 1 + sum(part.steps for part in parts)
         size = 1 + sum(part.size for part in parts)
-        digits = max((part.digits for part in parts), default=0)
         depth = 1 + max((part.depth for part in parts), default=0)
+        digits = max((part.digits for part in parts), default=0)
+        longest = max((part.longest for part in parts), default=0)
         match node:
             case nodes.Quantified(_, _, over, _):
                 steps += self._elements(over, typing) * (1 + parts[1].steps)
@@ -302,14 +310,21 @@ class Costs:
             case nodes.Arithmetic(op):
                 digits = parts[0].digits + parts[1].digits if op == "*" else digits + 1
                 steps += digits // DIGITS
-            case nodes.Name() | nodes.Attr():
-                digits = _LONGEST_GIVEN
             case nodes.Call() if isinstance(binding, Definition):
                 body = self.of_definition(binding)
                 steps, size, depth = steps + body.steps, size + body.size, depth + body.depth
-                # Each place in the body may multiply an argument as long as the longest one.
-                digits = body.digits + digits * body.size if body.digits else 0
-        return Cost(steps, size, digits, depth)
+                # The body was measured with what is given at the door; each place in it may
+                # multiply an argument that is longer.
+                grown = digits * body.size if digits > _LONGEST_GIVEN else 0
+                digits, longest = body.digits + grown, max(longest, body.longest + grown)
+            case nodes.Name() | nodes.Attr() | nodes.Call():
+                digits = max(_LONGEST_GIVEN, digits)
+        match typing.type_of(node):
+            case RecordType() | SetType():  # whose parts may be computed numbers
+                digits = max(digits, longest)
+            case type_ if not _is_number(type_):
+                digits = 0
+        return Cost(steps, size, depth, digits, max(longest, digits))
 
     def of_definition(self, definition: Definition) -> Cost:
         """Return the cost of the body of *definition*."""
@@ -341,3 +356,7 @@ class Costs:
                 return 1 + sum(self._type_weight(a.type) for a in attributes)
             case _:
                 return 1
+
+
+def _is_number(type_: Type) -> bool:
+    return type_ in (INT, DECIMAL, DATETIME, DURATION)

@@ -289,6 +289,17 @@ def test_larger_sets_make_expressions_dearer() -> None:
     assert [e.code for e in _check(text, Limits(set_size=5_000)).errors] == ["PE308"]
 
 
+def test_numbers_are_bounded_through_records_and_calls():
+    power = "define p(r: {a: int}) = r.a * r.a * r.a * r.a * r.a * r.a * r.a * r.a\n"
+    long = " * ".join(["subject.count"] * 40)
+
+    assert _check(VOCABULARY + power + _when("p({a: subject.count}) > 1")).errors == ()
+    codes = [e.code for e in _check(VOCABULARY + power + _when(f"p({{a: {long}}}) > 1")).errors]
+    assert codes == ["PE308"]
+    calls = "define b(x: bool) = x == x\n" + _when("b(" * 20 + "subject.count > 1" + ")" * 20)
+    assert _check(VOCABULARY + calls).errors == ()
+
+
 def test_packages_see_what_they_import() -> None:
     other = "package o\nimport t\ngate open { forbid closed: look when subject.status == closed }\n"
     blind = other.replace("import t\n", "")
