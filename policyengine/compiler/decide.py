@@ -1,10 +1,10 @@
-"""Write `decide`, the one function that decides about a target.
+"""Write the functions that decide about a target.
 
-It returns `FORBIDDEN` at the first forbid that is satisfied, `NOT_PERMITTED` at the first gate that
-is shut, else the satisfied rules that give something, a bit each. What takes least is tried first,
-for nothing that is left out could change the answer: a forbid that fails is looked at more closely
-whenever it is reached, and a permit that fails is not satisfied anyway. Rules that ask whether one
-value is among those they know become one question, and permits that cannot hold are left out.
+`decide` denies at the first forbid that is satisfied and at the first gate that is shut, else it
+allows, with what the satisfied rules give, a bit each. What takes least is tried first, that is left out could change the answer: a forbid that fails is looked at more closely whenever it
+is reached, and a permit that fails is not satisfied anyway. Rules that ask whether one value is
+among those they know become one question, and permits that cannot hold are left out. `judge` looks
+at every rule, for those who want to know of all.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from attrs import define, evolve, field
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import (
+    ROOTS,
     Emitter,
     Module,
     Shares,
     assign,
     attribute,
+    call,
     compare,
     conjunction,
     counted,
@@ -34,6 +36,7 @@ from policyengine.compiler.lower import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 
 DECIDE: Final = "decide"
+JUDGE: Final = "judge"
 GIVEN: Final = "given"
 """The variable that collects the bits."""
 
@@ -42,11 +45,13 @@ GIVEN: Final = "given"
 class DecisionWriter:
     """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
 
-    *giving*: the rules that have a bit, in the order of the bits.
+    *kept*: the roots of the request that a decision keeps, to tell of it later. *giving*: the rules
+    that have a bit, in the order of the bits.
     """
 
     rules: Sequence[Rule]
     gates: Mapping[str, bool]
+    kept: Sequence[str] = ROOTS
     giving: list[Rule] = field(factory=list, init=False)
     _forbids: list[Rule] = field(init=False)
     _permits: dict[str, list[Rule]] = field(factory=dict, init=False)
@@ -70,8 +75,8 @@ class DecisionWriter:
             tested += [] if self._gives(gate) else permits
         shares = Shares(counted(c for rule in tested for c in rule.conditions))
         self._body(Emitter(Module(), DECIDE, shares, careful=False))
-        bits = "".join(f" + {self._bit(rule)} for {rule.id}" for rule in self.giving)
-        says = f"Return FORBIDDEN, NOT_PERMITTED, or on an allow 0{bits}."
+        bits = ", ".join(f"{self._bit(rule)} for {rule.id}" for rule in self.giving)
+        says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
         module.function(DECIDE, says, body)
 
@@ -93,17 +98,34 @@ class DecisionWriter:
         body: list[ast.stmt] = []
         for forbid in self._forbids:
             test = self._satisfied(forbid, emitter)
-            body.append(ast.If(test, [ast.Return(name("FORBIDDEN"))], []))
-        body.append(assign(GIVEN, ast.Constant(0)))
+            body.append(ast.If(test, [self._answer(False, name("forbidden"))], []))
+        if self.giving:
+            body.append(assign(GIVEN, ast.Constant(0)))
         for gate in sorted(self.gates, key=self._gate_work):
             if self._gives(gate):
                 body += self._collect(gate, emitter)
                 bits = sum(map(self._bit, self._permits[gate]))
                 opened: ast.expr = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
+                if not bits or any(map(_always, self._permits[gate])):
+                    opened = ast.Constant(bool(bits))
             else:
                 opened = self._any(self._permits[gate], emitter)
-            body.append(ast.If(negated(opened), [ast.Return(name("NOT_PERMITTED"))], []))
-        return [*body, ast.Return(name(GIVEN))]
+            if not (isinstance(opened, ast.Constant) and opened.value is True):
+                body.append(
+                    ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
+                )
+        if any(not duty.is_known for rule in self.giving for duty in rule.duties):
+            return [*body, ast.Return(call("allow", name(GIVEN), *map(name, ROOTS)))]
+        if self.giving:
+            answer: ast.expr = ast.Subscript(name("answers"), name(GIVEN), ast.Load())
+        else:
+            answer = name("permitted")
+        return [*body, self._answer(True, answer)]
+
+    def _answer(self, allowed: bool, answer: ast.expr) -> ast.stmt:  # noqa: FBT001 - as `Decision`
+        """Return the statement that returns a decision; it need not know what nobody asks for."""
+        parts = map(name, ("tell", *self.kept))
+        return ast.Return(call("Decision", ast.Constant(allowed), answer, *parts))
 
     def _gate_work(self, gate: str) -> tuple[bool, int, str]:
         """Return what to sort gates by: those that give nothing, and take least, come first."""
@@ -139,6 +161,30 @@ class DecisionWriter:
         if rule.waivers and held:
             held = [disjunction([_waived(rule, emitter.module), conjunction(held)])]
         return conjunction(tests + held)
+
+
+def _always(rule: Rule) -> bool:
+    """Whether *rule* is satisfied whatever is asked."""
+    return not rule.conditions and not _dates(rule)
+
+
+def write_judge(rules: Sequence[Rule], module: Module) -> None:
+    """Add `judge`, which returns a bit for each of *rules* whose conditions hold."""
+    shares = Shares(counted(c for rule in rules for c in rule.conditions))
+    _judge_body(rules, Emitter(Module(), JUDGE, shares, careful=False))
+    body = _judge_body(rules, Emitter(module, JUDGE, shares.again(), careful=False))
+    says = "Return a bit for each rule whose conditions hold, in the order of the rules."
+    module.function(JUDGE, says, body)
+
+
+def _judge_body(rules: Sequence[Rule], emitter: Emitter) -> list[ast.stmt]:
+    body = [assign(GIVEN, ast.Constant(0))]
+    for bit, rule in enumerate(rules):
+        conditions = [c for c in rule.conditions if c != TRUE]
+        add = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), ast.Constant(1 << bit))
+        test = conjunction(emitter.in_order(conditions))
+        body.append(ast.If(test, [add], []) if conditions else add)
+    return [*body, ast.Return(name(GIVEN))]
 
 
 def _combined(rules: Iterable[Rule]) -> list[Rule]:

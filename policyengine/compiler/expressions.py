@@ -20,10 +20,10 @@ from attrs import define, field, frozen
 from policyengine.compiler import ir
 from policyengine.model.records import record_class, slot
 from policyengine.model.types import Type
-from policyengine.runtime.operations import EXPORTED
+from policyengine.runtime.operations import ANSWERING, EXPORTED
 
 ROOTS: Final = ("subject", "resource", "context", "now", "entities")
-"""What of a request expressions read, each the attribute of that name."""
+"""What of a request expressions read: what every generated function takes, in that order."""
 
 TURNS: Final = "turns"
 """The list to which traced expressions add moments."""
@@ -110,7 +110,7 @@ class Module:
     functions: list[ast.FunctionDef] = field(factory=list)
     objects: dict[str, object] = field(factory=dict)
     _names: dict[tuple[object, object], str] = field(factory=dict)
-    _taken: set[str] = field(factory=lambda: {*ROOTS, *EXPORTED, TURNS, "request"})
+    _taken: set[str] = field(factory=lambda: {*ROOTS, *EXPORTED, *ANSWERING, TURNS})
 
     def fresh(self, wanted: str) -> str:
         """Return *wanted*, or a name like it if that is taken, and take it."""
@@ -141,18 +141,13 @@ class Module:
     def function(
         self, identifier: str, says: str, body: Sequence[ast.stmt], more: Sequence[str] = ()
     ) -> None:
-        """Add a function of a request (and *more*), with a docstring.
-
-        What it reads of the request is put into variables first.
-        """
-        read = {node.id for stmt in body for node in ast.walk(stmt) if isinstance(node, ast.Name)}
-        taking = [assign(root, attribute(name("request"), root)) for root in ROOTS if root in read]
-        arguments = [ast.arg(argument) for argument in ("request", *more)]
+        """Add a function of the parts of a request (and *more*), with a docstring."""
+        arguments = [ast.arg(argument) for argument in (*ROOTS, *more)]
         self.functions.append(
             ast.FunctionDef(
                 identifier,
                 ast.arguments([], arguments, None, [], [], None, []),
-                [ast.Expr(ast.Constant(says)), *taking, *body],
+                [ast.Expr(ast.Constant(says)), *body],
                 [],
             )
         )
@@ -428,7 +423,7 @@ class Emitter:
         )
         body = [ast.Return(inner.emit(node))]
         self.module.function(identifier, f"Compute a part of {self.place}.", body, more)
-        return call(identifier, name("request"), *map(name, more))
+        return call(identifier, *map(name, (*ROOTS, *more)))
 
     # ---- watching the time --------------------------------------------------------------
 

@@ -1,7 +1,9 @@
-"""Generate the functions of one target: `decide`, and for each rule what tells of it alone.
+"""Generate the functions of one target: those that decide, and those that tell of each rule.
 
-`fails_…` returns the number of the first condition that is false, `turns_…` notes the moments at
-which one may turn, and `value_…` computes what stands in a text or an obligation. All take the
+`decide` makes the decision. What it rests on is asked for less often, so the other functions are a
+module of their own, made when the first is asked: `judge` returns a bit for each rule that holds,
+`fails_…` the number of the first condition that is false, `turns_…` notes the moments at which one
+may turn, and `value_…` computes what stands in a text or an obligation. All take the roots of a
 request; docstrings name a rule and its place.
 """
 
@@ -9,12 +11,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from attrs import frozen
 
 from policyengine.compiler import ir
-from policyengine.compiler.decide import DECIDE, GIVEN, DecisionWriter
+from policyengine.compiler.decide import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
 from policyengine.compiler.expressions import (
+    ROOTS,
     TURNS,
     Emitter,
     Module,
@@ -24,6 +28,9 @@ from policyengine.compiler.expressions import (
 )
 from policyengine.compiler.lower import Part, Rule, Text
 from policyengine.compiler.simplify import TRUE
+
+_MOST_JUDGED: Final = 200
+"""Rules of which one function tells by bits; more are looked at one by one."""
 
 
 @frozen(eq=False)
@@ -35,35 +42,90 @@ class Functions:
 
 
 @frozen(eq=False)
-class Generated:
-    """A module: its tree, the objects that it names, and what the functions of rules are called.
+class Deciding:
+    """The module with `decide`: its tree, and the objects that it names.
 
-    *values*: what the functions are called that compute what texts and obligations need. *giving*:
-    the ids of the rules that give something, in the order of their bits.
+    *giving*: the ids of the rules that give something, in the order of their bits.
+    """
+
+    tree: ast.Module
+    objects: Mapping[str, object]
+    giving: tuple[str, ...]
+
+
+@frozen(eq=False)
+class Telling:
+    """The module that tells of each rule: its tree, and the objects that it names.
+
+    *rules*: what the functions of rules are called; *values*: what the functions are called that
+    compute what texts and obligations need; *judges*: whether there is a `judge`.
     """
 
     tree: ast.Module
     objects: Mapping[str, object]
     rules: Mapping[str, Functions]
     values: Mapping[ir.Expr, str]
-    giving: tuple[str, ...]
+    judges: bool
 
 
-def generate(rules: Sequence[Rule], gates: Mapping[str, bool]) -> Generated:
-    """Generate the module of one target; *gates* says of each gate whether it is a field gate."""
-    module = Module()
-    module.take((DECIDE, GIVEN))
-    for rule in rules:
-        for expr in (*rule.conditions, *(part.expr for part in _parts(rule))):
-            module.take(_bound(expr))
-    writer = DecisionWriter([rule for rule in rules if not rule.advisory], gates)
+def generate_deciding(rules: Sequence[Rule], gates: Mapping[str, bool]) -> Deciding:
+    """Generate what decides; *gates* says of each gate whether it is a field gate."""
+    module = _module(rules)
+    kept = ROOTS if any(map(_reaches_far, rules)) else ROOTS[:3]
+    writer = DecisionWriter([rule for rule in rules if not rule.advisory], gates, kept)
     writer.write(module)
+    giving = tuple(rule.id for rule in writer.giving)
+    return Deciding(_tree(module), module.objects, giving)
+
+
+def generate_telling(rules: Sequence[Rule]) -> Telling:
+    """Generate what tells of each rule."""
+    module = _module(rules)
+    counting = [rule for rule in rules if not rule.advisory]
+    judges = len(counting) <= _MOST_JUDGED and not any(map(_takes_more, counting))
+    if judges:
+        write_judge(counting, module)
     functions = {rule.id: _rule_functions(module, rule) for rule in rules}
     values = _value_functions(module, rules)
+    return Telling(_tree(module), module.objects, functions, values, judges)
+
+
+def is_timed(rule: Rule) -> bool:
+    """Whether what becomes of *rule*, or is told of it, may hang on the time."""
+    dated = rule.valid_from is not None or rule.valid_until is not None
+    return dated or bool(rule.waivers) or any(ir.mentions(e, "now") for e in _expressions(rule))
+
+
+def _reaches_far(rule: Rule) -> bool:
+    """Whether *rule* hangs on the time, or on entities beyond the subject and the resource."""
+    parts = (part for expr in _expressions(rule) for part in ir.walk(expr))
+    return is_timed(rule) or any(
+        isinstance(part, ir.Entity) or part == ir.Root("entities") for part in parts
+    )
+
+
+def _expressions(rule: Rule) -> list[ir.Expr]:
+    return [*rule.conditions, *(part.expr for part in parts_of(rule))]
+
+
+def _takes_more(rule: Rule) -> bool:
+    """Whether more than its conditions counts for whether *rule* is satisfied."""
+    return bool(rule.waivers) or not all(duty.is_known for duty in rule.duties)
+
+
+def _module(rules: Sequence[Rule]) -> Module:
+    module = Module()
+    module.take((DECIDE, JUDGE, GIVEN))
+    for rule in rules:
+        for expr in _expressions(rule):
+            module.take(_bound(expr))
+    return module
+
+
+def _tree(module: Module) -> ast.Module:
     tree = ast.Module(list(module.functions), [])
     number_lines(tree)
-    giving = tuple(rule.id for rule in writer.giving)
-    return Generated(tree, module.objects, functions, values, giving)
+    return tree
 
 
 def number_lines(tree: ast.Module) -> None:
@@ -135,7 +197,7 @@ def _value_functions(module: Module, rules: Sequence[Rule]) -> dict[ir.Expr, str
     """Add a function for each value that some rule tells or owes and that is no constant."""
     values: dict[ir.Expr, str] = {}
     for rule in rules:
-        for part in _parts(rule):
+        for part in parts_of(rule):
             if part.expr not in values and not isinstance(part.expr, ir.Const):
                 function = module.fresh(f"value_{described(part.expr)}")
                 place = f"{rule.id} ({rule.place})"
@@ -147,7 +209,7 @@ def _value_functions(module: Module, rules: Sequence[Rule]) -> dict[ir.Expr, str
     return values
 
 
-def _parts(rule: Rule) -> list[Part]:
+def parts_of(rule: Rule) -> list[Part]:
     """Return what is computed for the texts and obligations of *rule*."""
     texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer, *rule.sentences]
     told = [part for text in texts if text for part in text.parts if isinstance(part, Part)]

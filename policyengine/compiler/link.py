@@ -10,12 +10,19 @@ from __future__ import annotations
 import ast
 import linecache
 import weakref
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
 
 from policyengine.compiler import ir
-from policyengine.compiler.decide import DECIDE
-from policyengine.compiler.generate import Generated, generate
+from policyengine.compiler.decide import JUDGE
+from policyengine.compiler.generate import (
+    Deciding,
+    Telling,
+    generate_deciding,
+    generate_telling,
+    is_timed,
+)
 from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.decision import Obligation
@@ -38,50 +45,66 @@ def link(checked: CheckedSet) -> Program:
 
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
-    rules, gates, generated = _generated(checked, target)
+    rules = simplified(checked, target)
+    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
+    deciding = generate_deciding(rules, gates)
     file = f"policy:{checked.digest[-12:]}:{':'.join(target)}"
-    functions = _load(generated, file)
-    made = {rule.id: _rule(rule, generated, functions) for rule in rules}
     linked = Compiled(
         digest=checked.digest,
-        decide=functions[DECIDE],
-        rules=tuple(made.values()),
+        target=target,
+        timed=any(map(is_timed, rules)),
         gates=tuple(gates.items()),
-        giving=tuple(made[id_] for id_ in generated.giving),
-        source=lambda: ast.unparse(_generated(checked, target)[2].tree),
+        giving=deciding.giving,
+        module=_load(deciding, file),
+        load=lambda: _load_rules(checked, target, f"{file}:rules"),
+        source=lambda: "\n\n\n".join(_texts(checked, target)),
     )
-    _show(linked, file)
+    for name, number in ((file, 0), (f"{file}:rules", 1)):
+        _show(linked, name, partial(_text, checked, target, number))
     return linked
 
 
-def _generated(
-    checked: CheckedSet, target: TargetKey
-) -> tuple[tuple[Rule, ...], dict[str, bool], Generated]:
-    """Return the rules of *target*, the gates, and what is generated for them."""
-    rules = tuple(map(simplify_rule, lower(checked, target)))
-    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
-    return rules, gates, generate(rules, gates)
+def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
+    """Return the rules of *target*, lowered and simplified."""
+    return tuple(map(simplify_rule, lower(checked, target)))
 
 
 # ---- loading ----------------------------------------------------------------------------
 
 
-def _load(generated: Generated, file: str) -> Mapping[str, compiled.Function]:
-    """Run the generated module; return its functions by name."""
+def _load(generated: Deciding | Telling, file: str) -> dict[str, Any]:
+    """Run a generated module; return what it knows by name."""
     code = compile(generated.tree, file, "exec")
     namespace = {"__builtins__": {}, **EXPORTED, **generated.objects}
     exec(code, namespace)  # noqa: S102 - nodes of our own making
     return namespace
 
 
-def _show(linked: Compiled, file: str) -> None:
+def _load_rules(
+    checked: CheckedSet, target: TargetKey, file: str
+) -> tuple[tuple[compiled.Rule, ...], compiled.Function | None]:
+    """Generate and load what tells of the rules of *target*."""
+    rules = simplified(checked, target)
+    telling = generate_telling(rules)
+    functions = _load(telling, file)
+    made = tuple(_rule(rule, telling, functions) for rule in rules)
+    return made, functions[JUDGE] if telling.judges else None
+
+
+def _text(checked: CheckedSet, target: TargetKey, number: int) -> str:
+    return _texts(checked, target)[number]
+
+
+def _texts(checked: CheckedSet, target: TargetKey) -> tuple[str, str]:
+    """Return the text of both modules of *target*."""
+    rules = simplified(checked, target)
+    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
+    trees = generate_deciding(rules, gates).tree, generate_telling(rules).tree
+    return ast.unparse(trees[0]), ast.unparse(trees[1])
+
+
+def _show(linked: Compiled, file: str, text: Callable[[], str]) -> None:
     """Have tracebacks show the text of the functions, for as long as they are there."""
-    shown = weakref.ref(linked)
-
-    def text() -> str:
-        found = shown()
-        return "" if found is None else found.source()
-
     linecache.cache[file] = (text,)
     weakref.finalize(linked, linecache.cache.pop, file, None)
 
@@ -90,14 +113,14 @@ def _show(linked: Compiled, file: str) -> None:
 
 
 def _rule(
-    rule: Rule, generated: Generated, functions: Mapping[str, compiled.Function]
+    rule: Rule, generated: Telling, functions: Mapping[str, compiled.Function]
 ) -> compiled.Rule:
     names = generated.rules[rule.id]
 
     def computed(part: Part) -> compiled.Function:
         match part.expr:
             case ir.Const(_, value):
-                return lambda _: value
+                return lambda *_: value
             case _:
                 return functions[generated.values[part.expr]]
 
@@ -137,9 +160,9 @@ def _rule(
                 ),
             )
             for duty in rule.duties
-            if _is_known(duty)
+            if duty.is_known
         ),
-        duties=tuple(owed(duty) for duty in rule.duties if not _is_known(duty)),
+        duties=tuple(owed(duty) for duty in rule.duties if not duty.is_known),
         moves=any(_moves(part) for duty in rule.duties for _, part in duty.arguments),
         because=text(rule.because),
         otherwise=text(rule.otherwise),
@@ -149,11 +172,6 @@ def _rule(
         waivers=rule.waivers,
         needs=rule.needs,
     )
-
-
-def _is_known(duty: Duty) -> bool:
-    """Whether every argument is a constant."""
-    return all(isinstance(part.expr, ir.Const) for _, part in duty.arguments)
 
 
 def _moves(part: str | Part) -> bool:

@@ -74,6 +74,11 @@ class Duty:
     name: str
     arguments: tuple[tuple[str, Part], ...]
 
+    @property
+    def is_known(self) -> bool:
+        """Whether every argument is a constant."""
+        return all(isinstance(part.expr, ir.Const) for _, part in self.arguments)
+
 
 @frozen(eq=False)
 class Rule:

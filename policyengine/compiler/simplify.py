@@ -222,6 +222,8 @@ def _question(node: ir.Expr) -> tuple[str, ir.Expr, ir.Const] | None:
             return "overlaps", asked, known
         case ir.Binary("in", asked, ir.Const() as known):
             return "in", asked, known
+        case ir.Binary("in", ir.Const(type_, value), asked):
+            return "overlaps", asked, ir.Const(SetType(type_), frozenset({value}))
         case ir.Binary("==", asked, ir.Const(type_, value), numeric=False):
             return "in", asked, ir.Const(SetType(type_), frozenset({value}))
         case _:

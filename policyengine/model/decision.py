@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, frozen
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from policyengine.model.types import Type
 from policyengine.model.values import moment_text, text_of, to_datetime, to_json, to_python
@@ -91,29 +93,56 @@ class Account(Protocol):
         """The moment (microseconds) until which only the wording may change, or None."""
 
 
-JsonObject: TypeAlias = Mapping[str, object]
+Tell: TypeAlias = Callable[..., Account]
+"""Makes the account of a decision from the subject, resource, context, now, entities and fields."""
 
 Document = TypeVar("Document")
 
 
-@define(eq=False, repr=False)
-class Decision:
+@frozen
+class Answer:
+    """What a service acts on. Decisions that are alike share one.
+
+    *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
+    *obligations*: what is owed for an allow, sorted. *policy*: the digest of the set that decided.
+    """
+
+    allowed: bool
+    cause: Cause
+    exposed: frozenset[str] | None
+    obligations: tuple[Obligation, ...]
+    policy: str
+
+
+@define(eq=False)
+class _Kept:
+    """What was worked out of a decision. Two threads may both do so; they find the same."""
+
+    account: Account
+    outcome: Outcome | None = None
+    reason: str | None = None
+    valid_until: tuple[int | None] | None = None
+
+
+class Decision(Struct, frozen=True, eq=False, gc=False):
     """The answer to a request. It cannot be changed.
 
     What a service acts on is there at once: `allowed`, `cause`, `exposed`, `obligations`. What
-    people and logs want is worked out when it is first read, and kept.
+    people and logs want is worked out when it is first read, from the parts of the request, and
+    kept. (A msgspec struct: it takes a third of the time that any other class takes to be made.)
     """
 
-    _allowed: bool
-    _cause: Cause
-    _exposed: frozenset[str] | None
-    _obligations: tuple[Obligation, ...]
-    _policy: str
-    _account: Account
-    # Two threads may both fill these in; they find the same.
-    _outcome: Outcome | None = field(default=None, init=False)
-    _reason: str | None = field(default=None, init=False)
-    _valid_until: tuple[int | None] | None = field(default=None, init=False)
+    allowed: bool
+    """Whether the action is allowed."""
+    _answer: Answer
+    _tell: Tell
+    _subject: Any = None
+    _resource: Any = None
+    _context: Any = None
+    _now: int = 0
+    _entities: Any = None
+    _fields: tuple[str, ...] | None = None
+    _kept: _Kept | None = None
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a decision is neither true nor false: ask `decision.allowed`")
@@ -121,38 +150,45 @@ class Decision:
     # ---- at once ------------------------------------------------------------------------
 
     @property
-    def allowed(self) -> bool:
-        """Whether the action is allowed."""
-        return self._allowed
-
-    @property
     def cause(self) -> Cause:
         """What made it so: `permitted`, `not_permitted`, `forbidden` or `error`."""
         # Deciding stops at the first gate that is shut; whether a rule failed is known only when
         # all are looked at.
-        return self._told().cause if self._cause == "not_permitted" else self._cause
+        cause = self._answer.cause
+        return self._told().cause if cause == "not_permitted" else cause
 
     @property
     def exposed(self) -> frozenset[str] | None:
         """The fields of the resource that may be seen; None where no gate asks; empty on a deny."""
-        return self._exposed
+        return self._answer.exposed
 
     @property
     def obligations(self) -> tuple[Obligation, ...]:
         """What is owed for an allow, sorted."""
-        return self._obligations
+        return self._answer.obligations
 
     @property
     def policy(self) -> str:
         """The digest of the policy set that decided."""
-        return self._policy
+        return self._answer.policy
 
     # ---- when asked for -----------------------------------------------------------------
 
+    def _worked_out(self) -> _Kept:
+        if self._kept is None:
+            account = self._tell(
+                self._subject, self._resource, self._context, self._now, self._entities,
+                self._fields,
+            )  # fmt: skip
+            force_setattr(self, "_kept", _Kept(account))
+        assert self._kept is not None
+        return self._kept
+
     def _told(self) -> Outcome:
-        if self._outcome is None:
-            self._outcome = self._account.outcome()
-        return self._outcome
+        kept = self._worked_out()
+        if kept.outcome is None:
+            kept.outcome = kept.account.outcome()
+        return kept.outcome
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -187,9 +223,10 @@ class Decision:
     @property
     def reason(self) -> str:
         """The reason, for a person."""
-        if self._reason is None:
-            self._reason = self._account.reason()
-        return self._reason
+        kept = self._worked_out()
+        if kept.reason is None:
+            kept.reason = kept.account.reason()
+        return kept.reason
 
     @property
     def valid_until(self) -> datetime | None:
@@ -198,18 +235,19 @@ class Decision:
         return None if until is None else to_datetime(until)
 
     def _until(self) -> int | None:
-        if self._valid_until is None:
-            self._valid_until = (self._account.valid_until(),)
-        return self._valid_until[0]
+        kept = self._worked_out()
+        if kept.valid_until is None:
+            kept.valid_until = (kept.account.valid_until(),)
+        return kept.valid_until[0]
 
     def outcome(self) -> Outcome:
         """Return everything but the wording, as one value that compares."""
         return evolve(
             self._told(),
-            allowed=self._allowed,
+            allowed=self.allowed,
             cause=self.cause,
-            exposed=self._exposed,
-            obligations=self._obligations,
+            exposed=self.exposed,
+            obligations=self.obligations,
         )
 
     # ---- for others ---------------------------------------------------------------------
@@ -219,22 +257,22 @@ class Decision:
 
         Nothing on a deny; everything on an allow if the policy set has no field gate.
         """
-        if not self._allowed:
+        if not self.allowed:
             return {}
-        exposed = self._exposed
+        exposed = self.exposed
         return {k: v for k, v in document.items() if exposed is None or k in exposed}
 
     def to_json(self, ignored: Iterable[str] = ()) -> dict[str, object]:
         """Return the decision as AuthZEN answers. *ignored*: names of the request it ignored."""
         told, until = self._told(), self._until()
         return answer(
-            allowed=self._allowed,
+            allowed=self.allowed,
             cause=self.cause,
             reason=self.reason,
             rules=list(told.rules),
             gates=dict(told.gates),
-            exposed=None if self._exposed is None else sorted(self._exposed),
-            obligations=[obligation.to_json() for obligation in self._obligations],
+            exposed=None if self.exposed is None else sorted(self.exposed),
+            obligations=[obligation.to_json() for obligation in self.obligations],
             referrals=list(told.referrals),
             advisories=[
                 {"rule": a.rule, "effect": a.effect, "outcome": a.outcome} for a in told.advisories
@@ -244,12 +282,12 @@ class Decision:
                 {"rule": e.rule, "paths": list(e.paths), "message": e.message} for e in told.errors
             ],
             valid_until=None if until is None else moment_text(until),
-            policy=self._policy,
+            policy=self.policy,
             ignored=ignored,
         )
 
     def __repr__(self) -> str:
-        return f"<{'allow' if self._allowed else 'deny'} ({self.cause}): {self.reason}>"
+        return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
 
 
 def answer(

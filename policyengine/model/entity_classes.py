@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import attrs
 
+from policyengine.model.records import PLAIN
 from policyengine.model.types import EntityType
 from policyengine.model.values import ABSENT, entity_text, slot, text_of, to_python
 from policyengine.model.wording import nearest
@@ -30,7 +31,8 @@ class Entity:
     it; the second form serves attributes that are called `type` or `line` as well. Entities are
     equal if type, id, attributes and parents are. What requests are validated by ends in `_`:
     the key, the parents (None if they were not told), the entities carried along because they were
-    given where references stand, and whether no attribute is lacking.
+    given where references stand, whether no attribute is lacking, and whether it is *plain*: none
+    is, and nothing is carried along.
     """
 
     __slots__ = ()
@@ -44,6 +46,7 @@ class Entity:
         parents_: Line | None
         carried_: tuple[Entity, ...]
         complete_: bool
+        plain_: bool
 
         def __init__(self, *values: object) -> None: ...
 
@@ -120,6 +123,7 @@ def _make(type_: EntityType) -> type[Entity]:
         "complete_": attrs.field(eq=False),
     }
     fields |= {slot(a.name): attrs.field() for a in type_.attributes}
+    fields["plain_"] = attrs.field(init=False, eq=False, default=PLAIN)
     made: type[Entity] = attrs.make_class(
         type_.name, fields, bases=(Entity,), frozen=True, slots=True, eq=True, repr=False
     )

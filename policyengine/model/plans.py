@@ -25,13 +25,16 @@ class Plan:
     """What is worked out once for an action and two types.
 
     *alone*: whether what is needed is in the subject, the resource and the context themselves
-    (their lines, too, if they are known), so that nothing must be followed. *steps*: what must be
-    followed from each of the three, None if it leads through sets or ancestors.
+    (their lines, too, if they are known), so that nothing must be followed. *apart*: whether subject
+    and resource cannot tell of one another, since neither type can lie in the other, nor is it the
+    same. *steps*: what must be followed from each of the three, None if it leads through sets or
+    ancestors.
     """
 
     needs: RequestNeeds
     context_type: RecordType
     alone: bool
+    apart: bool
     steps: tuple[tuple[_Step, ...], tuple[_Step, ...], tuple[_Step, ...]] | None
 
 
@@ -108,8 +111,21 @@ def make_plan(schema: Schema, target: Target, needs: RequestNeeds) -> Plan:
         (context, needs.context),
     )
     alone = not any(_follows(root, part) for root, part in roots)
+    apart = subject not in _above(schema, resource) and resource not in _above(schema, subject)
     try:
         of_subject, of_resource, of_context = (_steps(schema, root, part) for root, part in roots)
     except _NotPlainError:
-        return Plan(needs, context, alone, None)
-    return Plan(needs, context, alone, (of_subject, of_resource, of_context))
+        return Plan(needs, context, alone, apart, None)
+    return Plan(needs, context, alone, apart, (of_subject, of_resource, of_context))
+
+
+def _above(schema: Schema, type_: str) -> set[str]:
+    """Return the names of the entity types that one of *type_* may be, or lie in."""
+    found: set[str] = set()
+    waiting = [type_]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += schema.entities[name].parents
+    return found

@@ -18,7 +18,10 @@ from policyengine.model.values import ABSENT, slot, text_of, to_python
 if TYPE_CHECKING:
     from policyengine.model.entity_classes import Entity
 
-__all__ = ["Record", "record_class", "slot"]
+__all__ = ["PLAIN", "Record", "record_class", "slot"]
+
+PLAIN: Any = attrs.Factory(lambda self: self.complete_ and not self.carried_, takes_self=True)
+"""Whether a record or an entity lacks nothing and carries nothing along."""
 
 
 class Record:
@@ -33,6 +36,7 @@ class Record:
     if TYPE_CHECKING:
         carried_: tuple[Entity, ...]
         complete_: bool
+        plain_: bool
 
         def __init__(self, *values: object, **rest: object) -> None: ...
 
@@ -70,6 +74,7 @@ def _make(type_: RecordType) -> type[Record]:
     fields: dict[str, Any] = {slot(a.name): attrs.field() for a in type_.attributes}
     fields["carried_"] = attrs.field(default=(), eq=False)
     fields["complete_"] = attrs.field(default=False, eq=False)
+    fields["plain_"] = attrs.field(init=False, eq=False, default=PLAIN)
     made: type[Record] = attrs.make_class(
         "Record", fields, bases=(Record,), frozen=True, slots=True, eq=True, repr=False
     )

@@ -68,6 +68,11 @@ class Request:
     fields: tuple[str, ...] | None
     entities: Mapping[tuple[str, str], Entity]
 
+    @property
+    def roots(self) -> tuple[Entity, Entity, Record, int, Mapping[tuple[str, str], Entity]]:
+        """What rules read: subject, resource, context, now, entities."""
+        return self.subject, self.resource, self.context, self.now, self.entities
+
 
 class Entities(dict[Key, Entity]):
     """What is known for one request, and behind it a store that is not copied."""
@@ -130,7 +135,7 @@ class Validator:
         known = reading.known()
         if told and subject_ and resource_:
             subject_, resource_ = known[subject_.key_], known[resource_.key_]
-            needs = self._plan(told, subject_, resource_).needs
+            needs = self.plan((told.name, subject_.type, resource_.type)).needs
             reading.follow(told.name, subject_, resource_, context_, needs)
             if not reading.problems.items:
                 assert isinstance(context_, Record)
@@ -138,8 +143,8 @@ class Validator:
                 return Request(subject_, told.name, resource_, context_, moment, fields_, known)
         raise InvalidRequest(reading.problems.items)
 
-    def _plan(self, action: ActionType, subject: Entity, resource: Entity) -> Plan:
-        target = (action.name, subject.type, resource.type)
+    def plan(self, target: Target) -> Plan:
+        """Return what must be looked at in requests for *target*."""
         plan = self._plans.get(target)
         if plan is None:
             plan = make_plan(self._schema, target, self._needs(target))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any, Final
 
-from attrs import define, frozen
+from attrs import define, evolve, field, frozen
 
 from policyengine.model.decision import Advisory, Cause, Outcome, RuleError
 from policyengine.model.request import Request, gives, misfits
 from policyengine.runtime.rules import (
     FAILED,
+    Function,
     Rule,
     Verdict,
     exposed_by,
@@ -22,28 +24,30 @@ from policyengine.runtime.rules import (
     sorted_obligations,
 )
 
+_MOST_CASES: Final = 4_096
+
 
 @frozen(eq=False)
 class Case:
-    """A request, and the verdicts on the rules that count for it, made when they are asked for.
+    """The verdicts on the rules that count and are in force, and what they amount to together.
 
-    *rules*: those that are in force, by gate, then name; *gates*: of every gate, by name, whether
-    it is a field gate.
+    *verdicts*: by gate, then name; *gates*: of every gate, by name, whether it is a field gate;
+    *fields*: those that were asked for.
     """
 
-    request: Request
+    verdicts: tuple[Verdict, ...]
     gates: tuple[tuple[str, bool], ...]
-    rules: tuple[Rule, ...]
+    fields: tuple[str, ...] | None
 
     @cached_property
     def forbids(self) -> tuple[Verdict, ...]:
         """The verdicts on the forbids."""
-        return tuple(r.judge(self.request) for r in self.rules if r.effect == "forbid")
+        return tuple(verdict for verdict in self.verdicts if verdict.rule.effect == "forbid")
 
     @cached_property
     def others(self) -> tuple[Verdict, ...]:
         """The verdicts on the permits and exposes."""
-        return tuple(r.judge(self.request) for r in self.rules if r.effect != "forbid")
+        return tuple(verdict for verdict in self.verdicts if verdict.rule.effect != "forbid")
 
     @cached_property
     def _by_gate(self) -> dict[tuple[str, str], list[Verdict]]:
@@ -62,11 +66,11 @@ class Case:
 
     def missing(self, gate: str) -> list[str]:
         """Return the fields that were asked for and that the gate, if of fields, lacks."""
-        if self.request.fields is None or (gate, True) not in self.gates:
+        if self.fields is None or (gate, True) not in self.gates:
             return []
         counting = self.satisfied("permit", gate) + self.satisfied("expose", gate)
         exposed = exposed_by([verdict.rule for verdict in counting], (gate,))
-        return sorted(set(self.request.fields).difference(exposed or ()))
+        return sorted(set(self.fields).difference(exposed or ()))
 
     @cached_property
     def shut(self) -> tuple[str, ...]:
@@ -112,7 +116,31 @@ class Case:
             might = might + self.of("expose", gate)
         return any(verdict.failed for verdict in might)
 
-    def mattering_waivers(self) -> Iterator[str]:
+    @cached_property
+    def referring(self) -> tuple[Verdict, ...]:
+        """The rules of a deny that may refer it to somebody."""
+        return () if self.cause == "permitted" else self.determining
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What the verdicts amount to, without what only the request can tell."""
+        allowed = self.cause == "permitted"
+        field_gates = [gate for gate, is_field in self.gates if is_field]
+        counting = [verdict.rule for verdict in self.giving] if allowed else []
+        return Outcome(
+            allowed=allowed,
+            cause=self.cause,
+            rules=tuple(verdict.rule.id for verdict in self.determining),
+            gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
+            exposed=exposed_by(counting, field_gates),
+            obligations=sorted_obligations(o for v in self.giving for o in v.owed if allowed),
+            referrals=(),
+            advisories=(),
+            waivers=tuple(sorted(self._mattering_waivers())),
+            errors=(),
+        )
+
+    def _mattering_waivers(self) -> Iterator[str]:
         """Give the waivers without which a gate that has a satisfied permit would have none."""
         for gate, _ in self.gates:
             permits = self.satisfied("permit", gate)
@@ -121,23 +149,90 @@ class Case:
                     yield from permit.waivers
 
 
-def _place(verdict: Verdict) -> tuple[str, str]:
-    gate, _, name = verdict.rule.id.partition(".")
-    return gate, name
-
-
 # ---- the account ------------------------------------------------------------------------
 
 
-@define(eq=False)
-class Account:
-    """Tells of one decision. Implements `model.decision.Account`.
+@define(eq=False, slots=False)
+class Teller:
+    """Tells of the decisions about one target.
 
-    *rules*: every rule of the target, by gate, then name; *gates* as in `Case`.
+    *rules*: every rule of the target, by gate, then name; *gates* as in `Case`. *judge* is a
+    generated function that returns a bit for each rule that is not on trial and whose conditions
+    hold, in the order of the rules; None where more than that counts (waivers, obligations that
+    are computed). Verdicts that are alike amount to the same, so a case of them is kept.
     """
 
     rules: tuple[Rule, ...]
     gates: tuple[tuple[str, bool], ...]
+    judge: Function | None
+    _cases: dict[tuple[int, tuple[bool, ...]], Case] = field(factory=dict, init=False)
+    _counting: tuple[Rule, ...] = field(init=False)
+    _dated: tuple[Rule, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._counting = tuple(rule for rule in self.rules if not rule.advisory)
+        self._dated = tuple(rule for rule in self._counting if rule.is_dated)
+
+    def case(self, request: Request) -> Case:
+        """Return the request as it is judged."""
+        if self.judge is not None and request.fields is None:
+            try:
+                bits = self.judge(*request.roots)
+            except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+                return self._judged(request)
+            key = bits, tuple([rule.in_force(request.now) for rule in self._dated])
+            case = self._cases.get(key)
+            if case is None:
+                case = self._of_bits(bits, request)
+                if len(self._cases) < _MOST_CASES:
+                    self._cases[key] = case
+            return case
+        return self._judged(request)
+
+    def _judged(self, request: Request) -> Case:
+        verdicts = (r.judge(request) for r in self._counting if r.in_force(request.now))
+        return Case(tuple(verdicts), self.gates, request.fields)
+
+    def _of_bits(self, bits: int, request: Request) -> Case:
+        verdicts = (
+            Verdict(rule, holds=True, owed=rule.owed) if bits >> bit & 1 else Verdict(rule)
+            for bit, rule in enumerate(self._counting)
+            if rule.in_force(request.now)
+        )
+        return Case(tuple(verdicts), self.gates, None)
+
+    @cached_property
+    def on_trial(self) -> tuple[Rule, ...]:
+        """The rules that are advisory."""
+        return tuple(rule for rule in self.rules if rule.advisory)
+
+    @cached_property
+    def turning(self) -> tuple[tuple[Rule, Function], ...]:
+        """The rules that a change of the time may change, beyond their dates, and what tells when."""
+        return tuple((r, r.turns) for r in self._counting if r.turns is not None)
+
+    @cached_property
+    def bounds(self) -> tuple[int, ...]:
+        """The moments at which rules begin or end."""
+        bounds = (b for r in self._dated for b in (r.valid_from, r.valid_until))
+        return tuple(bound for bound in bounds if bound is not None)
+
+    @cached_property
+    def moving(self) -> bool:
+        """Whether something that is owed or told of may hang on the time."""
+        return any(rule.moves or rule.refer_moves for rule in self._counting)
+
+    @cached_property
+    def waivable(self) -> tuple[Rule, ...]:
+        """The rules that some waiver is for."""
+        return tuple(rule for rule in self._counting if rule.waivers)
+
+
+@define(eq=False)
+class Account:
+    """Tells of one decision. Implements `model.decision.Account`."""
+
+    teller: Teller
     request: Request
     _case: Case | None = None  # two threads may both make it; they make the same
 
@@ -145,37 +240,31 @@ class Account:
     def case(self) -> Case:
         """The request as it is judged."""
         if self._case is None:
-            self._case = Case(self.request, self.gates, tuple(self._in_force(advisory=False)))
+            self._case = self.teller.case(self.request)
         return self._case
-
-    def _in_force(self, *, advisory: bool) -> Iterator[Rule]:
-        now = self.request.now
-        return (r for r in self.rules if r.advisory == advisory and r.in_force(now))
 
     def outcome(self) -> Outcome:
         """Return everything but the wording."""
-        case, request = self.case, self.request
-        allowed = case.cause == "permitted"
-        field_gates = [gate for gate, is_field in self.gates if is_field]
-        counting = [verdict.rule for verdict in case.giving] if allowed else []
-        referring = () if allowed else case.determining
-        texts = {rendered(v.rule.refer, request) for v in referring if v.rule.refer is not None}
-        return Outcome(
-            allowed=allowed,
-            cause=case.cause,
-            rules=tuple(verdict.rule.id for verdict in case.determining),
-            gates=tuple((gate, gate not in case.shut) for gate, _ in self.gates),
-            exposed=exposed_by(counting, field_gates),
-            obligations=sorted_obligations(o for v in case.giving for o in v.owed if allowed),
-            referrals=tuple(sorted(texts)),
-            advisories=tuple(map(self._advice, self._in_force(advisory=True))),
-            waivers=tuple(sorted(case.mattering_waivers())),
-            errors=tuple(
-                RuleError(v.rule.id, misfits(request, v.rule.needs), FAILED)
-                for v in sorted(case.forbids + case.others, key=_place)
-                if v.failed
-            ),
-        )
+        case = self.case
+        outcome = case.outcome
+        changes: dict[str, Any] = {}
+        if any(v.rule.refer is not None for v in case.referring):
+            texts = {
+                rendered(v.rule.refer, self.request)
+                for v in case.referring
+                if v.rule.refer is not None
+            }
+            changes["referrals"] = tuple(sorted(texts))
+        if self.teller.on_trial:
+            now = self.request.now
+            on_trial = (rule for rule in self.teller.on_trial if rule.in_force(now))
+            changes["advisories"] = tuple(map(self._advice, on_trial))
+        failed = [v for v in case.verdicts if v.failed]
+        if failed:
+            changes["errors"] = tuple(
+                RuleError(v.rule.id, misfits(self.request, v.rule.needs), FAILED) for v in failed
+            )
+        return evolve(outcome, **changes) if changes else outcome
 
     def _advice(self, rule: Rule) -> Advisory:
         """Return what a rule on trial would have done."""
@@ -192,24 +281,22 @@ class Account:
 
     def valid_until(self) -> int | None:
         """Return the first moment at which anything but the wording may change."""
-        case, now = self.case, self.request.now
-        turns: list[int] = []
-        for rule in self.rules:
-            if not rule.advisory:
-                bounds = (rule.valid_from, rule.valid_until)
-                turns += [moment for moment in bounds if moment is not None]
-                subject = self.request.subject.id
-                turns += [until for _, id_, until in rule.waivers if id_ == subject]
-        for rule in case.rules:
-            if rule.turns is not None:
+        now, teller = self.request.now, self.teller
+        turns = [*teller.bounds]
+        subject = self.request.subject.id
+        for rule in teller.waivable:
+            turns += [until for _, id_, until in rule.waivers if id_ == subject]
+        for rule, note_turns in teller.turning:
+            if rule.in_force(now):
                 try:
-                    rule.turns(self.request, turns)
+                    note_turns(*self.request.roots, turns)
                 except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
                     turns.append(now + 1)
-        moving = case.giving if case.cause == "permitted" else ()
-        referring = () if case.cause == "permitted" else case.determining
-        if any(v.rule.moves for v in moving) or any(v.rule.refer_moves for v in referring):
-            turns.append(now + 1)
+        if teller.moving:
+            case = self.case
+            moving = case.giving if case.cause == "permitted" else ()
+            if any(v.rule.moves for v in moving) or any(v.rule.refer_moves for v in case.referring):
+                turns.append(now + 1)
         return min((moment for moment in turns if moment > now), default=None)
 
     # ---- wording ------------------------------------------------------------------------
@@ -247,11 +334,12 @@ class Account:
             elif rule.otherwise is not None:
                 yield rendered(rule.otherwise, self.request)
             else:
-                assert verdict.first_false is not None
-                yield rendered(rule.sentences[verdict.first_false], self.request)
+                number = rule.first_false(self.request)
+                assert number is not None
+                yield rendered(rule.sentences[number], self.request)
 
     def _said_on_allow(self) -> Iterator[str]:
-        for gate, _ in self.gates:
+        for gate, _ in self.teller.gates:
             rule = self.case.satisfied("permit", gate)[0].rule
             if rule.because is not None:
                 yield rendered(rule.because, self.request)

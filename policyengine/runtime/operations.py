@@ -139,15 +139,21 @@ def kept(now: int, turns: list[int]) -> bool:
 
 
 EMPTY: Final[frozenset[Any]] = frozenset()
-FORBIDDEN: Final = -1
-NOT_PERMITTED: Final = -2
-"""What `decide` returns on a deny; on an allow, a bit for each rule that gives something."""
+
+ANSWERING: Final = (
+    "Decision",
+    "forbidden",
+    "not_permitted",
+    "permitted",
+    "answers",
+    "allow",
+    "tell",
+)
+"""What else `decide` may name: what it answers with, made for each target (`runtime.program`)."""
 
 EXPORTED: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT,
     "EMPTY": EMPTY,
-    "FORBIDDEN": FORBIDDEN,
-    "NOT_PERMITTED": NOT_PERMITTED,
     "once": Once,
 } | {
     operation.__name__: operation

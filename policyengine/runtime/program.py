@@ -1,100 +1,162 @@
 """Decide requests with compiled rules.
 
-A decision takes one call of the generated `decide`, which says whether the action is allowed and
-which rules give something; what those give together is kept for the next time. Everything else is
-told by an `Account` when it is read. If generated code raises anything, the account decides, too:
-then an errored forbid denies, and no errored permit opens.
+A decision takes one call of the generated `decide`, which makes it: on a deny with an answer that
+all alike share, on an allow with what the satisfied rules give together, which is kept for the next
+time. Everything else is told by a `Teller` when it is read; its functions are made then, too. If
+generated code raises anything, the teller decides: then an errored forbid denies, and no errored
+permit opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 from cachetools import LRUCache
+from msgspec.structs import replace
 
-from policyengine.model.decision import Cause, Decision, Obligation
+from policyengine.model.decision import Answer, Cause, Decision
+from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import Schema
-from policyengine.runtime.account import Account
-from policyengine.runtime.operations import FORBIDDEN
+from policyengine.runtime.account import Account, Teller
 from policyengine.runtime.rules import Function, Rule, exposed_by, sorted_obligations
 
 TargetKey: TypeAlias = tuple[str, str, str]
 """(action, subject type, resource type): what one decision function is made for."""
 
-_MOST_GIFTS: Final = 4_096
+_MOST_ANSWERS: Final = 4_096
 _MOST_TARGETS: Final = 4_096
 
 
-@frozen(eq=False)
-class Gift:
-    """What an allow gives: the exposed fields, what is owed, and rules that owe more than that."""
+class Answers(dict[int, Answer]):
+    """What an allow is answered with, by the bits of the satisfied rules; made when first needed."""
 
-    exposed: frozenset[str] | None
-    obligations: tuple[Obligation, ...]
-    computing: tuple[Rule, ...]
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[int], Answer]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, given: int) -> Answer:
+        made = self._make(given)
+        if len(self) < _MOST_ANSWERS:
+            self[given] = made
+        return made
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class Compiled:
     """The compiled rules of one target.
 
-    *decide*: the generated function. *rules*: by gate, then name; *gates*: of every gate, by name,
-    whether it is a field gate; *giving*: the rules that `decide` has a bit for. *source* makes
-    the text of the generated functions.
+    *module*: the generated functions by name; it is given what they answer with. *timed*: whether
+    time plays any part. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids
+    of the rules that `decide` tells of on an allow, a bit each. *load* makes the rules, and the
+    function that judges them all; *source* the text of what was generated.
     """
 
     digest: str
-    decide: Function
-    rules: tuple[Rule, ...]
+    target: TargetKey
+    timed: bool
     gates: tuple[tuple[str, bool], ...]
-    giving: tuple[Rule, ...]
+    giving: tuple[str, ...]
+    module: dict[str, Any]
+    load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
     source: Callable[[], str]
-    _gifts: dict[int, Gift] = field(factory=dict, init=False)
-    _nothing: frozenset[str] | None = field(init=False)
+    decide: Function = field(init=False)
+    answers: Answers = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._nothing = exposed_by((), self._field_gates)
+        self.answers = Answers(self._permitted)
+        self.decide = self.module["decide"]
+        self.module |= {
+            "Decision": Decision,
+            "forbidden": self._denied("forbidden"),
+            "not_permitted": self._denied("not_permitted"),
+            "permitted": self.answers[0],
+            "answers": self.answers,
+            "allow": self.allow,
+            "tell": self.tell,
+        }
+
+    # ---- deciding -----------------------------------------------------------------------
+
+    def answer(self, request: Request) -> Decision:
+        """Decide *request*."""
+        try:
+            decision: Decision = self.decide(*request.roots)
+        except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
+            account = Account(self.teller, request)
+            told = account.outcome()
+            answer = Answer(told.allowed, told.cause, told.exposed, told.obligations, self.digest)
+            return Decision(told.allowed, answer, lambda *_: account)
+        asked = request.fields
+        if asked is None:
+            return decision
+        if decision.allowed and not (
+            decision.exposed is None or decision.exposed.issuperset(asked)
+        ):
+            denied = self._denied("not_permitted")
+            return replace(decision, allowed=False, _answer=denied, _fields=asked)
+        return replace(decision, _fields=asked)
+
+    def allow(self, given: int, *roots: Any) -> Decision:
+        """Return an allow of which something that is owed must be computed."""
+        rules = self._rules(given)
+        asking = self.tell(*roots, None).request
+        owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
+        answer = self.answers[given]
+        all_ = sorted_obligations((*answer.obligations, *owed))
+        return Decision(True, evolve(answer, obligations=all_), self.tell, *roots)
+
+    def _denied(self, cause: Cause) -> Answer:
+        return Answer(False, cause, exposed_by((), self._field_gates), (), self.digest)
+
+    def _permitted(self, given: int) -> Answer:
+        """Work out what the rules whose bits are set in *given* give together."""
+        rules = self._rules(given)
+        owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
+        return Answer(True, "permitted", exposed_by(rules, self._field_gates), owed, self.digest)
+
+    def _rules(self, given: int) -> list[Rule]:
+        if not given:
+            return []
+        by_id = {rule.id: rule for rule in self.teller.rules}
+        return [by_id[id_] for bit, id_ in enumerate(self.giving) if given >> bit & 1]
 
     @property
     def _field_gates(self) -> list[str]:
         return [gate for gate, is_field in self.gates if is_field]
 
-    def answer(self, request: Request) -> Decision:
-        """Decide *request*."""
-        account = Account(self.rules, self.gates, request)
-        try:
-            given = self.decide(request)
-            if given >= 0:
-                gift = self._gifts.get(given) or self._gift(given)
-                exposed, owed = gift.exposed, gift.obligations
-                if gift.computing:
-                    more = (d.owed(request) for rule in gift.computing for d in rule.duties)
-                    owed = sorted_obligations((*owed, *more))
-                asked = request.fields
-                if asked is None or exposed is None or exposed.issuperset(asked):
-                    return Decision(True, "permitted", exposed, owed, self.digest, account)
-        except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
-            told = account.outcome()
-            return Decision(
-                told.allowed, told.cause, told.exposed, told.obligations, self.digest, account
-            )
-        cause: Cause = "forbidden" if given == FORBIDDEN else "not_permitted"
-        return Decision(False, cause, self._nothing, (), self.digest, account)
+    # ---- telling ------------------------------------------------------------------------
 
-    def _gift(self, given: int) -> Gift:
-        """Work out what the rules whose bits are set in *given* give together."""
-        rules = [rule for bit, rule in enumerate(self.giving) if given >> bit & 1]
-        owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
-        computing = tuple(rule for rule in rules if rule.duties)
-        gift = Gift(exposed_by(rules, self._field_gates), owed, computing)
-        if len(self._gifts) < _MOST_GIFTS:
-            self._gifts[given] = gift
-        return gift
+    @cached_property
+    def teller(self) -> Teller:
+        """Tells of decisions."""
+        rules, judge = self.load()  # two threads may both do so; what they make is alike
+        return Teller(rules, self.gates, judge)
+
+    def tell(self, *parts: Any) -> Account:
+        """Return the account of a decision on a request with these roots and fields."""
+        return Account(self.teller, self._request(*parts))
+
+    def _request(
+        self,
+        subject: Entity,
+        resource: Entity,
+        context: Record,
+        now: int,
+        entities: Mapping[Key, Entity] | None,
+        fields: tuple[str, ...] | None,
+    ) -> Request:
+        if entities is None:  # nothing is followed to other entities
+            entities = {subject.key_: subject, resource.key_: resource}
+        return Request(subject, self.target[0], resource, context, now, fields, entities)
 
 
 Compile: TypeAlias = Callable[[TargetKey], Compiled]

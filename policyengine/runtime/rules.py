@@ -18,7 +18,7 @@ from policyengine.model.types import Type
 from policyengine.model.values import text_of
 
 Function: TypeAlias = Callable[..., Any]
-"""A generated function of a request."""
+"""A generated function of the roots of a request (`Request.roots`)."""
 
 Computed: TypeAlias = tuple[Type, Function]
 """A value that is computed when it is told, and its type."""
@@ -39,7 +39,7 @@ class Duty:
 
     def owed(self, request: Request) -> Obligation:
         """Return what is owed for *request*."""
-        return Obligation(self.name, tuple((n, t, f(request)) for n, t, f in self.arguments))
+        return Obligation(self.name, tuple((n, t, f(*request.roots)) for n, t, f in self.arguments))
 
 
 @frozen(eq=False)
@@ -73,6 +73,11 @@ class Rule:
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether the rule exists at some moments only."""
+        return self.valid_from is not None or self.valid_until is not None
+
     def in_force(self, now: int) -> bool:
         """Whether the rule exists at *now*."""
         return (self.valid_from is None or self.valid_from <= now) and (
@@ -86,21 +91,23 @@ class Rule:
         subject, now = request.subject.id, request.now
         return tuple(name for name, id_, until in self.waivers if id_ == subject and now < until)
 
+    def first_false(self, request: Request) -> int | None:
+        """Return the number of the first condition that is false, None if none is."""
+        number: int | None = None if self.fails is None else self.fails(*request.roots)
+        return number
+
     def judge(self, request: Request) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""
         waivers = self.waived_by(request)
-        first_false: int | None = None
         holds = True
         try:
-            if self.fails is not None:
-                first_false = self.fails(request)
-                holds = first_false is None
+            holds = self.first_false(request) is None
         except Exception:  # noqa: BLE001 - whatever it is, a bug of ours opens nothing
             if not waivers:
                 return Verdict(self, failed=True)
             holds = False
         if not holds and not waivers:
-            return Verdict(self, first_false=first_false)
+            return Verdict(self)
         owed = self.owed
         if self.duties:
             try:
@@ -115,13 +122,12 @@ class Rule:
 class Verdict:
     """What came of one rule. Nobody changes it: `define` is quicker to make than `frozen`.
 
-    *holds*: whether its own conditions did; *first_false*: the number of the first that did not;
-    *waivers*: those that stand in for them; *owed*: what the rule owes if it counts.
+    *holds*: whether its own conditions did; *waivers*: those that stand in for them; *owed*: what
+    the rule owes if it counts.
     """
 
     rule: Rule
     holds: bool = False
-    first_false: int | None = None
     waivers: tuple[str, ...] = ()
     owed: tuple[Obligation, ...] = ()
     failed: bool = False
@@ -140,7 +146,7 @@ def rendered(text: Text, request: Request) -> str:
 def _shown(part: Computed, request: Request) -> str:
     type_, compute = part
     try:
-        return text_of(type_, compute(request))
+        return text_of(type_, compute(*request.roots))
     except Exception:  # noqa: BLE001 - a text is never worth failing for
         return "?"
 

@@ -15,11 +15,11 @@ from attrs import evolve
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import ROOTS, Emitter, Module, Shares, counted, slope
-from policyengine.compiler.generate import generate
+from policyengine.compiler.generate import generate_deciding, generate_telling
 from policyengine.compiler.link import compile_target
 from policyengine.model.types import BOOL, DATETIME, INT, SetType
 from policyengine.reference import interpreter
-from policyengine.runtime.operations import EXPORTED, FORBIDDEN, NOT_PERMITTED
+from policyengine.runtime.operations import ANSWERING, EXPORTED
 from tests.compiler.world import TARGET, request, rules, user, world
 from tests.strategies import laws
 
@@ -68,7 +68,7 @@ def test_text_of_an_author_is_only_ever_a_constant():
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     variables = {"__builtins___0", "len_0", "turns_1"}
-    assert names <= {*EXPORTED, *ROOTS, *functions, *variables, "request", "given"}
+    assert names <= {*EXPORTED, *ANSWERING, *ROOTS, *functions, *variables, "request", "given"}
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert attributes <= {*ROOTS, "id", "v_name", "v_tags"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -81,7 +81,7 @@ def test_generated_code_sees_no_builtins_and_nothing_that_is_not_exported():
     seen = compiled.decide.__globals__
     assert seen["__builtins__"] == {}
     functions = {name for name in seen if name == "decide" or name.startswith(("fails", "value"))}
-    assert set(seen) == {"__builtins__", *EXPORTED, *functions}
+    assert set(seen) == {"__builtins__", *EXPORTED, *ANSWERING, *functions}
 
 
 def test_names_are_legal_and_no_two_functions_share_one():
@@ -92,7 +92,7 @@ def test_names_are_legal_and_no_two_functions_share_one():
         )
     )
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    assert len(set(names)) == len(names) == 3
+    assert len(set(names)) == len(names) == 4
     assert all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
 
 
@@ -102,7 +102,7 @@ def test_a_traceback_shows_the_generated_line():
     object.__setattr__(broken.subject, "v_age", "not a number")
     compiled = loaded.program.compiled(TARGET)
     with pytest.raises(TypeError) as caught:
-        compiled.rules[0].fails(broken)
+        compiled.teller.rules[0].fails(*broken.roots)
     last = traceback.extract_tb(caught.value.__traceback__)[-1]
     assert (last.name, last.line) == ("fails_access_r", "if not subject.v_age > 30:")
 
@@ -110,11 +110,13 @@ def test_a_traceback_shows_the_generated_line():
 def test_every_statement_has_the_line_on_which_it_is_printed():
     for text in ((GOLDEN / "rules.policy").read_text(encoding="utf-8"), HOSTILE):
         made = tuple(rules(text).values())
-        tree = generate(made, {rule.gate: True for rule in made}).tree
-        printed = ast.parse(ast.unparse(tree))
-        lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-        assert lines == [node.lineno for node in ast.walk(printed) if isinstance(node, ast.stmt)]
-        assert len(lines) > 30
+        deciding = generate_deciding(made, {rule.gate: True for rule in made}).tree
+        for tree, least in ((deciding, 5), (generate_telling(made).tree, 15)):
+            printed = ast.parse(ast.unparse(tree))
+            lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+            again = [node.lineno for node in ast.walk(printed) if isinstance(node, ast.stmt)]
+            assert lines == again
+            assert len(lines) > least
 
 
 def test_what_is_no_longer_used_is_shown_no_longer():
@@ -124,7 +126,7 @@ def test_what_is_no_longer_used_is_shown_no_longer():
     loaded = world("permit r: act when subject.age > 31")
     compiled = compile_target(loaded.checked, TARGET)
     file = compiled.decide.__code__.co_filename
-    assert linecache.getline(file, 1) == "def decide(request):\n"
+    assert linecache.getline(file, 1) == "def decide(subject, resource, context, now, entities):\n"
     del compiled
     gc.collect()
     assert file not in linecache.cache
@@ -146,40 +148,41 @@ class Watched:
         return Watched(value, self.read) if name in ("subject", "resource", "context") else value
 
 
-def read_by(text: str, **changes: Any) -> tuple[int, list[str]]:
-    """Return the answer of `decide`, and the attributes that it read in order."""
+def read_by(text: str, **changes: Any) -> tuple[str, list[str]]:
+    """Return the cause of the decision, and the attributes that were read for it, in order."""
     loaded = world(text)
     read: list[str] = []
-    answer = loaded.program.compiled(TARGET).decide(Watched(request(loaded, **changes), read))
-    return answer, read
+    asked = Watched(request(loaded, **changes), read)
+    roots = (getattr(asked, root) for root in ROOTS)
+    return loaded.program.compiled(TARGET).decide(*roots)._answer.cause, read
 
 
 def test_the_first_forbid_ends_it():
     text = """permit r: act when subject.age > 1
         forbid a: act when subject.name == "Ada"
         forbid b: act when subject.tags == {"y"} and subject.age > 1"""
-    assert read_by(text) == (FORBIDDEN, ["name"])
+    assert read_by(text) == ("forbidden", ["name"])
 
 
 def test_the_first_shut_gate_ends_it_and_what_takes_least_is_tried_first():
     text = """gate a "a" gate b "b"
         gate a { permit r: act when subject.age > 1 and subject.name == "Ada" }
         gate b { permit s: act when not subject.ok }"""
-    assert read_by(text) == (NOT_PERMITTED, ["ok"])
+    assert read_by(text) == ("not_permitted", ["ok"])
 
 
 def test_one_satisfied_permit_is_enough_for_a_gate():
     text = """permit a: act when subject.age > 1 and subject.name == "Ada"
         permit b: act when subject.ok"""
-    assert read_by(text) == (0, ["ok"])
+    assert read_by(text) == ("permitted", ["ok"])
 
 
 def test_a_rule_that_is_not_in_force_reads_nothing():
     text = """permit a: act when subject.ok until 2026-01-01
         permit b: act when subject.age > 1 from 2027-01-01"""
-    assert read_by(text) == (NOT_PERMITTED, [])
-    assert read_by(text, now="2025-12-31T23:59:59.999999Z") == (0, ["ok"])
-    assert read_by(text, now="2027-01-01") == (0, ["age"])
+    assert read_by(text) == ("not_permitted", [])
+    assert read_by(text, now="2025-12-31T23:59:59.999999Z") == ("permitted", ["ok"])
+    assert read_by(text, now="2027-01-01") == ("permitted", ["age"])
 
 
 def test_a_waiver_stands_in_for_the_conditions():
@@ -187,8 +190,8 @@ def test_a_waiver_stands_in_for_the_conditions():
         waiver v of a for User "u1" until 2026-01-01 ticket "T" approved_by "B"
         waiver w of a for User "u1" until 2026-03-01 ticket "T" approved_by "B"
         waiver x of a for User "u2" until 2030-01-01 ticket "T" approved_by "B" """
-    assert read_by(text) == (0, [])
-    assert read_by(text, now="2026-03-01") == (NOT_PERMITTED, ["ok"])
+    assert read_by(text) == ("permitted", [])
+    assert read_by(text, now="2026-03-01") == ("not_permitted", ["ok"])
 
 
 def test_a_waiver_changes_nothing_of_a_rule_without_conditions():
@@ -202,26 +205,26 @@ def test_what_gives_something_is_looked_at_altogether():
         gate a { permit r: act when subject.ok fields id expose s: act when subject.age > 1 fields age
             permit t: act when subject.age > 99 fields name  permit u: act fields tier }
         gate b { permit v: act oblige keep(1d) permit w: act when subject.ok oblige keep(2d) }"""
-    assert read_by(text)[0] == 0b111101
+    decision = world(text).program.decide(request(world(text)))
+    assert decision.exposed == {"id", "age", "tier"}
+    assert [str(owed) for owed in decision.obligations] == ["keep(24h)", "keep(2d)"]
     assert decide_source(text).count("given |= ") == 6
-    assert "0 + 1 for a.r + 2 for a.t + 4 for a.u + 8 for a.s + 16 for b.v + 32 for b.w" in source(
-        text
-    )
+    assert "1 for a.r, 2 for a.t, 4 for a.u, 8 for a.s, 16 for b.v, 32 for b.w." in source(text)
 
 
 def test_a_rule_that_holds_for_certain_and_one_that_never_can():
     text = 'permit a: act when action.limit == 3\nforbid b: act when action.name == "x"'
-    assert "subject" not in decide_source(text)
-    assert read_by(text) == (0, [])
+    assert "subject." not in decide_source(text)
+    assert read_by(text) == ("permitted", [])
 
 
 def test_a_permit_that_cannot_hold_is_left_out_and_a_forbid_that_may_fail_is_not():
     never = 'subject.age > 1 and action.name == "x"'
-    assert "subject" not in decide_source(f"permit a: act when {never}\npermit b: act")
+    assert "subject." not in decide_source(f"permit a: act when {never}\npermit b: act")
     assert "subject.v_age > 1 and False" in decide_source(f"forbid a: act when {never}")
     waived = """permit a: act when subject.age > 1 and action.name == "x" waivable
         waiver v of a for User "u1" until 2030-01-01 ticket "T" approved_by "B" """
-    assert read_by(waived) == (0, [])
+    assert read_by(waived) == ("permitted", [])
 
 
 def test_rules_that_ask_one_thing_are_asked_together():
@@ -230,7 +233,7 @@ def test_rules_that_ask_one_thing_are_asked_together():
         forbid c: act when subject.tags overlaps {"a"} forbid d: act when subject.tags overlaps {"b"}
         permit e: act when subject.tier == basic permit f: act when subject.tier == pro"""
     made = decide_source(text)
-    assert made.count("return FORBIDDEN") == 3
+    assert made.count("Decision(False, forbidden") == 3
     assert made.count("subject.v_tags") == made.count("subject.v_tier") == 1
     assert "1577836800000000 and subject.v_status == 'active'" in made
     loaded = world(text)
@@ -326,7 +329,7 @@ def run(node: ir.Expr, **values: Any) -> Any:
     class Given:
         subject = type("Subject", (), {f"v_{name}": value for name, value in values.items()})()
 
-    return seen["f"](Given())
+    return seen["f"](Given.subject, None, None, None, None)
 
 
 def test_what_is_asked_for_in_any_case_is_computed_at_once():
@@ -549,14 +552,16 @@ def test_each_operator_is_as_in_the_reference(condition: str, effect: str):
 
 
 def test_generated_modules_need_no_rules_at_all():
-    made = generate((), {"access": False})
-    assert made.giving == ()
-    assert [node.name for node in made.tree.body if isinstance(node, ast.FunctionDef)] == ["decide"]
+    for made, name in (
+        (generate_deciding((), {"access": False}), "decide"),
+        (generate_telling(()), "judge"),
+    ):
+        assert [n.name for n in made.tree.body if isinstance(n, ast.FunctionDef)] == [name]
 
 
 def test_a_constant_keeps_its_type():
     rule = rules("permit r: act when subject.ok")["access.r"]
     one, yes = (ir.Const(SetType(t), frozenset({v})) for t, v in ((INT, 1), (BOOL, True)))
     rule = evolve(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
-    made = generate((rule,), {"access": False})
+    made = generate_deciding((rule,), {"access": False})
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]

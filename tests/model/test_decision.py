@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import define
 
-from policyengine.model.decision import Advisory, Decision, Obligation, Outcome, RuleError
+from policyengine.model.decision import Advisory, Answer, Decision, Obligation, Outcome, RuleError
 from policyengine.model.errors import (
     InvalidPolicy,
     InvalidRequest,
@@ -60,9 +60,9 @@ def decision(account: Counted | None = None, **parts: Any) -> Decision:
         "exposed": frozenset({"id", "text"}),
         "obligations": (DELETE,),
         "policy": "digest",
-        "account": account or Counted(),
     }
-    return Decision(**(given | parts))
+    answer = Answer(**(given | parts))
+    return Decision(answer.allowed, answer, lambda *_: account or Counted())
 
 
 def test_what_a_service_acts_on_asks_nobody():

@@ -163,7 +163,7 @@ def test_how_long_a_decision_holds(text: str, until: str | None):
 
 def test_an_account_is_kept():
     loaded = world("permit p: act")
-    account = loaded.program.decide(request(loaded))._account
+    account = loaded.program.decide(request(loaded))._worked_out().account
     assert account.case is account.case
 
 

@@ -16,7 +16,7 @@ from policyengine.model.decision import Obligation
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
 from policyengine.runtime import program as runtime
-from policyengine.runtime.account import Account
+from policyengine.runtime.account import Account, Teller
 from policyengine.runtime.program import Program
 from tests.compiler.world import TARGET, request, world
 
@@ -116,10 +116,10 @@ def test_fields_and_obligations_come_together():
 
 
 def test_what_rules_give_together_is_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runtime, "_MOST_GIFTS", 0)
+    monkeypatch.setattr(runtime, "_MOST_ANSWERS", 0)
     loaded = world(GIVING + "# kept\n")
     assert loaded.program.decide(request(loaded)).exposed == {"age", "tier"}
-    assert loaded.program.compiled(TARGET)._gifts == {}
+    assert loaded.program.compiled(TARGET).answers == {}
 
 
 def test_fields_that_are_asked_for_must_be_exposed_by_every_gate():
@@ -210,10 +210,11 @@ def test_a_rule_on_trial_that_raises_is_unknown():
     loaded = world("permit a: act advisory forbid b: act when subject.age > 4")
     decision = loaded.program.decide(request(loaded))
 
-    def broken(_: object) -> int:
+    def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    rules = (evolve(rule, fails=broken) for rule in decision._account.rules)
-    account = Account(tuple(rules), decision._account.gates, decision._account.request)
+    kept = decision._worked_out().account
+    rules = tuple(evolve(rule, fails=broken) for rule in kept.teller.rules)
+    account = Account(Teller(rules, kept.teller.gates, broken), kept.request)
     assert [advisory.outcome for advisory in account.outcome().advisories] == ["unknown"]
     assert [error.rule for error in account.outcome().errors] == ["access.a"]

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve, frozen
 
 from policyengine.diagnostics.source import Source
-from policyengine.model.decision import Decision, Outcome
+from policyengine.model.decision import Answer, Decision, Outcome
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.pipeline import check_sources
@@ -75,10 +75,10 @@ class Interpreted:
     def decide(self, request: Request) -> Decision:
         outcome = self.lie(interpreter.decide(self.checked, request))
         reason = self.reworded or interpreter.reason(self.checked, request)
-        return Decision(
-            outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest",
-            Told(outcome, reason),
-        )  # fmt: skip
+        answer = Answer(
+            outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest"
+        )
+        return Decision(outcome.allowed, answer, lambda *_: Told(outcome, reason))
 
 
 @pytest.fixture
