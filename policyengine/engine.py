@@ -198,7 +198,7 @@ class PolicyEngine:
                     context = door.nothing
                 if (
                     type(context) is door.context
-                    and subject.plain_  # type: ignore[union-attr] - the door knows its class
+                    and subject.plain_  # type: ignore[union-attr]  # the door knows
                     and resource.plain_  # type: ignore[union-attr]
                     and context.plain_
                 ):

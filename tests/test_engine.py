@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from attrs import evolve
+from msgspec.structs import replace
 
 from policyengine import InvalidPolicy, InvalidRequest, PolicyEngine, UnhandledObligation
 from policyengine.explain import explain
@@ -259,7 +260,7 @@ def test_explain_tells_of_a_rule_that_failed(engine):
     request = engine._validator.validate(
         subject=ANN, action="read", resource=PLAN, context=CONTEXT, now=NOW
     )
-    spoilt = evolve(request, resource=evolve(request.resource, v_minimum="not a level"))
+    spoilt = evolve(request, resource=replace(request.resource, v_minimum="not a level"))
     text = "\n".join(explain(engine._checked, evolve(spoilt, subject=_other(request))).lines())
 
     assert "permit standing.cleared (text 1:12): failed" in text
@@ -267,7 +268,7 @@ def test_explain_tells_of_a_rule_that_failed(engine):
 
 
 def _other(request):
-    return evolve(request.subject, id="bob")
+    return replace(request.subject, id="bob")
 
 
 @pytest.mark.parametrize(

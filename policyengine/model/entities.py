@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import attrs
+from msgspec.structs import replace
 
 from policyengine.model.entity_classes import Entity, Key, Line, entity_class
 from policyengine.model.errors import InvalidRequest
@@ -45,5 +45,5 @@ def build_entity(
     built = known.entities.pop(entity.key_)
     carried = tuple(known.entities.values())
     if carried:
-        built = attrs.evolve(built, carried_=carried)  # type: ignore[misc]
+        built = replace(built, carried_=carried, plain_=False)
     return built

@@ -1,18 +1,18 @@
 """Say what an entity is, and make a class for each entity type.
 
 An entity is a type, an id, attributes in canonical form and, where they are known, its parents and
-its line: itself and all its ancestors. Like records, the classes are slotted and immutable, and
-made once for each entity type, whatever schema it comes from.
+its line: itself and all its ancestors. Like records, the classes are msgspec structs, made once for each entity type, whatever schema it comes from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-import attrs
+from msgspec import Struct, defstruct
 
-from policyengine.model.records import PLAIN
+from policyengine.model.records import content_of
 from policyengine.model.types import EntityType
 from policyengine.model.values import ABSENT, entity_text, slot, text_of, to_python
 from policyengine.model.wording import nearest
@@ -24,7 +24,7 @@ Line: TypeAlias = frozenset[Key]
 """The keys of an entity and of all its ancestors."""
 
 
-class Entity:
+class Entity(Struct, frozen=True, eq=False, gc=False):
     """An entity of some `EntityType`; the canonical value of attribute `a` is `v_a`.
 
     For Python programs `entity.a` and `entity["a"]` are the value as `model.values.to_python` gives
@@ -35,8 +35,8 @@ class Entity:
     is, and nothing is carried along.
     """
 
-    __slots__ = ()
     entity_type: ClassVar[EntityType]
+    content_: ClassVar[Callable[[Any], object]]
 
     if TYPE_CHECKING:
         type: str
@@ -74,6 +74,15 @@ class Entity:
         help = f"; did you mean `{near}`?" if near else ""
         return f"`{self.type}` has no attribute `{name}`{help}"
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        content = type(self).content_
+        return content(self) == content(other)
+
+    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.key_)
 
@@ -101,7 +110,8 @@ def entity_class(type_: EntityType) -> type[Entity]:
     """Return the class of entities of *type_*, always the same one.
 
     It takes the type's name, the id, the line, the key, the parents, the entities carried along,
-    whether nothing is lacking, then the canonical values in the order of the attributes.
+    whether nothing is lacking, whether it is plain, then the canonical values in the order of the
+    attributes.
     """
     made = _classes.get(type_)
     if made is None:
@@ -113,20 +123,11 @@ def entity_class(type_: EntityType) -> type[Entity]:
 
 
 def _make(type_: EntityType) -> type[Entity]:
-    fields: dict[str, Any] = {
-        "type": attrs.field(),
-        "id": attrs.field(),
-        "line": attrs.field(eq=False),
-        "key_": attrs.field(eq=False),
-        "parents_": attrs.field(),
-        "carried_": attrs.field(eq=False),
-        "complete_": attrs.field(eq=False),
-    }
-    fields |= {slot(a.name): attrs.field() for a in type_.attributes}
-    fields["plain_"] = attrs.field(init=False, eq=False, default=PLAIN)
-    made: type[Entity] = attrs.make_class(
-        type_.name, fields, bases=(Entity,), frozen=True, slots=True, eq=True, repr=False
+    slots = [slot(attribute.name) for attribute in type_.attributes]
+    own = ["type", "id", "line", "key_", "parents_", "carried_", "complete_", "plain_"]
+    names = {"entity_type": type_, "content_": content_of(["key_", "parents_", *slots])}
+    fields = [(name, object) for name in [*own, *slots]]
+    made: Any = defstruct(
+        type_.name, fields, bases=(Entity,), namespace=names, frozen=True, eq=False, gc=False
     )
-    made.entity_type = type_
-    made.__hash__ = Entity.__hash__  # type: ignore[method-assign]
-    return made
+    return made  # type: ignore[no-any-return]  # a subclass of `Entity`, by its bases

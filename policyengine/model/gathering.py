@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import attrs
 from attrs import define, field
+from msgspec.structs import replace
 
 from policyengine.model.entity_classes import Entity, Key, Line, has_properties
 from policyengine.model.values import slot
@@ -43,15 +43,12 @@ def merge(one: Entity, other: Entity) -> Entity:
     line = one.line if one.line is not None else other.line
     if properties.parents_ == parents.parents_ and properties.line == line:
         return properties
-    changes = {"parents_": parents.parents_, "line": line}
-    merged: Entity = attrs.evolve(properties, **changes)  # type: ignore[misc]
-    return merged
+    return replace(properties, parents_=parents.parents_, line=line)
 
 
 def with_line(entity: Entity, line: Line) -> Entity:
     """Return the entity with its ancestors known."""
-    changed: Entity = attrs.evolve(entity, line=line)  # type: ignore[misc]
-    return changed
+    return replace(entity, line=line)
 
 
 @define

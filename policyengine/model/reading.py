@@ -219,7 +219,7 @@ class Reader:
         if parts is None:
             return INVALID
         found, complete = self.attributes(type_, "the record", parts, path)
-        return made(*found, complete_=complete)
+        return made(*found, complete_=complete, plain_=complete)
 
     def attributes(
         self,
@@ -288,7 +288,8 @@ class Reader:
         line = frozenset({key}) if parents is not None and not parents else None
         if len(self.problems.items) > before:
             self.flawed.add(key)
-        return entity_class(type_)(type_.name, id_, line, key, parents, (), complete, *found)
+        made = entity_class(type_)
+        return made(type_.name, id_, line, key, parents, (), complete, complete, *found)
 
     def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Take an entity that was built before; one of a type that differs is judged anew."""

@@ -1,16 +1,19 @@
 """Make a class for each record type, so that reading an attribute is as fast as Python can.
 
-The classes are slotted and immutable, compare and hash by value, and are made once for each type.
-A record that was built for a whole request (a context) also knows whether anything is lacking, and
-the entities that were handed in where references stand.
+The classes are msgspec structs: slotted, immutable, and made in a tenth of the time that other
+classes take. They compare and hash by value, and there is one for each type. A record that was
+built for a whole request (a context) also knows whether anything is lacking, and the entities that
+were handed in where references stand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
+from msgspec import Struct, defstruct
 
 from policyengine.model.types import RecordType
 from policyengine.model.values import ABSENT, slot, text_of, to_python
@@ -18,20 +21,19 @@ from policyengine.model.values import ABSENT, slot, text_of, to_python
 if TYPE_CHECKING:
     from policyengine.model.entity_classes import Entity
 
-__all__ = ["PLAIN", "Record", "record_class", "slot"]
-
-PLAIN: Any = attrs.Factory(lambda self: self.complete_ and not self.carried_, takes_self=True)
-"""Whether a record or an entity lacks nothing and carries nothing along."""
+__all__ = ["Record", "record_class", "slot"]
 
 
-class Record:
+class Record(Struct, frozen=True, eq=False, gc=False):
     """A record of some `RecordType`; the canonical value of `a` is the attribute `v_a`.
 
-    For Python programs `record["a"]` is the value as `model.values.to_python` gives it.
+    For Python programs `record["a"]` is the value as `model.values.to_python` gives it. What
+    requests are validated by ends in `_`: the entities carried along, whether nothing is lacking,
+    and whether it is *plain*: nothing is, and none are.
     """
 
-    __slots__ = ()
     record_type: ClassVar[RecordType]
+    content_: ClassVar[Callable[[Any], object]]
 
     if TYPE_CHECKING:
         carried_: tuple[Entity, ...]
@@ -46,6 +48,18 @@ class Record:
         if attribute is None or value is ABSENT:
             raise KeyError(name)
         return to_python(attribute.type, value)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        content = type(self).content_
+        return content(self) == content(other)
+
+    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(type(self).content_(self))
 
     def __repr__(self) -> str:
         return text_of(self.record_type, self)
@@ -71,12 +85,16 @@ def record_class(type_: RecordType) -> type[Record]:
 
 
 def _make(type_: RecordType) -> type[Record]:
-    fields: dict[str, Any] = {slot(a.name): attrs.field() for a in type_.attributes}
-    fields["carried_"] = attrs.field(default=(), eq=False)
-    fields["complete_"] = attrs.field(default=False, eq=False)
-    fields["plain_"] = attrs.field(init=False, eq=False, default=PLAIN)
-    made: type[Record] = attrs.make_class(
-        "Record", fields, bases=(Record,), frozen=True, slots=True, eq=True, repr=False
+    slots = [slot(attribute.name) for attribute in type_.attributes]
+    fields: list[Any] = [(name, object) for name in slots]
+    fields += [("carried_", tuple, ()), ("complete_", bool, False), ("plain_", bool, False)]
+    names = {"record_type": type_, "content_": content_of(slots)}
+    made: Any = defstruct(
+        "Record", fields, bases=(Record,), namespace=names, frozen=True, eq=False, gc=False
     )
-    made.record_type = type_
-    return made
+    return made  # type: ignore[no-any-return]  # a subclass of `Record`, by its bases
+
+
+def content_of(slots: list[str]) -> Callable[[Any], object]:
+    """Return a function that gives the values of an object's *slots*, as one that compares."""
+    return staticmethod(attrgetter(*slots) if slots else lambda _: ())

@@ -15,8 +15,8 @@ from datetime import datetime
 from itertools import islice, repeat
 from typing import Final, TypeAlias
 
-import attrs
 from attrs import define
+from msgspec.structs import replace
 
 from policyengine.model.entity_classes import Entity, Key, entity_class
 from policyengine.model.errors import InvalidRequest
@@ -182,8 +182,7 @@ class Validator:
                 return None
         if not (
             isinstance(context, record_class(plan.context_type))
-            and context.complete_
-            and not context.carried_
+            and context.plain_
             and self._has(subject, plan.needs.subject)
             and self._has(resource, plan.needs.resource)
         ):
@@ -233,8 +232,7 @@ class Validator:
 
     def _has(self, entity: Entity, needs: Needs) -> bool:
         return (
-            entity.complete_
-            and not entity.carried_
+            entity.plain_
             and (entity.line is not None or not needs.line)
             and entity.__class__ is self._classes[entity.type]
         )
@@ -476,7 +474,7 @@ def build_context(
             known.add(entity, path)
         if isinstance(context, Record) and not reader.problems.items:
             carried = tuple(known.entities.values())
-            return attrs.evolve(context, carried_=carried) if carried else context  # type: ignore[misc]
+            return replace(context, carried_=carried, plain_=False) if carried else context
     raise InvalidRequest(reader.problems.items)
 
 

@@ -63,4 +63,4 @@ def _nothing(type_: RecordType) -> Record | None:
     """Return the context with nothing in it, if it lacks nothing."""
     if not all(attribute.optional for attribute in type_.attributes):
         return None
-    return record_class(type_)(*(ABSENT for _ in type_.attributes), complete_=True)
+    return record_class(type_)(*(ABSENT for _ in type_.attributes), complete_=True, plain_=True)

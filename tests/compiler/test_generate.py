@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from msgspec.structs import force_setattr
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import ROOTS, Emitter, Module, Shares, counted, slope
@@ -99,7 +100,7 @@ def test_names_are_legal_and_no_two_functions_share_one():
 def test_a_traceback_shows_the_generated_line():
     loaded = world("permit r: act when subject.ok\n when subject.age > 30")
     broken = request(loaded)
-    object.__setattr__(broken.subject, "v_age", "not a number")
+    force_setattr(broken.subject, "v_age", "not a number")
     compiled = loaded.program.compiled(TARGET)
     with pytest.raises(TypeError) as caught:
         compiled.teller.rules[0].fails(*broken.roots)

@@ -62,7 +62,7 @@ def test_entities_are_immutable_and_equal_by_content():
     assert one != build("App", "a2", **APP)
     assert one != build("App", "a1", **{**APP, "tier": "free"})
     assert one != build("App", "a1", parents=[], **APP)
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         one.v_tier = 0
     with pytest.raises(AttributeError):
         one.other = 1
@@ -212,7 +212,7 @@ def test_records_are_immutable_equal_by_value_and_hide_what_is_private():
     for name in ("long", "lang"):
         with pytest.raises(KeyError):
             one[name]
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         one.v_lat = 1
     assert made is record_class(RecordType(PLACE.attributes))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from policyengine.model.gaps import fits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -87,13 +88,13 @@ def broken(**changes: object) -> Request:
 
 def test_misfits_name_what_a_broken_rule_read():
     request = ask()
-    app = attrs.evolve(request.subject, v_tier="pro", v_status="gone")
+    app = replace(request.subject, v_tier="pro", v_status="gone")
     reads = subject(tier=NOTHING, status=NOTHING, purposes=NOTHING, contact=NOTHING)
     assert misfits(broken(subject=app), reads) == (
         "subject.properties.status",
         "subject.properties.tier",
     )
-    author = attrs.evolve(request.entities["User", "u1"], v_protected=1)
+    author = replace(request.entities["User", "u1"], v_protected=1)
     found = misfits(broken(entities={("User", "u1"): author}), resource(author=PROTECTED))
     assert found == ("resource.properties.author.properties.protected",)
     assert misfits(broken(entities={}), resource(author=PROTECTED)) == (

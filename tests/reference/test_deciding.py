@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from policyengine.model.types import INT, STRING
 from policyengine.reference.interpreter import FAILED, broken_invariants, decide, reason
@@ -60,7 +61,7 @@ class Spoilt:
 
 
 def spoiled(made, name):
-    subject = attrs.evolve(made.subject, **{f"v_{name}": Spoilt()})
+    subject = replace(made.subject, **{f"v_{name}": Spoilt()})
     return attrs.evolve(
         made, subject=subject, entities={**made.entities, (subject.type, subject.id): subject}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from policyengine.model.types import BOOL, INT, STRING
 from policyengine.model.values import ABSENT
@@ -30,7 +31,7 @@ def loaded_with(rules):
 
 
 def with_subject(request, **changes):
-    subject = attrs.evolve(request.subject, **changes)
+    subject = replace(request.subject, **changes)
     entities = {**request.entities, (subject.type, subject.id): subject}
     return attrs.evolve(request, subject=subject, resource=subject, entities=entities)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import attrs
 from attrs import evolve, frozen
+from msgspec.structs import replace
 
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entity_classes import Entity
@@ -247,7 +248,7 @@ def spoilings(request: Request, rng: Random) -> Iterator[Request]:
         owner: Any = request.context if key is None else entities[key]
         if getattr(owner, slot(name)) is ABSENT:
             continue
-        spoilt = evolve(owner, **{slot(name): Spoilt()})
+        spoilt = replace(owner, **{slot(name): Spoilt()})
         yield _replaced(request, key, spoilt)
     for key in rng.sample(list(entities), min(len(entities), 2)):
         if key not in (
