@@ -9,19 +9,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from policyengine.model.decision import Decision
-from policyengine.model.documents import answer_document, read_document, refusal_document
+from policyengine.model.documents import (
+    answer_document,
+    read_document,
+    read_plain,
+    refusal_document,
+)
 from policyengine.model.entities import Entity, build_entity
 from policyengine.model.errors import InvalidPolicy, InvalidRequest, UnhandledObligation
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator, build_context
 from policyengine.model.store import EntityStore
 from policyengine.model.types import Schema
-from policyengine.runtime.doors import Door, DoorKey, make_door
-from policyengine.runtime.program import Program
+from policyengine.runtime.doors import Door, make_door
+from policyengine.runtime.program import Program, TargetKey
 
 if TYPE_CHECKING:
     from policyengine.explain import Explanation
@@ -54,7 +60,7 @@ class PolicyEngine:
         self._store = store
         self._validator = Validator(program.schema, program.needs, limits)
         self._doors: dict[str, Door] = {}  # one for each action; its others are at the side
-        self._side_doors: dict[DoorKey, Door] = {}
+        self._side_doors: dict[TargetKey, Door] = {}
         self._handlers = handlers or {}
 
     # ---- loading ------------------------------------------------------------------------
@@ -192,16 +198,15 @@ class PolicyEngine:
         if now is None and fields is None and entities is None:
             try:
                 door = self._doors[action]
-                if type(subject) is not door.subject or type(resource) is not door.resource:
-                    door = self._side_doors[action, type(subject), type(resource)]
-                if context is None:
-                    context = door.nothing
                 if (
-                    type(context) is door.context
-                    and subject.plain_  # type: ignore[union-attr]  # the door knows
-                    and resource.plain_  # type: ignore[union-attr]
-                    and context.plain_
+                    type(subject) is not door.subject
+                    or type(resource) is not door.resource
+                    or type(context) is not door.context
                 ):
+                    if door.has_others:
+                        door = self._side_doors[action, _type_of(subject), _type_of(resource)]
+                    subject, resource, context = door.let_in(subject, resource, context)
+                if subject.plain_ and resource.plain_ and context.plain_:  # type: ignore[union-attr]  # the door knows
                     if door.timed:
                         return door.decide(subject, resource, context, time.time_ns() // 1000, None)
                     return door.decide(subject, resource, context, 0, None)
@@ -214,12 +219,20 @@ class PolicyEngine:
 
     def _open_door(self, request: Request) -> None:
         """Let requests like this one, which is valid, in by a door, if there can be one."""
-        key = request.action, type(request.subject), type(request.resource)
-        if key not in self._side_doors and len(self._side_doors) < _MOST_DOORS:
-            door = make_door(self._program, self._validator, request)
-            if door is not None:
-                self._side_doors[key] = door
-                self._doors.setdefault(request.action, door)
+        target = request.action, request.subject.type, request.resource.type
+        if target in self._side_doors or len(self._side_doors) >= _MOST_DOORS:
+            return
+        plan = self._validator.plan(target)
+
+        def make_readers() -> Any:
+            from policyengine.compiler.reading import readers
+
+            return readers(self.schema, target, plan.needs, self._limits)
+
+        door = make_door(self.schema, self._program.compiled(target), plan, make_readers)
+        if door is not None:
+            self._side_doors[target] = door
+            self._doors.setdefault(request.action, door)
 
     def _validate(
         self,
@@ -276,6 +289,10 @@ class PolicyEngine:
         *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
         the engine's, beside the `entities` of the request.
         """
+        plain = read_plain(data, self._limits) if entities is None else None
+        if plain is not None:
+            with suppress(InvalidRequest):  # what is wrong is said below, as of a document
+                return answer_document(self.decide(*plain))
         try:
             envelope = read_document(data, self._limits, accept_now=accept_now)
         except InvalidRequest as refusal:
@@ -299,3 +316,9 @@ class PolicyEngine:
         """Call the handler of each obligation of *decision*, in order."""
         for obligation in decision.obligations:
             self._handlers[obligation.name](**obligation.parameters)
+
+
+def _type_of(entity: Any) -> str:
+    """Return the name of the type that an entity has or, as a dict, says it has."""
+    name: str = entity["type"] if type(entity) is dict else entity.type
+    return name

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "reference": STAGES,
     "explain": STAGES | {"reference"},
     "pipeline": STAGES | {"compiler", "runtime"},
-    "engine": {"diagnostics", "model", "semantics", "runtime", "pipeline", "explain"},
+    "engine": {"diagnostics", "model", "semantics", "compiler", "runtime", "pipeline", "explain"},
     "testing": STAGES | {"runtime", "reference", "pipeline", "engine", "explain"},
     "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing"},
     "__init__": {"diagnostics", "model", "engine"},

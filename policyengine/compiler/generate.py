@@ -96,6 +96,12 @@ def is_timed(rule: Rule) -> bool:
     return dated or bool(rule.waivers) or any(ir.mentions(e, "now") for e in _expressions(rule))
 
 
+def looks_up(rule: Rule) -> bool:
+    """Whether *rule* asks what an entity lies within."""
+    parts = (part for expr in _expressions(rule) for part in ir.walk(expr))
+    return any(isinstance(part, ir.Line) or part == ir.Root("entities") for part in parts)
+
+
 def _reaches_far(rule: Rule) -> bool:
     """Whether *rule* hangs on the time, or on entities beyond the subject and the resource."""
     parts = (part for expr in _expressions(rule) for part in ir.walk(expr))

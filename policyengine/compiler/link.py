@@ -22,6 +22,7 @@ from policyengine.compiler.generate import (
     generate_deciding,
     generate_telling,
     is_timed,
+    looks_up,
 )
 from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
@@ -53,6 +54,7 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
         digest=checked.digest,
         target=target,
         timed=any(map(is_timed, rules)),
+        looks_up=any(map(looks_up, rules)),
         gates=tuple(gates.items()),
         giving=deciding.giving,
         module=_load(deciding, file),

@@ -49,6 +49,10 @@ class Advisory:
     effect: str
     outcome: Literal["satisfied", "not_satisfied", "unknown"]
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        return {"rule": self.rule, "effect": self.effect, "outcome": self.outcome}
+
 
 @frozen
 class RuleError:
@@ -57,6 +61,10 @@ class RuleError:
     rule: str
     paths: tuple[str, ...]
     message: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        return {"rule": self.rule, "paths": list(self.paths), "message": self.message}
 
 
 @frozen
@@ -265,24 +273,21 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def to_json(self, ignored: Iterable[str] = ()) -> dict[str, object]:
         """Return the decision as AuthZEN answers. *ignored*: names of the request it ignored."""
         told, until = self._told(), self._until()
+        exposed = self._answer.exposed
         return answer(
             allowed=self.allowed,
             cause=self.cause,
             reason=self.reason,
-            rules=list(told.rules),
+            rules=told.rules,
             gates=dict(told.gates),
-            exposed=None if self.exposed is None else sorted(self.exposed),
-            obligations=[obligation.to_json() for obligation in self.obligations],
-            referrals=list(told.referrals),
-            advisories=[
-                {"rule": a.rule, "effect": a.effect, "outcome": a.outcome} for a in told.advisories
-            ],
-            waivers=list(told.waivers),
-            errors=[
-                {"rule": e.rule, "paths": list(e.paths), "message": e.message} for e in told.errors
-            ],
+            exposed=None if exposed is None else sorted(exposed),
+            obligations=[obligation.to_json() for obligation in self._answer.obligations],
+            referrals=told.referrals,
+            advisories=[advisory.to_json() for advisory in told.advisories],
+            waivers=told.waivers,
+            errors=[error.to_json() for error in told.errors],
             valid_until=None if until is None else moment_text(until),
-            policy=self.policy,
+            policy=self._answer.policy,
             ignored=ignored,
         )
 

@@ -7,15 +7,15 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
 from attrs import frozen
 
 from policyengine.model.decision import Decision, answer
 from policyengine.model.errors import InvalidRequest
-from policyengine.model.json_text import parse_json, refuse
+from policyengine.model.json_text import parse_json, plain_json, refuse
 from policyengine.model.limits import Limits
 from policyengine.model.reading import Refused, Repeated
 from policyengine.model.values import ABSENT
@@ -57,6 +57,26 @@ def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False
     return Envelope(**parts, ignored=tuple(ignored[: limits.problems]))
 
 
+def read_plain(data: bytes | str, limits: Limits) -> tuple[Any, str, Any, Any] | None:
+    """Return subject, action, resource and context of a request that has no more, and plainly.
+
+    None if there is anything about it that must be looked at more closely: `read_document` does.
+    """
+    document = plain_json(data, limits, limits.document_size)
+    if type(document) is not dict or len(document) != len(_PLAIN_NAMES):
+        return None
+    try:
+        subject, action, resource, context = (document[name] for name in _PLAIN_NAMES)
+        name = action["name"]
+    except (KeyError, TypeError):
+        return None
+    plain = len(action) == 1 and type(name) is str and context is not None
+    return (subject, name, resource, context) if plain else None
+
+
+_PLAIN_NAMES: Final = ("subject", "action", "resource", "context")
+
+
 def _part(document: dict[str, object], name: str) -> object:
     if isinstance(document, Repeated) and name in document.names:
         return Refused("PE518", "this name stands twice in one object")
@@ -95,4 +115,4 @@ def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str
 
 
 def _written(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    return msgspec.json.encode(document)

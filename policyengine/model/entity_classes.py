@@ -15,7 +15,6 @@ from msgspec import Struct, defstruct
 from policyengine.model.records import content_of
 from policyengine.model.types import EntityType
 from policyengine.model.values import ABSENT, entity_text, slot, text_of, to_python
-from policyengine.model.wording import nearest
 
 Key: TypeAlias = tuple[str, str]
 """(type, id): what an entity is known by."""
@@ -50,12 +49,6 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
 
         def __init__(self, *values: object) -> None: ...
 
-    def __getattr__(self, name: str) -> object:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(self._lacks(name), name=name, obj=self) from None
-
     def __getitem__(self, name: str) -> object:
         attribute = self.entity_type.by_name.get(name)
         if attribute is not None:
@@ -65,14 +58,6 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
         elif name == "id":
             return self.id
         raise KeyError(name)
-
-    def _lacks(self, name: str) -> str:
-        names = self.entity_type.by_name
-        if name in names:
-            return f"`{self.type}` was given without `{name}`"
-        near = nearest(name, names)
-        help = f"; did you mean `{near}`?" if near else ""
-        return f"`{self.type}` has no attribute `{name}`{help}"
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -124,10 +109,31 @@ def entity_class(type_: EntityType) -> type[Entity]:
 
 def _make(type_: EntityType) -> type[Entity]:
     slots = [slot(attribute.name) for attribute in type_.attributes]
-    own = ["type", "id", "line", "key_", "parents_", "carried_", "complete_", "plain_"]
-    names = {"entity_type": type_, "content_": content_of(["key_", "parents_", *slots])}
-    fields = [(name, object) for name in [*own, *slots]]
+    names = ["type", "id", "line", "key_", "parents_", "carried_", "complete_", "plain_", *slots]
+    namespace: dict[str, Any] = {
+        attribute.name: _reading(attribute.name) for attribute in type_.attributes
+    }
+    namespace = {name: read for name, read in namespace.items() if name not in names}
+    namespace |= {"entity_type": type_, "content_": content_of(["key_", "parents_", *slots])}
+    fields = [(name, object) for name in names]
     made: Any = defstruct(
-        type_.name, fields, bases=(Entity,), namespace=names, frozen=True, eq=False, gc=False
+        type_.name, fields, bases=(Entity,), namespace=namespace, frozen=True, eq=False, gc=False
     )
     return made  # type: ignore[no-any-return]  # a subclass of `Entity`, by its bases
+
+
+def _reading(name: str) -> property:
+    """Return what makes `entity.name` of `entity["name"]`.
+
+    There is one for each attribute, and no `__getattr__` for all: Python is quicker to read the
+    attributes of classes without.
+    """
+
+    def read(entity: Entity) -> object:
+        try:
+            return entity[name]
+        except KeyError:
+            message = f"`{entity.type}` was given without `{name}`"
+            raise AttributeError(message, name=name, obj=entity) from None
+
+    return property(read)

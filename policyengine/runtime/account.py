@@ -18,6 +18,7 @@ from policyengine.runtime.rules import (
     FAILED,
     Function,
     Rule,
+    Text,
     Verdict,
     exposed_by,
     rendered,
@@ -122,6 +123,16 @@ class Case:
         return () if self.cause == "permitted" else self.determining
 
     @cached_property
+    def referrals(self) -> tuple[Text, ...]:
+        """The texts that say who should look at a deny."""
+        return tuple(v.rule.refer for v in self.referring if v.rule.refer is not None)
+
+    @cached_property
+    def failed(self) -> tuple[Rule, ...]:
+        """The rules that failed."""
+        return tuple(verdict.rule for verdict in self.verdicts if verdict.failed)
+
+    @cached_property
     def outcome(self) -> Outcome:
         """What the verdicts amount to, without what only the request can tell."""
         allowed = self.cause == "permitted"
@@ -223,6 +234,11 @@ class Teller:
         return any(rule.moves or rule.refer_moves for rule in self._counting)
 
     @cached_property
+    def timeless(self) -> bool:
+        """Whether no change of the time changes anything."""
+        return not (self.bounds or self.waivable or self.turning or self.moving)
+
+    @cached_property
     def waivable(self) -> tuple[Rule, ...]:
         """The rules that some waiver is for."""
         return tuple(rule for rule in self._counting if rule.waivers)
@@ -248,21 +264,17 @@ class Account:
         case = self.case
         outcome = case.outcome
         changes: dict[str, Any] = {}
-        if any(v.rule.refer is not None for v in case.referring):
-            texts = {
-                rendered(v.rule.refer, self.request)
-                for v in case.referring
-                if v.rule.refer is not None
-            }
+        if case.referrals:
+            texts = {rendered(text, self.request) for text in case.referrals}
             changes["referrals"] = tuple(sorted(texts))
         if self.teller.on_trial:
             now = self.request.now
             on_trial = (rule for rule in self.teller.on_trial if rule.in_force(now))
             changes["advisories"] = tuple(map(self._advice, on_trial))
-        failed = [v for v in case.verdicts if v.failed]
-        if failed:
+        if case.failed:
             changes["errors"] = tuple(
-                RuleError(v.rule.id, misfits(self.request, v.rule.needs), FAILED) for v in failed
+                RuleError(rule.id, misfits(self.request, rule.needs), FAILED)
+                for rule in case.failed
             )
         return evolve(outcome, **changes) if changes else outcome
 
@@ -282,6 +294,8 @@ class Account:
     def valid_until(self) -> int | None:
         """Return the first moment at which anything but the wording may change."""
         now, teller = self.request.now, self.teller
+        if teller.timeless:
+            return None
         turns = [*teller.bounds]
         subject = self.request.subject.id
         for rule in teller.waivable:

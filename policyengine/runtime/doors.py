@@ -1,36 +1,39 @@
-"""Let requests in that are plainly valid: built parts that carry all that the rules read.
+"""Let requests in that are plainly valid: parts built before, or dicts of plain values.
 
-A door is for one action and two classes of entities. It is opened when a request for them came in
-through the thorough way (`model.request`), if there is nothing to follow from one entity to
-another, and no way in which subject and resource could contradict. Whoever does not fit through,
-for whatever reason, takes the thorough way and is told what is wrong there.
+A door is for one target. It is opened when a request for it came in through the thorough way
+(`model.request`), if there is nothing to follow from one entity to another, no ancestors to ask
+for, and no way in which subject and resource could contradict. Whoever does not fit through, for
+whatever reason, takes the thorough way and is told what is wrong there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import define
 
 from policyengine.model.decision import Decision
-from policyengine.model.entity_classes import Entity
+from policyengine.model.entity_classes import Entity, entity_class
+from policyengine.model.plans import Plan
 from policyengine.model.records import Record, record_class
-from policyengine.model.request import Request, Validator
-from policyengine.model.types import RecordType
+from policyengine.model.types import RecordType, Schema
 from policyengine.model.values import ABSENT
-from policyengine.runtime.program import Program
+from policyengine.runtime.program import Compiled
 
-DoorKey: TypeAlias = tuple[str, type[Any], type[Any]]
-"""The action, and the classes of subject and resource."""
+Read: TypeAlias = Callable[[Any], Any]
+"""Returns the entity or the record that a dict says; None, or it fails, if that is not plain."""
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Door:
     """What is asked at one door.
 
-    *subject*, *resource*: the classes of entities. *context*: the class of contexts; *nothing*: the context where none is given, None if there must
-    be one; *timed*: whether the time plays any part; *decide*: the generated function.
+    *subject*, *resource*, *context*: the classes of the parts; *nothing*: the context where none is
+    given, None if there must be one; *timed*: whether time plays any part; *decide*: the generated
+    function. *make_readers* makes what reads each of the parts from a dict. *has_others*: whether the
+    action can be asked about other types.
     """
 
     subject: type[Entity]
@@ -39,23 +42,51 @@ class Door:
     nothing: Record | None
     timed: bool
     decide: Callable[..., Decision]
+    make_readers: Callable[[], tuple[Read, Read, Read]]
+    has_others: bool
+
+    @cached_property
+    def readers(self) -> tuple[Read, Read, Read]:
+        """What reads the subject, the resource and the context."""
+        return self.make_readers()
+
+    def let_in(self, subject: Any, resource: Any, context: Any) -> tuple[Any, Any, Any]:
+        """Return the parts of a request for this target as `decide` takes them.
+
+        What is not plain is None, or raises whatever comes of it.
+        """
+        read_subject, read_resource, read_context = self.readers
+        if type(subject) is not self.subject:
+            subject = read_subject(subject)
+        if type(resource) is not self.resource:
+            resource = read_resource(resource)
+        if context is None:
+            context = self.nothing
+        elif type(context) is not self.context:
+            context = read_context(context)
+        return subject, resource, context
 
 
-def make_door(program: Program, validator: Validator, request: Request) -> Door | None:
-    """Return the door for requests like this one, which is valid; None if there can be none."""
-    target = request.action, request.subject.type, request.resource.type
-    plan = validator.plan(target)
-    looks_up = plan.needs.subject.line or plan.needs.resource.line
-    if not (plan.alone and plan.apart) or looks_up:
+def make_door(
+    schema: Schema,
+    compiled: Compiled,
+    plan: Plan,
+    make_readers: Callable[[], tuple[Read, Read, Read]],
+) -> Door | None:
+    """Return the door for a target; None if its requests must be looked at more closely."""
+    if not (plan.alone and plan.apart) or compiled.looks_up:
         return None
-    compiled = program.compiled(target)
+    name, subject, resource = compiled.target
+    action = schema.actions[name]
     return Door(
-        type(request.subject),
-        type(request.resource),
+        entity_class(schema.entities[subject]),
+        entity_class(schema.entities[resource]),
         record_class(plan.context_type),
         _nothing(plan.context_type),
         compiled.timed,
         compiled.decide,
+        make_readers,
+        len(action.subjects) * len(action.resources) > 1,
     )
 
 

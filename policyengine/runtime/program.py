@@ -55,7 +55,7 @@ class Compiled:
     """The compiled rules of one target.
 
     *module*: the generated functions by name; it is given what they answer with. *timed*: whether
-    time plays any part. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids
+    time plays any part, *looks_up* whether some rule asks what an entity lies within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids
     of the rules that `decide` tells of on an allow, a bit each. *load* makes the rules, and the
     function that judges them all; *source* the text of what was generated.
     """
@@ -63,6 +63,7 @@ class Compiled:
     digest: str
     target: TargetKey
     timed: bool
+    looks_up: bool
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[str, ...]
     module: dict[str, Any]

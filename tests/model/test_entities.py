@@ -36,15 +36,15 @@ def test_an_entity_is_read_as_python_values():
     assert getattr(app, slot("contact")) is ABSENT
 
 
-def test_an_attribute_that_is_not_there_is_an_error_with_a_hint():
+def test_an_attribute_that_is_not_there_is_an_error():
     app = build("App", "a1", **APP)
-    with pytest.raises(AttributeError, match=r"no attribute `teir`; did you mean `tier`\?"):
+    with pytest.raises(AttributeError, match="no attribute 'teir'"):
         app.teir  # noqa: B018
     with pytest.raises(AttributeError, match="given without `contact`"):
         app.contact  # noqa: B018
     with pytest.raises(KeyError):
         app["contact"]
-    with pytest.raises(AttributeError, match=r"no attribute `zzz`$"):
+    with pytest.raises(AttributeError, match="no attribute 'zzz'"):
         app.zzz  # noqa: B018
     assert getattr(app, "contact", None) is None
 

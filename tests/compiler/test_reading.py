@@ -1,0 +1,170 @@
+"""Readers of plain requests take no more than the thorough way, and take it alike."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policyengine import PolicyEngine
+from policyengine.compiler.reading import context_reader, entity_reader
+from policyengine.model.limits import Limits
+from policyengine.model.needs import Needs
+from policyengine.model.reading import Reader
+from policyengine.model.wording import Problems
+from tests.model.test_any_request import FULL, PYTHON, SCALARS
+from tests.model.world import SCHEMA
+
+LIMITS = Limits(set_size=4, string_size=20)
+PLAIN = {
+    "subject": {k: v for k, v in FULL["subject"].items() if k != "parents"},
+    "resource": FULL["resource"],
+    "context": FULL["context"],
+}
+READ = {
+    "subject": (SCHEMA.entities["App"], Needs({"tier": Needs()})),
+    "resource": (SCHEMA.entities["Post"], Needs({"author": Needs(), "created_at": Needs()})),
+    "context": (SCHEMA.actions["search"].context, Needs({"purposes": Needs()})),
+}
+
+
+def quick(part: str, raw: Any) -> Any:
+    """Return what the quick reader makes of a part; None if it is not plain."""
+    type_, needs = READ[part]
+    make = context_reader if part == "context" else entity_reader
+    try:
+        return make(type_, needs, LIMITS)(raw)
+    except Exception:  # noqa: BLE001 - it may fail as it likes
+        return None
+
+
+def thorough(part: str, raw: Any) -> Any:
+    """Return what the thorough reader makes of it, which must be without problems."""
+    reader = Reader(SCHEMA, LIMITS, Problems(10))
+    type_, _ = READ[part]
+    value = reader.record(type_, raw, None) if part == "context" else reader.entity(raw, None)
+    assert reader.problems.items == []
+    assert reader.carried == []
+    return value
+
+
+@pytest.mark.parametrize("part", READ)
+def test_what_is_plain_is_taken(part: str):
+    raw = PLAIN[part]
+    made = quick(part, raw)
+    if part == "context":
+        raw = {k: v for k, v in raw.items() if k != "places"}  # sets of records are not plain
+        assert made is None
+        made = quick(part, raw)
+    assert made == thorough(part, raw)
+    assert made.complete_ == thorough(part, raw).complete_
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> tuple[str, Any]:
+    """Draw a part with something else in one place, or something left out or added."""
+    part = draw(st.sampled_from(list(PLAIN)))
+    raw = copy.deepcopy(PLAIN[part])
+    raw.pop("places", None)
+    inside: Any = raw
+    while True:
+        keys = list(inside) if isinstance(inside, dict) else list(range(len(inside)))
+        if not keys:
+            return part, raw
+        key = draw(st.sampled_from(keys))
+        if not isinstance(inside[key], dict | list) or draw(st.integers(0, 2)) == 0:
+            break
+        inside = inside[key]
+    match draw(st.integers(0, 3)):
+        case 0:
+            del inside[key]
+        case 1 if isinstance(inside, dict):
+            inside[draw(st.sampled_from(["x", "tier", "id", "parents", 1]))] = draw(SCALARS)
+        case 1 | 2 if isinstance(inside, list):
+            inside.append(draw(st.one_of(SCALARS, st.just(inside[0]))))
+        case _:
+            inside[key] = draw(PYTHON)
+    return part, raw
+
+
+@given(spoilt())
+def test_whatever_is_taken_is_taken_alike(drawn: tuple[str, Any]):
+    part, raw = drawn
+    made = quick(part, raw)
+    if made is not None:
+        expected = thorough(part, raw)
+        assert type(made) is type(expected)
+        assert made == expected
+        assert made.complete_ == expected.complete_
+
+
+POLICY = """
+package p
+levels Tier = free < pro
+entity App { tier: Tier, tags: set<string> }
+entity Doc { open: bool, owner?: string }
+action read by App on Doc with { purpose?: string }
+permit open_to_pro: read when subject.tier >= pro and resource.open
+"""
+
+
+@pytest.fixture
+def engine() -> PolicyEngine:
+    made = PolicyEngine.from_text(POLICY)
+    assert made.decide(*ask()).allowed
+    return made
+
+
+def ask(tier: str = "pro", **doc: Any) -> tuple[Any, str, Any, Any]:
+    app = {"type": "App", "id": "a", "properties": {"tier": tier}}
+    return app, "read", {"type": "Doc", "id": "d", "properties": {"open": True, **doc}}, {}
+
+
+def test_plain_requests_go_no_thorough_way(engine: PolicyEngine, monkeypatch: pytest.MonkeyPatch):
+    document = {
+        "subject": ask("free")[0], "action": {"name": "read"}, "resource": ask()[2], "context": {},
+    }  # fmt: skip
+    monkeypatch.setattr(engine, "_validate", None)
+    assert engine.decide(*ask()).allowed
+    assert not engine.decide(*ask("free")).allowed
+    assert engine.decide(*ask(owner="é")).allowed
+    assert json.loads(engine.decide_json(json.dumps(document)))["decision"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('"id": "a", "id": "b", "properties": {"tier": "pro"}', "PE518"),
+        ('"id": "a", "id" : "a", "properties": {"tier": "pro"}', "PE518"),
+        ('"id": "a", "properties": {"tier": "pro", "tier": "pro"}', "PE518"),
+        ('"id": ":", "id": ":", "properties": {"tier": "pro"}', "PE518"),
+        ('"id": "a", "properties": {"tier": "pro", "tags": [1.0]}', "PE519"),
+        ('"id": "a", "properties": {"tier": "pro", "tags": [NaN]}', "PE519"),
+        ('"id": "a", "properties": {"tier": "gold"}', "PE506"),
+        ('"id": "a", "properties": {"tier": "pro", "tags": ["x", "x"]}', "PE511"),
+        ('"id": "a", "properties": {"tier": "pro", "tags": "x"}', "PE505"),
+        ('"id": "\\ud800", "properties": {"tier": "pro"}', "PE515"),
+        ('"id": "a", "properties": {}', "PE507"),
+        ('"id": "a", "properties": {"tier": null}', "PE505"),
+    ],
+)
+def test_what_is_wrong_is_said_as_the_thorough_way_says_it(
+    engine: PolicyEngine, text: str, code: str
+):
+    resource = json.dumps(ask()[2])
+    said = engine.decide_json(
+        f'{{"subject": {{"type": "App", {text}}}, "action": {{"name": "read"}}, '
+        f'"resource": {resource}, "context": {{}}}}'
+    )
+    answer = json.loads(said)
+    assert (answer["decision"], answer["context"]["cause"]) == (False, "invalid_request")
+    assert [error["code"] for error in answer["context"]["errors"]] == [code]
+
+
+def test_a_request_is_no_longer_than_it_may_be():
+    engine = PolicyEngine.from_text(POLICY, limits=Limits(document_size=100))
+    assert b"PE514" in engine.decide_json(json.dumps({"subject": "x" * 200}))
