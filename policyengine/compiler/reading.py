@@ -178,6 +178,8 @@ class _Writer:
                 body.append(ast.If(is_given, reading, []))
                 present.append(is_given)
                 lacking += [] if attribute.optional else [is_given]
+            if isinstance(attribute.type, RecordType):
+                lacking.append(_expression("value is ABSENT or value.complete_", **parts))
             found.append(name(variable))
         known = _sum_of([ast.Constant(count), *present])
         unknown = _expression("len(given) != known", given=given, known=known)
