@@ -198,18 +198,20 @@ class PolicyEngine:
         if now is None and fields is None and entities is None:
             try:
                 door = self._doors[action]
+                moment = time.time_ns() // 1000 if door.timed else 0
                 if (
-                    type(subject) is not door.subject
-                    or type(resource) is not door.resource
-                    or type(context) is not door.context
+                    type(subject) is door.subject
+                    and type(resource) is door.resource
+                    and type(context) is door.context
+                    and subject.plain_
+                    and resource.plain_
+                    and context.plain_
                 ):
-                    if door.has_others:
-                        door = self._side_doors[action, _type_of(subject), _type_of(resource)]
-                    subject, resource, context = door.let_in(subject, resource, context)
-                if subject.plain_ and resource.plain_ and context.plain_:  # type: ignore[union-attr]  # the door knows
-                    if door.timed:
-                        return door.decide(subject, resource, context, time.time_ns() // 1000, None)
-                    return door.decide(subject, resource, context, 0, None)
+                    return door.decide(subject, resource, context, moment, None)
+                if door.has_others:
+                    door = self._side_doors[action, _type_of(subject), _type_of(resource)]
+                    moment = time.time_ns() // 1000
+                return door.decide(*door.let_in(subject, resource, context), moment, None)
             except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
                 pass
         request = self._validate(subject, action, resource, context, now, fields, entities)

@@ -53,7 +53,7 @@ class Door:
     def let_in(self, subject: Any, resource: Any, context: Any) -> tuple[Any, Any, Any]:
         """Return the parts of a request for this target as `decide` takes them.
 
-        What is not plain is None, or raises whatever comes of it.
+        Raises whatever comes of it if they are not plain.
         """
         read_subject, read_resource, read_context = self.readers
         if type(subject) is not self.subject:
@@ -64,7 +64,9 @@ class Door:
             context = self.nothing
         elif type(context) is not self.context:
             context = read_context(context)
-        return subject, resource, context
+        if subject.plain_ and resource.plain_ and context.plain_:
+            return subject, resource, context
+        raise TypeError
 
 
 def make_door(
