@@ -32,6 +32,7 @@ from policyengine.compiler.expressions import (
     name,
     negated,
 )
+from policyengine.compiler.index import indexed
 from policyengine.compiler.lower import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 
@@ -42,11 +43,24 @@ GIVEN: Final = "given"
 
 
 @define(eq=False)
+class _Class:
+    """Rules of which it matters only whether some one is satisfied, combined; *first* is one."""
+
+    first: Rule
+    rules: list[Rule]
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule]) -> _Class:
+        """Combine *rules*."""
+        return cls(rules[0], _combined(rules))
+
+
+@define(eq=False)
 class DecisionWriter:
     """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
 
     *kept*: the roots of the request that a decision keeps, to tell of it later. *giving*: the rules
-    that have a bit, in the order of the bits.
+    that have a bit, in the order of the bits; those that give the same have one between them.
     """
 
     rules: Sequence[Rule]
@@ -54,7 +68,8 @@ class DecisionWriter:
     kept: Sequence[str] = ROOTS
     giving: list[Rule] = field(factory=list, init=False)
     _forbids: list[Rule] = field(init=False)
-    _permits: dict[str, list[Rule]] = field(factory=dict, init=False)
+    _permits: dict[str, list[_Class]] = field(factory=dict, init=False)
+    _exposes: dict[str, list[_Class]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.rules = [
@@ -63,16 +78,18 @@ class DecisionWriter:
         ]
         self._forbids = _combined(self._of("forbid"))
         for gate in sorted(self.gates):
-            permits = self._of("permit", gate)
+            permits, exposes = self._of("permit", gate), self._of("expose", gate)
             if self._gives(gate):
-                self.giving += permits + self._of("expose", gate)
-            self._permits[gate] = permits if self._gives(gate) else _combined(permits)
+                self._permits[gate] = _alike(permits)
+                self._exposes[gate] = _alike(exposes)
+                self.giving += [c.first for c in self._permits[gate] + self._exposes[gate]]
+            else:
+                self._permits[gate] = [_Class.of(permits)] if permits else []
 
     def write(self, module: Module) -> None:
         """Add the function: in a first run, to see what is shared, to a module of no account."""
-        tested = self._forbids + self.giving
-        for gate, permits in self._permits.items():
-            tested += [] if self._gives(gate) else permits
+        classes = [*self._permits.values(), *self._exposes.values()]
+        tested = self._forbids + [r for gate in classes for c in gate for r in c.rules]
         shares = Shares(counted(c for rule in tested for c in rule.conditions))
         self._body(Emitter(Module(), DECIDE, shares, careful=False))
         bits = ", ".join(f"{self._bit(rule)} for {rule.id}" for rule in self.giving)
@@ -104,12 +121,12 @@ class DecisionWriter:
         for gate in sorted(self.gates, key=self._gate_work):
             if self._gives(gate):
                 body += self._collect(gate, emitter)
-                bits = sum(map(self._bit, self._permits[gate]))
+                bits = sum(self._bit(c.first) for c in self._permits[gate])
                 opened: ast.expr = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
-                if not bits or any(map(_always, self._permits[gate])):
+                if not bits or any(_always(r) for c in self._permits[gate] for r in c.rules):
                     opened = ast.Constant(bool(bits))
             else:
-                opened = self._any(self._permits[gate], emitter)
+                opened = self._any([r for c in self._permits[gate] for r in c.rules], emitter)
             if not (isinstance(opened, ast.Constant) and opened.value is True):
                 body.append(
                     ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
@@ -129,7 +146,8 @@ class DecisionWriter:
 
     def _gate_work(self, gate: str) -> tuple[bool, int, str]:
         """Return what to sort gates by: those that give nothing, and take least, come first."""
-        return self._gives(gate), sum(_work(rule)[0] for rule in self._permits[gate]), gate
+        work = sum(_work(rule)[0] for c in self._permits[gate] for rule in c.rules)
+        return self._gives(gate), work, gate
 
     def _bit(self, rule: Rule) -> int:
         return 1 << next(i for i, other in enumerate(self.giving) if other is rule)
@@ -137,10 +155,10 @@ class DecisionWriter:
     def _collect(self, gate: str, emitter: Emitter) -> list[ast.stmt]:
         """Add the bits of the satisfied rules of *gate* to `given`."""
         body: list[ast.stmt] = []
-        for rule in self._of("permit", gate) + self._of("expose", gate):
+        for alike in self._permits[gate] + self._exposes[gate]:
             given = ast.Name(GIVEN, ast.Store())
-            add = ast.AugAssign(given, ast.BitOr(), ast.Constant(self._bit(rule)))
-            test = self._satisfied(rule, emitter)
+            add = ast.AugAssign(given, ast.BitOr(), ast.Constant(self._bit(alike.first)))
+            test = self._any(alike.rules, emitter)
             always = isinstance(test, ast.Constant) and test.value is True
             body.append(add if always else ast.If(test, [add], []))
         return body
@@ -161,6 +179,14 @@ class DecisionWriter:
         if rule.waivers and held:
             held = [disjunction([_waived(rule, emitter.module), conjunction(held)])]
         return conjunction(tests + held)
+
+
+def _alike(rules: Iterable[Rule]) -> list[_Class]:
+    """Return the rules that give the same together."""
+    classes: dict[object, list[Rule]] = {}
+    for rule in rules:
+        classes.setdefault((rule.fields, rule.duties), []).append(rule)
+    return list(map(_Class.of, classes.values()))
 
 
 def _always(rule: Rule) -> bool:
@@ -189,6 +215,7 @@ def _judge_body(rules: Sequence[Rule], emitter: Emitter) -> list[ast.stmt]:
 
 def _combined(rules: Iterable[Rule]) -> list[Rule]:
     """Return rules of which some one is satisfied if and only if one of *rules* is, least first."""
+    rules = indexed(rules)
     alone = [r for r in rules if len(r.conditions) != 1 or _dates(r) or r.waivers]
     others = [rule for rule in rules if rule not in alone]
     if others:

@@ -304,6 +304,8 @@ class Emitter:
                 return self.module.named("below", taxonomy, taxonomy.below)
             case ir.Entry(table, term):
                 return ast.Subscript(emit(table), emit(term), ast.Load())
+            case ir.Lookup(table, keys):
+                return self._lookup(table, list(map(emit, keys)))
             case ir.Slot(object_, slot_name, optional):
                 read = attribute(emit(object_), slot(slot_name))
                 return call("present", read) if optional and self.careful else read
@@ -337,6 +339,14 @@ class Emitter:
                 return self._quantified(kind, local, over, body)
             case _:
                 assert_never(node)
+
+    def _lookup(self, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
+        default = self.module.named("nothing", table.default, table.default)
+        if not keys:
+            return self.module.named("table", table, table.entries.get((), table.default))
+        look = attribute(self.module.named("table", table, table.entries), "get")
+        key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
+        return ast.Call(look, [key, default], [])
 
     @contextmanager
     def uncertain(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ local variables are named after their depth, so equal parts of different rules a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias, assert_never
 
 from attrs import evolve, frozen
@@ -99,10 +99,26 @@ class Below:
 
 @frozen(cache_hash=True)
 class Entry:
-    """What *table* has of *term*."""
+    """What *table* has of *term*: terms of a taxonomy, or the constant of that number in a row."""
 
-    table: Above | Below
+    table: Above | Below | Local
     term: Expr
+
+
+@frozen(eq=False)
+class Table:
+    """What rules of one shape know: by key (a value, or several as a tuple), and for any other."""
+
+    entries: Mapping[object, object]
+    default: object
+
+
+@frozen(cache_hash=True)
+class Lookup:
+    """What *table* has of the values of *keys*. Without keys it has one entry, that of `()`."""
+
+    table: Table
+    keys: tuple[Expr, ...]
 
 
 @frozen(cache_hash=True)
@@ -216,7 +232,8 @@ class Quantified:
 
 
 Expr: TypeAlias = (
-    Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Slot
+    Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Lookup
+    | Slot
     | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
     | MakeRecord | Quantified
 )  # fmt: skip
@@ -229,8 +246,10 @@ def children(node: Expr) -> tuple[Expr, ...]:
             return ()
         case Id(part) | Line(part) | Slot(part) | Present(part) | Not(part) | Entity(_, part):
             return (part,)
-        case Entry(_, part):
-            return (part,)
+        case Entry(table, part):
+            return (table, part)
+        case Lookup(_, parts):
+            return parts
         case And(parts) | Or(parts) | MakeSet(_, parts) | Operation(_, parts):
             return parts
         case MakeRecord(_, parts):
@@ -262,6 +281,8 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return evolve(node, id=change(part))
         case Entry(_, part):
             return evolve(node, term=change(part))
+        case Lookup(_, parts):
+            return evolve(node, keys=tuple([change(part) for part in parts]))
         case And(parts) | Or(parts):
             return evolve(node, operands=tuple([change(part) for part in parts]))
         case MakeSet(_, parts):

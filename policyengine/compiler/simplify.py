@@ -210,12 +210,12 @@ def joined(conditions: Iterable[ir.Expr]) -> list[ir.Expr]:
     """
     groups: dict[object, list[ir.Expr]] = {}
     for condition in conditions:
-        question = _question(condition)
-        groups.setdefault(question[:2] if question else condition, []).append(condition)
+        asked = question(condition)
+        groups.setdefault(asked[:2] if asked else condition, []).append(condition)
     return [reduce(_either, group) for group in groups.values()]
 
 
-def _question(node: ir.Expr) -> tuple[str, ir.Expr, ir.Const] | None:
+def question(node: ir.Expr) -> tuple[str, ir.Expr, ir.Const] | None:
     """Return what *node* asks of which value, and the set that it knows."""
     match node:
         case ir.Overlaps(asked, ir.Const() as known):
@@ -232,7 +232,7 @@ def _question(node: ir.Expr) -> tuple[str, ir.Expr, ir.Const] | None:
 
 def _either(one: ir.Expr, other: ir.Expr) -> ir.Expr:
     """Return the one question that two alike amount to; equal conditions are one anyway."""
-    match _question(one), _question(other):
+    match question(one), question(other):
         case (
             (kind, asked, ir.Const(type_, frozenset() as known)),
             (_, _, ir.Const(_, frozenset() as more)),

@@ -5,7 +5,8 @@ Every operation is total on canonical values of its types, and takes time in pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
@@ -55,6 +56,11 @@ class Once:
             self._value = self._compute()
             self._compute = None
         return self._value
+
+
+def between(value: int, ends: Sequence[int]) -> bool:
+    """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
+    return bisect_right(ends, value) % 2 == 1
 
 
 # ---- within, touches --------------------------------------------------------------------
@@ -158,7 +164,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, terms_within, touches, lies_in, entity_within, entities_within,
+        present, like, between, terms_within, touches, lies_in, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip
