@@ -28,6 +28,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Advisory",
+    "BoundAction",
+    "BoundSubject",
     "Decision",
     "Diagnostic",
     "Diagnostics",
@@ -41,12 +43,15 @@ __all__ = [
     "PolicyError",
     "Problem",
     "RuleError",
+    "StaleSubject",
     "UnhandledObligation",
     "__version__",
 ]
 
 _HOMES = {
     "Advisory": "model.decision",
+    "BoundAction": "bound",
+    "BoundSubject": "bound",
     "Decision": "model.decision",
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",
@@ -60,6 +65,7 @@ _HOMES = {
     "PolicyError": "model.errors",
     "Problem": "model.errors",
     "RuleError": "model.decision",
+    "StaleSubject": "model.errors",
     "UnhandledObligation": "model.errors",
 }
 

@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "reference": STAGES,
     "explain": STAGES | {"reference"},
     "pipeline": STAGES | {"compiler", "runtime"},
-    "engine": {"diagnostics", "model", "semantics", "compiler", "runtime", "pipeline", "explain"},
+    "engine": STAGES - {"syntax"} | {"compiler", "runtime", "pipeline", "explain", "bound"},
+    "bound": {"model", "runtime", "engine"},
     "testing": STAGES | {"runtime", "reference", "pipeline", "engine", "explain"},
     "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing"},
-    "__init__": {"diagnostics", "model", "engine"},
+    "__init__": {"diagnostics", "model", "engine", "bound"},
 }
 
 ONLY_IN = {"lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"}, "cachetools": {"runtime"}}

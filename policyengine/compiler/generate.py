@@ -68,14 +68,19 @@ class Telling:
     judges: bool
 
 
-def generate_deciding(rules: Sequence[Rule], gates: Mapping[str, bool]) -> Deciding:
-    """Generate what decides; *gates* says of each gate whether it is a field gate."""
+def generate_deciding(
+    rules: Sequence[Rule], gates: Mapping[str, bool], told: Sequence[Rule] | None = None
+) -> Deciding:
+    """Generate what decides; *gates* says of each gate whether it is a field gate.
+
+    *told*: the rules that decisions can tell of, if they are others.
+    """
     module = _module(rules)
-    kept = ROOTS if any(map(_reaches_far, rules)) else ROOTS[:3]
+    kept = ROOTS if any(map(_reaches_far, told or rules)) else ROOTS[:3]
     writer = DecisionWriter([rule for rule in rules if not rule.advisory], gates, kept)
     writer.write(module)
     giving = tuple(rule.id for rule in writer.giving)
-    return Deciding(_tree(module), module.objects, giving)
+    return Deciding(tree_of(module), module.objects, giving)
 
 
 def generate_telling(rules: Sequence[Rule]) -> Telling:
@@ -87,7 +92,7 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
         write_judge(counting, module)
     functions = {rule.id: _rule_functions(module, rule) for rule in rules}
     values = _value_functions(module, rules)
-    return Telling(_tree(module), module.objects, functions, values, judges)
+    return Telling(tree_of(module), module.objects, functions, values, judges)
 
 
 def is_timed(rule: Rule) -> bool:
@@ -124,11 +129,12 @@ def _module(rules: Sequence[Rule]) -> Module:
     module.take((DECIDE, JUDGE, GIVEN))
     for rule in rules:
         for expr in _expressions(rule):
-            module.take(_bound(expr))
+            module.take(bound_in(expr))
     return module
 
 
-def _tree(module: Module) -> ast.Module:
+def tree_of(module: Module) -> ast.Module:
+    """Return the tree of a module that is complete."""
     tree = ast.Module(list(module.functions), [])
     number_lines(tree)
     return tree
@@ -160,7 +166,7 @@ def _number(statement: ast.stmt, line: int) -> int:
     return line
 
 
-def _bound(node: ir.Expr) -> list[str]:
+def bound_in(node: ir.Expr) -> list[str]:
     """Return the names of the variables that are bound in *node*."""
     names: list[str] = []
     for part in ir.walk(node):

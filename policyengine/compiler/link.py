@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import linecache
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from policyengine.compiler import ir
+from policyengine.compiler.binding import Tests, generate_tests, settled, tests_of
 from policyengine.compiler.decide import JUDGE
 from policyengine.compiler.generate import (
     Deciding,
@@ -29,9 +30,16 @@ from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.decision import Obligation
 from policyengine.model.values import text_of
 from policyengine.runtime import rules as compiled
+from policyengine.runtime.binding import Answers, Split
 from policyengine.runtime.operations import EXPORTED
 from policyengine.runtime.program import Compiled, Program
 from policyengine.semantics.checked import CheckedSet, TargetKey
+
+Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
+"""What tells of the rules of a target, and the function that judges them all."""
+
+_MOST_TESTS: Final = 200
+"""Tests by which subjects are told apart; with more, no two would be alike."""
 
 
 def link(checked: CheckedSet) -> Program:
@@ -48,22 +56,69 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
     rules = simplified(checked, target)
     gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
-    deciding = generate_deciding(rules, gates)
     file = f"policy:{checked.digest[-12:]}:{':'.join(target)}"
-    linked = Compiled(
-        digest=checked.digest,
-        target=target,
-        timed=any(map(is_timed, rules)),
-        looks_up=any(map(looks_up, rules)),
-        gates=tuple(gates.items()),
-        giving=deciding.giving,
-        module=_load(deciding, file),
+    linked = _compiled(
+        checked,
+        target,
+        rules,
+        generate_deciding(rules, gates),
         load=lambda: _load_rules(checked, target, f"{file}:rules"),
-        source=lambda: "\n\n\n".join(_texts(checked, target)),
+        split=lambda whole: _split(checked, whole),
+        file=file,
     )
     for name, number in ((file, 0), (f"{file}:rules", 1)):
         _show(linked, name, partial(_text, checked, target, number))
     return linked
+
+
+def _compiled(
+    checked: CheckedSet,
+    target: TargetKey,
+    rules: Sequence[Rule],
+    deciding: Deciding,
+    *,
+    load: Callable[[], Loaded],
+    split: Callable[[Compiled], Split | None],
+    file: str,
+) -> Compiled:
+    return Compiled(
+        digest=checked.digest,
+        target=target,
+        timed=any(map(is_timed, rules)),
+        looks_up=any(map(looks_up, rules)),
+        gates=tuple((name, gate.is_field) for name, gate in sorted(checked.schema.gates.items())),
+        giving=deciding.giving,
+        module=_load(deciding, file),
+        load=load,
+        split=split,
+        source=lambda: "\n\n\n".join(_texts(checked, target)),
+    )
+
+
+def _split(checked: CheckedSet, whole: Compiled) -> Split | None:
+    """Return what tells subjects apart in what *whole* decides, if there is something to tell."""
+    rules = simplified(checked, whole.target)
+    tests = tests_of(rules)
+    if not 0 < len(tests) <= _MOST_TESTS:
+        return None
+    asking = generate_tests(tests)
+    functions = _load(asking, f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:tests")
+    gates = dict(whole.gates)
+
+    def leave(answers: Answers) -> Compiled:
+        known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
+        deciding = generate_deciding(settled(rules, known), gates, told=rules)
+        return _compiled(
+            checked,
+            whole.target,
+            rules,
+            deciding,
+            load=lambda: (whole.teller.rules, whole.teller.judge),
+            split=lambda _: None,
+            file=f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:bound",
+        )
+
+    return Split(whole, [functions[name] for name in asking.names], leave)
 
 
 def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
@@ -74,7 +129,7 @@ def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
 # ---- loading ----------------------------------------------------------------------------
 
 
-def _load(generated: Deciding | Telling, file: str) -> dict[str, Any]:
+def _load(generated: Deciding | Telling | Tests, file: str) -> dict[str, Any]:
     """Run a generated module; return what it knows by name."""
     code = compile(generated.tree, file, "exec")
     namespace = {"__builtins__": {}, **EXPORTED, **generated.objects}
@@ -82,9 +137,7 @@ def _load(generated: Deciding | Telling, file: str) -> dict[str, Any]:
     return namespace
 
 
-def _load_rules(
-    checked: CheckedSet, target: TargetKey, file: str
-) -> tuple[tuple[compiled.Rule, ...], compiled.Function | None]:
+def _load_rules(checked: CheckedSet, target: TargetKey, file: str) -> Loaded:
     """Generate and load what tells of the rules of *target*."""
     rules = simplified(checked, target)
     telling = generate_telling(rules)

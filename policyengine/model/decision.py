@@ -11,6 +11,7 @@ from attrs import define, evolve, frozen
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from policyengine.model.errors import InvalidRequest
 from policyengine.model.types import Type
 from policyengine.model.values import moment_text, text_of, to_datetime, to_json, to_python
 
@@ -293,6 +294,29 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
+
+
+@frozen
+class _Refused:
+    """Tells of a request that reached no rule. Implements `Account`."""
+
+    refusal: InvalidRequest
+
+    def outcome(self) -> Outcome:
+        return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), ())
+
+    def reason(self) -> str:
+        return f"the request does not fit: {'; '.join(map(str, self.refusal.problems))}"
+
+    def valid_until(self) -> None:
+        return None
+
+
+def refused(refusal: InvalidRequest, policy: str) -> Decision:
+    """Return the decision on a request that does not fit: a deny that names every problem."""
+    account = _Refused(refusal)
+    denied = Answer(False, "invalid_request", frozenset(), (), policy)
+    return Decision(False, denied, lambda *_: account)
 
 
 def answer(

@@ -36,7 +36,7 @@ class InvalidPolicy(PolicyError):  # noqa: N818 - the public name says what is t
         self.diagnostics = diagnostics
 
 
-class InvalidRequest(PolicyError):  # noqa: N818
+class InvalidRequest(PolicyError):  # noqa: N818 - the public name says what is the matter
     """A request, an entity or a store does not fit the schema; *problems* says all of it."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -44,9 +44,16 @@ class InvalidRequest(PolicyError):  # noqa: N818
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class UnhandledObligation(PolicyError):  # noqa: N818
+class UnhandledObligation(PolicyError):  # noqa: N818 - the public name says what is the matter
     """Obligations that rules may owe have no handler, though the integrator asked for all."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
         super().__init__("nothing is registered for: " + ", ".join(self.names))
+
+
+class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A subject was bound longer ago than its `max_age`: bind it anew, as it is by now."""
+
+    def __init__(self, type_: str, id_: str) -> None:
+        super().__init__(f"{type_} {id_!r} was bound longer ago than it may be: bind it anew")

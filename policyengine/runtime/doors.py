@@ -32,7 +32,7 @@ class Door:
 
     *subject*, *resource*, *context*: the classes of the parts; *nothing*: the context where none is
     given, None if there must be one; *timed*: whether time plays any part; *decide*: the generated
-    function. *make_readers* makes what reads each of the parts from a dict. *has_others*: whether the
+    function of *compiled*. *make_readers* makes what reads each of the parts from a dict. *has_others*: whether the
     action can be asked about other types.
     """
 
@@ -42,6 +42,7 @@ class Door:
     nothing: Record | None
     timed: bool
     decide: Callable[..., Decision]
+    compiled: Compiled
     make_readers: Callable[[], tuple[Read, Read, Read]]
     has_others: bool
 
@@ -87,6 +88,7 @@ def make_door(
         _nothing(plan.context_type),
         compiled.timed,
         compiled.decide,
+        compiled,
         make_readers,
         len(action.subjects) * len(action.resources) > 1,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from threading import Lock
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, evolve, field
 from cachetools import LRUCache
@@ -26,6 +26,9 @@ from policyengine.model.request import Request
 from policyengine.model.types import Schema
 from policyengine.runtime.account import Account, Teller
 from policyengine.runtime.rules import Function, Rule, exposed_by, sorted_obligations
+
+if TYPE_CHECKING:
+    from policyengine.runtime.binding import Split
 
 TargetKey: TypeAlias = tuple[str, str, str]
 """(action, subject type, resource type): what one decision function is made for."""
@@ -57,7 +60,8 @@ class Compiled:
     *module*: the generated functions by name; it is given what they answer with. *timed*: whether
     time plays any part, *looks_up* whether some rule asks what an entity lies within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids
     of the rules that `decide` tells of on an allow, a bit each. *load* makes the rules, and the
-    function that judges them all; *source* the text of what was generated.
+    function that judges them all; *split* what tells subjects apart, None where that is of no use;
+    *source* the text of what was generated.
     """
 
     digest: str
@@ -68,6 +72,7 @@ class Compiled:
     giving: tuple[str, ...]
     module: dict[str, Any]
     load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
+    split: Callable[[Compiled], Split | None]
     source: Callable[[], str]
     decide: Function = field(init=False)
     answers: Answers = field(init=False)
@@ -141,6 +146,11 @@ class Compiled:
         """Tells of decisions."""
         rules, judge = self.load()  # two threads may both do so; what they make is alike
         return Teller(rules, self.gates, judge)
+
+    @cached_property
+    def splitting(self) -> Split | None:
+        """What tells subjects apart, so that less is left to decide about each."""
+        return self.split(self)
 
     def tell(self, *parts: Any) -> Account:
         """Return the account of a decision on a request with these roots and fields."""

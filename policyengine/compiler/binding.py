@@ -1,0 +1,98 @@
+"""Decide ahead what hangs on the subject alone, and leave the rest to one function.
+
+A *test* is a part of a condition that reads nothing but the subject and perhaps the time. Of one
+subject all tests of a target are asked once. Subjects that answer alike share one function, in
+which the answers stand for the tests, and what they settle is gone. A test that fails stays where
+it is; and so does a forbid with something before the answer, which must fail as it always would.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve, frozen
+
+from policyengine.compiler import ir
+from policyengine.compiler.expressions import TURNS, Emitter, Module
+from policyengine.compiler.generate import bound_in, tree_of
+from policyengine.compiler.lower import Rule
+from policyengine.compiler.simplify import FALSE, simplify
+from policyengine.model.types import BOOL
+
+_FROM_SUBJECT: Final = {"subject", "now"}
+
+
+def tests_of(rules: Sequence[Rule]) -> tuple[ir.Expr, ...]:
+    """Return the tests of *rules*, those on trial aside, each once."""
+    counting = (rule for rule in rules if not rule.advisory)
+    found = (test for rule in counting for c in rule.conditions for test in _tests(c))
+    return tuple(dict.fromkeys(found))
+
+
+def _tests(condition: ir.Expr) -> Iterator[ir.Expr]:
+    """Give the largest parts of a condition that are tests."""
+    if isinstance(condition, ir.Const):
+        return
+    if _is_test(condition):
+        yield condition
+        return
+    match condition:
+        case ir.And(operands) | ir.Or(operands):
+            for operand in operands:
+                yield from _tests(operand)
+        case ir.Not(operand):
+            yield from _tests(operand)
+        case ir.Choice(asked, _, _):
+            yield from _tests(asked)
+
+
+def _is_test(node: ir.Expr) -> bool:
+    roots = {part.name for part in ir.walk(node) if isinstance(part, ir.Root)}
+    looks_up = any(isinstance(part, ir.Entity) for part in ir.walk(node))
+    return roots <= _FROM_SUBJECT and "subject" in roots and not looks_up and not ir.free(node)
+
+
+@frozen(eq=False)
+class Tests:
+    """A module with a function for each test: its tree, what it names, what they are called.
+
+    A function takes the roots of a request, of which it reads the subject and the time, and a list
+    to which it adds the moments at which its answer may turn.
+    """
+
+    tree: ast.Module
+    objects: Mapping[str, object]
+    names: tuple[str, ...]
+
+
+def generate_tests(tests: Sequence[ir.Expr]) -> Tests:
+    """Generate the functions of *tests*."""
+    module = Module()
+    names: list[str] = []
+    for test in tests:
+        module.take(bound_in(test))
+        name = module.fresh("test")
+        emitter = Emitter(module, "a test", traced=ir.mentions(test, "now"))
+        says = "Answer a test of a subject."
+        module.function(name, says, [ast.Return(emitter.emit(test))], (TURNS,))
+        names.append(name)
+    return Tests(tree_of(module), module.objects, tuple(names))
+
+
+def settled(rules: Sequence[Rule], answers: Mapping[ir.Expr, bool]) -> tuple[Rule, ...]:
+    """Return what is left of *rules*, those on trial aside, for subjects with those answers."""
+    values = {test: ir.Const(BOOL, answer) for test, answer in answers.items()}
+
+    def known(node: ir.Expr) -> ir.Expr:
+        found = values.get(node)
+        return ir.rebuilt(node, known) if found is None else found
+
+    left: list[Rule] = []
+    for rule in rules:
+        conditions = tuple(simplify(known(condition)) for condition in rule.conditions)
+        never = rule.effect == "forbid" and conditions[:1] == (FALSE,)
+        if not (rule.advisory or never):
+            left.append(evolve(rule, conditions=conditions))
+    return tuple(left)

@@ -1,0 +1,62 @@
+"""Choose the function that is left for one subject, once what hangs on it alone is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Final, TypeAlias
+
+from attrs import define, field
+from cachetools import LRUCache
+
+from policyengine.model.entity_classes import Entity
+from policyengine.runtime.program import Compiled
+from policyengine.runtime.rules import Function
+
+Answers: TypeAlias = tuple[bool | None, ...]
+"""What a subject answers to each test; None where a test failed, and is asked again each time."""
+
+_MOST_LEFT: Final = 256
+"""Functions that are kept for one target; where subjects answer in more ways, most use the whole."""
+
+_SOON: Final = 1_000_000
+"""Microseconds; an answer that may turn sooner is not worth keeping."""
+
+
+@define(eq=False)
+class Split:
+    """The tests of one target, and what is left of its rules by the answers.
+
+    *whole*: what decides about any subject. *tests*: the generated functions; *leave* makes what is
+    left, None where it is no less than the whole.
+    """
+
+    whole: Compiled
+    tests: Sequence[Function]
+    leave: Callable[[Answers], Compiled | None]
+    _left: LRUCache[Answers, Compiled] = field(factory=lambda: LRUCache(_MOST_LEFT), init=False)
+    _made: int = field(default=0, init=False)
+    _lock: Lock = field(factory=Lock, init=False)
+
+    def for_subject(self, subject: Entity, now: int) -> tuple[Compiled, int | None]:
+        """Return what decides about *subject*, and until when; None if time plays no part in it."""
+        turns: list[int] = []
+        answers = tuple([self._answer(test, subject, now, turns) for test in self.tests])
+        until = min((moment for moment in turns if moment > now), default=None)
+        if until is not None and until < now + _SOON:
+            return self.whole, None
+        with self._lock:
+            found = self._left.get(answers)
+            if found is None:
+                if self._made >= _MOST_LEFT * 2:  # they answer in too many ways
+                    return self.whole, None
+                self._made += 1
+                found = self._left[answers] = self.leave(answers) or self.whole
+        return found, until
+
+    @staticmethod
+    def _answer(test: Function, subject: Entity, now: int, turns: list[int]) -> bool | None:
+        try:
+            return bool(test(subject, None, None, now, None, turns))
+        except Exception:  # noqa: BLE001 - it fails again where it stands, if it is reached
+            return None

@@ -1,0 +1,209 @@
+"""Bound subjects and batches: quicker, and never another answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import given
+
+import policyengine
+from policyengine import InvalidRequest, PolicyEngine, StaleSubject
+from policyengine.model.values import parse_datetime
+from tests.strategies import laws, seeds
+
+POLICY = """
+package p
+levels Tier = free < basic < pro
+entity Team
+entity App in Team { tier: Tier, tags: set<string>, reviewed: datetime, home?: string }
+entity Doc { owner: string, open: bool }
+action read, write by App on Doc with { why?: string }
+forbid stale: any when now - subject.reviewed > 365d
+permit read_open: read when subject.tier >= basic and resource.open
+permit read_own: read when subject has home and subject.home == resource.owner
+permit write_tagged: write when "writer" in subject.tags and (subject.tier == pro or resource.open)
+"""
+
+
+class Clock:
+    """Stands for the module `time`."""
+
+    def __init__(self, moment: str) -> None:
+        self.now = parse_datetime(moment)
+
+    def time_ns(self) -> int:
+        return self.now * 1000
+
+
+@pytest.fixture
+def clock() -> Any:
+    made = Clock("2026-06-01")
+    with mock.patch("policyengine.engine.time", made), mock.patch("policyengine.bound.time", made):
+        yield made
+
+
+@pytest.fixture
+def engine() -> PolicyEngine:
+    return PolicyEngine.from_text(POLICY)
+
+
+def app(engine: PolicyEngine, id_: str = "a", **changes: Any) -> Any:
+    given = {"tier": "pro", "tags": ["writer"], "reviewed": "2026-01-01"}
+    return engine.entity("App", id_, given | changes)
+
+
+def docs(engine: PolicyEngine) -> list[Any]:
+    return [
+        engine.entity("Doc", f"d{i}", owner=owner, open=open_)
+        for i, (owner, open_) in enumerate([("ann", True), ("bob", False), ("ann", False)])
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"tier": "free"}, {"tags": []}, {"home": "ann"}, {"tier": "free", "home": "bob"}],
+)
+def test_a_bound_subject_is_answered_as_any(
+    engine: PolicyEngine, clock: Clock, changes: dict[str, Any]
+):
+    subject = app(engine, **changes)
+    bound = engine.bind(subject)
+    context = engine.context("read")
+    for _ in range(3):  # the first opens the door, the second the passage
+        for action in ("read", "write"):
+            narrow = engine.bind(subject, action)
+            for doc in docs(engine):
+                expected = engine.decide(subject, action, doc, context)
+                for decision in (bound.decide(action, doc, context), narrow.decide(doc, context)):
+                    assert decision.outcome() == expected.outcome()
+                    assert decision.reason == expected.reason
+                    assert decision.valid_until == expected.valid_until
+    assert set(bound._timed) == {"read", "write"}
+
+
+def test_subjects_that_are_alike_share_what_is_left(engine: PolicyEngine, clock: Clock):
+    bounds = [engine.bind(app(engine, f"a{i}", tier=("free", "pro")[i % 2])) for i in range(6)]
+    [doc, *_] = docs(engine)
+    for _ in range(2):
+        for bound in bounds:
+            bound.decide("read", doc, engine.context("read"))
+    assert len({bound._timed["read"][1][2] for bound in bounds}) == 2
+
+
+def test_what_hangs_on_the_time_is_asked_again(engine: PolicyEngine, clock: Clock):
+    bound = engine.bind(app(engine))
+    [doc, *_] = docs(engine)
+    context = engine.context("read")
+    for _ in range(3):
+        assert bound.decide("read", doc, context).allowed
+    clock.now = parse_datetime("2027-01-01")
+    assert bound.decide("read", doc, context).allowed
+    clock.now += 1
+    for _ in range(3):
+        assert not bound.decide("read", doc, context).allowed
+        assert bound.decide("read", doc, context).rules == ("access.stale",)
+
+
+def test_a_bound_subject_is_used_no_longer_than_it_may_be(engine: PolicyEngine, clock: Clock):
+    bound = engine.bind(app(engine), max_age=timedelta(seconds=60))
+    [doc, *_] = docs(engine)
+    for _ in range(3):
+        assert bound.decide("read", doc, engine.context("read")).allowed
+    clock.now += 60_000_000
+    with pytest.raises(StaleSubject, match="App 'a' was bound longer ago"):
+        bound.decide("read", doc, engine.context("read"))
+    with pytest.raises(StaleSubject):
+        bound.decide_many([("read", doc, {})])
+
+
+def test_it_keeps_deciding_under_its_own_set(engine: PolicyEngine, clock: Clock):
+    bound = engine.bind(app(engine))
+    other = PolicyEngine.from_text(POLICY.replace(">= basic", ">= pro"))
+    assert bound.digest == engine.digest != other.digest
+    assert bound.subject == app(engine)
+    assert engine.bind(app(engine), "read").subject == bound.subject
+    assert engine.bind(app(engine), "read").digest == bound.digest
+    assert bound.decide("read", docs(engine)[0], {}).policy == engine.digest
+
+
+def test_whatever_else_is_asked_goes_the_thorough_way(engine: PolicyEngine, clock: Clock):
+    subject = {"type": "App", "id": "a", "properties": {
+        "tier": "pro", "tags": [], "reviewed": "2026-01-01"}}  # fmt: skip
+    bound = engine.bind(subject)
+    doc = {"type": "Doc", "id": "d", "properties": {"open": True, "owner": "x"}}
+    assert bound.decide("read", doc, {}, now="2026-06-01").allowed
+    assert bound.decide("read", doc, None).allowed
+    assert not bound.decide("read", doc, {}, now="2030-06-01").allowed
+    for wrong in ({"type": "Doc", "id": "d"}, {"type": "App"}, "d", None):
+        with pytest.raises(InvalidRequest):
+            bound.decide("read", wrong, {})
+    with pytest.raises(InvalidRequest):
+        bound.decide("reed", doc, {})
+    with pytest.raises(InvalidRequest):
+        engine.bind({"type": "App", "id": "a", "properties": {"tier": "gold"}})
+
+
+def test_a_batch_is_answered_as_one_by_one(engine: PolicyEngine, clock: Clock):
+    context = engine.context("read")
+    requests: list[Any] = [
+        (app(engine, tier=tier), action, doc, context)
+        for tier in ("free", "pro")
+        for action in ("read", "write")
+        for doc in docs(engine)
+    ]
+    plain = {"type": "Doc", "id": "d", "properties": {"open": True, "owner": "x"}}
+    requests += [(app(engine), "read", plain, {}), (app(engine), "read", plain, None)]
+    for _ in range(2):
+        decided = engine.decide_many(requests)
+        assert [d.outcome() for d in decided] == [engine.decide(*r).outcome() for r in requests]
+    bound = engine.bind(app(engine))
+    many = bound.decide_many([("read", doc, context) for doc in docs(engine)])
+    narrow = engine.bind(app(engine), "read").decide_many((doc, context) for doc in docs(engine))
+    assert [d.allowed for d in many] == [d.allowed for d in narrow] == [True, False, False]
+
+
+def test_a_request_of_a_batch_that_does_not_fit_stops_nothing(engine: PolicyEngine, clock: Clock):
+    doc = docs(engine)[0]
+    wrong: list[Any] = [
+        (app(engine), "reed", doc, {}),
+        ({"type": "App"}, "read", doc, {}),
+        (None, "read", doc, {}),
+        (app(engine), ["read"], doc, {}),
+    ]
+    for _ in range(2):
+        *refused, fine = engine.decide_many([*wrong, (app(engine), "read", doc, {})])
+        assert fine.allowed
+        for decision in refused:
+            assert (decision.allowed, decision.cause) == (False, "invalid_request")
+            assert decision.reason.startswith("the request does not fit: ")
+            assert (decision.rules, decision.exposed) == ((), frozenset())
+            assert decision.valid_until is None
+            assert decision.to_json()["decision"] is False
+
+
+@given(seeds.SEEDS)
+def test_bound_subjects_agree_on_whatever_is_generated(seed: int):
+    laws.hold(bound_agrees, seed, requests=5)
+
+
+def bound_agrees(case: laws.Case) -> None:
+    """What is left for a bound subject decides as the whole does, failures included."""
+    request = case.request
+    target = request.action, request.subject.type, request.resource.type
+    whole = case.loaded.program.compiled(target)
+    expected = whole.answer(request)
+    if whole.splitting is not None:
+        left, until = whole.splitting.for_subject(request.subject, request.now)
+        assert until is None or until > request.now
+        decision = left.answer(request)
+        assert decision.outcome() == expected.outcome()
+        assert decision.reason == expected.reason
+
+
+def test_public_names():
+    assert policyengine.BoundSubject is type(
+        PolicyEngine.from_text(POLICY).bind({"type": "App", "id": "a"})
+    )
