@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from policyengine.bound import BoundAction, BoundSubject
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
     from policyengine.model.decision import Advisory, Decision, Obligation, RuleError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         PolicyError,
         Problem,
+        StaleSubject,
         UnhandledObligation,
     )
     from policyengine.model.limits import Limits
