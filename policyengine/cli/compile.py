@@ -67,7 +67,7 @@ def command(paths: tuple[str, ...], stage: str, action: str | None, format: str)
         }
         document = {
             " ".join((target[0], "by", target[1], "on", target[2])): after[stage](checked, target)
-            for target in _targets(checked, action)
+            for target in targets(checked, action)
         }
     if format == "json":
         say_json(document)
@@ -95,7 +95,7 @@ def _trees(paths: tuple[str, ...]) -> dict[str, Any]:
     return {file.span.file: tree(file) for file in files}
 
 
-def _targets(checked: CheckedSet, action: str | None) -> list[TargetKey]:
+def targets(checked: CheckedSet, action: str | None) -> list[TargetKey]:
     """Return the targets of one action, or of all."""
     from policyengine.diagnostics.spell import did_you_mean
 

@@ -10,7 +10,6 @@ import attrs
 from policyengine.compiler import ir
 from policyengine.compiler.lower import Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
-from policyengine.model.needs import Needs
 from policyengine.model.values import text_of
 from policyengine.pipeline import compile_set
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
@@ -64,7 +63,7 @@ def _checked_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> 
         "reads": [
             path
             for root in ("subject", "resource", "context")
-            for path in _paths(root, getattr(needs, root))
+            for path in getattr(needs, root).paths(root)
         ],
     }
 
@@ -81,17 +80,6 @@ def _types(
 def _text(checked: CheckedSet, node: nodes.Expr) -> str:
     source = checked.sources[node.span.file].text
     return " ".join(source[node.span.start : node.span.end].split())
-
-
-def _paths(root: str, needs: Needs) -> Iterator[str]:
-    """Yield every path below *root* that may be read."""
-    if needs.line:
-        yield f"{root} and its ancestors"
-    for name, part in needs.attributes.items():
-        yield f"{root}.{name}"
-        yield from _paths(f"{root}.{name}", part)
-    if needs.elements is not None:
-        yield from _paths(f"{root}[]", needs.elements)
 
 
 # ---- lower, simplify --------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -22,6 +22,16 @@ class Needs:
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.elements or self.line)
+
+    def paths(self, root: str) -> Iterator[str]:
+        """Yield every path below *root* that may be read."""
+        if self.line:
+            yield f"{root} and its ancestors"
+        for name, part in self.attributes.items():
+            yield f"{root}.{name}"
+            yield from part.paths(f"{root}.{name}")
+        if self.elements is not None:
+            yield from self.elements.paths(f"{root}[]")
 
     def __or__(self, other: Needs) -> Needs:
         if not self:

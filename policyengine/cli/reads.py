@@ -1,0 +1,92 @@
+"""Print what a service must fetch before it asks: all that the rules may read of a request."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policyengine.cli.loading import load_checked, paths_argument
+from policyengine.cli.output import FINE, format_option, say, say_json
+
+if TYPE_CHECKING:
+    from policyengine.semantics.checked import CheckedSet, TargetKey
+
+_ROOTS = ("subject", "resource", "context")
+
+
+@click.command(short_help="Print what must be fetched before a request is asked.")
+@paths_argument
+@click.option("--action", metavar="NAME", help="Only for this action.")
+@format_option
+def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
+    """Print what the rules of the policy set in PATH may read of a request.
+
+    This is the plan of which data a service must fetch before it asks: conditions, reasons and
+    obligations read nothing else, whatever they come to. Actions of which the same is read stand
+    together. Optional parts are marked with `?`; leave them out where there are none.
+
+    \b
+    Examples:
+      policyengine reads policies/x
+      policyengine reads policies/x --action search_all
+      policyengine reads policies/x --format json
+    """
+    from policyengine.cli.compile import targets
+
+    checked = load_checked(paths)
+    plans = {target: _plan(checked, target) for target in targets(checked, action)}
+    if format == "json":
+        say_json({_name(target): plan for target, plan in plans.items()})
+        return FINE
+    alike: dict[str, list[TargetKey]] = {}
+    for target, plan in plans.items():
+        alike.setdefault(repr((target[1:], plan)), []).append(target)
+    for group in alike.values():
+        _, subject, resource = group[0]
+        heading = f"{', '.join(target[0] for target in group)} by {subject} on {resource}"
+        say("\n".join(wrap(heading, 100, break_on_hyphens=False)))
+        plan = plans[group[0]]
+        for root in _ROOTS:
+            for path in plan[root]:
+                say(f"  {path}")
+        if plan["time"]:
+            say("  the time")
+        if not (plan["time"] or any(plan[root] for root in _ROOTS)):
+            say("  nothing")
+        say("")
+    return FINE
+
+
+def _name(target: TargetKey) -> str:
+    return " ".join((target[0], "by", target[1], "on", target[2]))
+
+
+def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
+    """Return the paths that are read below each root, and whether the time plays a part."""
+    from policyengine.compiler.generate import is_timed
+    from policyengine.compiler.lower import lower
+
+    action, subject, resource = target
+    needs, schema = checked.needs(target), checked.schema
+    owners = {
+        "subject": schema.entities[subject],
+        "resource": schema.entities[resource],
+        "context": schema.actions[action].context,
+    }
+    plan: dict[str, Any] = {
+        root: [
+            path + "?" if _is_optional(owner, path) else path
+            for path in getattr(needs, root).paths(root)
+        ]
+        for root, owner in owners.items()
+    }
+    plan["time"] = any(map(is_timed, lower(checked, target)))
+    return plan
+
+
+def _is_optional(owner: Any, path: str) -> bool:
+    """Whether the attribute of *owner* that *path* leads to, if it is one of its own, is optional."""
+    attribute = owner.by_name.get(path.partition(".")[2])
+    return attribute is not None and attribute.optional
