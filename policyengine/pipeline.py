@@ -9,8 +9,10 @@ and generate are called from there (see `compiler/link.py`).
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,12 +92,25 @@ def check_sources(
     *found*: diagnostics of reading the sources. Types are checked only where everything parses: a
     file that does not would make names of the others unknown.
     """
-    files, problems = parse_sources(sources, limits)
-    problems += found
-    checked = None
-    if not problems and files:
-        checked, problems = check(files, sources, limits)
+    with uncollected():
+        files, problems = parse_sources(sources, limits)
+        problems += found
+        checked = None
+        if not problems and files:
+            checked, problems = check(files, sources, limits)
     return checked, Diagnostics.of(problems, sources)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let garbage wait: trees are large and hold none, and looking for it takes half of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def check_paths(

@@ -65,7 +65,7 @@ def _name(target: TargetKey) -> str:
 
 def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
     """Return the paths that are read below each root, and whether the time plays a part."""
-    from policyengine.compiler.generate import is_timed
+    from policyengine.compiler.generate import reach
     from policyengine.compiler.lower import lower
 
     action, subject, resource = target
@@ -82,7 +82,7 @@ def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
         ]
         for root, owner in owners.items()
     }
-    plan["time"] = any(map(is_timed, lower(checked, target)))
+    plan["time"] = reach(lower(checked, target)).timed
     return plan
 
 

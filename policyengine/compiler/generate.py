@@ -10,7 +10,7 @@ request; docstrings name a rule and its place.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -68,15 +68,13 @@ class Telling:
     judges: bool
 
 
-def generate_deciding(
-    rules: Sequence[Rule], gates: Mapping[str, bool], told: Sequence[Rule] | None = None
-) -> Deciding:
+def generate_deciding(rules: Sequence[Rule], gates: Mapping[str, bool], reached: Reach) -> Deciding:
     """Generate what decides; *gates* says of each gate whether it is a field gate.
 
-    *told*: the rules that decisions can tell of, if they are others.
+    *reached*: what the rules hang on that decisions can tell of.
     """
     module = _module(rules)
-    kept = ROOTS if any(map(_reaches_far, told or rules)) else ROOTS[:3]
+    kept = ROOTS if reached.is_far else ROOTS[:3]
     writer = DecisionWriter([rule for rule in rules if not rule.advisory], gates, kept)
     writer.write(module)
     giving = tuple(rule.id for rule in writer.giving)
@@ -95,24 +93,39 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
     return Telling(tree_of(module), module.objects, functions, values, judges)
 
 
-def is_timed(rule: Rule) -> bool:
-    """Whether what becomes of *rule*, or is told of it, may hang on the time."""
-    dated = rule.valid_from is not None or rule.valid_until is not None
-    return dated or bool(rule.waivers) or any(ir.mentions(e, "now") for e in _expressions(rule))
+@frozen
+class Reach:
+    """What rules hang on beyond the subject, the resource and the context themselves.
+
+    *timed*: on the time; *looks_up*: on what entities lie within; *follows*: on other entities.
+    """
+
+    timed: bool
+    looks_up: bool
+    follows: bool
+
+    @property
+    def is_far(self) -> bool:
+        """Whether they hang on any of it."""
+        return self.timed or self.looks_up or self.follows
 
 
-def looks_up(rule: Rule) -> bool:
-    """Whether *rule* asks what an entity lies within."""
-    parts = (part for expr in _expressions(rule) for part in ir.walk(expr))
-    return any(isinstance(part, ir.Line) or part == ir.Root("entities") for part in parts)
-
-
-def _reaches_far(rule: Rule) -> bool:
-    """Whether *rule* hangs on the time, or on entities beyond the subject and the resource."""
-    parts = (part for expr in _expressions(rule) for part in ir.walk(expr))
-    return is_timed(rule) or any(
-        isinstance(part, ir.Entity) or part == ir.Root("entities") for part in parts
-    )
+def reach(rules: Iterable[Rule]) -> Reach:
+    """Return what *rules* hang on, or what is told of them does."""
+    timed = looks_up = follows = False
+    for rule in rules:
+        dated = rule.valid_from is not None or rule.valid_until is not None
+        timed = timed or dated or bool(rule.waivers)
+        for expr in _expressions(rule):
+            for part in ir.walk(expr):
+                match part:
+                    case ir.Root("now"):
+                        timed = True
+                    case ir.Line() | ir.Root("entities"):
+                        looks_up = True
+                    case ir.Entity():
+                        follows = True
+    return Reach(timed, looks_up, follows)
 
 
 def _expressions(rule: Rule) -> list[ir.Expr]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
@@ -19,11 +19,11 @@ from policyengine.compiler.binding import Tests, generate_tests, settled, tests_
 from policyengine.compiler.decide import JUDGE
 from policyengine.compiler.generate import (
     Deciding,
+    Reach,
     Telling,
     generate_deciding,
     generate_telling,
-    is_timed,
-    looks_up,
+    reach,
 )
 from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
 from policyengine.compiler.simplify import simplify_rule
@@ -55,13 +55,13 @@ def link(checked: CheckedSet) -> Program:
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
     rules = simplified(checked, target)
-    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
+    reached = reach(rules)
     file = f"policy:{checked.digest[-12:]}:{':'.join(target)}"
     linked = _compiled(
         checked,
         target,
-        rules,
-        generate_deciding(rules, gates),
+        reached,
+        generate_deciding(rules, _gates(checked), reached),
         load=lambda: _load_rules(checked, target, f"{file}:rules"),
         split=lambda whole: _split(checked, whole),
         file=file,
@@ -74,7 +74,7 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
 def _compiled(
     checked: CheckedSet,
     target: TargetKey,
-    rules: Sequence[Rule],
+    reached: Reach,
     deciding: Deciding,
     *,
     load: Callable[[], Loaded],
@@ -84,9 +84,9 @@ def _compiled(
     return Compiled(
         digest=checked.digest,
         target=target,
-        timed=any(map(is_timed, rules)),
-        looks_up=any(map(looks_up, rules)),
-        gates=tuple((name, gate.is_field) for name, gate in sorted(checked.schema.gates.items())),
+        timed=reached.timed,
+        looks_up=reached.looks_up,
+        gates=tuple(_gates(checked).items()),
         giving=deciding.giving,
         module=_load(deciding, file),
         load=load,
@@ -103,15 +103,15 @@ def _split(checked: CheckedSet, whole: Compiled) -> Split | None:
         return None
     asking = generate_tests(tests)
     functions = _load(asking, f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:tests")
-    gates = dict(whole.gates)
+    reached = reach(rules)
 
     def leave(answers: Answers) -> Compiled:
         known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
-        deciding = generate_deciding(settled(rules, known), gates, told=rules)
+        deciding = generate_deciding(settled(rules, known), dict(whole.gates), reached)
         return _compiled(
             checked,
             whole.target,
-            rules,
+            reached,
             deciding,
             load=lambda: (whole.teller.rules, whole.teller.judge),
             split=lambda _: None,
@@ -119,6 +119,11 @@ def _split(checked: CheckedSet, whole: Compiled) -> Split | None:
         )
 
     return Split(whole, [functions[name] for name in asking.names], leave)
+
+
+def _gates(checked: CheckedSet) -> dict[str, bool]:
+    """Return of each gate, by name, whether it is a field gate."""
+    return {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
 
 
 def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
@@ -153,8 +158,8 @@ def _text(checked: CheckedSet, target: TargetKey, number: int) -> str:
 def _texts(checked: CheckedSet, target: TargetKey) -> tuple[str, str]:
     """Return the text of both modules of *target*."""
     rules = simplified(checked, target)
-    gates = {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
-    trees = generate_deciding(rules, gates).tree, generate_telling(rules).tree
+    deciding = generate_deciding(rules, _gates(checked), reach(rules))
+    trees = deciding.tree, generate_telling(rules).tree
     return ast.unparse(trees[0]), ast.unparse(trees[1])
 
 
