@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
@@ -253,17 +252,28 @@ class PolicyEngine:
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any, moment: int
     ) -> Decision:
         """Decide one request of many."""
+        decision = self._at_door(subject, action, resource, context, moment)
+        if decision is not None:
+            return decision
         try:
-            door = self._door(action, subject, resource)
-            if door is not None:
-                with suppress(Exception):  # what is amiss is found out, carefully, below
-                    parts = door.let_in(subject, resource, context)
-                    return door.decide(*parts, moment, None)
             request = self._validate(subject, action, resource, context, moment, None, None)
         except InvalidRequest as refusal:
             return refused(refusal, self.digest)
         self._open_door(request)
         return self._program.decide(request)
+
+    def _at_door(
+        self, subject: Any, action: Any, resource: Any, context: Any, moment: int | None = None
+    ) -> Decision | None:
+        """Decide a request that is plainly valid; None if it is not, or no door is open for it."""
+        door = self._door(action, subject, resource)
+        if door is None:
+            return None
+        try:
+            parts = door.let_in(subject, resource, context)
+            return door.decide(*parts, moment or time.time_ns() // 1000, None)
+        except Exception:  # noqa: BLE001 - what is amiss is found out the thorough way
+            return None
 
     @overload
     def bind(
@@ -323,7 +333,8 @@ class PolicyEngine:
 
             return readers(self.schema, target, plan.needs, self._limits)
 
-        door = make_door(self.schema, self._program.compiled(target), plan, make_readers)
+        compiled = self._program.compiled(target)
+        door = make_door(self.schema, compiled, plan, make_readers, self._limits)
         if door is not None:
             self._side_doors[target] = door
             self._doors.setdefault(request.action, door)
@@ -384,9 +395,9 @@ class PolicyEngine:
         the engine's, beside the `entities` of the request.
         """
         plain = read_plain(data, self._limits) if entities is None else None
-        if plain is not None:
-            with suppress(InvalidRequest):  # what is wrong is said below, as of a document
-                return answer_document(self.decide(*plain))
+        decision = None if plain is None else self._at_door(*plain)
+        if decision is not None:
+            return answer_document(decision)
         try:
             envelope = read_document(data, self._limits, accept_now=accept_now)
         except InvalidRequest as refusal:
@@ -404,6 +415,8 @@ class PolicyEngine:
             )
         except InvalidRequest as refusal:
             return refusal_document(refusal, self.digest, envelope.ignored)
+        if entities is None:
+            self._open_door(request)
         return answer_document(self._program.decide(request), envelope.ignored)
 
     def fulfil(self, decision: Decision) -> None:

@@ -207,3 +207,31 @@ def test_public_names():
     assert policyengine.BoundSubject is type(
         PolicyEngine.from_text(POLICY).bind({"type": "App", "id": "a"})
     )
+
+
+def test_where_time_plays_no_part_it_is_not_asked_for(engine: PolicyEngine):
+    timeless = PolicyEngine.from_text(POLICY.replace("now - subject.reviewed > 365d", "false"))
+    for max_age, passages in ((None, 1), (timedelta(hours=1), 0)):
+        bound = timeless.bind(app(timeless), max_age=max_age)
+        for _ in range(3):
+            found = [bound.decide("read", d, timeless.context("read")) for d in docs(timeless)]
+            assert [decision.allowed for decision in found] == [True, False, False]
+        assert len(bound._passages) == passages
+
+
+def test_subjects_that_answer_in_too_many_ways_use_the_whole():
+    rules = "\n".join(f'permit r{i}: read when "t{i}" in subject.tags' for i in range(10))
+    engine = PolicyEngine.from_text(POLICY + rules)
+    [doc, *_] = docs(engine)
+    engine.decide(app(engine), "read", doc, engine.context("read"))
+    splitting = engine._side_doors["read", "App", "Doc"].compiled.splitting
+    assert splitting is not None
+    made = set()
+    for number in range(600):
+        tags = [f"t{i}" for i in range(10) if number >> i & 1]
+        left, _ = splitting.for_subject(app(engine, tags=tags, tier="free"), 0)
+        made.add(id(left))
+        assert left.decide(app(engine, tags=tags, tier="free"), doc, None, 0, None).allowed == bool(
+            tags
+        )
+    assert splitting._made <= 512

@@ -61,20 +61,22 @@ def read_plain(data: bytes | str, limits: Limits) -> tuple[Any, str, Any, Any] |
     """Return subject, action, resource and context of a request that has no more, and plainly.
 
     None if there is anything about it that must be looked at more closely: `read_document` does.
+    How deep it is, the caller must see.
     """
-    document = plain_json(data, limits, limits.document_size)
-    if type(document) is not dict or len(document) != len(_PLAIN_NAMES):
+    document = plain_json(data, limits.document_size)
+    if type(document) is not dict or len(document) != _PLAIN_PARTS:
         return None
     try:
-        subject, action, resource, context = (document[name] for name in _PLAIN_NAMES)
-        name = action["name"]
+        action, context = document["action"], document["context"]
+        if len(action) != 1 or context is None:
+            return None
+        return document["subject"], action["name"], document["resource"], context
     except (KeyError, TypeError):
         return None
-    plain = len(action) == 1 and type(name) is str and context is not None
-    return (subject, name, resource, context) if plain else None
 
 
-_PLAIN_NAMES: Final = ("subject", "action", "resource", "context")
+_PLAIN_PARTS: Final = 4
+"""Subject, action, resource and context."""
 
 
 def _part(document: dict[str, object], name: str) -> object:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import define
 
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity, entity_class
+from policyengine.model.limits import Limits
 from policyengine.model.plans import Plan
 from policyengine.model.records import Record, record_class
-from policyengine.model.types import RecordType, Schema
+from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
 from policyengine.runtime.program import Compiled
 
@@ -75,12 +76,15 @@ def make_door(
     compiled: Compiled,
     plan: Plan,
     make_readers: Callable[[], tuple[Read, Read, Read]],
+    limits: Limits,
 ) -> Door | None:
     """Return the door for a target; None if its requests must be looked at more closely."""
-    if not (plan.alone and plan.apart) or compiled.looks_up:
-        return None
     name, subject, resource = compiled.target
     action = schema.actions[name]
+    of_entities = max(_depth(schema.entities[name]) for name in (subject, resource))
+    too_deep = _AROUND + max(of_entities, _depth(plan.context_type)) > limits.document_depth
+    if not (plan.alone and plan.apart) or compiled.looks_up or too_deep:
+        return None
     return Door(
         entity_class(schema.entities[subject]),
         entity_class(schema.entities[resource]),
@@ -92,6 +96,23 @@ def make_door(
         make_readers,
         len(action.subjects) * len(action.resources) > 1,
     )
+
+
+_AROUND: Final = 2
+"""Levels of a request around the properties of an entity or the context."""
+
+
+def _depth(type_: Type | EntityType) -> int:
+    """Return how many levels of arrays and objects a value of *type_* has as JSON."""
+    match type_:
+        case EntityType() | RecordType():
+            return 1 + max((_depth(a.type) for a in type_.attributes), default=0)
+        case SetType(element):
+            return 1 + _depth(element)
+        case EntityRefType():
+            return 1
+        case _:
+            return 0
 
 
 def _nothing(type_: RecordType) -> Record | None:

@@ -168,3 +168,24 @@ def test_what_is_wrong_is_said_as_the_thorough_way_says_it(
 def test_a_request_is_no_longer_than_it_may_be():
     engine = PolicyEngine.from_text(POLICY, limits=Limits(document_size=100))
     assert b"PE514" in engine.decide_json(json.dumps({"subject": "x" * 200}))
+
+
+def test_a_document_is_no_deeper_than_it_may_be():
+    inner = "{ a: string }"
+    for _ in range(4):
+        inner = f"{{ a: {inner} }}"
+    text = POLICY.replace("purpose?: string", f"purpose?: {inner}")
+    purpose: Any = "x"
+    for _ in range(5):
+        purpose = {"a": purpose}
+    subject, name, resource, _ = ask()
+    document = {
+        "subject": subject, "action": {"name": name}, "resource": resource,
+        "context": {"purpose": purpose},
+    }  # fmt: skip
+    for depth, allowed in ((7, True), (6, False)):
+        engine = PolicyEngine.from_text(text, limits=Limits(document_depth=depth))
+        for _ in range(2):
+            answer = json.loads(engine.decide_json(json.dumps(document)))
+            assert answer["decision"] is allowed
+            assert allowed or answer["context"]["errors"][0]["code"] == "PE517"
