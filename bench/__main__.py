@@ -1,8 +1,9 @@
-"""Time decisions of the demo world: `make bench`, or `python -m bench`.
+"""Time decisions: `make bench`, or `python -m bench`; `--quick` leaves out the large worlds.
 
-Four ways answer the same requests: a function written by hand for just these operations, the engine
-on values that were built before, the engine on JSON, and the reference interpreter. They must agree
-on every request, on the decision and on the reason word for word, before anything is timed.
+First the demo world, then what must be reached (`bench/questions.py`). In the demo world four ways
+answer the same requests: a function written by hand for just these operations, the engine on values
+that were built before, the engine on JSON, and the reference interpreter. They must agree on every
+request, on the decision and on the reason word for word, before anything is timed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench import by_hand
+from bench.questions import BATCH, SIZES, DisagreementError, answers
 from bench.timing import ROUNDS, side_by_side
 from bench.world import POLICIES, Ask, requests
 from policyengine import PolicyEngine, __version__
@@ -26,8 +28,11 @@ from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet
 
 
-def main() -> int:
-    """Check that all agree, then print how long each takes."""
+def main(sizes: Sequence[int] = SIZES, batch: int = BATCH) -> int:
+    """Check that all agree, then print how long each takes.
+
+    *sizes*: of the worlds that grow, in rules; *batch*: requests that are decided at once.
+    """
     engine = PolicyEngine.load(POLICIES)
     asks = requests(engine)
     checked, _ = check_paths([POLICIES])
@@ -47,6 +52,23 @@ def main() -> int:
         print(f"\n{title:<44}{'µs':>9}{'× by hand':>12}")
         for name, measured in side_by_side(contestants, count).items():
             print(f"  {name:<42}{measured.microseconds:>9.2f}{measured.ratio:>11.2f}×")
+    return ask(sizes, batch)
+
+
+def ask(sizes: Sequence[int], batch: int) -> int:
+    """Print the answer to each question, and whether its bar is reached."""
+    print(f"\n{'what must be reached':<66}{'ratio':>8}{'bar':>8}{'aim':>8}")
+    try:
+        for answer in answers(sizes, batch):
+            sign = "≥" if answer.least else "≤"
+            met = "" if answer.is_met else "   not met"
+            print(
+                f"  {answer.question:<64}{answer.ratio:>8.2f}{sign + str(answer.bar):>8}"
+                f"{sign + str(answer.aim):>8}{met}"
+            )
+    except DisagreementError as problem:
+        print(f"they disagree: {problem}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -166,4 +188,4 @@ def reasoning(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(SIZES[:3], 2_000) if "--quick" in sys.argv else main())

@@ -6,7 +6,6 @@ is a function that all subjects share that are alike in what the rules ask of th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import StaleSubject
+from policyengine.runtime import clock
 
 if TYPE_CHECKING:
     from policyengine.engine import EntityLike, PolicyEngine
@@ -44,7 +44,7 @@ class BoundSubject:
         self._timed: dict[str, tuple[int, _Passage]] = {}  # until when, where time plays a part
         self._deadline = _FOREVER
         if max_age is not None:
-            self._deadline = time.time_ns() // 1000 + max_age // timedelta(microseconds=1)
+            self._deadline = clock.now() + max_age // timedelta(microseconds=1)
 
     @property
     def subject(self) -> Entity:
@@ -79,7 +79,7 @@ class BoundSubject:
                     and resource.plain_  # type: ignore[union-attr]  # of that class
                     and context.plain_
                 ):
-                    return decide(self._subject, resource, context, 0, None)
+                    return decide(self._subject, resource, context)
             except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
                 pass
             found = self._decide_in_time(action, resource, context)
@@ -96,10 +96,10 @@ class BoundSubject:
         """Decide where time plays a part, if what was answered of the subject still holds."""
         try:
             until, (resource_class, context_class, decide) = self._timed[action]
-            moment = time.time_ns() // 1000
+            moment = clock.now()
             fits = type(resource) is resource_class and type(context) is context_class
             if moment < until and fits and resource.plain_ and context.plain_:
-                return decide(self._subject, resource, context, moment, None)
+                return decide(self._subject, resource, context, moment)
         except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully
             pass
         return None
@@ -113,7 +113,7 @@ class BoundSubject:
         return self._engine.decide_many((self._subject, *request) for request in requests)
 
     def _check_age(self) -> None:
-        if self._deadline < _FOREVER and time.time_ns() // 1000 >= self._deadline:
+        if self._deadline < _FOREVER and clock.now() >= self._deadline:
             raise StaleSubject(self._subject.type, self._subject.id)
 
     def _open(self, action: str, resource: Any) -> None:
@@ -124,7 +124,7 @@ class BoundSubject:
         splitting = door.compiled.splitting
         decide, until = door.decide, None
         if splitting is not None:
-            left, until = splitting.for_subject(self._subject, time.time_ns() // 1000)
+            left, until = splitting.for_subject(self._subject, clock.now())
             decide = left.decide
         until = self._deadline if until is None else min(until, self._deadline)
         passage = door.resource, door.context, decide

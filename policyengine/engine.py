@@ -7,7 +7,6 @@ it, and put it in the place of the old one; if it does not load, the old one sta
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
@@ -25,6 +24,7 @@ from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator, build_context
 from policyengine.model.store import EntityStore
 from policyengine.model.types import Schema
+from policyengine.runtime import clock
 from policyengine.runtime.doors import Door, make_door
 from policyengine.runtime.program import Program, TargetKey
 
@@ -60,7 +60,7 @@ class PolicyEngine:
         self._store = store
         self._validator = Validator(program.schema, program.needs, limits)
         self._doors: dict[str, Door] = {}  # one for each action; its others are at the side
-        self._side_doors: dict[TargetKey, Door] = {}
+        self._side_doors: dict[TargetKey, Door | None] = {}  # None: there can be none
         self._handlers = handlers or {}
 
     # ---- loading ------------------------------------------------------------------------
@@ -198,7 +198,6 @@ class PolicyEngine:
         if now is None and fields is None and entities is None:
             try:
                 door = self._doors[action]
-                moment = time.time_ns() // 1000 if door.timed else 0
                 if (
                     type(subject) is door.subject
                     and type(resource) is door.resource
@@ -207,11 +206,10 @@ class PolicyEngine:
                     and resource.plain_
                     and context.plain_
                 ):
-                    return door.decide(subject, resource, context, moment, None)
-                if door.has_others:
-                    door = self._side_doors[action, _type_of(subject), _type_of(resource)]
-                    moment = time.time_ns() // 1000
-                return door.decide(*door.let_in(subject, resource, context), moment, None)
+                    return door.enter(subject, resource, context)
+                found = self._at_door(subject, action, resource, context)
+                if found is not None:
+                    return found
             except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
                 pass
         request = self._validate(subject, action, resource, context, now, fields, entities)
@@ -227,7 +225,7 @@ class PolicyEngine:
         Like `decide` in a loop, but a request that does not fit the schema stops nothing: its
         decision is a deny with the cause `invalid_request`, and the reason names every problem.
         """
-        moment = time.time_ns() // 1000
+        moment = clock.now()
         doors, decisions = self._doors, list[Decision]()
         add = decisions.append
         for subject, action, resource, context in requests:
@@ -241,7 +239,7 @@ class PolicyEngine:
                     and resource.plain_
                     and context.plain_
                 ):
-                    add(door.decide(subject, resource, context, moment, None))
+                    add(door.decide(subject, resource, context, moment))
                     continue
             except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
                 pass
@@ -271,7 +269,7 @@ class PolicyEngine:
             return None
         try:
             parts = door.let_in(subject, resource, context)
-            return door.decide(*parts, moment or time.time_ns() // 1000, None)
+            return door.decide(*parts, clock.now() if moment is None else moment, None)
         except Exception:  # noqa: BLE001 - what is amiss is found out the thorough way
             return None
 
@@ -335,8 +333,8 @@ class PolicyEngine:
 
         compiled = self._program.compiled(target)
         door = make_door(self.schema, compiled, plan, make_readers, self._limits)
+        self._side_doors[target] = door
         if door is not None:
-            self._side_doors[target] = door
             self._doors.setdefault(request.action, door)
 
     def _validate(
@@ -354,7 +352,7 @@ class PolicyEngine:
             action=action,
             resource=resource,
             context=context,
-            now=time.time_ns() // 1000 if now is None else now,
+            now=clock.now() if now is None else now,
             fields=fields,
             entities=entities,
             store=self._store,
@@ -408,7 +406,7 @@ class PolicyEngine:
                 action=envelope.action,
                 resource=envelope.resource,
                 context=envelope.context,
-                now=time.time_ns() // 1000 if envelope.now is None else envelope.now,
+                now=clock.now() if envelope.now is None else envelope.now,
                 fields=envelope.fields,
                 entities=envelope.entities,
                 store=self._store if entities is None else entities,

@@ -41,7 +41,7 @@ class Clock:
 @pytest.fixture
 def clock() -> Any:
     made = Clock("2026-06-01")
-    with mock.patch("policyengine.engine.time", made), mock.patch("policyengine.bound.time", made):
+    with mock.patch("policyengine.runtime.clock.time", made):
         yield made
 
 

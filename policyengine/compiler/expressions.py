@@ -141,12 +141,16 @@ class Module:
     def function(
         self, identifier: str, says: str, body: Sequence[ast.stmt], more: Sequence[str] = ()
     ) -> None:
-        """Add a function of the parts of a request (and *more*), with a docstring."""
+        """Add a function of the parts of a request (and *more*), with a docstring.
+
+        The time and other entities may be left out where they play no part.
+        """
         arguments = [ast.arg(argument) for argument in (*ROOTS, *more)]
+        defaults: list[ast.expr] = [] if more else [ast.Constant(0), ast.Constant(None)]
         self.functions.append(
             ast.FunctionDef(
                 identifier,
-                ast.arguments([], arguments, None, [], [], None, []),
+                ast.arguments([], arguments, None, [], [], None, defaults),
                 [ast.Expr(ast.Constant(says)), *body],
                 [],
             )

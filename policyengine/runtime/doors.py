@@ -21,6 +21,7 @@ from policyengine.model.plans import Plan
 from policyengine.model.records import Record, record_class
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
+from policyengine.runtime import clock
 from policyengine.runtime.program import Compiled
 
 Read: TypeAlias = Callable[[Any], Any]
@@ -33,8 +34,8 @@ class Door:
 
     *subject*, *resource*, *context*: the classes of the parts; *nothing*: the context where none is
     given, None if there must be one; *timed*: whether time plays any part; *decide*: the generated
-    function of *compiled*. *make_readers* makes what reads each of the parts from a dict. *has_others*: whether the
-    action can be asked about other types.
+    function of *compiled*; *enter*: the same at this moment. *make_readers* makes what reads each
+    of the parts from a dict.
     """
 
     subject: type[Entity]
@@ -43,9 +44,9 @@ class Door:
     nothing: Record | None
     timed: bool
     decide: Callable[..., Decision]
+    enter: Callable[..., Decision]
     compiled: Compiled
     make_readers: Callable[[], tuple[Read, Read, Read]]
-    has_others: bool
 
     @cached_property
     def readers(self) -> tuple[Read, Read, Read]:
@@ -79,8 +80,7 @@ def make_door(
     limits: Limits,
 ) -> Door | None:
     """Return the door for a target; None if its requests must be looked at more closely."""
-    name, subject, resource = compiled.target
-    action = schema.actions[name]
+    _, subject, resource = compiled.target
     of_entities = max(_depth(schema.entities[name]) for name in (subject, resource))
     too_deep = _AROUND + max(of_entities, _depth(plan.context_type)) > limits.document_depth
     if not (plan.alone and plan.apart) or compiled.looks_up or too_deep:
@@ -92,10 +92,17 @@ def make_door(
         _nothing(plan.context_type),
         compiled.timed,
         compiled.decide,
+        _at_this_moment(compiled.decide) if compiled.timed else compiled.decide,
         compiled,
         make_readers,
-        len(action.subjects) * len(action.resources) > 1,
     )
+
+
+def _at_this_moment(decide: Callable[..., Decision]) -> Callable[..., Decision]:
+    def enter(subject: Entity, resource: Entity, context: Record) -> Decision:
+        return decide(subject, resource, context, clock.now())
+
+    return enter
 
 
 _AROUND: Final = 2

@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from bench import __main__ as bench
-from bench import by_hand, timing
+from bench import by_hand, questions, timing
 from bench.world import POLICIES, requests
+from bench.worlds import apps, customers
 from policyengine import PolicyEngine
 from policyengine.pipeline import check_paths
 
@@ -69,8 +70,35 @@ def test_disagreement_is_an_exit_code_and_nothing_is_timed(monkeypatch, capsys):
 def test_the_table_names_every_way(monkeypatch, capsys):
     monkeypatch.setattr(bench, "requests", lambda engine: requests(engine, 20))
     monkeypatch.setattr(timing, "_SECONDS", 0.0)
-    assert bench.main() == 0
+    monkeypatch.setattr(questions, "REQUESTS", 60)
+    assert bench.main(sizes=(10, 100), batch=100) == 0
     printed = capsys.readouterr().out
+    for said in ("decide of a bound subject", "a rule for each customer, 100 rules", "p99", "JSON"):
+        assert said in printed
     assert "all answered alike" in printed
     assert printed.count("written by hand") == 2
     assert printed.count("reference interpreter") == 2
+
+
+@pytest.mark.parametrize("world", [apps, customers.ByHand])
+def test_a_world_that_is_answered_otherwise_by_hand_is_not_timed(world, monkeypatch, capsys):
+    monkeypatch.setattr(timing, "_SECONDS", 0.0)
+    monkeypatch.setattr(questions, "REQUESTS", 60)
+    if world is apps:
+        monkeypatch.setattr(apps, "decide_by_hand", lambda _: (True, "post"))
+    else:
+        monkeypatch.setattr(world, "decide", lambda *_: True)
+    assert bench.ask((10,), 50) == 1
+    assert "they disagree: " in capsys.readouterr().err
+
+
+def test_the_worlds_are_always_the_same_and_half_is_allowed():
+    assert apps.make_requests(50) == apps.make_requests(50)
+    allowed = [apps.decide_by_hand(request)[0] for request in apps.make_requests(2_000)]
+    assert 800 < sum(allowed) < 1_200
+    rows = customers.make_rows(400)
+    assert rows == customers.make_rows(400)
+    assert len({row[:4] for row in rows}) == 400
+    by_hand = customers.ByHand(rows)
+    allowed = [by_hand.decide(request) for request in customers.make_requests(rows, 1_000)]
+    assert 450 < sum(allowed) < 650

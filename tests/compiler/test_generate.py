@@ -127,7 +127,10 @@ def test_what_is_no_longer_used_is_shown_no_longer():
     loaded = world("permit r: act when subject.age > 31")
     compiled = compile_target(loaded.checked, TARGET)
     file = compiled.decide.__code__.co_filename
-    assert linecache.getline(file, 1) == "def decide(subject, resource, context, now, entities):\n"
+    assert (
+        linecache.getline(file, 1)
+        == "def decide(subject, resource, context, now=0, entities=None):\n"
+    )
     del compiled
     gc.collect()
     assert file not in linecache.cache

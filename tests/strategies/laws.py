@@ -229,7 +229,7 @@ def the_quick_way_agrees(case: Case) -> bool:
         return False
     expected = case.loaded.program.decide(request)
     clock = SimpleNamespace(time_ns=lambda: given["now"] * 1000)
-    with mock.patch("policyengine.engine.time", clock):
+    with mock.patch("policyengine.runtime.clock.time", clock):
         for _ in range(2):  # the first opens the door
             decision = engine.decide(*parts)
             _same_outcome(decision.outcome(), expected.outcome())
@@ -238,7 +238,7 @@ def the_quick_way_agrees(case: Case) -> bool:
         document = dict(zip(names, parts, strict=True)) | {"action": {"name": given["action"]}}
         answered = json.loads(engine.decide_json(json.dumps(document)))
     _same("as JSON", answered, json.loads(json.dumps(expected.to_json())))
-    return bool(engine._side_doors)
+    return any(engine._side_doors.values())
 
 
 class Spoilt:
