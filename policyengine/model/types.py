@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -118,14 +118,25 @@ class SetType:
         return f"set<{self.element}>"
 
 
+Changer: TypeAlias = Literal["caller", "platform", "person", "nobody"]
+"""Who can change an attribute: the caller of the service, the platform that runs it, the person
+whose settings it is among, or nobody, since it is a fact."""
+
+CHANGERS: Final[tuple[Changer, ...]] = ("caller", "platform", "person", "nobody")
+
+
 @frozen
 class Attribute:
-    """A named part of a record, an entity or a context."""
+    """A named part of a record, an entity or a context; *by*: who can change it.
+
+    Of a part of a record, who can change the record can.
+    """
 
     name: str
     type: Type
     optional: bool = False
     private: bool = False
+    by: Changer = "platform"
 
 
 @frozen(slots=False, cache_hash=True)

@@ -332,6 +332,22 @@ def only_a_name(span: Span, written: str) -> Diagnostic:
     )  # fmt: skip
 
 
+def unknown_changer(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
+    """Somebody else who is said to be able to change an attribute."""
+    known = list(known)
+    return error(
+        "PE222", ident.span, f"an attribute cannot be said to be by `{ident}`",
+        did_you_mean(ident.name, known) or f"there are {_listed(known, 'and')}",
+    )  # fmt: skip
+
+
+def misplaced_changer(ident: nodes.Ident) -> Diagnostic:
+    """A changer of something that is no attribute of an entity or a context."""
+    return error(
+        "PE223", ident.span, "who can change it is said of attributes of entities and contexts only"
+    )
+
+
 def unknown_cause(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
     """A cause that no decision has."""
     known = list(known)

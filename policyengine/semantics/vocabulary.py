@@ -13,10 +13,12 @@ from attrs import define, field, frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import (
+    CHANGERS,
     PRIMITIVES,
     STRING,
     ActionType,
     Attribute,
+    Changer,
     EntityRefType,
     EntityType,
     EnumType,
@@ -125,13 +127,41 @@ class Vocabulary:
             case nodes.RecordOf(attributes):
                 return record(part.attribute for part in self.parts(attributes, scope))
 
-    def parts(self, attributes: Sequence[nodes.AttributeDecl], scope: Scope) -> list[Part]:
-        """Resolve declared attributes, reporting names given twice."""
+    def parts(
+        self,
+        attributes: Sequence[nodes.AttributeDecl],
+        scope: Scope,
+        by: Changer | None = None,
+    ) -> list[Part]:
+        """Resolve declared attributes, reporting names given twice.
+
+        *by*: who can change them where nothing is written; None where nothing may be.
+        """
         self._distinct(a.name for a in attributes)
         return [
-            Part(Attribute(a.name.name, self.resolve(a.type, scope), a.optional, a.private), a.name)
+            Part(
+                Attribute(
+                    a.name.name,
+                    self.resolve(a.type, scope),
+                    a.optional,
+                    a.private,
+                    self._changer(a.by, by),
+                ),
+                a.name,
+            )
             for a in {a.name.name: a for a in reversed(attributes)}.values()
         ]
+
+    def _changer(self, written: nodes.Ident | None, otherwise: Changer | None) -> Changer:
+        if written is None:
+            return otherwise or "platform"
+        if otherwise is None:
+            self.problems.append(messages.misplaced_changer(written))
+        for changer in CHANGERS:
+            if written.name == changer:
+                return changer
+        self.problems.append(messages.unknown_changer(written, CHANGERS))
+        return "platform"
 
     # ---- entities, obligations, gates ---------------------------------------------------
 
@@ -144,7 +174,7 @@ class Vocabulary:
                 continue
             declaration, scope = symbol.declaration, symbol.scope
             parents = [self.entity_name(ident, scope) for ident in declaration.parents]
-            parts = self.parts(declaration.attributes, scope)
+            parts = self.parts(declaration.attributes, scope, "platform")
             for part in parts:
                 if part.ident.name == "id":
                     self.problems.append(messages.taken(part.ident, "what every entity has"))
@@ -251,7 +281,7 @@ class Vocabulary:
         """Return what the declaration itself adds to the context and to the constants' types."""
         declaration, scope = symbol.declaration, symbol.scope
         assert isinstance(declaration, nodes.GroupDecl | nodes.ActionDecl)
-        context = self.parts(declaration.context, scope)
+        context = self.parts(declaration.context, scope, "caller")
         if isinstance(declaration, nodes.ActionDecl):
             return context, []
         constants = self.parts(declaration.constants, scope)

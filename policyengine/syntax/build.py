@@ -152,9 +152,9 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return tuple(children)
 
     def attribute(self, span: Span, children: list[Any]) -> nodes.AttributeDecl:
-        name, optional, private, type_ = children
+        name, optional, private, type_, by = children
         return nodes.AttributeDecl(
-            name, type_, optional is not None, private is not None, span=span
+            name, type_, optional is not None, private is not None, by, span=span
         )
 
     def parameter(self, span: Span, children: list[Any]) -> nodes.Parameter:

@@ -197,6 +197,7 @@ def _attribute(node: nodes.AttributeDecl) -> Doc:
     return (
         _name(node.name), Word("?") if node.optional else (), Word(":"), " ",
         (Word("private"), " ") if node.private else (), _type(node.type),
+        (" ", Word("("), Word("by"), " ", _name(node.by), Word(")")) if node.by else (),
     )  # fmt: skip
 
 

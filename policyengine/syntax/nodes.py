@@ -240,12 +240,16 @@ class SetOf(Node):
 
 @frozen
 class AttributeDecl(Node):
-    """`name?: private type` in an entity, a record, a `with` or a group's `having`."""
+    """`name?: private type (by who)` in an entity, a record, a `with` or a group's `having`.
+
+    *by*: who can change it, None where nothing was written.
+    """
 
     name: Ident
     type: TypeExpr
     optional: bool = False
     private: bool = False
+    by: Ident | None = None
 
 
 @frozen

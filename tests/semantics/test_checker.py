@@ -88,6 +88,9 @@ CASES = [
     ("PE221", _when('subject.status == "x.z"'), '"x.z"', "`x.y`"),
     ("PE221", _when("subject.use within Purpose"), "Purpose",
      "the name of a taxonomy is no term of it"),
+    ("PE222", "entity Z { a: int (by persn) }", "persn", "did you mean `person`?"),
+    ("PE223", "entity Z { a: { b: int (by person) } }", "person", ""),
+    ("PE223", "group g2 having { n: int (by caller) }", "caller", ""),
     # ---- attributes and guards
     ("PE301", _when("subject.teir == basic"), "teir", "did you mean `tier`?"),
     ("PE301", _when("context.whyy overlaps {ads}"), "whyy", "did you mean `why`?"),

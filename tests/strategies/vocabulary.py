@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from policyengine.model.types import (
     BOOL,
+    CHANGERS,
     DATETIME,
     DECIMAL,
     DURATION,
@@ -148,7 +149,10 @@ def make_vocabulary(rng: Random, size: int) -> Vocabulary:
         parents = tuple(rng.sample(names, rng.choice((0, 0, 1, 1, 2))))
         made.entities[name] = EntityType(name, parents, ())
     for name in names:
-        attributes = _attributes(rng, made, rng.randint(1, 2 + size), private=0.15)
+        attributes = tuple(
+            evolve(attribute, by=rng.choice(CHANGERS))
+            for attribute in _attributes(rng, made, rng.randint(1, 2 + size), private=0.15)
+        )
         made.entities[name] = EntityType(name, made.entities[name].parents, attributes)
     for number in range(rng.randint(0, size)):
         type_ = some_type(rng, made)
@@ -272,7 +276,7 @@ def type_text(type_: Type) -> str:
 def attributes_text(attributes: Iterable[Attribute]) -> str:
     """Return attributes in braces, as in `entity`, `with` and records."""
     parts = (
-        f"{a.name}{'?' * a.optional}: {'private ' * a.private}{type_text(a.type)}"
+        f"{a.name}{'?' * a.optional}: {'private ' * a.private}{type_text(a.type)}{f' (by {a.by})' * (a.by != 'platform')}"
         for a in attributes
     )
     return "{ " + ", ".join(parts) + " }"

@@ -147,4 +147,17 @@ NAMES = (
         _WORDS + "permit p: any when resource.status == publishd\n",
         _WORDS + "permit p: any when resource.status == published\n",
     ),
+    Code(
+        "PE222", "unknown-changer", "Somebody else who can change an attribute.",
+        "What would allow a request is told to whoever can change it: the caller, the platform, "
+        "the person whose setting it is, or nobody where it is a fact.",
+        "package docs\nentity User { shares_location: bool (by persn) }\n",
+        "package docs\nentity User { shares_location: bool (by person) }\n",
+    ),
+    Code(
+        "PE223", "misplaced-changer", "A part of a record or a constant that somebody can change.",
+        "Who can change a record can change its parts, and constants change with the policy only.",
+        "package docs\nentity User { place: { city: string (by person) } }\n",
+        "package docs\nentity User { place: { city: string } (by person) }\n",
+    ),
 )  # fmt: skip
