@@ -1,0 +1,151 @@
+"""Collect what rules mention: the values at which their answers may turn.
+
+A condition can tell two numbers apart only if a constant lies between them, and two names only if it
+mentions one. So the constants of the rules, their neighbours, and one value that nobody mentions
+stand for all values there are. That is exact while values are compared with constants only; what a
+rule does beyond that (arithmetic, numbers compared with each other, several patterns) is noted in
+*beyond*, and nothing is then claimed from having tried everything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from attrs import Factory, define, fields
+
+from policyengine.model.types import (
+    DATETIME,
+    DECIMAL,
+    DURATION,
+    INT,
+    IP,
+    STRING,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    Type,
+)
+from policyengine.model.values import slot
+from policyengine.semantics.checked import CheckedRule, Definition, TargetKey, Typing, Value
+from policyengine.syntax import nodes
+
+ORDERED = (INT, DECIMAL, DATETIME, DURATION)
+
+
+@define
+class Mentions:
+    """The constants by type, the patterns, and the types of which more than constants matters."""
+
+    values: dict[Type, set[object]] = Factory(dict)
+    patterns: set[str] = Factory(set)
+    beyond: set[Type] = Factory(set)
+    loose: Counter[Type] = Factory(Counter)
+    """How many comparisons are of two values of the request, by their type."""
+    sized: bool = False
+    """Whether the size of a set matters, so that elements that nobody mentions do."""
+    whole_records: bool = False
+    """Whether records are compared whole, which imagined ones cannot be with written ones."""
+
+    @classmethod
+    def of(cls, rules: Iterable[CheckedRule], target: TargetKey) -> Mentions:
+        """Collect from the conditions and obligations of *rules* as they are for *target*."""
+        made = cls()
+        for rule in rules:
+            typing = rule.typings[target]
+            for moment in (rule.valid_from, rule.valid_until):
+                if moment is not None:
+                    made.add(DATETIME, moment)
+            made.take([c.expr for c in rule.conjuncts], typing, set())
+            made.take(rule.obligations, typing, set())
+        return made
+
+    def add(self, type_: Type, value: object) -> None:
+        """Note a constant, and each element or part of it."""
+        match type_, value:
+            case SetType(element), frozenset():
+                for one in value:
+                    self.add(element, one)
+            case RecordType(attributes), _:
+                for part in attributes:
+                    self.add(part.type, getattr(value, slot(part.name)))
+            case _:
+                self.values.setdefault(type_, set()).add(value)
+
+    def take(self, exprs: Iterable[nodes.Node], typing: Typing, seen: set[int]) -> None:
+        """Collect from expressions, and from the definitions that they use."""
+        for expr in exprs:
+            for node in walk(expr):
+                binding = typing.binding_of(node)
+                match binding:
+                    case Value(type_, value):
+                        self.add(type_, value)
+                    case Definition() if id(binding) not in seen:
+                        seen.add(id(binding))
+                        self.take([binding.body], binding.typing, seen)
+                self._beyond(node, typing)
+
+    def _beyond(self, node: nodes.Node, typing: Typing) -> None:
+        match node:
+            case nodes.Like(_, pattern):
+                self.patterns.add(pattern)
+                if len(self.patterns) > 1:
+                    self.beyond.add(STRING)
+            case nodes.Arithmetic() | nodes.Negate():
+                self.beyond.update(ORDERED)
+            case nodes.Call(nodes.Ident("size")):
+                self.sized = True
+            case nodes.Compare(_, left, right):
+                sides = [typing.type_of(left), typing.type_of(right)]
+                if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
+                    self.beyond.update(side for side in sides if side in ORDERED)
+                    self.loose.update({s.element if isinstance(s, SetType) else s for s in sides})
+                if IP in sides or SetType(IP) in sides:
+                    self.beyond.add(IP)
+                if any(isinstance(side, SetType) and endless(side.element) for side in sides):
+                    self.beyond.update(s.element for s in sides if isinstance(s, SetType))
+                self.whole_records |= any(has_record(side) for side in sides)
+
+
+def endless(type_: Type) -> bool:
+    """Whether a type has values without end, apart from references."""
+    return isinstance(type_, RecordType | SetType) or (
+        isinstance(type_, Primitive) and type_.name != "bool"
+    )
+
+
+def has_record(type_: Type) -> bool:
+    """Whether values of the type are records or hold some."""
+    return isinstance(type_, RecordType) or (
+        isinstance(type_, SetType) and has_record(type_.element)
+    )
+
+
+def walk(node: object) -> Iterator[nodes.Node]:
+    """Give *node* and all nodes below it."""
+    stack = [node]
+    while stack:
+        match stack.pop():
+            case tuple() as items:
+                stack += items
+            case nodes.Node() as one:
+                yield one
+                stack += [getattr(one, part.name) for part in fields(type(one))]
+
+
+def numbers(mentions: Mentions, type_: Primitive | LevelsType, used: Iterable[int]) -> list[int]:
+    """Return numbers of *type_* that any of the comparisons can tell apart."""
+    about = {v for v in mentions.values.get(type_, ()) if isinstance(v, int)} | set(used)
+    if type_ in mentions.beyond:
+        spans = {v for v in mentions.values.get(DURATION, ()) if isinstance(v, int)}
+        if type_ in (DATETIME, DURATION):
+            about |= {v + sign * span for v in about for span in spans for sign in (1, -1)}
+        about.add(0 if type_ != DATETIME else _A_DAY)
+    if not about:
+        return [_A_DAY if type_ == DATETIME else 0]
+    return sorted({v + step for v in about for step in (-1, 0, 1)})
+
+
+_A_DAY = 1_767_225_600_000_000
+"""2026-01-01, for moments that are compared with no constant."""

@@ -1,0 +1,86 @@
+"""Ask whether there is a request of which something is true, by trying all that rules tell apart.
+
+The question is put to the reference interpreter, so nothing here says a second time what a policy
+means. The answer is a request (`World`), or that there is none, or, where there are too many ways or
+the values tried do not stand for all (`mentions.py`), that nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from attrs import field, frozen
+
+from policyengine.analysis.choices import Choices, TooManyWaysError, every_way
+from policyengine.analysis.imagined import World
+from policyengine.analysis.mentions import Mentions
+from policyengine.reference.evaluation import Env, Trace
+from policyengine.reference.interpreter import first_false
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+
+MOST_WAYS = 3_000
+"""How many requests are tried for one question."""
+
+
+class UnknownError(Exception):
+    """Not everything that matters could be tried."""
+
+
+@frozen
+class Space:
+    """The requests for one target, as far as *rules* can tell them apart."""
+
+    checked: CheckedSet
+    target: TargetKey
+    rules: tuple[CheckedRule, ...]
+    most: int = MOST_WAYS
+    mentions: Mentions = field(init=False)
+
+    @mentions.default
+    def _mentions(self) -> Mentions:
+        return Mentions.of(self.rules, self.target)
+
+    def worlds(self, ask: Callable[[Env], bool], trace: Trace | None = None) -> Iterator[World]:
+        """Give a world for each way to answer yes; `UnknownError` at the end if there may be more.
+
+        *trace* sees every expression that is evaluated, in worlds of either answer.
+        """
+        if self.mentions.whole_records:
+            raise UnknownError
+        guessed = False
+
+        def run(choices: Choices) -> tuple[World, bool]:
+            world = World(self.checked.schema, self.target, self.mentions, choices)
+            return world, ask(world.env(trace))
+
+        try:
+            for world, answer in every_way(run, self.most):
+                guessed |= world.guessed
+                if answer:
+                    yield world
+        except TooManyWaysError:
+            raise UnknownError from None
+        if guessed:
+            raise UnknownError
+
+    def find(self, ask: Callable[[Env], bool]) -> World | None:
+        """Return a world in which the answer is yes, None if there is none."""
+        return next(self.worlds(ask), None)
+
+
+def holds(rule: CheckedRule, env: Env) -> bool:
+    """Whether the conditions of *rule* do, whatever the time of its validity."""
+    return first_false(rule.conjuncts, rule.typings[env.target], env) is None
+
+
+def never(
+    checked: CheckedSet,
+    targets: Iterable[TargetKey],
+    rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
+    ask: Callable[[Env], bool],
+) -> bool:
+    """Whether the answer is known to be no for every request for *targets*, of which are some."""
+    try:
+        return all(Space(checked, target, rules(target)).find(ask) is None for target in targets)
+    except UnknownError:
+        return False
