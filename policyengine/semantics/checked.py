@@ -185,6 +185,7 @@ class CheckedSet:
     tests: tuple[CheckedTest, ...]
     digest: str
     sources: Mapping[str, Source] = field(repr=False)
+    files: tuple[nodes.PolicyFile, ...] = field(repr=False)
     by_target: Mapping[TargetKey, tuple[CheckedRule, ...]] = field(repr=False)
 
     def rules_for(self, target: TargetKey) -> tuple[CheckedRule, ...]:

@@ -72,6 +72,7 @@ def check(
             tests,
             digest(sources.values()),
             sources,
+            tuple(files),
             {target: tuple(covering) for target, covering in by_target.items()},
         ),
         problems,

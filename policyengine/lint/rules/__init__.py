@@ -1,0 +1,68 @@
+"""List every rule of the linter, in the order of their codes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policyengine.lint.rule import LintRule
+from policyengine.lint.rules import (
+    bare_permit,
+    confusable_name,
+    constant_condition,
+    duplicate_rule,
+    empty_validity,
+    expired_waiver,
+    forbid_escaped_by_absence,
+    irrelevant_reason,
+    laxer_limit,
+    long_waiver,
+    missing_citation,
+    missing_reason,
+    overlapping_versions,
+    shadowed_rule,
+    superfluous_permit,
+    trivial_level_comparison,
+    unsatisfiable_rule,
+    untested_rule,
+    unused_attribute,
+    unused_definition,
+    unused_enumerator,
+    unused_obligation,
+    unused_term,
+    version_gap,
+    whole_record_comparison,
+    within_for_touches,
+)
+
+_MODULES = (
+    bare_permit,
+    confusable_name,
+    constant_condition,
+    duplicate_rule,
+    empty_validity,
+    expired_waiver,
+    forbid_escaped_by_absence,
+    irrelevant_reason,
+    laxer_limit,
+    long_waiver,
+    missing_citation,
+    missing_reason,
+    overlapping_versions,
+    shadowed_rule,
+    superfluous_permit,
+    trivial_level_comparison,
+    unsatisfiable_rule,
+    untested_rule,
+    unused_attribute,
+    unused_definition,
+    unused_enumerator,
+    unused_obligation,
+    unused_term,
+    version_gap,
+    whole_record_comparison,
+    within_for_touches,
+)
+
+RULES: Final[tuple[LintRule, ...]] = tuple(
+    sorted((module.RULE for module in _MODULES), key=lambda rule: rule.code.number)
+)

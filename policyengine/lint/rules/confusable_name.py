@@ -1,0 +1,85 @@
+"""Find names that are taken for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+from policyengine.syntax import nodes
+
+_SHORTEST = 6
+"""Letters from which on one letter of difference is overlooked."""
+
+_LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "_": "", "-": "", ".": ""})
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each name that looks like an earlier one of the same list."""
+    for names in _lists(subject.files):
+        for number, name in enumerate(names):
+            for other in names[:number]:
+                if name.name != other.name and looks_like(name.name, other.name):
+                    yield warning(
+                        "PE426", name.span, f"`{name}` is easily taken for `{other}`",
+                        "give one of them another name", Label(other.span, "this one"),
+                    )  # fmt: skip
+
+
+def looks_like(one: str, other: str) -> bool:
+    """Whether two names look alike, or differ in one letter for another or in two swapped ones."""
+    if _look(one) == _look(other):
+        return True
+    if len(one) != len(other) or len(one) < _SHORTEST:
+        return False
+    different = [n for n, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(different) == 1:
+        (n,) = different
+        return not (one[n].isdigit() or other[n].isdigit())
+    swapped = [n for n in different if n + 1 in different and one[n] == other[n + 1]]
+    return len(different) == 2 and bool(swapped) and one[different[1]] == other[different[0]]  # noqa: PLR2004 - a pair
+
+
+def _look(name: str) -> str:
+    return name.casefold().translate(_LOOKS).replace("rn", "m").replace("vv", "w")
+
+
+def _lists(files: Iterable[nodes.PolicyFile]) -> Iterator[Sequence[nodes.Ident]]:
+    """Give the names that stand beside each other: of one declaration, or of one sort."""
+    sorts: dict[object, list[nodes.Ident]] = {}
+    for file in files:
+        for declaration in file.declarations:
+            match declaration:
+                case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members):
+                    yield members
+                case nodes.TaxonomyDecl(_, terms):
+                    yield [term.name for term in _all_terms(terms)]
+                case nodes.EntityDecl(name, _, parts):
+                    yield [part.name for part in parts]
+                    sorts.setdefault("entity", []).append(name)
+                case nodes.ActionDecl(names):
+                    sorts.setdefault("action", []).extend(names)
+                case nodes.GateBlock(gate, rules):
+                    sorts.setdefault(("rule", gate.name), []).extend(rule.name for rule in rules)
+                case nodes.ConstDecl(name) | nodes.DefineDecl(name):
+                    sorts.setdefault("value", []).append(name)
+    yield from sorts.values()
+
+
+def _all_terms(terms: Iterable[nodes.Term]) -> Iterator[nodes.Term]:
+    for term in terms:
+        yield term
+        yield from _all_terms(term.below)
+
+
+RULE = LintRule(
+    Code(
+        "PE426", "confusable-name", "A name that is easily taken for another.",
+        "Names that differ in one letter, in letters that look alike, or in nothing but signs between words, are mixed up by whoever writes the next rule.",
+        WORDS + "enum Kind = approved | appr0ved | other\npermit p: any when subject.status == active\n",
+        WORDS + "enum Kind = approved | rejected | other\npermit p: any when subject.status == active\n",
+    ),
+    find,
+)  # fmt: skip

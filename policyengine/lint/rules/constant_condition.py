@@ -1,0 +1,39 @@
+"""Find conditions that are always true or always false where they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.analysis.questions import constant_operands, never_holds
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.trivial_level_comparison import is_trivial
+from policyengine.lint.rules.words import WORDS
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each operand with one value; of a rule that never holds, none."""
+    for rule in subject.checked.rules:
+        constant = constant_operands(subject.checked, rule)
+        if not constant or never_holds(subject.checked, rule):
+            continue
+        typing = next(iter(rule.typings.values()))
+        for expr, value in constant:
+            if not is_trivial(expr, typing):
+                yield warning(
+                    "PE402", expr.span,
+                    f"this is always {str(value).lower()} where `{rule.id}` asks it",
+                    "leave it out, or say what was meant",
+                )  # fmt: skip
+
+
+RULE = LintRule(
+    Code(
+        "PE402", "constant-condition", "A condition that is always true or always false.",
+        "Given the types, the levels, and what was asked before it in the same rule, it has one value only, so it decides nothing. Often a part of it is about the wrong attribute.",
+        WORDS + "permit p: any when subject.tier == pro and subject.tier != free\n",
+        WORDS + "permit p: any when subject.tier == pro and subject.status == active\n",
+    ),
+    find,
+)  # fmt: skip

@@ -1,0 +1,39 @@
+"""Find forbids that whoever leaves out an optional attribute escapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.analysis.mentions import walk
+from policyengine.analysis.questions import needed
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+from policyengine.syntax import nodes
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each `has` without which a forbid never holds."""
+    for rule in subject.checked.rules:
+        if rule.effect != "forbid":
+            continue
+        for conjunct in rule.conjuncts:
+            for node in walk(conjunct.expr):
+                if isinstance(node, nodes.Has) and needed(subject.checked, rule, node):
+                    yield warning(
+                        "PE423", node.span,
+                        f"`{rule.id}` forbids nothing where `{node.name}` is absent",
+                        f"add `not (… has {node.name}) or`, or make the attribute required",
+                    )  # fmt: skip
+
+
+RULE = LintRule(
+    Code(
+        "PE423", "forbid-escaped-by-absence", "A forbid that the absence of an optional attribute escapes.",
+        "Whoever leaves the attribute out is not forbidden anything. Where absence should not help, forbid it as well; where it is meant, say so with `# lint: ignore[forbid-escaped-by-absence]` and why.",
+        WORDS + 'permit p: any when subject.status == active\nforbid young: any when subject has age and subject.age < 16 because "under 16"\n',
+        WORDS + 'permit p: any when subject.status == active\nforbid young: any when not (subject has age) or subject.age < 16 because "not known to be 16"\n',
+    ),
+    find,
+)  # fmt: skip

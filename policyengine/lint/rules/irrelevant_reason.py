@@ -1,0 +1,41 @@
+"""Find reasons that show what the conditions do not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.paths import path_of, paths_in
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each attribute in a reason that has no part in the decision."""
+    for rule in subject.checked.rules:
+        read = {path for c in rule.conjuncts for path in paths_in(c.expr)}
+        for template in (rule.because, rule.otherwise):
+            for part in template.parts if template else ():
+                path = None if isinstance(part, str) else path_of(part)
+                if path is None or len(path) == 1 or path[0] == "action" or path[-1] == "id":
+                    continue
+                if not any(
+                    path[: len(other)] == other or other[: len(path)] == path for other in read
+                ):
+                    yield warning(
+                        "PE416", part.span,  # type: ignore[union-attr]  # not a text: it has a path
+                        f"`{rule.id}` does not hang on `{'.'.join(path)}`",
+                        "show what the conditions read",
+                    )  # fmt: skip
+
+
+RULE = LintRule(
+    Code(
+        "PE416", "irrelevant-reason", "A reason that shows an attribute which its conditions do not read.",
+        "Whoever reads it will try to change what does not matter.",
+        WORDS + 'permit p: any when subject.status == active because "on {subject.tier}"\n',
+        WORDS + 'permit p: any when subject.status == active because "{subject} is {subject.status}"\n',
+    ),
+    find,
+)  # fmt: skip

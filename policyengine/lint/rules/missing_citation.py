@@ -1,0 +1,33 @@
+"""Find rules that do not say where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each rule without `cites`, in a set in which some rule has it."""
+    rules = subject.checked.rules
+    if any(rule.cites for rule in rules):
+        for rule in rules:
+            if not rule.cites:
+                yield warning(
+                    "PE413", rule.node.name.span, f"`{rule.id}` does not say where it comes from",
+                    'add `cites "…"`: the document and the section',
+                )  # fmt: skip
+
+
+RULE = LintRule(
+    Code(
+        "PE413", "missing-citation", "A rule without `cites`.",
+        "Whoever reviews a rule asks what it is for. Told only where some other rule of the set cites its source.",
+        WORDS + 'permit p: any when subject.status == active\npermit q: any when subject.tier == pro cites "Terms, 2"\n',
+        WORDS + 'permit p: any when subject.status == active cites "Terms, 1"\npermit q: any when subject.tier == pro cites "Terms, 2"\n',
+    ),
+    find,
+)  # fmt: skip

@@ -1,0 +1,35 @@
+"""Find permits and exposes that some forbid always overrules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.analysis.questions import covered, never_holds
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each permit or expose that never counts."""
+    forbids = [r for r in subject.checked.rules if r.effect == "forbid" and not r.advisory]
+    for rule in subject.checked.rules:
+        if rule.effect == "forbid" or rule.waivable:
+            continue
+        if covered(subject.checked, rule, forbids) and not never_holds(subject.checked, rule):
+            yield warning(
+                "PE403", rule.node.name.span, f"wherever `{rule.id}` holds, something is forbidden",
+                "it never counts: narrow the forbid, or leave the rule out",
+            )  # fmt: skip
+
+
+RULE = LintRule(
+    Code(
+        "PE403", "shadowed-rule", "A rule that a stronger forbid always overrules.",
+        "A forbid beats every permit of every gate. Where one holds whenever the permit does, the permit grants nothing.",
+        WORDS + 'permit p: any when subject.tier == pro\nforbid f: any when subject.tier > free because "not paid plans"\n',
+        WORDS + 'permit p: any when subject.tier == pro\nforbid f: any when subject.tier == free because "not the free plan"\n',
+    ),
+    find,
+)  # fmt: skip

@@ -1,0 +1,58 @@
+"""Find permits that other permits of their gate make superfluous."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.analysis.questions import covered, never_holds
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.laxer_limit import laxer_limits
+from policyengine.lint.rules.words import WORDS
+from policyengine.semantics.checked import CheckedRule
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each permit without which every decision would be the same."""
+    rules = subject.checked.rules
+    told = {id(strict) for strict, _, _ in laxer_limits(rules)}
+    for rule in rules:
+        if rule.effect != "permit" or rule.waivable or rule.advisory or id(rule) in told:
+            continue
+        others = [other for other in rules if other is not rule and _gives_as_much(other, rule)]
+        # Of two that say the same, the one that is written first stays.
+        others = [o for o in others if not (_later(o, rule) and _alike(o, rule))]
+        if covered(subject.checked, rule, others) and not never_holds(subject.checked, rule):
+            yield warning(
+                "PE404", rule.node.name.span,
+                f"wherever `{rule.id}` holds, another permit of its gate does",
+                "it grants nothing of its own: leave it out, or narrow the other",
+            )  # fmt: skip
+
+
+def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
+    """Whether *one* permits in the same gate, and exposes and owes what *other* does."""
+    return (
+        one.effect == "permit" and not one.advisory and one.gate == other.gate
+        and one.fields == other.fields and one.obligations == other.obligations
+    )  # fmt: skip
+
+
+def _alike(one: CheckedRule, other: CheckedRule) -> bool:
+    return one.conjuncts == other.conjuncts
+
+
+def _later(one: CheckedRule, other: CheckedRule) -> bool:
+    return (one.node.span.file, one.node.span.start) > (other.node.span.file, other.node.span.start)
+
+
+RULE = LintRule(
+    Code(
+        "PE404", "superfluous-permit", "A permit that another permit of its gate makes superfluous.",
+        "Whenever it holds another one does, which exposes and owes the same: it could be left out and every decision would stay. Its author may believe that it limits something; permits never do.",
+        WORDS + "permit p: any when subject.tier == pro\npermit q: any when subject.tier == pro and subject.status == active\n",
+        WORDS + "permit p: any when subject.tier == pro\npermit q: any when subject.tier == basic and subject.status == active\n",
+    ),
+    find,
+)  # fmt: skip

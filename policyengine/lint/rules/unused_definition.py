@@ -1,0 +1,33 @@
+"""Find definitions and constants that nothing uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+from policyengine.lint.uses import words
+from policyengine.syntax import nodes
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each definition or constant that nothing names."""
+    used = words(subject.files)
+    for file in subject.files:
+        for declaration in file.declarations:
+            match declaration:
+                case nodes.ConstDecl(name) | nodes.DefineDecl(name) if name.name not in used:
+                    yield warning("PE410", name.span, f"nothing uses `{name}`", "leave it out")
+
+
+RULE = LintRule(
+    Code(
+        "PE410", "unused-definition", "A definition or constant that nothing uses.",
+        "Whoever changes it expects something to change.",
+        WORDS + "const limit: int = 3\npermit p: any when subject.status == active\n",
+        WORDS + "const limit: int = 3\npermit p: any when subject has age and subject.age > limit\n",
+    ),
+    find,
+)  # fmt: skip

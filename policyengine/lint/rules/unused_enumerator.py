@@ -1,0 +1,39 @@
+"""Find enumerators and levels that nothing mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.words import WORDS
+from policyengine.lint.uses import mentioned_types, words
+from policyengine.syntax import nodes
+
+
+def find(subject: Subject) -> Iterator[Diagnostic]:
+    """Give a finding for each member that nothing mentions, of a list of which members are."""
+    used, told_apart = words(subject.files), mentioned_types(subject.checked)
+    for file in subject.files:
+        for declaration in file.declarations:
+            match declaration:
+                case nodes.EnumDecl(name, members) if name.name in told_apart:
+                    for member in members:
+                        if member.name not in used:
+                            yield warning(
+                                "PE407", member.span,
+                                f"nothing mentions `{member}`, and rules tell its siblings apart",
+                                "write a test that uses it, or leave it out",
+                            )  # fmt: skip
+
+
+RULE = LintRule(
+    Code(
+        "PE407", "unused-enumerator", "An enumerator that nothing mentions.",
+        "Rules name other members of the list; this one falls wherever the rest falls, and no test says where. Lists of which rules compare whole values only are left alone.",
+        WORDS + "permit p: any when subject.status == active\n",
+        WORDS + 'permit p: any when subject.status == active\ntest "held" { expect deny read by App "a" { status: held } on Post "p" }\n',
+    ),
+    find,
+)  # fmt: skip

@@ -1,0 +1,80 @@
+"""Collect the words that a policy set uses, apart from where it declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from policyengine.analysis.mentions import walk
+from policyengine.model.types import EnumType, SetType, TaxonomyType, Type
+from policyengine.semantics.checked import CheckedSet, Value
+from policyengine.syntax import nodes
+
+
+def words(files: Iterable[nodes.PolicyFile], *, tests: bool = True) -> set[str]:
+    """Return every name that an expression, a rule, or (unless *tests* is false) a test uses.
+
+    A name that is used anywhere counts for all that have it, so that nothing used is ever missing.
+    """
+    found: set[str] = set()
+    for file in files:
+        for declaration in file.declarations:
+            if tests or not isinstance(declaration, nodes.TestDecl):
+                found.update(_used(declaration))
+    return found
+
+
+def _used(declaration: nodes.Declaration) -> Iterator[str]:
+    match declaration:
+        case nodes.ConstDecl(_, _, value) | nodes.DefineDecl(_, _, value):
+            used: object = value
+        case nodes.ActionDecl(constants=constants):
+            used = constants
+        case nodes.GateBlock(rules=rules):
+            used = tuple((rule.target, rule.clauses) for rule in rules)
+        case nodes.Rule(target=target, clauses=clauses):
+            used = (target, clauses)
+        case nodes.InvariantDecl(target=target, clauses=clauses):
+            used = (target, clauses)
+        case nodes.TestDecl(items=items):
+            used = items
+        case _:
+            return
+    for node in walk(used):
+        match node:
+            case nodes.Name(name):
+                yield name
+            case nodes.Ident(name):
+                yield name
+            case nodes.Literal("string", str() as text):
+                yield text  # an enumerator that is no word is written in quotes
+
+
+def mentioned_types(checked: CheckedSet) -> set[str]:
+    """Return the names of the enumerations and taxonomies of which rules mention members.
+
+    Where rules compare values of the request with each other every member counts, so those types
+    are not among them.
+    """
+    mentioned: set[str] = set()
+    compared: set[str] = set()
+    for rule in checked.rules:
+        typing = next(iter(rule.typings.values()))
+        for conjunct in rule.conjuncts:
+            for node in walk(conjunct.expr):
+                binding = typing.binding_of(node)
+                if isinstance(binding, Value):
+                    mentioned |= _names(binding.type)
+                if isinstance(node, nodes.Compare) and not any(
+                    isinstance(typing.binding_of(side), Value) for side in (node.left, node.right)
+                ):
+                    compared |= _names(typing.type_of(node.left))
+    return mentioned - compared
+
+
+def _names(type_: Type) -> set[str]:
+    match type_:
+        case EnumType(name=name) | TaxonomyType(name=name):
+            return {name}
+        case SetType(element):
+            return _names(element)
+    return set()
