@@ -34,6 +34,7 @@ check: $(READY) ## Lint and type-check the code, check the policies
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	for set in $(SETS); do $(BIN)/policyengine check --strict $$set || exit; done
+	for set in $(SETS); do $(BIN)/policyengine lint $$set || exit; done
 	for set in $(SETS); do $(BIN)/policyengine test $$set || exit; done
 	$(BIN)/policyengine fmt --check policies
 

@@ -22,11 +22,13 @@ MAY_IMPORT = {
     "compiler": STAGES | {"runtime"},
     "reference": STAGES,
     "explain": STAGES | {"reference"},
+    "analysis": STAGES | {"reference"},
+    "lint": STAGES | {"reference", "analysis", "testing"},
     "pipeline": STAGES | {"compiler", "runtime"},
     "engine": STAGES - {"syntax"} | {"compiler", "runtime", "pipeline", "explain", "bound"},
     "bound": {"model", "runtime", "engine"},
     "testing": STAGES | {"runtime", "reference", "pipeline", "engine", "explain"},
-    "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing"},
+    "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint"},
     "__init__": {"diagnostics", "model", "engine", "bound"},
 }
 

@@ -102,26 +102,30 @@ class World:
 
     def in_play(self, name: str) -> list[str]:
         """Return the ids of entities of a type that the request or the rules have named so far."""
-        if name not in self.ids:
-            mentioned = self.mentions.values.get(EntityRefType(name), ())
-            self.ids[name] = sorted(str(one) for one in mentioned)
+        known = self._known_ids(name)
         _, subject, resource = self.target
         if subject == name:
             self.root("subject", subject)
         if resource == name:
             self.root("resource", resource)
+        return known
+
+    def _known_ids(self, name: str) -> list[str]:
+        if name not in self.ids:
+            mentioned = set(self.mentions.values.get(EntityRefType(name), ()))
+            if self.mentions.ids:
+                mentioned |= self.mentions.values.get(STRING, set())
+            self.ids[name] = sorted(str(one) for one in mentioned)
         return self.ids[name]
 
     def root(self, which: str, type_: str) -> str:
         """Return the id of the subject or the resource."""
-        if type_ not in self.ids:
-            mentioned = self.mentions.values.get(EntityRefType(type_), ())
-            self.ids[type_] = sorted(str(one) for one in mentioned)
+        known = self._known_ids(type_)
 
         def choose() -> str:
-            chosen = self.choices.choose([f"the-{which}", *self.ids[type_]])
-            if chosen not in self.ids[type_]:
-                self.ids[type_].append(chosen)
+            chosen = self.choices.choose([f"the-{which}", *known])
+            if chosen not in known:
+                known.append(chosen)
             return chosen
 
         return str(self.once((which, "id"), choose))

@@ -21,6 +21,7 @@ from policyengine.model.types import (
     INT,
     IP,
     STRING,
+    EntityRefType,
     LevelsType,
     Primitive,
     RecordType,
@@ -45,8 +46,10 @@ class Mentions:
     """How many comparisons are of two values of the request, by their type."""
     sized: bool = False
     """Whether the size of a set matters, so that elements that nobody mentions do."""
-    whole_records: bool = False
-    """Whether records are compared whole, which imagined ones cannot be with written ones."""
+    ids: bool = False
+    """Whether an `id` is read as a text, so that the texts mentioned are ids to try."""
+    unsure: bool = False
+    """Whether rules do what cannot be tried out: compare whole records, or ids with other texts."""
 
     @classmethod
     def of(cls, rules: Iterable[CheckedRule], target: TargetKey) -> Mentions:
@@ -88,24 +91,28 @@ class Mentions:
 
     def _beyond(self, node: nodes.Node, typing: Typing) -> None:
         match node:
-            case nodes.Like(_, pattern):
+            case nodes.Like(object_, pattern):
                 self.patterns.add(pattern)
+                self.unsure |= is_id(object_, typing)
                 if len(self.patterns) > 1:
                     self.beyond.add(STRING)
             case nodes.Arithmetic() | nodes.Negate():
                 self.beyond.update(ORDERED)
+            case nodes.Attr() if is_id(node, typing):
+                self.ids = True
             case nodes.Call(nodes.Ident("size")):
                 self.sized = True
             case nodes.Compare(_, left, right):
                 sides = [typing.type_of(left), typing.type_of(right)]
                 if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
+                    self.unsure |= any(is_id(side, typing) for side in (left, right))
                     self.beyond.update(side for side in sides if side in ORDERED)
                     self.loose.update({s.element if isinstance(s, SetType) else s for s in sides})
                 if IP in sides or SetType(IP) in sides:
                     self.beyond.add(IP)
                 if any(isinstance(side, SetType) and endless(side.element) for side in sides):
                     self.beyond.update(s.element for s in sides if isinstance(s, SetType))
-                self.whole_records |= any(has_record(side) for side in sides)
+                self.unsure |= any(has_record(side) for side in sides)
 
 
 def endless(type_: Type) -> bool:
@@ -120,6 +127,14 @@ def has_record(type_: Type) -> bool:
     return isinstance(type_, RecordType) or (
         isinstance(type_, SetType) and has_record(type_.element)
     )
+
+
+def is_id(expr: nodes.Expr, typing: Typing) -> bool:
+    """Whether an expression reads the id of an entity as a text."""
+    match expr:
+        case nodes.Attr(object_, nodes.Ident("id")):
+            return isinstance(typing.types.get(id(object_)), EntityRefType)
+    return False
 
 
 def walk(node: object) -> Iterator[nodes.Node]:

@@ -45,7 +45,7 @@ class Space:
 
         *trace* sees every expression that is evaluated, in worlds of either answer.
         """
-        if self.mentions.whole_records:
+        if self.mentions.unsure:
             raise UnknownError
         guessed = False
 

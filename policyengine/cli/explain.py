@@ -92,8 +92,9 @@ def _style(line: str) -> str | None:
 
 def _explain_code(number: str, format: str) -> int:
     from policyengine.diagnostics.codes import CODES
+    from policyengine.lint.linter import LINT_CODES
 
-    code = CODES.get(number)
+    code = CODES.get(number) or LINT_CODES.get(number)
     if code is None:
         raise FailingInput(f"there is no code `{number}`")
     if format == "json":

@@ -25,7 +25,18 @@ _NAME = "policyengine"
 COMPLETION = "_POLICYENGINE_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 
-_COMMANDS = ("check", "fmt", "test", "decide", "explain", "reads", "compile", "init", "completion")
+_COMMANDS = (
+    "check",
+    "lint",
+    "fmt",
+    "test",
+    "decide",
+    "explain",
+    "reads",
+    "compile",
+    "init",
+    "completion",
+)
 
 
 class _Commands(click.Group):

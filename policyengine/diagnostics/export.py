@@ -10,24 +10,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from policyengine.diagnostics.codes import CODES
+from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Label
 from policyengine.diagnostics.source import Source
 
 
-def diagnostics_json(diagnostics: Diagnostics) -> dict[str, Any]:
+def diagnostics_json(diagnostics: Diagnostics, codes: Mapping[str, Code] = CODES) -> dict[str, Any]:
     """Return a run's diagnostics, with their number."""
     errors = len(diagnostics.errors)
     return {
         "errors": errors,
         "warnings": len(diagnostics.items) - errors,
         "left_out": diagnostics.left_out,
-        "diagnostics": [diagnostic_json(d, diagnostics.sources) for d in diagnostics.items],
+        "diagnostics": [diagnostic_json(d, diagnostics.sources, codes) for d in diagnostics.items],
     }
 
 
-def diagnostic_json(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> dict[str, Any]:
+def diagnostic_json(
+    diagnostic: Diagnostic, sources: Mapping[str, Source], codes: Mapping[str, Code] = CODES
+) -> dict[str, Any]:
     """Return one diagnostic; the first of its labels is where the problem is."""
-    known = CODES.get(diagnostic.code)
+    known = codes.get(diagnostic.code)
     return {
         "code": diagnostic.code,
         "slug": known.slug if known else "",

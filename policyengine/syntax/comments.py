@@ -30,8 +30,13 @@ class MisalignedError(Exception):
 
 def comments_of(text: str) -> list[str]:
     """List the comments of a text, without blanks at their ends."""
-    found = (match[0] for match in _STRING_OR_COMMENT.finditer(text))
-    return [comment.rstrip() for comment in found if comment.startswith("#")]
+    return [comment for _, comment in comments_at(text)]
+
+
+def comments_at(text: str) -> list[tuple[int, str]]:
+    """List the comments of a text, each with its offset."""
+    found = ((match.start(), match[0]) for match in _STRING_OR_COMMENT.finditer(text))
+    return [(at, comment.rstrip()) for at, comment in found if comment.startswith("#")]
 
 
 @define

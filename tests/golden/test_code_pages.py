@@ -9,11 +9,11 @@ import pytest
 
 from policyengine.diagnostics.codes import CODES
 from policyengine.diagnostics.codes.pages import index, page
+from policyengine.lint.linter import LINT_CODES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "codes"
-PAGES = {f"{code.number}.md": page(code) for code in CODES.values()} | {
-    "README.md": index(CODES.values())
-}
+ALL = [code for _, code in sorted({**CODES, **LINT_CODES}.items())]
+PAGES = {f"{code.number}.md": page(code) for code in ALL} | {"README.md": index(ALL)}
 
 if os.environ.get("UPDATE_GOLDEN"):
     FOLDER.mkdir(exist_ok=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from policyengine.diagnostics.codes.code import Code
 
 _GROUPS = {
-    "1": "Syntax", "2": "Names", "3": "Types and soundness", "5": "Requests", "9": "Bugs of ours",
+    "1": "Syntax", "2": "Names", "3": "Types and soundness", "4": "Lint",
+    "5": "Requests", "9": "Bugs of ours",
 }  # fmt: skip
 
 

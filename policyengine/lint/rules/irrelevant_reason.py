@@ -6,16 +6,21 @@ from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
-from policyengine.lint.paths import path_of, paths_in
+from policyengine.lint.paths import Path, path_of, paths_in
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each attribute in a reason that has no part in the decision."""
-    for rule in subject.checked.rules:
-        read = {path for c in rule.conjuncts for path in paths_in(c.expr)}
-        for template in (rule.because, rule.otherwise):
+    rules = subject.checked.rules
+    own = {rule.id: {path for c in rule.conjuncts for path in paths_in(c.expr)} for rule in rules}
+    for rule in rules:
+        # What keeps a gate shut is that none of its permits holds.
+        permits = (own[r.id] for r in rules if (r.gate, r.effect) == (rule.gate, "permit"))
+        for template, read in (
+            (rule.because, own[rule.id]), (rule.otherwise, set[Path]().union(*permits)),
+        ):  # fmt: skip
             for part in template.parts if template else ():
                 path = None if isinstance(part, str) else path_of(part)
                 if path is None or len(path) == 1 or path[0] == "action" or path[-1] == "id":

@@ -1,0 +1,110 @@
+"""Leave out findings that an author has answered: `# lint: ignore[slug, …] reason`.
+
+Such a comment speaks of the line it stands on or, alone on its line, of the next line that is no
+comment. It must give its reason and name rules that exist; one that leaves nothing out is itself a
+finding, since it would hide the next mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from attrs import define
+
+from policyengine.diagnostics.codes.code import Code
+from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.source import Source, Span
+from policyengine.diagnostics.spell import did_you_mean
+from policyengine.syntax.comments import comments_at
+
+_IGNORE = re.compile(r"#\s*lint:\s*ignore(?:\[([^\]]*)\])?(.*)")
+
+_RULE = "package docs\nentity App { on: bool }\nentity Post\naction read by App on Post\n"
+
+CODES: Final = (
+    Code(
+        "PE428", "unused-ignore", "An ignore that ignores nothing.",
+        "What it was written for is gone; it would hide the next mistake there.",
+        _RULE + "# lint: ignore[bare-permit] everybody may\npermit p: any when subject.on\n",
+        _RULE + "# lint: ignore[bare-permit] everybody may\npermit p: any\n",
+    ),
+    Code(
+        "PE429", "ignore-without-reason", "An ignore that does not say why, or of what.",
+        "Whoever reads it cannot tell whether it still holds.",
+        _RULE + "# lint: ignore[bare-permit]\npermit p: any\n",
+        _RULE + "# lint: ignore[bare-permit] everybody may\npermit p: any\n",
+    ),
+    Code(
+        "PE430", "unknown-lint-rule", "An ignore of a lint rule that does not exist.",
+        "It ignores nothing.",
+        _RULE + "# lint: ignore[bare-pemit] everybody may\npermit p: any\n",
+        _RULE + "# lint: ignore[bare-permit] everybody may\npermit p: any\n",
+    ),
+)  # fmt: skip
+
+
+@define
+class Ignore:
+    """One comment: the findings on *line* with one of *slugs* are left out."""
+
+    span: Span
+    line: int
+    slugs: tuple[str, ...]
+    reason: str
+    used: bool = False
+
+
+def ignores_in(source: Source) -> Iterator[Ignore]:
+    """Give the ignores of a file."""
+    for at, comment in comments_at(source.text):
+        found = _IGNORE.match(comment)
+        if not found:
+            continue
+        line, column = source.position(at)
+        if not source.line(line)[: column - 1].strip():  # it stands alone
+            line = _next_line(source, line)
+        named = tuple(slug.strip() for slug in (found[1] or "").split(",") if slug.strip())
+        span = Span(source.name, at, at + len(comment))
+        yield Ignore(span, line, named, found[2].strip())
+
+
+def _next_line(source: Source, line: int) -> int:
+    last, _ = source.position(len(source.text))
+    while line < last:
+        line += 1
+        if source.line(line).strip() and not source.line(line).lstrip().startswith("#"):
+            break
+    return line
+
+
+def without_ignored(
+    findings: Iterable[Diagnostic], sources: Mapping[str, Source], codes: Mapping[str, Code]
+) -> Iterator[Diagnostic]:
+    """Give the findings that nobody ignores, and those about the ignores themselves."""
+    ignores = [ignore for source in sources.values() for ignore in ignores_in(source)]
+    for finding in findings:
+        line, _ = sources[finding.span.file].position(finding.span.start)
+        slug = codes[finding.code].slug
+        heeded = [
+            ignore
+            for ignore in ignores
+            if (ignore.span.file, ignore.line) == (finding.span.file, line) and slug in ignore.slugs
+        ]
+        for ignore in heeded:
+            ignore.used = True
+        if not heeded:
+            yield finding
+    slugs = {code.slug for code in codes.values()}
+    for ignore in ignores:
+        unknown = [slug for slug in ignore.slugs if slug not in slugs]
+        for slug in unknown:
+            yield warning(
+                "PE430", ignore.span, f"there is no lint rule `{slug}`", did_you_mean(slug, slugs)
+            )
+        if not ignore.slugs or not ignore.reason:
+            help = "write `# lint: ignore[rule] why it is right here`"
+            yield warning("PE429", ignore.span, "this does not say why, or of what", help)
+        elif not ignore.used and not unknown:
+            yield warning("PE428", ignore.span, "this ignores nothing", "leave it out")

@@ -1,0 +1,159 @@
+"""Holds what surrounds the lint rules: ignores, configuration, reports, the command."""
+
+import json
+
+import pytest
+from sarif_pydantic import Sarif
+
+from policyengine.diagnostics.source import Source
+from policyengine.lint.configuration import ConfigurationError, read_configuration
+from policyengine.lint.linter import LINT_CODES, SLUGS, lint
+from policyengine.pipeline import check_sources
+from tests.cli.conftest import *  # noqa: F403 - the fixtures of commands
+
+WORDS = "package docs\nentity App { on: bool }\nentity Post\naction read by App on Post\n"
+BARE = "permit p: any\npermit q: any when subject.on\n"
+
+
+def linted(text):
+    checked, _ = check_sources({"a.policy": Source("a.policy", WORDS + text)})
+    return [LINT_CODES[d.code].slug for d in lint(checked).items]
+
+
+def test_ignores_are_heeded_on_their_line_and_above_it():
+    assert "bare-permit" in linted(BARE)
+    assert "bare-permit" not in linted("# lint: ignore[bare-permit] all may\n" + BARE)
+    assert "bare-permit" not in linted("# lint: ignore[bare-permit] all may\n# so be it\n\n" + BARE)
+    beside = "permit p: any # lint: ignore[bare-permit, duplicate-rule] all may\npermit q: any\n"
+    assert linted(beside).count("bare-permit") == 1
+    assert "bare-permit" in linted(BARE + "# lint: ignore[bare-permit] at the end of the file")
+
+
+def test_ignores_are_no_place_to_hide():
+    assert "unused-ignore" in linted("# lint: ignore[shadowed-rule] why\n" + BARE)
+    assert "unused-ignore" in linted(BARE + "# lint: ignore[bare-permit] nothing comes after")
+    assert "ignore-without-reason" in linted("# lint: ignore[bare-permit]\n" + BARE)
+    assert "ignore-without-reason" in linted("# lint: ignore all of it\n" + BARE)
+    assert "unknown-lint-rule" in linted("# lint: ignore[bare-prmit] why\n" + BARE)
+    text = 'permit r: any when subject.on because "# lint: ignore[bare-permit] text"\n'
+    assert "unused-ignore" not in linted(text)
+
+
+def configured(tmp_path, text):
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text)
+    return read_configuration(path, SLUGS)
+
+
+def test_a_configuration_says_what_counts(tmp_path):
+    configuration = configured(
+        tmp_path,
+        '[tool.policyengine.lint]\nselect = ["bare-permit", "untested-rule"]\n'
+        'ignore = ["untested-rule"]\n[tool.policyengine.lint.per-file-ignores]\n'
+        '"old/*.policy" = ["bare-permit"]\n',
+    )
+
+    assert configuration.counts("bare-permit", "new/a.policy")
+    assert not configuration.counts("bare-permit", "here/old/a.policy")
+    assert not configuration.counts("untested-rule", "new/a.policy")
+    assert not configuration.counts("shadowed-rule", "new/a.policy")
+    assert configured(tmp_path, "").counts("shadowed-rule", "a.policy")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'select = ["bare-prmit"]',
+            "there is no lint rule `bare-prmit`; did you mean `bare-permit`?",
+        ),
+        ('selct = ["bare-permit"]', "has no `selct`; did you mean `select`?"),
+        ('select = "bare-permit"', "as a list of their names"),
+        ("select = [1]", "as a list of their names"),
+        ("per-file-ignores = []", "no table of patterns"),
+        ('per-file-ignores = { "*" = ["bare"] }', "there is no lint rule `bare`"),
+        ("select = [", "is no TOML"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error(tmp_path, text, said):
+    with pytest.raises(ConfigurationError) as problem:
+        configured(tmp_path, f"[tool.policyengine.lint]\n{text}\n")
+    assert said in str(problem.value)
+
+
+def test_a_lint_table_must_be_one(tmp_path):
+    with pytest.raises(ConfigurationError):
+        configured(tmp_path, "[tool.policyengine]\nlint = 3\n")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a.policy").write_text(WORDS + BARE)
+    return tmp_path
+
+
+def test_the_command_finds_and_says_so(run, folder):
+    found = run("lint", str(folder))
+
+    assert found.code == 1
+    assert "warning[PE424]: `access.p` permits every action" in found.out
+    assert "1 file: 2 findings" in found.out
+
+
+def test_the_command_selects_and_ignores(run, folder):
+    assert "PE424" not in run("lint", str(folder), "--ignore", "bare-permit").out
+    assert "PE404" not in run("lint", str(folder), "--select", "bare-permit").out
+    clean = run("lint", str(folder), "--select", "version-gap")
+    assert (clean.code, clean.out) == (0, "1 file: no findings\n")
+    wrong = run("lint", str(folder), "--select", "version-gaps")
+    assert wrong.code == 2
+    assert "there is no lint rule `version-gaps`; did you mean `version-gap`?" in wrong.err
+
+
+def test_the_nearest_configuration_counts(run, folder):
+    (folder / "pyproject.toml").write_text('[tool.policyengine.lint]\nignore = ["bare-permit"]\n')
+
+    assert "PE424" not in run("lint", str(folder)).out
+    (folder / "pyproject.toml").write_text('[tool.policyengine.lint]\nignore = ["bare"]\n')
+    assert run("lint", str(folder)).code == 2
+
+
+def test_a_set_with_errors_gets_no_findings(run, folder):
+    (folder / "b.policy").write_text("package docs\npermit r: raed\n")
+    found = run("lint", str(folder))
+
+    assert found.code == 1
+    assert "PE424" not in found.out
+    assert "PE2" in found.out
+
+
+def test_json_names_the_rules(run, folder):
+    document = json.loads(run("lint", str(folder), "--format", "json").out)
+
+    assert [d["slug"] for d in document["diagnostics"]] == ["bare-permit", "superfluous-permit"]
+
+
+def test_sarif_is_what_sarif_says(run, folder):
+    found = run("lint", str(folder), "--format", "sarif")
+    log = Sarif.model_validate_json(found.out)
+
+    assert found.code == 1
+    first = log.runs[0].results[0]
+    assert first.rule_id == "PE424"
+    assert log.runs[0].tool.driver.rules[first.rule_index].id == "PE424"
+    assert first.locations[0].physical_location.region.start_line == 5
+
+
+def test_annotations_escape_what_would_end_them(run, tmp_path):
+    (tmp_path / "a,b.policy").write_text(WORDS + BARE)
+    found = run("lint", str(tmp_path), "--format", "github").out
+
+    assert found.startswith("::warning file=")
+    assert "a%2Cb.policy,line=5,col=8,title=PE424::`access.p` permits every action" in found
+
+
+def test_each_rule_is_explained(run):
+    found = run("explain", "PE403")
+
+    assert found.code == 0
+    assert "shadowed-rule" in found.out

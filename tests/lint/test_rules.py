@@ -1,0 +1,128 @@
+"""Holds each lint rule to its own examples, and the shipped policies to all of them."""
+
+import pytest
+
+from policyengine.diagnostics.source import Source
+from policyengine.lint.configuration import Configuration
+from policyengine.lint.linter import LINT_CODES, SLUGS, lint
+from policyengine.lint.rules import RULES
+from policyengine.pipeline import check_paths, check_sources
+
+NOW = 1_795_000_000_000_000
+
+
+def findings(text, select=SLUGS):
+    checked, found = check_sources({"a.policy": Source("a.policy", text)})
+    assert checked is not None, [d.message for d in found.items]
+    return lint(checked, Configuration(frozenset(select)), now=NOW).items
+
+
+@pytest.mark.parametrize("code", LINT_CODES.values(), ids=lambda code: code.slug)
+def test_the_example_breaks_the_rule_and_what_to_write_instead_does_not(code):
+    assert code.number in {d.code for d in findings(code.example)}
+    assert code.number not in {d.code for d in findings(code.instead)}
+
+
+@pytest.mark.parametrize("code", LINT_CODES.values(), ids=lambda code: code.slug)
+def test_what_to_write_instead_is_clean_but_for_what_an_example_is_too_short_for(code):
+    short = {"unused-attribute", "unused-enumerator", "unused-term", "untested-rule"}
+    assert [d.message for d in findings(code.instead, SLUGS - short)] == []
+
+
+def test_rules_are_told_apart():
+    assert len({rule.code.slug for rule in RULES}) == len({rule.code.number for rule in RULES})
+
+
+def test_the_shipped_policies_have_no_finding():
+    checked, _ = check_paths(["policies/x"])
+
+    assert [f"{d.code} {d.message}" for d in lint(checked, now=NOW).items] == []
+
+
+WORDS = """\
+package docs
+levels Tier = free < basic < pro
+enum Status = active | held | gone
+taxonomy Use { research { academic } ads { video } }
+entity App { tier: Tier, status: Status, uses: set<Use>, age?: int, others: set<App>, on: bool }
+entity Post { owner: App, hidden: bool, at: datetime }
+action read, write by App on Post with { why?: set<Use> }
+"""
+
+
+def slugs(text, *select):
+    return [LINT_CODES[d.code].slug for d in findings(WORDS + text, select or SLUGS)]
+
+
+@pytest.mark.parametrize(
+    ("rules", "slug", "count"),
+    [
+        ("permit p: any when subject.tier > basic unless subject.tier == pro", "unsatisfiable-rule", 1),
+        ("permit p: any when subject.on or not subject.on", "constant-condition", 1),
+        ("permit p: any when subject.on and (subject.on or resource.hidden)", "constant-condition", 1),
+        ("permit p: any when subject.uses within research and academic in subject.uses",
+         "constant-condition", 0),
+        ("permit p: any when resource.owner == subject and resource.owner.on == subject.on",
+         "constant-condition", 1),
+        # decided for one action and not for the other: constant for neither
+        ('permit p: any when action.name == "read"', "constant-condition", 0),
+        ('permit p: read when subject.on\nforbid f: any when subject.on because "x"',
+         "shadowed-rule", 1),
+        ('permit p: any when subject.on\nforbid f: write when subject.on because "x"',
+         "shadowed-rule", 0),
+        ('permit p: any when subject.on\nforbid f: any when subject.on because "x" until 2026-01-01',
+         "shadowed-rule", 0),
+        ('permit p: any when subject.on waivable\nforbid f: any when subject.on because "x"',
+         "shadowed-rule", 0),
+        ("permit p: any when subject.on\npermit q: any when subject.on", "superfluous-permit", 1),
+        ("permit p: any when subject.on\npermit q: read when subject.on and resource.hidden",
+         "superfluous-permit", 1),
+        ("permit p: any when subject.on\npermit q: any when not (not subject.on)", "duplicate-rule", 1),
+        ("permit p: any when subject.on or resource.hidden\npermit q: any when resource.hidden or subject.on",
+         "duplicate-rule", 1),
+        ("permit p: read when subject.on\npermit q: write when subject.on", "duplicate-rule", 0),
+        ("permit p: any when subject.on\npermit q: any when subject.on from 2027-01-01", "duplicate-rule", 0),
+        ('forbid f: any when context has why and context.why touches {ads} because "x"',
+         "forbid-escaped-by-absence", 1),
+        ('forbid f: any when subject.on unless context has why and context.why within research because "x"',
+         "forbid-escaped-by-absence", 0),
+        ('forbid f: any when subject.on or context has why and context.why touches {ads} because "x"',
+         "forbid-escaped-by-absence", 0),
+        ("permit p: any when subject has age and subject.age > 16\npermit q: any when subject has age and subject.age > 18", "laxer-limit", 1),
+        ("permit p: any when subject.tier >= basic\npermit q: any when subject.tier >= pro", "laxer-limit", 1),
+        ("permit p: any unless subject.tier < basic\npermit q: any unless subject.tier < pro", "laxer-limit", 1),
+        ('forbid f: any when subject.uses within {ads, academic} because "x"', "within-for-touches", 1),
+        ('forbid f: any when subject.uses within academic because "x"', "within-for-touches", 0),
+        ("permit p: any when free <= subject.tier", "trivial-level-comparison", 1),
+        ("permit p: any when subject.tier > pro", "trivial-level-comparison", 1),
+        ("permit p: any when subject.tier <= basic", "trivial-level-comparison", 0),
+        ('permit p: any when subject.on because "{resource.owner.on}"', "irrelevant-reason", 1),
+        ('permit p: any when resource.owner == subject because "{resource.owner} {subject.id}"',
+         "irrelevant-reason", 0),
+        ("permit p: any when subject.status == active", "unused-enumerator", 2),
+        ("permit p: any when subject.status == resource.owner.status or subject.status == active",
+         "unused-enumerator", 0),
+        ("permit p: any when subject.uses touches {ads}", "unused-term", 2),
+        ("permit p: any when subject.uses touches {video}", "unused-term", 2),
+        ("permit p: any when subject.on and resource.owner.on and not resource.hidden", "unused-attribute", 7),
+        ("permit p: any", "bare-permit", 1),
+        ("permit p: read, write", "bare-permit", 0),
+    ],
+)  # fmt: skip
+def test_a_rule_tells_what_is_wrong_from_what_is_not(rules, slug, count):
+    assert slugs(rules + "\n", slug).count(slug) == count
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "like"),
+    [
+        ("approved", "appr0ved", True), ("approved", "aproved", False), ("approved", "apporved", True),
+        ("own_posts", "ownposts", True), ("basic", "basil", False), ("window", "vvindow", True),
+        ("limit_1", "limit_2", False), ("reviewed", "reviewer", True), ("rejected", "approved", False),
+    ],
+)  # fmt: skip
+def test_names_that_look_alike(one, other, like):
+    from policyengine.lint.rules.confusable_name import looks_like
+
+    assert looks_like(one, other) is like
+    assert looks_like(other, one) is like
