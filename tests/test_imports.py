@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "semantics": {"diagnostics", "model", "syntax"},
     "compiler": STAGES | {"runtime"},
     "reference": STAGES,
-    "explain": STAGES | {"reference"},
+    "explain": STAGES | {"reference", "analysis"},
     "analysis": STAGES | {"reference"},
     "lint": STAGES | {"reference", "analysis", "testing"},
     "pipeline": STAGES | {"compiler", "runtime"},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from policyengine.cli.asking import read_request, request_options
 from policyengine.cli.loading import load_engine
 from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
+
+if TYPE_CHECKING:
+    from policyengine.explain import Audience
 
 _CODE = re.compile(r"PE[0-9]{3}", re.IGNORECASE)
 
@@ -24,28 +27,39 @@ _CODE = re.compile(r"PE[0-9]{3}", re.IGNORECASE)
     help="The request as JSON; `-` reads standard input.",
 )
 @request_options
+@click.option(
+    "--audience",
+    type=click.Choice(["user", "developer", "auditor"]),
+    default="auditor",
+    show_default=True,
+    help="Tell what these may see; only the auditor sees all.",
+)
 @format_option
 def command(
     paths: tuple[str, ...],
     request: str | None,
     entities: str | None,
     now: str | None,
+    audience: Audience,
     format: str,
 ) -> int:
     """Say why a request is decided as it is by the policies in PATH, or explain a CODE.
 
-    For a request: every gate, every rule of it that covers the request, every condition with the
-    values that it read. What is private is named and not shown.
+    For a request: what would allow it if it is denied, and who can bring that about; then every
+    gate, every rule of it that covers the request, every condition with the values that it read. The
+    user who was refused, and the developer of the app, see less: nothing that is private, and nothing
+    of other entities than the subject.
 
     For a code such as PE301: what it means, why it matters, an example and what to write instead.
 
     \b
     Examples:
       policyengine explain policies/x --request request.json
+      policyengine explain policies/x --request request.json --audience developer
       policyengine explain PE301
     """
     if request is not None:
-        return _explain_request(paths, request, entities, now, format)
+        return _explain_request(paths, request, entities, now, audience, format)
     if len(paths) == 1 and _CODE.fullmatch(paths[0]):
         return _explain_code(paths[0].upper(), format)
     raise click.UsageError(
@@ -54,7 +68,12 @@ def command(
 
 
 def _explain_request(
-    paths: tuple[str, ...], request: str, entities: str | None, now: str | None, format: str
+    paths: tuple[str, ...],
+    request: str,
+    entities: str | None,
+    now: str | None,
+    audience: Audience,
+    format: str,
 ) -> int:
     from policyengine.model.errors import InvalidRequest
 
@@ -73,9 +92,9 @@ def _explain_request(
     except InvalidRequest as refusal:
         raise FailingInput(f"the request does not fit the policies: {refusal}") from None
     if format == "json":
-        say_json(explanation.to_json())
+        say_json(explanation.to_json(audience))
         return FINE
-    for line in explanation.lines():
+    for line in explanation.lines(audience):
         say(line, _style(line))
     return FINE
 

@@ -36,13 +36,15 @@ Trace: TypeAlias = Callable[[nodes.Expr, object], None]
 class Env:
     """What an expression is evaluated in: the request, the schema, and the names in scope.
 
-    *variables* has what gives the value of each parameter and each variable of a quantifier.
+    *variables* has what gives the value of each parameter and each variable of a quantifier;
+    *hides* says which expressions may not be shown in texts.
     """
 
     request: Request
     schema: Schema
     variables: Mapping[str, Callable[[], object]] = field(factory=dict)
     trace: Trace | None = None
+    hides: Callable[[nodes.Expr, Typing], bool] = lambda _expr, _typing: False
 
     @property
     def target(self) -> TargetKey:

@@ -386,10 +386,15 @@ def said_by_permit(verdict: Verdict, env: Env) -> str:
 
 
 def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
-    """Return a text of *rule* with its values; `?` stands for one that cannot be shown."""
+    """Return a text of *rule* with its values.
+
+    `?` stands for one that cannot be shown, `…` for one that may not be.
+    """
     typing = rule.typings[env.target]
 
     def shown(expr: nodes.Expr) -> str:
+        if env.hides(expr, typing):
+            return "…"
         try:
             value = evaluate(expr, typing, env)
             hash(value)  # a text that hangs on the time is another one at once: see `Moving`

@@ -19,6 +19,8 @@ import attrs
 from attrs import evolve, frozen
 from msgspec.structs import replace
 
+from policyengine.analysis.neighbours import changed
+from policyengine.analysis.remedies import remedies
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import InvalidRequest
@@ -111,6 +113,17 @@ def _same_outcome(one: Outcome, other: Outcome, *, but: tuple[str, ...] = ()) ->
     for field in attrs.fields(Outcome):
         if field.name not in but:
             _same(field.name, getattr(one, field.name), getattr(other, field.name))
+
+
+# ---- what would allow -------------------------------------------------------------------
+
+
+def what_is_offered_allows(case: Case) -> None:
+    """Each change that an explanation offers turns the deny into an allow, compiled as well."""
+    for remedy in remedies(case.loaded.checked, case.request):
+        after = changed(case.request, tuple((c.place, c.after) for c in remedy.changes))
+        assert interpreter.decide(case.loaded.checked, after).allowed
+        assert case.loaded.program.decide(after).allowed
 
 
 # ---- 3 and 4: soundness and agreement ---------------------------------------------------

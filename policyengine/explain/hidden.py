@@ -1,0 +1,47 @@
+"""Say which expressions tell something that only an auditor may see.
+
+That is what reads a `private` attribute, or an attribute of an entity other than the subject: a
+person's settings, who owns a document. The id of an entity that the caller named is no secret.
+"""
+
+from __future__ import annotations
+
+from policyengine.model.types import EntityRefType, Schema, SetType
+from policyengine.semantics.checked import Definition, Typing, Value, Variable
+from policyengine.semantics.flow import children, private_reads
+from policyengine.syntax import nodes
+
+_SUBJECT = frozenset({"subject"})
+
+
+def is_hidden(expr: nodes.Expr, typing: Typing, schema: Schema) -> bool:
+    """Whether the value of *expr* tells something private, or of another entity than the subject."""
+    return any(True for _ in private_reads(expr, typing, schema)) or _beyond(expr, typing, _SUBJECT)
+
+
+def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
+    """Whether an attribute or the ancestors of an entity is read that is none of those in *own*."""
+    binding = typing.binding_of(node)
+    if isinstance(binding, Value):
+        return False
+
+    def is_own(expr: nodes.Expr) -> bool:
+        bound = typing.binding_of(expr)
+        return isinstance(bound, Variable) and bound.name in own
+
+    match node:
+        case nodes.Attr(object_, name) | nodes.Has(object_, name):
+            is_entity = isinstance(typing.type_of(object_), EntityRefType)
+            if is_entity and name.name != "id" and not is_own(object_):
+                return True
+        case nodes.Compare("within", left, _):
+            sort = typing.type_of(left)
+            element = sort.element if isinstance(sort, SetType) else sort
+            if isinstance(element, EntityRefType) and not is_own(left):
+                return True
+        case nodes.Call(_, arguments) if isinstance(binding, Definition):
+            given = zip(binding.parameters, arguments, strict=True)
+            inner = frozenset(name for name, argument in given if is_own(argument))
+            if _beyond(binding.body, binding.typing, inner):
+                return True
+    return any(_beyond(child, typing, own) for child in children(node))

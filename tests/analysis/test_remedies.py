@@ -1,0 +1,175 @@
+"""Holds what would allow a denied request to an enumeration of all requests of a small vocabulary."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+
+from policyengine.analysis.neighbours import changed
+from policyengine.analysis.remedies import remedies
+from policyengine.diagnostics.source import Source
+from policyengine.explain import explain
+from policyengine.model.limits import Limits
+from policyengine.model.request import Validator
+from policyengine.pipeline import check_sources, compile_set
+from policyengine.reference import interpreter
+from policyengine.runtime.program import Program
+from tests.analysis.test_search import ATOMS, checked_of, every_request, some_condition
+from tests.strategies import seeds
+
+PLACES = ("subject.tier", "subject.status", "subject.uses", "subject.age", "resource.hidden")
+
+
+def some_rules(rng: Random) -> str:
+    text = f"permit p: any when {some_condition(rng)}\n"
+    if rng.random() < 0.5:
+        text += f"permit q: any when {some_condition(rng)}\n"
+    if rng.random() < 0.6:
+        text += f'forbid f: any when {some_condition(rng)} because "f"\n'
+    return text
+
+
+def features(request) -> tuple[object, ...]:
+    subject = request.subject
+    return (
+        subject.v_tier, subject.v_status, subject.v_uses, subject.v_age, request.resource.v_hidden,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def requests():
+    checked = checked_of("permit p: any when resource.hidden and " + " and ".join(ATOMS) + "\n")
+    validator = Validator(checked.schema, checked.needs, Limits())
+    return [validator.validate(**given, now=0) for given in every_request()]
+
+
+def differing(one: tuple[object, ...], other: tuple[object, ...]) -> frozenset[str]:
+    return frozenset(p for p, a, b in zip(PLACES, one, other, strict=True) if a != b)
+
+
+def test_what_is_offered_allows_and_nothing_smaller_does(requests):
+    """The places offered are just those at which some value allows: alone, else two together."""
+    seen = set()
+
+    @given(seeds.SEEDS)
+    def check(seed):
+        rng = Random(seed)
+        text = some_rules(rng)
+        checked = checked_of(text)
+        allowed = {features(r) for r in requests if interpreter.decide(checked, r).allowed}
+        denied = [r for r in requests if features(r) not in allowed]
+        for request in rng.sample(denied, min(8, len(denied))):
+            here = features(request)
+            sets = {differing(here, other) for other in allowed}
+            alone = {one for one in sets if len(one) == 1}
+            pairs = {one for one in sets if len(one) == 2}
+            offered = remedies(checked, request)
+            for remedy in offered:
+                after = changed(request, tuple((c.place, c.after) for c in remedy.changes))
+                assert interpreter.decide(checked, after).allowed, text
+                assert all(c.before != c.after for c in remedy.changes)
+            places = {frozenset(c.place.text for c in remedy.changes) for remedy in offered}
+            assert places == (alone or pairs), (text, here)
+            seen.add((bool(alone), bool(pairs), bool(offered)))
+
+    check()
+    assert {offers for _, _, offers in seen} == {False, True}
+    assert (False, True, True) in seen  # where one value does not do, two are offered
+
+
+NOBODY = """\
+package p
+entity User { born: int (by nobody), plan: int (by caller), staff: bool (by person) }
+entity Plan
+action see by User on Plan
+permit grown: see when subject.born < 2000 or subject.plan > 1 and subject.staff
+"""
+
+
+def test_what_nobody_can_change_keeps_no_pair_from_being_offered():
+    checked, _ = check_sources({"n": Source("n", NOBODY)})
+    assert checked is not None
+    program: Program = compile_set(checked)
+    validator = Validator(checked.schema, program.needs, Limits())
+    request = validator.validate(
+        subject={
+            "type": "User",
+            "id": "u",
+            "properties": {"born": 2001, "plan": 1, "staff": False},
+        },
+        action="see",
+        resource={"type": "Plan", "id": "p"},
+        now=0,
+    )
+    offered = remedies(checked, request)
+    assert [{(c.place.text, c.place.by) for c in remedy.changes} for remedy in offered] == [
+        {("subject.plan", "caller"), ("subject.staff", "person")},
+        {("subject.born", "nobody")},
+    ]
+    for remedy in offered:
+        after = changed(request, tuple((c.place, c.after) for c in remedy.changes))
+        assert program.decide(after).allowed
+
+
+GROUPS = """\
+package p
+enum Sort = a | b
+entity Team
+entity User in Team { card?: {colour: Sort, number: int}, boss?: User, tags: set<string> }
+entity Door in Team { owner: User, hosts: set<ip>, host: ip }
+action enter by User on Door with { badge?: string, boss?: User }
+field gate inside "?"
+gate inside {
+    permit team: enter by User on Door when subject within Team "red" fields id, host
+    permit card: enter when subject has card and subject.card.colour == b fields id
+    permit named: enter when context has badge and context.badge like "vip-*" fields id
+    permit boss: enter when context has boss and context.boss == resource.owner and "x" in subject.tags fields id
+    permit host: enter when resource.host within resource.hosts fields id
+}
+"""
+
+
+def test_parents_records_references_texts_and_fields_are_places_too():
+    checked, found = check_sources({"g": Source("g", GROUPS)})
+    assert checked is not None, found.items
+    validator = Validator(checked.schema, checked.needs, Limits())
+
+    def offers(fields=None, **subject):
+        request = validator.validate(
+            subject={
+                "type": "User",
+                "id": "u",
+                "properties": {"tags": []} | subject,
+                "parents": [],
+            },
+            action="enter",
+            resource={
+                "type": "Door",
+                "id": "d",
+                "properties": {
+                    "owner": {"type": "User", "id": "ann"},
+                    "host": "10.0.0.1",
+                    "hosts": ["10.1.0.0/16"],
+                },
+            },
+            fields=fields,
+            now=0,
+        )
+        assert not interpreter.decide(checked, request).allowed
+        for offer in explain(checked, request).would_allow:
+            yield " and ".join(f"{change.text} = {change.after}" for change in offer)
+
+    assert set(offers(card={"colour": "a", "number": 1})) == {
+        "subject.card.colour = b",
+        "context.badge = vip-x",
+        'subject in = {Team "red"}',
+        "resource.host = 10.1.0.0/16",
+        "resource.hosts = {10.0.0.1, 10.1.0.0/16}",
+    }
+    assert "context.badge = vip-x" in set(offers())  # where there is no card, none is changed
+    assert set(offers(fields=["host"], card={"colour": "b", "number": 1})) == {
+        "fields = {}",
+        'subject in = {Team "red"}',
+    }

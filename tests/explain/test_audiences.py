@@ -1,0 +1,144 @@
+"""Holds that an explanation tells nobody what is not theirs to see."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+
+from policyengine import PolicyEngine
+from policyengine.explain import AUDIENCES
+
+POLICY = """\
+package clinic
+entity Person { motto: string, consents: set<string>, boss?: Person, phone: private string }
+entity Record { owner: Person (by nobody), note: string, sealed: bool (by person), pages: int }
+action read by Person on Record with { reason: string, helper?: Person, pin: private string }
+gate access "?"
+define quiet(one: Person) = one.motto == "quiet"
+define long(record: Record) = record.pages > 7
+gate access {
+    permit owner: read
+        when resource.owner == subject and subject.motto != "none"
+        otherwise "{resource.owner} wrote {resource.note}, not {subject}, whose motto is {subject.motto}"
+    permit helper: read
+        when context has helper and context.helper.motto == subject.motto
+    permit calm: read
+        when (every one in resource.owner.consents: one != "x") and quiet(subject) and quiet(resource.owner)
+    permit phoned: read when subject.phone == context.pin
+    permit reasoned: read when context.reason == "because" and subject.motto == "loud" cites "rule 7"
+    forbid sealed: read when resource.sealed because "sealed, with {resource.pages} pages"
+    forbid long: read when long(resource) and subject.motto == "short" because "too long"
+}
+"""
+
+SECRETS = (
+    "SECRETowner", "SECRETnote", "SECRETpin", "SECRETphone", "SECRETconsent", "SECREThelpermotto",
+    "SECRETownermotto", "987654",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def engine() -> PolicyEngine:
+    return PolicyEngine.from_text(POLICY)
+
+
+def explanation_of(engine: PolicyEngine, rng: Random):
+    helper = {
+        "type": "Person",
+        "id": "helper",
+        "properties": {"motto": "SECREThelpermotto", "consents": [], "phone": "SECRETphone"},
+    }
+    owner = {
+        "type": "Person",
+        "id": "SECRETowner",
+        "properties": {
+            "motto": "SECRETownermotto",
+            "consents": ["SECRETconsent"],
+            "phone": "SECRETphone",
+        },
+    }
+    subject = {
+        "type": "Person",
+        "id": "me",
+        "properties": {
+            "motto": rng.choice(["mine", "quiet", "loud", "short", "none"]),
+            "consents": [],
+            "phone": "SECRETphone",
+        },
+    }
+    resource = {
+        "type": "Record",
+        "id": "r",
+        "properties": {
+            "owner": {"type": "Person", "id": "SECRETowner"},
+            "note": "SECRETnote",
+            "sealed": rng.random() < 0.5,
+            "pages": rng.choice([1, 987654]),
+        },
+    }
+    context = {"reason": rng.choice(["said", "because"]), "pin": "SECRETpin"}
+    if rng.random() < 0.5:
+        context["helper"] = {"type": "Person", "id": "helper"}
+    return engine.explain(
+        subject, "read", resource, context, now="2026-11-24", entities=[helper, owner]
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_only_the_auditor_sees_what_is_private_or_of_others(engine, seed):
+    explanation = explanation_of(engine, Random(seed))
+    for audience in AUDIENCES:
+        told = json.dumps(explanation.to_json(audience)) + "\n".join(explanation.lines(audience))
+        leaked = [secret for secret in SECRETS if secret in told]
+        assert bool(leaked) is (audience == "auditor"), leaked
+
+
+def test_each_audience_is_told_what_is_theirs(engine):
+    explanation = next(
+        e
+        for e in (explanation_of(engine, Random(seed)) for seed in range(100))
+        if not e.outcome.allowed and "whose motto is loud" in e.reason
+    )
+    user = "\n".join(explanation.lines("user"))
+    developer = "\n".join(explanation.lines("developer"))
+    auditor = "\n".join(explanation.lines("auditor"))
+    assert "whose motto is loud" in user
+    assert "the caller: context.reason = because (now said)" in user
+    assert "something that is not shown to you" in user
+    assert "permit access" not in user
+    assert '✗ context.reason == "because"' in developer
+    assert "clinic" not in developer
+    assert "text 1:" not in developer
+    assert "resource.sealed" not in developer
+    assert "text 1:" in auditor
+    assert "resource.owner = Person" in auditor
+    assert explanation.to_json("user").keys().isdisjoint({"gates", "rules"})
+
+
+def test_the_nearest_permit_and_its_failing_operands_are_told():
+    engine = PolicyEngine.from_text("""\
+package p
+levels Plan = free < pro < team
+entity User { plan: Plan, staff: bool, age: int }
+entity Doc
+action read by User on Doc
+permit staff: read when subject.staff and subject.age > 30 and subject.plan == team
+permit paying: read when subject.plan >= pro and (subject.age > 17 or not (subject.plan == free or subject.staff))
+""")
+    user = {"type": "User", "id": "u", "properties": {"plan": "free", "staff": False, "age": 12}}
+    explanation = engine.explain(user, "read", {"type": "Doc", "id": "d"})
+    (gate,) = explanation.to_json("developer")["gates"]
+    (nearest,) = gate["rules"]
+    assert nearest["rule"] == "access.paying"
+    assert [c["holds"] for c in nearest["conditions"]] == [False, None]
+    user["properties"]["plan"] = "pro"
+    user["properties"]["staff"] = True
+    (gate,) = engine.explain(user, "read", {"type": "Doc", "id": "d"}).to_json("developer")["gates"]
+    (nearest,) = (rule for rule in gate["rules"] if rule["nearest"])
+    (_, failing) = nearest["conditions"]
+    assert failing["failing"] == [
+        {"text": "subject.age > 17", "value": False, "values": {"subject.age": "12"}},
+        {"text": "subject.staff", "value": True, "values": {"subject.staff": "true"}},
+    ]

@@ -1,0 +1,13 @@
+"""What an explanation offers allows, on any policy set."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from tests.strategies import laws, seeds
+
+
+@settings(max_examples=20)
+@given(seeds.SEEDS)
+def test_what_is_offered_allows(seed):
+    laws.hold(laws.what_is_offered_allows, seed, requests=5)
