@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "pipeline": STAGES | {"compiler", "runtime"},
     "engine": STAGES - {"syntax"} | {"compiler", "runtime", "pipeline", "explain", "bound"},
     "bound": {"model", "runtime", "engine"},
-    "testing": STAGES | {"runtime", "reference", "pipeline", "engine", "explain"},
+    "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine"},
     "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint"},
     "__init__": {"diagnostics", "model", "engine", "bound"},
 }

@@ -54,7 +54,7 @@ MOST_OPTIONS = 60
 _FEW = 5
 """Of how many elements every subset is tried."""
 
-Sort: TypeAlias = Literal["attribute", "parents", "fields"]
+Sort: TypeAlias = Literal["attribute", "parents", "fields", "now"]
 Kind: TypeAlias = tuple[str, str]
 
 
@@ -80,7 +80,7 @@ class Place:
     def kind(self) -> Kind:
         """What rules say that they read, whichever entity it is of."""
         if self.sort != "attribute":
-            return _PARENTS if self.sort == "parents" else _ASKED
+            return "", self.sort
         return self.owner[0] if self.owner else "context", self.names[0]
 
     def overlaps(self, other: Place) -> bool:
@@ -91,7 +91,10 @@ class Place:
 
 
 _PARENTS: Kind = ("", "parents")
-_ASKED: Kind = ("", "fields")
+_NOW: Kind = ("", "now")
+
+NOW = Place("now", None, (), "now", DATETIME, optional=False, by="nobody", hidden=False)
+"""The time: not one of the places of a request, but it can be another as well."""
 
 Changes: TypeAlias = tuple[tuple[Place, object], ...]
 """Places, and what stands there instead."""
@@ -186,6 +189,8 @@ def value_at(request: Request, place: Place) -> Any:
     """Return what stands at *place*: a canonical value, the keys of parents, or names of fields."""
     if place.sort == "fields":
         return frozenset(request.fields or ())
+    if place.sort == "now":
+        return request.now
     owner: object = request.context if place.owner is None else request.entities[place.owner]
     if place.sort == "parents":
         return getattr(owner, "parents_", frozenset())
@@ -204,6 +209,8 @@ def changed(request: Request, changes: Changes) -> Request:
 def _with(request: Request, place: Place, value: Any) -> Request:
     if place.sort == "fields":
         return evolve(request, fields=tuple(sorted(value)))
+    if place.sort == "now":
+        return evolve(request, now=value)
     if place.owner is None:
         return evolve(request, context=_put(request.context, place.names, value))
     entity = request.entities[place.owner]
@@ -396,7 +403,8 @@ class Neighbourhood:
     def __attrs_post_init__(self) -> None:
         env = Env(self.request, self.checked.schema)
         self.target = env.target
-        self.rules = interpreter.candidates(self.checked, env, advisory=False)
+        of_target = self.checked.rules_for(self.target)
+        self.rules = tuple(rule for rule in of_target if not rule.advisory)
         self.places = places_of(self.checked, self.request)
         self._pool = self._pool_of(self.places, all_known=True)
 
@@ -425,7 +433,7 @@ class Neighbourhood:
         return value not in self._values(place, now, self._public)
 
     def _values(self, place: Place, now: Any, pool: _Pool) -> list[Any]:
-        if place.sort == "attribute":
+        if place.sort in ("attribute", "now"):
             return pool.values(place.type, None if now is ABSENT else now)
         if place.sort == "fields":
             case = self.case((), self.rules)
@@ -452,19 +460,25 @@ class Neighbourhood:
         """Return the kinds of places that *rule* reads."""
         if id(rule) not in self._reads:
             needs = rule.needs[self.target]
-            self._reads[id(rule)] = _kinds_of(needs, self.checked.schema, self.target)
+            self._reads[id(rule)] = kinds_of(needs, self.checked.schema, self.target)
         return self._reads[id(rule)]
 
     def verdict(self, rule: CheckedRule, changes: Changes = ()) -> Verdict:
         """Return what comes of *rule* after *changes*."""
         reads = self.reads(rule)
-        matter = tuple(change for change in changes if change[0].kind in reads)
+        matter = tuple(
+            change for change in changes if change[0].kind in reads or change[0].kind == _NOW
+        )
         mark = (id(rule), matter)
         if mark not in self._verdicts:
-            env = Env(self.changed(matter), self.checked.schema)
-            waived_by = interpreter.waivers(self.checked, rule, env)
-            self._verdicts[mark] = interpreter.judge(rule, waived_by, env)
+            self._verdicts[mark] = self._judged(rule, self.changed(matter))
         return self._verdicts[mark]
+
+    def _judged(self, rule: CheckedRule, request: Request) -> Verdict:
+        if not rule.in_force(request.now):
+            return Verdict(rule)
+        env = Env(request, self.checked.schema)
+        return interpreter.judge(rule, interpreter.waivers(self.checked, rule, env), env)
 
     def allows(self, changes: Changes) -> bool:
         """Whether the request is allowed after *changes*; false if it could not be decided then."""
@@ -500,7 +514,7 @@ class Neighbourhood:
         return gives(self.changed(changes), self.checked.needs(self.target))
 
 
-def _kinds_of(needs: RequestNeeds, schema: Schema, target: TargetKey) -> frozenset[Kind]:
+def kinds_of(needs: RequestNeeds, schema: Schema, target: TargetKey) -> frozenset[Kind]:
     """Return the kinds of places that *needs* speaks of."""
     found: set[Kind] = set()
     action, subject, resource = target

@@ -5,12 +5,12 @@ Every answer is about all requests, for every target that the rules cover. False
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from policyengine.analysis.mentions import walk
 from policyengine.analysis.search import Space, UnknownError, holds, never
 from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 from policyengine.syntax import nodes
 
 
@@ -110,3 +110,22 @@ def needed(checked: CheckedSet, rule: CheckedRule, present: nodes.Has) -> bool:
         except UnknownError:
             return False
     return True
+
+
+def alike(
+    checked: CheckedSet,
+    one: CheckedRule,
+    other: CheckedRule,
+    masks: Callable[[TargetKey], tuple[CheckedRule, ...]] = lambda _: (),
+) -> bool:
+    """Whether two rules with the same targets are known to hold for the same requests.
+
+    Requests for which one of *masks* holds do not count: it decides, whatever the two say.
+    """
+
+    def differ(env: Env) -> bool:
+        if holds(one, env) == holds(other, env):
+            return False
+        return not any(holds(mask, env) for mask in masks(env.target))
+
+    return never(checked, one.typings, lambda t: (one, other, *masks(t)), differ)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from attrs import evolve
+
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
@@ -39,16 +41,8 @@ def check(
 ) -> tuple[CheckedSet | None, list[Diagnostic]]:
     """Check *files* as one policy set; *sources* has the text of each by name."""
     files = sorted(files, key=lambda file: file.span.file)
-    names = collect(files)
-    problems = names.problems
-    vocabulary = Vocabulary(names, problems)
-    vocabulary.add_entities()
-    definitions = Definitions(vocabulary, names, limits, Costs(limits), problems)
-    vocabulary.add_actions(definitions.read_constant)
-    vocabulary.add_obligations()
-    vocabulary.add_gates()
-    definitions.check_all()
-    rules = RuleChecker(vocabulary, definitions, sources, problems)
+    names, rules = _words(files, sources, limits)
+    vocabulary, problems = rules.vocabulary, rules.problems
     for scope in names.scopes:
         _add_rules(scope, rules)
     waivers = tuple(_waivers(names, rules))
@@ -77,6 +71,36 @@ def check(
         ),
         problems,
     )
+
+
+def _words(
+    files: Sequence[nodes.PolicyFile], sources: Mapping[str, Source], limits: Limits
+) -> tuple[Names, RuleChecker]:
+    """Check everything that rules are made of."""
+    names = collect(files)
+    problems = names.problems
+    vocabulary = Vocabulary(names, problems)
+    vocabulary.add_entities()
+    definitions = Definitions(vocabulary, names, limits, Costs(limits), problems)
+    vocabulary.add_actions(definitions.read_constant)
+    vocabulary.add_obligations()
+    vocabulary.add_gates()
+    definitions.check_all()
+    return names, RuleChecker(vocabulary, definitions, sources, problems)
+
+
+class Rechecker:
+    """Checks a rule as if it stood in the place of another, in a set without errors."""
+
+    def __init__(self, checked: CheckedSet, limits: Limits) -> None:
+        names, self._rules = _words(checked.files, checked.sources, limits)
+        self._scopes = {scope.file.span.file: scope for scope in names.scopes}
+
+    def recheck(self, rule: CheckedRule, node: nodes.Rule) -> CheckedRule | None:
+        """Return *node* checked in the place of *rule*, None if it has an error there."""
+        rules = evolve(self._rules, problems=[], rules={}, written={})
+        rules.add_rule(node, rule.gate, self._scopes[node.span.file])
+        return rules.rules.get(rule.id)
 
 
 def digest(sources: Iterable[Source]) -> str:

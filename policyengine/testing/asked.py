@@ -5,23 +5,38 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from policyengine.model.decision import Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator
+from policyengine.reference.interpreter import Case, broken_invariants, reason_of
 from policyengine.semantics.checked import CheckedSet, CheckedTest
 from policyengine.syntax import nodes
+from policyengine.testing.expectations import unmet
 from policyengine.testing.requests import Writer
 
 
-@frozen
+@frozen(eq=False)
 class Asked:
-    """One expectation of a test, and the request that it makes."""
+    """One expectation of a test, the request that it makes, and what it was made with."""
 
     test: CheckedTest
     expect: nodes.Expect
     request: Request
+    writer: Writer
+
+    def meets(self, checked: CheckedSet, case: Case, outcome: Outcome) -> bool:
+        """Whether *outcome*, which came of *case*, is as expected and keeps every promise."""
+        says = any(isinstance(clause, nodes.ExpectReason) for clause in self.expect.clauses)
+        reason = reason_of(case) if says else ""
+        try:
+            if any(True for _ in unmet(self.expect, outcome, reason, self.writer)):
+                return False
+        except Exception:  # noqa: BLE001 - an expected value that cannot be had: the test is an error
+            return False
+        return not (outcome.allowed and broken_invariants(checked, self.request, outcome))
 
 
 def requests_of(
@@ -43,6 +58,7 @@ def requests_of(
                         writer.names[name.name] = writer.value(value)
                     case nodes.Expect():
                         request = validator.validate(**writer.request(item))
-                        yield Asked(test, item, request)
+                        then = evolve(writer, names=dict(writer.names), known=dict(writer.known))
+                        yield Asked(test, item, request, then)
             except (InvalidRequest, LookupError, TypeError, NameError):
                 continue  # an expectation that reads what was not written: an error when it is run
