@@ -118,10 +118,10 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
                     yield mutant(kind, what, old.span, changed)
             case nodes.Fields(names) if names:
                 for name in names:
-                    kept = tuple(other for other in names if other is not name)
-                    changed = _substituted(node, clause, evolve(clause, names=kept))
+                    fewer = tuple(other for other in names if other is not name)
+                    changed = _substituted(node, clause, evolve(clause, names=fewer))
                     what = f"the field `{name}` is left out"
-                    if kept:
+                    if fewer:
                         yield mutant("narrow-fields", what, name.span, changed)
                 changed = _substituted(node, clause, evolve(clause, names=None))
                 what = "`fields` becomes `fields all`"
@@ -254,9 +254,7 @@ def _is_condition(node: nodes.Expr) -> bool:
     )
 
 
-def _values(
-    expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]
-) -> Iterator[Change]:
+def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> Iterator[Change]:
     """Give what may be changed in the constants and the comparisons of an expression."""
     for node in walk(expr):
         if id(node) not in typing.types:
@@ -275,7 +273,7 @@ def _values(
                     what = f"`{text}` is moved {'down' if moved < value else 'up'} by one"
                     yield "move-bound", what, node, nodes.Literal(kind, moved, text, span=node.span)
             case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
-                yield from _names(node, type_, sources)
+                yield from _names(node, type_)
 
 
 def _sets(
@@ -297,9 +295,7 @@ def _sets(
             yield "widen-set", what, node, evolve(node, items=(*items, more))
 
 
-def _names(
-    node: nodes.Name | nodes.Attr, type_: Type, sources: Mapping[str, Source]
-) -> Iterator[Change]:
+def _names(node: nodes.Name | nodes.Attr, type_: Type) -> Iterator[Change]:
     """Move a level by one, and a taxonomy term up or down."""
     name = _named(node)
     match type_:

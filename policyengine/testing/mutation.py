@@ -248,14 +248,14 @@ class Trial:
                 return None
         by_target = {
             target: tuple(
-                filter(None, (made if one is rule else one for one in self.checked.by_target[target]))
+                filter(
+                    None, (made if one is rule else one for one in self.checked.by_target[target])
+                )
             )
             for target in rule.typings
         }
         rules = tuple(filter(None, (made if one is rule else one for one in self.checked.rules)))
-        return evolve(
-            self.checked, rules=rules, by_target={**self.checked.by_target, **by_target}
-        )
+        return evolve(self.checked, rules=rules, by_target={**self.checked.by_target, **by_target})
 
     def _with_declaration(
         self, before: nodes.Declaration, declaration: nodes.Declaration | None
@@ -311,9 +311,10 @@ class Trial:
         first: dict[TargetKey, Request] = {}
         more: list[Request] = []
         for asked, case in self.asked:
-            if self._concerns(mutant, case.env.target):
-                if first.setdefault(case.env.target, asked.request) is not asked.request:
-                    more.append(asked.request)
+            if not self._concerns(mutant, case.env.target):
+                continue
+            if first.setdefault(case.env.target, asked.request) is not asked.request:
+                more.append(asked.request)
         return islice([*first.values(), *more], _MOST_BASES)
 
     # ---- what is remembered -------------------------------------------------------------
@@ -328,9 +329,11 @@ class Trial:
         if rule.id not in self._arounds:
             actions = {target[0] for target in rule.typings}
             texts = [self._words]
-            for other in self.checked.rules:
-                if not rule.typings.keys().isdisjoint(other.typings):
-                    texts.append(f"{other.id} {self._text(other.node)}")
+            texts += [
+                f"{other.id} {self._text(other.node)}"
+                for other in self.checked.rules
+                if not rule.typings.keys().isdisjoint(other.typings)
+            ]
             for test in self.checked.tests:
                 asks = {i.action.name for i in test.node.items if isinstance(i, nodes.Expect)}
                 if asks & actions:
@@ -356,14 +359,11 @@ class Trial:
         return self.checked.sources[node.span.file].text[node.span.start : node.span.end]
 
 
-def _judged_again(
-    rules: frozenset[str], changed: CheckedSet, before: Case, env: Env
-) -> Case:
+def _judged_again(rules: frozenset[str], changed: CheckedSet, before: Case, env: Env) -> Case:
     """Judge only *rules*, and take the verdicts on the others over."""
     known = {v.rule.id: v for v in before.verdicts if v.rule.id not in rules}
     verdicts = tuple(
-        known.get(rule.id)
-        or interpreter.judge(rule, interpreter.waivers(changed, rule, env), env)
+        known.get(rule.id) or interpreter.judge(rule, interpreter.waivers(changed, rule, env), env)
         for rule in interpreter.candidates(changed, env, advisory=False)
     )
     return Case(changed, env, verdicts)

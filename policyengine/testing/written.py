@@ -27,7 +27,7 @@ from policyengine.model.values import ABSENT, entity_text, slot, text_of
 from policyengine.syntax.formatter import format_source
 
 
-def test_text(title: str, request: Request, *, allow: bool, clauses: Iterable[str] = ()) -> str:
+def test_text(title: str, request: Request, *, allow: bool, clauses: Iterable[str]) -> str:
     """Return a `test` block that asks *request*; *clauses*: what more is expected of the answer."""
     return _block(title, [(request, allow, tuple(clauses))])
 
@@ -75,7 +75,9 @@ class _Writing:
     lines: list[str] = field(factory=list)
     bound: dict[Key, str] = field(factory=dict)
 
-    def expectation(self, request: Request, *, allow: bool, clauses: Iterable[str]) -> Iterator[str]:
+    def expectation(
+        self, request: Request, *, allow: bool, clauses: Iterable[str]
+    ) -> Iterator[str]:
         self.lines, self.bound = [], {}
         subject = self._party(request, request.subject)
         resource = self._party(request, request.resource)
@@ -180,6 +182,10 @@ class _Writing:
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _WORDS = frozenset(
-    "subject resource context action now true false not if then else every some in has like under ip"
-    " and or let at expect test within touches overlaps subset allow deny by on with asking".split()
-)
+    {
+        "subject", "resource", "context", "action", "now", "true", "false", "not", "if", "then",
+        "else", "every", "some", "in", "has", "like", "under", "ip", "and", "or", "let", "at",
+        "expect", "test", "within", "touches", "overlaps", "subset", "allow", "deny", "by", "on",
+        "with", "asking",
+    }
+)  # fmt: skip
