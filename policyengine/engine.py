@@ -137,6 +137,11 @@ class PolicyEngine:
         """The declared vocabulary."""
         return self._program.schema
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """The ids of the rules (`gate.rule`), as decisions name them."""
+        return frozenset(rule.id for rule in self._checked.rules)
+
     # ---- building -----------------------------------------------------------------------
 
     def entity(

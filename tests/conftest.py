@@ -1,10 +1,15 @@
-"""Choose how hard the laws are tried: `HYPOTHESIS_PROFILE=fuzz` goes on for long, with new seeds."""
+"""Choose how hard the laws are tried: `HYPOTHESIS_PROFILE=fuzz` goes on for long, with new seeds.
+
+Policies below this folder are examples, many of them of mistakes: pytest does not collect their tests.
+"""
 
 from __future__ import annotations
 
 import os
 
 from hypothesis import HealthCheck, Phase, settings
+
+collect_ignore_glob = ["*.policy"]
 
 _COMMON = {
     "deadline": None,  # the machine may be busy

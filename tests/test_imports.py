@@ -32,7 +32,10 @@ MAY_IMPORT = {
     "__init__": {"diagnostics", "model", "engine", "bound"},
 }
 
-ONLY_IN = {"lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"}, "cachetools": {"runtime"}}
+ONLY_IN = {
+    "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"}, "cachetools": {"runtime"},
+    "pytest": {"testing"},
+}  # fmt: skip
 
 
 def imports(file: Path) -> Iterator[tuple[str, int]]:
@@ -75,6 +78,16 @@ def test_a_room_imports_only_what_it_may(file: Path):
 
 def test_every_room_has_its_rule():
     assert {room(file.relative_to(PACKAGE).parts) for file in FILES} <= set(MAY_IMPORT)
+
+
+def test_only_the_plugin_knows_pytest():
+    knows = {file.name for file in FILES if any(name == "pytest" for name, _ in imports(file))}
+    assert {name for name in knows if not name.startswith("pytest_")} == set()
+
+
+def test_the_plugin_loads_nothing_before_it_is_needed():
+    loaded = modules_after("import policyengine.testing.pytest_plugin")
+    assert not {"lark", "attrs", "policyengine.engine", "policyengine.diagnostics"} & loaded
 
 
 def test_a_breach_is_found(tmp_path: Path):

@@ -1,0 +1,129 @@
+"""Find the policy set that a file belongs to; check and compile each set once in a run.
+
+A set that the ini option `policyengine_sets` names holds what lies in it; of sets within sets, the
+inner one. Where nothing is named, a set is the topmost folder that holds policy files, going up from
+a file as long as each folder holds some.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+
+from policyengine.diagnostics.diagnostic import Diagnostics
+from policyengine.diagnostics.render import readable, render_all
+from policyengine.engine import PolicyEngine
+from policyengine.model.limits import Limits
+from policyengine.pipeline import check_sources, compile_set, read_sources
+from policyengine.runtime.program import Program
+from policyengine.semantics.checked import CheckedSet, CheckedTest
+
+
+@define(slots=False)
+class PolicySet:
+    """One policy set; *checked* is None if it has an error. *told*: its diagnostics were shown."""
+
+    folder: Path
+    checked: CheckedSet | None
+    diagnostics: Diagnostics
+    told: bool = False
+
+    @classmethod
+    def at(cls, folder: Path) -> PolicySet:
+        """Read and check the set in *folder*."""
+        sources, found = read_sources([shown(folder)])
+        return cls(folder, *check_sources(sources, found=found))
+
+    @property
+    def mistakes(self) -> str:
+        """What is wrong with the set, each mistake with its place."""
+        return render_all(self.diagnostics)
+
+    @cached_property
+    def program(self) -> Program:
+        """The compiled set; only of one without errors."""
+        assert self.checked is not None
+        return compile_set(self.checked)
+
+    @cached_property
+    def engine(self) -> PolicyEngine:
+        """The engine of the set; only of one without errors."""
+        assert self.checked is not None
+        return PolicyEngine(self.program, self.checked, limits=Limits())
+
+    def tests_in(self, file: Path) -> dict[str, CheckedTest]:
+        """Return the tests that stand in *file*, in the order of the text, by the names of items."""
+        assert self.checked is not None
+        here = [test for test in self.checked.tests if Path(test.node.span.file) == shown(file)]
+        here.sort(key=lambda test: test.node.span.start)
+        return _named(here)
+
+
+def _named(tests: Iterable[CheckedTest]) -> dict[str, CheckedTest]:
+    """Name items after titles; pytest cuts ids at `::`, and a name must be the only one."""
+    named: dict[str, CheckedTest] = {}
+    for test in tests:
+        title = readable(test.title).replace("::", ": :") or "(no title)"
+        name, number = title, 1
+        while name in named:
+            number += 1
+            name = f"{title} ({number})"
+        named[name] = test
+    return named
+
+
+def shown(path: Path) -> Path:
+    """Return *path* as a person would write it: from the working directory, if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+@define
+class PolicySets:
+    """The sets of a run of pytest. *folders* are those that the project names, *root* its root."""
+
+    root: Path
+    folders: tuple[Path, ...]
+    known: dict[Path, PolicySet] = field(factory=dict)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> PolicySets:
+        """Return the sets of a run; the same each time."""
+        sets = config.stash.get(_SETS, None)
+        if sets is None:
+            named = tuple(
+                Path(os.path.normpath(config.rootpath / name))
+                for name in config.getini("policyengine_sets")
+            )
+            sets = config.stash[_SETS] = cls(config.rootpath, named)
+        return sets
+
+    def collects(self, file: Path) -> bool:
+        """Whether the tests in *file* are collected where it is not named on the command line."""
+        return not self.folders or any(file.is_relative_to(folder) for folder in self.folders)
+
+    def with_file(self, file: Path) -> PolicySet:
+        """Return the set that *file* belongs to."""
+        around = [folder for folder in self.folders if file.is_relative_to(folder)]
+        return self.at(max(around, key=lambda f: len(f.parts)) if around else self._topmost(file))
+
+    def at(self, folder: Path) -> PolicySet:
+        """Return the set in *folder*."""
+        folder = Path(os.path.normpath(folder))
+        if folder not in self.known:
+            self.known[folder] = PolicySet.at(folder)
+        return self.known[folder]
+
+    def _topmost(self, file: Path) -> Path:
+        folder = file.parent
+        while folder not in (self.root, folder.parent) and any(folder.parent.glob("*.policy")):
+            folder = folder.parent
+        return folder
+
+
+_SETS = pytest.StashKey[PolicySets]()
