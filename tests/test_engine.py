@@ -332,3 +332,24 @@ def test_what_a_call_is_given_is_computed_once():
 
     assert engine.decide(user, "a", user).allowed
     assert engine.explain(user, "a", user).outcome.allowed
+
+
+@pytest.mark.parametrize("more", ["", " { colour?: string }"])
+def test_a_long_line_of_ancestors_survives_a_changed_policy(more: str):
+    text = """package p
+        entity Folder in Folder{more}
+        entity Item in Folder
+        entity App
+        action read by App on Item
+        permit below: read when resource within Folder "f0"
+    """
+    old = PolicyEngine.from_text(text.replace("{more}", ""))
+    above: list[object] = []
+    for depth in range(40):  # each carries all those above it
+        above = [old.entity("Folder", f"f{depth}", parents=above)]
+    item = old.entity("Item", "i", parents=above)
+    new = PolicyEngine.from_text(text.replace("{more}", more))
+    assert new.decide(new.entity("App", "a"), "read", item).allowed
+    assert new.decide(
+        new.entity("App", "a"), "read", new.entity("Item", "j", parents=above)
+    ).allowed

@@ -292,26 +292,27 @@ class Reader:
         return made(type_.name, id_, line, key, parents, (), complete, complete, *found)
 
     def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
-        """Take an entity that was built before; one of a type that differs is judged anew."""
-        type_ = self._known_type(entity.type, inside(path, "type"), allowed)
-        if type_ is None:
-            return None
+        """Take an entity that was built before, and all that it carries along."""
         self._carry(entity.carried_, path)
-        if entity.__class__ is entity_class(type_):
-            return entity
+        return self._own(entity, path, allowed)
+
+    def _carry(self, entities: Sequence[Entity], path: Path) -> None:
+        for entity in entities:  # what these carry is among them
+            own = self._own(entity, path, None)
+            if own is not None:
+                self.carried.append((own, path))
+
+    def _own(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
+        """Return the entity as this schema has it; one of a type that differs is judged anew."""
+        type_ = self._known_type(entity.type, inside(path, "type"), allowed)
+        if type_ is None or entity.__class__ is entity_class(type_):
+            return None if type_ is None else entity
         names = entity.entity_type.by_name
         properties = {n: entity[n] for n in names if getattr(entity, values.slot(n)) is not ABSENT}
         raw: dict[str, object] = {"type": entity.type, "id": entity.id, "properties": properties}
         if entity.parents_ is not None:
             raw["parents"] = [{"type": type_, "id": id_} for type_, id_ in sorted(entity.parents_)]
         return self.entity(raw, path)
-
-    def _carry(self, entities: Sequence[Entity], path: Path) -> None:
-        for entity in entities:
-            same = self.schema.entities.get(entity.type) is entity.entity_type
-            carried = entity if same else self._given(entity, path, None)
-            if carried is not None:
-                self.carried.append((carried, path))
 
     def _entity_type(
         self, parts: Mapping[object, object], path: Path, allowed: tuple[str, ...] | None
