@@ -6,24 +6,19 @@ is a function that all subjects share that are alike in what the rules ask of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import StaleSubject
 from policyengine.runtime import clock
+from policyengine.runtime.rules import Function
 
 if TYPE_CHECKING:
     from policyengine.engine import EntityLike, PolicyEngine
     from policyengine.model.store import EntityStore
-
-_FOREVER = 1 << 62
-
-
-_Passage: TypeAlias = tuple[type[Any], type[Any], Callable[..., Decision]]
-"""The classes of resource and context, and what is left to decide for the subject."""
 
 
 class BoundSubject:
@@ -33,16 +28,15 @@ class BoundSubject:
     decided about under another set. Threads may share one.
     """
 
-    __slots__ = ("_deadline", "_engine", "_passages", "_subject", "_timed")
+    __slots__ = ("_deadline", "_engine", "_passages", "_subject")
 
     def __init__(
         self, engine: PolicyEngine, subject: Entity, max_age: timedelta | None = None
     ) -> None:
         self._engine = engine
         self._subject = subject
-        self._passages: dict[str, _Passage] = {}
-        self._timed: dict[str, tuple[int, _Passage]] = {}  # until when, where time plays a part
-        self._deadline = _FOREVER
+        self._passages: dict[str, Function] = {}  # by action: what is left to decide
+        self._deadline: int | None = None
         if max_age is not None:
             self._deadline = clock.now() + max_age // timedelta(microseconds=1)
 
@@ -72,48 +66,43 @@ class BoundSubject:
         """
         if now is None and fields is None and entities is None:
             try:
-                resource_class, context_class, decide = self._passages[action]
-                if (
-                    type(resource) is resource_class
-                    and type(context) is context_class
-                    and resource.plain_  # type: ignore[union-attr]  # of that class
-                    and context.plain_
-                ):
-                    return decide(self._subject, resource, context)
-            except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
-                pass
-            found = self._decide_in_time(action, resource, context)
+                found: Decision | None = self._passages[action](self._subject, resource, context)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found = None
             if found is not None:
                 return found
-        self._check_age()
+        self._check_age(clock.now())
         decision = self._engine.decide(
             self._subject, action, resource, context, now=now, fields=fields, entities=entities
         )
         self._open(action, resource)
         return decision
 
-    def _decide_in_time(self, action: str, resource: Any, context: Any) -> Decision | None:
-        """Decide where time plays a part, if what was answered of the subject still holds."""
-        try:
-            until, (resource_class, context_class, decide) = self._timed[action]
-            moment = clock.now()
-            fits = type(resource) is resource_class and type(context) is context_class
-            if moment < until and fits and resource.plain_ and context.plain_:
-                return decide(self._subject, resource, context, moment)
-        except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully
-            pass
-        return None
-
     def decide_many(
         self,
         requests: Iterable[tuple[str, EntityLike, Any]],
     ) -> list[Decision]:
-        """Decide many requests, (action, resource, context) each; like `PolicyEngine.decide_many`."""
-        self._check_age()
-        return self._engine.decide_many((self._subject, *request) for request in requests)
+        """Decide many requests, (action, resource, context) each; like `PolicyEngine.decide_many`.
 
-    def _check_age(self) -> None:
-        if self._deadline < _FOREVER and clock.now() >= self._deadline:
+        Raises `StaleSubject` if the subject was bound longer ago than it may be.
+        """
+        moment = clock.now()
+        self._check_age(moment)
+        subject, passages, decisions = self._subject, self._passages, list[Decision]()
+        add = decisions.append
+        for action, resource, context in requests:
+            try:
+                found = passages[action](subject, resource, context, moment)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found = None
+            if found is None:
+                found = self._engine._decide_one(subject, action, resource, context, moment)  # noqa: SLF001 - of one house
+                self._open(action, resource)
+            add(found)
+        return decisions
+
+    def _check_age(self, moment: int) -> None:
+        if self._deadline is not None and moment >= self._deadline:
             raise StaleSubject(self._subject.type, self._subject.id)
 
     def _open(self, action: str, resource: Any) -> None:
@@ -122,16 +111,25 @@ class BoundSubject:
         if door is None or not self._subject.plain_:
             return
         splitting = door.compiled.splitting
-        decide, until = door.decide, None
+        decide, until = door.decide, self._deadline
         if splitting is not None:
-            left, until = splitting.for_subject(self._subject, clock.now())
+            left, turns = splitting.for_subject(self._subject, clock.now())
             decide = left.decide
-        until = self._deadline if until is None else min(until, self._deadline)
-        passage = door.resource, door.context, decide
-        if door.timed or until < _FOREVER:
-            self._timed[action] = until, passage
-        else:
-            self._passages[action] = passage
+            if turns is not None:
+                until = turns if until is None else min(turns, until)
+        self._passages[action] = decide if until is None else _before(until, decide)
+
+
+def _before(until: int, decide: Function) -> Function:
+    """Return what decides before the moment *until*, and then leaves it to others."""
+
+    def passage(
+        subject: Entity, resource: Entity, context: Any, moment: int = 0
+    ) -> Decision | None:
+        moment = moment or clock.now()
+        return decide(subject, resource, context, moment) if moment < until else None
+
+    return passage
 
 
 class BoundAction:

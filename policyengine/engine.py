@@ -27,6 +27,7 @@ from policyengine.model.types import Schema
 from policyengine.runtime import clock
 from policyengine.runtime.doors import Door, make_door
 from policyengine.runtime.program import Program, TargetKey
+from policyengine.runtime.rules import Function
 
 if TYPE_CHECKING:
     from policyengine.bound import BoundAction, BoundSubject
@@ -59,8 +60,8 @@ class PolicyEngine:
         self._limits = limits
         self._store = store
         self._validator = Validator(program.schema, program.needs, limits)
-        self._doors: dict[str, Door] = {}  # one for each action; its others are at the side
-        self._side_doors: dict[TargetKey, Door | None] = {}  # None: there can be none
+        self._doors: dict[TargetKey, Door | None] = {}  # None: there can be none
+        self._ways: dict[str, Function] = {}  # by action: what decides about plain parts
         self._handlers = handlers or {}
 
     # ---- loading ------------------------------------------------------------------------
@@ -202,21 +203,13 @@ class PolicyEngine:
         """
         if now is None and fields is None and entities is None:
             try:
-                door = self._doors[action]
-                if (
-                    type(subject) is door.subject
-                    and type(resource) is door.resource
-                    and type(context) is door.context
-                    and subject.plain_
-                    and resource.plain_
-                    and context.plain_
-                ):
-                    return door.enter(subject, resource, context)
+                found: Decision | None = self._ways[action](subject, resource, context)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found = None
+            if found is None:
                 found = self._at_door(subject, action, resource, context)
-                if found is not None:
-                    return found
-            except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
-                pass
+            if found is not None:
+                return found
         request = self._validate(subject, action, resource, context, now, fields, entities)
         self._open_door(request)
         return self._program.decide(request)
@@ -231,24 +224,16 @@ class PolicyEngine:
         decision is a deny with the cause `invalid_request`, and the reason names every problem.
         """
         moment = clock.now()
-        doors, decisions = self._doors, list[Decision]()
+        ways, decisions = self._ways, list[Decision]()
         add = decisions.append
         for subject, action, resource, context in requests:
             try:
-                door = doors[action]
-                if (
-                    type(subject) is door.subject
-                    and type(resource) is door.resource
-                    and type(context) is door.context
-                    and subject.plain_
-                    and resource.plain_
-                    and context.plain_
-                ):
-                    add(door.decide(subject, resource, context, moment))
-                    continue
-            except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
-                pass
-            add(self._decide_one(subject, action, resource, context, moment))
+                found = ways[action](subject, resource, context, moment)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found = None
+            if found is None:
+                found = self._decide_one(subject, action, resource, context, moment)
+            add(found)
         return decisions
 
     def _decide_one(
@@ -316,18 +301,14 @@ class PolicyEngine:
     def _door(self, action: str, subject: Any, resource: Any) -> Door | None:
         """Return the door for requests like this one, if one is open."""
         try:
-            return self._side_doors.get((action, _type_of(subject), _type_of(resource)))
+            return self._doors.get((action, _type_of(subject), _type_of(resource)))
         except Exception:  # noqa: BLE001 - it is no request that fits
             return None
 
     def _open_door(self, request: Request) -> None:
         """Let requests like this one, which is valid, in by a door, if there can be one."""
         target = request.action, request.subject.type, request.resource.type
-        if (
-            self._store is not None
-            or target in self._side_doors
-            or len(self._side_doors) >= _MOST_DOORS
-        ):
+        if self._store is not None or target in self._doors or len(self._doors) >= _MOST_DOORS:
             return
         plan = self._validator.plan(target)
 
@@ -338,9 +319,10 @@ class PolicyEngine:
 
         compiled = self._program.compiled(target)
         door = make_door(self.schema, compiled, plan, make_readers, self._limits)
-        self._side_doors[target] = door
+        self._doors[target] = door
         if door is not None:
-            self._doors.setdefault(request.action, door)
+            doors = [d for (action, *_), d in list(self._doors.items()) if action == request.action]
+            self._ways[request.action] = _way([d for d in doors if d is not None])
 
     def _validate(
         self,
@@ -426,6 +408,18 @@ class PolicyEngine:
         """Call the handler of each obligation of *decision*, in order."""
         for obligation in decision.obligations:
             self._handlers[obligation.name](**obligation.parameters)
+
+
+def _way(doors: list[Door]) -> Function:
+    """Return what decides about requests of built parts that one of *doors* is for."""
+    if len(doors) == 1:
+        return doors[0].decide
+    functions = {(door.subject, door.resource): door.decide for door in doors}
+
+    def way(subject: Entity, resource: Entity, context: Any, now: int = 0) -> Decision | None:
+        return functions[type(subject), type(resource)](subject, resource, context, now)
+
+    return way
 
 
 def _type_of(entity: Any) -> str:

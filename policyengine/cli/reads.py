@@ -65,8 +65,8 @@ def _name(target: TargetKey) -> str:
 
 def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
     """Return the paths that are read below each root, and whether the time plays a part."""
-    from policyengine.compiler.generate import reach
     from policyengine.compiler.lower import lower
+    from policyengine.compiler.reach import reach
 
     action, subject, resource = target
     needs, schema = checked.needs(target), checked.schema

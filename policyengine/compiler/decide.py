@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import (
-    ROOTS,
+    PARTS,
     Emitter,
     Module,
     Shares,
@@ -34,6 +34,7 @@ from policyengine.compiler.expressions import (
 )
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lower import Rule
+from policyengine.compiler.reach import Reach
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 
 DECIDE: Final = "decide"
@@ -59,13 +60,15 @@ class _Class:
 class DecisionWriter:
     """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
 
-    *kept*: the roots of the request that a decision keeps, to tell of it later. *giving*: the rules
-    that have a bit, in the order of the bits; those that give the same have one between them.
+    *reached*: what decisions hang on beyond the parts of a request; *asked*: the parts that are
+    looked at where nobody vouches for them. *giving*: the rules that have a bit, in the order of the
+    bits; those that give the same have one between them.
     """
 
     rules: Sequence[Rule]
     gates: Mapping[str, bool]
-    kept: Sequence[str] = ROOTS
+    reached: Reach
+    asked: Sequence[str] = PARTS
     giving: list[Rule] = field(factory=list, init=False)
     _forbids: list[Rule] = field(init=False)
     _permits: dict[str, list[_Class]] = field(factory=dict, init=False)
@@ -95,6 +98,8 @@ class DecisionWriter:
         bits = ", ".join(f"{self._bit(rule)} for {rule.id}" for rule in self.giving)
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
+        if not self.reached.looks_up:  # where they do, there is no door
+            body.insert(0, self._at_the_door())
         module.function(DECIDE, says, body)
 
     def _of(self, effect: str, gate: str | None = None) -> list[Rule]:
@@ -132,7 +137,7 @@ class DecisionWriter:
                     ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
                 )
         if any(not duty.is_known for rule in self.giving for duty in rule.duties):
-            return [*body, ast.Return(call("allow", name(GIVEN), *map(name, ROOTS)))]
+            return [*body, ast.Return(call("allow", name(GIVEN), *self._kept()))]
         if self.giving:
             answer: ast.expr = ast.Subscript(name("answers"), name(GIVEN), ast.Load())
         else:
@@ -141,8 +146,29 @@ class DecisionWriter:
 
     def _answer(self, allowed: bool, answer: ast.expr) -> ast.stmt:  # noqa: FBT001 - as `Decision`
         """Return the statement that returns a decision; it need not know what nobody asks for."""
-        parts = map(name, ("tell", *self.kept))
-        return ast.Return(call("Decision", ast.Constant(allowed), answer, *parts))
+        return ast.Return(call("Decision", ast.Constant(allowed), answer, *self._kept()))
+
+    def _kept(self) -> list[ast.expr]:
+        """Return what a decision keeps of the request, to be told of later."""
+        parts: list[ast.expr] = list(map(name, PARTS))
+        if self.reached.is_far:
+            return [*parts, ast.Tuple([name("now"), name("entities")], ast.Load())]
+        return [*parts, name("now")] if self.reached.timed else parts
+
+    def _at_the_door(self) -> ast.stmt:
+        """Return the statement that looks at a request whose entities nobody has put together.
+
+        None of its parts may be of another class or more than plain. Time is now, if not given.
+        """
+        classes = dict(zip(PARTS, ("Subject", "Resource", "Context"), strict=True))
+        fits = [compare(call("type", name(p)), ast.Is(), name(classes[p])) for p in self.asked]
+        fits += [attribute(name(part), "plain_") for part in self.asked]
+        steps: list[ast.stmt] = [
+            ast.If(negated(conjunction(fits)), [ast.Return(ast.Constant(None))], [])
+        ]
+        if self.reached.timed:
+            steps.append(assign("now", disjunction([name("now"), call("clock")])))
+        return ast.If(compare(name("entities"), ast.Is(), ast.Constant(None)), steps, [])
 
     def _gate_work(self, gate: str) -> tuple[bool, int, str]:
         """Return what to sort gates by: those that give nothing, and take least, come first."""

@@ -22,7 +22,8 @@ from policyengine.model.records import record_class, slot
 from policyengine.model.types import Type
 from policyengine.runtime.operations import ANSWERING, EXPORTED
 
-ROOTS: Final = ("subject", "resource", "context", "now", "entities")
+PARTS: Final = ("subject", "resource", "context")
+ROOTS: Final = (*PARTS, "now", "entities")
 """What of a request expressions read: what every generated function takes, in that order."""
 
 TURNS: Final = "turns"

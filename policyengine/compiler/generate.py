@@ -10,7 +10,7 @@ request; docstrings name a rule and its place.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -18,7 +18,7 @@ from attrs import frozen
 from policyengine.compiler import ir
 from policyengine.compiler.decide import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
 from policyengine.compiler.expressions import (
-    ROOTS,
+    PARTS,
     TURNS,
     Emitter,
     Module,
@@ -26,7 +26,8 @@ from policyengine.compiler.expressions import (
     identifier,
     negated,
 )
-from policyengine.compiler.lower import Part, Rule, Text
+from policyengine.compiler.lower import Rule
+from policyengine.compiler.reach import Reach, expressions, parts_of
 from policyengine.compiler.simplify import TRUE
 
 _MOST_JUDGED: Final = 200
@@ -68,14 +69,20 @@ class Telling:
     judges: bool
 
 
-def generate_deciding(rules: Sequence[Rule], gates: Mapping[str, bool], reached: Reach) -> Deciding:
+def generate_deciding(
+    rules: Sequence[Rule],
+    gates: Mapping[str, bool],
+    reached: Reach,
+    asked: Sequence[str] = PARTS,
+) -> Deciding:
     """Generate what decides; *gates* says of each gate whether it is a field gate.
 
-    *reached*: what the rules hang on that decisions can tell of.
+    *reached*: what the rules hang on that decisions can tell of; *asked*: the parts of a plain
+    request that must be looked at.
     """
     module = _module(rules)
-    kept = ROOTS if reached.is_far else ROOTS[:3]
-    writer = DecisionWriter([rule for rule in rules if not rule.advisory], gates, kept)
+    counting = [rule for rule in rules if not rule.advisory]
+    writer = DecisionWriter(counting, gates, reached, asked)
     writer.write(module)
     giving = tuple(rule.id for rule in writer.giving)
     return Deciding(tree_of(module), module.objects, giving)
@@ -93,45 +100,6 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
     return Telling(tree_of(module), module.objects, functions, values, judges)
 
 
-@frozen
-class Reach:
-    """What rules hang on beyond the subject, the resource and the context themselves.
-
-    *timed*: on the time; *looks_up*: on what entities lie within; *follows*: on other entities.
-    """
-
-    timed: bool
-    looks_up: bool
-    follows: bool
-
-    @property
-    def is_far(self) -> bool:
-        """Whether they hang on any of it."""
-        return self.timed or self.looks_up or self.follows
-
-
-def reach(rules: Iterable[Rule]) -> Reach:
-    """Return what *rules* hang on, or what is told of them does."""
-    timed = looks_up = follows = False
-    for rule in rules:
-        dated = rule.valid_from is not None or rule.valid_until is not None
-        timed = timed or dated or bool(rule.waivers)
-        for expr in _expressions(rule):
-            for part in ir.walk(expr):
-                match part:
-                    case ir.Root("now"):
-                        timed = True
-                    case ir.Line() | ir.Root("entities"):
-                        looks_up = True
-                    case ir.Entity():
-                        follows = True
-    return Reach(timed, looks_up, follows)
-
-
-def _expressions(rule: Rule) -> list[ir.Expr]:
-    return [*rule.conditions, *(part.expr for part in parts_of(rule))]
-
-
 def _takes_more(rule: Rule) -> bool:
     """Whether more than its conditions counts for whether *rule* is satisfied."""
     return bool(rule.waivers) or not all(duty.is_known for duty in rule.duties)
@@ -141,7 +109,7 @@ def _module(rules: Sequence[Rule]) -> Module:
     module = Module()
     module.take((DECIDE, JUDGE, GIVEN))
     for rule in rules:
-        for expr in _expressions(rule):
+        for expr in expressions(rule):
             module.take(bound_in(expr))
     return module
 
@@ -232,10 +200,3 @@ def _value_functions(module: Module, rules: Sequence[Rule]) -> dict[ir.Expr, str
                 )
                 values[part.expr] = function
     return values
-
-
-def parts_of(rule: Rule) -> list[Part]:
-    """Return what is computed for the texts and obligations of *rule*."""
-    texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer, *rule.sentences]
-    told = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
-    return told + [part for duty in rule.duties for _, part in duty.arguments]

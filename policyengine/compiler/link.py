@@ -17,17 +17,19 @@ from typing import Any, Final, TypeAlias
 from policyengine.compiler import ir
 from policyengine.compiler.binding import Tests, generate_tests, settled, tests_of
 from policyengine.compiler.decide import JUDGE
+from policyengine.compiler.expressions import PARTS
 from policyengine.compiler.generate import (
     Deciding,
-    Reach,
     Telling,
     generate_deciding,
     generate_telling,
-    reach,
 )
 from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
+from policyengine.compiler.reach import Reach, reach
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.decision import Obligation
+from policyengine.model.entity_classes import entity_class
+from policyengine.model.records import record_class
 from policyengine.model.values import text_of
 from policyengine.runtime import rules as compiled
 from policyengine.runtime.binding import Answers, Split
@@ -81,9 +83,12 @@ def _compiled(
     split: Callable[[Compiled], Split | None],
     file: str,
 ) -> Compiled:
+    action, *types = target
+    subject, resource = (entity_class(checked.schema.entities[name]) for name in types)
     return Compiled(
         digest=checked.digest,
         target=target,
+        classes=(subject, resource, record_class(checked.schema.actions[action].context)),
         timed=reached.timed,
         looks_up=reached.looks_up,
         gates=tuple(_gates(checked).items()),
@@ -107,7 +112,7 @@ def _split(checked: CheckedSet, whole: Compiled) -> Split | None:
 
     def leave(answers: Answers) -> Compiled:
         known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
-        deciding = generate_deciding(settled(rules, known), dict(whole.gates), reached)
+        deciding = generate_deciding(settled(rules, known), _gates(checked), reached, PARTS[1:])
         return _compiled(
             checked,
             whole.target,

@@ -102,8 +102,8 @@ class Account(Protocol):
         """The moment (microseconds) until which only the wording may change, or None."""
 
 
-Tell: TypeAlias = Callable[..., Account]
-"""Makes the account of a decision from the subject, resource, context, now, entities and fields."""
+Tell: TypeAlias = Callable[[Any, Any, Any, Any], Account]
+"""Makes the account of a decision from the subject, the resource, the context and what else counts."""
 
 Document = TypeVar("Document")
 
@@ -114,6 +114,7 @@ class Answer:
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
     *obligations*: what is owed for an allow, sorted. *policy*: the digest of the set that decided.
+    *tell* tells of the decision.
     """
 
     allowed: bool
@@ -121,6 +122,7 @@ class Answer:
     exposed: frozenset[str] | None
     obligations: tuple[Obligation, ...]
     policy: str
+    tell: Tell
 
 
 @define(eq=False)
@@ -138,20 +140,18 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     What a service acts on is there at once: `allowed`, `cause`, `exposed`, `obligations`. What
     people and logs want is worked out when it is first read, from the parts of the request, and
-    kept. (A msgspec struct: it takes a third of the time that any other class takes to be made.)
+    kept. (A msgspec struct: it takes a third of the time that any other class takes to be made; and
+    the less it holds, the sooner.)
     """
 
     allowed: bool
     """Whether the action is allowed."""
     _answer: Answer
-    _tell: Tell
     _subject: Any = None
     _resource: Any = None
     _context: Any = None
-    _now: int = 0
-    _entities: Any = None
-    _fields: tuple[str, ...] | None = None
-    _kept: _Kept | None = None
+    _rest: Any = None
+    """What else its account is told from, as the program has it; then a `_Kept`."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a decision is neither true nor false: ask `decision.allowed`")
@@ -184,14 +184,11 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     # ---- when asked for -----------------------------------------------------------------
 
     def _worked_out(self) -> _Kept:
-        if self._kept is None:
-            account = self._tell(
-                self._subject, self._resource, self._context, self._now, self._entities,
-                self._fields,
-            )  # fmt: skip
-            force_setattr(self, "_kept", _Kept(account))
-        assert self._kept is not None
-        return self._kept
+        kept = self._rest
+        if not isinstance(kept, _Kept):
+            kept = _Kept(self._answer.tell(self._subject, self._resource, self._context, kept))
+            force_setattr(self, "_rest", kept)
+        return kept
 
     def _told(self) -> Outcome:
         kept = self._worked_out()
@@ -315,8 +312,8 @@ class _Refused:
 def refused(refusal: InvalidRequest, policy: str) -> Decision:
     """Return the decision on a request that does not fit: a deny that names every problem."""
     account = _Refused(refusal)
-    denied = Answer(False, "invalid_request", frozenset(), (), policy)
-    return Decision(False, denied, lambda *_: account)
+    denied = Answer(False, "invalid_request", frozenset(), (), policy, lambda *_: account)
+    return Decision(False, denied)
 
 
 def answer(

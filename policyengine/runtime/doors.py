@@ -21,21 +21,21 @@ from policyengine.model.plans import Plan
 from policyengine.model.records import Record, record_class
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
-from policyengine.runtime import clock
 from policyengine.runtime.program import Compiled
 
 Read: TypeAlias = Callable[[Any], Any]
 """Returns the entity or the record that a dict says; None, or it fails, if that is not plain."""
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class Door:
     """What is asked at one door.
 
     *subject*, *resource*, *context*: the classes of the parts; *nothing*: the context where none is
     given, None if there must be one; *timed*: whether time plays any part; *decide*: the generated
-    function of *compiled*; *enter*: the same at this moment. *make_readers* makes what reads each
-    of the parts from a dict.
+    function of *compiled*, which is itself asked about parts that were built before.
+    *make_readers* makes what reads each of the parts from a dict. (Not slotted: attrs gives a
+    slotted class with a cached property a `__getattr__`, and then every attribute is slow to read.)
     """
 
     subject: type[Entity]
@@ -44,7 +44,6 @@ class Door:
     nothing: Record | None
     timed: bool
     decide: Callable[..., Decision]
-    enter: Callable[..., Decision]
     compiled: Compiled
     make_readers: Callable[[], tuple[Read, Read, Read]]
 
@@ -92,17 +91,9 @@ def make_door(
         _nothing(plan.context_type),
         compiled.timed,
         compiled.decide,
-        _at_this_moment(compiled.decide) if compiled.timed else compiled.decide,
         compiled,
         make_readers,
     )
-
-
-def _at_this_moment(decide: Callable[..., Decision]) -> Callable[..., Decision]:
-    def enter(subject: Entity, resource: Entity, context: Record) -> Decision:
-        return decide(subject, resource, context, clock.now())
-
-    return enter
 
 
 _AROUND: Final = 2

@@ -147,15 +147,10 @@ def kept(now: int, turns: list[int]) -> bool:
 EMPTY: Final[frozenset[Any]] = frozenset()
 
 ANSWERING: Final = (
-    "Decision",
-    "forbidden",
-    "not_permitted",
-    "permitted",
-    "answers",
-    "allow",
-    "tell",
-)
-"""What else `decide` may name: what it answers with, made for each target (`runtime.program`)."""
+    "Decision", "forbidden", "not_permitted", "permitted", "answers", "allow",
+    "Subject", "Resource", "Context", "type", "clock",
+)  # fmt: skip
+"""What else `decide` may name: what it answers with and asks first (`runtime.program`)."""
 
 EXPORTED: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT,

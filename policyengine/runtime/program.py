@@ -24,6 +24,7 @@ from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import Schema
+from policyengine.runtime import clock
 from policyengine.runtime.account import Account, Teller
 from policyengine.runtime.rules import Function, Rule, exposed_by, sorted_obligations
 
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 
 TargetKey: TypeAlias = tuple[str, str, str]
 """(action, subject type, resource type): what one decision function is made for."""
+
+Rest: TypeAlias = (
+    tuple[int, Mapping[Key, Entity], tuple[str, ...]]
+    | tuple[int, Mapping[Key, Entity]]
+    | int
+    | None
+)
+"""What a decision keeps beside its parts, as far as it counts: now, entities, the fields asked for."""
 
 _MOST_ANSWERS: Final = 4_096
 _MOST_TARGETS: Final = 4_096
@@ -57,11 +66,12 @@ class Answers(dict[int, Answer]):
 class Compiled:
     """The compiled rules of one target.
 
-    *module*: the generated functions by name; it is given what they answer with. *timed*: whether
-    time plays any part, *looks_up* whether some rule asks what an entity lies within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids
-    of the rules that `decide` tells of on an allow, a bit each. *load* makes the rules, and the
-    function that judges them all; *split* what tells subjects apart, None where that is of no use;
-    *source* the text of what was generated.
+    *timed*: whether time plays any part, *looks_up* whether some rule asks what an entity lies
+    within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
+    that `decide` tells of on an allow, a bit each. *classes*: of the subject, the resource and the
+    context. *module*: the generated functions by name; it is given what they ask and answer with.
+    *load* makes the rules, and the function that judges them all; *split* what tells subjects
+    apart, None where that is of no use; *source* the text of what was generated.
     """
 
     digest: str
@@ -70,6 +80,7 @@ class Compiled:
     looks_up: bool
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[str, ...]
+    classes: tuple[type[Entity], type[Entity], type[Record]]
     module: dict[str, Any]
     load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
     split: Callable[[Compiled], Split | None]
@@ -80,14 +91,19 @@ class Compiled:
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self._permitted)
         self.decide = self.module["decide"]
+        subject, resource, context = self.classes
         self.module |= {
+            "Subject": subject,
+            "Resource": resource,
+            "Context": context,
+            "type": type,
+            "clock": clock.now,
             "Decision": Decision,
             "forbidden": self._denied("forbidden"),
             "not_permitted": self._denied("not_permitted"),
             "permitted": self.answers[0],
             "answers": self.answers,
             "allow": self.allow,
-            "tell": self.tell,
         }
 
     # ---- deciding -----------------------------------------------------------------------
@@ -99,35 +115,35 @@ class Compiled:
         except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
             account = Account(self.teller, request)
             told = account.outcome()
-            answer = Answer(told.allowed, told.cause, told.exposed, told.obligations, self.digest)
-            return Decision(told.allowed, answer, lambda *_: account)
+            parts = told.allowed, told.cause, told.exposed, told.obligations
+            return Decision(told.allowed, Answer(*parts, self.digest, lambda *_: account))
         asked = request.fields
         if asked is None:
             return decision
         if decision.allowed and not (
             decision.exposed is None or decision.exposed.issuperset(asked)
         ):
-            denied = self._denied("not_permitted")
-            return replace(decision, allowed=False, _answer=denied, _fields=asked)
-        return replace(decision, _fields=asked)
+            decision = replace(decision, allowed=False, _answer=self._denied("not_permitted"))
+        return replace(decision, _rest=(request.now, request.entities, asked))
 
-    def allow(self, given: int, *roots: Any) -> Decision:
+    def allow(self, given: int, *parts: Any) -> Decision:
         """Return an allow of which something that is owed must be computed."""
         rules = self._rules(given)
-        asking = self.tell(*roots, None).request
+        asking = self.tell(*parts).request
         owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
         answer = self.answers[given]
         all_ = sorted_obligations((*answer.obligations, *owed))
-        return Decision(True, evolve(answer, obligations=all_), self.tell, *roots)
+        return Decision(True, evolve(answer, obligations=all_), *parts)
 
     def _denied(self, cause: Cause) -> Answer:
-        return Answer(False, cause, exposed_by((), self._field_gates), (), self.digest)
+        return Answer(False, cause, exposed_by((), self._field_gates), (), self.digest, self.tell)
 
     def _permitted(self, given: int) -> Answer:
         """Work out what the rules whose bits are set in *given* give together."""
         rules = self._rules(given)
         owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
-        return Answer(True, "permitted", exposed_by(rules, self._field_gates), owed, self.digest)
+        exposed = exposed_by(rules, self._field_gates)
+        return Answer(True, "permitted", exposed, owed, self.digest, self.tell)
 
     def _rules(self, given: int) -> list[Rule]:
         if not given:
@@ -152,22 +168,16 @@ class Compiled:
         """What tells subjects apart, so that less is left to decide about each."""
         return self.split(self)
 
-    def tell(self, *parts: Any) -> Account:
-        """Return the account of a decision on a request with these roots and fields."""
-        return Account(self.teller, self._request(*parts))
-
-    def _request(
-        self,
-        subject: Entity,
-        resource: Entity,
-        context: Record,
-        now: int,
-        entities: Mapping[Key, Entity] | None,
-        fields: tuple[str, ...] | None,
-    ) -> Request:
+    def tell(
+        self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
+    ) -> Account:
+        """Return the account of a decision on a request of these parts."""
+        now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
         if entities is None:  # nothing is followed to other entities
             entities = {subject.key_: subject, resource.key_: resource}
-        return Request(subject, self.target[0], resource, context, now, fields, entities)
+        asked = fields[0] if fields else None
+        request = Request(subject, self.target[0], resource, context, now, asked, entities)
+        return Account(self.teller, request)
 
 
 Compile: TypeAlias = Callable[[TargetKey], Compiled]

@@ -16,12 +16,13 @@ from msgspec.structs import force_setattr
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import ROOTS, Emitter, Module, Shares, counted, slope
-from policyengine.compiler.generate import generate_deciding, generate_telling, reach
+from policyengine.compiler.generate import generate_deciding, generate_telling
 from policyengine.compiler.link import compile_target
+from policyengine.compiler.reach import reach
 from policyengine.model.types import BOOL, DATETIME, INT, SetType
 from policyengine.reference import interpreter
 from policyengine.runtime.operations import ANSWERING, EXPORTED
-from tests.compiler.world import TARGET, request, rules, user, world
+from tests.compiler.world import TARGET, decided, request, rules, user, world
 from tests.strategies import laws
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,10 +30,6 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def source(text: str) -> str:
     return world(text).program.source(TARGET)
-
-
-def decide_source(text: str) -> str:
-    return source(text).partition("\n\ndef ")[0]
 
 
 # ---- what is generated ------------------------------------------------------------------
@@ -71,7 +68,7 @@ def test_text_of_an_author_is_only_ever_a_constant():
     variables = {"__builtins___0", "len_0", "turns_1"}
     assert names <= {*EXPORTED, *ANSWERING, *ROOTS, *functions, *variables, "request", "given"}
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert attributes <= {*ROOTS, "id", "v_name", "v_tags"}
+    assert attributes <= {*ROOTS, "id", "v_name", "v_tags", "plain_"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     loaded = world(HOSTILE)
     assert loaded.program.decide(request(loaded)).allowed
@@ -201,7 +198,7 @@ def test_a_waiver_stands_in_for_the_conditions():
 def test_a_waiver_changes_nothing_of_a_rule_without_conditions():
     text = """permit a: act waivable
         waiver v of a for User "u1" until 2026-01-01 ticket "T" approved_by "B" """
-    assert "waived" not in decide_source(text)
+    assert "waived" not in decided(text)
 
 
 def test_what_gives_something_is_looked_at_altogether():
@@ -212,20 +209,20 @@ def test_what_gives_something_is_looked_at_altogether():
     decision = world(text).program.decide(request(world(text)))
     assert decision.exposed == {"id", "age", "tier"}
     assert [str(owed) for owed in decision.obligations] == ["keep(24h)", "keep(2d)"]
-    assert decide_source(text).count("given |= ") == 6
+    assert decided(text).count("given |= ") == 6
     assert "1 for a.r, 2 for a.t, 4 for a.u, 8 for a.s, 16 for b.v, 32 for b.w." in source(text)
 
 
 def test_a_rule_that_holds_for_certain_and_one_that_never_can():
     text = 'permit a: act when action.limit == 3\nforbid b: act when action.name == "x"'
-    assert "subject." not in decide_source(text)
+    assert "subject." not in decided(text)
     assert read_by(text) == ("permitted", [])
 
 
 def test_a_permit_that_cannot_hold_is_left_out_and_a_forbid_that_may_fail_is_not():
     never = 'subject.age > 1 and action.name == "x"'
-    assert "subject." not in decide_source(f"permit a: act when {never}\npermit b: act")
-    assert "subject.v_age > 1 and False" in decide_source(f"forbid a: act when {never}")
+    assert "subject." not in decided(f"permit a: act when {never}\npermit b: act")
+    assert "subject.v_age > 1 and False" in decided(f"forbid a: act when {never}")
     waived = """permit a: act when subject.age > 1 and action.name == "x" waivable
         waiver v of a for User "u1" until 2030-01-01 ticket "T" approved_by "B" """
     assert read_by(waived) == ("permitted", [])
@@ -236,7 +233,7 @@ def test_rules_that_ask_one_thing_are_asked_together():
         forbid b: act when subject.status == active until 2020-01-01
         forbid c: act when subject.tags overlaps {"a"} forbid d: act when subject.tags overlaps {"b"}
         permit e: act when subject.tier == basic permit f: act when subject.tier == pro"""
-    made = decide_source(text)
+    made = decided(text)
     assert made.count("Decision(False, forbidden") == 3
     assert made.count("subject.v_tags") == made.count("subject.v_tier") == 1
     assert "1577836800000000 and subject.v_status == 'active'" in made
@@ -304,7 +301,7 @@ def test_entities_are_looked_up_once():
     text = """forbid a: act when (every o in context.others: o.ok) and subject.ok
         permit b: act when subject has boss and subject.boss.ok and subject.boss.age > 1"""
     assert "(subject_boss := entities['User', subject.v_boss]).v_ok and (subject_boss.v_age" in (
-        decide_source(text)
+        decided(text)
     )
 
 

@@ -9,18 +9,13 @@ from hypothesis import given
 
 from policyengine.compiler import index
 from policyengine.runtime import program
-from tests.compiler.world import TARGET, request, user, world
+from tests.compiler.world import decided, request, user, world
 from tests.strategies import laws, seeds
 
 
 def many(rule: str, count: int = 40) -> str:
     """Return *count* permits; `{i}` stands for their number."""
     return "\n".join(f"permit p{i}: act when {rule.replace('{i}', str(i))}" for i in range(count))
-
-
-def decided(text: str) -> str:
-    """Return the text of `decide`."""
-    return world(text).program.source(TARGET).partition("\n\n")[0]
 
 
 def agrees(text: str, *changes: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from policyengine.compiler.lower import Rule, lower
@@ -33,6 +34,12 @@ TARGET = ("act", "User", "User")
 def world(text: str) -> Loaded:
     """Load `VOCABULARY` with some rules."""
     return load({"p.policy": VOCABULARY + text})
+
+
+def decided(text: str) -> str:
+    """Return the text of `decide`, without the lines that look at the parts of a plain request."""
+    made = world(text).program.source(TARGET).partition("\n\n")[0]
+    return re.sub(r"    if entities is None:\n(?: {8}.*\n)+", "", made)
 
 
 def rules(text: str, *, simple: bool = True) -> dict[str, Rule]:

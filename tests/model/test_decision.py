@@ -60,9 +60,10 @@ def decision(account: Counted | None = None, **parts: Any) -> Decision:
         "exposed": frozenset({"id", "text"}),
         "obligations": (DELETE,),
         "policy": "digest",
+        "tell": lambda *_: account or Counted(),
     }
     answer = Answer(**(given | parts))
-    return Decision(answer.allowed, answer, lambda *_: account or Counted())
+    return Decision(answer.allowed, answer)
 
 
 def test_what_a_service_acts_on_asks_nobody():

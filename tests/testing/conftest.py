@@ -75,10 +75,8 @@ class Interpreted:
     def decide(self, request: Request) -> Decision:
         outcome = self.lie(interpreter.decide(self.checked, request))
         reason = self.reworded or interpreter.reason(self.checked, request)
-        answer = Answer(
-            outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest"
-        )
-        return Decision(outcome.allowed, answer, lambda *_: Told(outcome, reason))
+        parts = outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest"
+        return Decision(outcome.allowed, Answer(*parts, lambda *_: Told(outcome, reason)))
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""Tell what rules hang on beyond the subject, the resource and the context themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from policyengine.compiler import ir
+from policyengine.compiler.lower import Part, Rule, Text
+
+
+@frozen
+class Reach:
+    """What rules hang on beyond the parts of a request.
+
+    *timed*: on the time; *looks_up*: on what entities lie within; *follows*: on other entities.
+    """
+
+    timed: bool
+    looks_up: bool
+    follows: bool
+
+    @property
+    def is_far(self) -> bool:
+        """Whether entities must be put together before a request can be decided."""
+        return self.looks_up or self.follows
+
+
+def reach(rules: Iterable[Rule]) -> Reach:
+    """Return what *rules* hang on, or what is told of them does."""
+    timed = looks_up = follows = False
+    for rule in rules:
+        dated = rule.valid_from is not None or rule.valid_until is not None
+        timed = timed or dated or bool(rule.waivers)
+        for expr in expressions(rule):
+            for part in ir.walk(expr):
+                match part:
+                    case ir.Root("now"):
+                        timed = True
+                    case ir.Line() | ir.Root("entities"):
+                        looks_up = True
+                    case ir.Entity():
+                        follows = True
+    return Reach(timed, looks_up, follows)
+
+
+def expressions(rule: Rule) -> list[ir.Expr]:
+    """Return everything that is evaluated of *rule*."""
+    return [*rule.conditions, *(part.expr for part in parts_of(rule))]
+
+
+def parts_of(rule: Rule) -> list[Part]:
+    """Return what is computed for the texts and obligations of *rule*."""
+    texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer, *rule.sentences]
+    told = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
+    return told + [part for duty in rule.duties for _, part in duty.arguments]
