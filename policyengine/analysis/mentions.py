@@ -28,7 +28,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
-from policyengine.model.values import slot
+from policyengine.model.values import can_be_given, slot
 from policyengine.semantics.checked import CheckedRule, Definition, TargetKey, Typing, Value
 from policyengine.syntax import nodes
 
@@ -100,6 +100,12 @@ class Mentions:
                 self.beyond.update(ORDERED)
             case nodes.Attr() if is_id(node, typing):
                 self.ids = True
+            case nodes.SetDisplay(items):  # of what is not hashed as it turns out to be
+                self.unsure |= any(
+                    isinstance(typing.types.get(id(item)), SetType | RecordType)
+                    and not isinstance(typing.binding_of(item), Value)
+                    for item in items
+                )
             case nodes.Call(nodes.Ident("size")):
                 self.sized = True
             case nodes.Compare(_, left, right):
@@ -159,7 +165,8 @@ def numbers(mentions: Mentions, type_: Primitive | LevelsType, used: Iterable[in
         about.add(0 if type_ != DATETIME else _A_DAY)
     if not about:
         return [_A_DAY if type_ == DATETIME else 0]
-    return sorted({v + step for v in about for step in (-1, 0, 1)})
+    near = {v + step for v in about for step in (-1, 0, 1)}
+    return sorted(v for v in near if can_be_given(type_, v))
 
 
 _A_DAY = 1_767_225_600_000_000

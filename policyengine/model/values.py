@@ -320,6 +320,13 @@ def _duration_text(value: int) -> str:
     return ("-" if value < 0 else "") + ("".join(parts) or "0s")
 
 
+def can_be_given(type_: Type, value: int) -> bool:
+    """Whether a request may hold a number of that type, or it is too large."""
+    if type_ == Primitive("datetime"):
+        return bool(_FIRST <= value <= _LAST)
+    return bool(-_BOUND < value < _BOUND)
+
+
 # ---- any value --------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from lark import Token, Transformer_NonRecursive, Tree
 from lark.tree import Meta
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
-from policyengine.diagnostics.source import Span
+from policyengine.diagnostics.source import NOWHERE, Span
 from policyengine.model import values
 from policyengine.model.limits import DIGITS
 from policyengine.syntax import nodes
@@ -411,9 +411,20 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def expect(self, span: Span, children: list[Any]) -> nodes.Expect:
         allow, action, subject, resource, *rest = children
-        parts = self._parts([part for part in rest if isinstance(part, tuple)])
+        written = [part for part in rest if isinstance(part, tuple)]
+        parts = self._parts(written)
         clauses = tuple(part for part in rest if not isinstance(part, tuple))
-        return nodes.Expect(allow, action, subject, resource, **parts, clauses=clauses, span=span)
+        asking = next((span for what, span, _ in written if what == "asking"), NOWHERE)
+        return nodes.Expect(
+            allow,
+            action,
+            subject,
+            resource,
+            **parts,
+            clauses=clauses,
+            asking_span=asking,
+            span=span,
+        )
 
     def expect_rules(self, span: Span, children: list[Any]) -> nodes.ExpectRules:
         return nodes.ExpectRules(tuple(children), span=span)

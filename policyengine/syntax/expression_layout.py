@@ -66,8 +66,8 @@ def expression(node: nodes.Expr) -> Doc:
         case nodes.Has(object_, name):
             return (_operand(object_, _SUM), " ", Word("has"), " ", Word(name.name))
         case nodes.Like(object_, pattern):
-            quoted = Word(_quoted(pattern, escape_backslash=False), written=True)
-            return (_operand(object_, _SUM), " ", Word("like"), " ", quoted)
+            glob = Word(quoted(pattern, escape_backslash=False), written=True)
+            return (_operand(object_, _SUM), " ", Word("like"), " ", glob)
         case nodes.Arithmetic(op, left, right):
             level = _PRODUCT if op == "*" else _SUM
             sign = (Word(op), " ")
@@ -223,15 +223,15 @@ def entity(node: nodes.EntityRef) -> Doc:
 def member(ident: nodes.Ident) -> Doc:
     """Return an enumerator, in quotes if it is no name."""
     plain = _PLAIN_NAME.fullmatch(ident.name) and ident.name not in reserved_words()
-    return Word(ident.name if plain else _quoted(ident.name), written=True)
+    return Word(ident.name if plain else quoted(ident.name), written=True)
 
 
 def text(value: str | nodes.Template) -> Doc:
     """Return a string in quotes; expressions in it stand on one line."""
     if isinstance(value, str):
-        return Word(_quoted(value), written=True)
+        return Word(quoted(value), written=True)
     parts = (
-        _quoted(part)[1:-1].replace("{", "{{").replace("}", "}}") if isinstance(part, str)
+        quoted(part)[1:-1].replace("{", "{{").replace("}", "}}") if isinstance(part, str)
         else "{" + _on_one_line(part) + "}"
         for part in value.parts
     )  # fmt: skip
@@ -244,7 +244,8 @@ def _on_one_line(node: nodes.Expr) -> str:
     return " ".join(render(doc).split())
 
 
-def _quoted(value: str, *, escape_backslash: bool = True) -> str:
+def quoted(value: str, *, escape_backslash: bool = True) -> str:
+    """Return how a string is written; a glob has escapes of its own."""
     if escape_backslash:
         value = value.replace("\\", "\\\\")
     value = value.replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")

@@ -599,7 +599,10 @@ ExpectClause: TypeAlias = (
 
 @frozen
 class Expect(Node):
-    """`expect allow action by subject on resource with {context} asking {fields} clauses`"""
+    """`expect allow action by subject on resource with {context} asking {fields} clauses`
+
+    *asking_span*: where the fields stand, which there may be none of.
+    """
 
     allow: bool
     action: Ident
@@ -608,6 +611,7 @@ class Expect(Node):
     context: RecordDisplay | SetDisplay | None = None
     asking: tuple[Ident, ...] | None = None
     clauses: tuple[ExpectClause, ...] = ()
+    asking_span: Span = field(kw_only=True, default=NOWHERE, eq=False, repr=False)
 
 
 TestItem: TypeAlias = Let | At | Expect

@@ -20,7 +20,14 @@ from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.model.types import BOOL
 from policyengine.reference.evaluation import Env, evaluate
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, Typing, Value
+from policyengine.semantics.checked import (
+    CheckedRule,
+    CheckedSet,
+    CheckedTest,
+    Definition,
+    Typing,
+    Value,
+)
 from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
 from policyengine.testing.asked import requests_of
@@ -95,11 +102,15 @@ class Coverage:
 
 
 def measure(
-    checked: CheckedSet, *, limits: Limits | None = None, now: int | None = None
+    checked: CheckedSet,
+    *,
+    tests: Iterable[CheckedTest] | None = None,
+    limits: Limits | None = None,
+    now: int | None = None,
 ) -> Coverage:
-    """Measure what the tests of a set exercise; *now* is the time of those without `at`."""
+    """Measure what *tests* (all, if None) exercise; *now* is the time of those without `at`."""
     watched = _watched(checked)
-    for asked in requests_of(checked, limits=limits, now=now):
+    for asked in requests_of(checked, tests=tests, limits=limits, now=now):
         env = Env(asked.request, checked.schema)
         for rule in checked.rules_for(env.target):
             if not rule.advisory and rule.in_force(asked.request.now):

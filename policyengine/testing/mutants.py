@@ -46,7 +46,9 @@ _OF_BOTH = (
 )  # fmt: skip
 """The clauses that a permit and a forbid may both have."""
 
-_MICROSECOND, _SECOND, _HOUR, _DAY = 1, 1_000_000, 3_600_000_000, 86_400_000_000
+_SECOND, _DAY = 1_000_000, 86_400_000_000
+_SPANS = (_DAY, 3_600_000_000, 60_000_000, _SECOND, 1_000, 1)
+"""A day, an hour, and so on, in microseconds."""
 
 
 @frozen(eq=False)
@@ -67,11 +69,6 @@ class Mutant:
     rule: nodes.Rule | None = None
     before: nodes.Declaration | None = None
     declaration: nodes.Declaration | None = None
-
-    @property
-    def name(self) -> str:
-        """What tells it from the other mutants of a set."""
-        return f"{self.of}: {self.what}"
 
 
 def mutants_of(checked: CheckedSet) -> Iterator[Mutant]:
@@ -113,9 +110,8 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
                     what = f"`{word}` is left out"
                     yield mutant("drop-condition", what, clause.span, less)
                 typing = next(iter(rule.typings.values()))
-                for kind, what, old, new in _changes(condition, typing, sources):
-                    changed = _substituted(node, old, new)
-                    yield mutant(kind, what, old.span, changed)
+                for kind, what, where, old, new in _changes(condition, typing, sources):
+                    yield mutant(kind, what, where, _substituted(node, old, new))
             case nodes.Fields(names) if names:
                 for name in names:
                     fewer = tuple(other for other in names if other is not name)
@@ -156,9 +152,9 @@ def _of_words(checked: CheckedSet) -> Iterator[Mutant]:
                 changes = _values(declaration.value, typing, checked.sources)
             else:
                 changes = _changes(declaration.body, typing, checked.sources)
-            for kind, what, old, new in changes:
+            for kind, what, where, old, new in changes:
                 yield Mutant(
-                    declaration.name.name, kind, what, old.span, frozenset(uses.rules[name]),
+                    declaration.name.name, kind, what, where, frozenset(uses.rules[name]),
                     before=declaration, declaration=_substituted(declaration, old, new),
                 )  # fmt: skip
 
@@ -217,8 +213,8 @@ def _constant(declaration: nodes.ConstDecl, type_: Type) -> Typing:
 
 # ---- of an expression -------------------------------------------------------------------
 
-Change = tuple[str, str, nodes.Node, nodes.Node]
-"""(kind, in words, the node, what takes its place)."""
+Change = tuple[str, str, Span, nodes.Node, nodes.Node]
+"""(kind, in words, where, the node that is replaced, what takes its place)."""
 
 
 def _changes(
@@ -235,15 +231,22 @@ def _changes(
                 for operand in operands:
                     rest = tuple(other for other in operands if other is not operand)
                     less = rest[0] if len(rest) == 1 else evolve(part, operands=rest)
-                    yield "drop-operand", f"`{text(operand)}` is left out", part, less
+                    what = f"`{text(operand)}` is left out"
+                    yield "drop-operand", what, operand.span, part, less
             case nodes.Not(operand):
-                yield "negate", f"`not` before `{text(operand)}` is left out", part, operand
+                yield (
+                    "negate",
+                    f"`not` before `{text(operand)}` is left out",
+                    part.span,
+                    part,
+                    operand,
+                )
             case nodes.If(_, yes, no) if yes != no:
                 swapped = evolve(part, yes=no, no=yes)
-                yield "negate", "`then` and `else` change places", part, swapped
+                yield "negate", "`then` and `else` change places", part.span, part, swapped
             case _ if typing.types.get(id(part)) is not None and _is_condition(part):
                 what = f"`{text(part)}` is negated"
-                yield "negate", what, part, nodes.Not(part, span=part.span)
+                yield "negate", what, part.span, part, nodes.Not(part, span=part.span)
     yield from _values(condition, typing, sources)
 
 
@@ -265,13 +268,14 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
             case nodes.Compare(op, left, right) if op in _STRICTER:
                 if typing.type_of(left) in _ORDERED and typing.type_of(right) in _ORDERED:
                     what = f"`{op}` becomes `{_STRICTER[op]}`"
-                    yield "move-bound", what, node, evolve(node, op=_STRICTER[op])
+                    yield "move-bound", what, node.span, node, evolve(node, op=_STRICTER[op])
             case nodes.SetDisplay(items) if isinstance(type_, SetType):
                 yield from _sets(node, items, type_.element, sources)
             case nodes.Literal(kind, value, text) if type_ in _ORDERED and isinstance(value, int):
                 for moved in (value - _unit(kind, value, text), value + _unit(kind, value, text)):
                     what = f"`{text}` is moved {'down' if moved < value else 'up'} by one"
-                    yield "move-bound", what, node, nodes.Literal(kind, moved, text, span=node.span)
+                    made = nodes.Literal(kind, moved, text, span=node.span)
+                    yield "move-bound", what, node.span, node, made
             case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
                 yield from _names(node, type_)
 
@@ -285,14 +289,14 @@ def _sets(
     for item in items:
         rest = tuple(other for other in items if other is not item)
         what = f"`{shortened(item, sources)}` is left out of the set"
-        yield "narrow-set", what, node, evolve(node, items=rest)
+        yield "narrow-set", what, item.span, node, evolve(node, items=rest)
     if isinstance(element, EnumType | TaxonomyType | LevelsType):
         written = {_named(item) for item in items}
         lacking = [name for name in element.members if name not in written]
         if lacking:
             more = _member(lacking[0], node.span)
             what = f"`{lacking[0]}` is added to the set"
-            yield "widen-set", what, node, evolve(node, items=(*items, more))
+            yield "widen-set", what, node.span, node, evolve(node, items=(*items, more))
 
 
 def _names(node: nodes.Name | nodes.Attr, type_: Type) -> Iterator[Change]:
@@ -304,15 +308,21 @@ def _names(node: nodes.Name | nodes.Attr, type_: Type) -> Iterator[Change]:
             for other in (at - 1, at + 1):
                 if 0 <= other < len(members):
                     what = f"`{name}` becomes `{members[other]}`"
-                    yield "move-level", what, node, _renamed(node, members[other])
+                    yield "move-level", what, node.span, node, _renamed(node, members[other])
         case TaxonomyType() if name in type_.members:
             above = dict(type_.parents)[name]
             if above:
-                yield "widen-term", f"`{name}` becomes `{above}`", node, _renamed(node, above)
+                yield (
+                    "widen-term",
+                    f"`{name}` becomes `{above}`",
+                    node.span,
+                    node,
+                    _renamed(node, above),
+                )
             below = [term for term, parent in type_.parents if parent == name]
             if below:
                 what = f"`{name}` becomes `{below[0]}`"
-                yield "narrow-term", what, node, _renamed(node, below[0])
+                yield "narrow-term", what, node.span, node, _renamed(node, below[0])
 
 
 def _named(node: nodes.Expr) -> str:
@@ -342,7 +352,7 @@ def _unit(kind: str, value: int, text: str) -> int:
     if kind == "datetime":
         return _DAY if "T" not in text else _SECOND
     if kind == "duration":
-        return next(unit for unit in (_DAY, _HOUR, _SECOND, _MICROSECOND) if value % unit == 0)
+        return next(span for span in _SPANS if value % span == 0)
     if kind == "decimal":
         return int(10 ** (4 - len(text.partition(".")[2])))
     return 1

@@ -321,8 +321,10 @@ class Trial:
 
     def mark(self, mutant: Mutant) -> str:
         """Return a name for a mutant and all that its fate may hang on."""
+        inside = mutant.before or self._rules[mutant.of].node
+        name = f"{mutant.of}: {mutant.what} at {mutant.span.start - inside.span.start}"
         around = "".join(self._around(self._rules[id_]) for id_ in sorted(mutant.rules))
-        return hashlib.sha256(f"{mutant.name}\n{around}".encode()).hexdigest()
+        return hashlib.sha256(f"{name}\n{around}".encode()).hexdigest()
 
     def _around(self, rule: CheckedRule) -> str:
         """Return a digest of the vocabulary, the rules and the tests that have to do with a rule."""
@@ -471,4 +473,4 @@ def _as_test(
     elif not answer.allowed and outcome.rules:
         clauses.append(f"because {outcome.rules[0]}")
     title = f"{mutant.of}: noticed if {mutant.what}".replace("`", "")
-    return test_text(title, request, allow=answer.allowed, clauses=clauses)
+    return test_text(title, [(request, answer.allowed, tuple(clauses))], checked)

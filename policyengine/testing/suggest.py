@@ -8,6 +8,7 @@ requests are those of tests with one value changed; where no test asks, one is m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 
 from attrs import frozen
@@ -25,7 +26,7 @@ from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 from policyengine.testing.asked import requests_of
-from policyengine.testing.written import tests_text
+from policyengine.testing.written import Expectation, test_text
 
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _MOST_BASES = 4
@@ -52,12 +53,12 @@ def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> I
         found = list(_boundaries(checked, rule, asked, limits, now))
         if found:
             title = f"boundaries of {rule.id}"
-            yield Suggestion(rule.id, tests_text(title, found))
+            yield Suggestion(rule.id, test_text(title, found, checked))
 
 
 def _boundaries(
     checked: CheckedSet, rule: CheckedRule, asked: list[Request], limits: Limits, now: int
-) -> Iterator[tuple[Request, bool, tuple[str, ...]]]:
+) -> Iterator[Expectation]:
     given: list[Request] = list(asked)
     done: set[str] = set()
     for base in _bases(checked, rule, asked, limits, now):
@@ -79,9 +80,7 @@ def _boundaries(
                     yield _expected(checked, rule, request)
 
 
-def _expected(
-    checked: CheckedSet, rule: CheckedRule, request: Request
-) -> tuple[Request, bool, tuple[str, ...]]:
+def _expected(checked: CheckedSet, rule: CheckedRule, request: Request) -> Expectation:
     """Return a request, whether it is allowed, and what more is expected."""
     outcome = interpreter.decide(checked, request)
     decided = rule.id in outcome.rules
@@ -116,7 +115,7 @@ def made_up(
     for around in (others, ()):  # best where it decides alone
         space = Space(checked, target, (rule, *around))
         try:
-            world = space.find(lambda env, around=around: _alone(rule, around, env))  # type: ignore[misc]  # mypy cannot infer a default's type in a lambda
+            world = space.find(partial(_alone, rule, around))
         except UnknownError:
             continue
         if world is not None:
@@ -139,8 +138,11 @@ def made_up(
 
 
 def _alone(rule: CheckedRule, others: Iterable[CheckedRule], env: Env) -> bool:
-    """Whether *rule* holds, and none of *others*."""
-    return holds(rule, env) and not any(holds(other, env) for other in others)
+    """Whether *rule* holds while it is in force, and none of *others*."""
+    if not holds(rule, env) or any(holds(other, env) for other in others):
+        return False
+    timed = (rule.valid_from, rule.valid_until) != (None, None)  # else the time need not be chosen
+    return not timed or rule.in_force(env.request.now)
 
 
 def _telling(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:
@@ -163,7 +165,8 @@ def _telling(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[C
     elif isinstance(place.type, SetType) and place.sort == "attribute":
         sets = [value for value in values if isinstance(value, frozenset)]
         kept += [value for value in sets if not value]
-        kept += [value for value in sets if len(value) == 1][:1]
+        ones = [value for value in sets if len(value) == 1]
+        kept += [next((v for v in ones if holds_with(v) is yes), ABSENT) for yes in (True, False)]
         kept += [max(sets, key=len)] if sets else []
         kept += [next((v for v in sets if holds_with(v) is yes), ABSENT) for yes in (True, False)]
     elif place.type == BOOL or place.optional:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from policyengine.diagnostics.source import Source
 from policyengine.model.decision import Obligation
-from policyengine.model.entity_classes import Entity, Key
+from policyengine.model.entity_classes import Key
 from policyengine.model.request import Request
 from policyengine.model.types import (
     DATETIME,
@@ -24,32 +25,49 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, entity_text, slot, text_of
+from policyengine.semantics.checked import CheckedSet
+from policyengine.syntax import nodes
+from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
+from policyengine.syntax.grammar import reserved_words
+
+Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
+"""A request, whether it is allowed, and clauses: what more is expected of the answer."""
 
 
-def test_text(title: str, request: Request, *, allow: bool, clauses: Iterable[str]) -> str:
-    """Return a `test` block that asks *request*; *clauses*: what more is expected of the answer."""
-    return _block(title, [(request, allow, tuple(clauses))])
-
-
-def tests_text(title: str, expectations: Iterable[tuple[Request, bool, tuple[str, ...]]]) -> str:
-    """Return one `test` block with several expectations."""
-    return _block(title, list(expectations))
-
-
-test_text.__test__ = tests_text.__test__ = False  # type: ignore[attr-defined]  # no tests of pytest
-
-
-def _block(title: str, expectations: list[tuple[Request, bool, tuple[str, ...]]]) -> str:
+def test_text(title: str, expectations: Iterable[Expectation], checked: CheckedSet) -> str:
+    """Return a `test` block to be pasted into a file of the set."""
     lines: list[str] = []
-    writing = _Writing()
+    writing = _Writing(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
     for request, allow, clauses in expectations:
         lines += writing.expectation(request, allow=allow, clauses=clauses)
     body = "\n".join(lines)
-    text = f"package p\n\ntest {json.dumps(title, ensure_ascii=False)} {{\n{body}\n}}\n"
+    text = f"package p\n\ntest {quoted(title)} {{\n{body}\n}}\n"
     formatted = format_source(Source("test", text))
     assert isinstance(formatted, str), (text, formatted)
     return formatted.partition("\n\n")[2]
+
+
+test_text.__test__ = False  # type: ignore[attr-defined]  # no test of pytest
+
+
+def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:
+    """Give the names that stand for values, which none of an entity may be: it would be ambiguous."""
+    for file in files:
+        for declaration in file.declarations:
+            match declaration:
+                case nodes.ConstDecl(name):
+                    yield name.name
+                case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members):
+                    yield from (member.name for member in members)
+                case nodes.TaxonomyDecl(_, terms):
+                    yield from _terms(terms)
+
+
+def _terms(terms: Iterable[nodes.Term]) -> Iterator[str]:
+    for term in terms:
+        yield term.name.name
+        yield from _terms(term.below)
 
 
 def owed_clause(owed: Iterable[Obligation]) -> str:
@@ -63,27 +81,57 @@ def owed_clause(owed: Iterable[Obligation]) -> str:
 
 def literal(type_: Type, value: object) -> str:
     """Return how a test writes a canonical value."""
-    return _Writing().value(type_, value)
+    return _Writing(frozenset()).value(type_, value)
+
+
+@frozen
+class _Version:
+    """An entity as a `let` wrote it: its parents, and the text of each of its attributes."""
+
+    name: str
+    key: Key
+    parents: frozenset[Key] | None
+    parts: Mapping[str, str]
+
+    def changes(self, parts: Mapping[str, str]) -> dict[str, str] | None:
+        """Return what makes it one with *parts*, None if an attribute would have to go."""
+        if not parts.keys() >= self.parts.keys():
+            return None
+        return {name: text for name, text in parts.items() if self.parts.get(name) != text}
+
+
+_Bound: TypeAlias = tuple[_Version, Mapping[str, str]]
+"""A version, and the attributes that are other than in it."""
 
 
 @define
 class _Writing:
-    """Writes the entities of requests once each, and the same ones under the same names."""
+    """Writes the entities of requests once each, and as changes of these: `ann { tier: free }`.
 
-    names: dict[str, str] = field(factory=dict)
+    *taken*: what none of them may be called. *bound*: of each entity of the request at hand, the
+    version that it is made of, and with which changes; *said*: those whose changes stand there, which
+    then count wherever the entity does. *latest*: the version that counts where an entity is only a
+    parent.
+    """
+
+    taken: frozenset[str]
+    versions: list[_Version] = field(factory=list)
     now: int | None = None
     lines: list[str] = field(factory=list)
-    bound: dict[Key, str] = field(factory=dict)
+    bound: dict[Key, _Bound] = field(factory=dict)
+    said: set[Key] = field(factory=set)
+    latest: dict[Key, _Bound] = field(factory=dict)
 
     def expectation(
         self, request: Request, *, allow: bool, clauses: Iterable[str]
     ) -> Iterator[str]:
-        self.lines, self.bound = [], {}
-        subject = self._party(request, request.subject)
-        resource = self._party(request, request.resource)
+        self.lines, self.bound, self.said = [], {}, set()
+        subject, resource = (
+            self._party(request, party.key_) for party in (request.subject, request.resource)
+        )
         context = request.context
-        self._referred(request, request.context, context.record_type.attributes, set())
-        given = ", ".join(self._parts(context, context.record_type.attributes))
+        self._referred(request, context, context.record_type.attributes, set())
+        given = _listed(self._parts(context, context.record_type.attributes))
         yield from self.lines
         if request.now != self.now:
             self.now = request.now
@@ -95,37 +143,67 @@ class _Writing:
             yield f"asking {{{', '.join(request.fields)}}}"
         yield from clauses
 
-    def _party(self, request: Request, entity: Entity) -> str:
-        self._entity(request, entity.key_, set())
-        return self.bound.get(entity.key_) or entity_text(*entity.key_)
+    def _party(self, request: Request, key: Key) -> str:
+        self._entity(request, key, set())
+        return self._reference(key)
+
+    def _reference(self, key: Key) -> str:
+        """Return how an entity is written where it stands: with its changes the first time."""
+        if key not in self.bound:
+            return entity_text(*key)
+        version, changes = self.bound[key]
+        if not changes or key in self.said:
+            return version.name
+        self.said.add(key)
+        self.latest[key] = version, changes
+        return f"{version.name} {{ {_listed(changes)} }}"
 
     def _entity(self, request: Request, key: Key, around: set[Key]) -> None:
-        """Bind a name to an entity of which something is known, after those that it refers to."""
+        """Bind an entity of which something is known, after those that it refers to."""
         if key in self.bound or key in around or key not in request.entities:
             return
         entity = request.entities[key]
         attributes = entity.entity_type.attributes
         self._referred(request, entity, attributes, {*around, key})
-        if entity.parents_:
-            for parent in sorted(entity.parents_):
-                self._entity(request, parent, {*around, key})
-        parts = list(self._parts(entity, attributes))
-        if not parts and not entity.parents_:
-            return
-        under = ", ".join(entity_text(*parent) for parent in sorted(entity.parents_ or ()))
+        for parent in sorted(entity.parents_ or ()):
+            self._entity(request, parent, {*around, key})
+            self._as_parent(parent)
+        parts = self._parts(entity, attributes)
+        if not parts and entity.parents_ is None:
+            return  # only its id is known
+        alike = [one for one in self.versions if (one.key, one.parents) == (key, entity.parents_)]
+        found = [(one, changes) for one in alike if (changes := one.changes(parts)) is not None]
+        self.bound[key] = (
+            min(found, key=lambda one: len(one[1]))
+            if found
+            else (self._let(key, entity.parents_, parts), {})
+        )
+
+    def _as_parent(self, key: Key) -> None:
+        """Write a parent once more if what was written of it last is another version.
+
+        A parent stands under a child by its id alone, so the last one counts.
+        """
+        if key in self.bound and self.latest.get(key) != self.bound[key]:
+            version, changes = self.bound[key]
+            self.bound[key] = self._let(key, version.parents, {**version.parts, **changes}), {}
+
+    def _let(self, key: Key, parents: frozenset[Key] | None, parts: Mapping[str, str]) -> _Version:
+        version = _Version(self._name(key), key, parents, parts)
+        under = ", ".join(entity_text(*parent) for parent in sorted(parents or ()))
         body = entity_text(*key) + (f" under {{{under}}}" if under else "")
-        body += f" {{ {', '.join(parts)} }}"
-        if body not in self.names:
-            self.names[body] = self._name(key)
-            self.lines.append(f"let {self.names[body]} = {body}")
-        self.bound[key] = self.names[body]
+        self.lines.append(f"let {version.name} = {body} {{ {_listed(parts)} }}")
+        self.versions.append(version)
+        self.latest[key] = version, {}
+        return version
 
     def _name(self, key: Key) -> str:
         """Return a name that is taken by no other entity: what its id makes, if that is one."""
         made = "".join(c if c.isascii() and c.isalnum() else "_" for c in key[1]).strip("_").lower()
-        if not made or not made[0].isalpha() or made in _WORDS:
+        if not made or not made[0].isalpha() or made in self.taken:
             made = f"{key[0].lower()}_{made}".strip("_")
-        taken, number, name = set(self.names.values()), 2, made
+        taken = self.taken.union(version.name for version in self.versions)
+        number, name = 2, made
         while name in taken:
             name, number = f"{made}_{number}", number + 1
         return name
@@ -149,43 +227,40 @@ class _Writing:
             case RecordType(attributes):
                 self._referred(request, value, attributes, around)
 
-    def _parts(self, holder: object, attributes: Iterable[Attribute]) -> Iterator[str]:
-        for attribute in attributes:
-            value = getattr(holder, slot(attribute.name))
-            if value is not ABSENT:
-                yield f"{attribute.name}: {self.value(attribute.type, value)}"
+    def _parts(self, holder: object, attributes: Iterable[Attribute]) -> dict[str, str]:
+        """Return the text of each attribute that there is."""
+        given = ((a, getattr(holder, slot(a.name))) for a in attributes)
+        return {a.name: self.value(a.type, value) for a, value in given if value is not ABSENT}
 
     def value(self, type_: Type, value: object) -> str:
         """Return how a value is written."""
         match type_:
             case EntityRefType(name):
-                key = (name, str(value))
-                return self.bound.get(key) or entity_text(*key)
+                return self._reference((name, str(value)))
             case SetType(element):
                 assert isinstance(value, frozenset)
                 return "{" + ", ".join(sorted(self.value(element, one) for one in value)) + "}"
             case RecordType(attributes):
-                return "{" + ", ".join(self._parts(value, attributes)) + "}"
+                return "{" + _listed(self._parts(value, attributes)) + "}"
             case EnumType() | TaxonomyType() | LevelsType():
                 text = text_of(type_, value)
-                return text if text.isidentifier() else f'"{text}"'
+                plain = _NAME.fullmatch(text) and text not in reserved_words()
+                return text if plain else quoted(text)
             case Primitive("string"):
-                escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-                escaped = "".join(_ESCAPES.get(c, c) for c in escaped)
-                return f'"{escaped}"'
+                return quoted(str(value))
+            case Primitive("decimal"):
+                text = text_of(type_, value)
+                return text if "." in text else f"{text}.0"
             case Primitive("ip"):
                 return f'ip "{value}"'
             case _:
                 return text_of(type_, value)
 
 
-_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+def _listed(parts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {text}" for name, text in parts.items())
 
-_WORDS = frozenset(
-    {
-        "subject", "resource", "context", "action", "now", "true", "false", "not", "if", "then",
-        "else", "every", "some", "in", "has", "like", "under", "ip", "and", "or", "let", "at",
-        "expect", "test", "within", "touches", "overlaps", "subset", "allow", "deny", "by", "on",
-        "with", "asking",
-    }
-)  # fmt: skip
+
+_ROOTS = frozenset({"subject", "resource", "context", "action", "now"})
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
