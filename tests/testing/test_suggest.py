@@ -106,7 +106,9 @@ def test_rules_on_trial_and_rules_that_never_hold_have_none():
 
 
 def test_where_it_cannot_be_known_what_to_ask_nothing_is_suggested():
-    sets = "gate scope { permit r: read when {subject.purposes} == {context.purposes} fields all }\n"
+    sets = (
+        "gate scope { permit r: read when {subject.purposes} == {context.purposes} fields all }\n"
+    )
     assert suggested(sets) == {}
 
 
