@@ -55,7 +55,6 @@ class BoundSubject:
         action: str,
         resource: EntityLike,
         context: Any = None,
-        *,
         now: datetime | str | None = None,
         fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,

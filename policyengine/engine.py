@@ -189,7 +189,6 @@ class PolicyEngine:
         action: str,
         resource: EntityLike,
         context: Any = None,
-        *,
         now: datetime | str | None = None,
         fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,

@@ -238,4 +238,4 @@ def test_subjects_that_answer_in_too_many_ways_use_the_whole():
         made.add(id(left))
         subject = app(engine, tags=tags, tier="free")
         assert left.decide(subject, doc, engine.context("read"), 0).allowed == bool(tags)
-    assert splitting._made <= 512
+    assert splitting._made == 256

@@ -9,7 +9,7 @@ it is; and so does a forbid with something before the answer, which must fail as
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import evolve, frozen
@@ -18,7 +18,7 @@ from policyengine.compiler import ir
 from policyengine.compiler.expressions import TURNS, Emitter, Module
 from policyengine.compiler.generate import bound_in, tree_of
 from policyengine.compiler.lower import Rule
-from policyengine.compiler.simplify import FALSE, simplify
+from policyengine.compiler.simplify import FALSE, TRUE, simplify
 from policyengine.model.types import BOOL
 
 _FROM_SUBJECT: Final = {"subject", "now"}
@@ -81,8 +81,14 @@ def generate_tests(tests: Sequence[ir.Expr]) -> Tests:
     return Tests(tree_of(module), module.objects, tuple(names))
 
 
-def settled(rules: Sequence[Rule], answers: Mapping[ir.Expr, bool]) -> tuple[Rule, ...]:
-    """Return what is left of *rules*, those on trial aside, for subjects with those answers."""
+def settled(
+    rules: Sequence[Rule], gates: Iterable[str], answers: Mapping[ir.Expr, bool]
+) -> tuple[Rule, ...]:
+    """Return what is left of *rules*, those on trial aside, for subjects with those answers.
+
+    Where they settle that it is denied, by a forbid or since one of *gates* stays shut, nothing is
+    left: a deny tells its cause when it is asked for.
+    """
     values = {test: ir.Const(BOOL, answer) for test, answer in answers.items()}
 
     def known(node: ir.Expr) -> ir.Expr:
@@ -95,4 +101,25 @@ def settled(rules: Sequence[Rule], answers: Mapping[ir.Expr, bool]) -> tuple[Rul
         never = rule.effect == "forbid" and conditions[:1] == (FALSE,)
         if not (rule.advisory or never):
             left.append(evolve(rule, conditions=conditions))
-    return tuple(left)
+    opening = {r.gate for r in left if r.effect == "permit" and (r.waivers or _may_hold(r))}
+    forbidden = any(rule.effect == "forbid" and _always(rule) for rule in left)
+    return () if forbidden or not opening.issuperset(gates) else tuple(left)
+
+
+def _always(rule: Rule) -> bool:
+    return not rule.is_dated and all(condition == TRUE for condition in rule.conditions)
+
+
+def _may_hold(rule: Rule) -> bool:
+    return FALSE not in rule.conditions
+
+
+def essence(rules: Iterable[Rule]) -> object:
+    """Return what tells *rules* from others that decide otherwise, or give something else."""
+    return tuple(
+        (
+            rule.gate, rule.effect, rule.valid_from, rule.valid_until,
+            tuple(c for c in rule.conditions if c != TRUE), rule.fields, rule.duties, rule.waivers,
+        )
+        for rule in rules
+    )  # fmt: skip

@@ -1,8 +1,9 @@
 """Write the functions that decide about a target.
 
 `decide` denies at the first forbid that is satisfied and at the first gate that is shut, else it
-allows, with what the satisfied rules give, a bit each. What takes least is tried first, that is left out could change the answer: a forbid that fails is looked at more closely whenever it
-is reached, and a permit that fails is not satisfied anyway. Rules that ask whether one value is
+allows, with what the satisfied rules give, a bit each. Any order will do, since a deny tells its
+cause when it is asked for; so what takes least for how often it denies comes first. What is left out
+cannot open anything: a forbid that fails denies, and a permit that fails is not satisfied anyway. Rules that ask whether one value is
 among those they know become one question, and permits that cannot hold are left out. `judge` looks
 at every rule, for those who want to know of all.
 """
@@ -41,6 +42,14 @@ DECIDE: Final = "decide"
 JUDGE: Final = "judge"
 GIVEN: Final = "given"
 """The variable that collects the bits."""
+
+_WORK: Final[Mapping[type[ir.Expr], int]] = {
+    ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Quantified: 40,
+}  # fmt: skip
+"""How long parts of a condition take, about, where the reading of an attribute takes 1."""
+
+_AS_OFTEN: Final = 4
+"""How many times as often a gate is shut as a forbid is satisfied, about."""
 
 
 @define(eq=False)
@@ -117,22 +126,26 @@ class DecisionWriter:
         return self.gates[gate] or any(rule.duties for rule in rules)
 
     def _body(self, emitter: Emitter) -> list[ast.stmt]:
+        """Return the statements; what denies comes in the order of what it takes."""
         body: list[ast.stmt] = []
-        for forbid in self._forbids:
-            test = self._satisfied(forbid, emitter)
-            body.append(ast.If(test, [self._answer(False, name("forbidden"))], []))
+        denying = self._denying()
+        for step in denying:
+            if isinstance(step, Rule):
+                test, cause = self._satisfied(step, emitter), "forbidden"
+            else:
+                permits = [r for c in self._permits[step] for r in c.rules]
+                test, cause = negated(self._any(permits, emitter)), "not_permitted"
+            if _is(test, True):
+                return [*body, self._answer(False, name(cause))]
+            if not _is(test, False):
+                body.append(ast.If(test, [self._answer(False, name(cause))], []))
         if self.giving:
             body.append(assign(GIVEN, ast.Constant(0)))
-        for gate in sorted(self.gates, key=self._gate_work):
-            if self._gives(gate):
-                body += self._collect(gate, emitter)
-                bits = sum(self._bit(c.first) for c in self._permits[gate])
-                opened: ast.expr = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
-                if not bits or any(_always(r) for c in self._permits[gate] for r in c.rules):
-                    opened = ast.Constant(bool(bits))
-            else:
-                opened = self._any([r for c in self._permits[gate] for r in c.rules], emitter)
-            if not (isinstance(opened, ast.Constant) and opened.value is True):
+        for gate in sorted(self.gates.keys() - set(denying), key=self._gate_work):
+            body += self._collect(gate, emitter)
+            bits = sum(self._bit(c.first) for c in self._permits[gate])
+            if not any(_always(r) for c in self._permits[gate] for r in c.rules):
+                opened = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
                 body.append(
                     ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
                 )
@@ -144,6 +157,17 @@ class DecisionWriter:
             answer = name("permitted")
         return [*body, self._answer(True, answer)]
 
+    def _denying(self) -> list[Rule | str]:
+        """Return the forbids, and the gates of which it matters only whether they open."""
+        gates = [gate for gate in self.gates if not self._gives(gate) or not self._permits[gate]]
+        steps: list[Rule | str] = [*gates, *self._forbids]
+        return sorted(
+            steps,
+            key=lambda step: (
+                _work(step) if isinstance(step, Rule) else self._gate_work(step) / _AS_OFTEN
+            ),
+        )
+
     def _answer(self, allowed: bool, answer: ast.expr) -> ast.stmt:  # noqa: FBT001 - as `Decision`
         """Return the statement that returns a decision; it need not know what nobody asks for."""
         return ast.Return(call("Decision", ast.Constant(allowed), answer, *self._kept()))
@@ -153,7 +177,8 @@ class DecisionWriter:
         parts: list[ast.expr] = list(map(name, PARTS))
         if self.reached.is_far:
             return [*parts, ast.Tuple([name("now"), name("entities")], ast.Load())]
-        return [*parts, name("now")] if self.reached.timed else parts
+        # None is said, since what is left out takes longer to be filled in.
+        return [*parts, name("now") if self.reached.timed else ast.Constant(None)]
 
     def _at_the_door(self) -> ast.stmt:
         """Return the statement that looks at a request whose entities nobody has put together.
@@ -170,10 +195,8 @@ class DecisionWriter:
             steps.append(assign("now", disjunction([name("now"), call("clock")])))
         return ast.If(compare(name("entities"), ast.Is(), ast.Constant(None)), steps, [])
 
-    def _gate_work(self, gate: str) -> tuple[bool, int, str]:
-        """Return what to sort gates by: those that give nothing, and take least, come first."""
-        work = sum(_work(rule)[0] for c in self._permits[gate] for rule in c.rules)
-        return self._gives(gate), work, gate
+    def _gate_work(self, gate: str) -> int:
+        return sum(_work(rule) for c in self._permits[gate] for rule in c.rules)
 
     def _bit(self, rule: Rule) -> int:
         return 1 << next(i for i, other in enumerate(self.giving) if other is rule)
@@ -185,8 +208,7 @@ class DecisionWriter:
             given = ast.Name(GIVEN, ast.Store())
             add = ast.AugAssign(given, ast.BitOr(), ast.Constant(self._bit(alike.first)))
             test = self._any(alike.rules, emitter)
-            always = isinstance(test, ast.Constant) and test.value is True
-            body.append(add if always else ast.If(test, [add], []))
+            body.append(add if _is(test, True) else ast.If(test, [add], []))
         return body
 
     def _any(self, permits: Sequence[Rule], emitter: Emitter) -> ast.expr:
@@ -215,9 +237,13 @@ def _alike(rules: Iterable[Rule]) -> list[_Class]:
     return list(map(_Class.of, classes.values()))
 
 
+def _is(test: ast.expr, value: bool) -> bool:  # noqa: FBT001 - compared with a constant
+    return isinstance(test, ast.Constant) and test.value is value
+
+
 def _always(rule: Rule) -> bool:
     """Whether *rule* is satisfied whatever is asked."""
-    return not rule.conditions and not _dates(rule)
+    return not (rule.conditions or rule.is_dated)
 
 
 def write_judge(rules: Sequence[Rule], module: Module) -> None:
@@ -241,13 +267,14 @@ def _judge_body(rules: Sequence[Rule], emitter: Emitter) -> list[ast.stmt]:
 
 def _combined(rules: Iterable[Rule]) -> list[Rule]:
     """Return rules of which some one is satisfied if and only if one of *rules* is, least first."""
-    rules = indexed(rules)
-    alone = [r for r in rules if len(r.conditions) != 1 or _dates(r) or r.waivers]
-    others = [rule for rule in rules if rule not in alone]
-    if others:
-        conditions = joined([rule.conditions[0] for rule in others])
-        alone += [evolve(others[0], conditions=(condition,)) for condition in conditions]
-    return sorted(alone, key=_work)
+    made: list[Rule] = []
+    others: list[Rule] = []  # of one condition, and nothing else counts
+    for rule in indexed(rules):
+        alone = len(rule.conditions) != 1 or rule.is_dated or rule.waivers
+        (made if alone else others).append(rule)
+    conditions = joined([rule.conditions[0] for rule in others])
+    made += [evolve(others[0], conditions=(condition,)) for condition in conditions]
+    return sorted(made, key=_work)
 
 
 def _waived(rule: Rule, module: Module) -> ast.expr:
@@ -273,7 +300,7 @@ def _dates(rule: Rule) -> list[ast.expr]:
     return [ast.Compare(bounds[0], operators, bounds[1:])] if operators else []
 
 
-def _work(rule: Rule) -> tuple[int, str]:
-    """Return what to sort rules by, so that what takes least comes first."""
-    size = sum(1 for condition in rule.conditions for _ in ir.walk(condition))
-    return size, f"{rule.id} {rule.conditions}"
+def _work(rule: Rule) -> int:
+    """Return about how long it takes to see whether *rule* is satisfied."""
+    parts = (part for condition in rule.conditions for part in ir.walk(condition))
+    return sum(_WORK.get(type(part), 1) for part in parts)

@@ -52,9 +52,8 @@ def indexed(rules: Iterable[Rule]) -> list[Rule]:
     made: list[Rule] = []
     shapes: dict[tuple[Aspect | ir.Expr, ...], list[tuple[Rule, Values]]] = {}
     for rule in rules:
-        dated = rule.valid_from is not None or rule.valid_until is not None
         joins = len(rule.conditions) == 1 and question(rule.conditions[0]) is not None
-        if dated or joins or rule.waivers:
+        if rule.is_dated or joins or rule.waivers:
             made.append(rule)
         else:
             aspects, constants = _taken_apart(rule.conditions)

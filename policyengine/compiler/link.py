@@ -15,7 +15,7 @@ from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 from policyengine.compiler import ir
-from policyengine.compiler.binding import Tests, generate_tests, settled, tests_of
+from policyengine.compiler.binding import Tests, essence, generate_tests, settled, tests_of
 from policyengine.compiler.decide import JUDGE
 from policyengine.compiler.expressions import PARTS
 from policyengine.compiler.generate import (
@@ -108,20 +108,25 @@ def _split(checked: CheckedSet, whole: Compiled) -> Split | None:
         return None
     asking = generate_tests(tests)
     functions = _load(asking, f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:tests")
-    reached = reach(rules)
+    reached, gates = reach(rules), _gates(checked)
+    made = weakref.WeakValueDictionary[object, Compiled]()
 
     def leave(answers: Answers) -> Compiled:
         known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
-        deciding = generate_deciding(settled(rules, known), _gates(checked), reached, PARTS[1:])
-        return _compiled(
-            checked,
-            whole.target,
-            reached,
-            deciding,
-            load=lambda: (whole.teller.rules, whole.teller.judge),
-            split=lambda _: None,
-            file=f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:bound",
-        )
+        left = settled(rules, gates, known)
+        key = essence(left)
+        found = made.get(key)
+        if found is None:
+            found = made[key] = _compiled(
+                checked,
+                whole.target,
+                reached,
+                generate_deciding(left, gates, reached, PARTS[1:]),
+                load=lambda: (whole.teller.rules, whole.teller.judge),
+                split=lambda _: None,
+                file=f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:bound",
+            )
+        return found
 
     return Split(whole, [functions[name] for name in asking.names], leave)
 

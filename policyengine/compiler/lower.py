@@ -105,6 +105,11 @@ class Rule:
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether the rule exists at some moments only."""
+        return self.valid_from is not None or self.valid_until is not None
+
 
 def lower(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
     """Lower every rule that covers *target*, in the set's order."""

@@ -31,8 +31,7 @@ def reach(rules: Iterable[Rule]) -> Reach:
     """Return what *rules* hang on, or what is told of them does."""
     timed = looks_up = follows = False
     for rule in rules:
-        dated = rule.valid_from is not None or rule.valid_until is not None
-        timed = timed or dated or bool(rule.waivers)
+        timed = timed or rule.is_dated or bool(rule.waivers)
         for expr in expressions(rule):
             for part in ir.walk(expr):
                 match part:

@@ -17,7 +17,10 @@ Answers: TypeAlias = tuple[bool | None, ...]
 """What a subject answers to each test; None where a test failed, and is asked again each time."""
 
 _MOST_LEFT: Final = 256
-"""Functions that are kept for one target; where subjects answer in more ways, most use the whole."""
+"""Ways to answer for which what is left is kept, of one target."""
+
+_WORTH: Final = 8
+"""Subjects for each function that is made, at least, once there are many; else they use the whole."""
 
 _SOON: Final = 1_000_000
 """Microseconds; an answer that may turn sooner is not worth keeping."""
@@ -28,13 +31,14 @@ class Split:
     """The tests of one target, and what is left of its rules by the answers.
 
     *whole*: what decides about any subject. *tests*: the generated functions; *leave* makes what is
-    left, None where it is no less than the whole.
+    left.
     """
 
     whole: Compiled
     tests: Sequence[Function]
-    leave: Callable[[Answers], Compiled | None]
+    leave: Callable[[Answers], Compiled]
     _left: LRUCache[Answers, Compiled] = field(factory=lambda: LRUCache(_MOST_LEFT), init=False)
+    _asked: int = field(default=0, init=False)
     _made: int = field(default=0, init=False)
     _lock: Lock = field(factory=Lock, init=False)
 
@@ -46,12 +50,13 @@ class Split:
         if until is not None and until < now + _SOON:
             return self.whole, None
         with self._lock:
+            self._asked += 1
             found = self._left.get(answers)
             if found is None:
-                if self._made >= _MOST_LEFT * 2:  # they answer in too many ways
-                    return self.whole, None
+                if self._made >= max(_MOST_LEFT, self._asked // _WORTH):
+                    return self.whole, None  # they answer in too many ways
                 self._made += 1
-                found = self._left[answers] = self.leave(answers) or self.whole
+                found = self._left[answers] = self.leave(answers)
         return found, until
 
     @staticmethod
