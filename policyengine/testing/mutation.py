@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, cached_property
-from itertools import combinations, islice
+from itertools import combinations, islice, zip_longest
 from multiprocessing import get_context
 from typing import Literal, TypeAlias
 
@@ -307,15 +307,30 @@ class Trial:
         return None
 
     def _bases(self, mutant: Mutant) -> Iterable[Request]:
-        """Return requests of tests that the changed rules cover: of each target one, then more."""
-        first: dict[TargetKey, Request] = {}
-        more: list[Request] = []
+        """Return requests of tests that the changed rules cover, as different ones as there are.
+
+        Of each way in which the rules came out one, then another of each; other targets first.
+        """
+        ways: dict[object, list[Request]] = {}
+        again: dict[object, list[Request]] = {}
+        seen: set[tuple[object, TargetKey]] = set()
         for asked, case in self.asked:
-            if not self._concerns(mutant, case.env.target):
-                continue
-            if first.setdefault(case.env.target, asked.request) is not asked.request:
-                more.append(asked.request)
-        return islice([*first.values(), *more], _MOST_BASES)
+            target = case.env.target
+            if self._concerns(mutant, target):
+                way = self._way(mutant, case)
+                known = (way, target) in seen
+                seen.add((way, target))
+                (again if known else ways).setdefault(way, []).append(asked.request)
+        rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))
+        return islice((one for some in rounds for one in some if one is not None), _MOST_BASES)
+
+    def _way(self, mutant: Mutant, case: Case) -> object:
+        """Return which condition of each changed rule was the first to fail, None if all held."""
+        rules = (v.rule for v in case.verdicts if v.rule.id in mutant.rules and not v.failed)
+        env = case.env
+        return tuple(
+            interpreter.first_false(rule.conjuncts, rule.typings[env.target], env) for rule in rules
+        )
 
     # ---- what is remembered -------------------------------------------------------------
 

@@ -62,6 +62,16 @@ def test_a_survivor_comes_with_a_test_that_notices_it():
     assert holds_after_pasting(ADULT + ASKED).score == 1.0
 
 
+def test_a_survivor_is_looked_for_near_requests_that_came_out_otherwise():
+    rule = """gate scope { permit p: list
+        when subject.away and subject.tier == free and subject.status == closed and subject.age > 50
+        fields all }
+    """
+    far = [f"expect deny list by ann {{ age: {age} }} on item" for age in range(10, 50)]
+    near = "expect allow list by ann { away: true, tier: free, status: closed, age: 60 } on item"
+    assert [one.what for one in run_of(rule + test_of(*far, near)).survivors if not one.test] == []
+
+
 def test_a_set_without_rules_has_nothing_to_notice():
     assert run_of("").score == 1.0
 
