@@ -21,9 +21,12 @@ from policyengine.model.documents import (
 from policyengine.model.entities import Entity, build_entity
 from policyengine.model.errors import InvalidPolicy, InvalidRequest, UnhandledObligation
 from policyengine.model.limits import Limits
+from policyengine.model.needs import Needs
+from policyengine.model.plain import MakeReaders, type_of
+from policyengine.model.plans import depth
 from policyengine.model.request import Request, Validator, build_context
 from policyengine.model.store import EntityStore
-from policyengine.model.types import Schema
+from policyengine.model.types import EntityType, RecordType, Schema
 from policyengine.runtime import clock
 from policyengine.runtime.doors import Door, make_door
 from policyengine.runtime.program import Program, TargetKey
@@ -59,7 +62,9 @@ class PolicyEngine:
         self._checked = checked
         self._limits = limits
         self._store = store
-        self._validator = Validator(program.schema, program.needs, limits)
+        readers = MakeReaders(_entity_reader, _context_reader)
+        self._validator = Validator(program.schema, program.needs, limits, readers)
+        self._is_shallow = depth(program.schema) <= limits.document_depth
         self._doors: dict[TargetKey, Door | None] = {}  # None: there can be none
         self._ways: dict[str, Function] = {}  # by action: what decides about plain parts
         self._handlers = handlers or {}
@@ -252,13 +257,10 @@ class PolicyEngine:
     def _at_door(
         self, subject: Any, action: Any, resource: Any, context: Any, moment: int | None = None
     ) -> Decision | None:
-        """Decide a request that is plainly valid; None if it is not, or no door is open for it."""
-        door = self._door(action, subject, resource)
-        if door is None:
-            return None
+        """Decide a plain request of dicts; None if it is not plain, or no door is open for it."""
         try:
-            parts = door.let_in(subject, resource, context)
-            return door.decide(*parts, clock.now() if moment is None else moment, None)
+            door = self._doors[action, subject["type"], resource["type"]]
+            return None if door is None else door.let_in(subject, resource, context, moment)
         except Exception:  # noqa: BLE001 - what is amiss is found out the thorough way
             return None
 
@@ -300,7 +302,7 @@ class PolicyEngine:
     def _door(self, action: str, subject: Any, resource: Any) -> Door | None:
         """Return the door for requests like this one, if one is open."""
         try:
-            return self._doors.get((action, _type_of(subject), _type_of(resource)))
+            return self._doors.get((action, type_of(subject), type_of(resource)))
         except Exception:  # noqa: BLE001 - it is no request that fits
             return None
 
@@ -311,13 +313,14 @@ class PolicyEngine:
             return
         plan = self._validator.plan(target)
 
-        def make_readers() -> Any:
-            from policyengine.compiler.reading import readers
-
-            return readers(self.schema, target, plan.needs, self._limits)
-
         compiled = self._program.compiled(target)
-        door = make_door(self.schema, compiled, plan, make_readers, self._limits)
+
+        def make_reading() -> Any:
+            from policyengine.compiler.reading import decider
+
+            return decider(self.schema, target, plan.needs, self._limits, compiled.decide)
+
+        door = make_door(self.schema, compiled, plan, make_reading)
         self._doors[target] = door
         if door is not None:
             doors = [d for (action, *_), d in list(self._doors.items()) if action == request.action]
@@ -378,8 +381,8 @@ class PolicyEngine:
         *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
         the engine's, beside the `entities` of the request.
         """
-        plain = read_plain(data, self._limits) if entities is None else None
-        decision = None if plain is None else self._at_door(*plain)
+        store = self._store if entities is None else entities
+        decision = self._decide_plain(data, accept_now, store) if self._is_shallow else None
         if decision is not None:
             return answer_document(decision)
         try:
@@ -395,13 +398,34 @@ class PolicyEngine:
                 now=clock.now() if envelope.now is None else envelope.now,
                 fields=envelope.fields,
                 entities=envelope.entities,
-                store=self._store if entities is None else entities,
+                store=store,
             )
         except InvalidRequest as refusal:
             return refusal_document(refusal, self.digest, envelope.ignored)
         if entities is None:
             self._open_door(request)
         return answer_document(self._program.decide(request), envelope.ignored)
+
+    def _decide_plain(
+        self,
+        data: bytes | str,
+        accept_now: bool,  # noqa: FBT001 - as it was given
+        store: EntityStore | None,
+    ) -> Decision | None:
+        """Decide a request in JSON that is plainly valid; None if it must be looked at closely."""
+        parts = read_plain(data, self._limits, accept_now=accept_now)
+        if parts is None:
+            return None
+        subject, action, resource, context, now, fields, others = parts
+        if store is None and now is None and fields is None and others is None:
+            decision = self._at_door(subject, action, resource, context)
+            if decision is not None:
+                return decision
+        moment = clock.now() if now is None else now
+        request = self._validator.plain(
+            subject, action, resource, context, moment, fields, others, store
+        )
+        return None if request is None else self._program.decide(request)
 
     def fulfil(self, decision: Decision) -> None:
         """Call the handler of each obligation of *decision*, in order."""
@@ -421,7 +445,13 @@ def _way(doors: list[Door]) -> Function:
     return way
 
 
-def _type_of(entity: Any) -> str:
-    """Return the name of the type that an entity has or, as a dict, says it has."""
-    name: str = entity["type"] if type(entity) is dict else entity.type
-    return name
+def _entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Any:
+    from policyengine.compiler.reading import entity_reader  # when the first dict comes
+
+    return entity_reader(type_, needs, limits)
+
+
+def _context_reader(type_: RecordType, needs: Needs, limits: Limits) -> Any:
+    from policyengine.compiler.reading import context_reader
+
+    return context_reader(type_, needs, limits)

@@ -261,17 +261,14 @@ def test_explain_tells_of_a_rule_that_failed(engine):
     request = engine._validator.validate(
         subject=ANN, action="read", resource=PLAN, context=CONTEXT, now=NOW
     )
-    spoilt = evolve(request, resource=replace(request.resource, v_minimum="not a level"))
-    text = "\n".join(
-        explain(engine._checked, evolve(spoilt, subject=_other(request))).lines("auditor")
-    )
+    plan = replace(request.resource, v_minimum="not a level")
+    bob = replace(request.subject, id="bob")  # who does not own it
+    entities = {**request.entities, plan.key_: plan, bob.key_: bob}
+    spoilt = evolve(request, subject=bob, resource=plan, entities=entities)
+    text = "\n".join(explain(engine._checked, spoilt).lines("auditor"))
 
     assert "permit standing.cleared (text 1:12): failed" in text
     assert "· subject.clearance >= resource.minimum" in text
-
-
-def _other(request):
-    return replace(request.subject, id="bob")
 
 
 @pytest.mark.parametrize(

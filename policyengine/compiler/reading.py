@@ -1,11 +1,12 @@
-"""Write functions that read the parts of plain requests, as fast as somebody would by hand.
+"""Write functions that read plain requests, as fast as somebody would by hand.
 
 A reader takes the subject, the resource or the context of a request for one target as dicts, lists
 and strings, and returns the entity or the record that `model.reading` would. It takes no more than
 what is plain: anything that it does not know (a mistake, an entity handed in where a reference
-stands, ancestors) it answers with None or by failing, and the request goes the thorough way. So all
-that is ever refused is refused there, in its words; and whatever a reader takes, the thorough way
-takes alike: tests hold that.
+stands) it answers with None or by failing, and the request goes the thorough way. So all that is
+ever refused is refused there, in its words; and whatever a reader takes, the thorough way takes
+alike: tests hold that. `decider` writes one function that reads all three parts of the plainest
+requests, and then decides.
 
 The statements come from templates of ours, with expressions put where names stand.
 """
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeAlias, assert_never
 
 from attrs import define, field
 
-from policyengine.compiler.expressions import assign, name
+from policyengine.compiler.expressions import ROOTS, assign, name
 from policyengine.model.entity_classes import entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -42,68 +43,118 @@ from policyengine.runtime.quick import QUICK, READERS, Sets
 
 Body: TypeAlias = list[ast.stmt]
 
-_BOUND: Final = 10**DIGITS
-
-
 Reader: TypeAlias = Callable[[Any], Any]
 """Returns the entity or record that a dict says; None, or it fails, if that is not plain."""
 
-
-def readers(
-    schema: Schema, target: TargetKey, needs: RequestNeeds, limits: Limits
-) -> tuple[Reader, Reader, Reader]:
-    """Return the readers of the subject, the resource and the context of requests for *target*."""
-    action, subject, resource = target
-    return (
-        entity_reader(schema.entities[subject], needs.subject, limits),
-        entity_reader(schema.entities[resource], needs.resource, limits),
-        context_reader(schema.actions[action].context, needs.context, limits),
-    )
+_BOUND: Final = 10**DIGITS
+_SMALL: Final = 1 << 30
+"""Whole numbers from 0 to this are compared quickest."""
 
 
 def entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Reader:
-    """Return the reader of entities of *type_* of which rules read *needs*, but no ancestors."""
+    """Return the reader of entities of *type_* of which rules read *needs*."""
     writer = _Writer(limits)
-    of_type = ast.Constant(type_.name)
-    body = _filled(_ENTITY, type_name=of_type) + writer.string(name("id_"))
+    parts: dict[str, ast.expr | str] = {
+        "type_name": ast.Constant(type_.name),
+        "above": writer.named("above", frozenset(type_.parents)),
+        "most": ast.Constant(limits.ancestors),
+        "longest": ast.Constant(limits.string_size),
+        "unsaid": ast.Constant(None) if type_.parents else name("EMPTY"),
+    }
+    body = _filled(_ENTITY, **parts) + writer.string("id_")
     found, complete, reading = writer.attributes(type_.attributes, "given", needs)
-    parents = ast.Constant(None) if type_.parents else name("EMPTY")
-    key = ast.Tuple([of_type, name("id_")], ast.Load())
-    yes = ast.Constant(True)
-    own = [of_type, name("id_"), ast.Constant(None), key, parents, name("NONE"), complete, yes]
+    body += reading + _filled(_LINE, **parts)
+    rest = [name("line"), name("parents"), name("NONE"), complete, complete]
     made = writer.named("made", entity_class(type_))
-    return writer.finish([*body, *reading, ast.Return(ast.Call(made, [*own, *found], []))])
+    return writer.finish([*body, ast.Return(_call(made, name("id_"), *found, *rest))])
 
 
 def context_reader(type_: RecordType, needs: Needs, limits: Limits) -> Reader:
     """Return the reader of contexts of *type_* of which rules read *needs*."""
     writer = _Writer(limits)
-    body = _filled("given = raw\nif type(given) is not dict: return None")
+    body = _filled(_RECORD, given="given", raw="raw")
     found, complete, reading = writer.attributes(type_.attributes, "given", needs)
     made = writer.named("made", record_class(type_))
-    parts = [*found, name("NONE"), complete, ast.Constant(True)]
-    return writer.finish([*body, *reading, ast.Return(ast.Call(made, parts, []))])
+    parts = [*found, name("NONE"), complete, complete]
+    return writer.finish([*body, *reading, ast.Return(_call(made, *parts))])
+
+
+def decider(
+    schema: Schema,
+    target: TargetKey,
+    needs: RequestNeeds,
+    limits: Limits,
+    decide: Callable[..., Any],
+) -> Callable[..., Any]:
+    """Return a function of subject, resource and context as dicts, and of the time: it decides.
+
+    *decide* asks for no other entity and no ancestors, so what is handed to it knows of none.
+    """
+    action, *types = target
+    context = schema.actions[action].context
+    writer = _Writer(limits)
+    body: Body = []
+    made: list[ast.expr] = []
+    for part, type_name, needed in zip(ROOTS, types, (needs.subject, needs.resource), strict=False):
+        type_ = schema.entities[type_name]
+        id_, given = writer.fresh("id"), writer.fresh("given")
+        of_type = ast.Constant(type_name)
+        body += _filled(_PLAIN_ENTITY, raw=part, id_=id_, given=given, type_name=of_type)
+        body += writer.string(id_)
+        found, complete, reading = writer.attributes(type_.attributes, given, needed)
+        parents = ast.Constant(None) if type_.parents else name("EMPTY")
+        rest = [] if _is_true(complete) else [ast.Constant(None), parents, name("NONE"), complete]
+        body += reading
+        made.append(_call(writer.named("made", entity_class(type_)), name(id_), *found, *rest))
+    given = writer.fresh("given")
+    body += _filled(_RECORD, given=given, raw="context")
+    found, complete, reading = writer.attributes(context.attributes, given, needs.context)
+    rest = [name("NONE"), complete, ast.Constant(True)]
+    made.append(_call(writer.named("made", record_class(context)), *found, *rest))
+    decided = _call(writer.named("decide", decide), *made, name("now"))
+    return writer.finish([*body, *reading, ast.Return(decided)], ROOTS[:4])
 
 
 # ---- templates --------------------------------------------------------------------------
 
 _ENTITY: Final = """
 if type(raw) is not dict or raw["type"] != type_name: return None
+id_ = raw["id"]
+given = raw["properties"] if "properties" in raw else NOTHING
+parents = ancestors(raw["parents"], above, most, longest) if "parents" in raw else unsaid
+if len(raw) != 2 + ("properties" in raw) + ("parents" in raw): return None
+if type(given) is not dict: return None
+"""
+_LINE: Final = """
+line = frozenset([(type_name, id_)]) if parents is not None and not parents else None
+"""
+_PLAIN_ENTITY: Final = """
+if type(raw) is not dict or raw["type"] != type_name: return None
 if len(raw) != 3 and (len(raw) != 4 or raw["parents"] != []): return None
 id_ = raw["id"]
 given = raw["properties"]
+if type(given) is not dict: return None
+"""
+_RECORD: Final = """
+given = raw
 if type(given) is not dict: return None
 """
 _STRING: Final = """
 if type(value) is not str or len(value) > longest: return None
 if not value.isascii(): value.encode()
 """
+_BOOL: Final = """
+if value is not True and value is not False: return None
+"""
+_INT: Final = """
+if type(value) is not int or not (0 <= value < small or least < value < bound): return None
+"""
 _REFERENCE: Final = """
 if type(value) is not dict or len(value) != 2 or value["type"] != type_name: return None
 value = value["id"]
 """
 _NAMES: Final = """
-value = sets[value if type(value) is frozenset else tuple(value) if type(value) is list else None]
+value = sets[value if type(value) is frozenset else as_key(value)]
 """
 
 
@@ -129,6 +180,14 @@ class _Filling(ast.NodeTransformer):
         return ast.Name(part, node.ctx) if isinstance(part, str) else deepcopy(part)
 
 
+def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(function, list(arguments), [])
+
+
+def _is_true(expression: ast.expr) -> bool:
+    return isinstance(expression, ast.Constant) and expression.value is True
+
+
 # ---- writing ----------------------------------------------------------------------------
 
 
@@ -142,34 +201,64 @@ class _Writer:
 
     def named(self, prefix: str, value: object) -> ast.Name:
         """Return a new name of an object that the reader knows."""
-        found = self._fresh(prefix)
+        found = self.fresh(prefix)
         self._objects[found] = value
         return name(found)
 
-    def _fresh(self, prefix: str) -> str:
+    def fresh(self, prefix: str) -> str:
+        """Return a new name."""
         self._number += 1
         return f"{prefix}_{self._number}"
 
     def attributes(
-        self, attributes: Iterable[Attribute], given: str, needs: Needs
+        self, attributes: Sequence[Attribute], given: str, needs: Needs
     ) -> tuple[list[ast.expr], ast.expr, Body]:
         """Read attributes out of the dict *given*.
 
         Returns them, whether none is lacking, and the statements. What is read must be there;
-        other attributes may be left out, and are looked at if they are not.
+        other attributes may be left out, and are looked at if they are not. Mostly all are there,
+        which then need not be asked of each.
         """
+        variables = [self.fresh("value") for _ in attributes]
+        found: list[ast.expr] = [name(variable) for variable in variables]
+        sparse, lacking = self._sparse(attributes, variables, given, needs)
+        if all(_must(attribute, needs) for attribute in attributes):
+            return found, _all(lacking), sparse
+        full, deep = self._full(attributes, variables, given, needs)
+        complete = self.fresh("complete")
+        total = ast.Constant(len(attributes))
+        all_given = _expression("len(given) == total", given=given, total=total)
+        full.append(assign(complete, _all(deep)))
+        sparse.append(assign(complete, _all(lacking)))
+        return found, name(complete), [ast.If(all_given, full, sparse)]
+
+    def _full(
+        self, attributes: Iterable[Attribute], variables: Sequence[str], given: str, needs: Needs
+    ) -> tuple[Body, list[ast.expr]]:
+        """Read attributes that are as many as there may be; also what tells that none is lacking."""
         body: Body = []
-        found: list[ast.expr] = []
+        deep: list[ast.expr] = []
+        for attribute, variable in zip(attributes, variables, strict=True):
+            key = ast.Constant(attribute.name)
+            body += _filled("value = given[key]", value=variable, given=given, key=key)
+            body += self._value(attribute.type, variable, needs.attributes.get(attribute.name))
+            if isinstance(attribute.type, RecordType):
+                deep.append(_expression("value.complete_", value=variable))
+        return body, deep
+
+    def _sparse(
+        self, attributes: Iterable[Attribute], variables: Sequence[str], given: str, needs: Needs
+    ) -> tuple[Body, list[ast.expr]]:
+        """Read attributes of which some may be left out; also what tells that none is lacking."""
+        body: Body = []
         lacking: list[ast.expr] = []
         count, present = 0, list[ast.expr]()
-        for attribute in attributes:
-            variable = self._fresh("value")
+        for attribute, variable in zip(attributes, variables, strict=True):
             parts: dict[str, ast.expr | str] = {
                 "value": variable, "given": given, "key": ast.Constant(attribute.name),
             }  # fmt: skip
-            needed = needs.attributes.get(attribute.name)
-            reading = self._value(attribute.type, variable, needed or NOTHING)
-            if needed is not None and not attribute.optional:
+            reading = self._value(attribute.type, variable, needs.attributes.get(attribute.name))
+            if _must(attribute, needs):
                 body += [*_filled("value = given[key]", **parts), *reading]
                 count += 1
             else:
@@ -180,32 +269,25 @@ class _Writer:
                 lacking += [] if attribute.optional else [is_given]
             if isinstance(attribute.type, RecordType):
                 lacking.append(_expression("value is ABSENT or value.complete_", **parts))
-            found.append(name(variable))
         known = _sum_of([ast.Constant(count), *present])
         unknown = _expression("len(given) != known", given=given, known=known)
-        body.append(ast.If(unknown, [ast.Return(ast.Constant(None))], []))
-        complete = ast.BoolOp(ast.And(), lacking) if len(lacking) > 1 else None
-        return found, complete or (lacking[0] if lacking else ast.Constant(True)), body
+        return [*body, ast.If(unknown, [ast.Return(ast.Constant(None))], [])], lacking
 
-    def string(self, value: ast.expr) -> Body:
-        """Check a string."""
-        assert isinstance(value, ast.Name)
-        longest = ast.Constant(self.limits.string_size)
-        return _filled(_STRING, value=value.id, longest=longest)
+    def string(self, value: str) -> Body:
+        """Check the string *value*."""
+        return _filled(_STRING, value=value, longest=ast.Constant(self.limits.string_size))
 
-    def _value(self, type_: Type, value: str, needs: Needs) -> Body:
+    def _value(self, type_: Type, value: str, needs: Needs | None) -> Body:
         """Return statements that turn the variable *value* into canonical form, or return None."""
         match type_:
             case Primitive("string"):
-                return self.string(name(value))
+                return self.string(value)
             case Primitive("bool"):
-                return _filled(
-                    "if value is not True and value is not False: return None", value=value
-                )
+                return _filled(_BOOL, value=value)
             case Primitive("int"):
-                bound, least = ast.Constant(_BOUND), ast.Constant(-_BOUND)
-                test = "if type(value) is not int or not least < value < bound: return None"
-                return _filled(test, value=value, least=least, bound=bound)
+                bounds = {"small": _SMALL, "least": -_BOUND, "bound": _BOUND}
+                constants = {bound: ast.Constant(number) for bound, number in bounds.items()}
+                return _filled(_INT, value=value, **constants)
             case Primitive(primitive):
                 read = self.named("read", READERS[primitive])
                 return _filled("value = read(value)", value=value, read=read)
@@ -213,49 +295,70 @@ class _Writer:
                 names = self.named("names", _names(type_))
                 return _filled("value = names[value]", value=value, names=names)
             case EntityRefType(entity):
-                reference = _filled(_REFERENCE, value=value, type_name=ast.Constant(entity))
-                return [*reference, *self.string(name(value))]
+                of_type = ast.Constant(entity)
+                return _filled(_REFERENCE, value=value, type_name=of_type) + self.string(value)
             case SetType(element):
-                return self._set(element, value)
+                return self._set(element, value, needs or NOTHING)
             case RecordType():
-                return self._record(type_, value, needs)
+                return self._record(type_, value, needs or NOTHING)
             case _:
                 assert_never(type_)
 
-    def _set(self, element: Type, value: str) -> Body:
-        most, longest = ast.Constant(self.limits.set_size), ast.Constant(self.limits.string_size)
-        limits = {"most": most, "longest": longest}
+    def _set(self, element: Type, value: str, needs: Needs) -> Body:
+        limits: dict[str, ast.expr | str] = {
+            "most": ast.Constant(self.limits.set_size),
+            "longest": ast.Constant(self.limits.string_size),
+            "value": value,
+        }
         match element:
             case EnumType() | LevelsType() | TaxonomyType():
                 sets = self.named("sets", Sets(_names(element), self.limits.set_size))
                 return _filled(_NAMES, value=value, sets=sets)
             case Primitive("string"):
-                return _filled("value = strings(value, most, longest)", value=value, **limits)
+                return _filled("value = strings(value, most, longest)", **limits)
             case EntityRefType(entity):
                 of_type = ast.Constant(entity)
                 read = "value = references(value, type_name, most, longest)"
-                return _filled(read, value=value, type_name=of_type, **limits)
+                return _filled(read, type_name=of_type, **limits)
             case _:
-                return [ast.Return(ast.Constant(None))]
+                writer = _Writer(self.limits)
+                body = writer._value(element, "raw", needs.elements)
+                if isinstance(element, RecordType):
+                    body += _filled("if not raw.complete_: return None")
+                read_one = self.named("read", writer.finish([*body, ast.Return(name("raw"))]))
+                return _filled("value = elements(value, read, most)", read=read_one, **limits)
 
     def _record(self, type_: RecordType, value: str, needs: Needs) -> Body:
-        given = self._fresh("given")
-        check = "if type(value) is not dict: return None\ngiven = value"
-        body = _filled(check, value=value, given=given)
+        given = self.fresh("given")
+        body = _filled(_RECORD, raw=value, given=given)
         found, complete, reading = self.attributes(type_.attributes, given, needs)
         made = self.named("made", record_class(type_))
-        parts = [*found, name("NONE"), complete, complete]
-        return [*body, *reading, assign(value, ast.Call(made, parts, []))]
+        return [
+            *body,
+            *reading,
+            assign(value, _call(made, *found, name("NONE"), complete, complete)),
+        ]
 
-    def finish(self, body: Body) -> Reader:
+    def finish(self, body: Body, parameters: Sequence[str] = ("raw",)) -> Callable[..., Any]:
         """Return the function with that body."""
-        arguments = ast.arguments([], [ast.arg("raw")], None, [], [], None, [])
+        arguments = ast.arguments([], [ast.arg(p) for p in parameters], None, [], [], None, [])
         tree = ast.Module([ast.FunctionDef("read", arguments, body, [])], [])
         namespace = {"__builtins__": {}, **QUICK, **self._objects}
         code = compile(ast.fix_missing_locations(tree), "<reader>", "exec")
         exec(code, namespace)  # noqa: S102 - nodes of our own making
-        read: Reader = namespace["read"]
+        read: Callable[..., Any] = namespace["read"]
         return read
+
+
+def _must(attribute: Attribute, needs: Needs) -> bool:
+    """Whether an attribute must be there, since rules read it."""
+    return attribute.name in needs.attributes and not attribute.optional
+
+
+def _all(tests: Sequence[ast.expr]) -> ast.expr:
+    if len(tests) > 1:
+        return ast.BoolOp(ast.And(), list(tests))
+    return tests[0] if tests else ast.Constant(True)
 
 
 def _sum_of(parts: Sequence[ast.expr]) -> ast.expr:

@@ -24,6 +24,7 @@ from policyengine.explain.explanation import (
 )
 from policyengine.explain.hidden import is_hidden
 from policyengine.model.request import Request
+from policyengine.model.types import Type
 from policyengine.model.values import ABSENT, entity_text, moment_text, text_of
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env, evaluate
@@ -163,7 +164,7 @@ class _Telling:
                 text = self._text(inner)
                 if id(inner) in seen and text not in given:
                     given.add(text)
-                    value = text_of(typing.type_of(inner), seen[id(inner)])
+                    value = _shown(typing.type_of(inner), seen[id(inner)])
                     yield Reading(text, value, is_hidden(inner, typing, self.checked.schema))
                 continue
             stack += reversed(children(inner))
@@ -171,6 +172,13 @@ class _Telling:
     def _text(self, node: nodes.Expr) -> str:
         text = self.checked.sources[node.span.file].text[node.span.start : node.span.end]
         return " ".join(text.split())
+
+
+def _shown(type_: Type, value: object) -> str:
+    try:
+        return text_of(type_, value)
+    except Exception:  # noqa: BLE001 - of a rule that fails even that may be amiss
+        return "?"
 
 
 @frozen
@@ -220,7 +228,7 @@ def _in_words(place: Place, value: object) -> str:
     if value is ABSENT:
         return "nothing"
     if place.sort == "attribute":
-        return text_of(place.type, value)
+        return _shown(place.type, value)
     assert isinstance(value, frozenset)
     names = (one if isinstance(one, str) else entity_text(*one) for one in value)
     return "{" + ", ".join(sorted(names)) + "}"

@@ -8,7 +8,7 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from attrs import frozen
@@ -57,26 +57,37 @@ def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False
     return Envelope(**parts, ignored=tuple(ignored[: limits.problems]))
 
 
-def read_plain(data: bytes | str, limits: Limits) -> tuple[Any, str, Any, Any] | None:
-    """Return subject, action, resource and context of a request that has no more, and plainly.
+def read_plain(data: bytes | str, limits: Limits, *, accept_now: bool) -> Parts | None:
+    """Return the parts of a request that is JSON as it should be, and has no others.
 
     None if there is anything about it that must be looked at more closely: `read_document` does.
     How deep it is, the caller must see.
     """
     document = plain_json(data, limits.document_size)
-    if type(document) is not dict or len(document) != _PLAIN_PARTS:
+    if type(document) is not dict:
         return None
     try:
-        action, context = document["action"], document["context"]
-        if len(action) != 1 or context is None:
+        subject, action, resource = document["subject"], document["action"], document["resource"]
+        name = action["name"]
+        if len(action) != 1 or type(action) is not dict:
             return None
-        return document["subject"], action["name"], document["resource"], context
     except (KeyError, TypeError):
         return None
+    context, now = document.get("context"), document.get("now")
+    fields, entities = document.get("fields"), document.get("entities")
+    more = sum(part is not None for part in (context, now, fields, entities))
+    timely = now is None or (accept_now and type(now) is str)
+    if len(document) != _PARTS + more or not timely:
+        return None  # something that is null, unknown or not accepted
+    return subject, name, resource, context, now, fields, entities
 
 
-_PLAIN_PARTS: Final = 4
-"""Subject, action, resource and context."""
+Parts: TypeAlias = tuple[Any, Any, Any, Any, str | None, Any, Any]
+"""Subject, name of the action, resource; then, None if they are not there, context, now, fields and
+entities."""
+
+_PARTS: Final = 3
+"""Subject, action and resource: what every request has."""
 
 
 def _part(document: dict[str, object], name: str) -> object:

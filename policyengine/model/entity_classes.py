@@ -1,7 +1,8 @@
 """Say what an entity is, and make a class for each entity type.
 
 An entity is a type, an id, attributes in canonical form and, where they are known, its parents and
-its line: itself and all its ancestors. Like records, the classes are msgspec structs, made once for each entity type, whatever schema it comes from.
+its line: itself and all its ancestors. Like records, the classes are msgspec structs, made once for
+each entity type, whatever schema it comes from.
 """
 
 from __future__ import annotations
@@ -34,20 +35,24 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
     is, and nothing is carried along.
     """
 
+    type: ClassVar[str]
     entity_type: ClassVar[EntityType]
     content_: ClassVar[Callable[[Any], object]]
 
     if TYPE_CHECKING:
-        type: str
         id: str
         line: Line | None
-        key_: Key
         parents_: Line | None
         carried_: tuple[Entity, ...]
         complete_: bool
         plain_: bool
 
-        def __init__(self, *values: object) -> None: ...
+        def __init__(self, *values: object, **rest: object) -> None: ...
+
+    @property
+    def key_(self) -> Key:
+        """Type and id."""
+        return self.type, self.id
 
     def __getitem__(self, name: str) -> object:
         attribute = self.entity_type.by_name.get(name)
@@ -94,9 +99,9 @@ _making = Lock()
 def entity_class(type_: EntityType) -> type[Entity]:
     """Return the class of entities of *type_*, always the same one.
 
-    It takes the type's name, the id, the line, the key, the parents, the entities carried along,
-    whether nothing is lacking, whether it is plain, then the canonical values in the order of the
-    attributes.
+    It takes the id and the canonical values in the order of the attributes, `ABSENT` for what is not
+    there; then the line and the parents, if they are told, the entities carried along, whether
+    nothing is lacking and whether it is plain, which it is if nothing else is said.
     """
     made = _classes.get(type_)
     if made is None:
@@ -109,13 +114,16 @@ def entity_class(type_: EntityType) -> type[Entity]:
 
 def _make(type_: EntityType) -> type[Entity]:
     slots = [slot(attribute.name) for attribute in type_.attributes]
-    names = ["type", "id", "line", "key_", "parents_", "carried_", "complete_", "plain_", *slots]
+    fields: list[Any] = [("id", str), *((name, object) for name in slots), ("line", object, None)]
+    fields.append(("parents_", object, None if type_.parents else frozenset()))  # or it has none
+    fields += [("carried_", tuple, ()), ("complete_", bool, True), ("plain_", bool, True)]
+    names = {"type", "key_", *(field[0] for field in fields)}
     namespace: dict[str, Any] = {
         attribute.name: _reading(attribute.name) for attribute in type_.attributes
     }
     namespace = {name: read for name, read in namespace.items() if name not in names}
-    namespace |= {"entity_type": type_, "content_": content_of(["key_", "parents_", *slots])}
-    fields = [(name, object) for name in names]
+    namespace |= {"type": type_.name, "entity_type": type_}
+    namespace["content_"] = content_of(["id", "parents_", *slots])
     made: Any = defstruct(
         type_.name, fields, bases=(Entity,), namespace=namespace, frozen=True, eq=False, gc=False
     )

@@ -6,8 +6,8 @@ parsed: strings are cut out, and then the innermost brackets removed as often as
 if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
 
 Most documents have nothing of the kind, and `plain_json` parses those at the speed of C. That no
-name stands twice it knows if there are no more colons than names, or else by writing the document
-again: but for blanks, it must be the same text.
+name stands twice it knows if there are no more colons than names, or no more that follow a quote,
+or else by writing the document again: but for blanks, it must be the same text.
 """
 
 from __future__ import annotations
@@ -59,23 +59,30 @@ def plain_json(data: bytes | str, size: int) -> object:
         document: object = _decode(raw)
     except (UnicodeError, msgspec.DecodeError, RecursionError):
         return None
-    if raw.count(b":") == _names_in(document):
+    names = _names_in(document)
+    if raw.count(b":") == names:
+        return document
+    # A name is followed by a colon: if nowhere by a blank first, those after a quote are no fewer.
+    if raw.count(b'":') == names and not any(blank in raw for blank in _BEFORE_COLONS):
         return document
     once = raw.translate(None, _BLANKS) == _encode(document).translate(None, _BLANKS)
     return document if once else None
 
 
 def _names_in(document: object) -> int:
-    """Count the names in an object and in the objects that it directly or indirectly is made of."""
-    if type(document) is not dict:
-        return 0
-    count = len(document)
-    for part in document.values():
-        if type(part) is dict:
-            count += _names_in(part)
-    return count
+    """Count the names in the objects that a document is made of; it may miss some in arrays."""
+    if type(document) is dict:
+        count = len(document)
+        for part in document.values():
+            if type(part) is dict or type(part) is list:
+                count += _names_in(part)
+        return count
+    if type(document) is list and document and type(document[0]) is dict:
+        return sum(map(_names_in, document))
+    return 0
 
 
+_BEFORE_COLONS: Final = (b" :", b"\t:", b"\n:", b"\r:")
 _BLANKS: Final = b" \t\n\r"
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode

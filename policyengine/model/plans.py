@@ -6,13 +6,14 @@ what the rules read beyond them must be found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.records import Record
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT, slot
 
@@ -27,64 +28,96 @@ class Plan:
     *alone*: whether what is needed is in the subject, the resource and the context themselves
     (their lines, too, if they are known), so that nothing must be followed. *apart*: whether subject
     and resource cannot tell of one another, since neither type can lie in the other, nor is it the
-    same. *steps*: what must be followed from each of the three, None if it leads through sets or
-    ancestors.
+    same. *steps*: what must be followed from each of the three; *others*: what is read of the
+    entities that they lead to, by type.
     """
 
     needs: RequestNeeds
     context_type: RecordType
     alone: bool
     apart: bool
-    steps: tuple[tuple[_Step, ...], tuple[_Step, ...], tuple[_Step, ...]] | None
+    steps: tuple[Steps, Steps, Steps]
+    others: Mapping[str, Needs]
+
+    def lead(
+        self,
+        subject: Entity,
+        resource: Entity,
+        context: Record,
+        find: Callable[[Key], Entity | None],
+    ) -> bool:
+        """Whether all that is needed is known: entities by *find*, and the lines of some.
+
+        That none of the parts and of the entities lacks an attribute that is read, the caller has
+        seen.
+        """
+        of_subject, of_resource, of_context = self.steps
+        return (
+            (subject.line is not None or not self.needs.subject.line)
+            and (resource.line is not None or not self.needs.resource.line)
+            and _reached(subject, of_subject, find)
+            and _reached(resource, of_resource, find)
+            and _reached(context, of_context, find)
+        )
 
 
 @frozen
 class _Step:
-    """An attribute that is followed: to the entity type *to*, or (None) into a record."""
+    """An attribute that is followed: to the entity type *to*, or (None) into a record.
+
+    *sets*: in how many sets of sets it lies; *line*: whether the ancestors of the entity are asked
+    for.
+    """
 
     slot: str
     to: str | None
-    then: tuple[_Step, ...]
+    sets: int
+    line: bool
+    then: Steps
 
 
-class _NotPlainError(Exception):
-    """What is needed leads through sets or ancestors."""
+Steps: TypeAlias = tuple[_Step, ...]
 
 
-def _steps(schema: Schema, type_: EntityType | RecordType, needs: Needs) -> tuple[_Step, ...]:
-    """Return what must be followed from a value of *type_*; raises `_NotPlainError`."""
-    if needs.line:
-        raise _NotPlainError
+def _steps(
+    schema: Schema, type_: EntityType | RecordType, needs: Needs, others: dict[str, Needs]
+) -> Steps:
+    """Return what must be followed from a value of *type_*; notes in *others* to what."""
     steps: list[_Step] = []
     for name, part in needs.attributes.items():
         attribute = type_.by_name.get(name)
-        match attribute and attribute.type:
-            case EntityRefType(entity) if part:
-                steps.append(
-                    _Step(slot(name), entity, _steps(schema, schema.entities[entity], part))
-                )
-            case RecordType() as record:
-                then = _steps(schema, record, part)
-                if then:
-                    steps.append(_Step(slot(name), None, then))
-            case SetType() if part.elements:
-                raise _NotPlainError
+        found, sets, read = attribute and attribute.type, 0, part
+        while isinstance(found, SetType):
+            found, sets, read = found.element, sets + 1, read.elements or NOTHING
+        if isinstance(found, EntityRefType) and read:
+            others[found.name] = others.get(found.name, NOTHING) | read
+            then = _steps(schema, schema.entities[found.name], read, others)
+            steps.append(_Step(slot(name), found.name, sets, read.line, then))
+        elif isinstance(found, RecordType):
+            then = _steps(schema, found, read, others)
+            if then:
+                steps.append(_Step(slot(name), None, sets, line=False, then=then))
     return tuple(steps)
 
 
-def reached(owner: object, steps: tuple[_Step, ...], known: Mapping[Key, Entity]) -> bool:
+def _reached(owner: object, steps: Steps, find: Callable[[Key], Entity | None]) -> bool:
     """Whether every entity that the steps lead to is known."""
     for step in steps:
         value = getattr(owner, step.slot)
-        if value is ABSENT:  # an optional one: nothing that is built lacks another
-            continue
-        if step.to is not None:
-            value = known.get((step.to, value))
-            if value is None:
-                return False
-        if step.then and not reached(value, step.then, known):
+        if value is not ABSENT and not _steps_on(value, step, step.sets, find):
             return False
     return True
+
+
+def _steps_on(value: Any, step: _Step, sets: int, find: Callable[[Key], Entity | None]) -> bool:
+    """Whether every entity that a step leads to from *value*, in that many sets, is known."""
+    if sets:
+        return all(_steps_on(element, step, sets - 1, find) for element in value)
+    if step.to is not None:
+        value = find((step.to, value))
+        if value is None or (step.line and value.line is None):
+            return False
+    return not step.then or _reached(value, step.then, find)
 
 
 def _follows(type_: Type | EntityType, needs: Needs) -> bool:
@@ -112,11 +145,9 @@ def make_plan(schema: Schema, target: Target, needs: RequestNeeds) -> Plan:
     )
     alone = not any(_follows(root, part) for root, part in roots)
     apart = subject not in _above(schema, resource) and resource not in _above(schema, subject)
-    try:
-        of_subject, of_resource, of_context = (_steps(schema, root, part) for root, part in roots)
-    except _NotPlainError:
-        return Plan(needs, context, alone, apart, None)
-    return Plan(needs, context, alone, apart, (of_subject, of_resource, of_context))
+    others: dict[str, Needs] = {}
+    of_subject, of_resource, of_context = (_steps(schema, t, n, others) for t, n in roots)
+    return Plan(needs, context, alone, apart, (of_subject, of_resource, of_context), others)
 
 
 def _above(schema: Schema, type_: str) -> set[str]:
@@ -129,3 +160,29 @@ def _above(schema: Schema, type_: str) -> set[str]:
             found.add(name)
             waiting += schema.entities[name].parents
     return found
+
+
+_AROUND: Final = 3
+"""Levels of a request around the properties of an entity in `entities`."""
+_PARENT: Final = 5
+"""Levels of a request down to one of an entity's parents."""
+
+
+def depth(schema: Schema) -> int:
+    """Return how many levels of arrays and objects a request that fits *schema* has at most."""
+    types: list[Type | EntityType] = [action.context for action in schema.actions.values()]
+    types += schema.entities.values()
+    return max(_PARENT, _AROUND + max(map(_depth, types), default=0))
+
+
+def _depth(type_: Type | EntityType) -> int:
+    """Return how many levels of arrays and objects a value of *type_* has as JSON."""
+    match type_:
+        case EntityType() | RecordType():
+            return 1 + max((_depth(a.type) for a in type_.attributes), default=0)
+        case SetType(element):
+            return 1 + _depth(element)
+        case EntityRefType():
+            return 1
+        case _:
+            return 0

@@ -289,7 +289,7 @@ class Reader:
         if len(self.problems.items) > before:
             self.flawed.add(key)
         made = entity_class(type_)
-        return made(type_.name, id_, line, key, parents, (), complete, complete, *found)
+        return made(id_, *found, line, parents, (), complete, complete)
 
     def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Take an entity that was built before, and all that it carries along."""

@@ -11,9 +11,8 @@ resource and the context themselves, nothing is read, followed or copied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from itertools import islice, repeat
-from typing import Final, TypeAlias
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
 from attrs import define
 from msgspec.structs import replace
@@ -24,7 +23,8 @@ from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.gathering import Known
 from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs, RequestNeeds
-from policyengine.model.plans import Plan, Target, make_plan, reached
+from policyengine.model.plain import MakeReaders, PlainReader, moment_of, type_of
+from policyengine.model.plans import Plan, Target, make_plan
 from policyengine.model.reading import INVALID, Reader, Refused
 from policyengine.model.records import Record, record_class
 from policyengine.model.store import EntityStore
@@ -34,7 +34,7 @@ from policyengine.model.types import (
     EntityType,
     Schema,
 )
-from policyengine.model.values import ABSENT, check_moment, from_datetime
+from policyengine.model.values import ABSENT
 from policyengine.model.wording import (
     Path,
     Problems,
@@ -91,12 +91,18 @@ class Entities(dict[Key, Entity]):
 
 
 class Validator:
-    """Validates requests against one schema, remembering what it worked out for each target."""
+    """Validates requests against one schema, remembering what it worked out for each target.
 
-    def __init__(self, schema: Schema, needs: NeedsOf, limits: Limits) -> None:
+    *readers* makes what reads plain requests quickly; without it, they are read thoroughly.
+    """
+
+    def __init__(
+        self, schema: Schema, needs: NeedsOf, limits: Limits, readers: MakeReaders | None = None
+    ) -> None:
         self._schema = schema
         self._needs = needs
         self._limits = limits
+        self._plain = None if readers is None else PlainReader(schema, limits, readers)
         self._plans: dict[Target, Plan] = {}
         self._classes = {name: entity_class(type_) for name, type_ in schema.entities.items()}
 
@@ -121,7 +127,8 @@ class Validator:
         """
         if isinstance(entities, EntityStore):
             store, entities = entities, None
-        ready = self._ready(subject, action, resource, context, now, fields, entities, store)
+        parts = subject, action, resource, context, now, fields, entities, store
+        ready = self._ready(*parts) or self.plain(*parts)
         if ready is not None:
             return ready
         reading = _Reading(self._schema, self._limits, store)
@@ -142,6 +149,36 @@ class Validator:
                 assert moment is not None
                 return Request(subject_, told.name, resource_, context_, moment, fields_, known)
         raise InvalidRequest(reading.problems.items)
+
+    def plain(
+        self,
+        subject: Any,
+        action: Any,
+        resource: Any,
+        context: Any,
+        now: Any,
+        fields: Any,
+        entities: Any,
+        store: EntityStore | None,
+    ) -> Request | None:
+        """Return the request if it is plainly valid, None if it must be looked at more closely.
+
+        Only a target that a valid request was for is known here.
+        """
+        if self._plain is None or type(action) is not str:
+            return None
+        try:
+            target = action, type_of(subject), type_of(resource)
+            taken = self._plain.take(
+                self._plans[target], target, subject, resource, context, now, fields, entities,
+                store,
+            )  # fmt: skip
+        except Exception:  # noqa: BLE001 - what is amiss is found out the thorough way
+            return None
+        known = taken.known if store is None else Entities(taken.known, store)
+        return Request(
+            taken.subject, action, taken.resource, taken.context, taken.now, taken.fields, known
+        )
 
     def plan(self, target: Target) -> Plan:
         """Return what must be looked at in requests for *target*."""
@@ -172,7 +209,7 @@ class Validator:
         if plan is None or moment is None:
             return None
         if not plan.alone:
-            if store is not None or plan.steps is None:
+            if store is not None:
                 return None
             return self._carried(plan, subject, action, resource, context, moment)
         if not isinstance(context, Record):
@@ -209,7 +246,6 @@ class Validator:
 
         Whatever could contradict (an entity told twice, ancestors) is left to the thorough way.
         """
-        assert plan.steps is not None
         if not isinstance(context, record_class(plan.context_type)) or not context.complete_:
             return None
         known: dict[Key, Entity] = {}
@@ -218,7 +254,7 @@ class Validator:
         ):  # fmt: skip
             if known.setdefault(entity.key_, entity) is not entity or not self._is_plain(entity):
                 return None
-        if all(map(reached, (subject, resource, context), plan.steps, repeat(known))):
+        if plan.lead(subject, resource, context, known.get):
             return Request(subject, action, resource, context, moment, None, known)
         return None
 
@@ -254,10 +290,8 @@ def _agrees(store: EntityStore, *entities: Entity) -> bool:
 
 def _moment(now: object) -> int | None:
     try:
-        if type(now) is int:
-            return check_moment(now)
-        return from_datetime(now) if isinstance(now, datetime) else None
-    except ValueError:
+        return moment_of(now)
+    except (TypeError, ValueError):
         return None
 
 

@@ -5,13 +5,17 @@ Whatever is not plain fails: then the thorough way is taken, which says what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Container, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
 from policyengine.model.values import (
     ABSENT,
     from_datetime,
+    from_decimal,
+    from_timedelta,
     parse_datetime,
     parse_decimal,
     parse_duration,
@@ -21,6 +25,8 @@ from policyengine.model.values import (
 _MOST_SETS: Final = 1_024
 _REFERENCE_SIZE: Final = 2
 """Names in a reference: `type` and `id`."""
+_SETS: Final = frozenset([list, tuple, set, frozenset])
+_ADDRESSES: Final = frozenset([IPv4Address, IPv6Address, IPv4Network, IPv6Network])
 
 
 class Sets(dict[Any, frozenset[Any]]):
@@ -45,9 +51,18 @@ class Sets(dict[Any, frozenset[Any]]):
         return made
 
 
+def as_key(given: Any) -> Any:
+    """Return a set of names as `Sets` know it."""
+    if type(given) is list or type(given) is tuple:
+        return tuple(given)
+    if type(given) is set:
+        return frozenset(given)
+    raise TypeError
+
+
 def strings(given: Any, most: int, longest: int) -> frozenset[str]:
     """Read a set of strings, of which all together are no longer than one may be."""
-    if type(given) is not list and type(given) is not frozenset:
+    if type(given) not in _SETS:
         raise TypeError
     made = frozenset(given)
     joined = "".join(made)
@@ -65,14 +80,36 @@ def references(given: Any, type_: str, most: int, longest: int) -> frozenset[str
     """Read a set of references to entities of that type, as the set of their ids."""
     if type(given) is not list:
         raise TypeError
-    for reference in given:
-        if (
-            type(reference) is not dict
-            or len(reference) != _REFERENCE_SIZE
-            or reference["type"] != type_
-        ):
-            raise ValueError
-    return strings([reference["id"] for reference in given], most, longest)
+    return strings([_referred(one, (type_,)) for one in given], most, longest)
+
+
+def ancestors(
+    given: Any, above: frozenset[str], most: int, longest: int
+) -> frozenset[tuple[str, str]]:
+    """Read the parents of an entity, which are of the types *above*."""
+    if type(given) is not list:
+        raise TypeError
+    if not given:
+        return frozenset()
+    strings([_referred(parent, above) for parent in given], most, longest)
+    return frozenset([(str(parent["type"]), parent["id"]) for parent in given])
+
+
+def _referred(given: Any, types: Container[str]) -> Any:
+    """Return the id of a reference to an entity of one of *types*."""
+    if type(given) is not dict or len(given) != _REFERENCE_SIZE or given["type"] not in types:
+        raise TypeError
+    return given["id"]
+
+
+def elements(given: Any, read: Callable[[Any], Any], most: int) -> frozenset[Any]:
+    """Read a set of other values; *read* reads one."""
+    if type(given) not in _SETS or len(given) > most:
+        raise TypeError
+    made = frozenset(map(read, given))
+    if len(made) != len(given) or None in made:
+        raise ValueError
+    return made
 
 
 def moment(given: Any) -> int:
@@ -82,17 +119,17 @@ def moment(given: Any) -> int:
 
 def number(given: Any) -> int:
     """Read a decimal."""
-    return parse_decimal(_text(given))
+    return from_decimal(given) if type(given) is Decimal else parse_decimal(_text(given))
 
 
 def span(given: Any) -> int:
     """Read a duration."""
-    return parse_duration(_text(given))
+    return from_timedelta(given) if type(given) is timedelta else parse_duration(_text(given))
 
 
 def address(given: Any) -> object:
     """Read an address or a network."""
-    return parse_ip(_text(given))
+    return parse_ip(str(given) if type(given) in _ADDRESSES else _text(given))
 
 
 def _text(given: Any) -> str:
@@ -102,10 +139,9 @@ def _text(given: Any) -> str:
 
 
 QUICK: Final[Mapping[str, Any]] = {
-    "ABSENT": ABSENT, "EMPTY": frozenset(), "NONE": (), "type": type, "len": len, "tuple": tuple,
-    "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
-    "strings": strings, "references": references, "moment": moment, "number": number,
-    "span": span, "address": address,
+    "ABSENT": ABSENT, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
+    "str": str, "int": int, "dict": dict, "frozenset": frozenset, "as_key": as_key, "strings": strings,
+    "references": references, "elements": elements, "ancestors": ancestors,
 }  # fmt: skip
 
 READERS: Final[Mapping[str, Callable[[Any], object]]] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 
-from tests.strategies import laws, seeds
+from tests.strategies import doors, laws, seeds
 
 
 @given(seeds.SEEDS)
@@ -24,3 +24,23 @@ def test_the_quick_way_agrees():
 
     check()
     assert any(plain)
+
+
+def test_what_is_plain_is_taken_alike():
+    taken = []
+
+    def agrees(case):
+        taken.append(doors.what_is_plain_is_taken_alike(case))
+
+    @given(seeds.SEEDS)
+    def check(seed):
+        laws.hold(agrees, seed, requests=5)
+
+    check()
+    assert sum(taken) > len(taken)
+
+
+@settings(max_examples=max(20, settings().max_examples // 4))
+@given(seeds.SEEDS)
+def test_every_text_is_answered_alike(seed):
+    laws.hold(doors.every_text_is_answered_alike, seed, requests=2)

@@ -1,0 +1,79 @@
+"""What is parsed quickly is parsed as the strict parser does, and has no name twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.json_text import parse_json, plain_json
+from policyengine.model.limits import Limits
+from policyengine.model.reading import Refused, Repeated
+
+LIMITS = Limits()
+
+ODD = [
+    b'\xef\xbb\xbf{"a":1}', b'{"a":"\x01"}', b'{"a":"\n"}', b'{"a":"\xff"}', b'{"a":"\\ud800"}',
+    b'{"a":"\xed\xa0\x80"}', b'{"a":"\xc0\x80"}', b'{"a":"\xf4\x90\x80\x80"}', b'{"a":00}',
+    b'{"a":1} x', b'{"a":1}\x00', b'{"a":1,}', b'{"a":"\\x"}', b'\x0c{"a":1}', b'{"a":\xa01}',
+    b'{"\\ud800":1}', b'{"a" :1,"a":2}', b'{"a":1, "a" :2}', b'{"a":1,"a"\t:2}', b'{"a":1,"a":1}',
+    b'{"a":":", "a" :2}', b'{"a":[{"b":1,"b":2}]}', b'{"a":[1,{"b":1,"b":2}]}', b"", b'"', b"{",
+]  # fmt: skip
+
+FINE = [
+    b'{"a":"\x7f"}', b'{"a":"\\ud83d\\ude00"}', b'{"a":-0}', b'{"a":"\\u0000"}', b'{"a":":"}',
+    b'{"a":":" , "b":1}', b'{"a":"10:00","b":{"c":"x:y"}}', b'{"a":true}\r\n', b'{"a":[{"b":1}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", ODD)
+def test_what_is_odd_is_left_to_the_strict_parser(data):
+    assert plain_json(data, 1000) is None
+
+
+@pytest.mark.parametrize("data", FINE)
+def test_what_is_plain_is_parsed_alike(data):
+    assert plain_json(data, 1000) == parse_json(data, LIMITS, 1000) is not None
+
+
+def test_a_string_that_is_no_text_is_left_to_the_strict_parser():
+    assert plain_json('{"a":"\ud800"}', 1000) is None
+
+
+PIECES = st.sampled_from(
+    ["{", "}", "[", "]", '"a"', '"b"', '"a":', '"b" :', ":", ",", " ", "\n", '"', "\\", '":"', '"\\""',
+     '"x:y"', "1", "-0", "1.5", "1e3", "9" * 30, "null", "true", "NaN", '{"a":1}', '[{"b":2}]', "\x00"],
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=12).map("".join) | st.recursive(
+    st.sampled_from(["1", '"x"', '":"', '"\\":"', '"10:00"']),
+    lambda inner: st.lists(
+        st.tuples(st.sampled_from(['"a"', '"b"']), st.sampled_from([":", " :", ": "]), inner), max_size=3
+    ).map(lambda parts: "{" + ",".join(map("".join, parts)) + "}")
+    | st.lists(inner, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]"),
+    max_leaves=8,
+))  # fmt: skip
+def test_any_text_is_parsed_alike_or_left(text):
+    made = plain_json(text, 1000)
+    if made is not None:
+        expected = parse_json(text, LIMITS, None)
+        assert not _has_mark(expected, Repeated)
+        if not _has_mark(expected, Refused):  # numbers that readers refuse
+            assert made == expected
+            assert json.dumps(made) == json.dumps(expected)
+
+
+def _has_mark(value, mark):
+    if isinstance(value, mark):
+        return True
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_has_mark(part, mark) for part in parts)
+
+
+def test_a_text_that_is_no_json_is_refused_with_a_place():
+    with pytest.raises(InvalidRequest, match="line 1"):
+        parse_json(b"{", LIMITS, 1000)

@@ -1,0 +1,132 @@
+"""State the laws of the quick ways in: what they take, the thorough way takes alike.
+
+Every request is asked of an engine that has all ways and of one that has the thorough way only; as
+it was made, by a store, and spoilt: with something left out, mistyped or added, and as text in
+which a name stands twice or a number is none.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from policyengine.engine import PolicyEngine
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request, Validator
+from policyengine.model.store import EntityStore
+from policyengine.model.values import moment_text
+from tests.strategies.laws import Case, damaged
+from tests.strategies.loading import Loaded
+
+Json = Any
+
+
+def thorough_engine(loaded: Loaded) -> PolicyEngine:
+    """Return an engine that has no quick way in."""
+    engine = PolicyEngine(loaded.program, loaded.checked, limits=Limits())
+    engine._validator = loaded.validator  # it has no readers
+    engine._is_shallow = False
+    engine._open_door = lambda _: None  # type: ignore[method-assign]
+    return engine
+
+
+def what_is_plain_is_taken_alike(case: Case) -> int:
+    """A request that is taken quickly is, part by part, what the thorough way makes of it."""
+    engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
+    request = case.request
+    engine._validator.plan((given["action"], request.subject.type, request.resource.type))
+    store = engine.store(given["entities"])
+    names = [{"type": given[who]["type"], "id": given[who]["id"]} for who in PARTS]
+    alone = {k: v for k, v in given.items() if k != "entities"}
+    strangers = {**alone, **{who: {**alone[who], "id": "stranger"} for who in PARTS}}
+    asked: list[tuple[dict[str, Json], EntityStore | None]] = [
+        (given, None),
+        ({**alone, **dict(zip(PARTS, names, strict=True))}, store),
+        (strangers, store),
+        (strangers, None),
+        *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
+    ]
+    return sum(_is_taken_alike(engine._validator, case.loaded.validator, *one) for one in asked)
+
+
+PARTS = ("subject", "resource")
+
+
+def _is_taken_alike(
+    quick: Validator, thorough: Validator, given: dict[str, Json], store: EntityStore | None
+) -> bool:
+    names = ("subject", "action", "resource", "context", "now", "fields", "entities")
+    parts = {name: given.get(name) for name in names}
+    taken = quick.plain(*parts.values(), store)
+    if taken is None:
+        return False
+    try:
+        expected = thorough.validate(**parts, store=store)
+    except InvalidRequest as refusal:
+        raise AssertionError(f"refused: {refusal}") from None
+    for part in ("subject", "action", "resource", "context", "now", "fields"):
+        assert getattr(taken, part) == getattr(expected, part), part
+    assert _content(taken) == _content(expected)
+    return True
+
+
+def _content(request: Request) -> Json:
+    """Return everything about the entities that are known."""
+    return {
+        key: (entity, entity.line, entity.parents_, entity.complete_)
+        for key, entity in request.entities.items()
+    }
+
+
+def every_text_is_answered_alike(case: Case) -> None:
+    """A request in JSON, right or wrong, is answered in the same bytes as the thorough way."""
+    quick, slow = case.loaded.engine, thorough_engine(case.loaded)
+    rng = Random(case.seed)
+    clock = SimpleNamespace(time_ns=lambda: case.given["now"] * 1000)
+    with mock.patch("policyengine.runtime.clock.time", clock):
+        for document in documents(case, rng):
+            text = json.dumps(document, ensure_ascii=rng.random() < 0.5)
+            for written in (text, *spoilt_texts(text, rng)):
+                accept_now = rng.random() < 0.8
+                expected = slow.decide_json(written, accept_now=accept_now)
+                for _ in range(2):  # the first opens the door
+                    answered = quick.decide_json(written, accept_now=accept_now)
+                    assert answered == expected, written
+
+
+def documents(case: Case, rng: Random) -> Iterator[Json]:
+    """Give requests as JSON has them: with everything, the parts alone, and spoilt ones."""
+    for given in (case.given, *damaged(case, rng)):
+        document = copy.deepcopy(given)
+        if isinstance(document.get("now"), int):
+            document["now"] = moment_text(document["now"])
+        document["action"] = {"name": document.get("action")}
+        yield document
+        alone = {k: v for k, v in document.items() if k in (*PARTS, "action", "context")}
+        for part in PARTS:
+            alone[part] = {k: v for k, v in alone[part].items() if k != "parents"}
+        yield alone
+
+
+def spoilt_texts(text: str, rng: Random) -> Iterator[str]:
+    """Give the text with a name twice, a blank more, a number that is none, or cut off."""
+    names = [i for i, character in enumerate(text) if character == ":" and text[i - 1] == '"']
+    for at in rng.sample(names, min(3, len(names))):
+        start = text.rindex('"', 0, at - 1)
+        name = text[start:at]
+        blank = rng.choice(("", " ", "\n"))
+        yield f"{text[:start]}{name}{blank}:{rng.choice(_VALUES)},{text[start:]}"
+        yield f"{text[:at]}{blank}{text[at:]}"
+        yield f"{text[: at + 1]}{rng.choice(_VALUES)},{name}{text[at:]}"
+    at = rng.randrange(len(text))
+    yield text[:at]
+    yield text[:at] + rng.choice(_VALUES) + text[at:]
+
+
+_VALUES = ("1", "1.0", "NaN", "null", '""', '":"', "[]", "{}", "1e2", "10000000000000000000000")
