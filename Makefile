@@ -9,10 +9,10 @@ FOR ?= 60
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt golden bench fuzz clean
+.PHONY: help demo test check fmt golden bench bench-peers fuzz clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Made anew when pyproject.toml changes. interegular lies apart: Lark, where it can import it,
 # compares all regular expressions of a grammar on every start, which only one test wants.
@@ -46,8 +46,19 @@ fmt: $(READY) ## Format the code and the policies
 golden: $(READY) ## Rewrite the golden files; read the difference before committing it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
-bench: $(READY) ## Time decisions beside a hand-written function and the reference interpreter
-	$(BIN)/python -m bench
+bench: $(READY) ## Answer what must be reached, then time all worlds; some minutes, without peers
+	$(BIN)/python -m bench demo
+	$(BIN)/python -m bench questions
+	$(BIN)/python -m bench growth --sizes 10,100,1000,10000 --contestant 'policyengine, decide'
+
+bench-peers: $(VENV)/.peers ## Race all worlds and peers, up to 100,000 rules, and draw them; hours
+	$(BIN)/python -m bench questions
+	$(BIN)/python -m bench growth
+	$(BIN)/python -m bench plot
+
+$(VENV)/.peers: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
 
 fuzz: $(READY) ## Hold the laws of the language on new random input; FOR=3600 takes an hour
 	$(BIN)/python -m tests.fuzz --seconds $(FOR)

@@ -1,191 +1,141 @@
-"""Time decisions: `make bench`, or `python -m bench`; `--quick` leaves out the large worlds.
-
-First the demo world, then what must be reached (`bench/questions.py`). In the demo world four ways
-answer the same requests: a function written by hand for just these operations, the engine on values
-that were built before, the engine on JSON, and the reference interpreter. They must agree on every
-request, on the decision and on the reason word for word, before anything is timed.
-"""
+"""Measure decisions: `python -m bench COMMAND`; each writes what it found to `bench/results/`."""
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
-from bench import by_hand
-from bench.questions import BATCH, SIZES, DisagreementError, answers
-from bench.timing import ROUNDS, side_by_side
-from bench.world import POLICIES, Ask, requests
-from policyengine import PolicyEngine, __version__
-from policyengine.model.documents import read_document
-from policyengine.model.limits import Limits
-from policyengine.model.request import Request, validate
-from policyengine.pipeline import check_paths
-from policyengine.reference import interpreter
-from policyengine.semantics.checked import CheckedSet
+import click
+
+from bench import demo as demo_world
+from bench import growth as racing
+from bench import questions as asking
+from bench import results, worlds
+from bench.contestants import CONTESTANTS
+from bench.questions.answer import QUICK
 
 
-def main(sizes: Sequence[int] = SIZES, batch: int = BATCH) -> int:
-    """Check that all agree, then print how long each takes.
-
-    *sizes*: of the worlds that grow, in rules; *batch*: requests that are decided at once.
-    """
-    engine = PolicyEngine.load(POLICIES)
-    asks = requests(engine)
-    checked, _ = check_paths([POLICIES])
-    assert checked is not None, "the engine has loaded it"
-    references = [reference_request(checked, ask) for ask in asks]
-    causes = agreement(engine, checked, asks, references)
-    if causes is None:
-        return 1
-    count = sum(causes.values())
-    told = ", ".join(f"{number} {cause}" for cause, number in causes.most_common())
-    print(f"{count} requests on {POLICIES.parent.name}/{POLICIES.name}, all answered alike: {told}")
-    print(_machine())
-    for title, contestants in (
-        ("the decision", deciding(engine, checked, asks, references)),
-        ("the decision and its reason", reasoning(engine, checked, asks, references)),
-    ):
-        print(f"\n{title:<44}{'µs':>9}{'× by hand':>12}")
-        for name, measured in side_by_side(contestants, count).items():
-            print(f"  {name:<42}{measured.microseconds:>9.2f}{measured.ratio:>11.2f}×")
-    return ask(sizes, batch)
+@click.group()
+def main() -> None:
+    """Measure how long decisions take, beside functions written by hand and other engines."""
 
 
-def ask(sizes: Sequence[int], batch: int) -> int:
-    """Print the answer to each question, and whether its bar is reached."""
-    print(f"\n{'what must be reached':<66}{'ratio':>8}{'bar':>8}{'aim':>8}")
+_into = click.option(
+    "--into", type=click.Path(file_okay=False, path_type=Path), default=results.FOLDER,
+    help="The folder that results are written to.",
+)  # fmt: skip
+
+
+def _sizes(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     try:
-        for answer in answers(sizes, batch):
-            sign = "≥" if answer.least else "≤"
-            met = "" if answer.is_met else "   not met"
-            print(
-                f"  {answer.question:<64}{answer.ratio:>8.2f}{sign + str(answer.bar):>8}"
-                f"{sign + str(answer.aim):>8}{met}"
-            )
-    except DisagreementError as problem:
-        print(f"they disagree: {problem}", file=sys.stderr)
-        return 1
-    return 0
+        return tuple(int(part.replace("_", "")) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter("sizes are numbers, with commas between them") from None
 
 
-def _machine() -> str:
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return (
-        f"policyengine {__version__}, {python}, {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores; medians of {ROUNDS} rounds"
+@main.command()
+def demo() -> None:
+    """Time two operations of policies/x, decision and reason."""
+    sys.exit(demo_world.main())
+
+
+@main.command()
+@click.option("--only", multiple=True, type=click.Choice(asking.NAMES), help="Only this question.")
+@click.option("--quick", is_flag=True, help="Smaller worlds: a minute, not many.")
+@_into
+def questions(only: Sequence[str], quick: bool, into: Path) -> None:
+    """Answer what must be reached; every figure is of this run."""
+    scale = QUICK if quick else asking.Scale()
+    run = results.run_facts(sys.argv[1:])
+    click.echo(f"{'what must be reached':<72}{'found':>8}{'bar':>9}{'aim':>9}")
+    for name in only or asking.NAMES:
+        try:
+            for answer in asking.find(name)(scale):
+                _tell(answer)
+                if not quick:
+                    results.add(into / "questions.json", [answer.to_json()], run)
+        except asking.DisagreementError as problem:
+            raise click.ClickException(f"they disagree: {problem}") from None
+
+
+def _tell(answer: asking.Answer) -> None:
+    sign = "≥" if answer.least else "≤"
+    click.echo(
+        f"  {answer.question:<70}{answer.ratio:>8.2f}{f'{sign} {answer.bar:g}':>9}"
+        f"{f'{sign} {answer.aim:g}':>9}{'' if answer.is_met else '   not met'}"
     )
 
 
-def reference_request(checked: CheckedSet, ask: Ask) -> Request:
-    """Return the request as the interpreter takes it."""
-    envelope = read_document(ask.wire, Limits(), accept_now=True)
-    return validate(
-        checked.schema,
-        checked.needs,
-        Limits(),
-        subject=envelope.subject,
-        action=envelope.action,
-        resource=envelope.resource,
-        context=envelope.context,
-        now=envelope.now,
-        entities=envelope.entities,
+@main.command()
+@click.option(
+    "--world", multiple=True, type=click.Choice(worlds.NAMES), help="Only this world; repeatable."
+)
+@click.option(
+    "--sizes", default="10,100,1000,10000,100000", callback=_sizes, help="Numbers of rules."
+)
+@click.option(
+    "--contestant", multiple=True, type=click.Choice(tuple(CONTESTANTS)),
+    help="Only this one, beside by hand; repeatable.",
+)  # fmt: skip
+@click.option("--rounds", default=racing.ROUNDS, show_default=True)
+@click.option(
+    "--patience", default=racing.PATIENCE, show_default=True,
+    help="Seconds: who would load longer, as it did at the size before, is left out.",
+)  # fmt: skip
+@_into
+def growth(
+    world: Sequence[str],
+    sizes: Sequence[int],
+    contestant: Sequence[str],
+    rounds: int,
+    patience: float,
+    into: Path,
+) -> None:
+    """Race all contestants in worlds of more and more rules."""
+    run = results.run_facts(sys.argv[1:])
+    who = contestant or tuple(CONTESTANTS)
+    disagree = 0
+    click.echo(
+        f"{'':<48}{'µs':>10}{'× by hand':>12}{'load s':>9}{'first s':>9}{'MB':>7}{'checked':>9}"
     )
+    for name in world or worlds.NAMES:
+        of_world = (27,) if name == "apps" else sizes
+        for row in racing.race(name, of_world, who, rounds=rounds, patience=patience):
+            where = f"{row.world}, {row.size:,}: {row.contestant}"
+            if row.skipped:
+                click.echo(f"{where:<48}  {row.skipped}")
+                disagree += row.skipped == racing.DISAGREES
+            else:
+                click.echo(
+                    f"{where:<48}{row.microseconds:>10.2f}{row.ratio:>12.2f}"
+                    f"{row.load_seconds:>9.2f}{row.first_seconds:>9.2f}{row.megabytes:>7.0f}"
+                    f"{row.checked:>9,}"
+                )
+            results.add(into / "growth.json", [row.to_json()], run)
+    if disagree:
+        raise click.ClickException(f"{disagree} answered otherwise than by hand")
 
 
-def agreement(
-    engine: PolicyEngine, checked: CheckedSet, asks: Sequence[Ask], references: Sequence[Request]
-) -> Counter[str] | None:
-    """Return how often each cause came, or None after saying who disagrees on what."""
-    import json
+@main.command()
+@_into
+def plot(into: Path) -> None:
+    """Draw the time of a decision against the number of rules."""
+    from bench.plot import draw
 
-    causes: Counter[str] = Counter()
-    for ask, request in zip(asks, references, strict=True):
-        decision = engine.decide(*ask.built, now=ask.now)
-        answer = json.loads(engine.decide_json(ask.wire, accept_now=True))
-        outcome = interpreter.decide(checked, request)
-        said = {
-            "by hand": (by_hand.allows(*ask.by_hand), by_hand.why(*ask.by_hand)),
-            "engine": (decision.allowed, decision.reason),
-            "engine, from JSON": (answer["decision"], answer["context"]["reason"]),
-            "reference": (outcome.allowed, interpreter.reason(checked, request)),
-        }
-        if len(set(said.values())) > 1:
-            print(f"they disagree on {ask.wire.decode()}", file=sys.stderr)
-            for name, (allowed, reason) in said.items():
-                verdict = "allow" if allowed else "deny"
-                print(f"  {name}: {verdict}: {reason}", file=sys.stderr)
-            return None
-        causes[outcome.cause] += 1
-    return causes
+    for file in draw(results.read(into / "growth.json"), into):
+        click.echo(file)
 
 
-Contestants = Mapping[str, Callable[[], object]]
+@main.command()
+@_into
+def table(into: Path) -> None:
+    """Print the results as the tables of bench/README.md."""
+    from bench.tables import growth_tables, questions_table
 
-
-def deciding(
-    engine: PolicyEngine, checked: CheckedSet, asks: Sequence[Ask], references: Sequence[Request]
-) -> Contestants:
-    """Return the ways to get the decision alone."""
-    plain = [ask.by_hand for ask in asks]
-    built = [(ask.built, ask.now) for ask in asks]
-
-    def hand() -> None:
-        for parts in plain:
-            by_hand.allows(*parts)
-
-    def compiled() -> None:
-        for parts, now in built:
-            engine.decide(*parts, now=now).allowed  # noqa: B018
-
-    def interpreted() -> None:
-        for request in references:
-            interpreter.decide(checked, request).allowed  # noqa: B018
-
-    return {
-        "written by hand": hand,
-        "policyengine, values built before": compiled,
-        "reference interpreter": interpreted,
-    }
-
-
-def reasoning(
-    engine: PolicyEngine, checked: CheckedSet, asks: Sequence[Ask], references: Sequence[Request]
-) -> Contestants:
-    """Return the ways to get the decision and its reason; from JSON with everything else, too."""
-    plain = [ask.by_hand for ask in asks]
-    built = [(ask.built, ask.now) for ask in asks]
-    wires = [ask.wire for ask in asks]
-
-    def hand() -> None:
-        for parts in plain:
-            by_hand.allows(*parts)
-            by_hand.why(*parts)
-
-    def compiled() -> None:
-        for parts, now in built:
-            decision: Any = engine.decide(*parts, now=now)
-            decision.reason  # noqa: B018
-
-    def from_json() -> None:
-        for wire in wires:
-            engine.decide_json(wire, accept_now=True)
-
-    def interpreted() -> None:
-        for request in references:
-            interpreter.decide(checked, request)
-            interpreter.reason(checked, request)
-
-    return {
-        "written by hand": hand,
-        "policyengine, values built before": compiled,
-        "policyengine, from JSON to JSON": from_json,
-        "reference interpreter": interpreted,
-    }
+    click.echo(questions_table(results.read(into / "questions.json")))
+    click.echo(growth_tables(results.read(into / "growth.json")))
 
 
 if __name__ == "__main__":
-    sys.exit(main(SIZES[:3], 2_000) if "--quick" in sys.argv else main())
+    main()

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 from attrs import frozen
 
+from bench.rules import Check, Parts, Plain, Rule, World
 from policyengine import Decision, PolicyEngine
 
 POLICY = Path(__file__).parent / "apps.policy"
-
-Plain: TypeAlias = dict[str, Any]
-"""A request as somebody would hold it: `app`, `action`, `item` and `context`, all flat dicts."""
 
 _SEED = 20_261_124
 _TIERS = ("free", "basic", "pro", "enterprise")
@@ -28,6 +26,21 @@ _ACTIONS = (
     "read_profile", "read_place", "write_post", "export", "redistribute", "match_people",
 )  # fmt: skip
 _RANKS = {tier: rank for rank, tier in enumerate(_TIERS)}
+
+
+def make(_: int, count: int) -> World:
+    """Return the world, which has one size, with *count* requests."""
+    text = POLICY.read_text(encoding="utf-8")
+
+    def by_hand(request: Plain) -> bool:
+        return decide_by_hand(request)[0]
+
+    return World((text,), _rules(), make_requests(count), by_hand, build)
+
+
+def build(engine: PolicyEngine, request: Plain) -> Parts:
+    """Return the request of parts that were built before."""
+    return in_all_forms(engine, [request])[0].built
 
 
 def make_requests(count: int) -> list[Plain]:
@@ -55,9 +68,9 @@ def _request(rng: Random, app: Plain, number: int) -> Plain:
     if rng.random() < 0.05:
         derives.add(rng.choice(sorted(_SENSITIVE)))
     return {
-        "app": app,
+        "subject": app,
         "action": rng.choice(_ACTIONS),
-        "item": {
+        "resource": {
             "id": f"item{number}",
             "owner": owner,
             "protected": rng.random() < 0.2,
@@ -76,7 +89,7 @@ def _request(rng: Random, app: Plain, number: int) -> Plain:
 
 def decide_by_hand(request: Plain) -> tuple[bool, str]:
     """Decide as a careful programmer writes it: the decision, and the rule that made it."""
-    app, context = request["app"], request["context"]
+    app, context = request["subject"], request["context"]
     status, use, derives = app["status"], context["use"], context["derives"]
     if status == "terminated" or status == "suspended":  # noqa: PLR1714 - quicker than a set
         return False, status
@@ -86,7 +99,7 @@ def decide_by_hand(request: Plain) -> tuple[bool, str]:
         return False, "other_use"
     if derives and not derives.isdisjoint(_SENSITIVE):
         return False, "sensitive"
-    item = request["item"]
+    item = request["resource"]
     if context["matches_elsewhere"] and item["owner"] not in context["agreed"]:
         return False, "matching"
     rank, scopes = app["rank"], app["scopes"]
@@ -146,6 +159,70 @@ def decide_by_hand(request: Plain) -> tuple[bool, str]:
     return False, "not permitted"
 
 
+# ---- the rules in neutral form ----------------------------------------------------------
+
+_AGREED = Check("holds", "context.agreed", "resource.owner")
+_OPEN = Check("false", "resource.protected")
+
+
+def _rules() -> tuple[Rule, ...]:
+    def may(scope: str) -> Check:
+        return Check("has", "subject.scopes", scope)
+
+    def on(tier: str) -> Check:
+        return Check(">=", "subject.rank", _RANKS[tier])
+
+    forbids: list[tuple[str, tuple[str, ...], tuple[Check, ...]]] = [
+        ("terminated", (), (Check("==", "subject.status", "terminated"),)),
+        ("suspended", (), (Check("==", "subject.status", "suspended"),)),
+        ("surveillance", (), (Check("==", "context.use", "surveillance"),)),
+        ("other_use", (), (Check("lacks", "subject.uses", "context.use"),)),
+        *((trait, (), (Check("has", "context.derives", trait),)) for trait in sorted(_SENSITIVE)),
+        (
+            "matching",
+            (),
+            (Check("true", "context.matches_elsewhere"),
+             Check("lacks", "context.agreed", "resource.owner")),
+        ),
+        (
+            "review_due",
+            (),
+            (Check("==", "subject.tier", "enterprise"),
+             Check(">", "subject.days_since_review", 365)),
+        ),
+        (
+            "opted_out",
+            ("export", "redistribute", "match_people"),
+            (Check("true", "resource.opted_out"),),
+        ),
+        ("place_redistributed", ("redistribute",), (Check("true", "resource.located"),)),
+    ]  # fmt: skip
+    permits: list[tuple[str, str, tuple[Check, ...]]] = [
+        ("post", "read_post", (may("post.read"), _OPEN)),
+        ("protected_post", "read_post",
+         (may("post.read"), Check("true", "resource.protected"), _AGREED)),
+        ("recent", "search_recent", (on("basic"), may("post.read"))),
+        ("archive", "search_all", (on("pro"), may("post.read"))),
+        ("stream", "follow_stream", (on("pro"), may("post.read"), may("stream"))),
+        ("messages", "read_message", (may("message.read"), _AGREED)),
+        ("sending", "send_message", (on("basic"), may("message.write"), _AGREED)),
+        ("profile", "read_profile", (may("user.read"), _OPEN)),
+        ("agreed_profile", "read_profile", (may("user.read"), _AGREED)),
+        ("place", "read_place",
+         (on("pro"), may("geo.read"), Check("true", "resource.located"))),
+        ("writing", "write_post", (may("post.write"), _AGREED)),
+        ("exporting", "export",
+         (on("enterprise"), Check("==", "context.use", "research"), _OPEN)),
+        ("redistributing", "redistribute",
+         (on("pro"), Check("==", "resource.kind", "post"), _OPEN)),
+        ("people", "match_people", (on("enterprise"), may("user.read"), _AGREED)),
+    ]  # fmt: skip
+    return (
+        *(Rule(name, False, actions, tests) for name, actions, tests in forbids),
+        *(Rule(name, True, (action,), tests) for name, action, tests in permits),
+    )
+
+
 def agrees(decision: Decision, answer: tuple[bool, str]) -> bool:
     """Whether a decision is that of the hand-written function, and rests on its rule, too."""
     allowed, rule = answer
@@ -174,11 +251,11 @@ def in_all_forms(engine: PolicyEngine, requests: list[Plain]) -> list[Forms]:
 
 
 def _in_all_forms(engine: PolicyEngine, request: Plain, apps: dict[str, Any]) -> Forms:
-    app = {k: v for k, v in request["app"].items() if k not in ("id", "rank")}
-    item = {k: v for k, v in request["item"].items() if k != "id"}
+    app = {k: v for k, v in request["subject"].items() if k not in ("id", "rank")}
+    item = {k: v for k, v in request["resource"].items() if k != "id"}
     context, action = request["context"], request["action"]
-    subject = {"type": "App", "id": request["app"]["id"], "properties": app}
-    resource = {"type": "Item", "id": request["item"]["id"], "properties": item}
+    subject = {"type": "App", "id": request["subject"]["id"], "properties": app}
+    resource = {"type": "Item", "id": request["resource"]["id"], "properties": item}
     if subject["id"] not in apps:
         apps[subject["id"]] = engine.entity("App", subject["id"], app)
     document = {
@@ -205,6 +282,6 @@ def answer_wire_by_hand(wire: bytes) -> bytes:
     app["rank"] = _RANKS[app["tier"]]
     item = document["resource"]["properties"]
     action = document["action"]["name"]
-    request = {"app": app, "action": action, "item": item, "context": context}
+    request = {"subject": app, "action": action, "resource": item, "context": context}
     allowed, rule = decide_by_hand(request)
     return json.dumps({"decision": allowed, "context": {"reason": rule}}).encode()

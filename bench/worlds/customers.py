@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from bench.rules import Check, Parts, Plain, Rule, World, build_plain, in_files
 from policyengine import PolicyEngine
 
 Row: TypeAlias = tuple[str, str, str, str, int]
 """App, action, kind, use and the most days since a review: what one rule permits."""
-
-Plain: TypeAlias = dict[str, Any]
 
 _SEED = 20_261_125
 _ACTIONS = ("read", "search", "stream", "export", "write", "match", "rate", "send", "follow", "list",
@@ -21,8 +20,20 @@ _USES = ("ads", "civic", "publishing", "research", "service", "studies", "suppor
 _VOCABULARY = f"""package customers
 entity App {{ account: string, days_since_review: int }}
 entity Item {{ kind: string }}
-action {", ".join(_ACTIONS)} by App on Item with {{ use: string }}
-"""
+action {", ".join(_ACTIONS)} by App on Item with {{ use: string }}"""
+
+
+def make(size: int, count: int) -> World:
+    """Return the world of *size* rules, with *count* requests."""
+    rows = make_rows(size)
+    rules = tuple(_rule(number, row) for number, row in enumerate(rows))
+    return World(
+        policies=in_files(_VOCABULARY, rules),
+        rules=rules,
+        requests=make_requests(rows, count),
+        by_hand=ByHand(rows).decide,
+        build=build,
+    )
 
 
 def make_rows(count: int) -> list[Row]:
@@ -37,14 +48,15 @@ def make_rows(count: int) -> list[Row]:
     return [(*key, days) for key, days in seen.items()]
 
 
-def policy(rows: list[Row]) -> str:
-    """Return the policy of *rows*: a permit each."""
-    rules = (
-        f'permit r{number}: {action} when subject.account == "{app}" and resource.kind == "{kind}" '
-        f'and context.use == "{use}" and subject.days_since_review <= {days}'
-        for number, (app, action, kind, use, days) in enumerate(rows)
+def _rule(number: int, row: Row) -> Rule:
+    app, action, kind, use, days = row
+    tests = (
+        Check("==", "subject.account", app),
+        Check("==", "resource.kind", kind),
+        Check("==", "context.use", use),
+        Check("<=", "subject.days_since_review", days),
     )
-    return _VOCABULARY + "\n".join(rules)
+    return Rule(f"r{number}", True, (action,), tests)
 
 
 def make_requests(rows: list[Row], count: int) -> list[Plain]:
@@ -64,9 +76,9 @@ def make_requests(rows: list[Row], count: int) -> list[Plain]:
                     kind = "none"
         requests.append(
             {
-                "app": {"account": app, "days_since_review": since},
+                "subject": {"id": app, "account": app, "days_since_review": since},
                 "action": action,
-                "item": {"id": f"item{number}", "kind": kind},
+                "resource": {"id": f"item{number}", "kind": kind},
                 "context": {"use": use},
             }
         )
@@ -83,21 +95,13 @@ class ByHand:
 
     def decide(self, request: Plain) -> bool:
         """Decide one request."""
-        app, item, context = request["app"], request["item"], request["context"]
+        app, item, context = request["subject"], request["resource"], request["context"]
         for kind, use, days in self._rows.get((app["account"], request["action"]), ()):
             if item["kind"] == kind and context["use"] == use and app["days_since_review"] <= days:
                 return True
         return False
 
 
-def built(engine: PolicyEngine, requests: list[Plain]) -> list[tuple[Any, str, Any, Any]]:
-    """Return the requests of parts that were built before."""
-    return [
-        (
-            engine.entity("App", request["app"]["account"], request["app"]),
-            request["action"],
-            engine.entity("Item", request["item"]["id"], {"kind": request["item"]["kind"]}),
-            engine.context(request["action"], request["context"]),
-        )
-        for request in requests
-    ]
+def build(engine: PolicyEngine, request: Plain) -> Parts:
+    """Return the request of parts that were built before."""
+    return build_plain(engine, request, "App", "Item")

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from bench import by_hand
+from bench.worlds import demo_by_hand as by_hand
 from policyengine import PolicyEngine
 
-POLICIES = Path(__file__).resolve().parent.parent / "policies" / "x"
+POLICIES = Path(__file__).resolve().parents[2] / "policies" / "x"
 REQUESTS = 400
 _SEED = 20_261_123
 

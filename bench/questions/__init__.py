@@ -1,0 +1,36 @@
+"""Ask what the engine promises: one file for each question, which says what must be reached.
+
+Each has `ask(scale)`, which gives answers, each a figure of one run beside its bar and its aim. All who
+answer requests are compared before any is timed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from bench.questions.answer import Answer, Ask, DisagreementError, Scale
+
+__all__ = ["NAMES", "Answer", "Ask", "DisagreementError", "Scale", "find"]
+
+NAMES: Final = (
+    "decide_built",
+    "decide_bound",
+    "decide_dicts",
+    "decide_json",
+    "fastest_peer",
+    "decide_many",
+    "customers",
+    "mixed",
+    "latency",
+    "warm_load",
+    "cold_compile",
+    "starting",
+    "threads",
+)
+
+
+def find(name: str) -> Ask:
+    """Return the question *name*."""
+    asked: Ask = import_module(f"bench.questions.{name}").ask
+    return asked
