@@ -5,28 +5,31 @@
 Every stage takes a value and returns a value plus diagnostics; nothing is raised for a mistake in
 a policy. Linking makes the decision function of a target when it is first needed: lower, simplify
 and generate are called from there (see `compiler/link.py`).
+
+A stage is imported when it is called: a set that is found in the cache needs none of them.
 """
 
 from __future__ import annotations
 
-import gc
+import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
-from policyengine.semantics.checked import CheckedSet
-from policyengine.semantics.checker import check
-from policyengine.syntax.nodes import PolicyFile
-from policyengine.syntax.parser import parse
-from policyengine.syntax.syntax_errors import decode
+from policyengine.runtime.memory import uncollected
+from policyengine.syntax.decoding import decode
 
 if TYPE_CHECKING:
+    from policyengine.cache.folder import Cache
     from policyengine.runtime.program import Program
+    from policyengine.semantics.checked import CheckedSet
+    from policyengine.syntax.nodes import PolicyFile
 
 _DEFAULT = Limits()
 
@@ -74,6 +77,8 @@ def parse_sources(
     sources: Mapping[str, Source], limits: Limits = _DEFAULT
 ) -> tuple[list[PolicyFile], list[Diagnostic]]:
     """Parse every source; the files without mistakes, and the mistakes of the others."""
+    from policyengine.syntax.parser import parse
+
     files: list[PolicyFile] = []
     problems: list[Diagnostic] = []
     for source in sources.values():
@@ -92,6 +97,8 @@ def check_sources(
     *found*: diagnostics of reading the sources. Types are checked only where everything parses: a
     file that does not would make names of the others unknown.
     """
+    from policyengine.semantics.checker import check
+
     with uncollected():
         files, problems = parse_sources(sources, limits)
         problems += found
@@ -99,18 +106,6 @@ def check_sources(
         if not problems and files:
             checked, problems = check(files, sources, limits)
     return checked, Diagnostics.of(problems, sources)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Let garbage wait: trees are large and hold none, and looking for it takes half of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def check_paths(
@@ -126,3 +121,56 @@ def compile_set(checked: CheckedSet) -> Program:
     from policyengine.compiler.link import link  # who only checks needs no compiler
 
     return link(checked)
+
+
+@frozen(eq=False)
+class LoadedSet:
+    """A policy set in force.
+
+    *owed*: the names of the obligations that it may owe; *checked* makes the checked set when it is
+    asked for, and once.
+    """
+
+    program: Program
+    owed: frozenset[str]
+    checked: Callable[[], CheckedSet]
+
+
+def load_set(
+    sources: Mapping[str, Source],
+    limits: Limits = _DEFAULT,
+    found: Sequence[Diagnostic] = (),
+    cache: Cache | None = None,
+) -> LoadedSet | Diagnostics:
+    """Load *sources* as one policy set; the diagnostics, if anything in it is an error.
+
+    With a *cache*, a set that is kept there is not looked at any more, and one that is not is
+    compiled as a whole and kept.
+    """
+    if cache is None or found:
+        return _linked(*check_sources(sources, limits, found))
+    from policyengine.cache import sets
+
+    name = sets.name_of(sources.values(), limits)
+
+    @functools.cache
+    def check_again() -> CheckedSet:
+        checked, _ = check_sources(sources, limits)
+        assert checked is not None, "it was without an error when it was kept"
+        return checked
+
+    kept = sets.find(cache, name, check_again)
+    if kept is not None:
+        return LoadedSet(*kept, check_again)
+    checked, diagnostics = check_sources(sources, limits)
+    if checked is not None and sets.keep(cache, name, checked):
+        kept = sets.find(cache, name, lambda: checked)
+        if kept is not None:  # what was made to be kept need not be made again
+            return LoadedSet(*kept, lambda: checked)
+    return _linked(checked, diagnostics)
+
+
+def _linked(checked: CheckedSet | None, diagnostics: Diagnostics) -> LoadedSet | Diagnostics:
+    if checked is None:
+        return diagnostics
+    return LoadedSet(compile_set(checked), checked.owed, lambda: checked)

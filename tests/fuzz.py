@@ -23,6 +23,7 @@ LAWS: tuple[laws.Law, ...] = (
     laws.every_door_agrees,
     laws.failures_agree_and_open_nothing,
     laws.compiled_holds_until,
+    laws.what_was_kept_agrees,
     laws.what_is_offered_allows,
 )
 

@@ -265,7 +265,7 @@ def test_explain_tells_of_a_rule_that_failed(engine):
     bob = replace(request.subject, id="bob")  # who does not own it
     entities = {**request.entities, plan.key_: plan, bob.key_: bob}
     spoilt = evolve(request, subject=bob, resource=plan, entities=entities)
-    text = "\n".join(explain(engine._checked, spoilt).lines("auditor"))
+    text = "\n".join(explain(engine._checked(), spoilt).lines("auditor"))
 
     assert "permit standing.cleared (text 1:12): failed" in text
     assert "· subject.clearance >= resource.minimum" in text

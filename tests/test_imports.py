@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,13 +23,16 @@ MAY_IMPORT = {
     "compiler": STAGES | {"runtime"},
     "reference": STAGES,
     "explain": STAGES | {"reference", "analysis"},
+    "cache": STAGES | {"runtime", "compiler"},
     "analysis": STAGES | {"reference"},
     "lint": STAGES | {"reference", "analysis", "testing"},
-    "pipeline": STAGES | {"compiler", "runtime"},
-    "engine": STAGES - {"syntax"} | {"compiler", "runtime", "pipeline", "explain", "bound"},
+    "pipeline": STAGES | {"compiler", "runtime", "cache"},
+    "engine": STAGES - {"syntax"}
+    | {"compiler", "runtime", "pipeline", "explain", "bound", "cache"},
     "bound": {"model", "runtime", "engine"},
     "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine"},
-    "cli": STAGES | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint"},
+    "cli": STAGES
+    | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint", "cache"},
     "__init__": {"diagnostics", "model", "engine", "bound"},
 }
 
@@ -104,11 +108,11 @@ def test_a_breach_is_found(tmp_path: Path):
     ]
 
 
-def modules_after(code: str) -> set[str]:
+def modules_after(code: str, **environment: str) -> set[str]:
     """Return the names of the modules that are loaded once *code* has run."""
     run = subprocess.run(
         [sys.executable, "-c", code + "\nimport sys; print(*sys.modules)"],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, env={**os.environ, **environment},
     )  # fmt: skip
     return set(run.stdout.split())
 
@@ -121,6 +125,18 @@ def test_the_face_for_integrators_loads_no_parser():
     loaded = modules_after("from policyengine import PolicyEngine, Limits, EntityStore")
     assert "policyengine.engine" in loaded
     assert not {"lark", "rich", "click", "policyengine.compiler", "policyengine.syntax"} & loaded
+
+
+def test_a_set_that_was_kept_is_decided_by_without_a_parser(tmp_path: Path):
+    code = (
+        "from policyengine import PolicyEngine\n"
+        f"engine = PolicyEngine.load({str(PACKAGE.parent / 'policies' / 'x')!r}, cache={str(tmp_path / 'c')!r})\n"
+    )
+    key = {"POLICYENGINE_CACHE_KEY": str(tmp_path / "key")}
+    assert "lark" in modules_after(code, **key)
+    loaded = modules_after(code, **key)
+    assert "policyengine.cache.sets" in loaded
+    assert not {"lark", "policyengine.semantics.checker", "policyengine.compiler.link"} & loaded
 
 
 def test_the_version_is_told_without_a_parser_and_without_rich():

@@ -99,7 +99,7 @@ def _format_all(paths: Sequence[str]) -> list[_Formatted]:
 
 def _decoded(data: bytes, name: str) -> Source:
     from policyengine.diagnostics.diagnostic import Diagnostic
-    from policyengine.syntax.syntax_errors import decode
+    from policyengine.syntax.decoding import decode
 
     source = decode(data, name)
     if isinstance(source, Diagnostic):

@@ -74,7 +74,7 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
             store = EntityStore.from_json(program.schema, read_file(entities), Limits())
         except InvalidRequest as problem:
             raise FailingInput(f"`{entities}`: {problem}") from None
-    return PolicyEngine(program, checked, limits=Limits(), store=store)
+    return PolicyEngine(program, lambda: checked, limits=Limits(), store=store)
 
 
 def read_file(name: str) -> bytes:

@@ -35,7 +35,7 @@ def tree(value: object) -> Any:
             parts = {
                 part.name: tree(getattr(value, part.name))
                 for part in attrs.fields(type(value))
-                if part.name != "span"
+                if part.name not in ("span", "asking_span")
             }
             return {"node": type(value).__name__, **parts}
 

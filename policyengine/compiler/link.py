@@ -1,21 +1,21 @@
 """Link a checked policy set to a program: a target is compiled when it is first asked about.
 
-Generated modules run with empty `__builtins__` and see only the operations that the runtime exports
-and the constants that they name. Their text is made when `linecache` asks for it, so that a
-traceback and a debugger can show it.
+What is made of a target comes from its simplified rules, wherever they are from: a checked set, or a
+cache that kept them.
 """
 
 from __future__ import annotations
 
 import ast
-import linecache
 import weakref
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
+
+from attrs import frozen
 
 from policyengine.compiler import ir
-from policyengine.compiler.binding import Tests, essence, generate_tests, settled, tests_of
+from policyengine.compiler.binding import essence, generate_tests, settled, tests_of
 from policyengine.compiler.decide import JUDGE
 from policyengine.compiler.expressions import PARTS
 from policyengine.compiler.generate import (
@@ -24,24 +24,120 @@ from policyengine.compiler.generate import (
     generate_deciding,
     generate_telling,
 )
-from policyengine.compiler.lower import Duty, Part, Rule, Text, lower
+from policyengine.compiler.lower import Duty, Part, Rule, Text, lower, lower_rule
 from policyengine.compiler.reach import Reach, reach
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.decision import Obligation
-from policyengine.model.entity_classes import entity_class
-from policyengine.model.records import record_class
+from policyengine.model.types import Schema
 from policyengine.model.values import text_of
 from policyengine.runtime import rules as compiled
 from policyengine.runtime.binding import Answers, Split
-from policyengine.runtime.operations import EXPORTED
+from policyengine.runtime.generated import classes_of, file_name, run, show
 from policyengine.runtime.program import Compiled, Program
-from policyengine.semantics.checked import CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Variable
 
 Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
 """What tells of the rules of a target, and the function that judges them all."""
 
 _MOST_TESTS: Final = 200
 """Tests by which subjects are told apart; with more, no two would be alike."""
+
+
+_ACTION: Final = Variable("action")
+
+
+@frozen(eq=False)
+class Origin:
+    """What a target is made of: its *rules*, lowered and simplified, whenever they are asked for.
+
+    *digest* and *schema*: of the set.
+    """
+
+    digest: str
+    schema: Schema
+    target: TargetKey
+    rules: Callable[[], tuple[Rule, ...]]
+
+    @property
+    def file(self) -> str:
+        """What modules that are made of these rules are called."""
+        return file_name(self.digest, self.target)
+
+    def compiled(self) -> Compiled:
+        """Generate and load what decides about the target."""
+        made = deciding(self.rules(), self.schema)
+        linked = self._compiled(*made, load=self.load, split=self.split, file=self.file)
+        show(linked, self.file, self.texts)
+        return linked
+
+    def _compiled(
+        self,
+        made: Deciding,
+        reached: Reach,
+        *,
+        load: Callable[[], Loaded],
+        split: Callable[[Compiled], Split | None],
+        file: str,
+    ) -> Compiled:
+        return Compiled(
+            digest=self.digest,
+            target=self.target,
+            classes=classes_of(self.schema, self.target),
+            timed=reached.timed,
+            looks_up=reached.looks_up,
+            gates=tuple(self.schema.field_gates.items()),
+            giving=made.giving,
+            module=run(made.tree, made.objects, file),
+            load=load,
+            split=split,
+            source=self.text,
+        )
+
+    def load(self) -> Loaded:
+        """Generate and load what tells of the rules."""
+        rules = self.rules()
+        telling = generate_telling(rules)
+        functions = run(telling.tree, telling.objects, f"{self.file}:rules")
+        made = tuple(_rule(rule, telling, functions) for rule in rules)
+        return made, functions[JUDGE] if telling.judges else None
+
+    def split(self, whole: Compiled) -> Split | None:
+        """Return what tells subjects apart in what *whole* decides, if there is something to tell."""
+        rules = self.rules()
+        if not is_split(rules):
+            return None
+        tests = tests_of(rules)
+        asking = generate_tests(tests)
+        functions = run(asking.tree, asking.objects, f"{self.file}:tests")
+        reached, gates = reach(rules), self.schema.field_gates
+        made = weakref.WeakValueDictionary[object, Compiled]()
+
+        def leave(answers: Answers) -> Compiled:
+            known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
+            left = settled(rules, gates, known)
+            key = essence(left)
+            found = made.get(key)
+            if found is None:
+                found = made[key] = self._compiled(
+                    generate_deciding(left, gates, reached, PARTS[1:]),
+                    reached,
+                    load=lambda: (whole.teller.rules, whole.teller.judge),
+                    split=lambda _: None,
+                    file=f"{self.file}:bound",
+                )
+            return found
+
+        return Split(whole, [functions[name] for name in asking.names], leave)
+
+    def text(self) -> str:
+        """Return the text of everything that is generated."""
+        return "\n\n\n".join(self.texts())
+
+    def texts(self) -> tuple[str, str]:
+        """Return the text of what decides, and of what tells of the rules."""
+        rules = self.rules()
+        made, _ = deciding(rules, self.schema)
+        return ast.unparse(made.tree), ast.unparse(generate_telling(rules).tree)
 
 
 def link(checked: CheckedSet) -> Program:
@@ -56,84 +152,8 @@ def link(checked: CheckedSet) -> Program:
 
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
-    rules = simplified(checked, target)
-    reached = reach(rules)
-    file = f"policy:{checked.digest[-12:]}:{':'.join(target)}"
-    linked = _compiled(
-        checked,
-        target,
-        reached,
-        generate_deciding(rules, _gates(checked), reached),
-        load=lambda: _load_rules(checked, target, f"{file}:rules"),
-        split=lambda whole: _split(checked, whole),
-        file=file,
-    )
-    for name, number in ((file, 0), (f"{file}:rules", 1)):
-        _show(linked, name, partial(_text, checked, target, number))
-    return linked
-
-
-def _compiled(
-    checked: CheckedSet,
-    target: TargetKey,
-    reached: Reach,
-    deciding: Deciding,
-    *,
-    load: Callable[[], Loaded],
-    split: Callable[[Compiled], Split | None],
-    file: str,
-) -> Compiled:
-    action, *types = target
-    subject, resource = (entity_class(checked.schema.entities[name]) for name in types)
-    return Compiled(
-        digest=checked.digest,
-        target=target,
-        classes=(subject, resource, record_class(checked.schema.actions[action].context)),
-        timed=reached.timed,
-        looks_up=reached.looks_up,
-        gates=tuple(_gates(checked).items()),
-        giving=deciding.giving,
-        module=_load(deciding, file),
-        load=load,
-        split=split,
-        source=lambda: "\n\n\n".join(_texts(checked, target)),
-    )
-
-
-def _split(checked: CheckedSet, whole: Compiled) -> Split | None:
-    """Return what tells subjects apart in what *whole* decides, if there is something to tell."""
-    rules = simplified(checked, whole.target)
-    tests = tests_of(rules)
-    if not 0 < len(tests) <= _MOST_TESTS:
-        return None
-    asking = generate_tests(tests)
-    functions = _load(asking, f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:tests")
-    reached, gates = reach(rules), _gates(checked)
-    made = weakref.WeakValueDictionary[object, Compiled]()
-
-    def leave(answers: Answers) -> Compiled:
-        known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
-        left = settled(rules, gates, known)
-        key = essence(left)
-        found = made.get(key)
-        if found is None:
-            found = made[key] = _compiled(
-                checked,
-                whole.target,
-                reached,
-                generate_deciding(left, gates, reached, PARTS[1:]),
-                load=lambda: (whole.teller.rules, whole.teller.judge),
-                split=lambda _: None,
-                file=f"policy:{checked.digest[-12:]}:{':'.join(whole.target)}:bound",
-            )
-        return found
-
-    return Split(whole, [functions[name] for name in asking.names], leave)
-
-
-def _gates(checked: CheckedSet) -> dict[str, bool]:
-    """Return of each gate, by name, whether it is a field gate."""
-    return {name: gate.is_field for name, gate in sorted(checked.schema.gates.items())}
+    rules = partial(simplified, checked, target)
+    return Origin(checked.digest, checked.schema, target, rules).compiled()
 
 
 def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
@@ -141,42 +161,44 @@ def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
     return tuple(map(simplify_rule, lower(checked, target)))
 
 
-# ---- loading ----------------------------------------------------------------------------
+class Lowering:
+    """Lowers and simplifies the rules of many targets, what they have in common once."""
+
+    def __init__(self, checked: CheckedSet) -> None:
+        self._checked = checked
+        self._made: dict[object, Rule] = {}
+
+    def rules(self, target: TargetKey) -> tuple[Rule, ...]:
+        """Return the rules of *target*, lowered and simplified."""
+        found: list[Rule] = []
+        for rule in self._checked.rules_for(target):
+            key = rule.id, id(rule.typings[target]), self._beside_types(rule, target)
+            made = self._made.get(key)
+            if made is None:
+                made = self._made[key] = simplify_rule(lower_rule(self._checked, rule, target))
+            found.append(made)
+        return tuple(found)
+
+    @staticmethod
+    def _beside_types(rule: CheckedRule, target: TargetKey) -> tuple[object, ...]:
+        """Return what of the target itself, not only of its types, a lowered rule hangs on."""
+        action, subject, resource = target
+        return (
+            action if _ACTION in rule.typings[target].bindings.values() else None,
+            subject if rule.waivable else None,
+            None if rule.fields is None else rule.fields[resource],
+        )
 
 
-def _load(generated: Deciding | Telling | Tests, file: str) -> dict[str, Any]:
-    """Run a generated module; return what it knows by name."""
-    code = compile(generated.tree, file, "exec")
-    namespace = {"__builtins__": {}, **EXPORTED, **generated.objects}
-    exec(code, namespace)  # noqa: S102 - nodes of our own making
-    return namespace
+def deciding(rules: tuple[Rule, ...], schema: Schema) -> tuple[Deciding, Reach]:
+    """Return what decides by *rules*, and what they hang on."""
+    reached = reach(rules)
+    return generate_deciding(rules, schema.field_gates, reached), reached
 
 
-def _load_rules(checked: CheckedSet, target: TargetKey, file: str) -> Loaded:
-    """Generate and load what tells of the rules of *target*."""
-    rules = simplified(checked, target)
-    telling = generate_telling(rules)
-    functions = _load(telling, file)
-    made = tuple(_rule(rule, telling, functions) for rule in rules)
-    return made, functions[JUDGE] if telling.judges else None
-
-
-def _text(checked: CheckedSet, target: TargetKey, number: int) -> str:
-    return _texts(checked, target)[number]
-
-
-def _texts(checked: CheckedSet, target: TargetKey) -> tuple[str, str]:
-    """Return the text of both modules of *target*."""
-    rules = simplified(checked, target)
-    deciding = generate_deciding(rules, _gates(checked), reach(rules))
-    trees = deciding.tree, generate_telling(rules).tree
-    return ast.unparse(trees[0]), ast.unparse(trees[1])
-
-
-def _show(linked: Compiled, file: str, text: Callable[[], str]) -> None:
-    """Have tracebacks show the text of the functions, for as long as they are there."""
-    linecache.cache[file] = (text,)
-    weakref.finalize(linked, linecache.cache.pop, file, None)
+def is_split(rules: tuple[Rule, ...]) -> bool:
+    """Whether there is something that tells subjects apart, and not too much of it."""
+    return 0 < len(tests_of(rules)) <= _MOST_TESTS
 
 
 # ---- rules ------------------------------------------------------------------------------

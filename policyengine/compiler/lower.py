@@ -113,10 +113,11 @@ class Rule:
 
 def lower(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
     """Lower every rule that covers *target*, in the set's order."""
-    return tuple(_lower_rule(checked, rule, target) for rule in checked.rules_for(target))
+    return tuple(lower_rule(checked, rule, target) for rule in checked.rules_for(target))
 
 
-def _lower_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Rule:
+def lower_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Rule:
+    """Lower one rule that covers *target*."""
     typing = rule.typings[target]
     action = checked.schema.actions[target[0]]
 

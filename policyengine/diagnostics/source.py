@@ -20,6 +20,13 @@ class Source:
     text: str = field(repr=False)
 
     @cached_property
+    def hash(self) -> str:
+        """The SHA-256 of the text, in hexadecimal digits."""
+        from hashlib import sha256  # deciding needs none
+
+        return sha256(self.text.encode()).hexdigest()
+
+    @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(i + 1 for i, c in enumerate(self.text) if c == "\n")]
 

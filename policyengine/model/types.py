@@ -223,3 +223,8 @@ class Schema:
     actions: Mapping[str, ActionType]
     gates: Mapping[str, GateType]
     obligations: Mapping[str, ObligationType]
+
+    @property
+    def field_gates(self) -> dict[str, bool]:
+        """Of every gate, by name, whether it is a field gate."""
+        return {name: gate.is_field for name, gate in sorted(self.gates.items())}

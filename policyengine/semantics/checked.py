@@ -192,6 +192,11 @@ class CheckedSet:
         """The rules that cover *target*, sorted by gate, then name; advisory ones included."""
         return self.by_target.get(target, ())
 
+    @property
+    def owed(self) -> frozenset[str]:
+        """The names of the obligations that its rules may owe."""
+        return frozenset(call.name.name for rule in self.rules for call in rule.obligations)
+
     def needs(self, target: TargetKey) -> RequestNeeds:
         """What a request for *target* must give: what its rules may read, advisory ones aside."""
         needs = RequestNeeds()

@@ -7,7 +7,6 @@ there is a `CheckedSet`, which is sound: evaluating it on a request that fits ca
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve
@@ -25,15 +24,13 @@ from policyengine.semantics.checked import (
     Waiver,
 )
 from policyengine.semantics.definitions import Definitions
+from policyengine.semantics.digest import digest
 from policyengine.semantics.examples import ExampleChecker
 from policyengine.semantics.flow import Costs
 from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
 from policyengine.semantics.rules import RuleChecker
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
-
-LANGUAGE_VERSION = "1"
-"""Part of every digest: the same text may mean something else in another version."""
 
 
 def check(
@@ -101,13 +98,6 @@ class Rechecker:
         rules = evolve(self._rules, problems=[], rules={}, written={})
         rules.add_rule(node, rule.gate, self._scopes[node.span.file])
         return rules.rules.get(rule.id)
-
-
-def digest(sources: Iterable[Source]) -> str:
-    """Return the name of a policy set's content: the order and the names of files do not count."""
-    each = sorted(hashlib.sha256(s.text.encode()).hexdigest() for s in sources)
-    whole = "\n".join([f"policyengine language {LANGUAGE_VERSION}", *each])
-    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
 def _add_rules(scope: Scope, rules: RuleChecker) -> None:

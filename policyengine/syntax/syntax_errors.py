@@ -1,6 +1,6 @@
 """Turn what is wrong with a text into diagnostics, and find where to go on after a mistake.
 
-`decode` is for bytes, `syntax_diagnostic` for Lark's exceptions: `situation.py` reads from them what
+Of Lark's exceptions `situation.py` reads what
 stood there and what could have, `mistakes.py` knows the usual mistakes by example. Lark stops at the
 first one; `resume_point` finds the next line on which a declaration or a rule begins.
 """
@@ -11,7 +11,7 @@ import re
 
 from lark.exceptions import UnexpectedInput
 
-from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.diagnostics.source import Source, Span
 from policyengine.syntax.mistakes import recognise
 from policyengine.syntax.situation import Situation
@@ -26,18 +26,6 @@ _BEGINS = re.compile(
     rf'^(?:(?:{_DECLARES})(?![A-Za-z0-9_]|[ \t]*[?:.,)])|[ \t]+(?:{_DECLARES})[ \t]+["A-Za-z_])',
     re.MULTILINE,
 )
-
-
-def decode(data: bytes, name: str) -> Source | Diagnostic:
-    """Decode the bytes of a file called *name*: UTF-8, with or without a byte-order mark."""
-    try:
-        return Source(name, data.decode("utf-8-sig"))
-    except UnicodeDecodeError as problem:
-        message = f"byte {problem.start} of this file is not UTF-8"
-        help = "save it as UTF-8"
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            help = "it seems to be UTF-16; save it as UTF-8"
-        return error("PE103", Span(name, 0, 0), message, help)
 
 
 def syntax_diagnostic(source: Source, problem: UnexpectedInput) -> Diagnostic:

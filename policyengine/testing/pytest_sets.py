@@ -53,8 +53,9 @@ class PolicySet:
     @cached_property
     def engine(self) -> PolicyEngine:
         """The engine of the set; only of one without errors."""
-        assert self.checked is not None
-        return PolicyEngine(self.program, self.checked, limits=Limits())
+        checked = self.checked
+        assert checked is not None
+        return PolicyEngine(self.program, lambda: checked, limits=Limits())
 
     def tests_in(self, file: Path) -> dict[str, CheckedTest]:
         """Return the tests that stand in *file*, in the order of the text, by the names of items."""

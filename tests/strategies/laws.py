@@ -9,11 +9,15 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from random import Random
+from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 from unittest import mock
+from weakref import finalize
 
 import attrs
 from attrs import evolve, frozen
@@ -21,6 +25,8 @@ from msgspec.structs import replace
 
 from policyengine.analysis.neighbours import changed
 from policyengine.analysis.remedies import remedies
+from policyengine.cache import sets
+from policyengine.cache.folder import Cache
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import InvalidRequest
@@ -28,6 +34,8 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot
 from policyengine.reference import interpreter
+from policyengine.runtime.program import Program
+from policyengine.semantics.checked import CheckedSet
 from tests.strategies.loading import Loaded, RefusedError, TooCostlyError, load
 from tests.strategies.policies import DEFAULT_GATE, World, make_rule, make_world
 from tests.strategies.reduce import reduced
@@ -252,6 +260,48 @@ def the_quick_way_agrees(case: Case) -> bool:
         answered = json.loads(engine.decide_json(json.dumps(document)))
     _same("as JSON", answered, json.loads(json.dumps(expected.to_json())))
     return any(engine._doors.values())
+
+
+def what_was_kept_agrees(case: Case) -> None:
+    """A set that is read from a cache decides as the one that it was kept of, and tells the same."""
+    kept = _kept(case.loaded)
+    request = case.request
+    target = request.action, request.subject.type, request.resource.type
+    fresh, expected = case.loaded.program, case.loaded.program.decide(request)
+    compiled = kept._compile(target)  # past what is kept in this process
+    whole = compiled.answer(request)
+    splitting = compiled.splitting
+    left = whole
+    if splitting is not None:
+        left = splitting.for_subject(request.subject, request.now)[0].answer(request)
+    for decision in (whole, left):
+        _same_outcome(decision.outcome(), expected.outcome())
+        _same("reason", decision.reason, expected.reason)
+        _same("valid_until", decision.valid_until, expected.valid_until)
+        _same("as JSON", decision.to_json(), expected.to_json())
+    _same("schema", kept.schema, fresh.schema)
+    _same("needs", kept.needs(target), fresh.needs(target))
+    _same("splitting", splitting is None, fresh.compiled(target).splitting is None)
+    _same("text", compiled.source(), fresh.source(target))
+
+
+@lru_cache(maxsize=1)
+def _kept(loaded: Loaded) -> Program:
+    """Return the program of a set that was kept, and is read as long as somebody asks it."""
+
+    def lost() -> CheckedSet:
+        raise AssertionError("something that was kept was not found")
+
+    folder = mkdtemp()
+    cache = Cache(folder, b"k" * 32)
+    with mock.patch("policyengine.cache.sets.MANY", 2):  # so that some modules are kept as well
+        assert sets.keep(cache, "set", loaded.checked)
+    found = sets.find(cache, "set", lost)
+    assert found is not None
+    program, owed = found
+    finalize(program, shutil.rmtree, folder)
+    _same("owed", owed, loaded.checked.owed)
+    return program
 
 
 class Spoilt:

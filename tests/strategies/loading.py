@@ -47,5 +47,5 @@ def load(sources: Mapping[str, str]) -> Loaded:
         said = "\n".join(f"{p.code} {p.message} at {p.span}" for p in found.errors)
         raise (TooCostlyError if too_costly else RefusedError)(said)
     program, validator = link(checked), Validator(checked.schema, checked.needs, Limits())
-    engine = PolicyEngine(program, checked, limits=Limits())
+    engine = PolicyEngine(program, lambda: checked, limits=Limits())
     return Loaded(checked, program, validator, engine)

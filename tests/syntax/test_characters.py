@@ -6,8 +6,8 @@ from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.syntax.characters import check_characters
+from policyengine.syntax.decoding import decode
 from policyengine.syntax.parser import parse
-from policyengine.syntax.syntax_errors import decode
 
 
 def problems(text, limits=None):

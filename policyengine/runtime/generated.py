@@ -1,0 +1,49 @@
+"""Run generated modules, and have tracebacks show their text.
+
+A generated module runs with empty `__builtins__` and sees only the operations that are exported to
+it and the constants that it names. Its text is made when `linecache` asks for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from policyengine.model.entity_classes import Entity, entity_class
+from policyengine.model.records import Record, record_class
+from policyengine.model.types import Schema
+from policyengine.runtime.operations import EXPORTED
+
+
+def run(tree: ast.Module, objects: Mapping[str, object], file: str) -> dict[str, Any]:
+    """Run a generated module, which names *objects*; return what it knows by name."""
+    namespace = {"__builtins__": {}, **EXPORTED, **objects}
+    exec(compile(tree, file, "exec"), namespace)  # noqa: S102 - nodes of our own making
+    return namespace
+
+
+def classes_of(
+    schema: Schema, target: tuple[str, str, str]
+) -> tuple[type[Entity], type[Entity], type[Record]]:
+    """Return the classes of the subject, the resource and the context of requests for *target*."""
+    action, subject, resource = target
+    return (
+        entity_class(schema.entities[subject]),
+        entity_class(schema.entities[resource]),
+        record_class(schema.actions[action].context),
+    )
+
+
+def file_name(digest: str, target: tuple[str, str, str]) -> str:
+    """Return what the module that decides about *target* is called; others begin so."""
+    return f"policy:{digest[-12:]}:{':'.join(target)}"
+
+
+def show(owner: object, file: str, texts: Callable[[], tuple[str, str]]) -> None:
+    """Have tracebacks show the *texts* of what decides and of what tells, as long as *owner* lives."""
+    for name, number in ((file, 0), (f"{file}:rules", 1)):
+        linecache.cache[name] = (lambda number=number: texts()[number],)
+        weakref.finalize(owner, linecache.cache.pop, name, None)

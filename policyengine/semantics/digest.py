@@ -1,0 +1,19 @@
+"""Name the content of a policy set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from policyengine.diagnostics.source import Source
+
+LANGUAGE_VERSION = "1"
+"""Part of every digest: the same text may mean something else in another version."""
+
+
+def digest(sources: Iterable[Source]) -> str:
+    """Return the name of a policy set's content: the order and the names of files do not count."""
+    whole = "\n".join(
+        [f"policyengine language {LANGUAGE_VERSION}", *sorted(s.hash for s in sources)]
+    )
+    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"

@@ -1,0 +1,104 @@
+"""Values as flat data: the same again, of the same types, and of known kinds only."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policyengine.cache.flat import UnknownKindError, flatten, restore
+from policyengine.compiler import ir
+from policyengine.model.needs import Needs
+from policyengine.model.records import record_class
+from policyengine.model.types import INT, Attribute, RecordType, SetType, TaxonomyType
+from policyengine.model.values import ABSENT, Ip
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.frozensets(LEAVES)
+        | st.dictionaries(LEAVES, inner)
+    ),
+)
+
+
+def typed(value: Any) -> Any:
+    """Return *value* so that what compares equal is of one type: `1` is not `True`."""
+    match value:
+        case dict():
+            return "dict", [(typed(k), typed(v)) for k, v in value.items()]
+        case frozenset():
+            return "frozenset", sorted(map(repr, map(typed, value)))
+        case list() | tuple():
+            return type(value).__name__, [typed(part) for part in value]
+        case _:
+            return type(value).__name__, repr(value)
+
+
+@given(VALUES)
+def test_a_value_is_the_same_again(value):
+    assert typed(restore(flatten(value))) == typed(value)
+
+
+def test_what_compares_equal_is_kept_apart():
+    value = ((1,), (True,), (1.0,), frozenset({1}), frozenset({True}), Ip(4, 1, 2), (4, 1, 2))
+    again = restore(flatten(value))
+    assert typed(again) == typed(value)
+    assert type(again[5]) is Ip
+
+
+def test_what_is_equal_is_written_once():
+    row = ("a", "row", ("of", "parts"))
+    assert len(flatten([row] * 1_000)) < len(flatten([row])) + 4_100
+    first, second = restore(flatten([("a", "b"), ("a", "b")]))
+    assert first is second
+
+
+def test_what_the_model_knows_is_the_same_again():
+    taxonomy = TaxonomyType("T", "p", (("a", None), ("b", "a")))
+    type_ = RecordType((Attribute("a", INT), Attribute("b", SetType(taxonomy), optional=True)))
+    record = record_class(type_)(3, ABSENT)
+    value = (type_, record, record_class(type_), Ip.parse("::/0"), Needs({"a": Needs(line=True)}))
+    again = restore(flatten(value))
+    assert again == value
+    assert again[0].attributes[0].type == INT
+    assert again[2] is record_class(type_)
+
+
+def test_a_module_of_python_is_the_same_again():
+    text = "def f(a, b=1):\n    if a.x in {}.get(b, ()):\n        return not a\n    return -b == 2"
+    tree = ast.parse(text.replace("{}", "table"))
+    ast.increment_lineno(tree, 3)
+    again = restore(flatten(tree))
+    assert ast.unparse(again) == ast.unparse(tree)
+    assert again.body[0].body[0].lineno == 5
+    assert eval(compile(again, "f", "exec"), names := {"table": {1: (7,)}}) is None
+    assert names["f"](type("A", (), {"x": 7})()) is False
+
+
+@pytest.mark.parametrize(
+    "text", ["import os", "class A: pass", "try:\n    a\nfinally:\n    b", "with a: pass", "del a"]
+)
+def test_no_other_python_is_written_or_made(text):
+    with pytest.raises(UnknownKindError):
+        flatten(ast.parse(text))
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", len, int, ir.Root("now"), 1j])
+def test_what_is_not_known_is_not_written(value):
+    with pytest.raises(UnknownKindError, match=type(value).__name__):
+        flatten([value])
+
+
+def test_what_is_not_known_is_not_made():
+    kinds = {"rule Root": ir.Root}
+    data = flatten(ir.Root("now"), kinds)
+    assert restore(data, kinds) == ir.Root("now")
+    with pytest.raises(KeyError):
+        restore(data)
