@@ -9,6 +9,8 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
+os.environ["POLICYENGINE_CACHE"] = "off"  # so that no test leaves or finds anything
+
 collect_ignore_glob = ["*.policy"]
 
 _COMMON = {

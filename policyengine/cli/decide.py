@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.asking import read_request, request_options
-from policyengine.cli.loading import load_engine, paths_argument
+from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Answer requests: allow or deny, with the reason.")
 @paths_argument
+@cache_option
 @click.option(
     "--request",
     "-r",

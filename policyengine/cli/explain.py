@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.asking import read_request, request_options
-from policyengine.cli.loading import load_engine
+from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _CODE = re.compile(r"PE[0-9]{3}", re.IGNORECASE)
     help="The request as JSON; `-` reads standard input.",
 )
 @request_options
+@cache_option
 @click.option(
     "--audience",
     type=click.Choice(["user", "developer", "auditor"]),

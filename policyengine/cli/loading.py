@@ -12,6 +12,8 @@ import click
 from policyengine.cli.output import FailingInput, show_diagnostics, working
 
 if TYPE_CHECKING:
+    from policyengine.cache.folder import Cache
+    from policyengine.diagnostics.diagnostic import Diagnostics
     from policyengine.diagnostics.source import Source
     from policyengine.engine import PolicyEngine
     from policyengine.semantics.checked import CheckedSet
@@ -20,11 +22,39 @@ _UNREADABLE = frozenset({"PE130", "PE131", "PE132"})
 """Codes of what is wrong with a path, not with what is written there."""
 
 
+_NO_CACHE = "policyengine.no_cache"
+
+
 def paths_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the argument `PATH…`, its parameter `paths`."""
     return click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())(
         command
     )
+
+
+def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option `--no-cache`; `the_cache` says what comes of it."""
+
+    def note(context: click.Context, _: click.Parameter, value: bool) -> None:
+        context.meta[_NO_CACHE] = value
+
+    return click.option(
+        "--no-cache",
+        is_flag=True,
+        expose_value=False,
+        callback=note,
+        help="Compile anew, and keep nothing.",
+    )(command)
+
+
+def the_cache() -> Cache | None:
+    """Return the cache that the command may use."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(_NO_CACHE):
+        return None
+    from policyengine.cache.key import open_cache
+
+    return open_cache()
 
 
 def read_policies(paths: Iterable[str]) -> tuple[dict[str, Source], list[Any]]:
@@ -52,9 +82,7 @@ def load_checked(paths: Iterable[str]) -> CheckedSet:
     with working("reading the policies"):
         checked, diagnostics = check_sources(sources, found=found)
     if checked is None:
-        show_diagnostics(diagnostics, aside=True)
-        count = plural(len(diagnostics.errors), "error")
-        raise FailingInput(f"the policy set has {count}, so it cannot be used")
+        raise _useless(diagnostics)
     return checked
 
 
@@ -64,17 +92,27 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
     from policyengine.model.errors import InvalidRequest
     from policyengine.model.limits import Limits
     from policyengine.model.store import EntityStore
-    from policyengine.pipeline import compile_set
+    from policyengine.pipeline import LoadedSet, load_set
 
-    checked = load_checked(paths)
-    program = compile_set(checked)
-    store = None
+    sources, found = read_policies(paths)
+    with working("reading the policies"):
+        loaded = load_set(sources, found=found, cache=the_cache())
+    if not isinstance(loaded, LoadedSet):
+        raise _useless(loaded)
+    program, store = loaded.program, None
     if entities is not None:
         try:
             store = EntityStore.from_json(program.schema, read_file(entities), Limits())
         except InvalidRequest as problem:
             raise FailingInput(f"`{entities}`: {problem}") from None
-    return PolicyEngine(program, lambda: checked, limits=Limits(), store=store)
+    return PolicyEngine(program, loaded.checked, limits=Limits(), store=store)
+
+
+def _useless(diagnostics: Diagnostics) -> FailingInput:
+    """Show what is wrong with a set on standard error; return what to raise."""
+    show_diagnostics(diagnostics, aside=True)
+    count = plural(len(diagnostics.errors), "error")
+    return FailingInput(f"the policy set has {count}, so it cannot be used")
 
 
 def read_file(name: str) -> bytes:
