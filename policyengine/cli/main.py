@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -130,17 +131,17 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _fail("standard output was closed before everything was written")
     except KeyboardInterrupt:
-        return _fail("interrupted")
+        return _fail("interrupted", 128 + signal.SIGINT)  # as shells say it
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)
     return code
 
 
-def _fail(line: str) -> int:
+def _fail(line: str, code: int = MISUSE) -> int:
     """Say in one line what is wrong, and return the exit code for it."""
     click.echo(f"policyengine: {visible(' '.join(line.split()))}", err=True)
-    return MISUSE
+    return code
 
 
 def _write_whatever_it_is(*streams: object) -> None:

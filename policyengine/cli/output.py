@@ -110,17 +110,20 @@ def visible(text: str) -> str:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Say on the terminal that *what* is being done, if it takes longer than a second."""
+def working(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Say on the terminal that *what* is being done, if it takes longer than a second.
+
+    Gives a function that takes how many parts of it are done, of how many.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield lambda _done, _of: None
         return
     status = _console(error=True).status(what)
     timer = Timer(_PATIENCE, status.start)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield lambda done, of: status.update(f"{what}: {done} of {of}")
     finally:
         timer.cancel()
         timer.join()  # a start that was under way is over before the stop

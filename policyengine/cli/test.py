@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from policyengine.cli.loading import load_checked, paths_argument, plural
+from policyengine.cli.measures import Wanted, take_measures
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -18,9 +21,13 @@ from policyengine.cli.output import (
     show_diagnostic,
     working,
 )
+from policyengine.cli.watching import watch
 
 if TYPE_CHECKING:
     from policyengine.testing.results import Problem, Result, Run
+
+_DAY = 86_400_000_000
+"""In microseconds: what is suggested is asked at the midnight before."""
 
 _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 
@@ -30,44 +37,109 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 @click.option(
     "-k", "pattern", metavar="PATTERN", default="", help="Only tests whose title contains this."
 )
+@click.option("--coverage", is_flag=True, help="Show what of the rules the tests exercise.")
+@click.option(
+    "--coverage-html", metavar="FILE", type=click.Path(), help="Write it as a page of HTML to FILE."
+)
+@click.option("--mutate", is_flag=True, help="Change the rules and see whether the tests notice.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="How many processes mutate; all cores.")
+@click.option("--fresh", is_flag=True, help="Try every change again, also those known from before.")
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="MEASURE=PERCENT",
+    help="Fail below this; of rules, conditions, mcdc or mutation. May be repeated.",
+)
+@click.option(
+    "--suggest", is_flag=True, help="Write tests at the boundaries of each rule, instead."
+)
+@click.option("--watch", "watching", is_flag=True, help="Run again whenever a policy changes.")
 @click.option("--junit", metavar="FILE", type=click.Path(), help="Also write JUnit XML to FILE.")
-@click.option("-v", "--verbose", is_flag=True, help="List the tests that passed, too.")
+@click.option("-v", "--verbose", is_flag=True, help="List the tests that passed, and every rule.")
 @format_option
 def command(
-    paths: tuple[str, ...], pattern: str, junit: str | None, verbose: bool, format: str
-) -> int:
+    paths: tuple[str, ...], pattern: str, coverage: bool, coverage_html: str | None, mutate: bool,
+    jobs: int | None, fresh: bool, fail_under: tuple[str, ...], suggest: bool, watching: bool,
+    junit: str | None, verbose: bool, format: str,
+) -> int:  # fmt: skip
     """Run the `test` blocks of the policy set in PATH.
 
     Every request of a test is decided by the compiled program and by the reference interpreter,
     which must agree, and every request that is allowed is held against the invariants. A test
     whose request does not fit the policies is an error, never a pass.
 
+    How well the tests test is measured in two ways. Coverage says of every rule whether it was
+    satisfied, and of every operand whether it was true, false, and what decided on its own (MC/DC).
+    Mutation changes one small thing at a time and reports the changes that no test notices, each
+    with a test that would.
+
     \b
     Examples:
       policyengine test policies/x
       policyengine test policies/x -k "archive search"
+      policyengine test policies/x --coverage --fail-under rules=100 --fail-under mcdc=90
+      policyengine test policies/x --coverage-html coverage.html
+      policyengine test policies/x --mutate --fail-under mutation=95
+      policyengine test policies/x --suggest
       policyengine test policies/x --junit report.xml
 
-    The exit code is 1 if a test failed or could not be run.
+    The exit code is 1 if a test failed or could not be run, or if a threshold is not reached.
     """
+    wanted = Wanted.read(
+        coverage=coverage, page=coverage_html, mutate=mutate, fail_under=fail_under, jobs=jobs,
+        fresh=fresh,
+    )  # fmt: skip
+
+    def act() -> int:
+        if suggest:
+            return _suggest(paths, format)
+        return _test(paths, pattern, wanted, junit, format, verbose=verbose)
+
+    return watch(paths, act) if watching else act()
+
+
+def _test(
+    paths: tuple[str, ...], pattern: str, wanted: Wanted, junit: str | None, format: str, *,
+    verbose: bool,
+) -> int:  # fmt: skip
     from policyengine.pipeline import compile_set
     from policyengine.testing.junit import junit_xml
     from policyengine.testing.runner import run_tests
 
+    now = time.time_ns() // 1000
     checked = load_checked(paths)
     with working("running the tests"):
-        run = run_tests(checked, compile_set(checked), pattern=pattern)
+        run = run_tests(checked, compile_set(checked), pattern=pattern, now=now)
     if not run.results:
         raise FailingInput(
             f"no test has `{pattern}` in its title" if pattern else "the policy set has no tests"
         )
     if junit is not None:
         Path(junit).write_bytes(junit_xml(run))
-    if format == "json":
-        say_json(_run_json(run))
-    else:
+    passed = run.count("passed") == len(run.results)
+    if format == "text":
         _show(run, verbose=verbose)
-    return FINE if run.count("passed") == len(run.results) else FINDINGS
+    ran = {result.span for result in run.results if result.status != "error"}
+    counting = evolve(checked, tests=tuple(t for t in checked.tests if t.node.span in ran))
+    measures = take_measures(counting, paths, wanted, passed=passed, now=now)
+    if format == "json":
+        say_json({**_run_json(run), **measures.json()})
+    else:
+        measures.show(verbose=verbose)
+    return FINE if passed and not measures.short else FINDINGS
+
+
+def _suggest(paths: tuple[str, ...], format: str) -> int:
+    from policyengine.testing.suggest import suggest
+
+    checked = load_checked(paths)
+    with working("looking for boundaries"):
+        found = list(suggest(checked, now=time.time_ns() // 1000 // _DAY * _DAY))
+    if format == "json":
+        say_json({"suggestions": [{"rule": one.rule, "test": one.text} for one in found]})
+    else:
+        say("\n".join(one.text for one in found), end="")
+    return FINE
 
 
 def _show(run: Run, *, verbose: bool) -> None:

@@ -71,7 +71,7 @@ class ExampleChecker:
         if item.asking is not None:
             if not any(gate.is_field for gate in self.vocabulary.gates.values()):
                 self.problems.append(messages.asking_in_vain(item.span))
-            self._fields(item.asking, resource)
+            self._fields(item.asking.names, resource)
         for clause in item.clauses:
             self._expectation(clause, resource, checker, scope)
 

@@ -18,7 +18,7 @@ from lark import Token, Transformer_NonRecursive, Tree
 from lark.tree import Meta
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
-from policyengine.diagnostics.source import NOWHERE, Span
+from policyengine.diagnostics.source import Span
 from policyengine.model import values
 from policyengine.model.limits import DIGITS
 from policyengine.syntax import nodes
@@ -407,24 +407,13 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return "context", span, children[0]
 
     def asking(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
-        return "asking", span, children[0]
+        return "asking", span, nodes.Asking(children[0], span=span)
 
     def expect(self, span: Span, children: list[Any]) -> nodes.Expect:
         allow, action, subject, resource, *rest = children
-        written = [part for part in rest if isinstance(part, tuple)]
-        parts = self._parts(written)
+        parts = self._parts([part for part in rest if isinstance(part, tuple)])
         clauses = tuple(part for part in rest if not isinstance(part, tuple))
-        asking = next((span for what, span, _ in written if what == "asking"), NOWHERE)
-        return nodes.Expect(
-            allow,
-            action,
-            subject,
-            resource,
-            **parts,
-            clauses=clauses,
-            asking_span=asking,
-            span=span,
-        )
+        return nodes.Expect(allow, action, subject, resource, **parts, clauses=clauses, span=span)
 
     def expect_rules(self, span: Span, children: list[Any]) -> nodes.ExpectRules:
         return nodes.ExpectRules(tuple(children), span=span)

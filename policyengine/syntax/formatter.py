@@ -364,8 +364,8 @@ def _expect(node: nodes.Expect) -> Doc:
         context = (Word("with"), " ", braces(node.context, padded=True))
         parts.append((node.context.span.start, context))
     if node.asking is not None:
-        asking = (Word("asking"), " ", _name_set(node.asking))
-        parts.append((node.asking_span.start, asking))
+        asking = (Word("asking"), " ", _name_set(node.asking.names))
+        parts.append((node.asking.span.start, asking))
     rows = tuple((SOFT, part) for _, part in sorted(parts, key=lambda part: part[0]))
     return Group((Nest(Fill(head)), Nest(rows)))
 

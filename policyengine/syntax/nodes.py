@@ -598,20 +598,23 @@ ExpectClause: TypeAlias = (
 
 
 @frozen
-class Expect(Node):
-    """`expect allow action by subject on resource with {context} asking {fields} clauses`
+class Asking(Node):
+    """`asking {fields}`, of which there may be none."""
 
-    *asking_span*: where the fields stand, which there may be none of.
-    """
+    names: tuple[Ident, ...]
+
+
+@frozen
+class Expect(Node):
+    """`expect allow action by subject on resource with {context} asking {fields} clauses`"""
 
     allow: bool
     action: Ident
     subject: Expr
     resource: Expr
     context: RecordDisplay | SetDisplay | None = None
-    asking: tuple[Ident, ...] | None = None
+    asking: Asking | None = None
     clauses: tuple[ExpectClause, ...] = ()
-    asking_span: Span = field(kw_only=True, default=NOWHERE, eq=False, repr=False)
 
 
 TestItem: TypeAlias = Let | At | Expect

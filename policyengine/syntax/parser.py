@@ -131,11 +131,8 @@ def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> 
                 stack.append(type_)
             case nodes.NamedType(nodes.Ident("ip") as name):
                 allowed.add(id(name))
-            case nodes.Fields(names) | nodes.ExpectFields(names):
+            case nodes.Fields(names) | nodes.ExpectFields(names) | nodes.Asking(names):
                 allowed.update(id(name) for name in names or ())
-            case nodes.Expect(asking=asking) as expect:
-                allowed.update(id(name) for name in asking or ())
-                stack += [expect.subject, expect.resource, expect.context, expect.clauses]
             case nodes.Node() as node:
                 stack += [getattr(node, part.name) for part in fields(type(node))]
     return [

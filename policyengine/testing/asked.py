@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
@@ -40,18 +40,14 @@ class Asked:
 
 
 def requests_of(
-    checked: CheckedSet,
-    *,
-    tests: Iterable[CheckedTest] | None = None,
-    limits: Limits | None = None,
-    now: int | None = None,
+    checked: CheckedSet, *, limits: Limits | None = None, now: int | None = None
 ) -> Iterator[Asked]:
-    """Give every request of *tests* (of all, if None) that fits; running them reports the others.
+    """Give every request that fits, in the order of the tests; running them reports the others.
 
     *now* (microseconds) is the time of expectations before the first `at`.
     """
     validator = Validator(checked.schema, checked.needs, limits or Limits())
-    for test in checked.tests if tests is None else tests:
+    for test in checked.tests:
         writer = Writer(checked.schema, test.typing, time.time_ns() // 1000 if now is None else now)
         for item in test.node.items:
             try:

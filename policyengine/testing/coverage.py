@@ -23,7 +23,6 @@ from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import (
     CheckedRule,
     CheckedSet,
-    CheckedTest,
     Definition,
     Typing,
     Value,
@@ -102,15 +101,11 @@ class Coverage:
 
 
 def measure(
-    checked: CheckedSet,
-    *,
-    tests: Iterable[CheckedTest] | None = None,
-    limits: Limits | None = None,
-    now: int | None = None,
+    checked: CheckedSet, *, limits: Limits | None = None, now: int | None = None
 ) -> Coverage:
-    """Measure what *tests* (all, if None) exercise; *now* is the time of those without `at`."""
+    """Measure what the tests of a set exercise; *now* is the time of those without `at`."""
     watched = _watched(checked)
-    for asked in requests_of(checked, tests=tests, limits=limits, now=now):
+    for asked in requests_of(checked, limits=limits, now=now):
         env = Env(asked.request, checked.schema)
         for rule in checked.rules_for(env.target):
             if not rule.advisory and rule.in_force(asked.request.now):

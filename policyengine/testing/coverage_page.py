@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from policyengine.diagnostics.source import Source
 from policyengine.testing.coverage import MEASURES, Coverage, Covered, OperandCoverage
+from policyengine.testing.coverage_text import NAMES, lacking, was
 
 Colour = Literal["full", "part", "none"]
 
@@ -22,13 +23,17 @@ class _Mark:
     end: int
     colour: Colour
     title: str
+    kind: str
     tests: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @frozen
 class _Part:
+    """Text of one line; *first*: whether it begins what is marked, which may go over several."""
+
     text: str
     mark: _Mark | None = None
+    first: bool = True
 
 
 def coverage_page(coverage: Coverage) -> str:
@@ -37,31 +42,40 @@ def coverage_page(coverage: Coverage) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     text = (files("policyengine.testing") / "coverage.html.jinja").read_text(encoding="utf-8")
-    totals = []
-    for measure in MEASURES:
-        covered, of = coverage.share(measure)
-        name = {"mcdc": "MC/DC"}.get(measure, measure)
-        percent = coverage.percent(measure)
-        totals.append({"name": name, "covered": covered, "of": of, "percent": percent})
-    page: str = environment.from_string(text).render(totals=totals, files=list(_files(coverage)))
+    page: str = environment.from_string(text).render(
+        names=[NAMES[measure] for measure in MEASURES],
+        totals=[coverage.share(measure) for measure in MEASURES],
+        files=list(_files(coverage)),
+    )
     return page
 
 
 def _files(coverage: Coverage) -> Iterator[dict[str, object]]:
     for name in dict.fromkeys(item.span.file for item in coverage.items):
-        marks = [m for item in coverage.items if item.span.file == name for m in _marks(item)]
-        marks.sort(key=lambda mark: mark.start)
-        yield {"name": name, "lines": _lines(coverage.sources[name], marks)}
+        here = evolve(coverage, items=tuple(i for i in coverage.items if i.span.file == name))
+        source = coverage.sources[name]
+        marks = sorted((m for item in here.items for m in _marks(item)), key=lambda m: m.start)
+        yield {
+            "name": name,
+            "shares": [here.share(measure) for measure in MEASURES],
+            "lacks": [
+                (source.position(start)[0], text)
+                for item in here.items
+                for start, text in lacking(item)
+            ],
+            "lines": _lines(source, marks),
+        }
 
 
 def _marks(item: Covered) -> Iterator[_Mark]:
     if item.is_rule:
         colour: Colour = "full" if item.satisfied_in else "none"
         tests = (("satisfied", item.satisfied_in), ("not satisfied", item.failed_in))
-        yield _Mark(item.span.start, item.span.end, colour, item.name, tests)
+        yield _Mark(item.span.start, item.span.end, colour, item.name, item.kind, tests)
     for operand in item.operands:
         tests = (("true", operand.true_in), ("false", operand.false_in))
-        yield _Mark(operand.span.start, operand.span.end, _colour(operand), _title(operand), tests)
+        span, title = operand.span, _title(operand)
+        yield _Mark(span.start, span.end, _colour(operand), title, f"in {item.name}", tests)
 
 
 def _colour(operand: OperandCoverage) -> Colour:
@@ -71,14 +85,10 @@ def _colour(operand: OperandCoverage) -> Colour:
 
 
 def _title(operand: OperandCoverage) -> str:
-    return {
-        "full": "shown to decide on its own",
-        "part": "true and false, and never what decided alone",
-        "none": "not both true and false",
-    }[_colour(operand)]
+    return "was shown to decide on its own" if operand.decides else was(operand)
 
 
-def _lines(source: Source, marks: Iterable[_Mark]) -> list[list[_Part]]:
+def _lines(source: Source, marks: Iterable[_Mark]) -> Sequence[Sequence[_Part]]:
     """Cut a text into lines of parts; a mark over several lines is one on each."""
     lines: list[list[_Part]] = [[]]
 
@@ -86,11 +96,11 @@ def _lines(source: Source, marks: Iterable[_Mark]) -> list[list[_Part]]:
         for i, piece in enumerate(text.split("\n")):
             if i:
                 lines.append([])
-            if piece:
-                stripped = piece.lstrip() if mark else piece
-                if stripped != piece:
-                    lines[-1].append(_Part(piece[: len(piece) - len(stripped)]))
-                lines[-1].append(_Part(stripped, mark))
+            marked = piece.lstrip() if mark else piece
+            if marked != piece:
+                lines[-1].append(_Part(piece[: len(piece) - len(marked)]))
+            if marked:
+                lines[-1].append(_Part(marked, mark, first=not i))
 
     at = 0
     for mark in marks:

@@ -10,11 +10,17 @@ Nothing is written anywhere while this goes on.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import cache, cached_property
 from itertools import combinations, islice, zip_longest
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from threading import Thread
 from typing import Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
@@ -33,7 +39,7 @@ from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
 from policyengine.testing.asked import Asked, requests_of
 from policyengine.testing.mutants import Mutant, mutants_of
-from policyengine.testing.written import owed_clause, test_text
+from policyengine.testing.written import owed_clause, write_test
 
 Fate: TypeAlias = Literal["noticed", "refused", "alike", "survived"]
 """A test fails; the checker refuses it; it decides every request as the original; none of these."""
@@ -46,6 +52,9 @@ _PATIENCE = 20_000
 
 _FEW = 12
 """How many values of a place are tried together with those of another."""
+
+_TIME = re.compile(r"\b(?:now|from|until)\b")
+"""The words without which no answer hangs on the time."""
 
 _MANY = 200
 """From how many mutants on more than one process pays."""
@@ -114,7 +123,7 @@ def mutate(
     trial = Trial(checked, limits, now)
     marks = [trial.mark(mutant) for mutant in trial.mutants]
     fates = {i: remembered[mark] for i, mark in enumerate(marks) if mark in remembered}
-    fates = {i: _moved(tried, trial.mutants[i]) for i, tried in fates.items()}
+    fates = {i: _of(trial.mutants[i], tried) for i, tried in fates.items()}
     open_ = [i for i in range(len(marks)) if i not in fates]
     for i, tried in _each(trial, open_, jobs):
         fates[i] = tried
@@ -123,9 +132,9 @@ def mutate(
     return run, {mark: fates[i] for i, mark in enumerate(marks)}
 
 
-def _moved(tried: Tried, mutant: Mutant) -> Tried:
-    """Return what is remembered of a mutant that may stand elsewhere now."""
-    return evolve(tried, span=mutant.span)
+def _of(mutant: Mutant, tried: Tried) -> Tried:
+    """Return what is remembered, of a mutant that may stand elsewhere now."""
+    return Tried(mutant.of, mutant.kind, mutant.what, mutant.span, tried.fate, tried.by, tried.test)
 
 
 def _each(trial: Trial, numbers: Sequence[int], jobs: int) -> Iterator[tuple[int, Tried]]:
@@ -134,25 +143,60 @@ def _each(trial: Trial, numbers: Sequence[int], jobs: int) -> Iterator[tuple[int
             yield i, trial.of(trial.mutants[i])
         return
     texts = {name: source.text for name, source in trial.checked.sources.items()}
-    with ProcessPoolExecutor(
-        jobs, get_context("spawn"), _begin, (texts, trial.limits, trial.now)
-    ) as pool:
-        try:
-            yield from zip(numbers, pool.map(_one, numbers, chunksize=8), strict=True)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    titles = frozenset(test.node.span for test in trial.checked.tests)
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    pool = ProcessPoolExecutor(
+        jobs, context, _begin, (texts, titles, trial.limits, trial.now, theirs)
+    )
+    try:
+        with _deaf():
+            found = pool.map(_one, numbers, chunksize=8)
+        yield from zip(numbers, found, strict=True)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        ours.close()
+        theirs.close()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Put off what interrupts; processes that are started meanwhile never hear of it.
+
+    Whoever interrupts a run from a terminal interrupts all of its processes. Those that share the work
+    end with the one that started them, however that ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # the systems that have none interrupt one alone
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _process: list[Trial] = []
 """In a process of its own: what `_begin` made there."""
 
 
-def _begin(texts: Mapping[str, str], limits: Limits, now: int) -> None:
+def _begin(
+    texts: Mapping[str, str], tests: frozenset[Span], limits: Limits, now: int, parent: Connection
+) -> None:
+    Thread(target=_end_with, args=[parent], daemon=True).start()
     sources = {name: Source(name, text) for name, text in texts.items()}
     checked, _ = check_sources(sources, limits)
     assert checked is not None
-    _process[:] = [Trial(checked, limits, now)]
+    asked = tuple(test for test in checked.tests if test.node.span in tests)
+    _process[:] = [Trial(evolve(checked, tests=asked), limits, now)]
+
+
+def _end_with(parent: Connection) -> None:
+    parent.poll(None)  # nothing is ever sent: this is the end of what could be
+    os._exit(1)
 
 
 def _one(number: int) -> Tried:
@@ -300,11 +344,22 @@ class Trial:
                 for changes in islice(ways(hunt), _PATIENCE // 8):
                     patience -= 1
                     answers = hunt.differ(changes)
-                    if answers is not None:
-                        return _as_test(mutant, hunt.near.changed(changes), self.checked, *answers)
+                    clauses = None if answers is None else _clauses(*answers)
+                    if clauses is not None:
+                        return self._as_test(mutant, hunt.near.changed(changes), clauses)
                 if patience < 0:
                     break
         return None
+
+    def _as_test(self, mutant: Mutant, request: Request, clauses: Iterable[str]) -> str:
+        """Return the test that expects what the original answers, where the mutant does not."""
+        outcome = interpreter.decide(self.checked, request)
+        because: list[str] = []
+        if not outcome.allowed and outcome.rules:
+            because = [f"because {mutant.of if mutant.of in outcome.rules else outcome.rules[0]}"]
+        title = f"{mutant.of}: noticed if {mutant.what}".replace("`", "")
+        expectation = request, outcome.allowed, (*clauses, *because)
+        return write_test(title, [expectation], self.checked, now=self.now)
 
     def _bases(self, mutant: Mutant) -> Iterable[Request]:
         """Return requests of tests that the changed rules cover, as different ones as there are.
@@ -351,10 +406,14 @@ class Trial:
                 for other in self.checked.rules
                 if not rule.typings.keys().isdisjoint(other.typings)
             ]
+            timed = any(_TIME.search(text) for text in texts)
             for test in self.checked.tests:
                 asks = {i.action.name for i in test.node.items if isinstance(i, nodes.Expect)}
                 if asks & actions:
                     texts.append(self._text(test.node))
+                    first = next(i for i in test.node.items if not isinstance(i, nodes.Let))
+                    if timed and not isinstance(first, nodes.At):
+                        texts.append(f"at {self.now}")
             self._arounds[rule.id] = hashlib.sha256("\0".join(texts).encode()).hexdigest()
         return self._arounds[rule.id]
 
@@ -472,20 +531,16 @@ class _Hunt:
         return None if rule is None else _counts(self.near.verdict(rule, changes))
 
 
-def _as_test(
-    mutant: Mutant, request: Request, checked: CheckedSet, answer: Answer, other: Answer
-) -> str:
-    """Return the test that expects what the original answers, where the mutant answers otherwise."""
+def _clauses(answer: Answer, other: Answer) -> list[str] | None:
+    """Return what more than the verdict a test must expect to tell *answer* from *other*.
+
+    None if no test can: nothing says that nothing is owed.
+    """
+    if answer.allowed != other.allowed:
+        return []
     clauses: list[str] = []
-    if answer.allowed and other.allowed:
-        if answer.exposed != other.exposed and answer.exposed is not None:
-            clauses.append(f"fields {{{', '.join(sorted(answer.exposed))}}}")
-        if answer.obligations != other.obligations and answer.obligations:
-            clauses.append(owed_clause(answer.obligations))
-    outcome = interpreter.decide(checked, request)
-    if not answer.allowed and mutant.of in outcome.rules:
-        clauses.append(f"because {mutant.of}")
-    elif not answer.allowed and outcome.rules:
-        clauses.append(f"because {outcome.rules[0]}")
-    title = f"{mutant.of}: noticed if {mutant.what}".replace("`", "")
-    return test_text(title, [(request, answer.allowed, tuple(clauses))], checked)
+    if answer.exposed != other.exposed and answer.exposed is not None:
+        clauses.append(f"fields {{{', '.join(sorted(answer.exposed))}}}")
+    if answer.obligations != other.obligations and answer.obligations:
+        clauses.append(owed_clause(answer.obligations))
+    return clauses or None

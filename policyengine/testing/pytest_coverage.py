@@ -10,20 +10,24 @@ import os
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias, get_args
 
 import pytest
 from attrs import define, evolve, field, frozen
 
-from policyengine.testing.coverage import MEASURES, Coverage, Measure, OperandCoverage, measure
+from policyengine.testing.coverage import Coverage, Measure, measure
 from policyengine.testing.coverage_page import coverage_page
+from policyengine.testing.coverage_text import (
+    NAMES,
+    Thresholds,
+    lacks,
+    read_threshold,
+    share_text,
+    short_of,
+)
 from policyengine.testing.pytest_sets import PolicySet, PolicySets, shown
 
 _MOST_LINES = 20
 """How many operands that were not shown to decide are listed of one set."""
-
-Thresholds: TypeAlias = Mapping[Measure, float]
-"""The least that is to be covered, in hundredths."""
 
 
 @frozen
@@ -88,11 +92,7 @@ class CoverageReport:
             if name in names
         )
         coverage = measure(evolve(policies.checked, tests=tests))
-        lacking = tuple(
-            f"{_called(what)} {coverage.percent(what):.1f} % is less than {least:g} %"
-            for what, least in self.thresholds.items()
-            if coverage.percent(what) < least
-        )
+        lacking = short_of(coverage, self.thresholds)
         return _Measured(str(shown(policies.folder)), coverage, lacking)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -108,54 +108,17 @@ class CoverageReport:
 
 
 def _threshold(text: str) -> tuple[Measure, float]:
-    name, _, percent = text.partition("=")
-    for known in get_args(Measure):
-        if name == known:
-            try:
-                return known, float(percent)
-            except ValueError:
-                break
-    measures = ", ".join(MEASURES)
-    raise pytest.UsageError(
-        f"--policy-coverage-fail-under: `{text}` is no MEASURE=PERCENT; measures are {measures}"
-    )
-
-
-def _called(what: Measure) -> str:
-    return {"rules": "rules", "conditions": "conditions", "mcdc": "MC/DC"}[what]
+    try:
+        return read_threshold(text, NAMES)
+    except ValueError as problem:
+        raise pytest.UsageError(f"--policy-coverage-fail-under: {problem}") from None
 
 
 def _lines(one: _Measured) -> Iterator[str]:
     """Give the shares of a set, then what was not satisfied and what was not shown to decide."""
-    shares = []
-    for what in MEASURES:
-        covered, of = one.coverage.share(what)
-        shares.append(f"{_called(what)} {covered}/{of} ({one.coverage.percent(what):.1f} %)")
+    shares = (f"{name} {share_text(*one.coverage.share(what))}" for what, name in NAMES.items())
     yield f"{one.name}: {', '.join(shares)}"
-    lines = list(_lacks(one.coverage))
+    lines = list(lacks(one.coverage))
     yield from (f"  {line}" for line in lines[:_MOST_LINES])
     if len(lines) > _MOST_LINES:
         yield f"  and {len(lines) - _MOST_LINES} more"
-
-
-def _lacks(coverage: Coverage) -> Iterator[str]:
-    for item in coverage.items:
-        source = coverage.sources[item.span.file]
-        if item.is_rule and not item.satisfied_in:
-            line, _ = source.position(item.span.start)
-            yield f"{item.span.file}:{line}: `{item.name}` was never satisfied"
-        for operand in item.operands:
-            if not operand.decides:
-                line, _ = source.position(operand.span.start)
-                yield f"{item.span.file}:{line}: `{operand.text}` {_was(operand)}"
-
-
-def _was(operand: OperandCoverage) -> str:
-    match bool(operand.true_in), bool(operand.false_in):
-        case True, True:
-            return "was never what decided alone"
-        case True, False:
-            return "was never false"
-        case False, True:
-            return "was never true"
-    return "was never asked"

@@ -126,7 +126,7 @@ class Writer:
                 "resource": resource,
                 "context": {name: brought.wire(type_, value) for name, type_, value in context},
                 "now": moment_text(self.now),
-                "fields": None if expect.asking is None else [n.name for n in expect.asking],
+                "fields": None if expect.asking is None else [n.name for n in expect.asking.names],
                 "entities": brought.entities,
             }
 

@@ -26,7 +26,7 @@ from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 from policyengine.testing.asked import requests_of
-from policyengine.testing.written import Expectation, test_text
+from policyengine.testing.written import Expectation, write_test
 
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _MOST_BASES = 4
@@ -53,7 +53,7 @@ def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> I
         found = list(_boundaries(checked, rule, asked, limits, now))
         if found:
             title = f"boundaries of {rule.id}"
-            yield Suggestion(rule.id, test_text(title, found, checked))
+            yield Suggestion(rule.id, write_test(title, found, checked))
 
 
 def _boundaries(

@@ -35,10 +35,18 @@ Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
 """A request, whether it is allowed, and clauses: what more is expected of the answer."""
 
 
-def test_text(title: str, expectations: Iterable[Expectation], checked: CheckedSet) -> str:
-    """Return a `test` block to be pasted into a file of the set."""
+def write_test(
+    title: str, expectations: Iterable[Expectation], checked: CheckedSet, *, now: int | None = None
+) -> str:
+    """Return a `test` block to be pasted into a file of the set.
+
+    *now*: the time of the run; a test that asks only then does without `at`, as the one it comes from.
+    """
     lines: list[str] = []
+    expectations = list(expectations)
     writing = _Writing(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
+    if all(request.now == now for request, _, _ in expectations):
+        writing.now = now
     for request, allow, clauses in expectations:
         lines += writing.expectation(request, allow=allow, clauses=clauses)
     body = "\n".join(lines)
@@ -46,9 +54,6 @@ def test_text(title: str, expectations: Iterable[Expectation], checked: CheckedS
     formatted = format_source(Source("test", text))
     assert isinstance(formatted, str), (text, formatted)
     return formatted.partition("\n\n")[2]
-
-
-test_text.__test__ = False  # type: ignore[attr-defined]  # no test of pytest
 
 
 def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:

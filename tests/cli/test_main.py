@@ -96,12 +96,13 @@ def test_a_name_that_would_steer_the_terminal_is_shown_without_that(fails):
     assert "\ufffd[31m\ufffd" in fails("check", "\x1b[31m\u202e")
 
 
-def test_an_interruption_is_one_line(fails, monkeypatch):
+def test_an_interruption_is_one_line(run, monkeypatch):
     def interrupted(**_: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(check.command, "callback", interrupted)
-    assert fails("check", "x") == "interrupted"
+    done = run("check", "x")
+    assert (done.code, done.out, done.err) == (130, "", "policyengine: interrupted\n")
 
 
 def test_an_error_of_the_system_is_one_line(fails, shop: Path):

@@ -125,6 +125,30 @@ def test_fields_and_obligations_are_told_apart_by_what_is_expected():
     assert holds_after_pasting(text).score == 1.0
 
 
+def test_what_no_test_could_expect_comes_without_one():
+    """More is owed by the mutant, and nothing says that nothing is."""
+    text = (
+        "gate scope {\n"
+        "    permit p: list fields id\n"
+        "    expose e: list when subject.away fields id oblige erase(1d)\n"
+        "}\n"
+    )
+    survivors = run_of(text + test_of("expect allow list by ann on item")).survivors
+    negated = next(one for one in survivors if one.what == "`subject.away` is negated")
+    assert "away: true" in negated.test
+    assert "oblige erase(24h)" in negated.test
+    (without,) = (one for one in survivors if not one.test)
+    assert without.what == "`when` is left out"
+
+
+def test_what_hangs_on_no_time_of_its_own_says_none():
+    ann = 'User "u" { age: 20, away: false }'
+    test = f'test "t" {{ expect allow list by {ann} on Item "i" }}\n'
+    (survivor,) = (one for one in run_of(ADULT + test).survivors if "up by one" in one.what)
+    assert "at " not in survivor.test
+    assert "at 2026-02-02" in next(iter(run_of(ADULT + ASKED).survivors)).test
+
+
 def test_constants_definitions_and_validity():
     text = (
         "const grown: int = 18\n"
@@ -233,9 +257,9 @@ def test_processes_find_what_one_finds(monkeypatch):
 
 def survivors_are_told_apart(case: Case) -> None:
     """Every test that a survivor comes with passes, and fails for the mutant."""
-    from policyengine.testing.written import test_text
+    from policyengine.testing.written import write_test
 
-    asked = test_text("asked", [(case.request, _allowed(case), ())], case.loaded.checked)
+    asked = write_test("asked", [(case.request, _allowed(case), ())], case.loaded.checked)
     text = f"{case.world.text()}\n{asked}"
     if "package q" in text or any("invariant" in one for one in case.world.others):
         return

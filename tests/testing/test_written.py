@@ -15,13 +15,13 @@ from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
 from policyengine.syntax.formatter import format_source
 from policyengine.testing.asked import requests_of
-from policyengine.testing.written import literal, test_text
+from policyengine.testing.written import literal, write_test
 from tests.strategies import laws, seeds
 from tests.testing.world import ANN, NOW, checked_set, test_of
 
 
 def what_is_written_asks_the_same(case: laws.Case) -> None:
-    text = test_text("it", [(case.request, True, ())], case.loaded.checked)
+    text = write_test("it", [(case.request, True, ())], case.loaded.checked)
     assert format_source(Source("t", f"package p\n\n{text}")) == f"package p\n\n{text}"
     sources = case.world.sources()
     name = next(iter(sources))
@@ -59,7 +59,7 @@ RULE = "gate scope { permit pros: any when subject.tier == pro and subject.age >
 
 
 def written(*requests: Request, title: str = "t") -> str:
-    return test_text(title, [(r, True, ()) for r in requests], checked_set(RULE))
+    return write_test(title, [(r, True, ()) for r in requests], checked_set(RULE))
 
 
 def requests(text: str) -> list[Request]:
@@ -85,7 +85,7 @@ def test_what_is_expected_and_asked_for_is_written():
     (request,) = requests(
         test_of('expect allow read by ann on item with { purposes: {}, note: "a" } asking {text}')
     )
-    text = test_text('a "title"', [(request, False, ("because scope.pros",))], checked_set(RULE))
+    text = write_test('a "title"', [(request, False, ("because scope.pros",))], checked_set(RULE))
     assert text.startswith('test "a \\"title\\"" {\n')
     assert "asking {text}" in text
     assert 'note: "a"' in text

@@ -1,0 +1,265 @@
+"""Show how well tests test: their coverage of the rules, and the changes of rules that they notice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import field, frozen
+
+from policyengine.cli.output import FailingInput, say, working
+
+if TYPE_CHECKING:
+    from policyengine.diagnostics.source import Source, Span
+    from policyengine.semantics.checked import CheckedSet
+    from policyengine.testing.coverage import Coverage, Covered
+    from policyengine.testing.coverage_text import Thresholds
+    from policyengine.testing.mutation import MutationRun, Tried
+
+_MUTATION = "mutation"
+
+
+@frozen
+class Wanted:
+    """What is to be measured, and the least that is to be reached, in hundredths.
+
+    *page*: where coverage is written as HTML. *jobs*: how many processes mutate. *fresh*: whether what
+    earlier runs found is forgotten.
+    """
+
+    coverage: bool
+    page: str | None
+    mutation: bool
+    coverage_least: Thresholds
+    mutation_least: float
+    jobs: int
+    fresh: bool
+
+    @classmethod
+    def read(
+        cls, *, coverage: bool, page: str | None, mutate: bool, fail_under: Sequence[str],
+        jobs: int | None, fresh: bool,
+    ) -> Wanted:  # fmt: skip
+        """Read what options say; a threshold asks for what it is about. Raises `UsageError`."""
+        from policyengine.testing.coverage_text import NAMES, read_threshold
+
+        try:
+            least: dict[Any, float] = dict(
+                read_threshold(text, [*NAMES, _MUTATION]) for text in fail_under
+            )
+        except ValueError as problem:
+            raise click.UsageError(f"--fail-under: {problem}") from None
+        mutation_least = least.pop(_MUTATION, None)
+        return cls(
+            coverage or page is not None or bool(least),
+            page,
+            mutate or mutation_least is not None,
+            least,
+            mutation_least or 0.0,
+            jobs or os.cpu_count() or 1,
+            fresh,
+        )
+
+
+@frozen
+class Measures:
+    """What was measured of the tests of a set; None where it was not asked for, or could not be."""
+
+    sources: Mapping[str, Source] = field(repr=False)
+    coverage: Coverage | None = None
+    mutation: MutationRun | None = None
+    short: tuple[str, ...] = ()
+
+    def show(self, *, verbose: bool) -> None:
+        """Write it for people."""
+        if self.coverage is not None:
+            _show_coverage(self.coverage, verbose=verbose)
+        if self.mutation is not None:
+            _show_mutation(self.mutation)
+        for text in self.short:
+            say(text, "bold red")
+
+    def json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        document: dict[str, Any] = {}
+        if self.coverage is not None:
+            document["coverage"] = _coverage_json(self.coverage)
+        if self.mutation is not None:
+            document["mutation"] = _mutation_json(self.mutation)
+        return {**document, "short": list(self.short)} if document or self.short else {}
+
+
+def take_measures(
+    checked: CheckedSet, paths: Sequence[str], wanted: Wanted, *, passed: bool, now: int
+) -> Measures:
+    """Measure the tests in *checked*, none of which is an error; *passed*: whether all of a run did.
+
+    Only tests that pass can notice a change, so others are not mutated.
+    """
+    coverage = mutation = None
+    short: list[str] = []
+    if wanted.coverage:
+        from policyengine.testing.coverage import measure
+        from policyengine.testing.coverage_text import short_of
+
+        with working("measuring coverage"):
+            coverage = measure(checked, now=now)
+        short += short_of(coverage, wanted.coverage_least)
+        if wanted.page is not None:
+            _write_page(coverage, wanted.page)
+    if wanted.mutation and passed:
+        mutation = _mutated(checked, paths, wanted, now)
+        if 100 * mutation.score < wanted.mutation_least:
+            score, least = 100 * mutation.score, wanted.mutation_least
+            short.append(f"mutation {score:.1f} % is less than {least:g} %")
+    elif wanted.mutation:
+        short.append(
+            "no rule was changed to see whether tests notice: they must all pass first, as the "
+            "rules are"
+        )
+    return Measures(checked.sources, coverage, mutation, tuple(short))
+
+
+def _write_page(coverage: Coverage, name: str) -> None:
+    from policyengine.testing.coverage_page import coverage_page
+
+    try:
+        page = coverage_page(coverage)
+    except ImportError:
+        raise FailingInput(
+            "--coverage-html needs Jinja: `pip install 'policyengine-dsl[report]'`"
+        ) from None
+    Path(name).write_text(page, encoding="utf-8")
+
+
+def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int) -> MutationRun:
+    from policyengine.testing.mutation import mutate
+    from policyengine.testing.mutation_memory import memory_file, recall, remember
+
+    file = memory_file(paths)
+    remembered = {} if wanted.fresh else recall(file)
+    with working("changing the rules") as tell:
+        run, remembered = mutate(
+            checked, now=now, jobs=wanted.jobs, remembered=remembered, progress=tell
+        )
+    remember(file, remembered)
+    return run
+
+
+# ---- coverage ---------------------------------------------------------------------------
+
+
+def _show_coverage(coverage: Coverage, *, verbose: bool) -> None:
+    from policyengine.testing.coverage_text import NAMES, lacks
+
+    rows = [("", *NAMES.values()), *_rows(coverage, verbose=verbose)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    say("")
+    for i, (name, *cells) in enumerate(rows):
+        padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        say(
+            f"{name:<{widths[0]}}  {'  '.join(padded)}", "bold" if i in (0, len(rows) - 1) else None
+        )
+    lines = list(lacks(coverage))
+    if lines:
+        say("")
+    for line in lines:
+        say(line)
+
+
+def _rows(coverage: Coverage, *, verbose: bool) -> Iterator[tuple[str, ...]]:
+    """Give a row for each file, and if *verbose* for each rule; then one for all."""
+    by_file: dict[str, list[Covered]] = {}
+    for item in coverage.items:
+        by_file.setdefault(item.span.file, []).append(item)
+    for name, items in by_file.items():
+        yield (name, *_shares(items))
+        if verbose:
+            yield from ((f"  {item.name}", *_shares([item])) for item in items)
+    yield ("all", *_shares(coverage.items))
+
+
+def _shares(items: Sequence[Covered]) -> Iterator[str]:
+    from policyengine.testing.coverage import MEASURES
+    from policyengine.testing.coverage_text import share_text
+
+    for what in MEASURES:
+        shares = [item.share(what) for item in items]
+        covered, of = sum(share[0] for share in shares), sum(share[1] for share in shares)
+        yield share_text(covered, of) if of else "-"
+
+
+def _coverage_json(coverage: Coverage) -> dict[str, Any]:
+    from policyengine.testing.coverage import MEASURES
+
+    shares = {what: coverage.share(what) for what in MEASURES}
+    return {
+        **{
+            what: {"covered": covered, "of": of, "percent": round(coverage.percent(what), 2)}
+            for what, (covered, of) in shares.items()
+        },
+        "items": [
+            {
+                "name": item.name,
+                "kind": item.kind,
+                **_place_json(item.span, coverage.sources),
+                "satisfied_in": list(item.satisfied_in),
+                "failed_in": list(item.failed_in),
+                "operands": [
+                    {
+                        "text": operand.text,
+                        **_place_json(operand.span, coverage.sources),
+                        "true_in": list(operand.true_in),
+                        "false_in": list(operand.false_in),
+                        "decides": operand.decides,
+                    }
+                    for operand in item.operands
+                ],
+            }
+            for item in coverage.items
+        ],
+    }
+
+
+# ---- mutation ---------------------------------------------------------------------------
+
+
+def _show_mutation(run: MutationRun) -> None:
+    for one in run.survivors:
+        say("")
+        say("survived", "bold yellow", end=" ")
+        line, _ = run.sources[one.span.file].position(one.span.start)
+        say(f"{one.span.file}:{line}  {one.of}: {one.what} ({one.kind})")
+        say(
+            one.test.rstrip()
+            if one.test
+            else "no request was found that tells it from the original"
+        )
+    noticed, survived = run.count("noticed"), run.count("survived")
+    say("")
+    say(f"mutation {100 * run.score:.1f} %", "green" if not survived else "bold yellow", end=": ")
+    say(
+        f"tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
+        f"checker refuses {run.count('refused')} and {run.count('alike')} change no answer"
+    )
+
+
+def _mutation_json(run: MutationRun) -> dict[str, Any]:
+    return {
+        "percent": round(100 * run.score, 2),
+        **{fate: run.count(fate) for fate in ("noticed", "survived", "refused", "alike")},
+        "survivors": [_survivor_json(one, run.sources) for one in run.survivors],
+    }
+
+
+def _survivor_json(one: Tried, sources: Mapping[str, Source]) -> dict[str, Any]:
+    place = _place_json(one.span, sources)
+    return {"of": one.of, "kind": one.kind, "what": one.what, **place, "test": one.test}
+
+
+def _place_json(span: Span, sources: Mapping[str, Source]) -> dict[str, Any]:
+    line, column = sources[span.file].position(span.start)
+    return {"file": span.file, "line": line, "column": column}

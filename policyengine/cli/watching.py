@@ -1,0 +1,53 @@
+"""Do something again whenever a policy file changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from policyengine.cli.output import FailingInput, say
+
+_PAUSE = 0.3
+"""Seconds between two looks at the files: asking a hundred files costs a millisecond."""
+
+_State: TypeAlias = dict[str, tuple[int, int]]
+"""The time of the last change and the size, of each file."""
+
+
+def watch(paths: Iterable[str], act: Callable[[], int]) -> int:
+    """Call *act*, and again after each change of the policies in *paths*, until interrupted.
+
+    Input that fails is told, and watched on. Returns what *act* returned last.
+    """
+    code = 0
+    paths = list(paths)
+    try:
+        while True:
+            before = _state(paths)
+            click.clear()  # does nothing where there is no terminal
+            try:
+                code = act()
+            except FailingInput as problem:
+                click.echo(f"policyengine: {problem}", err=True)
+                code = 2
+            say("\nwaiting for a change; Ctrl-C ends it", "dim")
+            while _state(paths) == before:
+                time.sleep(_PAUSE)
+    except KeyboardInterrupt:
+        return code
+
+
+def _state(paths: Iterable[str]) -> _State:
+    found: _State = {}
+    for path in map(Path, paths):
+        for file in sorted(path.rglob("*.policy")) if path.is_dir() else [path]:
+            try:
+                stat = file.stat()
+            except OSError:
+                continue  # it is gone, which is a change
+            found[str(file)] = stat.st_mtime_ns, stat.st_size
+    return found
