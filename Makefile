@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SETS := $(wildcard policies/*/)
 FOR ?= 60
+N ?= 10000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt golden bench bench-peers fuzz clean
+.PHONY: help demo test check fmt golden bench bench-peers fuzz exact clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,9 @@ $(VENV)/.peers: $(READY)
 
 fuzz: $(READY) ## Hold the laws of the language on new random input; FOR=3600 takes an hour
 	$(BIN)/python -m tests.fuzz --seconds $(FOR)
+
+exact: $(READY) ## Compare what lint and explain claim with all requests of a small world; N=10000 denied ones
+	$(BIN)/python -m tests.analysis.exactness --requests $(N)
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -17,8 +17,28 @@ from attrs import Factory, define
 T = TypeVar("T")
 
 
+_START = 10
+"""What beginning a way costs, beside one for each choice on it."""
+
+
 class TooManyWaysError(Exception):
     """There were more ways than the bound: nothing is known of those that were not tried."""
+
+
+@define
+class Patience:
+    """How many choices may still be made, for one search and, by *whole*, for several together."""
+
+    left: int
+    whole: Patience | None = None
+
+    def spend(self, cost: int) -> None:
+        """Go on; `TooManyWaysError` if nothing is left."""
+        if self.whole is not None:
+            self.whole.spend(cost)
+        self.left -= cost
+        if self.left < 0:
+            raise TooManyWaysError
 
 
 @define
@@ -28,6 +48,11 @@ class Choices:
     _options: list[Sequence[Any]] = Factory(list)
     _taken: list[int] = Factory(list)
     _at: int = 0
+
+    @property
+    def made(self) -> int:
+        """How many choices the run has asked for so far."""
+        return self._at
 
     def choose(self, options: Sequence[T]) -> T:
         """Return one of *options*, of which there is at least one; the same for the same way."""
@@ -50,11 +75,13 @@ class Choices:
         return True
 
 
-def every_way(run: Callable[[Choices], T], most: int) -> Iterator[T]:
+def every_way(run: Callable[[Choices], T], most: int, patience: Patience) -> Iterator[T]:
     """Give what *run* returns for each way; `TooManyWaysError` once there were *most*."""
     choices = Choices()
     for _ in range(most):
-        yield run(choices)
+        found = run(choices)
+        patience.spend(_START + choices.made)
+        yield found
         if not choices.go_on():
             return
-    raise TooManyWaysError(most)
+    raise TooManyWaysError

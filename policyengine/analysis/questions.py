@@ -5,34 +5,195 @@ Every answer is about all requests, for every target that the rules cover. False
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from attrs import Factory, define
+
+from policyengine.analysis.choices import Patience
 from policyengine.analysis.mentions import walk
+from policyengine.analysis.paths import Path, path_of
 from policyengine.analysis.search import Space, UnknownError, holds, never
 from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Value
 from policyengine.syntax import nodes
 
+MOST_CHOICES = 2_000_000
+"""How many choices of a value all answers together may take: some ten seconds."""
 
-def never_holds(checked: CheckedSet, rule: CheckedRule) -> bool:
-    """Whether the conditions of *rule* hold for no request."""
-    return never(checked, rule.typings, lambda _: (rule,), lambda env: holds(rule, env))
+_ROOTS = ("subject", "resource", "context", "action")
 
 
-def covered(checked: CheckedSet, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
-    """Whether, wherever *rule* holds, one of *others* does, which must be in force as long."""
-    lasting = [other for other in others if outlasts(other, rule)]
+@define(eq=False)
+class Questions:
+    """Answers about the rules of one set, for which together only so much is tried."""
 
-    def uncovered(env: Env) -> bool:
-        there = [other for other in lasting if env.target in other.typings]
-        return holds(rule, env) and not any(holds(other, env) for other in there)
+    checked: CheckedSet
+    patience: Patience = Factory(lambda: Patience(MOST_CHOICES))
+    _never: dict[tuple[int, frozenset[TargetKey]], bool] = Factory(dict)
+    _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
-    def of(target: tuple[str, str, str]) -> tuple[CheckedRule, ...]:
-        return (rule, *(other for other in lasting if target in other.typings))
+    @property
+    def given_up(self) -> bool:
+        """Whether the bound was reached: what was asked after that got no answer."""
+        return self.patience.left < 0
 
-    if any(len(of(target)) == 1 for target in rule.typings):
+    def never_holds(self, rule: CheckedRule, targets: Iterable[TargetKey] | None = None) -> bool:
+        """Whether the conditions of *rule* hold for no request; for *targets*, if they are given."""
+        asked = frozenset(rule.typings if targets is None else targets)
+        mark = id(rule), asked
+        if mark not in self._never:
+            self._never[mark] = bool(rule.conjuncts) and self._is_no(
+                sorted(asked), lambda _: (rule,), lambda env: holds(rule, env)
+            )
+        return self._never[mark]
+
+    def covered(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
+        """Whether, wherever *rule* holds, one of *others* does, which must be in force as long."""
+        if self.given_up:
+            return False
+        lasting = [other for other in others if outlasts(other, rule)]
+        if not lasting:
+            return self.never_holds(rule)
+        near: dict[TargetKey, tuple[CheckedRule, ...]] = {}
+
+        def beside(target: TargetKey) -> tuple[CheckedRule, ...]:
+            if target not in near:
+                near[target] = tuple(
+                    other
+                    for other in lasting
+                    if target in other.typings and not self._apart(rule, other, target)
+                )
+            return near[target]
+
+        def uncovered(env: Env) -> bool:
+            if not holds(rule, env):
+                return False
+            return not any(holds(other, env) for other in beside(env.target))
+
+        return self._is_no(rule.typings, lambda t: (rule, *beside(t)), uncovered)
+
+    def same(self, one: CheckedRule, other: CheckedRule) -> bool:
+        """Whether two rules with the same targets hold for the same requests, which are some."""
+        if written_alike(one, other):
+            return True
+        if self.given_up or any(self._apart(one, other, target) for target in one.typings):
+            return False
+        return (
+            self.covered(one, [other]) and self.covered(other, [one]) and not self.never_holds(one)
+        )
+
+    def constant_operands(self, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
+        """Return the conditions and operands of *rule* that have one value, whenever asked.
+
+        Of nested ones only the outermost.
+        """
+        operands = [part for c in rule.conjuncts for part in conditions_in(c.expr)]
+        taken: dict[int, set[bool]] = {id(operand): set() for operand in operands}
+
+        def trace(expr: nodes.Expr, value: object) -> None:
+            if id(expr) in taken:
+                taken[id(expr)].add(bool(value))
+
+        for target in rule.typings:
+            try:
+                for _ in self._space(rule, target).worlds(
+                    lambda env: holds(rule, env) or True, trace
+                ):
+                    if all(len(values) == 2 for values in taken.values()):  # noqa: PLR2004 - a bool
+                        return []
+            except UnknownError:
+                return []
+        found: list[tuple[nodes.Expr, bool]] = []
+        inside: set[int] = set()
+        for operand in operands:
+            values = taken[id(operand)]
+            if len(values) == 1 and id(operand) not in inside:
+                found.append((operand, next(iter(values))))
+                inside |= {id(part) for part in walk(operand)}
+        return found
+
+    def needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
+        """Whether *rule* holds only where *present* was asked and answered yes."""
+        for target in rule.typings:
+            seen: list[bool] = []
+
+            def trace(expr: nodes.Expr, value: object, seen: list[bool] = seen) -> None:
+                if expr is present:
+                    seen.append(bool(value))
+
+            def without(env: Env, seen: list[bool] = seen) -> bool:
+                seen.clear()
+                return holds(rule, env) and True not in seen
+
+            try:
+                if any(True for _ in self._space(rule, target).worlds(without, trace)):
+                    return False
+            except UnknownError:
+                return False
+        return True
+
+    def _is_no(
+        self,
+        targets: Iterable[TargetKey],
+        rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
+        ask: Callable[[Env], bool],
+    ) -> bool:
+        return not self.given_up and never(self.checked, targets, rules, ask, self.patience)
+
+    def _space(self, rule: CheckedRule, target: TargetKey) -> Space:
+        if self.given_up:
+            raise UnknownError
+        return Space(self.checked, target, (rule,), patience=self.patience)
+
+    def _apart(self, one: CheckedRule, other: CheckedRule, target: TargetKey) -> bool:
+        """Whether two rules want different values of one path, so that they never hold together.
+
+        It is only a short cut, and what makes sets of thousands of such rules bearable.
+        """
+        mine = self._pinned(one, target)
+        if not mine:
+            return False
+        its = self._pinned(other, target)
+        return any(its.get(path, value) != value for path, value in mine.items())
+
+    def _pinned(self, rule: CheckedRule, target: TargetKey) -> Mapping[Path, object]:
+        """Return the paths of which *rule* wants one value, with that."""
+        mark = id(rule), target
+        if mark not in self._pins:
+            self._pins[mark] = dict(_equalities(rule, target))
+        return self._pins[mark]
+
+
+def _equalities(rule: CheckedRule, target: TargetKey) -> Iterable[tuple[Path, object]]:
+    binding_of = rule.typings[target].binding_of
+    for conjunct in rule.conjuncts:
+        match conjunct.expr:
+            case nodes.Compare("==", left, right) if conjunct.wanted:
+                for side, value in ((left, binding_of(right)), (right, binding_of(left))):
+                    path = path_of(side)
+                    if isinstance(value, Value) and path and path[0] in _ROOTS:
+                        yield path, value
+
+
+def written_alike(one: CheckedRule, other: CheckedRule, *, but: nodes.Expr | None = None) -> bool:
+    """Whether two rules have the same conditions word for word, and the words mean the same.
+
+    *but*: a condition of *one* that does not count, nor what stands in its place in *other*.
+    """
+    shared = one.typings.keys() & other.typings.keys()
+    if not shared or len(one.conjuncts) != len(other.conjuncts):
         return False
-    return never(checked, rule.typings, of, uncovered)
+    target = min(shared)
+    mine, its = one.typings[target], other.typings[target]
+    for conjunct, twin in zip(one.conjuncts, other.conjuncts, strict=True):
+        if conjunct.expr is but:
+            continue
+        if conjunct != twin or not all(
+            mine.binding_of(a) == its.binding_of(b)
+            for a, b in zip(walk(conjunct.expr), walk(twin.expr), strict=True)
+        ):
+            return False
+    return True
 
 
 def outlasts(one: CheckedRule, other: CheckedRule) -> bool:
@@ -44,37 +205,6 @@ def outlasts(one: CheckedRule, other: CheckedRule) -> bool:
         other.valid_until is not None and one.valid_until >= other.valid_until
     )
     return begins and ends
-
-
-def constant_operands(checked: CheckedSet, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
-    """Return the conditions and operands of *rule* that have one value, whenever it comes to them.
-
-    Of nested ones only the outermost.
-    """
-    operands = [part for c in rule.conjuncts for part in conditions_in(c.expr)]
-    taken: dict[int, set[bool]] = {id(operand): set() for operand in operands}
-
-    def trace(expr: nodes.Expr, value: object) -> None:
-        if id(expr) in taken:
-            taken[id(expr)].add(bool(value))
-
-    for target in rule.typings:
-        try:
-            for _ in Space(checked, target, (rule,)).worlds(
-                lambda env: holds(rule, env) or True, trace
-            ):
-                if all(len(values) == 2 for values in taken.values()):  # noqa: PLR2004 - a bool
-                    return []
-        except UnknownError:
-            return []
-    found: list[tuple[nodes.Expr, bool]] = []
-    inside: set[int] = set()
-    for operand in operands:
-        values = taken[id(operand)]
-        if len(values) == 1 and id(operand) not in inside:
-            found.append((operand, next(iter(values))))
-            inside |= {id(part) for part in walk(operand)}
-    return found
 
 
 def conditions_in(expr: nodes.Expr) -> Iterable[nodes.Expr]:
@@ -89,27 +219,6 @@ def conditions_in(expr: nodes.Expr) -> Iterable[nodes.Expr]:
         case nodes.If(condition, yes, no):
             for part in (condition, yes, no):
                 yield from conditions_in(part)
-
-
-def needed(checked: CheckedSet, rule: CheckedRule, present: nodes.Has) -> bool:
-    """Whether *rule* holds only where *present* was asked and answered yes."""
-    for target in rule.typings:
-        seen: list[bool] = []
-
-        def trace(expr: nodes.Expr, value: object, seen: list[bool] = seen) -> None:
-            if expr is present:
-                seen.append(bool(value))
-
-        def without(env: Env, seen: list[bool] = seen) -> bool:
-            seen.clear()
-            return holds(rule, env) and True not in seen
-
-        try:
-            if any(True for _ in Space(checked, target, (rule,)).worlds(without, trace)):
-                return False
-        except UnknownError:
-            return False
-    return True
 
 
 def alike(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attrs import field, frozen
 
-from policyengine.analysis.choices import Choices, TooManyWaysError, every_way
+from policyengine.analysis.choices import Choices, Patience, TooManyWaysError, every_way
 from policyengine.analysis.imagined import World
 from policyengine.analysis.mentions import Mentions
 from policyengine.reference.evaluation import Env, Trace
@@ -21,6 +21,9 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 MOST_WAYS = 3_000
 """How many requests are tried for one question."""
 
+_MOST_CHOICES = 100_000
+"""How many choices are made for one question, all its requests together."""
+
 
 class UnknownError(Exception):
     """Not everything that matters could be tried."""
@@ -28,12 +31,16 @@ class UnknownError(Exception):
 
 @frozen
 class Space:
-    """The requests for one target, as far as *rules* can tell them apart."""
+    """The requests for one target, as far as *rules* can tell them apart.
+
+    *patience*: what may be spent on this question and others together.
+    """
 
     checked: CheckedSet
     target: TargetKey
     rules: tuple[CheckedRule, ...]
     most: int = MOST_WAYS
+    patience: Patience | None = None
     mentions: Mentions = field(init=False)
 
     @mentions.default
@@ -54,7 +61,7 @@ class Space:
             return world, ask(world.env(trace))
 
         try:
-            for world, answer in every_way(run, self.most):
+            for world, answer in every_way(run, self.most, Patience(_MOST_CHOICES, self.patience)):
                 guessed |= world.guessed
                 if answer:
                     yield world
@@ -78,9 +85,11 @@ def never(
     targets: Iterable[TargetKey],
     rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
     ask: Callable[[Env], bool],
+    patience: Patience | None = None,
 ) -> bool:
     """Whether the answer is known to be no for every request for *targets*, of which are some."""
+    spaces = (Space(checked, target, rules(target), patience=patience) for target in targets)
     try:
-        return all(Space(checked, target, rules(target)).find(ask) is None for target in targets)
+        return all(space.find(ask) is None for space in spaces)
     except UnknownError:
         return False

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
-from difflib import unified_diff
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -24,6 +20,7 @@ from policyengine.cli.output import (
     show_diagnostic,
     working,
 )
+from policyengine.cli.writing import replace_files, show_diff
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostic
@@ -73,9 +70,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, format: str) -> int
     with working("formatting"):
         results = _format_all(paths)
     if not dry and paths != (_STDIN,):
-        for result in results:
-            if result.state == "changed":
-                _write(Path(result.source.name), result.text)
+        replace_files([(r.source, r.text) for r in results if r.state == "changed"])
     if format == "json":
         files = [{"file": result.source.name, "state": result.state} for result in results]
         say_json({"written": not dry and paths != (_STDIN,), "files": files})
@@ -117,21 +112,6 @@ def _format(source: Source) -> _Formatted:
     return _Formatted(source, source.text, formatted)
 
 
-def _write(path: Path, text: str) -> None:
-    """Put *text* in the place of a file, whole or not at all, with the same permissions."""
-    target = path.resolve()  # a link stays a link
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=target.parent, prefix=".fmt-", delete=False
-    ) as file:
-        file.write(text)
-    try:
-        shutil.copymode(target, file.name)
-        Path(file.name).replace(target)
-    except OSError:
-        Path(file.name).unlink()
-        raise
-
-
 def _pass_through(result: _Formatted) -> None:
     if result.problems:
         for problem in result.problems:
@@ -147,7 +127,7 @@ def _show(results: Sequence[_Formatted], *, dry: bool, diff: bool) -> None:
         if result.state != "changed":
             continue
         if diff:
-            _show_diff(result)
+            show_diff(result.source, result.text, "formatted")
         else:
             say(f"{'would format' if dry else 'formatted'} {result.source.name}")
     counts = {state: sum(r.state == state for r in results) for state in _WORDS}
@@ -165,12 +145,3 @@ _WORDS = {
     "unreadable": ("not parsed", "not parsed"),
 }
 """What is said of each state, of files that were written and of those that were only looked at."""
-
-_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
-
-
-def _show_diff(result: _Formatted) -> None:
-    name = result.source.name
-    before, after = (text.splitlines() for text in (result.source.text, result.text))
-    for line in unified_diff(before, after, name, f"{name} (formatted)", lineterm=""):
-        say(line, _DIFF_STYLES.get(line[:1]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from attrs import frozen
 
 from policyengine import __version__
 from policyengine.cli.loading import paths_argument, plural, read_policies
@@ -18,19 +19,38 @@ from policyengine.cli.output import (
     show_diagnostics,
     working,
 )
+from policyengine.cli.writing import replace_files, show_diff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policyengine.diagnostics.codes.code import Code
     from policyengine.diagnostics.diagnostic import Diagnostics
+    from policyengine.diagnostics.source import Source
     from policyengine.lint.configuration import Configuration
+    from policyengine.semantics.checked import CheckedSet
+
+_GAVE_UP = (
+    "the rules are too many or too intricate to try everything: some findings may be missing "
+    "(`--select`, or smaller sets, ask less at a time)"
+)
+
+
+@frozen
+class _Linted:
+    """What came of a run: findings, or errors; the files that fixes changed, and how many fixes."""
+
+    found: Diagnostics
+    changed: tuple[tuple[Source, str], ...] = ()
+    fixes: int = 0
+    gave_up: bool = False
 
 
 @click.command(short_help="Find what is well-formed and still wrong.")
 @paths_argument
 @click.option("--select", multiple=True, metavar="RULE", help="Only this rule; may be repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Not this rule; may be repeated.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change.")
 @click.option(
     "--format",
     type=click.Choice(["text", "json", "sarif", "github"]),
@@ -39,7 +59,12 @@ if TYPE_CHECKING:
     help="Write for people, for programs, for code scanning, or as GitHub annotations.",
 )
 def command(
-    paths: tuple[str, ...], select: tuple[str, ...], ignore: tuple[str, ...], format: str
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fix: bool,
+    diff: bool,
+    format: Literal["text", "json", "sarif", "github"],
 ) -> int:
     """Find rules in PATH that are well-formed and still wrong, by what they mean.
 
@@ -50,29 +75,74 @@ def command(
     `ignore` and a table `per-file-ignores`. One line of a policy is answered by
     `# lint: ignore[rule] why`.
 
+    --fix leaves out what no decision hangs on: definitions without use, rules written twice, waivers
+    that have run out, idle ignores. The rest is told, as without it.
+
     \b
     Examples:
       policyengine lint policies/x
       policyengine lint policies/x --select shadowed-rule
+      policyengine lint policies/x --diff
       policyengine lint policies/x --format sarif > lint.sarif
       policyengine explain PE403                              what a rule means
 
-    The exit code is 1 if there is a finding.
+    The exit code is 1 if there is a finding that was not mended.
     """
-    from policyengine.diagnostics.codes import CODES
-    from policyengine.lint.linter import LINT_CODES, lint
+    if diff and (fix or format != "text"):
+        raise click.UsageError("`--diff` writes nothing but text", click.get_current_context())
+    configuration = _configuration(paths[0], select, ignore)
+    sources, problems = read_policies(paths)
+    with working("linting the policies"):
+        linted = _lint(sources, problems, configuration, mending=fix or diff)
+    if diff:
+        for before, text in linted.changed:
+            show_diff(before, text, "fixed")
+        _sum_up(len(sources), linted, "would be mended")
+        return FINDINGS if linted.fixes or linted.found.items else FINE
+    replace_files(linted.changed)
+    _report(linted, format)
+    if format == "text":
+        _sum_up(len(sources), linted, "mended")
+    return FINDINGS if linted.found.items else FINE
+
+
+def _lint(
+    sources: Mapping[str, Source],
+    problems: list[Any],
+    configuration: Configuration,
+    *,
+    mending: bool,
+) -> _Linted:
+    from policyengine.lint.linter import examine
+    from policyengine.lint.mending import BrokenFixError, mend
     from policyengine.pipeline import check_sources
 
-    configuration = _configuration(paths[0], select, ignore)
-    sources, found = read_policies(paths)
-    with working("linting the policies"):
-        checked, diagnostics = check_sources(sources, found=found)
-        if checked is not None:
-            diagnostics = lint(checked, configuration)
-    _report(diagnostics, format, {**CODES, **LINT_CODES})
-    if format == "text":
-        _sum_up(len(sources), diagnostics)
-    return FINDINGS if diagnostics.items else FINE
+    checked, diagnostics = check_sources(sources, found=problems)
+    if checked is None:
+        return _Linted(diagnostics)
+    gave_up = False
+
+    def find(checked: CheckedSet) -> Diagnostics:
+        nonlocal gave_up
+        linted = examine(checked, configuration)
+        gave_up = linted.gave_up
+        return linted.found
+
+    if not mending:
+        found = find(checked)
+        return _Linted(found, gave_up=gave_up)
+    try:
+        mended = mend(checked, find, lambda sources: check_sources(sources)[0])
+    except BrokenFixError:
+        raise FailingInput(
+            "nothing was written: the fixes would break the policies, which is a bug of policyengine"
+        ) from None
+    changed = tuple(
+        (source, mended.sources[name].text)
+        for name, source in sources.items()
+        if mended.sources[name].text != source.text
+    )
+    return _Linted(mended.left, changed, mended.count, gave_up)
 
 
 def _configuration(path: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> Configuration:
@@ -92,29 +162,41 @@ def _configuration(path: str, select: tuple[str, ...], ignore: tuple[str, ...]) 
         raise FailingInput(str(problem)) from None
 
 
-def _report(diagnostics: Diagnostics, format: str, codes: Mapping[str, Code]) -> None:
+def _report(linted: _Linted, format: Literal["text", "json", "sarif", "github"]) -> None:
+    from policyengine.diagnostics.codes import CODES
     from policyengine.diagnostics.export import diagnostics_json
+    from policyengine.lint.linter import LINT_CODES
     from policyengine.lint.reports import github_lines, sarif
 
+    codes = {**CODES, **LINT_CODES}
+    notes = (_GAVE_UP,) if linted.gave_up else ()
     match format:
         case "json":
-            say_json(diagnostics_json(diagnostics, codes))
+            mended = {"fixed": linted.fixes, "gave_up": linted.gave_up}
+            say_json({**diagnostics_json(linted.found, codes), **mended})
         case "sarif":
-            say_json(sarif(diagnostics, codes, __version__))
+            say_json(sarif(linted.found, codes, __version__, notes))
         case "github":
-            for line in github_lines(diagnostics):
+            for line in github_lines(linted.found, notes):
                 say(line)
-        case _:
-            show_diagnostics(diagnostics)
+        case "text":
+            show_diagnostics(linted.found)
 
 
-def _sum_up(files: int, diagnostics: Diagnostics) -> None:
+def _sum_up(files: int, linted: _Linted, mended: str) -> None:
     from policyengine.diagnostics.render import summary
 
+    found = linted.found
+    if linted.gave_up:
+        say(_GAVE_UP, "yellow")
     say(f"{plural(files, 'file')}: ", end="")
-    if diagnostics.errors:
-        say(summary(diagnostics), "bold red")
-    elif diagnostics.items:
-        say(plural(len(diagnostics.items) + diagnostics.left_out, "finding"), "yellow")
+    if linted.fixes:
+        say(f"{plural(linted.fixes, 'finding')} {mended}, ", end="")
+    if found.errors:
+        say(summary(found), "bold red")
+    elif found.items:
+        fixable = sum(diagnostic.fix is not None for diagnostic in found.items)
+        able = f", of which `--fix` mends {fixable}" if fixable else ""
+        say(plural(len(found.items) + found.left_out, "finding") + able, "yellow")
     else:
         say("no findings", "green")

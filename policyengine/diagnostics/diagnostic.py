@@ -29,12 +29,28 @@ class Label:
 
 
 @frozen
+class Edit:
+    """Another text for a place."""
+
+    span: Span
+    text: str
+
+
+@frozen
+class Fix:
+    """Edits that mend a problem and change no decision; *what* they do, as advice: `leave it out`."""
+
+    what: str
+    edits: tuple[Edit, ...]
+
+
+@frozen
 class Diagnostic:
     """One problem of a policy.
 
     *message* says in one sentence what is wrong (lower case, no full stop, the author's words in
     backticks); *help* says what to do, and is empty unless it is right. The first label is where
-    the problem is, the others are places that explain it.
+    the problem is, the others are places that explain it. *fix*: what mends it safely, if anything does.
     """
 
     code: str
@@ -42,6 +58,7 @@ class Diagnostic:
     labels: tuple[Label, ...]
     help: str = ""
     severity: Severity = Severity.ERROR
+    fix: Fix | None = None
 
     @property
     def span(self) -> Span:
@@ -54,9 +71,18 @@ def error(code: str, span: Span, message: str, help: str = "", *also: Label) -> 
     return Diagnostic(code, message, (Label(span), *also), help)
 
 
-def warning(code: str, span: Span, message: str, help: str = "", *also: Label) -> Diagnostic:
+def warning(
+    code: str, span: Span, message: str, help: str = "", *also: Label, fix: Fix | None = None
+) -> Diagnostic:
     """Make a warning at *span*."""
-    return Diagnostic(code, message, (Label(span), *also), help, Severity.WARNING)
+    return Diagnostic(code, message, (Label(span), *also), help, Severity.WARNING, fix)
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """Return *text* with *edits*, of which none overlap, in its places."""
+    for edit in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
 
 
 MOST_SHOWN = 100

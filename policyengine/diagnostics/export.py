@@ -11,7 +11,7 @@ from typing import Any
 
 from policyengine.diagnostics.codes import CODES
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Label
+from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Fix, Label
 from policyengine.diagnostics.source import Source
 
 
@@ -38,7 +38,13 @@ def diagnostic_json(
         "message": diagnostic.message,
         "help": diagnostic.help,
         "labels": [_label_json(label, sources) for label in diagnostic.labels],
+        "fix": _fix_json(diagnostic.fix, sources) if diagnostic.fix else None,
     }
+
+
+def _fix_json(fix: Fix, sources: Mapping[str, Source]) -> dict[str, Any]:
+    edits = [{**_label_json(Label(e.span), sources), "text": e.text} for e in fix.edits]
+    return {"what": fix.what, "edits": edits}
 
 
 def _label_json(label: Label, sources: Mapping[str, Source]) -> dict[str, Any]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
-from attrs import define
+from attrs import Factory, define
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Edit, Fix, warning
 from policyengine.diagnostics.source import Source, Span
 from policyengine.diagnostics.spell import did_you_mean
+from policyengine.lint.removal import leave_out_comment
 from policyengine.syntax.comments import comments_at
 
+_LISTED = re.compile(r"\[[^\]]*\]")
 _IGNORE = re.compile(r"#\s*lint:\s*ignore(?:\[([^\]]*)\])?(.*)")
 
 _RULE = "package docs\nentity App { on: bool }\nentity Post\naction read by App on Post\n"
@@ -47,13 +50,13 @@ CODES: Final = (
 
 @define
 class Ignore:
-    """One comment: the findings on *line* with one of *slugs* are left out."""
+    """One comment: the findings on *line* with one of *slugs* are left out; *used*: which were."""
 
     span: Span
     line: int
     slugs: tuple[str, ...]
     reason: str
-    used: bool = False
+    used: set[str] = Factory(set)
 
 
 def ignores_in(source: Source) -> Iterator[Ignore]:
@@ -93,18 +96,36 @@ def without_ignored(
             if (ignore.span.file, ignore.line) == (finding.span.file, line) and slug in ignore.slugs
         ]
         for ignore in heeded:
-            ignore.used = True
+            ignore.used.add(slug)
         if not heeded:
             yield finding
     slugs = {code.slug for code in codes.values()}
     for ignore in ignores:
-        unknown = [slug for slug in ignore.slugs if slug not in slugs]
-        for slug in unknown:
-            yield warning(
-                "PE430", ignore.span, f"there is no lint rule `{slug}`", did_you_mean(slug, slugs)
-            )
-        if not ignore.slugs or not ignore.reason:
-            help = "write `# lint: ignore[rule] why it is right here`"
-            yield warning("PE429", ignore.span, "this does not say why, or of what", help)
-        elif not ignore.used and not unknown:
-            yield warning("PE428", ignore.span, "this ignores nothing", "leave it out")
+        yield from _about(ignore, sources[ignore.span.file], slugs)
+
+
+def _about(ignore: Ignore, source: Source, known: AbstractSet[str]) -> Iterator[Diagnostic]:
+    """Give what is wrong with an ignore itself."""
+    unknown = [slug for slug in ignore.slugs if slug not in known]
+    for slug in unknown:
+        help = did_you_mean(slug, known)
+        yield warning("PE430", ignore.span, f"there is no lint rule `{slug}`", help)
+    if not ignore.slugs or not ignore.reason:
+        help = "write `# lint: ignore[rule] why it is right here`"
+        yield warning("PE429", ignore.span, "this does not say why, or of what", help)
+        return
+    idle = [slug for slug in ignore.slugs if slug not in ignore.used and slug in known]
+    if not idle:
+        return
+    if len(idle) == len(ignore.slugs):
+        fix = leave_out_comment(source, ignore.span)
+        yield warning("PE428", ignore.span, "this ignores nothing", "leave it out", fix=fix)
+        return
+    listed = ", ".join(slug for slug in ignore.slugs if slug not in idle)
+    named = _LISTED.search(source.text, ignore.span.start)
+    assert named
+    place = Span(source.name, *named.span())
+    for slug in idle:
+        message = f"there is no `{slug}` here to ignore"
+        fix = Fix("take it off the list", (Edit(place, f"[{listed}]"),))
+        yield warning("PE428", ignore.span, message, "take it off the list", fix=fix)

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from attrs import frozen
+
+from policyengine.analysis.questions import Questions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostics
 from policyengine.lint import ignores
@@ -27,6 +30,14 @@ SLUGS: Final = frozenset(code.slug for code in LINT_CODES.values())
 EVERYTHING: Final = Configuration(SLUGS)
 
 
+@frozen
+class Linted:
+    """What was found, and whether the search was given up, so that something may be missing."""
+
+    found: Diagnostics
+    gave_up: bool
+
+
 def lint(
     checked: CheckedSet, configuration: Configuration = EVERYTHING, *, now: int | None = None
 ) -> Diagnostics:
@@ -34,8 +45,15 @@ def lint(
 
     *now* (microseconds since 1970 UTC): the moment at which waivers have run out; the present.
     """
+    return examine(checked, configuration, now=now).found
+
+
+def examine(
+    checked: CheckedSet, configuration: Configuration = EVERYTHING, *, now: int | None = None
+) -> Linted:
+    """Lint, and say whether everything was asked."""
     moment = time.time_ns() // 1000 if now is None else now
-    subject = Subject(checked, checked.files, moment)
+    subject = Subject(checked, checked.files, moment, Questions(checked))
     wanted = [r for r in RULES if r.code.slug in configuration.select - configuration.ignore]
     found = [finding for rule in wanted for finding in rule.find(subject)]
     counting = (
@@ -43,4 +61,4 @@ def lint(
         for finding in ignores.without_ignored(found, checked.sources, LINT_CODES)
         if configuration.counts(LINT_CODES[finding.code].slug, finding.span.file)
     )
-    return Diagnostics.of(counting, checked.sources)
+    return Linted(Diagnostics.of(counting, checked.sources), subject.ask.given_up)

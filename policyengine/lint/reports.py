@@ -6,28 +6,35 @@ run says otherwise; ours are code points, and the run says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Label, Severity
+from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Fix, Label, Severity
 from policyengine.diagnostics.source import Source
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(diagnostics: Diagnostics, codes: Mapping[str, Code], version: str) -> dict[str, Any]:
-    """Return a SARIF log with one run: every rule that is known, every finding."""
+def sarif(
+    diagnostics: Diagnostics, codes: Mapping[str, Code], version: str, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return a SARIF log with one run: every rule that is known, every finding.
+
+    *notes* say what was not done.
+    """
     numbers = list(codes)
     driver = {
         "name": "policyengine",
         "semanticVersion": version,
         "rules": [_rule(code) for code in codes.values()],
     }
+    told = [{"level": "warning", "message": {"text": note}} for note in notes]
     run = {
         "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": told}],
         "columnKind": "unicodeCodePoints",
         "results": [_result(d, diagnostics.sources, numbers) for d in diagnostics.items],
     }
@@ -61,7 +68,21 @@ def _result(
             {**_location(label, sources), "message": {"text": label.text}}
             for label in diagnostic.labels[1:]
         ]
+    if diagnostic.fix:
+        result["fixes"] = [_fix(diagnostic.fix, sources)]
     return result
+
+
+def _fix(fix: Fix, sources: Mapping[str, Source]) -> dict[str, Any]:
+    changes: dict[str, dict[str, Any]] = {}
+    for edit in fix.edits:
+        place = _location(Label(edit.span), sources)["physicalLocation"]
+        change = changes.setdefault(
+            edit.span.file, {"artifactLocation": place["artifactLocation"], "replacements": []}
+        )
+        replacement = {"deletedRegion": place["region"], "insertedContent": {"text": edit.text}}
+        change["replacements"].append(replacement)
+    return {"description": {"text": fix.what}, "artifactChanges": list(changes.values())}
 
 
 def _location(label: Label, sources: Mapping[str, Source]) -> dict[str, Any]:
@@ -77,8 +98,10 @@ def _location(label: Label, sources: Mapping[str, Source]) -> dict[str, Any]:
     return {"physicalLocation": place}
 
 
-def github_lines(diagnostics: Diagnostics) -> Iterator[str]:
+def github_lines(diagnostics: Diagnostics, notes: Sequence[str] = ()) -> Iterator[str]:
     """Give one line for each finding, which GitHub shows beside the changed line."""
+    for note in notes:
+        yield f"::notice::{_escaped(note)}"
     for diagnostic in diagnostics.items:
         source = diagnostics.sources.get(diagnostic.span.file)
         line, column = source.position(diagnostic.span.start) if source else (1, 1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from policyengine.analysis.mentions import walk
+from policyengine.analysis.paths import path_of
 from policyengine.model.types import EnumType, SetType, TaxonomyType, Type
-from policyengine.semantics.checked import CheckedSet, Value
+from policyengine.semantics.checked import CheckedSet, Typing, Value
 from policyengine.syntax import nodes
 
 
@@ -52,22 +53,32 @@ def _used(declaration: nodes.Declaration) -> Iterator[str]:
 def mentioned_types(checked: CheckedSet) -> set[str]:
     """Return the names of the enumerations and taxonomies of which rules mention members.
 
-    Where rules compare values of the request with each other every member counts, so those types
-    are not among them.
+    What actions give by `having` is mentioned where a rule asks for it: scopes that are needed. Where
+    rules compare values of the request with each other every member counts, so those types are not
+    among them.
     """
     mentioned: set[str] = set()
     compared: set[str] = set()
     for rule in checked.rules:
         typing = next(iter(rule.typings.values()))
+
+        def is_written(expr: nodes.Expr, typing: Typing = typing) -> bool:
+            path = path_of(expr)
+            return isinstance(typing.binding_of(expr), Value) or (
+                path is not None and path[0] == "action"
+            )
+
         for conjunct in rule.conjuncts:
             for node in walk(conjunct.expr):
                 binding = typing.binding_of(node)
                 if isinstance(binding, Value):
                     mentioned |= _names(binding.type)
-                if isinstance(node, nodes.Compare) and not any(
-                    isinstance(typing.binding_of(side), Value) for side in (node.left, node.right)
-                ):
-                    compared |= _names(typing.type_of(node.left))
+                if isinstance(node, nodes.Compare):
+                    names = _names(typing.type_of(node.left))
+                    if is_written(node.left) or is_written(node.right):
+                        mentioned |= names
+                    else:
+                        compared |= names
     return mentioned - compared
 
 

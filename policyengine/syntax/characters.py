@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Final
 
 from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Source, Span
@@ -39,7 +41,7 @@ _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 _LONGEST_WORD = 60
 """Characters of a word that a message shows."""
 
-_LOOKALIKES = {
+LOOKALIKES: Final[Mapping[str, str]] = {
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
@@ -54,6 +56,7 @@ _LOOKALIKES = {
     "\u2227": "and", "\u2228": "or", "\u00ac": "not", "\u2208": "in", "\u2286": "subset",
     "\u2192": "->", "\u2236": ":", "\u037e": ";",
 }  # fmt: skip
+"""What people type in its place, for characters that are easily taken for ASCII."""
 
 
 def check_characters(source: Source, limits: Limits) -> list[Diagnostic]:
@@ -152,7 +155,7 @@ def _lookalike(character: str) -> str:
     """Return the ASCII text that *character* is easily taken for, or itself."""
     if character.isascii():
         return character
-    if character in _LOOKALIKES:
-        return _LOOKALIKES[character]
+    if character in LOOKALIKES:
+        return LOOKALIKES[character]
     plain = unicodedata.normalize("NFKD", character)
     return "".join(c for c in plain if not unicodedata.combining(c))

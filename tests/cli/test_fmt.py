@@ -119,7 +119,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(fails, ugly: Path, monkeyp
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", str(ugly))
 
-    monkeypatch.setattr("policyengine.cli.fmt.shutil.copymode", full)
+    monkeypatch.setattr("policyengine.cli.writing.shutil.copymode", full)
     assert fails("fmt", ugly) == f"`{ugly}`: no space left on device"
     assert ugly.read_text() == UGLY
     assert list(ugly.parent.iterdir()) == [ugly]

@@ -36,6 +36,7 @@ def test_diagnostics_become_plain_data():
                 "start": 1, "end": 2, "text": "see",
             },
         ],
+        "fix": None,
     }  # fmt: skip
     assert (second["severity"], second["slug"]) == ("warning", "")
     assert second["labels"][0]["end_line"] == 3

@@ -74,7 +74,11 @@ def slugs(text, *select):
          "shadowed-rule", 0),
         ('permit p: any when subject.on waivable\nforbid f: any when subject.on because "x"',
          "shadowed-rule", 0),
-        ("permit p: any when subject.on\npermit q: any when subject.on", "superfluous-permit", 1),
+        ("permit p: any when subject.on\npermit q: any when subject.on", "superfluous-permit", 0),
+        ("permit p: any when subject.on\npermit q: any when subject.on", "duplicate-rule", 1),
+        # each is covered by the others, and one of them can be left out
+        ("permit p: any when subject.on or resource.hidden\npermit q: any when not subject.on\npermit r: any when subject.on",
+         "superfluous-permit", 1),
         ("permit p: any when subject.on\npermit q: read when subject.on and resource.hidden",
          "superfluous-permit", 1),
         ("permit p: any when subject.on\npermit q: any when not (not subject.on)", "duplicate-rule", 1),

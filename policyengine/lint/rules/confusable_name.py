@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from policyengine.diagnostics.codes.code import Code
@@ -9,11 +10,13 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.syntax import nodes
+from policyengine.syntax.characters import LOOKALIKES
 
 _SHORTEST = 6
 """Letters from which on one letter of difference is overlooked."""
 
 _LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "_": "", "-": "", ".": ""})
+_FOREIGN = str.maketrans(dict(LOOKALIKES))
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -43,7 +46,8 @@ def looks_like(one: str, other: str) -> bool:
 
 
 def _look(name: str) -> str:
-    return name.casefold().translate(_LOOKS).replace("rn", "m").replace("vv", "w")
+    latin = unicodedata.normalize("NFKC", name).translate(_FOREIGN)
+    return latin.casefold().translate(_LOOKS).replace("rn", "m").replace("vv", "w")
 
 
 def _lists(files: Iterable[nodes.PolicyFile]) -> Iterator[Sequence[nodes.Ident]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.questions import constant_operands, never_holds
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -15,8 +14,8 @@ from policyengine.lint.rules.words import WORDS
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each operand with one value; of a rule that never holds, none."""
     for rule in subject.checked.rules:
-        constant = constant_operands(subject.checked, rule)
-        if not constant or never_holds(subject.checked, rule):
+        constant = subject.ask.constant_operands(rule)
+        if not constant or subject.ask.never_holds(rule):
             continue
         typing = next(iter(rule.typings.values()))
         for expr, value in constant:

@@ -4,41 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.questions import covered, never_holds
+from policyengine.analysis.mentions import walk
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
+from policyengine.lint.removal import leave_out
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.semantics.checked import CheckedRule
+from policyengine.syntax import nodes
+
+_REFERENCES = (nodes.RuleRef, nodes.WaiverDecl)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each rule that holds just where an earlier one does."""
+    named = {node.rule.name for node in walk(subject.files) if isinstance(node, _REFERENCES)}
+    for rule, other in duplicates(subject):
+        again = (rule.node.target, rule.node.clauses) == (other.node.target, other.node.clauses)
+        beside = rule.node.span.file == other.node.span.file  # so that words mean the same
+        source = subject.checked.sources[rule.node.span.file]
+        yield warning(
+            "PE405", rule.node.name.span, f"`{rule.id}` says the same as `{other.id}`",
+            "leave one of them out", Label(other.node.name.span, "this one"),
+            fix=leave_out(source, rule.node.span)
+            if again and beside and rule.name not in named else None,
+        )  # fmt: skip
+
+
+def duplicates(subject: Subject) -> Iterator[tuple[CheckedRule, CheckedRule]]:
+    """Give each rule that says what an earlier one of its gate does, with that."""
     kept: dict[object, list[CheckedRule]] = {}
     for rule in subject.checked.rules:
         kind = (
             rule.gate, rule.effect, rule.advisory, rule.valid_from, rule.valid_until,
-            frozenset(rule.typings), rule.obligations, str(rule.fields),
+            frozenset(rule.typings), rule.obligations,
+            None if rule.fields is None else frozenset(rule.fields.items()),
         )  # fmt: skip
-        for other in kept.setdefault(kind, []):
-            if _same(subject, rule, other):
-                yield warning(
-                    "PE405", rule.node.name.span, f"`{rule.id}` says the same as `{other.id}`",
-                    "leave one of them out", Label(other.node.name.span, "this one"),
-                )  # fmt: skip
-                break
+        earlier = kept.setdefault(kind, [])
+        twin = next((other for other in earlier if subject.ask.same(rule, other)), None)
+        if twin is None:
+            earlier.append(rule)
         else:
-            kept[kind].append(rule)
-
-
-def _same(subject: Subject, rule: CheckedRule, other: CheckedRule) -> bool:
-    if rule.conjuncts == other.conjuncts:
-        return True
-    return (
-        covered(subject.checked, rule, [other])
-        and covered(subject.checked, other, [rule])
-        and not never_holds(subject.checked, rule)
-    )
+            yield rule, twin
 
 
 RULE = LintRule(

@@ -6,18 +6,31 @@ from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.removal import leave_out
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.model.values import moment_text
+from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each waiver that stands in for nothing any more."""
-    for waiver in subject.checked.waivers:
+    checked = subject.checked
+    asked = [
+        item.moment.value
+        for test in checked.tests
+        for item in test.node.items
+        if isinstance(item, nodes.At) and isinstance(item.moment.value, int)
+    ]
+    earliest = min(asked, default=subject.now)
+    for waiver in checked.waivers:
         if waiver.until <= subject.now:
+            source = checked.sources[waiver.span.file]
+            asked_for = earliest < waiver.until  # a test may need it
             yield warning(
                 "PE417", waiver.span, f"`{waiver.name}` ran out on {moment_text(waiver.until)}",
                 "leave it out; the history of the file keeps it",
+                fix=leave_out(source, waiver.span) if not asked_for else None,
             )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.analysis.mentions import walk
-from policyengine.analysis.questions import needed
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -16,11 +15,11 @@ from policyengine.syntax import nodes
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each `has` without which a forbid never holds."""
     for rule in subject.checked.rules:
-        if rule.effect != "forbid":
+        if rule.effect != "forbid" or subject.ask.never_holds(rule):
             continue
         for conjunct in rule.conjuncts:
             for node in walk(conjunct.expr):
-                if isinstance(node, nodes.Has) and needed(subject.checked, rule, node):
+                if isinstance(node, nodes.Has) and subject.ask.needed(rule, node):
                     yield warning(
                         "PE423", node.span,
                         f"`{rule.id}` forbids nothing where `{node.name}` is absent",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policyengine.analysis.paths import Path, path_of, paths_in
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
-from policyengine.lint.paths import Path, path_of, paths_in
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 
@@ -15,11 +15,14 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each attribute in a reason that has no part in the decision."""
     rules = subject.checked.rules
     own = {rule.id: {path for c in rule.conjuncts for path in paths_in(c.expr)} for rule in rules}
+    # What keeps a gate shut is that none of its permits holds.
+    shutting: dict[str, set[Path]] = {}
     for rule in rules:
-        # What keeps a gate shut is that none of its permits holds.
-        permits = (own[r.id] for r in rules if (r.gate, r.effect) == (rule.gate, "permit"))
+        if rule.effect == "permit":
+            shutting.setdefault(rule.gate, set()).update(own[rule.id])
+    for rule in rules:
         for template, read in (
-            (rule.because, own[rule.id]), (rule.otherwise, set[Path]().union(*permits)),
+            (rule.because, own[rule.id]), (rule.otherwise, shutting.get(rule.gate, set())),
         ):  # fmt: skip
             for part in template.parts if template else ():
                 path = None if isinstance(part, str) else path_of(part)

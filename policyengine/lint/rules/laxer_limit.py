@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from policyengine.analysis.questions import outlasts
+from policyengine.analysis.questions import outlasts, written_alike
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
-from policyengine.semantics.checked import CheckedRule, Conjunct, Value
+from policyengine.semantics.checked import CheckedRule, Value
 from policyengine.syntax import nodes
 
 _ORDERED = ("<", "<=", ">", ">=")
@@ -17,7 +17,7 @@ _ORDERED = ("<", "<=", ">", ">=")
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each permit with a limit that another one sets further."""
-    for _, lax, expr in laxer_limits(subject.checked.rules):
+    for _, lax, expr in laxer_limits(subject):
         yield warning(
             "PE425", expr.span, f"`{lax.id}` permits more than this limit",
             "permits add up, so the laxer limit is the one that counts",
@@ -26,43 +26,38 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def laxer_limits(
-    rules: Sequence[CheckedRule],
+    subject: Subject,
 ) -> Iterator[tuple[CheckedRule, CheckedRule, nodes.Compare]]:
     """Give permits of a gate that differ in one limit: the stricter, the laxer, the limit."""
-    permits = [rule for rule in rules if rule.effect == "permit" and rule.conjuncts]
-    for strict in permits:
-        for lax in permits:
-            if lax is strict or lax.gate != strict.gate:
-                continue
-            if not strict.typings.keys() <= lax.typings.keys() or not outlasts(lax, strict):
-                continue
-            if len(strict.conjuncts) != len(lax.conjuncts):
-                continue
-            pairs = list(zip(strict.conjuncts, lax.conjuncts, strict=True))
-            different = [pair for pair in pairs if pair[0] != pair[1]]
-            if len(different) == 1 and (limit := _stricter(*different[0], strict, lax)):
-                yield strict, lax, limit
+    alike: dict[object, list[tuple[CheckedRule, nodes.Compare, int]]] = {}
+    for rule in subject.checked.rules:
+        if rule.effect == "permit":
+            for kind, limit, reach in _limits(rule):
+                alike.setdefault(kind, []).append((rule, limit, reach))
+    for rules in alike.values():
+        for strict, limit, near in rules:
+            for lax, _, far in rules:
+                if (
+                    near < far
+                    and strict.typings.keys() <= lax.typings.keys()
+                    and outlasts(lax, strict)
+                    and written_alike(strict, lax, but=limit)
+                ):
+                    yield strict, lax, limit
 
 
-def _stricter(
-    one: Conjunct, other: Conjunct, strict: CheckedRule, lax: CheckedRule
-) -> nodes.Compare | None:
-    """Return the comparison of *one* if *other* is the same with a limit further out."""
-    match one.expr, other.expr:
-        case nodes.Compare(op, left, near) as limit, nodes.Compare(same, with_, far):
-            if op != same or left != with_ or op not in _ORDERED or one.wanted != other.wanted:
-                return None
-            values = _constant(near, strict), _constant(far, lax)
-            if not all(isinstance(value, int) for value in values):
-                return None
-            grows = op.startswith("<") == one.wanted
-            return limit if (values[0] < values[1]) == grows else None  # type: ignore[operator]  # ints
-    return None
-
-
-def _constant(expr: nodes.Expr, rule: CheckedRule) -> object:
-    binding = next(iter(rule.typings.values())).binding_of(expr)
-    return binding.value if isinstance(binding, Value) else None
+def _limits(rule: CheckedRule) -> Iterator[tuple[object, nodes.Compare, int]]:
+    """Give each limit of a rule: what rules that differ in it alone share, and how far it reaches."""
+    binding_of = next(iter(rule.typings.values())).binding_of
+    for at, (expr, wanted) in enumerate((c.expr, c.wanted) for c in rule.conjuncts):
+        match expr:
+            case nodes.Compare(op, left, right) if op in _ORDERED:
+                bound = binding_of(right)
+                if isinstance(bound, Value) and isinstance(bound.value, int):
+                    others = (*rule.conjuncts[:at], *rule.conjuncts[at + 1 :])
+                    is_upper = op.startswith("<") == wanted
+                    reach = bound.value if is_upper else -bound.value
+                    yield (rule.gate, at, op, left, wanted, others), expr, reach
 
 
 RULE = LintRule(

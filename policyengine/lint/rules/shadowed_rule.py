@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.questions import covered, never_holds
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -17,7 +16,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     for rule in subject.checked.rules:
         if rule.effect == "forbid" or rule.waivable:
             continue
-        if covered(subject.checked, rule, forbids) and not never_holds(subject.checked, rule):
+        if subject.ask.covered(rule, forbids) and not subject.ask.never_holds(rule):
             yield warning(
                 "PE403", rule.node.name.span, f"wherever `{rule.id}` holds, something is forbidden",
                 "it never counts: narrow the forbid, or leave the rule out",

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.questions import covered, never_holds
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rules.duplicate_rule import duplicates
 from policyengine.lint.rules.laxer_limit import laxer_limits
 from policyengine.lint.rules.words import WORDS
 from policyengine.semantics.checked import CheckedRule
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each permit without which every decision would be the same."""
-    rules = subject.checked.rules
-    told = {id(strict) for strict, _, _ in laxer_limits(rules)}
-    for rule in rules:
-        if rule.effect != "permit" or rule.waivable or rule.advisory or id(rule) in told:
+    """Give a finding for each permit without which every decision would be the same.
+
+    The last one written goes first, and what went covers no other: all may be left out together.
+    """
+    gone = {id(strict) for strict, _, _ in laxer_limits(subject)}
+    gone |= {id(rule) for rule, _ in duplicates(subject)}
+    for rule in sorted(subject.checked.rules, key=_place, reverse=True):
+        if rule.effect != "permit" or rule.waivable or rule.advisory or id(rule) in gone:
             continue
-        others = [other for other in rules if other is not rule and _gives_as_much(other, rule)]
-        # Of two that say the same, the one that is written first stays.
-        others = [o for o in others if not (_later(o, rule) and _alike(o, rule))]
-        if covered(subject.checked, rule, others) and not never_holds(subject.checked, rule):
+        others = [
+            other
+            for other in subject.beside(rule)
+            if other is not rule and id(other) not in gone and _gives_as_much(other, rule)
+        ]
+        if subject.ask.covered(rule, others) and not subject.ask.never_holds(rule):
+            gone.add(id(rule))
             yield warning(
                 "PE404", rule.node.name.span,
                 f"wherever `{rule.id}` holds, another permit of its gate does",
@@ -39,12 +45,8 @@ def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
     )  # fmt: skip
 
 
-def _alike(one: CheckedRule, other: CheckedRule) -> bool:
-    return one.conjuncts == other.conjuncts
-
-
-def _later(one: CheckedRule, other: CheckedRule) -> bool:
-    return (one.node.span.file, one.node.span.start) > (other.node.span.file, other.node.span.start)
+def _place(rule: CheckedRule) -> tuple[str, int]:
+    return rule.node.span.file, rule.node.span.start
 
 
 RULE = LintRule(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.questions import never_holds
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -14,7 +13,7 @@ from policyengine.lint.rules.words import WORDS
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each rule that can never be satisfied."""
     for rule in subject.checked.rules:
-        if rule.conjuncts and never_holds(subject.checked, rule):
+        if subject.ask.never_holds(rule):
             yield warning(
                 "PE401", rule.node.name.span, f"`{rule.id}` holds for no request",
                 "its conditions contradict each other",

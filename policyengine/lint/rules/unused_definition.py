@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.removal import leave_out
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import words
@@ -19,7 +20,11 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         for declaration in file.declarations:
             match declaration:
                 case nodes.ConstDecl(name) | nodes.DefineDecl(name) if name.name not in used:
-                    yield warning("PE410", name.span, f"nothing uses `{name}`", "leave it out")
+                    source = subject.checked.sources[name.span.file]
+                    yield warning(
+                        "PE410", name.span, f"nothing uses `{name}`", "leave it out",
+                        fix=leave_out(source, declaration.span),
+                    )  # fmt: skip
 
 
 RULE = LintRule(

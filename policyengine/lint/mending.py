@@ -1,0 +1,73 @@
+"""Mend what has a safe fix, round after round: leaving one thing out may leave another without use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from attrs import frozen
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Edit, Fix, edited
+from policyengine.diagnostics.source import Source
+from policyengine.semantics.checked import CheckedSet
+
+_MOST_ROUNDS = 50
+
+
+class BrokenFixError(Exception):
+    """What fixes made of the policy set has errors: a bug of ours."""
+
+
+@frozen
+class Mended:
+    """A policy set after its fixes: the texts, what is still found, and how many were made."""
+
+    sources: Mapping[str, Source]
+    left: Diagnostics
+    count: int
+
+
+def mend(
+    checked: CheckedSet,
+    find: Callable[[CheckedSet], Diagnostics],
+    check: Callable[[Mapping[str, Source]], CheckedSet | None],
+) -> Mended:
+    """Make the fixes of what *find* finds, and of what it finds then, until there are none.
+
+    *check* checks a policy set anew, None if it has errors; `BrokenFixError` if that happens.
+    """
+    found, count = find(checked), 0
+    for _ in range(_MOST_ROUNDS):
+        fixes = _apart(found.items)
+        if not fixes:
+            break
+        edits = [edit for fix in fixes for edit in fix.edits]
+        sources = {name: _with(source, edits) for name, source in checked.sources.items()}
+        again = check(sources)
+        if again is None:
+            raise BrokenFixError
+        checked, count = again, count + len(fixes)
+        found = find(checked)
+    return Mended(checked.sources, found, count)
+
+
+def _with(source: Source, edits: Iterable[Edit]) -> Source:
+    return Source(
+        source.name, edited(source.text, (e for e in edits if e.span.file == source.name))
+    )
+
+
+def _apart(found: Iterable[Diagnostic]) -> list[Fix]:
+    """Return the fixes that can be made at once: none where an earlier one is made."""
+    chosen: list[Fix] = []
+    taken: list[Edit] = []
+    for diagnostic in found:
+        fix = diagnostic.fix
+        if fix and not any(_meet(edit, other) for edit in fix.edits for other in taken):
+            chosen.append(fix)
+            taken += fix.edits
+    return chosen
+
+
+def _meet(one: Edit, other: Edit) -> bool:
+    a, b = one.span, other.span
+    return a.file == b.file and a.start < b.end and b.start < a.end

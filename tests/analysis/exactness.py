@@ -1,0 +1,277 @@
+"""Compare what lint and explain claim of all requests with each request of a small vocabulary.
+
+`python -m tests.analysis.exactness --requests 10000` goes on until that many denied requests were
+explained and prints how many claims were compared; `make exact` is short for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+from attrs import frozen
+
+from policyengine.analysis.mentions import walk
+from policyengine.analysis.neighbours import changed
+from policyengine.analysis.questions import conditions_in
+from policyengine.analysis.remedies import remedies
+from policyengine.analysis.search import holds
+from policyengine.lint.linter import examine, lint
+from policyengine.lint.rules.trivial_level_comparison import is_trivial
+from policyengine.model.request import Request
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.syntax import nodes
+from tests.analysis.small_world import ACTIONS, checked_of, some_condition, validated_requests
+
+PLACES = ("subject.tier", "subject.status", "subject.uses", "subject.age", "resource.hidden")
+
+FINDINGS = ("PE401", "PE402", "PE403", "PE404", "PE405", "PE406", "PE423")
+"""The findings that are about all requests."""
+
+
+# ---- what would allow -------------------------------------------------------------------
+
+
+def some_rules(rng: Random) -> str:
+    text = f"permit p: any when {some_condition(rng)}\n"
+    if rng.random() < 0.5:
+        text += f"permit q: any when {some_condition(rng)}\n"
+    if rng.random() < 0.6:
+        text += f'forbid f: any when {some_condition(rng)} because "f"\n'
+    return text
+
+
+def features(request: Request) -> tuple[object, ...]:
+    subject = request.subject
+    return (
+        subject.v_tier, subject.v_status, subject.v_uses, subject.v_age, request.resource.v_hidden,
+    )  # fmt: skip
+
+
+def differing(one: tuple[object, ...], other: tuple[object, ...]) -> frozenset[str]:
+    return frozenset(p for p, a, b in zip(PLACES, one, other, strict=True) if a != b)
+
+
+def hold_remedies(requests: Sequence[Request], seed: int, most: int = 8) -> Counter[str]:
+    """Explain some denied requests: the places offered are just those at which some value allows.
+
+    Alone or, where no place alone does, two together; returns how many requests had which.
+    """
+    rng = Random(seed)
+    text = some_rules(rng)
+    checked = checked_of(text)
+    allowed = {features(r) for r in requests if interpreter.decide(checked, r).allowed}
+    denied = [r for r in requests if features(r) not in allowed]
+    seen: Counter[str] = Counter()
+    for request in rng.sample(denied, min(most, len(denied))):
+        here = features(request)
+        sets = {differing(here, other) for other in allowed}
+        alone = {one for one in sets if len(one) == 1}
+        pairs = {one for one in sets if len(one) == 2}
+        offered = remedies(checked, request)
+        for remedy in offered:
+            after = changed(request, tuple((c.place, c.after) for c in remedy.changes))
+            assert interpreter.decide(checked, after).allowed, text
+            assert all(c.before != c.after for c in remedy.changes)
+        places = {frozenset(c.place.text for c in remedy.changes) for remedy in offered}
+        assert places == (alone or pairs), (text, here)
+        seen["one" if alone else "two" if pairs else "none"] += 1
+        seen["changes"] += len(offered)
+    return seen
+
+
+# ---- findings ---------------------------------------------------------------------------
+
+
+def some_set(rng: Random) -> str:
+    """Return a few rules that are likely to get in one another's way."""
+    shared = [some_condition(rng, 1), "subject has age and subject.age < 18"]
+    text = ""
+    for name in "pqrs"[: rng.choice((1, 2, 3, 3, 4))]:
+        effect = rng.choice(("permit", "permit", "forbid"))
+        target = rng.choice(("any", "any", "any", *ACTIONS))
+        condition = rng.choice((*shared, *shared, some_condition(rng, 2)))
+        if rng.random() < 0.4:
+            condition += (
+                f" {rng.choice(('and', 'or'))} {rng.choice((*shared, some_condition(rng, 1)))}"
+            )
+        if rng.random() < 0.2:
+            condition += f' and action.name == "{rng.choice(ACTIONS)}"'
+        because = ' because "x"' if effect == "forbid" else ""
+        text += f"{effect} {name}: {target} when {condition}{because}\n"
+    return text
+
+
+@frozen(eq=False)
+class _Enumerated:
+    """What rules say of each action and request, by asking for all."""
+
+    checked: CheckedSet
+    held: dict[str, frozenset[tuple[str, int]]]
+    taken: dict[int, set[object]]
+    needed: dict[int, bool]
+    """For each `has` in a rule that holds somewhere, whether it holds only where that is true."""
+
+    @classmethod
+    def of(cls, checked: CheckedSet, requests: dict[str, Sequence[Request]]) -> _Enumerated:
+        made = cls(checked, {}, {}, {})
+        for rule in checked.rules:
+            held = set()
+            asked = [n for c in rule.conjuncts for n in walk(c.expr) if isinstance(n, nodes.Has)]
+            for action, _, _ in rule.typings:
+                for number, request in enumerate(requests[action]):
+                    seen: dict[int, set[object]] = {}
+
+                    def trace(expr: nodes.Expr, value: object, seen=seen) -> None:
+                        seen.setdefault(id(expr), set()).add(value)
+
+                    if holds(rule, Env(request, checked.schema, trace=trace)):
+                        held.add((action, number))
+                        for node in asked:
+                            is_so = True in seen.get(id(node), ())
+                            made.needed[id(node)] = made.needed.get(id(node), True) and is_so
+                    for mark, values in seen.items():
+                        made.taken.setdefault(mark, set()).update(values)
+            made.held[rule.id] = frozenset(held)
+        return made
+
+    def expected(self) -> set[tuple[str, object]]:
+        """Return the findings there must be: codes with what they are about."""
+        rules, held = self.checked.rules, self.held
+        found: set[tuple[str, object]] = {("PE401", r.id) for r in rules if not held[r.id]}
+        forbidden = frozenset().union(*(held[r.id] for r in rules if r.effect == "forbid"))
+        for rule in rules:
+            if not held[rule.id]:
+                continue
+            found |= {("PE402", expr.span.start) for expr in self._constant(rule)}
+            if rule.effect == "permit" and held[rule.id] <= forbidden:
+                found.add(("PE403", rule.id))
+            if rule.effect == "forbid":
+                found |= {
+                    ("PE423", node.span.start)
+                    for c in rule.conjuncts
+                    for node in walk(c.expr)
+                    if isinstance(node, nodes.Has) and self.needed.get(id(node))
+                }
+        found |= {("PE406", action) for action in ACTIONS if self._is_shut(action)}
+        return found | self._told_by_another()
+
+    def _constant(self, rule: CheckedRule) -> list[nodes.Expr]:
+        found, inside = [], set()
+        typing = next(iter(rule.typings.values()))
+        for conjunct in rule.conjuncts:
+            for operand in conditions_in(conjunct.expr):
+                if id(operand) in inside or len(self.taken.get(id(operand), ())) != 1:
+                    continue
+                inside |= {id(part) for part in walk(operand)}
+                if not is_trivial(operand, typing):
+                    found.append(operand)
+        return found
+
+    def _is_shut(self, action: str) -> bool:
+        permits = [
+            rule
+            for rule in self.checked.rules
+            if rule.effect == "permit" and action in {target[0] for target in rule.typings}
+        ]
+        if any(action == of for rule in permits for of, _ in self.held[rule.id]):
+            return False
+        return not permits or any(self.held[r.id] for r in permits)
+
+    def _told_by_another(self) -> set[tuple[str, object]]:
+        """Return duplicates, and what is superfluous of the rest, from the last on."""
+        found: set[tuple[str, object]] = set()
+        kept: list[CheckedRule] = []
+        for rule in self.checked.rules:
+            same = any(
+                (rule.effect, rule.typings.keys()) == (other.effect, other.typings.keys())
+                and self.held[rule.id] == self.held[other.id]
+                and (self.held[rule.id] or rule.conjuncts == other.conjuncts)
+                for other in kept
+            )
+            if same:
+                found.add(("PE405", rule.id))
+            else:
+                kept.append(rule)
+        stricter = {rule for rule in kept if rule.id in self._stricter()}
+        left = [rule for rule in kept if rule.effect == "permit" and rule not in stricter]
+        for rule in reversed(tuple(left)):
+            others = [self.held[other.id] for other in left if other is not rule]
+            if self.held[rule.id] and self.held[rule.id] <= frozenset().union(*others):
+                found.add(("PE404", rule.id))
+                left.remove(rule)
+        return found
+
+    def _stricter(self) -> set[str]:
+        """Return the permits with a stricter limit, each of which some other must cover."""
+        limits = {d.span for d in lint(self.checked).items if d.code == "PE425"}
+        found = {
+            rule.id
+            for rule in self.checked.rules
+            if any(node.span in limits for c in rule.conjuncts for node in walk(c.expr))
+        }
+        for id_ in found:
+            assert any(
+                self.held[id_] <= self.held[other.id]
+                for other in self.checked.rules
+                if other.id != id_ and other.effect == "permit"
+            )
+        return found
+
+
+def hold_findings(requests: dict[str, Sequence[Request]], seed: int) -> Counter[str]:
+    """Hold the findings about all requests to what asking for each of them says, both ways."""
+    text = some_set(Random(seed))
+    checked = checked_of(text)
+    names = {rule.node.name.span: rule.id for rule in checked.rules}
+    actions = {
+        name.span: name.name
+        for file in checked.files
+        for declaration in file.declarations
+        if isinstance(declaration, nodes.ActionDecl)
+        for name in declaration.names
+    }
+    linted = examine(checked, now=0)
+    assert not linted.gave_up
+    found = {
+        (d.code, names.get(d.span) or actions.get(d.span) or d.span.start)
+        for d in linted.found.items
+        if d.code in FINDINGS
+    }
+    expected = _Enumerated.of(checked, requests).expected()
+    assert found == expected, (text, found - expected, expected - found)
+    return Counter(code for code, _ in found)
+
+
+def main() -> int:
+    """Compare until enough requests were explained; as many policy sets are linted on the way."""
+    parser = argparse.ArgumentParser(prog="python -m tests.analysis.exactness", description=__doc__)
+    parser.add_argument("--requests", type=int, default=10_000, help="denied requests to explain")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    options = parser.parse_args()
+    requests = {action: validated_requests(action) for action in ACTIONS}
+    explained: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    seed = options.seed
+    while explained["one"] + explained["two"] + explained["none"] < options.requests:
+        try:
+            explained += hold_remedies(requests[ACTIONS[0]], seed)
+            found += hold_findings(requests, seed)
+        except AssertionError as problem:
+            sys.stdout.write(f"seed {seed}: {problem}\n")
+            return 1
+        seed += 1
+    sys.stdout.write(
+        f"{seed - options.seed:,} policy sets: what would allow compared for "
+        f"{options.requests:,} denied requests ({dict(explained)}), findings {dict(found)}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

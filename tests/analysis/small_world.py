@@ -1,0 +1,71 @@
+"""A vocabulary of 480 requests for each action, and conditions over it."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations, product
+from random import Random
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
+from policyengine.model.request import Validator
+from policyengine.pipeline import check_sources
+
+WORDS = """\
+package small
+levels Tier = free < basic < pro
+enum Status = active | held
+taxonomy Use { research { academic } ads }
+entity App { tier: Tier, status: Status, uses: set<Use>, age?: int }
+entity Post { hidden: bool }
+action read, write by App on Post
+const many: set<Use> = {academic, ads}
+define adult(app: App) = app has age and app.age >= 18
+"""
+
+ACTIONS = ("read", "write")
+
+ATOMS = (
+    "subject.tier == pro", "subject.tier < basic", "subject.tier >= basic", "subject.tier != free",
+    "subject.status == active", "subject.status in {active, held}", "resource.hidden",
+    "subject.uses touches {academic}", "subject.uses within research", "subject.uses overlaps many",
+    "many subset subject.uses", "ads in subject.uses", "subject.uses == {}", "size(subject.uses) > 1",
+    "(every use in subject.uses: use within research)", "adult(subject)",
+    "(subject has age and subject.age < 16)", "not (subject has age)",
+    "(if subject.status == held then resource.hidden else subject.tier == basic)",
+)  # fmt: skip
+
+
+def some_condition(rng: Random, depth: int = 2) -> str:
+    if depth == 0 or rng.random() < 0.25:
+        return rng.choice(ATOMS)
+    parts = [some_condition(rng, depth - 1) for _ in range(rng.choice((1, 2, 2, 3)))]
+    if len(parts) == 1:
+        return f"not ({parts[0]})"
+    return "(" + rng.choice((" and ", " or ")).join(parts) + ")"
+
+
+def checked_of(text: str):
+    checked, found = check_sources({"s.policy": Source("s.policy", WORDS + text)})
+    assert checked is not None, [d.message for d in found.items]
+    return checked
+
+
+def every_request(action="read"):
+    uses = ("research", "academic", "ads")
+    some = [list(s) for s in chain.from_iterable(combinations(uses, n) for n in range(4))]
+    ages = ({}, *({"age": n} for n in (15, 16, 17, 18)))
+    for tier, status, use, age, hidden in product(
+        ("free", "basic", "pro"), ("active", "held"), some, ages, (False, True)
+    ):
+        properties = {"tier": tier, "status": status, "uses": use, **age}
+        yield {
+            "subject": {"type": "App", "id": "a", "properties": properties},
+            "action": action,
+            "resource": {"type": "Post", "id": "p", "properties": {"hidden": hidden}},
+        }
+
+
+def validated_requests(action="read"):
+    checked = checked_of("permit p: any when resource.hidden and " + " and ".join(ATOMS) + "\n")
+    validator = Validator(checked.schema, checked.needs, Limits())
+    return [validator.validate(**given, now=0) for given in every_request(action)]
