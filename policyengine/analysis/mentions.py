@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from attrs import Factory, define, fields
+from attrs import Factory, define
 
 from policyengine.model.types import (
     DATETIME,
@@ -152,7 +152,7 @@ def walk(node: object) -> Iterator[nodes.Node]:
                 stack += items
             case nodes.Node() as one:
                 yield one
-                stack += [getattr(one, part.name) for part in fields(type(one))]
+                stack += nodes.fields_of(one).values()
 
 
 def numbers(mentions: Mentions, type_: Primitive | LevelsType, used: Iterable[int]) -> list[int]:

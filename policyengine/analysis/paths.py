@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import fields
-
 from policyengine.syntax import nodes
 from policyengine.syntax.nodes import Expr
 
@@ -35,4 +33,4 @@ def paths_in(node: object) -> Iterator[Path]:
             case tuple() as items:
                 stack += items
             case nodes.Node() as one:
-                stack += [getattr(one, part.name) for part in fields(type(one))]
+                stack += nodes.fields_of(one).values()

@@ -32,11 +32,7 @@ def tree(value: object) -> Any:
             return [tree(part) for part in value]
         case _:
             assert isinstance(value, nodes.Node)
-            parts = {
-                part.name: tree(getattr(value, part.name))
-                for part in attrs.fields(type(value))
-                if part.name not in ("span", "asking_span")
-            }
+            parts = {name: tree(part) for name, part in nodes.fields_of(value).items()}
             return {"node": type(value).__name__, **parts}
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from lark import Token, Transformer_NonRecursive, Tree
 from lark.tree import Meta
@@ -23,6 +23,8 @@ from policyengine.model import values
 from policyengine.model.limits import DIGITS
 from policyengine.syntax import nodes
 from policyengine.syntax.grammar import reserved_words
+
+_Canonical = TypeVar("_Canonical", int, values.Ip)
 
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
@@ -129,8 +131,8 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return chr(code)
 
     def _value(
-        self, read: Callable[[str], object], text: str, span: Span, instead: object
-    ) -> object:
+        self, read: Callable[[str], _Canonical], text: str, span: Span, instead: _Canonical
+    ) -> _Canonical:
         try:
             return read(text)
         except ValueError as problem:

@@ -6,22 +6,51 @@ it. Two nodes are equal when they were written alike: spans do not count.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-from attrs import field, frozen
+from msgspec import Struct
 
 from policyengine.diagnostics.source import NOWHERE, Span
+from policyengine.model.values import Ip
 
 
-@frozen
-class Node:
-    """Anything that was written somewhere."""
+class Node(
+    Struct, frozen=True, eq=False, gc=False, kw_only=True, array_like=True, tag=True, tag_field="is"
+):
+    """Anything that was written somewhere.
 
-    span: Span = field(kw_only=True, default=NOWHERE, eq=False, repr=False)
+    A struct of msgspec: made in a fifth of the time that other classes take, and written to a cache
+    and read from it without a line of Python.
+    """
+
+    ASIDE: ClassVar[frozenset[str]] = frozenset({"span"})
+    """Fields that do not count when nodes are compared."""
+
+    span: Span = NOWHERE
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(other, name) == part for name, part in fields_of(self).items())
+
+    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((type(self), *fields_of(self).values()))
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={part!r}" for name, part in fields_of(self).items())
+        return f"{type(self).__name__}({', '.join(parts)})"
 
 
-@frozen
-class Ident(Node):
+def fields_of(node: Node) -> dict[str, Any]:
+    """Return the parts of *node* by name, without those that do not count."""
+    aside = node.ASIDE
+    return {name: getattr(node, name) for name in node.__struct_fields__ if name not in aside}
+
+
+class Ident(Node, frozen=True):
     """A name where it is declared or referred to; *package* when written `package.name`."""
 
     name: str
@@ -34,8 +63,7 @@ class Ident(Node):
 # ---- expressions ------------------------------------------------------------------------
 
 
-@frozen
-class Literal(Node):
+class Literal(Node, frozen=True):
     """A written value in canonical form (see `model.values`).
 
     *kind* is `bool`, `int`, `decimal` (value: ten-thousandths), `string`, `datetime` (microseconds
@@ -44,12 +72,13 @@ class Literal(Node):
     """
 
     kind: str
-    value: object
-    text: str = field(eq=False)
+    value: bool | int | str | Ip
+    text: str
+
+    ASIDE = frozenset({"span", "text"})
 
 
-@frozen
-class Name(Node):
+class Name(Node, frozen=True):
     """A bare name.
 
     A root (`subject`, `action`, `resource`, `context`, `now`), a parameter or bound variable, a
@@ -59,38 +88,33 @@ class Name(Node):
     name: str
 
 
-@frozen
-class Attr(Node):
+class Attr(Node, frozen=True):
     """`object.name`"""
 
     object: Expr
     name: Ident
 
 
-@frozen
-class SetDisplay(Node):
+class SetDisplay(Node, frozen=True):
     """`{a, b}`; `{}` has no items and may also stand for an empty record."""
 
     items: tuple[Expr, ...]
 
 
-@frozen
-class RecordField(Node):
+class RecordField(Node, frozen=True):
     """`name: value` in a record."""
 
     name: Ident
     value: Expr
 
 
-@frozen
-class RecordDisplay(Node):
+class RecordDisplay(Node, frozen=True):
     """`{name: value, …}`, never empty (see `SetDisplay`)."""
 
     fields: tuple[RecordField, ...]
 
 
-@frozen
-class EntityRef(Node):
+class EntityRef(Node, frozen=True):
     """`App "acme"`: the entity of that type and id.
 
     In a test it may carry *attributes* (`App "a1" { … }`) and *parents* (`under Project "p"`,
@@ -103,44 +127,38 @@ class EntityRef(Node):
     parents: tuple[EntityRef, ...] | None = None
 
 
-@frozen
-class Update(Node):
+class Update(Node, frozen=True):
     """`acme { tier: pro }`: the entity with some attributes changed; only in tests."""
 
     object: Expr
     changes: RecordDisplay | SetDisplay
 
 
-@frozen
-class Not(Node):
+class Not(Node, frozen=True):
     """`not a`"""
 
     operand: Expr
 
 
-@frozen
-class Negate(Node):
+class Negate(Node, frozen=True):
     """`-a`"""
 
     operand: Expr
 
 
-@frozen
-class And(Node):
+class And(Node, frozen=True):
     """`a and b and …`: two operands or more."""
 
     operands: tuple[Expr, ...]
 
 
-@frozen
-class Or(Node):
+class Or(Node, frozen=True):
     """`a or b or …`: two operands or more."""
 
     operands: tuple[Expr, ...]
 
 
-@frozen
-class If(Node):
+class If(Node, frozen=True):
     """`if condition then yes else no`"""
 
     condition: Expr
@@ -148,8 +166,7 @@ class If(Node):
     no: Expr
 
 
-@frozen
-class Compare(Node):
+class Compare(Node, frozen=True):
     """`left op right`; *op* is one of `COMPARISONS`."""
 
     op: str
@@ -162,24 +179,21 @@ COMPARISONS = (
 )  # fmt: skip
 
 
-@frozen
-class Has(Node):
+class Has(Node, frozen=True):
     """`object has name`"""
 
     object: Expr
     name: Ident
 
 
-@frozen
-class Like(Node):
+class Like(Node, frozen=True):
     r"""`object like "glob*"`; in *pattern* `*` matches anything and `\*` a star."""
 
     object: Expr
     pattern: str
 
 
-@frozen
-class Arithmetic(Node):
+class Arithmetic(Node, frozen=True):
     """`left op right`; *op* is `+`, `-` or `*`."""
 
     op: str
@@ -187,16 +201,14 @@ class Arithmetic(Node):
     right: Expr
 
 
-@frozen
-class Call(Node):
+class Call(Node, frozen=True):
     """`name(arguments)`: `size`, or a definition."""
 
     name: Ident
     arguments: tuple[Expr, ...]
 
 
-@frozen
-class Quantified(Node):
+class Quantified(Node, frozen=True):
     """`every x in set: body` or `some x in set: body`; *kind* is `every` or `some`."""
 
     kind: str
@@ -211,8 +223,7 @@ Expr: TypeAlias = (
 )  # fmt: skip
 
 
-@frozen
-class Template(Node):
+class Template(Node, frozen=True):
     """Text for a person, with `{expr}` in it.
 
     *parts* are literal strings (unescaped) and expressions, in order.
@@ -224,22 +235,19 @@ class Template(Node):
 # ---- types ------------------------------------------------------------------------------
 
 
-@frozen
-class NamedType(Node):
+class NamedType(Node, frozen=True):
     """`string`, `Tier`, `User`, `other.Tier`"""
 
     name: Ident
 
 
-@frozen
-class SetOf(Node):
+class SetOf(Node, frozen=True):
     """`set<T>`"""
 
     element: TypeExpr
 
 
-@frozen
-class AttributeDecl(Node):
+class AttributeDecl(Node, frozen=True):
     """`name?: private type (by who)` in an entity, a record, a `with` or a group's `having`.
 
     *by*: who can change it, None where nothing was written.
@@ -252,8 +260,7 @@ class AttributeDecl(Node):
     by: Ident | None = None
 
 
-@frozen
-class RecordOf(Node):
+class RecordOf(Node, frozen=True):
     """`{a: T, b?: U}` as a type."""
 
     attributes: tuple[AttributeDecl, ...]
@@ -265,40 +272,35 @@ TypeExpr: TypeAlias = NamedType | SetOf | RecordOf
 # ---- vocabulary -------------------------------------------------------------------------
 
 
-@frozen
-class EnumDecl(Node):
+class EnumDecl(Node, frozen=True):
     """`enum Name = a | "b.c"`"""
 
     name: Ident
     members: tuple[Ident, ...]
 
 
-@frozen
-class LevelsDecl(Node):
+class LevelsDecl(Node, frozen=True):
     """`levels Name = low < high`"""
 
     name: Ident
     members: tuple[Ident, ...]
 
 
-@frozen
-class Term(Node):
+class Term(Node, frozen=True):
     """A taxonomy's term and the terms below it."""
 
     name: Ident
     below: tuple[Term, ...] = ()
 
 
-@frozen
-class TaxonomyDecl(Node):
+class TaxonomyDecl(Node, frozen=True):
     """`taxonomy Name { term { term } }`"""
 
     name: Ident
     terms: tuple[Term, ...]
 
 
-@frozen
-class EntityDecl(Node):
+class EntityDecl(Node, frozen=True):
     """`entity Name in Parent { attributes }`"""
 
     name: Ident
@@ -306,8 +308,7 @@ class EntityDecl(Node):
     attributes: tuple[AttributeDecl, ...]
 
 
-@frozen
-class GroupDecl(Node):
+class GroupDecl(Node, frozen=True):
     """`group name in groups by S on R with {context} having {constants' types}`
 
     *subjects* and *resources* are None where nothing was written.
@@ -321,8 +322,7 @@ class GroupDecl(Node):
     constants: tuple[AttributeDecl, ...] = ()
 
 
-@frozen
-class ActionDecl(Node):
+class ActionDecl(Node, frozen=True):
     """`action a, b in groups by S on R with {context} having {constants' values}`"""
 
     names: tuple[Ident, ...]
@@ -333,24 +333,21 @@ class ActionDecl(Node):
     constants: tuple[RecordField, ...] = ()
 
 
-@frozen
-class Parameter(Node):
+class Parameter(Node, frozen=True):
     """`name: type` of a definition or an obligation."""
 
     name: Ident
     type: TypeExpr
 
 
-@frozen
-class ObligationDecl(Node):
+class ObligationDecl(Node, frozen=True):
     """`obligation name(parameters)`"""
 
     name: Ident
     parameters: tuple[Parameter, ...]
 
 
-@frozen
-class GateDecl(Node):
+class GateDecl(Node, frozen=True):
     """`gate name "question"` or `field gate name "question"`"""
 
     name: Ident
@@ -358,8 +355,7 @@ class GateDecl(Node):
     is_field: bool = False
 
 
-@frozen
-class ConstDecl(Node):
+class ConstDecl(Node, frozen=True):
     """`const name: type = value`"""
 
     name: Ident
@@ -367,8 +363,7 @@ class ConstDecl(Node):
     value: Expr
 
 
-@frozen
-class DefineDecl(Node):
+class DefineDecl(Node, frozen=True):
     """`define name(parameters) = body`; the body sees its parameters, constants and `now`."""
 
     name: Ident
@@ -379,8 +374,7 @@ class DefineDecl(Node):
 # ---- rules ------------------------------------------------------------------------------
 
 
-@frozen
-class Target(Node):
+class Target(Node, frozen=True):
     """What selects a rule: actions and groups (None: `any`), narrowed by types (None: not)."""
 
     actions: tuple[Ident, ...] | None
@@ -388,78 +382,67 @@ class Target(Node):
     resources: tuple[Ident, ...] | None = None
 
 
-@frozen
-class When(Node):
+class When(Node, frozen=True):
     """`when condition`"""
 
     condition: Expr
 
 
-@frozen
-class Unless(Node):
+class Unless(Node, frozen=True):
     """`unless condition`"""
 
     condition: Expr
 
 
-@frozen
-class Because(Node):
+class Because(Node, frozen=True):
     """`because "text"`: said when the rule is satisfied."""
 
     text: Template
 
 
-@frozen
-class Otherwise(Node):
+class Otherwise(Node, frozen=True):
     """`otherwise "text"`: said when the permit is not satisfied and its gate stays shut."""
 
     text: Template
 
 
-@frozen
-class Fields(Node):
+class Fields(Node, frozen=True):
     """`fields a, b`, or `fields all` (*names* is None)."""
 
     names: tuple[Ident, ...] | None
 
 
-@frozen
-class Oblige(Node):
+class Oblige(Node, frozen=True):
     """`oblige name(arguments), …`"""
 
     calls: tuple[Call, ...]
 
 
-@frozen
-class Refer(Node):
+class Refer(Node, frozen=True):
     """`refer "team"`: a person should look at the deny."""
 
     text: Template
 
 
-@frozen
-class Cites(Node):
+class Cites(Node, frozen=True):
     """`cites "where the rule comes from"`"""
 
     text: str
 
 
-@frozen
-class From(Node):
+class From(Node, frozen=True):
     """`from 2023-03-29`: the rule exists from that moment on."""
 
     moment: Literal
 
 
-@frozen
-class Until(Node):
+class Until(Node, frozen=True):
     """`until 2027-01-31`: the rule exists before that moment."""
 
     moment: Literal
 
 
-@frozen
-class Waivable(Node):
+class Waivable(Node, frozen=True):
     """`waivable`: a waiver may stand in for the conditions."""
 
 
@@ -468,8 +451,7 @@ Clause: TypeAlias = (
 )
 
 
-@frozen
-class Rule(Node):
+class Rule(Node, frozen=True):
     """`advisory? effect name: target clauses`; *effect* is `permit`, `forbid` or `expose`."""
 
     effect: str
@@ -479,8 +461,7 @@ class Rule(Node):
     advisory: bool = False
 
 
-@frozen
-class GateBlock(Node):
+class GateBlock(Node, frozen=True):
     """`gate name { rules }`"""
 
     gate: Ident
@@ -490,15 +471,13 @@ class GateBlock(Node):
 # ---- exceptions, promises, examples -----------------------------------------------------
 
 
-@frozen
-class Ticket(Node):
+class Ticket(Node, frozen=True):
     """`ticket "REV-1"` of a waiver."""
 
     text: str
 
 
-@frozen
-class ApprovedBy(Node):
+class ApprovedBy(Node, frozen=True):
     """`approved_by "policy review"` of a waiver."""
 
     text: str
@@ -507,8 +486,7 @@ class ApprovedBy(Node):
 WaiverClause: TypeAlias = Until | Ticket | ApprovedBy
 
 
-@frozen
-class WaiverDecl(Node):
+class WaiverDecl(Node, frozen=True):
     """`waiver name of gate.rule for App "id" clauses`; *gate* is None where none was named."""
 
     name: Ident
@@ -518,8 +496,7 @@ class WaiverDecl(Node):
     clauses: tuple[WaiverClause, ...] = ()
 
 
-@frozen
-class InvariantDecl(Node):
+class InvariantDecl(Node, frozen=True):
     """`invariant name: never allow target unless condition`"""
 
     name: Ident
@@ -527,66 +504,57 @@ class InvariantDecl(Node):
     clauses: tuple[When | Unless, ...] = ()
 
 
-@frozen
-class RuleRef(Node):
+class RuleRef(Node, frozen=True):
     """`gate.rule`, or `rule` alone where the set has no gates (*gate* is None)."""
 
     gate: Ident | None
     rule: Ident
 
 
-@frozen
-class Let(Node):
+class Let(Node, frozen=True):
     """`let name = value` in a test."""
 
     name: Ident
     value: Expr
 
 
-@frozen
-class At(Node):
+class At(Node, frozen=True):
     """`at 2026-11-23`: the time of the expectations after it."""
 
     moment: Literal
 
 
-@frozen
-class ExpectRules(Node):
+class ExpectRules(Node, frozen=True):
     """`because gate.rule, …`: these are among the determining rules."""
 
     rules: tuple[RuleRef, ...]
 
 
-@frozen
-class ExpectFields(Node):
+class ExpectFields(Node, frozen=True):
     """`fields {a, b}`: exactly these are exposed."""
 
     names: tuple[Ident, ...]
 
 
-@frozen
-class ExpectObligations(Node):
+class ExpectObligations(Node, frozen=True):
     """`oblige name(arguments), …`: exactly these are owed."""
 
     calls: tuple[Call, ...]
 
 
-@frozen
-class ExpectReferrals(Node):
+class ExpectReferrals(Node, frozen=True):
     """`refer "team"`: this is among the referrals."""
 
     text: str
 
 
-@frozen
-class ExpectReason(Node):
+class ExpectReason(Node, frozen=True):
     """`reason "part"`: the reason contains this text."""
 
     text: str
 
 
-@frozen
-class ExpectCause(Node):
+class ExpectCause(Node, frozen=True):
     """`cause not_permitted`"""
 
     cause: Ident
@@ -597,15 +565,13 @@ ExpectClause: TypeAlias = (
 )
 
 
-@frozen
-class Asking(Node):
+class Asking(Node, frozen=True):
     """`asking {fields}`, of which there may be none."""
 
     names: tuple[Ident, ...]
 
 
-@frozen
-class Expect(Node):
+class Expect(Node, frozen=True):
     """`expect allow action by subject on resource with {context} asking {fields} clauses`"""
 
     allow: bool
@@ -620,8 +586,7 @@ class Expect(Node):
 TestItem: TypeAlias = Let | At | Expect
 
 
-@frozen
-class TestDecl(Node):
+class TestDecl(Node, frozen=True):
     """`test "title" { items }`"""
 
     __test__ = False  # not a test for pytest to collect
@@ -633,8 +598,7 @@ class TestDecl(Node):
 # ---- files ------------------------------------------------------------------------------
 
 
-@frozen
-class Import(Node):
+class Import(Node, frozen=True):
     """`import package`"""
 
     package: Ident
@@ -646,8 +610,7 @@ Declaration: TypeAlias = (
 )  # fmt: skip
 
 
-@frozen
-class PolicyFile(Node):
+class PolicyFile(Node, frozen=True):
     """A whole file: its package, its imports and its declarations in order."""
 
     package: Ident

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import fields
 from lark import TextSlice, Token, Tree
 from lark.exceptions import UnexpectedInput
 
@@ -134,7 +133,7 @@ def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> 
             case nodes.Fields(names) | nodes.ExpectFields(names) | nodes.Asking(names):
                 allowed.update(id(name) for name in names or ())
             case nodes.Node() as node:
-                stack += [getattr(node, part.name) for part in fields(type(node))]
+                stack += nodes.fields_of(node).values()
     return [
         error(
             "PE121", ident.span, f"`{ident.name}` is a reserved word",

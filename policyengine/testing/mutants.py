@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-import attrs
-from attrs import evolve, field, frozen
+from attrs import field, frozen
+from msgspec.structs import replace
 
 from policyengine.analysis.mentions import walk
 from policyengine.analysis.questions import conditions_in
@@ -95,17 +95,17 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
         other = _SWAPPED[rule.effect]
         what = f"`{rule.effect}` becomes `{other}`"
         kept = tuple(clause for clause in node.clauses if isinstance(clause, _OF_BOTH))
-        yield mutant("swap-effect", what, at, evolve(node, effect=other, clauses=kept))
+        yield mutant("swap-effect", what, at, replace(node, effect=other, clauses=kept))
     for clause in node.clauses:
         rest = tuple(other for other in node.clauses if other is not clause)
         match clause:
             case nodes.From() | nodes.Until():
                 word = type(clause).__name__.lower()
-                less = evolve(node, clauses=rest)
+                less = replace(node, clauses=rest)
                 yield mutant(f"drop-{word}", f"`{word}` is left out", clause.span, less)
             case nodes.When(condition) | nodes.Unless(condition):
                 word = type(clause).__name__.lower()
-                less = evolve(node, clauses=rest)
+                less = replace(node, clauses=rest)
                 if not isinstance(condition, nodes.And | nodes.Or):
                     what = f"`{word}` is left out"
                     yield mutant("drop-condition", what, clause.span, less)
@@ -115,19 +115,19 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
             case nodes.Fields(names) if names:
                 for name in names:
                     fewer = tuple(other for other in names if other is not name)
-                    changed = _substituted(node, clause, evolve(clause, names=fewer))
+                    changed = _substituted(node, clause, replace(clause, names=fewer))
                     what = f"the field `{name}` is left out"
                     if fewer:
                         yield mutant("narrow-fields", what, name.span, changed)
-                changed = _substituted(node, clause, evolve(clause, names=None))
+                changed = _substituted(node, clause, replace(clause, names=None))
                 what = "`fields` becomes `fields all`"
                 yield mutant("widen-fields", what, clause.span, changed)
             case nodes.Oblige(calls):
                 for call in calls:
                     kept_calls = tuple(other for other in calls if other is not call)
-                    new_clauses = [evolve(clause, calls=kept_calls)] if kept_calls else []
+                    new_clauses = [replace(clause, calls=kept_calls)] if kept_calls else []
                     i = node.clauses.index(clause)
-                    changed = evolve(
+                    changed = replace(
                         node, clauses=(*node.clauses[:i], *new_clauses, *node.clauses[i + 1 :])
                     )
                     what = f"the obligation `{call.name}` is left out"
@@ -230,7 +230,7 @@ def _changes(
             case nodes.And(operands) | nodes.Or(operands):
                 for operand in operands:
                     rest = tuple(other for other in operands if other is not operand)
-                    less = rest[0] if len(rest) == 1 else evolve(part, operands=rest)
+                    less = rest[0] if len(rest) == 1 else replace(part, operands=rest)
                     what = f"`{text(operand)}` is left out"
                     yield "drop-operand", what, operand.span, part, less
             case nodes.Not(operand):
@@ -242,7 +242,7 @@ def _changes(
                     operand,
                 )
             case nodes.If(_, yes, no) if yes != no:
-                swapped = evolve(part, yes=no, no=yes)
+                swapped = replace(part, yes=no, no=yes)
                 yield "negate", "`then` and `else` change places", part.span, part, swapped
             case _ if typing.types.get(id(part)) is not None and _is_condition(part):
                 what = f"`{text(part)}` is negated"
@@ -268,7 +268,7 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
             case nodes.Compare(op, left, right) if op in _STRICTER:
                 if typing.type_of(left) in _ORDERED and typing.type_of(right) in _ORDERED:
                     what = f"`{op}` becomes `{_STRICTER[op]}`"
-                    yield "move-bound", what, node.span, node, evolve(node, op=_STRICTER[op])
+                    yield "move-bound", what, node.span, node, replace(node, op=_STRICTER[op])
             case nodes.SetDisplay(items) if isinstance(type_, SetType):
                 yield from _sets(node, items, type_.element, sources)
             case nodes.Literal(kind, value, text) if type_ in _ORDERED and isinstance(value, int):
@@ -289,14 +289,14 @@ def _sets(
     for item in items:
         rest = tuple(other for other in items if other is not item)
         what = f"`{shortened(item, sources)}` is left out of the set"
-        yield "narrow-set", what, item.span, node, evolve(node, items=rest)
+        yield "narrow-set", what, item.span, node, replace(node, items=rest)
     if isinstance(element, EnumType | TaxonomyType | LevelsType):
         written = {_named(item) for item in items}
         lacking = [name for name in element.members if name not in written]
         if lacking:
             more = _member(lacking[0], node.span)
             what = f"`{lacking[0]}` is added to the set"
-            yield "widen-set", what, node.span, node, evolve(node, items=(*items, more))
+            yield "widen-set", what, node.span, node, replace(node, items=(*items, more))
 
 
 def _names(node: nodes.Name | nodes.Attr, type_: Type) -> Iterator[Change]:
@@ -336,7 +336,7 @@ def _named(node: nodes.Expr) -> str:
 
 def _renamed(node: nodes.Name | nodes.Attr, name: str) -> nodes.Expr:
     if isinstance(node, nodes.Attr):
-        return evolve(node, name=evolve(node.name, name=name))
+        return replace(node, name=replace(node.name, name=name))
     return _member(name, node.span)
 
 
@@ -379,9 +379,9 @@ def _with(value: Any, old: nodes.Node, new: nodes.Node) -> Any:
             return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
         case nodes.Node():
             changed = {
-                f.name: made
-                for f in attrs.fields(type(value))
-                if (made := _with(getattr(value, f.name), old, new)) is not getattr(value, f.name)
+                name: made
+                for name, part in nodes.fields_of(value).items()
+                if (made := _with(part, old, new)) is not part
             }
-            return evolve(value, **changed) if changed else value
+            return replace(value, **changed) if changed else value
     return value

@@ -24,6 +24,7 @@ from threading import Thread
 from typing import Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
+from msgspec.structs import replace
 
 from policyengine.analysis.neighbours import NOW, Answer, Changes, Neighbourhood, Place, kinds_of
 from policyengine.analysis.questions import alike, outlasts
@@ -305,7 +306,7 @@ class Trial:
         self, before: nodes.Declaration, declaration: nodes.Declaration | None
     ) -> CheckedSet | None:
         files = [
-            evolve(
+            replace(
                 file,
                 declarations=tuple(
                     declaration if one is before and declaration else one

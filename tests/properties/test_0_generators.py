@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from random import Random
 from typing import get_args
 
-import attrs
 import pytest
 
 from policyengine.diagnostics.source import Source
@@ -29,9 +28,8 @@ def below(value: object) -> Iterator[nodes.Node]:
             yield from below(part)
     elif isinstance(value, nodes.Node):
         yield value
-        for field in attrs.fields(type(value)):
-            if field.name != "span":
-                yield from below(getattr(value, field.name))
+        for part in nodes.fields_of(value).values():
+            yield from below(part)
 
 
 @pytest.fixture(scope="module")
