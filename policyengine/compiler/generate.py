@@ -92,17 +92,12 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
     """Generate what tells of each rule."""
     module = _module(rules)
     counting = [rule for rule in rules if not rule.advisory]
-    judges = len(counting) <= _MOST_JUDGED and not any(map(_takes_more, counting))
+    judges = len(counting) <= _MOST_JUDGED
     if judges:
         write_judge(counting, module)
     functions = {rule.id: _rule_functions(module, rule) for rule in rules}
     values = _value_functions(module, rules)
     return Telling(tree_of(module), module.objects, functions, values, judges)
-
-
-def _takes_more(rule: Rule) -> bool:
-    """Whether more than its conditions counts for whether *rule* is satisfied."""
-    return bool(rule.waivers) or not all(duty.is_known for duty in rule.duties)
 
 
 def _module(rules: Sequence[Rule]) -> Module:

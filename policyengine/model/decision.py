@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
+import msgspec
 from attrs import define, evolve, frozen
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -101,6 +102,12 @@ class Account(Protocol):
     def valid_until(self) -> int | None:
         """The moment (microseconds) until which only the wording may change, or None."""
 
+    def frame(self, answer: Answer) -> Frame | None:
+        """What all have in common as JSON who are answered with *answer* so; None if nobody is."""
+
+
+Frame: TypeAlias = tuple[bytes, bytes, bytes]
+"""An answer as JSON but for the reason and for `valid_until`: what stands before, between, after."""
 
 Tell: TypeAlias = Callable[[Any, Any, Any, Any], Account]
 """Makes the account of a decision from the subject, the resource, the context and what else counts."""
@@ -270,27 +277,62 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def to_json(self, ignored: Iterable[str] = ()) -> dict[str, object]:
         """Return the decision as AuthZEN answers. *ignored*: names of the request it ignored."""
-        told, until = self._told(), self._until()
-        exposed = self._answer.exposed
-        return answer(
-            allowed=self.allowed,
-            cause=self.cause,
-            reason=self.reason,
-            rules=told.rules,
-            gates=dict(told.gates),
-            exposed=None if exposed is None else sorted(exposed),
-            obligations=[obligation.to_json() for obligation in self._answer.obligations],
-            referrals=told.referrals,
-            advisories=[advisory.to_json() for advisory in told.advisories],
-            waivers=told.waivers,
-            errors=[error.to_json() for error in told.errors],
-            valid_until=None if until is None else moment_text(until),
-            policy=self._answer.policy,
-            ignored=ignored,
-        )
+        until = self._until()
+        valid_until = None if until is None else moment_text(until)
+        return _document(self._answer, self._told(), self.reason, valid_until, ignored)
+
+    def to_bytes(self, ignored: Iterable[str] = ()) -> bytes:
+        """Return `to_json` written out in UTF-8."""
+        frame = None if ignored else self._worked_out().account.frame(self._answer)
+        if frame is None:
+            return _encode(self.to_json(ignored))
+        before, between, after = frame
+        until = self._until()
+        end = b"null" if until is None else _encode(moment_text(until))
+        return b"".join((before, _encode(self.reason), between, end, after))
 
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
+
+
+def _document(
+    answered: Answer, told: Outcome, reason: str, valid_until: str | None, ignored: Iterable[str]
+) -> dict[str, object]:
+    # Deciding stops at the first gate that is shut: whether a rule failed, only the account knows.
+    cause = told.cause if answered.cause == "not_permitted" else answered.cause
+    return answer(
+        allowed=answered.allowed,
+        cause=cause,
+        reason=reason,
+        rules=told.rules,
+        gates=dict(told.gates),
+        exposed=None if answered.exposed is None else sorted(answered.exposed),
+        obligations=[obligation.to_json() for obligation in answered.obligations],
+        referrals=told.referrals,
+        advisories=[advisory.to_json() for advisory in told.advisories],
+        waivers=told.waivers,
+        errors=[error.to_json() for error in told.errors],
+        valid_until=valid_until,
+        policy=answered.policy,
+        ignored=ignored,
+    )
+
+
+_GAP: Final = "\0"
+"""Stands for what is different each time; no reason and no moment is written so."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def make_frame(answered: Answer, told: Outcome) -> Frame:
+    """Return what all answers have in common that only differ in the reason and `valid_until`.
+
+    The reason stands before whatever an author may have written, `valid_until` after it.
+    """
+    document = _encode(_document(answered, told, _GAP, _GAP, ()))
+    before, _, rest = document.partition(_encode(_GAP))
+    between, _, after = rest.rpartition(_encode(_GAP))
+    return before, between, after
 
 
 @frozen
@@ -306,6 +348,9 @@ class _Refused:
         return f"the request does not fit: {'; '.join(map(str, self.refusal.problems))}"
 
     def valid_until(self) -> None:
+        return None
+
+    def frame(self, _: Answer) -> None:
         return None
 
 

@@ -107,14 +107,14 @@ def _part(document: dict[str, object], name: str) -> object:
 
 def answer_document(decision: Decision, ignored: Iterable[str] = ()) -> bytes:
     """Return the answer to a request that was decided."""
-    return _written(decision.to_json(ignored))
+    return decision.to_bytes(ignored)
 
 
 def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str] = ()) -> bytes:
     """Return the answer to a request that does not fit: a deny that names every problem."""
     errors = [{"code": p.code, "path": p.path, "message": p.message} for p in refusal.problems]
     reason = f"the request does not fit: {'; '.join(map(str, refusal.problems))}"
-    return _written(
+    return msgspec.json.encode(
         answer(
             allowed=False,
             cause="invalid_request",
@@ -125,7 +125,3 @@ def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str
             ignored=ignored,
         )
     )
-
-
-def _written(document: object) -> bytes:
-    return msgspec.json.encode(document)

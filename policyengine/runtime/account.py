@@ -10,9 +10,17 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Final
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
-from policyengine.model.decision import Advisory, Cause, Outcome, RuleError
+from policyengine.model.decision import (
+    Advisory,
+    Answer,
+    Cause,
+    Frame,
+    Outcome,
+    RuleError,
+    make_frame,
+)
 from policyengine.model.request import Request, gives, misfits
 from policyengine.runtime.rules import (
     FAILED,
@@ -21,24 +29,30 @@ from policyengine.runtime.rules import (
     Text,
     Verdict,
     exposed_by,
+    is_constant,
     rendered,
     sorted_obligations,
 )
 
 _MOST_CASES: Final = 4_096
+_MOST_FRAMES: Final = 8
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False)
 class Case:
     """The verdicts on the rules that count and are in force, and what they amount to together.
 
-    *verdicts*: by gate, then name; *gates*: of every gate, by name, whether it is a field gate;
-    *fields*: those that were asked for.
+    *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
+    whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
+    other requests. Nobody changes it; slots and cached properties do not go well together.
     """
 
+    action: str
     verdicts: tuple[Verdict, ...]
     gates: tuple[tuple[str, bool], ...]
-    fields: tuple[str, ...] | None
+    fields: tuple[str, ...] | None = None
+    shared: bool = False
+    _frames: dict[int, tuple[Answer, Frame]] = field(factory=dict, init=False)
 
     @cached_property
     def forbids(self) -> tuple[Verdict, ...]:
@@ -128,6 +142,11 @@ class Case:
         return tuple(v.rule.refer for v in self.referring if v.rule.refer is not None)
 
     @cached_property
+    def refers_alike(self) -> bool:
+        """Whether it is the same for all requests who should look at a deny."""
+        return all(map(is_constant, self.referrals))
+
+    @cached_property
     def failed(self) -> tuple[Rule, ...]:
         """The rules that failed."""
         return tuple(verdict.rule for verdict in self.verdicts if verdict.failed)
@@ -135,6 +154,7 @@ class Case:
     @cached_property
     def outcome(self) -> Outcome:
         """What the verdicts amount to, without what only the request can tell."""
+        referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
         field_gates = [gate for gate, is_field in self.gates if is_field]
         counting = [verdict.rule for verdict in self.giving] if allowed else []
@@ -145,7 +165,7 @@ class Case:
             gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
             exposed=exposed_by(counting, field_gates),
             obligations=sorted_obligations(o for v in self.giving for o in v.owed if allowed),
-            referrals=(),
+            referrals=tuple(sorted(referrals)),
             advisories=(),
             waivers=tuple(sorted(self._mattering_waivers())),
             errors=(),
@@ -159,6 +179,74 @@ class Case:
                 for permit in permits:
                     yield from permit.waivers
 
+    # ---- wording ------------------------------------------------------------------------
+
+    @cached_property
+    def said(self) -> tuple[Text | Rule, ...]:
+        """What the reason is made of: texts, and rules of which some condition is told."""
+        if self.forbidding:
+            return tuple(map(_said_by_forbid, self.forbidding))
+        if self.shut:
+            return tuple(said for gate in self.shut for said in self._said_of_shut(gate))
+        first = (self.satisfied("permit", gate)[0].rule.because for gate, _ in self.gates)
+        return tuple(text for text in first if text is not None)
+
+    def _said_of_shut(self, gate: str) -> Iterator[Text | Rule]:
+        if self.satisfied("permit", gate):
+            yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
+            return
+        permits = self.of("permit", gate)
+        if not permits:
+            yield (f"no rule of `{gate}` permits `{self.action}`",)
+        for verdict in permits:
+            if verdict.failed:
+                yield _failed(verdict)
+            else:
+                yield verdict.rule if verdict.rule.otherwise is None else verdict.rule.otherwise
+
+    @cached_property
+    def reason(self) -> str | None:
+        """The reason, if it is the same for all requests."""
+        texts = [said for said in self.said if not isinstance(said, Rule) and is_constant(said)]
+        return self.reason_for(None) if len(texts) == len(self.said) else None
+
+    def reason_for(self, request: Request | None) -> str:
+        """Return the texts of the rules that the decision rests on, each once."""
+        parts = [
+            _first_sentence(said, request) if isinstance(said, Rule) else rendered(said, request)
+            for said in self.said
+        ]
+        return "; ".join(dict.fromkeys(parts)) or "every gate permits it"
+
+    def frame(self, answer: Answer, outcome: Outcome) -> Frame:
+        """Return what all have in common who are answered so."""
+        kept = self._frames.get(id(answer))
+        if kept is not None and kept[0] is answer:
+            return kept[1]
+        made = make_frame(answer, outcome)
+        if len(self._frames) < _MOST_FRAMES:
+            self._frames[id(answer)] = answer, made
+        return made
+
+
+def _failed(verdict: Verdict) -> Text:
+    return (f"`{verdict.rule.id}` failed",)
+
+
+def _said_by_forbid(verdict: Verdict) -> Text:
+    if verdict.failed:
+        return _failed(verdict)
+    because = verdict.rule.because
+    return (f"`{verdict.rule.id}` forbids it",) if because is None else because
+
+
+def _first_sentence(rule: Rule, request: Request | None) -> str:
+    """Say which condition of a permit is the first that does not hold."""
+    assert request is not None
+    number = rule.first_false(request)
+    assert number is not None
+    return rendered(rule.sentences[number], request)
+
 
 # ---- the account ------------------------------------------------------------------------
 
@@ -167,16 +255,17 @@ class Case:
 class Teller:
     """Tells of the decisions about one target.
 
-    *rules*: every rule of the target, by gate, then name; *gates* as in `Case`. *judge* is a
-    generated function that returns a bit for each rule that is not on trial and whose conditions
-    hold, in the order of the rules; None where more than that counts (waivers, obligations that
-    are computed). Verdicts that are alike amount to the same, so a case of them is kept.
+    *action*: that of the target. *rules*: every rule of it, by gate, then name; *gates* as in
+    `Case`. *judge* is a generated function that returns a bit for each rule that is not on trial
+    and whose conditions hold, in the order of the rules; None where they are too many. Verdicts that
+    are alike amount to the same, so a case of them is kept.
     """
 
+    action: str
     rules: tuple[Rule, ...]
     gates: tuple[tuple[str, bool], ...]
     judge: Function | None
-    _cases: dict[tuple[int, tuple[bool, ...]], Case] = field(factory=dict, init=False)
+    _cases: dict[object, Case] = field(factory=dict, init=False)
     _counting: tuple[Rule, ...] = field(init=False)
     _dated: tuple[Rule, ...] = field(init=False)
 
@@ -186,31 +275,43 @@ class Teller:
 
     def case(self, request: Request) -> Case:
         """Return the request as it is judged."""
-        if self.judge is not None and request.fields is None:
-            try:
-                bits = self.judge(*request.roots)
-            except Exception:  # noqa: BLE001 - then each rule is looked at by itself
-                return self._judged(request)
-            key = bits, tuple([rule.in_force(request.now) for rule in self._dated])
-            case = self._cases.get(key)
-            if case is None:
-                case = self._of_bits(bits, request)
-                if len(self._cases) < _MOST_CASES:
-                    self._cases[key] = case
-            return case
-        return self._judged(request)
+        if self.judge is None or request.fields is not None:
+            return self._judged(request)
+        try:
+            bits = self.judge(*request.roots)
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return self._judged(request)
+        key: object = bits
+        if self._dated or self.waivable:
+            in_force = tuple([rule.in_force(request.now) for rule in self._dated])
+            key = bits, in_force, tuple([rule.waived_by(request) for rule in self.waivable])
+        case = self._cases.get(key)
+        if case is None:
+            case = self._of_bits(bits, request)
+            if case.shared and len(self._cases) < _MOST_CASES:
+                self._cases[key] = case
+        return case
 
     def _judged(self, request: Request) -> Case:
         verdicts = (r.judge(request) for r in self._counting if r.in_force(request.now))
-        return Case(tuple(verdicts), self.gates, request.fields)
+        return Case(self.action, tuple(verdicts), self.gates, request.fields)
 
     def _of_bits(self, bits: int, request: Request) -> Case:
-        verdicts = (
-            Verdict(rule, holds=True, owed=rule.owed) if bits >> bit & 1 else Verdict(rule)
-            for bit, rule in enumerate(self._counting)
-            if rule.in_force(request.now)
-        )
-        return Case(tuple(verdicts), self.gates, None)
+        """Return the case of rules whose conditions hold or not, a bit each; what owes is judged."""
+        verdicts: list[Verdict] = []
+        shared = True
+        for bit, rule in enumerate(self._counting):
+            if not rule.in_force(request.now):
+                continue
+            holds, waivers = bool(bits >> bit & 1), rule.waived_by(request)
+            if not (holds or waivers):
+                verdicts.append(Verdict(rule))
+            elif rule.duties:  # what is owed is this request's own
+                verdicts.append(rule.judge(request))
+                shared = False
+            else:
+                verdicts.append(Verdict(rule, holds, waivers, rule.owed))
+        return Case(self.action, tuple(verdicts), self.gates, shared=shared)
 
     @cached_property
     def on_trial(self) -> tuple[Rule, ...]:
@@ -264,7 +365,7 @@ class Account:
         case = self.case
         outcome = case.outcome
         changes: dict[str, Any] = {}
-        if case.referrals:
+        if not case.refers_alike:
             texts = {rendered(text, self.request) for text in case.referrals}
             changes["referrals"] = tuple(sorted(texts))
         if self.teller.on_trial:
@@ -318,42 +419,11 @@ class Account:
     def reason(self) -> str:
         """Return the texts of the rules that the decision rests on, each once."""
         case = self.case
-        if case.forbidding:
-            parts = [self._said_by_forbid(verdict) for verdict in case.forbidding]
-        elif case.shut:
-            parts = [said for gate in case.shut for said in self._said_of_shut(gate)]
-        else:
-            parts = list(self._said_on_allow())
-        return "; ".join(dict.fromkeys(parts)) or "every gate permits it"
+        return case.reason_for(self.request) if case.reason is None else case.reason
 
-    def _said_by_forbid(self, verdict: Verdict) -> str:
-        rule = verdict.rule
-        if verdict.failed:
-            return f"`{rule.id}` failed"
-        if rule.because is None:
-            return f"`{rule.id}` forbids it"
-        return rendered(rule.because, self.request)
-
-    def _said_of_shut(self, gate: str) -> Iterator[str]:
-        if self.case.satisfied("permit", gate):
-            yield f"`{gate}` does not expose {', '.join(self.case.missing(gate))}"
-            return
-        permits = self.case.of("permit", gate)
-        if not permits:
-            yield f"no rule of `{gate}` permits `{self.request.action}`"
-        for verdict in permits:
-            rule = verdict.rule
-            if verdict.failed:
-                yield f"`{rule.id}` failed"
-            elif rule.otherwise is not None:
-                yield rendered(rule.otherwise, self.request)
-            else:
-                number = rule.first_false(self.request)
-                assert number is not None
-                yield rendered(rule.sentences[number], self.request)
-
-    def _said_on_allow(self) -> Iterator[str]:
-        for gate, _ in self.teller.gates:
-            rule = self.case.satisfied("permit", gate)[0].rule
-            if rule.because is not None:
-                yield rendered(rule.because, self.request)
+    def frame(self, answer: Answer) -> Frame | None:
+        """Return what all have in common who are answered so, if there are any."""
+        case = self.case
+        if not case.shared or not case.refers_alike or self.teller.on_trial:
+            return None
+        return case.frame(answer, case.outcome)

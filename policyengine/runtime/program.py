@@ -161,7 +161,7 @@ class Compiled:
     def teller(self) -> Teller:
         """Tells of decisions."""
         rules, judge = self.load()  # two threads may both do so; what they make is alike
-        return Teller(rules, self.gates, judge)
+        return Teller(self.target[0], rules, self.gates, judge)
 
     @cached_property
     def splitting(self) -> Split | None:

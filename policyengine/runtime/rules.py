@@ -138,14 +138,23 @@ class Verdict:
         return (self.holds or bool(self.waivers)) and not self.failed
 
 
-def rendered(text: Text, request: Request) -> str:
-    """Return a text with its values; `?` stands for one that cannot be shown."""
+def rendered(text: Text, request: Request | None) -> str:
+    """Return a text with its values; `?` stands for one that cannot be shown.
+
+    A text without values needs no request.
+    """
     return "".join(part if isinstance(part, str) else _shown(part, request) for part in text)
 
 
-def _shown(part: Computed, request: Request) -> str:
+def is_constant(text: Text) -> bool:
+    """Whether a text has no values in it."""
+    return all(isinstance(part, str) for part in text)
+
+
+def _shown(part: Computed, request: Request | None) -> str:
     type_, compute = part
     try:
+        assert request is not None
         return text_of(type_, compute(*request.roots))
     except Exception:  # noqa: BLE001 - a text is never worth failing for
         return "?"

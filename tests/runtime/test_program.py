@@ -216,6 +216,6 @@ def test_a_rule_on_trial_that_raises_is_unknown():
 
     kept = decision._worked_out().account
     rules = tuple(evolve(rule, fails=broken) for rule in kept.teller.rules)
-    account = Account(Teller(rules, kept.teller.gates, broken), kept.request)
+    account = Account(Teller(kept.teller.action, rules, kept.teller.gates, broken), kept.request)
     assert [advisory.outcome for advisory in account.outcome().advisories] == ["unknown"]
     assert [error.rule for error in account.outcome().errors] == ["access.a"]

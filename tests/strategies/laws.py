@@ -20,6 +20,7 @@ from unittest import mock
 from weakref import finalize
 
 import attrs
+import msgspec
 from attrs import evolve, frozen
 from msgspec.structs import replace
 
@@ -157,6 +158,7 @@ def _agree(case: Case, request: Request) -> Outcome:
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
     _same("reason", decision.reason, interpreter.reason(checked, request))
+    _same("as bytes", decision.to_bytes(), msgspec.json.encode(decision.to_json()))
     return expected
 
 
