@@ -1,0 +1,96 @@
+"""Holds that each seeded fault in the policies of X is found, and that what must be said is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from attrs import evolve
+
+from policyengine.diagnostics.codes import CODES
+from policyengine.lint.linter import EVERYTHING, LINT_CODES, lint
+from policyengine.model.limits import Limits
+from policyengine.pipeline import compile_set
+from policyengine.semantics.checked import CheckedSet
+from policyengine.testing.mutation import Trial
+from policyengine.testing.runner import run_tests
+from tests.faults.harness import Change, Fault, Rotten, faults, planted
+
+NOW = 1_795_000_000_000_000  # in November 2026: of waivers and of tests without `at`
+
+FAULTS = faults()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_found(fault: Fault):
+    checked, diagnostics = planted(fault)
+    expected = set(fault.says)
+    if fault.finds in CODES:
+        said = {f"{d.span.file}: {d.message}" for d in diagnostics if d.code == fault.finds}
+        assert expected <= said
+        return
+    assert checked is not None, diagnostics
+    assert diagnostics == []  # the checker alone would let it pass
+    match fault.finds:
+        case "tests":
+            assert failing(checked, expected) == expected
+        case "mutation":
+            assert set(surviving(checked, fault.rule, expected)) == expected
+        case code:
+            assert set(linted(checked, code)) == expected
+
+
+def linted(checked: CheckedSet, code: str) -> Iterator[str]:
+    """Give what one lint rule finds; with it goes what the policies answer, or that would be idle."""
+    slugs = [LINT_CODES[code].slug, "forbid-escaped-by-absence"]
+    for finding in lint(checked, EVERYTHING.narrowed(slugs, ()), now=NOW).items:
+        if finding.code == code:
+            yield f"{finding.span.file}: {finding.message}"
+
+
+def failing(checked: CheckedSet, titles: set[str]) -> set[str]:
+    """Return the titles of the tests that fail, of those with *titles*."""
+    tests = tuple(test for test in checked.tests if test.title in titles)
+    run = run_tests(evolve(checked, tests=tests), compile_set(checked), now=NOW)
+    return {result.title for result in run.results if result.status == "failed"}
+
+
+def surviving(checked: CheckedSet, of: str, changes: set[str]) -> Iterator[str]:
+    """Give those of *changes* of a rule that no test notices; for each, a test that would is given."""
+    trial = Trial(checked, Limits(), NOW)
+    for mutant in trial.mutants:
+        if mutant.of == of and mutant.what in changes:
+            tried = trial.of(mutant)
+            if tried.fate == "survived":
+                assert tried.test, tried.what
+                yield tried.what
+
+
+def test_there_are_enough_and_each_says_something():
+    assert len(FAULTS) >= 40
+    assert [fault.name for fault in FAULTS if not (fault.says and fault.slip.endswith("."))] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("enforcement.policy", "no such text", "x"),
+        Change("enforcement.policy", "permit", "x"),
+        Change("enforcement.policy", "", "x"),
+        Change("tests/answers.policy", without="no such test"),
+    ],
+)
+def test_a_fault_that_does_not_fit_any_more_is_noticed(change: Change):
+    with pytest.raises(Rotten, match="must stand there once"):
+        planted(Fault("rotten", "A slip.", "tests", ("something",), (change,)))
+
+
+def test_what_is_no_fault_is_not_found():
+    change = Change("enforcement.policy", "package x\n", "package x\n\n# harmless\n")
+    checked, found = planted(Fault("harmless", "None.", "PE401", (), (change,)))
+    assert checked is not None
+    assert found == []
+    assert list(linted(checked, "PE401")) == []
+    title = "an app is active and was reviewed within a year"
+    assert failing(checked, {title}) == set()
+    assert set(surviving(checked, "metrics_age", {"`30d` is moved up by one"})) == set()
