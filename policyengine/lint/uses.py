@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from policyengine.analysis.mentions import walk
 from policyengine.analysis.paths import path_of
 from policyengine.model.types import EnumType, SetType, TaxonomyType, Type
-from policyengine.semantics.checked import CheckedSet, Typing, Value
+from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
 
 
@@ -61,13 +61,6 @@ def mentioned_types(checked: CheckedSet) -> set[str]:
     compared: set[str] = set()
     for rule in checked.rules:
         typing = next(iter(rule.typings.values()))
-
-        def is_written(expr: nodes.Expr, typing: Typing = typing) -> bool:
-            path = path_of(expr)
-            return isinstance(typing.binding_of(expr), Value) or (
-                path is not None and path[0] == "action"
-            )
-
         for conjunct in rule.conjuncts:
             for node in walk(conjunct.expr):
                 binding = typing.binding_of(node)
@@ -75,11 +68,24 @@ def mentioned_types(checked: CheckedSet) -> set[str]:
                     mentioned |= _names(binding.type)
                 if isinstance(node, nodes.Compare):
                     names = _names(typing.type_of(node.left))
-                    if is_written(node.left) or is_written(node.right):
+                    if _is_written(node.left, typing) or _is_written(node.right, typing):
                         mentioned |= names
                     else:
                         compared |= names
     return mentioned - compared
+
+
+def _is_written(expr: nodes.Expr, typing: Typing) -> bool:
+    """Whether an author wrote each value that *expr* may have, or an action gives it."""
+    path, binding = path_of(expr), typing.binding_of(expr)
+    if isinstance(binding, Value) or (path is not None and path[0] == "action"):
+        return True
+    if isinstance(binding, Definition):
+        return _is_written(binding.body, binding.typing)
+    match expr:
+        case nodes.If(_, yes, no):
+            return _is_written(yes, typing) and _is_written(no, typing)
+    return False
 
 
 def _names(type_: Type) -> set[str]:

@@ -106,6 +106,9 @@ def slugs(text, *select):
         ("permit p: any when subject.status == active", "unused-enumerator", 2),
         ("permit p: any when subject.status == resource.owner.status or subject.status == active",
          "unused-enumerator", 0),
+        # one side is written, if by way of a definition
+        ("define wanted(app: App) = if app.on then active else held\npermit p: any when wanted(subject) == resource.owner.status", "unused-enumerator", 1),
+        ("define found(app: App) = if app.on then active else app.status\npermit p: any when found(subject) == resource.owner.status", "unused-enumerator", 0),
         ("permit p: any when subject.uses touches {ads}", "unused-term", 2),
         ("permit p: any when subject.uses touches {video}", "unused-term", 2),
         ("permit p: any when subject.on and resource.owner.on and not resource.hidden", "unused-attribute", 7),
