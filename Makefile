@@ -30,13 +30,13 @@ demo: $(READY) ## Answer real requests against the X developer platform's polici
 test: $(READY) ## Run all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-check: $(READY) ## Lint and type-check the code, check the policies
+check: $(READY) ## Lint and type-check the code; check, lint, test and mutate the policies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	for set in $(SETS); do $(BIN)/policyengine check --strict $$set || exit; done
 	for set in $(SETS); do $(BIN)/policyengine lint $$set || exit; done
-	for set in $(SETS); do $(BIN)/policyengine test $$set || exit; done
+	for set in $(SETS); do $(BIN)/policyengine test $$set --fail-under mcdc=90 --fail-under mutation=95 || exit; done
 	$(BIN)/policyengine fmt --check policies
 
 fmt: $(READY) ## Format the code and the policies

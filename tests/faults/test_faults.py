@@ -71,6 +71,10 @@ def test_there_are_enough_and_each_says_something():
     assert [fault.name for fault in FAULTS if not (fault.says and fault.slip.endswith("."))] == []
 
 
+def test_each_lint_rule_finds_one():
+    assert set(LINT_CODES) <= {fault.finds for fault in FAULTS}
+
+
 @pytest.mark.parametrize(
     "change",
     [
