@@ -186,7 +186,7 @@ class _Kept:
     def _origin(self, target: TargetKey) -> Origin:
         from policyengine.compiler.link import Origin  # most of the work needs no compiler
 
-        return Origin(self.digest, self.schema, target, lambda: self._rules(target))
+        return Origin(self.digest, self.schema, target, lambda **_: self._rules(target))
 
     def _rules(self, target: TargetKey) -> tuple[Rule, ...]:
         """Return the simplified rules of *target*."""

@@ -8,6 +8,7 @@ local variables are named after their depth, so equal parts of different rules a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import is_
 from typing import TypeAlias, assert_never
 
 from attrs import evolve, frozen
@@ -267,40 +268,42 @@ def children(node: Expr) -> tuple[Expr, ...]:
 
 
 def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """Return *node* with every part changed."""
+    """Return *node* with every part changed; *node* itself if that changes none."""
+    parts = children(node)
+    changed = tuple([change(part) for part in parts])
+    if all(map(is_, parts, changed)):
+        return node
     match node:
-        case Const() | Data() | Absent() | Root() | Local() | Above() | Below():
-            return node
-        case Id(part) | Line(part) | Slot(part):
-            return evolve(node, object=change(part))
-        case Present(part):
-            return Present(change(part))
-        case Not(part):
-            return Not(change(part))
-        case Entity(_, part):
-            return evolve(node, id=change(part))
-        case Entry(_, part):
-            return evolve(node, term=change(part))
-        case Lookup(_, parts):
-            return evolve(node, keys=tuple([change(part) for part in parts]))
-        case And(parts) | Or(parts):
-            return evolve(node, operands=tuple([change(part) for part in parts]))
-        case MakeSet(_, parts):
-            return evolve(node, items=tuple([change(part) for part in parts]))
-        case Operation(_, parts):
-            return evolve(node, arguments=tuple([change(part) for part in parts]))
-        case MakeRecord(_, parts):
-            return evolve(node, parts=tuple([change(part) for part in parts]))
-        case Let(_, values, body):
-            return evolve(node, values=tuple([change(v) for v in values]), body=change(body))
-        case Choice(condition, yes, no):
-            return Choice(change(condition), change(yes), change(no))
-        case Binary(_, left, right) | Overlaps(left, right) | AllIn(left, right):
-            return evolve(node, left=change(left), right=change(right))
-        case Quantified(_, _, over, body):
-            return evolve(node, over=change(over), body=change(body))
+        case Id() | Line() | Slot():
+            return evolve(node, object=changed[0])
+        case Present():
+            return Present(*changed)
+        case Not():
+            return Not(*changed)
+        case Entity():
+            return evolve(node, id=changed[0])
+        case Entry():
+            return Entry(*changed)  # type: ignore[arg-type]  # a table is left as it is
+        case Lookup():
+            return evolve(node, keys=changed)
+        case And() | Or():
+            return evolve(node, operands=changed)
+        case MakeSet():
+            return evolve(node, items=changed)
+        case Operation():
+            return evolve(node, arguments=changed)
+        case MakeRecord():
+            return evolve(node, parts=changed)
+        case Let():
+            return evolve(node, values=changed[:-1], body=changed[-1])
+        case Choice():
+            return Choice(*changed)
+        case Binary() | Overlaps() | AllIn():
+            return evolve(node, left=changed[0], right=changed[1])
+        case Quantified():
+            return evolve(node, over=changed[0], body=changed[1])
         case _:
-            assert_never(node)
+            raise AssertionError("what has no parts does not change")
 
 
 def walk(node: Expr) -> Iterator[Expr]:

@@ -50,13 +50,13 @@ _ACTION: Final = Variable("action")
 class Origin:
     """What a target is made of: its *rules*, lowered and simplified, whenever they are asked for.
 
-    *digest* and *schema*: of the set.
+    *digest* and *schema*: of the set. With *told=False*, sentences may be left out (`lower`).
     """
 
     digest: str
     schema: Schema
     target: TargetKey
-    rules: Callable[[], tuple[Rule, ...]]
+    rules: Callable[..., tuple[Rule, ...]]
 
     @property
     def file(self) -> str:
@@ -65,7 +65,7 @@ class Origin:
 
     def compiled(self) -> Compiled:
         """Generate and load what decides about the target."""
-        made = deciding(self.rules(), self.schema)
+        made = deciding(self.rules(told=False), self.schema)
         linked = self._compiled(*made, load=self.load, split=self.split, file=self.file)
         show(linked, self.file, self.texts)
         return linked
@@ -103,7 +103,7 @@ class Origin:
 
     def split(self, whole: Compiled) -> Split | None:
         """Return what tells subjects apart in what *whole* decides, if there is something to tell."""
-        rules = self.rules()
+        rules = self.rules(told=False)
         if not is_split(rules):
             return None
         tests = tests_of(rules)
@@ -156,9 +156,9 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     return Origin(checked.digest, checked.schema, target, rules).compiled()
 
 
-def simplified(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
-    """Return the rules of *target*, lowered and simplified."""
-    return tuple(map(simplify_rule, lower(checked, target)))
+def simplified(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
+    """Return the rules of *target*, lowered and simplified; *told* as in `lower`."""
+    return tuple(map(simplify_rule, lower(checked, target, told=told)))
 
 
 class Lowering:

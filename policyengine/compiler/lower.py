@@ -111,13 +111,20 @@ class Rule:
         return self.valid_from is not None or self.valid_until is not None
 
 
-def lower(checked: CheckedSet, target: TargetKey) -> tuple[Rule, ...]:
-    """Lower every rule that covers *target*, in the set's order."""
-    return tuple(lower_rule(checked, rule, target) for rule in checked.rules_for(target))
+def lower(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
+    """Lower every rule that covers *target*, in the set's order; *told* as in `lower_rule`."""
+    rules = checked.rules_for(target)
+    return tuple(lower_rule(checked, rule, target, told=told) for rule in rules)
 
 
-def lower_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Rule:
-    """Lower one rule that covers *target*."""
+def lower_rule(
+    checked: CheckedSet, rule: CheckedRule, target: TargetKey, *, told: bool = True
+) -> Rule:
+    """Lower one rule that covers *target*.
+
+    *told*: with the sentences that say why a condition is false; deciding needs none, and what they
+    read the conditions read as well.
+    """
     typing = rule.typings[target]
     action = checked.schema.actions[target[0]]
 
@@ -152,7 +159,7 @@ def lower_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Rul
         because=None if rule.because is None else text(rule.because),
         otherwise=None if rule.otherwise is None else text(rule.otherwise),
         refer=None if rule.refer is None else text(rule.refer),
-        sentences=tuple(text(sentence) for sentence in rule.sentences),
+        sentences=tuple(text(sentence) for sentence in rule.sentences) if told else (),
         waivers=tuple(
             (waiver.name, waiver.subject_id, waiver.until)
             for waiver in checked.waivers

@@ -1,4 +1,4 @@
-"""Simplify expressions: the same meaning with less work. A tuple of functions, each one node deep.
+"""Simplify expressions: the same meaning with less work. Small functions, each one node deep.
 
 A function gets a node whose parts are simplified already, and returns it or a simpler one. What
 might fail is never left out: a rule that fails must do so whatever else it says, so `x and false`
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final
 
@@ -59,8 +59,10 @@ def simplify_rule(rule: Rule) -> Rule:
 
 def simplify(node: ir.Expr) -> ir.Expr:
     """Return an expression with the same value for every request, and less to do."""
-    made = _without_plain(node) if isinstance(node, ir.Let) else ir.rebuilt(node, simplify)
-    for step in STEPS:
+    if isinstance(node, ir.Let):
+        return _without_plain(node)
+    made = ir.rebuilt(node, simplify)
+    for step in STEPS.get(type(node), ()):
         made = step(made)
     return made
 
@@ -245,12 +247,19 @@ def _either(one: ir.Expr, other: ir.Expr) -> ir.Expr:
             return one
 
 
-STEPS: tuple[Callable[[ir.Expr], ir.Expr], ...] = (
-    fold_operators,
-    fold_values,
-    fold_not,
-    fold_and,
-    fold_or,
-    fold_choice,
-    fold_quantified,
-)
+STEPS: Final[Mapping[type[ir.Expr], Sequence[Callable[[ir.Expr], ir.Expr]]]] = {
+    ir.Binary: (fold_operators,),
+    ir.Overlaps: (fold_operators,),
+    ir.AllIn: (fold_operators,),
+    ir.Operation: (fold_operators,),
+    ir.MakeSet: (fold_values,),
+    ir.MakeRecord: (fold_values,),
+    ir.Slot: (fold_values,),
+    ir.Present: (fold_values,),
+    ir.Not: (fold_not,),
+    ir.And: (fold_and,),
+    ir.Or: (fold_and, fold_or),
+    ir.Choice: (fold_choice,),
+    ir.Quantified: (fold_quantified,),
+}
+"""What is tried on nodes of each class, once their parts are simplified."""
