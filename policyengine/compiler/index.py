@@ -4,10 +4,13 @@ Some one of a list of rules is to be satisfied. Rules whose conditions are alike
 have one *shape*; where many have, they become one rule with one question:
 
 * Equalities and memberships (`subject.id == "a1"`, `context.use in {…}`) are the key of a table, in
-  which the values of the request are looked up at once.
+  which the values of the request are looked up at once. Where those leave many rules, so is what a set
+  of the request must contain (`"a1" in subject.tags`): each of its elements is looked up.
 * What is found there is, if nothing else varies, that there is such a rule; if one bound does
-  (`subject.age <= 30`), the most generous one; if two do, the ranges, merged and sorted, so that
-  bisection finds the one around the value; else the constants of each rule that is left, one by one.
+  (`subject.age <= 30`), the most generous one; if a lower and an upper bound of one value do, the
+  ranges, merged and sorted, so that bisection finds the one around the value; if a bound of another
+  value does as well, the most generous one in each range. Whatever else varies, the constants of the
+  rules that are left are looked at one by one: only that grows with their number.
 
 What does not vary is asked first, once: so guards stay before what they guard. Rules that begin or
 end at a moment, and those that a waiver is for, stay as they are; rules of one condition are joined
@@ -17,7 +20,8 @@ without a table (`simplify.joined`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import product
 from typing import Any, Final, TypeAlias
 
@@ -36,7 +40,19 @@ _MOST_KEYS: Final = 4
 
 _FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
+_KEYED: Final = ("in", "overlaps")
+
+_FEW: Final = 4
+"""Rules with one key, on average, that are looked at one by one."""
+
 Values: TypeAlias = tuple[Any, ...]
+"""The constants of a rule, one for each aspect."""
+
+Found: TypeAlias = Mapping[object, list[Values]]
+"""What is found by a key: the constants that are left of each rule."""
+
+Range: TypeAlias = tuple[float, float]
+"""From and until: integers or infinite."""
 
 
 @frozen
@@ -108,55 +124,51 @@ def _tests(
         columns[i] = aspect
     keys = _keys(columns, rows)
     rest = {i: aspect for i, aspect in columns.items() if i not in keys}
-    asked = tuple(columns[i].asked for i in keys)
     found: dict[object, list[Values]] = {}
     for row in rows:
         for key in product(*(row[i] for i in keys)):
             found.setdefault(key if len(keys) != 1 else key[0], []).append(
                 tuple(row[i] for i in rest)
             )
-    return (*common, _question(asked, tuple(rest.values()), found))
+    element = ir.Local("element")
+    among = [columns[i].asked for i in keys if columns[i].kind == "overlaps"]
+    asked = tuple(element if columns[i].kind == "overlaps" else columns[i].asked for i in keys)
+    asking = _question(asked, tuple(rest.values()), found)
+    for elements in among:  # of one set, if any
+        asking = ir.Quantified("some", element.name, elements, asking)
+    return (*common, asking)
 
 
 def _keys(columns: Mapping[int, Aspect], rows: Sequence[Values]) -> list[int]:
-    """Choose the columns that rules are looked up by."""
+    """Choose the columns that rules are looked up by; of sets one at most, by each element."""
     keys: list[int] = []
     sizes = [1] * len(rows)
     for i in sorted(
-        (i for i, aspect in columns.items() if aspect.kind == "in"),
-        key=lambda i: sum(len(row[i]) for row in rows),
+        (i for i, aspect in columns.items() if aspect.kind in _KEYED),
+        key=lambda i: (columns[i].kind == "overlaps", sum(len(row[i]) for row in rows)),
     ):
         more = [size * len(row[i]) for size, row in zip(sizes, rows, strict=True)]
-        if sum(more) <= _MOST_KEYS * len(rows):
-            keys.append(i)
-            sizes = more
+        if sum(more) > _MOST_KEYS * len(rows):
+            continue
+        if columns[i].kind == "overlaps":
+            different = {tuple(row[key] for key in keys) for row in rows}
+            if len(rows) <= _FEW * len(different):
+                break
+        keys.append(i)
+        sizes = more
+        if columns[i].kind == "overlaps":
+            break
     return sorted(keys)
 
 
-def _question(
-    asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Mapping[object, list[Values]]
-) -> ir.Expr:
+def _question(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) -> ir.Expr:
     """Return the one question; *found*: by key, the constants that *rest* is compared with."""
-    kinds = [aspect.kind for aspect in rest]
     if not rest:
         return ir.Lookup(ir.Table(dict.fromkeys(found, True), default=False), asked)
-    if len(rest) == 1 and kinds[0] in _FLIPPED:
-        most = max if kinds[0] in ("<", "<=") else min
-        bounds = {key: most(value for (value,) in values) for key, values in found.items()}
-        nothing = -math.inf if most is max else math.inf
-        bound = ir.Lookup(ir.Table(bounds, default=nothing), asked)
-        return ir.Binary(kinds[0], rest[0].asked, bound, numeric=True)
-    if len(rest) == 2 and rest[0].asked == rest[1].asked:  # noqa: PLR2004 - a lower and an upper bound
-        lower = next((i for i, kind in enumerate(kinds) if kind in (">", ">=")), None)
-        upper = next((i for i, kind in enumerate(kinds) if kind in ("<", "<=")), None)
-        if lower is not None and upper is not None:
-            above, below = int(kinds[lower] == ">"), int(kinds[upper] == "<=")
-            ranges = {
-                key: _merged((v[lower] + above, v[upper] + below) for v in values)
-                for key, values in found.items()
-            }
-            around = ir.Lookup(ir.Table(ranges, default=()), asked)
-            return ir.Operation("between", (rest[0].asked, around))
+    if all(aspect.kind in _FLIPPED for aspect in rest):
+        bounded = _bounded(asked, rest, found)
+        if bounded is not None:
+            return bounded
     rows = {key: tuple(dict.fromkeys(values)) for key, values in found.items()}
     left = ir.Lookup(ir.Table(rows, default=()), asked)
     row = ir.Local("row")
@@ -166,15 +178,92 @@ def _question(
     return ir.Quantified("some", row.name, left, tests[0] if len(tests) == 1 else ir.And(tests))
 
 
+def _bounded(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) -> ir.Expr | None:
+    """Return the one question where only bounds are left; None if they bound too many values."""
+    groups: dict[ir.Expr, list[int]] = {}
+    for i, aspect in enumerate(rest):
+        groups.setdefault(aspect.asked, []).append(i)
+    match sorted(groups.values(), key=len, reverse=True):
+        case [[last]]:
+            most, nothing = _generous(rest[last])
+            bounds = {key: most(v[last] for v in values) for key, values in found.items()}
+            bound: ir.Expr = ir.Lookup(ir.Table(bounds, nothing), asked)
+        case [those] if _is_range(rest, those):
+            ranges = {
+                key: _merged(_range(rest, those, v) for v in values)
+                for key, values in found.items()
+            }
+            around = ir.Lookup(ir.Table(ranges, default=()), asked)
+            return ir.Operation("between", (rest[those[0]].asked, around))
+        case [those, [last]] if _is_range(rest, those):
+            most, nothing = _generous(rest[last])
+            steps = {
+                key: _steps([(*_range(rest, those, v), v[last]) for v in values], most, nothing)
+                for key, values in found.items()
+            }
+            table = ir.Lookup(ir.Table(steps, default=((), (nothing,))), asked)
+            bound = ir.Operation("step", (rest[those[0]].asked, table))
+        case _:
+            return None
+    return _compared(rest[last], bound)
+
+
+def _generous(aspect: Aspect) -> tuple[Callable[..., Any], float]:
+    """Return what chooses the most generous of several bounds, and a bound that nothing keeps."""
+    return (max, -math.inf) if aspect.kind in ("<", "<=") else (min, math.inf)
+
+
+def _is_range(rest: Sequence[Aspect], those: Sequence[int]) -> bool:
+    """Whether there is one lower bound at most, and one upper."""
+    return len({rest[i].kind[0] for i in those}) == len(those)
+
+
+def _range(rest: Sequence[Aspect], those: Sequence[int], values: Values) -> Range:
+    """Return the range [from, until) that a rule gives for what *those* bound."""
+    lower, upper = -math.inf, math.inf
+    for i in those:
+        kind, value = rest[i].kind, values[i]
+        if kind in (">", ">="):
+            lower = value + (kind == ">")
+        else:
+            upper = value + (kind == "<=")
+    return lower, upper
+
+
+def _steps(
+    pieces: Sequence[tuple[float, float, int]], most: Callable[..., Any], nothing: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return where the most generous bound of the ranges around a value changes, and to what.
+
+    The first bound is for what lies before all ends.
+    """
+    sign = -1 if most is max else 1
+    waiting = sorted(pieces, reverse=True)
+    around: list[tuple[int, float]] = []  # a heap: the most generous first, and until where
+    ends: list[float] = []
+    bounds: list[float] = [nothing]
+    for end in sorted({end for lower, upper, _ in pieces for end in (lower, upper)}):
+        while waiting and waiting[-1][0] <= end:
+            _, until, bound = waiting.pop()
+            heappush(around, (sign * bound, until))
+        while around and around[0][1] <= end:
+            heappop(around)
+        best = sign * around[0][0] if around else nothing
+        if best != bounds[-1]:
+            ends.append(end)
+            bounds.append(best)
+    return tuple(ends), tuple(bounds)
+
+
 def _compared(aspect: Aspect, constant: ir.Expr) -> ir.Expr:
     if aspect.kind == "overlaps":
         return ir.Overlaps(aspect.asked, constant)
     return ir.Binary(aspect.kind, aspect.asked, constant, numeric=aspect.kind in _FLIPPED)
 
 
-def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+def _merged(ranges: Iterable[Range]) -> tuple[float, ...]:
     """Return where ranges [from, until) begin and end, put together, one after the other."""
-    ends: list[int] = []
+    ends: list[float] = []
     for lower, upper in sorted(ranges):
         if lower >= upper:
             continue

@@ -58,9 +58,15 @@ class Once:
         return self._value
 
 
-def between(value: int, ends: Sequence[int]) -> bool:
+def between(value: int, ends: Sequence[float]) -> bool:
     """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
     return bisect_right(ends, value) % 2 == 1
+
+
+def step(value: int, steps: tuple[Sequence[float], Sequence[float]]) -> float:
+    """Return the bound that holds at *value*: the ends of ranges, in order, and bounds between."""
+    ends, bounds = steps
+    return bounds[bisect_right(ends, value)]
 
 
 # ---- within, touches --------------------------------------------------------------------
@@ -159,7 +165,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, between, terms_within, touches, lies_in, entity_within, entities_within,
+        present, like, between, step, terms_within, touches, lies_in, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip

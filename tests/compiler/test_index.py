@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 
+from policyengine import InvalidPolicy, PolicyEngine
 from policyengine.compiler import index
 from policyengine.runtime import program
-from tests.compiler.world import decided, request, user, world
+from policyengine.runtime.operations import step
+from tests.compiler.world import VOCABULARY, decided, request, user, world
 from tests.strategies import laws, seeds
 
 
@@ -43,7 +47,18 @@ SHAPES = {
     "the other": ('subject.name == "n{i}" and {i} < subject.age + 1', "> table.get(", 1),
     "only a bound": ("subject.age < {i} and subject.tier == pro", "< table", 1),
     "ranges": ("subject.age * 3 >= {i} * 30 and subject.age * 3 < {i} * 30 + 9", "between(", 1),
-    "memberships": ('"t{i}" in subject.tags and subject.tier == pro', "any(", 1),
+    "memberships": (
+        '"t{i}" in subject.tags and subject.tier == pro', "any((table.get(element", 1,
+    ),
+    "memberships and more": (
+        '"t{i}" in subject.tags and subject.tier == pro and subject.age >= {i}', ">= table.get(element", 1,
+    ),
+    "bounds of two values": (
+        "subject.age >= {i} and context.n < {i} and subject.tier == pro", "context.v_n < step(", 1,
+    ),
+    "a range and a bound": (
+        "{i} <= subject.age and subject.age < {i} + 2 and context.n > {i} - 3", "context.v_n > step(", 1,
+    ),
     "several": (
         'subject.name == "n{i}" and subject.age >= {i} and "t{i}" in subject.tags', "any(", 1,
     ),
@@ -116,6 +131,79 @@ def test_too_many_keys_are_no_keys():
     agrees(text, *USERS)
 
 
+def test_where_few_rules_have_one_key_sets_are_looked_at_one_by_one():
+    rule = 'subject.name == "n{i}" and "t{i}" in subject.tags'
+    assert "for row in table.get(subject.v_name" in decided(many(rule))
+    few = 'subject.tier == {tier} and "t{i}" in subject.tags'
+    text = "\n".join(
+        f"permit p{i}: act when {few.format(i=i, tier=('basic', 'pro')[i % 2])}" for i in range(40)
+    )
+    assert "table.get((element, subject.v_tier)" in decided(text).replace(
+        "(subject.v_tier, element)", "(element, subject.v_tier)"
+    )
+    agrees(text, *USERS)
+
+
+def test_what_bounds_many_values_is_looked_at_one_by_one():
+    rule = (
+        "subject.age >= {i} and context.n < {i} and resource.age > {i} - 9 and subject.tier == pro"
+    )
+    assert "for row in table" in decided(many(rule))
+    agrees(many(rule), *USERS)
+    twice = "subject.age >= {i} and subject.age > 2 * {i} and subject.tier == pro"
+    assert "for row in table" in decided(many(twice))
+    agrees(many(twice), *USERS)
+
+
+def test_steps_are_the_most_generous_bound_around_a_value():
+    pieces = [(0, 10, 5), (3, 7, 9), (5, 20, 6), (30, 30, 99), (40, math.inf, 1)]
+    ends, bounds = index._steps(pieces, max, -math.inf)
+    for value in range(-5, 60):
+        around = [bound for lower, upper, bound in pieces if lower <= value < upper]
+        assert step(value, (ends, bounds)) == max(around, default=-math.inf)
+    ends, bounds = index._steps([(-math.inf, 4, 5), (2, 9, 3)], min, math.inf)
+    assert [step(v, (ends, bounds)) for v in (0, 2, 4, 9)] == [5, 3, 3, math.inf]
+
+
+CONDITIONS = (
+    'subject.name == "n{small}"', 'subject.name in {{"n{small}", "n{other}"}}',
+    '"t{small}" in subject.tags', 'subject.tags overlaps {{"t{small}", "t{other}"}}',
+    "subject.age >= {small}", "subject.age < {other}", "subject.age > {small}", "{other} >= subject.age",
+    "context.n <= {small}", "context.n > {other}", "resource.age < {small}", "subject.tier == {tier}",
+)  # fmt: skip
+
+
+def of_one_shape(rng: Random, number: int) -> str:
+    """Return rules that differ in constants."""
+    shape = rng.sample(CONDITIONS, rng.randint(1, 4))
+    effect = rng.choice(("permit", "permit", "forbid"))
+    return "\n".join(
+        f"{effect} r{number}_{i}: act when "
+        + " and ".join(
+            condition.format(
+                small=rng.randrange(6), other=rng.randrange(6), tier=rng.choice(("basic", "pro"))
+            )
+            for condition in shape
+        )
+        for i in range(rng.randint(index.LEAST, 16))
+    )
+
+
+@given(seeds.SEEDS)
+def test_tables_of_every_shape_decide_as_the_reference_does(seed: int):
+    rng = Random(seed)
+    loaded = world("\n".join(of_one_shape(rng, number) for number in range(2)))
+    for _ in range(8):
+        subject = user(
+            name=f"n{rng.randrange(6)}", age=rng.randrange(7), tier=rng.choice(("basic", "pro")),
+            tags=[f"t{i}" for i in range(6) if rng.random() < 0.4],
+        )  # fmt: skip
+        context = {"n": rng.randrange(7), "when": "2026-03-01", "others": []}
+        resource = user("u2", age=rng.randrange(7))
+        asked = request(loaded, subject=subject, resource=resource, context=context)
+        laws.compiled_agrees(laws.Case(None, loaded, {}, asked, seed))
+
+
 def test_ranges_are_merged():
     assert index._merged([(5, 7), (1, 3), (3, 4), (9, 9), (6, 8)]) == (1, 4, 5, 8)
 
@@ -127,3 +215,21 @@ def test_tables_decide_as_the_reference_does(seed: int):
         program._compiled.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
     program._compiled.clear()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("subject.name == 5 and subject.ok", "PE303"),
+        ('subject.nme == "a" and subject.ok', "PE301"),
+        ('subject.name == "a" subject.ok', "PE1"),
+    ],
+)
+def test_one_malformed_rule_of_many_is_what_is_reported(wrong: str, code: str):
+    lines = many('subject.name == "n{i}" and subject.ok', 300).splitlines()
+    lines[150] = f"permit bad: act when {wrong}"
+    with pytest.raises(InvalidPolicy) as caught:
+        PolicyEngine.from_text(VOCABULARY, "package p\n" + "\n".join(lines))
+    told = str(caught.value)
+    assert told.count("error[") == told.count(f"error[{code}") == 1
+    assert "text 2:152:" in told
