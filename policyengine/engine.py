@@ -28,7 +28,7 @@ from policyengine.model.request import Request, Validator, build_context
 from policyengine.model.store import EntityStore
 from policyengine.model.types import EntityType, RecordType, Schema
 from policyengine.runtime import clock
-from policyengine.runtime.doors import Door, make_door
+from policyengine.runtime.doors import Door, make_door, way_of_dicts, way_of_entities
 from policyengine.runtime.program import Program, TargetKey
 from policyengine.runtime.rules import Function
 
@@ -68,6 +68,7 @@ class PolicyEngine:
         self._is_shallow = depth(program.schema) <= limits.document_depth
         self._doors: dict[TargetKey, Door | None] = {}  # None: there can be none
         self._ways: dict[str, Function] = {}  # by action: what decides about plain parts
+        self._readings: dict[str, Function] = {}  # the same for dicts
         self._handlers = handlers or {}
 
     # ---- loading ------------------------------------------------------------------------
@@ -217,16 +218,15 @@ class PolicyEngine:
         Raises `InvalidRequest` with every problem of a request that does not fit the schema.
         """
         if now is None and fields is None and entities is None:
+            ways = self._readings if type(subject) is dict else self._ways
             try:
-                found: Decision | None = self._ways[action](subject, resource, context)
+                found: Decision | None = ways[action](subject, resource, context)
             except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
                 found = None
-            if found is None:
-                found = self._at_door(subject, action, resource, context)
             if found is not None:
                 return found
         request = self._validate(subject, action, resource, context, now, fields, entities)
-        self._open_door(request)
+        self._open_door(request, subject)
         return self._program.decide(request)
 
     def decide_many(
@@ -239,11 +239,12 @@ class PolicyEngine:
         decision is a deny with the cause `invalid_request`, and the reason names every problem.
         """
         moment = clock.now()
-        ways, decisions = self._ways, list[Decision]()
+        ways, readings, decisions = self._ways, self._readings, list[Decision]()
         add = decisions.append
         for subject, action, resource, context in requests:
             try:
-                found = ways[action](subject, resource, context, moment)
+                way = readings[action] if type(subject) is dict else ways[action]
+                found = way(subject, resource, context, moment)
             except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
                 found = None
             if found is None:
@@ -255,25 +256,12 @@ class PolicyEngine:
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any, moment: int
     ) -> Decision:
         """Decide one request of many."""
-        decision = self._at_door(subject, action, resource, context, moment)
-        if decision is not None:
-            return decision
         try:
             request = self._validate(subject, action, resource, context, moment, None, None)
         except InvalidRequest as refusal:
             return refused(refusal, self.digest)
-        self._open_door(request)
+        self._open_door(request, subject)
         return self._program.decide(request)
-
-    def _at_door(
-        self, subject: Any, action: Any, resource: Any, context: Any, moment: int | None = None
-    ) -> Decision | None:
-        """Decide a plain request of dicts; None if it is not plain, or no door is open for it."""
-        try:
-            door = self._doors[action, subject["type"], resource["type"]]
-            return None if door is None else door.let_in(subject, resource, context, moment)
-        except Exception:  # noqa: BLE001 - what is amiss is found out the thorough way
-            return None
 
     @overload
     def bind(
@@ -317,25 +305,32 @@ class PolicyEngine:
         except Exception:  # noqa: BLE001 - it is no request that fits
             return None
 
-    def _open_door(self, request: Request) -> None:
-        """Let requests like this one, which is valid, in by a door, if there can be one."""
+    def _open_door(self, request: Request, subject: Any) -> None:
+        """Let requests like this one, which is valid, in by a door, if there can be one.
+
+        *subject*: as it was given; that of a dict is read at the door from now on.
+        """
         target = request.action, request.subject.type, request.resource.type
-        if self._store is not None or target in self._doors or len(self._doors) >= _MOST_DOORS:
+        if self._store is not None:
             return
-        plan = self._validator.plan(target)
+        if target not in self._doors:
+            if len(self._doors) >= _MOST_DOORS:
+                return
+            compiled, plan = self._program.compiled(target), self._validator.plan(target)
+            self._doors[target] = make_door(self.schema, compiled, plan)
+            if self._doors[target] is not None:
+                self._ways[request.action] = way_of_entities(self._doors_for(request.action))
+        door = self._doors[target]
+        if door is not None and door.read is None and type(subject) is dict:
+            from policyengine.compiler.reading import decider  # most have built their parts
 
-        compiled = self._program.compiled(target)
+            needs = self._validator.plan(target).needs
+            door.read = decider(self.schema, target, needs, self._limits, door.decide)
+            self._readings[request.action] = way_of_dicts(self._doors_for(request.action))
 
-        def make_reading() -> Any:
-            from policyengine.compiler.reading import decider
-
-            return decider(self.schema, target, plan.needs, self._limits, compiled.decide)
-
-        door = make_door(self.schema, compiled, plan, make_reading)
-        self._doors[target] = door
-        if door is not None:
-            doors = [d for (action, *_), d in list(self._doors.items()) if action == request.action]
-            self._ways[request.action] = _way([d for d in doors if d is not None])
+    def _doors_for(self, action: str) -> list[Door]:
+        doors = list(self._doors.items())  # another thread may open one
+        return [door for target, door in doors if door is not None and target[0] == action]
 
     def _validate(
         self,
@@ -414,7 +409,7 @@ class PolicyEngine:
         except InvalidRequest as refusal:
             return refusal_document(refusal, self.digest, envelope.ignored)
         if entities is None:
-            self._open_door(request)
+            self._open_door(request, envelope.subject)
         return answer_document(self._program.decide(request), envelope.ignored)
 
     def _decide_plain(
@@ -429,7 +424,10 @@ class PolicyEngine:
             return None
         subject, action, resource, context, now, fields, others = parts
         if store is None and now is None and fields is None and others is None:
-            decision = self._at_door(subject, action, resource, context)
+            try:
+                decision: Decision | None = self._readings[action](subject, resource, context)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                decision = None
             if decision is not None:
                 return decision
         moment = clock.now() if now is None else now
@@ -442,18 +440,6 @@ class PolicyEngine:
         """Call the handler of each obligation of *decision*, in order."""
         for obligation in decision.obligations:
             self._handlers[obligation.name](**obligation.parameters)
-
-
-def _way(doors: list[Door]) -> Function:
-    """Return what decides about requests of built parts that one of *doors* is for."""
-    if len(doors) == 1:
-        return doors[0].decide
-    functions = {(door.subject, door.resource): door.decide for door in doors}
-
-    def way(subject: Entity, resource: Entity, context: Any, now: int = 0) -> Decision | None:
-        return functions[type(subject), type(resource)](subject, resource, context, now)
-
-    return way
 
 
 def _entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Any:

@@ -88,6 +88,8 @@ def decider(
 ) -> Callable[..., Any]:
     """Return a function of subject, resource and context as dicts, and of the time: it decides.
 
+    The context may be None, and the time 0 for now.
+
     *decide* asks for no other entity and no ancestors, so what is handed to it knows of none.
     """
     action, *types = target
@@ -107,12 +109,13 @@ def decider(
         body += reading
         made.append(_call(writer.named("made", entity_class(type_)), name(id_), *found, *rest))
     given = writer.fresh("given")
+    body += _filled("if context is None: context = NOTHING")
     body += _filled(_RECORD, given=given, raw="context")
     found, complete, reading = writer.attributes(context.attributes, given, needs.context)
     rest = [name("NONE"), complete, ast.Constant(True)]
     made.append(_call(writer.named("made", record_class(context)), *found, *rest))
     decided = _call(writer.named("decide", decide), *made, name("now"))
-    return writer.finish([*body, *reading, ast.Return(decided)], ROOTS[:4])
+    return writer.finish([*body, *reading, ast.Return(decided)], ROOTS[:4], ast.Constant(0))
 
 
 # ---- templates --------------------------------------------------------------------------
@@ -154,7 +157,17 @@ if type(value) is not dict or len(value) != 2 or value["type"] != type_name: ret
 value = value["id"]
 """
 _NAMES: Final = """
-value = sets[value if type(value) is frozenset else as_key(value)]
+value = sets[
+    value if type(value) is frozenset else tuple(value) if type(value) is list else as_key(value)
+]
+"""
+_STRINGS: Final = """
+if type(value) is not frozenset: value = as_set(value)
+joined = "".join(value)
+if len(value) > most or len(joined) > longest: return None
+if not joined.isascii(): joined.encode()
+for string in value:
+    if type(string) is not str: return None
 """
 
 
@@ -315,7 +328,7 @@ class _Writer:
                 sets = self.named("sets", Sets(_names(element), self.limits.set_size))
                 return _filled(_NAMES, value=value, sets=sets)
             case Primitive("string"):
-                return _filled("value = strings(value, most, longest)", **limits)
+                return _filled(_STRINGS, **limits)
             case EntityRefType(entity):
                 of_type = ast.Constant(entity)
                 read = "value = references(value, type_name, most, longest)"
@@ -339,9 +352,12 @@ class _Writer:
             assign(value, _call(made, *found, name("NONE"), complete, complete)),
         ]
 
-    def finish(self, body: Body, parameters: Sequence[str] = ("raw",)) -> Callable[..., Any]:
-        """Return the function with that body."""
-        arguments = ast.arguments([], [ast.arg(p) for p in parameters], None, [], [], None, [])
+    def finish(
+        self, body: Body, parameters: Sequence[str] = ("raw",), *defaults: ast.expr
+    ) -> Callable[..., Any]:
+        """Return the function with that body; *defaults* are those of the last parameters."""
+        named = [ast.arg(parameter) for parameter in parameters]
+        arguments = ast.arguments([], named, None, [], [], None, list(defaults))
         tree = ast.Module([ast.FunctionDef("read", arguments, body, [])], [])
         namespace = {"__builtins__": {}, **QUICK, **self._objects}
         code = compile(ast.fix_missing_locations(tree), "<reader>", "exec")

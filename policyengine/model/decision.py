@@ -109,6 +109,10 @@ class Account(Protocol):
 Frame: TypeAlias = tuple[bytes, bytes, bytes]
 """An answer as JSON but for the reason and for `valid_until`: what stands before, between, after."""
 
+Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
+"""Gives the answer as JSON, if it is the same for all like this one and was written before: from the
+`Answer` and from what a `Tell` takes."""
+
 Tell: TypeAlias = Callable[[Any, Any, Any, Any], Account]
 """Makes the account of a decision from the subject, the resource, the context and what else counts."""
 
@@ -121,7 +125,7 @@ class Answer:
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
     *obligations*: what is owed for an allow, sorted. *policy*: the digest of the set that decided.
-    *tell* tells of the decision.
+    *tell* tells of the decision; *written* gives what was written of others like it.
     """
 
     allowed: bool
@@ -130,6 +134,7 @@ class Answer:
     obligations: tuple[Obligation, ...]
     policy: str
     tell: Tell
+    written: Written = lambda *_: None
 
 
 @define(eq=False)
@@ -283,13 +288,18 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def to_bytes(self, ignored: Iterable[str] = ()) -> bytes:
         """Return `to_json` written out in UTF-8."""
-        frame = None if ignored else self._worked_out().account.frame(self._answer)
-        if frame is None:
+        if ignored:
             return _encode(self.to_json(ignored))
-        before, between, after = frame
-        until = self._until()
-        end = b"null" if until is None else _encode(moment_text(until))
-        return b"".join((before, _encode(self.reason), between, end, after))
+        answered = self._answer
+        if not isinstance(self._rest, _Kept):
+            parts = self._subject, self._resource, self._context, self._rest
+            written = answered.written(answered, *parts)
+            if written is not None:
+                return written
+        frame = self._worked_out().account.frame(answered)
+        if frame is None:
+            return _encode(self.to_json())
+        return filled(frame, self.reason, self._until())
 
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
@@ -333,6 +343,13 @@ def make_frame(answered: Answer, told: Outcome) -> Frame:
     before, _, rest = document.partition(_encode(_GAP))
     between, _, after = rest.rpartition(_encode(_GAP))
     return before, between, after
+
+
+def filled(frame: Frame, reason: str, until: int | None) -> bytes:
+    """Return an answer with its reason and the moment *until* which it holds."""
+    before, between, after = frame
+    end = b"null" if until is None else _encode(moment_text(until))
+    return b"".join((before, _encode(reason), between, end, after))
 
 
 @frozen

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from policyengine.model.decision import Decision, answer
 from policyengine.model.errors import InvalidRequest
-from policyengine.model.json_text import parse_json, plain_json, refuse
+from policyengine.model.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.model.limits import Limits
 from policyengine.model.reading import Refused, Repeated
 from policyengine.model.values import ABSENT
@@ -63,22 +63,29 @@ def read_plain(data: bytes | str, limits: Limits, *, accept_now: bool) -> Parts 
     None if there is anything about it that must be looked at more closely: `read_document` does.
     How deep it is, the caller must see.
     """
-    document = plain_json(data, limits.document_size)
+    decoded = decode_plain(data, limits.document_size)
+    if decoded is None:
+        return None
+    raw, document = decoded
     if type(document) is not dict:
         return None
     try:
         subject, action, resource = document["subject"], document["action"], document["resource"]
         name = action["name"]
-        if len(action) != 1 or type(action) is not dict:
-            return None
-    except (KeyError, TypeError):
+        context, now = document.get("context"), document.get("now")
+        fields, entities = document.get("fields"), document.get("entities")
+        more = sum([part is not None for part in (context, now, fields, entities)])
+        if len(document) != _PARTS + more or len(action) != 1:
+            return None  # something that is null or unknown
+        # There are no fewer, but for what is no object where one must be: nobody takes that.
+        names = len(document) + 1 + len(subject) + len(resource) + len(context or ())
+        names += len(subject.get("properties", ())) + len(resource.get("properties", ()))
+    except (KeyError, TypeError, AttributeError):
         return None
-    context, now = document.get("context"), document.get("now")
-    fields, entities = document.get("fields"), document.get("entities")
-    more = sum(part is not None for part in (context, now, fields, entities))
-    timely = now is None or (accept_now and type(now) is str)
-    if len(document) != _PARTS + more or not timely:
-        return None  # something that is null, unknown or not accepted
+    if raw.count(b":") != names and not each_name_stands_once(raw, document):
+        return None
+    if now is not None and not (accept_now and type(now) is str):
+        return None
     return subject, name, resource, context, now, fields, entities
 
 

@@ -5,8 +5,8 @@ reader reports with their path when it comes to them. The depth is measured on t
 parsed: strings are cut out, and then the innermost brackets removed as often as brackets may nest;
 if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
 
-Most documents have nothing of the kind, and `plain_json` parses those at the speed of C. That no
-name stands twice it knows if there are no more colons than names, or no more that follow a quote,
+Most documents have nothing of the kind, and `decode_plain` parses those at the speed of C. That no
+name stands twice is known if there are no more colons than names, or no more that follow a quote,
 or else by writing the document again: but for blanks, it must be the same text.
 """
 
@@ -47,26 +47,27 @@ def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
     return document
 
 
-def plain_json(data: bytes | str, size: int) -> object:
-    """Return the document if no name stands twice in an object and nothing else is odd, else None.
+def decode_plain(data: bytes | str, size: int) -> tuple[bytes, object] | None:
+    """Return the text in UTF-8 and the document, if it is JSON; names may stand twice in objects.
 
     How deep it is, the caller must see.
     """
     try:
         raw = data.encode() if isinstance(data, str) else data
-        if len(raw) > size:
-            return None
-        document: object = _decode(raw)
+        return (raw, _decode(raw)) if len(raw) <= size else None
     except (UnicodeError, msgspec.DecodeError, RecursionError):
         return None
+
+
+def each_name_stands_once(raw: bytes, document: object) -> bool:
+    """Whether no name stands twice in an object of the text; may be False although none does."""
     names = _names_in(document)
     if raw.count(b":") == names:
-        return document
+        return True
     # A name is followed by a colon: if nowhere by a blank first, those after a quote are no fewer.
     if raw.count(b'":') == names and not any(blank in raw for blank in _BEFORE_COLONS):
-        return document
-    once = raw.translate(None, _BLANKS) == _encode(document).translate(None, _BLANKS)
-    return document if once else None
+        return True
+    return raw.translate(None, _BLANKS) == _encode(document).translate(None, _BLANKS)
 
 
 def _names_in(document: object) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from policyengine.model.decision import (
     Advisory,
@@ -19,6 +19,7 @@ from policyengine.model.decision import (
     Frame,
     Outcome,
     RuleError,
+    filled,
     make_frame,
 )
 from policyengine.model.request import Request, gives, misfits
@@ -52,7 +53,7 @@ class Case:
     gates: tuple[tuple[str, bool], ...]
     fields: tuple[str, ...] | None = None
     shared: bool = False
-    _frames: dict[int, tuple[Answer, Frame]] = field(factory=dict, init=False)
+    _frames: dict[int, _Kept] = field(factory=dict, init=False)
 
     @cached_property
     def forbids(self) -> tuple[Verdict, ...]:
@@ -218,15 +219,30 @@ class Case:
         ]
         return "; ".join(dict.fromkeys(parts)) or "every gate permits it"
 
-    def frame(self, answer: Answer, outcome: Outcome) -> Frame:
+    def frame(self, answer: Answer) -> Frame:
         """Return what all have in common who are answered so."""
         kept = self._frames.get(id(answer))
-        if kept is not None and kept[0] is answer:
-            return kept[1]
-        made = make_frame(answer, outcome)
+        if kept is not None and kept.answer is answer:
+            return kept.frame
+        made = make_frame(answer, self.outcome)
         if len(self._frames) < _MOST_FRAMES:
-            self._frames[id(answer)] = answer, made
+            whole = None if self.reason is None else filled(made, self.reason, None)
+            self._frames[id(answer)] = _Kept(answer, made, whole)
         return made
+
+    def written(self, answer: Answer) -> bytes | None:
+        """Return the whole answer, if it is the same for all and no time bounds it."""
+        kept = self._frames.get(id(answer))
+        return kept.whole if kept is not None and kept.answer is answer else None
+
+
+@frozen(eq=False)
+class _Kept:
+    """What is kept of an answer as JSON; *whole*: all of it, where nothing is left open."""
+
+    answer: Answer
+    frame: Frame
+    whole: bytes | None
 
 
 def _failed(verdict: Verdict) -> Text:
@@ -312,6 +328,21 @@ class Teller:
             else:
                 verdicts.append(Verdict(rule, holds, waivers, rule.owed))
         return Case(self.action, tuple(verdicts), self.gates, shared=shared)
+
+    def written(self, answer: Answer, *roots: Any) -> bytes | None:
+        """Return *answer* as JSON, if it was written before for a request that is judged alike."""
+        if self.judge is None or not self.is_plain:
+            return None
+        try:
+            case = self._cases.get(self.judge(*roots))
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return None
+        return None if case is None else case.written(answer)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether what is told hangs on nothing but what the rules' conditions come out as."""
+        return self.timeless and not self.on_trial
 
     @cached_property
     def on_trial(self) -> tuple[Rule, ...]:
@@ -426,4 +457,4 @@ class Account:
         case = self.case
         if not case.shared or not case.refers_alike or self.teller.on_trial:
             return None
-        return case.frame(answer, case.outcome)
+        return case.frame(answer)

@@ -9,8 +9,8 @@ told there what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Iterable
+from typing import Any
 
 from attrs import define
 
@@ -18,49 +18,27 @@ from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity, entity_class
 from policyengine.model.plans import Plan
 from policyengine.model.types import Schema
-from policyengine.runtime import clock
 from policyengine.runtime.program import Compiled
+from policyengine.runtime.rules import Function
 
 
-@define(eq=False, slots=False)
+@define(eq=False)
 class Door:
     """What is asked at one door.
 
-    *subject*, *resource*: the classes of the parts; *timed*: whether time plays any part; *decide*:
-    the generated function of *compiled*, which is itself asked about parts that were built before.
-    *make_reading* makes a function that reads the parts from dicts, and decides. (Not slotted: attrs
-    gives a slotted class with a cached property a `__getattr__`, and then every attribute is slow to
-    read.)
+    *subject*, *resource*: the classes of the parts; *decide*: the generated function of *compiled*,
+    which is itself asked about parts that were built before. *read* takes the parts as dicts, and
+    decides, too; it is made when the first come.
     """
 
     subject: type[Entity]
     resource: type[Entity]
-    timed: bool
-    decide: Callable[..., Decision]
+    decide: Function
     compiled: Compiled
-    make_reading: Callable[[], Callable[..., Decision | None]]
-
-    @cached_property
-    def read(self) -> Callable[..., Decision | None]:
-        """Decides about dicts, at some moment; None, or it fails, if they are not plain."""
-        return self.make_reading()
-
-    def let_in(
-        self, subject: object, resource: object, context: object, moment: int | None
-    ) -> Decision | None:
-        """Decide about dicts, now or at *moment*; None, or it fails, if they are not plain."""
-        given = {} if context is None else context
-        if moment is None:
-            moment = clock.now() if self.timed else 0
-        return self.read(subject, resource, given, moment)
+    read: Function | None = None
 
 
-def make_door(
-    schema: Schema,
-    compiled: Compiled,
-    plan: Plan,
-    make_reading: Callable[[], Callable[..., Decision | None]],
-) -> Door | None:
+def make_door(schema: Schema, compiled: Compiled, plan: Plan) -> Door | None:
     """Return the door for a target; None if its requests must be looked at more closely."""
     _, subject, resource = compiled.target
     if not (plan.alone and plan.apart) or compiled.looks_up:
@@ -68,8 +46,36 @@ def make_door(
     return Door(
         entity_class(schema.entities[subject]),
         entity_class(schema.entities[resource]),
-        compiled.timed,
         compiled.decide,
         compiled,
-        make_reading,
     )
+
+
+def way_of_entities(doors: Iterable[Door]) -> Function:
+    """Return what decides about requests of built parts that one of *doors* is for."""
+    functions = {(door.subject, door.resource): door.decide for door in doors}
+    if len(functions) == 1:
+        return next(iter(functions.values()))
+
+    def way(subject: Any, resource: Any, context: Any, now: int = 0) -> Decision | None:
+        found: Decision | None = functions[type(subject), type(resource)](
+            subject, resource, context, now
+        )
+        return found
+
+    return way
+
+
+def way_of_dicts(doors: Iterable[Door]) -> Function:
+    """Return what decides about requests of dicts that one of *doors* is for, and reads."""
+    functions = {(door.subject.type, door.resource.type): door.read for door in doors if door.read}
+    if len(functions) == 1:
+        return next(iter(functions.values()))
+
+    def way(subject: Any, resource: Any, context: Any, now: int = 0) -> Decision | None:
+        found: Decision | None = functions[subject["type"], resource["type"]](
+            subject, resource, context, now
+        )
+        return found
+
+    return way

@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 from cachetools import LRUCache
 from msgspec.structs import replace
 
-from policyengine.model.decision import Answer, Cause, Decision
+from policyengine.model.decision import Answer, Cause, Decision, Tell, Written
 from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import Record
@@ -136,14 +136,19 @@ class Compiled:
         return Decision(True, evolve(answer, obligations=all_), *parts)
 
     def _denied(self, cause: Cause) -> Answer:
-        return Answer(False, cause, exposed_by((), self._field_gates), (), self.digest, self.tell)
+        return Answer(False, cause, exposed_by((), self._field_gates), (), *self._own)
 
     def _permitted(self, given: int) -> Answer:
         """Work out what the rules whose bits are set in *given* give together."""
         rules = self._rules(given)
         owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
         exposed = exposed_by(rules, self._field_gates)
-        return Answer(True, "permitted", exposed, owed, self.digest, self.tell)
+        return Answer(True, "permitted", exposed, owed, *self._own)
+
+    @property
+    def _own(self) -> tuple[str, Tell, Written]:
+        """What is the same in all answers."""
+        return self.digest, self.tell, self.written
 
     def _rules(self, given: int) -> list[Rule]:
         if not given:
@@ -178,6 +183,14 @@ class Compiled:
         asked = fields[0] if fields else None
         request = Request(subject, self.target[0], resource, context, now, asked, entities)
         return Account(self.teller, request)
+
+    def written(
+        self, answer: Answer, subject: Entity, resource: Entity, context: Record, rest: Rest
+    ) -> bytes | None:
+        """Return the answer as JSON, if it was written before for a request that is judged alike."""
+        if isinstance(rest, tuple):  # it follows to other entities, or was asked for fields
+            return None
+        return self.teller.written(answer, subject, resource, context, rest or 0)
 
 
 Compile: TypeAlias = Callable[[TargetKey], Compiled]

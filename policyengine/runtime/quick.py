@@ -52,21 +52,29 @@ class Sets(dict[Any, frozenset[Any]]):
 
 
 def as_key(given: Any) -> Any:
-    """Return a set of names as `Sets` know it."""
-    if type(given) is list or type(given) is tuple:
-        return tuple(given)
+    """Return a set of names that is neither a list nor a frozenset as `Sets` know it."""
+    if type(given) is tuple:
+        return given
     if type(given) is set:
         return frozenset(given)
     raise TypeError
 
 
-def strings(given: Any, most: int, longest: int) -> frozenset[str]:
-    """Read a set of strings, of which all together are no longer than one may be."""
+def as_set(given: Any) -> frozenset[Any]:
+    """Return what is no frozenset as one, if no element stands twice in it."""
     if type(given) not in _SETS:
         raise TypeError
     made = frozenset(given)
+    if len(made) != len(given):
+        raise ValueError
+    return made
+
+
+def strings(given: Any, most: int, longest: int) -> frozenset[str]:
+    """Read a set of strings, of which all together are no longer than one may be."""
+    made = as_set(given)
     joined = "".join(made)
-    if len(made) != len(given) or len(made) > most or len(joined) > longest:
+    if len(made) > most or len(joined) > longest:
         raise ValueError
     if not joined.isascii():
         joined.encode()
@@ -140,7 +148,8 @@ def _text(given: Any) -> str:
 
 QUICK: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
-    "str": str, "int": int, "dict": dict, "frozenset": frozenset, "as_key": as_key, "strings": strings,
+    "str": str, "int": int, "dict": dict, "list": list, "tuple": tuple, "frozenset": frozenset,
+    "as_key": as_key, "as_set": as_set,
     "references": references, "elements": elements, "ancestors": ancestors,
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ def thorough_engine(loaded: Loaded) -> PolicyEngine:
     engine = PolicyEngine(loaded.program, loaded.checked, limits=Limits())
     engine._validator = loaded.validator  # it has no readers
     engine._is_shallow = False
-    engine._open_door = lambda _: None  # type: ignore[method-assign]
+    engine._open_door = lambda *_: None  # type: ignore[method-assign]
     return engine
 
 
