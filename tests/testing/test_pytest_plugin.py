@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-# Imported here, they are there for every run within a run.
+from policyengine.engine import PolicyEngine
 from policyengine.testing import assertions, pytest_coverage, pytest_items  # noqa: F401
 
 pytest_plugins = "pytester"
@@ -75,6 +75,14 @@ def people(policy_engine):
 def page(policy_engine):
     return policy_engine.entity("Page", "p1", secret=True)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported():
+    """Import all that runs need: what a run within a run imports first is gone after it."""
+    engine = PolicyEngine.from_text(RULES + TESTS.removeprefix("package docs"))
+    engine.explain({"type": "User", "id": "a", "properties": {"plan": "free", "blocked": True}},
+                   "read", {"type": "Page", "id": "p", "properties": {"secret": True}})  # fmt: skip
 
 
 @pytest.fixture
