@@ -19,14 +19,14 @@ def words(files: Iterable[nodes.PolicyFile], *, tests: bool = True) -> set[str]:
     found: set[str] = set()
     for file in files:
         for declaration in file.declarations:
-            if tests or not isinstance(declaration, nodes.TestDecl):
+            if tests or not isinstance(declaration, nodes.TestDecl | nodes.Let):
                 found.update(_used(declaration))
     return found
 
 
 def _used(declaration: nodes.Declaration) -> Iterator[str]:
     match declaration:
-        case nodes.ConstDecl(_, _, value) | nodes.DefineDecl(_, _, value):
+        case nodes.ConstDecl(_, _, value) | nodes.DefineDecl(_, _, value) | nodes.Let(_, value):
             used: object = value
         case nodes.ActionDecl(constants=constants):
             used = constants

@@ -59,7 +59,18 @@ class Definition:
     result: Type
 
 
-Binding: TypeAlias = Variable | Value | Size | Definition
+@frozen(eq=False)
+class Fixture:
+    """A checked `let` outside tests, which has a value in each test that uses it."""
+
+    name: str
+    package: str
+    value: nodes.Expr
+    typing: Typing
+    type: Type
+
+
+Binding: TypeAlias = Variable | Value | Size | Definition | Fixture
 
 
 @frozen(eq=False)

@@ -26,6 +26,7 @@ from policyengine.semantics.checked import (
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.digest import digest
 from policyengine.semantics.examples import ExampleChecker
+from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.flow import Costs
 from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
 from policyengine.semantics.rules import RuleChecker
@@ -44,7 +45,9 @@ def check(
         _add_rules(scope, rules)
     waivers = tuple(_waivers(names, rules))
     invariants = tuple(_invariants(names, rules))
-    examples = ExampleChecker(vocabulary, rules, problems)
+    fixtures = Fixtures(vocabulary, names, rules.definitions, problems)
+    fixtures.check_all()
+    examples = ExampleChecker(vocabulary, rules, fixtures, problems)
     tests = tuple(_tests(names.scopes, examples))
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None, problems

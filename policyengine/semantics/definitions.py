@@ -25,7 +25,7 @@ from policyengine.syntax import nodes
 
 @define(eq=False)
 class Definitions:
-    """The constants and definitions of a set. Implements `expressions.Values`."""
+    """The constants and definitions of a set. Implements `declared.Values`."""
 
     vocabulary: Vocabulary
     names: Names
@@ -48,7 +48,7 @@ class Definitions:
             plain = [name.partition(".")[2] for name in cycle]
             self.problems.append(messages.cycle(code, first.name, what, plain))
             self._cyclic.update(id(symbols[name]) for name in cycle)
-        for symbol in map(symbols.__getitem__, _innermost_first(graph)):
+        for symbol in map(symbols.__getitem__, innermost_first(graph)):
             if isinstance(symbol.declaration, nodes.ConstDecl):
                 self.constant(symbol)
             else:
@@ -166,7 +166,7 @@ def _references(symbol: Symbol) -> Iterator[str]:
             yield f"{other.package}.{other.name.name}"
 
 
-def _innermost_first(graph: dict[str, list[str]]) -> Iterator[str]:
+def innermost_first(graph: dict[str, list[str]]) -> Iterator[str]:
     """Give every name after those that it refers to (circles in some order)."""
     done: set[str] = set()
     for root, references in graph.items():

@@ -9,7 +9,7 @@ operands of comparisons are in `comparisons.py`. What is learnt of each node goe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from attrs import define, field
 
@@ -34,11 +34,12 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
-from policyengine.semantics.checked import Binding, Definition, Size, Typing, Value, Variable
+from policyengine.semantics.checked import Binding, Fixture, Size, Typing, Value, Variable
 from policyengine.semantics.comparisons import check_comparison
+from policyengine.semantics.declared import Shared, Values
 from policyengine.semantics.flow import beyond_names
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
-from policyengine.semantics.names import TYPE, VALUE, Scope, Symbol
+from policyengine.semantics.names import FIXTURE, TYPE, VALUE, Scope, Symbol
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits, record
 from policyengine.syntax import nodes
 
@@ -58,29 +59,20 @@ _SUM_TAKES = {
 }
 
 
-class Values(Protocol):
-    """Knows the constants and definitions of the set, checking each when it is first used."""
-
-    def constant(self, symbol: Symbol) -> Value:
-        """Return the value of a constant."""
-
-    def definition(self, symbol: Symbol) -> Definition | None:
-        """Return a definition, or None if it was found wrong."""
-
-
 @define
 class ExpressionChecker:
     """Checks the expressions of one rule, definition, constant or test in one typing.
 
     *variables* are the names in scope and their types; the roots among them are `subject`,
-    `resource`, `context`, `action` and `now`. *in_test*: entities may be written out in full.
+    `resource`, `context`, `action` and `now`. *shared*: the fixtures, in a test; there entities
+    may be written out in full.
     """
 
     vocabulary: Vocabulary
     scope: Scope
     values: Values
     variables: dict[str, Type]
-    in_test: bool = False
+    shared: Shared | None = None
     problems: list[Diagnostic] = field(factory=list)
     types: dict[int, Type] = field(factory=dict)
     bindings: dict[int, Binding] = field(factory=dict)
@@ -193,11 +185,12 @@ class ExpressionChecker:
     def _name(self, node: nodes.Name, wanted: Type | None) -> Type:
         name = node.name
         constants = self._constants(name)
+        fixtures = self._fixtures(name)
         owners = self._owners(name, wanted)
-        meanings = len(owners) + len(constants) + (name in self.variables)
+        meanings = len(owners) + len(constants) + len(fixtures) + (name in self.variables)
         if meanings > 1:
             written = [f"{owner}.{name}" for owner in owners]
-            written += [f"{symbol.package}.{name}" for symbol in constants]
+            written += [f"{symbol.package}.{name}" for symbol in (*constants, *fixtures)]
             self.problems.append(messages.ambiguous(nodes.Ident(name, span=node.span), written))
             return UNKNOWN
         if name in self.variables:
@@ -205,6 +198,8 @@ class ExpressionChecker:
             return self.variables[name]
         if constants:
             return self._bind(node, self.values.constant(constants[0]))
+        if fixtures:
+            return self._fixture(node, fixtures[0])
         if owners:
             return self._bind(node, _member(owners[0], name))
         others = self._owners(name, None)
@@ -225,7 +220,11 @@ class ExpressionChecker:
         if ident.name in self.scope.names.packages:
             self.problems.append(messages.unknown_package(ident, self.scope.names.packages))
             return
+        if self.shared is None and self.scope.candidates(FIXTURE, ident.name):
+            self.problems.append(messages.fixture_in_rule(ident))
+            return
         known = [*self.variables, *self.scope.known(VALUE)]
+        known += self.scope.known(FIXTURE) if self.shared else ()
         elsewhere = [
             symbol.package
             for symbol in self.scope.names.all(VALUE)
@@ -257,7 +256,16 @@ class ExpressionChecker:
             if isinstance(type_, EnumType | LevelsType | TaxonomyType):
                 yield type_
 
-    def _bind(self, node: nodes.Node, value: Value) -> Type:
+    def _fixtures(self, name: str) -> list[Symbol]:
+        """Return what tests share under a name; a variable of that name was reported as taken."""
+        hidden = self.shared is None or name in self.variables
+        return [] if hidden else self.scope.candidates(FIXTURE, name)
+
+    def _fixture(self, node: nodes.Expr, symbol: Symbol) -> Type:
+        found = self.shared.fixture(symbol) if self.shared else None
+        return self._bind(node, found) if found else UNKNOWN
+
+    def _bind(self, node: nodes.Node, value: Value | Fixture) -> Type:
         self.bindings[id(node)] = value
         return value.type
 
@@ -294,6 +302,9 @@ class ExpressionChecker:
                 if self.scope.candidates(TYPE, first):
                     return self._member_of(node, ident)
                 if first in self.scope.visible:
+                    fixtures = self.scope.names.packages[first].get(FIXTURE, {})
+                    if self.shared and node.name.name in fixtures:
+                        return self._fixture(node, fixtures[node.name.name])
                     qualified = nodes.Ident(node.name.name, first, span=node.span)
                     symbol = self.scope.find(VALUE, qualified, "name", self.problems)
                     if symbol and isinstance(symbol.declaration, nodes.ConstDecl):
@@ -437,7 +448,7 @@ class ExpressionChecker:
 
     def _entity(self, node: nodes.EntityRef) -> Type:
         name = self.vocabulary.entity_name(node.type, self.scope)
-        if not self.in_test:
+        if self.shared is None:
             if node.attributes is not None or node.parents is not None:
                 help = 'in a rule an entity is only named: `App "a1"`'
                 what = "what belongs to an entity"
@@ -471,7 +482,7 @@ class ExpressionChecker:
 
     def _update(self, node: nodes.Update) -> Type:
         found = self.infer(node.object, NO_GUARDS)
-        if not self.in_test:
+        if self.shared is None:
             help = "a rule reads what the request gives"
             self.problems.append(messages.only_in_tests(node.span, "a changed entity", help))
         elif isinstance(found, EntityRefType):

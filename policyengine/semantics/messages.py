@@ -275,6 +275,14 @@ def not_constant(span: Span) -> Diagnostic:
     )  # fmt: skip
 
 
+def table_lacks(span: Span, missing: Sequence[str]) -> Diagnostic:
+    """A table of expectations without a row for each value."""
+    return error(
+        "PE330", span, f"the table does not say what is expected of {_listed(missing, 'and')}",
+        f"add a row: `{missing[0]}: allow` or `{missing[0]}: deny`",
+    )  # fmt: skip
+
+
 def lacks_attribute(span: Span, owner: str, name: str) -> Diagnostic:
     """A record or an action without something that it must give."""
     return error("PE319", span, f"{owner} lacks `{name}`", f"add `{name}: …`")
@@ -322,6 +330,12 @@ def argument_count(span: Span, name: str, wanted: int, found: int) -> Diagnostic
 def only_in_tests(span: Span, what: str, help: str) -> Diagnostic:
     """Something that only a test can say."""
     return error("PE325", span, f"{what} can be said in a test only", help)
+
+
+def fixture_in_rule(ident: nodes.Ident) -> Diagnostic:
+    """What tests share, outside of one."""
+    help = "a `let` is for tests; rules may use a `const`"
+    return only_in_tests(ident.span, f"`{ident}`", help)
 
 
 def only_a_name(span: Span, written: str) -> Diagnostic:

@@ -20,10 +20,11 @@ TypeDecl: TypeAlias = nodes.EnumDecl | nodes.LevelsDecl | nodes.TaxonomyDecl | n
 Declared: TypeAlias = (
     TypeDecl | nodes.GroupDecl | nodes.ActionDecl | nodes.ObligationDecl | nodes.GateDecl
     | nodes.ConstDecl | nodes.DefineDecl | nodes.WaiverDecl | nodes.InvariantDecl
+    | nodes.Let
 )  # fmt: skip
 
 TYPE, ACTION, OBLIGATION, GATE, VALUE = "type", "action", "obligation", "gate", "value"
-WAIVER, INVARIANT = "waiver", "invariant"
+WAIVER, INVARIANT, FIXTURE = "waiver", "invariant", "fixture"
 """The kinds: each has names of its own. Groups are of kind `action`; constants and definitions
 of kind `value`."""
 
@@ -156,6 +157,8 @@ def _declared(file: nodes.PolicyFile) -> Iterator[tuple[str, nodes.Ident, Declar
                 yield WAIVER, declaration.name, declaration
             case nodes.InvariantDecl():
                 yield INVARIANT, declaration.name, declaration
+            case nodes.Let():
+                yield FIXTURE, declaration.name, declaration
             case nodes.GateBlock() | nodes.Rule() | nodes.TestDecl():
                 pass  # rules are named within their gate, tests have titles
 

@@ -417,6 +417,21 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         clauses = tuple(part for part in rest if not isinstance(part, tuple))
         return nodes.Expect(allow, action, subject, resource, **parts, clauses=clauses, span=span)
 
+    def for_(self, span: Span, children: list[Any]) -> nodes.ExpectEach:
+        variable, type_, action, subject, resource, *rest = children
+        parts = self._parts([part for part in rest if isinstance(part, tuple)])
+        rows = tuple(part for part in rest if isinstance(part, nodes.Row))
+        over = nodes.NamedType(type_, span=type_.span)
+        return nodes.ExpectEach(variable, over, action, subject, resource, rows, **parts, span=span)
+
+    def row(self, span: Span, children: list[Any]) -> nodes.Row:
+        verdict = next(i for i, part in enumerate(children) if isinstance(part, bool))
+        values, clauses = children[:verdict], children[verdict + 1 :]
+        return nodes.Row(tuple(values), children[verdict], tuple(clauses), span=span)
+
+    def member_of(self, span: Span, children: list[Any]) -> nodes.Attr:
+        return nodes.Attr(*children, span=span)
+
     def expect_rules(self, span: Span, children: list[Any]) -> nodes.ExpectRules:
         return nodes.ExpectRules(tuple(children), span=span)
 
@@ -561,7 +576,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         """Nothing: what stands after a mistake is parsed for its own mistakes only."""
 
 
-_RENAMED = {"import", "with", "from", "if", "or", "and", "not"}
+_RENAMED = {"for", "import", "with", "from", "if", "or", "and", "not"}
 """Rules whose names are words of Python; their methods end in an underscore."""
 
 _PART_WORDS = {

@@ -138,6 +138,8 @@ def _declaration(node: nodes.Declaration) -> Doc:
             promise = (Word("never"), " ", Word("allow"), " ", _target(target))
             body = Group((promise, Nest(tuple((SOFT, _clause(c)) for c in clauses))))
             return Group((Word("invariant"), " ", _name(name), Word(":"), Nest((SOFT, body))))
+        case nodes.Let():
+            return _test_item(node)
         case nodes.TestDecl(title, items):
             return (
                 Word("test"),
@@ -347,18 +349,43 @@ def _test_item(node: nodes.TestItem) -> Doc:
             return (Word("at"), " ", Word(moment.text))
         case nodes.Expect():
             return _expect(node)
+        case nodes.ExpectEach():
+            return _expect_each(node)
         case _:
             assert_never(node)
 
 
 def _expect(node: nodes.Expect) -> Doc:
+    start = (Word("expect"), " ", _verdict(node.allow), " ")
+    parts = [(clause.span.start, _expectation(clause)) for clause in node.clauses]
+    return Group(_asked(node, start, parts))
+
+
+def _expect_each(node: nodes.ExpectEach) -> Doc:
+    over = (Word("in"), " ", _type(node.type), Word(":"), " ")
+    start = (Word("for"), " ", _name(node.variable), " ", over)
+    table = (Word("expect"), " ", _long_block([_row(row) for row in node.rows]))
+    return Group(_asked(node, start, [(node.rows[0].span.start, table)]))
+
+
+def _row(row: nodes.Row) -> Doc:
+    values = Fill(comma_separated([expression(value) for value in row.values]))
+    clauses = tuple((SOFT, _expectation(clause)) for clause in row.clauses)
+    return Group((Nest(values), Word(":"), " ", _verdict(row.allow), Nest(clauses)))
+
+
+def _verdict(allow: bool) -> Doc:  # noqa: FBT001 - it is what is written
+    return Word("allow" if allow else "deny")
+
+
+def _asked(
+    node: nodes.Expect | nodes.ExpectEach, start: Doc, parts: list[tuple[int, Doc]]
+) -> tuple[Doc, Doc]:
+    """Lay out a request after *start*, and *parts* with what belongs to it in written order."""
     head: list[Doc] = [
-        (Word("expect"), " ", Word("allow" if node.allow else "deny"), " ", _name(node.action)),
+        (start, _name(node.action)),
         (Word("by"), " ", expression(node.subject)),
         (Word("on"), " ", expression(node.resource)),
-    ]
-    parts: list[tuple[int, Doc]] = [
-        (clause.span.start, _expectation(clause)) for clause in node.clauses
     ]
     if node.context is not None:
         context = (Word("with"), " ", braces(node.context, padded=True))
@@ -367,7 +394,7 @@ def _expect(node: nodes.Expect) -> Doc:
         asking = (Word("asking"), " ", _name_set(node.asking.names))
         parts.append((node.asking.span.start, asking))
     rows = tuple((SOFT, part) for _, part in sorted(parts, key=lambda part: part[0]))
-    return Group((Nest(Fill(head)), Nest(rows)))
+    return Nest(Fill(head)), Nest(rows)
 
 
 def _name_set(names: Sequence[nodes.Ident]) -> Doc:

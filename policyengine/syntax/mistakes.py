@@ -87,15 +87,20 @@ _FOREIGN_CLAUSES = {
 _FOREIGN_DECLARATIONS = {
     "allow": "permit", "grant": "permit", "deny": "forbid", "prohibit": "forbid", "type": "entity",
     "class": "entity", "role": "entity", "resource": "entity", "subject": "entity",
-    "principal": "entity", "def": "define", "function": "define", "fn": "define", "let": "const",
-    "var": "const", "namespace": "package", "module": "package", "operation": "action",
+    "principal": "entity", "def": "define", "function": "define", "fn": "define", "var": "const",
+    "namespace": "package", "module": "package", "operation": "action",
     "exception": "waiver", "assert": "invariant", "never": "invariant",
+}  # fmt: skip
+
+_FOREIGN_STEPS = {
+    "assert": "expect", "given": "let", "foreach": "for", "each": "for", "matrix": "for",
+    "table": "for",
 }  # fmt: skip
 
 _CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
 _EFFECT_WORDS = ("permit", "forbid", "expose")
-_DECLARATION_WORDS = (*sorted(map(spelling, DECLARATIONS)), *_EFFECT_WORDS)
-_TEST_WORDS = ("let", "at", "expect")
+_DECLARATION_WORDS = (*sorted(map(spelling, DECLARATIONS)), *_EFFECT_WORDS, "let")
+_TEST_WORDS = ("let", "at", "expect", "for")
 _EXPECTATION_WORDS = ("because", "cause", "fields", "oblige", "reason", "refer")
 _WAIVER_WORDS = ("approved_by", "ticket", "until")
 _ACTION_WORDS = ("by", "having", "in", "on", "with")
@@ -269,6 +274,21 @@ def _is_outside(s: Situation, bracket: Token | Tree[Token], owner: str) -> bool:
     return s.terminal in _BEGINNINGS
 
 
+def table(s: Situation) -> Diagnostic | None:
+    """A table of expectations that is written as something like it is elsewhere."""
+    if s.last_word == "expect" and "_BY" in s.accepts and s.before:
+        help = _SHAPES["_FOR"]
+        return error("PE101", s.before, "`expect` stands before the table, after the request", help)
+    if s.opened is None or s.opened[1] != "table" or "_COLON" in s.accepts:
+        return None
+    if s.terminal == "_RBRACE":
+        return error("PE114", s.span, "a row is missing before `}`", _SHAPES["_FOR"])
+    if s.terminal in ("_COLON", "_COMMA"):
+        message = "rows of a table are not separated by commas after what is expected"
+        return error("PE101", s.span, message, "leave the comma before the row out")
+    return None
+
+
 def stray_bracket(s: Situation) -> Diagnostic | None:
     """A closing bracket without an opening one."""
     opens = {"_RBRACE": "_LBRACE", "_RPAREN": "_LPAREN"}.get(s.terminal)
@@ -331,7 +351,7 @@ def _wanted(s: Situation) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
     if "_CAUSE" in s.accepts:
         wanted.append(("expectation", _EXPECTATION_WORDS, {}))
     if "_EXPECT" in s.accepts:
-        wanted.append(("step of a test", _TEST_WORDS, {"assert": "expect", "given": "let"}))
+        wanted.append(("step of a test", _TEST_WORDS, _FOREIGN_STEPS))
     if "_TICKET" in s.accepts:
         wanted.append(
             ("part of a waiver", _WAIVER_WORDS, {"expires": "until", "by": "approved_by"})
@@ -355,7 +375,7 @@ def misplaced_word(s: Situation) -> Diagnostic | None:
         return error("PE118", s.span, f"{s.found} stands outside a rule")
     if s.terminal in TEST_ITEMS and "_ENTITY" in s.accepts:
         return error("PE118", s.span, f"{s.found} stands outside a test")
-    if s.terminal in DECLARATIONS and owner == "gate":
+    if s.terminal in DECLARATIONS | {"_LET"} and owner == "gate":
         return error("PE118", s.span, f"{s.found} cannot stand in a gate block, only rules can")
     if s.terminal in DECLARATIONS | EFFECTS | {"ADVISORY"} and owner == "test":
         return error("PE118", s.span, f"{s.found} cannot stand in a test")
@@ -481,6 +501,7 @@ _SHAPES = {
     "_WAIVER": 'a waiver is written `waiver name of gate.rule for App "id" until … ticket …`',
     "_TEST": 'a test is written `test "title" { … }`',
     "_LET": "write `let name = value`",
+    "_FOR": "a table is written `for x in Type: action by subject on resource expect { a, b: deny … }`",
     "_EXPECT": "an expectation is written `expect allow action by subject on resource`",
     "QUANTIFIER": "a quantifier is written `some x in set: condition`",
 }
@@ -505,9 +526,12 @@ _GOES_ON = frozenset({"OPTIONAL", "_DOT", "PLUS", "MINUS", "_TIMES"})
 
 def _shape(s: Situation) -> str:
     """Return how the innermost unfinished construct is written."""
+    kinds = {kind_of(item) for item in s.stack}
     for item in reversed(s.stack):
         if kind_of(item) in CLAUSES:
             return ""
+        if kind_of(item) == "_FOR" and "_WAIVER" in kinds:
+            continue  # whom the waiver is for
         if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
             return "an attribute is written `name: type`"
         if kind_of(item) in _SHAPES:
@@ -557,6 +581,7 @@ RECOGNISERS: tuple[Callable[[Situation], Diagnostic | None], ...] = (
     chained_comparison,
     foreign_sign,
     unclosed_bracket,
+    table,
     stray_bracket,
     keyword_attribute,
     keyword_taken_for_name,

@@ -6,6 +6,7 @@ it. Two nodes are equal when they were written alike: spans do not count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias
 
 from msgspec import Struct
@@ -583,7 +584,37 @@ class Expect(Node, frozen=True):
     clauses: tuple[ExpectClause, ...] = ()
 
 
-TestItem: TypeAlias = Let | At | Expect
+class Row(Node, frozen=True):
+    """`value, value: verdict clauses`, in the table of a `for`."""
+
+    values: tuple[Name | Attr | Literal, ...]
+    allow: bool
+    clauses: tuple[ExpectClause, ...] = ()
+
+
+class ExpectEach(Node, frozen=True):
+    """`for variable in type: action by subject on resource with … asking … expect { rows }`"""
+
+    variable: Ident
+    type: NamedType
+    action: Ident
+    subject: Expr
+    resource: Expr
+    rows: tuple[Row, ...]
+    context: RecordDisplay | SetDisplay | None = None
+    asking: Asking | None = None
+
+    def expectations(self) -> Iterator[tuple[Name | Attr | Literal, Expect]]:
+        """Give each value with what is expected for it; that stands where the value does."""
+        for row in self.rows:
+            for value in row.values:
+                yield value, Expect(
+                    row.allow, self.action, self.subject, self.resource, self.context,
+                    self.asking, row.clauses, span=value.span,
+                )  # fmt: skip
+
+
+TestItem: TypeAlias = Let | At | Expect | ExpectEach
 
 
 class TestDecl(Node, frozen=True):
@@ -606,7 +637,8 @@ class Import(Node, frozen=True):
 
 Declaration: TypeAlias = (
     EnumDecl | LevelsDecl | TaxonomyDecl | EntityDecl | GroupDecl | ActionDecl | ObligationDecl
-    | GateDecl | ConstDecl | DefineDecl | GateBlock | Rule | WaiverDecl | InvariantDecl | TestDecl
+    | GateDecl | ConstDecl | DefineDecl | GateBlock | Rule | WaiverDecl | InvariantDecl | Let
+    | TestDecl
 )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ DECLARATIONS = frozenset({
     "_LEVELS", "_ENUM", "_TAXONOMY", "_ENTITY", "_GROUP", "_ACTION", "_OBLIGATION", "_GATE",
     "FIELD", "_CONST", "_DEFINE", "_WAIVER", "_INVARIANT", "_TEST",
 })  # fmt: skip
-TEST_ITEMS = frozenset({"_LET", "_AT", "_EXPECT"})
+TEST_ITEMS = frozenset({"_LET", "_AT", "_EXPECT", "_FOR"})
 
 _NAMED = {
     "NAME": "a name", "STRING": "a text in quotes", "DATETIME": "a date", "INT": "a number",
@@ -187,7 +187,7 @@ class Situation:
     def opened(self) -> tuple[Token | Tree[Token], str] | None:
         """The innermost bracket that is not closed yet, and what it belongs to.
 
-        That is `gate`, `test`, `taxonomy`, `attributes` or `expression`.
+        That is `gate`, `test`, `table`, `taxonomy`, `attributes` or `expression`.
         """
         brackets = self.open_brackets
         return (self.stack[brackets[-1]], self._owner(brackets[-1])) if brackets else None
@@ -215,6 +215,8 @@ class Situation:
                 return "gate"
             case ["_TEST", _]:
                 return "test"
+            case [_, "_EXPECT"]:
+                return "table"
             case ["_TAXONOMY", _] | [_, "term"]:
                 return "taxonomy"
             case ["_ENTITY", _] | [_, "refs"] | [_, "_WITH" | "_HAVING" | "_COLON"]:
@@ -244,7 +246,7 @@ class Situation:
             accepts -= CLAUSES
         if "_ENTITY" in accepts:
             phrases.append("a declaration")
-            accepts -= DECLARATIONS | EFFECTS | {"ADVISORY", "$END"}
+            accepts -= DECLARATIONS | EFFECTS | {"ADVISORY", "$END", "_LET"}
         elif accepts >= EFFECTS:
             phrases.append("a rule" if "ADVISORY" in accepts else "`permit`, `forbid` or `expose`")
             accepts -= EFFECTS | {"ADVISORY"}

@@ -23,7 +23,7 @@ _DECLARES = (
 _BEGINS = re.compile(
     # At the beginning of a line whatever follows; further in only before a name or a title, since
     # there the word may name an attribute.
-    rf'^(?:(?:{_DECLARES})(?![A-Za-z0-9_]|[ \t]*[?:.,)])|[ \t]+(?:{_DECLARES})[ \t]+["A-Za-z_])',
+    rf'^(?:(?:{_DECLARES}|let)(?![A-Za-z0-9_]|[ \t]*[?:.,)])|[ \t]+(?:{_DECLARES})[ \t]+["A-Za-z_])',
     re.MULTILINE,
 )
 

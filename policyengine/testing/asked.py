@@ -20,12 +20,21 @@ from policyengine.testing.requests import Writer
 
 @frozen(eq=False)
 class Asked:
-    """One expectation of a test, the request that it makes, and what it was made with."""
+    """One expectation of a test, the request that it makes, and what it was made with.
+
+    *of*: which row of a table it is (`tier = pro`), if it is one.
+    """
 
     test: CheckedTest
     expect: nodes.Expect
     request: Request
     writer: Writer
+    of: str = ""
+
+    @property
+    def title(self) -> str:
+        """The title of the test, with the row."""
+        return f"{self.test.title} ({self.of})" if self.of else self.test.title
 
     def meets(self, checked: CheckedSet, case: Case, outcome: Outcome) -> bool:
         """Whether *outcome*, which came of *case*, is as expected and keeps every promise."""
@@ -56,9 +65,25 @@ def requests_of(
                         writer.now = moment
                     case nodes.Let(name, value):
                         writer.names[name.name] = writer.value(value)
-                    case nodes.Expect():
-                        request = validator.validate(**writer.request(item))
-                        then = evolve(writer, names=dict(writer.names), known=dict(writer.known))
-                        yield Asked(test, item, request, then)
-            except (InvalidRequest, LookupError, TypeError, NameError):
-                continue  # an expectation that reads what was not written: an error when it is run
+                    case nodes.Expect() | nodes.ExpectEach():
+                        for expect, of in writer.each(item):
+                            request = _request(validator, writer, expect)
+                            if request is not None:
+                                yield Asked(test, expect, request, _copy(writer), of)
+            except _UNREADABLE:
+                continue
+
+
+_UNREADABLE = (LookupError, TypeError, NameError, AttributeError, RecursionError)
+"""What comes of an expression that reads what was not written: an error when the test is run."""
+
+
+def _request(validator: Validator, writer: Writer, expect: nodes.Expect) -> Request | None:
+    try:
+        return validator.validate(**writer.request(expect))
+    except (InvalidRequest, *_UNREADABLE):
+        return None
+
+
+def _copy(writer: Writer) -> Writer:
+    return evolve(writer, names=dict(writer.names), known=dict(writer.known))

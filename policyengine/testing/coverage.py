@@ -109,7 +109,7 @@ def measure(
         env = Env(asked.request, checked.schema)
         for rule in checked.rules_for(env.target):
             if not rule.advisory and rule.in_force(asked.request.now):
-                watched[id(rule)].watch_rule(rule, env, asked.test.title, watched)
+                watched[id(rule)].watch_rule(rule, env, asked.title, watched)
     items = [one.covered(checked.sources) for one in watched.values()]
     items.sort(key=lambda item: (item.span.file, item.span.start))
     return Coverage(tuple(items), checked.sources)

@@ -328,7 +328,7 @@ class Trial:
             if not any(_differ(case, before, id_) for id_ in mutant.rules):
                 continue
             if not asked.meets(changed, case, interpreter.outcome(case, advisories=())):
-                return asked.test.title
+                return asked.title
         return None
 
     def _concerns(self, mutant: Mutant, target: TargetKey) -> bool:
@@ -409,7 +409,8 @@ class Trial:
             ]
             timed = any(_TIME.search(text) for text in texts)
             for test in self.checked.tests:
-                asks = {i.action.name for i in test.node.items if isinstance(i, nodes.Expect)}
+                expected = (nodes.Expect, nodes.ExpectEach)
+                asks = {i.action.name for i in test.node.items if isinstance(i, expected)}
                 if asks & actions:
                     texts.append(self._text(test.node))
                     first = next(i for i in test.node.items if not isinstance(i, nodes.Let))

@@ -17,9 +17,9 @@ from attrs import define, field, frozen
 
 from policyengine.model.request import Request
 from policyengine.model.types import EntityRefType, RecordType, Schema, SetType, Type
-from policyengine.model.values import ABSENT, moment_text, slot, to_json
+from policyengine.model.values import ABSENT, moment_text, slot, text_of, to_json
 from policyengine.reference.evaluation import Env, evaluate
-from policyengine.semantics.checked import Binding, Typing, Value
+from policyengine.semantics.checked import Binding, Fixture, Typing, Value
 from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
 
@@ -66,7 +66,8 @@ class Writer:
     """Evaluates what one test writes, and makes its requests.
 
     *names*: the values of the `let`s so far. *known*: the entities that were written out so far,
-    by (type, id): that is where a parent that is only named is looked up.
+    by (type, id): that is where a parent that is only named is looked up. *shared*: the values of the
+    fixtures that were used so far, by identity.
     """
 
     schema: Schema
@@ -74,19 +75,45 @@ class Writer:
     now: int
     names: dict[str, object] = field(factory=dict)
     known: dict[Key, Written] = field(factory=dict)
+    shared: dict[int, object] = field(factory=dict)
+
+    def each(self, item: nodes.Expect | nodes.ExpectEach) -> Iterator[tuple[nodes.Expect, str]]:
+        """Give the expectations of an item, those of a table each with what it is about.
+
+        Until the next one is asked for, the variable of the table has its value (`tier = pro`).
+        """
+        if isinstance(item, nodes.Expect):
+            yield item, ""
+            return
+        for value, expect in item.expectations():
+            binding = self.typing.binding_of(value)
+            assert isinstance(binding, Value)
+            self.names[item.variable.name] = binding.value
+            yield expect, f"{item.variable} = {text_of(binding.type, binding.value)}"
+        del self.names[item.variable.name]
 
     def value(self, expr: nodes.Expr) -> Any:
         """Return the canonical value of *expr*; entities that are written out are `Written`.
 
         Raises whatever comes of it where an expression reads what was not written.
         """
+        return self._value(expr, self.typing)
+
+    def _value(self, expr: nodes.Expr, typing: Typing) -> Any:
         env = self._env()
-        typing = Typing(self.typing.types, dict(self.typing.bindings))
+        typing = Typing(typing.types, dict(typing.bindings))
         known = cast("dict[int, Binding]", typing.bindings)
-        for node in _entities_innermost_first(expr):
-            if id(node) in known:
-                continue  # only named
+        for node in _innermost_first(expr):
+            binding = known.get(id(node))
+            if isinstance(binding, Fixture):
+                if id(binding) not in self.shared:
+                    self.shared[id(binding)] = self._value(binding.value, binding.typing)
+                known[id(node)] = Value(binding.type, self.shared[id(binding)])
+            if binding is not None:
+                continue  # an entity that is only named, or another name
             match node:
+                case nodes.Name() | nodes.Attr():
+                    continue
                 case nodes.EntityRef(type_, id_, attributes, parents):
                     found = Written.of(
                         (type_.name, id_),
@@ -95,7 +122,7 @@ class Writer:
                     )
                 case nodes.Update(object_, changes):
                     found = _changed(
-                        self._type_name(object_),
+                        _entity_type(object_, typing),
                         evaluate(object_, typing, env),
                         _record(changes, typing, env),
                     )
@@ -112,7 +139,9 @@ class Writer:
         """
         action = self.schema.actions[expect.action.name]
         types = action.context.by_name
-        parties = [(self._type_name(e), self.value(e)) for e in (expect.subject, expect.resource)]
+        parties = [
+            (_entity_type(e, self.typing), self.value(e)) for e in (expect.subject, expect.resource)
+        ]
         context = [
             (f.name.name, types[f.name.name].type, self.value(f.value))
             for f in (_fields(expect.context) if expect.context else ())
@@ -134,11 +163,6 @@ class Writer:
         put_together(first)
         return put_together(_Brought(self.schema, self.known, _newer(first.met)))
 
-    def _type_name(self, expr: nodes.Expr) -> str:
-        type_ = self.typing.type_of(expr)
-        assert isinstance(type_, EntityRefType)
-        return type_.name
-
     def _env(self) -> Env:
         entities = _Contents(self.schema, self.known)
         nobody = cast("Any", None)  # a test's names include none of the request's
@@ -146,18 +170,27 @@ class Writer:
         return Env(request, self.schema, {name: _given(v) for name, v in self.names.items()})
 
 
+def _entity_type(expr: nodes.Expr, typing: Typing) -> str:
+    type_ = typing.type_of(expr)
+    assert isinstance(type_, EntityRefType)
+    return type_.name
+
+
 def _given(value: object) -> Callable[[], object]:
     return lambda: value
 
 
-def _entities_innermost_first(expr: nodes.Expr) -> Iterator[nodes.EntityRef | nodes.Update]:
-    """Yield the entities written out in *expr*, each after those that stand in its attributes."""
+_Part: TypeAlias = nodes.EntityRef | nodes.Update | nodes.Name | nodes.Attr
+
+
+def _innermost_first(expr: nodes.Expr) -> Iterator[_Part]:
+    """Yield names and the entities written out in *expr*, after those that stand inside."""
     inner = children(expr)
     if isinstance(expr, nodes.EntityRef) and expr.attributes is not None:
         inner = (expr.attributes,)
     for part in inner:
-        yield from _entities_innermost_first(part)
-    if isinstance(expr, nodes.EntityRef | nodes.Update):
+        yield from _innermost_first(part)
+    if isinstance(expr, nodes.EntityRef | nodes.Update | nodes.Name | nodes.Attr):
         yield expr
 
 

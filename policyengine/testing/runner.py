@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import assert_never
 
-from attrs import define
+from attrs import define, evolve
 
 from policyengine.diagnostics.source import Span
 from policyengine.model.decision import Outcome
@@ -71,9 +71,11 @@ class _Runner:
                         writer.names[name.name] = writer.value(value)
                     except Exception as problem:  # noqa: BLE001
                         problems.append(_unreadable(item.span, problem))
-                case nodes.Expect():
-                    problems += self._expect(item, writer)
-                    expectations += 1
+                case nodes.Expect() | nodes.ExpectEach():
+                    for expect, of in writer.each(item):
+                        found = self._expect(expect, writer)
+                        problems += (_about(of, problem) for problem in found)
+                        expectations += 1
                 case _:
                     assert_never(item)
         seconds = time.perf_counter() - start
@@ -130,6 +132,11 @@ class _Runner:
             if name not in lacking:
                 message = f"this is allowed, and the invariant `{name}` says never"
                 yield Problem("failed", expect.span, message, _notes(outcome, reason))
+
+
+def _about(of: str, problem: Problem) -> Problem:
+    """Name the row of a table that a problem is of."""
+    return evolve(problem, message=f"{of}: {problem.message}") if of else problem
 
 
 def _unreadable(span: Span, problem: Exception) -> Problem:

@@ -61,7 +61,7 @@ def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:
     for file in files:
         for declaration in file.declarations:
             match declaration:
-                case nodes.ConstDecl(name):
+                case nodes.ConstDecl(name) | nodes.Let(name):
                     yield name.name
                 case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members):
                     yield from (member.name for member in members)

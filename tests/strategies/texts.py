@@ -47,6 +47,7 @@ WORDS = (
     *_ODD, "permit a: any", "forbid", "expose", "when x", "unless", "subject", "resource.a", "now",
     "enum E = a | b", "entity U", "action r by U on U", "levels", "taxonomy T {", "test", "expect",
     "allow", "define f(x: int) = x", "const", "set<", "size(", "waiver", "invariant", "never", "if",
+    "let a = b", "for t in T: r by U on U", "expect {", "a, b: deny",
     "then", "else", "has", "like", '"a{b}"', "1", "1.5", "24h", "2026-01-01", "within", "touches",
 )  # fmt: skip
 
@@ -66,7 +67,10 @@ test "what {} is for" {{
     expect allow act0 by one on other with {{ kind: {{one, other}}, label: ip "10.0.0.0/8" }} asking {{id, when}}
         because use.a_0, scope.b fields {{id}} oblige owe0(24h, -1.50) refer "team" reason "part" cause permitted
     expect deny act0 by {entity} "x1" on {entity} "x2" under {entity} "x3"
+    for each_one in p.Tier: act0 by one {{ alpha: each_one }} on shared with {{ kind: {{}} }} asking {{}}
+        expect {{ free, Tier.basic: deny, "pro": allow fields {{}} because use.a_0 true: deny refer "team" }}
 }}
+let shared = {entity} "x1" {{ when: every_one {{ beta: 1 }} }}
 """  # fmt: skip
 
 

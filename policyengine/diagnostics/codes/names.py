@@ -160,4 +160,10 @@ NAMES = (
         "package docs\nentity User { place: { city: string (by person) } }\n",
         "package docs\nentity User { place: { city: string } (by person) }\n",
     ),
+    Code(
+        "PE224", "circular-fixture", "What tests share refers to itself.",
+        "A `let` outside tests is a value written out, directly or through others.",
+        _WORDS + "permit p: any\nlet a = b\nlet b = a\n",
+        _WORDS + 'permit p: any\nlet a = b { status: draft }\nlet b = Document "d"\n',
+    ),
 )  # fmt: skip

@@ -210,4 +210,14 @@ TYPES = (
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields status }\n'
         'test "t" { expect allow read by User "u" on Document "d" asking {status} }\n',
     ),
+    Code(
+        "PE330", "incomplete-table", "A table of expectations that leaves out a value.",
+        "Whoever adds an enumerator is to decide what it may do, and not find out later.",
+        _WORDS + "permit p: any when subject.clearance >= internal\n"
+        'test "t" {\n    for level in Clearance: read by User "u" { clearance: level } on Document "d"\n'
+        "        expect { public: deny  secret: allow }\n}\n",
+        _WORDS + "permit p: any when subject.clearance >= internal\n"
+        'test "t" {\n    for level in Clearance: read by User "u" { clearance: level } on Document "d"\n'
+        "        expect { public: deny  internal, secret: allow }\n}\n",
+    ),
 )  # fmt: skip

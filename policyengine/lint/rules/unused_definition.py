@@ -1,4 +1,4 @@
-"""Find definitions and constants that nothing uses."""
+"""Find definitions, constants and fixtures that nothing uses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each definition or constant that nothing names."""
+    """Give a finding for each of them that nothing names."""
     used = words(subject.files)
     for file in subject.files:
         for declaration in file.declarations:
             match declaration:
-                case nodes.ConstDecl(name) | nodes.DefineDecl(name) if name.name not in used:
+                case nodes.ConstDecl(name) | nodes.DefineDecl(name) | nodes.Let(name) if (
+                    name.name not in used
+                ):
                     source = subject.checked.sources[name.span.file]
                     yield warning(
                         "PE410", name.span, f"nothing uses `{name}`", "leave it out",
@@ -29,7 +31,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 RULE = LintRule(
     Code(
-        "PE410", "unused-definition", "A definition or constant that nothing uses.",
+        "PE410", "unused-definition", "A definition, constant or fixture that nothing uses.",
         "Whoever changes it expects something to change.",
         WORDS + "const limit: int = 3\npermit p: any when subject.status == active\n",
         WORDS + "const limit: int = 3\npermit p: any when subject has age and subject.age > limit\n",

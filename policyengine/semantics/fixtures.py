@@ -1,0 +1,86 @@
+"""Check the `let`s that stand outside tests: what all tests of a package may use.
+
+Each is checked once, after those that it refers to, so that circles are reported and long chains are
+worked off in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.semantics import messages
+from policyengine.semantics.checked import Fixture, Typing
+from policyengine.semantics.definitions import Definitions, innermost_first
+from policyengine.semantics.expressions import ExpressionChecker
+from policyengine.semantics.guards import NO_GUARDS
+from policyengine.semantics.names import FIXTURE, Names, Symbol, find_cycles
+from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
+from policyengine.syntax import nodes
+
+
+@define(eq=False)
+class Fixtures:
+    """The fixtures of a set. Implements `declared.Shared`."""
+
+    vocabulary: Vocabulary
+    names: Names
+    definitions: Definitions
+    problems: list[Diagnostic]
+    _done: dict[int, Fixture | None] = field(factory=dict)
+
+    def check_all(self) -> None:
+        """Check every fixture, also those that nothing uses."""
+        symbols = {f"{s.package}.{s.name.name}": s for s in self.names.all(FIXTURE)}
+        graph = {name: list(_references(symbol)) for name, symbol in symbols.items()}
+        cyclic: set[str] = set()
+        for cycle in find_cycles(graph):
+            what, plain = "fixtures refer to one another", [n.partition(".")[2] for n in cycle]
+            self.problems.append(messages.cycle("PE224", symbols[cycle[0]].name, what, plain))
+            cyclic.update(cycle)
+        most, depth = self.definitions.limits.nesting, dict.fromkeys(cyclic, 0)
+        for name in innermost_first(graph):
+            if name not in cyclic:
+                depth[name] = 1 + max((depth[other] for other in graph[name]), default=0)
+                self._done[id(symbols[name])] = self._checked(symbols[name])
+                if depth[name] == most + 1:
+                    at, what = symbols[name].name.span, "fixtures that refer to one another"
+                    self.problems.append(messages.too_costly(at, most + 1, most, what))
+
+    def fixture(self, symbol: Symbol) -> Fixture | None:
+        """Return a fixture, or None if it was found wrong."""
+        return self._done.get(id(symbol))
+
+    def _checked(self, symbol: Symbol) -> Fixture | None:
+        declaration = symbol.declaration
+        assert isinstance(declaration, nodes.Let)
+        checker = ExpressionChecker(
+            self.vocabulary, symbol.scope, self.definitions, {}, shared=self, problems=self.problems
+        )
+        before = len(self.problems)
+        found = checker.infer(declaration.value, NO_GUARDS)
+        if len(self.problems) > before or found is UNKNOWN:
+            return None
+        typing = Typing(checker.types, checker.bindings)
+        return Fixture(symbol.name.name, symbol.package, declaration.value, typing, found)
+
+
+def _references(symbol: Symbol) -> Iterator[str]:
+    """Give the fixtures that a fixture mentions, as `package.name`."""
+    assert isinstance(symbol.declaration, nodes.Let)
+    stack: list[object] = [symbol.declaration.value]
+    while stack:
+        match stack.pop():
+            case tuple() as items:
+                stack += items
+            case nodes.Name(name):
+                for other in symbol.scope.candidates(FIXTURE, name):
+                    yield f"{other.package}.{name}"
+            case nodes.Attr(nodes.Name(package), nodes.Ident(name)) as node:
+                stack.append(node.object)
+                if name in symbol.scope.names.packages.get(package, {}).get(FIXTURE, {}):
+                    yield f"{package}.{name}"
+            case nodes.Node() as node:
+                stack += nodes.fields_of(node).values()

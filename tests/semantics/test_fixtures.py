@@ -1,0 +1,125 @@
+"""Tables of expectations, and what all tests of a package share: what checks and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
+from policyengine.pipeline import check_sources
+
+WORDS = """\
+package p
+levels Tier = free < basic < pro
+enum Status = active | "on hold"
+taxonomy Purpose { research { health } sales }
+entity App { tier: Tier, status: Status, purpose: Purpose, beta: bool, age: int }
+entity Doc
+obligation erase(tier: Tier)
+action read by App on Doc
+permit p: read when subject.tier >= basic
+"""
+APP = 'App "a" { tier: tier }'
+ASKED = f'read by {APP} on Doc "d"'
+
+
+def found(text: str, **others: str) -> list[tuple[str, str, str]]:
+    """Return the code of each mistake, what is underlined, and the message."""
+    sources = {"p": WORDS + text, **others}
+    _, diagnostics = check_sources({n: Source(n, t) for n, t in sources.items()}, Limits())
+    return [
+        (d.code, sources[d.span.file][d.span.start : d.span.end], d.message)
+        for d in diagnostics.errors
+    ]
+
+
+def table(rows: str, head: str = f"tier in Tier: {ASKED}", before: str = "") -> str:
+    return f'test "t" {{ {before} for {head} expect {{ {rows} }} }}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table("free: deny basic, pro: allow"),
+        table("free: deny, Tier.basic, p.Tier.pro: allow"),
+        table('free: deny because p basic: allow oblige erase(tier) pro: allow reason "x"'),
+        table('active: deny "on hold": allow', 's in Status: read by App "a" { status: s } on Doc "d"'),
+        table(
+            "research, health, sales: deny",
+            'x in p.Purpose: read by App "a" { purpose: x } on Doc "d"',
+        ),
+        table("true: deny false: allow", 'b in bool: read by App "a" { beta: b } on Doc "d"'),
+        table("free, basic, pro: deny", before='let a = App "a" {}') + table("free, basic, pro: deny"),
+        'let a = App "a" { tier: free }\ntest "t" { expect deny read by a on Doc "d" }',
+        'let b = a { tier: pro }\nlet a = App "a" {}\ntest "t" { expect allow read by p.b on Doc "d" }',
+    ],
+)  # fmt: skip
+def test_what_is_sound(text: str):
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "underlined", "message"),
+    [
+        (table("free: deny pro: allow"), "PE330", "Tier",
+         "the table does not say what is expected of `basic`"),
+        (table("pro: allow"), "PE330", "Tier",
+         "the table does not say what is expected of `free` and `basic`"),
+        (table("free, basic, pro: allow basic: deny"), "PE203", "basic", "`basic` is given twice"),
+        (table("free, basic, pro, free: allow"), "PE203", "free", "`free` is given twice"),
+        (table("free, basik, pro: allow"), "PE221", "basik", "`basik`"),
+        (table("free, basic, pro, 3: allow"), "PE305", "3", "`Tier`"),
+        (table("free, basic, pro, tier: allow"), "PE221", "tier", "`tier`"),
+        (table("free, basic, x: allow", before="let x = Tier.pro"), "PE318", "x", "constant"),
+        (table("1: allow", f"tier in int: {ASKED}".replace("tier: tier", "age: tier")), "PE305", "int", "a type with few values"),
+        (table("free: allow", f"tier in Teer: {ASKED}"), "PE202", "Teer", "`Teer`"),
+        (table("free, basic, pro: allow", before='let tier = App "a" {}'), "PE213", "tier",
+         "something else"),
+        (table("free, basic, pro: allow", f'tier in Tier: rad by {APP} on Doc "d"'),
+         "PE205", "rad", "`rad`"),
+        (table("free, basic, pro: allow fields {x}"), "PE314", "x", "`x`"),
+        (table("free, basic, pro: allow because q"), "PE209", "q", "`q`"),
+        # ---- fixtures
+        ("let a = a", "PE224", "a", "`a` refers to itself"),
+        ("let a = b\nlet b = a", "PE224", "a", "fixtures refer to one another in a circle"),
+        ("let a = 1\nlet a = 2", "PE203", "a", "`a` is given twice"),
+        ('let a = 1\ntest "t" { let a = 2 }', "PE213", "a", "what all tests share"),
+        ("let a = Tier.pro\n" + table("free, basic, pro: deny", f"a in Tier: {ASKED}".replace("tier: tier", "tier: a")), "PE213",
+         "a", "what all tests share"),
+        ('let a = App "a" { teir: pro }', "PE301", "teir", "`teir`"),
+        ("let a = nothing", "PE201", "nothing", "`nothing`"),
+        ('let pro = 1\ntest "t" { let x = App "a" { tier: pro } }', "PE204", "pro",
+         "could mean two things"),
+        ('let x = App "a" {}\npermit q: read when subject == x', "PE325", "x", "in a test only"),
+        ('let x = App "a" {}\npermit q: read when subject == p.x', "PE201", "p.x", "`p.x`"),
+    ],
+)  # fmt: skip
+def test_one_mistake_one_message(text: str, code: str, underlined: str, message: str):
+    problems = found(text)
+    assert [problem[:2] for problem in problems] == [(code, underlined)]
+    assert message in problems[0][2]
+
+
+def test_other_packages_are_seen_if_they_are_imported():
+    other = 'package q import p\ntest "t" { expect deny read by %s on Doc "d" }'
+    shared = 'let a = App "a" { tier: free }'
+    assert found(shared, q=other % "a") == []
+    assert found(shared, q=other % "p.a") == []
+    (problem,) = found(shared, q=(other % "a").replace("import p", ""))[:1]
+    assert problem[0] == "PE205"  # nothing of the other package is seen
+    twice = found(shared, q='package q import p\nlet a = App "b" {}\n')
+    assert twice == []
+    used = 'package q import p\nlet a = App "b" {}\ntest "t" { expect deny read by a on Doc "d" }'
+    assert [problem[0] for problem in found(shared, q=used)] == ["PE204"]
+    assert found(shared, q=used.replace("by a", "by q.a")) == []
+
+
+def test_long_chains_are_bounded_and_not_recursed_into():
+    def chain(length: int) -> str:
+        return 'let a0 = App "a" {}\n' + "".join(
+            f"let a{n} = a{n - 1} {{ age: {n} }}\n" for n in range(1, length)
+        )
+
+    assert found(chain(100)) == []
+    assert [problem[0] for problem in found(chain(101))] == ["PE308"]
+    assert [problem[0] for problem in found(chain(5_000))] == ["PE308"]
