@@ -8,6 +8,7 @@ a file as long as each folder holds some.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,8 @@ from policyengine.model.limits import Limits
 from policyengine.pipeline import check_sources, compile_set, read_sources
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
+
+_TEST = re.compile(rb'^\s*test\s*"', re.MULTILINE)
 
 
 @define(slots=False)
@@ -105,8 +108,17 @@ class PolicySets:
         return sets
 
     def collects(self, file: Path) -> bool:
-        """Whether the tests in *file* are collected where it is not named on the command line."""
-        return not self.folders or any(file.is_relative_to(folder) for folder in self.folders)
+        """Whether *file* is collected where the command line does not name it: it has tests.
+
+        Other files are left alone: some may be no policies of ours. What is wrong with them is told
+        with the tests of their set.
+        """
+        if self.folders and not any(file.is_relative_to(folder) for folder in self.folders):
+            return False
+        try:
+            return _TEST.search(file.read_bytes()) is not None
+        except OSError:
+            return True  # reading the set says why
 
     def with_file(self, file: Path) -> PolicySet:
         """Return the set that *file* belongs to."""

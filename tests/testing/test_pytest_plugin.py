@@ -180,6 +180,18 @@ def test_a_named_set_that_is_not_there(docs):
     result.stderr.fnmatch_lines(["ERROR: policyengine_sets: there is no `dox`"])
 
 
+def test_files_without_tests_are_left_alone(docs):
+    docs.mkdir("java")
+    write(docs, "java/grants.policy", "grant { permission java.security.AllPermission; };\n")
+    run(docs).assert_outcomes(passed=2)
+
+
+def test_what_failed_last_is_run_again(docs):
+    write(docs, "docs/tests/more.policy", FAILING)
+    docs.runpytest_inprocess("-p", "no:cov").assert_outcomes(passed=2, failed=1, errors=1)
+    docs.runpytest_inprocess("-p", "no:cov", "--lf").assert_outcomes(failed=1, errors=1)
+
+
 def test_without_the_plugin_nothing_is_collected(docs):
     assert run(docs, "-p", "no:policyengine").ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -272,6 +284,28 @@ def test_no_such_rule(assert_denied, people, page):
         ]
     )
     result.stdout.no_fnmatch_line("*assertions.py*")
+
+
+def test_assertions_ask_the_engine_of_the_project(docs):
+    docs.makeconftest(
+        """
+import pytest
+from policyengine import PolicyEngine
+
+@pytest.fixture
+def policy_engine():
+    return PolicyEngine.from_text(
+        "package p entity A entity B action go by A on B permit p: go"
+    )
+"""
+    )
+    docs.makepyfile(
+        """
+def test_mine(assert_allowed):
+    assert_allowed({"type": "A", "id": "a"}, "go", {"type": "B", "id": "b"})
+"""
+    )
+    run(docs, "-k", "test_mine").assert_outcomes(passed=1, deselected=2)
 
 
 def test_the_only_named_set_is_the_one_of_the_fixture_and_else_it_must_be_said(docs):
