@@ -1,6 +1,6 @@
 """CEL in C++, through cel-expr-python: all rules in one expression where there are few of them.
 
-CEL has expressions and no rules: a chain of conditions says which rule it is. Beyond some hundred rules
+CEL has expressions and no rules: a chain of conditions says which rule it is. Beyond thirty rules
 each is a program of its own, tried in turn, forbids first; a chain of them would be no quicker.
 """
 
@@ -14,7 +14,7 @@ from bench.contestants import Ready
 from bench.rules import Check, Plain, Rule, World
 
 _cel = import_module("cel_expr_python.cel")
-_FUSED = 100
+_FUSED = 30
 """At most so many rules are put into one expression."""
 
 
