@@ -118,6 +118,16 @@ def growth(
 
 
 @main.command()
+def cache() -> None:
+    """Time what a remembered decision costs, beside deciding."""
+    from bench.cached import measure
+
+    click.echo(f"{'µs':<42}{'the engine':>12}{'a hit':>10}")
+    for asked, decided, remembered in measure():
+        click.echo(f"{asked:<42}{decided:>12.2f}{remembered:>10.2f}")
+
+
+@main.command()
 @_into
 def plot(into: Path) -> None:
     """Draw the time of a decision against the number of rules."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policyengine.bound import BoundAction, BoundSubject
+    from policyengine.decision_cache import DecisionCache
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
     from policyengine.model.decision import Advisory, Decision, Obligation, RuleError
@@ -33,6 +34,7 @@ __all__ = [
     "BoundAction",
     "BoundSubject",
     "Decision",
+    "DecisionCache",
     "Diagnostic",
     "Diagnostics",
     "Entity",
@@ -55,6 +57,7 @@ _HOMES = {
     "BoundAction": "bound",
     "BoundSubject": "bound",
     "Decision": "model.decision",
+    "DecisionCache": "decision_cache",
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",
     "Entity": "model.entities",

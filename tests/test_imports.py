@@ -30,14 +30,15 @@ MAY_IMPORT = {
     "engine": STAGES - {"syntax"}
     | {"compiler", "runtime", "pipeline", "explain", "bound", "cache"},
     "bound": {"model", "runtime", "engine"},
+    "decision_cache": {"model", "runtime", "engine"},
     "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine"},
     "cli": STAGES
     | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint", "cache"},
-    "__init__": {"diagnostics", "model", "engine", "bound"},
+    "__init__": {"diagnostics", "model", "engine", "bound", "decision_cache"},
 }
 
 ONLY_IN = {
-    "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"}, "cachetools": {"runtime"},
+    "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"}, "cachetools": {"runtime", "decision_cache"},
     "pytest": {"testing"},
 }  # fmt: skip
 

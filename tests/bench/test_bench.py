@@ -376,6 +376,14 @@ def test_growth_is_told_and_kept(tmp_path, monkeypatch):
     assert "answered otherwise than by hand" in done.output
 
 
+def test_what_is_remembered_is_timed(monkeypatch):
+    monkeypatch.setattr("bench.cached._ROUNDS", 1)
+    monkeypatch.setattr("bench.cached._RULES", 10)
+    done = CliRunner().invoke(main, ["cache"])
+    assert done.exit_code == 0, done.output
+    assert len(done.output.splitlines()) == 6
+
+
 def test_sizes_are_numbers():
     done = CliRunner().invoke(main, ["growth", "--sizes", "many"])
     assert done.exit_code == 2
