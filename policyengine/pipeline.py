@@ -15,7 +15,7 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
 
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from policyengine.syntax.nodes import PolicyFile
 
 _DEFAULT = Limits()
+
+Tell: TypeAlias = Callable[[int, int], None]
+"""Takes how much of the work is done, of how much."""
+
+
+def _to_nobody(done: int, of: int) -> None:
+    """Tell nobody."""
 
 
 def read_sources(
@@ -74,33 +81,51 @@ def _at(path: Path) -> Span:
 
 
 def parse_sources(
-    sources: Mapping[str, Source], limits: Limits = _DEFAULT
+    sources: Mapping[str, Source],
+    limits: Limits = _DEFAULT,
+    cache: Cache | None = None,
+    tell: Tell = _to_nobody,
 ) -> tuple[list[PolicyFile], list[Diagnostic]]:
-    """Parse every source; the files without mistakes, and the mistakes of the others."""
-    from policyengine.syntax.parser import parse
+    """Parse every source; the files without mistakes, and the mistakes of the others.
+
+    What is kept in *cache* is not parsed again. *tell* takes how many are parsed, of how many.
+    """
+    from policyengine.syntax.side_by_side import parse_all
 
     files: list[PolicyFile] = []
     problems: list[Diagnostic] = []
-    for source in sources.values():
-        file, found = parse(source, limits)
+    if cache is not None:
+        from policyengine.cache.trees import find_tree, keep_tree
+
+        kept = (find_tree(cache, source, limits) for source in sources.values())
+        files = [file for file in kept if file is not None]
+    known = {file.span.file for file in files}
+    new = [source for source in sources.values() if source.name not in known]
+    for source, (file, found) in zip(new, parse_all(new, limits, tell), strict=True):
         problems += found
         if file is not None:
             files.append(file)
+            if cache is not None:
+                keep_tree(cache, source, limits, file)
     return files, problems
 
 
 def check_sources(
-    sources: Mapping[str, Source], limits: Limits = _DEFAULT, found: Sequence[Diagnostic] = ()
+    sources: Mapping[str, Source],
+    limits: Limits = _DEFAULT,
+    found: Sequence[Diagnostic] = (),
+    cache: Cache | None = None,
+    tell: Tell = _to_nobody,
 ) -> tuple[CheckedSet | None, Diagnostics]:
     """Parse and check *sources* as one policy set; None if anything in it is an error.
 
-    *found*: diagnostics of reading the sources. Types are checked only where everything parses: a
+    *found*: diagnostics of reading the sources. *cache* and *tell* as in `parse_sources`. Types are checked only where everything parses: a
     file that does not would make names of the others unknown.
     """
     from policyengine.semantics.checker import check
 
     with uncollected():
-        files, problems = parse_sources(sources, limits)
+        files, problems = parse_sources(sources, limits, cache, tell)
         problems += found
         checked = None
         if not problems and files:
@@ -141,28 +166,29 @@ def load_set(
     limits: Limits = _DEFAULT,
     found: Sequence[Diagnostic] = (),
     cache: Cache | None = None,
+    tell: Tell = _to_nobody,
 ) -> LoadedSet | Diagnostics:
     """Load *sources* as one policy set; the diagnostics, if anything in it is an error.
 
     With a *cache*, a set that is kept there is not looked at any more, and one that is not is
-    compiled as a whole and kept.
+    compiled as a whole and kept. *tell* as in `parse_sources`.
     """
     if cache is None or found:
-        return _linked(*check_sources(sources, limits, found))
+        return _linked(*check_sources(sources, limits, found, cache, tell))
     from policyengine.cache import sets
 
     name = sets.name_of(sources.values(), limits)
 
     @functools.cache
     def check_again() -> CheckedSet:
-        checked, _ = check_sources(sources, limits)
+        checked, _ = check_sources(sources, limits, cache=cache)
         assert checked is not None, "it was without an error when it was kept"
         return checked
 
     kept = sets.find(cache, name, check_again)
     if kept is not None:
         return LoadedSet(*kept, check_again)
-    checked, diagnostics = check_sources(sources, limits)
+    checked, diagnostics = check_sources(sources, limits, (), cache, tell)
     if checked is not None and sets.keep(cache, name, checked):
         kept = sets.find(cache, name, lambda: checked)
         if kept is not None:  # what was made to be kept need not be made again

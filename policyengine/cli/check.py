@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policyengine.cli.loading import paths_argument, plural, read_policies
+from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Report mistakes: names, types, soundness.")
 @paths_argument
+@cache_option
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @format_option
 def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
@@ -45,8 +46,8 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
     from policyengine.pipeline import check_sources
 
     sources, found = read_policies(paths)
-    with working("checking the policies"):
-        checked, diagnostics = check_sources(sources, found=found)
+    with working("checking the policies") as tell:
+        checked, diagnostics = check_sources(sources, found=found, cache=the_cache(), tell=tell)
     if format == "json":
         say_json(diagnostics_json(diagnostics))
     else:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.loading import load_checked, paths_argument, plural, read_policies
+from policyengine.cli.loading import (
+    cache_option,
+    load_checked,
+    paths_argument,
+    plural,
+    read_policies,
+)
 from policyengine.cli.output import (
     FINE,
     FailingInput,
@@ -25,6 +31,7 @@ _STAGES = ("parse", "check", "lower", "simplify", "python")
 
 @click.command(short_help="Print what a stage of the compiler makes of policies.")
 @paths_argument
+@cache_option
 @click.option(
     "--stop-after",
     "stage",

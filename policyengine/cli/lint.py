@@ -9,7 +9,7 @@ import click
 from attrs import frozen
 
 from policyengine import __version__
-from policyengine.cli.loading import paths_argument, plural, read_policies
+from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -47,6 +47,7 @@ class _Linted:
 
 @click.command(short_help="Find what is well-formed and still wrong.")
 @paths_argument
+@cache_option
 @click.option("--select", multiple=True, metavar="RULE", help="Only this rule; may be repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Not this rule; may be repeated.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
@@ -117,7 +118,7 @@ def _lint(
     from policyengine.lint.mending import BrokenFixError, mend
     from policyengine.pipeline import check_sources
 
-    checked, diagnostics = check_sources(sources, found=problems)
+    checked, diagnostics = check_sources(sources, found=problems, cache=the_cache())
     if checked is None:
         return _Linted(diagnostics)
     gave_up = False

@@ -79,8 +79,8 @@ def load_checked(paths: Iterable[str]) -> CheckedSet:
     from policyengine.pipeline import check_sources
 
     sources, found = read_policies(paths)
-    with working("reading the policies"):
-        checked, diagnostics = check_sources(sources, found=found)
+    with working("reading the policies") as tell:
+        checked, diagnostics = check_sources(sources, found=found, cache=the_cache(), tell=tell)
     if checked is None:
         raise _useless(diagnostics)
     return checked
@@ -95,8 +95,8 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
     from policyengine.pipeline import LoadedSet, load_set
 
     sources, found = read_policies(paths)
-    with working("reading the policies"):
-        loaded = load_set(sources, found=found, cache=the_cache())
+    with working("reading the policies") as tell:
+        loaded = load_set(sources, found=found, cache=the_cache(), tell=tell)
     if not isinstance(loaded, LoadedSet):
         raise _useless(loaded)
     program, store = loaded.program, None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.loading import load_checked, paths_argument
+from policyengine.cli.loading import cache_option, load_checked, paths_argument
 from policyengine.cli.output import FINE, format_option, say, say_json
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _ROOTS = ("subject", "resource", "context")
 
 @click.command(short_help="Print what must be fetched before a request is asked.")
 @paths_argument
+@cache_option
 @click.option("--action", metavar="NAME", help="Only for this action.")
 @format_option
 def command(paths: tuple[str, ...], action: str | None, format: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from policyengine.cli.loading import load_checked, paths_argument, plural
+from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural
 from policyengine.cli.measures import Wanted, take_measures
 from policyengine.cli.output import (
     FINDINGS,
@@ -34,6 +34,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 
 @click.command(short_help="Run the tests that stand beside the rules.")
 @paths_argument
+@cache_option
 @click.option(
     "-k", "pattern", metavar="PATTERN", default="", help="Only tests whose title contains this."
 )

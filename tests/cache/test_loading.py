@@ -14,6 +14,7 @@ import pytest
 from policyengine import InvalidPolicy, Limits, PolicyEngine, UnhandledObligation
 from policyengine.cache import sets, versions
 from policyengine.runtime import program
+from policyengine.syntax.parser import parse
 
 APP = {"type": "App", "id": "a", "properties": {"tier": "pro", "home": "10.1.0.0/16", "name": "A"}}
 DOC = {"type": "Doc", "id": "d", "properties": {"open": True}}
@@ -58,7 +59,7 @@ def right(policy):
 
 
 def entry(folder: Path) -> Path:
-    [found] = folder.iterdir()
+    [found] = folder.glob("*.set")
     return found
 
 
@@ -84,14 +85,14 @@ def test_nothing_is_kept_unless_somebody_wants_it(policy, folder, monkeypatch, t
     load(policy)
     assert not (tmp_path / "xdg").exists()
     load(policy, cache=True)
-    assert len(list((tmp_path / "xdg" / "policyengine").iterdir())) == 1
+    assert len(list((tmp_path / "xdg" / "policyengine").glob("*.set"))) == 1
 
 
 def test_a_text_that_changed_is_another_set(policy, folder):
     load(policy, cache=folder)
     policy.write_text(policy.read_text().replace("is far", "is afar"))
     engine = load(policy, cache=folder)
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.glob("*.set"))) == 2
     assert engine.digest == load(policy).digest
 
 
@@ -127,7 +128,7 @@ def test_another_version_finds_nothing(policy, folder, monkeypatch, caplog, righ
         assert answers(load(policy, cache=folder)) == right
     finally:
         versions.versions.cache_clear()
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.glob("*.set"))) == 2
     assert caplog.messages == []
 
 
@@ -171,7 +172,7 @@ def test_a_set_of_which_something_cannot_be_written_is_not_kept(policy, folder, 
     with mock.patch.object(sets, "flatten", side_effect=sets.UnknownKindError("Thing")):
         assert answers(load(policy, cache=folder)) == right
     assert "Thing" in caplog.text
-    assert not folder.exists()
+    assert not list(folder.glob("*.set"))
 
 
 def test_another_key_finds_nothing_it_trusts(policy, folder, right, caplog, monkeypatch, tmp_path):
@@ -213,4 +214,45 @@ def test_processes_may_load_at_once(policy, folder, right):
     ]  # fmt: skip
     assert [process.communicate() for process in running] == [(f"{right[0]}\n", "")] * 3
     assert answers(load(policy, cache=folder)) == right
-    assert len(list(folder.iterdir())) == 1
+    assert len(list(folder.glob("*.set"))) == 1
+
+
+# ---- files ------------------------------------------------------------------------------
+
+
+def test_only_files_that_changed_are_parsed_again(policy, folder, caplog):
+    other = policy.parent / "other.policy"
+    other.write_text("package q import p\nconst few: int = 3\n")
+    load(policy, other, cache=folder)
+    assert len(list(folder.glob("*.tree"))) == 2
+    other.write_text("package q import p\nconst few: int = 4\n")
+    with mock.patch("policyengine.syntax.side_by_side.parse", wraps=parse) as parsing:
+        engine = load(policy, other, cache=folder)
+        assert [call.args[0].name for call in parsing.call_args_list] == [str(other)]
+    assert engine.digest == load(policy, other).digest
+    with mock.patch("policyengine.syntax.side_by_side.parse", wraps=parse) as parsing:
+        moved = other.rename(other.with_name("moved.policy"))
+        explained = load(policy, moved, cache=folder).explain(APP, "read", DOC, {"n": 1})
+        parsing.assert_not_called()
+    assert list(explained.lines("auditor"))
+    assert caplog.messages == []
+
+
+def test_a_tree_that_is_damaged_is_parsed_again(policy, folder, right, caplog):
+    load(policy, cache=folder)
+    entry(folder).unlink()
+    [tree] = folder.glob("*.tree")
+    whole = tree.read_bytes()
+    tree.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert answers(load(policy, cache=folder)) == right
+    [message] = caplog.messages
+    assert message.endswith(".tree` is not as it should be")
+
+
+def test_a_file_with_a_number_too_large_to_keep_is_parsed_each_time(policy, folder, caplog):
+    policy.write_text(policy.read_text() + 'const anywhere: ip = ip "::/0"\n')
+    expected = answers(load(policy))
+    for _ in range(2):
+        assert answers(load(policy, cache=folder)) == expected
+        assert not list(folder.glob("*.tree"))
+    assert caplog.messages == []
