@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from policyengine.cli.main import run as run_command
 from policyengine.engine import PolicyEngine
 from policyengine.testing import assertions, pytest_coverage, pytest_items  # noqa: F401
 
 pytest_plugins = "pytester"
+
+ROOT = Path(__file__).parents[2]
 
 RULES = """\
 package docs
@@ -284,6 +290,17 @@ def test_no_such_rule(assert_denied, people, page):
         ]
     )
     result.stdout.no_fnmatch_line("*assertions.py*")
+
+
+def test_the_documentation_shows_what_is_shown(pytester):
+    page = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+    python = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    shown = re.search(r"\$ pytest --tb=short\n…\n(.*?)…\n```", page, re.DOTALL)[1]
+    assert run_command(["init", "shop"]) == 0
+    pytester.makepyfile(test_example=python)
+    result = run(pytester, "--tb=short")
+    result.assert_outcomes(passed=2, failed=1)
+    assert shown in re.sub(r" +$", "", result.stdout.str(), flags=re.MULTILINE)
 
 
 def test_assertions_ask_the_engine_of_the_project(docs):
