@@ -333,6 +333,9 @@ class Emitter:
                 return negated(ast.Call(attribute(emit(left), "isdisjoint"), [emit(right)], []))
             case ir.AllIn(left, right):
                 return ast.Compare(name("EMPTY"), [ast.Lt(), ast.LtE()], [emit(left), emit(right)])
+            case ir.Between(value, ends):
+                after = call("bisect_right", emit(ends), emit(value))
+                return ast.BinOp(after, ast.BitAnd(), ast.Constant(1))
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
             case ir.MakeSet(_, items):
@@ -346,11 +349,15 @@ class Emitter:
                 assert_never(node)
 
     def _lookup(self, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
-        default = self.module.named("nothing", table.default, table.default)
         if not keys:
             return self.module.named("table", table, table.entries.get((), table.default))
-        look = attribute(self.module.named("table", table, table.entries), "get")
         key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
+        if table.default is False:  # all that it tells is what there is
+            return compare(
+                key, ast.In(), self.module.named("table", table, frozenset(table.entries))
+            )
+        default = self.module.named("nothing", table.default, table.default)
+        look = attribute(self.module.named("table", table, table.entries), "get")
         return ast.Call(look, [key, default], [])
 
     @contextmanager

@@ -4,13 +4,14 @@ Some one of a list of rules is to be satisfied. Rules whose conditions are alike
 have one *shape*; where many have, they become one rule with one question:
 
 * Equalities and memberships (`subject.id == "a1"`, `context.use in {…}`) are the key of a table, in
-  which the values of the request are looked up at once. Where those leave many rules, so is what a set
-  of the request must contain (`"a1" in subject.tags`): each of its elements is looked up.
-* What is found there is, if nothing else varies, that there is such a rule; if one bound does
-  (`subject.age <= 30`), the most generous one; if a lower and an upper bound of one value do, the
+  which the values of the request are looked up at once.
+* What is found there is, if nothing else varies, that there is such a rule; if what a set of the request
+  must contain does (`"a1" in subject.tags`), all that would do; if one bound does (`subject.age <= 30`),
+  the most generous one; if a lower and an upper bound of one value do, the
   ranges, merged and sorted, so that bisection finds the one around the value; if a bound of another
-  value does as well, the most generous one in each range. Whatever else varies, the constants of the
-  rules that are left are looked at one by one: only that grows with their number.
+  value does as well, the most generous one in each range.
+* Where more varies and keys leave many rules, each element of a set is part of the key. What then still
+  varies is compared with the constants of one rule after the other: only that grows with their number.
 
 What does not vary is asked first, once: so guards stay before what they guard. Rules that begin or
 end at a moment, and those that a waiver is for, stay as they are; rules of one condition are joined
@@ -152,7 +153,8 @@ def _keys(columns: Mapping[int, Aspect], rows: Sequence[Values]) -> list[int]:
             continue
         if columns[i].kind == "overlaps":
             different = {tuple(row[key] for key in keys) for row in rows}
-            if len(rows) <= _FEW * len(different):
+            alone = len(columns) == len(keys) + 1
+            if alone or len(rows) <= _FEW * len(different):
                 break
         keys.append(i)
         sizes = more
@@ -165,6 +167,9 @@ def _question(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) 
     """Return the one question; *found*: by key, the constants that *rest* is compared with."""
     if not rest:
         return ir.Lookup(ir.Table(dict.fromkeys(found, True), default=False), asked)
+    if len(rest) == 1 and rest[0].kind == "overlaps":
+        unions = {key: frozenset().union(*(v for (v,) in values)) for key, values in found.items()}
+        return _compared(rest[0], ir.Lookup(ir.Table(unions, default=frozenset()), asked))
     if all(aspect.kind in _FLIPPED for aspect in rest):
         bounded = _bounded(asked, rest, found)
         if bounded is not None:
@@ -194,7 +199,7 @@ def _bounded(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) -
                 for key, values in found.items()
             }
             around = ir.Lookup(ir.Table(ranges, default=()), asked)
-            return ir.Operation("between", (rest[those[0]].asked, around))
+            return ir.Between(rest[those[0]].asked, around)
         case [those, [last]] if _is_range(rest, those):
             most, nothing = _generous(rest[last])
             steps = {

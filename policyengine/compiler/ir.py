@@ -108,7 +108,10 @@ class Entry:
 
 @frozen(eq=False)
 class Table:
-    """What rules of one shape know: by key (a value, or several as a tuple), and for any other."""
+    """What rules of one shape know: by key (a value, or several as a tuple), and for any other.
+
+    Where that is False, every entry is True.
+    """
 
     entries: Mapping[object, object]
     default: object
@@ -120,6 +123,14 @@ class Lookup:
 
     table: Table
     keys: tuple[Expr, ...]
+
+
+@frozen(cache_hash=True)
+class Between:
+    """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
+
+    value: Expr
+    ends: Expr
 
 
 @frozen(cache_hash=True)
@@ -234,8 +245,7 @@ class Quantified:
 
 Expr: TypeAlias = (
     Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Lookup
-    | Slot
-    | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
+    | Between | Slot | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
     | MakeRecord | Quantified
 )  # fmt: skip
 
@@ -261,6 +271,8 @@ def children(node: Expr) -> tuple[Expr, ...]:
             return (condition, yes, no)
         case Binary(_, left, right) | Overlaps(left, right) | AllIn(left, right):
             return (left, right)
+        case Between(value, ends):
+            return (value, ends)
         case Quantified(_, _, over, body):
             return (over, body)
         case _:
@@ -286,6 +298,8 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return Entry(*changed)  # type: ignore[arg-type]  # a table is left as it is
         case Lookup():
             return evolve(node, keys=changed)
+        case Between():
+            return Between(*changed)
         case And() | Or():
             return evolve(node, operands=changed)
         case MakeSet():

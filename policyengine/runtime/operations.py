@@ -58,11 +58,6 @@ class Once:
         return self._value
 
 
-def between(value: int, ends: Sequence[float]) -> bool:
-    """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
-    return bisect_right(ends, value) % 2 == 1
-
-
 def step(value: int, steps: tuple[Sequence[float], Sequence[float]]) -> float:
     """Return the bound that holds at *value*: the ends of ranges, in order, and bounds between."""
     ends, bounds = steps
@@ -165,7 +160,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, between, step, terms_within, touches, lies_in, entity_within, entities_within,
+        present, like, bisect_right, step, terms_within, touches, lies_in, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip
