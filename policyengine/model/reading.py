@@ -91,6 +91,9 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
     ),
 }
 
+_NAMES: Final = (EnumType, LevelsType, TaxonomyType)
+_MOST_SETS: Final = 1_024
+
 _ENTITY_KEYS: Final = ("type", "id", "properties", "parents")
 _REFERENCE_KEYS: Final = ("type", "id")
 
@@ -194,7 +197,7 @@ class Reader:
             return INVALID
         if len(made) < len(found) and isinstance(raw, list | tuple):
             return self._repeats(found, path)
-        return made
+        return _shared(made) if isinstance(type_.element, _NAMES) else made
 
     def _repeats(self, found: Sequence[object], path: Path) -> Invalid:
         first: dict[object, int] = {}
@@ -472,6 +475,19 @@ class Reader:
         """Report a problem."""
         self.problems.add(code, path, message)
         return INVALID
+
+
+_sets: dict[frozenset[object], frozenset[object]] = {}
+
+
+def _shared(made: frozenset[object]) -> frozenset[object]:
+    """Return the set of names that is equal to *made*, and the same one each time.
+
+    There are few of them, so who decides about many requests finds them near.
+    """
+    if len(_sets) < _MOST_SETS:
+        return _sets.setdefault(made, made)
+    return _sets.get(made, made)
 
 
 def is_complete(type_: Type, value: object) -> bool:
