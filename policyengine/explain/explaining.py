@@ -22,7 +22,7 @@ from policyengine.explain.explanation import (
     RuleExplanation,
     State,
 )
-from policyengine.explain.hidden import is_hidden
+from policyengine.explain.hidden import is_hidden, times_hidden
 from policyengine.model.request import Request
 from policyengine.model.types import Type
 from policyengine.model.values import ABSENT, entity_text, moment_text, text_of
@@ -49,6 +49,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
         interpreter.reason(checked, request),
         interpreter.reason_of(interpreter.judge_all(checked, masked)),
         None if until is None else moment_text(until),
+        any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target)),
         tuple(
             GateExplanation(name, gate.question, dict(outcome.gates)[name], tuple(rules[name]))
             for name, gate in sorted(checked.schema.gates.items())

@@ -107,6 +107,7 @@ class Explanation:
     """Why a request is decided as it is, and what would allow it.
 
     *reason* is for the auditor, *told* the same without values that are hidden from others.
+    *until_hidden*: whether *valid_until* may tell something of them, too.
     *would_allow*: the smallest changes to the request after which it is allowed, each verified.
     """
 
@@ -114,6 +115,7 @@ class Explanation:
     reason: str
     told: str
     valid_until: str | None
+    until_hidden: bool
     gates: tuple[GateExplanation, ...]
     would_allow: tuple[tuple[OfferedChange, ...], ...]
     policy: str

@@ -7,7 +7,14 @@ person's settings, who owns a document. The id of an entity that the caller name
 from __future__ import annotations
 
 from policyengine.model.types import EntityRefType, Schema, SetType
-from policyengine.semantics.checked import Definition, Typing, Value, Variable
+from policyengine.semantics.checked import (
+    CheckedRule,
+    Definition,
+    TargetKey,
+    Typing,
+    Value,
+    Variable,
+)
 from policyengine.semantics.flow import children, private_reads
 from policyengine.syntax import nodes
 
@@ -17,6 +24,22 @@ _SUBJECT = frozenset({"subject"})
 def is_hidden(expr: nodes.Expr, typing: Typing, schema: Schema) -> bool:
     """Whether the value of *expr* tells something private, or of another entity than the subject."""
     return any(True for _ in private_reads(expr, typing, schema)) or _beyond(expr, typing, _SUBJECT)
+
+
+def times_hidden(rule: CheckedRule, target: TargetKey, schema: Schema) -> bool:
+    """Whether a moment at which *rule* turns may tell something hidden: it compares that with `now`."""
+    typing = rule.typings[target]
+    exprs = (*(conjunct.expr for conjunct in rule.conjuncts), *rule.obligations)
+    return any(_reads_now(e, typing) and is_hidden(e, typing, schema) for e in exprs)
+
+
+def _reads_now(node: nodes.Expr, typing: Typing) -> bool:
+    match typing.binding_of(node):
+        case Variable("now"):
+            return True
+        case Definition() as called if _reads_now(called.body, called.typing):
+            return True
+    return any(_reads_now(child, typing) for child in children(node))
 
 
 def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:

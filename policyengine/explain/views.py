@@ -43,8 +43,9 @@ def to_json(explanation: Explanation, audience: Audience) -> dict[str, Any]:
         "decision": outcome.allowed,
         "cause": outcome.cause,
         "reason": _reason(explanation, audience),
-        "valid_until": explanation.valid_until,
     }
+    if audience == "auditor" or not explanation.until_hidden:
+        document["valid_until"] = explanation.valid_until
     if audience != "user":
         gates = (_gate_json(gate, audience) for gate in explanation.gates)
         document |= {"rules": list(outcome.rules), "gates": list(gates)}
@@ -140,7 +141,7 @@ def lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
     outcome = explanation.outcome
     verdict = "allow" if outcome.allowed else "deny"
     yield f"{verdict} ({outcome.cause}): {_reason(explanation, audience)}"
-    if explanation.valid_until:
+    if explanation.valid_until and (audience == "auditor" or not explanation.until_hidden):
         yield f"valid until {explanation.valid_until}"
     if not outcome.allowed:
         yield ""

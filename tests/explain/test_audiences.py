@@ -142,3 +142,44 @@ permit paying: read when subject.plan >= pro and (subject.age > 17 or not (subje
         {"text": "subject.age > 17", "value": False, "values": {"subject.age": "12"}},
         {"text": "subject.staff", "value": True, "values": {"subject.staff": "true"}},
     ]
+
+
+TIMES = """\
+package p
+entity User { since: datetime, born: private datetime }
+entity Doc { ends: datetime, owner: User }
+action read, write, see, keep by User on Doc
+define over(doc: Doc) = now > doc.ends
+obligation leave(moment: datetime)
+permit own: read when now - subject.since > 1d from 2020-01-01 until 2030-01-01
+permit others: write unless over(resource)
+permit young: see when now < subject.born + 7d
+permit kept: keep oblige leave(now + 3d)
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "who"),
+    [
+        ("read", AUDIENCES),
+        ("write", ("auditor",)),
+        ("see", ("auditor",)),
+        ("keep", AUDIENCES),
+    ],
+)
+def test_until_when_is_told_where_it_hangs_on_nothing_hidden(action, who):
+    engine = PolicyEngine.from_text(TIMES)
+    user = {
+        "type": "User",
+        "id": "u",
+        "properties": {"since": "2026-11-23T12:00:00Z", "born": "2026-11-20"},
+    }
+    doc = {"type": "Doc", "id": "d", "properties": {"ends": "2026-11-27"}}
+    explanation = engine.explain(user, action, doc, now="2026-11-24")
+
+    assert explanation.valid_until
+    for audience in AUDIENCES:
+        document = explanation.to_json(audience)
+        assert (document.get("valid_until") == explanation.valid_until) is (audience in who)
+        told = "\n".join(explanation.lines(audience))
+        assert (explanation.valid_until in told) is (audience in who)
