@@ -54,6 +54,14 @@ MOST_OPTIONS = 60
 _FEW = 5
 """Of how many elements every subset is tried."""
 
+_JUDGING = 10
+"""What judging a rule costs, beside looking up what came of it before."""
+
+
+class OutOfPatienceError(Exception):
+    """Rules were asked more often than was allowed."""
+
+
 Sort: TypeAlias = Literal["attribute", "parents", "fields", "now"]
 Kind: TypeAlias = tuple[str, str]
 
@@ -385,11 +393,13 @@ class Neighbourhood:
     """A request and all that differ from it in a few values.
 
     *also*: rules that may be asked for beside those of the set, and whose constants matter too.
+    *patience*: how often rules may be asked before `OutOfPatienceError`; None for no bound.
     """
 
     checked: CheckedSet
     request: Request
     also: tuple[CheckedRule, ...] = ()
+    patience: int | None = None
     target: TargetKey = field(init=False)
     rules: tuple[CheckedRule, ...] = field(init=False)
     places: tuple[Place, ...] = field(init=False)
@@ -465,14 +475,22 @@ class Neighbourhood:
 
     def verdict(self, rule: CheckedRule, changes: Changes = ()) -> Verdict:
         """Return what comes of *rule* after *changes*."""
+        self._spend(1)
         reads = self.reads(rule)
         matter = tuple(
             change for change in changes if change[0].kind in reads or change[0].kind == _NOW
         )
         mark = (id(rule), matter)
         if mark not in self._verdicts:
+            self._spend(_JUDGING)
             self._verdicts[mark] = self._judged(rule, self.changed(matter))
         return self._verdicts[mark]
+
+    def _spend(self, cost: int) -> None:
+        if self.patience is not None:
+            self.patience -= cost
+            if self.patience < 0:
+                raise OutOfPatienceError
 
     def _judged(self, rule: CheckedRule, request: Request) -> Verdict:
         if not rule.in_force(request.now):

@@ -12,7 +12,13 @@ from itertools import combinations, islice
 
 from attrs import frozen
 
-from policyengine.analysis.neighbours import Changes, Neighbourhood, Place, value_at
+from policyengine.analysis.neighbours import (
+    Changes,
+    Neighbourhood,
+    OutOfPatienceError,
+    Place,
+    value_at,
+)
 from policyengine.model.request import Request
 from policyengine.model.types import Changer
 from policyengine.reference import interpreter
@@ -24,8 +30,8 @@ MOST_OFFERED = 12
 _MOST_IN_PAIRS = 24
 """How many options of a place are tried together with those of another."""
 
-_PATIENCE = 200_000
-"""How many pairs of values are tried."""
+_PATIENCE = 1_500_000
+"""How often rules are asked what comes of them: some seconds."""
 
 _ORDER: tuple[Changer, ...] = ("caller", "person", "platform", "nobody")
 
@@ -61,14 +67,26 @@ def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
     For each place, or two, there is the nearest value that does. A change that nobody can make is
     told, and does not keep pairs from being tried. Those that the caller can make go first.
     """
-    near = Neighbourhood(checked, request)
-    if near.allows(()):
-        return ()
-    found = list(_alone(near))
-    if all("nobody" in remedy.by for remedy in found):
-        found += islice(_together(near), MOST_OFFERED)
+    return search(checked, request)[0]
+
+
+def search(
+    checked: CheckedSet, request: Request, patience: int = _PATIENCE
+) -> tuple[tuple[Remedy, ...], bool]:
+    """Return the remedies, and whether everything was tried: not so where rules are too many."""
+    near = Neighbourhood(checked, request, patience=patience)
+    found: list[Remedy] = []
+    complete = True
+    try:
+        if near.allows(()):
+            return (), True
+        found.extend(_alone(near))
+        if all("nobody" in remedy.by for remedy in found):
+            found.extend(islice(_together(near), MOST_OFFERED))
+    except OutOfPatienceError:
+        complete = False
     found.sort(key=lambda r: (max(map(_ORDER.index, r.by)), len(r.changes)))
-    return tuple(found[:MOST_OFFERED])
+    return tuple(found[:MOST_OFFERED]), complete
 
 
 def _alone(near: Neighbourhood) -> Iterator[Remedy]:
@@ -81,7 +99,6 @@ def _alone(near: Neighbourhood) -> Iterator[Remedy]:
 
 def _together(near: Neighbourhood) -> Iterator[Remedy]:
     """Try two places at a time, of which one at least has to do with what denies."""
-    patience = _PATIENCE
     blocked = _blocked(near)
     places = [place for place in near.places if place.by != "nobody"]
     concerned = {p for p in places if any(p.kind in kinds for kinds in blocked)}
@@ -100,9 +117,6 @@ def _together(near: Neighbourhood) -> Iterator[Remedy]:
             for b in near.options(other)[:_MOST_IN_PAIRS]
         )
         for pair in pairs:
-            patience -= 1
-            if patience < 0:
-                return
             if _allowed(near, pair):
                 yield _remedy(near, pair)
                 break

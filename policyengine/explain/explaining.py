@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import define, evolve, field, frozen
 
 from policyengine.analysis.neighbours import Place
-from policyengine.analysis.remedies import Change, remedies
+from policyengine.analysis.remedies import Change, search
 from policyengine.explain.explanation import (
     Condition,
     Explanation,
@@ -42,6 +42,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate in checked.schema.gates}
     telling = _Telling(checked, env, frozenset(outcome.rules))
     nearest = telling.nearest(gate for gate, opened in outcome.gates if not opened)
+    offered, complete = search(checked, request)
     for rule in checked.rules_for(env.target):
         rules[rule.gate].append(telling.rule(rule, nearest=rule.id in nearest))
     return Explanation(
@@ -54,7 +55,8 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
             GateExplanation(name, gate.question, dict(outcome.gates)[name], tuple(rules[name]))
             for name, gate in sorted(checked.schema.gates.items())
         ),
-        tuple(tuple(map(_offered, remedy.changes)) for remedy in remedies(checked, request)),
+        tuple(tuple(map(_offered, remedy.changes)) for remedy in offered),
+        complete,
         checked.digest,
     )
 

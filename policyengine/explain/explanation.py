@@ -108,7 +108,8 @@ class Explanation:
 
     *reason* is for the auditor, *told* the same without values that are hidden from others.
     *until_hidden*: whether *valid_until* may tell something of them, too.
-    *would_allow*: the smallest changes to the request after which it is allowed, each verified.
+    *would_allow*: the smallest changes to the request after which it is allowed, each verified;
+    *tried_all*: whether no other was left untried, where rules are many.
     """
 
     outcome: Outcome
@@ -118,6 +119,7 @@ class Explanation:
     until_hidden: bool
     gates: tuple[GateExplanation, ...]
     would_allow: tuple[tuple[OfferedChange, ...], ...]
+    tried_all: bool
     policy: str
 
     def to_json(self, audience: Audience) -> dict[str, Any]:

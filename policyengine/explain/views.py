@@ -53,7 +53,7 @@ def to_json(explanation: Explanation, audience: Audience) -> dict[str, Any]:
         [_change_json(change, audience) for change in changes]
         for changes in explanation.would_allow
     ]
-    return {**document, "policy": explanation.policy}
+    return {**document, "tried_all": explanation.tried_all, "policy": explanation.policy}
 
 
 def _reason(explanation: Explanation, audience: Audience) -> str:
@@ -159,12 +159,16 @@ def lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
 
 
 def _offer_lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
-    if not explanation.would_allow:
-        yield "no change of one or two values was found that would allow it"
-        return
-    yield "any of these would allow it:"
     said = [" and ".join(_said(c, audience) for c in offer) for offer in explanation.would_allow]
-    yield from (f"  → {text}" for text in dict.fromkeys(said))
+    if said:
+        yield "any of these would allow it:"
+        yield from (f"  → {text}" for text in dict.fromkeys(said))
+    elif explanation.tried_all:
+        yield "no change of one or two values was found that would allow it"
+    else:
+        yield "no change was found that would allow it"
+    if not explanation.tried_all:
+        yield "the rules are too many to try every change: there may be others"
 
 
 def _said(change: OfferedChange, audience: Audience) -> str:

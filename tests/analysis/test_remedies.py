@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from unittest import mock
 
 from hypothesis import given
 
 from policyengine.analysis.neighbours import changed
-from policyengine.analysis.remedies import remedies
+from policyengine.analysis.remedies import remedies, search
 from policyengine.diagnostics.source import Source
 from policyengine.explain import explain
 from policyengine.model.limits import Limits
@@ -126,3 +127,37 @@ def test_parents_records_references_texts_and_fields_are_places_too():
         "fields = {}",
         'subject in = {Team "red"}',
     }
+
+
+def test_what_is_too_much_to_try_is_given_up_and_said():
+    rules = "\n".join(
+        f"permit p{n}: enter when subject has card and subject.card.number == {n} and subject.tags == {{}}"
+        for n in range(30)
+    )
+    text = (
+        GROUPS.replace("field gate", "gate").split("gate inside {")[0]
+        + f"gate inside {{ {rules} }}"
+    )
+    checked, found = check_sources({"g": Source("g", text)})
+    assert checked is not None, found.items
+    validator = Validator(checked.schema, checked.needs, Limits())
+    user = {"card": {"colour": "a", "number": 99}, "tags": ["x"]}
+    request = validator.validate(
+        subject={"type": "User", "id": "u", "properties": user, "parents": []},
+        action="enter",
+        resource={"type": "Door", "id": "d", "properties": {}},
+        now=0,
+    )
+
+    everything, complete = search(checked, request)
+    assert complete
+    assert {len(remedy.changes) for remedy in everything} == {2}
+    for patience in (0, 100, 2_000):
+        assert search(checked, request, patience) == ((), False)
+    with mock.patch("policyengine.explain.explaining.search", return_value=((), False)):
+        explanation = explain(checked, request)
+    assert explanation.to_json("user")["tried_all"] is False
+    assert list(explanation.lines("user"))[-2:] == [
+        "no change was found that would allow it",
+        "the rules are too many to try every change: there may be others",
+    ]
