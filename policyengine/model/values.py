@@ -221,7 +221,12 @@ def parse_datetime(text: str) -> int:
         )  # fmt: skip
     except ValueError as problem:
         raise ValueError(f"there is no such date or time: {problem}") from None
-    return check_moment((moment - _EPOCH) // _MICROSECOND - _offset(offset or "Z"))
+    return check_moment(_since_epoch(moment) - _offset(offset or "Z"))
+
+
+def _since_epoch(moment: datetime) -> int:
+    span = moment - _EPOCH
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
 def _offset(text: str) -> int:
@@ -245,7 +250,7 @@ def from_datetime(moment: datetime) -> int:
     """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
     if moment.utcoffset() is None:
         raise ValueError("a datetime needs a time zone, as in `datetime(…, tzinfo=UTC)`")
-    return check_moment((moment - _EPOCH) // _MICROSECOND)
+    return check_moment(_since_epoch(moment))
 
 
 def to_datetime(value: int) -> datetime:
@@ -260,7 +265,8 @@ def moment_text(value: int) -> str:
     year = moment.year + 400 * cycles
     written = f"{year:04}" if MINYEAR <= year <= MAXYEAR else f"{year:+05}"
     fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
-    return f"{written}{moment:-%m-%dT%H:%M:%S}{fraction}Z"
+    day = f"{written}-{moment.month:02}-{moment.day:02}"  # quicker than `strftime`
+    return f"{day}T{moment.hour:02}:{moment.minute:02}:{moment.second:02}{fraction}Z"
 
 
 # ---- spans of time ----------------------------------------------------------------------

@@ -143,7 +143,7 @@ def rendered(text: Text, request: Request | None) -> str:
 
     A text without values needs no request.
     """
-    return "".join(part if isinstance(part, str) else _shown(part, request) for part in text)
+    return "".join([p if isinstance(p, str) else _shown(p, request) for p in text])
 
 
 def is_constant(text: Text) -> bool:
