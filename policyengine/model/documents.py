@@ -72,10 +72,12 @@ def read_plain(data: bytes | str, limits: Limits, *, accept_now: bool) -> Parts 
     try:
         subject, action, resource = document["subject"], document["action"], document["resource"]
         name = action["name"]
-        context, now = document.get("context"), document.get("now")
-        fields, entities = document.get("fields"), document.get("entities")
-        more = sum([part is not None for part in (context, now, fields, entities)])
-        if len(document) != _PARTS + more or len(action) != 1:
+        context = document.get("context")
+        more, parts = _NO_MORE, _PARTS + (context is not None)
+        if len(document) != parts:
+            more = [document.get(part) for part in _MORE]
+            parts += len(more) - more.count(None)
+        if len(document) != parts or len(action) != 1:
             return None  # something that is null or unknown
         # There are no fewer, but for what is no object where one must be: nobody takes that.
         names = len(document) + 1 + len(subject) + len(resource) + len(context or ())
@@ -84,6 +86,7 @@ def read_plain(data: bytes | str, limits: Limits, *, accept_now: bool) -> Parts 
         return None
     if raw.count(b":") != names and not each_name_stands_once(raw, document):
         return None
+    now, fields, entities = more
     if now is not None and not (accept_now and type(now) is str):
         return None
     return subject, name, resource, context, now, fields, entities
@@ -95,6 +98,8 @@ entities."""
 
 _PARTS: Final = 3
 """Subject, action and resource: what every request has."""
+_MORE: Final = ("now", "fields", "entities")
+_NO_MORE: Final[list[Any]] = [None, None, None]
 
 
 def _part(document: dict[str, object], name: str) -> object:

@@ -6,7 +6,7 @@ immutable values: every rule that counts is judged, and then the gates are asked
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from policyengine.model.decision import (
     filled,
     make_frame,
 )
+from policyengine.model.entity_classes import Entity
+from policyengine.model.records import Record
 from policyengine.model.request import Request, gives, misfits
 from policyengine.runtime.rules import (
     FAILED,
@@ -230,10 +232,12 @@ class Case:
             self._frames[id(answer)] = _Kept(answer, made, whole)
         return made
 
-    def written(self, answer: Answer) -> bytes | None:
-        """Return the whole answer, if it is the same for all and no time bounds it."""
+    def written(self, answer: Answer, request: Callable[[], Request]) -> bytes | None:
+        """Return the answer as JSON, if one like it was written before and no time bounds it."""
         kept = self._frames.get(id(answer))
-        return kept.whole if kept is not None and kept.answer is answer else None
+        if kept is None or kept.answer is not answer:
+            return None
+        return kept.whole or filled(kept.frame, self.reason_for(request()), None)
 
 
 @frozen(eq=False)
@@ -329,15 +333,24 @@ class Teller:
                 verdicts.append(Verdict(rule, holds, waivers, rule.owed))
         return Case(self.action, tuple(verdicts), self.gates, shared=shared)
 
-    def written(self, answer: Answer, *roots: Any) -> bytes | None:
+    def written(
+        self, answer: Answer, subject: Entity, resource: Entity, context: Record, now: int
+    ) -> bytes | None:
         """Return *answer* as JSON, if it was written before for a request that is judged alike."""
         if self.judge is None or not self.is_plain:
             return None
         try:
-            case = self._cases.get(self.judge(*roots))
+            case = self._cases.get(self.judge(subject, resource, context, now))
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
-        return None if case is None else case.written(answer)
+        if case is None:
+            return None
+        return case.written(answer, lambda: self.request(subject, resource, context, now))
+
+    def request(self, subject: Entity, resource: Entity, context: Record, now: int) -> Request:
+        """Return a request of parts alone: nothing is followed to other entities."""
+        entities = {subject.key_: subject, resource.key_: resource}
+        return Request(subject, self.action, resource, context, now, None, entities)
 
     @cached_property
     def is_plain(self) -> bool:

@@ -48,6 +48,9 @@ class Counted:
         self.asked += 1
         return "it may"
 
+    def frame(self, answer: Answer) -> None:
+        return None
+
     def valid_until(self) -> int | None:
         self.asked += 1
         return self.until
