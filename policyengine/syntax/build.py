@@ -21,7 +21,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
 from policyengine.model.limits import DIGITS
-from policyengine.syntax import nodes
+from policyengine.syntax import nodes, quick
 from policyengine.syntax.grammar import reserved_words
 
 _Canonical = TypeVar("_Canonical", int, values.Ip)
@@ -33,7 +33,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
 class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
     """Builds the nodes of one file.
 
-    *offset* is added to every position: the place of an interpolated expression in its file.
+    *deepest*: how many branches may lie above one another. *offset* is added to every position: the place of an interpolated expression in its file.
     *parse_expression* gives Lark's tree for such an expression, or a diagnostic.
     """
 
@@ -41,11 +41,13 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         self,
         file: str,
         parse_expression: Callable[[str, int], Tree[Token] | Diagnostic],
+        deepest: int,
         offset: int = 0,
     ) -> None:
         super().__init__(visit_tokens=False)
         self.file_name = file
         self.offset = offset
+        self.deepest = deepest
         self.parse_expression = parse_expression
         self.problems: list[Diagnostic] = []
         self.reserved: list[nodes.Ident] = []
@@ -54,6 +56,13 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         children = tree.children if new_children is None else new_children
         method = getattr(self, tree.data if tree.data not in _RENAMED else f"{tree.data}_")
         return method(self._span(tree.meta), list(children))
+
+    def build(self, rule: str, begin: int, end: int, children: list[Any]) -> Any:
+        """Build what stands from *begin* to *end*, both -1 if it takes no place; see `quick.py`."""
+        method = getattr(self, rule if rule not in _RENAMED else f"{rule}_")
+        if begin < 0:
+            return method(Span(self.file_name, self.offset, self.offset), children)
+        return method(Span(self.file_name, begin + self.offset, end + self.offset), children)
 
     def _span(self, meta: Meta) -> Span:
         if meta.empty:  # a rule that matched nothing, as the parameters of `f()`
@@ -358,12 +367,15 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 "a string cannot stand inside `{…}` of a text",
             )
             return None
-        tree = self.parse_expression(text, offset)
-        if isinstance(tree, Diagnostic):
-            self.problems.append(tree)
-            return None
-        inner = Builder(self.file_name, self.parse_expression, offset)
-        expr: nodes.Expr = inner.transform(tree)
+        inner = Builder(self.file_name, self.parse_expression, self.deepest, offset)
+        expr: nodes.Expr | None = quick.build(text, "expression", inner)
+        if expr is None or inner.problems:
+            tree = self.parse_expression(text, offset)
+            if isinstance(tree, Diagnostic):
+                self.problems.append(tree)
+                return None
+            inner = Builder(self.file_name, self.parse_expression, self.deepest, offset)
+            expr = inner.transform(tree)
         self.problems += inner.problems
         self.reserved += inner.reserved
         return expr

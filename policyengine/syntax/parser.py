@@ -1,5 +1,7 @@
 """Parse policy text: characters, then Lark, then the tree, then what Lark let pass.
 
+A text without a mistake goes by the quick way (`quick.py`), which gives the same tree or none.
+
 Lark stops at the first mistake; parsing resumes at the next declaration, so that one run shows a
 mistake of each. A file with a mistake gives diagnostics and no tree. Depth is checked on Lark's
 tree with an explicit stack, because everything after it (the checker, the compiler, CPython's own
@@ -16,7 +18,7 @@ from lark.exceptions import UnexpectedInput
 from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
-from policyengine.syntax import nodes
+from policyengine.syntax import nodes, quick
 from policyengine.syntax.build import Builder
 from policyengine.syntax.characters import check_characters
 from policyengine.syntax.grammar import parser
@@ -35,18 +37,37 @@ def parse(
     problems = check_characters(source, limits)
     if problems:
         return None, tuple(problems)
+    builder = _builder(source, limits)
+    file: nodes.PolicyFile | None = quick.build(source.text, "file", builder)
+    if file is None or builder.problems:
+        return parse_thoroughly(source, limits)
+    if builder.reserved:
+        problems = _misused_words(file, {id(ident): ident for ident in builder.reserved})
+    return (None, tuple(problems)) if problems else (file, ())
+
+
+def parse_thoroughly(
+    source: Source, limits: Limits = _DEFAULT
+) -> tuple[nodes.PolicyFile | None, tuple[Diagnostic, ...]]:
+    """Parse a file whose characters are all right with Lark, which can say what is wrong with it."""
+    problems: list[Diagnostic] = []
     tree = _parse_with_recovery(source, problems)
     if tree is None:
         return None, tuple(problems)
     too_deep = _too_deep(tree, source.name, limits)
     if too_deep:
         return None, (too_deep,)
-    builder = Builder(source.name, _expression_parser(source, limits))
+    builder = _builder(source, limits)
     file: nodes.PolicyFile = builder.transform(tree)
     problems += builder.problems
     if builder.reserved:
         problems += _misused_words(file, {id(ident): ident for ident in builder.reserved})
     return (None, tuple(problems)) if problems else (file, ())
+
+
+def _builder(source: Source, limits: Limits) -> Builder:
+    deepest = limits.nesting + _LEVELS_ABOVE_EXPRESSIONS
+    return Builder(source.name, _expression_parser(source, limits), deepest)
 
 
 def _parse_with_recovery(source: Source, problems: list[Diagnostic]) -> Tree[Token] | None:

@@ -1,0 +1,231 @@
+"""Build the nodes of a text without a mistake while it is parsed, by the tables that Lark made.
+
+Lark's own run makes a token of everything and a tree with line and column at each place, of which
+nodes are made afterwards: most of the time goes into what nobody looks at. This one goes through the
+same tables with the same contextual lexer, and calls the builder where Lark would make a branch. It
+knows nothing of mistakes: where the tables do not go on it gives up, and Lark says what is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from attrs import frozen
+from lark import Token
+from lark.grammar import Rule, Terminal
+from lark.lexer import TerminalDef
+from lark.parsers.lalr_analysis import Reduce
+
+from policyengine.syntax.grammar import parser
+
+if TYPE_CHECKING:
+    from policyengine.syntax.build import Builder
+
+Scan: TypeAlias = Callable[[str, int], "re.Match[str] | None"]
+Included: TypeAlias = tuple[int, bool, int]
+"""A part that stays: its place, whether what is in it takes its place, and absent parts before it."""
+
+_END: Final = "$END"
+_NOWHERE: Final = -(1 << 30)
+"""The action where there is none."""
+
+_NOTHING: Final = -1
+"""Where something begins and ends that takes no place in the text."""
+
+_EMPTY: Final = (_NOTHING, _NOTHING, 0)
+
+_BETWEEN: Final = r"(?:[ \t\r\n\f]++|#[^\n]*+)*+"
+"""What the grammar ignores; nothing is tried again in it, however long it is."""
+
+_IGNORED: Final = re.compile(_BETWEEN)
+
+
+@frozen
+class _Reduction:
+    """What comes of the parts of a rule.
+
+    *builds*: the method of the builder, None where the parts are spliced into what is around them.
+    *absent*: how many absent parts follow; *single*: whether a part that is alone stands for itself;
+    *chooses*: whether anything comes of them but all as they are.
+    """
+
+    size: int
+    origin: str
+    builds: str | None
+    included: tuple[Included, ...]
+    absent: int
+    single: bool
+    chooses: bool
+
+
+@frozen
+class _Tables:
+    """What may follow in each state, and what was parsed leads to; *begin* and *end* by what is parsed.
+
+    An action is a state to go to, or a reduction as `~number`.
+    """
+
+    states: Mapping[int, tuple[Scan, Mapping[str, int]]]
+    gotos: Mapping[int, Mapping[str, int]]
+    reductions: tuple[_Reduction, ...]
+    begin: Mapping[str, int]
+    end: Mapping[str, int]
+
+
+def build(text: str, start: str, builder: Builder) -> Any:
+    """Return what *builder* makes of *text*, parsed as *start*.
+
+    None if there is a mistake in it, or if it is nested too deep for the builder. What the builder
+    noted until then is then of no account.
+    """
+    tables = _tables()
+    states, reductions, gotos = tables.states, tables.reductions, tables.gotos
+    state, end, at = tables.begin[start], tables.end[start], 0
+    # Of what is not yet part of something larger: what was made of it; where it begins and ends, and
+    # how deep it is; and the states before each and after the last.
+    parts, places, path = list[Any](), list[tuple[int, int, int]](), [state]
+    while True:
+        scan, actions = states[state]
+        found = scan(text, at)
+        kind = _END if found is None else found.lastgroup or ""
+        while (action := actions.get(kind, _NOWHERE)) < 0:
+            if action == _NOWHERE:
+                return None
+            reduction = reductions[~action]
+            size = reduction.size
+            if size == 1:
+                of_it = [parts.pop()]
+                begin, last, depth = places.pop()
+                del path[-1]
+            elif size:
+                of_it, taken = parts[-size:], places[-size:]
+                begin = next((b for b, _, _ in taken if b != _NOTHING), _NOTHING)
+                last = max([e for _, e, _ in taken])
+                depth = max([d for _, _, d in taken])
+                del path[-size:], parts[-size:], places[-size:]
+            else:
+                of_it, (begin, last, depth) = [], _EMPTY
+            inside = _chosen(of_it, reduction) if reduction.chooses else of_it
+            if reduction.builds is None:
+                made: Any = inside
+            elif reduction.single and len(inside) == 1:
+                made = inside[0]
+            else:
+                depth += 1
+                if depth > builder.deepest + 1:  # the outermost counts
+                    return None
+                made = builder.build(reduction.builds, begin, last, inside)
+            state = gotos[path[-1]][reduction.origin]
+            path.append(state)
+            parts.append(made)
+            places.append((begin, last, depth))
+            if state == end:
+                return made if _IGNORED.fullmatch(text, at) else None
+            actions = states[state][1]
+        assert found is not None, "nothing is shifted at the end"
+        begin, at = found.span(kind)
+        written: str = found[kind]
+        if kind[0] != "_":
+            written = Token(kind, written, begin, end_pos=at)
+        parts.append(written)
+        places.append((begin, at, 0))
+        state = action
+        path.append(state)
+
+
+def _chosen(parts: list[Any], reduction: _Reduction) -> list[Any]:
+    """Return the parts that stay, those of what is spliced in its place, and None for the absent."""
+    chosen: list[Any] = []
+    for place, spliced, absent in reduction.included:
+        if absent:
+            chosen += [None] * absent
+        if not spliced:
+            chosen.append(parts[place])
+        elif chosen:
+            chosen += parts[place]
+        else:
+            chosen = parts[place]  # which nothing else has: so long lists are not copied each time
+    if reduction.absent:
+        chosen += [None] * reduction.absent
+    return chosen
+
+
+# ---- tables -----------------------------------------------------------------------------
+
+
+@cache
+def _tables() -> _Tables:
+    """Return the tables that Lark made, as `build` goes through them."""
+    lark = parser()
+    table = lark.parser.parser._parse_table  # noqa: SLF001 - there is no other way to it
+    rules = {rule: number for number, rule in enumerate(lark.rules)}
+    terminals = {terminal.name: terminal for terminal in lark.terminals}
+    actions: dict[int, dict[str, int]] = {}
+    gotos: dict[int, dict[str, int]] = {}
+    for state, follows in table.states.items():
+        known = {n: ~rules[to] if action is Reduce else to for n, (action, to) in follows.items()}
+        actions[state] = {n: to for n, to in known.items() if n in terminals or n == _END}
+        gotos[state] = {n: to for n, to in known.items() if n not in actions[state]}
+    reductions = tuple(map(_reduction, lark.rules))
+    states = _States(actions, terminals)
+    return _Tables(states, gotos, reductions, table.start_states, table.end_states)
+
+
+class _States(dict[int, tuple[Scan, Mapping[str, int]]]):
+    """What finds the next terminal in a state, made when it is first needed, and what follows."""
+
+    def __init__(
+        self, actions: Mapping[int, Mapping[str, int]], terminals: Mapping[str, TerminalDef]
+    ) -> None:
+        super().__init__()
+        self._actions = actions
+        self._terminals = terminals
+        self._scans: dict[frozenset[str], Scan] = {}
+
+    def __missing__(self, state: int) -> tuple[Scan, Mapping[str, int]]:
+        actions = self._actions[state]
+        may = frozenset(name for name in actions if name != _END)
+        scan = self._scans.get(may)
+        if scan is None:
+            scan = self._scans[may] = _scan([self._terminals[name] for name in may])
+        self[state] = found = scan, actions
+        return found
+
+
+def _reduction(rule: Rule) -> _Reduction:
+    """Say what comes of the parts of *rule*, as Lark's tree builder would have it."""
+    options, expansion = rule.options, rule.expansion
+    empty = "".join(str(int(e)) for e in options.empty_indices) or "0" * len(expansion)
+    absent = [len(ones) for ones in empty.split("0")]  # before each part, and after the last
+    included: list[Included] = []
+    before = 0
+    for place, part in enumerate(expansion):
+        before += absent[place]
+        if options.keep_all_tokens or not (isinstance(part, Terminal) and part.filter_out):
+            included.append((place, not part.is_term and part.name.startswith("_"), before))
+            before = 0
+    name = rule.origin.name
+    as_they_are = [(place, False, 0) for place in range(len(expansion))]
+    absent_after = before + absent[-1]
+    return _Reduction(
+        size=len(expansion),
+        origin=name,
+        builds=None if name.startswith("_") else name,
+        included=tuple(included),
+        absent=absent_after,
+        single=bool(options.expand1),
+        chooses=bool(absent_after) or included != as_they_are,
+    )
+
+
+def _scan(terminals: Iterable[TerminalDef]) -> Scan:
+    """Return what finds one of *terminals*, after what is ignored; first what Lark would try first."""
+    order = sorted(
+        terminals,
+        key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name),
+    )
+    names = "|".join(f"(?P<{t.name}>{t.pattern.to_regexp()})" for t in order)
+    return re.compile(f"{_BETWEEN}(?:{names or '(?!)'})").match
