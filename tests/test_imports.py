@@ -31,7 +31,7 @@ MAY_IMPORT = {
     | {"compiler", "runtime", "pipeline", "explain", "bound", "cache"},
     "bound": {"model", "runtime", "engine"},
     "decision_cache": {"model", "runtime", "engine"},
-    "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine"},
+    "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine", "cache"},
     "cli": STAGES
     | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint", "cache"},
     "__init__": {"diagnostics", "model", "engine", "bound", "decision_cache"},

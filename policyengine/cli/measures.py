@@ -137,15 +137,14 @@ def _write_page(coverage: Coverage, name: str) -> None:
 
 def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int) -> MutationRun:
     from policyengine.testing.mutation import mutate
-    from policyengine.testing.mutation_memory import memory_file, recall, remember
+    from policyengine.testing.mutation_memory import recall, remember
 
-    file = memory_file(paths)
-    remembered = {} if wanted.fresh else recall(file)
+    remembered = {} if wanted.fresh else recall(paths)
     with working("changing the rules") as tell:
         run, remembered = mutate(
             checked, now=now, jobs=wanted.jobs, remembered=remembered, progress=tell
         )
-    remember(file, remembered)
+    remember(paths, remembered)
     return run
 
 

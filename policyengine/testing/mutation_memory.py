@@ -1,22 +1,20 @@
-"""Remember from one run to the next what came of mutants.
+"""Remember from one run to the next what came of mutants, in the user's cache.
 
-What is remembered of a policy set is one file of JSON in the user's cache folder. It is data alone: it
-is validated when it is read, and one that is damaged, too large or of another version counts as none.
+What is remembered of a policy set is one entry, written whole or not at all, which counts only if we
+wrote it (`cache/`). It holds data alone, in JSON, and is validated and bounded all the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from policyengine import __version__
+from policyengine.cache.key import open_cache
 from policyengine.diagnostics.source import NOWHERE
 from policyengine.testing.mutation import Fate, Tried
 
@@ -32,29 +30,22 @@ class _Fate(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     test: _Text = ""
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     version: str
     mutants: Annotated[dict[_Mark, _Fate], msgspec.Meta(max_length=_MOST_MUTANTS)]
 
 
-def memory_file(paths: Iterable[str | os.PathLike[str]]) -> Path:
-    """Return where what came of the mutants of the policy set in *paths* is remembered."""
-    names = "\0".join(sorted(str(Path(path).resolve()) for path in paths))
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    cache = given if given.is_absolute() else Path.home() / ".cache"
-    name = hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
-    return cache / "policyengine" / "mutation" / f"{name[:32]}.json"
-
-
-def recall(file: Path) -> dict[str, Tried]:
-    """Return what *file* remembers; nothing if it is not there or damaged."""
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-        found = msgspec.json.decode(data, type=_File)
-    except (OSError, msgspec.DecodeError, RecursionError):
+def recall(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
+    """Return what is remembered of the policy set in *paths*; nothing if that is damaged."""
+    cache = open_cache()
+    entry = cache.find(_name(paths)) if cache else None
+    if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
-    if len(data) > _MOST_BYTES or found.version != __version__:
+    try:
+        found = msgspec.json.decode(entry.about, type=_Entry)
+    except msgspec.DecodeError:
+        return {}
+    if found.version != __version__:
         return {}
     return {
         mark: Tried("", "", "", NOWHERE, one.fate, one.by, one.test)
@@ -62,17 +53,14 @@ def recall(file: Path) -> dict[str, Tried]:
     }
 
 
-def remember(file: Path, tried: Mapping[str, Tried]) -> None:
-    """Write what is to be remembered, all or nothing; where that cannot be, nothing."""
-    mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
-    data = msgspec.json.encode(_File(__version__, mutants))
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as made:
-            try:
-                made.write(data)
-                made.close()
-                Path(made.name).replace(file)
-            except BaseException:
-                Path(made.name).unlink(missing_ok=True)
-                raise
+def remember(paths: Iterable[str | os.PathLike[str]], tried: Mapping[str, Tried]) -> None:
+    """Keep what came of the mutants of the policy set in *paths*, if there is a place for it."""
+    cache = open_cache()
+    if cache:
+        mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
+        cache.write(_name(paths), msgspec.json.encode(_Entry(__version__, mutants)))
+
+
+def _name(paths: Iterable[str | os.PathLike[str]]) -> str:
+    names = "\0".join(sorted(os.path.realpath(path) for path in paths))
+    return f"{hashlib.sha256(names.encode(errors='surrogateescape')).hexdigest()}.mutants"

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from policyengine import __version__
+from policyengine.cache.key import open_cache
 from policyengine.cli import watching
+from policyengine.testing import mutation_memory
 
 WORDS = """\
 package p
@@ -38,7 +41,8 @@ WRONG = 'test "wrong" { expect allow open_ by User "u" { age: 3, away: true } on
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A policy set that is not tested enough, in a place that remembers nothing from elsewhere."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("POLICYENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("POLICYENGINE_CACHE_KEY", str(tmp_path / "key"))
     Path("p.policy").write_text(WORDS + TEST)
     return Path("p.policy")
 
@@ -158,57 +162,59 @@ def test_only_tests_that_pass_are_put_to_the_proof(run, file: Path, more: str):
 def test_what_is_known_is_remembered_outside_the_policies(run, file: Path, monkeypatch):
     before = file.read_text()
     first = run("test", file, "--mutate").out
-    (memory,) = Path("cache").rglob("*.json")
-    assert memory.stat().st_mode & 0o077 == 0
-    assert sorted(path.name for path in Path().iterdir()) == ["cache", "p.policy"]
+    assert sorted(path.name for path in Path().iterdir()) == ["cache", "key", "p.policy"]
     assert file.read_text() == before
-    monkeypatch.setattr("policyengine.testing.mutation.Trial.of", None)
+    monkeypatch.setattr("policyengine.testing.mutation.Trial.of", None)  # none is tried again
     again = run("test", file, "--mutate").out
     assert again.partition("survived")[2] == first.partition("survived")[2]
+    with pytest.raises(TypeError):
+        run("test", file, "--mutate", "--fresh")
 
 
-def test_it_can_be_forgotten(run, file: Path):
+def remembered(text: bytes) -> dict[str, object]:
+    """Return what is recalled if *text* was remembered with our key."""
+    cache = open_cache()
+    assert cache
+    assert cache.write(mutation_memory._name(["p.policy"]), text)
+    return mutation_memory.recall(["p.policy"])
+
+
+@pytest.mark.parametrize("spoil", [lambda data: b"", lambda data: data[:-1], lambda data: data + b" ",
+                                   lambda data: data.replace(b"survived", b"noticed ")])  # fmt: skip
+def test_a_memory_that_is_not_ours_is_none(run, file: Path, spoil):
     run("test", file, "--mutate")
-    (memory,) = Path("cache").rglob("*.json")
-    lying = json.loads(memory.read_text())
-    for one in lying["mutants"].values():
-        one.update(fate="noticed", by="t")
-    memory.write_text(json.dumps(lying))
-    assert "mutation 100.0 %" in run("test", file, "--mutate").out  # it is believed
-    assert "mutation 90.0 %" in run("test", file, "--mutate", "--fresh").out
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        b"", b"{", b"[]", b"\xff\xfe", b'{"version": "0", "mutants": {}}', b"[" * 100_000,
-        b'{"version": 1, "mutants": {"x": {"fate": "noticed"}}}', b" " * 17_000_000,
-    ],
-)  # fmt: skip
-def test_a_memory_that_is_damaged_is_none(run, file: Path, damage: bytes):
-    run("test", file, "--mutate")
-    (memory,) = Path("cache").rglob("*.json")
-    memory.write_bytes(damage)
+    (memory,) = Path("cache").glob("*.mutants")
+    damaged = spoil(memory.read_bytes())
+    if damaged[:-1] != memory.read_bytes():  # what follows an entry is none of it
+        memory.write_bytes(damaged)
+        assert mutation_memory.recall([file]) == {}
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
-    assert json.loads(memory.read_text())["mutants"]
 
 
-def test_memories_with_other_values_count_as_none(run, file: Path):
-    run("test", file, "--mutate")
-    (memory,) = Path("cache").rglob("*.json")
-    good = memory.read_text()
-    for before, after in [
-        ("noticed", "forgiven"), ('"by":"t"', '"by":3'), ('"by":"t"', '"file":"t"'),
-        ('"mutants":{"', '"mutants":{"../'), ("version", "verse"),
-    ]:  # fmt: skip
-        assert before in good
-        memory.write_text(good.replace(before, after))
-        assert "mutation 90.0 %" in run("test", file, "--mutate").out
+MARK = "a" * 64
+GOOD = {"version": __version__, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
 
 
-def test_where_nothing_can_be_written_nothing_is_remembered(run, file: Path):
+def test_what_is_remembered_is_validated(file: Path):
+    assert remembered(json.dumps(GOOD).encode())[MARK].by == "t"
+    for spoilt in (
+        b"", b"{", b"[]", b"\xff", b"[" * 100_000, b" " * 17_000_000 + json.dumps(GOOD).encode(),
+        json.dumps({**GOOD, "version": "0"}).encode(),
+        json.dumps({**GOOD, "more": 1}).encode(),
+        json.dumps({**GOOD, "mutants": {"../x": {"fate": "noticed"}}}).encode(),
+        json.dumps({**GOOD, "mutants": {MARK: {"fate": "forgiven"}}}).encode(),
+        json.dumps({**GOOD, "mutants": {MARK: {"fate": "noticed", "by": 3}}}).encode(),
+        json.dumps({**GOOD, "mutants": {MARK: {"fate": "noticed", "by": "t" * 100_001}}}).encode(),
+    ):  # fmt: skip
+        assert remembered(spoilt) == {}
+
+
+def test_where_nothing_can_be_kept_nothing_is_remembered(run, file: Path, monkeypatch):
     Path("cache").write_text("a file, and no folder")
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
+    monkeypatch.setenv("POLICYENGINE_CACHE", "off")
+    assert "mutation 90.0 %" in run("test", file, "--mutate").out
+    assert mutation_memory.recall([file]) == {}
 
 
 def test_an_interrupted_run_leaves_nothing_behind(file: Path, tmp_path: Path):
@@ -241,7 +247,8 @@ else:  # in the processes that share the work
     while _group(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert _group(process.pid) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.policy", "run.py"]
+    assert file.read_text() == WORDS + TEST
+    assert list(tmp_path.rglob("*.mutants*")) == []
 
 
 def _group(leader: int) -> list[int]:

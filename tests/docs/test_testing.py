@@ -18,7 +18,6 @@ def timeless(text: str) -> str:
 
 def test_examples_are_what_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run(["init", "shop"])
     assert len(EXAMPLES) >= 2
     for arguments, shown in EXAMPLES:
@@ -29,7 +28,6 @@ def test_examples_are_what_is_written(tmp_path, monkeypatch, capsys):
 
 def test_commands_succeed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run(["init", "shop"])
     assert COMMANDS
     assert [run(arguments.split()) for arguments in COMMANDS] == [0] * len(COMMANDS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given, settings
 
 from policyengine.diagnostics.source import Source
-from policyengine.pipeline import check_sources
+from policyengine.pipeline import check_sources, compile_set, read_sources
+from policyengine.syntax.formatter import format_source
 from policyengine.testing.mutation import mutate
 from policyengine.testing.runner import run_tests
 from policyengine.testing.suggest import suggest
@@ -141,6 +144,19 @@ def what_is_suggested_passes(case: Case) -> None:
         if "invariant" not in p.message  # a promise that the rules do not keep
     ]
     assert not broken, (broken, texts[name])
+
+
+def test_what_is_suggested_for_the_developer_platform_passes():
+    sources, _ = read_sources([Path(__file__).parents[2] / "policies" / "x"])
+    checked, _ = check_sources(sources)
+    assert checked is not None
+    text = "package x\n\n" + "\n".join(one.text for one in suggest(checked, now=NOW))
+    assert format_source(Source("more.policy", text)) == text
+    more, problems = check_sources({**sources, "more.policy": Source("more.policy", text)})
+    assert more is not None, [p.message for p in problems.items]
+    run = run_tests(more, compile_set(more), pattern="boundaries of", now=NOW)
+    assert len(run.results) > 20
+    assert [result for result in run.results if result.status != "passed"] == []
 
 
 @settings(max_examples=6)

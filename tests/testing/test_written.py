@@ -49,7 +49,7 @@ def said(request: Request) -> tuple[object, dict[object, object]]:
     return (parties, request.context, request.now, request.fields), entities
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(seeds.SEEDS)
 def test_what_is_written_asks_the_same(seed):
     laws.hold(what_is_written_asks_the_same, seed, requests=3)
