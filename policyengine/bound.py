@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity
@@ -28,7 +28,7 @@ class BoundSubject:
     decided about under another set. Threads may share one.
     """
 
-    __slots__ = ("_deadline", "_engine", "_passages", "_subject")
+    __slots__ = ("_deadline", "_engine", "_opened", "_passages", "_subject")
 
     def __init__(
         self, engine: PolicyEngine, subject: Entity, max_age: timedelta | None = None
@@ -36,6 +36,7 @@ class BoundSubject:
         self._engine = engine
         self._subject = subject
         self._passages: dict[str, Function] = {}  # by action: what is left to decide
+        self._opened: dict[str, _Opened] = {}
         self._deadline: int | None = None
         if max_age is not None:
             self._deadline = clock.now() + max_age // timedelta(microseconds=1)
@@ -109,14 +110,37 @@ class BoundSubject:
         door = self._engine._door(action, self._subject, resource)  # noqa: SLF001 - of one house
         if door is None or not self._subject.plain_:
             return
+        moment, opened = clock.now(), self._opened.setdefault(action, {})
+        until, _ = opened.get(door.resource, (0, None))
+        if until is None or moment < until:  # it is open, and was not made for this request
+            return
         splitting = door.compiled.splitting
         decide, until = door.decide, self._deadline
         if splitting is not None:
-            left, turns = splitting.for_subject(self._subject, clock.now())
+            left, turns = splitting.for_subject(self._subject, moment)
             decide = left.decide
             if turns is not None:
                 until = turns if until is None else min(turns, until)
-        self._passages[action] = decide if until is None else _before(until, decide)
+        passage = decide if until is None else _before(until, decide)
+        opened[door.resource] = until, passage
+        self._passages[action] = passage if len(opened) == 1 else _by_resource(opened)
+
+
+_Opened: TypeAlias = dict[type[Entity], tuple[int | None, Function]]
+"""By the class of the resource: until when a passage is open, None if for ever, and itself."""
+
+
+def _by_resource(opened: _Opened) -> Function:
+    """Return what decides about resources of several types."""
+
+    def passage(
+        subject: Entity, resource: Entity, context: Any, moment: int = 0
+    ) -> Decision | None:
+        _, decide = opened[type(resource)]
+        found: Decision | None = decide(subject, resource, context, moment)
+        return found
+
+    return passage
 
 
 def _before(until: int, decide: Function) -> Function:
@@ -134,25 +158,42 @@ def _before(until: int, decide: Function) -> Function:
 class BoundAction:
     """One action of one subject. Make one with `PolicyEngine.bind(subject, action)`."""
 
-    __slots__ = ("_action", "_bound")
+    __slots__ = ("_action", "_bound", "_passages", "_subject")
 
     def __init__(self, bound: BoundSubject, action: str) -> None:
         self._bound = bound
         self._action = action
+        self._subject = bound.subject
+        self._passages = bound._passages  # noqa: SLF001 - two views of one thing
 
     @property
     def subject(self) -> Entity:
         """The subject as it was bound."""
-        return self._bound.subject
+        return self._subject
 
     @property
     def digest(self) -> str:
         """The name of the policy set that decides."""
         return self._bound.digest
 
-    def decide(self, resource: EntityLike, context: Any = None, **more: Any) -> Decision:
+    def decide(
+        self,
+        resource: EntityLike,
+        context: Any = None,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
         """Decide whether the subject may do the action on *resource*; like `BoundSubject.decide`."""
-        return self._bound.decide(self._action, resource, context, **more)
+        if now is None and fields is None and entities is None:
+            try:
+                passage = self._passages[self._action]
+                found: Decision | None = passage(self._subject, resource, context)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found = None
+            if found is not None:
+                return found
+        return self._bound.decide(self._action, resource, context, now, fields, entities)
 
     def decide_many(self, requests: Iterable[tuple[EntityLike, Any]]) -> list[Decision]:
         """Decide many requests, (resource, context) each; like `PolicyEngine.decide_many`."""

@@ -110,6 +110,54 @@ def test_what_hangs_on_the_time_is_asked_again(engine: PolicyEngine, clock: Cloc
         assert bound.decide("read", doc, context).rules == ("access.stale",)
 
 
+def test_answers_are_asked_again_when_they_may_have_turned_and_not_before(
+    engine: PolicyEngine, clock: Clock
+):
+    [doc, *_] = docs(engine)
+    context = engine.context("read")
+    engine.decide(app(engine), "read", doc, context)
+    splitting = engine._doors["read", "App", "Doc"].compiled.splitting
+    before = splitting._asked
+    bound = engine.bind(app(engine), max_age=timedelta(days=1000))
+    for asked in (context, {}, None, {"why": "x"}, context):  # dicts open nothing anew
+        assert bound.decide("read", doc, asked).allowed
+        assert bound.decide_many([("read", doc, asked)])[0].allowed
+    assert splitting._asked == before + 1
+    clock.now = parse_datetime("2027-01-01") + 1
+    for _ in range(3):
+        assert not bound.decide_many([("read", doc, context)])[0].allowed
+        assert not bound.decide("read", doc, context).allowed
+    assert splitting._asked == before + 2
+
+
+def test_resources_of_several_types_are_told_apart():
+    engine = PolicyEngine.from_text(
+        """package p
+        entity App { tier: string }
+        entity Doc { open: bool }
+        entity Note { open: bool }
+        action read by App on Doc, Note with { n: int }
+        permit docs: read on Doc when subject.tier == "pro" and resource.open
+        permit notes: read on Note when subject.tier != "pro" and resource.open and context.n > 1"""
+    )
+    parts = [
+        engine.entity(kind, "a", open=open_) for kind in ("Doc", "Note") for open_ in (True, False)
+    ]
+    context = engine.context("read", n=2)
+    for tier, expected in (
+        ("pro", [True, False, False, False]),
+        ("x", [False, False, True, False]),
+    ):
+        subject = engine.entity("App", "a", tier=tier)
+        bound = engine.bind(subject)
+        for _ in range(4):
+            assert [bound.decide("read", part, context).allowed for part in parts] == expected
+            many = bound.decide_many([("read", part, context) for part in parts])
+            assert [decision.allowed for decision in many] == expected
+            assert [engine.decide(subject, "read", p, context).allowed for p in parts] == expected
+        assert {kind.type for kind in bound._opened["read"]} == {"Doc", "Note"}
+
+
 def test_a_bound_subject_is_used_no_longer_than_it_may_be(engine: PolicyEngine, clock: Clock):
     bound = engine.bind(app(engine), max_age=timedelta(seconds=60))
     [doc, *_] = docs(engine)
@@ -162,10 +210,17 @@ def test_a_batch_is_answered_as_one_by_one(engine: PolicyEngine, clock: Clock):
     for _ in range(2):
         decided = engine.decide_many(requests)
         assert [d.outcome() for d in decided] == [engine.decide(*r).outcome() for r in requests]
-    bound = engine.bind(app(engine))
-    many = bound.decide_many([("read", doc, context) for doc in docs(engine)])
-    narrow = engine.bind(app(engine), "read").decide_many((doc, context) for doc in docs(engine))
-    assert [d.allowed for d in many] == [d.allowed for d in narrow] == [True, False, False]
+    bound, narrow = engine.bind(app(engine)), engine.bind(app(engine), "read")
+    wrong: Any = {"type": "Doc"}
+    for _ in range(3):  # the first opens the passages
+        many = bound.decide_many(
+            [("read", d, c) for d in (*docs(engine), wrong) for c in (context, {})]
+        )
+        few = narrow.decide_many((doc, context) for doc in (*docs(engine), wrong))
+        assert [d.allowed for d in few] == [True, False, False, False]
+        assert [d.outcome() for d in many[::2]] == [d.outcome() for d in few]
+        assert [d.outcome() for d in many[1::2]] == [d.outcome() for d in few]
+        assert few[-1].cause == "invalid_request"
 
 
 def test_a_request_of_a_batch_that_does_not_fit_stops_nothing(engine: PolicyEngine, clock: Clock):
