@@ -6,14 +6,16 @@ Every answer is about all requests, for every target that the rules cover. False
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from attrs import Factory, define
 
 from policyengine.analysis.choices import Patience
 from policyengine.analysis.mentions import walk
-from policyengine.analysis.paths import Path, path_of
+from policyengine.analysis.paths import Path, path_of, paths_in
 from policyengine.analysis.search import Space, UnknownError, holds, never
 from policyengine.reference.evaluation import Env
+from policyengine.reference.interpreter import first_false
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Value
 from policyengine.syntax import nodes
 
@@ -30,6 +32,7 @@ class Questions:
     checked: CheckedSet
     patience: Patience = Factory(lambda: Patience(MOST_CHOICES))
     _never: dict[tuple[int, frozenset[TargetKey]], bool] = Factory(dict)
+    _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
     @property
@@ -42,8 +45,8 @@ class Questions:
         asked = frozenset(rule.typings if targets is None else targets)
         mark = id(rule), asked
         if mark not in self._never:
-            self._never[mark] = bool(rule.conjuncts) and self._is_no(
-                sorted(asked), lambda _: (rule,), lambda env: holds(rule, env)
+            self._never[mark] = bool(rule.conjuncts) and bool(
+                self._is_no(sorted(asked), lambda _: (rule,), lambda env: holds(rule, env))
             )
         return self._never[mark]
 
@@ -54,23 +57,37 @@ class Questions:
         lasting = [other for other in others if outlasts(other, rule)]
         if not lasting:
             return self.never_holds(rule)
+        own = self._reads(rule)
         near: dict[TargetKey, tuple[CheckedRule, ...]] = {}
 
         def beside(target: TargetKey) -> tuple[CheckedRule, ...]:
             if target not in near:
-                near[target] = tuple(
+                there = [
                     other
                     for other in lasting
                     if target in other.typings and not self._apart(rule, other, target)
-                )
+                ]
+                # The fewer values are read before one holds, the fewer ways there are.
+                near[target] = tuple(sorted(there, key=lambda other: len(self._reads(other) - own)))
             return near[target]
 
-        def uncovered(env: Env) -> bool:
-            if not holds(rule, env):
+        def uncovered(env: Env, first: int) -> bool:
+            typing, conditions = rule.typings[env.target], rule.conjuncts
+            if first_false(conditions[:first], typing, env) is not None:
                 return False
-            return not any(holds(other, env) for other in beside(env.target))
+            if any(holds(other, env) for other in beside(env.target)):
+                return False
+            return first_false(conditions[first:], typing, env) is None
 
-        return self._is_no(rule.typings, lambda t: (rule, *beside(t)), uncovered)
+        # What cannot be tried out, such as arithmetic, need not be where another rule holds already:
+        # so where nobody knows, the others are asked before the last conditions of the rule.
+        for first in reversed(range(len(rule.conjuncts) + 1)):
+            answer = self._is_no(
+                rule.typings, lambda t: (rule, *beside(t)), partial(uncovered, first=first)
+            )
+            if answer is not None:
+                return answer
+        return False
 
     def same(self, one: CheckedRule, other: CheckedRule) -> bool:
         """Whether two rules with the same targets hold for the same requests, which are some."""
@@ -137,8 +154,17 @@ class Questions:
         targets: Iterable[TargetKey],
         rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
         ask: Callable[[Env], bool],
-    ) -> bool:
-        return not self.given_up and never(self.checked, targets, rules, ask, self.patience)
+    ) -> bool | None:
+        if self.given_up:
+            return None
+        return never(self.checked, targets, rules, ask, self.patience)
+
+    def _reads(self, rule: CheckedRule) -> frozenset[Path]:
+        """Return the paths in the conditions of *rule*."""
+        if id(rule) not in self._paths:
+            paths = (path for c in rule.conjuncts for path in paths_in(c.expr))
+            self._paths[id(rule)] = frozenset(paths)
+        return self._paths[id(rule)]
 
     def _space(self, rule: CheckedRule, target: TargetKey) -> Space:
         if self.given_up:
@@ -237,4 +263,4 @@ def alike(
             return False
         return not any(holds(mask, env) for mask in masks(env.target))
 
-    return never(checked, one.typings, lambda t: (one, other, *masks(t)), differ)
+    return bool(never(checked, one.typings, lambda t: (one, other, *masks(t)), differ))

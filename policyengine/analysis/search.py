@@ -86,10 +86,10 @@ def never(
     rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
     ask: Callable[[Env], bool],
     patience: Patience | None = None,
-) -> bool:
-    """Whether the answer is known to be no for every request for *targets*, of which are some."""
+) -> bool | None:
+    """Whether the answer is no for every request for *targets*, of which are some; None: unknown."""
     spaces = (Space(checked, target, rules(target), patience=patience) for target in targets)
     try:
         return all(space.find(ask) is None for space in spaces)
     except UnknownError:
-        return False
+        return None

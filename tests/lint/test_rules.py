@@ -70,6 +70,12 @@ def slugs(text, *select):
          "shadowed-rule", 1),
         ('permit p: any when subject.on\nforbid f: write when subject.on because "x"',
          "shadowed-rule", 0),
+        # arithmetic that cannot be tried out matters only where nothing else has settled it
+        ('permit p: any when subject.on and now - resource.at > 3d\nforbid f: any when subject.on because "x"',
+         "shadowed-rule", 1),
+        ('permit p: any when now - resource.at > 3d and subject.on\nforbid f: any when subject.on because "x"',
+         "shadowed-rule", 0),
+        ('permit p: any when subject.on and now - resource.at > 3d\nforbid f: any when subject.on and now - resource.at > 2d because "x"', "shadowed-rule", 0),
         ('permit p: any when subject.on\nforbid f: any when subject.on because "x" until 2026-01-01',
          "shadowed-rule", 0),
         ('permit p: any when subject.on waivable\nforbid f: any when subject.on because "x"',
