@@ -107,7 +107,7 @@ class Definitions:
         if problem:
             self.problems.append(problem)
             return None
-        checker.only_named([declaration.body])
+        checker.needs_of([declaration.body])
         self.problems += checker.problems
         return None if checker.problems else made
 

@@ -14,6 +14,7 @@ from typing import assert_never
 from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
@@ -37,7 +38,7 @@ from policyengine.semantics import messages
 from policyengine.semantics.checked import Binding, Fixture, Size, Typing, Value, Variable
 from policyengine.semantics.comparisons import check_comparison
 from policyengine.semantics.declared import Shared, Values
-from policyengine.semantics.flow import beyond_names
+from policyengine.semantics.flow import read_by
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
 from policyengine.semantics.names import FIXTURE, TYPE, VALUE, Scope, Symbol
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits, record
@@ -104,11 +105,14 @@ class ExpressionChecker:
         self.types[id(node)] = found
         return found
 
-    def only_named(self, exprs: Iterable[nodes.Expr]) -> None:
-        """Report entities that are only named, and of which *exprs* read more than the id."""
-        if self.sound:
-            for node, path in beyond_names(exprs, Typing(self.types, self.bindings)):
-                self.problems.append(messages.only_a_name(node.span, _written(node) + path))
+    def needs_of(self, exprs: Iterable[nodes.Expr]) -> RequestNeeds:
+        """Return what *exprs* may read; report what they read of entities that they only name."""
+        if not self.sound:
+            return RequestNeeds()
+        needs, beyond = read_by(exprs, Typing(self.types, self.bindings))
+        for node, path in beyond:
+            self.problems.append(messages.only_a_name(node.span, _written(node) + path))
+        return needs
 
     # ---- each kind of node --------------------------------------------------------------
 

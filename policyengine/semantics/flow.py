@@ -8,7 +8,8 @@ nodes with definitions inlined. *Digits* bounds the numbers that arithmetic can 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
@@ -21,6 +22,7 @@ from policyengine.model.types import (
     INT,
     Attribute,
     EntityRefType,
+    Primitive,
     RecordType,
     Schema,
     SetType,
@@ -38,27 +40,30 @@ MOST_DIGITS = 1_000
 
 def children(node: nodes.Expr) -> tuple[nodes.Expr, ...]:
     """Return the expressions directly inside *node*."""
-    match node:
-        case nodes.Literal() | nodes.Name() | nodes.EntityRef():
-            return ()
-        case nodes.Attr(object_) | nodes.Has(object_) | nodes.Like(object_):
-            return (object_,)
-        case nodes.Update(object_, changes):
-            return (object_, changes)
-        case nodes.Not(operand) | nodes.Negate(operand):
-            return (operand,)
-        case nodes.SetDisplay(items) | nodes.And(items) | nodes.Or(items):
-            return items
-        case nodes.Call(_, arguments):
-            return arguments
-        case nodes.RecordDisplay(fields):
-            return tuple(f.value for f in fields)
-        case nodes.If(condition, yes, no):
-            return (condition, yes, no)
-        case nodes.Compare(_, left, right) | nodes.Arithmetic(_, left, right):
-            return (left, right)
-        case nodes.Quantified(_, _, over, body):
-            return (over, body)
+    return _CHILDREN[type(node)](node)
+
+
+# A table, since this is asked of every node several times: a `match` tries one class after another.
+_CHILDREN: Final[Mapping[type[nodes.Node], Callable[[Any], tuple[nodes.Expr, ...]]]] = {
+    nodes.Literal: lambda _: (),
+    nodes.Name: lambda _: (),
+    nodes.EntityRef: lambda _: (),
+    nodes.Attr: lambda node: (node.object,),
+    nodes.Has: lambda node: (node.object,),
+    nodes.Like: lambda node: (node.object,),
+    nodes.Update: lambda node: (node.object, node.changes),
+    nodes.Not: lambda node: (node.operand,),
+    nodes.Negate: lambda node: (node.operand,),
+    nodes.SetDisplay: lambda node: node.items,
+    nodes.RecordDisplay: lambda node: tuple(f.value for f in node.fields),
+    nodes.And: lambda node: node.operands,
+    nodes.Or: lambda node: node.operands,
+    nodes.If: lambda node: (node.condition, node.yes, node.no),
+    nodes.Compare: lambda node: (node.left, node.right),
+    nodes.Arithmetic: lambda node: (node.left, node.right),
+    nodes.Call: lambda node: node.arguments,
+    nodes.Quantified: lambda node: (node.set, node.body),
+}
 
 
 def interpolated(template: nodes.Template) -> Iterator[nodes.Expr]:
@@ -71,24 +76,19 @@ def interpolated(template: nodes.Template) -> Iterator[nodes.Expr]:
 # ---- what is read -----------------------------------------------------------------------
 
 
-def needs_of(exprs: Iterable[nodes.Expr], typing: Typing) -> RequestNeeds:
-    """Return what evaluating *exprs* may read of a request."""
-    reader = _Reader(typing)
-    for expr in exprs:
-        reader.read(expr, NOTHING)
-    roots = reader.needs
-    return RequestNeeds(*(roots.get(root, NOTHING) for root in ("subject", "resource", "context")))
+def read_by(
+    exprs: Iterable[nodes.Expr], typing: Typing
+) -> tuple[RequestNeeds, list[tuple[nodes.Expr, str]]]:
+    """Return what evaluating *exprs* may read of a request, and what no request can give.
 
-
-def beyond_names(exprs: Iterable[nodes.Expr], typing: Typing) -> list[tuple[nodes.Expr, str]]:
-    """Return the constants that refer to an entity of which more is read than its id.
-
-    Each with the path to the reference in it: no request gives what a policy only names.
+    That is: constants that refer to an entity of which more is read than its id, each with the path
+    to the reference in it; an entity that a policy only names is in no request.
     """
     reader = _Reader(typing)
     for expr in exprs:
         reader.read(expr, NOTHING)
-    return reader.beyond
+    roots = (reader.needs.get(root, NOTHING) for root in ("subject", "resource", "context"))
+    return RequestNeeds(*roots), reader.beyond
 
 
 @define
@@ -102,7 +102,7 @@ class _Reader:
     def read(self, node: nodes.Expr, need: Needs) -> None:
         """Demand *need* of the value of *node*."""
         binding = self.typing.binding_of(node)
-        if isinstance(binding, Value) or binding == _ACTION:
+        if isinstance(binding, Value) or (isinstance(binding, Variable) and binding == _ACTION):
             path = _path_to_entity(self.typing.type_of(node), need)
             if path is not None:
                 self.beyond.append((node, path))
@@ -279,6 +279,16 @@ class Cost:
     longest: int = 0
 
 
+_NO_COST = Cost(0, 0)
+
+
+def _digits_in(type_: Type, digits: int, longest: int) -> int:
+    """Return the digits of a value of *type_*, whose parts may be computed numbers."""
+    if isinstance(type_, RecordType | SetType):
+        return max(digits, longest)
+    return digits if _is_number(type_) else 0
+
+
 class Costs:
     """Works out costs; that of each definition once."""
 
@@ -292,6 +302,8 @@ class Costs:
         if isinstance(binding, Value):
             digits = len(str(binding.value)) if _is_number(binding.type) else 0
             return Cost(1, 1, 0, digits, digits)
+        if isinstance(node, nodes.Name | nodes.Attr):
+            return self._of_place(node, typing)
         parts = [self.of(child, typing) for child in children(node)]
         steps = 1 + sum(part.steps for part in parts)
         size = 1 + sum(part.size for part in parts)
@@ -317,14 +329,18 @@ class Costs:
                 # multiply an argument that is longer.
                 grown = digits * body.size if digits > _LONGEST_GIVEN else 0
                 digits, longest = body.digits + grown, max(longest, body.longest + grown)
-            case nodes.Name() | nodes.Attr() | nodes.Call():
+            case nodes.Call():
                 digits = max(_LONGEST_GIVEN, digits)
-        match typing.type_of(node):
-            case RecordType() | SetType():  # whose parts may be computed numbers
-                digits = max(digits, longest)
-            case type_ if not _is_number(type_):
-                digits = 0
+        digits = _digits_in(typing.type_of(node), digits, longest)
         return Cost(steps, size, depth, digits, max(longest, digits))
+
+    def _of_place(self, node: nodes.Name | nodes.Attr, typing: Typing) -> Cost:
+        """Return the cost of a name or an attribute: what most nodes are."""
+        owner = self.of(node.object, typing) if isinstance(node, nodes.Attr) else _NO_COST
+        given = max(_LONGEST_GIVEN, owner.digits)
+        digits = _digits_in(typing.type_of(node), given, owner.longest)
+        longest = max(owner.longest, digits)
+        return Cost(1 + owner.steps, 1 + owner.size, 1 + owner.depth, digits, longest)
 
     def of_definition(self, definition: Definition) -> Cost:
         """Return the cost of the body of *definition*."""
@@ -359,4 +375,4 @@ class Costs:
 
 
 def _is_number(type_: Type) -> bool:
-    return type_ in (INT, DECIMAL, DATETIME, DURATION)
+    return type(type_) is Primitive and type_ in (INT, DECIMAL, DATETIME, DURATION)

@@ -27,7 +27,7 @@ from policyengine.semantics.checked import (
 )
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.expressions import ExpressionChecker
-from policyengine.semantics.flow import children, interpolated, needs_of, private_reads
+from policyengine.semantics.flow import children, interpolated, private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
 from policyengine.semantics.sentences import sentence
@@ -179,6 +179,7 @@ class RuleChecker:
         owed = [argument for call in obligations for argument in call.arguments]
         everything = [*exprs, *shown, *owed]
         fields = self._fields(parts.fields, targets)
+        read: dict[int, RequestNeeds] = {}  # by the identity of the bindings
 
         def check(checker: ExpressionChecker) -> None:
             guards = _check_conjuncts(checker, conjuncts)
@@ -191,7 +192,7 @@ class RuleChecker:
             self._check_text(checker, parts.refer, refer_guards, "a referral")
             for call in obligations:
                 self._check_obligation(checker, call, guards)
-            checker.only_named(everything)
+            read[id(checker.bindings)] = checker.needs_of(everything)
             self._check_cost(checker, conjuncts, parts, obligations)
 
         typings = self.typings(targets, scope, _mentioned(everything), check)
@@ -203,7 +204,7 @@ class RuleChecker:
         if rule.effect == "permit" and parts.otherwise is None:
             schema = self.vocabulary.schema
             sentences = tuple(sentence(c, source, distinct.values(), schema) for c in conjuncts)
-        needs = {key: needs_of(everything, typing) for key, typing in distinct.items()}
+        needs = {key: read[id(typing.bindings)] for key, typing in distinct.items()}
         self.rules[rule_id] = CheckedRule(
             id=rule_id,
             gate=gate,
@@ -387,16 +388,17 @@ class RuleChecker:
         targets = self.targets(declaration.target, scope)
         conjuncts = tuple(_conjuncts(declaration.clauses))
         exprs = [c.expr for c in conjuncts]
+        read: dict[int, RequestNeeds] = {}
 
         def check(checker: ExpressionChecker) -> None:
             _check_conjuncts(checker, conjuncts)
-            checker.only_named(exprs)
+            read[id(checker.bindings)] = checker.needs_of(exprs)
 
         typings = self.typings(targets, scope, _mentioned(exprs), check)
         if typings is None:
             return None
         needs: dict[TargetKey, RequestNeeds] = {
-            target: needs_of(exprs, typing) for target, typing in typings.items()
+            target: read[id(typing.bindings)] for target, typing in typings.items()
         }
         return Invariant(declaration.name.name, conjuncts, typings, needs, declaration)
 

@@ -166,7 +166,10 @@ def _tables() -> _Tables:
     actions: dict[int, dict[str, int]] = {}
     gotos: dict[int, dict[str, int]] = {}
     for state, follows in table.states.items():
-        known = {n: ~rules[to] if action is Reduce else to for n, (action, to) in follows.items()}
+        known = {
+            str(name): ~rules[to] if action is Reduce else to
+            for name, (action, to) in follows.items()
+        }
         actions[state] = {n: to for n, to in known.items() if n in terminals or n == _END}
         gotos[state] = {n: to for n, to in known.items() if n not in actions[state]}
     reductions = tuple(map(_reduction, lark.rules))
@@ -207,7 +210,7 @@ def _reduction(rule: Rule) -> _Reduction:
         if options.keep_all_tokens or not (isinstance(part, Terminal) and part.filter_out):
             included.append((place, not part.is_term and part.name.startswith("_"), before))
             before = 0
-    name = rule.origin.name
+    name = str(rule.origin.name)  # of tokens of the grammar, which compare slowly
     as_they_are = [(place, False, 0) for place in range(len(expansion))]
     absent_after = before + absent[-1]
     return _Reduction(
