@@ -97,9 +97,20 @@ def _file(file: nodes.PolicyFile) -> Doc:
     for imported in file.imports:
         head += [SPACED, (Word("import"), " ", _name(imported.package))]
     body: list[Doc] = [AIRY] if file.declarations else []
-    for i, declaration in enumerate(file.declarations):
-        body += [SPACED, _declaration(declaration)] if i else [_declaration(declaration)]
+    for before, declaration in zip((None, *file.declarations), file.declarations, strict=False):
+        if before is not None:
+            apart = _stands_apart(before) or _stands_apart(declaration)
+            body.append(AIRY if apart else SPACED)
+        body.append(_declaration(declaration))
     return (*head, *body, SPACED, Slot())
+
+
+def _stands_apart(node: nodes.Declaration) -> bool:
+    """Whether a blank line goes before and after it: what is a page of its own."""
+    match node:
+        case nodes.GateBlock(rules=inside) | nodes.TestDecl(items=inside):
+            return bool(inside)
+    return False
 
 
 def _declaration(node: nodes.Declaration) -> Doc:

@@ -257,7 +257,12 @@ class _Page:
         self.end_line(indent)
 
     def word(self, word: Word, indent: int) -> None:
-        if self.beside and (word.beside or not word.is_tail):
+        forced = self.beside and (word.beside or not word.is_tail)
+        if forced or (word.leading and not self.fresh):
+            started = len(self.line) - len(self.line.lstrip(" "))
+            if indent <= started and word.text not in "{)>":
+                indent += INDENT  # what a comment breaks goes on further in
+        if forced:
             self.end_line(indent)
         for comment in word.leading:
             self.comment(comment, indent)
