@@ -20,9 +20,9 @@ from lark.tree import Meta
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
-from policyengine.model.limits import DIGITS
 from policyengine.syntax import nodes, quick
 from policyengine.syntax.grammar import reserved_words
+from policyengine.syntax.literals import closing_brace, parse_int
 
 _Canonical = TypeVar("_Canonical", int, values.Ip)
 
@@ -337,7 +337,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 )  # fmt: skip
                 i += 1
             elif raw[i] == "{":
-                close = _closing_brace(raw, i)
+                close = closing_brace(raw, i)
                 if close is None:
                     self._report(
                         "PE124", Span(self.file_name, start + i, start + i + 1),
@@ -538,7 +538,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
             case "TRUE" | "FALSE":
                 return nodes.Literal("bool", text == "true", text, span=span)
             case "INT":
-                return nodes.Literal("int", self._value(_parse_int, text, span, 0), text, span=span)
+                return nodes.Literal("int", self._value(parse_int, text, span, 0), text, span=span)
             case "DECIMAL":
                 value = self._value(values.parse_decimal, text, span, 0)
                 return nodes.Literal("decimal", value, text, span=span)
@@ -595,20 +595,3 @@ _PART_WORDS = {
     "groups": "in", "subjects": "by", "resources": "on", "context": "with",
     "constants": "having", "asking": "asking",
 }  # fmt: skip
-
-
-def _parse_int(text: str) -> int:
-    if len(text) > 1 and text[0] == "0":
-        raise ValueError(f"an integer has no leading zero: `{text}`")
-    if len(text) > DIGITS:
-        raise ValueError(f"an integer has at most {DIGITS} digits")
-    return int(text)
-
-
-def _closing_brace(text: str, opening: int) -> int | None:
-    depth = 0
-    for i in range(opening, len(text)):
-        depth += (text[i] == "{") - (text[i] == "}")
-        if depth == 0:
-            return i
-    return None
