@@ -336,6 +336,8 @@ class Emitter:
             case ir.Between(value, ends):
                 after = call("bisect_right", emit(ends), emit(value))
                 return ast.BinOp(after, ast.BitAnd(), ast.Constant(1))
+            case ir.Operation("like", (text, ir.Data(tuple() as pieces))):
+                return _like(emit(text), pieces)
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
             case ir.MakeSet(_, items):
@@ -486,6 +488,22 @@ class Emitter:
         if all(self._slope(part) == 0 for part in parts):
             return made
         return disjunction([_kept(), made])
+
+
+def _like(text: ast.expr, pieces: tuple[str, ...]) -> ast.expr:
+    """Return the test whether *text* is like a glob; Python is quick where it has one star or two."""
+    match pieces:
+        case [whole]:
+            return compare(text, ast.Eq(), ast.Constant(whole))
+        case [start, ""]:
+            return ast.Call(attribute(text, "startswith"), [ast.Constant(start)], [])
+        case ["", end]:
+            return ast.Call(attribute(text, "endswith"), [ast.Constant(end)], [])
+        case ["", middle, ""]:
+            return compare(ast.Constant(middle), ast.In(), text)
+        case _:
+            parts = ast.Tuple([ast.Constant(piece) for piece in pieces], ast.Load())
+            return call("like", text, parts)
 
 
 def _kept() -> ast.expr:

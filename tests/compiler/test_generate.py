@@ -7,6 +7,7 @@ import keyword
 import os
 import traceback
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -566,3 +567,14 @@ def test_a_constant_keeps_its_type():
     rule = evolve(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
     made = generate_deciding((rule,), {"access": False}, reach((rule,)))
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]
+
+
+def test_globs_are_asked_the_quick_way_and_match_the_same():
+    texts = ["".join(letters) for size in range(4) for letters in product("ab", repeat=size)]
+    for size in range(1, 5):
+        for pieces in product(("", "a", "ab"), repeat=size):
+            emitter = Emitter(Module(), "a test")
+            emitted = emitter.emit(ir.Operation("like", (ir.Root("context"), ir.Data(pieces))))
+            ask = eval(f"lambda context: {ast.unparse(emitted)}", dict(EXPORTED))
+            for text in texts:
+                assert ask(text) == EXPORTED["like"](text, pieces), (text, pieces)
