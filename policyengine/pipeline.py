@@ -44,15 +44,14 @@ def _to_nobody(done: int, of: int) -> None:
 def read_sources(
     paths: Iterable[str | os.PathLike[str]], limits: Limits = _DEFAULT
 ) -> tuple[dict[str, Source], list[Diagnostic]]:
-    """Read policy files; of a folder, every `*.policy` file below it.
+    """Read policy files; of a folder, every `*.policy` file below it that is not hidden.
 
     A path that is missing, cannot be read, holds no policies or is not UTF-8 is a diagnostic.
     """
     sources: dict[str, Source] = {}
     problems: list[Diagnostic] = []
     for path in map(Path, paths):
-        files = sorted(path.rglob("*.policy")) if path.is_dir() else [path]
-        files = [file for file in files if not file.is_dir()]
+        files = policy_files(path) if path.is_dir() else [path]
         if not files:
             help = "policy files have names that end in `.policy`"
             problems.append(error("PE131", _at(path), f"there is no policy file in `{path}`", help))
@@ -74,6 +73,16 @@ def read_sources(
             else:
                 sources[source.name] = source
     return sources, problems
+
+
+def policy_files(folder: Path) -> list[Path]:
+    """Return the policy files below *folder*, but for those in `.venv`, `.git` and their like."""
+    return sorted(
+        file
+        for file in folder.rglob("*.policy")
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not file.is_dir()
+    )
 
 
 def _at(path: Path) -> Span:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,8 @@ from policyengine.cli.output import FINE, FailingInput, format_option, say, say_
 if TYPE_CHECKING:
     from policyengine.explain import Audience
 
-_CODE = re.compile(r"PE[0-9]{3}", re.IGNORECASE)
+_CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)+", re.IGNORECASE)
+"""A code, or its name: `shadowed-rule`."""
 
 
 @click.command(short_help="Say why a request is decided so, or what a code means.")
@@ -51,18 +53,19 @@ def command(
     user who was refused, and the developer of the app, see less: nothing that is private, and nothing
     of other entities than the subject.
 
-    For a code such as PE301: what it means, why it matters, an example and what to write instead.
+    For a code such as PE301, or its name: what it means, why it matters, an example and what to write instead.
 
     \b
     Examples:
       policyengine explain policies/x --request request.json
       policyengine explain policies/x --request request.json --audience developer
       policyengine explain PE301
+      policyengine explain shadowed-rule
     """
     if request is not None:
         return _explain_request(paths, request, entities, now, audience, format)
-    if len(paths) == 1 and _CODE.fullmatch(paths[0]):
-        return _explain_code(paths[0].upper(), format)
+    if len(paths) == 1 and _CODE.fullmatch(paths[0]) and not Path(paths[0]).exists():
+        return _explain_code(paths[0], format)
     raise click.UsageError(
         "give a request with `--request`, or a code such as PE301", click.get_current_context()
     )
@@ -110,13 +113,17 @@ def _style(line: str) -> str | None:
     return {"✓": "green", "✗": "red"}.get(start[:1])
 
 
-def _explain_code(number: str, format: str) -> int:
+def _explain_code(wanted: str, format: str) -> int:
     from policyengine.diagnostics.codes import CODES
+    from policyengine.diagnostics.spell import did_you_mean
     from policyengine.lint.linter import LINT_CODES
 
-    code = CODES.get(number) or LINT_CODES.get(number)
+    codes = {**CODES, **LINT_CODES}
+    by_name = {code.slug: code for code in codes.values()}
+    code = codes.get(wanted.upper()) or by_name.get(wanted.lower())
     if code is None:
-        raise FailingInput(f"there is no code `{number}`")
+        help = did_you_mean(wanted, by_name) or "each finding and each error shows its own"
+        raise FailingInput(f"there is no code `{wanted}`; {help}")
     if format == "json":
         document: dict[str, Any] = {
             "code": code.number,

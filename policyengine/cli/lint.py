@@ -45,11 +45,30 @@ class _Linted:
     gave_up: bool = False
 
 
+def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from policyengine.lint.linter import LINT_CODES
+
+    widest = max(len(code.slug) for code in LINT_CODES.values())
+    for code in LINT_CODES.values():
+        say(f"{code.number}  {code.slug:{widest}}  {code.summary}")
+    context.exit()
+
+
 @click.command(short_help="Find what is well-formed and still wrong.")
 @paths_argument
 @cache_option
 @click.option("--select", multiple=True, metavar="RULE", help="Only this rule; may be repeated.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Not this rule; may be repeated.")
+@click.option(
+    "--rules",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_rules,
+    help="List the rules, and stop.",
+)
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change.")
 @click.option(

@@ -42,9 +42,11 @@ def watch(paths: Iterable[str], act: Callable[[], int]) -> int:
 
 
 def _state(paths: Iterable[str]) -> _State:
+    from policyengine.pipeline import policy_files
+
     found: _State = {}
     for path in map(Path, paths):
-        for file in sorted(path.rglob("*.policy")) if path.is_dir() else [path]:
+        for file in policy_files(path) if path.is_dir() else [path]:
             try:
                 stat = file.stat()
             except OSError:

@@ -92,7 +92,6 @@ def check_slugs(named: Iterable[str], known: frozenset[str], where: str = "") ->
     """Return the names of rules; raise `ConfigurationError` for one that is not *known*."""
     for slug in named:
         if slug not in known:
-            help = did_you_mean(slug, known)
-            tail = f"; {help}" if help else ""
-            raise ConfigurationError(f"{where}there is no lint rule `{slug}`{tail}")
+            help = did_you_mean(slug, known) or "`policyengine lint --rules` lists them"
+            raise ConfigurationError(f"{where}there is no lint rule `{slug}`; {help}")
     return frozenset(named)

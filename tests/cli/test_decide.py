@@ -237,7 +237,10 @@ def test_a_code_is_explained(run):
 
 
 def test_an_unknown_code(fails):
-    assert fails("explain", "PE000") == "there is no code `PE000`"
+    said = "there is no code `PE000`; each finding and each error shows its own"
+    assert fails("explain", "PE000") == said
+    said = "there is no code `shadowd-rule`; did you mean `shadowed-rule`?"
+    assert fails("explain", "shadowd-rule") == said
 
 
 def test_neither_request_nor_code(fails, shop: Path):

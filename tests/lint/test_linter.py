@@ -216,3 +216,25 @@ def test_each_rule_is_explained(run):
 
     assert found.code == 0
     assert "shadowed-rule" in found.out
+    assert run("explain", "shadowed-rule").out == found.out
+
+
+def test_rules_are_listed(run):
+    found = run("lint", "--rules")
+
+    assert found.code == 0
+    assert [line.split()[1] for line in found.out.splitlines()] == [
+        code.slug for code in LINT_CODES.values()
+    ]
+    assert found.out.startswith("PE401  unsatisfiable-rule")
+
+
+def test_what_is_hidden_is_no_policy(run, fails, folder):
+    hidden = folder / ".venv" / "policies"
+    hidden.mkdir(parents=True)
+    (hidden / "b.policy").write_text("package q\nentity {")
+
+    assert run("lint", folder, "--select", "version-gap").code == 0
+    assert run("check", hidden.parent).code == 1
+    (folder / "a.policy").unlink()
+    assert "there is no policy file" in fails("lint", folder)
