@@ -218,15 +218,18 @@ class PolicyEngine:
         Raises `InvalidRequest` with every problem of a request that does not fit the schema.
         """
         if now is None and fields is None and entities is None:
-            ways = self._readings if type(subject) is dict else self._ways
+            found: Decision | None = None
             try:
-                found: Decision | None = ways[action](subject, resource, context)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
-                found = None
+                if type(subject) is not dict:
+                    found = self._ways[action](subject, resource, context)
+                if found is None:
+                    found = self._readings[action](subject, resource, context)
+            except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
+                pass
             if found is not None:
                 return found
         request = self._validate(subject, action, resource, context, now, fields, entities)
-        self._open_door(request, subject)
+        self._open_door(request, subject, resource, context)
         return self._program.decide(request)
 
     def decide_many(
@@ -256,11 +259,18 @@ class PolicyEngine:
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any, moment: int
     ) -> Decision:
         """Decide one request of many."""
+        if type(subject) is not dict:  # other parts may be
+            try:
+                found: Decision | None = self._readings[action](subject, resource, context, moment)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found = None
+            if found is not None:
+                return found
         try:
             request = self._validate(subject, action, resource, context, moment, None, None)
         except InvalidRequest as refusal:
             return refused(refusal, self.digest)
-        self._open_door(request, subject)
+        self._open_door(request, subject, resource, context)
         return self._program.decide(request)
 
     @overload
@@ -305,10 +315,10 @@ class PolicyEngine:
         except Exception:  # noqa: BLE001 - it is no request that fits
             return None
 
-    def _open_door(self, request: Request, subject: Any) -> None:
+    def _open_door(self, request: Request, *given: Any) -> None:
         """Let requests like this one, which is valid, in by a door, if there can be one.
 
-        *subject*: as it was given; that of a dict is read at the door from now on.
+        *given*: its parts as they came; dicts are read at the door from now on.
         """
         target = request.action, request.subject.type, request.resource.type
         if self._store is not None:
@@ -321,7 +331,11 @@ class PolicyEngine:
             if self._doors[target] is not None:
                 self._ways[request.action] = way_of_entities(self._doors_for(request.action))
         door = self._doors[target]
-        if door is not None and door.read is None and type(subject) is dict:
+        if (
+            door is not None
+            and door.read is None
+            and any(part is None or type(part) is dict for part in given)
+        ):
             from policyengine.compiler.reading import decider  # most have built their parts
 
             needs = self._validator.plan(target).needs

@@ -86,36 +86,25 @@ def decider(
     limits: Limits,
     decide: Callable[..., Any],
 ) -> Callable[..., Any]:
-    """Return a function of subject, resource and context as dicts, and of the time: it decides.
+    """Return a function of subject, resource and context, and of the time: it reads and decides.
 
-    The context may be None, and the time 0 for now.
-
-    *decide* asks for no other entity and no ancestors, so what is handed to it knows of none.
+    Parts may be built already, which *decide* looks at; the context may be None, and the time 0 for
+    now. *decide* asks for no other entity and no ancestors, so what is made for it knows of none.
     """
     action, *types = target
     context = schema.actions[action].context
     writer = _Writer(limits)
     body: Body = []
-    made: list[ast.expr] = []
     for part, type_name, needed in zip(ROOTS, types, (needs.subject, needs.resource), strict=False):
-        type_ = schema.entities[type_name]
-        id_, given = writer.fresh("id"), writer.fresh("given")
-        of_type = ast.Constant(type_name)
-        body += _filled(_PLAIN_ENTITY, raw=part, id_=id_, given=given, type_name=of_type)
-        body += writer.string(id_)
-        found, complete, reading = writer.attributes(type_.attributes, given, needed)
-        parents = ast.Constant(None) if type_.parents else name("EMPTY")
-        rest = [] if _is_true(complete) else [ast.Constant(None), parents, name("NONE"), complete]
-        body += reading
-        made.append(_call(writer.named("made", entity_class(type_)), name(id_), *found, *rest))
-    given = writer.fresh("given")
+        body += _if_dict(part, writer.plain_entity(part, schema.entities[type_name], needed))
     body += _filled("if context is None: context = NOTHING")
-    body += _filled(_RECORD, given=given, raw="context")
-    found, complete, reading = writer.attributes(context.attributes, given, needs.context)
-    rest = [name("NONE"), complete, ast.Constant(True)]
-    made.append(_call(writer.named("made", record_class(context)), *found, *rest))
-    decided = _call(writer.named("decide", decide), *made, name("now"))
-    return writer.finish([*body, *reading, ast.Return(decided)], ROOTS[:4], ast.Constant(0))
+    body += _if_dict("context", writer.plain_context("context", context, needs.context))
+    decided = _call(writer.named("decide", decide), *map(name, ROOTS[:4]))
+    return writer.finish([*body, ast.Return(decided)], ROOTS[:4], ast.Constant(0))
+
+
+def _if_dict(part: str, reading: Body) -> Body:
+    return [ast.If(_expression("type(part) is dict", part=part), reading, [])]
 
 
 # ---- templates --------------------------------------------------------------------------
@@ -132,7 +121,7 @@ _LINE: Final = """
 line = frozenset([(type_name, id_)]) if parents is not None and not parents else None
 """
 _PLAIN_ENTITY: Final = """
-if type(raw) is not dict or raw["type"] != type_name: return None
+if raw["type"] != type_name: return None
 if len(raw) != 3 and (len(raw) != 4 or raw["parents"] != []): return None
 id_ = raw["id"]
 given = raw["properties"]
@@ -222,6 +211,25 @@ class _Writer:
         """Return a new name."""
         self._number += 1
         return f"{prefix}_{self._number}"
+
+    def plain_entity(self, part: str, type_: EntityType, needs: Needs) -> Body:
+        """Read the dict *part* as an entity that says nothing of ancestors, and put it there."""
+        id_, given = self.fresh("id"), self.fresh("given")
+        of_type = ast.Constant(type_.name)
+        body = _filled(_PLAIN_ENTITY, raw=part, id_=id_, given=given, type_name=of_type)
+        body += self.string(id_)
+        found, complete, reading = self.attributes(type_.attributes, given, needs)
+        parents = ast.Constant(None) if type_.parents else name("EMPTY")
+        rest = [] if _is_true(complete) else [ast.Constant(None), parents, name("NONE"), complete]
+        made = _call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
+        return [*body, *reading, assign(part, made)]
+
+    def plain_context(self, part: str, type_: RecordType, needs: Needs) -> Body:
+        """Read the dict *part* as a context, and put it there."""
+        found, complete, reading = self.attributes(type_.attributes, part, needs)
+        rest = [name("NONE"), complete, ast.Constant(True)]
+        made = _call(self.named("made", record_class(type_)), *found, *rest)
+        return [*reading, assign(part, made)]
 
     def attributes(
         self, attributes: Sequence[Attribute], given: str, needs: Needs

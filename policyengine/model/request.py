@@ -276,7 +276,11 @@ class Validator:
 
 def _touch(one: Entity, other: Entity) -> bool:
     """Whether one entity tells something of the other, so that they could contradict."""
-    return other.key_ in (one.line or (one.key_,)) or one.key_ in (other.line or ())
+    return (
+        one.key_ == other.key_
+        or other.key_ in (one.line or one.parents_ or ())
+        or one.key_ in (other.line or other.parents_ or ())
+    )
 
 
 def _agrees(store: EntityStore, *entities: Entity) -> bool:

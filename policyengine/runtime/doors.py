@@ -16,6 +16,7 @@ from attrs import define
 
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity, entity_class
+from policyengine.model.plain import type_of
 from policyengine.model.plans import Plan
 from policyengine.model.types import Schema
 from policyengine.runtime.program import Compiled
@@ -28,7 +29,7 @@ class Door:
 
     *subject*, *resource*: the classes of the parts; *decide*: the generated function of *compiled*,
     which is itself asked about parts that were built before. *read* takes the parts as dicts, and
-    decides, too; it is made when the first come.
+    decides, too, some or all of them; it is made when the first come.
     """
 
     subject: type[Entity]
@@ -67,13 +68,13 @@ def way_of_entities(doors: Iterable[Door]) -> Function:
 
 
 def way_of_dicts(doors: Iterable[Door]) -> Function:
-    """Return what decides about requests of dicts that one of *doors* is for, and reads."""
+    """Return what decides about requests in which there are dicts, if one of *doors* reads them."""
     functions = {(door.subject.type, door.resource.type): door.read for door in doors if door.read}
     if len(functions) == 1:
         return next(iter(functions.values()))
 
     def way(subject: Any, resource: Any, context: Any, now: int = 0) -> Decision | None:
-        found: Decision | None = functions[subject["type"], resource["type"]](
+        found: Decision | None = functions[type_of(subject), type_of(resource)](
             subject, resource, context, now
         )
         return found

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyengine import PolicyEngine
+from policyengine import InvalidRequest, PolicyEngine
 from policyengine.compiler.reading import context_reader, entity_reader
 from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs
@@ -129,6 +129,33 @@ def test_plain_requests_go_no_thorough_way(engine: PolicyEngine, monkeypatch: py
     assert not engine.decide(*ask("free")).allowed
     assert engine.decide(*ask(owner="é")).allowed
     assert json.loads(engine.decide_json(json.dumps(document)))["decision"] is False
+
+
+def test_parts_may_be_built_and_others_not(engine: PolicyEngine, monkeypatch: pytest.MonkeyPatch):
+    app, doc = engine.entity("App", "a", tier="pro", tags=[]), engine.entity("Doc", "d", open=True)
+    free = engine.bind(engine.entity("App", "b", tier="free", tags=[]))
+    free.decide(*ask()[1:])
+    monkeypatch.setattr(engine, "_validate", None)
+    _, action, plain, context = ask()
+    for request in (
+        (app, action, plain, context), (app, action, doc, context), (app, action, doc, None),
+        (ask()[0], action, doc, None),
+    ):  # fmt: skip
+        assert engine.decide(*request).allowed
+        [decision] = engine.decide_many([request])
+        assert decision.allowed
+    assert not free.decide(action, plain, context).allowed
+    assert not free.decide_many([(action, plain, context)])[0].allowed
+
+
+def test_a_built_part_of_another_kind_is_not_taken_for_a_dict(engine: PolicyEngine):
+    _, action, doc, context = ask()
+    other = PolicyEngine.from_text(POLICY.replace("open: bool", "open: bool, kind?: string"))
+    stranger = other.entity("Doc", "d", open=True, kind="x")
+    with pytest.raises(InvalidRequest, match="kind"):
+        engine.decide(ask()[0], action, stranger, context)
+    with pytest.raises(InvalidRequest):
+        engine.decide(engine.entity("App", "a", {}), action, doc, context)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from policyengine.analysis.neighbours import changed
 from policyengine.analysis.remedies import remedies
 from policyengine.cache import sets
 from policyengine.cache.folder import Cache
+from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import InvalidRequest
@@ -258,6 +259,9 @@ def the_quick_way_agrees(case: Case) -> bool:
             _same_outcome(decision.outcome(), expected.outcome())
             _same("reason", decision.reason, expected.reason)
             _same("valid_until", decision.valid_until, expected.valid_until)
+        for mixed in _mixed(engine, *parts):
+            for decision in (engine.decide(*mixed), *engine.decide_many([mixed])):
+                _same_outcome(decision.outcome(), expected.outcome())
         document = dict(zip(names, parts, strict=True)) | {"action": {"name": given["action"]}}
         answered = json.loads(engine.decide_json(json.dumps(document)))
     _same("as JSON", answered, json.loads(json.dumps(expected.to_json())))
@@ -304,6 +308,24 @@ def _kept(loaded: Loaded) -> Program:
     finalize(program, shutil.rmtree, folder)
     _same("owed", owed, loaded.checked.owed)
     return program
+
+
+def _mixed(
+    engine: PolicyEngine, subject: Json, action: str, resource: Json, context: Json
+) -> Iterator[tuple[Any, str, Any, Any]]:
+    """Give a request with some of its parts built."""
+
+    def built(entity: Json) -> Entity:
+        parents = entity.get("parents")
+        return engine.entity(entity["type"], entity["id"], entity["properties"], parents=parents)
+
+    of_context = engine.context(action, context)
+    yield built(subject), action, resource, context
+    yield subject, action, built(resource), of_context
+    yield built(subject), action, built(resource), context
+    yield subject, action, resource, of_context
+    if not context:
+        yield built(subject), action, built(resource), None
 
 
 class Spoilt:
