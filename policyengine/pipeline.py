@@ -99,8 +99,6 @@ def parse_sources(
 
     What is kept in *cache* is not parsed again. *tell* takes how many are parsed, of how many.
     """
-    from policyengine.syntax.side_by_side import parse_all
-
     files: list[PolicyFile] = []
     problems: list[Diagnostic] = []
     if cache is not None:
@@ -110,6 +108,10 @@ def parse_sources(
         files = [file for file in kept if file is not None]
     known = {file.span.file for file in files}
     new = [source for source in sources.values() if source.name not in known]
+    if not new:
+        return files, problems
+    from policyengine.syntax.side_by_side import parse_all
+
     for source, (file, found) in zip(new, parse_all(new, limits, tell), strict=True):
         problems += found
         if file is not None:

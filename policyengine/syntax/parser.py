@@ -22,7 +22,6 @@ from policyengine.syntax import nodes, quick
 from policyengine.syntax.build import Builder
 from policyengine.syntax.characters import check_characters
 from policyengine.syntax.grammar import parser
-from policyengine.syntax.syntax_errors import resume_point, syntax_diagnostic
 
 _DEFAULT = Limits()
 
@@ -76,6 +75,9 @@ def _parse_with_recovery(source: Source, problems: list[Diagnostic]) -> Tree[Tok
         return parser().parse(source.text, start="file")
     except UnexpectedInput as found:
         problem = found
+    # Loaded when there is a mistake: the usual ones are found out by example, which takes a while.
+    from policyengine.syntax.syntax_errors import resume_point, syntax_diagnostic
+
     while True:
         problems.append(syntax_diagnostic(source, problem))
         at = resume_point(source, problems[-1].span)
@@ -99,6 +101,8 @@ def _expression_parser(
         try:
             tree = parser().parse(text, start="expression")
         except UnexpectedInput as found:
+            from policyengine.syntax.syntax_errors import syntax_diagnostic
+
             inner = syntax_diagnostic(piece, found)
             span = Span(source.name, inner.span.start + offset, inner.span.end + offset)
             return error(inner.code, span, inner.message, inner.help)

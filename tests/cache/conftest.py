@@ -11,13 +11,13 @@ package p
 levels Tier = free < basic < pro
 entity App { tier: Tier, home: ip, name: string }
 entity Doc { open: bool }
-action read, write by App on Doc with { n: int }
+action read, write, idle by App on Doc with { n: int }
 obligation keep(span: duration)
 field gate scope "what may be seen"
 gate scope {
     permit open: read when resource.open and subject.tier >= basic fields all oblige keep(24h)
-    permit near: any when subject.home within ip "10.0.0.0/8" otherwise "{subject} is far"
-    forbid big: any when context.n > 100000000000000000 - 1 because "too big: {context.n}"
+    permit near: read, write when subject.home within ip "10.0.0.0/8" otherwise "{subject} is far"
+    forbid big: read, write when context.n > 100000000000000000 - 1 because "too big: {context.n}"
 }
 """
 

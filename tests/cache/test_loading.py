@@ -42,6 +42,7 @@ def answers(engine: PolicyEngine) -> list[object]:
         (far, "write", DOC, 1),
         (far, "read", {**DOC, "properties": {"open": False}}, 10**17),
         (APP, "write", DOC, 2),
+        (APP, "idle", DOC, 2),  # which no rule covers
     ):
         decision = engine.decide(subject, action, resource, {"n": n}, now="2026-01-01")
         said += [decision.to_json(), decision.valid_until, decision.gates]
@@ -66,6 +67,7 @@ def entry(folder: Path) -> Path:
 @pytest.fixture(params=[1, 100], ids=["modules kept", "rules kept"])
 def many(request, monkeypatch):
     monkeypatch.setattr(sets, "MANY", request.param)
+    monkeypatch.setattr(sets, "_TOGETHER", 1)
 
 
 @pytest.mark.usefixtures("many")
