@@ -149,10 +149,9 @@ class World:
                 self.guessed = True
                 mentioned = [ip for ip in self.mentions.values.get(IP, ()) if isinstance(ip, Ip)]
                 return [Ip(4, 0, 0), *sorted({e for ip in mentioned for e in _edges(ip)})]
-            case Primitive():
-                return numbers(self.mentions, type_, self.numbers.get(type_, ()))
             case _:
-                raise TypeError(type_)
+                assert isinstance(type_, Primitive)  # the others are made part by part
+                return numbers(self.mentions, type_, self.numbers.get(type_, ()))
 
     def _strings(self) -> Sequence[str]:
         mentioned = sorted(str(text) for text in self.mentions.values.get(STRING, ()))
@@ -272,12 +271,6 @@ class ImaginedRecord:
     def __getattr__(self, name: str) -> object:
         part = self.type.by_name[name.removeprefix(_SLOT)]
         return self.world.attribute(part, self.place)
-
-    def __eq__(self, other: object) -> bool:
-        parts = [slot(part.name) for part in self.type.attributes]
-        return all(getattr(self, part) == getattr(other, part) for part in parts)
-
-    __hash__ = object.__hash__
 
 
 @define(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from attrs import frozen
@@ -11,6 +12,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.semantics.checked import CheckedSet
 
 _MOST_ROUNDS = 50
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 class BrokenFixError(Exception):
@@ -51,9 +53,10 @@ def mend(
 
 
 def _with(source: Source, edits: Iterable[Edit]) -> Source:
-    return Source(
-        source.name, edited(source.text, (e for e in edits if e.span.file == source.name))
-    )
+    text = edited(source.text, (edit for edit in edits if edit.span.file == source.name))
+    if "\n\n\n" not in source.text:
+        text = _BLANK_LINES.sub("\n\n", text)  # which two edits leave together
+    return Source(source.name, text)
 
 
 def _apart(found: Iterable[Diagnostic]) -> list[Fix]:

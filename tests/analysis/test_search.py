@@ -94,6 +94,24 @@ def test_where_not_all_can_be_tried_nothing_is_claimed(condition):
     assert not Questions(checked).never_holds(checked.rules[0])
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "(some c in subject.cards: c.n == 7 and c.n == 8)",
+        "size(subject.teams) > 5",
+        '(some t in subject.teams: "x" in t)',
+        "(every f in subject.friends: f.name != f.name)",
+        'resource.from == ip "10.0.0.1" and resource.from == ip "10.0.0.2"',
+    ],
+)
+def test_of_sets_of_records_and_of_people_nothing_is_claimed(condition):
+    checked, found = check_sources(
+        {"s.policy": Source("s.policy", WORLDS + f"permit p: any when {condition}\n")}
+    )
+    assert checked is not None, [d.message for d in found.items]
+    assert not Questions(checked).never_holds(checked.rules[0])
+
+
 def test_too_many_ways_are_given_up():
     enum = " | ".join(f"e{n}" for n in range(40))
     text = (
@@ -110,7 +128,9 @@ def test_too_many_ways_are_given_up():
 WORLDS = """\
 package far
 entity Folder in Folder
-entity Person { friends: set<Person>, boss?: Person, name: string }
+entity Person {
+    friends: set<Person>, boss?: Person, name: string, cards: set<{n: int}>, teams: set<set<string>>
+}
 entity File in Folder { owner: Person, from: ip }
 action open by Person on File with { at: { city: string } }
 """
@@ -131,6 +151,9 @@ action open by Person on File with { at: { city: string } }
         ('subject == Person "a" and subject == Person "b"', False),
         ('resource.from within ip "10.0.0.0/8"', True),
         ("(some f in subject.friends: f == resource.owner and f.name == subject.name)", True),
+        ("(some c in subject.cards: c.n == 7)", True),
+        ("size(subject.teams) == 1", True),
+        ('(every f in subject.friends: f.name == "x") and resource.owner in subject.friends', True),
     ],
 )
 def test_entities_are_one_however_they_are_reached(condition, possible):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from random import Random
+from unittest import mock
 
 import pytest
 
@@ -183,3 +184,50 @@ def test_until_when_is_told_where_it_hangs_on_nothing_hidden(action, who):
         assert (document.get("valid_until") == explanation.valid_until) is (audience in who)
         told = "\n".join(explanation.lines(audience))
         assert (explanation.valid_until in told) is (audience in who)
+
+
+def test_of_a_choice_that_fails_the_way_that_was_taken_is_told():
+    engine = PolicyEngine.from_text("""\
+package p
+entity User { staff: bool, age: int, trial: bool }
+entity Doc
+action read by User on Doc
+permit old: read when (if subject.staff then subject.age > 30 else subject.trial) and not subject.trial
+permit plain: read when not (if subject.staff then false else not subject.trial) and subject.age > 99
+""")
+    user = {"type": "User", "id": "u", "properties": {"staff": True, "age": 12, "trial": False}}
+
+    def failing(**others):
+        user["properties"] |= others
+        explanation = engine.explain(user, "read", {"type": "Doc", "id": "d"})
+        return [
+            [operand.text for operand in condition.failing]
+            for rule in explanation.gates[0].rules
+            for condition in rule.conditions
+            if condition.holds is False
+        ]
+
+    assert failing() == [["subject.staff", "subject.age > 30"], ["subject.age > 99"]]
+    assert failing(staff=False) == [
+        ["subject.staff", "subject.trial"], ["subject.staff", "subject.trial"],
+    ]  # fmt: skip
+
+
+def test_a_rule_that_fails_is_told_as_that():
+    """A bug of ours, which is made here: no request makes a checked rule fail."""
+    engine = PolicyEngine.from_text("""\
+package p
+entity User { age: int }
+action read by User on User
+permit grown: read when subject.age > 17 and subject.age < 99
+""")
+    user = {"type": "User", "id": "u", "properties": {"age": 20}}
+    with (
+        mock.patch("policyengine.reference.interpreter.first_false", side_effect=LookupError),
+        mock.patch("policyengine.explain.explaining.evaluate", side_effect=LookupError),
+    ):
+        explanation = engine.explain(user, "read", user)
+    (rule,) = explanation.gates[0].rules
+    assert rule.state == "failed"
+    assert [condition.holds for condition in rule.conditions] == [None, None]
+    assert "permit access.grown" in "\n".join(explanation.lines("auditor"))

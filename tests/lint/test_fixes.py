@@ -54,6 +54,9 @@ LOST = 'test "old" { at 2019-06-01\n    expect allow read by App "a" { on: false
             "permit p: read when subject.on\n\nconst inner: int = 3\n",
             "permit p: read when subject.on\n",
         ),
+        # two in one round
+        ("const one: int = 3\ndefine two() = 4 > 3\n\npermit p: read when subject.on\n",
+         "permit p: read when subject.on\n"),
         # what a comment may be about is left to the author
         ("# the limit\nconst inner: int = 3\n", None),
         ("const inner: int = 3  # the limit\n", None),

@@ -44,9 +44,11 @@ package docs
 levels Tier = free < basic < pro
 enum Status = active | held | gone
 taxonomy Use { research { academic } ads { video } }
-entity App { tier: Tier, status: Status, uses: set<Use>, age?: int, others: set<App>, on: bool }
+entity App { tier: Tier, status: Status, uses: set<Use>, age?: int, others: set<App>, on: bool, use: Use, kinds: set<Kind> }
 entity Post { owner: App, hidden: bool, at: datetime }
-action read, write by App on Post with { why?: set<Use> }
+enum Kind = "a.b" | "x.y" | last | more | "z"
+group api having { needs: set<Kind> }
+action read, write in api by App on Post with { why?: set<Use> } having { needs: {"a.b"} }
 """
 
 
@@ -103,6 +105,19 @@ def slugs(text, *select):
         ("permit p: any unless subject.tier < basic\npermit q: any unless subject.tier < pro", "laxer-limit", 1),
         ('forbid f: any when subject.uses within {ads, academic} because "x"', "within-for-touches", 1),
         ('forbid f: any when subject.uses within academic because "x"', "within-for-touches", 0),
+        ('forbid f: any when subject.uses within resource.owner.uses because "x"', "within-for-touches", 0),
+        ('forbid f: any when subject.use within academic because "x"', "within-for-touches", 1),
+        ('forbid f: any when subject.use within {academic, research} because "x"', "within-for-touches", 0),
+        ('forbid f: any when subject.use within research because "x"', "within-for-touches", 0),
+        ("permit p: any when subject.use within academic", "within-for-touches", 0),
+        # what actions need is what they give by `having`
+        ("permit p: any when action.needs subset subject.kinds", "unused-enumerator", 4),
+        ('permit p: any when subject.kinds subset action.needs and "x.y" in subject.kinds', "unused-enumerator", 3),
+        ('permit p: any when action.name == "read"', "unreachable-action", 1),
+        ('permit p: any when action.name == "read" waivable', "unreachable-action", 0),
+        ("permit p: read when subject.on\nadvisory permit q: write when subject.on", "unreachable-action", 1),
+        ("permit p: any when subject.on and not subject.on", "unreachable-action", 0),
+        ("permit p: read when subject.on from 2026-01-01 until 2025-01-01", "empty-validity", 1),
         ("permit p: any when free <= subject.tier", "trivial-level-comparison", 1),
         ("permit p: any when subject.tier > pro", "trivial-level-comparison", 1),
         ("permit p: any when subject.tier <= basic", "trivial-level-comparison", 0),
@@ -117,7 +132,7 @@ def slugs(text, *select):
         ("define found(app: App) = if app.on then active else app.status\npermit p: any when found(subject) == resource.owner.status", "unused-enumerator", 0),
         ("permit p: any when subject.uses touches {ads}", "unused-term", 2),
         ("permit p: any when subject.uses touches {video}", "unused-term", 2),
-        ("permit p: any when subject.on and resource.owner.on and not resource.hidden", "unused-attribute", 7),
+        ("permit p: any when subject.on and resource.owner.on and not resource.hidden", "unused-attribute", 9),
         ("permit p: any", "bare-permit", 1),
         ("permit p: read, write", "bare-permit", 0),
     ],
@@ -131,7 +146,8 @@ def test_a_rule_tells_what_is_wrong_from_what_is_not(rules, slug, count):
     [
         ("approved", "appr0ved", True), ("approved", "aproved", False), ("approved", "apporved", True),
         ("own_posts", "ownposts", True), ("basic", "basil", False), ("window", "vvindow", True),
-        ("limit_1", "limit_2", False), ("reviewed", "reviewer", True), ("rejected", "approved", False),
+        ("limit_1", "limit_2", False), ("re\u0430d", "read", True), ("\uff52ead", "read", True),
+        ("re\u0430d", "send", False), ("reviewed", "reviewer", True), ("rejected", "approved", False),
     ],
 )  # fmt: skip
 def test_names_that_look_alike(one, other, like):

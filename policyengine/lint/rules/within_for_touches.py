@@ -9,13 +9,15 @@ from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
-from policyengine.model.types import SetType, TaxonomyType
+from policyengine.model.types import SetType, TaxonomyType, Type
 from policyengine.semantics.checked import Value
 from policyengine.syntax import nodes
 
+_HELP = "`touches` holds for any term in or around; `within` for all of them"
+
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each `within` over a term with terms below it, in a forbid."""
+    """Give a finding for each `within` over terms, in a forbid, that `touches` would see more of."""
     for rule in subject.checked.rules:
         if rule.effect != "forbid":
             continue
@@ -23,29 +25,36 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         for conjunct in rule.conjuncts:
             for node in walk(conjunct.expr):
                 match node:
-                    case nodes.Compare("within", left, right) if _has_children(
-                        typing.binding_of(right)
-                    ) and isinstance(typing.type_of(left), SetType):
-                        yield warning(
-                            "PE412", node.span,
-                            f"`{rule.id}` lets through what lies within only in part",
-                            "`touches` holds for any term in or around; `within` for all of them",
-                        )  # fmt: skip
+                    case nodes.Compare("within", left, right):
+                        escapes = _escapes(typing.type_of(left), typing.binding_of(right))
+                    case _:
+                        continue
+                if escapes:
+                    yield warning("PE412", node.span, f"`{rule.id}` lets through {escapes}", _HELP)
 
 
-def _has_children(bound: object) -> bool:
+def _escapes(type_: Type, bound: object) -> str:
+    """Say what a forbid of what lies within known terms lets through; nothing if that is nothing."""
     match bound:
-        case Value(TaxonomyType() as type_, str() as term):
-            return len(type_.below[term]) > 1
-        case Value(SetType(TaxonomyType() as type_), frozenset() as terms):
-            return any(len(type_.below[term]) > 1 for term in terms)
-    return False
+        case Value(TaxonomyType() as taxonomy, str() as term):
+            terms = {term}
+        case Value(SetType(TaxonomyType() as taxonomy), frozenset() as some):
+            terms = {str(term) for term in some}
+        case _:
+            return ""
+    if isinstance(type_, SetType) and any(len(taxonomy.below[term]) > 1 for term in terms):
+        return "what lies within only in part"
+    if not isinstance(type_, SetType) and any(
+        taxonomy.above[term] - terms - {term} for term in terms
+    ):
+        return "a vaguer term, which may hide what is forbidden"
+    return ""
 
 
 RULE = LintRule(
     Code(
         "PE412", "within-for-touches", "A forbid that says `within` where `touches` is meant.",
-        "`within` holds only if every element lies there, so adding one harmless purpose escapes the forbid; and a declared `research` that may be the forbidden part of it is let through.",
+        "`within` holds only if every element lies there, so adding one harmless purpose escapes the forbid; and a declared `research` that may be the forbidden part of it is let through. Of a single term, a vaguer one is.",
         WORDS + 'permit p: any when subject.status == active\nforbid f: any when subject.uses within research because "no research"\n',
         WORDS + 'permit p: any when subject.status == active\nforbid f: any when subject.uses touches {research} because "no research"\n',
     ),
