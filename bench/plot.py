@@ -26,8 +26,8 @@ _TITLES: Final = {
     "actions": "Ten rules for each of many actions",
     "scans": "Rules without any equality",
 }
-_APART: Final = 1.35
-"""How far labels stand apart at least, as a factor: the axis is logarithmic."""
+_APART: Final = 0.044
+"""How far labels stand apart at least, as a share of the axis, which is logarithmic."""
 
 
 def draw(rows: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Path]:
@@ -101,13 +101,15 @@ def _draw_one(pyplot: Any, title: str, lines: Mapping[str, Points]) -> Any:
 
 def _label(axes: Any, lines: Mapping[str, Points]) -> None:
     """Write each name at the end of its line, moved up where it would cover the one below."""
+    low, high = axes.get_ylim()
+    apart = (high / low) ** _APART
     by_end: dict[int, list[tuple[float, str]]] = {}
     for name, points in lines.items():
         by_end.setdefault(points[-1][0], []).append((points[-1][1], name))
     for size, ends in by_end.items():
         below = 0.0
         for time, name in sorted(ends):
-            at = max(time, below * _APART)
+            at = max(time, below * apart)
             below = at
             axes.annotate(
                 _NAMES.get(name, name),

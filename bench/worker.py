@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import IO, Any
 
 from bench import worlds
@@ -22,6 +23,8 @@ ANSWERING = 5.0
 """Seconds after which no more requests are answered to be compared; ten are, whatever it takes."""
 
 _SLICE = 0.05
+_PASS = 0.002
+"""Seconds of one pass: so short that most are not interrupted by what else the machine does."""
 _LEAST = 10
 
 
@@ -75,20 +78,22 @@ class Slices:
         self._prepared = prepared
         self._next = 0
         self._count = _LEAST
-        while self.time() * self._count < _SLICE * 1e6 and self._count < len(prepared):
+        while self.time() * self._count < _PASS * 1e6 and self._count < len(prepared):
             self._count = min(2 * self._count, len(prepared))  # this warms it up, too
 
     def time(self) -> float:
-        """Return the microseconds of one decision, over a slice."""
-        spent, calls = 0.0, 0
+        """Return the microseconds of one decision: the median over the passes of a slice."""
+        passes: list[float] = []
+        spent = 0.0
         while spent < _SLICE:
             part = self._prepared[self._next : self._next + self._count]
             self._next = (self._next + self._count) % len(self._prepared)
             start = time.perf_counter()
             self._ready.run(part)
-            spent += time.perf_counter() - start
-            calls += len(part)
-        return spent / calls * 1e6
+            taken = time.perf_counter() - start
+            spent += taken
+            passes.append(taken / len(part) * 1e6)
+        return median(passes)
 
 
 def memory(what: str) -> float:
