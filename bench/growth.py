@@ -36,7 +36,7 @@ _FEW_ROUNDS = 3
 class Row:
     """What was found of one contestant in one world, or why nothing was (*skipped*).
 
-    *microseconds*: of a decision in the quickest turn; *ratio*: over what is written by hand; *load_seconds*: without what is worked out at the
+    *microseconds*: of a decision; *ratio*: over what is written by hand; *load_seconds*: without what is worked out at the
     first decisions, *first_seconds*: answering *checked* requests for the first time; *megabytes*:
     how much the process grew by loading, at most.
     """
@@ -179,7 +179,7 @@ def _row(
         size,
         name,
         facts["version"],
-        min(times),
+        median(times),
         median(t / b for t, b in zip(times, beside, strict=True)),
         facts["load_seconds"],
         facts["first_seconds"],

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,15 @@ def load(folder: str, cache: str | None = None) -> Loaded:
     """Load the policy set in *folder*, here."""
     load_policies: Any = PolicyEngine.load
     more = {"cache": cache} if cache else {}
-    start = time.perf_counter()
+    start = cpu_seconds()
     load_policies(folder, **more)
-    return Loaded(time.perf_counter() - start, memory("VmHWM"))
+    return Loaded(cpu_seconds() - start, memory("VmHWM"))
+
+
+def cpu_seconds() -> float:
+    """Return the time of this process and of those that it waited for; not of others."""
+    told = os.times()
+    return told.user + told.system + told.children_user + told.children_system
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 
 from bench.questions.answer import Answer, Scale
 from bench.questions.small import small
@@ -34,6 +35,8 @@ def ask(scale: Scale) -> Iterator[Answer]:
             list(pool.map(work, range(_THREADS)))
 
     rounds = max(1, scale.rounds // 3)
-    found = side_by_side({"one": one_after_another, "all": together}, _THREADS, rounds)
+    found = side_by_side(
+        {"one": one_after_another, "all": together}, _THREADS, rounds, perf_counter
+    )
     ratio = 1 / found["all"].ratio
     yield Answer(f"{_THREADS} threads at once, over one", ratio, 0.9, 1.0, least=True)
