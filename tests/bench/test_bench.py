@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections import Counter
 
 import pytest
@@ -75,20 +74,21 @@ def test_the_table_names_every_way(monkeypatch, capsys):
 
 
 def test_times_are_for_one_call_and_relative_to_the_first():
-    calls = Counter()
+    now, calls = [0.0], Counter()
 
-    def quick():
-        calls["quick"] += 1
-        time.sleep(0.001)
+    def taking(name: str, seconds: float):
+        def run():
+            calls[name] += 1
+            now[0] += seconds
 
-    def slow():
-        time.sleep(0.004)
+        return run
 
-    found = timing.side_by_side({"quick": quick, "slow": slow}, calls=10, rounds=3)
+    contestants = {"quick": taking("quick", 0.001), "slow": taking("slow", 0.004)}
+    found = timing.side_by_side(contestants, calls=10, rounds=3, clock=lambda: now[0])
     assert found["quick"].ratio == 1.0
-    assert 2 < found["slow"].ratio < 8
-    assert 50 < found["quick"].microseconds < 1_000
-    assert calls["quick"] >= 3
+    assert found["slow"].ratio == pytest.approx(4.0)
+    assert found["quick"].microseconds == pytest.approx(100)
+    assert calls["quick"] > 3 * calls["slow"] > 9
 
 
 # ---- worlds -----------------------------------------------------------------------------
