@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Sequence
@@ -27,13 +26,16 @@ _CODE_SIZE: Final = 32
 _START: Final = len(_MARK) + _CODE_SIZE + 8
 """Where the header begins: after the mark, the code, and the size of the header."""
 
-_MOST_HEADER: Final = 1 << 28
+_MOST_HEADER: Final = 1 << 26
 _MOST_PIECE: Final = 1 << 30
 """Bytes of a header and of a piece; what is larger is not read."""
 
 _DAY: Final = 86_400
 _KEPT: Final = 30 * _DAY
 """Seconds for which an entry is kept that nobody asks for."""
+
+_MOST_KEPT: Final = 1 << 30
+"""Bytes of all entries together, of which those go first that nobody asked for the longest."""
 
 _OURS: Final = re.compile(r"[0-9a-f]{64}\.")
 """What the names of entries begin with, and those of what was to become one."""
@@ -151,13 +153,16 @@ class Cache:
 
     def _tidy(self) -> None:
         """Remove what nobody asked for in a long time; other files may lie in the folder, too."""
-        oldest = time.time() - _KEPT
         with suppress(OSError), os.scandir(self._folder) as found:
-            for entry in found:
-                if _OURS.match(entry.name) and entry.is_file(follow_symlinks=False):
-                    with suppress(OSError):  # another process may tidy as well
-                        if entry.stat(follow_symlinks=False).st_mtime < oldest:
-                            os.unlink(entry.path)
+            ours = [entry for entry in found if _OURS.match(entry.name)]
+            files = [entry for entry in ours if entry.is_file(follow_symlinks=False)]
+            files.sort(key=lambda entry: -entry.stat(follow_symlinks=False).st_mtime)
+            oldest, size = time.time() - _KEPT, 0
+            for file in files:
+                status = file.stat(follow_symlinks=False)
+                size += status.st_size
+                if status.st_mtime < oldest or size > _MOST_KEPT:
+                    os.unlink(file.path)
 
 
 def open_regular(path: str) -> BufferedReader:
@@ -174,7 +179,7 @@ def write_whole(path: str, parts: Sequence[bytes], *, replacing: bool = True) ->
 
     If it is not *replacing*, a file that is there stays. Raises `OSError`.
     """
-    beside = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
+    beside = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(beside, flags, 0o600)
     try:

@@ -8,7 +8,6 @@ folder must not be able to bring a key along. Without such a key there is no cac
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from typing import Final
@@ -79,7 +78,7 @@ def _read(path: str) -> bytes:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with suppress(FileExistsError):  # another process may be quicker
-            write_whole(path, (secrets.token_bytes(_SIZE),), replacing=False)
+            write_whole(path, (os.urandom(_SIZE),), replacing=False)
         file = open_regular(path)
     with file:
         status = os.fstat(file.fileno())

@@ -138,6 +138,17 @@ def test_what_nobody_asks_for_is_removed(cache, folder):
     assert names(folder) == [asked, "d" * 64 + ".set", "entry", stray]
 
 
+def test_what_was_asked_for_last_stays_where_all_is_too_much(cache, folder, monkeypatch):
+    size = (folder / "entry").stat().st_size
+    monkeypatch.setattr(entries, "_MOST_KEPT", 3 * size)
+    written = [letter * 64 + ".set" for letter in "abcd"]
+    for age, name in enumerate(written):
+        assert cache.write(name, b"about", PIECES)
+        os.utime(folder / name, (time.time() - 60 * (9 - age),) * 2)
+    assert cache.write("e" * 64 + ".set", b"about", PIECES)
+    assert names(folder) == [*written[2:], "e" * 64 + ".set", "entry"]
+
+
 def test_processes_may_write_at_once(folder):
     code = (
         "import sys; from policyengine.cache.folder import Cache\n"
