@@ -10,10 +10,12 @@ import click
 
 from bench import demo as demo_world
 from bench import growth as racing
+from bench import parts as decision_parts
 from bench import questions as asking
 from bench import results, worlds
 from bench.contestants import CONTESTANTS
 from bench.questions.answer import QUICK
+from bench.timing import ROUNDS
 
 
 @click.group()
@@ -38,6 +40,15 @@ def _sizes(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 def demo() -> None:
     """Time two operations of policies/x, decision and reason."""
     sys.exit(demo_world.main())
+
+
+@main.command()
+@click.option("--rounds", default=ROUNDS, show_default=True)
+def parts(rounds: int) -> None:
+    """Take a decision of the small world apart: what each part takes."""
+    click.echo(f"{'':<40}{'µs':>8}{'× by hand':>12}")
+    for name, found in decision_parts.measure(asking.Scale().requests, rounds).items():
+        click.echo(f"{name:<40}{found.microseconds:>8.3f}{found.ratio:>12.2f}")
 
 
 @main.command()

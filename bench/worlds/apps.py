@@ -21,10 +21,11 @@ _SCOPES = ("post.read", "post.write", "message.read", "message.write", "user.rea
            "stream")  # fmt: skip
 _SENSITIVE = frozenset({"ethnicity", "politics", "health", "religion", "orientation"})
 _OTHERS = ("topic", "language", "mood")
-_ACTIONS = (
+ACTIONS = (
     "read_post", "search_recent", "search_all", "follow_stream", "read_message", "send_message",
     "read_profile", "read_place", "write_post", "export", "redistribute", "match_people",
 )  # fmt: skip
+"""What apps do in the small world."""
 _RANKS = {tier: rank for rank, tier in enumerate(_TIERS)}
 
 
@@ -69,7 +70,7 @@ def _request(rng: Random, app: Plain, number: int) -> Plain:
         derives.add(rng.choice(sorted(_SENSITIVE)))
     return {
         "subject": app,
-        "action": rng.choice(_ACTIONS),
+        "action": rng.choice(ACTIONS),
         "resource": {
             "id": f"item{number}",
             "owner": owner,

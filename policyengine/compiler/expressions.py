@@ -362,6 +362,15 @@ class Emitter:
         look = attribute(self.module.named("table", table, table.entries), "get")
         return ast.Call(look, [key, default], [])
 
+    def _bounded(self, node: ir.Binary, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
+        """Emit a comparison with a bound that may not be there: quicker than with one at infinity."""
+        look = attribute(self.module.named("table", table, table.entries), "get")
+        key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
+        variable = self.module.fresh("bound")
+        found = ast.NamedExpr(ast.Name(variable, ast.Store()), ast.Call(look, [key], []))
+        within = compare(self.perhaps(node.left), _COMPARISONS[node.op](), name(variable))
+        return conjunction([compare(found, ast.IsNot(), ast.Constant(None)), within])
+
     @contextmanager
     def uncertain(self) -> Iterator[None]:
         """Emit what may not be computed at all: what it keeps is not there afterwards."""
@@ -452,6 +461,9 @@ class Emitter:
     # ---- watching the time --------------------------------------------------------------
 
     def _binary(self, node: ir.Binary) -> ast.expr:
+        match node.right:
+            case ir.Lookup(table, [_, *_] as keys) if table.is_bound and not self._nowhere:
+                return self._bounded(node, table, list(map(self.emit, keys)))
         left, right = self.emit(node.left), self.emit(node.right)
         if node.op in _ARITHMETIC:
             return ast.BinOp(left, _ARITHMETIC[node.op](), right)

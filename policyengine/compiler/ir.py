@@ -116,6 +116,11 @@ class Table:
     entries: Mapping[object, object]
     default: object
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether it has a bound for each key, and one that nothing keeps for any other."""
+        return isinstance(self.default, float)
+
 
 @frozen(cache_hash=True)
 class Lookup:

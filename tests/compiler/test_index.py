@@ -43,8 +43,8 @@ SHAPES = {
     "equalities": ('subject.name == "n{i}" and subject.tier == pro', "in table", 1),
     "numbers": ("subject.age == {i} and subject.tier >= basic and subject.ok", "in table", 1),
     "sets": ('subject.name in {"n{i}", "m{i}"} and subject.ok', "in table", 1),
-    "one bound": ('subject.name == "n{i}" and subject.age <= {i}', "<= table.get(", 1),
-    "the other": ('subject.name == "n{i}" and {i} < subject.age + 1', "> table.get(", 1),
+    "one bound": ('subject.name == "n{i}" and subject.age <= {i}', "<= bound", 1),
+    "the other": ('subject.name == "n{i}" and {i} < subject.age + 1', "> bound", 1),
     "only a bound": ("subject.age < {i} and subject.tier == pro", "< table", 1),
     "ranges": ("subject.age * 3 >= {i} * 30 and subject.age * 3 < {i} * 30 + 9", "bisect_right(", 1),
     "memberships": (
