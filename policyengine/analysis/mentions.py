@@ -155,6 +155,15 @@ def walk(node: object) -> Iterator[nodes.Node]:
                 stack += nodes.fields_of(one).values()
 
 
+def walk_typed(node: nodes.Node, typing: Typing) -> Iterator[tuple[nodes.Node, Typing]]:
+    """Give *node* and all nodes below it, those of definitions that are called included."""
+    for inner in walk(node):
+        yield inner, typing
+        binding = typing.binding_of(inner)
+        if isinstance(binding, Definition):
+            yield from walk_typed(binding.body, binding.typing)
+
+
 def numbers(mentions: Mentions, type_: Primitive | LevelsType, used: Iterable[int]) -> list[int]:
     """Return numbers of *type_* that any of the comparisons can tell apart."""
     about = {v for v in mentions.values.get(type_, ()) if isinstance(v, int)} | set(used)

@@ -89,6 +89,10 @@ class Questions:
                 return answer
         return False
 
+    def covering(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> CheckedRule | None:
+        """Return the first of *others* that covers *rule* alone."""
+        return next((other for other in others if self.covered(rule, [other])), None)
+
     def same(self, one: CheckedRule, other: CheckedRule) -> bool:
         """Whether two rules with the same targets hold for the same requests, which are some."""
         if written_alike(one, other):

@@ -48,7 +48,8 @@ def check_comparison(checker: ExpressionChecker, node: nodes.Compare, guards: Gu
             _sets_only(checker, node, one, other, takes, one if fits(other, one) else None)
         case "within":
             _within(checker, node, guards)
-        case "touches":
+        case _:
+            assert op == "touches", op
             one = checker.infer(left, guards)
             element = one.element if isinstance(one, SetType) else one
             other = checker.infer(right, guards, SetType(element))
@@ -59,8 +60,6 @@ def check_comparison(checker: ExpressionChecker, node: nodes.Compare, guards: Gu
                 checker.problems.append(messages.operator_types(node.span, op, one, other, takes))
             elif not fits(other.element, element):
                 checker.problems.append(messages.never_equal(node.span, element, other.element))
-        case _:
-            raise AssertionError(op)
 
 
 def _both(

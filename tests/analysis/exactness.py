@@ -14,7 +14,7 @@ from random import Random
 
 from attrs import frozen
 
-from policyengine.analysis.mentions import walk
+from policyengine.analysis.mentions import walk, walk_typed
 from policyengine.analysis.neighbours import changed
 from policyengine.analysis.questions import conditions_in
 from policyengine.analysis.remedies import remedies
@@ -107,6 +107,12 @@ def some_set(rng: Random) -> str:
     return text
 
 
+def _asked(rule: CheckedRule) -> list[nodes.Has]:
+    typing = next(iter(rule.typings.values()))
+    found = (node for c in rule.conjuncts for node, _ in walk_typed(c.expr, typing))
+    return [node for node in found if isinstance(node, nodes.Has)]
+
+
 @frozen(eq=False)
 class _Enumerated:
     """What rules say of each action and request, by asking for all."""
@@ -114,15 +120,15 @@ class _Enumerated:
     checked: CheckedSet
     held: dict[str, frozenset[tuple[str, int]]]
     taken: dict[int, set[object]]
-    needed: dict[int, bool]
-    """For each `has` in a rule that holds somewhere, whether it holds only where that is true."""
+    needed: dict[tuple[str, int], bool]
+    """For each rule that holds somewhere, and each `has` in it: whether it holds only where that is true."""
 
     @classmethod
     def of(cls, checked: CheckedSet, requests: dict[str, Sequence[Request]]) -> _Enumerated:
         made = cls(checked, {}, {}, {})
         for rule in checked.rules:
             held = set()
-            asked = [n for c in rule.conjuncts for n in walk(c.expr) if isinstance(n, nodes.Has)]
+            asked = _asked(rule)
             for action, _, _ in rule.typings:
                 for number, request in enumerate(requests[action]):
                     seen: dict[int, set[object]] = {}
@@ -134,7 +140,8 @@ class _Enumerated:
                         held.add((action, number))
                         for node in asked:
                             is_so = True in seen.get(id(node), ())
-                            made.needed[id(node)] = made.needed.get(id(node), True) and is_so
+                            mark = rule.id, id(node)
+                            made.needed[mark] = made.needed.get(mark, True) and is_so
                     for mark, values in seen.items():
                         made.taken.setdefault(mark, set()).update(values)
             made.held[rule.id] = frozenset(held)
@@ -152,12 +159,8 @@ class _Enumerated:
             if rule.effect == "permit" and held[rule.id] <= forbidden:
                 found.add(("PE403", rule.id))
             if rule.effect == "forbid":
-                found |= {
-                    ("PE423", node.span.start)
-                    for c in rule.conjuncts
-                    for node in walk(c.expr)
-                    if isinstance(node, nodes.Has) and self.needed.get(id(node))
-                }
+                needed = (node for node in _asked(rule) if self.needed.get((rule.id, id(node))))
+                found |= {("PE423", node.span.start) for node in needed}
         found |= {("PE406", action) for action in ACTIONS if self._is_shut(action)}
         return found | self._told_by_another()
 

@@ -66,6 +66,11 @@ def slugs(text, *select):
          "constant-condition", 0),
         ("permit p: any when resource.owner == subject and resource.owner.on == subject.on",
          "constant-condition", 1),
+        ("define big(app: App) = app.tier >= free\npermit p: any when big(subject)", "trivial-level-comparison", 1),
+        ('define young(app: App) = app has age and app.age < 16\nforbid f: any when young(subject) because "x"',
+         "forbid-escaped-by-absence", 1),
+        ('define ads_only(app: App) = app.uses within ads\nforbid f: any when ads_only(subject) because "x"',
+         "within-for-touches", 1),
         # decided for one action and not for the other: constant for neither
         ('permit p: any when action.name == "read"', "constant-condition", 0),
         ('permit p: read when subject.on\nforbid f: any when subject.on because "x"',
@@ -139,6 +144,27 @@ def slugs(text, *select):
 )  # fmt: skip
 def test_a_rule_tells_what_is_wrong_from_what_is_not(rules, slug, count):
     assert slugs(rules + "\n", slug).count(slug) == count
+
+
+def test_what_makes_a_rule_void_is_named():
+    def said(rules):
+        return [d.message for d in findings(WORDS + rules) if d.code in {"PE403", "PE404"}]
+
+    one = 'forbid f: any when subject.on because "x"\n'
+    other = 'forbid g: any when resource.hidden because "x"\n'
+    assert said("permit p: read when subject.on and resource.hidden\n" + one) == [
+        "wherever `access.p` holds, `access.f` forbids"
+    ]
+    assert said("permit p: read when subject.on or resource.hidden\n" + one + other) == [
+        "wherever `access.p` holds, one of several rules forbids"
+    ]
+    assert said("permit p: read when subject.on\npermit q: any when subject.on\n") == [
+        "wherever `access.p` holds, `access.q` does"
+    ]
+    both = "permit p: any when subject.on\npermit q: any when resource.hidden\n"
+    assert said(both + "permit r: read when subject.on or resource.hidden\n") == [
+        "wherever `access.r` holds, one of several permits of its gate does"
+    ]
 
 
 @pytest.mark.parametrize(

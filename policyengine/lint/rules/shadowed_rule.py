@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 
@@ -17,9 +17,12 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if rule.effect == "forbid" or rule.waivable:
             continue
         if subject.ask.covered(rule, forbids) and not subject.ask.never_holds(rule):
+            alone = subject.ask.covering(rule, forbids)
+            by = f"`{alone.id}` forbids" if alone else "one of several rules forbids"
+            also = [Label(alone.node.name.span, "this forbid")] if alone else []
             yield warning(
-                "PE403", rule.node.name.span, f"wherever `{rule.id}` holds, something is forbidden",
-                "it never counts: narrow the forbid, or leave the rule out",
+                "PE403", rule.node.name.span, f"wherever `{rule.id}` holds, {by}",
+                "it never counts: narrow the forbid, or leave the rule out", *also,
             )  # fmt: skip
 
 

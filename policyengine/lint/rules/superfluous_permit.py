@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.duplicate_rule import duplicates
 from policyengine.lint.rules.laxer_limit import laxer_limits
@@ -30,10 +30,12 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         ]
         if subject.ask.covered(rule, others) and not subject.ask.never_holds(rule):
             gone.add(id(rule))
+            alone = subject.ask.covering(rule, others)
+            also = [Label(alone.node.name.span, "this permit")] if alone else []
+            which = f"`{alone.id}`" if alone else "one of several permits of its gate"
             yield warning(
-                "PE404", rule.node.name.span,
-                f"wherever `{rule.id}` holds, another permit of its gate does",
-                "it grants nothing of its own: leave it out, or narrow the other",
+                "PE404", rule.node.name.span, f"wherever `{rule.id}` holds, {which} does",
+                "it grants nothing of its own: leave it out, or narrow the other", *also,
             )  # fmt: skip
 
 

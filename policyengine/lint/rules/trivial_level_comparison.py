@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.mentions import walk
+from policyengine.analysis.mentions import walk_typed
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -21,8 +21,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     for rule in subject.checked.rules:
         typing = next(iter(rule.typings.values()))
         for conjunct in rule.conjuncts:
-            for node in walk(conjunct.expr):
-                if is_trivial(node, typing):
+            for node, types in walk_typed(conjunct.expr, typing):
+                if is_trivial(node, types):
                     assert isinstance(node, nodes.Compare)
                     always = "true" if "=" in node.op else "false"
                     yield warning(

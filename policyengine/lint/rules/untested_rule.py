@@ -28,7 +28,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if rule.id not in satisfied and not rule.advisory:
             yield warning(
                 "PE414", rule.node.name.span, f"`{rule.id}` holds in no test",
-                "write a test in which it does: `policyengine test` says what each one checks",
+                "write a test in which it does; `policyengine test --suggest` has some to begin with",
             )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.mentions import walk
+from policyengine.analysis.mentions import walk_typed
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -18,8 +18,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     for rule in subject.checked.rules:
         typing = next(iter(rule.typings.values()))
         for conjunct in rule.conjuncts:
-            for node in walk(conjunct.expr):
-                if isinstance(node, nodes.Compare) and _may_lack(typing.type_of(node.left)):
+            for node, types in walk_typed(conjunct.expr, typing):
+                if isinstance(node, nodes.Compare) and _may_lack(types.type_of(node.left)):
                     yield warning(
                         "PE427", node.span, "leaving out an optional part of the record changes this",
                         "compare the parts that matter, each with `has` before it",

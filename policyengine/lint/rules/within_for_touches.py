@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.mentions import walk
+from policyengine.analysis.mentions import walk_typed
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -23,10 +23,10 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             continue
         typing = next(iter(rule.typings.values()))
         for conjunct in rule.conjuncts:
-            for node in walk(conjunct.expr):
+            for node, types in walk_typed(conjunct.expr, typing):
                 match node:
                     case nodes.Compare("within", left, right):
-                        escapes = _escapes(typing.type_of(left), typing.binding_of(right))
+                        escapes = _escapes(types.type_of(left), types.binding_of(right))
                     case _:
                         continue
                 if escapes:
