@@ -157,7 +157,7 @@ def _bound(world: World) -> Ready:
 def _reference(world: World) -> Ready:
     from policyengine.diagnostics.source import Source
     from policyengine.model.limits import Limits
-    from policyengine.model.request import validate
+    from policyengine.model.request import Validator
     from policyengine.pipeline import check_sources
     from policyengine.reference import interpreter
 
@@ -165,13 +165,13 @@ def _reference(world: World) -> Ready:
     sources = {str(n): Source(str(n), text) for n, text in enumerate(world.policies)}
     checked, _ = check_sources(sources)
     assert checked is not None, "the engine has loaded it"
+    validator = Validator(checked.schema, checked.needs, Limits())
 
     def prepare(request: Plain) -> Any:
         subject, action, resource, context = world.build(engine, request)
-        return validate(
-            checked.schema, checked.needs, Limits(), subject=subject, action=action,
-            resource=resource, context=context, now=0,
-        )  # fmt: skip
+        return validator.validate(
+            subject=subject, action=action, resource=resource, context=context, now=0
+        )
 
     return Ready(prepare, lambda request: interpreter.decide(checked, request).allowed)
 

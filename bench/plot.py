@@ -45,12 +45,10 @@ def draw(rows: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Path]:
         lines = _lines([row for row in rows if row["world"] == world and not row["skipped"]])
         if max((len(points) for points in lines.values()), default=0) > 1:
             figure = _draw_one(pyplot, title, lines)
-            for kind in ("svg", "png"):
-                file = folder / f"{world}.{kind}"
-                metadata = {"Date": None} if kind == "svg" else {}
-                figure.savefig(file, bbox_inches="tight", dpi=130, metadata=metadata)
-                yield file
+            file = folder / f"{world}.svg"
+            figure.savefig(file, bbox_inches="tight", metadata={"Date": None})
             pyplot.close(figure)
+            yield file
 
 
 Points = list[tuple[int, float]]
@@ -120,4 +118,5 @@ def _label(axes: Any, lines: Mapping[str, Points]) -> None:
                 color=_COLOURS.get(name, _OTHERS),
                 fontweight="bold" if name in _COLOURS else "normal",
                 annotation_clip=False,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
             )

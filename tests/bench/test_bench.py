@@ -336,6 +336,27 @@ def test_results_as_tables():
     assert answer(5) is answer(5)
 
 
+def test_races_are_drawn_with_a_label_for_each(tmp_path):
+    pytest.importorskip("matplotlib")
+    results.add(
+        tmp_path / "growth.json",
+        [
+            _row(who, 1.0, size=size, microseconds=size * factor)
+            for who, factor in (
+                (contestants.BY_HAND, 0.1),
+                (contestants.DECIDE, 0.11),
+                ("Cedar", 9),
+            )
+            for size in (10, 100)
+        ],
+        {},
+    )
+    done = CliRunner().invoke(main, ["plot", "--into", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == str(tmp_path / "mixed.svg")
+    assert "<!-- policyengine -->" in (tmp_path / "mixed.svg").read_text()
+
+
 # ---- the command line -------------------------------------------------------------------
 
 
