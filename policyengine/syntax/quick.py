@@ -82,6 +82,8 @@ def build(text: str, start: str, builder: Builder) -> Any:
     noted until then is then of no account.
     """
     tables = _tables()
+    if tables is None:
+        return None
     states, reductions, gotos = tables.states, tables.reductions, tables.gotos
     state, end, at = tables.begin[start], tables.end[start], 0
     # Of what is not yet part of something larger: what was made of it; where it begins and ends, and
@@ -157,10 +159,12 @@ def _chosen(parts: list[Any], reduction: _Reduction) -> list[Any]:
 
 
 @cache
-def _tables() -> _Tables:
-    """Return the tables that Lark made, as `build` goes through them."""
+def _tables() -> _Tables | None:
+    """Return the tables that Lark made, as `build` goes through them; None if it does not show them."""
     lark = parser()
-    table = lark.parser.parser._parse_table  # noqa: SLF001 - there is no other way to it
+    table = getattr(lark.parser.parser, "_parse_table", None)  # which Lark does not promise
+    if table is None:
+        return None
     rules = {rule: number for number, rule in enumerate(lark.rules)}
     terminals = {terminal.name: terminal for terminal in lark.terminals}
     actions: dict[int, dict[str, int]] = {}

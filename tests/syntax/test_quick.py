@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -84,6 +85,14 @@ def test_what_is_too_deep_is_refused_alike(nested):
 )
 def test_ends_are_found_alike(text):
     assert taken(Source("t", text)) == (text.startswith("package p") and "=" not in text)
+
+
+def test_without_the_tables_all_is_parsed_the_thorough_way(monkeypatch):
+    monkeypatch.setattr(quick, "_tables", quick._tables.__wrapped__)
+    monkeypatch.setattr(quick, "parser", lambda: SimpleNamespace(parser=SimpleNamespace(parser=1)))
+    source = next(iter(SOURCES.values()))
+    assert not taken(source)
+    assert parse(source)[0] is not None
 
 
 def test_what_stands_between_takes_time_in_proportion():
