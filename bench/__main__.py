@@ -12,6 +12,7 @@ from bench import demo as demo_world
 from bench import growth as racing
 from bench import parts as decision_parts
 from bench import questions as asking
+from bench import reading as reading_apart
 from bench import results, worlds
 from bench.contestants import CONTESTANTS
 from bench.questions.answer import QUICK
@@ -49,6 +50,16 @@ def parts(rounds: int) -> None:
     click.echo(f"{'':<40}{'µs':>8}{'× by hand':>12}")
     for name, found in decision_parts.measure(asking.Scale().requests, rounds).items():
         click.echo(f"{name:<40}{found.microseconds:>8.3f}{found.ratio:>12.2f}")
+
+
+@main.command()
+@click.option("--rounds", default=ROUNDS, show_default=True)
+def reading(rounds: int) -> None:
+    """Take the reading of dicts and of JSON apart: what each part and each step takes."""
+    for found in reading_apart.measure(asking.Scale().requests, rounds):
+        click.echo(f"{'':<40}{'µs':>8}{'× by hand':>12}")
+        for name, measured in found.items():
+            click.echo(f"{name:<40}{measured.microseconds:>8.3f}{measured.ratio:>12.2f}")
 
 
 @main.command()

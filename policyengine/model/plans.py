@@ -55,9 +55,9 @@ class Plan:
         return (
             (subject.line is not None or not self.needs.subject.line)
             and (resource.line is not None or not self.needs.resource.line)
-            and _reached(subject, of_subject, find)
-            and _reached(resource, of_resource, find)
-            and _reached(context, of_context, find)
+            and (not of_subject or _reached(subject, of_subject, find))
+            and (not of_resource or _reached(resource, of_resource, find))
+            and (not of_context or _reached(context, of_context, find))
         )
 
 

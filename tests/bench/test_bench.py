@@ -405,6 +405,15 @@ def test_what_is_remembered_is_timed(monkeypatch):
     assert len(done.output.splitlines()) == 6
 
 
+def test_reading_is_taken_apart(monkeypatch):
+    monkeypatch.setattr(timing, "_SECONDS", 0.0)
+    monkeypatch.setattr("bench.questions.Scale", lambda: Scale(requests=20))
+    told = CliRunner().invoke(main, ["reading", "--rounds", "1"], catch_exceptions=False)
+    assert told.exit_code == 0
+    assert "the context as a dict" in told.output
+    assert "JSON to JSON" in told.output
+
+
 def test_sizes_are_numbers():
     done = CliRunner().invoke(main, ["growth", "--sizes", "many"])
     assert done.exit_code == 2

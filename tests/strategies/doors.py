@@ -36,7 +36,7 @@ def thorough_engine(loaded: Loaded) -> PolicyEngine:
     return engine
 
 
-def what_is_plain_is_taken_alike(case: Case) -> int:
+def what_is_plainis_taken_alike(case: Case) -> int:
     """A request that is taken quickly is, part by part, what the thorough way makes of it."""
     engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
     request = case.request
@@ -52,15 +52,16 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
         (strangers, None),
         *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
     ]
-    return sum(_is_taken_alike(engine._validator, case.loaded.validator, *one) for one in asked)
+    return sum(is_taken_alike(engine._validator, case.loaded.validator, *one) for one in asked)
 
 
 PARTS = ("subject", "resource")
 
 
-def _is_taken_alike(
+def is_taken_alike(
     quick: Validator, thorough: Validator, given: dict[str, Json], store: EntityStore | None
 ) -> bool:
+    """Whether *quick* takes a request; raises if *thorough* does not, or takes it otherwise."""
     names = ("subject", "action", "resource", "context", "now", "fields", "entities")
     parts = {name: given.get(name) for name in names}
     taken = quick.plain(*parts.values(), store)

@@ -1,0 +1,83 @@
+"""Take the reading of a request apart: what each part takes as a dict, and each step from JSON to JSON.
+
+In the small world. A part is told by a request in which the others are built: what it takes more than
+one that is built altogether.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from bench.questions.small import small
+from bench.timing import Measured, side_by_side
+from bench.worlds import apps
+from policyengine.model.documents import read_plain
+from policyengine.model.limits import Limits
+
+
+def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, Measured]]:
+    """Return what was found of dicts, over the function by hand, and of JSON, over that of JSON."""
+    world = small(requests)
+    decide, decide_json = world.engine.decide, world.engine.decide_json
+    forms, limits = world.forms, Limits()
+    wires = [form.wire for form in forms]
+
+    def deciding(pick: Callable[[apps.Forms], tuple[Any, Any, Any, Any]]) -> Callable[[], None]:
+        asked = [pick(form) for form in forms]
+        for parts in asked:  # the first open the doors
+            decide(*parts)
+
+        def run() -> None:
+            for subject, action, resource, context in asked:
+                decide(subject, action, resource, context).allowed  # noqa: B018
+
+        return run
+
+    def by_hand() -> None:
+        for request in world.requests:
+            apps.decide_by_hand(request)[0]
+
+    dicts = {
+        "by hand": by_hand,
+        "all parts built": deciding(lambda f: f.built),
+        "the subject as a dict": deciding(lambda f: (*f.dicts[:2], *f.built[2:])),
+        "the resource as a dict": deciding(lambda f: (*f.built[:2], f.dicts[2], f.built[3])),
+        "the context as a dict": deciding(lambda f: (*f.built[:3], f.dicts[3])),
+        "all parts as dicts": deciding(lambda f: f.dicts),
+    }
+    parsed = [read_plain(wire, limits, accept_now=False) for wire in wires]
+    plain = [parts[:4] for parts in parsed if parts is not None]
+
+    def decided() -> None:
+        for subject, action, resource, context in plain:
+            decide(subject, action, resource, context)
+
+    def answered() -> None:
+        for subject, action, resource, context in plain:
+            decide(subject, action, resource, context).to_bytes()
+
+    json = {
+        "by hand": _each(apps.answer_wire_by_hand, wires),
+        "parsing": _each(msgspec.json.Decoder().decode, wires),
+        "parsing and taking apart": _each(
+            lambda wire: read_plain(wire, limits, accept_now=False), wires
+        ),
+        "reading and deciding": decided,
+        "reading, deciding and answering": answered,
+        "JSON to JSON": _each(decide_json, wires),
+    }
+    return (
+        side_by_side(dicts, len(forms), rounds),
+        side_by_side(json, len(forms), rounds),
+    )
+
+
+def _each(function: Callable[[bytes], object], wires: Sequence[bytes]) -> Callable[[], None]:
+    def run() -> None:
+        for wire in wires:
+            function(wire)
+
+    return run

@@ -1,0 +1,175 @@
+"""What is plainly valid is taken quickly, and alike; what is not is left to the thorough way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from policyengine import InvalidRequest, PolicyEngine
+from policyengine.model.limits import Limits
+from policyengine.model.store import EntityStore
+from tests.strategies.doors import is_taken_alike
+
+POLICY = """
+package p
+enum Kind = letter | memo
+entity Team in Team { name: string }
+entity User in Team { name: string, boss?: User, friends: set<User>, scores: set<int> }
+entity Doc in Team {
+    owner: User, kind: Kind, price: decimal, due: datetime, wait: duration, from: ip, kinds: set<Kind>,
+    places: set<{ name: string, near?: User }>, tags: set<string>,
+}
+action read by User on Doc with { why?: string, as?: User, home?: { of: User } }
+field gate scope "what may be seen"
+gate scope {
+    permit owners: read when resource within {Team "t"} and resource.owner.name == subject.name
+        and now < resource.due fields all
+    permit bosses: read when subject has boss and subject.boss.name == "b" fields kind
+    permit homes: read when context has home and context.home.of.name == "b" fields kind
+}
+"""
+
+
+def user(id_: str = "u", **more: Any) -> dict[str, Any]:
+    properties = {"name": id_, "friends": [], "scores": [1], **more}
+    return {"type": "User", "id": id_, "properties": properties}
+
+
+def doc(**more: Any) -> dict[str, Any]:
+    properties = {
+        "owner": ref("u"), "kind": "memo", "price": "1.50", "due": "2030-01-01", "wait": "2h",
+        "from": "10.0.0.1", "kinds": ["memo"], "places": [{"name": "x"}], "tags": ["a"],
+    }  # fmt: skip
+    return {
+        "type": "Doc", "id": "d", "properties": {**properties, **more}, "parents": [ref("t", "Team")],
+    }  # fmt: skip
+
+
+def ref(id_: str, type_: str = "User") -> dict[str, str]:
+    return {"type": type_, "id": id_}
+
+
+TEAM = {"type": "Team", "id": "t", "properties": {"name": "t"}, "parents": []}
+PARTS: dict[str, Any] = {
+    "subject": user(), "action": "read", "resource": doc(), "context": {}, "now": 0,
+    "fields": None, "entities": [TEAM],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def engine() -> PolicyEngine:
+    made = PolicyEngine.from_text(POLICY, limits=Limits(set_size=5, entities=5, string_size=50))
+    made._validator.plan(("read", "User", "Doc"))
+    return made
+
+
+def taken(engine: PolicyEngine, store: EntityStore | None = None, **changed: Any) -> bool:
+    thorough = PolicyEngine.from_text(POLICY, limits=engine._limits)._validator
+    thorough._plain = None
+    return is_taken_alike(engine._validator, thorough, {**PARTS, **changed}, store)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {}, {"context": None}, {"context": {"why": "é", "as": ref("x")}},
+        {"now": "2026-01-01T10:00:00Z"}, {"now": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"fields": ["id", "kind"]}, {"fields": ("tags",)}, {"fields": []},
+        {"entities": (TEAM, user("b"))}, {"entities": [TEAM, TEAM]},
+        {"entities": [TEAM, user()]}, {"entities": [TEAM, user("b")], "subject": user(boss=ref("b"))},
+        {"resource": doc(kinds=("memo", "letter"), tags={"a", "b"})},
+        {"resource": doc(kinds={"memo"}, tags=frozenset("ab"), places=[])},
+        {"resource": doc(price=Decimal(2), wait=timedelta(1), due=datetime(2030, 1, 1, tzinfo=UTC))},
+        {"resource": {**doc(), "properties": {**doc()["properties"], "from": ip_address("::1")}}},
+        {"resource": doc(places=({"name": "x", "near": ref("n")}, {"name": "y"}))},
+        {"context": {"home": {"of": ref("b")}}, "entities": [TEAM, user("b")]},
+        {"subject": {**user(), "parents": [ref("t", "Team")]}},
+        {"subject": user(scores={1, 2}, friends=[ref("v"), ref("w")])},
+    ],
+)  # fmt: skip
+def test_what_is_plain_is_taken(engine: PolicyEngine, changed):
+    assert taken(engine, **changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"action": "write"}, {"action": {"name": "read"}}, {"subject": None}, {"subject": ref("u")},
+        {"subject": ref("d", "Doc")}, {"resource": {**doc(), "more": 1}}, {"context": []},
+        {"resource": doc(more=1)}, {"now": 1.0}, {"now": "soon"}, {"now": datetime(2026, 1, 1)},  # noqa: DTZ001
+        {"now": 10**30}, {"fields": ["nothing"]}, {"fields": ["id", "id"]}, {"fields": "id"},
+        {"fields": [1]}, {"fields": ["id"] * 6}, {"entities": []}, {"entities": "x"},
+        {"entities": iter([TEAM])}, {"entities": [TEAM] * 6}, {"entities": [TEAM, 1]},
+        {"entities": [{**TEAM, "type": "Tea"}]}, {"entities": [TEAM, user(scores=[2])]},
+        {"entities": [{**TEAM, "properties": {}}, TEAM]}, {"entities": [{**TEAM, "parents": ()}]},
+        {"entities": [{**TEAM, "parents": [ref("t", "Team")]}]},
+        {"entities": [{**TEAM, "parents": [ref("u")]}]}, {"entities": [TEAM], "resource": {}},
+        {"subject": user(boss=ref("b"))}, {"subject": user(boss=ref("b", "Team"))},
+        {"context": {"home": {"of": ref("b")}}}, {"context": {"home": {}}},
+        {"subject": user(scores=[1, 1])}, {"subject": user(scores=[True])},
+        {"subject": user(scores=[10**18])}, {"subject": user(scores=[1, 2, 3, 4, 5, 6])},
+        {"subject": user(friends={"v"})}, {"subject": user(friends=[{**ref("v"), "x": 1}])},
+        {"resource": doc(tags="ab")}, {"resource": doc(tags=["a", "a"])}, {"resource": doc(tags=[1])},
+        {"resource": doc(tags=["x" * 51])}, {"resource": doc(tags=["\ud800"])},
+        {"resource": doc(kinds="memo")}, {"resource": doc(kinds=["note"])},
+        {"resource": doc(kinds=["memo", "memo"])}, {"resource": doc(kind=None)},
+        {"resource": doc(places=[{}])}, {"resource": doc(places={"name": "x"})},
+        {"resource": doc(price=1)}, {"resource": doc(price=1.5)}, {"resource": doc(wait="long")},
+        {"resource": {**doc(), "parents": [ref("t", "Team")] * 2}},
+        {"resource": {**doc(), "parents": [ref("x" * 51, "Team")]}},
+    ],
+)  # fmt: skip
+def test_what_is_not_is_left(engine: PolicyEngine, changed):
+    assert not taken(engine, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"subject": ref("u"), "resource": ref("d", "Doc"), "entities": None}, True),
+        ({"subject": user("stranger"), "resource": ref("d", "Doc"), "entities": None}, True),
+        ({"subject": user(), "resource": ref("d", "Doc"), "entities": None}, False),  # says more
+        ({"subject": ref("poor"), "resource": ref("d", "Doc"), "entities": None}, False),
+        ({"subject": ref("v"), "resource": ref("d", "Doc"), "entities": None}, False),
+        ({"subject": {**ref("u"), "parents": []}, "resource": ref("d", "Doc")}, False),
+        ({"subject": user("x", boss=ref("b")), "resource": ref("d", "Doc"), "entities": None}, True),
+        ({"subject": user("x", boss=ref("poor")), "resource": ref("d", "Doc")}, False),
+        ({"subject": ref("u"), "resource": ref("d", "Doc"), "entities": [ref("b")]}, True),
+        ({"subject": {**user("x"), "parents": [ref("t", "Team")]}, "resource": ref("d", "Doc"),
+          "entities": None}, True),
+    ],
+)  # fmt: skip
+def test_what_a_store_knows_is_taken_from_it(engine: PolicyEngine, changed, expected):
+    poor = {"type": "User", "id": "poor", "properties": {}, "parents": []}
+    told = [TEAM, doc(), *({**user(id_), "parents": []} for id_ in "ub"), poor]
+    assert taken(engine, engine.store(told), **changed) is expected
+
+
+def test_built_parts_are_taken_if_they_lack_nothing(engine: PolicyEngine):
+    team = engine.entity("Team", "t", name="t", parents=[])
+    whole = engine.entity("User", "u", name="u", friends=[], scores=[1])
+    assert taken(engine, subject=whole, entities=[team])
+    assert taken(engine, engine.store([team, whole]), subject=whole, entities=None)
+    with_line = engine.entity("User", "u", name="u", friends=[], scores=[1], parents=[])
+    store = engine.store([team, with_line])
+    assert taken(engine, store, subject=store["User", "u"], entities=None)
+    assert not taken(engine, subject=engine.entity("User", "u", name="u"))
+    assert not taken(engine, subject=engine.entity("User", "u", name="u", boss=whole))
+    context = engine.context("read", why="x")
+    assert taken(engine, context=context)
+    assert not taken(engine, context=engine.context("read", {"as": whole}))
+    other = PolicyEngine.from_text(POLICY.replace("scores: set<int>", "scores: set<string>"))
+    stranger = other.entity("User", "u", name="u", friends=[], scores=["1"])
+    assert not taken(engine, subject=stranger)
+    assert not taken(engine, other.store([]))
+
+
+def test_without_readers_nothing_is_taken(engine: PolicyEngine):
+    thorough = PolicyEngine.from_text(POLICY)
+    thorough._validator._plain = None
+    with pytest.raises(InvalidRequest, match="PE508"):
+        thorough.decide(user(boss=ref("b")), "read", doc(), {}, entities=[TEAM])
