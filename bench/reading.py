@@ -6,6 +6,7 @@ one that is built altogether.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from bench.timing import Measured, side_by_side
 from bench.worlds import apps
 from policyengine.model.documents import read_plain
 from policyengine.model.limits import Limits
+
+_NOW = "2026-01-01T00:00:00Z"
 
 
 def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, Measured]]:
@@ -40,6 +43,10 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
         for request in world.requests:
             apps.decide_by_hand(request)[0]
 
+    def with_time() -> None:
+        for subject, action, resource, context in [form.dicts for form in forms]:
+            decide(subject, action, resource, context, now=_NOW).allowed  # noqa: B018
+
     dicts = {
         "by hand": by_hand,
         "all parts built": deciding(lambda f: f.built),
@@ -47,6 +54,8 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
         "the resource as a dict": deciding(lambda f: (*f.built[:2], f.dicts[2], f.built[3])),
         "the context as a dict": deciding(lambda f: (*f.built[:3], f.dicts[3])),
         "all parts as dicts": deciding(lambda f: f.dicts),
+        "the same, and a time": with_time,
+        "what is not plain": deciding(lambda f: (*f.dicts[:3], OrderedDict(f.dicts[3]))),
     }
     parsed = [read_plain(wire, limits, accept_now=False) for wire in wires]
     plain = [parts[:4] for parts in parsed if parts is not None]

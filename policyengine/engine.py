@@ -22,7 +22,7 @@ from policyengine.model.entities import Entity, build_entity
 from policyengine.model.errors import InvalidPolicy, InvalidRequest, UnhandledObligation
 from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs
-from policyengine.model.plain import MakeReaders, type_of
+from policyengine.model.plain import MakeReaders, time_of, type_of
 from policyengine.model.plans import depth
 from policyengine.model.request import Request, Validator, build_context
 from policyengine.model.store import EntityStore
@@ -228,9 +228,30 @@ class PolicyEngine:
                 pass
             if found is not None:
                 return found
+        elif fields is None and entities is None:
+            found = self._decide_at(subject, action, resource, context, now)
+            if found is not None:
+                return found
         request = self._validate(subject, action, resource, context, now, fields, entities)
         self._open_door(request, subject, resource, context)
         return self._program.decide(request)
+
+    def _decide_at(
+        self, subject: Any, action: Any, resource: Any, context: Any, now: Any
+    ) -> Decision | None:
+        """Decide a plain request at the time *now*, None for now; None if it is not plain."""
+        try:
+            moment = 0 if now is None else time_of(now)
+            if moment == 0 and now is not None:  # the beginning of 1970 means another time there
+                return None
+            found: Decision | None = None
+            if type(subject) is not dict:
+                found = self._ways[action](subject, resource, context, moment)
+            if found is None:
+                found = self._readings[action](subject, resource, context, moment)
+        except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, by the caller
+            return None
+        return found
 
     def decide_many(
         self,
@@ -260,10 +281,7 @@ class PolicyEngine:
     ) -> Decision:
         """Decide one request of many."""
         if type(subject) is not dict:  # other parts may be
-            try:
-                found: Decision | None = self._readings[action](subject, resource, context, moment)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
-                found = None
+            found = self._decide_at(subject, action, resource, context, moment)
             if found is not None:
                 return found
         try:
@@ -437,11 +455,8 @@ class PolicyEngine:
         if parts is None:
             return None
         subject, action, resource, context, now, fields, others = parts
-        if store is None and now is None and fields is None and others is None:
-            try:
-                decision: Decision | None = self._readings[action](subject, resource, context)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
-                decision = None
+        if store is None and fields is None and others is None:
+            decision = self._decide_at(subject, action, resource, context, now)
             if decision is not None:
                 return decision
         moment = clock.now() if now is None else now

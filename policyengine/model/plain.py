@@ -104,8 +104,7 @@ class PlainReader:
         if context is None or not plan.lead(subject, resource, context, gathering.find):
             raise NotPlainError
         asked = None if fields is None else self._fields(fields, resource.entity_type)
-        time = parse_datetime(now) if type(now) is str else moment_of(now)
-        return Plain(subject, resource, context, time, asked, known)
+        return Plain(subject, resource, context, time_of(now), asked, known)
 
     def _made(self, plan: Plan, target: Target) -> _Readers:
         _, subject, resource = target
@@ -215,6 +214,11 @@ def type_of(entity: Any) -> str:
     """Return the name of the type that an entity has or, as a dict, says it has."""
     name: str = entity["type"] if type(entity) is dict else entity.type
     return name
+
+
+def time_of(now: object) -> int:
+    """Return a time that may be written as a string; raises `ValueError` or `TypeError`."""
+    return parse_datetime(now) if type(now) is str else moment_of(now)
 
 
 def moment_of(now: object) -> int:

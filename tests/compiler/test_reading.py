@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -146,6 +147,30 @@ def test_parts_may_be_built_and_others_not(engine: PolicyEngine, monkeypatch: py
         assert decision.allowed
     assert not free.decide(action, plain, context).allowed
     assert not free.decide_many([(action, plain, context)])[0].allowed
+
+
+TIMED = (
+    POLICY
+    + """
+permit old: read when now < 1980-01-01
+"""
+)
+
+
+@pytest.mark.parametrize("now", ["1970-01-01", datetime(1970, 1, 1, tzinfo=UTC)])
+def test_the_beginning_of_1970_is_no_other_time(now: Any):
+    engine = PolicyEngine.from_text(TIMED)
+    for _ in range(3):
+        assert not engine.decide(*ask("free")).allowed
+        assert engine.decide(*ask("free"), now=now).allowed
+        assert engine.decide(*ask("free"), now="1979-12-31T23:59:59Z").allowed
+        assert not engine.decide(*ask("free"), now="1980-01-01").allowed
+
+
+@pytest.mark.parametrize("now", ["soon", 1.5, "1980-01-01T10:00", True, datetime(1970, 1, 1)])  # noqa: DTZ001
+def test_a_time_that_is_none_is_refused_at_the_door_as_well(engine: PolicyEngine, now: Any):
+    with pytest.raises(InvalidRequest, match="now"):
+        engine.decide(*ask(), now=now)
 
 
 def test_a_built_part_of_another_kind_is_not_taken_for_a_dict(engine: PolicyEngine):

@@ -158,7 +158,7 @@ def test_built_parts_are_taken_if_they_lack_nothing(engine: PolicyEngine):
     store = engine.store([team, with_line])
     assert taken(engine, store, subject=store["User", "u"], entities=None)
     assert not taken(engine, subject=engine.entity("User", "u", name="u"))
-    assert not taken(engine, subject=engine.entity("User", "u", name="u", boss=whole))
+    assert not taken(engine, subject=engine.entity("User", "x", name="u", boss=whole))
     context = engine.context("read", why="x")
     assert taken(engine, context=context)
     assert not taken(engine, context=engine.context("read", {"as": whole}))
