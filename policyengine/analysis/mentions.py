@@ -28,7 +28,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
-from policyengine.model.values import can_be_given, slot
+from policyengine.model.values import ABSENT, can_be_given, slot
 from policyengine.semantics.checked import CheckedRule, Definition, TargetKey, Typing, Value
 from policyengine.syntax import nodes
 
@@ -67,6 +67,8 @@ class Mentions:
     def add(self, type_: Type, value: object) -> None:
         """Note a constant, and each element or part of it."""
         match type_, value:
+            case _ if value is ABSENT:
+                pass  # an optional part that a written record lacks
             case SetType(element), frozenset():
                 for one in value:
                     self.add(element, one)

@@ -75,6 +75,8 @@ def read_configuration(path: Path, slugs: Iterable[str]) -> Configuration:
     per_file = table.get(_PER_FILE, {})
     if not isinstance(per_file, dict):
         raise ConfigurationError(f"`{path}`: `{_PER_FILE}` is no table of patterns")
+    if table.get("select") == []:
+        raise ConfigurationError(f"`{path}`: `select` names no rule, so nothing would be found")
     return Configuration(
         _slugs(path, table.get("select", sorted(known)), known),
         _slugs(path, table.get("ignore", []), known),

@@ -13,6 +13,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.explain import explain
 from policyengine.model.limits import Limits
 from policyengine.model.request import Validator
+from policyengine.model.values import ABSENT
 from policyengine.pipeline import check_sources, compile_set
 from policyengine.reference import interpreter
 from policyengine.runtime.program import Program
@@ -161,3 +162,28 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
         "no change was found that would allow it",
         "the rules are too many to try every change: there may be others",
     ]
+
+
+def test_a_written_record_may_lack_optional_parts():
+    text = """\
+package p
+entity User { home: {city: string, zone?: {number: int}, note?: string} }
+entity Doc
+action read by User on Doc
+permit p: read when subject.home == {city: "x"}
+"""
+    checked, found = check_sources({"g": Source("g", text)})
+    assert checked is not None, found.items
+    validator = Validator(checked.schema, checked.needs, Limits())
+    home = {"city": "y", "zone": {"number": 1}}
+    request = validator.validate(
+        subject={"type": "User", "id": "u", "properties": {"home": home}},
+        action="read",
+        resource={"type": "Doc", "id": "d"},
+        now=0,
+    )
+    (remedy,) = remedies(checked, request)
+    assert {(c.place.text, c.after) for c in remedy.changes} == {
+        ("subject.home.city", "x"),
+        ("subject.home.zone", ABSENT),
+    }

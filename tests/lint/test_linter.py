@@ -73,6 +73,7 @@ def test_a_configuration_says_what_counts(tmp_path):
         ('selct = ["bare-permit"]', "has no `selct`; did you mean `select`?"),
         ('select = "bare-permit"', "as a list of their names"),
         ("select = [1]", "as a list of their names"),
+        ("select = []", "`select` names no rule"),
         ("per-file-ignores = []", "no table of patterns"),
         ('per-file-ignores = { "*" = ["bare"] }', "there is no lint rule `bare`"),
         ("select = [", "is no TOML"),
