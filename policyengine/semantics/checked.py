@@ -198,6 +198,7 @@ class CheckedSet:
     sources: Mapping[str, Source] = field(repr=False)
     files: tuple[nodes.PolicyFile, ...] = field(repr=False)
     by_target: Mapping[TargetKey, tuple[CheckedRule, ...]] = field(repr=False)
+    fixtures: tuple[Fixture, ...] = field(repr=False)
 
     def rules_for(self, target: TargetKey) -> tuple[CheckedRule, ...]:
         """The rules that cover *target*, sorted by gate, then name; advisory ones included."""

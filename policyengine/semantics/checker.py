@@ -68,6 +68,7 @@ def check(
             sources,
             tuple(files),
             {target: tuple(covering) for target, covering in by_target.items()},
+            fixtures.all(),
         ),
         problems,
     )
@@ -101,6 +102,25 @@ class Rechecker:
         rules = evolve(self._rules, problems=[], rules={}, written={})
         rules.add_rule(node, rule.gate, self._scopes[node.span.file])
         return rules.rules.get(rule.id)
+
+
+class TestChecker:
+    """Checks tests as if they stood beside one of the rules of a set without errors."""
+
+    __test__ = False
+
+    def __init__(self, checked: CheckedSet, limits: Limits) -> None:
+        names, rules = _words(checked.files, checked.sources, limits)
+        for scope in names.scopes:
+            _add_rules(scope, rules)
+        fixtures = Fixtures(rules.vocabulary, names, rules.definitions, rules.problems)
+        fixtures.check_all()
+        self._examples = ExampleChecker(rules.vocabulary, rules, fixtures, rules.problems)
+        self._scopes = {scope.file.span.file: scope for scope in names.scopes}
+
+    def check(self, test: nodes.TestDecl, rule: CheckedRule) -> CheckedTest | None:
+        """Return *test* checked in the file of *rule*, None if it has an error there."""
+        return self._examples.test(test, self._scopes[rule.node.span.file])
 
 
 def _add_rules(scope: Scope, rules: RuleChecker) -> None:

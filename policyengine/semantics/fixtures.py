@@ -49,6 +49,10 @@ class Fixtures:
                     at, what = symbols[name].name.span, "fixtures that refer to one another"
                     self.problems.append(messages.too_costly(at, most + 1, most, what))
 
+    def all(self) -> tuple[Fixture, ...]:
+        """Return every fixture, each after those that it refers to."""
+        return tuple(filter(None, self._done.values()))
+
     def fixture(self, symbol: Symbol) -> Fixture | None:
         """Return a fixture, or None if it was found wrong."""
         return self._done.get(id(symbol))

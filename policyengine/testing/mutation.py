@@ -40,7 +40,8 @@ from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
 from policyengine.testing.asked import Asked, requests_of
 from policyengine.testing.mutants import Mutant, mutants_of
-from policyengine.testing.written import owed_clause, write_test
+from policyengine.testing.pasting import Pasting
+from policyengine.testing.written import owed_clause
 
 Fate: TypeAlias = Literal["noticed", "refused", "alike", "survived"]
 """A test fails; the checker refuses it; it decides every request as the original; none of these."""
@@ -346,21 +347,36 @@ class Trial:
                     patience -= 1
                     answers = hunt.differ(changes)
                     clauses = None if answers is None else _clauses(*answers)
-                    if clauses is not None:
-                        return self._as_test(mutant, hunt.near.changed(changes), clauses)
+                    if clauses is None:
+                        continue
+                    text = self._as_test(mutant, changed, hunt.near.changed(changes), clauses)
+                    if text is not None:
+                        return text
                 if patience < 0:
                     break
         return None
 
-    def _as_test(self, mutant: Mutant, request: Request, clauses: Iterable[str]) -> str:
-        """Return the test that expects what the original answers, where the mutant does not."""
+    def _as_test(
+        self, mutant: Mutant, changed: CheckedSet, request: Request, clauses: Iterable[str]
+    ) -> str | None:
+        """Return the test that expects what the original answers, if the mutant does not pass it."""
         outcome = interpreter.decide(self.checked, request)
         because: list[str] = []
         if not outcome.allowed and outcome.rules:
             because = [f"because {mutant.of if mutant.of in outcome.rules else outcome.rules[0]}"]
         title = f"{mutant.of}: noticed if {mutant.what}".replace("`", "")
         expectation = request, outcome.allowed, (*clauses, *because)
-        return write_test(title, [expectation], self.checked, now=self.now)
+        rule = self._rules[min(mutant.rules)]
+        text = self._pasting.test(title, [expectation], rule, timed=False)
+        if text is None:
+            return None
+        (asked,) = self._pasting.asked(text, rule)
+        case = interpreter.judge_all(changed, Env(asked.request, changed.schema))
+        return None if asked.meets(changed, case, interpreter.outcome(case, ())) else text
+
+    @cached_property
+    def _pasting(self) -> Pasting:
+        return Pasting(self.checked, self.limits, self.now)
 
     def _bases(self, mutant: Mutant) -> Iterable[Request]:
         """Return requests of tests that the changed rules cover, as different ones as there are.

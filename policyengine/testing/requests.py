@@ -99,16 +99,21 @@ class Writer:
         """
         return self._value(expr, self.typing)
 
-    def _value(self, expr: nodes.Expr, typing: Typing) -> Any:
+    def fixture(self, fixture: Fixture) -> Any:
+        """Return the value of a fixture, always the same. Raises as `value` does."""
+        if id(fixture) not in self.shared:
+            self.shared[id(fixture)] = self._value(fixture.value, fixture.typing, own=False)
+        return self.shared[id(fixture)]
+
+    def _value(self, expr: nodes.Expr, typing: Typing, *, own: bool = True) -> Any:
+        """Return a value; *own*: the test writes it, which goes before what it shares with others."""
         env = self._env()
         typing = Typing(typing.types, dict(typing.bindings))
         known = cast("dict[int, Binding]", typing.bindings)
         for node in _innermost_first(expr):
             binding = known.get(id(node))
             if isinstance(binding, Fixture):
-                if id(binding) not in self.shared:
-                    self.shared[id(binding)] = self._value(binding.value, binding.typing)
-                known[id(node)] = Value(binding.type, self.shared[id(binding)])
+                known[id(node)] = Value(binding.type, self.fixture(binding))
             if binding is not None:
                 continue  # an entity that is only named, or another name
             match node:
@@ -128,7 +133,8 @@ class Writer:
                     )
                 case _:
                     assert_never(node)
-            self.known[found.key] = found
+            if own or found.key not in self.known:
+                self.known[found.key] = found
             known[id(node)] = Value(typing.type_of(node), found)
         return evaluate(expr, typing, env)
 

@@ -26,7 +26,8 @@ from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 from policyengine.testing.asked import requests_of
-from policyengine.testing.written import Expectation, write_test
+from policyengine.testing.pasting import Pasting
+from policyengine.testing.written import Expectation, can_be_written
 
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _MOST_BASES = 4
@@ -46,14 +47,16 @@ def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> I
     *now*: the time (microseconds) of requests that are made up, and of tests without `at`.
     """
     limits = limits or Limits()
+    pasting = Pasting(checked, limits, now)
     asked = [one.request for one in requests_of(checked, limits=limits, now=now)]
     for rule in checked.rules:
         if rule.advisory:
             continue
         found = list(_boundaries(checked, rule, asked, limits, now))
-        if found:
-            title = f"boundaries of {rule.id}"
-            yield Suggestion(rule.id, write_test(title, found, checked))
+        title = f"boundaries of {rule.id}"
+        text = pasting.test(title, found, rule, timed=True) if found else None
+        if text is not None:
+            yield Suggestion(rule.id, text)
 
 
 def _boundaries(
@@ -75,7 +78,7 @@ def _boundaries(
                 done.add(place.text)
             for changes in telling:
                 request = near.changed(changes)
-                if request not in given and near.fits(changes):
+                if request not in given and near.fits(changes) and can_be_written(request):
                     given.append(request)
                     yield _expected(checked, rule, request)
 
@@ -97,7 +100,7 @@ def _bases(
         return
     for target in list(rule.typings)[:1]:
         made = made_up(checked, rule, target, limits, now)
-        if made is not None:
+        if made is not None and can_be_written(made):
             yield made
 
 

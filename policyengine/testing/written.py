@@ -25,26 +25,35 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, entity_text, slot, text_of
-from policyengine.semantics.checked import CheckedSet
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Typing
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
 from policyengine.syntax.grammar import reserved_words
+from policyengine.testing.requests import Writer, Written
 
 Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
 """A request, whether it is allowed, and clauses: what more is expected of the answer."""
 
 
 def write_test(
-    title: str, expectations: Iterable[Expectation], checked: CheckedSet, *, now: int | None = None
+    title: str,
+    expectations: Iterable[Expectation],
+    checked: CheckedSet,
+    *,
+    beside: CheckedRule | None = None,
+    now: int | None = None,
 ) -> str:
     """Return a `test` block to be pasted into a file of the set.
 
-    *now*: the time of the run; a test that asks only then does without `at`, as the one it comes from.
+    *beside*: a rule of whose package it is, so that it may use what the tests there share. *now*: the time of the run; a test that asks only then does without `at`, as the one it comes from.
     """
     lines: list[str] = []
     expectations = list(expectations)
     writing = _Writing(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
+    if beside is not None:
+        files = {file.span.file: file.package.name for file in checked.files}
+        writing.share(checked, files[beside.node.span.file])
     if all(request.now == now for request, _, _ in expectations):
         writing.now = now
     for request, allow, clauses in expectations:
@@ -54,6 +63,15 @@ def write_test(
     formatted = format_source(Source("test", text))
     assert isinstance(formatted, str), (text, formatted)
     return formatted.partition("\n\n")[2]
+
+
+def can_be_written(request: Request) -> bool:
+    """Whether a test can ask *request*: no entity skips a generation to what it lies in."""
+    return all(
+        parent[0] in entity.entity_type.parents
+        for entity in request.entities.values()
+        for parent in entity.parents_ or ()
+    )
 
 
 def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:
@@ -98,11 +116,18 @@ class _Version:
     parents: frozenset[Key] | None
     parts: Mapping[str, str]
 
-    def changes(self, parts: Mapping[str, str]) -> dict[str, str] | None:
-        """Return what makes it one with *parts*, None if an attribute would have to go."""
+    def changes(self, parts: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str] | None:
+        """Return what makes it one with *parts*, None if an attribute would have to go.
+
+        *named*: how the parts may be written as well, since the request has what they refer to.
+        """
         if not parts.keys() >= self.parts.keys():
             return None
-        return {name: text for name, text in parts.items() if self.parts.get(name) != text}
+        return {
+            name: text
+            for name, text in parts.items()
+            if self.parts.get(name) not in (text, named[name])
+        }
 
 
 _Bound: TypeAlias = tuple[_Version, Mapping[str, str]]
@@ -113,10 +138,14 @@ _Bound: TypeAlias = tuple[_Version, Mapping[str, str]]
 class _Writing:
     """Writes the entities of requests once each, and as changes of these: `ann { tier: free }`.
 
-    *taken*: what none of them may be called. *bound*: of each entity of the request at hand, the
-    version that it is made of, and with which changes; *said*: those whose changes stand there, which
-    then count wherever the entity does. *latest*: the version that counts where an entity is only a
-    parent.
+    *taken*: what none of them may be called. *shared*: the names of fixtures, by the identity of their
+    values. *latest*: of each entity, what the lines so far wrote of it last: that counts where it is
+    only a parent.
+
+    Of the request at hand, *bound*: the version that an entity is made of, and with which changes;
+    *said*: those whose changes stand there, and count wherever the entity does; *stated*: those that
+    it has by now, so that what follows may only name them; *naming*: whether it is asked how that
+    reads; *above*: the parents.
     """
 
     taken: frozenset[str]
@@ -125,18 +154,44 @@ class _Writing:
     lines: list[str] = field(factory=list)
     bound: dict[Key, _Bound] = field(factory=dict)
     said: set[Key] = field(factory=set)
+    stated: set[Key] = field(factory=set)
+    above: set[Key] = field(factory=set)
+    naming: bool = False
     latest: dict[Key, _Bound] = field(factory=dict)
+    shared: dict[int, str] = field(factory=dict)
+
+    def share(self, checked: CheckedSet, package: str) -> None:
+        """Make the entities among the fixtures of a package versions that may be used."""
+        writer = Writer(checked.schema, Typing({}, {}), 0)
+        for fixture in checked.fixtures:
+            try:
+                value = writer.fixture(fixture)
+            except Exception:  # noqa: BLE001, S112 - tests that use it are errors
+                continue
+            if fixture.package == package and isinstance(value, Written):
+                attributes = checked.schema.entities[value.type].by_name
+                parts = {
+                    name: self.value(attributes[name].type, part)
+                    for name, part in (value.properties or {}).items()
+                }
+                self.shared[id(value)] = fixture.name
+                self.versions.append(
+                    _Version(fixture.name, value.key, frozenset(value.parents), parts)
+                )
 
     def expectation(
         self, request: Request, *, allow: bool, clauses: Iterable[str]
     ) -> Iterator[str]:
-        self.lines, self.bound, self.said = [], {}, set()
+        self.lines, self.bound = [], {}
+        self.said, self.stated, self.above = set(), set(), set()
         subject, resource = (
             self._party(request, party.key_) for party in (request.subject, request.resource)
         )
         context = request.context
         self._referred(request, context, context.record_type.attributes, set())
         given = _listed(self._parts(context, context.record_type.attributes))
+        for key in sorted(self.above):
+            self._as_parent(key)
         yield from self.lines
         if request.now != self.now:
             self.now = request.now
@@ -154,8 +209,11 @@ class _Writing:
 
     def _reference(self, key: Key) -> str:
         """Return how an entity is written where it stands: with its changes the first time."""
-        if key not in self.bound:
+        if key not in self.bound or (self.naming and key in self.stated):
             return entity_text(*key)
+        if self.naming:
+            return _NO_NAME
+        self.stated.add(key)
         version, changes = self.bound[key]
         if not changes or key in self.said:
             return version.name
@@ -172,14 +230,19 @@ class _Writing:
         self._referred(request, entity, attributes, {*around, key})
         for parent in sorted(entity.parents_ or ()):
             self._entity(request, parent, {*around, key})
-            self._as_parent(parent)
+            self.above.add(parent)
+        self.naming = True
+        named = self._parts(entity, attributes)
+        self.naming = False
         parts = self._parts(entity, attributes)
         if not parts and entity.parents_ is None:
             return  # only its id is known
         alike = [one for one in self.versions if (one.key, one.parents) == (key, entity.parents_)]
-        found = [(one, changes) for one in alike if (changes := one.changes(parts)) is not None]
+        found = [
+            (one, changes) for one in alike if (changes := one.changes(parts, named)) is not None
+        ]
         self.bound[key] = (
-            min(found, key=lambda one: len(one[1]))
+            min(found, key=lambda one: (len(one[1]), one != self.latest.get(key)))
             if found
             else (self._let(key, entity.parents_, parts), {})
         )
@@ -240,6 +303,8 @@ class _Writing:
     def value(self, type_: Type, value: object) -> str:
         """Return how a value is written."""
         match type_:
+            case EntityRefType() if isinstance(value, Written):  # what stands in a fixture
+                return self.shared.get(id(value), _NO_NAME)
             case EntityRefType(name):
                 return self._reference((name, str(value)))
             case SetType(element):
@@ -265,6 +330,9 @@ class _Writing:
 def _listed(parts: Mapping[str, str]) -> str:
     return ", ".join(f"{name}: {text}" for name, text in parts.items())
 
+
+_NO_NAME = ""
+"""For what is written out inside a fixture: no reference of a request is written so."""
 
 _ROOTS = frozenset({"subject", "resource", "context", "action", "now"})
 

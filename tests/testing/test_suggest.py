@@ -15,7 +15,7 @@ from policyengine.testing.suggest import suggest
 from tests.strategies import seeds
 from tests.strategies.laws import Case, hold
 from tests.testing.conftest import Interpreted
-from tests.testing.world import NOW, checked_set, test_of
+from tests.testing.world import NOW, WORDS, checked_set, test_of
 
 
 def suggested(text: str) -> dict[str, str]:
@@ -113,6 +113,16 @@ def test_where_it_cannot_be_known_what_to_ask_nothing_is_suggested():
         "gate scope { permit r: read when {subject.purposes} == {context.purposes} fields all }\n"
     )
     assert suggested(sets) == {}
+
+
+def test_what_no_test_can_write_is_not_asked():
+    """That a user lies in a region, skipping the team."""
+    words = WORDS.replace("entity Team\n", "entity Region\nentity Team in Region\n")
+    rule = 'gate scope { permit r: list when subject within Region "north" fields all }\n'
+    assert list(suggest(checked_set(rule, words), now=NOW)) == []
+    team = rule.replace("Region", "Team")
+    (found,) = suggest(checked_set(team, words), now=NOW)
+    assert 'under Team "north"' in found.text
 
 
 def test_numbers_too_large_to_be_given_are_not_asked():

@@ -7,15 +7,21 @@ from attrs import evolve
 from hypothesis import given, settings
 from msgspec.structs import replace
 
+from policyengine.analysis.neighbours import Neighbourhood
 from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
 from policyengine.model.request import Request
 from policyengine.model.types import DATETIME, DECIMAL, DURATION, STRING, EnumType, SetType
 from policyengine.model.values import ABSENT, slot
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
+from policyengine.semantics.checked import CheckedSet
+from policyengine.syntax import nodes
 from policyengine.syntax.formatter import format_source
+from policyengine.syntax.parser import parse
 from policyengine.testing.asked import requests_of
-from policyengine.testing.written import literal, write_test
+from policyengine.testing.pasting import Pasting
+from policyengine.testing.written import can_be_written, literal, write_test
 from tests.strategies import laws, seeds
 from tests.testing.world import ANN, NOW, checked_set, test_of
 
@@ -23,18 +29,64 @@ from tests.testing.world import ANN, NOW, checked_set, test_of
 def what_is_written_asks_the_same(case: laws.Case) -> None:
     text = write_test("it", [(case.request, True, ())], case.loaded.checked)
     assert format_source(Source("t", f"package p\n\n{text}")) == f"package p\n\n{text}"
+    checked = with_more(case, text)
+    (asked,) = requests_of(checked, now=NOW)
+    asks_the_same(checked, asked.request, case, case.request)
+
+
+def what_tests_share_is_used(case: laws.Case) -> None:
+    """What a test binds is made a fixture; requests near to its own are written with that."""
+    text = write_test("it", [(case.request, True, ())], case.loaded.checked)
+    shared = "\n".join(lets(text))
+    checked = with_more(case, shared)
+    rule = next((r for r in checked.rules if checked.files[0].span.file == r.node.span.file), None)
+    if rule is None or rule.advisory:
+        return
+    near = Neighbourhood(case.loaded.checked, case.request)
+    changes = [()] + [((p, v),) for p in near.places[:6] for v in near.options(p)[:3]]
+    requests = [near.changed(change) for change in changes if near.fits(change)]
+    requests = [request for request in requests if can_be_written(request)]
+    pasting = Pasting(checked, Limits(), NOW)
+    written = pasting.test("it", [(r, True, ()) for r in requests], rule, timed=True)
+    if written is None:
+        return
+    again = with_more(case, f"{shared}\n{written}")
+    asked = [one.request for one in requests_of(again, now=NOW)]
+    assert len(asked) == len(requests), written
+    for one, request in zip(asked, requests, strict=True):
+        for answer in (interpreter.decide, interpreter.reason):
+            assert answer(again, one) == answer(case.loaded.checked, request)
+
+
+def lets(text: str) -> list[str]:
+    """Return the `let`s of a test."""
+    source = Source("t", f"package p\n\n{text}")
+    file, _ = parse(source)
+    assert file is not None
+    (test,) = file.declarations
+    items = (i.span for i in test.items if isinstance(i, nodes.Let))
+    return [source.text[span.start : span.end] for span in items]
+
+
+def with_more(case: laws.Case, text: str) -> CheckedSet:
     sources = case.world.sources()
     name = next(iter(sources))
     texts = {**sources, name: f"{sources[name]}\n{text}"}
     checked, problems = check_sources({n: Source(n, t) for n, t in texts.items()})
     assert checked is not None, [p.message for p in problems.items]
-    (asked,) = requests_of(checked, now=NOW)
-    parts, entities = said(asked.request)
-    all_parts, all_entities = said(case.request)
+    return checked
+
+
+def asks_the_same(checked: CheckedSet, asked: Request, case: laws.Case, request: Request) -> None:
+    parts, entities = said(asked)
+    all_parts, all_entities = said(request)
     assert parts == all_parts
-    assert entities.items() <= all_entities.items()  # without what nothing refers to
+    # Without what nothing refers to; what is shared may say more of what is only named.
+    assert {k: v for k, v in entities.items() if k in all_entities} == {
+        k: v for k, v in all_entities.items() if k in entities
+    }
     for answer in (interpreter.decide, interpreter.reason):
-        assert answer(checked, asked.request) == answer(case.loaded.checked, case.request)
+        assert answer(checked, asked) == answer(case.loaded.checked, request)
 
 
 def said(request: Request) -> tuple[object, dict[object, object]]:
@@ -53,6 +105,12 @@ def said(request: Request) -> tuple[object, dict[object, object]]:
 @given(seeds.SEEDS)
 def test_what_is_written_asks_the_same(seed):
     laws.hold(what_is_written_asks_the_same, seed, requests=3)
+
+
+@settings(max_examples=5)
+@given(seeds.SEEDS)
+def test_what_tests_share_is_used(seed):
+    laws.hold(what_tests_share_is_used, seed, requests=2)
 
 
 RULE = "gate scope { permit pros: any when subject.tier == pro and subject.age > 1 fields all }\n"
@@ -79,6 +137,33 @@ def test_the_same_entity_is_written_once_and_another_has_another_name():
     assert text.count("let ann = ") == text.count("ann { age: 9 }") == 1
     assert text.count("at 2026-02-02\n") == text.count("at 2026-03-01\n") == 1
     assert requests(text) == [one, same, other]
+
+
+def test_fixtures_are_used_where_they_fit():
+    shared = """\
+let ann = User "ann" { tier: pro, age: 30, away: false }
+let bob = User "bob" { tier: free, age: 9, away: false, boss: ann }
+let item = Item "i" { owner: bob, readers: {User "ann"} }
+"""
+    checked = checked_set(RULE + shared)
+    asked = """\
+test "t" {
+    at 2026-02-02
+    expect allow list by ann on item
+    expect deny list by bob on item
+    expect deny list by ann { tier: free } on item
+    expect allow list by ann on item { owner: bob { boss: bob } }
+    expect allow list by ann on Item "j" { owner: ann }
+}
+"""
+    whole = checked_set(RULE + shared + asked)
+    requests = [one.request for one in requests_of(whole, now=NOW)]
+    text = write_test("t", [(r, True, ()) for r in requests], checked, beside=checked.rules[0])
+    assert " ".join(text.split()).count("let ") == 1, text  # of the item that no fixture is
+    for line in ("by ann on item\n", "by bob on item", "by ann { tier: free } on item"):
+        assert line in text
+    again = checked_set(RULE + shared + text)
+    assert [one.request for one in requests_of(again, now=NOW)] == requests
 
 
 def test_what_is_expected_and_asked_for_is_written():
