@@ -2,7 +2,7 @@
 
 What the checker reasons with, what requests are validated against, and what values are shown by.
 Types are immutable and compare by what they are; enumerations, levels and taxonomies also by the
-name and package that declared them.
+name and package that declared them. They are structs of msgspec, since they are compared all the time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from msgspec import Struct
 
 
-@frozen
-class Primitive:
+class Primitive(Struct, frozen=True):
     """A type with no parts."""
 
     name: str
@@ -37,8 +36,7 @@ PRIMITIVES: Mapping[str, Primitive] = {
 }
 
 
-@frozen
-class EnumType:
+class EnumType(Struct, frozen=True):
     """A closed list of names; a value is one of *members*, a `str`."""
 
     name: str
@@ -49,8 +47,7 @@ class EnumType:
         return self.name
 
 
-@frozen
-class LevelsType:
+class LevelsType(Struct, frozen=True):
     """A total order; a value is the position of its name in *members*, an `int`, lowest 0."""
 
     name: str
@@ -61,8 +58,7 @@ class LevelsType:
         return self.name
 
 
-@frozen(slots=False, cache_hash=True)
-class TaxonomyType:
+class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
     """A tree of terms; a value is the name of one, a `str`.
 
     *parents* pairs each term, in written order, with the term above it (None at the top).
@@ -70,7 +66,7 @@ class TaxonomyType:
 
     name: str
     package: str
-    parents: tuple[tuple[str, str | None], ...] = field(repr=False)
+    parents: tuple[tuple[str, str | None], ...]
 
     def __str__(self) -> str:
         return self.name
@@ -98,8 +94,7 @@ class TaxonomyType:
         return {term: frozenset(terms) for term, terms in below.items()}
 
 
-@frozen
-class EntityRefType:
+class EntityRefType(Struct, frozen=True):
     """A reference to an entity of the type called *name*; a value is its id, a `str`."""
 
     name: str
@@ -108,8 +103,7 @@ class EntityRefType:
         return self.name
 
 
-@frozen
-class SetType:
+class SetType(Struct, frozen=True):
     """A set; a value is a `frozenset` of the element type's values."""
 
     element: Type
@@ -125,8 +119,7 @@ whose settings it is among, or nobody, since it is a fact."""
 CHANGERS: Final[tuple[Changer, ...]] = ("caller", "platform", "person", "nobody")
 
 
-@frozen
-class Attribute:
+class Attribute(Struct, frozen=True):
     """A named part of a record, an entity or a context; *by*: who can change it.
 
     Of a part of a record, who can change the record can.
@@ -139,8 +132,7 @@ class Attribute:
     by: Changer = "platform"
 
 
-@frozen(slots=False, cache_hash=True)
-class RecordType:
+class RecordType(Struct, frozen=True, dict=True, cache_hash=True):
     """Named parts; a value is an instance of the class that `model.records` makes for the type."""
 
     attributes: tuple[Attribute, ...]
@@ -160,8 +152,7 @@ Type: TypeAlias = (
 )
 
 
-@frozen(slots=False, cache_hash=True)
-class EntityType:
+class EntityType(Struct, frozen=True, dict=True, cache_hash=True):
     """A declared sort of entity. *parents* names the entity types that it may lie in."""
 
     name: str
@@ -174,8 +165,7 @@ class EntityType:
         return {a.name: a for a in self.attributes}
 
 
-@frozen(slots=False)
-class ActionType:
+class ActionType(Struct, frozen=True):
     """What may be done, by whom, on what.
 
     *groups*: every group and action that it is in, near or far, itself excluded. *subjects*,
@@ -190,11 +180,10 @@ class ActionType:
     resources: tuple[str, ...]
     context: RecordType
     constant_types: RecordType
-    constants: Mapping[str, object] = field(eq=False)
+    constants: Mapping[str, object]
 
 
-@frozen
-class GateType:
+class GateType(Struct, frozen=True):
     """One question that must be answered yes."""
 
     name: str
@@ -203,16 +192,14 @@ class GateType:
     package: str
 
 
-@frozen
-class ObligationType:
+class ObligationType(Struct, frozen=True):
     """Something owed by whoever was allowed."""
 
     name: str
     parameters: tuple[Attribute, ...]
 
 
-@frozen
-class Schema:
+class Schema(Struct, frozen=True):
     """Everything that requests are validated against, by name.
 
     Names of entities, actions, gates and obligations go over the wire, so they are unique over

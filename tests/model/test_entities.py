@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Barrier
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from policyengine.model.entities import Entity, build_entity, entity_class
 from policyengine.model.limits import Limits
@@ -196,7 +196,7 @@ def test_entities_of_another_schema_are_judged_anew():
 
 
 def test_a_reloaded_vocabulary_takes_the_same_entities():
-    again = Schema({n: attrs.evolve(t) for n, t in SCHEMA.entities.items()}, {}, {}, {})
+    again = Schema({n: replace(t) for n, t in SCHEMA.entities.items()}, {}, {}, {})
     user = build("User", "u", protected=True, apps=[])
     post = build_entity(again, LIMITS, "Post", "p", {"author": user})
     assert post.carried_[0] is user

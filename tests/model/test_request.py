@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from policyengine.model.entities import Entity, build_entity
 from policyengine.model.errors import InvalidRequest
@@ -492,7 +492,7 @@ def test_built_parts_are_neither_read_nor_copied_the_second_time(monkeypatch):
     assert second.context is parts["context"]
     for context in (None, {}):
         assert validator.validate(**{**parts, "context": context}) == first
-    again = Schema({n: attrs.evolve(t) for n, t in SCHEMA.entities.items()}, SCHEMA.actions, {}, {})
+    again = Schema({n: replace(t) for n, t in SCHEMA.entities.items()}, SCHEMA.actions, {}, {})
     reloaded = Validator(again, needs, LIMITS)
     with pytest.raises(TypeError):  # nothing is worked out yet: this reads
         reloaded.validate(**parts)

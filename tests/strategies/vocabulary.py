@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from attrs import define, evolve, field
+from attrs import define, field
+from msgspec.structs import replace
 
 from policyengine.model.types import (
     BOOL,
@@ -150,7 +151,7 @@ def make_vocabulary(rng: Random, size: int) -> Vocabulary:
         made.entities[name] = EntityType(name, parents, ())
     for name in names:
         attributes = tuple(
-            evolve(attribute, by=rng.choice(CHANGERS))
+            replace(attribute, by=rng.choice(CHANGERS))
             for attribute in _attributes(rng, made, rng.randint(1, 2 + size), private=0.15)
         )
         made.entities[name] = EntityType(name, made.entities[name].parents, attributes)
