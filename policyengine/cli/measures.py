@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import field, frozen
 
+from policyengine.cli.loading import the_cache
 from policyengine.cli.output import FailingInput, say, working
 
 if TYPE_CHECKING:
@@ -139,12 +140,13 @@ def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int
     from policyengine.testing.mutation import mutate
     from policyengine.testing.mutation_memory import recall, remember
 
-    remembered = {} if wanted.fresh else recall(paths)
+    cache = the_cache()
+    remembered = {} if wanted.fresh else recall(cache, paths)
     with working("changing the rules") as tell:
         run, remembered = mutate(
             checked, now=now, jobs=wanted.jobs, remembered=remembered, progress=tell
         )
-    remember(paths, remembered)
+    remember(cache, paths, remembered)
     return run
 
 

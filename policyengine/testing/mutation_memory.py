@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from policyengine import __version__
-from policyengine.cache.key import open_cache
+from policyengine.cache.folder import Cache
 from policyengine.diagnostics.source import NOWHERE
 from policyengine.testing.mutation import Fate, Tried
 
@@ -35,9 +35,8 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     mutants: Annotated[dict[_Mark, _Fate], msgspec.Meta(max_length=_MOST_MUTANTS)]
 
 
-def recall(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
+def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
     """Return what is remembered of the policy set in *paths*; nothing if that is damaged."""
-    cache = open_cache()
     entry = cache.find(_name(paths)) if cache else None
     if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
@@ -53,9 +52,10 @@ def recall(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
     }
 
 
-def remember(paths: Iterable[str | os.PathLike[str]], tried: Mapping[str, Tried]) -> None:
+def remember(
+    cache: Cache | None, paths: Iterable[str | os.PathLike[str]], tried: Mapping[str, Tried]
+) -> None:
     """Keep what came of the mutants of the policy set in *paths*, if there is a place for it."""
-    cache = open_cache()
     if cache:
         mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
         cache.write(_name(paths), msgspec.json.encode(_Entry(__version__, mutants)))

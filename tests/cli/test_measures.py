@@ -169,6 +169,8 @@ def test_what_is_known_is_remembered_outside_the_policies(run, file: Path, monke
     assert again.partition("survived")[2] == first.partition("survived")[2]
     with pytest.raises(TypeError):
         run("test", file, "--mutate", "--fresh")
+    with pytest.raises(TypeError):
+        run("test", file, "--mutate", "--no-cache")
 
 
 def remembered(text: bytes) -> dict[str, object]:
@@ -176,7 +178,7 @@ def remembered(text: bytes) -> dict[str, object]:
     cache = open_cache()
     assert cache
     assert cache.write(mutation_memory._name(["p.policy"]), text)
-    return mutation_memory.recall(["p.policy"])
+    return mutation_memory.recall(cache, ["p.policy"])
 
 
 @pytest.mark.parametrize("spoil", [lambda data: b"", lambda data: data[:-1], lambda data: data + b" ",
@@ -187,7 +189,7 @@ def test_a_memory_that_is_not_ours_is_none(run, file: Path, spoil):
     damaged = spoil(memory.read_bytes())
     if damaged[:-1] != memory.read_bytes():  # what follows an entry is none of it
         memory.write_bytes(damaged)
-        assert mutation_memory.recall([file]) == {}
+        assert mutation_memory.recall(open_cache(), [file]) == {}
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
 
 
@@ -214,7 +216,7 @@ def test_where_nothing_can_be_kept_nothing_is_remembered(run, file: Path, monkey
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
     monkeypatch.setenv("POLICYENGINE_CACHE", "off")
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
-    assert mutation_memory.recall([file]) == {}
+    assert mutation_memory.recall(open_cache(), [file]) == {}
 
 
 def test_an_interrupted_run_leaves_nothing_behind(file: Path, tmp_path: Path):
