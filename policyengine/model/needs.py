@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import field, frozen
+from msgspec import Struct, field
 
 
-@frozen
-class Needs:
+class Needs(Struct, frozen=True):
     """What may be read of one value.
 
     *attributes*: of a record or an entity, by name (`id` is not listed: it is always there);
@@ -16,7 +15,7 @@ class Needs:
     An entity of which an attribute or the line is needed must itself be given.
     """
 
-    attributes: Mapping[str, Needs] = field(factory=dict)
+    attributes: Mapping[str, Needs] = field(default_factory=dict)
     elements: Needs | None = None
     line: bool = False
 
@@ -54,8 +53,7 @@ class Needs:
 NOTHING = Needs()
 
 
-@frozen
-class RequestNeeds:
+class RequestNeeds(Struct, frozen=True):
     """What may be read of a request's subject, resource and context."""
 
     subject: Needs = NOTHING

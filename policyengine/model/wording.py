@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from difflib import get_close_matches
 from typing import Final, TypeAlias, assert_never
 
 from attrs import define, field
@@ -95,6 +94,8 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     if len(word) > MOST_SHOWN:
         return None
     by_folded = {name.casefold(): name for name in sorted(names, reverse=True)}
+    from difflib import get_close_matches  # who asks rightly needs none
+
     found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
     return by_folded[found[0]] if found else None
 
