@@ -33,6 +33,7 @@ from policyengine.model.values import text_of
 from policyengine.runtime import rules as compiled
 from policyengine.runtime.binding import Answers, Split
 from policyengine.runtime.generated import classes_of, file_name, run, show
+from policyengine.runtime.memory import uncollected
 from policyengine.runtime.program import Compiled, Program
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Variable
 
@@ -153,7 +154,8 @@ def link(checked: CheckedSet) -> Program:
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
     rules = partial(simplified, checked, target)
-    return Origin(checked.digest, checked.schema, target, rules).compiled()
+    with uncollected():
+        return Origin(checked.digest, checked.schema, target, rules).compiled()
 
 
 def simplified(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
