@@ -173,3 +173,39 @@ def test_without_readers_nothing_is_taken(engine: PolicyEngine):
     thorough._validator._plain = None
     with pytest.raises(InvalidRequest, match="PE508"):
         thorough.decide(user(boss=ref("b")), "read", doc(), {}, entities=[TEAM])
+
+
+LINES = """
+package l
+entity Team in Team
+entity User in Team { boss?: User }
+entity Doc
+action read by User on Doc
+permit mine: read when subject within {Team "t"}
+permit bosses: read when subject has boss and subject.boss within {Team "t"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "entities", "expected"),
+    [
+        ({"parents": []}, [], True),
+        ({"parents": [ref("t", "Team")]}, [{**ref("t", "Team"), "parents": []}], True),
+        ({}, [], False),
+        ({"parents": [ref("t", "Team")]}, [ref("t", "Team")], False),
+        ({"parents": [], "properties": {"boss": ref("b")}}, [{**ref("b"), "parents": []}], True),
+        ({"parents": [], "properties": {"boss": ref("b")}}, [ref("b")], False),
+        (
+            {"parents": []},
+            [{**ref(one, "Team"), "parents": [ref(other, "Team")]} for one, other in ("ab", "ba")],
+            False,
+        ),
+    ],
+)
+def test_ancestors_must_be_known_where_they_are_asked_for(more, entities, expected):
+    engine, thorough = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
+    engine._validator.plan(("read", "User", "Doc"))
+    thorough._validator._plain = None
+    asked = {**PARTS, "subject": {**ref("u"), **more}, "resource": ref("d", "Doc")}
+    quick, slow = engine._validator, thorough._validator
+    assert is_taken_alike(quick, slow, {**asked, "entities": entities}, None) is expected

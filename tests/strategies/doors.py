@@ -36,7 +36,7 @@ def thorough_engine(loaded: Loaded) -> PolicyEngine:
     return engine
 
 
-def what_is_plainis_taken_alike(case: Case) -> int:
+def what_is_plain_is_taken_alike(case: Case) -> int:
     """A request that is taken quickly is, part by part, what the thorough way makes of it."""
     engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
     request = case.request
