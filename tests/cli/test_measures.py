@@ -219,6 +219,7 @@ def test_where_nothing_can_be_kept_nothing_is_remembered(run, file: Path, monkey
     assert mutation_memory.recall(open_cache(), [file]) == {}
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it counts processes in /proc")
 def test_an_interrupted_run_leaves_nothing_behind(file: Path, tmp_path: Path):
     code = """
 import policyengine.testing.mutation as mutation
