@@ -8,9 +8,12 @@ from pydantic import BaseModel
 from sarif_pydantic import Sarif
 from sarif_pydantic.sarif import Notification
 
+from policyengine.analysis.questions import MOST_CHOICES, Questions
 from policyengine.diagnostics.source import Source
 from policyengine.lint.configuration import ConfigurationError, read_configuration
 from policyengine.lint.linter import LINT_CODES, SLUGS, lint
+from policyengine.lint.rule import Subject
+from policyengine.lint.rules import RULES
 from policyengine.pipeline import check_sources
 from tests.cli.conftest import *  # noqa: F403 - the fixtures of commands
 
@@ -239,3 +242,17 @@ def test_what_is_hidden_is_no_policy(run, fails, folder):
     assert run("check", hidden.parent).code == 1
     (folder / "a.policy").unlink()
     assert "there is no policy file" in fails("lint", folder)
+
+
+def test_rules_for_many_customers_are_told_apart_before_they_are_tried():
+    """Linting a rule costs the same whether there are fifty like it or two hundred."""
+    from bench.worlds.customers import make
+
+    def spent(count):
+        (text,) = make(count, 1).policies
+        checked, _ = check_sources({"a.policy": Source("a.policy", text)})
+        subject = Subject(checked, checked.files, 0, Questions(checked))
+        assert [d for rule in RULES for d in rule.find(subject) if d.code < "PE406"] == []
+        return MOST_CHOICES - subject.ask.patience.left
+
+    assert spent(200) < 4 * spent(50) * 1.1
