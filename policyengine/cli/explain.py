@@ -10,7 +10,7 @@ import click
 
 from policyengine.cli.asking import read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine
-from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
+from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json, working
 
 if TYPE_CHECKING:
     from policyengine.explain import Audience
@@ -84,15 +84,16 @@ def _explain_request(
     engine = load_engine(paths, entities)
     envelope = read_request(request, now)
     try:
-        explanation = engine.explain(
-            envelope.subject,
-            envelope.action,
-            envelope.resource,
-            envelope.context,
-            now=envelope.now,
-            fields=envelope.fields,
-            entities=envelope.entities,
-        )
+        with working("looking for what would allow it"):
+            explanation = engine.explain(
+                envelope.subject,
+                envelope.action,
+                envelope.resource,
+                envelope.context,
+                now=envelope.now,
+                fields=envelope.fields,
+                entities=envelope.entities,
+            )
     except InvalidRequest as refusal:
         raise FailingInput(f"the request does not fit the policies: {refusal}") from None
     if format == "json":
