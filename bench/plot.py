@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ _NAMES: Final = {
     DECIDE: "policyengine",
     BOUND: "policyengine, bound",
     LAMBDAS: "a lambda for each rule",
-    REFERENCE: "the reference interpreter",
+    REFERENCE: "reference",
 }
 _TITLES: Final = {
     "customers": "A rule for each customer",
@@ -76,7 +77,6 @@ def _draw_one(pyplot: Any, title: str, lines: Mapping[str, Points]) -> Any:
             markersize=4.5 if ours else 3,
             zorder=3 if ours else 2,
         )
-    _label(axes, lines)
     axes.set_title(f"{title}: time of one decision", loc="left", fontweight="bold", pad=14)
     axes.set_xlabel("rules")
     largest = max(points[-1][0] for points in lines.values())
@@ -86,9 +86,14 @@ def _draw_one(pyplot: Any, title: str, lines: Mapping[str, Points]) -> Any:
     axes.minorticks_off()
     ticks = [(0.1, "0.1 µs"), (1, "1 µs"), (10, "10 µs"), (100, "100 µs"), (1e3, "1 ms"),
              (1e4, "10 ms"), (1e5, "100 ms"), (1e6, "1 s")]  # fmt: skip
-    low, high = axes.get_ylim()
+    low, high = (
+        10.0 ** edge(log10(at)) for edge, at in zip((floor, ceil), axes.get_ylim(), strict=True)
+    )
+    high = max(high, low * 100)  # two decades at least: what is alike is to look alike
+    axes.set_ylim(low, high)
     shown = [(at, text) for at, text in ticks if low <= at <= high]
     axes.set_yticks(*zip(*shown, strict=True))
+    _label(axes, lines)
     axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):

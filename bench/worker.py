@@ -12,6 +12,7 @@ import gc
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +21,7 @@ from bench import worlds
 from bench.contestants import CONTESTANTS, Ready
 
 ANSWERING = 5.0
-"""Seconds after which no more requests are answered to be compared; ten are, whatever it takes."""
+"""Seconds after which who is slow answers no more requests to be compared; ten, whatever it takes."""
 
 _SLICE = 0.05
 _PASS = 0.005
@@ -60,13 +61,17 @@ def _answered(ready: Ready, requests: Sequence[Any]) -> tuple[list[Any], list[bo
     prepared: list[Any] = []
     answers: list[bool] = []
     seconds = 0.0
+    last: deque[float] = deque(maxlen=_LEAST)
     for request in requests:
-        if seconds > ANSWERING and len(answers) >= _LEAST:
+        # The first answers may be slow because functions are compiled; others tell who is slow.
+        slow = seconds > ANSWERING and min(last) * len(requests) > ANSWERING
+        if slow and len(answers) >= _LEAST:
             break
         prepared.append(ready.prepare(request))
         start = time.process_time()
         answers.append(bool(ready.decide(prepared[-1])))
-        seconds += time.process_time() - start
+        last.append(time.process_time() - start)
+        seconds += last[-1]
     return prepared, answers, seconds
 
 
