@@ -81,12 +81,12 @@ class Compiled:
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]
-    module: dict[str, Any]
+    module: dict[str, Any] = field(repr=False)  # it may hold tables of any size
     load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
     split: Callable[[Compiled], Split | None]
     source: Callable[[], str]
     decide: Function = field(init=False)
-    answers: Answers = field(init=False)
+    answers: Answers = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.answers = Answers(self._permitted)

@@ -45,6 +45,14 @@ def test_a_target_is_compiled_when_it_is_first_needed_and_once():
     assert compiled == [TARGET]
 
 
+def test_what_was_compiled_is_shown_without_its_tables():
+    rules = "".join(f"permit a{i}: act when subject.age == {i}\n" for i in range(100))
+    program, _ = counting(rules)
+    shown = repr(program.compiled(TARGET))
+    assert "act" in shown
+    assert "module" not in shown
+
+
 def test_a_set_that_is_loaded_again_finds_its_functions_made():
     text = "permit a: act when subject.age > 42"
     first, _ = counting(text)
