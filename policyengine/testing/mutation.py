@@ -39,6 +39,7 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
 from policyengine.testing.asked import Asked, requests_of
+from policyengine.testing.made_up import made_up
 from policyengine.testing.mutants import Mutant, mutants_of
 from policyengine.testing.pasting import Pasting
 from policyengine.testing.written import owed_clause
@@ -381,7 +382,8 @@ class Trial:
     def _bases(self, mutant: Mutant) -> Iterable[Request]:
         """Return requests of tests that the changed rules cover, as different ones as there are.
 
-        Of each way in which the rules came out one, then another of each; other targets first.
+        Of each way in which the rules came out one, then another of each; other targets first. Where
+        no test asks about the rules, requests are made up.
         """
         ways: dict[object, list[Request]] = {}
         again: dict[object, list[Request]] = {}
@@ -393,8 +395,21 @@ class Trial:
                 known = (way, target) in seen
                 seen.add((way, target))
                 (again if known else ways).setdefault(way, []).append(asked.request)
+        if not ways:
+            made = (self._made_up(id_) for id_ in sorted(mutant.rules))
+            return [request for request in made if request is not None][:_MOST_BASES]
         rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))
         return islice((one for some in rounds for one in some if one is not None), _MOST_BASES)
+
+    def _made_up(self, id_: str) -> Request | None:
+        if id_ not in self._inventions:
+            rule = self._rules[id_]
+            self._inventions[id_] = made_up(self.checked, rule, self.limits, self.now)
+        return self._inventions[id_]
+
+    @cached_property
+    def _inventions(self) -> dict[str, Request | None]:
+        return {}
 
     def _way(self, mutant: Mutant, case: Case) -> object:
         """Return which condition of each changed rule was the first to fail, None if all held."""

@@ -8,24 +8,19 @@ requests are those of tests with one value changed; where no test asks, one is m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import pairwise
 
 from attrs import frozen
 
-from policyengine.analysis.examples import request_of
 from policyengine.analysis.neighbours import NOW, Changes, Neighbourhood, Place, value_at
-from policyengine.analysis.remedies import remedies
-from policyengine.analysis.search import Space, UnknownError, holds
-from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, Validator
+from policyengine.model.request import Request
 from policyengine.model.types import BOOL, DATETIME, DECIMAL, DURATION, INT, LevelsType, SetType
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
-from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.testing.asked import requests_of
+from policyengine.testing.made_up import made_up
 from policyengine.testing.pasting import Pasting
 from policyengine.testing.written import Expectation, can_be_written
 
@@ -98,54 +93,9 @@ def _bases(
     if there:
         yield from there[:_MOST_BASES]
         return
-    for target in list(rule.typings)[:1]:
-        made = made_up(checked, rule, target, limits, now)
-        if made is not None and can_be_written(made):
-            yield made
-
-
-def made_up(
-    checked: CheckedSet, rule: CheckedRule, target: TargetKey, limits: Limits, now: int
-) -> Request | None:
-    """Return a request for which *rule* holds, and that is allowed if one or two values make it so."""
-    others = tuple(
-        other
-        for other in checked.rules_for(target)
-        if other is not rule
-        and not other.advisory
-        and (other.effect == "forbid" or (other.effect, other.gate) == ("permit", rule.gate))
-    )
-    for around in (others, ()):  # best where it decides alone
-        space = Space(checked, target, (rule, *around))
-        try:
-            world = space.find(partial(_alone, rule, around))
-        except UnknownError:
-            continue
-        if world is not None:
-            break
-    else:
-        return None
-    needs = checked.needs(target)
-    try:
-        given = request_of(world, needs)
-        if ("now",) not in world.known or not space.mentions.values.get(DATETIME):
-            given["now"] = now
-        request = Validator(checked.schema, checked.needs, limits).validate(**given)
-    except InvalidRequest:
-        return None
-    if rule.effect == "permit":
-        for remedy in remedies(checked, request):
-            changes = tuple((change.place, change.after) for change in remedy.changes)
-            return Neighbourhood(checked, request).changed(changes)
-    return request
-
-
-def _alone(rule: CheckedRule, others: Iterable[CheckedRule], env: Env) -> bool:
-    """Whether *rule* holds while it is in force, and none of *others*."""
-    if not holds(rule, env) or any(holds(other, env) for other in others):
-        return False
-    timed = (rule.valid_from, rule.valid_until) != (None, None)  # else the time need not be chosen
-    return not timed or rule.in_force(env.request.now)
+    made = made_up(checked, rule, limits, now)
+    if made is not None:
+        yield made
 
 
 def _telling(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:

@@ -40,6 +40,13 @@ ADULT = "gate scope { permit adult: list when subject.age >= 18 and not subject.
 ASKED = test_of("expect allow list by ann on item", "expect deny list by ann { age: 17 } on item")
 
 
+def test_a_rule_that_no_test_asks_about_gets_its_tests_from_nothing():
+    run = run_of(ADULT)
+    assert run.score == 0
+    assert all(one.test for one in run.survivors if one.kind in {"drop-rule", "move-bound"})
+    assert holds_after_pasting(ADULT).score > 0.9
+
+
 def test_what_tests_notice_and_what_they_do_not():
     run = run_of(ADULT + ASKED)
     by_what = {one.what: one for one in run.tried}
