@@ -1,6 +1,7 @@
 """Time what a decision that is remembered costs, beside deciding: where does a `DecisionCache` pay?
 
-Few requests at a time, again and again, and the quickest of many rounds: a hit makes its key anew.
+Few requests at a time, again and again, and the quickest of many rounds: a hit validates the request
+and makes its key anew.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ what the rules read beyond them must be found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
@@ -59,6 +59,17 @@ class Plan:
             and (not of_resource or _reached(resource, of_resource, find))
             and (not of_context or _reached(context, of_context, find))
         )
+
+    def reached(
+        self,
+        subject: Entity,
+        resource: Entity,
+        context: Record,
+        entities: Mapping[Key, Entity],
+    ) -> Iterator[Entity]:
+        """Give the entities that rules follow to in a request that is valid, some perhaps twice."""
+        for part, steps in zip((subject, resource, context), self.steps, strict=True):
+            yield from _followed(part, steps, entities)
 
 
 @frozen
@@ -118,6 +129,20 @@ def _steps_on(value: Any, step: _Step, sets: int, find: Callable[[Key], Entity |
         if value is None or (step.line and value.line is None):
             return False
     return not step.then or _reached(value, step.then, find)
+
+
+def _followed(owner: object, steps: Steps, entities: Mapping[Key, Entity]) -> Iterator[Entity]:
+    """Give the entities that the steps lead to."""
+    for step in steps:
+        value = getattr(owner, step.slot)
+        values = [] if value is ABSENT else [value]
+        for _ in range(step.sets):
+            values = [element for several in values for element in several]
+        if step.to is not None:
+            values = [entities[step.to, id_] for id_ in values]
+            yield from values
+        for found in values:
+            yield from _followed(found, step.then, entities)
 
 
 def _follows(type_: Type | EntityType, needs: Needs) -> bool:

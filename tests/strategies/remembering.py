@@ -1,7 +1,12 @@
-"""State the law of remembered decisions: they are what would be decided, whatever was asked before."""
+"""State the law of remembered decisions: they are what would be decided, whatever was asked before.
+
+What does not fit is refused in the same words, before what fits was asked and remembered and after.
+"""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -12,26 +17,37 @@ from tests.strategies.laws import Case, damaged
 
 def remembered_is_as_decided(case: Case, caches: dict[PolicyEngine, DecisionCache]) -> bool:
     """A cache that saw other requests, and this one, answers like one that saw none."""
-    engine = case.loaded.engine
+    engine, rng = case.loaded.engine, Random(case.seed)
     warm = caches.setdefault(engine, DecisionCache(engine))
     built = {
         **case.given,
         **{who: _built(engine, case.given[who]) for who in ("subject", "resource")},
         "context": engine.context(case.given["action"], case.given["context"]),
     }
-    was_allowed = engine.decide(**_at(case.given)).allowed
-    for given in map(_at, (case.given, built, *damaged(case, Random(case.seed)))):
-        try:
-            expected = engine.decide(**given)
-        except InvalidRequest:  # perhaps for something that is not read
-            expected = _decided(DecisionCache(engine), given)
-            assert expected is None or was_allowed or not expected.allowed, "that opened it"
+    spoilt = [*damaged(case, rng), *_misfits(case, rng)]
+    for given in map(_at, (*spoilt, case.given, built, *spoilt)):
+        expected, problems = _asked(engine, given)
         size = len(warm)
         for _ in range(2):
-            _is_alike(_decided(warm, given), expected)
+            found, refusal = _asked(warm, given)
+            assert refusal == problems
+            _is_alike(found, expected)
         if expected is None:
             assert len(warm) == size, "what does not fit was remembered"
     return len(warm) > 0
+
+
+def _misfits(case: Case, rng: Random) -> Iterator[dict[str, Any]]:
+    """Give the request with a value, perhaps one that no rule reads, that fits nowhere."""
+    places = [("subject", "properties"), ("resource", "properties"), ("context",)]
+    places += [("entities", i, "properties") for i in range(len(case.given["entities"]))]
+    for place in rng.sample(places, 2):
+        given = copy.deepcopy(case.given)
+        part = given
+        for step in place:
+            part = part[step]
+        part[rng.choice([*part, "more"])] = rng.choice((1.5, None, object()))
+        yield given
 
 
 def _at(given: dict[str, Any]) -> dict[str, Any]:
@@ -44,11 +60,14 @@ def _built(engine: PolicyEngine, entity: dict[str, Any]) -> Any:
     return engine.entity(entity["type"], entity["id"], entity["properties"], parents=parents)
 
 
-def _decided(cache: DecisionCache, given: dict[str, Any]) -> Decision | None:
+def _asked(
+    who: PolicyEngine | DecisionCache, given: dict[str, Any]
+) -> tuple[Decision | None, list[str]]:
+    """Return what *who* decides, or the problems that the request is refused for."""
     try:
-        return cache.decide(**given)
-    except InvalidRequest:
-        return None
+        return who.decide(**given), []
+    except InvalidRequest as refusal:
+        return None, list(map(str, refusal.problems))
 
 
 def _is_alike(found: Decision | None, expected: Decision | None) -> None:
