@@ -108,7 +108,7 @@ class DecisionWriter:
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
         if not self.reached.looks_up:  # where they do, there is no door
-            body.insert(0, self._at_the_door())
+            body = self._at_the_door() + body
         module.function(DECIDE, says, body)
 
     def _of(self, effect: str, gate: str | None = None) -> list[Rule]:
@@ -180,10 +180,11 @@ class DecisionWriter:
         # None is said, since what is left out takes longer to be filled in.
         return [*parts, name("now") if self.reached.timed else ast.Constant(None)]
 
-    def _at_the_door(self) -> ast.stmt:
-        """Return the statement that looks at a request whose entities nobody has put together.
+    def _at_the_door(self) -> list[ast.stmt]:
+        """Return what looks at a request whose entities nobody has put together.
 
-        None of its parts may be of another class or more than plain. Time is now, if not given.
+        None of its parts may be of another class or more than plain. Time is now, if not given. Only
+        such requests are about a subject that is known, which is not looked at again.
         """
         classes = dict(zip(PARTS, ("Subject", "Resource", "Context"), strict=True))
         fits = [compare(call("type", name(p)), ast.Is(), name(classes[p])) for p in self.asked]
@@ -193,7 +194,9 @@ class DecisionWriter:
         ]
         if self.reached.timed:
             steps.append(assign("now", disjunction([name("now"), call("clock")])))
-        return ast.If(compare(name("entities"), ast.Is(), ast.Constant(None)), steps, [])
+        if "subject" not in self.asked:
+            return steps
+        return [ast.If(compare(name("entities"), ast.Is(), ast.Constant(None)), steps, [])]
 
     def _gate_work(self, gate: str) -> int:
         return sum(_work(rule) for c in self._permits[gate] for rule in c.rules)

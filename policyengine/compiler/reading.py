@@ -152,11 +152,10 @@ value = sets[
 """
 _STRINGS: Final = """
 if type(value) is not frozenset: value = as_set(value)
-joined = "".join(value)
-if len(value) > most or len(joined) > longest: return None
-if not joined.isascii(): joined.encode()
+if len(value) > most: return None
 for string in value:
-    if type(string) is not str: return None
+    if type(string) is not str or len(string) > longest: return None
+    if not string.isascii(): string.encode()
 """
 
 

@@ -71,16 +71,15 @@ def as_set(given: Any) -> frozenset[Any]:
 
 
 def strings(given: Any, most: int, longest: int) -> frozenset[str]:
-    """Read a set of strings, of which all together are no longer than one may be."""
+    """Read a set of strings."""
     made = as_set(given)
-    joined = "".join(made)
-    if len(made) > most or len(joined) > longest:
+    if len(made) > most:
         raise ValueError
-    if not joined.isascii():
-        joined.encode()
     for string in made:
-        if type(string) is not str:
+        if type(string) is not str or len(string) > longest:
             raise TypeError
+        if not string.isascii():
+            string.encode()
     return made
 
 
