@@ -1,4 +1,4 @@
-"""Word the problems of a request, safely: what a stranger sent is cut short and made printable."""
+"""Word problems of a request and reasons; what a stranger sent is cut short and made printable."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ MOST_SHOWN: Final = 60
 
 MOST_LISTED: Final = 8
 """Most names that a message lists in full."""
+
+MOST_REASONS: Final = 10
+"""Most texts of which the reason of a decision is made."""
 
 Path: TypeAlias = "tuple[Path, str | int | tuple[str, str], bool] | None"
 """Where in a request something is: what it is in, a step (a name, an index, or an entity's key),
@@ -111,6 +114,19 @@ def hint(word: str, names: Collection[str]) -> str:
 def listed(names: Iterable[str]) -> str:
     """Return the names in backticks with commas between them."""
     return ", ".join(f"`{name}`" for name in names)
+
+
+def joined(reasons: Iterable[str], count: int) -> str:
+    """Return the first of *reasons*, each once, and how many of the *count* come after them.
+
+    No more of them are asked for than are told.
+    """
+    told: dict[str, None] = {}
+    for number, reason in enumerate(reasons):
+        if reason not in told and len(told) == MOST_REASONS:
+            return f"{'; '.join(told)}; and {count - number:,} more"
+        told[reason] = None
+    return "; ".join(told)
 
 
 def described(type_: Type) -> str:

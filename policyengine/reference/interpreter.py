@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.request import Request, gives, misfits
 from policyengine.model.values import text_of
+from policyengine.model.wording import joined
 from policyengine.reference.clock import Clock
 from policyengine.reference.evaluation import Env, Trace, evaluate
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Waiver
@@ -343,7 +344,7 @@ def outcome(case: Case, advisories: tuple[Advisory, ...]) -> Outcome:
 
 
 def reason_of(case: Case) -> str:
-    """Return the texts of the rules that the decision rests on, each once."""
+    """Return the texts of the rules that the decision rests on, each once, and not too many."""
     if forbidding(case):
         parts = [said_by_forbid(v, case.env) for v in forbidding(case)]
     elif shut_gates(case):
@@ -351,7 +352,7 @@ def reason_of(case: Case) -> str:
     else:
         first = [satisfied_permits(case, gate)[0].rule for gate in gates(case)]
         parts = [rendered(rule.because, rule, case.env) for rule in first if rule.because]
-    return "; ".join(dict.fromkeys(parts)) or "every gate permits it"
+    return joined(parts, len(parts)) or "every gate permits it"
 
 
 def said_by_forbid(verdict: Verdict, env: Env) -> str:

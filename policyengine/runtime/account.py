@@ -25,6 +25,7 @@ from policyengine.model.decision import (
 from policyengine.model.entity_classes import Entity
 from policyengine.model.records import Record
 from policyengine.model.request import Request, gives, misfits
+from policyengine.model.wording import joined
 from policyengine.runtime.rules import (
     FAILED,
     Function,
@@ -214,12 +215,12 @@ class Case:
         return self.reason_for(None) if len(texts) == len(self.said) else None
 
     def reason_for(self, request: Request | None) -> str:
-        """Return the texts of the rules that the decision rests on, each once."""
-        parts = [
+        """Return the texts of the rules that the decision rests on, each once, and not too many."""
+        parts = (
             _first_sentence(said, request) if isinstance(said, Rule) else rendered(said, request)
             for said in self.said
-        ]
-        return "; ".join(dict.fromkeys(parts)) or "every gate permits it"
+        )
+        return joined(parts, len(self.said)) or "every gate permits it"
 
     def frame(self, answer: Answer) -> Frame:
         """Return what all have in common who are answered so."""
@@ -461,7 +462,7 @@ class Account:
     # ---- wording ------------------------------------------------------------------------
 
     def reason(self) -> str:
-        """Return the texts of the rules that the decision rests on, each once."""
+        """Return why, for a person."""
         case = self.case
         return case.reason_for(self.request) if case.reason is None else case.reason
 

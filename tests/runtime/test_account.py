@@ -22,6 +22,35 @@ def decided(text: str, **changes: Any) -> Any:
     return loaded.program.decide(asked)
 
 
+def numbered(count: int, written: str) -> str:
+    """Return *count* rules of which each says its number."""
+    return "\n".join(written.format(number) for number in range(1_000, 1_000 + count))
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(9, ""), (10, ""), (11, "; and 1 more"), (1_015, "; and 1,005 more")]
+)
+@pytest.mark.parametrize(
+    "written",
+    [
+        'permit p{0}: act when subject.age > 99 otherwise "{0}"',
+        'permit p{0}: act when subject.ok forbid f{0}: act when subject.ok because "{0}"',
+    ],
+)
+def test_a_reason_tells_ten_texts_at_most_and_how_many_come_after(count, more, written):
+    decision = decided(numbered(count, written))
+    told = "; ".join(str(number) for number in range(1_000, 1_000 + min(count, 10)))
+    assert decision.reason == told + more
+    assert len(decision.rules) == count
+
+
+def test_equal_texts_count_once_until_a_reason_is_full():
+    same = numbered(20, 'permit a{0}: act when subject.age > 99 otherwise "no"\n')
+    others = numbered(11, 'permit p{0}: act when subject.age > 99 otherwise "{0}"')
+    told = "no; 1000; 1001; 1002; 1003; 1004; 1005; 1006; 1007; 1008; and 2 more"
+    assert decided(same + others).reason == told
+
+
 @pytest.mark.parametrize(
     ("text", "cause", "rules", "reason"),
     [
