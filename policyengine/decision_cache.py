@@ -14,9 +14,9 @@ from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
 from cachetools import LRUCache
 from cachetools.keys import hashkey
+from msgspec import Struct
 
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity
@@ -36,8 +36,7 @@ _MOST: Final = 10_000
 """Characters and elements of a request; a decision keeps its request, so larger ones are not kept."""
 
 
-@frozen
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A decision, and the moments [since, until) at which it is what would be decided."""
 
     decision: Decision
@@ -45,8 +44,7 @@ class _Kept:
     until: int
 
 
-@frozen(eq=False)
-class _Target:
+class _Target(Struct, frozen=True, eq=False):
     """What the rules for one target read: of the three parts, and of others by their types."""
 
     plan: Plan

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import frozen
+from msgspec import Struct
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
 from policyengine.diagnostics.source import Source, Span
@@ -159,8 +159,7 @@ def compile_set(checked: CheckedSet) -> Program:
     return link(checked)
 
 
-@frozen(eq=False)
-class LoadedSet:
+class LoadedSet(Struct, frozen=True, eq=False):
     """A policy set in force.
 
     *owed*: the names of the obligations that it may owe; *checked* makes the checked set when it is

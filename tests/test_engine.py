@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from attrs import evolve
 from msgspec.structs import replace
 
 from policyengine import InvalidPolicy, InvalidRequest, PolicyEngine, UnhandledObligation
@@ -264,7 +263,7 @@ def test_explain_tells_of_a_rule_that_failed(engine):
     plan = replace(request.resource, v_minimum="not a level")
     bob = replace(request.subject, id="bob")  # who does not own it
     entities = {**request.entities, plan.key_: plan, bob.key_: bob}
-    spoilt = evolve(request, subject=bob, resource=plan, entities=entities)
+    spoilt = replace(request, subject=bob, resource=plan, entities=entities)
     text = "\n".join(explain(engine._checked(), spoilt).lines("auditor"))
 
     assert "permit standing.cleared (text 1:12): failed" in text

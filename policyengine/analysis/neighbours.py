@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any, Literal, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.imagined import types_above
@@ -216,11 +216,11 @@ def changed(request: Request, changes: Changes) -> Request:
 
 def _with(request: Request, place: Place, value: Any) -> Request:
     if place.sort == "fields":
-        return evolve(request, fields=tuple(sorted(value)))
+        return replace(request, fields=tuple(sorted(value)))
     if place.sort == "now":
-        return evolve(request, now=value)
+        return replace(request, now=value)
     if place.owner is None:
-        return evolve(request, context=_put(request.context, place.names, value))
+        return replace(request, context=_put(request.context, place.names, value))
     entity = request.entities[place.owner]
     if place.sort == "parents":
         return _with_entities(request, _moved(request, entity, value))
@@ -236,7 +236,7 @@ def _put(holder: Any, names: tuple[str, ...], value: object) -> Any:
 
 
 def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
-    return evolve(
+    return replace(
         request,
         subject=others.get(request.subject.key_, request.subject),
         resource=others.get(request.resource.key_, request.resource),

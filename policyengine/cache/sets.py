@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
-from attrs import astuple, define
+from msgspec import Struct
 
 from policyengine.cache.flat import Kinds, UnknownKindError, flatten, restore
 from policyengine.cache.folder import Cache, Entry
@@ -53,7 +53,7 @@ KeptSet: TypeAlias = tuple[Program, frozenset[str]]
 def name_of(sources: Iterable[Source], limits: Limits) -> str:
     """Return the name of the entry for a set: by what is in its files, and what they are called."""
     files = sorted((source.name, source.hash) for source in sources)
-    key = msgspec.msgpack.encode((versions(), astuple(limits), files))
+    key = msgspec.msgpack.encode((versions(), limits, files))
     return f"{sha256(key).hexdigest()}.set"
 
 
@@ -95,7 +95,8 @@ def _taken_apart(checked: CheckedSet) -> tuple[bytes, list[bytes]]:
         places[target] = len(pieces), len(pieces) + 1
         module = made.tree, dict(made.objects), made.giving, (reached.timed, reached.looks_up)
         pieces += flatten({target: rules}, _compiler_kinds()), flatten(module)
-    write()
+    if together:
+        write()
     needs = {target: checked.needs(target) for target in places}
     about = checked.digest, checked.schema, checked.owed, places, needs
     return flatten(about), pieces
@@ -133,8 +134,7 @@ def find(cache: Cache, name: str, check: Callable[[], CheckedSet]) -> KeptSet | 
     return Program(digest, schema, lambda target: needs.get(target, nothing), kept.compiled), owed
 
 
-@define(eq=False)
-class _Kept:
+class _Kept(Struct, eq=False):
     """Makes the targets of a kept set, each when it is first asked about."""
 
     cache: Cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 
 import msgspec
-from attrs import astuple
 
 from policyengine.cache.folder import Cache, DamagedError
 from policyengine.cache.versions import versions
@@ -36,5 +35,5 @@ def find_tree(cache: Cache, source: Source, limits: Limits) -> PolicyFile | None
 
 
 def _name_of(source: Source, limits: Limits) -> str:
-    key = msgspec.msgpack.encode((versions(), astuple(limits), source.hash))
+    key = msgspec.msgpack.encode((versions(), limits, source.hash))
     return f"{sha256(key).hexdigest()}.tree"

@@ -40,7 +40,7 @@ def read_request(file: str, now: str | None) -> Envelope:
 
     Raises `FailingInput` if it is not a request at all: no JSON, or no object.
     """
-    from attrs import evolve
+    from msgspec.structs import replace
 
     from policyengine.model.documents import read_document
     from policyengine.model.errors import InvalidRequest
@@ -50,7 +50,7 @@ def read_request(file: str, now: str | None) -> Envelope:
         envelope = read_document(read_file(file), Limits(), accept_now=True)
     except InvalidRequest as refusal:
         raise FailingInput(f"`{file}`: {refusal}") from None
-    return envelope if now is None else evolve(envelope, now=now)
+    return envelope if now is None else replace(envelope, now=now)
 
 
 def _moment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

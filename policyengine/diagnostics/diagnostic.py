@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from attrs import field, frozen
+from msgspec import Struct
 
 from policyengine.diagnostics.source import Source, Span
 
@@ -20,32 +20,28 @@ class Severity(Enum):
     WARNING = "warning"
 
 
-@frozen
-class Label:
+class Label(Struct, frozen=True):
     """A place in the text and, for a secondary place, what it has to do with the problem."""
 
     span: Span
     text: str = ""
 
 
-@frozen
-class Edit:
+class Edit(Struct, frozen=True):
     """Another text for a place."""
 
     span: Span
     text: str
 
 
-@frozen
-class Fix:
+class Fix(Struct, frozen=True):
     """Edits that mend a problem and change no decision; *what* they do, as advice: `leave it out`."""
 
     what: str
     edits: tuple[Edit, ...]
 
 
-@frozen
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One problem of a policy.
 
     *message* says in one sentence what is wrong (lower case, no full stop, the author's words in
@@ -89,12 +85,11 @@ MOST_SHOWN = 100
 """How many diagnostics one run reports; what is beyond helps nobody."""
 
 
-@frozen
-class Diagnostics:
+class Diagnostics(Struct, frozen=True):
     """What a run found: at most `MOST_SHOWN`, in the order of the text, and the texts."""
 
     items: tuple[Diagnostic, ...]
-    sources: Mapping[str, Source] = field(repr=False)
+    sources: Mapping[str, Source]
     left_out: int = 0
 
     @classmethod

@@ -5,11 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from functools import cached_property
 
-from attrs import field, frozen
+from msgspec import Struct
 
 
-@frozen(slots=False)
-class Source:
+class Source(Struct, frozen=True, dict=True):
     """A named piece of policy text.
 
     *name* is what diagnostics print (a path as the user gave it); *text* is decoded, without a
@@ -17,7 +16,10 @@ class Source:
     """
 
     name: str
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"  # the text may be long
 
     @cached_property
     def hash(self) -> str:

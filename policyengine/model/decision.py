@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 import msgspec
-from attrs import define, evolve, frozen
 from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.types import Type
@@ -19,8 +18,7 @@ from policyengine.model.values import moment_text, text_of, to_datetime, to_json
 Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "invalid_request"]
 
 
-@frozen
-class Obligation:
+class Obligation(Struct, frozen=True):
     """Something owed by whoever was allowed: a name, and a (parameter, type, value) each."""
 
     name: str
@@ -40,8 +38,7 @@ class Obligation:
         return f"{self.name}({', '.join(text_of(t, value) for _, t, value in self.arguments)})"
 
 
-@frozen
-class Advisory:
+class Advisory(Struct, frozen=True):
     """What a rule on trial would have done.
 
     *outcome*: `satisfied`, `not_satisfied`, or `unknown` where the request lacks what it reads.
@@ -56,8 +53,7 @@ class Advisory:
         return {"rule": self.rule, "effect": self.effect, "outcome": self.outcome}
 
 
-@frozen
-class RuleError:
+class RuleError(Struct, frozen=True):
     """A rule that failed although it was checked: a bug of ours. *paths*: what it read amiss."""
 
     rule: str
@@ -69,8 +65,7 @@ class RuleError:
         return {"rule": self.rule, "paths": list(self.paths), "message": self.message}
 
 
-@frozen
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A decision without its wording; every list sorted and without repeats.
 
     *gates*: of each gate, by name, whether it was opened. *rules*: ids of the determining rules,
@@ -119,8 +114,7 @@ Tell: TypeAlias = Callable[[Any, Any, Any, Any], Account]
 Document = TypeVar("Document")
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What a service acts on. Decisions that are alike share one.
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
@@ -137,8 +131,7 @@ class Answer:
     written: Written = lambda *_: None
 
 
-@define(eq=False)
-class _Kept:
+class _Kept(Struct, eq=False):
     """What was worked out of a decision. Two threads may both do so; they find the same."""
 
     account: Account
@@ -260,7 +253,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def outcome(self) -> Outcome:
         """Return everything but the wording, as one value that compares."""
-        return evolve(
+        return replace(
             self._told(),
             allowed=self.allowed,
             cause=self.cause,
@@ -352,8 +345,7 @@ def filled(frame: Frame, reason: str, until: int | None) -> bytes:
     return b"".join((before, _encode(reason), between, end, after))
 
 
-@frozen
-class _Refused:
+class _Refused(Struct, frozen=True):
     """Tells of a request that reached no rule. Implements `Account`."""
 
     refusal: InvalidRequest

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from attrs import frozen
+from msgspec import Struct
 
 from policyengine.model.decision import Decision, answer
 from policyengine.model.errors import InvalidRequest
@@ -24,8 +24,7 @@ from policyengine.model.wording import shown
 _NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
 
 
-@frozen
-class Envelope:
+class Envelope(Struct, frozen=True):
     """The parts of a request as they were sent, for `request.validate` to judge.
 
     Of *subject*, *action* and *resource* a missing one is `ABSENT`; the others are None then.

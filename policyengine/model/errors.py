@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
+from msgspec import Struct
 
 
-@frozen
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing of a request, an entity or a store that does not fit the schema.
 
     *code* is stable (`PE505`); *path* says where (`subject.properties.tier`, empty for the whole);

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias, assert_never
 
-from attrs import define, field, frozen
+from msgspec import Struct, field
 
 from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -34,8 +34,7 @@ from policyengine.model.wording import Path, inside
 Lack: TypeAlias = Literal["attribute", "entity", "line", "value"]
 
 
-@frozen
-class Gap:
+class Gap(Struct, frozen=True):
     """Something that is read and not given: an attribute, an entity, its line, or a fitting value.
 
     *path* is where it would be, of an entity the reference to it; *key* is that of the entity;
@@ -53,8 +52,7 @@ RESOURCE: Final[Path] = inside(None, "resource")
 CONTEXT: Final[Path] = inside(None, "context")
 
 
-@define
-class Search:
+class Search(Struct):
     """Follows needs through values and collects the gaps.
 
     *find* gives an entity by its key, or None; *place* where an entity was given, if not at the
@@ -64,8 +62,8 @@ class Search:
     find: Callable[[Key], Entity | None]
     place: Callable[[Key, Path], Path]
     suspicious: bool = False
-    gaps: list[Gap] = field(factory=list)
-    seen: set[tuple[Key, int]] = field(factory=set)
+    gaps: list[Gap] = field(default_factory=list)
+    seen: set[tuple[Key, int]] = field(default_factory=set)
 
     def request(
         self, subject: object, resource: object, context: object, needs: RequestNeeds

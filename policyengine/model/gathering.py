@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from attrs import define, field
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from policyengine.model.entity_classes import Entity, Key, Line, has_properties
@@ -51,15 +51,14 @@ def with_line(entity: Entity, line: Line) -> Entity:
     return replace(entity, line=line)
 
 
-@define
-class Known:
+class Known(Struct):
     """What is known of each entity, and where it was first told."""
 
     problems: Problems
-    flawed: set[Key] = field(factory=set)
+    flawed: set[Key] = field(default_factory=set)
     """Entities with problems already: comparing them would report the same mistake again."""
-    entities: dict[Key, Entity] = field(factory=dict)
-    places: dict[Key, Path] = field(factory=dict)
+    entities: dict[Key, Entity] = field(default_factory=dict)
+    places: dict[Key, Path] = field(default_factory=dict)
     broken: bool = False
     """Whether lines are unknown because of cycles or numbers, which is reported already."""
 
@@ -126,13 +125,12 @@ class Known:
 # ---- ancestors --------------------------------------------------------------------------
 
 
-@define
-class Lines:
+class Lines(Struct):
     """What closing the parents gave: lines, None for those that cannot be known; what is wrong."""
 
-    lines: dict[Key, Line | None] = field(factory=dict)
-    cyclic: list[Key] = field(factory=list)
-    too_many: list[Key] = field(factory=list)
+    lines: dict[Key, Line | None] = field(default_factory=dict)
+    cyclic: list[Key] = field(default_factory=list)
+    too_many: list[Key] = field(default_factory=list)
 
 
 def close(

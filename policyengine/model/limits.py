@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from msgspec import Struct
 
 
-@frozen
-class Limits:
+class Limits(Struct, frozen=True):
     """How much is too much; every limit can be set by the integrator.
 
     The cost of an expression is counted in elementary steps with each set at *set_size*, so a

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from attrs import define, field, frozen
+from msgspec import Struct, field
 
 from policyengine.model.entity_classes import Entity, Key, Line, entity_class
 from policyengine.model.gathering import Known
@@ -29,16 +29,14 @@ Read: TypeAlias = Callable[[Any], Any]
 """Returns the entity or the record that a dict says; None, or it fails, if that is not plain."""
 
 
-@frozen
-class MakeReaders:
+class MakeReaders(Struct, frozen=True):
     """Makes what reads the entities of a type, and contexts, of which rules read some part."""
 
     entity: Callable[[EntityType, Needs, Limits], Read]
     context: Callable[[RecordType, Needs, Limits], Read]
 
 
-@frozen
-class Plain:
+class Plain(Struct, frozen=True):
     """The parts of a request that was taken: what `model.request.Request` holds."""
 
     subject: Entity
@@ -53,14 +51,13 @@ class NotPlainError(Exception):
     """There is something about a request that must be looked at more closely."""
 
 
-@define(eq=False)
-class _Readers:
+class _Readers(Struct, eq=False):
     """What reads the parts of requests for one target; *others*: other entities, by type."""
 
     subject: Read
     resource: Read
     context: Read
-    others: dict[str, Read] = field(factory=dict)
+    others: dict[str, Read] = field(default_factory=dict)
 
 
 class PlainReader:
@@ -151,14 +148,13 @@ _KEY: Final = 2
 """Names in what only says which entity is meant: `type` and `id`."""
 
 
-@define(eq=False)
-class _Gathering:
+class _Gathering(Struct, eq=False):
     """The entities of one request, as they come in; *telling*: some given one tells of ancestors."""
 
     classes: Mapping[str, type[Entity]]
     store: EntityStore | None
     limits: Limits
-    known: dict[Key, Entity] = field(factory=dict)
+    known: dict[Key, Entity] = field(default_factory=dict)
     telling: bool = False
 
     def take(self, given: Any, read: Read) -> Entity:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from msgspec import Struct
 
 from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -21,8 +21,7 @@ Target: TypeAlias = tuple[str, str, str]
 """(action, subject type, resource type): what needs are told for."""
 
 
-@frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """What is worked out once for an action and two types.
 
     *alone*: whether what is needed is in the subject, the resource and the context themselves
@@ -72,8 +71,7 @@ class Plan:
             yield from _followed(part, steps, entities)
 
 
-@frozen
-class _Step:
+class _Step(Struct, frozen=True):
     """An attribute that is followed: to the entity type *to*, or (None) into a record.
 
     *sets*: in how many sets of sets it lies; *line*: whether the ancestors of the entity are asked

@@ -16,7 +16,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final, assert_never
 
-from attrs import define, field, frozen
+from msgspec import Struct, field
 
 from policyengine.model import values
 from policyengine.model.entity_classes import Entity, Key, Line, entity_class
@@ -60,8 +60,7 @@ class Invalid(Enum):
 INVALID: Final = Invalid.INVALID
 
 
-@frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """A part of a JSON document that is no value here, such as NaN, and why."""
 
     code: str
@@ -98,8 +97,7 @@ _ENTITY_KEYS: Final = ("type", "id", "properties", "parents")
 _REFERENCE_KEYS: Final = ("type", "id")
 
 
-@define
-class Reader:
+class Reader(Struct):
     """Reads values and collects what is wrong with them.
 
     *carried*: entities that were handed in where references stand, with the places. *flawed*:
@@ -109,8 +107,8 @@ class Reader:
     schema: Schema
     limits: Limits
     problems: Problems
-    carried: list[tuple[Entity, Path]] = field(factory=list)
-    flawed: set[Key] = field(factory=set)
+    carried: list[tuple[Entity, Path]] = field(default_factory=list)
+    flawed: set[Key] = field(default_factory=set)
 
     # ---- values -------------------------------------------------------------------------
 

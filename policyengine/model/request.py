@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from attrs import define
+from msgspec import Struct
 from msgspec.structs import replace
 
 from policyengine.model.entity_classes import Entity, Key, entity_class
@@ -50,8 +50,7 @@ from policyengine.model.wording import (
 NeedsOf: TypeAlias = Callable[[Target], RequestNeeds]
 
 
-@define
-class Request:
+class Request(Struct):
     """A request that fits the schema, in canonical values: what rules are evaluated on.
 
     *subject*, *resource*: entities (`model.entities.Entity`). *context*: a record of the action's

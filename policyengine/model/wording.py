@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias, assert_never
 
-from attrs import define, field
+from msgspec import Struct, field
 
 from policyengine.model.errors import Problem
 from policyengine.model.limits import DIGITS
@@ -62,12 +62,11 @@ def path_text(path: Path) -> str:
     return "".join(reversed(steps)).removeprefix(".")
 
 
-@define
-class Problems:
+class Problems(Struct):
     """Collects problems, at most *most*: a hostile request must not buy a long answer."""
 
     most: int
-    items: list[Problem] = field(factory=list)
+    items: list[Problem] = field(default_factory=list)
 
     @property
     def full(self) -> bool:

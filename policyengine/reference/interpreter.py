@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec.structs import replace
 
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.request import Request, gives, misfits
@@ -80,7 +81,7 @@ def reason(checked: CheckedSet, request: Request, trace: Trace | None = None) ->
 def valid_until(checked: CheckedSet, request: Request) -> int | None:
     """Return the moment until which a later `now` changes only the wording, None if for ever."""
     clock = Clock(request.now)
-    env = Env(evolve(request, now=clock.moving()), checked.schema)
+    env = Env(replace(request, now=clock.moving()), checked.schema)
     outcome(judge_all(checked, env), advisories=())
     return min(clock.turns, default=None)
 

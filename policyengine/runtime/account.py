@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, Final
 
-from attrs import define, evolve, field, frozen
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policyengine.model.decision import (
     Advisory,
@@ -42,13 +43,12 @@ _MOST_CASES: Final = 4_096
 _MOST_FRAMES: Final = 8
 
 
-@define(eq=False, slots=False)
-class Case:
+class Case(Struct, eq=False, dict=True):
     """The verdicts on the rules that count and are in force, and what they amount to together.
 
     *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
     whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
-    other requests. Nobody changes it; slots and cached properties do not go well together.
+    other requests. Nobody changes it.
     """
 
     action: str
@@ -56,7 +56,7 @@ class Case:
     gates: tuple[tuple[str, bool], ...]
     fields: tuple[str, ...] | None = None
     shared: bool = False
-    _frames: dict[int, _Kept] = field(factory=dict, init=False)
+    _frames: dict[int, _Kept] = field(default_factory=dict)
 
     @cached_property
     def forbids(self) -> tuple[Verdict, ...]:
@@ -241,8 +241,7 @@ class Case:
         return kept.whole or filled(kept.frame, self.reason_for(request()), None)
 
 
-@frozen(eq=False)
-class _Kept:
+class _Kept(Struct, frozen=True, eq=False):
     """What is kept of an answer as JSON; *whole*: all of it, where nothing is left open."""
 
     answer: Answer
@@ -272,8 +271,7 @@ def _first_sentence(rule: Rule, request: Request | None) -> str:
 # ---- the account ------------------------------------------------------------------------
 
 
-@define(eq=False, slots=False)
-class Teller:
+class Teller(Struct, eq=False, dict=True):
     """Tells of the decisions about one target.
 
     *action*: that of the target. *rules*: every rule of it, by gate, then name; *gates* as in
@@ -286,13 +284,7 @@ class Teller:
     rules: tuple[Rule, ...]
     gates: tuple[tuple[str, bool], ...]
     judge: Function | None
-    _cases: dict[object, Case] = field(factory=dict, init=False)
-    _counting: tuple[Rule, ...] = field(init=False)
-    _dated: tuple[Rule, ...] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._counting = tuple(rule for rule in self.rules if not rule.advisory)
-        self._dated = tuple(rule for rule in self._counting if rule.is_dated)
+    _cases: dict[object, Case] = field(default_factory=dict)
 
     def case(self, request: Request) -> Case:
         """Return the request as it is judged."""
@@ -359,6 +351,15 @@ class Teller:
         return self.timeless and not self.on_trial
 
     @cached_property
+    def _counting(self) -> tuple[Rule, ...]:
+        """The rules that are not advisory."""
+        return tuple(rule for rule in self.rules if not rule.advisory)
+
+    @cached_property
+    def _dated(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self._counting if rule.is_dated)
+
+    @cached_property
     def on_trial(self) -> tuple[Rule, ...]:
         """The rules that are advisory."""
         return tuple(rule for rule in self.rules if rule.advisory)
@@ -390,8 +391,7 @@ class Teller:
         return tuple(rule for rule in self._counting if rule.waivers)
 
 
-@define(eq=False)
-class Account:
+class Account(Struct, eq=False):
     """Tells of one decision. Implements `model.decision.Account`."""
 
     teller: Teller
@@ -422,7 +422,7 @@ class Account:
                 RuleError(rule.id, misfits(self.request, rule.needs), FAILED)
                 for rule in case.failed
             )
-        return evolve(outcome, **changes) if changes else outcome
+        return replace(outcome, **changes) if changes else outcome
 
     def _advice(self, rule: Rule) -> Advisory:
         """Return what a rule on trial would have done."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final, TypeAlias
 
-from attrs import define, field
 from cachetools import LRUCache
+from msgspec import Struct, field
 
 from policyengine.model.entity_classes import Entity
 from policyengine.runtime.program import Compiled
@@ -26,8 +26,7 @@ _SOON: Final = 1_000_000
 """Microseconds; an answer that may turn sooner is not worth keeping."""
 
 
-@define(eq=False)
-class Split:
+class Split(Struct, eq=False):
     """The tests of one target, and what is left of its rules by the answers.
 
     *whole*: what decides about any subject. *tests*: the generated functions; *leave* makes what is
@@ -37,10 +36,10 @@ class Split:
     whole: Compiled
     tests: Sequence[Function]
     leave: Callable[[Answers], Compiled]
-    _left: LRUCache[Answers, Compiled] = field(factory=lambda: LRUCache(_MOST_LEFT), init=False)
-    _asked: int = field(default=0, init=False)
-    _made: int = field(default=0, init=False)
-    _lock: Lock = field(factory=Lock, init=False)
+    _left: LRUCache[Answers, Compiled] = field(default_factory=lambda: LRUCache(_MOST_LEFT))
+    _asked: int = 0
+    _made: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     def for_subject(self, subject: Entity, now: int) -> tuple[Compiled, int | None]:
         """Return what decides about *subject*, and until when; None if time plays no part in it."""

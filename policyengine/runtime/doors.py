@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import define
+from msgspec import Struct
 
 from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity, entity_class
@@ -23,8 +23,7 @@ from policyengine.runtime.program import Compiled
 from policyengine.runtime.rules import Function
 
 
-@define(eq=False)
-class Door:
+class Door(Struct, eq=False):
     """What is asked at one door.
 
     *subject*, *resource*: the classes of the parts; *decide*: the generated function of *compiled*,

@@ -14,8 +14,8 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from attrs import define, evolve, field
 from cachetools import LRUCache
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from policyengine.model.decision import Answer, Cause, Decision, Tell, Written
@@ -62,8 +62,7 @@ class Answers(dict[int, Answer]):
         return made
 
 
-@define(eq=False, slots=False)
-class Compiled:
+class Compiled(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
     *timed*: whether time plays any part, *looks_up* whether some rule asks what an entity lies
@@ -81,16 +80,12 @@ class Compiled:
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]
-    module: dict[str, Any] = field(repr=False)  # it may hold tables of any size
+    module: dict[str, Any]
     load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
     split: Callable[[Compiled], Split | None]
     source: Callable[[], str]
-    decide: Function = field(init=False)
-    answers: Answers = field(init=False, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.answers = Answers(self._permitted)
-        self.decide = self.module["decide"]
+    def __post_init__(self) -> None:
         subject, resource, context = self.classes
         self.module |= {
             "Subject": subject,
@@ -106,7 +101,21 @@ class Compiled:
             "allow": self.allow,
         }
 
+    def __repr__(self) -> str:
+        return f"Compiled({self.target!r})"  # the module may hold tables of any size
+
     # ---- deciding -----------------------------------------------------------------------
+
+    @cached_property
+    def decide(self) -> Function:
+        """The generated function that decides."""
+        made: Function = self.module["decide"]
+        return made
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What allows are answered with."""
+        return Answers(self._permitted)
 
     def answer(self, request: Request) -> Decision:
         """Decide *request*."""
@@ -133,7 +142,7 @@ class Compiled:
         owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
         answer = self.answers[given]
         all_ = sorted_obligations((*answer.obligations, *owed))
-        return Decision(True, evolve(answer, obligations=all_), *parts)
+        return Decision(True, replace(answer, obligations=all_), *parts)
 
     def _denied(self, cause: Cause) -> Answer:
         return Answer(False, cause, exposed_by((), self._field_gates), (), *self._own)
@@ -199,8 +208,7 @@ _compiled: Final[LRUCache[tuple[str, TargetKey], Compiled]] = LRUCache(maxsize=_
 _lock: Final = Lock()
 
 
-@define(eq=False)
-class Program:
+class Program(Struct, eq=False):
     """A linked policy set. Deciding changes nothing but what is kept to be quicker the next time.
 
     Decision functions are made when they are first needed, and kept under the digest of the set and
@@ -211,7 +219,7 @@ class Program:
     schema: Schema
     needs: Callable[[TargetKey], RequestNeeds]
     _compile: Compile
-    _used: dict[TargetKey, Compiled] = field(factory=dict, init=False)
+    _used: dict[TargetKey, Compiled] = field(default_factory=dict)
 
     def decide(self, request: Request) -> Decision:
         """Decide a request that was validated."""

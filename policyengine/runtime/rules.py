@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from attrs import define, frozen
+from msgspec import Struct
 
 from policyengine.model.decision import Obligation
 from policyengine.model.needs import RequestNeeds
@@ -30,8 +30,7 @@ FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
 
 
-@frozen(eq=False)
-class Duty:
+class Duty(Struct, frozen=True, eq=False):
     """An obligation and the parameters of it: name, type, and a function that computes the value."""
 
     name: str
@@ -42,8 +41,7 @@ class Duty:
         return Obligation(self.name, tuple((n, t, f(*request.roots)) for n, t, f in self.arguments))
 
 
-@frozen(eq=False)
-class Rule:
+class Rule(Struct, frozen=True, eq=False):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
@@ -118,8 +116,7 @@ class Rule:
         return Verdict(self, holds=holds, waivers=waivers, owed=owed)
 
 
-@define(eq=False)
-class Verdict:
+class Verdict(Struct, eq=False):
     """What came of one rule. Nobody changes it: `define` is quicker to make than `frozen`.
 
     *holds*: whether its own conditions did; *waivers*: those that stand in for them; *owed*: what

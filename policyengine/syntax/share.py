@@ -15,7 +15,7 @@ from policyengine.model.limits import Limits
 from policyengine.syntax.parser import parse
 from policyengine.syntax.trees import encode
 
-_Work = tuple[tuple[int, ...], list[tuple[str, str]]]
+_Work = tuple[Limits, list[tuple[str, str]]]
 
 
 def parse_share(work: bytes) -> bytes:
@@ -23,7 +23,7 @@ def parse_share(work: bytes) -> bytes:
     limits, texts = msgspec.msgpack.decode(work, type=_Work)
     trees: dict[str, bytes] = {}
     for name, text in texts:
-        file, _ = parse(Source(name, text), Limits(*limits))
+        file, _ = parse(Source(name, text), limits)
         data = None if file is None else encode(file)
         if data is not None:
             trees[name] = data

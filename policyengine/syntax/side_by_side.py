@@ -17,7 +17,6 @@ from threading import Thread
 from typing import Final, TypeAlias
 
 import msgspec
-from attrs import astuple
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.diagnostics.source import Source
@@ -97,7 +96,7 @@ def _started(
     try:
         for share in shares:
             texts = [(source.name, source.text) for source in share]
-            work = msgspec.msgpack.encode((astuple(limits), texts))
+            work = msgspec.msgpack.encode((limits, texts))
             try:
                 process = _start()
             except OSError:  # there may be no more processes, or no interpreter by that name

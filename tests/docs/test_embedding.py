@@ -6,8 +6,8 @@ import doctest
 import re
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec.structs import fields
 
 from policyengine.cli.main import run
 from policyengine.model.limits import Limits
@@ -58,4 +58,4 @@ def test_the_generated_code_is_what_compile_prints(capsys: pytest.CaptureFixture
 def test_every_limit_is_listed_with_its_default():
     listed = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", PAGE, re.MULTILINE))
     limits = Limits()
-    assert listed == {f.name: f"{getattr(limits, f.name):,}" for f in attrs.fields(Limits)}
+    assert listed == {f.name: f"{getattr(limits, f.name):,}" for f in fields(Limits)}

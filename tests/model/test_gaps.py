@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from msgspec.structs import replace
 
@@ -83,7 +82,7 @@ def test_what_fits_is_no_misfit():
 
 
 def broken(**changes: object) -> Request:
-    return attrs.evolve(ask(), **changes)
+    return replace(ask(), **changes)
 
 
 def test_misfits_name_what_a_broken_rule_read():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from attrs import evolve
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from policyengine.diagnostics.source import Source
 from policyengine.lint.configuration import Configuration
@@ -63,7 +63,7 @@ def test_what_is_left_decides_as_before():
             given = {**make_request(rng, world), "now": now}
             request = loaded.request(**given)
             one, other = (interpreter.decide(c, request) for c in (loaded.checked, after))
-            assert evolve(one, rules=(), advisories=()) == evolve(other, rules=(), advisories=())
+            assert replace(one, rules=(), advisories=()) == replace(other, rules=(), advisories=())
             assert set(other.rules) <= set(one.rules)
             seen["requests"] += 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from msgspec.structs import replace
 
@@ -62,7 +61,7 @@ class Spoilt:
 
 def spoiled(made, name):
     subject = replace(made.subject, **{f"v_{name}": Spoilt()})
-    return attrs.evolve(
+    return replace(
         made, subject=subject, entities={**made.entities, (subject.type, subject.id): subject}
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from msgspec.structs import replace
 
@@ -33,7 +32,7 @@ def loaded_with(rules):
 def with_subject(request, **changes):
     subject = replace(request.subject, **changes)
     entities = {**request.entities, (subject.type, subject.id): subject}
-    return attrs.evolve(request, subject=subject, resource=subject, entities=entities)
+    return replace(request, subject=subject, resource=subject, entities=entities)
 
 
 @pytest.mark.parametrize(

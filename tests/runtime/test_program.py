@@ -9,7 +9,6 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from attrs import evolve
 from msgspec.structs import replace
 
 from policyengine.compiler.link import compile_target, link
@@ -147,7 +146,7 @@ def test_fields_that_are_asked_for_must_be_exposed_by_every_gate():
 def failing(loaded: Any, name: str = "v_age") -> Any:
     """Return a request of which an attribute of the subject is no value at all."""
     asked = request(loaded)
-    return evolve(asked, subject=replace(asked.subject, **{name: object()}))
+    return replace(asked, subject=replace(asked.subject, **{name: object()}))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +193,7 @@ def test_a_rule_that_failed_may_do_otherwise_at_once():
 
 def test_a_value_that_cannot_be_shown_is_a_question_mark():
     loaded = world('permit a: act because "{subject} is {subject.age}"')
-    asked = evolve(request(loaded), subject=replace(request(loaded).subject, v_tier=None))
+    asked = replace(request(loaded), subject=replace(request(loaded).subject, v_tier=None))
     loaded = world('forbid a: any because "{subject}: {subject.tier}"')
     assert loaded.program.decide(asked).reason == 'User "u1": ?'
 
@@ -223,7 +222,7 @@ def test_a_rule_on_trial_that_raises_is_unknown():
         raise ZeroDivisionError
 
     kept = decision._worked_out().account
-    rules = tuple(evolve(rule, fails=broken) for rule in kept.teller.rules)
+    rules = tuple(replace(rule, fails=broken) for rule in kept.teller.rules)
     account = Account(Teller(kept.teller.action, rules, kept.teller.gates, broken), kept.request)
     assert [advisory.outcome for advisory in account.outcome().advisories] == ["unknown"]
     assert [error.rule for error in account.outcome().errors] == ["access.a"]

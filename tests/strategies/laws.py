@@ -19,10 +19,9 @@ from typing import Any, TypeAlias
 from unittest import mock
 from weakref import finalize
 
-import attrs
 import msgspec
-from attrs import evolve, frozen
-from msgspec.structs import replace
+from attrs import frozen
+from msgspec.structs import fields, replace
 
 from policyengine.analysis.neighbours import changed
 from policyengine.analysis.remedies import remedies
@@ -120,7 +119,7 @@ def _same(what: str, one: object, other: object) -> None:
 
 
 def _same_outcome(one: Outcome, other: Outcome, *, but: tuple[str, ...] = ()) -> None:
-    for field in attrs.fields(Outcome):
+    for field in fields(Outcome):
         if field.name not in but:
             _same(field.name, getattr(one, field.name), getattr(other, field.name))
 
@@ -372,17 +371,17 @@ def spoilings(request: Request, rng: Random) -> Iterator[Request]:
             (request.subject.type, request.subject.id),
             (request.resource.type, request.resource.id),
         ):
-            yield evolve(request, entities={k: e for k, e in entities.items() if k != key})
+            yield replace(request, entities={k: e for k, e in entities.items() if k != key})
 
 
 def _replaced(request: Request, key: tuple[str, str] | None, made: Any) -> Request:
     if key is None:
         assert isinstance(made, Record)
-        return evolve(request, context=made)
+        return replace(request, context=made)
     entities = {**request.entities, key: made}
     subject = entities[request.subject.type, request.subject.id]
     resource = entities[request.resource.type, request.resource.id]
-    return evolve(request, subject=subject, resource=resource, entities=entities)
+    return replace(request, subject=subject, resource=resource, entities=entities)
 
 
 # ---- 5: time ----------------------------------------------------------------------------
@@ -412,7 +411,7 @@ def _holds_until(case: Case, until: int | None, decide: Callable[[Request], Outc
         moments += [until - 1, (now + until) // 2]
     for later in moments:
         if later > now and (until is None or later < until):
-            outcome = decide(evolve(case.request, now=later))
+            outcome = decide(replace(case.request, now=later))
             _same_outcome(outcome, expected, but=("advisories",))
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from policyengine.diagnostics.source import Source
@@ -81,18 +82,15 @@ def test_a_process_is_started_where_it_is_worth_it(sources, monkeypatch, jobs, m
 
 
 def test_a_share_is_parsed_with_the_limits_that_are_sent(sources, monkeypatch):
-    import msgspec
-    from attrs import astuple
-
     texts = [(source.name, source.text) for source in sources.values()]
 
     def parsed(limits: Limits) -> set[str]:
-        answer = share.parse_share(msgspec.msgpack.encode((astuple(limits), texts)))
+        answer = share.parse_share(msgspec.msgpack.encode((limits, texts)))
         return set(msgspec.msgpack.decode(answer))
 
     assert len(parsed(Limits())) == 2
     assert parsed(Limits(source_size=10)) == set()
-    stdin, stdout = io.BytesIO(msgspec.msgpack.encode((astuple(Limits()), []))), io.BytesIO()
+    stdin, stdout = io.BytesIO(msgspec.msgpack.encode((Limits(), []))), io.BytesIO()
     monkeypatch.setattr(share.sys, "stdin", io.TextIOWrapper(stdin))
     monkeypatch.setattr(share.sys, "stdout", io.TextIOWrapper(stdout))
     monkeypatch.setattr(share.gc, "disable", lambda: None)

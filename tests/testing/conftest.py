@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec.structs import replace
 
 from policyengine.diagnostics.source import Source
 from policyengine.model.decision import Answer, Decision, Outcome
@@ -91,4 +92,4 @@ def run() -> Callable[..., Run]:
 
 @pytest.fixture
 def denying() -> Callable[[Outcome], Outcome]:
-    return lambda outcome: evolve(outcome, allowed=not outcome.allowed)
+    return lambda outcome: replace(outcome, allowed=not outcome.allowed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from policyengine.testing.results import Result, Run
 from tests.testing.conftest import WORDS
@@ -238,7 +238,7 @@ def test_no_part_of_an_outcome_escapes_the_comparison(
     run: Callable[..., Run], part: str, value: object
 ):
     def lie(outcome):
-        return evolve(outcome, **{part: value})
+        return replace(outcome, **{part: value})
 
     assert only(run(block("expect allow edit by ann on plan"), lie=lie)).status == "error"
 

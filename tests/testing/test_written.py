@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 from hypothesis import given, settings
 from msgspec.structs import replace
 
@@ -220,5 +219,5 @@ def test_values():
 def test_strings_with_odd_characters_are_read_back(odd):
     (request,) = requests(test_of("expect allow list by ann on item"))
     item = replace(request.resource, **{slot("text"): odd})
-    changed = evolve(request, entities={**request.entities, item.key_: item}, resource=item)
+    changed = replace(request, entities={**request.entities, item.key_: item}, resource=item)
     assert requests(written(changed)) == [changed]
