@@ -140,13 +140,19 @@ class Module:
         return self.named("constant", (type_, value), value)
 
     def function(
-        self, identifier: str, says: str, body: Sequence[ast.stmt], more: Sequence[str] = ()
+        self,
+        identifier: str,
+        says: str,
+        body: Sequence[ast.stmt],
+        more: Sequence[str] = (),
+        *,
+        before: Sequence[str] = (),
     ) -> None:
-        """Add a function of the parts of a request (and *more*), with a docstring.
+        """Add a function of the parts of a request (and *more*, or what stands *before*), with a docstring.
 
         The time and other entities may be left out where they play no part.
         """
-        arguments = [ast.arg(argument) for argument in (*ROOTS, *more)]
+        arguments = [ast.arg(argument) for argument in (*before, *ROOTS, *more)]
         defaults: list[ast.expr] = [] if more else [ast.Constant(0), ast.Constant(None)]
         self.functions.append(
             ast.FunctionDef(

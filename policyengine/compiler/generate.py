@@ -4,7 +4,8 @@
 module of their own, made when the first is asked: `judge` returns a bit for each rule that holds,
 `fails_…` the number of the first condition that is false, `turns_…` notes the moments at which one
 may turn, and `value_…` computes what stands in a text or an obligation. All take the roots of a
-request; docstrings name a rule and its place.
+request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one
+function, which takes the constants as well.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from policyengine.compiler.expressions import (
     TURNS,
     Emitter,
     Module,
+    Variable,
     described,
     identifier,
     negated,
 )
+from policyengine.compiler.index import LEAST, Shape, Values, put_together, taken_apart
 from policyengine.compiler.lower import Rule
 from policyengine.compiler.reach import Reach, expressions, parts_of
 from policyengine.compiler.simplify import TRUE
@@ -33,13 +36,20 @@ from policyengine.compiler.simplify import TRUE
 _MOST_JUDGED: Final = 200
 """Rules of which one function tells by bits; more are looked at one by one."""
 
+_ROW: Final = "row"
+"""The parameter that has the constants of one rule of many that are alike."""
+
 
 @frozen(eq=False)
 class Functions:
-    """What the functions of one rule are called; None where there is none."""
+    """What the functions of one rule are called; None where there is none.
+
+    *row*: the constants of the rule, where it shares `fails` with others that are alike.
+    """
 
     fails: str | None
     turns: str | None
+    row: Values | None = None
 
 
 @frozen(eq=False)
@@ -93,16 +103,19 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
     module = _module(rules)
     counting = [rule for rule in rules if not rule.advisory]
     judges = len(counting) <= _MOST_JUDGED
+    functions: dict[str, Functions] = {}
     if judges:
         write_judge(counting, module)
-    functions = {rule.id: _rule_functions(module, rule) for rule in rules}
+    else:
+        functions = _shared_functions(module, rules)
+    functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
     values = _value_functions(module, rules)
     return Telling(tree_of(module), module.objects, functions, values, judges)
 
 
 def _module(rules: Sequence[Rule]) -> Module:
     module = Module()
-    module.take((DECIDE, JUDGE, GIVEN))
+    module.take((DECIDE, JUDGE, GIVEN, _ROW))
     for rule in rules:
         for expr in expressions(rule):
             module.take(bound_in(expr))
@@ -157,24 +170,60 @@ def bound_in(node: ir.Expr) -> list[str]:
 # ---- one rule ---------------------------------------------------------------------------
 
 
+def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functions]:
+    """Add a function for each shape that many rules have, and return what those rules have of it."""
+    shapes: dict[Shape, list[tuple[Rule, Values]]] = {}
+    for rule in rules:
+        if _fails(rule) and not _turns(rule):
+            shape, row = taken_apart(rule.conditions)
+            shapes.setdefault(shape, []).append((rule, row))
+    shared: dict[str, Functions] = {}
+    for shape, group in shapes.items():
+        if len(group) >= LEAST:
+            first = group[0][0]
+            place = f"{len(group):,} rules like {first.id} ({first.place})"
+            fails = module.fresh(identifier("fails_like", first.id))
+            says = f"Return the number of the first condition that is false, of one of {place}."
+            conditions = put_together(shape, ir.Local(_ROW))
+            emitter = Emitter(module, place, scope={_ROW: Variable(_ROW)})
+            body = _first_false(emitter, conditions, numbered=True)
+            module.function(fails, says, body, before=(_ROW,))
+            shared |= {rule.id: Functions(fails, None, row) for rule, row in group}
+    return shared
+
+
+def _fails(rule: Rule) -> bool:
+    """Whether a condition may be false."""
+    return any(condition != TRUE for condition in rule.conditions)
+
+
+def _turns(rule: Rule) -> bool:
+    """Whether the answer of a condition may turn as time goes by."""
+    return any(ir.mentions(condition, "now") for condition in rule.conditions)
+
+
 def _rule_functions(module: Module, rule: Rule) -> Functions:
     place = f"{rule.id} ({rule.place})"
     fails = turns = None
-    if any(condition != TRUE for condition in rule.conditions):
+    if _fails(rule):
         fails = module.fresh(identifier("fails", rule.id))
         says = f"Return the number of the first condition of {place} that is false."
-        module.function(fails, says, _first_false(Emitter(module, place), rule, numbered=True))
-    if any(ir.mentions(condition, "now") for condition in rule.conditions):
+        module.function(
+            fails, says, _first_false(Emitter(module, place), rule.conditions, numbered=True)
+        )
+    if _turns(rule):
         turns = module.fresh(identifier("turns", rule.id))
         says = f"Note when a condition of {place} may turn."
-        body = _first_false(Emitter(module, place, traced=True), rule, numbered=False)
+        body = _first_false(Emitter(module, place, traced=True), rule.conditions, numbered=False)
         module.function(turns, says, body, (TURNS,))
     return Functions(fails, turns)
 
 
-def _first_false(emitter: Emitter, rule: Rule, *, numbered: bool) -> list[ast.stmt]:
+def _first_false(
+    emitter: Emitter, conditions: Sequence[ir.Expr], *, numbered: bool
+) -> list[ast.stmt]:
     body: list[ast.stmt] = []
-    for number, condition in enumerate(rule.conditions):
+    for number, condition in enumerate(conditions):
         if condition != TRUE:
             answer = ast.Return(ast.Constant(number if numbered else None))
             body.append(ast.If(negated(emitter.emit(condition)), [answer], []))

@@ -65,16 +65,20 @@ class Aspect:
     asked: ir.Expr
 
 
+Shape: TypeAlias = tuple[Aspect | ir.Expr, ...]
+"""What rules ask that differ only in constants: of each condition."""
+
+
 def indexed(rules: Iterable[Rule]) -> list[Rule]:
     """Return rules of which some one is satisfied if and only if one of *rules* is."""
     made: list[Rule] = []
-    shapes: dict[tuple[Aspect | ir.Expr, ...], list[tuple[Rule, Values]]] = {}
+    shapes: dict[Shape, list[tuple[Rule, Values]]] = {}
     for rule in rules:
         joins = len(rule.conditions) == 1 and question(rule.conditions[0]) is not None
         if rule.is_dated or joins or rule.waivers:
             made.append(rule)
         else:
-            aspects, constants = _taken_apart(rule.conditions)
+            aspects, constants = taken_apart(rule.conditions)
             shapes.setdefault(aspects, []).append((rule, constants))
     for aspects, group in shapes.items():
         if len(group) < LEAST:
@@ -86,7 +90,7 @@ def indexed(rules: Iterable[Rule]) -> list[Rule]:
     return made
 
 
-def _taken_apart(conditions: Sequence[ir.Expr]) -> tuple[tuple[Aspect | ir.Expr, ...], Values]:
+def taken_apart(conditions: Sequence[ir.Expr]) -> tuple[Shape, Values]:
     """Return what each condition asks, and the constant that it compares with; None if none."""
     aspects: list[Aspect | ir.Expr] = []
     constants: list[object] = []
@@ -109,6 +113,14 @@ def _taken_apart(conditions: Sequence[ir.Expr]) -> tuple[tuple[Aspect | ir.Expr,
                 aspects.append(condition)
                 constants.append(None)
     return tuple(aspects), tuple(constants)
+
+
+def put_together(shape: Shape, row: ir.Local) -> tuple[ir.Expr, ...]:
+    """Return the conditions of rules of that *shape* again, with constants that stand in a *row*."""
+    return tuple(
+        _compared(asked, ir.Entry(row, ir.Const(INT, i))) if isinstance(asked, Aspect) else asked
+        for i, asked in enumerate(shape)
+    )
 
 
 def _interned(known: Any) -> frozenset[object]:
@@ -169,7 +181,7 @@ def _keys(columns: Mapping[int, Aspect], rows: Sequence[Values]) -> list[int]:
     return sorted(keys)
 
 
-def _question(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) -> ir.Expr:
+def _question(asked: tuple[ir.Expr, ...], rest: tuple[Aspect, ...], found: Found) -> ir.Expr:
     """Return the one question; *found*: by key, the constants that *rest* is compared with."""
     if not rest:
         return ir.Lookup(ir.Table(dict.fromkeys(found, True), default=False), asked)
@@ -183,9 +195,7 @@ def _question(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) 
     rows = {key: tuple(dict.fromkeys(values)) for key, values in found.items()}
     left = ir.Lookup(ir.Table(rows, default=()), asked)
     row = ir.Local("row")
-    tests = tuple(
-        _compared(aspect, ir.Entry(row, ir.Const(INT, i))) for i, aspect in enumerate(rest)
-    )
+    tests = put_together(rest, row)
     return ir.Quantified("some", row.name, left, tests[0] if len(tests) == 1 else ir.And(tests))
 
 

@@ -96,10 +96,11 @@ class Origin:
 
     def load(self) -> Loaded:
         """Generate and load what tells of the rules."""
-        rules = self.rules()
-        telling = generate_telling(rules)
-        functions = run(telling.tree, telling.objects, f"{self.file}:rules")
-        made = tuple(_rule(rule, telling, functions) for rule in rules)
+        with uncollected():
+            rules = self.rules()
+            telling = generate_telling(rules)
+            functions = run(telling.tree, telling.objects, f"{self.file}:rules")
+            made = tuple(_rule(rule, telling, functions) for rule in rules)
         return made, functions[JUDGE] if telling.judges else None
 
     def split(self, whole: Compiled) -> Split | None:
@@ -210,6 +211,9 @@ def _rule(
     rule: Rule, generated: Telling, functions: Mapping[str, compiled.Function]
 ) -> compiled.Rule:
     names = generated.rules[rule.id]
+    fails = functions[names.fails] if names.fails else None
+    if fails is not None and names.row is not None:
+        fails = partial(fails, names.row)
 
     def computed(part: Part) -> compiled.Function:
         match part.expr:
@@ -241,7 +245,7 @@ def _rule(
         advisory=rule.advisory,
         valid_from=rule.valid_from,
         valid_until=rule.valid_until,
-        fails=functions[names.fails] if names.fails else None,
+        fails=fails,
         turns=functions[names.turns] if names.turns else None,
         fields=rule.fields,
         owed=tuple(

@@ -16,7 +16,8 @@ from policyengine.model.records import record_class
 from policyengine.model.types import INT, Attribute, RecordType, SetType, TaxonomyType
 from policyengine.model.values import ABSENT, Ip
 
-LEAVES = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False)
+FLOATS = st.floats(allow_nan=False).map(lambda number: number + 0.0)  # -0.0 is written as 0.0
+LEAVES = st.none() | st.booleans() | st.integers() | st.text() | FLOATS
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from random import Random
 from typing import Any
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given
 
 from policyengine import InvalidPolicy, PolicyEngine
-from policyengine.compiler import index
+from policyengine.compiler import generate, index
 from policyengine.runtime import program
 from policyengine.runtime.operations import step
-from tests.compiler.world import VOCABULARY, decided, request, user, world
+from tests.compiler.world import VOCABULARY, decided, request, rules, user, world
 from tests.strategies import laws, seeds
 
 
@@ -212,6 +213,30 @@ def test_tables_decide_as_the_reference_does(seed: int):
         patch.setattr(index, "LEAST", 1)
         program._compiled.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
+    program._compiled.clear()
+
+
+def test_many_rules_of_one_shape_are_told_of_by_one_function():
+    rule = 'subject.name == "n{i}" and subject.age >= {i} and subject.ok'
+    timed = many("now > 2030-01-01 and subject.age > {i}", 9).replace("permit p", "permit t")
+
+    def functions(text: str) -> int:
+        tree = generate.generate_telling(tuple(rules(text).values())).tree
+        return sum(isinstance(f, ast.FunctionDef) and f.name.startswith("fails") for f in tree.body)
+
+    assert functions(many(rule, 190)) == 190
+    assert functions(many(rule, 210)) == 1
+    assert functions(many(rule, 210) + "\n" + timed) == 1 + 9
+
+
+@given(seeds.SEEDS)
+def test_what_rules_share_tells_as_the_reference_does(seed: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generate, "LEAST", 1)
+        patch.setattr(generate, "_MOST_JUDGED", 0)
+        program._compiled.clear()
+        laws.hold(laws.compiled_agrees, seed, requests=5)
+        laws.hold(laws.compiled_holds_until, seed, requests=5)
     program._compiled.clear()
 
 
