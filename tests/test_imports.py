@@ -128,16 +128,33 @@ def test_the_face_for_integrators_loads_no_parser():
     assert not {"lark", "rich", "click", "policyengine.compiler", "policyengine.syntax"} & loaded
 
 
-def test_a_set_that_was_kept_is_decided_by_without_a_parser(tmp_path: Path):
-    code = (
-        "from policyengine import PolicyEngine\n"
-        f"engine = PolicyEngine.load({str(PACKAGE.parent / 'policies' / 'x')!r}, cache={str(tmp_path / 'c')!r})\n"
-    )
-    key = {"POLICYENGINE_CACHE_KEY": str(tmp_path / "key")}
+DECIDES = """
+from pathlib import Path
+from policyengine import PolicyEngine
+engine = PolicyEngine.load({set!r}, cache={cache!r})
+request = Path({set!r}, "requests", "1-research-search-is-allowed.json").read_bytes()
+"""
+JSON = "assert b'approved for' in engine.decide_json(request, accept_now=True)\n"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> tuple[str, dict[str, str]]:
+    """Code that loads a set from a cache where it is kept, and the environment that finds the key."""
+    folder = tmp_path_factory.mktemp("kept")
+    code = DECIDES.format(set=str(PACKAGE.parent / "policies" / "x"), cache=str(folder / "cache"))
+    key = {"POLICYENGINE_CACHE_KEY": str(folder / "key")}
     assert "lark" in modules_after(code, **key)
-    loaded = modules_after(code, **key)
-    assert "policyengine.cache.sets" in loaded
-    assert not {"lark", "policyengine.semantics.checker", "policyengine.compiler.link"} & loaded
+    return code, key
+
+
+def test_a_set_that_was_kept_is_decided_by_without_a_parser(kept):
+    code, key = kept
+    loaded = modules_after(code + JSON, **key)
+    assert {"policyengine.cache.sets", "policyengine.compiler.origin"} <= loaded
+    assert (
+        not {"lark", "attrs", "policyengine.semantics.checked", "policyengine.syntax.nodes"}
+        & loaded
+    )
 
 
 def test_the_version_is_told_without_a_parser_and_without_rich():

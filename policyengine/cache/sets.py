@@ -30,8 +30,8 @@ from policyengine.runtime.memory import uncollected
 from policyengine.runtime.program import Compiled, Program, TargetKey
 
 if TYPE_CHECKING:
-    from policyengine.compiler.link import Origin
-    from policyengine.compiler.lower import Rule
+    from policyengine.compiler.origin import Origin
+    from policyengine.compiler.rules import Rule
     from policyengine.semantics.checked import CheckedSet
 
 _Place: TypeAlias = tuple[int, int | None]
@@ -72,7 +72,8 @@ def keep(cache: Cache, name: str, checked: CheckedSet) -> bool:
 
 def _taken_apart(checked: CheckedSet) -> tuple[bytes, list[bytes]]:
     """Return what is said about a set, and its pieces."""
-    from policyengine.compiler.link import Lowering, deciding
+    from policyengine.compiler.link import Lowering
+    from policyengine.compiler.origin import deciding
 
     lowering = Lowering(checked)
     pieces: list[bytes] = []
@@ -107,10 +108,10 @@ def _compiler_kinds() -> Kinds:
     """Return what rules consist of, once they are lowered."""
     from typing import get_args
 
-    from policyengine.compiler import ir, lower
+    from policyengine.compiler import ir, rules
 
-    rules = lower.Rule, lower.Text, lower.Part, lower.Duty
-    return {f"rule {class_.__name__}": class_ for class_ in (*get_args(ir.Expr), ir.Table, *rules)}
+    kinds = rules.Rule, rules.Text, rules.Part, rules.Duty
+    return {f"rule {class_.__name__}": class_ for class_ in (*get_args(ir.Expr), ir.Table, *kinds)}
 
 
 # ---- reading ----------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class _Kept(Struct, eq=False):
         return linked
 
     def _origin(self, target: TargetKey) -> Origin:
-        from policyengine.compiler.link import Origin  # most of the work needs no compiler
+        from policyengine.compiler.origin import Origin  # most of the work needs no compiler
 
         return Origin(self.digest, self.schema, target, lambda **_: self._rules(target))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-import attrs
+from msgspec import Struct
 
 from policyengine.compiler import ir
-from policyengine.compiler.lower import Part, Rule, Text, lower
+from policyengine.compiler.lower import lower
+from policyengine.compiler.rules import Part, Rule, Text
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.values import text_of
 from policyengine.pipeline import compile_set
@@ -134,8 +135,8 @@ def _shown(node: object) -> str:
         case tuple():
             return " ".join(map(_shown, node))
         case _:
-            made = cast("attrs.AttrsInstance", node)
-            parts = (getattr(made, p.name) for p in attrs.fields(type(made)) if p.name != "type")
+            names = cast("Struct", node).__struct_fields__
+            parts = (getattr(node, name) for name in names if name != "type")
             return f"({type(node).__name__.lower()} {' '.join(map(_shown, parts))})"
 
 

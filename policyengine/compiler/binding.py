@@ -12,12 +12,13 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import TURNS, Emitter, Module
 from policyengine.compiler.generate import bound_in, tree_of
-from policyengine.compiler.lower import Rule
+from policyengine.compiler.rules import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, simplify
 from policyengine.model.types import BOOL
 
@@ -54,8 +55,7 @@ def _is_test(node: ir.Expr) -> bool:
     return roots <= _FROM_SUBJECT and "subject" in roots and not looks_up and not ir.free(node)
 
 
-@frozen(eq=False)
-class Tests:
+class Tests(Struct, frozen=True, eq=False):
     """A module with a function for each test: its tree, what it names, what they are called.
 
     A function takes the roots of a request, of which it reads the subject and the time, and a list
@@ -100,7 +100,7 @@ def settled(
         conditions = tuple(simplify(known(condition)) for condition in rule.conditions)
         never = rule.effect == "forbid" and conditions[:1] == (FALSE,)
         if not (rule.advisory or never):
-            left.append(evolve(rule, conditions=conditions))
+            left.append(replace(rule, conditions=conditions))
     opening = {r.gate for r in left if r.effect == "permit" and (r.waivers or _may_hold(r))}
     forbidden = any(rule.effect == "forbid" and _always(rule) for rule in left)
     return () if forbidden or not opening.issuperset(gates) else tuple(left)

@@ -14,7 +14,8 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from attrs import define, evolve, field
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import (
@@ -34,8 +35,8 @@ from policyengine.compiler.expressions import (
     negated,
 )
 from policyengine.compiler.index import indexed
-from policyengine.compiler.lower import Rule
 from policyengine.compiler.reach import Reach
+from policyengine.compiler.rules import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 
 DECIDE: Final = "decide"
@@ -52,8 +53,7 @@ _AS_OFTEN: Final = 4
 """How many times as often a gate is shut as a forbid is satisfied, about."""
 
 
-@define(eq=False)
-class _Class:
+class _Class(Struct, eq=False):
     """Rules of which it matters only whether some one is satisfied, combined; *first* is one."""
 
     first: Rule
@@ -65,8 +65,7 @@ class _Class:
         return cls(rules[0], _combined(rules))
 
 
-@define(eq=False)
-class DecisionWriter:
+class DecisionWriter(Struct, eq=False):
     """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
 
     *reached*: what decisions hang on beyond the parts of a request; *asked*: the parts that are
@@ -78,14 +77,14 @@ class DecisionWriter:
     gates: Mapping[str, bool]
     reached: Reach
     asked: Sequence[str] = PARTS
-    giving: list[Rule] = field(factory=list, init=False)
-    _forbids: list[Rule] = field(init=False)
-    _permits: dict[str, list[_Class]] = field(factory=dict, init=False)
-    _exposes: dict[str, list[_Class]] = field(factory=dict, init=False)
+    giving: list[Rule] = field(default_factory=list)
+    _forbids: list[Rule] = field(default_factory=list)
+    _permits: dict[str, list[_Class]] = field(default_factory=dict)
+    _exposes: dict[str, list[_Class]] = field(default_factory=dict)
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         self.rules = [
-            evolve(rule, conditions=tuple(c for c in rule.conditions if c != TRUE))
+            replace(rule, conditions=tuple(c for c in rule.conditions if c != TRUE))
             for rule in self.rules
         ]
         self._forbids = _combined(self._of("forbid"))
@@ -276,7 +275,7 @@ def _combined(rules: Iterable[Rule]) -> list[Rule]:
         alone = len(rule.conditions) != 1 or rule.is_dated or rule.waivers
         (made if alone else others).append(rule)
     conditions = joined([rule.conditions[0] for rule in others])
-    made += [evolve(others[0], conditions=(condition,)) for condition in conditions]
+    made += [replace(others[0], conditions=(condition,)) for condition in conditions]
     return sorted(made, key=_work)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, assert_never
 
-from attrs import define, field, frozen
+from msgspec import Struct, field
 
 from policyengine.compiler import ir
 from policyengine.model.records import record_class, slot
@@ -104,14 +104,13 @@ def identifier(prefix: str, rule_id: str) -> str:
 # ---- modules ----------------------------------------------------------------------------
 
 
-@define(eq=False)
-class Module:
+class Module(Struct, eq=False):
     """A module in the making: its functions, and the objects that they name."""
 
-    functions: list[ast.FunctionDef] = field(factory=list)
-    objects: dict[str, object] = field(factory=dict)
-    _names: dict[tuple[object, object], str] = field(factory=dict)
-    _taken: set[str] = field(factory=lambda: {*ROOTS, *EXPORTED, *ANSWERING, TURNS})
+    functions: list[ast.FunctionDef] = field(default_factory=list)
+    objects: dict[str, object] = field(default_factory=dict)
+    _names: dict[tuple[object, object], str] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=lambda: {*ROOTS, *EXPORTED, *ANSWERING, TURNS})
 
     def fresh(self, wanted: str) -> str:
         """Return *wanted*, or a name like it if that is taken, and take it."""
@@ -167,8 +166,7 @@ class Module:
 # ---- sharing ----------------------------------------------------------------------------
 
 
-@define(eq=False)
-class Shares:
+class Shares(Struct, eq=False):
     """What one function computes once.
 
     Emitting runs twice. The first time, everything that comes up again is kept when it is computed,
@@ -176,9 +174,9 @@ class Shares:
     """
 
     counts: Mapping[ir.Expr, int]
-    used: set[int] = field(factory=set)
+    used: set[int] = field(default_factory=set)
     final: bool = False
-    available: dict[ir.Expr, tuple[int, str]] = field(factory=dict)
+    available: dict[ir.Expr, tuple[int, str]] = field(default_factory=dict)
     _number: int = 0
 
     def again(self) -> Shares:
@@ -239,8 +237,7 @@ def described(node: ir.Expr) -> str:
 # ---- expressions ------------------------------------------------------------------------
 
 
-@frozen
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable in Python: how much it grows each microsecond, and whether it must be called."""
 
     name: str
@@ -248,8 +245,7 @@ class Variable:
     lazy: bool = False
 
 
-@define(eq=False)
-class Emitter:
+class Emitter(Struct, eq=False):
     """Turns expressions into Python for one function.
 
     *place*: what the function belongs to, for docstrings. *shares*: None where nothing is shared.
@@ -262,7 +258,7 @@ class Emitter:
     shares: Shares | None = None
     traced: bool = False
     careful: bool = True
-    scope: dict[str, Variable] = field(factory=dict)
+    scope: dict[str, Variable] = field(default_factory=dict)
     _depth: int = 0
     _nowhere: int = 0
 

@@ -14,7 +14,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.decide import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
@@ -29,8 +29,8 @@ from policyengine.compiler.expressions import (
     negated,
 )
 from policyengine.compiler.index import LEAST, Shape, Values, put_together, taken_apart
-from policyengine.compiler.lower import Rule
 from policyengine.compiler.reach import Reach, expressions, parts_of
+from policyengine.compiler.rules import Rule
 from policyengine.compiler.simplify import TRUE
 
 _MOST_JUDGED: Final = 200
@@ -40,8 +40,7 @@ _ROW: Final = "row"
 """The parameter that has the constants of one rule of many that are alike."""
 
 
-@frozen(eq=False)
-class Functions:
+class Functions(Struct, frozen=True, eq=False):
     """What the functions of one rule are called; None where there is none.
 
     *row*: the constants of the rule, where it shares `fails` with others that are alike.
@@ -52,8 +51,7 @@ class Functions:
     row: Values | None = None
 
 
-@frozen(eq=False)
-class Deciding:
+class Deciding(Struct, frozen=True, eq=False):
     """The module with `decide`: its tree, and the objects that it names.
 
     *giving*: the ids of the rules that give something, in the order of their bits.
@@ -64,8 +62,7 @@ class Deciding:
     giving: tuple[str, ...]
 
 
-@frozen(eq=False)
-class Telling:
+class Telling(Struct, frozen=True, eq=False):
     """The module that tells of each rule: its tree, and the objects that it names.
 
     *rules*: what the functions of rules are called; *values*: what the functions are called that

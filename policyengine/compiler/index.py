@@ -27,10 +27,11 @@ from itertools import product
 from sys import intern
 from typing import Any, Final, TypeAlias
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.lower import Rule
+from policyengine.compiler.rules import Rule
 from policyengine.compiler.simplify import question
 from policyengine.model.types import INT
 
@@ -57,8 +58,7 @@ Range: TypeAlias = tuple[float, float]
 """From and until: integers or infinite."""
 
 
-@frozen
-class Aspect:
+class Aspect(Struct, frozen=True):
     """One condition without its constant: how the value of *asked* is compared."""
 
     kind: str
@@ -86,7 +86,7 @@ def indexed(rules: Iterable[Rule]) -> list[Rule]:
         else:
             first = group[0][0]
             tests = _tests(aspects, first.conditions, [constants for _, constants in group])
-            made.append(evolve(first, conditions=tests))
+            made.append(replace(first, conditions=tests))
     return made
 
 

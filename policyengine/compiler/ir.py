@@ -11,47 +11,42 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import is_
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from policyengine.model.types import RecordType, SetType, TaxonomyType, Type
 
 
-@frozen(cache_hash=True)
-class Const:
+class Const(Struct, frozen=True, cache_hash=True):
     """A known value in canonical form. Equal constants of different types are told apart."""
 
     type: Type
     value: object
 
 
-@frozen(cache_hash=True)
-class Data:
+class Data(Struct, frozen=True, cache_hash=True):
     """A plain string or strings for an operation: the name of a type, the pieces of a glob."""
 
     value: str | tuple[str, ...]
 
 
-@frozen(cache_hash=True)
-class Absent:
+class Absent(Struct, frozen=True, cache_hash=True):
     """An optional constant that was left out; evaluated only behind a guard that is false."""
 
 
-@frozen(cache_hash=True)
-class Root:
+class Root(Struct, frozen=True, cache_hash=True):
     """`subject` or `resource` (entities), `context` (a record), `now`, or `entities` by key."""
 
     name: str
 
 
-@frozen(cache_hash=True)
-class Local:
+class Local(Struct, frozen=True, cache_hash=True):
     """A variable of a `Let` or a `Quantified`; two whose scopes overlap have different names."""
 
     name: str
 
 
-@frozen(cache_hash=True)
-class Let:
+class Let(Struct, frozen=True, cache_hash=True):
     """The value of *body*, where the variables *names* have the *values*.
 
     A value is computed when the body first asks for it, if ever, and once.
@@ -62,52 +57,45 @@ class Let:
     body: Expr
 
 
-@frozen(cache_hash=True)
-class Id:
+class Id(Struct, frozen=True, cache_hash=True):
     """The id of the entity *object*."""
 
     object: Expr
 
 
-@frozen(cache_hash=True)
-class Line:
+class Line(Struct, frozen=True, cache_hash=True):
     """The keys of the entity *object* and of all its ancestors."""
 
     object: Expr
 
 
-@frozen(cache_hash=True)
-class Entity:
+class Entity(Struct, frozen=True, cache_hash=True):
     """The entity of type *type* whose id is the value of *id*, looked up in the request."""
 
     type: str
     id: Expr
 
 
-@frozen(cache_hash=True)
-class Above:
+class Above(Struct, frozen=True, cache_hash=True):
     """The table of a taxonomy: of each term, itself and all terms that it lies below."""
 
     taxonomy: TaxonomyType
 
 
-@frozen(cache_hash=True)
-class Below:
+class Below(Struct, frozen=True, cache_hash=True):
     """The table of a taxonomy: of each term, itself and all terms that lie below it."""
 
     taxonomy: TaxonomyType
 
 
-@frozen(cache_hash=True)
-class Entry:
+class Entry(Struct, frozen=True, cache_hash=True):
     """What *table* has of *term*: terms of a taxonomy, or the constant of that number in a row."""
 
     table: Above | Below | Local
     term: Expr
 
 
-@frozen(eq=False)
-class Table:
+class Table(Struct, frozen=True, eq=False):
     """What rules of one shape know: by key (a value, or several as a tuple), and for any other.
 
     Where that is False, every entry is True.
@@ -122,24 +110,21 @@ class Table:
         return isinstance(self.default, float)
 
 
-@frozen(cache_hash=True)
-class Lookup:
+class Lookup(Struct, frozen=True, cache_hash=True):
     """What *table* has of the values of *keys*. Without keys it has one entry, that of `()`."""
 
     table: Table
     keys: tuple[Expr, ...]
 
 
-@frozen(cache_hash=True)
-class Between:
+class Between(Struct, frozen=True, cache_hash=True):
     """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
 
     value: Expr
     ends: Expr
 
 
-@frozen(cache_hash=True)
-class Slot:
+class Slot(Struct, frozen=True, cache_hash=True):
     """The attribute *name* of an entity or a record; ABSENT is possible if *optional*."""
 
     object: Expr
@@ -147,36 +132,31 @@ class Slot:
     optional: bool = False
 
 
-@frozen(cache_hash=True)
-class Present:
+class Present(Struct, frozen=True, cache_hash=True):
     """Whether a slot holds something."""
 
     slot: Expr
 
 
-@frozen(cache_hash=True)
-class Not:
+class Not(Struct, frozen=True, cache_hash=True):
     """`not operand`"""
 
     operand: Expr
 
 
-@frozen(cache_hash=True)
-class And:
+class And(Struct, frozen=True, cache_hash=True):
     """All operands, left to right, short-circuit."""
 
     operands: tuple[Expr, ...]
 
 
-@frozen(cache_hash=True)
-class Or:
+class Or(Struct, frozen=True, cache_hash=True):
     """Some operand, left to right, short-circuit."""
 
     operands: tuple[Expr, ...]
 
 
-@frozen(cache_hash=True)
-class Choice:
+class Choice(Struct, frozen=True, cache_hash=True):
     """`yes if condition else no`"""
 
     condition: Expr
@@ -184,8 +164,7 @@ class Choice:
     no: Expr
 
 
-@frozen(cache_hash=True)
-class Binary:
+class Binary(Struct, frozen=True, cache_hash=True):
     """A Python operator on canonical values.
 
     *op*: `==` `!=` `<` `<=` `>` `>=` `in` `not in` `+` `-` `*`; `<=` also of sets. *numeric* marks
@@ -198,48 +177,42 @@ class Binary:
     numeric: bool = False
 
 
-@frozen(cache_hash=True)
-class Overlaps:
+class Overlaps(Struct, frozen=True, cache_hash=True):
     """Whether two sets have an element in common."""
 
     left: Expr
     right: Expr
 
 
-@frozen(cache_hash=True)
-class AllIn:
+class AllIn(Struct, frozen=True, cache_hash=True):
     """Whether the set *left* has elements, and each is in the set *right*."""
 
     left: Expr
     right: Expr
 
 
-@frozen(cache_hash=True)
-class Operation:
+class Operation(Struct, frozen=True, cache_hash=True):
     """A call of one of `runtime.operations.EXPORTED`."""
 
     name: str
     arguments: tuple[Expr, ...]
 
 
-@frozen(cache_hash=True)
-class MakeSet:
+class MakeSet(Struct, frozen=True, cache_hash=True):
     """A set of computed elements."""
 
     type: SetType
     items: tuple[Expr, ...]
 
 
-@frozen(cache_hash=True)
-class MakeRecord:
+class MakeRecord(Struct, frozen=True, cache_hash=True):
     """A record of computed parts, in the order of the type's attributes."""
 
     type: RecordType
     parts: tuple[Expr, ...]
 
 
-@frozen(cache_hash=True)
-class Quantified:
+class Quantified(Struct, frozen=True, cache_hash=True):
     """`every` or `some` element of *over*, as the variable *local*, satisfies *body*."""
 
     kind: str
@@ -292,37 +265,48 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
         return node
     match node:
         case Id() | Line() | Slot():
-            return evolve(node, object=changed[0])
+            return replace(node, object=changed[0])
         case Present():
             return Present(*changed)
         case Not():
             return Not(*changed)
         case Entity():
-            return evolve(node, id=changed[0])
+            return replace(node, id=changed[0])
         case Entry():
             return Entry(*changed)  # type: ignore[arg-type]  # a table is left as it is
         case Lookup():
-            return evolve(node, keys=changed)
+            return replace(node, keys=changed)
         case Between():
             return Between(*changed)
         case And() | Or():
-            return evolve(node, operands=changed)
+            return replace(node, operands=changed)
         case MakeSet():
-            return evolve(node, items=changed)
+            return replace(node, items=changed)
         case Operation():
-            return evolve(node, arguments=changed)
+            return replace(node, arguments=changed)
         case MakeRecord():
-            return evolve(node, parts=changed)
+            return replace(node, parts=changed)
         case Let():
-            return evolve(node, values=changed[:-1], body=changed[-1])
+            return replace(node, values=changed[:-1], body=changed[-1])
         case Choice():
             return Choice(*changed)
         case Binary() | Overlaps() | AllIn():
-            return evolve(node, left=changed[0], right=changed[1])
+            return replace(node, left=changed[0], right=changed[1])
         case Quantified():
-            return evolve(node, over=changed[0], body=changed[1])
+            return replace(node, over=changed[0], body=changed[1])
         case _:
             raise AssertionError("what has no parts does not change")
+
+
+def is_plain(node: Expr) -> bool:
+    """Whether *node* is a constant or a path, so that it may stand in several places."""
+    match node:
+        case Const() | Root() | Local():
+            return True
+        case Id(inner) | Slot(inner) | Entity(_, inner):
+            return is_plain(inner)
+        case _:
+            return False
 
 
 def walk(node: Expr) -> Iterator[Expr]:

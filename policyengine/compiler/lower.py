@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 from attrs import evolve, frozen
 
 from policyengine.compiler import ir
-from policyengine.model.needs import RequestNeeds
+from policyengine.compiler.rules import Duty, Part, Rule, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
@@ -50,65 +50,6 @@ Scope: TypeAlias = Mapping[str, ir.Expr]
 
 
 # ---- rules ------------------------------------------------------------------------------
-
-
-@frozen
-class Part:
-    """Something that is computed for a text or an obligation, and its type."""
-
-    type: Type
-    expr: ir.Expr
-
-
-@frozen
-class Text:
-    """A text for a person: literal strings and computed parts, in order."""
-
-    parts: tuple[str | Part, ...]
-
-
-@frozen
-class Duty:
-    """An obligation: its name, and (parameter, computed argument) each."""
-
-    name: str
-    arguments: tuple[tuple[str, Part], ...]
-
-    @property
-    def is_known(self) -> bool:
-        """Whether every argument is a constant."""
-        return all(isinstance(part.expr, ir.Const) for _, part in self.arguments)
-
-
-@frozen(eq=False)
-class Rule:
-    """A rule of one target. The conditions hold when all are true, in order.
-
-    *place*: file and line. *waivers*: (name, id of the subject, until) each, of the target's
-    subject type. The rest is as in `CheckedRule`.
-    """
-
-    id: str
-    gate: str
-    effect: str
-    advisory: bool
-    place: str
-    valid_from: int | None
-    valid_until: int | None
-    conditions: tuple[ir.Expr, ...]
-    fields: frozenset[str] | None
-    duties: tuple[Duty, ...]
-    because: Text | None
-    otherwise: Text | None
-    refer: Text | None
-    sentences: tuple[Text, ...]
-    waivers: tuple[tuple[str, str, int], ...]
-    needs: RequestNeeds
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether the rule exists at some moments only."""
-        return self.valid_from is not None or self.valid_until is not None
 
 
 def lower(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
@@ -278,24 +219,13 @@ class _Lowerer:
         scope: dict[str, ir.Expr] = {}
         bound: dict[str, ir.Expr] = {}
         for parameter, value in zip(called.parameters, values, strict=True):
-            if is_plain(value):
+            if ir.is_plain(value):
                 scope[parameter] = value
             else:
                 local = f"{parameter}_{self.depth}"
                 scope[parameter], bound[local] = ir.Local(local), value
         body = self._inside(scope, called.typing).lower(called.body)
         return ir.Let(tuple(bound), tuple(bound.values()), body) if bound else body
-
-
-def is_plain(node: ir.Expr) -> bool:
-    """Whether *node* is a constant or a path, so that it may stand in several places."""
-    match node:
-        case ir.Const() | ir.Root() | ir.Local():
-            return True
-        case ir.Id(inner) | ir.Slot(inner) | ir.Entity(_, inner):
-            return is_plain(inner)
-        case _:
-            return False
 
 
 # ---- comparisons ------------------------------------------------------------------------

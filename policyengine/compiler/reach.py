@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
+from msgspec import Struct
 
 from policyengine.compiler import ir
-from policyengine.compiler.lower import Part, Rule, Text
+from policyengine.compiler.rules import Part, Rule, Text
 
 
-@frozen
-class Reach:
+class Reach(Struct, frozen=True):
     """What rules hang on beyond the parts of a request.
 
     *timed*: on the time; *looks_up*: on what entities lie within; *follows*: on other entities.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final, TypeAlias, assert_never
 
-from attrs import define, field
+from msgspec import Struct, field
 
 from policyengine.compiler.expressions import ROOTS, assign, name
 from policyengine.model.entity_classes import entity_class
@@ -192,12 +192,11 @@ def _is_true(expression: ast.expr) -> bool:
 # ---- writing ----------------------------------------------------------------------------
 
 
-@define(eq=False)
-class _Writer:
+class _Writer(Struct, eq=False):
     """Writes one reader."""
 
     limits: Limits
-    _objects: dict[str, object] = field(factory=dict)
+    _objects: dict[str, object] = field(default_factory=dict)
     _number: int = 0
 
     def named(self, prefix: str, value: object) -> ast.Name:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.lower import Duty, Part, Rule, Text, is_plain
+from policyengine.compiler.rules import Duty, Part, Rule, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import BOOL, INT, RecordType, SetType
 from policyengine.model.values import ABSENT, slot
@@ -43,7 +43,7 @@ def simplify_rule(rule: Rule) -> Rule:
     def text(written: Text | None) -> Text | None:
         return written and Text(tuple(p if isinstance(p, str) else part(p) for p in written.parts))
 
-    return evolve(
+    return replace(
         rule,
         conditions=tuple(map(simplify, rule.conditions)),
         duties=tuple(
@@ -74,7 +74,7 @@ def _without_plain(node: ir.Let) -> ir.Expr:
     """
     bound = dict(zip(node.names, map(simplify, node.values), strict=True))
     uses = _uses(node.body, Counter())
-    moved = {name: value for name, value in bound.items() if is_plain(value) or uses[name] <= 1}
+    moved = {name: value for name, value in bound.items() if ir.is_plain(value) or uses[name] <= 1}
     rest = {name: value for name, value in bound.items() if name not in moved}
     body = simplify(_replaced(node.body, moved))
     return ir.Let(tuple(rest), tuple(rest.values()), body) if rest else body
@@ -176,7 +176,7 @@ def fold_and(node: ir.Expr) -> ir.Expr:
         kept = kept[: kept.index(ruling) + 1]
     if len(kept) <= 1:
         return kept[0] if kept else neutral
-    return evolve(node, operands=tuple(kept))
+    return replace(node, operands=tuple(kept))
 
 
 def fold_choice(node: ir.Expr) -> ir.Expr:

@@ -208,7 +208,7 @@ _compiled: Final[LRUCache[tuple[str, TargetKey], Compiled]] = LRUCache(maxsize=_
 _lock: Final = Lock()
 
 
-class Program(Struct, eq=False):
+class Program(Struct, eq=False, weakref=True):
     """A linked policy set. Deciding changes nothing but what is kept to be quicker the next time.
 
     Decision functions are made when they are first needed, and kept under the digest of the set and

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.expressions import ROOTS, Emitter, Module, Shares, counted, slope
@@ -564,7 +563,7 @@ def test_generated_modules_need_no_rules_at_all():
 def test_a_constant_keeps_its_type():
     rule = rules("permit r: act when subject.ok")["access.r"]
     one, yes = (ir.Const(SetType(t), frozenset({v})) for t, v in ((INT, 1), (BOOL, True)))
-    rule = evolve(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
+    rule = replace(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
     made = generate_deciding((rule,), {"access": False}, reach((rule,)))
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from policyengine.compiler.lower import Rule, lower
+from policyengine.compiler.lower import lower
+from policyengine.compiler.rules import Rule
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.request import Request
 from tests.strategies.loading import Loaded, load

@@ -1,0 +1,64 @@
+"""Hold lowered rules: what a target is compiled from, wherever its rules come from."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from policyengine.compiler import ir
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.types import Type
+
+
+class Part(Struct, frozen=True):
+    """Something that is computed for a text or an obligation, and its type."""
+
+    type: Type
+    expr: ir.Expr
+
+
+class Text(Struct, frozen=True):
+    """A text for a person: literal strings and computed parts, in order."""
+
+    parts: tuple[str | Part, ...]
+
+
+class Duty(Struct, frozen=True):
+    """An obligation: its name, and (parameter, computed argument) each."""
+
+    name: str
+    arguments: tuple[tuple[str, Part], ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether every argument is a constant."""
+        return all(isinstance(part.expr, ir.Const) for _, part in self.arguments)
+
+
+class Rule(Struct, frozen=True, eq=False):
+    """A rule of one target. The conditions hold when all are true, in order.
+
+    *place*: file and line. *waivers*: (name, id of the subject, until) each, of the target's
+    subject type. The rest is as in `CheckedRule`.
+    """
+
+    id: str
+    gate: str
+    effect: str
+    advisory: bool
+    place: str
+    valid_from: int | None
+    valid_until: int | None
+    conditions: tuple[ir.Expr, ...]
+    fields: frozenset[str] | None
+    duties: tuple[Duty, ...]
+    because: Text | None
+    otherwise: Text | None
+    refer: Text | None
+    sentences: tuple[Text, ...]
+    waivers: tuple[tuple[str, str, int], ...]
+    needs: RequestNeeds
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the rule exists at some moments only."""
+        return self.valid_from is not None or self.valid_until is not None
