@@ -38,6 +38,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.runtime.generated import run
 from policyengine.runtime.program import TargetKey
 from policyengine.runtime.quick import QUICK, READERS, Sets
 
@@ -365,10 +366,8 @@ class _Writer(Struct, eq=False):
         named = [ast.arg(parameter) for parameter in parameters]
         arguments = ast.arguments([], named, None, [], [], None, list(defaults))
         tree = ast.Module([ast.FunctionDef("read", arguments, body, [])], [])
-        namespace = {"__builtins__": {}, **QUICK, **self._objects}
-        code = compile(ast.fix_missing_locations(tree), "<reader>", "exec")
-        exec(code, namespace)  # noqa: S102 - nodes of our own making
-        read: Callable[..., Any] = namespace["read"]
+        objects = {**QUICK, **self._objects}
+        read: Callable[..., Any] = run(ast.fix_missing_locations(tree), objects, "<reader>")["read"]
         return read
 
 
