@@ -196,6 +196,11 @@ _DATETIME = re.compile(
     re.ASCII,
 )
 
+_IN_UTC = re.compile(
+    r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z", re.ASCII
+)
+"""What programs write; of this, Python itself reads nothing but what we do."""
+
 _LONGEST_DATETIME: Final = 64
 _MICROSECOND_DIGITS: Final = 6
 _DAY: Final = 86_400_000_000
@@ -206,6 +211,11 @@ def parse_datetime(text: str) -> int:
 
     `ValueError` says what is wrong; times need an offset, years go from 1 to 9999.
     """
+    if _IN_UTC.fullmatch(text):
+        try:
+            return _since_epoch(datetime.fromisoformat(text))
+        except ValueError:
+            pass  # there is no such day: said below
     match = _DATETIME.fullmatch(text) if len(text) <= _LONGEST_DATETIME else None
     if match is None:
         raise ValueError("a datetime is written like `2026-09-01` or `2026-09-01T10:00:00Z`")

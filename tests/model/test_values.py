@@ -56,6 +56,8 @@ def test_a_datetime_is_microseconds_since_1970(text, value):
     [
         ("2026-09-01T10:00:00", "offset"),
         ("2023-02-29", "no such date"),
+        ("2023-02-29T10:00:00Z", "no such date"),
+        ("0000-01-01T10:00:00Z", "no such date"),
         ("2026-13-01", "no such date"),
         ("2026-09-01T24:00:00Z", "no such date"),
         ("2026-09-01T10:00:60Z", "no such date"),
@@ -345,6 +347,22 @@ def test_what_goes_out_comes_back(typed):
     assert from_json(type_, to_json(type_, value), SCHEMA, LIMITS) == value
     assert from_python(type_, to_python(type_, value), SCHEMA, LIMITS) == value
     assert isinstance(text_of(type_, value), str)
+
+
+@given(
+    st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\.[0-9]{1,7})?",
+        fullmatch=True,
+    )
+)
+def test_a_time_in_utc_is_read_as_one_with_an_offset_of_nothing(text):
+    def read(offset: str) -> int | str:
+        try:
+            return values.parse_datetime(text + offset)
+        except ValueError as problem:
+            return str(problem)
+
+    assert read("Z") == read("+00:00")
 
 
 @given(st.datetimes(), st.integers(-14, 14))
