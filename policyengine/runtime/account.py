@@ -288,12 +288,14 @@ class Teller(Struct, eq=False, dict=True):
 
     def case(self, request: Request) -> Case:
         """Return the request as it is judged."""
-        if self.judge is None or request.fields is not None:
+        if self.judge is None:
             return self._judged(request)
         try:
             bits = self.judge(*request.roots)
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return self._judged(request)
+        if request.fields is not None:
+            return self._of_bits(bits, request)
         key: object = bits
         if self._dated or self.waivable:
             in_force = tuple([rule.in_force(request.now) for rule in self._dated])
@@ -312,7 +314,7 @@ class Teller(Struct, eq=False, dict=True):
     def _of_bits(self, bits: int, request: Request) -> Case:
         """Return the case of rules whose conditions hold or not, a bit each; what owes is judged."""
         verdicts: list[Verdict] = []
-        shared = True
+        shared = request.fields is None
         for bit, rule in enumerate(self._counting):
             if not rule.in_force(request.now):
                 continue
@@ -324,7 +326,7 @@ class Teller(Struct, eq=False, dict=True):
                 shared = False
             else:
                 verdicts.append(Verdict(rule, holds, waivers, rule.owed))
-        return Case(self.action, tuple(verdicts), self.gates, shared=shared)
+        return Case(self.action, tuple(verdicts), self.gates, request.fields, shared=shared)
 
     def written(
         self, answer: Answer, subject: Entity, resource: Entity, context: Record, now: int
