@@ -202,7 +202,7 @@ def compare(op: str, left: Any, right: Any, left_type: Type, right_type: Type, e
         case "subset":
             return bool(left <= right)
         case "within":
-            around = right if isinstance(right_type, SetType) else [right]
+            around = right if isinstance(right_type, SetType) else frozenset([right])
             inner, outer = _element(left_type), _element(right_type)
             members = left if isinstance(left_type, SetType) else [left]
             return bool(members) and all(lies_within(m, around, inner, outer, env) for m in members)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.strategies import laws
@@ -11,11 +13,11 @@ ENTITIES = "package p entity User in User { age: int, tags: set<string>, tier: T
 
 USER = {"type": "User", "id": "u", "properties": {"age": 1, "tags": ["x"], "tier": "a"},
         "parents": []}  # fmt: skip
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "subject": USER,
     "action": "act",
     "resource": USER,
-    "context": {"who": {"type": "User", "id": "u"}},
+    "context": {"who": {"type": "User", "id": "u"}, "those": []},
     "now": "2026-01-01",
     "entities": [],
 }
@@ -91,6 +93,11 @@ FOUND = {
         permit a: any when context has who and context.who within action.those
         permit b: any when subject within action.those
     """,
+    "nothing is looked at to lie within what is unfit": """
+        action act by User on User with { who?: User, those?: set<User> }
+        permit a: any
+            when context has those when context has who when context.those within context.who
+    """,
     "names of variables are not names of the generated module": """
         action act by User on User
         permit a: any when (some constant_ in subject.tags: constant_ in {"x", "y"})
@@ -120,6 +127,7 @@ FOUND = {
 )
 def test_the_law_holds_now(law, text):
     loaded = load({"p.policy": ENTITIES + text})
-    given = REQUEST if " who?" in text else {**REQUEST, "context": {}}
+    context = {name: value for name, value in REQUEST["context"].items() if f" {name}?" in text}
+    given = {**REQUEST, "context": context}
     case = laws.Case(None, loaded, given, loaded.request(**given), seed=1)
     law(case)
