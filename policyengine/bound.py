@@ -88,6 +88,7 @@ class BoundSubject:
         """
         moment = clock.now()
         self._check_age(moment)
+        taking = self._engine._requests  # noqa: SLF001 - of one house
         subject, passages, decisions = self._subject, self._passages, list[Decision]()
         add = decisions.append
         for action, resource, context in requests:
@@ -96,7 +97,7 @@ class BoundSubject:
             except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
                 found = None
             if found is None:
-                found = self._engine._decide_one(subject, action, resource, context, moment)  # noqa: SLF001 - of one house
+                found = taking.decide_one(subject, action, resource, context, moment)
                 self._open(action, resource)
             add(found)
         return decisions
@@ -107,7 +108,7 @@ class BoundSubject:
 
     def _open(self, action: str, resource: Any) -> None:
         """Let the next request for this target pass at once, if it may."""
-        door = self._engine._door(action, self._subject, resource)  # noqa: SLF001 - of one house
+        door = self._engine._requests.door(action, self._subject, resource)  # noqa: SLF001 - of one house
         if door is None or not self._subject.plain_:
             return
         moment, opened = clock.now(), self._opened.setdefault(action, {})

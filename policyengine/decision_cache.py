@@ -26,7 +26,8 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.store import EntityStore
 from policyengine.model.values import from_datetime, slot
-from policyengine.runtime.program import Compiled, TargetKey
+from policyengine.runtime.compiled import Compiled
+from policyengine.runtime.program import TargetKey
 
 if TYPE_CHECKING:
     from policyengine.engine import EntityLike, PolicyEngine
@@ -132,8 +133,8 @@ class DecisionCache:
 
         Raises `InvalidRequest` like the engine, for what no rule reads as well.
         """
-        engine = self._engine
-        request = engine._validate(subject, action, resource, context, now, fields, entities)  # noqa: SLF001 - of one house
+        validate = self._engine._requests.validate  # noqa: SLF001 - of one house
+        request = validate(subject, action, resource, context, now, fields, entities)
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)
         key = target.key(request)
@@ -154,7 +155,7 @@ class DecisionCache:
         return decision
 
     def _find_target(self, key: TargetKey) -> _Target:
-        plan = self._engine._validator.plan(key)  # noqa: SLF001
+        plan = self._engine._requests.validator.plan(key)  # noqa: SLF001
         made = _Target.of(plan, self._engine._program.compiled(key))  # noqa: SLF001
         return self._targets.setdefault(key, made)  # another thread may have made it
 

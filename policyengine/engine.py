@@ -8,43 +8,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from policyengine.model.decision import Decision, refused
-from policyengine.model.documents import (
-    answer_document,
-    read_document,
-    read_plain,
-    refusal_document,
-)
-from policyengine.model.entities import Entity, build_entity
-from policyengine.model.errors import InvalidPolicy, InvalidRequest, UnhandledObligation
+from policyengine.model.errors import InvalidPolicy, UnhandledObligation
 from policyengine.model.limits import Limits
-from policyengine.model.needs import Needs
-from policyengine.model.plain import MakeReaders, time_of, type_of
-from policyengine.model.plans import depth
-from policyengine.model.request import Request, Validator, build_context
-from policyengine.model.store import EntityStore
-from policyengine.model.types import EntityType, RecordType, Schema
 from policyengine.runtime import clock
-from policyengine.runtime.doors import Door, make_door, way_of_dicts, way_of_entities
-from policyengine.runtime.program import Program, TargetKey
-from policyengine.runtime.rules import Function
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from policyengine.bound import BoundAction, BoundSubject
     from policyengine.cache.folder import Cache
     from policyengine.explain import Explanation
+    from policyengine.json_requests import JsonRequests
+    from policyengine.model.decision import Decision
+    from policyengine.model.entities import Entity
+    from policyengine.model.store import EntityStore
+    from policyengine.model.types import Schema
+    from policyengine.requests import Requests
+    from policyengine.runtime.program import Program
+    from policyengine.runtime.rules import Function
     from policyengine.semantics.checked import CheckedSet
 
-EntityLike: TypeAlias = Entity | Mapping[str, Any]
+EntityLike: TypeAlias = "Entity | Mapping[str, Any]"
 """An entity from `PolicyEngine.entity`, or `{"type", "id", "properties", "parents"}` as a dict."""
 
 Handler: TypeAlias = Callable[..., object]
 """Fulfils an obligation; called with its parameters by name."""
-
-_MOST_DOORS: Final = 4_096
 
 
 class PolicyEngine:
@@ -63,13 +54,23 @@ class PolicyEngine:
         self._checked = checked
         self._limits = limits
         self._store = store
-        readers = MakeReaders(_entity_reader, _context_reader)
-        self._validator = Validator(program.schema, program.needs, limits, readers)
-        self._is_shallow = depth(program.schema) <= limits.document_depth
-        self._doors: dict[TargetKey, Door | None] = {}  # None: there can be none
         self._ways: dict[str, Function] = {}  # by action: what decides about plain parts
         self._readings: dict[str, Function] = {}  # the same for dicts
         self._handlers = handlers or {}
+
+    @cached_property
+    def _requests(self) -> Requests:
+        """What takes requests that no way is open for; loaded with the first of them."""
+        from policyengine.requests import Requests
+
+        return Requests(self._program, self._limits, self._store, self._ways, self._readings)
+
+    @cached_property
+    def _json(self) -> JsonRequests:
+        """What takes requests in JSON; loaded with the first of them."""
+        from policyengine.json_requests import JsonRequests
+
+        return JsonRequests(self._program, self._limits, self._store, self._requests)
 
     # ---- loading ------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class PolicyEngine:
         Raises `InvalidRequest` with every problem.
         """
         given = {**(properties or {}), **attributes}
-        return build_entity(self.schema, self._limits, type, id, given, parents=parents)
+        return self._requests.entity(type, id, given, parents)
 
     def context(
         self, action: str, values: Mapping[str, Any] | None = None, /, **attributes: Any
@@ -190,13 +191,11 @@ class PolicyEngine:
         Raises `InvalidRequest` with every problem.
         """
         given = {**(values or {}), **attributes}
-        return build_context(self.schema, self._limits, action, given)
+        return self._requests.context(action, given)
 
     def store(self, entities: Iterable[EntityLike] | str | bytes) -> EntityStore:
         """Build an `EntityStore` for this engine's schema, from entities or a JSON array of them."""
-        if isinstance(entities, str | bytes):
-            return EntityStore.from_json(self.schema, entities, self._limits)
-        return EntityStore(self.schema, entities, self._limits)
+        return self._requests.store(entities)
 
     # ---- deciding -----------------------------------------------------------------------
 
@@ -229,29 +228,10 @@ class PolicyEngine:
             if found is not None:
                 return found
         elif fields is None and entities is None:
-            found = self._decide_at(subject, action, resource, context, now)
+            found = self._requests.decide_at(subject, action, resource, context, now)
             if found is not None:
                 return found
-        request = self._validate(subject, action, resource, context, now, fields, entities)
-        self._open_door(request, subject, resource, context)
-        return self._program.decide(request)
-
-    def _decide_at(
-        self, subject: Any, action: Any, resource: Any, context: Any, now: Any
-    ) -> Decision | None:
-        """Decide a plain request at the time *now*, None for now; None if it is not plain."""
-        try:
-            moment = 0 if now is None else time_of(now)
-            if moment == 0 and now is not None:  # the beginning of 1970 means another time there
-                return None
-            found: Decision | None = None
-            if type(subject) is not dict:
-                found = self._ways[action](subject, resource, context, moment)
-            if found is None:
-                found = self._readings[action](subject, resource, context, moment)
-        except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, by the caller
-            return None
-        return found
+        return self._requests.decide(subject, action, resource, context, now, fields, entities)
 
     def decide_many(
         self,
@@ -263,7 +243,8 @@ class PolicyEngine:
         decision is a deny with the cause `invalid_request`, and the reason names every problem.
         """
         moment = clock.now()
-        ways, readings, decisions = self._ways, self._readings, list[Decision]()
+        ways, readings = self._ways, self._readings
+        decisions: list[Decision] = []
         add = decisions.append
         for subject, action, resource, context in requests:
             try:
@@ -272,24 +253,9 @@ class PolicyEngine:
             except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
                 found = None
             if found is None:
-                found = self._decide_one(subject, action, resource, context, moment)
+                found = self._requests.decide_one(subject, action, resource, context, moment)
             add(found)
         return decisions
-
-    def _decide_one(
-        self, subject: EntityLike, action: str, resource: EntityLike, context: Any, moment: int
-    ) -> Decision:
-        """Decide one request of many."""
-        if type(subject) is not dict:  # other parts may be
-            found = self._decide_at(subject, action, resource, context, moment)
-            if found is not None:
-                return found
-        try:
-            request = self._validate(subject, action, resource, context, moment, None, None)
-        except InvalidRequest as refusal:
-            return refused(refusal, self.digest)
-        self._open_door(request, subject, resource, context)
-        return self._program.decide(request)
 
     @overload
     def bind(
@@ -318,72 +284,8 @@ class PolicyEngine:
         """
         from policyengine.bound import BoundAction, BoundSubject
 
-        if not isinstance(subject, Entity):
-            subject = self.entity(
-                subject["type"], subject["id"], subject.get("properties"),
-                parents=subject.get("parents"),
-            )  # fmt: skip
-        bound = BoundSubject(self, subject, max_age)
+        bound = BoundSubject(self, self._requests.built(subject), max_age)
         return bound if action is None else BoundAction(bound, action)
-
-    def _door(self, action: str, subject: Any, resource: Any) -> Door | None:
-        """Return the door for requests like this one, if one is open."""
-        try:
-            return self._doors.get((action, type_of(subject), type_of(resource)))
-        except Exception:  # noqa: BLE001 - it is no request that fits
-            return None
-
-    def _open_door(self, request: Request, *given: Any) -> None:
-        """Let requests like this one, which is valid, in by a door, if there can be one.
-
-        *given*: its parts as they came; dicts are read at the door from now on.
-        """
-        target = request.action, request.subject.type, request.resource.type
-        if self._store is not None:
-            return
-        if target not in self._doors:
-            if len(self._doors) >= _MOST_DOORS:
-                return
-            compiled, plan = self._program.compiled(target), self._validator.plan(target)
-            self._doors[target] = make_door(self.schema, compiled, plan)
-            if self._doors[target] is not None:
-                self._ways[request.action] = way_of_entities(self._doors_for(request.action))
-        door = self._doors[target]
-        if (
-            door is not None
-            and door.read is None
-            and any(part is None or type(part) is dict for part in given)
-        ):
-            from policyengine.compiler.reading import decider  # most have built their parts
-
-            needs = self._validator.plan(target).needs
-            door.read = decider(self.schema, target, needs, self._limits, door.decide)
-            self._readings[request.action] = way_of_dicts(self._doors_for(request.action))
-
-    def _doors_for(self, action: str) -> list[Door]:
-        doors = list(self._doors.items())  # another thread may open one
-        return [door for target, door in doors if door is not None and target[0] == action]
-
-    def _validate(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any,
-        now: datetime | str | int | None,
-        fields: Collection[str] | None,
-        entities: EntityStore | Iterable[EntityLike] | None,
-    ) -> Request:
-        return self._validator.validate(
-            subject=subject,
-            action=action,
-            resource=resource,
-            context=context,
-            now=clock.now() if now is None else now,
-            fields=fields,
-            entities=entities,
-            store=self._store,
-        )
 
     def explain(
         self,
@@ -402,7 +304,7 @@ class PolicyEngine:
         """
         from policyengine.explain import explain
 
-        request = self._validate(subject, action, resource, context, now, fields, entities)
+        request = self._requests.validate(subject, action, resource, context, now, fields, entities)
         return explain(self._checked(), request)
 
     def decide_json(
@@ -419,65 +321,9 @@ class PolicyEngine:
         *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
         the engine's, beside the `entities` of the request.
         """
-        store = self._store if entities is None else entities
-        decision = self._decide_plain(data, accept_now, store) if self._is_shallow else None
-        if decision is not None:
-            return answer_document(decision)
-        try:
-            envelope = read_document(data, self._limits, accept_now=accept_now)
-        except InvalidRequest as refusal:
-            return refusal_document(refusal, self.digest)
-        try:
-            request = self._validator.validate(
-                subject=envelope.subject,
-                action=envelope.action,
-                resource=envelope.resource,
-                context=envelope.context,
-                now=clock.now() if envelope.now is None else envelope.now,
-                fields=envelope.fields,
-                entities=envelope.entities,
-                store=store,
-            )
-        except InvalidRequest as refusal:
-            return refusal_document(refusal, self.digest, envelope.ignored)
-        if entities is None:
-            self._open_door(request, envelope.subject)
-        return answer_document(self._program.decide(request), envelope.ignored)
-
-    def _decide_plain(
-        self,
-        data: bytes | str,
-        accept_now: bool,  # noqa: FBT001 - as it was given
-        store: EntityStore | None,
-    ) -> Decision | None:
-        """Decide a request in JSON that is plainly valid; None if it must be looked at closely."""
-        parts = read_plain(data, self._limits, accept_now=accept_now)
-        if parts is None:
-            return None
-        subject, action, resource, context, now, fields, others = parts
-        if store is None and fields is None and others is None:
-            decision = self._decide_at(subject, action, resource, context, now)
-            if decision is not None:
-                return decision
-        moment = clock.now() if now is None else now
-        request = self._validator.plain(
-            subject, action, resource, context, moment, fields, others, store
-        )
-        return None if request is None else self._program.decide(request)
+        return self._json.decide(data, accept_now, entities)
 
     def fulfil(self, decision: Decision) -> None:
         """Call the handler of each obligation of *decision*, in order."""
         for obligation in decision.obligations:
             self._handlers[obligation.name](**obligation.parameters)
-
-
-def _entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Any:
-    from policyengine.compiler.reading import entity_reader  # when the first dict comes
-
-    return entity_reader(type_, needs, limits)
-
-
-def _context_reader(type_: RecordType, needs: Needs, limits: Limits) -> Any:
-    from policyengine.compiler.reading import context_reader
-
-    return context_reader(type_, needs, limits)

@@ -116,7 +116,7 @@ def test_answers_are_asked_again_when_they_may_have_turned_and_not_before(
     [doc, *_] = docs(engine)
     context = engine.context("read")
     engine.decide(app(engine), "read", doc, context)
-    splitting = engine._doors["read", "App", "Doc"].compiled.splitting
+    splitting = engine._requests.doors["read", "App", "Doc"].compiled.splitting
     before = splitting._asked
     bound = engine.bind(app(engine), max_age=timedelta(days=1000))
     for asked in (context, {}, None, {"why": "x"}, context):  # dicts open nothing anew
@@ -284,7 +284,7 @@ def test_subjects_that_answer_in_too_many_ways_use_the_whole():
     engine = PolicyEngine.from_text(POLICY + rules)
     [doc, *_] = docs(engine)
     engine.decide(app(engine), "read", doc, engine.context("read"))
-    splitting = engine._doors["read", "App", "Doc"].compiled.splitting
+    splitting = engine._requests.doors["read", "App", "Doc"].compiled.splitting
     assert splitting is not None
     made = set()
     for number in range(600):

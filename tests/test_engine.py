@@ -257,7 +257,7 @@ def test_explain_tells_of_a_gate_without_rules():
 
 def test_explain_tells_of_a_rule_that_failed(engine):
     """Past validation nothing can be wrong; if it is all the same, it is shown and not raised."""
-    request = engine._validator.validate(
+    request = engine._requests.validator.validate(
         subject=ANN, action="read", resource=PLAN, context=CONTEXT, now=NOW
     )
     plan = replace(request.resource, v_minimum="not a level")

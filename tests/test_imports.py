@@ -28,7 +28,9 @@ MAY_IMPORT = {
     "lint": STAGES | {"reference", "analysis", "testing"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
     "engine": STAGES - {"syntax"}
-    | {"compiler", "runtime", "pipeline", "explain", "bound", "cache"},
+    | {"runtime", "pipeline", "explain", "requests", "json_requests", "bound", "cache"},
+    "requests": {"model", "runtime", "compiler", "engine"},
+    "json_requests": {"model", "runtime", "requests"},
     "bound": {"model", "runtime", "engine"},
     "decision_cache": {"model", "runtime", "engine"},
     "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine", "cache"},
@@ -128,33 +130,47 @@ def test_the_face_for_integrators_loads_no_parser():
     assert not {"lark", "rich", "click", "policyengine.compiler", "policyengine.syntax"} & loaded
 
 
-DECIDES = """
-from pathlib import Path
+SET = PACKAGE.parent / "policies" / "x"
+LOADS = """
 from policyengine import PolicyEngine
 engine = PolicyEngine.load({set!r}, cache={cache!r})
-request = Path({set!r}, "requests", "1-research-search-is-allowed.json").read_bytes()
 """
-JSON = "assert b'approved for' in engine.decide_json(request, accept_now=True)\n"
+DECIDES = f"""
+with open({str(SET / "requests" / "1-research-search-is-allowed.json")!r}, "rb") as file:
+    assert b"approved for" in engine.decide_json(file.read(), accept_now=True)
+"""
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory) -> tuple[str, dict[str, str]]:
     """Code that loads a set from a cache where it is kept, and the environment that finds the key."""
     folder = tmp_path_factory.mktemp("kept")
-    code = DECIDES.format(set=str(PACKAGE.parent / "policies" / "x"), cache=str(folder / "cache"))
+    code = LOADS.format(set=str(SET), cache=str(folder / "cache"))
     key = {"POLICYENGINE_CACHE_KEY": str(folder / "key")}
     assert "lark" in modules_after(code, **key)
     return code, key
 
 
+def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
+    code, key = kept
+    loaded = modules_after(code, **key)
+    assert {"policyengine.engine", "policyengine.cache.sets"} <= loaded
+    rooms = {name.rpartition(".")[0] for name in loaded}
+    assert not {"policyengine.compiler", "policyengine.reference", "policyengine.explain"} & rooms
+    assert not {
+        "policyengine.requests", "policyengine.model.values", "policyengine.runtime.compiled",
+        "attrs", "cachetools", "json", "logging",
+    } & loaded  # fmt: skip
+
+
 def test_a_set_that_was_kept_is_decided_by_without_a_parser(kept):
     code, key = kept
-    loaded = modules_after(code + JSON, **key)
-    assert {"policyengine.cache.sets", "policyengine.compiler.origin"} <= loaded
-    assert (
-        not {"lark", "attrs", "policyengine.semantics.checked", "policyengine.syntax.nodes"}
-        & loaded
-    )
+    loaded = modules_after(code + DECIDES, **key)
+    assert {"policyengine.requests", "policyengine.compiler.origin"} <= loaded
+    assert not {
+        "policyengine.semantics.checked", "policyengine.syntax.nodes", "policyengine.compiler.lower",
+        "attrs", "lark", "logging", "policyengine.explain",
+    } & loaded  # fmt: skip
 
 
 def test_the_version_is_told_without_a_parser_and_without_rich():

@@ -11,7 +11,6 @@ nodes of the compiler) they hand in as `Kinds`.
 
 from __future__ import annotations
 
-import ast
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from itertools import starmap
@@ -20,8 +19,6 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from policyengine.model import needs, types
-from policyengine.model.records import Record, record_class, slot
-from policyengine.model.values import ABSENT, Ip
 
 Maker: TypeAlias = Callable[..., object]
 Kinds: TypeAlias = Mapping[str, type]
@@ -35,22 +32,9 @@ _MODEL: Final[Kinds] = {
     for class_ in (
         types.Primitive, types.EnumType, types.LevelsType, types.TaxonomyType, types.EntityRefType,
         types.SetType, types.Attribute, types.RecordType, types.EntityType, types.ActionType,
-        types.GateType, types.ObligationType, types.Schema, needs.Needs, needs.RequestNeeds, Ip,
+        types.GateType, types.ObligationType, types.Schema, needs.Needs, needs.RequestNeeds,
     )
 }  # fmt: skip
-
-_PYTHON: Final[Mapping[type, str]] = {
-    class_: f"python {class_.__name__}"
-    for class_ in (
-        ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign,
-        ast.If, ast.Expr, ast.BoolOp, ast.NamedExpr, ast.BinOp, ast.UnaryOp, ast.Lambda, ast.IfExp,
-        ast.Compare, ast.Call, ast.Constant, ast.Attribute, ast.Subscript, ast.Name, ast.Tuple,
-        ast.GeneratorExp, ast.comprehension, ast.Load, ast.Store, ast.And, ast.Or, ast.Not,
-        ast.USub, ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr, ast.Eq, ast.NotEq, ast.Lt,
-        ast.LtE, ast.Gt, ast.GtE, ast.Is, ast.IsNot, ast.In, ast.NotIn,
-    )
-}  # fmt: skip
-"""The nodes that generated modules consist of: no import, no class, no exception."""
 
 _LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -137,26 +121,14 @@ class _Writer:
             return _CONTAINERS[class_], value
         if class_ in self._names:
             return self._names[class_], [getattr(value, part) for part in class_.__match_args__]
-        if class_ in _PYTHON:
-            return _node_taken_apart(value)
         if class_ is int:
             return "int", (str(value),)
-        if value is ABSENT:
-            return "absent", ()
-        if isinstance(value, Record):
-            type_ = class_.record_type
-            return "record", (type_, *[getattr(value, slot(a.name)) for a in type_.attributes])
-        if isinstance(value, type) and issubclass(value, Record):
-            return "record class", (value.record_type,)
-        raise UnknownKindError(class_.__name__)
+        from policyengine.cache import kinds  # most sets have none of these
 
-
-def _node_taken_apart(node: ast.AST) -> tuple[str, list[object]]:
-    """Take a node of Python apart: its fields as far as they are given, and its line, if it has one."""
-    parts = [getattr(node, field) for field in node._fields if field in node.__dict__]
-    if "lineno" in node.__dict__:
-        return f"{_PYTHON[type(node)]} at", [*parts, node.__dict__["lineno"]]
-    return _PYTHON[type(node)], parts
+        taken = kinds.taken_apart(value)
+        if taken is None:
+            raise UnknownKindError(class_.__name__)
+        return taken
 
 
 # ---- reading ----------------------------------------------------------------------------
@@ -178,17 +150,12 @@ def restore(data: bytes, kinds: Kinds | None = None) -> Any:
 
 def _maker(kind: str, known: Kinds) -> Maker:
     """Return what makes a value of that kind of its parts."""
-    return _MAKERS.get(kind) or known[kind]
+    made = _MAKERS.get(kind) or known.get(kind)
+    if made is None:
+        from policyengine.cache import kinds  # most sets have none of these
 
-
-def _at_line(class_: type[ast.AST]) -> Maker:
-    def make(*parts: Any) -> ast.AST:
-        node: Any = class_(*parts[:-1])
-        node.lineno = node.end_lineno = parts[-1]
-        node.col_offset = node.end_col_offset = 0
-        return node  # type: ignore[no-any-return]
-
-    return make
+        made = kinds.MAKERS[kind]
+    return made
 
 
 _MAKERS: Final[Mapping[str, Maker]] = {
@@ -196,9 +163,4 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "frozenset": lambda *parts: frozenset(parts),
     "dict": lambda *parts: dict(zip(parts[::2], parts[1::2], strict=True)),
     "int": int,
-    "absent": lambda: ABSENT,
-    "record": lambda type_, *parts: record_class(type_)(*parts),
-    "record class": record_class,
-    **{name: class_ for class_, name in _PYTHON.items()},
-    **{f"{name} at": _at_line(class_) for class_, name in _PYTHON.items()},
 }

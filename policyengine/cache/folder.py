@@ -37,7 +37,7 @@ _KEPT: Final = 30 * _DAY
 _MOST_KEPT: Final = 1 << 30
 """Bytes of all entries together, of which those go first that nobody asked for the longest."""
 
-_OURS: Final = re.compile(r"[0-9a-f]{64}\.")
+_OURS: Final = r"[0-9a-f]{64}\."
 """What the names of entries begin with, and those of what was to become one."""
 
 _FLAGS: Final = (
@@ -154,7 +154,7 @@ class Cache:
     def _tidy(self) -> None:
         """Remove what nobody asked for in a long time; other files may lie in the folder, too."""
         with suppress(OSError), os.scandir(self._folder) as found:
-            ours = [entry for entry in found if _OURS.match(entry.name)]
+            ours = [entry for entry in found if re.match(_OURS, entry.name)]
             files = [entry for entry in ours if entry.is_file(follow_symlinks=False)]
             files.sort(key=lambda entry: -entry.stat(follow_symlinks=False).st_mtime)
             oldest, size = time.time() - _KEPT, 0

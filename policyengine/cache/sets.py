@@ -25,13 +25,13 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import Schema
-from policyengine.runtime.generated import classes_of, file_name, run, show
 from policyengine.runtime.memory import uncollected
-from policyengine.runtime.program import Compiled, Program, TargetKey
+from policyengine.runtime.program import Program, TargetKey
 
 if TYPE_CHECKING:
     from policyengine.compiler.origin import Origin
     from policyengine.compiler.rules import Rule
+    from policyengine.runtime.compiled import Compiled
     from policyengine.semantics.checked import CheckedSet
 
 _Place: TypeAlias = tuple[int, int | None]
@@ -166,6 +166,9 @@ class _Kept(Struct, eq=False):
         reach: tuple[bool, bool],
     ) -> Compiled:
         """Load what was generated for *target*; *reach*: whether it is timed and looks anything up."""
+        from policyengine.runtime.compiled import Compiled  # with the first request
+        from policyengine.runtime.generated import classes_of, file_name, run, show
+
         timed, looks_up = reach
         file = file_name(self.digest, target)
         linked = Compiled(

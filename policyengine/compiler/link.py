@@ -9,8 +9,9 @@ from policyengine.compiler.lower import lower, lower_rule
 from policyengine.compiler.origin import Origin
 from policyengine.compiler.rules import Rule
 from policyengine.compiler.simplify import simplify_rule
+from policyengine.runtime.compiled import Compiled
 from policyengine.runtime.memory import uncollected
-from policyengine.runtime.program import Compiled, Program
+from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Variable
 
 _ACTION: Final = Variable("action")

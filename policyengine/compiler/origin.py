@@ -30,9 +30,10 @@ from policyengine.model.types import Schema
 from policyengine.model.values import text_of
 from policyengine.runtime import rules as compiled
 from policyengine.runtime.binding import Answers, Split
+from policyengine.runtime.compiled import Compiled
 from policyengine.runtime.generated import classes_of, file_name, run, show
 from policyengine.runtime.memory import uncollected
-from policyengine.runtime.program import Compiled, TargetKey
+from policyengine.runtime.program import TargetKey
 
 Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
 """What tells of the rules of a target, and the function that judges them all."""

@@ -286,6 +286,10 @@ class Teller(Struct, eq=False, dict=True):
     judge: Function | None
     _cases: dict[object, Case] = field(default_factory=dict)
 
+    def account(self, request: Request) -> Account:
+        """Return what tells of the decision on *request*."""
+        return Account(self, request)
+
     def case(self, request: Request) -> Case:
         """Return the request as it is judged."""
         if self.judge is None:

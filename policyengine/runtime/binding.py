@@ -10,7 +10,7 @@ from cachetools import LRUCache
 from msgspec import Struct, field
 
 from policyengine.model.entity_classes import Entity
-from policyengine.runtime.program import Compiled
+from policyengine.runtime.compiled import Compiled
 from policyengine.runtime.rules import Function
 
 Answers: TypeAlias = tuple[bool | None, ...]

@@ -19,7 +19,7 @@ from policyengine.model.entity_classes import Entity, entity_class
 from policyengine.model.plain import type_of
 from policyengine.model.plans import Plan
 from policyengine.model.types import Schema
-from policyengine.runtime.program import Compiled
+from policyengine.runtime.compiled import Compiled
 from policyengine.runtime.rules import Function
 
 

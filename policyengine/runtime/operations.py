@@ -151,7 +151,7 @@ ANSWERING: Final = (
     "Decision", "forbidden", "not_permitted", "permitted", "answers", "allow",
     "Subject", "Resource", "Context", "type", "clock",
 )  # fmt: skip
-"""What else `decide` may name: what it answers with and asks first (`runtime.program`)."""
+"""What else `decide` may name: what it answers with and asks first (`runtime.compiled`)."""
 
 EXPORTED: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT,

@@ -1,211 +1,22 @@
-"""Decide requests with compiled rules.
-
-A decision takes one call of the generated `decide`, which makes it: on a deny with an answer that
-all alike share, on an allow with what the satisfied rules give together, which is kept for the next
-time. Everything else is told by a `Teller` when it is read; its functions are made then, too. If
-generated code raises anything, the teller decides: then an errored forbid denies, and no errored
-permit opens.
-"""
+"""Hold a linked policy set, whose targets are compiled when they are first asked about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
-from cachetools import LRUCache
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from policyengine.model.decision import Answer, Cause, Decision, Tell, Written
-from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.types import Schema
-from policyengine.runtime import clock
-from policyengine.runtime.account import Account, Teller
-from policyengine.runtime.rules import Function, Rule, exposed_by, sorted_obligations
 
 if TYPE_CHECKING:
-    from policyengine.runtime.binding import Split
+    from policyengine.model.decision import Decision
+    from policyengine.model.request import Request
+    from policyengine.runtime.compiled import Compiled
 
 TargetKey: TypeAlias = tuple[str, str, str]
 """(action, subject type, resource type): what one decision function is made for."""
-
-Rest: TypeAlias = (
-    tuple[int, Mapping[Key, Entity], tuple[str, ...]]
-    | tuple[int, Mapping[Key, Entity]]
-    | int
-    | None
-)
-"""What a decision keeps beside its parts, as far as it counts: now, entities, the fields asked for."""
-
-_MOST_ANSWERS: Final = 4_096
-_MOST_TARGETS: Final = 4_096
-
-
-class Answers(dict[int, Answer]):
-    """What an allow is answered with, by the bits of the satisfied rules; made when first needed."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[int], Answer]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, given: int) -> Answer:
-        made = self._make(given)
-        if len(self) < _MOST_ANSWERS:
-            self[given] = made
-        return made
-
-
-class Compiled(Struct, eq=False, dict=True, weakref=True):
-    """The compiled rules of one target.
-
-    *timed*: whether time plays any part, *looks_up* whether some rule asks what an entity lies
-    within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
-    that `decide` tells of on an allow, a bit each. *classes*: of the subject, the resource and the
-    context. *module*: the generated functions by name; it is given what they ask and answer with.
-    *load* makes the rules, and the function that judges them all; *split* what tells subjects
-    apart, None where that is of no use; *source* the text of what was generated.
-    """
-
-    digest: str
-    target: TargetKey
-    timed: bool
-    looks_up: bool
-    gates: tuple[tuple[str, bool], ...]
-    giving: tuple[str, ...]
-    classes: tuple[type[Entity], type[Entity], type[Record]]
-    module: dict[str, Any]
-    load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
-    split: Callable[[Compiled], Split | None]
-    source: Callable[[], str]
-
-    def __post_init__(self) -> None:
-        subject, resource, context = self.classes
-        self.module |= {
-            "Subject": subject,
-            "Resource": resource,
-            "Context": context,
-            "type": type,
-            "clock": clock.now,
-            "Decision": Decision,
-            "forbidden": self._denied("forbidden"),
-            "not_permitted": self._denied("not_permitted"),
-            "permitted": self.answers[0],
-            "answers": self.answers,
-            "allow": self.allow,
-        }
-
-    def __repr__(self) -> str:
-        return f"Compiled({self.target!r})"  # the module may hold tables of any size
-
-    # ---- deciding -----------------------------------------------------------------------
-
-    @cached_property
-    def decide(self) -> Function:
-        """The generated function that decides."""
-        made: Function = self.module["decide"]
-        return made
-
-    @cached_property
-    def answers(self) -> Answers:
-        """What allows are answered with."""
-        return Answers(self._permitted)
-
-    def answer(self, request: Request) -> Decision:
-        """Decide *request*."""
-        try:
-            decision: Decision = self.decide(*request.roots)
-        except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
-            account = Account(self.teller, request)
-            told = account.outcome()
-            parts = told.allowed, told.cause, told.exposed, told.obligations
-            return Decision(told.allowed, Answer(*parts, self.digest, lambda *_: account))
-        asked = request.fields
-        if asked is None:
-            return decision
-        if decision.allowed and not (
-            decision.exposed is None or decision.exposed.issuperset(asked)
-        ):
-            decision = replace(decision, allowed=False, _answer=self._denied("not_permitted"))
-        return replace(decision, _rest=(request.now, request.entities, asked))
-
-    def allow(self, given: int, *parts: Any) -> Decision:
-        """Return an allow of which something that is owed must be computed."""
-        rules = self._rules(given)
-        asking = self.tell(*parts).request
-        owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
-        answer = self.answers[given]
-        all_ = sorted_obligations((*answer.obligations, *owed))
-        return Decision(True, replace(answer, obligations=all_), *parts)
-
-    def _denied(self, cause: Cause) -> Answer:
-        return Answer(False, cause, exposed_by((), self._field_gates), (), *self._own)
-
-    def _permitted(self, given: int) -> Answer:
-        """Work out what the rules whose bits are set in *given* give together."""
-        rules = self._rules(given)
-        owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
-        exposed = exposed_by(rules, self._field_gates)
-        return Answer(True, "permitted", exposed, owed, *self._own)
-
-    @property
-    def _own(self) -> tuple[str, Tell, Written]:
-        """What is the same in all answers."""
-        return self.digest, self.tell, self.written
-
-    def _rules(self, given: int) -> list[Rule]:
-        if not given:
-            return []
-        by_id = {rule.id: rule for rule in self.teller.rules}
-        return [by_id[id_] for bit, id_ in enumerate(self.giving) if given >> bit & 1]
-
-    @property
-    def _field_gates(self) -> list[str]:
-        return [gate for gate, is_field in self.gates if is_field]
-
-    # ---- telling ------------------------------------------------------------------------
-
-    @cached_property
-    def teller(self) -> Teller:
-        """Tells of decisions."""
-        rules, judge = self.load()  # two threads may both do so; what they make is alike
-        return Teller(self.target[0], rules, self.gates, judge)
-
-    @cached_property
-    def splitting(self) -> Split | None:
-        """What tells subjects apart, so that less is left to decide about each."""
-        return self.split(self)
-
-    def tell(
-        self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
-    ) -> Account:
-        """Return the account of a decision on a request of these parts."""
-        now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
-        if entities is None:  # nothing is followed to other entities
-            entities = {subject.key_: subject, resource.key_: resource}
-        asked = fields[0] if fields else None
-        request = Request(subject, self.target[0], resource, context, now, asked, entities)
-        return Account(self.teller, request)
-
-    def written(
-        self, answer: Answer, subject: Entity, resource: Entity, context: Record, rest: Rest
-    ) -> bytes | None:
-        """Return the answer as JSON, if it was written before for a request that is judged alike."""
-        if isinstance(rest, tuple):  # it follows to other entities, or was asked for fields
-            return None
-        return self.teller.written(answer, subject, resource, context, rest or 0)
-
-
-Compile: TypeAlias = Callable[[TargetKey], Compiled]
-
-_compiled: Final[LRUCache[tuple[str, TargetKey], Compiled]] = LRUCache(maxsize=_MOST_TARGETS)
-_lock: Final = Lock()
 
 
 class Program(Struct, eq=False, weakref=True):
@@ -218,7 +29,7 @@ class Program(Struct, eq=False, weakref=True):
     digest: str
     schema: Schema
     needs: Callable[[TargetKey], RequestNeeds]
-    _compile: Compile
+    _compile: Callable[[TargetKey], Compiled]
     _used: dict[TargetKey, Compiled] = field(default_factory=dict)
 
     def decide(self, request: Request) -> Decision:
@@ -229,13 +40,9 @@ class Program(Struct, eq=False, weakref=True):
 
     def compiled(self, target: TargetKey) -> Compiled:
         """Return the compiled rules of *target*."""
-        key = self.digest, target
-        with _lock:
-            made = _compiled.get(key)
-        if made is None:
-            made = self._compile(target)  # two threads may meet here; the first to come is kept
-            with _lock:
-                made = _compiled.setdefault(key, made)
+        from policyengine.runtime.compiled import kept_or_made  # loading a set decides nothing
+
+        made = kept_or_made(self.digest, target, self._compile)
         self._used[target] = made
         return made
 

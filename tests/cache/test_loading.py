@@ -13,7 +13,7 @@ import pytest
 
 from policyengine import InvalidPolicy, Limits, PolicyEngine, UnhandledObligation
 from policyengine.cache import sets, versions
-from policyengine.runtime import program
+from policyengine.runtime import compiled
 from policyengine.syntax.parser import parse
 
 APP = {"type": "App", "id": "a", "properties": {"tier": "pro", "home": "10.1.0.0/16", "name": "A"}}
@@ -23,13 +23,13 @@ DOC = {"type": "Doc", "id": "d", "properties": {"open": True}}
 @pytest.fixture(autouse=True)
 def compiled_anew(key):
     """What an earlier engine compiled is forgotten before each load and after each test."""
-    program._compiled.clear()
+    compiled._kept.clear()
     yield
-    program._compiled.clear()
+    compiled._kept.clear()
 
 
 def load(*paths: Path, **options) -> PolicyEngine:
-    program._compiled.clear()
+    compiled._kept.clear()
     return PolicyEngine.load(*paths, **options)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from policyengine import InvalidPolicy, PolicyEngine
 from policyengine.compiler import generate, index
-from policyengine.runtime import program
+from policyengine.runtime import compiled
 from policyengine.runtime.operations import step
 from tests.compiler.world import VOCABULARY, decided, request, rules, user, world
 from tests.strategies import laws, seeds
@@ -211,9 +211,9 @@ def test_ranges_are_merged():
 def test_tables_decide_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "LEAST", 1)
-        program._compiled.clear()
+        compiled._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
-    program._compiled.clear()
+    compiled._kept.clear()
 
 
 def test_many_rules_of_one_shape_are_told_of_by_one_function():
@@ -234,10 +234,10 @@ def test_what_rules_share_tells_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "LEAST", 1)
         patch.setattr(generate, "_MOST_JUDGED", 0)
-        program._compiled.clear()
+        compiled._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
         laws.hold(laws.compiled_holds_until, seed, requests=5)
-    program._compiled.clear()
+    compiled._kept.clear()
 
 
 @pytest.mark.parametrize(

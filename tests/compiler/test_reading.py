@@ -125,7 +125,7 @@ def test_plain_requests_go_no_thorough_way(engine: PolicyEngine, monkeypatch: py
     document = {
         "subject": ask("free")[0], "action": {"name": "read"}, "resource": ask()[2], "context": {},
     }  # fmt: skip
-    monkeypatch.setattr(engine, "_validate", None)
+    monkeypatch.setattr(engine._requests, "validate", None)
     assert engine.decide(*ask()).allowed
     assert not engine.decide(*ask("free")).allowed
     assert engine.decide(*ask(owner="é")).allowed
@@ -136,7 +136,7 @@ def test_parts_may_be_built_and_others_not(engine: PolicyEngine, monkeypatch: py
     app, doc = engine.entity("App", "a", tier="pro", tags=[]), engine.entity("Doc", "d", open=True)
     free = engine.bind(engine.entity("App", "b", tier="free", tags=[]))
     free.decide(*ask()[1:])
-    monkeypatch.setattr(engine, "_validate", None)
+    monkeypatch.setattr(engine._requests, "validate", None)
     _, action, plain, context = ask()
     for request in (
         (app, action, plain, context), (app, action, doc, context), (app, action, doc, None),

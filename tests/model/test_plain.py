@@ -63,14 +63,14 @@ PARTS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def engine() -> PolicyEngine:
     made = PolicyEngine.from_text(POLICY, limits=Limits(set_size=5, entities=5, string_size=50))
-    made._validator.plan(("read", "User", "Doc"))
+    made._requests.validator.plan(("read", "User", "Doc"))
     return made
 
 
 def taken(engine: PolicyEngine, store: EntityStore | None = None, **changed: Any) -> bool:
-    thorough = PolicyEngine.from_text(POLICY, limits=engine._limits)._validator
+    thorough = PolicyEngine.from_text(POLICY, limits=engine._limits)._requests.validator
     thorough._plain = None
-    return is_taken_alike(engine._validator, thorough, {**PARTS, **changed}, store)
+    return is_taken_alike(engine._requests.validator, thorough, {**PARTS, **changed}, store)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_built_parts_are_taken_if_they_lack_nothing(engine: PolicyEngine):
 
 def test_without_readers_nothing_is_taken(engine: PolicyEngine):
     thorough = PolicyEngine.from_text(POLICY)
-    thorough._validator._plain = None
+    thorough._requests.validator._plain = None
     with pytest.raises(InvalidRequest, match="PE508"):
         thorough.decide(user(boss=ref("b")), "read", doc(), {}, entities=[TEAM])
 
@@ -204,8 +204,8 @@ permit bosses: read when subject has boss and subject.boss within {Team "t"}
 )
 def test_ancestors_must_be_known_where_they_are_asked_for(more, entities, expected):
     engine, thorough = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
-    engine._validator.plan(("read", "User", "Doc"))
-    thorough._validator._plain = None
+    engine._requests.validator.plan(("read", "User", "Doc"))
+    thorough._requests.validator._plain = None
     asked = {**PARTS, "subject": {**ref("u"), **more}, "resource": ref("d", "Doc")}
-    quick, slow = engine._validator, thorough._validator
+    quick, slow = engine._requests.validator, thorough._requests.validator
     assert is_taken_alike(quick, slow, {**asked, "entities": entities}, None) is expected

@@ -15,7 +15,7 @@ from policyengine.compiler.link import compile_target, link
 from policyengine.model.decision import Obligation
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
-from policyengine.runtime import program as runtime
+from policyengine.runtime import compiled as runtime
 from policyengine.runtime.account import Account, Teller
 from policyengine.runtime.program import Program
 from tests.compiler.world import TARGET, request, world
@@ -65,7 +65,7 @@ def test_a_set_that_is_loaded_again_finds_its_functions_made():
 
 
 def test_what_is_kept_is_bounded():
-    assert runtime._compiled.maxsize == runtime._MOST_TARGETS
+    assert runtime._kept.maxsize == runtime._MOST_TARGETS
 
 
 def test_threads_get_one_answer():

@@ -30,9 +30,9 @@ Json = Any
 def thorough_engine(loaded: Loaded) -> PolicyEngine:
     """Return an engine that has no quick way in."""
     engine = PolicyEngine(loaded.program, loaded.checked, limits=Limits())
-    engine._validator = loaded.validator  # it has no readers
-    engine._is_shallow = False
-    engine._open_door = lambda *_: None  # type: ignore[method-assign]
+    engine._requests.validator = loaded.validator  # it has no readers
+    engine._json._is_shallow = False
+    engine._requests.open_door = lambda *_: None  # type: ignore[method-assign]
     return engine
 
 
@@ -40,7 +40,7 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
     """A request that is taken quickly is, part by part, what the thorough way makes of it."""
     engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
     request = case.request
-    engine._validator.plan((given["action"], request.subject.type, request.resource.type))
+    engine._requests.validator.plan((given["action"], request.subject.type, request.resource.type))
     store = engine.store(given["entities"])
     names = [{"type": given[who]["type"], "id": given[who]["id"]} for who in PARTS]
     alone = {k: v for k, v in given.items() if k != "entities"}
@@ -52,7 +52,9 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
         (strangers, None),
         *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
     ]
-    return sum(is_taken_alike(engine._validator, case.loaded.validator, *one) for one in asked)
+    return sum(
+        is_taken_alike(engine._requests.validator, case.loaded.validator, *one) for one in asked
+    )
 
 
 PARTS = ("subject", "resource")
