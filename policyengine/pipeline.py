@@ -14,16 +14,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
-from policyengine.diagnostics.source import Source, Span
+from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
+from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.runtime.memory import uncollected
-from policyengine.syntax.decoding import decode
+from policyengine.syntax.files import read
 
 if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
@@ -48,45 +47,7 @@ def read_sources(
 
     A path that is missing, cannot be read, holds no policies or is not UTF-8 is a diagnostic.
     """
-    sources: dict[str, Source] = {}
-    problems: list[Diagnostic] = []
-    for path in map(Path, paths):
-        files = policy_files(path) if path.is_dir() else [path]
-        if not files:
-            help = "policy files have names that end in `.policy`"
-            problems.append(error("PE131", _at(path), f"there is no policy file in `{path}`", help))
-        for file in files:
-            if len(sources) >= limits.sources:
-                message = f"a policy set has at most {limits.sources} files"
-                return sources, [*problems, error("PE132", _at(path), message)]
-            try:
-                with file.open("rb") as stream:
-                    data = stream.read(4 * limits.source_size + 1)  # a code point has four bytes
-            except OSError as problem:
-                reason = (problem.strerror or str(problem)).lower()
-                message = f"`{file}` cannot be read: {reason}"
-                problems.append(error("PE130", _at(file), message))
-                continue
-            source = decode(data, str(file))
-            if isinstance(source, Diagnostic):
-                problems.append(source)
-            else:
-                sources[source.name] = source
-    return sources, problems
-
-
-def policy_files(folder: Path) -> list[Path]:
-    """Return the policy files below *folder*, but for those in `.venv`, `.git` and their like."""
-    return sorted(
-        file
-        for file in folder.rglob("*.policy")
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not file.is_dir()
-    )
-
-
-def _at(path: Path) -> Span:
-    return Span(str(path), 0, 0)
+    return read(paths, limits)
 
 
 def parse_sources(

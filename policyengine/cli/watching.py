@@ -42,14 +42,14 @@ def watch(paths: Iterable[str], act: Callable[[], int]) -> int:
 
 
 def _state(paths: Iterable[str]) -> _State:
-    from policyengine.pipeline import policy_files
+    from policyengine.syntax.files import policy_files
 
     found: _State = {}
-    for path in map(Path, paths):
-        for file in policy_files(path) if path.is_dir() else [path]:
+    for path in paths:
+        for file in policy_files(path) if Path(path).is_dir() else [path]:
             try:
-                stat = file.stat()
+                stat = Path(file).stat()
             except OSError:
                 continue  # it is gone, which is a change
-            found[str(file)] = stat.st_mtime_ns, stat.st_size
+            found[file] = stat.st_mtime_ns, stat.st_size
     return found
