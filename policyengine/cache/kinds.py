@@ -45,8 +45,14 @@ def taken_apart(value: Any) -> tuple[str, Iterable[object]] | None:
 
 
 def _node_taken_apart(node: ast.AST) -> tuple[str, list[object]]:
-    """Take a node of Python apart: its fields as far as they are given, and its line, if it has one."""
-    parts = [getattr(node, field) for field in node._fields if field in node.__dict__]
+    """Take a node of Python apart: its fields up to the last that is given, and its line, if it has one.
+
+    Which are given hangs on the version of Python: some give an empty list to those that may be left out.
+    """
+    fields = node._fields
+    while fields and fields[-1] not in node.__dict__:
+        fields = fields[:-1]
+    parts = [getattr(node, field, None) for field in fields]
     if "lineno" in node.__dict__:
         return f"{_PYTHON[type(node)]} at", [*parts, node.__dict__["lineno"]]
     return _PYTHON[type(node)], parts

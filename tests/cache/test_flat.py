@@ -83,6 +83,15 @@ def test_a_module_of_python_is_the_same_again():
     assert names["f"](type("A", (), {"x": 7})()) is False
 
 
+def test_what_is_given_after_what_is_not_keeps_its_place():
+    arguments = ast.arguments([], [], None, [], [], None, [])
+    function = ast.FunctionDef("f", arguments, [ast.Return(ast.Constant(1))], [], type_comment="x")
+    again = restore(flatten(function))
+    assert (again.returns, again.type_comment) == (None, "x")
+    again = restore(flatten(ast.fix_missing_locations(ast.Module([function], []))))
+    assert compile(again, "again", "exec")
+
+
 @pytest.mark.parametrize(
     "text", ["import os", "class A: pass", "try:\n    a\nfinally:\n    b", "with a: pass", "del a"]
 )
