@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from policyengine.model.entity_classes import Entity, Key, Line, entity_class
+from policyengine.model.entity_classes import Closed, Entity, Key, Line, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gathering import Known
 from policyengine.model.limits import Limits
@@ -45,5 +45,12 @@ def build_entity(
     built = known.entities.pop(entity.key_)
     carried = tuple(known.entities.values())
     if carried:
+        if all(known.entities.keys() >= _named_above(entity) for entity in carried):
+            carried = Closed(carried)
         built = replace(built, carried_=carried, plain_=False)
     return built
+
+
+def _named_above(entity: Entity) -> Line:
+    """Return the keys of all who are known to be ancestors, and perhaps its own."""
+    return entity.parents_ or frozenset() if entity.line is None else entity.line

@@ -87,6 +87,15 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
         return f"<{entity_text(self.type, self.id)}{braces}>"
 
 
+class Closed(tuple[Entity, ...]):
+    """Entities that are carried along, of which each has all its ancestors among them.
+
+    What they say of their ancestors was compared when they came together, so it need not be again.
+    """
+
+    __slots__ = ()
+
+
 def has_properties(entity: Entity) -> bool:
     """Whether any attribute was given."""
     return any(getattr(entity, slot(name)) is not ABSENT for name in entity.entity_type.by_name)

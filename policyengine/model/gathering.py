@@ -7,7 +7,7 @@ finds everybody's ancestors, depth first, each entity once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -49,6 +49,23 @@ def merge(one: Entity, other: Entity) -> Entity:
 def with_line(entity: Entity, line: Line) -> Entity:
     """Return the entity with its ancestors known."""
     return replace(entity, line=line)
+
+
+def line_above(entity: Entity, entities: Mapping[Key, Entity], most: int) -> Line | None:
+    """Return the line that the lines of its parents give an entity, None if that is not plain.
+
+    If all among *entities* who tell of parents have the lines that this gives, they are what
+    closing finds: they agree, and go in no circle. *most*: ancestors that one may have.
+    """
+    key = entity.key_
+    lines: list[Line] = []
+    for parent in entity.parents_ or ():
+        above = entities.get(parent)
+        if above is None or (line := above.line) is None or key in line:
+            return None
+        lines.append(line)
+    line = _joined(key, lines)
+    return line if len(line) - 1 <= most else None
 
 
 class Known(Struct):
@@ -109,7 +126,7 @@ class Known(Struct):
                     self.entities[key] = with_line(entity, line)
             elif key not in self.flawed and (
                 entity.line != line
-                or any(not (parents.get(k) or entity.line) <= entity.line for k in entity.line)
+                or (key not in found.closed and not _holds(entity.line, parents))
             ):
                 message = "its ancestors are others than when it was built"
                 self.problems.add("PE510", self.places[key], message)
@@ -126,9 +143,13 @@ class Known(Struct):
 
 
 class Lines(Struct):
-    """What closing the parents gave: lines, None for those that cannot be known; what is wrong."""
+    """What closing the parents gave: lines, None for those that cannot be known; what is wrong.
+
+    *closed*: who has a line of which every entity was among those that were closed.
+    """
 
     lines: dict[Key, Line | None] = field(default_factory=dict)
+    closed: set[Key] = field(default_factory=set)
     cyclic: list[Key] = field(default_factory=list)
     too_many: list[Key] = field(default_factory=list)
 
@@ -143,38 +164,56 @@ def close(
     worked out before. *most*: ancestors that one entity may have.
     """
     found = Lines()
-    open_: set[Key] = set()  # entered; those without a line yet are on the way to the current one
-    for start in parents:
+    lines = found.lines
+
+    def is_ready(key: Key) -> bool:
+        """Work out the line of an entity, if nothing must be worked out before."""
+        above = parents[key]
+        if above is None:
+            lines[key] = None
+            return True
+        known = [line for line in map(lines.get, above) if line is not None]
+        if len(known) < len(above):
+            if any(p in parents and p not in lines for p in above):
+                return False
+            elsewhere = [lines[p] if p in lines else told(p) for p in above]
+            known = [line for line in elsewhere if line is not None]
+        line = before = told(key)
+        if len(known) == len(above):
+            line = _joined(key, known)
+            if len(line) - 1 > most:
+                found.too_many.append(key)
+                line = None
+            elif found.closed.issuperset(above):
+                found.closed.add(key)
+        lines[key] = before if line == before else line  # one of those that are equal
+        return True
+
+    # Mostly all parents stand before their children, or all after them.
+    waiting = [key for key in parents if not is_ready(key)]
+    waiting = [key for key in reversed(waiting) if not is_ready(key)]
+    open_: set[Key] = set()
+    for start in reversed(waiting):
         stack = [start]
         while stack:
-            key = stack[-1]
-            above = parents[key]
-            if key in found.lines:
-                stack.pop()
-            elif above is None:
-                found.lines[key] = None
-            elif key in open_:
-                found.lines[key] = _line(key, above, found, told, most)
+            key = stack.pop()
+            if key in lines or is_ready(key):
+                continue
+            open_.add(key)
+            unknown = [p for p in parents[key] or () if p in parents and p not in lines]
+            if open_.isdisjoint(unknown):
+                stack += [key, *unknown]
             else:
-                open_.add(key)
-                waiting = [p for p in above if p in parents and p not in found.lines]
-                if any(p in open_ for p in waiting):
-                    found.cyclic.append(key)
-                    found.lines[key] = None
-                else:
-                    stack += waiting
+                found.cyclic.append(key)
+                lines[key] = None
     return found
 
 
-def _line(
-    key: Key, above: Line, found: Lines, told: Callable[[Key], Line | None], most: int
-) -> Line | None:
-    lines = [found.lines[p] if p in found.lines else told(p) for p in above]
-    known = [line for line in lines if line is not None]
-    if len(known) < len(lines):
-        return told(key)
-    line = frozenset({key}).union(*known)
-    if len(line) - 1 > most:
-        found.too_many.append(key)
-        return None
-    return line
+def _joined(key: Key, above: Sequence[Line]) -> Line:
+    """Return the line of an entity whose parents have those lines."""
+    return above[0].union((key,), *above[1:]) if above else frozenset((key,))
+
+
+def _holds(line: Line, parents: Mapping[Key, Line | None]) -> bool:
+    """Whether nobody in *line* is told to have a parent who is not."""
+    return all((parents.get(key) or line) <= line for key in line)

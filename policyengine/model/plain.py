@@ -1,25 +1,27 @@
 """Take requests that are plainly valid, without saying what is wrong with others.
 
-The parts are built entities or dicts, read by functions that are made for the target; the time, the
-fields and other entities may be told as well, and a store may know more. Where two tell of one
-entity, where an entity carries others along, or where anything is amiss, the request is left to
-the thorough way (`model.request`). What is taken here must be taken alike there.
+The parts are built entities, with all that they carry along, or dicts, read by functions that are
+made for the target; the time, the fields and other entities may be told as well, and a store may
+know more. Where two say different things of one entity, or where anything is amiss, the request is
+left to the thorough way (`model.request`). What is taken here must be taken alike there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
-from policyengine.model.entity_classes import Entity, Key, Line, entity_class
-from policyengine.model.gathering import Known
+from policyengine.model.entity_classes import Closed, Entity, Key, Line, entity_class
+from policyengine.model.gathering import Known, line_above
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.plans import Plan, Target
-from policyengine.model.records import Record, record_class
+from policyengine.model.records import Record
 from policyengine.model.store import EntityStore
 from policyengine.model.types import EntityType, RecordType, Schema
 from policyengine.model.values import check_moment, from_datetime, parse_datetime
@@ -51,13 +53,45 @@ class NotPlainError(Exception):
     """There is something about a request that must be looked at more closely."""
 
 
-class _Readers(Struct, eq=False):
-    """What reads the parts of requests for one target; *others*: other entities, by type."""
+class _Readers(Struct, eq=False, dict=True):
+    """What reads the parts of requests for one target, each made when the first dict comes."""
 
-    subject: Read
-    resource: Read
-    context: Read
-    others: dict[str, Read] = field(default_factory=dict)
+    schema: Schema
+    limits: Limits
+    make: MakeReaders
+    plan: Plan
+    target: Target
+    _others: dict[str, Read] = field(default_factory=dict)
+
+    @cached_property
+    def subject(self) -> Read:
+        """What reads the subject."""
+        return self._entity(self.target[1], self.plan.needs.subject)
+
+    @cached_property
+    def resource(self) -> Read:
+        """What reads the resource."""
+        return self._entity(self.target[2], self.plan.needs.resource)
+
+    @cached_property
+    def context(self) -> Read:
+        """What reads the context."""
+        return self.make.context(self.plan.context_type, self.plan.needs.context, self.limits)
+
+    def other(self, type_: str) -> Read:
+        """Return what reads other entities of that type."""
+        read = self._others.get(type_)
+        if read is None:
+            read = self._others[type_] = self._entity(type_, NOTHING)
+        return read
+
+    def _entity(self, type_: str, needs: Needs) -> Read:
+        """Return the reader of entities of which *needs* is read where they stand.
+
+        Something may lead to them, too.
+        """
+        read = needs | self.plan.others.get(type_, NOTHING)
+        return self.make.entity(self.schema.entities[type_], read, self.limits)
 
 
 class PlainReader:
@@ -88,43 +122,37 @@ class PlainReader:
         if store is not None and not store.fits(self._schema):
             raise NotPlainError
         gathering = _Gathering(self._classes, store, self._limits)
-        subject = gathering.take(subject, readers.subject)
-        resource = gathering.take(resource, readers.resource)
+        subject = (
+            gathering.built(subject)
+            if isinstance(subject, Entity)
+            else gathering.read(subject, readers.subject)
+        )
+        resource = (
+            gathering.built(resource)
+            if isinstance(resource, Entity)
+            else gathering.read(resource, readers.resource)
+        )
         for entity in self._listed(entities, self._limits.entities):
-            gathering.take(entity, self._reader(plan, readers, type_of(entity)))
-        known = gathering.put_together()
-        subject, resource = known[subject.key_], known[resource.key_]
+            if isinstance(entity, Entity):
+                gathering.built(entity)
+            else:
+                gathering.read(entity, readers.other(entity["type"]))
         if not isinstance(context, Record):
             context = readers.context({} if context is None else context)
-        elif not (context.plain_ and isinstance(context, record_class(plan.context_type))):
+        elif context.complete_ and isinstance(context, plan.context_class):
+            gathering.carry(context.carried_)
+        else:
             raise NotPlainError
+        known = gathering.put_together()
+        subject, resource = known[subject.key_], known[resource.key_]
         if context is None or not plan.lead(subject, resource, context, gathering.find):
             raise NotPlainError
         asked = None if fields is None else self._fields(fields, resource.entity_type)
         return Plain(subject, resource, context, time_of(now), asked, known)
 
     def _made(self, plan: Plan, target: Target) -> _Readers:
-        _, subject, resource = target
-        made = _Readers(
-            self._entity_reader(plan, subject, plan.needs.subject),
-            self._entity_reader(plan, resource, plan.needs.resource),
-            self._make.context(plan.context_type, plan.needs.context, self._limits),
-        )
+        made = _Readers(self._schema, self._limits, self._make, plan, target)
         return self._readers.setdefault(target, made)
-
-    def _reader(self, plan: Plan, readers: _Readers, type_: str) -> Read:
-        read = readers.others.get(type_)
-        if read is None:
-            read = readers.others[type_] = self._entity_reader(plan, type_, NOTHING)
-        return read
-
-    def _entity_reader(self, plan: Plan, type_: str, needs: Needs) -> Read:
-        """Return the reader of entities of which *needs* is read where they stand.
-
-        Something may lead to them, too.
-        """
-        read = needs | plan.others.get(type_, NOTHING)
-        return self._make.entity(self._schema.entities[type_], read, self._limits)
 
     def _listed(self, raw: Any, most: int) -> Any:
         if raw is None:
@@ -149,44 +177,88 @@ _KEY: Final = 2
 
 
 class _Gathering(Struct, eq=False):
-    """The entities of one request, as they come in; *telling*: some given one tells of ancestors."""
+    """The entities of one request, as they come in.
+
+    *waiting*: those that were read and tell of parents, of whom nobody told before; *telling*:
+    those that were built and tell of parents, which may not agree with what is told here.
+    """
 
     classes: Mapping[str, type[Entity]]
     store: EntityStore | None
     limits: Limits
     known: dict[Key, Entity] = field(default_factory=dict)
-    telling: bool = False
+    waiting: list[Entity] = field(default_factory=list)
+    telling: list[Entity] = field(default_factory=list)
 
-    def take(self, given: Any, read: Read) -> Entity:
-        """Take in an entity, which may be one of the store."""
-        if isinstance(given, Entity) and not (
-            given.plain_ and given.__class__ is self.classes[given.type]
-        ):
+    def built(self, entity: Entity) -> Entity:
+        """Take in an entity that was built, and all that it carries along."""
+        if entity.carried_:
+            self.carry(entity.carried_)
+        self._take(entity.key_, entity, compared=False)
+        return entity
+
+    def carry(self, entities: tuple[Entity, ...]) -> None:
+        """Take in what something carries along that was built."""
+        compared = type(entities) is Closed and len(entities) <= self.limits.ancestors
+        for entity in entities:
+            key = entity.key_
+            if self.known.get(key) is not entity:
+                self._take(key, entity, compared=compared)
+
+    def _take(self, key: Key, entity: Entity, *, compared: bool) -> None:
+        """Take in what was built; *compared*: what it tells of its ancestors need not be again."""
+        if not entity.complete_ or entity.__class__ is not self.classes.get(entity.type):
             raise NotPlainError
-        entity = None if self.store is None else self._stored(self.store, given)
-        if entity is None:
-            entity = given if isinstance(given, Entity) else read(given)
-            if entity is None:
+        stored = None if self.store is None else self.store.get(key)
+        if stored is not None and stored is not entity:
+            raise NotPlainError
+        before = self.known.setdefault(key, entity)
+        if before is not entity:
+            lines = {before.line, entity.line} - {None}
+            if before != entity or len(lines) > 1:
                 raise NotPlainError
-            self.telling = self.telling or bool(entity.parents_)
-        before = self.known.setdefault(entity.key_, entity)
-        if before is not entity and (before != entity or before.line != entity.line):
+            if before.line is None:
+                self.known[key] = entity
+        if entity.parents_ and stored is None and not compared:
+            self.telling.append(entity)
+
+    def read(self, given: Any, read: Read) -> Entity:
+        """Take in an entity that a dict says, which may be one of the store."""
+        stored = None if self.store is None else self.store.get((given["type"], given["id"]))
+        if stored is not None:
+            if type(given) is not dict or len(given) != _KEY or not stored.complete_:
+                raise NotPlainError  # more is told of it here
+            return self.known.setdefault(stored.key_, stored)
+        entity = read(given)
+        if entity is None:
             raise NotPlainError
+        before = self.known.setdefault(entity.key_, entity)
+        if before is not entity:
+            if before != entity:
+                raise NotPlainError
+        elif entity.parents_ and not self._gets_line(entity):
+            self.waiting.append(entity)
         return before
 
-    def _stored(self, store: EntityStore, given: Any) -> Entity | None:
-        """Return the entity of the store of which nothing more is told here, None if it has none."""
-        bare = not isinstance(given, Entity)
-        stored = store.get((given["type"], given["id"]) if bare else given.key_)
-        if stored is None or stored is given:
-            return stored
-        if bare and type(given) is dict and len(given) == _KEY and stored.complete_:
-            return stored
-        raise NotPlainError
+    def _gets_line(self, entity: Entity) -> bool:
+        """Whether the line of an entity that was read is plain now; nobody else has it yet."""
+        line = line_above(entity, self.known, self.limits.ancestors)
+        if line is not None:
+            force_setattr(entity, "line", line)
+        return line is not None
+
+    def _agrees(self, entity: Entity) -> bool:
+        """Whether an entity that was built has the line that is plain here."""
+        line = line_above(entity, self.known, self.limits.ancestors)
+        return line is not None and line == entity.line
 
     def put_together(self) -> dict[Key, Entity]:
         """Return all entities with their ancestors, if nothing contradicts anything."""
-        if self.telling:
+        # Mostly parents are told of before their children, or all of them after.
+        plain = all(map(self._gets_line, reversed(self.waiting))) and all(
+            map(self._agrees, self.telling)
+        )
+        if not plain:
             known = Known(Problems(1), entities=self.known, places=dict.fromkeys(self.known))
             known.close_lines(self._line_in_store, self.limits.ancestors)
             if known.problems.items:

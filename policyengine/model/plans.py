@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.records import Record
+from policyengine.model.records import Record, record_class
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT, slot
 
@@ -24,15 +24,16 @@ Target: TypeAlias = tuple[str, str, str]
 class Plan(Struct, frozen=True):
     """What is worked out once for an action and two types.
 
-    *alone*: whether what is needed is in the subject, the resource and the context themselves
-    (their lines, too, if they are known), so that nothing must be followed. *apart*: whether subject
-    and resource cannot tell of one another, since neither type can lie in the other, nor is it the
-    same. *steps*: what must be followed from each of the three; *others*: what is read of the
+    *context_class*: the class of contexts. *alone*: whether what is needed is in the subject, the
+    resource and the context themselves (their lines, too, if they are known), so that nothing must
+    be followed. *apart*: whether subject and resource cannot tell of one another, since neither type
+    can lie in the other, nor is it the same. *steps*: what must be followed from each of the three; *others*: what is read of the
     entities that they lead to, by type.
     """
 
     needs: RequestNeeds
     context_type: RecordType
+    context_class: type[Record]
     alone: bool
     apart: bool
     steps: tuple[Steps, Steps, Steps]
@@ -170,7 +171,8 @@ def make_plan(schema: Schema, target: Target, needs: RequestNeeds) -> Plan:
     apart = subject not in _above(schema, resource) and resource not in _above(schema, subject)
     others: dict[str, Needs] = {}
     of_subject, of_resource, of_context = (_steps(schema, t, n, others) for t, n in roots)
-    return Plan(needs, context, alone, apart, (of_subject, of_resource, of_context), others)
+    steps = of_subject, of_resource, of_context
+    return Plan(needs, context, record_class(context), alone, apart, steps, others)
 
 
 def _above(schema: Schema, type_: str) -> set[str]:

@@ -26,7 +26,7 @@ from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.plain import MakeReaders, PlainReader, moment_of, type_of
 from policyengine.model.plans import Plan, Target, make_plan
 from policyengine.model.reading import INVALID, Reader, Refused
-from policyengine.model.records import Record, record_class
+from policyengine.model.records import Record
 from policyengine.model.store import EntityStore
 from policyengine.model.types import (
     DATETIME,
@@ -205,19 +205,15 @@ class Validator:
             return None
         plan = self._plans.get((action, subject.type, resource.type))
         moment = _moment(now)
-        if plan is None or moment is None:
+        if plan is None or moment is None or not plan.alone:
             return None
-        if not plan.alone:
-            if store is not None:
-                return None
-            return self._carried(plan, subject, action, resource, context, moment)
         if not isinstance(context, Record):
             reader = Reader(self._schema, self._limits, Problems(1))
             context = reader.record(plan.context_type, {} if context is None else context, None)
             if reader.problems.items or reader.carried:
                 return None
         if not (
-            isinstance(context, record_class(plan.context_type))
+            isinstance(context, plan.context_class)
             and context.plain_
             and self._has(subject, plan.needs.subject)
             and self._has(resource, plan.needs.resource)
@@ -231,39 +227,6 @@ class Validator:
                 return None
             known = Entities(known, store)
         return Request(subject, action, resource, context, moment, None, known)
-
-    def _carried(
-        self,
-        plan: Plan,
-        subject: Entity,
-        action: str,
-        resource: Entity,
-        context: object,
-        moment: int,
-    ) -> Request | None:
-        """Return the request if its built parts carry all that must be followed.
-
-        Whatever could contradict (an entity told twice, ancestors) is left to the thorough way.
-        """
-        if not isinstance(context, record_class(plan.context_type)) or not context.complete_:
-            return None
-        known: dict[Key, Entity] = {}
-        for entity in (
-            subject, resource, *subject.carried_, *resource.carried_, *context.carried_,
-        ):  # fmt: skip
-            if known.setdefault(entity.key_, entity) is not entity or not self._is_plain(entity):
-                return None
-        if plan.lead(subject, resource, context, known.get):
-            return Request(subject, action, resource, context, moment, None, known)
-        return None
-
-    def _is_plain(self, entity: Entity) -> bool:
-        """Whether nothing is lacking, and no ancestors are told of."""
-        return (
-            entity.complete_
-            and not entity.parents_
-            and entity.__class__ is self._classes.get(entity.type)
-        )
 
     def _has(self, entity: Entity, needs: Needs) -> bool:
         return (

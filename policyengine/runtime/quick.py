@@ -94,12 +94,22 @@ def ancestors(
     given: Any, above: frozenset[str], most: int, longest: int
 ) -> frozenset[tuple[str, str]]:
     """Read the parents of an entity, which are of the types *above*."""
-    if type(given) is not list:
+    if type(given) is not list or len(given) > most:
         raise TypeError
-    if not given:
-        return frozenset()
-    strings([_referred(parent, above) for parent in given], most, longest)
-    return frozenset([(str(parent["type"]), parent["id"]) for parent in given])
+    found = []
+    for parent in given:
+        type_, id_ = parent["type"], parent["id"]
+        if type(parent) is not dict or len(parent) != _REFERENCE_SIZE or type_ not in above:
+            raise TypeError
+        if type(type_) is not str or type(id_) is not str or len(id_) > longest:
+            raise TypeError
+        if not id_.isascii():
+            id_.encode()
+        found.append((type_, id_))
+    made = frozenset(found)
+    if len(made) != len(found):
+        raise ValueError
+    return made
 
 
 def _referred(given: Any, types: Container[str]) -> Any:

@@ -158,10 +158,14 @@ def test_built_parts_are_taken_if_they_lack_nothing(engine: PolicyEngine):
     store = engine.store([team, with_line])
     assert taken(engine, store, subject=store["User", "u"], entities=None)
     assert not taken(engine, subject=engine.entity("User", "u", name="u"))
+    assert taken(
+        engine, subject=engine.entity("User", "x", name="u", friends=[], scores=[1], boss=whole)
+    )
     assert not taken(engine, subject=engine.entity("User", "x", name="u", boss=whole))
     context = engine.context("read", why="x")
     assert taken(engine, context=context)
-    assert not taken(engine, context=engine.context("read", {"as": whole}))
+    assert taken(engine, context=engine.context("read", {"as": whole}))
+    assert not taken(engine, context=engine.context("read", {"as": engine.entity("User", "u")}))
     other = PolicyEngine.from_text(POLICY.replace("scores: set<int>", "scores: set<string>"))
     stranger = other.entity("User", "u", name="u", friends=[], scores=["1"])
     assert not taken(engine, subject=stranger)
@@ -209,3 +213,82 @@ def test_ancestors_must_be_known_where_they_are_asked_for(more, entities, expect
     asked = {**PARTS, "subject": {**ref("u"), **more}, "resource": ref("d", "Doc")}
     quick, slow = engine._requests.validator, thorough._requests.validator
     assert is_taken_alike(quick, slow, {**asked, "entities": entities}, None) is expected
+
+
+def _team(engine: PolicyEngine, *names: str) -> Any:
+    """Return the last of some teams, each in the one before."""
+    above: list[Any] = []
+    for name in names:
+        above = [engine.entity("Team", name, parents=above)]
+    return above[0]
+
+
+def _in_team(id_: str, *above: str, type_: str = "User") -> dict[str, Any]:
+    return {**ref(id_, type_), "parents": [ref(team, "Team") for team in above]}
+
+
+def test_ancestors_are_taken_as_they_were_built_if_all_agree():
+    engine, thorough = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
+    engine._requests.validator.plan(("read", "User", "Doc"))
+    thorough._requests.validator._plain = None
+    x = engine.entity("User", "x", parents=[_team(engine, "t", "u", "v")])
+    y = engine.entity("User", "y", parents=[_team(engine, "a", "b")])
+    alone = engine.entity("User", "x", parents=[ref("v", "Team")])
+    told = _team(engine, "t", "u", "v")
+    old = engine.store([_in_team("x", "v"), _in_team("t", type_="Team"),
+                        _in_team("u", "t", type_="Team"), _in_team("v", "u", type_="Team")])  # fmt: skip
+    of_store, below = old["User", "x"], engine.entity("User", "x", parents=[old["Team", "v"]])
+    chain = [
+        _in_team("t", type_="Team"),
+        _in_team("u", "t", type_="Team"),
+        _in_team("v", "u", type_="Team"),
+    ]
+    moved = [_in_team("u", "w", type_="Team"), _in_team("w", type_="Team")]
+    circle = [_in_team("t", "v", type_="Team")]
+    quick, slow = engine._requests.validator, thorough._requests.validator
+
+    def is_taken(subject: Any, entities: Any, store: EntityStore | None = None) -> bool:
+        asked = {**PARTS, "subject": subject, "resource": ref("d", "Doc"), "entities": entities}
+        return is_taken_alike(quick, slow, asked, store)
+
+    for subject in (x, alone, of_store, below, _in_team("x", "v")):
+        for entities in (chain, chain[::-1], [chain[1], told, chain[0]], [told, y], [y, told]):
+            assert is_taken(subject, entities)
+        assert not is_taken(subject, [told, *circle])
+        assert not is_taken(subject, [told, *moved])
+        assert not is_taken(subject, [*circle, *chain[1:]])
+    for subject in (x, of_store, below):
+        assert not is_taken(subject, [*moved, chain[2]])
+    for subject in (of_store, below):
+        assert is_taken(subject, [])
+        assert not is_taken(subject, moved)
+    assert not is_taken(alone, [])
+    assert is_taken(of_store, [y], old)
+    assert not is_taken(x, [], old)  # two accounts of the teams
+    other = engine.store([_in_team("x", "v"), _in_team("v", type_="Team")])
+    assert is_taken(of_store, [x])
+    assert not is_taken(of_store, [other["User", "x"]])
+
+
+def test_as_many_ancestors_as_there_may_be_are_taken():
+    limits = Limits(ancestors=3)
+    engine, few = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES, limits=limits)
+    thorough = PolicyEngine.from_text(LINES, limits=limits)
+    few._requests.validator.plan(("read", "User", "Doc"))
+    thorough._requests.validator._plain = None
+    for names, expected in (("tuv", True), ("tuvw", False)):
+        above = _team(engine, *names)
+        boss = engine.entity("User", "b", parents=[above])
+        chain = [_in_team(b, *a, type_="Team") for a, b in zip(("", *names), names, strict=False)]
+        for subject, entities in (
+            (engine.entity("User", "x", parents=[above]), []),
+            (engine.entity("User", "x", parents=[ref(names[-1], "Team")]), [above]),
+            (engine.entity("User", "x", parents=[], boss=boss), []),
+            (_in_team("x", names[-1]), chain),
+            (_in_team("x", names[-1]), chain[::-1]),
+        ):
+            asked = {**PARTS, "subject": subject, "resource": ref("d", "Doc"), "entities": entities}
+            taken_ = is_taken_alike(
+                few._requests.validator, thorough._requests.validator, asked, None
+            )
+            assert taken_ is expected

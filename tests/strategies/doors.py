@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from policyengine.engine import PolicyEngine
+from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request, Validator
@@ -23,6 +24,7 @@ from policyengine.model.store import EntityStore
 from policyengine.model.values import moment_text
 from tests.strategies.laws import Case, damaged
 from tests.strategies.loading import Loaded
+from tests.strategies.requests import make_scene
 
 Json = Any
 
@@ -51,6 +53,7 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
         (strangers, store),
         (strangers, None),
         *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
+        *((built, rng.choice((None, None, store))) for built in _with_built_parts(case, rng)),
     ]
     return sum(
         is_taken_alike(engine._requests.validator, case.loaded.validator, *one) for one in asked
@@ -58,6 +61,69 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
 
 
 PARTS = ("subject", "resource")
+
+
+def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
+    """Give the request with some of its parts built, which carry others along, in any order.
+
+    Now and then something else is told of an entity than in the request: who it lies in; or it is
+    one of a store, of which nobody in the request tells the ancestors.
+    """
+    engine, given = case.loaded.engine, case.given
+    scene = {(one["type"], one["id"]): one for one in given["entities"]}
+    above = rng.choice((scene, make_scene(rng, case.world.made)))
+    elsewhere = engine.store(
+        {**one, "parents": above[key]["parents"]} for key, one in scene.items()
+    )
+
+    def built(one: Json, changes: float, ready: dict[Any, Entity]) -> Entity:
+        key = one["type"], one["id"]
+        if key not in ready and rng.random() < changes:
+            ready[key] = elsewhere[key]
+        if key not in ready or rng.random() < 0.1:
+            parents = [scene[parent["type"], parent["id"]] for parent in one["parents"]]
+            if rng.random() < changes:
+                parents = parents[1:]
+            told: Json = [built(parent, changes, ready) for parent in parents]
+            if rng.random() < changes:
+                told = one["parents"]
+            properties = {
+                name: ready.get((value["type"], value["id"]), value)
+                if _is_reference(value)
+                else value
+                for name, value in one["properties"].items()
+            }
+            try:
+                ready[key] = engine.entity(*key, properties, parents=told)
+            except InvalidRequest:  # what it would carry along contradicts
+                ready[key] = engine.entity(*key, one["properties"], parents=one["parents"])
+        return ready[key]
+
+    for changes in (0, 0, 0, 0.1, 0.2):
+        ready: dict[Any, Entity] = {}
+        asked = {**given, "entities": list(given["entities"])}
+        rng.shuffle(asked["entities"])
+        del asked["entities"][rng.choice((len(scene), len(scene), 3)) :]
+        for i in range(len(asked["entities"])):
+            if rng.random() < 0.5:
+                asked["entities"][i] = built(asked["entities"][i], changes, ready)
+        for who in PARTS:
+            if rng.random() < 0.7:
+                asked[who] = built(asked[who], changes, ready)
+        asked["context"] = {
+            name: ready.get((value["type"], value["id"]), value) if _is_reference(value) else value
+            for name, value in given["context"].items()
+        }
+        if rng.random() < 0.5:
+            try:
+                asked["context"] = engine.context(given["action"], asked["context"])
+            except InvalidRequest:
+                asked["context"] = given["context"]
+        yield asked
+
+
+def _is_reference(value: Json) -> bool:
+    return isinstance(value, dict) and value.keys() == {"type", "id"}
 
 
 def is_taken_alike(
