@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from threading import RLock
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
@@ -160,9 +161,15 @@ for string in value:
 """
 
 
+_parsing: Final = RLock()
+"""Python counts in one place for all threads how deep it is in making a tree, and fails if they meet."""
+
+
 def _filled(template: str, **parts: ast.expr | str) -> Body:
     """Return the statements of *template*, with *parts* where their names stand."""
-    return [_Filling(parts).visit(statement) for statement in ast.parse(template).body]
+    with _parsing:
+        tree = ast.parse(template)
+    return [_Filling(parts).visit(statement) for statement in tree.body]
 
 
 def _expression(template: str, **parts: ast.expr | str) -> ast.expr:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +54,34 @@ def thorough(part: str, raw: Any) -> Any:
     assert reader.problems.items == []
     assert reader.carried == []
     return value
+
+
+def test_threads_make_readers_at_once():
+    class Leaving:
+        """Lets other threads go on while Python makes a tree."""
+
+        def __init__(self) -> None:
+            self.own = self
+
+        def __del__(self) -> None:
+            for _ in range(50):
+                pass
+
+    def make(_: int) -> Any:
+        for _ in range(20):
+            Leaving()
+            read = entity_reader(*READ["subject"], LIMITS)
+        return read(PLAIN["subject"])
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len({id(type(made)) for made in pool.map(make, range(8))}) == 1
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
 
 
 @pytest.mark.parametrize("part", READ)
