@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from policyengine.model.entity_classes import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gathering import Known
-from policyengine.model.json_text import parse_json
 from policyengine.model.limits import Limits
 from policyengine.model.reading import Reader
 from policyengine.model.types import Schema
@@ -44,6 +43,8 @@ class EntityStore:
     @classmethod
     def from_json(cls, schema: Schema, data: bytes | str, limits: Limits = _DEFAULT) -> EntityStore:
         """Read a JSON array of `{"type", "id", "properties", "parents"}`, of any length."""
+        from policyengine.model.json_text import parse_json  # requests need none, unless in JSON
+
         given = parse_json(data, limits, size=None)
         if not isinstance(given, list):
             reader = Reader(schema, limits, Problems(limits.problems))
