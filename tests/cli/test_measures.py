@@ -224,7 +224,9 @@ def test_an_interrupted_run_leaves_nothing_behind(file: Path, tmp_path: Path):
     code = """
 import policyengine.testing.mutation as mutation
 from policyengine.cli.main import main
+import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background have it ignored
 mutation._MANY = 2
 if __name__ == "__main__":
     main()
