@@ -142,6 +142,7 @@ class Requests:
         fields: Collection[str] | None,
         entities: EntityStore | Iterable[EntityLike] | None,
     ) -> Request:
+        """Return the request in canonical values; raises `InvalidRequest` with every problem."""
         return self.validator.validate(
             subject=subject,
             action=action,
