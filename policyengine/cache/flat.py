@@ -5,8 +5,8 @@ parts). What is equal all through is written once, so rules that are alike in mo
 are sorted by how high they stand above the leaves and by kind: a run of them is made in one sweep,
 which is what makes a table of a hundred thousand entries load in a moment.
 
-Only kinds that are known here can be written, and only those are made. What other rooms know (the
-nodes of the compiler) they hand in as `Kinds`.
+Only kinds that are known here and in `kinds.py` can be written, and only those are made. What other
+rooms know (the nodes of the compiler) they hand in as `Kinds`.
 """
 
 from __future__ import annotations

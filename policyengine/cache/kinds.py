@@ -1,4 +1,4 @@
-"""Name the kinds of values that few sets have in their header: what is costly to load is not loaded with each.
+"""Take apart, and make again, values that are rare in a header, since what makes them takes long to load.
 
 Records, their classes, absence and addresses are constants of some rules; nodes of Python are the
 generated modules of targets with many.
