@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.rules import Part, Rule, Text
+from policyengine.model.needs import RequestNeeds
 
 
 class Reach(Struct, frozen=True):
@@ -31,6 +32,7 @@ def reach(rules: Iterable[Rule]) -> Reach:
     timed = looks_up = follows = False
     for rule in rules:
         timed = timed or rule.is_dated or bool(rule.waivers)
+        follows = follows or (rule.advisory and _may_follow(rule.needs))
         for expr in expressions(rule):
             for part in ir.walk(expr):
                 match part:
@@ -41,6 +43,15 @@ def reach(rules: Iterable[Rule]) -> Reach:
                     case ir.Entity():
                         follows = True
     return Reach(timed, looks_up, follows)
+
+
+def _may_follow(needs: RequestNeeds) -> bool:
+    """Whether a rule on trial, which is unknown without what it needs, may need other entities.
+
+    It may even if no condition follows any: what is the same for all requests was left out of them.
+    """
+    roots = needs.subject, needs.resource, needs.context
+    return any(part for root in roots for part in root.attributes.values())
 
 
 def expressions(rule: Rule) -> list[ir.Expr]:

@@ -17,9 +17,9 @@ REQUEST: dict[str, Any] = {
     "subject": USER,
     "action": "act",
     "resource": USER,
-    "context": {"who": {"type": "User", "id": "u"}, "those": []},
+    "context": {"who": {"type": "User", "id": "v"}, "those": []},
     "now": "2026-01-01",
-    "entities": [],
+    "entities": [{**USER, "id": "v"}],
 }
 
 CONSTANTS = """
@@ -75,6 +75,12 @@ FOUND = {
         action act by User on User
         permit a: any
         advisory forbid b: any when subject.tier == b or subject.tags overlaps {"x"}
+    """,
+    "a rule on trial needs what it might have read": """
+        action act by User on User with { who?: User }
+        permit a: any
+        advisory forbid b: any
+            when context has who when if action.name like "a*" then true else context.who.age > 5
     """,
     "a waived permit owes something else at every moment": """
         obligation due(moment: datetime)
