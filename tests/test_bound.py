@@ -9,9 +9,11 @@ from unittest import mock
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 import policyengine
 from policyengine import InvalidRequest, PolicyEngine, StaleSubject
+from policyengine.model.request import Request
 from policyengine.model.values import parse_datetime
 from tests.strategies import laws, seeds
 
@@ -293,4 +295,72 @@ def test_subjects_that_answer_in_too_many_ways_use_the_whole():
         made.add(id(left))
         subject = app(engine, tags=tags, tier="free")
         assert left.decide(subject, doc, engine.context("read"), 0).allowed == bool(tags)
-    assert splitting._made == 256
+    assert splitting._made == 256 * 32  # each is taken for one of 32 rules
+
+
+def test_what_an_answer_refutes_may_be_waived():
+    waived = (
+        POLICY
+        + """
+    permit write_pro: write when subject.tier == pro waivable
+    waiver w of write_pro for App "a" until 2030-01-01 ticket "T" approved_by "B"
+    """
+    )
+    engine = PolicyEngine.from_text(waived)
+    [doc, *_] = docs(engine)
+    for id_, expected in (("a", True), ("b", False)):
+        bound = engine.bind(app(engine, id_, tier="free", tags=[]))
+        for _ in range(3):
+            decision = bound.decide("write", doc, {}, now="2026-06-01")
+            assert decision.allowed is expected
+            splitting = engine._program.compiled(("write", "App", "Doc")).splitting
+            left, _ = splitting.for_subject(bound.subject, parse_datetime("2026-06-01"))
+            roots = bound.subject, doc, engine.context("write"), parse_datetime("2026-06-01")
+            assert left.decide(*roots).allowed is expected
+
+
+def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
+    engine = PolicyEngine.from_text(
+        POLICY + "forbid f: write when resource.open and subject.tier < basic"
+    )
+    whole = engine._program.compiled(("write", "App", "Doc"))
+    [doc, *_] = docs(engine)
+    subject, context, now = app(engine), engine.context("write"), parse_datetime("2026-06-01")
+    left, _ = whole.splitting.for_subject(subject, now)
+    spoilt = replace(doc, v_open=laws.Spoilt())
+    for resource in (doc, spoilt):
+        entities = {entity.key_: entity for entity in (subject, resource)}
+        request = Request(subject, "write", resource, context, now, None, entities)
+        expected, found = whole.answer(request), left.answer(request)
+        assert found.outcome() == expected.outcome()
+        assert [error.rule for error in found.errors if error.rule.endswith(".f")] == (
+            [] if resource is doc else ["access.f"]
+        )
+        assert found.allowed is (resource is doc)
+
+
+def test_what_is_long_is_left_to_the_whole_sooner(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("policyengine.runtime.binding._MOST_LEFT", 500)
+    tagged = "\n".join(f'permit r{i}: read when "t{i}" in subject.tags' for i in range(10))
+    owned = "\n".join(f'permit s{i}: read when resource.owner like "*{i}*z*"' for i in range(120))
+    engine = PolicyEngine.from_text(f"{POLICY}{tagged}\n{owned}")
+    [doc, *_] = docs(engine)
+    context = engine.context("read")
+    engine.decide(app(engine), "read", doc, context)
+    whole = engine._requests.doors["read", "App", "Doc"].compiled
+    splitting = whole.splitting
+    assert splitting is not None
+
+    def left_for(number: int) -> object:
+        tags = [f"t{i}" for i in range(10) if number >> i & 1]
+        subject = app(engine, tags=tags, tier="free")
+        left, _ = splitting.for_subject(subject, 0)
+        assert left.decide(subject, doc, context, 0).allowed == bool(tags)
+        return left
+
+    made = [left_for(number) for number in range(0, 1024, 100)]
+    assert [left is whole for left in made] == [False] * 5 + [True] * 6
+    assert left_for(300) is made[3]
+    again = [left_for(1) for _ in range(200)]  # who comes often is worth one
+    assert again[0] is whole
+    assert again[-1] is not whole

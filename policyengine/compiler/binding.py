@@ -90,28 +90,37 @@ def settled(
     left: a deny tells its cause when it is asked for.
     """
     values = {test: ir.Const(BOOL, answer) for test, answer in answers.items()}
+    refuted = {test for test, answer in answers.items() if not answer}
 
     def known(node: ir.Expr) -> ir.Expr:
         found = values.get(node)
         return ir.rebuilt(node, known) if found is None else found
 
+    def with_answers(condition: ir.Expr) -> ir.Expr:
+        changed = known(condition)
+        return condition if changed is condition else simplify(changed)
+
     left: list[Rule] = []
     for rule in rules:
-        conditions = tuple(simplify(known(condition)) for condition in rule.conditions)
-        never = rule.effect == "forbid" and conditions[:1] == (FALSE,)
-        if not (rule.advisory or never):
-            left.append(replace(rule, conditions=conditions))
-    opening = {r.gate for r in left if r.effect == "permit" and (r.waivers or _may_hold(r))}
+        # Mostly an answer refutes most rules: these are seen without looking into them.
+        if rule.advisory or _is_never(rule, refuted):
+            continue
+        settled = replace(rule, conditions=tuple(map(with_answers, rule.conditions)))
+        if not _is_never(settled, {FALSE}):
+            left.append(settled)
+    opening = {rule.gate for rule in left if rule.effect == "permit"}
     forbidden = any(rule.effect == "forbid" and _always(rule) for rule in left)
     return () if forbidden or not opening.issuperset(gates) else tuple(left)
 
 
+def _is_never(rule: Rule, false: set[ir.Expr]) -> bool:
+    """Whether *rule* is never satisfied where what is in *false* is; a forbid must not fail before."""
+    conditions = rule.conditions[:1] if rule.effect == "forbid" else rule.conditions
+    return not (rule.waivers or false.isdisjoint(conditions))
+
+
 def _always(rule: Rule) -> bool:
     return not rule.is_dated and all(condition == TRUE for condition in rule.conditions)
-
-
-def _may_hold(rule: Rule) -> bool:
-    return FALSE not in rule.conditions
 
 
 def essence(rules: Iterable[Rule]) -> object:

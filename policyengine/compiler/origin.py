@@ -29,7 +29,7 @@ from policyengine.model.decision import Obligation
 from policyengine.model.types import Schema
 from policyengine.model.values import text_of
 from policyengine.runtime import rules as compiled
-from policyengine.runtime.binding import Answers, Split
+from policyengine.runtime.binding import Answers, Left, Split
 from policyengine.runtime.compiled import Compiled
 from policyengine.runtime.generated import classes_of, file_name, run, show
 from policyengine.runtime.memory import uncollected
@@ -108,7 +108,7 @@ class Origin(Struct, frozen=True, eq=False):
         reached, gates = reach(rules), self.schema.field_gates
         made = weakref.WeakValueDictionary[object, Compiled]()
 
-        def leave(answers: Answers) -> Compiled:
+        def leave(answers: Answers) -> Left:
             known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
             left = settled(rules, gates, known)
             key = essence(left)
@@ -121,7 +121,7 @@ class Origin(Struct, frozen=True, eq=False):
                     split=lambda _: None,
                     file=f"{self.file}:bound",
                 )
-            return found
+            return Left(found, len(left))
 
         return Split(whole, [functions[name] for name in asking.names], leave)
 

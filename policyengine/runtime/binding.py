@@ -16,27 +16,42 @@ from policyengine.runtime.rules import Function
 Answers: TypeAlias = tuple[bool | None, ...]
 """What a subject answers to each test; None where a test failed, and is asked again each time."""
 
-_MOST_LEFT: Final = 256
-"""Ways to answer for which what is left is kept, of one target."""
+_LEAST: Final = 32
+"""A function of fewer rules counts as one of so many."""
 
-_WORTH: Final = 8
-"""Subjects for each function that is made, at least, once there are many; else they use the whole."""
+_MOST_LEFT: Final = 256 * _LEAST
+"""Rules in all functions of one target that are kept, and that are made whoever asks."""
+
+_WORTH: Final = 4
+"""Rules in functions that are made after that, for each subject that asks; others use the whole."""
 
 _SOON: Final = 1_000_000
 """Microseconds; an answer that may turn sooner is not worth keeping."""
+
+
+class Left(Struct, frozen=True, eq=False):
+    """What is left to decide, by so many *rules*."""
+
+    compiled: Compiled
+    rules: int
+
+
+def _size(left: Left) -> int:
+    """Return what a function counts for: what it takes to make and to keep it."""
+    return min(max(left.rules, _LEAST), _MOST_LEFT)
 
 
 class Split(Struct, eq=False):
     """The tests of one target, and what is left of its rules by the answers.
 
     *whole*: what decides about any subject. *tests*: the generated functions; *leave* makes what is
-    left.
+    left; of how many rules, `_made` counts.
     """
 
     whole: Compiled
     tests: Sequence[Function]
-    leave: Callable[[Answers], Compiled]
-    _left: LRUCache[Answers, Compiled] = field(default_factory=lambda: LRUCache(_MOST_LEFT))
+    leave: Callable[[Answers], Left]
+    _left: LRUCache[Answers, Left] = field(default_factory=lambda: LRUCache(_MOST_LEFT, _size))
     _asked: int = 0
     _made: int = 0
     _lock: Lock = field(default_factory=Lock)
@@ -50,13 +65,13 @@ class Split(Struct, eq=False):
             return self.whole, None
         with self._lock:
             self._asked += 1
-            found = self._left.get(answers)
-            if found is None:
-                if self._made >= max(_MOST_LEFT, self._asked // _WORTH):
+            left = self._left.get(answers)
+            if left is None:
+                if self._made >= max(_MOST_LEFT, self._asked * _WORTH):
                     return self.whole, None  # they answer in too many ways
-                self._made += 1
-                found = self._left[answers] = self.leave(answers)
-        return found, until
+                left = self._left[answers] = self.leave(answers)
+                self._made += _size(left)
+        return left.compiled, until
 
     @staticmethod
     def _answer(test: Function, subject: Entity, now: int, turns: list[int]) -> bool | None:
