@@ -7,7 +7,7 @@ finds everybody's ancestors, depth first, each entity once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -58,14 +58,13 @@ def line_above(entity: Entity, entities: Mapping[Key, Entity], most: int) -> Lin
     closing finds: they agree, and go in no circle. *most*: ancestors that one may have.
     """
     key = entity.key_
-    lines: list[Line] = []
+    joined: Line = frozenset()
     for parent in entity.parents_ or ():
         above = entities.get(parent)
         if above is None or (line := above.line) is None or key in line:
             return None
-        lines.append(line)
-    line = _joined(key, lines)
-    return line if len(line) - 1 <= most else None
+        joined = joined | line if joined else line
+    return joined | {key} if len(joined) <= most else None
 
 
 class Known(Struct):
@@ -180,7 +179,7 @@ def close(
             known = [line for line in elsewhere if line is not None]
         line = before = told(key)
         if len(known) == len(above):
-            line = _joined(key, known)
+            line = frozenset((key,)).union(*known)
             if len(line) - 1 > most:
                 found.too_many.append(key)
                 line = None
@@ -207,11 +206,6 @@ def close(
                 found.cyclic.append(key)
                 lines[key] = None
     return found
-
-
-def _joined(key: Key, above: Sequence[Line]) -> Line:
-    """Return the line of an entity whose parents have those lines."""
-    return above[0].union((key,), *above[1:]) if above else frozenset((key,))
 
 
 def _holds(line: Line, parents: Mapping[Key, Line | None]) -> bool:
