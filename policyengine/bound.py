@@ -14,6 +14,7 @@ from policyengine.model.decision import Decision
 from policyengine.model.entity_classes import Entity
 from policyengine.model.errors import StaleSubject
 from policyengine.runtime import clock
+from policyengine.runtime.doors import at_door
 from policyengine.runtime.rules import Function
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class BoundSubject:
         decide, until = door.decide, self._deadline
         if splitting is not None:
             left, turns = splitting.for_subject(self._subject, moment)
-            decide = left.decide
+            decide = at_door(left, door.needs)
             if turns is not None:
                 until = turns if until is None else min(turns, until)
         passage = decide if until is None else _before(until, decide)

@@ -175,7 +175,7 @@ class Requests:
             if len(self.doors) >= _MOST_DOORS:
                 return
             compiled, plan = self._program.compiled(target), self.validator.plan(target)
-            self.doors[target] = make_door(self._program.schema, compiled, plan)
+            self.doors[target] = make_door(compiled, plan)
             if self.doors[target] is not None:
                 self._ways[request.action] = way_of_entities(self._doors_for(request.action))
         door = self.doors[target]
@@ -186,8 +186,10 @@ class Requests:
         ):
             from policyengine.compiler.reading import decider  # most have built their parts
 
-            needs = self.validator.plan(target).needs
-            door.read = decider(self._program.schema, target, needs, self._limits, door.decide)
+            door.read = decider(
+                self._program.schema, target, door.needs, self._limits, door.decide,
+                lines=door.compiled.looks_up,
+            )  # fmt: skip
             self._readings[request.action] = way_of_dicts(self._doors_for(request.action))
 
     def _doors_for(self, action: str) -> list[Door]:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -349,3 +351,80 @@ def test_a_long_line_of_ancestors_survives_a_changed_policy(more: str):
     assert new.decide(
         new.entity("App", "a"), "read", new.entity("Item", "j", parents=above)
     ).allowed
+
+
+WITHIN = """
+package p
+entity Team
+entity User in Team { level: int }
+entity Doc in Team { open: bool }
+action read, look by User on Doc with { why?: string }
+permit staff: read when subject.level > 3 or subject within Team "staff" or resource within Team "staff"
+permit seen: look when subject.level > 3
+advisory permit trial: look when subject within Team "staff"
+"""
+
+
+def test_where_ancestors_are_asked_for_they_must_be_known_at_the_door():
+    engine = PolicyEngine.from_text(WITHIN)
+    team = {"type": "Team", "id": "staff"}
+    store = engine.store(
+        [
+            {**team, "parents": []},
+            {"type": "User", "id": "u", "properties": {"level": 1}, "parents": [team]},
+            {"type": "Doc", "id": "d", "properties": {"open": True}, "parents": [team]},
+        ]
+    )
+    placed, placed_doc = store["User", "u"], store["Doc", "d"]
+    alone, untold = (engine.entity("User", "v", level=5, parents=p) for p in ([], None))
+    low = engine.entity("User", "w", level=1, parents=[])
+    doc, untold_doc = (engine.entity("Doc", "e", open=True, parents=p) for p in ([], None))
+    context = engine.context("read")
+    as_dict = {"type": "User", "id": "x", "properties": {"level": 5}}
+    allowed: list[Any] = [
+        (placed, doc), (alone, doc), (low, placed_doc), ({**as_dict, "parents": []}, doc),
+        (alone, {"type": "Doc", "id": "f", "properties": {"open": True}, "parents": []}),
+    ]  # fmt: skip
+    refused: list[Any] = [
+        (untold, doc), (alone, untold_doc), (as_dict, doc),
+        (alone, {"type": "Doc", "id": "f", "properties": {"open": True}}),
+    ]  # fmt: skip
+    for given in (context, {}, None, context):
+        for subject, resource in allowed:
+            decision = engine.decide(subject, "read", resource, given)
+            assert decision.allowed
+            assert decision.rules == ("access.staff",)
+            assert engine.bind(subject).decide("read", resource, given).allowed
+        assert not engine.decide(low, "read", doc, given).allowed
+        for subject, resource in refused:
+            bound = engine.bind(subject)
+            for ask in (partial(engine.decide, subject), bound.decide, bound.decide):
+                with pytest.raises(InvalidRequest, match="PE509"):
+                    ask("read", resource, given)
+        bound = engine.bind(alone)
+        for _ in range(2):
+            assert bound.decide("read", doc, given).allowed
+            with pytest.raises(InvalidRequest, match="PE509"):
+                bound.decide("read", untold_doc, given)
+
+
+def test_what_a_rule_on_trial_asks_of_ancestors_is_told_alike_at_the_door():
+    engine = PolicyEngine.from_text(WITHIN)
+    team = {"type": "Team", "id": "staff"}
+    told = {"type": "User", "id": "u", "properties": {"level": 5}, "parents": [team]}
+    placed = engine.store([{**team, "parents": []}, told])["User", "u"]
+    doc = engine.entity("Doc", "d", open=True, parents=[])
+    bare = {"type": "User", "id": "v", "properties": {"level": 5}}
+    for subject, outcome in (
+        (placed, "satisfied"),
+        ({**bare, "parents": []}, "not_satisfied"),
+        (bare, "unknown"),
+        (engine.entity("User", "v", level=5, parents=[]), "not_satisfied"),
+        (engine.entity("User", "v", level=5), "unknown"),
+    ):
+        for _ in range(3):
+            for decision in (
+                engine.decide(subject, "look", doc),
+                engine.bind(subject).decide("look", doc),
+            ):
+                assert [advisory.outcome for advisory in decision.advisories] == [outcome]

@@ -87,18 +87,22 @@ def decider(
     needs: RequestNeeds,
     limits: Limits,
     decide: Callable[..., Any],
+    *,
+    lines: bool = False,
 ) -> Callable[..., Any]:
     """Return a function of subject, resource and context, and of the time: it reads and decides.
 
     Parts may be built already, which *decide* looks at; the context may be None, and the time 0 for
-    now. *decide* asks for no other entity and no ancestors, so what is made for it knows of none.
+    now. *decide* asks for no other entity, nor, without *lines*, for ancestors, so what is made for
+    it knows of none.
     """
     action, *types = target
     context = schema.actions[action].context
     writer = _Writer(limits)
     body: Body = []
     for part, type_name, needed in zip(ROOTS, types, (needs.subject, needs.resource), strict=False):
-        body += _if_dict(part, writer.plain_entity(part, schema.entities[type_name], needed))
+        type_ = schema.entities[type_name]
+        body += _if_dict(part, writer.plain_entity(part, type_, needed, lines=lines))
     body += _filled("if context is None: context = NOTHING")
     body += _if_dict("context", writer.plain_context("context", context, needs.context))
     decided = _call(writer.named("decide", decide), *map(name, ROOTS[:4]))
@@ -129,6 +133,8 @@ id_ = raw["id"]
 given = raw["properties"]
 if type(given) is not dict: return None
 """
+_OWN_LINE: Final = "None if untold and len(raw) == 3 else frozenset([(type_name, id_)])"
+_NO_PARENTS: Final = "None if untold and len(raw) == 3 else EMPTY"
 _RECORD: Final = """
 given = raw
 if type(given) is not dict: return None
@@ -218,15 +224,25 @@ class _Writer(Struct, eq=False):
         self._number += 1
         return f"{prefix}_{self._number}"
 
-    def plain_entity(self, part: str, type_: EntityType, needs: Needs) -> Body:
-        """Read the dict *part* as an entity that says nothing of ancestors, and put it there."""
+    def plain_entity(self, part: str, type_: EntityType, needs: Needs, *, lines: bool) -> Body:
+        """Read the dict *part* as an entity that has no ancestors or says nothing of them.
+
+        Which of the two is kept with *lines*.
+        """
         id_, given = self.fresh("id"), self.fresh("given")
-        of_type = ast.Constant(type_.name)
-        body = _filled(_PLAIN_ENTITY, raw=part, id_=id_, given=given, type_name=of_type)
+        parts: dict[str, ast.expr | str] = {
+            "raw": part, "id_": id_, "given": given, "type_name": ast.Constant(type_.name),
+            "untold": ast.Constant(bool(type_.parents)),
+        }  # fmt: skip
+        body = _filled(_PLAIN_ENTITY, **parts)
         body += self.string(id_)
         found, complete, reading = self.attributes(type_.attributes, given, needs)
-        parents = ast.Constant(None) if type_.parents else name("EMPTY")
-        rest = [] if _is_true(complete) else [ast.Constant(None), parents, name("NONE"), complete]
+        if lines:
+            line, parents = _expression(_OWN_LINE, **parts), _expression(_NO_PARENTS, **parts)
+        else:
+            line = ast.Constant(None)
+            parents = ast.Constant(None) if type_.parents else name("EMPTY")
+        rest = [line, parents, name("NONE"), complete] if lines or not _is_true(complete) else []
         made = _call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
         return [*body, *reading, assign(part, made)]
 

@@ -1,8 +1,8 @@
 """Let requests in that are plainly valid: parts built before, or dicts of plain values.
 
 A door is for one target. It is opened when a request for it came in through the thorough way
-(`model.request`), if there is nothing to follow from one entity to another, no ancestors to ask
-for, and no way in which subject and resource could contradict. Whoever does not fit through, for
+(`model.request`), if there is nothing to follow from one entity to another, and no way in which
+subject and resource could contradict. Where ancestors are asked for, they must be known. Whoever does not fit through, for
 whatever reason, takes another way: `model.plain` if nothing is amiss, else the thorough way, and is
 told there what is wrong.
 """
@@ -15,10 +15,11 @@ from typing import Any
 from msgspec import Struct
 
 from policyengine.model.decision import Decision
-from policyengine.model.entity_classes import Entity, entity_class
+from policyengine.model.entity_classes import Entity
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.plain import type_of
 from policyengine.model.plans import Plan
-from policyengine.model.types import Schema
+from policyengine.runtime import clock
 from policyengine.runtime.compiled import Compiled
 from policyengine.runtime.rules import Function
 
@@ -26,8 +27,8 @@ from policyengine.runtime.rules import Function
 class Door(Struct, eq=False):
     """What is asked at one door.
 
-    *subject*, *resource*: the classes of the parts; *decide*: the generated function of *compiled*,
-    which is itself asked about parts that were built before. *read* takes the parts as dicts, and
+    *subject*, *resource*: the classes of the parts; *decide*: what is asked about parts that were
+    built before, by the rules in *compiled*; *needs*: what these read. *read* takes the parts as dicts, and
     decides, too, some or all of them; it is made when the first come.
     """
 
@@ -35,20 +36,44 @@ class Door(Struct, eq=False):
     resource: type[Entity]
     decide: Function
     compiled: Compiled
+    needs: RequestNeeds
     read: Function | None = None
 
 
-def make_door(schema: Schema, compiled: Compiled, plan: Plan) -> Door | None:
+def make_door(compiled: Compiled, plan: Plan) -> Door | None:
     """Return the door for a target; None if its requests must be looked at more closely."""
-    _, subject, resource = compiled.target
-    if not (plan.alone and plan.apart) or compiled.looks_up:
+    if not (plan.alone and plan.apart):
         return None
-    return Door(
-        entity_class(schema.entities[subject]),
-        entity_class(schema.entities[resource]),
-        compiled.decide,
-        compiled,
-    )
+    subject, resource, _ = compiled.classes
+    return Door(subject, resource, at_door(compiled, plan.needs), compiled, plan.needs)
+
+
+def at_door(compiled: Compiled, needs: RequestNeeds) -> Function:
+    """Return what looks at the parts of a request itself, and decides; None if they are not plain.
+
+    Generated functions do that, but for those that ask what an entity lies within.
+    """
+    if not compiled.looks_up:
+        return compiled.decide
+    decide, (of_subject, of_resource, of_context) = compiled.decide, compiled.classes
+    above_subject, above_resource = needs.subject.line, needs.resource.line
+
+    def guarded(subject: Any, resource: Any, context: Any, moment: int = 0) -> Decision | None:
+        if (
+            type(subject) is of_subject
+            and type(resource) is of_resource
+            and type(context) is of_context
+            and subject.plain_
+            and resource.plain_
+            and context.plain_
+            and not (above_subject and subject.line is None)
+            and not (above_resource and resource.line is None)
+        ):
+            found: Decision = decide(subject, resource, context, moment or clock.now())
+            return found
+        return None
+
+    return guarded
 
 
 def way_of_entities(doors: Iterable[Door]) -> Function:
