@@ -47,8 +47,20 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
         for subject, action, resource, context in [form.dicts for form in forms]:
             decide(subject, action, resource, context, now=_NOW).allowed  # noqa: B018
 
+    def looked_up() -> None:
+        for subject, _, resource, context in [form.dicts for form in forms]:
+            app, item = subject["properties"], resource["properties"]
+            (
+                subject["type"], subject["id"], app["days_since_review"], app["scopes"],
+                app["status"], app["tier"], app["uses"], resource["type"], resource["id"],
+                item["kind"], item["located"], item["opted_out"], item["owner"],
+                item["protected"], context["agreed"], context["derives"],
+                context["matches_elsewhere"], context["use"],
+            )  # fmt: skip
+
     dicts = {
         "by hand": by_hand,
+        "looking up all values": looked_up,
         "all parts built": deciding(lambda f: f.built),
         "the subject as a dict": deciding(lambda f: (*f.dicts[:2], *f.built[2:])),
         "the resource as a dict": deciding(lambda f: (*f.built[:2], f.dicts[2], f.built[3])),
