@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from bench.contestants import CONTESTANTS
+
 Row: TypeAlias = Mapping[str, Any]
 
 
@@ -35,7 +37,7 @@ def _growth_table(name: str, rows: Sequence[Row]) -> Iterator[str]:
     heads = " | ".join(f"{size:,}" for size in sizes)
     yield f"| {name}: µs of a decision | {heads} | load | memory |"
     yield f"|---{'|---:' * (len(sizes) + 2)}|"
-    for who in dict.fromkeys(row["contestant"] for row in rows):
+    for who in CONTESTANTS:
         found = [by_key.get((who, size)) for size in sizes]
         timed = [row for row in found if row is not None and not row["skipped"]]
         if not timed:

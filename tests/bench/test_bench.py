@@ -320,17 +320,17 @@ def test_noise_is_what_one_says(tmp_path):
 
 def test_results_as_tables():
     rows = [
-        _row("a", 1.0, size=10, microseconds=1.234, load_seconds=0.5, megabytes=3.0),
-        _row("a", 1.0, size=100, microseconds=1234.5, load_seconds=5.0, megabytes=30.0),
-        _row("b", 2.0, size=10, microseconds=12.0),
-        _row("b", 2.0, size=100, skipped="too slow"),
-        _row("c", 0.0, skipped="not installed"),
+        _row("Cedar", 2.0, size=10, microseconds=12.0),
+        _row("Cedar", 2.0, size=100, skipped="too slow"),
+        _row("by hand", 1.0, size=10, microseconds=1.234, load_seconds=0.5, megabytes=3.0),
+        _row("by hand", 1.0, size=100, microseconds=1234.5, load_seconds=5.0, megabytes=30.0),
+        _row("vakt", 0.0, skipped="not installed"),
     ]
     assert tables.growth_tables(rows).splitlines() == [
         "| mixed: µs of a decision | 10 | 100 | load | memory |",
         "|---|---:|---:|---:|---:|",
-        "| a | 1.23 | 1,234 | 5.00 s | 30 MB |",
-        "| b | 12 | \N{EN DASH} | 0.00 s (10) | 0 MB (10) |",
+        "| by hand | 1.23 | 1,234 | 5.00 s | 30 MB |",
+        "| Cedar | 12 | \N{EN DASH} | 0.00 s (10) | 0 MB (10) |",
     ]
     answer = small.small  # the module is reached by its own name, too
     assert answer(5) is answer(5)
