@@ -5,11 +5,11 @@ have one *shape*; where many have, they become one rule with one question:
 
 * Equalities and memberships (`subject.id == "a1"`, `context.use in {…}`) are the key of a table, in
   which the values of the request are looked up at once.
-* What is found there is, if nothing else varies, that there is such a rule; if what a set of the request
-  must contain does (`"a1" in subject.tags`), all that would do; if one bound does (`subject.age <= 30`),
-  the most generous one; if a lower and an upper bound of one value do, the
-  ranges, merged and sorted, so that bisection finds the one around the value; if a bound of another
-  value does as well, the most generous one in each range.
+* What is found there is, if nothing else varies, that there is such a rule; if one set does that must
+  have the value asked for (`context.purpose within research`) or something in common with it (`"a1" in
+  subject.tags`), all that would do; if one bound does (`subject.age <= 30`), the most generous one; if
+  a lower and an upper bound of one value do, the ranges, merged and sorted, so that bisection finds the
+  one around the value; if a bound of another value does as well, the most generous one in each range.
 * Where more varies and keys leave many rules, each element of a set is part of the key. What then still
   varies is compared with the constants of one rule after the other: only that grows with their number.
 
@@ -40,6 +40,9 @@ LEAST: Final = 8
 
 _MOST_KEYS: Final = 4
 """Keys for each rule, on average, that a table may take."""
+
+_MOST_UNITED: Final = 64
+"""Elements for each rule, on average, that the sets of several rules may have together."""
 
 _FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -185,9 +188,11 @@ def _question(asked: tuple[ir.Expr, ...], rest: tuple[Aspect, ...], found: Found
     """Return the one question; *found*: by key, the constants that *rest* is compared with."""
     if not rest:
         return ir.Lookup(ir.Table(dict.fromkeys(found, True), default=False), asked)
-    if len(rest) == 1 and rest[0].kind == "overlaps":
-        unions = {key: frozenset().union(*(v for (v,) in values)) for key, values in found.items()}
-        return _compared(rest[0], ir.Lookup(ir.Table(unions, default=frozenset()), asked))
+    if len(rest) == 1 and rest[0].kind in _KEYED:
+        united = {key: _united(values) for key, values in found.items()}
+        several = (known for key, known in united.items() if len(found[key]) > 1)
+        if sum(map(len, several)) <= _MOST_UNITED * sum(map(len, found.values())):
+            return _compared(rest[0], ir.Lookup(ir.Table(united, default=frozenset()), asked))
     if all(aspect.kind in _FLIPPED for aspect in rest):
         bounded = _bounded(asked, rest, found)
         if bounded is not None:
@@ -197,6 +202,12 @@ def _question(asked: tuple[ir.Expr, ...], rest: tuple[Aspect, ...], found: Found
     row = ir.Local("row")
     tests = put_together(rest, row)
     return ir.Quantified("some", row.name, left, tests[0] if len(tests) == 1 else ir.And(tests))
+
+
+def _united(values: Sequence[Values]) -> frozenset[object]:
+    """Return what all would do that any of the only constants of *values* has; of one, itself."""
+    known: list[frozenset[object]] = list(dict.fromkeys(known for (known,) in values))
+    return known[0].union(*known[1:]) if len(known) > 1 else known[0]
 
 
 def _bounded(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) -> ir.Expr | None:

@@ -42,6 +42,9 @@ USERS = [
 
 SHAPES = {
     "equalities": ('subject.name == "n{i}" and subject.tier == pro', "in table", 1),
+    "sets of many": (
+        'subject.name in {"n{i}", "m{i}", "a", "b", "c", "d"} and subject.age == {i}', "in table.get(", 1,
+    ),
     "numbers": ("subject.age == {i} and subject.tier >= basic and subject.ok", "in table", 1),
     "sets": ('subject.name in {"n{i}", "m{i}"} and subject.ok', "in table", 1),
     "one bound": ('subject.name == "n{i}" and subject.age <= {i}', "<= bound", 1),
@@ -126,10 +129,25 @@ def test_rules_that_give_the_same_tell_so_together():
 
 def test_too_many_keys_are_no_keys():
     names = ", ".join(f'"x{i}"' for i in range(50))
-    rule = f'subject.name in {{"n{{i}}", {names}}} and subject.tier == pro and subject.age == {{i}}'
+    rule = f'subject.name in {{"n{{i}}", {names}}} and subject.tier == pro and subject.age >= {{i}}'
     text = many(rule)
     assert "any(" in decided(text)
     agrees(text, *USERS)
+
+
+def test_sets_that_would_be_too_large_together_are_looked_at_one_by_one():
+    names = ", ".join(f'"x{n}"' for n in range(10))
+    rule = f'subject.name in {{"n{{i}}", {names}}} and subject.age == {{i}}'
+    other = many(rule.replace('"x', '"y')).replace("permit p", "permit q")
+    text = f"{many(rule)}\n{other}"
+    made = [decided(text)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "_MOST_UNITED", 10)
+        compiled._kept.clear()
+        made.append(decided(text))
+        agrees(text, *USERS)
+    compiled._kept.clear()
+    assert ["any(" in source for source in made] == [False, True]
 
 
 def test_each_element_of_a_set_is_looked_up_where_keys_leave_many_rules():
