@@ -254,7 +254,6 @@ def test_what_rules_share_tells_as_the_reference_does(seed: int):
         patch.setattr(generate, "_MOST_JUDGED", 0)
         compiled._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
-        laws.hold(laws.compiled_holds_until, seed, requests=5)
     compiled._kept.clear()
 
 
