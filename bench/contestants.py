@@ -131,7 +131,7 @@ def _decide(world: World) -> Ready:
 
     def decide_all(requests: Sequence[Any]) -> None:
         for subject, action, resource, context in requests:
-            decide(subject, action, resource, context).allowed  # noqa: B018
+            decide(subject, action, resource, context).allowed
 
     return Ready(
         lambda request: world.build(engine, request),
@@ -149,7 +149,7 @@ def _bound(world: World) -> Ready:
 
     def decide_all(requests: Sequence[Any]) -> None:
         for decide, action, resource, context in requests:
-            decide(action, resource, context).allowed  # noqa: B018
+            decide(action, resource, context).allowed
 
     return Ready(prepare, lambda parts: parts[0](*parts[1:]).allowed, decide_all)
 

@@ -117,11 +117,11 @@ def deciding(
 
     def compiled() -> None:
         for parts, now in built:
-            engine.decide(*parts, now=now).allowed  # noqa: B018
+            engine.decide(*parts, now=now).allowed
 
     def interpreted() -> None:
         for request in references:
-            interpreter.decide(checked, request).allowed  # noqa: B018
+            interpreter.decide(checked, request).allowed
 
     return {
         "written by hand": hand,
@@ -146,7 +146,7 @@ def reasoning(
     def compiled() -> None:
         for parts, now in built:
             decision: Any = engine.decide(*parts, now=now)
-            decision.reason  # noqa: B018
+            decision.reason
 
     def from_json() -> None:
         for wire in wires:

@@ -40,7 +40,7 @@ def measure(requests: int, rounds: int) -> Mapping[str, Measured]:
     for subject, action, resource, context in asked:
         subject.decide(action, resource, context)
     subject, action, resource, context = built[0]
-    answer = world.engine.decide(subject, action, resource, context)._answer  # noqa: SLF001
+    answer = world.engine.decide(subject, action, resource, context)._answer  # noqa: SLF001 - taken apart
     classes = type(subject), type(resource), type(context)
 
     def made(subject: Any, resource: Any, context: Any) -> Any:

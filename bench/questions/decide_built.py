@@ -17,7 +17,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
 
     def ours() -> None:
         for subject, action, resource, context in built:
-            decide(subject, action, resource, context).allowed  # noqa: B018
+            decide(subject, action, resource, context).allowed
 
     ratio = world.over_by_hand(ours, scale.rounds)
     yield Answer("decide, parts built before, over by hand", ratio, 1.5, 1.0)

@@ -39,7 +39,7 @@ class Grown:
         """Decide all requests."""
         decide = self.engine.decide
         for subject, action, resource, context in self.built:
-            decide(subject, action, resource, context).allowed  # noqa: B018
+            decide(subject, action, resource, context).allowed
 
     def over_by_hand(self, rounds: int) -> float:
         """Return how many times as long as by hand deciding takes."""

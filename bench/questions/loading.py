@@ -29,7 +29,7 @@ class Loaded:
 def load_apart(folder: Path, cache: Path | None = None) -> Loaded:
     """Load the policy set in *folder*, in another process."""
     command = [sys.executable, "-m", __name__, str(folder), *([str(cache)] if cache else [])]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - of ourselves
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return Loaded(**found)
 

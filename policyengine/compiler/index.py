@@ -42,7 +42,7 @@ _MOST_KEYS: Final = 4
 """Keys for each rule, on average, that a table may take."""
 
 _MOST_UNITED: Final = 64
-"""Elements for each rule, on average, that the sets of several rules may have together."""
+"""Elements that the sets of several rules may have, on average of all rules, to be united."""
 
 _FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -189,9 +189,9 @@ def _question(asked: tuple[ir.Expr, ...], rest: tuple[Aspect, ...], found: Found
     if not rest:
         return ir.Lookup(ir.Table(dict.fromkeys(found, True), default=False), asked)
     if len(rest) == 1 and rest[0].kind in _KEYED:
-        united = {key: _united(values) for key, values in found.items()}
-        several = (known for key, known in united.items() if len(found[key]) > 1)
+        several = (known for values in found.values() if len(values) > 1 for (known,) in values)
         if sum(map(len, several)) <= _MOST_UNITED * sum(map(len, found.values())):
+            united = {key: _united(values) for key, values in found.items()}
             return _compared(rest[0], ir.Lookup(ir.Table(united, default=frozenset()), asked))
     if all(aspect.kind in _FLIPPED for aspect in rest):
         bounded = _bounded(asked, rest, found)
