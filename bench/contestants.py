@@ -156,8 +156,8 @@ def _bound(world: World) -> Ready:
 
 def _reference(world: World) -> Ready:
     from policyengine.diagnostics.source import Source
+    from policyengine.intake.validation import Validator
     from policyengine.model.limits import Limits
-    from policyengine.model.request import Validator
     from policyengine.pipeline import check_sources
     from policyengine.reference import interpreter
 

@@ -18,9 +18,10 @@ from bench.timing import ROUNDS, side_by_side
 from bench.worlds import demo_by_hand as by_hand
 from bench.worlds.demo import POLICIES, Ask, requests
 from policyengine import PolicyEngine, __version__
-from policyengine.model.documents import read_document
+from policyengine.intake.authzen import read_document
+from policyengine.intake.validation import validate
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, validate
+from policyengine.model.request import Request
 from policyengine.pipeline import check_paths
 from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet

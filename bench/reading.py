@@ -15,7 +15,7 @@ import msgspec
 from bench.questions.small import small
 from bench.timing import Measured, side_by_side
 from bench.worlds import apps
-from policyengine.model.documents import read_plain
+from policyengine.intake.authzen import read_plain
 from policyengine.model.limits import Limits
 
 _NOW = "2026-01-01T00:00:00Z"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from policyengine.decision_cache import DecisionCache
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
+    from policyengine.intake.store import EntityStore
     from policyengine.model.decision import Advisory, Decision, Obligation, RuleError
     from policyengine.model.entities import Entity
     from policyengine.model.errors import (
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         UnhandledObligation,
     )
     from policyengine.model.limits import Limits
-    from policyengine.model.store import EntityStore
 
 __version__ = "0.1.0"
 
@@ -61,7 +61,7 @@ _HOMES = {
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",
     "Entity": "model.entities",
-    "EntityStore": "model.store",
+    "EntityStore": "intake.store",
     "InvalidPolicy": "model.errors",
     "InvalidRequest": "model.errors",
     "Limits": "model.limits",

@@ -10,16 +10,17 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from policyengine.intake.fast_path import at_door
 from policyengine.model.decision import Decision
-from policyengine.model.entity_classes import Entity
+from policyengine.model.entities import Entity
 from policyengine.model.errors import StaleSubject
 from policyengine.runtime import clock
-from policyengine.runtime.doors import at_door
-from policyengine.runtime.rules import Function
+from policyengine.runtime.compiled_rule import Function
 
 if TYPE_CHECKING:
-    from policyengine.engine import EntityLike, PolicyEngine
-    from policyengine.model.store import EntityStore
+    from policyengine.engine import PolicyEngine
+    from policyengine.intake.store import EntityStore
+    from policyengine.model.entities import EntityLike
 
 
 class BoundSubject:

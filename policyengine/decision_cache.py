@@ -18,19 +18,20 @@ from cachetools import LRUCache
 from cachetools.keys import hashkey
 from msgspec import Struct
 
+from policyengine.intake.access_plan import Plan
+from policyengine.intake.store import EntityStore
 from policyengine.model.decision import Decision
-from policyengine.model.entity_classes import Entity
+from policyengine.model.entities import Entity
 from policyengine.model.needs import Needs
-from policyengine.model.plans import Plan
 from policyengine.model.records import Record
 from policyengine.model.request import Request
-from policyengine.model.store import EntityStore
 from policyengine.model.values import from_datetime, slot
-from policyengine.runtime.compiled import Compiled
+from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.program import TargetKey
 
 if TYPE_CHECKING:
-    from policyengine.engine import EntityLike, PolicyEngine
+    from policyengine.engine import PolicyEngine
+    from policyengine.model.entities import EntityLike
 
 _FOREVER: Final = 1 << 62
 _MOST: Final = 10_000

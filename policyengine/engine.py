@@ -21,18 +21,15 @@ if TYPE_CHECKING:
     from policyengine.bound import BoundAction, BoundSubject
     from policyengine.cache.folder import Cache
     from policyengine.explain import Explanation
-    from policyengine.json_requests import JsonRequests
+    from policyengine.intake.json_requests import JsonRequests
+    from policyengine.intake.requests import Requests
+    from policyengine.intake.store import EntityStore
     from policyengine.model.decision import Decision
-    from policyengine.model.entities import Entity
-    from policyengine.model.store import EntityStore
+    from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.types import Schema
-    from policyengine.requests import Requests
+    from policyengine.runtime.compiled_rule import Function
     from policyengine.runtime.program import Program
-    from policyengine.runtime.rules import Function
     from policyengine.semantics.checked import CheckedSet
-
-EntityLike: TypeAlias = "Entity | Mapping[str, Any]"
-"""An entity from `PolicyEngine.entity`, or `{"type", "id", "properties", "parents"}` as a dict."""
 
 Handler: TypeAlias = Callable[..., object]
 """Fulfils an obligation; called with its parameters by name."""
@@ -64,14 +61,14 @@ class PolicyEngine:
     @cached_property
     def _requests(self) -> Requests:
         """What takes requests that no way is open for; loaded with the first of them."""
-        from policyengine.requests import Requests
+        from policyengine.intake.requests import Requests
 
         return Requests(self._program, self._limits, self._store, self._ways, self._readings)
 
     @cached_property
     def _json(self) -> JsonRequests:
         """What takes requests in JSON; loaded with the first of them."""
-        from policyengine.json_requests import JsonRequests
+        from policyengine.intake.json_requests import JsonRequests
 
         return JsonRequests(self._program, self._limits, self._store, self._requests)
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
-from policyengine.runtime.memory import uncollected
+from policyengine.runtime.gc_pause import gc_paused
 from policyengine.syntax.files import read
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 _DEFAULT = Limits()
 
-Tell: TypeAlias = Callable[[int, int], None]
+MakeDetails: TypeAlias = Callable[[int, int], None]
 """Takes how much of the work is done, of how much."""
 
 
 def _to_nobody(done: int, of: int) -> None:
-    """Tell nobody."""
+    """MakeDetails nobody."""
 
 
 def read_sources(
@@ -54,7 +54,7 @@ def parse_sources(
     sources: Mapping[str, Source],
     limits: Limits = _DEFAULT,
     cache: Cache | None = None,
-    tell: Tell = _to_nobody,
+    tell: MakeDetails = _to_nobody,
 ) -> tuple[list[PolicyFile], list[Diagnostic]]:
     """Parse every source; the files without mistakes, and the mistakes of the others.
 
@@ -63,7 +63,7 @@ def parse_sources(
     files: list[PolicyFile] = []
     problems: list[Diagnostic] = []
     if cache is not None:
-        from policyengine.cache.trees import find_tree, keep_tree
+        from policyengine.cache.tree_cache import find_tree, keep_tree
 
         kept = (find_tree(cache, source, limits) for source in sources.values())
         files = [file for file in kept if file is not None]
@@ -71,7 +71,7 @@ def parse_sources(
     new = [source for source in sources.values() if source.name not in known]
     if not new:
         return files, problems
-    from policyengine.syntax.side_by_side import parse_all
+    from policyengine.syntax.parallel import parse_all
 
     for source, (file, found) in zip(new, parse_all(new, limits, tell), strict=True):
         problems += found
@@ -87,7 +87,7 @@ def check_sources(
     limits: Limits = _DEFAULT,
     found: Sequence[Diagnostic] = (),
     cache: Cache | None = None,
-    tell: Tell = _to_nobody,
+    tell: MakeDetails = _to_nobody,
 ) -> tuple[CheckedSet | None, Diagnostics]:
     """Parse and check *sources* as one policy set; None if anything in it is an error.
 
@@ -96,7 +96,7 @@ def check_sources(
     """
     from policyengine.semantics.checker import check
 
-    with uncollected():
+    with gc_paused():
         files, problems = parse_sources(sources, limits, cache, tell)
         problems += found
         checked = None
@@ -137,7 +137,7 @@ def load_set(
     limits: Limits = _DEFAULT,
     found: Sequence[Diagnostic] = (),
     cache: Cache | None = None,
-    tell: Tell = _to_nobody,
+    tell: MakeDetails = _to_nobody,
 ) -> LoadedSet | Diagnostics:
     """Load *sources* as one policy set; the diagnostics, if anything in it is an error.
 
@@ -146,9 +146,9 @@ def load_set(
     """
     if cache is None or found:
         return _linked(*check_sources(sources, limits, found, cache, tell))
-    from policyengine.cache import sets
+    from policyengine.cache import program_cache
 
-    name = sets.name_of(sources.values(), limits)
+    name = program_cache.name_of(sources.values(), limits)
 
     @functools.cache
     def check_again() -> CheckedSet:
@@ -156,12 +156,12 @@ def load_set(
         assert checked is not None, "it was without an error when it was kept"
         return checked
 
-    kept = sets.find(cache, name, check_again)
+    kept = program_cache.find(cache, name, check_again)
     if kept is not None:
         return LoadedSet(*kept, check_again)
     checked, diagnostics = check_sources(sources, limits, (), cache, tell)
-    if checked is not None and sets.keep(cache, name, checked):
-        kept = sets.find(cache, name, lambda: checked)
+    if checked is not None and program_cache.keep(cache, name, checked):
+        kept = program_cache.find(cache, name, lambda: checked)
         if kept is not None:  # what was made to be kept need not be made again
             return LoadedSet(*kept, lambda: checked)
     return _linked(checked, diagnostics)

@@ -340,7 +340,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
 
 
 def test_what_is_long_is_left_to_the_whole_sooner(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("policyengine.runtime.binding._MOST_LEFT", 500)
+    monkeypatch.setattr("policyengine.runtime.specialization._MOST_LEFT", 500)
     tagged = "\n".join(f'permit r{i}: read when "t{i}" in subject.tags' for i in range(10))
     owned = "\n".join(f'permit s{i}: read when resource.owner like "*{i}*z*"' for i in range(120))
     engine = PolicyEngine.from_text(f"{POLICY}{tagged}\n{owned}")

@@ -21,22 +21,24 @@ MAY_IMPORT = {
     "syntax": {"diagnostics", "model"},
     "semantics": {"diagnostics", "model", "syntax"},
     "compiler": STAGES | {"runtime"},
+    "intake": {"model", "runtime", "compiler"},
     "reference": STAGES,
-    "explain": STAGES | {"reference", "analysis"},
+    "analysis": STAGES | {"reference", "intake"},
+    "explain": STAGES | {"reference", "analysis", "intake"},
     "cache": STAGES | {"runtime", "compiler"},
-    "analysis": STAGES | {"reference"},
-    "lint": STAGES | {"reference", "analysis", "testing"},
+    "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
-    "engine": STAGES - {"syntax"}
-    | {"runtime", "pipeline", "explain", "requests", "json_requests", "bound", "cache"},
-    "requests": {"model", "runtime", "compiler", "engine"},
-    "json_requests": {"model", "runtime", "requests"},
-    "bound": {"model", "runtime", "engine"},
-    "decision_cache": {"model", "runtime", "engine"},
-    "testing": STAGES | {"runtime", "reference", "analysis", "pipeline", "engine", "cache"},
+    "engine": STAGES - {"syntax"} | {"runtime", "pipeline", "explain", "intake", "bound", "cache"},
+    "bound": {"model", "runtime", "intake", "engine"},
+    "decision_cache": {"model", "runtime", "intake", "engine"},
+    "testing": STAGES
+    | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache", "mutation"},
+    "mutation": STAGES
+    | {"runtime", "reference", "analysis", "intake", "pipeline", "testing", "cache"},
     "cli": STAGES
-    | {"compiler", "runtime", "pipeline", "engine", "explain", "testing", "lint", "cache"},
-    "__init__": {"diagnostics", "model", "engine", "bound", "decision_cache"},
+    | {"compiler", "runtime", "intake", "pipeline", "engine", "explain"}
+    | {"testing", "mutation", "lint", "cache"},
+    "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache"},
 }
 
 ONLY_IN = {
@@ -154,11 +156,11 @@ def kept(tmp_path_factory) -> tuple[str, dict[str, str]]:
 def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
     code, key = kept
     loaded = modules_after(code, **key) - modules_after("", **key)  # coverage loads some
-    assert {"policyengine.engine", "policyengine.cache.sets"} <= loaded
+    assert {"policyengine.engine", "policyengine.cache.program_cache"} <= loaded
     rooms = {name.rpartition(".")[0] for name in loaded}
     assert not {"policyengine.compiler", "policyengine.reference", "policyengine.explain"} & rooms
     assert not {
-        "policyengine.requests", "policyengine.model.values", "policyengine.runtime.compiled",
+        "policyengine.intake.requests", "policyengine.model.values", "policyengine.runtime.compiled_target",
         "attrs", "cachetools", "json", "logging", "pathlib",
     } & loaded  # fmt: skip
 
@@ -166,7 +168,7 @@ def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
 def test_a_set_that_was_kept_is_decided_by_without_a_parser(kept):
     code, key = kept
     loaded = modules_after(code + DECIDES, **key) - modules_after("", **key)
-    assert {"policyengine.requests", "policyengine.compiler.origin"} <= loaded
+    assert {"policyengine.intake.requests", "policyengine.compiler.target_compiler"} <= loaded
     assert not {
         "policyengine.semantics.checked", "policyengine.syntax.nodes", "policyengine.compiler.lower",
         "attrs", "lark", "logging", "policyengine.explain",

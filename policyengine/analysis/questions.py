@@ -1,4 +1,4 @@
-"""Answer what linters and authors ask of rules: can it hold, does another one cover it.
+"""SharedResult what linters and authors ask of rules: can it hold, does another one cover it.
 
 Every answer is about all requests, for every target that the rules cover. False where nobody knows.
 """
@@ -11,7 +11,7 @@ from functools import partial
 from attrs import Factory, define
 
 from policyengine.analysis.choices import Patience
-from policyengine.analysis.mentions import walk
+from policyengine.analysis.constants import walk
 from policyengine.analysis.paths import Path, path_of, paths_in
 from policyengine.analysis.search import Space, UnknownError, holds, never
 from policyengine.reference.evaluation import Env

@@ -12,7 +12,7 @@ from itertools import combinations, islice
 
 from attrs import frozen
 
-from policyengine.analysis.neighbours import (
+from policyengine.analysis.what_if import (
     Changes,
     Neighbourhood,
     OutOfPatienceError,

@@ -1,7 +1,7 @@
 """Ask whether there is a request of which something is true, by trying all that rules tell apart.
 
 The question is put to the reference interpreter, so nothing here says a second time what a policy
-means. The answer is a request (`World`), or that there is none, or, where there are too many ways or
+means. The answer is a request (`SymbolicRequest`), or that there is none, or, where there are too many ways or
 the values tried do not stand for all (`mentions.py`), that nobody knows.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from attrs import field, frozen
 
 from policyengine.analysis.choices import Choices, Patience, TooManyWaysError, every_way
-from policyengine.analysis.imagined import World
-from policyengine.analysis.mentions import Mentions
+from policyengine.analysis.constants import Mentions
+from policyengine.analysis.symbolic_request import SymbolicRequest
 from policyengine.reference.evaluation import Env, Trace
 from policyengine.reference.interpreter import first_false
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
@@ -47,7 +47,9 @@ class Space:
     def _mentions(self) -> Mentions:
         return Mentions.of(self.rules, self.target)
 
-    def worlds(self, ask: Callable[[Env], bool], trace: Trace | None = None) -> Iterator[World]:
+    def worlds(
+        self, ask: Callable[[Env], bool], trace: Trace | None = None
+    ) -> Iterator[SymbolicRequest]:
         """Give a world for each way to answer yes; `UnknownError` at the end if there may be more.
 
         *trace* sees every expression that is evaluated, in worlds of either answer.
@@ -56,8 +58,8 @@ class Space:
             raise UnknownError
         guessed = False
 
-        def run(choices: Choices) -> tuple[World, bool]:
-            world = World(self.checked.schema, self.target, self.mentions, choices)
+        def run(choices: Choices) -> tuple[SymbolicRequest, bool]:
+            world = SymbolicRequest(self.checked.schema, self.target, self.mentions, choices)
             return world, ask(world.env(trace))
 
         try:
@@ -70,7 +72,7 @@ class Space:
         if guessed:
             raise UnknownError
 
-    def find(self, ask: Callable[[Env], bool]) -> World | None:
+    def find(self, ask: Callable[[Env], bool]) -> SymbolicRequest | None:
         """Return a world in which the answer is yes, None if there is none."""
         return next(self.worlds(ask), None)
 

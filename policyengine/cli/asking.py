@@ -11,7 +11,7 @@ from policyengine.cli.loading import read_file
 from policyengine.cli.output import FailingInput
 
 if TYPE_CHECKING:
-    from policyengine.model.documents import Envelope
+    from policyengine.intake.authzen import Envelope
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +21,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--now",
             metavar="MOMENT",
             callback=_moment,
-            help="Answer as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
+            help="SharedResult as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
             "request says. Without it: the request's `now`, or the present.",
         ),
         click.option(
@@ -42,7 +42,7 @@ def read_request(file: str, now: str | None) -> Envelope:
     """
     from msgspec.structs import replace
 
-    from policyengine.model.documents import read_document
+    from policyengine.intake.authzen import read_document
     from policyengine.model.errors import InvalidRequest
     from policyengine.model.limits import Limits
 

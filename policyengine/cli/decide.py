@@ -1,4 +1,4 @@
-"""Answer requests: allow or deny, and why."""
+"""SharedResult requests: allow or deny, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
 
 
-@click.command(short_help="Answer requests: allow or deny, with the reason.")
+@click.command(short_help="SharedResult requests: allow or deny, with the reason.")
 @paths_argument
 @cache_option
 @click.option(
@@ -40,7 +40,7 @@ def command(
     exit_code: bool,
     format: str,
 ) -> int:
-    """Answer one or more requests by the policies in PATH.
+    """SharedResult one or more requests by the policies in PATH.
 
     A request is AuthZEN's: {"subject": {"type", "id", "properties"}, "action": {"name"},
     "resource": {...}, "context": {...}}, and may ask for "fields" and bring along "entities" and
@@ -72,7 +72,7 @@ def command(
 
 def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
     """Return the answer to the request in *file*, as it goes over the wire."""
-    from policyengine.model.documents import answer_document, refusal_document
+    from policyengine.intake.authzen import answer_document, refusal_document
     from policyengine.model.errors import InvalidRequest
 
     envelope = read_request(file, now)

@@ -35,7 +35,7 @@ _CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)+", re.IGNORECASE)
     type=click.Choice(["user", "developer", "auditor"]),
     default="auditor",
     show_default=True,
-    help="Tell what these may see; only the auditor sees all.",
+    help="MakeDetails what these may see; only the auditor sees all.",
 )
 @format_option
 def command(

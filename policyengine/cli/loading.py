@@ -89,9 +89,9 @@ def load_checked(paths: Iterable[str]) -> CheckedSet:
 def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngine:
     """Return the engine of the policy set in *paths*, with a store of the *entities* in a file."""
     from policyengine.engine import PolicyEngine
+    from policyengine.intake.store import EntityStore
     from policyengine.model.errors import InvalidRequest
     from policyengine.model.limits import Limits
-    from policyengine.model.store import EntityStore
     from policyengine.pipeline import LoadedSet, load_set
 
     sources, found = read_policies(paths)

@@ -15,10 +15,10 @@ from policyengine.cli.output import FailingInput, say, working
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.source import Source, Span
+    from policyengine.mutation.score import MutationRun, Tried
     from policyengine.semantics.checked import CheckedSet
     from policyengine.testing.coverage import Coverage, Covered
     from policyengine.testing.coverage_text import Thresholds
-    from policyengine.testing.mutation import MutationRun, Tried
 
 _MUTATION = "mutation"
 
@@ -137,8 +137,8 @@ def _write_page(coverage: Coverage, name: str) -> None:
 
 
 def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int) -> MutationRun:
-    from policyengine.testing.mutation import mutate
-    from policyengine.testing.mutation_memory import recall, remember
+    from policyengine.mutation.memory import recall, remember
+    from policyengine.mutation.score import mutate
 
     cache = the_cache()
     remembered = {} if wanted.fresh else recall(cache, paths)

@@ -66,8 +66,8 @@ def _name(target: TargetKey) -> str:
 
 def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
     """Return the paths that are read below each root, and whether the time plays a part."""
+    from policyengine.compiler.dependencies import dependencies_of
     from policyengine.compiler.lower import lower
-    from policyengine.compiler.reach import reach
 
     action, subject, resource = target
     needs, schema = checked.needs(target), checked.schema
@@ -83,7 +83,7 @@ def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
         ]
         for root, owner in owners.items()
     }
-    plan["time"] = reach(lower(checked, target)).timed
+    plan["time"] = dependencies_of(lower(checked, target)).timed
     return plan
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.lower import lower
-from policyengine.compiler.rules import Part, Rule, Text
+from policyengine.compiler.lowered import Part, Rule, Text
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.values import text_of
 from policyengine.pipeline import compile_set

@@ -131,7 +131,7 @@ def _test(
 
 
 def _suggest(paths: tuple[str, ...], format: str) -> int:
-    from policyengine.testing.suggest import suggest
+    from policyengine.mutation.suggest import suggest
 
     checked = load_checked(paths)
     with working("looking for boundaries"):

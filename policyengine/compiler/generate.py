@@ -17,8 +17,9 @@ from typing import Final
 from msgspec import Struct
 
 from policyengine.compiler import ir
-from policyengine.compiler.decide import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
-from policyengine.compiler.expressions import (
+from policyengine.compiler.decision_codegen import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
+from policyengine.compiler.dependencies import Dependencies, expressions, parts_of
+from policyengine.compiler.emitter import (
     PARTS,
     TURNS,
     Emitter,
@@ -28,9 +29,8 @@ from policyengine.compiler.expressions import (
     identifier,
     negated,
 )
-from policyengine.compiler.index import LEAST, Shape, Values, put_together, taken_apart
-from policyengine.compiler.reach import Reach, expressions, parts_of
-from policyengine.compiler.rules import Rule
+from policyengine.compiler.index import LEAST, Shape, Values, join_constants, split_constants
+from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import TRUE
 
 _MOST_JUDGED: Final = 200
@@ -79,7 +79,7 @@ class Telling(Struct, frozen=True, eq=False):
 def generate_deciding(
     rules: Sequence[Rule],
     gates: Mapping[str, bool],
-    reached: Reach,
+    reached: Dependencies,
     asked: Sequence[str] = PARTS,
 ) -> Deciding:
     """Generate what decides; *gates* says of each gate whether it is a field gate.
@@ -172,7 +172,7 @@ def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functi
     shapes: dict[Shape, list[tuple[Rule, Values]]] = {}
     for rule in rules:
         if _fails(rule) and not _turns(rule):
-            shape, row = taken_apart(rule.conditions)
+            shape, row = split_constants(rule.conditions)
             shapes.setdefault(shape, []).append((rule, row))
     shared: dict[str, Functions] = {}
     for shape, group in shapes.items():
@@ -181,7 +181,7 @@ def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functi
             place = f"{len(group):,} rules like {first.id} ({first.place})"
             fails = module.fresh(identifier("fails_like", first.id))
             says = f"Return the number of the first condition that is false, of one of {place}."
-            conditions = put_together(shape, ir.Local(_ROW))
+            conditions = join_constants(shape, ir.Local(_ROW))
             emitter = Emitter(module, place, scope={_ROW: Variable(_ROW)})
             body = _first_false(emitter, conditions, numbered=True)
             module.function(fails, says, body, before=(_ROW,))

@@ -31,7 +31,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.rules import Rule
+from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import question
 from policyengine.model.types import INT
 
@@ -81,7 +81,7 @@ def indexed(rules: Iterable[Rule]) -> list[Rule]:
         if rule.is_dated or joins or rule.waivers:
             made.append(rule)
         else:
-            aspects, constants = taken_apart(rule.conditions)
+            aspects, constants = split_constants(rule.conditions)
             shapes.setdefault(aspects, []).append((rule, constants))
     for aspects, group in shapes.items():
         if len(group) < LEAST:
@@ -93,7 +93,7 @@ def indexed(rules: Iterable[Rule]) -> list[Rule]:
     return made
 
 
-def taken_apart(conditions: Sequence[ir.Expr]) -> tuple[Shape, Values]:
+def split_constants(conditions: Sequence[ir.Expr]) -> tuple[Shape, Values]:
     """Return what each condition asks, and the constant that it compares with; None if none."""
     aspects: list[Aspect | ir.Expr] = []
     constants: list[object] = []
@@ -118,7 +118,7 @@ def taken_apart(conditions: Sequence[ir.Expr]) -> tuple[Shape, Values]:
     return tuple(aspects), tuple(constants)
 
 
-def put_together(shape: Shape, row: ir.Local) -> tuple[ir.Expr, ...]:
+def join_constants(shape: Shape, row: ir.Local) -> tuple[ir.Expr, ...]:
     """Return the conditions of rules of that *shape* again, with constants that stand in a *row*."""
     return tuple(
         _compared(asked, ir.Entry(row, ir.Const(INT, i))) if isinstance(asked, Aspect) else asked
@@ -200,7 +200,7 @@ def _question(asked: tuple[ir.Expr, ...], rest: tuple[Aspect, ...], found: Found
     rows = {key: tuple(dict.fromkeys(values)) for key, values in found.items()}
     left = ir.Lookup(ir.Table(rows, default=()), asked)
     row = ir.Local("row")
-    tests = put_together(rest, row)
+    tests = join_constants(rest, row)
     return ir.Quantified("some", row.name, left, tests[0] if len(tests) == 1 else ir.And(tests))
 
 

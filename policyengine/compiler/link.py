@@ -6,11 +6,11 @@ from functools import cache, partial
 from typing import Final
 
 from policyengine.compiler.lower import lower, lower_rule
-from policyengine.compiler.origin import Origin
-from policyengine.compiler.rules import Rule
+from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import simplify_rule
-from policyengine.runtime.compiled import Compiled
-from policyengine.runtime.memory import uncollected
+from policyengine.compiler.target_compiler import TargetCompiler
+from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Variable
 
@@ -30,8 +30,8 @@ def link(checked: CheckedSet) -> Program:
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load what decides about one target."""
     rules = partial(simplified, checked, target)
-    with uncollected():
-        return Origin(checked.digest, checked.schema, target, rules).compiled()
+    with gc_paused():
+        return TargetCompiler(checked.digest, checked.schema, target, rules).compiled()
 
 
 def simplified(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:

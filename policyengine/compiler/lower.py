@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 from attrs import evolve, frozen
 
 from policyengine.compiler import ir
-from policyengine.compiler.rules import Duty, Part, Rule, Text
+from policyengine.compiler.lowered import Duty, Part, Rule, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,

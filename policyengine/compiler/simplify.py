@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.rules import Duty, Part, Rule, Text
+from policyengine.compiler.lowered import Duty, Part, Rule, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import BOOL, INT, RecordType, SetType
 from policyengine.model.values import ABSENT, slot

@@ -124,12 +124,12 @@ class Explanation:
 
     def to_json(self, audience: Audience) -> dict[str, Any]:
         """Return what *audience* (`user`, `developer` or `auditor`) may see, as JSON values."""
-        from policyengine.explain.views import to_json
+        from policyengine.explain.audiences import to_json
 
         return to_json(self, audience)
 
     def lines(self, audience: Audience) -> Iterator[str]:
         """Give what *audience* may see as text, line by line."""
-        from policyengine.explain.views import lines
+        from policyengine.explain.audiences import lines
 
         return lines(self, audience)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from policyengine.analysis.mentions import walk
+from policyengine.analysis.constants import walk
 from policyengine.analysis.paths import path_of
 from policyengine.model.types import EnumType, SetType, TaxonomyType, Type
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value

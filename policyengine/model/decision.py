@@ -85,7 +85,7 @@ class Outcome(Struct, frozen=True):
     errors: tuple[RuleError, ...]
 
 
-class Account(Protocol):
+class Details(Protocol):
     """Gives the rest of a decision when it is asked for, from the request's immutable values."""
 
     def outcome(self) -> Outcome:
@@ -97,7 +97,7 @@ class Account(Protocol):
     def valid_until(self) -> int | None:
         """The moment (microseconds) until which only the wording may change, or None."""
 
-    def frame(self, answer: Answer) -> Frame | None:
+    def frame(self, answer: SharedResult) -> Frame | None:
         """What all have in common as JSON who are answered with *answer* so; None if nobody is."""
 
 
@@ -106,15 +106,15 @@ Frame: TypeAlias = tuple[bytes, bytes, bytes]
 
 Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
 """Gives the answer as JSON, if it is the same for all like this one and was written before: from the
-`Answer` and from what a `Tell` takes."""
+`SharedResult` and from what a `MakeDetails` takes."""
 
-Tell: TypeAlias = Callable[[Any, Any, Any, Any], Account]
+MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
 """Makes the account of a decision from the subject, the resource, the context and what else counts."""
 
 Document = TypeVar("Document")
 
 
-class Answer(Struct, frozen=True):
+class SharedResult(Struct, frozen=True):
     """What a service acts on. Decisions that are alike share one.
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
@@ -127,14 +127,14 @@ class Answer(Struct, frozen=True):
     exposed: frozenset[str] | None
     obligations: tuple[Obligation, ...]
     policy: str
-    tell: Tell
+    tell: MakeDetails
     written: Written = lambda *_: None
 
 
 class _Kept(Struct, eq=False):
     """What was worked out of a decision. Two threads may both do so; they find the same."""
 
-    account: Account
+    account: Details
     outcome: Outcome | None = None
     reason: str | None = None
     valid_until: tuple[int | None] | None = None
@@ -151,7 +151,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     allowed: bool
     """Whether the action is allowed."""
-    _answer: Answer
+    _answer: SharedResult
     _subject: Any = None
     _resource: Any = None
     _context: Any = None
@@ -299,7 +299,11 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
 
 def _document(
-    answered: Answer, told: Outcome, reason: str, valid_until: str | None, ignored: Iterable[str]
+    answered: SharedResult,
+    told: Outcome,
+    reason: str,
+    valid_until: str | None,
+    ignored: Iterable[str],
 ) -> dict[str, object]:
     # Deciding stops at the first gate that is shut: whether a rule failed, only the account knows.
     cause = told.cause if answered.cause == "not_permitted" else answered.cause
@@ -327,7 +331,7 @@ _GAP: Final = "\0"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def make_frame(answered: Answer, told: Outcome) -> Frame:
+def make_frame(answered: SharedResult, told: Outcome) -> Frame:
     """Return what all answers have in common that only differ in the reason and `valid_until`.
 
     The reason stands before whatever an author may have written, `valid_until` after it.
@@ -346,7 +350,7 @@ def filled(frame: Frame, reason: str, until: int | None) -> bytes:
 
 
 class _Refused(Struct, frozen=True):
-    """Tells of a request that reached no rule. Implements `Account`."""
+    """Tells of a request that reached no rule. Implements `Details`."""
 
     refusal: InvalidRequest
 
@@ -359,14 +363,14 @@ class _Refused(Struct, frozen=True):
     def valid_until(self) -> None:
         return None
 
-    def frame(self, _: Answer) -> None:
+    def frame(self, _: SharedResult) -> None:
         return None
 
 
 def refused(refusal: InvalidRequest, policy: str) -> Decision:
     """Return the decision on a request that does not fit: a deny that names every problem."""
     account = _Refused(refusal)
-    denied = Answer(False, "invalid_request", frozenset(), (), policy, lambda *_: account)
+    denied = SharedResult(False, "invalid_request", frozenset(), (), policy, lambda *_: account)
     return Decision(False, denied)
 
 

@@ -1,56 +1,160 @@
-"""Build entities once, for many requests."""
+"""Say what an entity is, and make a class for each entity type.
+
+An entity is a type, an id, attributes in canonical form and, where they are known, its parents and
+its line: itself and all its ancestors. Like records, the classes are msgspec structs, made once for
+each entity type, whatever schema it comes from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from msgspec.structs import replace
+from msgspec import Struct, defstruct
 
-from policyengine.model.entity_classes import Closed, Entity, Key, Line, entity_class
-from policyengine.model.errors import InvalidRequest
-from policyengine.model.gathering import Known
-from policyengine.model.limits import Limits
-from policyengine.model.reading import Reader
-from policyengine.model.types import Schema
-from policyengine.model.wording import Problems
+from policyengine.model.records import content_of
+from policyengine.model.types import EntityType
+from policyengine.model.values import ABSENT, entity_text, slot, text_of, to_python
 
-__all__ = ["Entity", "Key", "Line", "build_entity", "entity_class"]
+Key: TypeAlias = tuple[str, str]
+"""(type, id): what an entity is known by."""
+
+Line: TypeAlias = frozenset[Key]
+"""The keys of an entity and of all its ancestors."""
 
 
-def build_entity(
-    schema: Schema,
-    limits: Limits,
-    type_: str,
-    id_: str,
-    properties: Mapping[str, object],
-    parents: Iterable[object] | None = None,
-) -> Entity:
-    """Build an entity; raises `InvalidRequest` with every problem.
+class Entity(Struct, frozen=True, eq=False, gc=False):
+    """An entity of some `EntityType`; the canonical value of attribute `a` is `v_a`.
 
-    References may be given as entities: the new one then carries them, so that a request that it
-    is part of knows them. *parents*: entities or references; None where they are not told.
+    For Python programs `entity.a` and `entity["a"]` are the value as `model.values.to_python` gives
+    it; the second form serves attributes that are called `type` or `line` as well. Entities are
+    equal if type, id, attributes and parents are. What requests are validated by ends in `_`:
+    the key, the parents (None if they were not told), the entities carried along because they were
+    given where references stand, whether no attribute is lacking, and whether it is *plain*: none
+    is, and nothing is carried along.
     """
-    reader = Reader(schema, limits, Problems(limits.problems))
-    raw: dict[str, object] = {"type": type_, "id": id_, "properties": properties}
-    if parents is not None:
-        raw["parents"] = parents
-    entity = reader.entity(raw, None)
-    known = Known(reader.problems, reader.flawed)
-    for told, path in ((entity, None), *reader.carried):
-        if told is not None:
-            known.add(told, path)
-    known.close_lines(lambda _: None, limits.ancestors)
-    if reader.problems.items or entity is None:
-        raise InvalidRequest(reader.problems.items)
-    built = known.entities.pop(entity.key_)
-    carried = tuple(known.entities.values())
-    if carried:
-        if all(known.entities.keys() >= _named_above(entity) for entity in carried):
-            carried = Closed(carried)
-        built = replace(built, carried_=carried, plain_=False)
-    return built
+
+    type: ClassVar[str]
+    entity_type: ClassVar[EntityType]
+    content_: ClassVar[Callable[[Any], object]]
+
+    if TYPE_CHECKING:
+        id: str
+        line: Line | None
+        parents_: Line | None
+        carried_: tuple[Entity, ...]
+        complete_: bool
+        plain_: bool
+
+        def __init__(self, *values: object, **rest: object) -> None: ...
+
+    @property
+    def key_(self) -> Key:
+        """Type and id."""
+        return self.type, self.id
+
+    def __getitem__(self, name: str) -> object:
+        attribute = self.entity_type.by_name.get(name)
+        if attribute is not None:
+            value = getattr(self, slot(name))
+            if value is not ABSENT:
+                return to_python(attribute.type, value)
+        elif name == "id":
+            return self.id
+        raise KeyError(name)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        content = type(self).content_
+        return content(self) == content(other)
+
+    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.key_)
+
+    def __repr__(self) -> str:
+        parts = []
+        for attribute in self.entity_type.attributes:
+            value = getattr(self, slot(attribute.name))
+            if value is not ABSENT:
+                shown = "…" if attribute.private else text_of(attribute.type, value)
+                parts.append(f"{attribute.name}: {shown}")
+        braces = " { " + ", ".join(parts) + " }" if parts else ""
+        return f"<{entity_text(self.type, self.id)}{braces}>"
 
 
-def _named_above(entity: Entity) -> Line:
-    """Return the keys of all who are known to be ancestors, and perhaps its own."""
-    return entity.parents_ or frozenset() if entity.line is None else entity.line
+EntityLike: TypeAlias = Entity | Mapping[str, Any]
+"""An entity from `PolicyEngine.entity`, or `{"type", "id", "properties", "parents"}` as a dict."""
+
+
+class Closed(tuple[Entity, ...]):
+    """Entities that are carried along, of which each has all its ancestors among them.
+
+    What they say of their ancestors was compared when they came together, so it need not be again.
+    """
+
+    __slots__ = ()
+
+
+def has_properties(entity: Entity) -> bool:
+    """Whether any attribute was given."""
+    return any(getattr(entity, slot(name)) is not ABSENT for name in entity.entity_type.by_name)
+
+
+_classes: dict[EntityType, type[Entity]] = {}
+_making = Lock()
+
+
+def entity_class(type_: EntityType) -> type[Entity]:
+    """Return the class of entities of *type_*, always the same one.
+
+    It takes the id and the canonical values in the order of the attributes, `ABSENT` for what is not
+    there; then the line and the parents, if they are told, the entities carried along, whether
+    nothing is lacking and whether it is plain, which it is if nothing else is said.
+    """
+    made = _classes.get(type_)
+    if made is None:
+        with _making:  # two threads that meet here must get one class: entities are known by it
+            made = _classes.get(type_)
+            if made is None:
+                made = _classes[type_] = _make(type_)
+    return made
+
+
+def _make(type_: EntityType) -> type[Entity]:
+    slots = [slot(attribute.name) for attribute in type_.attributes]
+    fields: list[Any] = [("id", str), *((name, object) for name in slots), ("line", object, None)]
+    fields.append(("parents_", object, None if type_.parents else frozenset()))  # or it has none
+    fields += [("carried_", tuple, ()), ("complete_", bool, True), ("plain_", bool, True)]
+    names = {"type", "key_", *(field[0] for field in fields)}
+    namespace: dict[str, Any] = {
+        attribute.name: _reading(attribute.name) for attribute in type_.attributes
+    }
+    namespace = {name: read for name, read in namespace.items() if name not in names}
+    namespace |= {"type": type_.name, "entity_type": type_}
+    namespace["content_"] = content_of(["id", "parents_", *slots])
+    made: Any = defstruct(
+        type_.name, fields, bases=(Entity,), namespace=namespace, frozen=True, eq=False, gc=False
+    )
+    return made  # type: ignore[no-any-return]  # a subclass of `Entity`, by its bases
+
+
+def _reading(name: str) -> property:
+    """Return what makes `entity.name` of `entity["name"]`.
+
+    There is one for each attribute, and no `__getattr__` for all: Python is quicker to read the
+    attributes of classes without.
+    """
+
+    def read(entity: Entity) -> object:
+        try:
+            return entity[name]
+        except KeyError:
+            message = f"`{entity.type}` was given without `{name}`"
+            raise AttributeError(message, name=name, obj=entity) from None
+
+    return property(read)

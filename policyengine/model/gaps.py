@@ -7,15 +7,16 @@ needs, so the work is bounded by the size of what was given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias, assert_never
 
 from msgspec import Struct, field
 
-from policyengine.model.entity_classes import Entity, Key
+from policyengine.model.entities import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.reading import INVALID
 from policyengine.model.records import Record, record_class
+from policyengine.model.request import Request
+from policyengine.model.request_messages import Path, inside, path_text
 from policyengine.model.types import (
     Attribute,
     EntityRefType,
@@ -28,8 +29,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import ABSENT, Ip, slot
-from policyengine.model.wording import Path, inside
+from policyengine.model.values import ABSENT, INVALID, Ip, slot
 
 Lack: TypeAlias = Literal["attribute", "entity", "line", "value"]
 
@@ -166,3 +166,35 @@ _CLASSES: Final[dict[str, type]] = {
     "bool": bool, "int": int, "decimal": int, "string": str, "datetime": int, "duration": int,
     "ip": Ip,
 }  # fmt: skip
+
+
+# ---- what one rule reads ----------------------------------------------------------------
+
+
+def gives(request: Request, needs: RequestNeeds) -> bool:
+    """Whether a request gives everything that is read: a rule on trial may read more than others."""
+    return not _gaps(request, needs)
+
+
+def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
+    """Return the paths of what is read and cannot be, or is of the wrong type."""
+    return tuple(sorted({path_text(gap.path) for gap in _gaps(request, needs)}))
+
+
+def _gaps(request: Request, needs: RequestNeeds) -> Sequence[Gap]:
+    search = Search(_finder(request), _here, suspicious=True)
+    return search.request(request.subject, request.resource, request.context, needs)
+
+
+def _finder(request: Request) -> Callable[[Key], Entity | None]:
+    def find(key: Key) -> Entity | None:
+        try:
+            return request.entities[key]
+        except KeyError:
+            return None
+
+    return find
+
+
+def _here(_: Key, path: Path) -> Path:
+    return path

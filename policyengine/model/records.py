@@ -19,7 +19,7 @@ from policyengine.model.types import RecordType
 from policyengine.model.values import ABSENT, slot, text_of, to_python
 
 if TYPE_CHECKING:
-    from policyengine.model.entity_classes import Entity
+    from policyengine.model.entities import Entity
 
 __all__ = ["Record", "record_class", "slot"]
 

@@ -49,6 +49,15 @@ ABSENT: Final = Absent.ABSENT
 """The value of an optional attribute that is absent, and of one that was not given."""
 
 
+class Invalid(Enum):
+    """What stands where something could not be read; the problem is reported already."""
+
+    INVALID = "invalid"
+
+
+INVALID: Final = Invalid.INVALID
+
+
 def slot(name: str) -> str:
     """Return the Python attribute that holds the attribute *name* of a record or an entity."""
     return "v_" + name

@@ -14,11 +14,12 @@ from attrs import frozen
 from msgspec.structs import replace
 
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
-from policyengine.model.request import Request, gives, misfits
+from policyengine.model.gaps import gives, misfits
+from policyengine.model.request import Request
+from policyengine.model.request_messages import joined
 from policyengine.model.values import text_of
-from policyengine.model.wording import joined
-from policyengine.reference.clock import Clock
 from policyengine.reference.evaluation import Env, Trace, evaluate
+from policyengine.reference.moving import Clock
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Waiver
 from policyengine.syntax import nodes
 
@@ -47,7 +48,7 @@ class Verdict:
 
 
 @frozen(eq=False)
-class Case:
+class JudgedRequest:
     """A request, and the verdict on every rule that counts for it, by gate, then name."""
 
     checked: CheckedSet
@@ -121,10 +122,10 @@ def candidates(checked: CheckedSet, env: Env, *, advisory: bool) -> tuple[Checke
     )
 
 
-def judge_all(checked: CheckedSet, env: Env) -> Case:
+def judge_all(checked: CheckedSet, env: Env) -> JudgedRequest:
     """Judge every rule that counts."""
     rules = candidates(checked, env, advisory=False)
-    return Case(
+    return JudgedRequest(
         checked, env, tuple(judge(rule, waivers(checked, rule, env), env) for rule in rules)
     )
 
@@ -192,24 +193,24 @@ def advice(checked: CheckedSet, rule: CheckedRule, env: Env) -> Advisory:
 # ---- gates ------------------------------------------------------------------------------
 
 
-def satisfied_permits(case: Case, gate: str) -> tuple[Verdict, ...]:
+def satisfied_permits(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
     """Return the permits of *gate* that are satisfied, by their own conditions or waived."""
     return tuple(v for v in case.of("permit", gate) if v.satisfied)
 
 
-def satisfied_exposes(case: Case, gate: str) -> tuple[Verdict, ...]:
+def satisfied_exposes(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
     """Return the exposes of *gate* that are satisfied."""
     return tuple(v for v in case.of("expose", gate) if v.satisfied)
 
 
-def exposed_by(case: Case, gate: str) -> frozenset[str]:
+def exposed_by(case: JudgedRequest, gate: str) -> frozenset[str]:
     """Return what the satisfied permits and exposes of *gate* expose together."""
     resource = case.env.request.resource.type
     counting = satisfied_permits(case, gate) + satisfied_exposes(case, gate)
     return frozenset().union(*(v.rule.fields[resource] for v in counting if v.rule.fields))
 
 
-def missing_fields(case: Case, gate: str) -> tuple[str, ...]:
+def missing_fields(case: JudgedRequest, gate: str) -> tuple[str, ...]:
     """Return the fields that were asked for and that *gate*, a field gate, does not expose."""
     asked = case.env.request.fields
     if asked is None or not case.checked.schema.gates[gate].is_field:
@@ -217,22 +218,22 @@ def missing_fields(case: Case, gate: str) -> tuple[str, ...]:
     return tuple(sorted(set(asked) - exposed_by(case, gate)))
 
 
-def is_open(case: Case, gate: str) -> bool:
+def is_open(case: JudgedRequest, gate: str) -> bool:
     """Whether some permit of *gate* is satisfied, and every field asked for exposed."""
     return bool(satisfied_permits(case, gate)) and not missing_fields(case, gate)
 
 
-def gates(case: Case) -> tuple[str, ...]:
+def gates(case: JudgedRequest) -> tuple[str, ...]:
     """Return the names of all gates in order."""
     return tuple(sorted(case.checked.schema.gates))
 
 
-def shut_gates(case: Case) -> tuple[str, ...]:
+def shut_gates(case: JudgedRequest) -> tuple[str, ...]:
     """Return the names of the gates that were not opened, in order."""
     return tuple(gate for gate in gates(case) if not is_open(case, gate))
 
 
-def shut_by_failure(case: Case, gate: str) -> bool:
+def shut_by_failure(case: JudgedRequest, gate: str) -> bool:
     """Whether a rule that failed might have opened *gate*."""
     might = case.of("permit", gate)
     if satisfied_permits(case, gate):  # only fields are missing
@@ -243,7 +244,7 @@ def shut_by_failure(case: Case, gate: str) -> bool:
 # ---- the outcome ------------------------------------------------------------------------
 
 
-def cause(case: Case) -> Cause:
+def cause(case: JudgedRequest) -> Cause:
     """Return why the request is allowed or denied, in one word."""
     if any(v.satisfied for v in case.of("forbid")):
         return "forbidden"
@@ -254,17 +255,17 @@ def cause(case: Case) -> Cause:
     return "not_permitted" if shut_gates(case) else "permitted"
 
 
-def forbidding(case: Case) -> tuple[Verdict, ...]:
+def forbidding(case: JudgedRequest) -> tuple[Verdict, ...]:
     """Return the forbids that deny; one that failed does."""
     return tuple(v for v in case.of("forbid") if v.satisfied or v.failed)
 
 
-def giving(case: Case) -> tuple[Verdict, ...]:
+def giving(case: JudgedRequest) -> tuple[Verdict, ...]:
     """Return the satisfied permits and exposes: what an allow gives comes from them."""
     return tuple(v for v in case.verdicts if v.rule.effect != "forbid" and v.satisfied)
 
 
-def determining(case: Case) -> tuple[Verdict, ...]:
+def determining(case: JudgedRequest) -> tuple[Verdict, ...]:
     """Return the rules that the decision rests on."""
     if forbidding(case):
         return forbidding(case)
@@ -273,7 +274,7 @@ def determining(case: Case) -> tuple[Verdict, ...]:
     return giving(case)
 
 
-def exposed(case: Case) -> frozenset[str] | None:
+def exposed(case: JudgedRequest) -> frozenset[str] | None:
     """Return what every field gate exposes, None if there is none; nothing on a deny."""
     field_gates = [gate for gate in gates(case) if case.checked.schema.gates[gate].is_field]
     if not field_gates:
@@ -283,7 +284,7 @@ def exposed(case: Case) -> frozenset[str] | None:
     return frozenset.intersection(*(exposed_by(case, gate) for gate in field_gates))
 
 
-def obligations(case: Case) -> tuple[Obligation, ...]:
+def obligations(case: JudgedRequest) -> tuple[Obligation, ...]:
     """Return what an allow owes."""
     return in_order(o for v in giving(case) for o in v.obligations)
 
@@ -298,13 +299,13 @@ def in_order(owed: Iterable[Obligation]) -> tuple[Obligation, ...]:
     )
 
 
-def referrals(case: Case) -> tuple[str, ...]:
+def referrals(case: JudgedRequest) -> tuple[str, ...]:
     """Return who should look at a deny."""
     texts = {rendered(v.rule.refer, v.rule, case.env) for v in determining(case) if v.rule.refer}
     return tuple(sorted(texts))
 
 
-def mattering_waivers(case: Case) -> tuple[str, ...]:
+def mattering_waivers(case: JudgedRequest) -> tuple[str, ...]:
     """Return the waivers without which a gate that has a satisfied permit would have none."""
     waived_only = [
         permits
@@ -314,7 +315,7 @@ def mattering_waivers(case: Case) -> tuple[str, ...]:
     return tuple(sorted(w.name for permits in waived_only for v in permits for w in v.waivers))
 
 
-def failures(case: Case) -> tuple[RuleError, ...]:
+def failures(case: JudgedRequest) -> tuple[RuleError, ...]:
     """Return the rules that failed, and what they read amiss."""
     request, target = case.env.request, case.env.target
     return tuple(
@@ -324,7 +325,7 @@ def failures(case: Case) -> tuple[RuleError, ...]:
     )
 
 
-def outcome(case: Case, advisories: tuple[Advisory, ...]) -> Outcome:
+def outcome(case: JudgedRequest, advisories: tuple[Advisory, ...]) -> Outcome:
     """Put the decision together."""
     allowed = cause(case) == "permitted"
     return Outcome(
@@ -344,7 +345,7 @@ def outcome(case: Case, advisories: tuple[Advisory, ...]) -> Outcome:
 # ---- the reason -------------------------------------------------------------------------
 
 
-def reason_of(case: Case) -> str:
+def reason_of(case: JudgedRequest) -> str:
     """Return the texts of the rules that the decision rests on, each once, and not too many."""
     if forbidding(case):
         parts = [said_by_forbid(v, case.env) for v in forbidding(case)]
@@ -364,7 +365,7 @@ def said_by_forbid(verdict: Verdict, env: Env) -> str:
     return rendered(rule.because, rule, env) if rule.because else f"`{rule.id}` forbids it"
 
 
-def said_of_shut(case: Case, gate: str) -> Iterator[str]:
+def said_of_shut(case: JudgedRequest, gate: str) -> Iterator[str]:
     """Give the reasons why *gate* was not opened."""
     if satisfied_permits(case, gate):
         yield f"`{gate}` does not expose {', '.join(missing_fields(case, gate))}"

@@ -1,4 +1,4 @@
-"""Tell the time as rules have it."""
+"""MakeDetails the time as rules have it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from policyengine.model.entity_classes import Entity, entity_class
+from policyengine.model.entities import Entity, entity_class
 from policyengine.model.records import Record, record_class
 from policyengine.model.types import Schema
 from policyengine.runtime.operations import EXPORTED

@@ -13,7 +13,7 @@ from policyengine.model.types import Schema
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.request import Request
-    from policyengine.runtime.compiled import Compiled
+    from policyengine.runtime.compiled_target import Compiled
 
 TargetKey: TypeAlias = tuple[str, str, str]
 """(action, subject type, resource type): what one decision function is made for."""
@@ -40,7 +40,9 @@ class Program(Struct, eq=False, weakref=True):
 
     def compiled(self, target: TargetKey) -> Compiled:
         """Return the compiled rules of *target*."""
-        from policyengine.runtime.compiled import kept_or_made  # loading a set decides nothing
+        from policyengine.runtime.compiled_target import (
+            kept_or_made,  # loading a set decides nothing
+        )
 
         made = kept_or_made(self.digest, target, self._compile)
         self._used[target] = made

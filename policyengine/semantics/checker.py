@@ -25,11 +25,11 @@ from policyengine.semantics.checked import (
 )
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.digest import digest
-from policyengine.semantics.examples import ExampleChecker
 from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.flow import Costs
 from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
-from policyengine.semantics.rules import RuleChecker
+from policyengine.semantics.rule_checks import RuleChecker
+from policyengine.semantics.test_blocks import ExampleChecker
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
 

@@ -22,7 +22,7 @@ from policyengine.semantics.vocabulary import UNKNOWN, fits
 from policyengine.syntax import nodes
 
 if TYPE_CHECKING:
-    from policyengine.semantics.expressions import ExpressionChecker
+    from policyengine.semantics.typing import ExpressionChecker
 
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 

@@ -15,10 +15,10 @@ from policyengine.model.limits import Limits
 from policyengine.model.types import DATETIME, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Typing, Value
-from policyengine.semantics.expressions import ExpressionChecker
 from policyengine.semantics.flow import MOST_DIGITS, Cost, Costs, children
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
+from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
 

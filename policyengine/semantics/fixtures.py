@@ -14,9 +14,9 @@ from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Fixture, Typing
 from policyengine.semantics.definitions import Definitions, innermost_first
-from policyengine.semantics.expressions import ExpressionChecker
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import FIXTURE, Names, Symbol, find_cycles
+from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
 

@@ -20,7 +20,7 @@ from lark.tree import Meta
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
-from policyengine.syntax import nodes, quick
+from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literals import closing_brace, parse_int
 
@@ -58,7 +58,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return method(self._span(tree.meta), list(children))
 
     def build(self, rule: str, begin: int, end: int, children: list[Any]) -> Any:
-        """Build what stands from *begin* to *end*, both -1 if it takes no place; see `quick.py`."""
+        """Build what stands from *begin* to *end*, both -1 if it takes no place; see `lalr_driver.py`."""
         method = getattr(self, rule if rule not in _RENAMED else f"{rule}_")
         if begin < 0:
             return method(Span(self.file_name, self.offset, self.offset), children)
@@ -368,7 +368,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
             )
             return None
         inner = Builder(self.file_name, self.parse_expression, self.deepest, offset)
-        expr: nodes.Expr | None = quick.build(text, "expression", inner)
+        expr: nodes.Expr | None = lalr_driver.build(text, "expression", inner)
         if expr is None or inner.problems:
             tree = self.parse_expression(text, offset)
             if isinstance(tree, Diagnostic):

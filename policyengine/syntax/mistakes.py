@@ -16,7 +16,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean, nearest
 from policyengine.syntax.grammar import reserved_words
-from policyengine.syntax.situation import (
+from policyengine.syntax.parse_state import (
     CLAUSES,
     COMPARISONS,
     DECLARATIONS,

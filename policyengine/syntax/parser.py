@@ -1,6 +1,6 @@
 """Parse policy text: characters, then Lark, then the tree, then what Lark let pass.
 
-A text without a mistake goes by the quick way (`quick.py`), which gives the same tree or none.
+A text without a mistake goes by the quick way (`lalr_driver.py`), which gives the same tree or none.
 
 Lark stops at the first mistake; parsing resumes at the next declaration, so that one run shows a
 mistake of each. A file with a mistake gives diagnostics and no tree. Depth is checked on Lark's
@@ -18,7 +18,7 @@ from lark.exceptions import UnexpectedInput
 from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
-from policyengine.syntax import nodes, quick
+from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.build import Builder
 from policyengine.syntax.characters import check_characters
 from policyengine.syntax.grammar import parser
@@ -37,7 +37,7 @@ def parse(
     if problems:
         return None, tuple(problems)
     builder = _builder(source, limits)
-    file: nodes.PolicyFile | None = quick.build(source.text, "file", builder)
+    file: nodes.PolicyFile | None = lalr_driver.build(source.text, "file", builder)
     if file is None or builder.problems:
         return parse_thoroughly(source, limits)
     if builder.reserved:

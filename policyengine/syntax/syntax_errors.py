@@ -14,7 +14,7 @@ from lark.exceptions import UnexpectedInput
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.diagnostics.source import Source, Span
 from policyengine.syntax.mistakes import recognise
-from policyengine.syntax.situation import Situation
+from policyengine.syntax.parse_state import Situation
 
 _DECLARES = (
     r"levels|enum|taxonomy|entity|group|action|obligation|(?:field[ \t]+)?gate|const|define|waiver"

@@ -29,7 +29,7 @@ from policyengine.semantics.checked import (
 )
 from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
-from policyengine.testing.asked import requests_of
+from policyengine.testing.requests_of_tests import requests_of
 
 Measure: TypeAlias = Literal["rules", "conditions", "mcdc"]
 

@@ -10,7 +10,7 @@ from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.types import Schema
 from policyengine.semantics.vocabulary import DEFAULT_GATE
 from policyengine.syntax import nodes
-from policyengine.testing.requests import Writer
+from policyengine.testing.request_builder import Writer
 
 Unmet: TypeAlias = tuple[Span, str]
 """Where an expectation stands, and what came instead."""

@@ -15,16 +15,18 @@ from typing import assert_never
 from attrs import define, evolve
 
 from policyengine.diagnostics.source import Span
+from policyengine.intake.validation import Validator
 from policyengine.model.decision import Outcome
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, Validator, gives
+from policyengine.model.request import Request
 from policyengine.reference import interpreter
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
 from policyengine.syntax import nodes
 from policyengine.testing.expectations import unmet
-from policyengine.testing.requests import Writer
+from policyengine.testing.request_builder import Writer
 from policyengine.testing.results import Problem, Result, Run
 
 

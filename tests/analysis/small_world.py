@@ -6,8 +6,8 @@ from itertools import chain, combinations, product
 from random import Random
 
 from policyengine.diagnostics.source import Source
+from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.model.request import Validator
 from policyengine.pipeline import check_sources
 
 WORDS = """\

@@ -7,12 +7,12 @@ from unittest import mock
 
 from hypothesis import given
 
-from policyengine.analysis.neighbours import changed
 from policyengine.analysis.remedies import remedies, search
+from policyengine.analysis.what_if import changed
 from policyengine.diagnostics.source import Source
 from policyengine.explain import explain
+from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.model.request import Validator
 from policyengine.model.values import ABSENT
 from policyengine.pipeline import check_sources, compile_set
 from policyengine.reference import interpreter
@@ -155,7 +155,7 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
     assert {len(remedy.changes) for remedy in everything} == {2}
     for patience in (0, 100, 2_000):
         assert search(checked, request, patience) == ((), False)
-    with mock.patch("policyengine.explain.explaining.search", return_value=((), False)):
+    with mock.patch("policyengine.explain.build.search", return_value=((), False)):
         explanation = explain(checked, request)
     assert explanation.to_json("user")["tried_all"] is False
     assert list(explanation.lines("user"))[-2:] == [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyengine.cache.flat import UnknownKindError, flatten, restore
+from policyengine.cache.codec import UnknownKindError, flatten, restore
 from policyengine.compiler import ir
 from policyengine.model.needs import Needs
 from policyengine.model.records import record_class

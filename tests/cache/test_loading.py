@@ -12,8 +12,8 @@ from unittest import mock
 import pytest
 
 from policyengine import InvalidPolicy, Limits, PolicyEngine, UnhandledObligation
-from policyengine.cache import sets, versions
-from policyengine.runtime import compiled
+from policyengine.cache import program_cache, versions
+from policyengine.runtime import compiled_target
 from policyengine.syntax.parser import parse
 
 APP = {"type": "App", "id": "a", "properties": {"tier": "pro", "home": "10.1.0.0/16", "name": "A"}}
@@ -23,13 +23,13 @@ DOC = {"type": "Doc", "id": "d", "properties": {"open": True}}
 @pytest.fixture(autouse=True)
 def compiled_anew(key):
     """What an earlier engine compiled is forgotten before each load and after each test."""
-    compiled._kept.clear()
+    compiled_target._kept.clear()
     yield
-    compiled._kept.clear()
+    compiled_target._kept.clear()
 
 
 def load(*paths: Path, **options) -> PolicyEngine:
-    compiled._kept.clear()
+    compiled_target._kept.clear()
     return PolicyEngine.load(*paths, **options)
 
 
@@ -66,8 +66,8 @@ def entry(folder: Path) -> Path:
 
 @pytest.fixture(params=[1, 100], ids=["modules kept", "rules kept"])
 def many(request, monkeypatch):
-    monkeypatch.setattr(sets, "MANY", request.param)
-    monkeypatch.setattr(sets, "_TOGETHER", 1)
+    monkeypatch.setattr(program_cache, "MANY", request.param)
+    monkeypatch.setattr(program_cache, "_TOGETHER", 1)
 
 
 @pytest.mark.usefixtures("many")
@@ -165,13 +165,15 @@ def test_an_entry_that_goes_while_it_is_used_is_made_up_for(policy, folder, righ
 
 def test_what_we_cannot_read_though_we_wrote_it_is_made_anew(policy, folder, right, caplog):
     load(policy, cache=folder)
-    with mock.patch.object(sets, "restore", side_effect=ValueError):
+    with mock.patch.object(program_cache, "restore", side_effect=ValueError):
         assert answers(load(policy, cache=folder)) == right
     assert caplog.messages[0].endswith("is not as it should be")
 
 
 def test_a_set_of_which_something_cannot_be_written_is_not_kept(policy, folder, right, caplog):
-    with mock.patch.object(sets, "flatten", side_effect=sets.UnknownKindError("Thing")):
+    with mock.patch.object(
+        program_cache, "flatten", side_effect=program_cache.UnknownKindError("Thing")
+    ):
         assert answers(load(policy, cache=folder)) == right
     assert "Thing" in caplog.text
     assert not list(folder.glob("*.set"))
@@ -228,11 +230,11 @@ def test_only_files_that_changed_are_parsed_again(policy, folder, caplog):
     load(policy, other, cache=folder)
     assert len(list(folder.glob("*.tree"))) == 2
     other.write_text("package q import p\nconst few: int = 4\n")
-    with mock.patch("policyengine.syntax.side_by_side.parse", wraps=parse) as parsing:
+    with mock.patch("policyengine.syntax.parallel.parse", wraps=parse) as parsing:
         engine = load(policy, other, cache=folder)
         assert [call.args[0].name for call in parsing.call_args_list] == [str(other)]
     assert engine.digest == load(policy, other).digest
-    with mock.patch("policyengine.syntax.side_by_side.parse", wraps=parse) as parsing:
+    with mock.patch("policyengine.syntax.parallel.parse", wraps=parse) as parsing:
         moved = other.rename(other.with_name("moved.policy"))
         explained = load(policy, moved, cache=folder).explain(APP, "read", DOC, {"n": 1})
         parsing.assert_not_called()

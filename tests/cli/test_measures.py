@@ -15,7 +15,7 @@ import pytest
 from policyengine import __version__
 from policyengine.cache.key import open_cache
 from policyengine.cli import watching
-from policyengine.testing import mutation_memory
+from policyengine.mutation import memory
 
 WORDS = """\
 package p
@@ -164,7 +164,7 @@ def test_what_is_known_is_remembered_outside_the_policies(run, file: Path, monke
     first = run("test", file, "--mutate").out
     assert sorted(path.name for path in Path().iterdir()) == ["cache", "key", "p.policy"]
     assert file.read_text() == before
-    monkeypatch.setattr("policyengine.testing.mutation.Trial.of", None)  # none is tried again
+    monkeypatch.setattr("policyengine.mutation.score.Trial.of", None)  # none is tried again
     again = run("test", file, "--mutate").out
     assert again.partition("survived")[2] == first.partition("survived")[2]
     with pytest.raises(TypeError):
@@ -177,19 +177,19 @@ def remembered(text: bytes) -> dict[str, object]:
     """Return what is recalled if *text* was remembered with our key."""
     cache = open_cache()
     assert cache
-    assert cache.write(mutation_memory._name(["p.policy"]), text)
-    return mutation_memory.recall(cache, ["p.policy"])
+    assert cache.write(memory._name(["p.policy"]), text)
+    return memory.recall(cache, ["p.policy"])
 
 
 @pytest.mark.parametrize("spoil", [lambda data: b"", lambda data: data[:-1], lambda data: data + b" ",
                                    lambda data: data.replace(b"survived", b"noticed ")])  # fmt: skip
 def test_a_memory_that_is_not_ours_is_none(run, file: Path, spoil):
     run("test", file, "--mutate")
-    (memory,) = Path("cache").glob("*.mutants")
-    damaged = spoil(memory.read_bytes())
-    if damaged[:-1] != memory.read_bytes():  # what follows an entry is none of it
-        memory.write_bytes(damaged)
-        assert mutation_memory.recall(open_cache(), [file]) == {}
+    (entry,) = Path("cache").glob("*.mutants")
+    damaged = spoil(entry.read_bytes())
+    if damaged[:-1] != entry.read_bytes():  # what follows an entry is none of it
+        entry.write_bytes(damaged)
+        assert memory.recall(open_cache(), [file]) == {}
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
 
 
@@ -216,13 +216,13 @@ def test_where_nothing_can_be_kept_nothing_is_remembered(run, file: Path, monkey
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
     monkeypatch.setenv("POLICYENGINE_CACHE", "off")
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
-    assert mutation_memory.recall(open_cache(), [file]) == {}
+    assert memory.recall(open_cache(), [file]) == {}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it counts processes in /proc")
 def test_an_interrupted_run_leaves_nothing_behind(file: Path, tmp_path: Path):
     code = """
-import policyengine.testing.mutation as mutation
+import policyengine.mutation.score as mutation
 from policyengine.cli.main import main
 import signal
 import time

@@ -15,10 +15,10 @@ import pytest
 from msgspec.structs import force_setattr, replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.expressions import ROOTS, Emitter, Module, Shares, counted, slope
+from policyengine.compiler.dependencies import dependencies_of
+from policyengine.compiler.emitter import ROOTS, Emitter, Module, Shares, counted, slope
 from policyengine.compiler.generate import generate_deciding, generate_telling
 from policyengine.compiler.link import compile_target
-from policyengine.compiler.reach import reach
 from policyengine.model.types import BOOL, DATETIME, INT, SetType
 from policyengine.reference import interpreter
 from policyengine.runtime.operations import ANSWERING, EXPORTED
@@ -108,7 +108,9 @@ def test_a_traceback_shows_the_generated_line():
 def test_every_statement_has_the_line_on_which_it_is_printed():
     for text in ((GOLDEN / "rules.policy").read_text(encoding="utf-8"), HOSTILE):
         made = tuple(rules(text).values())
-        deciding = generate_deciding(made, {rule.gate: True for rule in made}, reach(made)).tree
+        deciding = generate_deciding(
+            made, {rule.gate: True for rule in made}, dependencies_of(made)
+        ).tree
         for tree, least in ((deciding, 5), (generate_telling(made).tree, 15)):
             printed = ast.parse(ast.unparse(tree))
             lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
@@ -554,7 +556,7 @@ def test_each_operator_is_as_in_the_reference(condition: str, effect: str):
 
 def test_generated_modules_need_no_rules_at_all():
     for made, name in (
-        (generate_deciding((), {"access": False}, reach(())), "decide"),
+        (generate_deciding((), {"access": False}, dependencies_of(())), "decide"),
         (generate_telling(()), "judge"),
     ):
         assert [n.name for n in made.tree.body if isinstance(n, ast.FunctionDef)] == [name]
@@ -564,7 +566,7 @@ def test_a_constant_keeps_its_type():
     rule = rules("permit r: act when subject.ok")["access.r"]
     one, yes = (ir.Const(SetType(t), frozenset({v})) for t, v in ((INT, 1), (BOOL, True)))
     rule = replace(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
-    made = generate_deciding((rule,), {"access": False}, reach((rule,)))
+    made = generate_deciding((rule,), {"access": False}, dependencies_of((rule,)))
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]
 
 

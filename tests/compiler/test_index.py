@@ -12,7 +12,7 @@ from hypothesis import given
 
 from policyengine import InvalidPolicy, PolicyEngine
 from policyengine.compiler import generate, index
-from policyengine.runtime import compiled
+from policyengine.runtime import compiled_target
 from policyengine.runtime.operations import step
 from tests.compiler.world import VOCABULARY, decided, request, rules, user, world
 from tests.strategies import laws, seeds
@@ -144,10 +144,10 @@ def test_sets_that_would_be_too_large_together_are_looked_at_one_by_one():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "_MOST_UNITED", 10)
         patch.setattr(index, "_united", None)  # which might be too large to be made at all
-        compiled._kept.clear()
+        compiled_target._kept.clear()
         made.append(decided(text))
         agrees(text, *USERS)
-    compiled._kept.clear()
+    compiled_target._kept.clear()
     assert ["any(" in source for source in made] == [False, True]
 
 
@@ -230,9 +230,9 @@ def test_ranges_are_merged():
 def test_tables_decide_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "LEAST", 1)
-        compiled._kept.clear()
+        compiled_target._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
-    compiled._kept.clear()
+    compiled_target._kept.clear()
 
 
 def test_many_rules_of_one_shape_are_told_of_by_one_function():
@@ -253,9 +253,9 @@ def test_what_rules_share_tells_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "LEAST", 1)
         patch.setattr(generate, "_MOST_JUDGED", 0)
-        compiled._kept.clear()
+        compiled_target._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
-    compiled._kept.clear()
+    compiled_target._kept.clear()
 
 
 @pytest.mark.parametrize(

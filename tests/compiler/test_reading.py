@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyengine import InvalidRequest, PolicyEngine
-from policyengine.compiler.reading import context_reader, entity_reader
+from policyengine.compiler.reader_codegen import context_reader, entity_reader
+from policyengine.intake.decode import Reader
 from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs
-from policyengine.model.reading import Reader
-from policyengine.model.wording import Problems
+from policyengine.model.request_messages import Problems
 from tests.model.test_any_request import FULL, PYTHON, SCALARS
 from tests.model.world import SCHEMA
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from policyengine.compiler.lower import lower
-from policyengine.compiler.rules import Rule
+from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.request import Request
 from tests.strategies.loading import Loaded, load

@@ -10,9 +10,9 @@ from attrs import evolve
 from policyengine.diagnostics.codes import CODES
 from policyengine.lint.linter import EVERYTHING, LINT_CODES, lint
 from policyengine.model.limits import Limits
+from policyengine.mutation.score import Trial
 from policyengine.pipeline import compile_set
 from policyengine.semantics.checked import CheckedSet
-from policyengine.testing.mutation import Trial
 from policyengine.testing.runner import run_tests
 from tests.faults.harness import Change, Fault, Rotten, faults, planted
 

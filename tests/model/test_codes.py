@@ -8,11 +8,11 @@ import pytest
 
 from policyengine.diagnostics.codes.data import DATA, SMALL, WORDS
 from policyengine.diagnostics.source import Source
-from policyengine.model.documents import read_document
+from policyengine.intake.authzen import read_document
+from policyengine.intake.store import EntityStore
+from policyengine.intake.validation import validate
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import validate
-from policyengine.model.store import EntityStore
 from policyengine.semantics.checked import CheckedSet
 from policyengine.semantics.checker import check
 from policyengine.syntax.parser import parse

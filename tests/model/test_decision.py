@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from attrs import define
 
-from policyengine.model.decision import Advisory, Answer, Decision, Obligation, Outcome, RuleError
+from policyengine.model.decision import (
+    Advisory,
+    Decision,
+    Obligation,
+    Outcome,
+    RuleError,
+    SharedResult,
+)
 from policyengine.model.errors import (
     InvalidPolicy,
     InvalidRequest,
@@ -48,7 +55,7 @@ class Counted:
         self.asked += 1
         return "it may"
 
-    def frame(self, answer: Answer) -> None:
+    def frame(self, answer: SharedResult) -> None:
         return None
 
     def valid_until(self) -> int | None:
@@ -65,7 +72,7 @@ def decision(account: Counted | None = None, **parts: Any) -> Decision:
         "policy": "digest",
         "tell": lambda *_: account or Counted(),
     }
-    answer = Answer(**(given | parts))
+    answer = SharedResult(**(given | parts))
     return Decision(answer.allowed, answer)
 
 

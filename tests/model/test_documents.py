@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from policyengine.model.documents import answer_document, read_document, refusal_document
+from policyengine.intake.authzen import answer_document, read_document, refusal_document
+from policyengine.intake.validation import validate
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, validate
+from policyengine.model.request import Request
 from policyengine.model.values import ABSENT
 from tests.model.test_decision import decision
 from tests.model.world import (

@@ -11,10 +11,10 @@ from threading import Barrier
 import pytest
 from msgspec.structs import replace
 
-from policyengine.model.entities import Entity, build_entity, entity_class
+from policyengine.intake.build import Entity, build_entity, entity_class
+from policyengine.intake.validation import build_context
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record, record_class, slot
-from policyengine.model.request import build_context
 from policyengine.model.types import INT, Attribute, EntityType, RecordType, Schema
 from policyengine.model.values import ABSENT
 from tests.model.world import APP_TYPE, LIMITS, PLACE, SCHEMA, problems_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from policyengine.model.gaps import fits
+from policyengine.intake.store import EntityStore
+from policyengine.model.gaps import fits, gives, misfits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import record_class
-from policyengine.model.request import Request, gives, misfits
-from policyengine.model.store import EntityStore
+from policyengine.model.request import Request
 from policyengine.model.types import BOOL, DATETIME, INT, IP, STRING, RecordType, SetType
 from policyengine.model.values import ABSENT, Ip
 from tests.model.world import (

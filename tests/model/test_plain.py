@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from policyengine import InvalidRequest, PolicyEngine
+from policyengine.intake.store import EntityStore
 from policyengine.model.limits import Limits
-from policyengine.model.store import EntityStore
 from tests.strategies.doors import is_taken_alike
 
 POLICY = """

@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 import pytest
 
+from policyengine.intake.decode import from_python
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.reading import from_python
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from policyengine.model.entities import Entity, build_entity
+from policyengine.intake.build import Entity, build_entity
+from policyengine.intake.store import EntityStore
+from policyengine.intake.validation import Validator, build_context, validate
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import record_class
-from policyengine.model.request import Validator, build_context, validate
-from policyengine.model.store import EntityStore
 from policyengine.model.types import GateType, Schema
 from policyengine.model.values import ABSENT
 from tests.model.world import (
@@ -485,7 +485,7 @@ def _ready() -> tuple[Validator, dict[str, Any]]:
 def test_built_parts_are_neither_read_nor_copied_the_second_time(monkeypatch):
     validator, parts = _ready()
     first = validator.validate(**parts)
-    monkeypatch.setattr("policyengine.model.request._Reading", None)
+    monkeypatch.setattr("policyengine.intake.validation._Reading", None)
     second = validator.validate(**parts)
     assert second == first
     assert second.subject is parts["subject"]

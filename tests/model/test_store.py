@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from policyengine.model.entities import build_entity
+from policyengine.intake.build import build_entity
+from policyengine.intake.store import EntityStore
 from policyengine.model.limits import Limits
-from policyengine.model.store import EntityStore
 from tests.model.world import LIMITS, SCHEMA, problems_of
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyengine.intake.decode import from_json, from_python
 from policyengine.model import values
-from policyengine.model.reading import from_json, from_python
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,

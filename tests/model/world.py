@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from policyengine.intake.validation import validate
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.request import Request, validate
+from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     DATETIME,

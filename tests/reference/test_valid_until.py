@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policyengine.model.values import parse_datetime, parse_duration
-from policyengine.reference.clock import Clock
 from policyengine.reference.interpreter import valid_until
+from policyengine.reference.moving import Clock
 from tests.strategies.loading import load
 
 VOCABULARY = """

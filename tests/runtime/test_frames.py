@@ -1,4 +1,4 @@
-"""Answers in JSON that share what they have in common say the same as if they were written anew."""
+"""AllowCache in JSON that share what they have in common say the same as if they were written anew."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from policyengine.compiler.link import compile_target, link
 from policyengine.model.decision import Obligation
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
-from policyengine.runtime import compiled as runtime
-from policyengine.runtime.account import Account, Teller
+from policyengine.runtime import compiled_target as runtime
+from policyengine.runtime.details import Details, Explainer
 from policyengine.runtime.program import Program
 from tests.compiler.world import TARGET, request, world
 
@@ -223,6 +223,6 @@ def test_a_rule_on_trial_that_raises_is_unknown():
 
     kept = decision._worked_out().account
     rules = tuple(replace(rule, fails=broken) for rule in kept.teller.rules)
-    account = Account(Teller(kept.teller.action, rules, kept.teller.gates, broken), kept.request)
+    account = Details(Explainer(kept.teller.action, rules, kept.teller.gates, broken), kept.request)
     assert [advisory.outcome for advisory in account.outcome().advisories] == ["unknown"]
     assert [error.rule for error in account.outcome().errors] == ["access.a"]

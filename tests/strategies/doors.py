@@ -16,11 +16,12 @@ from typing import Any
 from unittest import mock
 
 from policyengine.engine import PolicyEngine
-from policyengine.model.entity_classes import Entity
+from policyengine.intake.store import EntityStore
+from policyengine.intake.validation import Validator
+from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, Validator
-from policyengine.model.store import EntityStore
+from policyengine.model.request import Request
 from policyengine.model.values import moment_text
 from tests.strategies.laws import Case, damaged
 from tests.strategies.loading import Loaded

@@ -23,13 +23,13 @@ import msgspec
 from attrs import frozen
 from msgspec.structs import fields, replace
 
-from policyengine.analysis.neighbours import changed
 from policyengine.analysis.remedies import remedies
-from policyengine.cache import sets
+from policyengine.analysis.what_if import changed
+from policyengine.cache import program_cache
 from policyengine.cache.folder import Cache
 from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision, Outcome
-from policyengine.model.entity_classes import Entity
+from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.records import Record
 from policyengine.model.request import Request
@@ -311,9 +311,11 @@ def _kept(loaded: Loaded) -> Program:
 
     folder = mkdtemp()
     cache = Cache(folder, b"k" * 32)
-    with mock.patch("policyengine.cache.sets.MANY", 2):  # so that some modules are kept as well
-        assert sets.keep(cache, "set", loaded.checked)
-    found = sets.find(cache, "set", lost)
+    with mock.patch(
+        "policyengine.cache.program_cache.MANY", 2
+    ):  # so that some modules are kept as well
+        assert program_cache.keep(cache, "set", loaded.checked)
+    found = program_cache.find(cache, "set", lost)
     assert found is not None
     program, owed = found
     finalize(program, shutil.rmtree, folder)

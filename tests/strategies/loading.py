@@ -10,8 +10,9 @@ from attrs import frozen
 from policyengine.compiler.link import link
 from policyengine.diagnostics.source import Source
 from policyengine.engine import PolicyEngine
+from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request, Validator
+from policyengine.model.request import Request
 from policyengine.pipeline import check_sources
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet

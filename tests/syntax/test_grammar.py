@@ -9,7 +9,7 @@ import pytest
 from policyengine.syntax import nodes
 from policyengine.syntax.build import Builder
 from policyengine.syntax.grammar import grammar_text, parser, reserved_words
-from policyengine.syntax.situation import keywords, spelling
+from policyengine.syntax.parse_state import keywords, spelling
 
 ROOT = Path(__file__).parents[2]
 STRICT = ROOT / ".venv" / "strict"

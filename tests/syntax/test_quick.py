@@ -12,7 +12,7 @@ from hypothesis import given
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.pipeline import read_sources
-from policyengine.syntax import parser, quick
+from policyengine.syntax import lalr_driver, parser
 from policyengine.syntax.characters import check_characters
 from policyengine.syntax.parser import parse, parse_thoroughly
 from tests.seconds import seconds
@@ -30,7 +30,7 @@ def taken(source: Source, limits: Limits = LIMITS) -> bool:
     if check_characters(source, limits):
         return False
     builder = parser._builder(source, limits)
-    file = quick.build(source.text, "file", builder)
+    file = lalr_driver.build(source.text, "file", builder)
     expected, problems = parse_thoroughly(source, limits)
     assert parse(source, limits) == (expected, problems)
     if file is None or builder.problems:
@@ -88,8 +88,10 @@ def test_ends_are_found_alike(text):
 
 
 def test_without_the_tables_all_is_parsed_the_thorough_way(monkeypatch):
-    monkeypatch.setattr(quick, "_tables", quick._tables.__wrapped__)
-    monkeypatch.setattr(quick, "parser", lambda: SimpleNamespace(parser=SimpleNamespace(parser=1)))
+    monkeypatch.setattr(lalr_driver, "_tables", lalr_driver._tables.__wrapped__)
+    monkeypatch.setattr(
+        lalr_driver, "parser", lambda: SimpleNamespace(parser=SimpleNamespace(parser=1))
+    )
     source = next(iter(SOURCES.values()))
     assert not taken(source)
     assert parse(source)[0] is not None
@@ -98,5 +100,8 @@ def test_without_the_tables_all_is_parsed_the_thorough_way(monkeypatch):
 def test_what_stands_between_takes_time_in_proportion():
     text = "package p " + (" " * 50_000 + "#\n") * 2 + "§"
     assert (
-        seconds(lambda: quick.build(text, "file", parser._builder(Source("t", text), Limits()))) < 1
+        seconds(
+            lambda: lalr_driver.build(text, "file", parser._builder(Source("t", text), Limits()))
+        )
+        < 1
     )

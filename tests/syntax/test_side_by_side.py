@@ -13,9 +13,9 @@ import pytest
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.pipeline import parse_sources, read_sources
-from policyengine.syntax import share, side_by_side
+from policyengine.syntax import parallel, parse_worker
 from policyengine.syntax.parser import parse
-from policyengine.syntax.trees import decode, encode
+from policyengine.syntax.tree_codec import decode, encode
 
 X = Path(__file__).resolve().parents[2] / "policies" / "x"
 
@@ -40,7 +40,7 @@ def spans(node: object) -> list[object]:
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(side_by_side, "WORTH", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     monkeypatch.setenv("POLICYENGINE_JOBS", "3")
 
 
@@ -67,7 +67,7 @@ def test_several_processes_give_what_one_does(sources, monkeypatch):
     ],
 )  # fmt: skip
 def test_what_no_process_parses_is_parsed_here(sources, monkeypatch, start):
-    monkeypatch.setattr(side_by_side, "_start", start)
+    monkeypatch.setattr(parallel, "_start", start)
     files, _ = parse_sources(sources)
     assert len(files) == 3
 
@@ -75,26 +75,26 @@ def test_what_no_process_parses_is_parsed_here(sources, monkeypatch, start):
 @pytest.mark.parametrize(("jobs", "most"), [("1", 1), ("2", 2), ("99", 4), ("", 4)])
 def test_a_process_is_started_where_it_is_worth_it(sources, monkeypatch, jobs, most):
     monkeypatch.setenv("POLICYENGINE_JOBS", jobs)
-    assert len(side_by_side._shares(list(sources.values()))) == 1
-    monkeypatch.setattr(side_by_side, "WORTH", 1)
-    assert len(side_by_side._shares(list(sources.values()))) <= most
-    assert sum(map(len, side_by_side._shares(list(sources.values())))) == 4
+    assert len(parallel._shares(list(sources.values()))) == 1
+    monkeypatch.setattr(parallel, "WORTH", 1)
+    assert len(parallel._shares(list(sources.values()))) <= most
+    assert sum(map(len, parallel._shares(list(sources.values())))) == 4
 
 
 def test_a_share_is_parsed_with_the_limits_that_are_sent(sources, monkeypatch):
     texts = [(source.name, source.text) for source in sources.values()]
 
     def parsed(limits: Limits) -> set[str]:
-        answer = share.parse_share(msgspec.msgpack.encode((limits, texts)))
+        answer = parse_worker.parse_share(msgspec.msgpack.encode((limits, texts)))
         return set(msgspec.msgpack.decode(answer))
 
     assert len(parsed(Limits())) == 2
     assert parsed(Limits(source_size=10)) == set()
     stdin, stdout = io.BytesIO(msgspec.msgpack.encode((Limits(), []))), io.BytesIO()
-    monkeypatch.setattr(share.sys, "stdin", io.TextIOWrapper(stdin))
-    monkeypatch.setattr(share.sys, "stdout", io.TextIOWrapper(stdout))
-    monkeypatch.setattr(share.gc, "disable", lambda: None)
-    share.main()
+    monkeypatch.setattr(parse_worker.sys, "stdin", io.TextIOWrapper(stdin))
+    monkeypatch.setattr(parse_worker.sys, "stdout", io.TextIOWrapper(stdout))
+    monkeypatch.setattr(parse_worker.gc, "disable", lambda: None)
+    parse_worker.main()
     assert msgspec.msgpack.decode(stdout.getvalue()) == {}
 
 

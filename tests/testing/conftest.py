@@ -9,7 +9,7 @@ from attrs import frozen
 from msgspec.structs import replace
 
 from policyengine.diagnostics.source import Source
-from policyengine.model.decision import Answer, Decision, Outcome
+from policyengine.model.decision import Decision, Outcome, SharedResult
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.pipeline import check_sources
@@ -77,7 +77,7 @@ class Interpreted:
         outcome = self.lie(interpreter.decide(self.checked, request))
         reason = self.reworded or interpreter.reason(self.checked, request)
         parts = outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest"
-        return Decision(outcome.allowed, Answer(*parts, lambda *_: Told(outcome, reason)))
+        return Decision(outcome.allowed, SharedResult(*parts, lambda *_: Told(outcome, reason)))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyengine.testing.mutants import mutants_of, shortened
+from policyengine.mutation.mutants import mutants_of, shortened
 from tests.testing.world import WORDS, checked_set
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from policyengine.testing.asked import requests_of
+from policyengine.mutation.score import mutate
 from policyengine.testing.coverage import measure
 from policyengine.testing.junit import junit_xml
-from policyengine.testing.mutation import mutate
+from policyengine.testing.requests_of_tests import requests_of
 from policyengine.testing.runner import run_tests
 from tests.testing.conftest import Interpreted
 from tests.testing.world import ANN, NOW, checked_set

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from policyengine.diagnostics.codes.bugs import BUGS
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.codes.data import DATA
-from policyengine.diagnostics.codes.names import NAMES
+from policyengine.diagnostics.codes.naming import NAMES
 from policyengine.diagnostics.codes.syntax import SYNTAX
-from policyengine.diagnostics.codes.types import TYPES
+from policyengine.diagnostics.codes.typing import TYPES
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {code.number: code for code in (*SYNTAX, *NAMES, *TYPES, *DATA, *BUGS)}

@@ -10,7 +10,7 @@ from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import judge_all
-from policyengine.testing.asked import requests_of
+from policyengine.testing.requests_of_tests import requests_of
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:

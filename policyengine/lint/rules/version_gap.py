@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
+from policyengine.lint.rule_versions import versions
 from policyengine.lint.rules.words import WORDS
-from policyengine.lint.versions import versions
 from policyengine.model.values import moment_text
 
 

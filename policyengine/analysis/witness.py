@@ -1,0 +1,85 @@
+"""Make a real request of an imagined one: whatever was not chosen yet gets the first option."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from policyengine.analysis.symbolic_request import ImaginedRequest, SymbolicRequest
+from policyengine.model.entities import Key
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.types import EntityRefType, RecordType, SetType, Type
+from policyengine.model.values import ABSENT, slot, to_json
+
+
+def request_of(world: SymbolicRequest, needs: RequestNeeds) -> dict[str, Any]:
+    """Return a request like *world* that gives what is needed, as arguments of `validate`."""
+    return _Making(world).request(needs)
+
+
+@define
+class _Making:
+    world: SymbolicRequest
+    entities: dict[Key, dict[str, Any]] = field(factory=dict)
+    reading: set[tuple[Key, int]] = field(factory=set)
+
+    def request(self, needs: RequestNeeds) -> dict[str, Any]:
+        imagined = ImaginedRequest(self.world)
+        action, subject, resource = self.world.target
+        keys = (subject, imagined.subject.id), (resource, imagined.resource.id)
+        context = self.world.schema.actions[action].context
+        made = {
+            "action": action,
+            "context": self._parts(imagined.context, context, needs.context),
+            "now": int(str(imagined.now)),
+        }
+        for key, part in zip(keys, (needs.subject, needs.resource), strict=True):
+            self._entity(key, part)
+        subject_, resource_ = ({"type": type_, "id": id_} for type_, id_ in keys)
+        entities = [{"type": t, "id": i, **rest} for (t, i), rest in self.entities.items()]
+        return {**made, "subject": subject_, "resource": resource_, "entities": entities}
+
+    def _entity(self, key: Key, needs: Needs) -> None:
+        if (key, id(needs)) in self.reading:
+            return
+        self.reading.add((key, id(needs)))
+        imagined = ImaginedRequest(self.world).entities[key]
+        told = self.entities.setdefault(key, {"properties": {}, "parents": []})
+        attributes = self.world.schema.entities[key[0]].by_name
+        for name, part in needs.attributes.items():
+            value = getattr(imagined, slot(name))
+            if value is not ABSENT:
+                told["properties"][name] = self._json(attributes[name].type, value, part)
+        above = [
+            place[3]
+            for place, yes in list(self.world.known.items())
+            if place[:3] == ("line", *key) and yes
+        ]
+        for parent in above:
+            assert isinstance(parent, tuple)
+            reference = {"type": parent[0], "id": parent[1]}
+            if needs.line and reference not in told["parents"]:
+                told["parents"].append(reference)
+                self.entities.setdefault(parent, {"properties": {}, "parents": []})
+
+    def _parts(self, record: Any, type_: RecordType, needs: Needs) -> dict[str, Any]:
+        return {
+            name: self._json(type_.by_name[name].type, value, part)
+            for name, part in needs.attributes.items()
+            if (value := getattr(record, slot(name))) is not ABSENT
+        }
+
+    def _json(self, type_: Type, value: Any, needs: Needs) -> Any:
+        match type_:
+            case EntityRefType(name):
+                if needs:
+                    self._entity((name, str(value)), needs)
+                return {"type": name, "id": str(value)}
+            case SetType(element):
+                return [self._json(element, one, needs.elements or NOTHING) for one in value]
+            case RecordType():
+                everything = Needs({a.name: NOTHING for a in type_.attributes})
+                return self._parts(value, type_, needs | everything)
+            case _:
+                return to_json(type_, value)

@@ -1,0 +1,308 @@
+"""Write the functions that decide about a target.
+
+`decide` denies at the first forbid that is satisfied and at the first gate that is shut, else it
+allows, with what the satisfied rules give, a bit each. Any order will do, since a deny tells its
+cause when it is asked for; so what takes least for how often it denies comes first. What is left out
+cannot open anything: a forbid that fails denies, and a permit that fails is not satisfied anyway. Rules that ask whether one value is
+among those they know become one question, and permits that cannot hold are left out. `judge` looks
+at every rule, for those who want to know of all.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from policyengine.compiler import ir
+from policyengine.compiler.dependencies import Dependencies
+from policyengine.compiler.emitter import (
+    PARTS,
+    Emitter,
+    Module,
+    Shares,
+    assign,
+    attribute,
+    call,
+    compare,
+    conjunction,
+    counted,
+    disjunction,
+    identifier,
+    name,
+    negated,
+)
+from policyengine.compiler.index import indexed
+from policyengine.compiler.lowered import Rule
+from policyengine.compiler.simplify import FALSE, TRUE, joined
+
+DECIDE: Final = "decide"
+JUDGE: Final = "judge"
+GIVEN: Final = "given"
+"""The variable that collects the bits."""
+
+_WORK: Final[Mapping[type[ir.Expr], int]] = {
+    ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Quantified: 40,
+}  # fmt: skip
+"""How long parts of a condition take, about, where the reading of an attribute takes 1."""
+
+_AS_OFTEN: Final = 4
+"""How many times as often a gate is shut as a forbid is satisfied, about."""
+
+
+class _Class(Struct, eq=False):
+    """Rules of which it matters only whether some one is satisfied, combined; *first* is one."""
+
+    first: Rule
+    rules: list[Rule]
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule]) -> _Class:
+        """Combine *rules*."""
+        return cls(rules[0], _combined(rules))
+
+
+class DecisionWriter(Struct, eq=False):
+    """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
+
+    *reached*: what decisions hang on beyond the parts of a request; *asked*: the parts that are
+    looked at where nobody vouches for them. *giving*: the rules that have a bit, in the order of the
+    bits; those that give the same have one between them.
+    """
+
+    rules: Sequence[Rule]
+    gates: Mapping[str, bool]
+    reached: Dependencies
+    asked: Sequence[str] = PARTS
+    giving: list[Rule] = field(default_factory=list)
+    _forbids: list[Rule] = field(default_factory=list)
+    _permits: dict[str, list[_Class]] = field(default_factory=dict)
+    _exposes: dict[str, list[_Class]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rules = [
+            replace(rule, conditions=tuple(c for c in rule.conditions if c != TRUE))
+            for rule in self.rules
+        ]
+        self._forbids = _combined(self._of("forbid"))
+        for gate in sorted(self.gates):
+            permits, exposes = self._of("permit", gate), self._of("expose", gate)
+            if self._gives(gate):
+                self._permits[gate] = _alike(permits)
+                self._exposes[gate] = _alike(exposes)
+                self.giving += [c.first for c in self._permits[gate] + self._exposes[gate]]
+            else:
+                self._permits[gate] = [_Class.of(permits)] if permits else []
+
+    def write(self, module: Module) -> None:
+        """Add the function: in a first run, to see what is shared, to a module of no account."""
+        classes = [*self._permits.values(), *self._exposes.values()]
+        tested = self._forbids + [r for gate in classes for c in gate for r in c.rules]
+        shares = Shares(counted(c for rule in tested for c in rule.conditions))
+        self._body(Emitter(Module(), DECIDE, shares, careful=False))
+        bits = ", ".join(f"{self._bit(rule)} for {rule.id}" for rule in self.giving)
+        says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
+        body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
+        if not self.reached.looks_up:  # where they do, there is no door
+            body = self._at_the_door() + body
+        module.function(DECIDE, says, body)
+
+    def _of(self, effect: str, gate: str | None = None) -> list[Rule]:
+        """Return the rules of that effect that may be satisfied; a forbid may at least fail."""
+        return [
+            rule
+            for rule in self.rules
+            if rule.effect == effect and gate in (None, rule.gate)
+            if effect == "forbid" or rule.waivers or FALSE not in rule.conditions
+        ]
+
+    def _gives(self, gate: str) -> bool:
+        """Whether it matters which rules of *gate* are satisfied, beyond that it is open."""
+        rules = self._of("permit", gate) + self._of("expose", gate)
+        return self.gates[gate] or any(rule.duties for rule in rules)
+
+    def _body(self, emitter: Emitter) -> list[ast.stmt]:
+        """Return the statements; what denies comes in the order of what it takes."""
+        body: list[ast.stmt] = []
+        denying = self._denying()
+        for step in denying:
+            if isinstance(step, Rule):
+                test, cause = self._satisfied(step, emitter), "forbidden"
+            else:
+                permits = [r for c in self._permits[step] for r in c.rules]
+                test, cause = negated(self._any(permits, emitter)), "not_permitted"
+            if _is(test, True):
+                return [*body, self._answer(False, name(cause))]
+            if not _is(test, False):
+                body.append(ast.If(test, [self._answer(False, name(cause))], []))
+        if self.giving:
+            body.append(assign(GIVEN, ast.Constant(0)))
+        for gate in sorted(self.gates.keys() - set(denying), key=self._gate_work):
+            body += self._collect(gate, emitter)
+            bits = sum(self._bit(c.first) for c in self._permits[gate])
+            if not any(_always(r) for c in self._permits[gate] for r in c.rules):
+                opened = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
+                body.append(
+                    ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
+                )
+        if any(not duty.is_known for rule in self.giving for duty in rule.duties):
+            return [*body, ast.Return(call("allow", name(GIVEN), *self._kept()))]
+        if self.giving:
+            answer: ast.expr = ast.Subscript(name("answers"), name(GIVEN), ast.Load())
+        else:
+            answer = name("permitted")
+        return [*body, self._answer(True, answer)]
+
+    def _denying(self) -> list[Rule | str]:
+        """Return the forbids, and the gates of which it matters only whether they open."""
+        gates = [gate for gate in self.gates if not self._gives(gate) or not self._permits[gate]]
+        steps: list[Rule | str] = [*gates, *self._forbids]
+        return sorted(
+            steps,
+            key=lambda step: (
+                _work(step) if isinstance(step, Rule) else self._gate_work(step) / _AS_OFTEN
+            ),
+        )
+
+    def _answer(self, allowed: bool, answer: ast.expr) -> ast.stmt:  # noqa: FBT001 - as `Decision`
+        """Return the statement that returns a decision; it need not know what nobody asks for."""
+        return ast.Return(call("Decision", ast.Constant(allowed), answer, *self._kept()))
+
+    def _kept(self) -> list[ast.expr]:
+        """Return what a decision keeps of the request, to be told of later."""
+        parts: list[ast.expr] = list(map(name, PARTS))
+        if self.reached.is_far:
+            return [*parts, ast.Tuple([name("now"), name("entities")], ast.Load())]
+        # None is said, since what is left out takes longer to be filled in.
+        return [*parts, name("now") if self.reached.timed else ast.Constant(None)]
+
+    def _at_the_door(self) -> list[ast.stmt]:
+        """Return what looks at a request whose entities nobody has put together.
+
+        None of its parts may be of another class or more than plain. Time is now, if not given. Only
+        such requests are about a subject that is known, which is not looked at again.
+        """
+        classes = dict(zip(PARTS, ("Subject", "Resource", "Context"), strict=True))
+        fits = [compare(call("type", name(p)), ast.Is(), name(classes[p])) for p in self.asked]
+        fits += [attribute(name(part), "plain_") for part in self.asked]
+        steps: list[ast.stmt] = [
+            ast.If(negated(conjunction(fits)), [ast.Return(ast.Constant(None))], [])
+        ]
+        if self.reached.timed:
+            steps.append(assign("now", disjunction([name("now"), call("clock")])))
+        if "subject" not in self.asked:
+            return steps
+        return [ast.If(compare(name("entities"), ast.Is(), ast.Constant(None)), steps, [])]
+
+    def _gate_work(self, gate: str) -> int:
+        return sum(_work(rule) for c in self._permits[gate] for rule in c.rules)
+
+    def _bit(self, rule: Rule) -> int:
+        return 1 << next(i for i, other in enumerate(self.giving) if other is rule)
+
+    def _collect(self, gate: str, emitter: Emitter) -> list[ast.stmt]:
+        """Add the bits of the satisfied rules of *gate* to `given`."""
+        body: list[ast.stmt] = []
+        for alike in self._permits[gate] + self._exposes[gate]:
+            given = ast.Name(GIVEN, ast.Store())
+            add = ast.AugAssign(given, ast.BitOr(), ast.Constant(self._bit(alike.first)))
+            test = self._any(alike.rules, emitter)
+            body.append(add if _is(test, True) else ast.If(test, [add], []))
+        return body
+
+    def _any(self, permits: Sequence[Rule], emitter: Emitter) -> ast.expr:
+        tests = [self._satisfied(permit, emitter) for permit in permits[:1]]
+        with emitter.uncertain():
+            tests += [self._satisfied(permit, emitter) for permit in permits[1:]]
+        return disjunction(tests)
+
+    def _satisfied(self, rule: Rule, emitter: Emitter) -> ast.expr:
+        """Return whether *rule* is in force and satisfied, by its conditions or by a waiver."""
+        tests = _dates(rule)
+        if not (tests or rule.waivers):
+            return conjunction(emitter.in_order(rule.conditions))
+        with emitter.uncertain():
+            held = emitter.in_order(rule.conditions)
+        if rule.waivers and held:
+            held = [disjunction([_waived(rule, emitter.module), conjunction(held)])]
+        return conjunction(tests + held)
+
+
+def _alike(rules: Iterable[Rule]) -> list[_Class]:
+    """Return the rules that give the same together."""
+    classes: dict[object, list[Rule]] = {}
+    for rule in rules:
+        classes.setdefault((rule.fields, rule.duties), []).append(rule)
+    return list(map(_Class.of, classes.values()))
+
+
+def _is(test: ast.expr, value: bool) -> bool:  # noqa: FBT001 - compared with a constant
+    return isinstance(test, ast.Constant) and test.value is value
+
+
+def _always(rule: Rule) -> bool:
+    """Whether *rule* is satisfied whatever is asked."""
+    return not (rule.conditions or rule.is_dated)
+
+
+def write_judge(rules: Sequence[Rule], module: Module) -> None:
+    """Add `judge`, which returns a bit for each of *rules* whose conditions hold."""
+    shares = Shares(counted(c for rule in rules for c in rule.conditions))
+    _judge_body(rules, Emitter(Module(), JUDGE, shares, careful=False))
+    body = _judge_body(rules, Emitter(module, JUDGE, shares.again(), careful=False))
+    says = "Return a bit for each rule whose conditions hold, in the order of the rules."
+    module.function(JUDGE, says, body)
+
+
+def _judge_body(rules: Sequence[Rule], emitter: Emitter) -> list[ast.stmt]:
+    body = [assign(GIVEN, ast.Constant(0))]
+    for bit, rule in enumerate(rules):
+        conditions = [c for c in rule.conditions if c != TRUE]
+        add = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), ast.Constant(1 << bit))
+        test = conjunction(emitter.in_order(conditions))
+        body.append(ast.If(test, [add], []) if conditions else add)
+    return [*body, ast.Return(name(GIVEN))]
+
+
+def _combined(rules: Iterable[Rule]) -> list[Rule]:
+    """Return rules of which some one is satisfied if and only if one of *rules* is, least first."""
+    made: list[Rule] = []
+    others: list[Rule] = []  # of one condition, and nothing else counts
+    for rule in indexed(rules):
+        alone = len(rule.conditions) != 1 or rule.is_dated or rule.waivers
+        (made if alone else others).append(rule)
+    conditions = joined([rule.conditions[0] for rule in others])
+    made += [replace(others[0], conditions=(condition,)) for condition in conditions]
+    return sorted(made, key=_work)
+
+
+def _waived(rule: Rule, module: Module) -> ast.expr:
+    """Return the test whether a waiver stands in for the conditions of *rule*."""
+    until: dict[str, int] = {}
+    for _, subject, moment in rule.waivers:
+        until[subject] = max(moment, until.get(subject, moment))
+    latest = attribute(module.named(identifier("waived", rule.id), rule.id, until), "get")
+    found = ast.Call(latest, [attribute(name("subject"), "id"), name("now")], [])
+    return compare(name("now"), ast.Lt(), found)
+
+
+def _dates(rule: Rule) -> list[ast.expr]:
+    """Return the test whether *rule* is in force, if it is not always."""
+    bounds: list[ast.expr] = [name("now")]
+    if rule.valid_from is not None:
+        bounds.insert(0, ast.Constant(rule.valid_from))
+    if rule.valid_until is not None:
+        bounds.append(ast.Constant(rule.valid_until))
+    operators: list[ast.cmpop] = [ast.Lt() for _ in bounds[1:]]
+    if rule.valid_from is not None:
+        operators[0] = ast.LtE()
+    return [ast.Compare(bounds[0], operators, bounds[1:])] if operators else []
+
+
+def _work(rule: Rule) -> int:
+    """Return about how long it takes to see whether *rule* is satisfied."""
+    parts = (part for condition in rule.conditions for part in ir.walk(condition))
+    return sum(_WORK.get(type(part), 1) for part in parts)

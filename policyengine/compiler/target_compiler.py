@@ -1,0 +1,220 @@
+"""Make what decides about a target, and what tells of its rules, of the lowered rules of the target.
+
+They are asked for when they are needed, wherever they are from: a checked set, or a cache that kept them.
+"""
+
+from __future__ import annotations
+
+import ast
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from policyengine.compiler import ir
+from policyengine.compiler.decision_codegen import JUDGE
+from policyengine.compiler.dependencies import Dependencies, dependencies_of
+from policyengine.compiler.emitter import PARTS
+from policyengine.compiler.generate import (
+    Deciding,
+    Telling,
+    generate_deciding,
+    generate_telling,
+)
+from policyengine.compiler.lowered import Duty, Part, Rule, Text
+from policyengine.compiler.specialize import essence, generate_tests, settled, tests_of
+from policyengine.model.decision import Obligation
+from policyengine.model.types import Schema
+from policyengine.model.values import text_of
+from policyengine.runtime import compiled_rule as compiled
+from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.gc_pause import gc_paused
+from policyengine.runtime.generated import classes_of, file_name, run, show
+from policyengine.runtime.program import TargetKey
+from policyengine.runtime.specialization import Left, Split, SubjectProfile
+
+Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
+"""What tells of the rules of a target, and the function that judges them all."""
+
+_MOST_TESTS: Final = 200
+"""Tests by which subjects are told apart; with more, no two would be alike."""
+
+
+class TargetCompiler(Struct, frozen=True, eq=False):
+    """What a target is made of: its *rules*, lowered and simplified, whenever they are asked for.
+
+    *digest* and *schema*: of the set. With *told=False*, sentences may be left out (`lower`).
+    """
+
+    digest: str
+    schema: Schema
+    target: TargetKey
+    rules: Callable[..., tuple[Rule, ...]]
+
+    @property
+    def file(self) -> str:
+        """What modules that are made of these rules are called."""
+        return file_name(self.digest, self.target)
+
+    def compiled(self) -> Compiled:
+        """Generate and load what decides about the target."""
+        made = deciding(self.rules(told=False), self.schema)
+        linked = self._compiled(*made, load=self.load, split=self.split, file=self.file)
+        show(linked, self.file, self.texts)
+        return linked
+
+    def _compiled(
+        self,
+        made: Deciding,
+        reached: Dependencies,
+        *,
+        load: Callable[[], Loaded],
+        split: Callable[[Compiled], Split | None],
+        file: str,
+    ) -> Compiled:
+        return Compiled(
+            digest=self.digest,
+            target=self.target,
+            classes=classes_of(self.schema, self.target),
+            timed=reached.timed,
+            looks_up=reached.looks_up,
+            gates=tuple(self.schema.field_gates.items()),
+            giving=made.giving,
+            module=run(made.tree, made.objects, file),
+            load=load,
+            split=split,
+            source=self.text,
+        )
+
+    def load(self) -> Loaded:
+        """Generate and load what tells of the rules."""
+        with gc_paused():
+            rules = self.rules()
+            telling = generate_telling(rules)
+            functions = run(telling.tree, telling.objects, f"{self.file}:rules")
+            made = tuple(_rule(rule, telling, functions) for rule in rules)
+        return made, functions[JUDGE] if telling.judges else None
+
+    def split(self, whole: Compiled) -> Split | None:
+        """Return what tells subjects apart in what *whole* decides, if there is something to tell."""
+        rules = self.rules(told=False)
+        if not is_split(rules):
+            return None
+        tests = tests_of(rules)
+        asking = generate_tests(tests)
+        functions = run(asking.tree, asking.objects, f"{self.file}:tests")
+        reached, gates = dependencies_of(rules), self.schema.field_gates
+        made = weakref.WeakValueDictionary[object, Compiled]()
+
+        def leave(answers: SubjectProfile) -> Left:
+            known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
+            left = settled(rules, gates, known)
+            key = essence(left)
+            found = made.get(key)
+            if found is None:
+                found = made[key] = self._compiled(
+                    generate_deciding(left, gates, reached, PARTS[1:]),
+                    reached,
+                    load=lambda: (whole.teller.rules, whole.teller.judge),
+                    split=lambda _: None,
+                    file=f"{self.file}:bound",
+                )
+            return Left(found, len(left))
+
+        return Split(whole, [functions[name] for name in asking.names], leave)
+
+    def text(self) -> str:
+        """Return the text of everything that is generated."""
+        return "\n\n\n".join(self.texts())
+
+    def texts(self) -> tuple[str, str]:
+        """Return the text of what decides, and of what tells of the rules."""
+        rules = self.rules()
+        made, _ = deciding(rules, self.schema)
+        return ast.unparse(made.tree), ast.unparse(generate_telling(rules).tree)
+
+
+def deciding(rules: tuple[Rule, ...], schema: Schema) -> tuple[Deciding, Dependencies]:
+    """Return what decides by *rules*, and what they hang on."""
+    reached = dependencies_of(rules)
+    return generate_deciding(rules, schema.field_gates, reached), reached
+
+
+def is_split(rules: tuple[Rule, ...]) -> bool:
+    """Whether there is something that tells subjects apart, and not too much of it."""
+    return 0 < len(tests_of(rules)) <= _MOST_TESTS
+
+
+# ---- rules ------------------------------------------------------------------------------
+
+
+def _rule(
+    rule: Rule, generated: Telling, functions: Mapping[str, compiled.Function]
+) -> compiled.Rule:
+    names = generated.rules[rule.id]
+    fails = functions[names.fails] if names.fails else None
+    if fails is not None and names.row is not None:
+        fails = partial(fails, names.row)
+
+    def computed(part: Part) -> compiled.Function:
+        match part.expr:
+            case ir.Const(_, value):
+                return lambda *_: value
+            case _:
+                return functions[generated.values[part.expr]]
+
+    def shown(part: str | Part) -> str | compiled.Computed:
+        match part:
+            case Part(type_, ir.Const(_, value)):
+                return text_of(type_, value)
+            case Part(type_):
+                return type_, computed(part)
+            case _:
+                return part
+
+    def text(written: Text | None) -> compiled.Text | None:
+        return None if written is None else tuple(map(shown, written.parts))
+
+    def owed(duty: Duty) -> compiled.Duty:
+        arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
+        return compiled.Duty(duty.name, tuple(arguments))
+
+    return compiled.Rule(
+        id=rule.id,
+        gate=rule.gate,
+        effect=rule.effect,
+        advisory=rule.advisory,
+        valid_from=rule.valid_from,
+        valid_until=rule.valid_until,
+        fails=fails,
+        turns=functions[names.turns] if names.turns else None,
+        fields=rule.fields,
+        owed=tuple(
+            Obligation(
+                duty.name,
+                tuple(
+                    (n, p.type, p.expr.value)
+                    for n, p in duty.arguments
+                    if isinstance(p.expr, ir.Const)
+                ),
+            )
+            for duty in rule.duties
+            if duty.is_known
+        ),
+        duties=tuple(owed(duty) for duty in rule.duties if not duty.is_known),
+        moves=any(_moves(part) for duty in rule.duties for _, part in duty.arguments),
+        because=text(rule.because),
+        otherwise=text(rule.otherwise),
+        refer=text(rule.refer),
+        refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
+        sentences=tuple(made for made in map(text, rule.sentences) if made is not None),
+        waivers=rule.waivers,
+        needs=rule.needs,
+    )
+
+
+def _moves(part: str | Part) -> bool:
+    """Whether a value that is told or owed hangs on the time."""
+    return isinstance(part, Part) and ir.mentions(part.expr, "now")

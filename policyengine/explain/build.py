@@ -1,0 +1,237 @@
+"""Say why a request is decided as it is: gate by gate, rule by rule, with the values that decided.
+
+The reference interpreter evaluates every rule once more and is watched doing it, so the fast path
+carries no tracing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import define, evolve, field, frozen
+
+from policyengine.analysis.remedies import Change, search
+from policyengine.analysis.what_if import Place
+from policyengine.explain.explanation import (
+    Condition,
+    Explanation,
+    GateExplanation,
+    OfferedChange,
+    Operand,
+    Reading,
+    RuleExplanation,
+    State,
+)
+from policyengine.explain.visibility import is_hidden, times_hidden
+from policyengine.model.request import Request
+from policyengine.model.types import Type
+from policyengine.model.values import ABSENT, entity_text, moment_text, text_of
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env, evaluate
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Value
+from policyengine.semantics.flow import children
+from policyengine.syntax import nodes
+
+
+def explain(checked: CheckedSet, request: Request) -> Explanation:
+    """Explain the decision on *request*."""
+    outcome = interpreter.decide(checked, request)
+    until = interpreter.valid_until(checked, request)
+    env = Env(request, checked.schema)
+    masked = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
+    rules: dict[str, list[RuleExplanation]] = {gate: [] for gate in checked.schema.gates}
+    telling = _Telling(checked, env, frozenset(outcome.rules))
+    nearest = telling.nearest(gate for gate, opened in outcome.gates if not opened)
+    offered, complete = search(checked, request)
+    for rule in checked.rules_for(env.target):
+        rules[rule.gate].append(telling.rule(rule, nearest=rule.id in nearest))
+    return Explanation(
+        outcome,
+        interpreter.reason(checked, request),
+        interpreter.reason_of(interpreter.judge_all(checked, masked)),
+        None if until is None else moment_text(until),
+        any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target)),
+        tuple(
+            GateExplanation(name, gate.question, dict(outcome.gates)[name], tuple(rules[name]))
+            for name, gate in sorted(checked.schema.gates.items())
+        ),
+        tuple(tuple(map(_offered, remedy.changes)) for remedy in offered),
+        complete,
+        checked.digest,
+    )
+
+
+@define
+class _Telling:
+    """Tells of the rules for one request; *decided*: the ids of those that the decision rests on."""
+
+    checked: CheckedSet
+    env: Env
+    decided: frozenset[str]
+
+    def rule(self, rule: CheckedRule, *, nearest: bool) -> RuleExplanation:
+        """Return what came of *rule*."""
+        source = self.checked.sources[rule.node.span.file]
+        waivers = interpreter.waivers(self.checked, rule, self.env)
+        conditions: tuple[Condition, ...] = ()
+        state: State = "not in force"
+        if rule.in_force(self.env.request.now):
+            verdict = interpreter.judge(rule, waivers, self.env)
+            conditions = tuple(self._conditions(rule))
+            if verdict.failed:
+                state = "failed"
+            elif verdict.satisfied:
+                state = "satisfied" if verdict.holds else "waived"
+            else:
+                state = "not satisfied"
+        return RuleExplanation(
+            rule.id,
+            rule.effect,
+            state,
+            rule.advisory,
+            rule.id in self.decided,
+            nearest,
+            f"{source.name}:{source.position(rule.node.span.start)[0]}",
+            rule.cites,
+            tuple(waiver.name for waiver in waivers),
+            conditions,
+        )
+
+    def nearest(self, shut: Iterable[str]) -> frozenset[str]:
+        """Return the permits of each shut gate of which the fewest conditions fail."""
+        found: set[str] = set()
+        counting = interpreter.candidates(self.checked, self.env, advisory=False)
+        for gate in shut:
+            permits = [rule for rule in counting if (rule.gate, rule.effect) == (gate, "permit")]
+            lacking = {rule.id: self._lacking(rule) for rule in permits}
+            found |= {id_ for id_, count in lacking.items() if count == min(lacking.values())}
+        return frozenset(found)
+
+    def _lacking(self, rule: CheckedRule) -> int:
+        """Count the conditions that fail; one that cannot be asked after a false one fails, too."""
+        return sum(not self._holds(rule, conjunct) for conjunct in rule.conjuncts)
+
+    def _holds(self, rule: CheckedRule, conjunct: Conjunct) -> bool:
+        try:
+            found = evaluate(conjunct.expr, rule.typings[self.env.target], self.env)
+        except Exception:  # noqa: BLE001 - its guard is false: it asks of what is not there
+            return False
+        return bool(found) == conjunct.wanted
+
+    def _conditions(self, rule: CheckedRule) -> Iterator[Condition]:
+        """Evaluate the conditions in order, watching; after the first false one none is reached."""
+        typing = rule.typings[self.env.target]
+        reached = True
+        for conjunct in rule.conjuncts:
+            watch = _Watch()
+            holds: bool | None = None
+            failing: tuple[Operand, ...] = ()
+            if reached:
+                watching = evolve(self.env, trace=watch.see)
+                try:
+                    value = evaluate(conjunct.expr, typing, watching)
+                    holds = bool(value) == conjunct.wanted
+                except Exception:  # noqa: BLE001 - a rule that fails is what is to be explained
+                    reached = False
+            if holds is False:
+                blamed = _blamed(conjunct.expr, watch.seen, typing)
+                failing = tuple(
+                    Operand(
+                        self._text(operand),
+                        bool(watch.seen[id(operand)]),
+                        tuple(self._readings(operand, typing, watch.seen)),
+                    )
+                    for operand in blamed
+                )
+            yield Condition(
+                self._text(conjunct.expr),
+                conjunct.wanted,
+                holds,
+                tuple(self._readings(conjunct.expr, typing, watch.seen)),
+                failing,
+                is_hidden(conjunct.expr, typing, self.checked.schema),
+            )
+            reached = reached and bool(holds)
+
+    def _readings(
+        self, node: nodes.Expr, typing: Typing, seen: Mapping[int, object]
+    ) -> Iterator[Reading]:
+        """Give each attribute and variable that *node* reads, with its value, once."""
+        given: set[str] = set()
+        stack = [node]
+        while stack:
+            inner = stack.pop()
+            if isinstance(typing.binding_of(inner), Value):
+                continue
+            if isinstance(inner, nodes.Attr | nodes.Name):
+                text = self._text(inner)
+                if id(inner) in seen and text not in given:
+                    given.add(text)
+                    value = _shown(typing.type_of(inner), seen[id(inner)])
+                    yield Reading(text, value, is_hidden(inner, typing, self.checked.schema))
+                continue
+            stack += reversed(children(inner))
+
+    def _text(self, node: nodes.Expr) -> str:
+        text = self.checked.sources[node.span.file].text[node.span.start : node.span.end]
+        return " ".join(text.split())
+
+
+def _shown(type_: Type, value: object) -> str:
+    try:
+        return text_of(type_, value)
+    except Exception:  # noqa: BLE001 - of a rule that fails even that may be amiss
+        return "?"
+
+
+@frozen
+class _Watch:
+    seen: dict[int, object] = field(factory=dict)
+
+    def see(self, node: nodes.Expr, value: object) -> None:
+        """Keep the value of *node*; the last one, where it was evaluated several times."""
+        self.seen[id(node)] = value
+
+
+def _blamed(node: nodes.Expr, seen: Mapping[int, object], typing: Typing) -> Iterator[nodes.Expr]:
+    """Give the innermost operands to which *node* owes its value; only those were evaluated."""
+    match node:
+        case _ if isinstance(typing.binding_of(node), Value):
+            yield node
+        case nodes.And(operands) | nodes.Or(operands):
+            owing = bool(seen[id(node)])
+            for operand in operands:
+                if id(operand) in seen and bool(seen[id(operand)]) == owing:
+                    yield from _blamed(operand, seen, typing)
+        case nodes.Not(operand):
+            yield from _blamed(operand, seen, typing)
+        case nodes.If(condition, yes, no):
+            yield from _blamed(condition, seen, typing)
+            yield from _blamed(yes if id(yes) in seen else no, seen, typing)
+        case _:
+            yield node
+
+
+# ---- what would allow -------------------------------------------------------------------
+
+
+def _offered(change: Change) -> OfferedChange:
+    place = change.place
+    return OfferedChange(
+        place.by,
+        place.text,
+        _in_words(place, change.before),
+        _in_words(place, change.after),
+        place.hidden,
+        change.gives_away,
+    )
+
+
+def _in_words(place: Place, value: object) -> str:
+    if value is ABSENT:
+        return "nothing"
+    if place.sort == "attribute":
+        return _shown(place.type, value)
+    assert isinstance(value, frozenset)
+    names = (one if isinstance(one, str) else entity_text(*one) for one in value)
+    return "{" + ", ".join(sorted(names)) + "}"

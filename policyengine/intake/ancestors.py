@@ -1,0 +1,220 @@
+"""Gather what is known of each entity from all the places that tell of it.
+
+What is known of one entity may come from two places, its properties from here and its parents from
+there. `Known` puts them together and reports where two places contradict one another; `close` then
+finds everybody's ancestors, depth first, each entity once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from policyengine.model.entities import Entity, Key, Line, has_properties
+from policyengine.model.request_messages import (
+    Path,
+    Problems,
+    entity_name,
+    inside,
+    is_private,
+    path_text,
+)
+from policyengine.model.values import slot
+
+# ---- two accounts of one entity ---------------------------------------------------------
+
+
+def difference(one: Entity, other: Entity) -> str | None:
+    """Return what two accounts of one entity contradict one another in, None if they do not.
+
+    Properties are compared if both give some, parents and ancestors if both tell them.
+    """
+    if one is other:
+        return None
+    if has_properties(one) and has_properties(other):
+        for name in one.entity_type.by_name:
+            if getattr(one, slot(name)) != getattr(other, slot(name)):
+                return name
+    if one.parents_ is not None and other.parents_ is not None and one.parents_ != other.parents_:
+        return "parents"
+    known = one.line is not None and other.line is not None
+    return "ancestors" if known and one.line != other.line else None
+
+
+def merge(one: Entity, other: Entity) -> Entity:
+    """Return what two accounts of one entity say together; they do not contradict one another."""
+    properties = one if has_properties(one) or not has_properties(other) else other
+    parents = one if one.parents_ is not None else other
+    line = one.line if one.line is not None else other.line
+    if properties.parents_ == parents.parents_ and properties.line == line:
+        return properties
+    return replace(properties, parents_=parents.parents_, line=line)
+
+
+def with_line(entity: Entity, line: Line) -> Entity:
+    """Return the entity with its ancestors known."""
+    return replace(entity, line=line)
+
+
+def line_above(entity: Entity, entities: Mapping[Key, Entity], most: int) -> Line | None:
+    """Return the line that the lines of its parents give an entity, None if that is not plain.
+
+    If all among *entities* who tell of parents have the lines that this gives, they are what
+    closing finds: they agree, and go in no circle. *most*: ancestors that one may have.
+    """
+    key = entity.key_
+    joined: Line = frozenset()
+    for parent in entity.parents_ or ():
+        above = entities.get(parent)
+        if above is None or (line := above.line) is None or key in line:
+            return None
+        joined = joined | line if joined else line
+    return joined | {key} if len(joined) <= most else None
+
+
+class Known(Struct):
+    """What is known of each entity, and where it was first told."""
+
+    problems: Problems
+    flawed: set[Key] = field(default_factory=set)
+    """Entities with problems already: comparing them would report the same mistake again."""
+    entities: dict[Key, Entity] = field(default_factory=dict)
+    places: dict[Key, Path] = field(default_factory=dict)
+    broken: bool = False
+    """Whether lines are unknown because of cycles or numbers, which is reported already."""
+
+    def add(self, entity: Entity, path: Path) -> None:
+        """Take in what is said of an entity at *path*."""
+        key = entity.key_
+        before = self.entities.get(key)
+        if before is None:
+            self.entities[key] = entity
+            self.places[key] = path
+        elif before is not entity and key not in self.flawed:
+            self._combine(before, entity, path, f"`{path_text(self.places[key])}`")
+
+    def add_stored(self, stored: Callable[[Key], Entity | None]) -> None:
+        """Take in what a store says of the entities that are known already."""
+        for key, before in list(self.entities.items()):
+            entity = stored(key)
+            if entity is not None and entity is not before and key not in self.flawed:
+                self._combine(before, entity, self.places[key], "the store")
+
+    def _combine(self, before: Entity, entity: Entity, path: Path, other: str) -> None:
+        differs = difference(before, entity)
+        if differs is None:
+            self.entities[before.key_] = merge(before, entity)
+        else:
+            self.flawed.add(before.key_)
+            name = "an entity" if is_private(path) else entity_name(before.key_)
+            message = f"{name} is given twice: `{differs}` is not what {other} says"
+            self.problems.add("PE510", path, message)
+
+    def close_lines(self, outside: Callable[[Key], Line | None], most: int) -> None:
+        """Work out all ancestors where they can be known; report cycles and too many.
+
+        *outside* gives the line of an entity that is not known here. A line that was worked out
+        when an entity was built must come out again: its ancestors may be told differently here.
+        """
+
+        def told(key: Key) -> Line | None:
+            entity = self.entities.get(key)
+            return outside(key) if entity is None else entity.line
+
+        parents = {key: entity.parents_ for key, entity in self.entities.items()}
+        found = close(parents, told, most)
+        for key, line in found.lines.items():
+            entity = self.entities[key]
+            if entity.line is None:
+                if line is not None:
+                    self.entities[key] = with_line(entity, line)
+            elif key not in self.flawed and (
+                entity.line != line
+                or (key not in found.closed and not _holds(entity.line, parents))
+            ):
+                message = "its ancestors are others than when it was built"
+                self.problems.add("PE510", self.places[key], message)
+        self.broken = bool(found.cyclic or found.too_many)
+        for key in found.cyclic:
+            message = "an entity cannot be an ancestor of itself"
+            self.problems.add("PE524", inside(self.places[key], "parents"), message)
+        for key in found.too_many:
+            message = f"an entity has at most {most} ancestors"
+            self.problems.add("PE514", inside(self.places[key], "parents"), message)
+
+
+# ---- ancestors --------------------------------------------------------------------------
+
+
+class Lines(Struct):
+    """What closing the parents gave: lines, None for those that cannot be known; what is wrong.
+
+    *closed*: who has a line of which every entity was among those that were closed.
+    """
+
+    lines: dict[Key, Line | None] = field(default_factory=dict)
+    closed: set[Key] = field(default_factory=set)
+    cyclic: list[Key] = field(default_factory=list)
+    too_many: list[Key] = field(default_factory=list)
+
+
+def close(
+    parents: Mapping[Key, Line | None], told: Callable[[Key], Line | None], most: int
+) -> Lines:
+    """Find all ancestors of each entity.
+
+    *parents*: the keys of the parents, None where they were not given. *told* gives the line of an
+    entity that is not among them, and that of one whose ancestors are not all known, if it was
+    worked out before. *most*: ancestors that one entity may have.
+    """
+    found = Lines()
+    lines = found.lines
+
+    def is_ready(key: Key) -> bool:
+        """Work out the line of an entity, if nothing must be worked out before."""
+        above = parents[key]
+        if above is None:
+            lines[key] = None
+            return True
+        known = [line for line in map(lines.get, above) if line is not None]
+        if len(known) < len(above):
+            if any(p in parents and p not in lines for p in above):
+                return False
+            elsewhere = [lines[p] if p in lines else told(p) for p in above]
+            known = [line for line in elsewhere if line is not None]
+        line = before = told(key)
+        if len(known) == len(above):
+            line = frozenset((key,)).union(*known)
+            if len(line) - 1 > most:
+                found.too_many.append(key)
+                line = None
+            elif found.closed.issuperset(above):
+                found.closed.add(key)
+        lines[key] = before if line == before else line  # one of those that are equal
+        return True
+
+    # Mostly all parents stand before their children, or all after them.
+    waiting = [key for key in parents if not is_ready(key)]
+    waiting = [key for key in reversed(waiting) if not is_ready(key)]
+    open_: set[Key] = set()
+    for start in reversed(waiting):
+        stack = [start]
+        while stack:
+            key = stack.pop()
+            if key in lines or is_ready(key):
+                continue
+            open_.add(key)
+            unknown = [p for p in parents[key] or () if p in parents and p not in lines]
+            if open_.isdisjoint(unknown):
+                stack += [key, *unknown]
+            else:
+                found.cyclic.append(key)
+                lines[key] = None
+    return found
+
+
+def _holds(line: Line, parents: Mapping[Key, Line | None]) -> bool:
+    """Whether nobody in *line* is told to have a parent who is not."""
+    return all((parents.get(key) or line) <= line for key in line)

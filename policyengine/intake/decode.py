@@ -1,0 +1,504 @@
+"""Read foreign values strictly: from Python objects or from JSON, to their canonical form.
+
+One reader serves both: decimals, moments, spans and addresses are strings and sets are lists, as in
+JSON; Python's own types for them are taken too, and cannot occur in JSON. Nothing is converted that
+is not of the right type: a bool is no int, a string is no set, a float is nothing at all. The
+reader goes on after a problem, so that all mistakes are reported at once; what it could not read is
+`INVALID`, which never leaves this room, since whoever collected a problem raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, Final, assert_never
+
+from msgspec import Struct, field
+
+from policyengine.model import values
+from policyengine.model.entities import Entity, Key, Line, entity_class
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.records import Record, record_class
+from policyengine.model.request_messages import (
+    Path,
+    Problems,
+    described,
+    got,
+    hint,
+    inside,
+    is_private,
+    listed,
+    shown,
+)
+from policyengine.model.types import (
+    ActionType,
+    Attribute,
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    Schema,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import ABSENT, INVALID, Invalid, OutOfRange
+
+
+class Refused(Struct, frozen=True):
+    """A part of a JSON document that is no value here, such as NaN, and why."""
+
+    code: str
+    message: str
+
+
+class Repeated(dict[str, object]):
+    """A JSON object in which names stand twice."""
+
+    names: tuple[str, ...] = ()
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "decimal": values.parse_decimal,
+    "datetime": values.parse_datetime,
+    "duration": values.parse_duration,
+    "ip": values.parse_ip,
+}
+
+_NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] = {
+    "decimal": ((Decimal,), values.from_decimal),
+    "datetime": ((datetime,), values.from_datetime),
+    "duration": ((timedelta,), values.from_timedelta),
+    "ip": (
+        (IPv4Address, IPv6Address, IPv4Network, IPv6Network),
+        lambda address: values.parse_ip(str(address)),
+    ),
+}
+
+_NAMES: Final = (EnumType, LevelsType, TaxonomyType)
+_MOST_SETS: Final = 1_024
+
+_ENTITY_KEYS: Final = ("type", "id", "properties", "parents")
+_REFERENCE_KEYS: Final = ("type", "id")
+
+
+class Reader(Struct):
+    """Reads values and collects what is wrong with them.
+
+    *carried*: entities that were handed in where references stand, with the places. *flawed*:
+    entities that had problems.
+    """
+
+    schema: Schema
+    limits: Limits
+    problems: Problems
+    carried: list[tuple[Entity, Path]] = field(default_factory=list)
+    flawed: set[Key] = field(default_factory=set)
+
+    # ---- values -------------------------------------------------------------------------
+
+    def value(self, type_: Type, raw: object, path: Path) -> object:
+        """Return *raw* in canonical form, or `INVALID` after reporting what is wrong."""
+        match type_:
+            case Primitive("string"):
+                return self.text(raw, path)
+            case Primitive("bool"):
+                return raw if isinstance(raw, bool) else self._mistyped(type_, raw, path)
+            case Primitive("int"):
+                return self._int(type_, raw, path)
+            case Primitive(name):
+                return self._literal(type_, name, raw, path)
+            case EnumType() | LevelsType() | TaxonomyType():
+                return self._name(type_, raw, path)
+            case EntityRefType():
+                return self._reference(type_, raw, path)
+            case SetType():
+                return self._set(type_, raw, path)
+            case RecordType():
+                return self.record(type_, raw, path)
+            case _:
+                assert_never(type_)
+
+    def text(self, raw: object, path: Path) -> str | Invalid:
+        """Read a string that is not too long and can be written as UTF-8."""
+        if not isinstance(raw, str):
+            return self.mistyped("a string", raw, path)
+        if len(raw) > self.limits.string_size:
+            message = f"a string has at most {self.limits.string_size} characters"
+            return self.report("PE514", path, message)
+        if not raw.isascii():
+            try:
+                raw.encode()
+            except UnicodeEncodeError:
+                return self.report("PE515", path, "the string has half of a surrogate pair in it")
+        return str.__str__(raw)  # an exact `str`: a member of a `StrEnum` is one and has its own ==
+
+    def _int(self, type_: Type, raw: object, path: Path) -> object:
+        if isinstance(raw, bool) or not isinstance(raw, int):
+            return self._mistyped(type_, raw, path)
+        if not -(10**DIGITS) < raw < 10**DIGITS:
+            return self.report("PE512", path, f"an int has at most {DIGITS} digits")
+        return int(raw)
+
+    def _literal(self, type_: Primitive, name: str, raw: object, path: Path) -> object:
+        classes, convert = _NATIVE[name]
+        try:
+            if isinstance(raw, str):
+                return _PARSERS[name](raw)
+            if isinstance(raw, classes):
+                return convert(raw)
+        except OutOfRange as problem:
+            return self.report("PE512", path, str(problem))
+        except ValueError as problem:
+            # What the parser says may quote the text.
+            said = f"expected {described(type_)}" if is_private(path) else str(problem)
+            return self.report("PE513", path, said)
+        return self._mistyped(type_, raw, path)
+
+    def _name(self, type_: EnumType | LevelsType | TaxonomyType, raw: object, path: Path) -> object:
+        if not isinstance(raw, str):
+            return self._mistyped(type_, raw, path)
+        if raw in (type_.above if isinstance(type_, TaxonomyType) else type_.members):
+            name = str.__str__(raw)
+            return type_.members.index(name) if isinstance(type_, LevelsType) else name
+        if self.problems.full:
+            return INVALID
+        if is_private(path):
+            return self.report("PE506", path, f"expected {described(type_)}")
+        said = f"`{type_.name}` has no name `{shown(raw)}`{hint(raw, type_.members)}"
+        return self.report("PE506", path, said)
+
+    def _set(self, type_: SetType, raw: object, path: Path) -> object:
+        if not isinstance(raw, list | tuple | set | frozenset):
+            return self._mistyped(type_, raw, path)
+        if len(raw) > self.limits.set_size:
+            message = f"a set has at most {self.limits.set_size} elements, this one has {len(raw)}"
+            return self.report("PE514", path, message)
+        found = [self.value(type_.element, v, inside(path, i)) for i, v in enumerate(raw)]
+        made = frozenset(found)
+        if INVALID in made:
+            return INVALID
+        if len(made) < len(found) and isinstance(raw, list | tuple):
+            return self._repeats(found, path)
+        return _shared(made) if isinstance(type_.element, _NAMES) else made
+
+    def _repeats(self, found: Sequence[object], path: Path) -> Invalid:
+        first: dict[object, int] = {}
+        for i, value in enumerate(found):
+            before = first.setdefault(value, i)
+            if before != i:
+                self.report("PE511", inside(path, i), f"the same element is at [{before}]")
+        return INVALID
+
+    # ---- attributes ---------------------------------------------------------------------
+
+    def record(self, type_: RecordType, raw: object, path: Path) -> object:
+        """Read a record: what is given fits, though something may be lacking."""
+        made = record_class(type_)
+        if isinstance(raw, made):
+            self._carry(raw.carried_, path)
+            return raw
+        if isinstance(raw, Record):  # of a type that differs: judge it anew, as what it shows
+            self._carry(raw.carried_, path)
+            raw = values.to_python(raw.record_type, raw)
+        parts = self.mapping(described(type_), raw, path)
+        if parts is None:
+            return INVALID
+        found, complete = self.attributes(type_, "the record", parts, path)
+        return made(*found, complete_=complete, plain_=complete)
+
+    def attributes(
+        self,
+        type_: RecordType | EntityType,
+        owner: str,
+        raw: Mapping[object, object],
+        path: Path,
+    ) -> tuple[list[object], bool]:
+        """Read attributes by name; `ABSENT` for those not given; whether none is lacking."""
+        for name in raw:
+            if name not in type_.by_name and not self.problems.full:
+                self._unknown(name, type_.by_name, owner, path)
+        found: list[object] = []
+        complete = True
+        for attribute in type_.attributes:
+            if attribute.name in raw:
+                value = self._attribute(attribute, raw[attribute.name], path)
+                complete = complete and is_complete(attribute.type, value)
+            else:
+                value = ABSENT
+                complete = complete and attribute.optional
+            found.append(value)
+        return found, complete
+
+    def _attribute(self, attribute: Attribute, raw: object, path: Path) -> object:
+        place = inside(path, attribute.name, private=attribute.private)
+        if raw is None and attribute.optional:
+            return self.report("PE505", place, "there is no null: leave it out if it is absent")
+        return self.value(attribute.type, raw, place)
+
+    def _unknown(self, name: object, known: Mapping[str, object], owner: str, path: Path) -> None:
+        if isinstance(name, str):
+            said = f"{owner} has no attribute `{shown(name)}`{hint(name, known)}"
+            self.report("PE504", inside(path, name), said)
+        else:
+            self.mistyped("a name as key", name, path)
+
+    # ---- entities -----------------------------------------------------------------------
+
+    def entity(
+        self, raw: object, path: Path, allowed: tuple[str, ...] | None = None
+    ) -> Entity | None:
+        """Read an entity; *allowed*: the types that it may have here, None for any."""
+        if isinstance(raw, Entity):
+            return self._given(raw, path, allowed)
+        parts = self.mapping("an entity", raw, path)
+        if parts is None:
+            return None
+        before = len(self.problems.items)
+        self.no_more_keys(parts, _ENTITY_KEYS, path)
+        type_ = self._entity_type(parts, path, allowed)
+        id_ = self._id(parts, path)
+        if type_ is None:
+            return None
+        owner = f"`{type_.name}`"
+        properties = parts.get("properties", {})
+        given = self.mapping("an object", properties, inside(path, "properties"))
+        found: list[object] = [INVALID] * len(type_.attributes)
+        complete = False
+        if given is not None:
+            found, complete = self.attributes(type_, owner, given, inside(path, "properties"))
+        if id_ is None:
+            return None
+        key = (type_.name, id_)
+        parents = self._parents(type_, parts, path)
+        line = frozenset({key}) if parents is not None and not parents else None
+        if len(self.problems.items) > before:
+            self.flawed.add(key)
+        made = entity_class(type_)
+        return made(id_, *found, line, parents, (), complete, complete)
+
+    def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
+        """Take an entity that was built before, and all that it carries along."""
+        self._carry(entity.carried_, path)
+        return self._own(entity, path, allowed)
+
+    def _carry(self, entities: Sequence[Entity], path: Path) -> None:
+        for entity in entities:  # what these carry is among them
+            own = self._own(entity, path, None)
+            if own is not None:
+                self.carried.append((own, path))
+
+    def _own(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
+        """Return the entity as this schema has it; one of a type that differs is judged anew."""
+        type_ = self._known_type(entity.type, inside(path, "type"), allowed)
+        if type_ is None or entity.__class__ is entity_class(type_):
+            return None if type_ is None else entity
+        names = entity.entity_type.by_name
+        properties = {n: entity[n] for n in names if getattr(entity, values.slot(n)) is not ABSENT}
+        raw: dict[str, object] = {"type": entity.type, "id": entity.id, "properties": properties}
+        if entity.parents_ is not None:
+            raw["parents"] = [{"type": type_, "id": id_} for type_, id_ in sorted(entity.parents_)]
+        return self.entity(raw, path)
+
+    def _entity_type(
+        self, parts: Mapping[object, object], path: Path, allowed: tuple[str, ...] | None
+    ) -> EntityType | None:
+        if "type" not in parts:
+            self.report("PE521", path, "`type` is missing")
+            return None
+        name = self.text(parts["type"], inside(path, "type"))
+        return None if name is INVALID else self._known_type(name, inside(path, "type"), allowed)
+
+    def _known_type(
+        self, name: str, path: Path, allowed: tuple[str, ...] | None
+    ) -> EntityType | None:
+        type_ = self.schema.entities.get(name)
+        names = self.schema.entities if allowed is None else allowed
+        if self.problems.full:
+            return None
+        if type_ is None:
+            said = f"there is no entity type `{shown(name)}`{hint(name, names)}"
+            self.report("PE503", path, said)
+        elif name not in names:
+            self.report("PE502", path, f"the type is {listed(names)} here, not `{name}`")
+            return None
+        return type_
+
+    def _id(self, parts: Mapping[object, object], path: Path) -> str | None:
+        if "id" not in parts:
+            self.report("PE521", path, "`id` is missing")
+            return None
+        id_ = self.text(parts["id"], inside(path, "id"))
+        return None if id_ is INVALID else id_
+
+    def _parents(
+        self, type_: EntityType, parts: Mapping[object, object], path: Path
+    ) -> Line | None:
+        if "parents" not in parts:
+            return None if type_.parents else frozenset()  # what can have none has none
+        raw, place = parts["parents"], inside(path, "parents")
+        if not isinstance(raw, list | tuple | set | frozenset):
+            self.mistyped("a list of entities", raw, place)
+            return None
+        if len(raw) > self.limits.ancestors:
+            message = f"an entity has at most {self.limits.ancestors} parents"
+            self.report("PE514", place, message)
+            return None
+        keys: set[Key] = set()
+        for i, given in enumerate(raw):
+            key = self._parent(type_, given, inside(place, i))
+            if key in keys:
+                self.report("PE511", inside(place, i), "the same parent stands before it")
+            elif key is not None:
+                keys.add(key)
+        return frozenset(keys)
+
+    def _parent(self, type_: EntityType, raw: object, path: Path) -> Key | None:
+        if isinstance(raw, Entity):
+            parent = self._given(raw, path, None)
+            if parent is None:
+                return None
+            self.carried.append((parent, path))
+            key = parent.key_
+        else:
+            parts = self.mapping("a reference to an entity", raw, path)
+            if parts is None:
+                return None
+            self.no_more_keys(parts, _REFERENCE_KEYS, path)
+            found, id_ = self._entity_type(parts, path, None), self._id(parts, path)
+            if found is None or id_ is None:
+                return None
+            key = (found.name, id_)
+        if key[0] not in type_.parents:
+            allowed = f"in {listed(type_.parents)}" if type_.parents else "in nothing"
+            self.report("PE523", path, f"`{type_.name}` lies {allowed}, not in `{key[0]}`")
+            return None
+        return key
+
+    def _reference(self, type_: EntityRefType, raw: object, path: Path) -> object:
+        if isinstance(raw, Entity):
+            given = self._given(raw, path, (type_.name,))
+            if given is None:
+                return INVALID
+            self.carried.append((given, path))
+            return given.id
+        parts = self.mapping(described(type_), raw, path)
+        if parts is None:
+            return INVALID
+        self.no_more_keys(parts, _REFERENCE_KEYS, path)
+        found = self._entity_type(parts, path, (type_.name,))
+        id_ = self._id(parts, path)
+        return INVALID if found is None or id_ is None else id_
+
+    # ---- actions ------------------------------------------------------------------------
+
+    def action(self, raw: object, path: Path) -> ActionType | None:
+        """Read the name of an action, or `{"name"}`."""
+        if raw is ABSENT:
+            self.report("PE521", path, "it is missing")
+            return None
+        if isinstance(raw, Mapping):
+            parts = self.mapping("an action", raw, path)
+            assert parts is not None
+            self.no_more_keys(parts, ("name",), path)
+            if "name" not in parts:
+                self.report("PE521", path, "`name` is missing")
+                return None
+            raw, path = parts["name"], inside(path, "name")
+        name = self.text(raw, path)
+        if name is INVALID or self.problems.full:
+            return None
+        actions = self.schema.actions
+        if name not in actions:
+            members = sorted(a.name for a in actions.values() if name in a.groups)
+            if members:
+                said = f"`{name}` is a group; name one of its actions, such as `{members[0]}`"
+            else:
+                said = f"there is no action `{shown(name)}`{hint(name, actions)}"
+            self.report("PE501", path, said)
+        return actions.get(name)
+
+    # ---- shapes and problems ------------------------------------------------------------
+
+    def mapping(self, expected: str, raw: object, path: Path) -> Mapping[object, object] | None:
+        """Return *raw* if it is an object whose names each stand once."""
+        if not isinstance(raw, dict | Mapping):
+            self.mistyped(expected, raw, path)
+            return None
+        if isinstance(raw, Repeated):
+            for name in raw.names:
+                self.report("PE518", inside(path, name), "this name stands twice in one object")
+        return raw
+
+    def no_more_keys(
+        self, parts: Mapping[object, object], known: Sequence[str], path: Path
+    ) -> None:
+        """Report keys of the envelope that mean nothing."""
+        for name in parts:
+            if name in known or self.problems.full:
+                continue
+            if isinstance(name, str):
+                said = f"there is no `{shown(name)}` here{hint(name, known)}"
+                self.report("PE520", inside(path, name), said)
+            else:
+                self.mistyped("a name as key", name, path)
+
+    def _mistyped(self, type_: Type, raw: object, path: Path) -> Invalid:
+        return self.mistyped(described(type_), raw, path)
+
+    def mistyped(self, expected: str, raw: object, path: Path) -> Invalid:
+        """Report a value that is not what is wanted."""
+        if isinstance(raw, Refused):
+            return self.report(raw.code, path, raw.message)
+        return self.report(
+            "PE505", path, f"expected {expected}, got {got(raw, private=is_private(path))}"
+        )
+
+    def report(self, code: str, path: Path, message: str) -> Invalid:
+        """Report a problem."""
+        self.problems.add(code, path, message)
+        return INVALID
+
+
+_sets: dict[frozenset[object], frozenset[object]] = {}
+
+
+def _shared(made: frozenset[object]) -> frozenset[object]:
+    """Return the set of names that is equal to *made*, and the same one each time.
+
+    There are few of them, so who decides about many requests finds them near.
+    """
+    if len(_sets) < _MOST_SETS:
+        return _sets.setdefault(made, made)
+    return _sets.get(made, made)
+
+
+def is_complete(type_: Type, value: object) -> bool:
+    """Whether no part is lacking of a value that was read."""
+    match type_:
+        case RecordType():
+            return isinstance(value, Record) and value.complete_
+        case SetType(RecordType() | SetType()):
+            return isinstance(value, frozenset) and all(
+                is_complete(type_.element, element) for element in value
+            )
+        case _:
+            return True
+
+
+def from_python(type_: Type, raw: object, schema: Schema, limits: Limits) -> object:
+    """Return a value from Python or JSON in canonical form; raises `InvalidRequest`."""
+    reader = Reader(schema, limits, Problems(limits.problems))
+    value = reader.value(type_, raw, None)
+    if reader.problems.items:
+        raise InvalidRequest(reader.problems.items)
+    return value
+
+
+from_json = from_python
+"""The same: JSON has none of the types that are taken from Python only."""

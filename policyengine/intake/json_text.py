@@ -1,0 +1,146 @@
+"""Parse JSON strictly and within limits, whoever wrote it.
+
+Names that stand twice in an object, fractions, NaN and overlong integers become marks that the
+reader reports with their path when it comes to them. The depth is measured on the text of what
+parsed: strings are cut out, and then the innermost brackets removed as often as brackets may nest;
+if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
+
+Most documents have nothing of the kind, and `decode_plain` parses those at the speed of C. That no
+name stands twice is known if there are no more colons than names, or no more that follow a quote,
+or else by writing the document again: but for blanks, it must be the same text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Final, NoReturn
+
+import msgspec
+
+from policyengine.intake.decode import Refused, Repeated
+from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.limits import DIGITS, Limits
+
+
+def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
+    """Return the document; raises `InvalidRequest`. *size*: most bytes, None for any number."""
+    if size is not None and len(data) > size:
+        refuse("PE514", f"a document has at most {size} bytes")
+    try:
+        text, raw = (data, data.encode()) if isinstance(data, str) else (data.decode(), data)
+    except UnicodeError:
+        refuse("PE515", "the document is not text in UTF-8")
+    if size is not None and len(raw) > size:
+        refuse("PE514", f"a document has at most {size} bytes")
+    too_deep = f"a document has at most {limits.document_depth} levels of arrays and objects"
+    try:
+        document: object = _DECODER.decode(text)
+    except json.JSONDecodeError as problem:
+        where = f"line {problem.lineno}, column {problem.colno}"
+        refuse("PE516", f"the document is not JSON: {problem.msg.lower()} ({where})")
+    except RecursionError:
+        refuse("PE517", too_deep)
+    if _deeper(raw, limits.document_depth):
+        refuse("PE517", too_deep)
+    return document
+
+
+def decode_plain(data: bytes | str, size: int) -> tuple[bytes, object] | None:
+    """Return the text in UTF-8 and the document, if it is JSON; names may stand twice in objects.
+
+    How deep it is, the caller must see.
+    """
+    try:
+        raw = data.encode() if isinstance(data, str) else data
+        return (raw, _decode(raw)) if len(raw) <= size else None
+    except (UnicodeError, msgspec.DecodeError, RecursionError):
+        return None
+
+
+def each_name_stands_once(raw: bytes, document: object) -> bool:
+    """Whether no name stands twice in an object of the text; may be False although none does."""
+    names = _names_in(document)
+    if raw.count(b":") == names:
+        return True
+    # Without blanks, a colon and a quote before it are no fewer than names, those that stand twice
+    # among them.
+    text = raw.translate(None, _BLANKS)
+    return text.count(b'":') == names or text == _encode(document).translate(None, _BLANKS)
+
+
+def _names_in(document: object) -> int:
+    """Count the names in the objects that a document is made of; it may miss some in arrays."""
+    if type(document) is dict:
+        count = len(document)
+        for part in document.values():
+            if type(part) is dict or type(part) is list:
+                count += _names_in(part)
+        return count
+    if type(document) is list and document and type(document[0]) is dict:
+        return sum(map(_names_in, document))
+    return 0
+
+
+_BLANKS: Final = b" \t\n\r"
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    """Refuse the document as a whole."""
+    raise InvalidRequest((Problem(code, "", message),))
+
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_ONE_SORT: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _deeper(raw: bytes, depth: int) -> bool:
+    """Whether brackets nest deeper than *depth* in a text that is JSON."""
+    if raw.count(b"[") + raw.count(b"{") <= depth:
+        return False
+    brackets = _STRING.sub(b"", raw).translate(_ONE_SORT, delete=_NO_BRACKETS)
+    for _ in range(depth):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+# ---- what is no value here --------------------------------------------------------------
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    repeated = Repeated(made)
+    times = Counter(name for name, _ in pairs)
+    repeated.names = tuple(name for name, count in times.items() if count > 1)
+    return repeated
+
+
+def _int(digits: str) -> int | Refused:
+    if len(digits) > DIGITS + 1:  # a sign may stand before them; what is left the reader judges
+        return Refused("PE512", f"an int has at most {DIGITS} digits")
+    return int(digits)
+
+
+_FRACTION: Final = Refused(
+    "PE519", 'numbers are whole here, without fraction or exponent; a decimal is a string ("1.50")'
+)
+
+
+def _constant(name: str) -> Refused:
+    return Refused("PE519", f"`{name}` is no number")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_int,
+    parse_float=lambda _: _FRACTION,
+    parse_constant=_constant,
+)

@@ -1,0 +1,107 @@
+"""Keep entities ready, so that requests may give no more of them than type and id.
+
+A store is checked as a whole when it is made: every entity fits the schema, parents are there, no
+entity is its own ancestor; all ancestors are worked out then. It never changes afterwards, so
+threads may share it; new facts are a new store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from policyengine.intake.ancestors import Known
+from policyengine.intake.decode import Reader
+from policyengine.model.entities import Entity, Key
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
+from policyengine.model.request_messages import Problems, entity_name, inside
+from policyengine.model.types import Schema
+
+_DEFAULT = Limits()
+
+
+class EntityStore:
+    """Entities by (type, id), with all their ancestors known."""
+
+    __slots__ = ("_entities", "_fitting", "_schema")
+
+    def __init__(
+        self,
+        schema: Schema,
+        entities: Iterable[Entity | Mapping[str, object]] = (),
+        limits: Limits = _DEFAULT,
+    ) -> None:
+        """Take in *entities*: built ones, or `{"type", "id", "properties", "parents"}`.
+
+        Raises `InvalidRequest` with every problem: an entity that does not fit, parents that are
+        not there or lie in one another, one entity given twice with unequal content.
+        """
+        self._schema = schema
+        self._fitting = schema  # the last that was found to have the same entity types
+        self._entities: Mapping[Key, Entity] = _load(schema, entities, limits)
+
+    @classmethod
+    def from_json(cls, schema: Schema, data: bytes | str, limits: Limits = _DEFAULT) -> EntityStore:
+        """Read a JSON array of `{"type", "id", "properties", "parents"}`, of any length."""
+        from policyengine.intake.json_text import parse_json  # requests need none, unless in JSON
+
+        given = parse_json(data, limits, size=None)
+        if not isinstance(given, list):
+            reader = Reader(schema, limits, Problems(limits.problems))
+            reader.mistyped("a list of entities", given, None)
+            raise InvalidRequest(reader.problems.items)
+        return cls(schema, given, limits)
+
+    def fits(self, schema: Schema) -> bool:
+        """Whether the store serves requests of *schema*: the entity types must be the same."""
+        if self._fitting is not schema:
+            if self._schema.entities != schema.entities:
+                return False
+            self._fitting = schema
+        return True
+
+    @property
+    def by_key(self) -> Mapping[Key, Entity]:
+        """The entities by type and id."""
+        return self._entities
+
+    def get(self, key: Key) -> Entity | None:
+        """Return the entity with that type and id, or None."""
+        return self._entities.get(key)
+
+    def __getitem__(self, key: Key) -> Entity:
+        return self._entities[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entities
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._entities)
+
+    def __len__(self) -> int:
+        return len(self._entities)
+
+    def __repr__(self) -> str:
+        return f"<EntityStore of {len(self)} entities>"
+
+
+def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Key, Entity]:
+    problems = Problems(limits.problems)
+    reader = Reader(schema, limits, problems)
+    known = Known(problems, reader.flawed)
+    for i, raw in enumerate(given):
+        place = inside(None, i)
+        entity = reader.entity(raw, place)
+        if entity is not None:
+            known.add(entity, place)
+    for entity, path in reader.carried:
+        known.add(entity, path)
+    for key, entity in known.entities.items():
+        for parent in sorted(entity.parents_ or ()):
+            if parent not in known.entities:
+                message = f"the parent {entity_name(parent)} is not in the store"
+                problems.add("PE525", inside(known.places[key], "parents"), message)
+    known.close_lines(lambda _: None, limits.ancestors)
+    if problems.items:
+        raise InvalidRequest(problems.items)
+    return known.entities

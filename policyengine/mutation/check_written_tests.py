@@ -1,0 +1,71 @@
+"""Write tests that ask what they should, by reading them again as if they had been pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from attrs import define, evolve
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request
+from policyengine.mutation.write_tests import Expectation, can_be_written, write_test
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.checker import TestChecker
+from policyengine.syntax import nodes
+from policyengine.syntax.parser import parse
+from policyengine.testing.requests_of_tests import Asked, requests_of
+
+
+@define(slots=False)
+class Pasting:
+    """Writes tests to be pasted into a set. *now*: the time of those without `at`."""
+
+    checked: CheckedSet
+    limits: Limits
+    now: int
+
+    def test(
+        self, title: str, expectations: Iterable[Expectation], rule: CheckedRule, *, timed: bool
+    ) -> str | None:
+        """Return a test beside *rule*; None if none was found that asks just that.
+
+        Requests that come to each other in odd ways may be beyond what is shared between tests, or
+        beyond a test. *timed*: whether it says `at` even where that is the time of the run.
+        """
+        expectations = list(expectations)
+        if not all(can_be_written(request) for request, _, _ in expectations):
+            return None
+        for beside in (rule, None):
+            now = None if timed else self.now
+            text = write_test(title, expectations, self.checked, beside=beside, now=now)
+            asked = [self._judged(one.request) for one in self.asked(text, rule)]
+            if asked == [self._judged(request) for request, _, _ in expectations]:
+                return text
+        return None
+
+    def asked(self, text: str, rule: CheckedRule) -> list[Asked]:
+        """Return what a test asks that stands beside *rule*; nothing if it does not check."""
+        file, _ = parse(Source("test", f"package p\n\n{text}"), self.limits)
+        assert file is not None
+        (declaration,) = file.declarations
+        assert isinstance(declaration, nodes.TestDecl)
+        test = self._checker.check(declaration, rule)
+        if test is None:
+            return []
+        alone = evolve(self.checked, tests=(test,))
+        return list(requests_of(alone, limits=self.limits, now=self.now))
+
+    @cached_property
+    def _checker(self) -> TestChecker:
+        return TestChecker(self.checked, self.limits)
+
+    def _judged(self, request: Request) -> object:
+        """Return what rules make of a request, and say of it."""
+        case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
+        verdicts = [(v.rule.id, v.holds, v.waivers, v.obligations, v.failed) for v in case.verdicts]
+        parties = request.subject.key_, request.action, request.resource.key_
+        return parties, request.now, request.fields, verdicts, interpreter.reason_of(case)

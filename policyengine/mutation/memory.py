@@ -1,0 +1,66 @@
+"""Remember from one run to the next what came of mutants, in the user's cache.
+
+What is remembered of a policy set is one entry, written whole or not at all, which counts only if we
+wrote it (`cache/`). It holds data alone, in JSON, and is validated and bounded all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import msgspec
+
+from policyengine import __version__
+from policyengine.cache.folder import Cache
+from policyengine.diagnostics.source import NOWHERE
+from policyengine.mutation.score import Fate, Tried
+
+_MOST_BYTES = 16_000_000
+_MOST_MUTANTS = 100_000
+_Mark = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_Text = Annotated[str, msgspec.Meta(max_length=100_000)]
+
+
+class _Fate(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    fate: Fate
+    by: _Text = ""
+    test: _Text = ""
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    mutants: Annotated[dict[_Mark, _Fate], msgspec.Meta(max_length=_MOST_MUTANTS)]
+
+
+def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
+    """Return what is remembered of the policy set in *paths*; nothing if that is damaged."""
+    entry = cache.find(_name(paths)) if cache else None
+    if entry is None or len(entry.about) > _MOST_BYTES:
+        return {}
+    try:
+        found = msgspec.json.decode(entry.about, type=_Entry)
+    except msgspec.DecodeError:
+        return {}
+    if found.version != __version__:
+        return {}
+    return {
+        mark: Tried("", "", "", NOWHERE, one.fate, one.by, one.test)
+        for mark, one in found.mutants.items()
+    }
+
+
+def remember(
+    cache: Cache | None, paths: Iterable[str | os.PathLike[str]], tried: Mapping[str, Tried]
+) -> None:
+    """Keep what came of the mutants of the policy set in *paths*, if there is a place for it."""
+    if cache:
+        mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
+        cache.write(_name(paths), msgspec.json.encode(_Entry(__version__, mutants)))
+
+
+def _name(paths: Iterable[str | os.PathLike[str]]) -> str:
+    names = "\0".join(sorted(os.path.realpath(path) for path in paths))
+    return f"{hashlib.sha256(names.encode(errors='surrogateescape')).hexdigest()}.mutants"

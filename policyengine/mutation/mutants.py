@@ -1,0 +1,387 @@
+"""Change a policy set in one small way at a time: what a slip of the pen would have made of it.
+
+A mutant is a rule, or a constant or definition that rules use, with one thing changed. Changes keep
+types, so most mutants check; those that do not would have been noticed by the checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from attrs import field, frozen
+from msgspec.structs import replace
+
+from policyengine.analysis.constants import walk
+from policyengine.analysis.questions import conditions_in
+from policyengine.diagnostics.source import Source, Span
+from policyengine.model.types import (
+    DATETIME,
+    DECIMAL,
+    DURATION,
+    INT,
+    EnumType,
+    LevelsType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.semantics.checked import (
+    CheckedRule,
+    CheckedSet,
+    Definition,
+    Typing,
+    Value,
+)
+from policyengine.syntax import nodes
+
+N = TypeVar("N", bound=nodes.Node)
+
+_STRICTER = {"<=": "<", "<": "<=", ">=": ">", ">": ">="}
+_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
+_SWAPPED = {"permit": "forbid", "forbid": "permit"}
+
+_OF_BOTH = (
+    nodes.When, nodes.Unless, nodes.Because, nodes.Refer, nodes.Cites, nodes.From, nodes.Until,
+)  # fmt: skip
+"""The clauses that a permit and a forbid may both have."""
+
+_SECOND, _DAY = 1_000_000, 86_400_000_000
+_SPANS = (_DAY, 3_600_000_000, 60_000_000, _SECOND, 1_000, 1)
+"""A day, an hour, and so on, in microseconds."""
+
+
+@frozen(eq=False)
+class Mutant:
+    """One changed rule, or one changed declaration that rules use.
+
+    *of*: the id of the rule, or the name of the constant or definition; *what*: the change in words,
+    at *span*. *rules*: the ids of the rules that it concerns. *rule*: what takes the place of the rule
+    called *of*, None if it is left out. *declaration*: what takes the place of *before*, a constant or
+    a definition.
+    """
+
+    of: str
+    kind: str
+    what: str
+    span: Span
+    rules: frozenset[str]
+    rule: nodes.Rule | None = None
+    before: nodes.Declaration | None = None
+    declaration: nodes.Declaration | None = None
+
+
+def mutants_of(checked: CheckedSet) -> Iterator[Mutant]:
+    """Give every mutant of a set, rule by rule, then those of constants and definitions.
+
+    Rules on trial decide nothing, so nothing is changed in them.
+    """
+    for rule in checked.rules:
+        if not rule.advisory:
+            yield from _of_rule(rule, checked.sources)
+    yield from _of_words(checked)
+
+
+# ---- of a rule --------------------------------------------------------------------------
+
+
+def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutant]:
+    def mutant(kind: str, what: str, at: Span, changed: nodes.Rule | None = None) -> Mutant:
+        return Mutant(rule.id, kind, what, at, frozenset({rule.id}), changed)
+
+    node, at = rule.node, rule.node.name.span
+    yield mutant("drop-rule", "the rule is left out", at)
+    if rule.effect in _SWAPPED:
+        other = _SWAPPED[rule.effect]
+        what = f"`{rule.effect}` becomes `{other}`"
+        kept = tuple(clause for clause in node.clauses if isinstance(clause, _OF_BOTH))
+        yield mutant("swap-effect", what, at, replace(node, effect=other, clauses=kept))
+    for clause in node.clauses:
+        rest = tuple(other for other in node.clauses if other is not clause)
+        match clause:
+            case nodes.From() | nodes.Until():
+                word = type(clause).__name__.lower()
+                less = replace(node, clauses=rest)
+                yield mutant(f"drop-{word}", f"`{word}` is left out", clause.span, less)
+            case nodes.When(condition) | nodes.Unless(condition):
+                word = type(clause).__name__.lower()
+                less = replace(node, clauses=rest)
+                if not isinstance(condition, nodes.And | nodes.Or):
+                    what = f"`{word}` is left out"
+                    yield mutant("drop-condition", what, clause.span, less)
+                typing = next(iter(rule.typings.values()))
+                for kind, what, where, old, new in _changes(condition, typing, sources):
+                    yield mutant(kind, what, where, _substituted(node, old, new))
+            case nodes.Fields(names) if names:
+                for name in names:
+                    fewer = tuple(other for other in names if other is not name)
+                    changed = _substituted(node, clause, replace(clause, names=fewer))
+                    what = f"the field `{name}` is left out"
+                    if fewer:
+                        yield mutant("narrow-fields", what, name.span, changed)
+                changed = _substituted(node, clause, replace(clause, names=None))
+                what = "`fields` becomes `fields all`"
+                yield mutant("widen-fields", what, clause.span, changed)
+            case nodes.Oblige(calls):
+                for call in calls:
+                    kept_calls = tuple(other for other in calls if other is not call)
+                    new_clauses = [replace(clause, calls=kept_calls)] if kept_calls else []
+                    i = node.clauses.index(clause)
+                    changed = replace(
+                        node, clauses=(*node.clauses[:i], *new_clauses, *node.clauses[i + 1 :])
+                    )
+                    what = f"the obligation `{call.name}` is left out"
+                    yield mutant("drop-obligation", what, call.span, changed)
+
+
+# ---- of constants and definitions -------------------------------------------------------
+
+
+def _of_words(checked: CheckedSet) -> Iterator[Mutant]:
+    """Change constants and definitions that some rule uses."""
+    uses = _Uses.of(checked)
+    for file in checked.files:
+        for declaration in file.declarations:
+            if not isinstance(declaration, nodes.ConstDecl | nodes.DefineDecl):
+                continue
+            name = file.package.name, declaration.name.name
+            if name not in uses.typings:
+                continue
+            typing = uses.typings[name]
+            if isinstance(declaration, nodes.ConstDecl):
+                changes = _values(declaration.value, typing, checked.sources)
+            else:
+                changes = _changes(declaration.body, typing, checked.sources)
+            for kind, what, where, old, new in changes:
+                yield Mutant(
+                    declaration.name.name, kind, what, where, frozenset(uses.rules[name]),
+                    before=declaration, declaration=_substituted(declaration, old, new),
+                )  # fmt: skip
+
+
+@frozen
+class _Uses:
+    """The constants and definitions that rules use: what is known of their nodes, and which rules."""
+
+    constants: Mapping[tuple[str, str], nodes.ConstDecl]
+    typings: dict[tuple[str, str], Typing] = field(factory=dict)
+    rules: dict[tuple[str, str], set[str]] = field(factory=dict)
+
+    @classmethod
+    def of(cls, checked: CheckedSet) -> _Uses:
+        uses = cls(
+            {
+                (file.package.name, d.name.name): d
+                for file in checked.files
+                for d in file.declarations
+                if isinstance(d, nodes.ConstDecl)
+            }
+        )
+        for rule in checked.rules:
+            if not rule.advisory:
+                typing = next(iter(rule.typings.values()))
+                for part in (*(c.expr for c in rule.conjuncts), *rule.obligations):
+                    uses.follow(part, typing, rule.id)
+        return uses
+
+    def follow(self, node: nodes.Node, typing: Typing, rule: str) -> None:
+        """Note what *node* uses, for *rule*."""
+        for part in walk(node):
+            binding = typing.binding_of(part)
+            if isinstance(binding, Definition):
+                self.typings[binding.package, binding.name] = binding.typing
+                self.rules.setdefault((binding.package, binding.name), set()).add(rule)
+                self.follow(binding.body, binding.typing, rule)
+            elif isinstance(binding, Value) and isinstance(part, nodes.Name | nodes.Attr):
+                name = part.name if isinstance(part, nodes.Name) else part.name.name
+                for key, declaration in self.constants.items():
+                    if key[1] == name:
+                        self.typings.setdefault(key, _constant(declaration, binding.type))
+                        self.rules.setdefault(key, set()).add(rule)
+
+
+def _constant(declaration: nodes.ConstDecl, type_: Type) -> Typing:
+    """Return the types of what a constant is written as: of a set, of its items, too."""
+    types: dict[int, Type] = {id(declaration.value): type_}
+    bindings: dict[int, Any] = {id(declaration.value): Value(type_, None)}
+    if isinstance(type_, SetType) and isinstance(declaration.value, nodes.SetDisplay):
+        for item in declaration.value.items:
+            types[id(item)] = type_.element
+            bindings[id(item)] = Value(type_.element, None)
+    return Typing(types, bindings)
+
+
+# ---- of an expression -------------------------------------------------------------------
+
+Change = tuple[str, str, Span, nodes.Node, nodes.Node]
+"""(kind, in words, where, the node that is replaced, what takes its place)."""
+
+
+def _changes(
+    condition: nodes.Expr, typing: Typing, sources: Mapping[str, Source]
+) -> Iterator[Change]:
+    """Give what may be changed in a condition."""
+
+    def text(node: nodes.Node) -> str:
+        return shortened(node, sources)
+
+    for part in conditions_in(condition):
+        match part:
+            case nodes.And(operands) | nodes.Or(operands):
+                for operand in operands:
+                    rest = tuple(other for other in operands if other is not operand)
+                    less = rest[0] if len(rest) == 1 else replace(part, operands=rest)
+                    what = f"`{text(operand)}` is left out"
+                    yield "drop-operand", what, operand.span, part, less
+            case nodes.Not(operand):
+                yield (
+                    "negate",
+                    f"`not` before `{text(operand)}` is left out",
+                    part.span,
+                    part,
+                    operand,
+                )
+            case nodes.If(_, yes, no) if yes != no:
+                swapped = replace(part, yes=no, no=yes)
+                yield "negate", "`then` and `else` change places", part.span, part, swapped
+            case _ if typing.types.get(id(part)) is not None and _is_condition(part):
+                what = f"`{text(part)}` is negated"
+                yield "negate", what, part.span, part, nodes.Not(part, span=part.span)
+    yield from _values(condition, typing, sources)
+
+
+def _is_condition(node: nodes.Expr) -> bool:
+    return isinstance(
+        node,
+        nodes.Compare | nodes.Has | nodes.Like | nodes.Attr | nodes.Call | nodes.Quantified,
+    )
+
+
+def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> Iterator[Change]:
+    """Give what may be changed in the constants and the comparisons of an expression."""
+    for node in walk(expr):
+        if id(node) not in typing.types:
+            continue
+        type_ = typing.types[id(node)]
+        binding = typing.binding_of(node)
+        match node:
+            case nodes.Compare(op, left, right) if op in _STRICTER:
+                if typing.type_of(left) in _ORDERED and typing.type_of(right) in _ORDERED:
+                    what = f"`{op}` becomes `{_STRICTER[op]}`"
+                    yield "move-bound", what, node.span, node, replace(node, op=_STRICTER[op])
+            case nodes.SetDisplay(items) if isinstance(type_, SetType):
+                yield from _sets(node, items, type_.element, sources)
+            case nodes.Literal(kind, value, text) if type_ in _ORDERED and isinstance(value, int):
+                for moved in (value - _unit(kind, value, text), value + _unit(kind, value, text)):
+                    what = f"`{text}` is moved {'down' if moved < value else 'up'} by one"
+                    made = nodes.Literal(kind, moved, text, span=node.span)
+                    yield "move-bound", what, node.span, node, made
+            case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
+                yield from _names(node, type_)
+
+
+def _sets(
+    node: nodes.SetDisplay,
+    items: tuple[nodes.Expr, ...],
+    element: Type,
+    sources: Mapping[str, Source],
+) -> Iterator[Change]:
+    for item in items:
+        rest = tuple(other for other in items if other is not item)
+        what = f"`{shortened(item, sources)}` is left out of the set"
+        yield "narrow-set", what, item.span, node, replace(node, items=rest)
+    if isinstance(element, EnumType | TaxonomyType | LevelsType):
+        written = {_named(item) for item in items}
+        lacking = [name for name in element.members if name not in written]
+        if lacking:
+            more = _member(lacking[0], node.span)
+            what = f"`{lacking[0]}` is added to the set"
+            yield "widen-set", what, node.span, node, replace(node, items=(*items, more))
+
+
+def _names(node: nodes.Name | nodes.Attr, type_: Type) -> Iterator[Change]:
+    """Move a level by one, and a taxonomy term up or down."""
+    name = _named(node)
+    match type_:
+        case LevelsType(members=members) if name in members:
+            at = members.index(name)
+            for other in (at - 1, at + 1):
+                if 0 <= other < len(members):
+                    what = f"`{name}` becomes `{members[other]}`"
+                    yield "move-level", what, node.span, node, _renamed(node, members[other])
+        case TaxonomyType() if name in type_.members:
+            above = dict(type_.parents)[name]
+            if above:
+                yield (
+                    "widen-term",
+                    f"`{name}` becomes `{above}`",
+                    node.span,
+                    node,
+                    _renamed(node, above),
+                )
+            below = [term for term, parent in type_.parents if parent == name]
+            if below:
+                what = f"`{name}` becomes `{below[0]}`"
+                yield "narrow-term", what, node.span, node, _renamed(node, below[0])
+
+
+def _named(node: nodes.Expr) -> str:
+    match node:
+        case nodes.Name(name) | nodes.Attr(_, nodes.Ident(name)):
+            return name
+        case nodes.Literal("string", str(text)):
+            return text
+    return ""
+
+
+def _renamed(node: nodes.Name | nodes.Attr, name: str) -> nodes.Expr:
+    if isinstance(node, nodes.Attr):
+        return replace(node, name=replace(node.name, name=name))
+    return _member(name, node.span)
+
+
+def _member(name: str, span: Span) -> nodes.Expr:
+    """Return how a member is written: by its name, or quoted where that is no name."""
+    if name.isidentifier():
+        return nodes.Name(name, span=span)
+    return nodes.Literal("string", name, f'"{name}"', span=span)
+
+
+def _unit(kind: str, value: int, text: str) -> int:
+    """Return by how much a bound is moved: by the last digit or unit that was written."""
+    if kind == "datetime":
+        return _DAY if "T" not in text else _SECOND
+    if kind == "duration":
+        return next(span for span in _SPANS if value % span == 0)
+    if kind == "decimal":
+        return int(10 ** (4 - len(text.partition(".")[2])))
+    return 1
+
+
+def shortened(node: nodes.Node, sources: Mapping[str, Source], most: int = 60) -> str:
+    """Return a node as it was written, on one line and not too long."""
+    text = " ".join(sources[node.span.file].text[node.span.start : node.span.end].split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _substituted(node: N, old: nodes.Node, new: nodes.Node) -> N:
+    """Return *node* with *new* in the place of *old*."""
+    made = _with(node, old, new)
+    return cast("N", made)
+
+
+def _with(value: Any, old: nodes.Node, new: nodes.Node) -> Any:
+    if value is old:
+        return new
+    match value:
+        case tuple():
+            parts = tuple(_with(part, old, new) for part in value)
+            return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+        case nodes.Node():
+            changed = {
+                name: made
+                for name, part in nodes.fields_of(value).items()
+                if (made := _with(part, old, new)) is not part
+            }
+            return replace(value, **changed) if changed else value
+    return value

@@ -1,0 +1,581 @@
+"""Measure tests by what they notice: change the rules in small ways and see whether a test fails.
+
+The reference interpreter decides. What came of the rules that a mutant leaves alone is known from the
+unchanged set, so that only the changed rule is judged again, for the requests that it covers. A mutant
+that no test notices is put to the question whether anything tells it from the original: first a
+request like those of the tests, with a value or two changed; then, whether nothing can (`analysis/`).
+Nothing is written anywhere while this goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache, cached_property
+from itertools import combinations, islice, zip_longest
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from threading import Thread
+from typing import Literal, TypeAlias
+
+from attrs import define, evolve, field, frozen
+from msgspec.structs import replace
+
+from policyengine.analysis.questions import alike, outlasts
+from policyengine.analysis.what_if import NOW, Changes, Neighbourhood, Place, SharedResult, kinds_of
+from policyengine.diagnostics.source import Source, Span
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request
+from policyengine.mutation.check_written_tests import Pasting
+from policyengine.mutation.mutants import Mutant, mutants_of
+from policyengine.mutation.witness_requests import made_up
+from policyengine.mutation.write_tests import owed_clause
+from policyengine.pipeline import check_sources
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.reference.interpreter import JudgedRequest, Verdict
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checker import Rechecker, check
+from policyengine.syntax import nodes
+from policyengine.testing.requests_of_tests import Asked, requests_of
+
+Fate: TypeAlias = Literal["noticed", "refused", "alike", "survived"]
+"""A test fails; the checker refuses it; it decides every request as the original; none of these."""
+
+_MOST_BASES = 24
+"""How many requests of tests are looked around for one that tells a mutant from the original."""
+
+_PATIENCE = 20_000
+"""How many requests are decided for that."""
+
+_FEW = 12
+"""How many values of a place are tried together with those of another."""
+
+_TIME = re.compile(r"\b(?:now|from|until)\b")
+"""The words without which no answer hangs on the time."""
+
+_MANY = 200
+"""From how many mutants on more than one process pays."""
+
+
+@frozen
+class Tried:
+    """What came of one mutant.
+
+    *by*: the title of the test that noticed it. *test*: for one that survived, a test that would
+    notice it; empty if no request was found that tells it from the original.
+    """
+
+    of: str
+    kind: str
+    what: str
+    span: Span
+    fate: Fate
+    by: str = ""
+    test: str = ""
+
+
+@frozen
+class MutationRun:
+    """What came of all mutants."""
+
+    tried: tuple[Tried, ...]
+    sources: Mapping[str, Source] = field(repr=False)
+
+    def count(self, fate: Fate) -> int:
+        """Return how many mutants ended in that way."""
+        return sum(one.fate == fate for one in self.tried)
+
+    @property
+    def survivors(self) -> tuple[Tried, ...]:
+        """The mutants that no test noticed."""
+        return tuple(one for one in self.tried if one.fate == "survived")
+
+    @property
+    def score(self) -> float:
+        """The part of the mutants that tests notice, of all that can be noticed; 1 if there are none."""
+        noticed, survived = self.count("noticed"), self.count("survived")
+        return noticed / (noticed + survived) if noticed + survived else 1.0
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many mutants are done, of how many."""
+
+
+def mutate(
+    checked: CheckedSet,
+    *,
+    limits: Limits | None = None,
+    now: int,
+    jobs: int = 1,
+    remembered: Mapping[str, Tried] | None = None,
+    progress: Progress = lambda _done, _all: None,
+) -> tuple[MutationRun, dict[str, Tried]]:
+    """Try every mutant of a set whose tests pass; return what came of them, and what to remember.
+
+    *now* (microseconds): the time of expectations before the first `at`. *remembered*: what an
+    earlier run returned; a mutant is tried again only if something that its fate may hang on is not
+    as it was then. *jobs*: how many processes share the work.
+    """
+    limits, remembered = limits or Limits(), remembered or {}
+    trial = Trial(checked, limits, now)
+    marks = [trial.mark(mutant) for mutant in trial.mutants]
+    fates = {i: remembered[mark] for i, mark in enumerate(marks) if mark in remembered}
+    fates = {i: _of(trial.mutants[i], tried) for i, tried in fates.items()}
+    open_ = [i for i in range(len(marks)) if i not in fates]
+    for i, tried in _each(trial, open_, jobs):
+        fates[i] = tried
+        progress(len(fates), len(marks))
+    run = MutationRun(tuple(fates[i] for i in range(len(marks))), checked.sources)
+    return run, {mark: fates[i] for i, mark in enumerate(marks)}
+
+
+def _of(mutant: Mutant, tried: Tried) -> Tried:
+    """Return what is remembered, of a mutant that may stand elsewhere now."""
+    return Tried(mutant.of, mutant.kind, mutant.what, mutant.span, tried.fate, tried.by, tried.test)
+
+
+def _each(trial: Trial, numbers: Sequence[int], jobs: int) -> Iterator[tuple[int, Tried]]:
+    if jobs < 2 or len(numbers) < _MANY:  # noqa: PLR2004 - more than one
+        for i in numbers:
+            yield i, trial.of(trial.mutants[i])
+        return
+    texts = {name: source.text for name, source in trial.checked.sources.items()}
+    titles = frozenset(test.node.span for test in trial.checked.tests)
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    pool = ProcessPoolExecutor(
+        jobs, context, _begin, (texts, titles, trial.limits, trial.now, theirs)
+    )
+    try:
+        with _deaf():
+            found = pool.map(_one, numbers, chunksize=8)
+        yield from zip(numbers, found, strict=True)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        ours.close()
+        theirs.close()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Put off what interrupts; processes that are started meanwhile never hear of it.
+
+    Whoever interrupts a run from a terminal interrupts all of its processes. Those that share the work
+    end with the one that started them, however that ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # the systems that have none interrupt one alone
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_process: list[Trial] = []
+"""In a process of its own: what `_begin` made there."""
+
+
+def _begin(
+    texts: Mapping[str, str], tests: frozenset[Span], limits: Limits, now: int, parent: Connection
+) -> None:
+    Thread(target=_end_with, args=[parent], daemon=True).start()
+    sources = {name: Source(name, text) for name, text in texts.items()}
+    checked, _ = check_sources(sources, limits)
+    assert checked is not None
+    asked = tuple(test for test in checked.tests if test.node.span in tests)
+    _process[:] = [Trial(evolve(checked, tests=asked), limits, now)]
+
+
+def _end_with(parent: Connection) -> None:
+    parent.poll(None)  # nothing is ever sent: this is the end of what could be
+    os._exit(1)
+
+
+def _one(number: int) -> Tried:
+    (trial,) = _process
+    return trial.of(trial.mutants[number])
+
+
+@define(slots=False)
+class Trial:
+    """The tests of a set, and what the unchanged rules make of their requests."""
+
+    checked: CheckedSet
+    limits: Limits
+    now: int
+
+    @cached_property
+    def mutants(self) -> tuple[Mutant, ...]:
+        """All mutants, in a fixed order."""
+        return tuple(mutants_of(self.checked))
+
+    @cached_property
+    def asked(self) -> tuple[tuple[Asked, JudgedRequest], ...]:
+        """The requests of the tests, and the verdicts of the unchanged rules on them."""
+        found = requests_of(self.checked, limits=self.limits, now=self.now)
+        schema = self.checked.schema
+        return tuple(
+            (one, interpreter.judge_all(self.checked, Env(one.request, schema))) for one in found
+        )
+
+    @cached_property
+    def _rules(self) -> Mapping[str, CheckedRule]:
+        return {rule.id: rule for rule in self.checked.rules}
+
+    @cached_property
+    def _rechecker(self) -> Rechecker:
+        return Rechecker(self.checked, self.limits)
+
+    # ---- one mutant ---------------------------------------------------------------------
+
+    def of(self, mutant: Mutant) -> Tried:
+        """Return what comes of *mutant*."""
+        changed = self._changed(mutant)
+        tried = Tried(mutant.of, mutant.kind, mutant.what, mutant.span, "refused")
+        if changed is None:
+            return tried
+        by = self._noticed(mutant, changed)
+        if by is not None:
+            return evolve(tried, fate="noticed", by=by)
+        found = self._telling(mutant, changed)
+        if found is None and self._is_alike(mutant, changed):
+            return evolve(tried, fate="alike")
+        return evolve(tried, fate="survived", test=found or "")
+
+    def _is_alike(self, mutant: Mutant, changed: CheckedSet) -> bool:
+        """Whether the rules are known to answer alike, changed or not."""
+        after = {rule.id: rule for rule in changed.rules}
+        if not mutant.rules <= after.keys():
+            return False
+        pairs = [(self._rules[id_], after[id_]) for id_ in sorted(mutant.rules)]
+        return all(
+            _same_beside_conditions(*pair)
+            and (alike(self.checked, *pair) or alike(self.checked, *pair, self._masks(pair[0])))
+            for pair in pairs
+        )
+
+    def _masks(self, rule: CheckedRule) -> Callable[[TargetKey], tuple[CheckedRule, ...]]:
+        """Return the rules that decide on their own where they hold, of those that read alike."""
+
+        @cache
+        def masks(target: TargetKey) -> tuple[CheckedRule, ...]:
+            reads = kinds_of(rule.needs[target], self.checked.schema, target)
+            return tuple(
+                other
+                for other in self.checked.rules_for(target)
+                if other is not rule
+                and not other.advisory
+                and outlasts(other, rule)
+                and (other.effect == "forbid" or _gives_as_much(other, rule))
+                and not reads.isdisjoint(kinds_of(other.needs[target], self.checked.schema, target))
+            )
+
+        return masks
+
+    def _changed(self, mutant: Mutant) -> CheckedSet | None:
+        """Return the set with the mutant in it, None if it does not check."""
+        if mutant.before is not None:
+            return self._with_declaration(mutant.before, mutant.declaration)
+        rule = self._rules[mutant.of]
+        made: CheckedRule | None = None
+        if mutant.rule is not None:
+            made = self._rechecker.recheck(rule, mutant.rule)
+            if made is None:
+                return None
+        by_target = {
+            target: tuple(
+                filter(
+                    None, (made if one is rule else one for one in self.checked.by_target[target])
+                )
+            )
+            for target in rule.typings
+        }
+        rules = tuple(filter(None, (made if one is rule else one for one in self.checked.rules)))
+        return evolve(self.checked, rules=rules, by_target={**self.checked.by_target, **by_target})
+
+    def _with_declaration(
+        self, before: nodes.Declaration, declaration: nodes.Declaration | None
+    ) -> CheckedSet | None:
+        files = [
+            replace(
+                file,
+                declarations=tuple(
+                    declaration if one is before and declaration else one
+                    for one in file.declarations
+                ),
+            )
+            for file in self.checked.files
+        ]
+        changed, _ = check(files, self.checked.sources, self.limits)
+        return changed
+
+    def _noticed(self, mutant: Mutant, changed: CheckedSet) -> str | None:
+        """Return the title of the first test that fails with the changed rules."""
+        for asked, before in self.asked:
+            if not self._concerns(mutant, before.env.target):
+                continue
+            env = Env(asked.request, changed.schema)
+            case = _judged_again(mutant.rules, changed, before, env)
+            if not any(_differ(case, before, id_) for id_ in mutant.rules):
+                continue
+            if not asked.meets(changed, case, interpreter.outcome(case, advisories=())):
+                return asked.title
+        return None
+
+    def _concerns(self, mutant: Mutant, target: TargetKey) -> bool:
+        return any(target in self._rules[id_].typings for id_ in mutant.rules)
+
+    # ---- what tells a survivor from the original ----------------------------------------
+
+    def _telling(self, mutant: Mutant, changed: CheckedSet) -> str | None:
+        """Return a test that the original passes and the mutant does not."""
+        hunts = [_Hunt(self.checked, changed, base, mutant.rules) for base in self._bases(mutant)]
+        for ways in (_Hunt.alone, _Hunt.together):
+            patience = _PATIENCE
+            for hunt in hunts:
+                for changes in islice(ways(hunt), _PATIENCE // 8):
+                    patience -= 1
+                    answers = hunt.differ(changes)
+                    clauses = None if answers is None else _clauses(*answers)
+                    if clauses is None:
+                        continue
+                    text = self._as_test(mutant, changed, hunt.near.changed(changes), clauses)
+                    if text is not None:
+                        return text
+                if patience < 0:
+                    break
+        return None
+
+    def _as_test(
+        self, mutant: Mutant, changed: CheckedSet, request: Request, clauses: Iterable[str]
+    ) -> str | None:
+        """Return the test that expects what the original answers, if the mutant does not pass it."""
+        outcome = interpreter.decide(self.checked, request)
+        because: list[str] = []
+        if not outcome.allowed and outcome.rules:
+            because = [f"because {mutant.of if mutant.of in outcome.rules else outcome.rules[0]}"]
+        title = f"{mutant.of}: noticed if {mutant.what}".replace("`", "")
+        expectation = request, outcome.allowed, (*clauses, *because)
+        rule = self._rules[min(mutant.rules)]
+        text = self._pasting.test(title, [expectation], rule, timed=False)
+        if text is None:
+            return None
+        (asked,) = self._pasting.asked(text, rule)
+        case = interpreter.judge_all(changed, Env(asked.request, changed.schema))
+        return None if asked.meets(changed, case, interpreter.outcome(case, ())) else text
+
+    @cached_property
+    def _pasting(self) -> Pasting:
+        return Pasting(self.checked, self.limits, self.now)
+
+    def _bases(self, mutant: Mutant) -> Iterable[Request]:
+        """Return requests of tests that the changed rules cover, as different ones as there are.
+
+        Of each way in which the rules came out one, then another of each; other targets first. Where
+        no test asks about the rules, requests are made up.
+        """
+        ways: dict[object, list[Request]] = {}
+        again: dict[object, list[Request]] = {}
+        seen: set[tuple[object, TargetKey]] = set()
+        for asked, case in self.asked:
+            target = case.env.target
+            if self._concerns(mutant, target):
+                way = self._way(mutant, case)
+                known = (way, target) in seen
+                seen.add((way, target))
+                (again if known else ways).setdefault(way, []).append(asked.request)
+        if not ways:
+            made = (self._made_up(id_) for id_ in sorted(mutant.rules))
+            return [request for request in made if request is not None][:_MOST_BASES]
+        rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))
+        return islice((one for some in rounds for one in some if one is not None), _MOST_BASES)
+
+    def _made_up(self, id_: str) -> Request | None:
+        if id_ not in self._inventions:
+            rule = self._rules[id_]
+            self._inventions[id_] = made_up(self.checked, rule, self.limits, self.now)
+        return self._inventions[id_]
+
+    @cached_property
+    def _inventions(self) -> dict[str, Request | None]:
+        return {}
+
+    def _way(self, mutant: Mutant, case: JudgedRequest) -> object:
+        """Return which condition of each changed rule was the first to fail, None if all held."""
+        rules = (v.rule for v in case.verdicts if v.rule.id in mutant.rules and not v.failed)
+        env = case.env
+        return tuple(
+            interpreter.first_false(rule.conjuncts, rule.typings[env.target], env) for rule in rules
+        )
+
+    # ---- what is remembered -------------------------------------------------------------
+
+    def mark(self, mutant: Mutant) -> str:
+        """Return a name for a mutant and all that its fate may hang on."""
+        inside = mutant.before or self._rules[mutant.of].node
+        name = f"{mutant.of}: {mutant.what} at {mutant.span.start - inside.span.start}"
+        around = "".join(self._around(self._rules[id_]) for id_ in sorted(mutant.rules))
+        return hashlib.sha256(f"{name}\n{around}".encode()).hexdigest()
+
+    def _around(self, rule: CheckedRule) -> str:
+        """Return a digest of the vocabulary, the rules and the tests that have to do with a rule."""
+        if rule.id not in self._arounds:
+            actions = {target[0] for target in rule.typings}
+            texts = [self._words]
+            texts += [
+                f"{other.id} {self._text(other.node)}"
+                for other in self.checked.rules
+                if not rule.typings.keys().isdisjoint(other.typings)
+            ]
+            timed = any(_TIME.search(text) for text in texts)
+            for test in self.checked.tests:
+                expected = (nodes.Expect, nodes.ExpectEach)
+                asks = {i.action.name for i in test.node.items if isinstance(i, expected)}
+                if asks & actions:
+                    texts.append(self._text(test.node))
+                    first = next(i for i in test.node.items if not isinstance(i, nodes.Let))
+                    if timed and not isinstance(first, nodes.At):
+                        texts.append(f"at {self.now}")
+            self._arounds[rule.id] = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        return self._arounds[rule.id]
+
+    @cached_property
+    def _arounds(self) -> dict[str, str]:
+        return {}
+
+    @cached_property
+    def _words(self) -> str:
+        apart = nodes.GateBlock | nodes.Rule | nodes.TestDecl
+        return "\0".join(
+            self._text(declaration)
+            for file in self.checked.files
+            for declaration in file.declarations
+            if not isinstance(declaration, apart)
+        )
+
+    def _text(self, node: nodes.Node) -> str:
+        return self.checked.sources[node.span.file].text[node.span.start : node.span.end]
+
+
+def _judged_again(
+    rules: frozenset[str], changed: CheckedSet, before: JudgedRequest, env: Env
+) -> JudgedRequest:
+    """Judge only *rules*, and take the verdicts on the others over."""
+    known = {v.rule.id: v for v in before.verdicts if v.rule.id not in rules}
+    verdicts = tuple(
+        known.get(rule.id) or interpreter.judge(rule, interpreter.waivers(changed, rule, env), env)
+        for rule in interpreter.candidates(changed, env, advisory=False)
+    )
+    return JudgedRequest(changed, env, verdicts)
+
+
+def _same_beside_conditions(one: CheckedRule, other: CheckedRule) -> bool:
+    def rest(rule: CheckedRule) -> object:
+        dates = rule.valid_from, rule.valid_until
+        return rule.effect, rule.fields, rule.obligations, dates, rule.waivable
+
+    return rest(one) == rest(other)
+
+
+def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
+    """Whether nothing is lost where *other*, a permit, does not hold and *one* does."""
+    if (one.effect, one.gate) != ("permit", other.gate) or other.effect != "permit":
+        return False
+    return (other.fields is None or one.fields == other.fields) and (
+        not other.obligations or one.obligations == other.obligations
+    )
+
+
+def _differ(case: JudgedRequest, before: JudgedRequest, rule_id: str) -> bool:
+    """Whether a rule came out otherwise, or may say so in other words."""
+    pair = [next((v for v in one.verdicts if v.rule.id == rule_id), None) for one in (case, before)]
+    if any(v is not None and v.rule.effect == "permit" and not v.satisfied for v in pair):
+        return True
+    return _counts(pair[0]) != _counts(pair[1])
+
+
+def _counts(verdict: Verdict | None) -> object:
+    """Return what of a verdict a decision may hang on."""
+    if verdict is None or not (verdict.satisfied or verdict.failed):
+        return None
+    rule = verdict.rule
+    return verdict.failed, verdict.obligations, rule.effect, rule.fields
+
+
+@define
+class _Hunt:
+    """Looks around a request for one that a mutant answers otherwise."""
+
+    checked: CheckedSet
+    changed: CheckedSet
+    base: Request
+    rules: frozenset[str]
+    near: Neighbourhood = field(init=False)
+    before: tuple[CheckedRule, ...] = field(init=False)
+    after: tuple[CheckedRule, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        target = (self.base.action, self.base.subject.type, self.base.resource.type)
+        self.before, self.after = (
+            tuple(rule for rule in one.rules_for(target) if not rule.advisory)
+            for one in (self.checked, self.changed)
+        )
+        self.near = Neighbourhood(self.checked, self.base, also=self.after)
+
+    def alone(self) -> Iterator[Changes]:
+        """Give no change, and those of one value."""
+        yield ()
+        for place in (*self.near.places, NOW):
+            yield from (((place, value),) for value in self.near.options(place))
+
+    def together(self) -> Iterator[Changes]:
+        """Give changes of two values, of which the rules read one at least."""
+        places = (*self.near.places, NOW)
+        read = [place for place in places if self._reads(place)]
+        rest = [place for place in places if place not in read]
+        for one, other in (*combinations(read, 2), *((a, b) for a in read for b in rest)):
+            if not one.overlaps(other):
+                for a in self.near.options(one)[:_FEW]:
+                    yield from (((one, a), (other, b)) for b in self.near.options(other)[:_FEW])
+
+    def _reads(self, place: Place) -> bool:
+        rules = [r for r in (*self.before, *self.after) if r.id in self.rules]
+        return place == NOW or any(place.kind in self.near.reads(rule) for rule in rules)
+
+    def differ(self, changes: Changes) -> tuple[SharedResult, SharedResult] | None:
+        """Return what both answer, if it is not the same."""
+        if all(self._counts(self.before, id_, changes) == self._counts(self.after, id_, changes)
+               for id_ in self.rules):  # fmt: skip
+            return None
+        one, other = (self.near.answer(changes, rules) for rules in (self.before, self.after))
+        return (one, other) if one != other and self.near.fits(changes) else None
+
+    def _counts(self, rules: tuple[CheckedRule, ...], id_: str, changes: Changes) -> object:
+        rule = next((rule for rule in rules if rule.id == id_), None)
+        return None if rule is None else _counts(self.near.verdict(rule, changes))
+
+
+def _clauses(answer: SharedResult, other: SharedResult) -> list[str] | None:
+    """Return what more than the verdict a test must expect to tell *answer* from *other*.
+
+    None if no test can: nothing says that nothing is owed.
+    """
+    if answer.allowed != other.allowed:
+        return []
+    clauses: list[str] = []
+    if answer.exposed != other.exposed and answer.exposed is not None:
+        clauses.append(f"fields {{{', '.join(sorted(answer.exposed))}}}")
+    if answer.obligations != other.obligations and answer.obligations:
+        clauses.append(owed_clause(answer.obligations))
+    return clauses or None

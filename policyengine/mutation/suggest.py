@@ -1,0 +1,133 @@
+"""Suggest tests at the boundaries of each rule, where a slip of the pen would show.
+
+For every value that a rule reads: the last one with which it holds and the first with which it does
+not, on each side of what it is compared with; of sets, the empty one, one element, and all. The
+requests are those of tests with one value changed; where no test asks, one is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from attrs import frozen
+
+from policyengine.analysis.what_if import NOW, Changes, Neighbourhood, Place, value_at
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request
+from policyengine.model.types import BOOL, DATETIME, DECIMAL, DURATION, INT, LevelsType, SetType
+from policyengine.model.values import ABSENT
+from policyengine.mutation.check_written_tests import Pasting
+from policyengine.mutation.witness_requests import made_up
+from policyengine.mutation.write_tests import Expectation, can_be_written
+from policyengine.reference import interpreter
+from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.testing.requests_of_tests import requests_of
+
+_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
+_MOST_BASES = 4
+
+
+@frozen
+class Suggestion:
+    """A test at the boundaries of one rule, as text."""
+
+    rule: str
+    text: str
+
+
+def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> Iterator[Suggestion]:
+    """Give a test for each rule that has boundaries which no test asks at.
+
+    *now*: the time (microseconds) of requests that are made up, and of tests without `at`.
+    """
+    limits = limits or Limits()
+    pasting = Pasting(checked, limits, now)
+    asked = [one.request for one in requests_of(checked, limits=limits, now=now)]
+    for rule in checked.rules:
+        if rule.advisory:
+            continue
+        found = list(_boundaries(checked, rule, asked, limits, now))
+        title = f"boundaries of {rule.id}"
+        text = pasting.test(title, found, rule, timed=True) if found else None
+        if text is not None:
+            yield Suggestion(rule.id, text)
+
+
+def _boundaries(
+    checked: CheckedSet, rule: CheckedRule, asked: list[Request], limits: Limits, now: int
+) -> Iterator[Expectation]:
+    given: list[Request] = list(asked)
+    done: set[str] = set()
+    for base in _bases(checked, rule, asked, limits, now):
+        near = Neighbourhood(checked, base)
+        if base not in given:
+            given.append(base)
+            yield _expected(checked, rule, base)
+        places = [p for p in near.places if p.kind in near.reads(rule)]
+        for place in (*places, NOW):
+            if place.text in done:
+                continue
+            telling = list(_telling(near, rule, place))
+            if telling:
+                done.add(place.text)
+            for changes in telling:
+                request = near.changed(changes)
+                if request not in given and near.fits(changes) and can_be_written(request):
+                    given.append(request)
+                    yield _expected(checked, rule, request)
+
+
+def _expected(checked: CheckedSet, rule: CheckedRule, request: Request) -> Expectation:
+    """Return a request, whether it is allowed, and what more is expected."""
+    outcome = interpreter.decide(checked, request)
+    decided = rule.id in outcome.rules
+    return request, outcome.allowed, (f"because {rule.id}",) if decided else ()
+
+
+def _bases(
+    checked: CheckedSet, rule: CheckedRule, asked: Iterable[Request], limits: Limits, now: int
+) -> Iterator[Request]:
+    """Give requests that the rule covers: those of tests, or one that is made up."""
+    there = [r for r in asked if (r.action, r.subject.type, r.resource.type) in rule.typings]
+    if there:
+        yield from there[:_MOST_BASES]
+        return
+    made = made_up(checked, rule, limits, now)
+    if made is not None:
+        yield made
+
+
+def _telling(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:
+    """Give the values at *place* that stand at a boundary of *rule*."""
+
+    def holds_with(value: object) -> bool:
+        changes: Changes = () if value == here else ((place, value),)
+        return near.verdict(rule, changes).holds
+
+    here = value_at(near.request, place)
+    values = [here, *near.options(place)]
+    if len({holds_with(value) for value in values}) < 2:  # noqa: PLR2004 - it makes no difference
+        return
+    kept: list[object] = []
+    if place.type in _ORDERED or isinstance(place.type, LevelsType):
+        line = sorted(value for value in values if isinstance(value, int))
+        for below, above in pairwise(line):
+            if holds_with(below) != holds_with(above):
+                kept += [below, above]
+    elif isinstance(place.type, SetType) and place.sort == "attribute":
+        sets = [value for value in values if isinstance(value, frozenset)]
+        kept += [value for value in sets if not value]
+        ones = [value for value in sets if len(value) == 1]
+        kept += [next((v for v in ones if holds_with(v) is yes), ABSENT) for yes in (True, False)]
+        kept += [max(sets, key=len)] if sets else []
+        kept += [next((v for v in sets if holds_with(v) is yes), ABSENT) for yes in (True, False)]
+    elif place.type == BOOL or place.optional:
+        kept += [next((v for v in values if holds_with(v) is yes), ABSENT) for yes in (True, False)]
+    else:
+        kept += [next(v for v in values if holds_with(v) is yes) for yes in (True, False)]
+    if place.optional:
+        kept.append(ABSENT)
+    for value in dict.fromkeys(kept):
+        if value in values and value != here:
+            yield ((place, value),)

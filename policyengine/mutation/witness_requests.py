@@ -1,0 +1,73 @@
+"""Make a request up about a rule that no test asks about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from policyengine.analysis.remedies import remedies
+from policyengine.analysis.search import Space, UnknownError, holds
+from policyengine.analysis.what_if import Neighbourhood
+from policyengine.analysis.witness import request_of
+from policyengine.intake.validation import Validator
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
+from policyengine.model.request import Request
+from policyengine.model.types import DATETIME
+from policyengine.mutation.write_tests import can_be_written
+from policyengine.reference.evaluation import Env
+from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+
+
+def made_up(checked: CheckedSet, rule: CheckedRule, limits: Limits, now: int) -> Request | None:
+    """Return a request for which *rule* holds, and that is allowed if one or two values make it so.
+
+    *now*: its time (microseconds), unless the rules ask for another. None if no request is found that
+    can be written as a test.
+    """
+    target = next(iter(rule.typings), None)
+    made = None if target is None else _made_up(checked, rule, target, limits, now)
+    return made if made is not None and can_be_written(made) else None
+
+
+def _made_up(
+    checked: CheckedSet, rule: CheckedRule, target: TargetKey, limits: Limits, now: int
+) -> Request | None:
+    others = tuple(
+        other
+        for other in checked.rules_for(target)
+        if other is not rule
+        and not other.advisory
+        and (other.effect == "forbid" or (other.effect, other.gate) == ("permit", rule.gate))
+    )
+    for around in (others, ()):  # best where it decides alone
+        space = Space(checked, target, (rule, *around))
+        try:
+            world = space.find(partial(_alone, rule, around))
+        except UnknownError:
+            continue
+        if world is not None:
+            break
+    else:
+        return None
+    needs = checked.needs(target)
+    try:
+        given = request_of(world, needs)
+        if ("now",) not in world.known or not space.mentions.values.get(DATETIME):
+            given["now"] = now
+        request = Validator(checked.schema, checked.needs, limits).validate(**given)
+    except InvalidRequest:
+        return None
+    if rule.effect == "permit":
+        for remedy in remedies(checked, request):
+            changes = tuple((change.place, change.after) for change in remedy.changes)
+            return Neighbourhood(checked, request).changed(changes)
+    return request
+
+
+def _alone(rule: CheckedRule, others: Iterable[CheckedRule], env: Env) -> bool:
+    """Whether *rule* holds while it is in force, and none of *others*."""
+    if not holds(rule, env) or any(holds(other, env) for other in others):
+        return False
+    timed = (rule.valid_from, rule.valid_until) != (None, None)  # else the time need not be chosen
+    return not timed or rule.in_force(env.request.now)

@@ -1,0 +1,339 @@
+"""Write a request as a test, ready to be pasted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from attrs import define, field, frozen
+
+from policyengine.diagnostics.source import Source
+from policyengine.model.decision import Obligation
+from policyengine.model.entities import Key
+from policyengine.model.request import Request
+from policyengine.model.types import (
+    DATETIME,
+    Attribute,
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import ABSENT, entity_text, slot, text_of
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Typing
+from policyengine.syntax import nodes
+from policyengine.syntax.expression_layout import quoted
+from policyengine.syntax.formatter import format_source
+from policyengine.syntax.grammar import reserved_words
+from policyengine.testing.request_builder import Writer, Written
+
+Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
+"""A request, whether it is allowed, and clauses: what more is expected of the answer."""
+
+
+def write_test(
+    title: str,
+    expectations: Iterable[Expectation],
+    checked: CheckedSet,
+    *,
+    beside: CheckedRule | None = None,
+    now: int | None = None,
+) -> str:
+    """Return a `test` block to be pasted into a file of the set.
+
+    *beside*: a rule of whose package it is, so that it may use what the tests there share. *now*: the time of the run; a test that asks only then does without `at`, as the one it comes from.
+    """
+    lines: list[str] = []
+    expectations = list(expectations)
+    writing = _Writing(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
+    if beside is not None:
+        files = {file.span.file: file.package.name for file in checked.files}
+        writing.share(checked, files[beside.node.span.file])
+    if all(request.now == now for request, _, _ in expectations):
+        writing.now = now
+    for request, allow, clauses in expectations:
+        lines += writing.expectation(request, allow=allow, clauses=clauses)
+    body = "\n".join(lines)
+    text = f"package p\n\ntest {quoted(title)} {{\n{body}\n}}\n"
+    formatted = format_source(Source("test", text))
+    assert isinstance(formatted, str), (text, formatted)
+    return formatted.partition("\n\n")[2]
+
+
+def can_be_written(request: Request) -> bool:
+    """Whether a test can ask *request*: no entity skips a generation to what it lies in."""
+    return all(
+        parent[0] in entity.entity_type.parents
+        for entity in request.entities.values()
+        for parent in entity.parents_ or ()
+    )
+
+
+def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:
+    """Give the names that stand for values, which none of an entity may be: it would be ambiguous."""
+    for file in files:
+        for declaration in file.declarations:
+            match declaration:
+                case nodes.ConstDecl(name) | nodes.Let(name):
+                    yield name.name
+                case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members):
+                    yield from (member.name for member in members)
+                case nodes.TaxonomyDecl(_, terms):
+                    yield from _terms(terms)
+
+
+def _terms(terms: Iterable[nodes.Term]) -> Iterator[str]:
+    for term in terms:
+        yield term.name.name
+        yield from _terms(term.below)
+
+
+def owed_clause(owed: Iterable[Obligation]) -> str:
+    """Return the clause that expects exactly these obligations."""
+    calls = (
+        f"{o.name}({', '.join(literal(type_, value) for _, type_, value in o.arguments)})"
+        for o in owed
+    )
+    return f"oblige {', '.join(calls)}"
+
+
+def literal(type_: Type, value: object) -> str:
+    """Return how a test writes a canonical value."""
+    return _Writing(frozenset()).value(type_, value)
+
+
+@frozen
+class _Version:
+    """An entity as a `let` wrote it: its parents, and the text of each of its attributes."""
+
+    name: str
+    key: Key
+    parents: frozenset[Key] | None
+    parts: Mapping[str, str]
+
+    def changes(self, parts: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str] | None:
+        """Return what makes it one with *parts*, None if an attribute would have to go.
+
+        *named*: how the parts may be written as well, since the request has what they refer to.
+        """
+        if not parts.keys() >= self.parts.keys():
+            return None
+        return {
+            name: text
+            for name, text in parts.items()
+            if self.parts.get(name) not in (text, named[name])
+        }
+
+
+_Bound: TypeAlias = tuple[_Version, Mapping[str, str]]
+"""A version, and the attributes that are other than in it."""
+
+
+@define
+class _Writing:
+    """Writes the entities of requests once each, and as changes of these: `ann { tier: free }`.
+
+    *taken*: what none of them may be called. *shared*: the names of fixtures, by the identity of their
+    values. *latest*: of each entity, what the lines so far wrote of it last: that counts where it is
+    only a parent.
+
+    Of the request at hand, *bound*: the version that an entity is made of, and with which changes;
+    *said*: those whose changes stand there, and count wherever the entity does; *stated*: those that
+    it has by now, so that what follows may only name them; *naming*: whether it is asked how that
+    reads; *above*: the parents.
+    """
+
+    taken: frozenset[str]
+    versions: list[_Version] = field(factory=list)
+    now: int | None = None
+    lines: list[str] = field(factory=list)
+    bound: dict[Key, _Bound] = field(factory=dict)
+    said: set[Key] = field(factory=set)
+    stated: set[Key] = field(factory=set)
+    above: set[Key] = field(factory=set)
+    naming: bool = False
+    latest: dict[Key, _Bound] = field(factory=dict)
+    shared: dict[int, str] = field(factory=dict)
+
+    def share(self, checked: CheckedSet, package: str) -> None:
+        """Make the entities among the fixtures of a package versions that may be used."""
+        writer = Writer(checked.schema, Typing({}, {}), 0)
+        for fixture in checked.fixtures:
+            try:
+                value = writer.fixture(fixture)
+            except Exception:  # noqa: BLE001, S112 - tests that use it are errors
+                continue
+            if fixture.package == package and isinstance(value, Written):
+                attributes = checked.schema.entities[value.type].by_name
+                parts = {
+                    name: self.value(attributes[name].type, part)
+                    for name, part in (value.properties or {}).items()
+                }
+                self.shared[id(value)] = fixture.name
+                self.versions.append(
+                    _Version(fixture.name, value.key, frozenset(value.parents), parts)
+                )
+
+    def expectation(
+        self, request: Request, *, allow: bool, clauses: Iterable[str]
+    ) -> Iterator[str]:
+        self.lines, self.bound = [], {}
+        self.said, self.stated, self.above = set(), set(), set()
+        subject, resource = (
+            self._party(request, party.key_) for party in (request.subject, request.resource)
+        )
+        context = request.context
+        self._referred(request, context, context.record_type.attributes, set())
+        given = _listed(self._parts(context, context.record_type.attributes))
+        for key in sorted(self.above):
+            self._as_parent(key)
+        yield from self.lines
+        if request.now != self.now:
+            self.now = request.now
+            yield f"at {text_of(DATETIME, request.now)}"
+        yield f"expect {'allow' if allow else 'deny'} {request.action} by {subject} on {resource}"
+        if given:
+            yield f"with {{ {given} }}"
+        if request.fields is not None:
+            yield f"asking {{{', '.join(request.fields)}}}"
+        yield from clauses
+
+    def _party(self, request: Request, key: Key) -> str:
+        self._entity(request, key, set())
+        return self._reference(key)
+
+    def _reference(self, key: Key) -> str:
+        """Return how an entity is written where it stands: with its changes the first time."""
+        if key not in self.bound or (self.naming and key in self.stated):
+            return entity_text(*key)
+        if self.naming:
+            return _NO_NAME
+        self.stated.add(key)
+        version, changes = self.bound[key]
+        if not changes or key in self.said:
+            return version.name
+        self.said.add(key)
+        self.latest[key] = version, changes
+        return f"{version.name} {{ {_listed(changes)} }}"
+
+    def _entity(self, request: Request, key: Key, around: set[Key]) -> None:
+        """Bind an entity of which something is known, after those that it refers to."""
+        if key in self.bound or key in around or key not in request.entities:
+            return
+        entity = request.entities[key]
+        attributes = entity.entity_type.attributes
+        self._referred(request, entity, attributes, {*around, key})
+        for parent in sorted(entity.parents_ or ()):
+            self._entity(request, parent, {*around, key})
+            self.above.add(parent)
+        self.naming = True
+        named = self._parts(entity, attributes)
+        self.naming = False
+        parts = self._parts(entity, attributes)
+        if not parts and entity.parents_ is None:
+            return  # only its id is known
+        alike = [one for one in self.versions if (one.key, one.parents) == (key, entity.parents_)]
+        found = [
+            (one, changes) for one in alike if (changes := one.changes(parts, named)) is not None
+        ]
+        self.bound[key] = (
+            min(found, key=lambda one: (len(one[1]), one != self.latest.get(key)))
+            if found
+            else (self._let(key, entity.parents_, parts), {})
+        )
+
+    def _as_parent(self, key: Key) -> None:
+        """Write a parent once more if what was written of it last is another version.
+
+        A parent stands under a child by its id alone, so the last one counts.
+        """
+        if key in self.bound and self.latest.get(key) != self.bound[key]:
+            version, changes = self.bound[key]
+            self.bound[key] = self._let(key, version.parents, {**version.parts, **changes}), {}
+
+    def _let(self, key: Key, parents: frozenset[Key] | None, parts: Mapping[str, str]) -> _Version:
+        version = _Version(self._name(key), key, parents, parts)
+        under = ", ".join(entity_text(*parent) for parent in sorted(parents or ()))
+        body = entity_text(*key) + (f" under {{{under}}}" if under else "")
+        self.lines.append(f"let {version.name} = {body} {{ {_listed(parts)} }}")
+        self.versions.append(version)
+        self.latest[key] = version, {}
+        return version
+
+    def _name(self, key: Key) -> str:
+        """Return a name that is taken by no other entity: what its id makes, if that is one."""
+        made = "".join(c if c.isascii() and c.isalnum() else "_" for c in key[1]).strip("_").lower()
+        if not made or not made[0].isalpha() or made in self.taken:
+            made = f"{key[0].lower()}_{made}".strip("_")
+        taken = self.taken.union(version.name for version in self.versions)
+        number, name = 2, made
+        while name in taken:
+            name, number = f"{made}_{number}", number + 1
+        return name
+
+    def _referred(
+        self, request: Request, holder: object, attributes: Iterable[Attribute], around: set[Key]
+    ) -> None:
+        for attribute in attributes:
+            value = getattr(holder, slot(attribute.name))
+            if value is not ABSENT:
+                self._inside(request, attribute.type, value, around)
+
+    def _inside(self, request: Request, type_: Type, value: object, around: set[Key]) -> None:
+        match type_:
+            case EntityRefType(name):
+                self._entity(request, (name, str(value)), around)
+            case SetType(element):
+                assert isinstance(value, frozenset)
+                for one in sorted(value, key=str):
+                    self._inside(request, element, one, around)
+            case RecordType(attributes):
+                self._referred(request, value, attributes, around)
+
+    def _parts(self, holder: object, attributes: Iterable[Attribute]) -> dict[str, str]:
+        """Return the text of each attribute that there is."""
+        given = ((a, getattr(holder, slot(a.name))) for a in attributes)
+        return {a.name: self.value(a.type, value) for a, value in given if value is not ABSENT}
+
+    def value(self, type_: Type, value: object) -> str:
+        """Return how a value is written."""
+        match type_:
+            case EntityRefType() if isinstance(value, Written):  # what stands in a fixture
+                return self.shared.get(id(value), _NO_NAME)
+            case EntityRefType(name):
+                return self._reference((name, str(value)))
+            case SetType(element):
+                assert isinstance(value, frozenset)
+                return "{" + ", ".join(sorted(self.value(element, one) for one in value)) + "}"
+            case RecordType(attributes):
+                return "{" + _listed(self._parts(value, attributes)) + "}"
+            case EnumType() | TaxonomyType() | LevelsType():
+                text = text_of(type_, value)
+                plain = _NAME.fullmatch(text) and text not in reserved_words()
+                return text if plain else quoted(text)
+            case Primitive("string"):
+                return quoted(str(value))
+            case Primitive("decimal"):
+                text = text_of(type_, value)
+                return text if "." in text else f"{text}.0"
+            case Primitive("ip"):
+                return f'ip "{value}"'
+            case _:
+                return text_of(type_, value)
+
+
+def _listed(parts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {text}" for name, text in parts.items())
+
+
+_NO_NAME = ""
+"""For what is written out inside a fixture: no reference of a request is written so."""
+
+_ROOTS = frozenset({"subject", "resource", "context", "action", "now"})
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

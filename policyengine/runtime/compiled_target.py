@@ -1,0 +1,218 @@
+"""Decide requests with compiled rules.
+
+A decision takes one call of the generated `decide`, which makes it: on a deny with an answer that
+all alike share, on an allow with what the satisfied rules give together, which is kept for the next
+time. Everything else is told by a `Explainer` when it is read; its functions are made then, too. If
+generated code raises anything, the teller decides: then an errored forbid denies, and no errored
+permit opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from cachetools import LRUCache
+from msgspec import Struct
+from msgspec.structs import replace
+
+from policyengine.model.decision import Cause, Decision, MakeDetails, SharedResult, Written
+from policyengine.model.entities import Entity, Key
+from policyengine.model.records import Record
+from policyengine.model.request import Request
+from policyengine.runtime import clock
+from policyengine.runtime.compiled_rule import Function, Rule, exposed_by, sorted_obligations
+from policyengine.runtime.program import TargetKey
+
+if TYPE_CHECKING:
+    from policyengine.runtime.details import Details, Explainer
+    from policyengine.runtime.specialization import Split
+
+Rest: TypeAlias = (
+    tuple[int, Mapping[Key, Entity], tuple[str, ...]]
+    | tuple[int, Mapping[Key, Entity]]
+    | int
+    | None
+)
+"""What a decision keeps beside its parts, as far as it counts: now, entities, the fields asked for."""
+
+_MOST_ANSWERS: Final = 4_096
+_MOST_TARGETS: Final = 4_096
+
+
+class AllowCache(dict[int, SharedResult]):
+    """What an allow is answered with, by the bits of the satisfied rules; made when first needed."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[int], SharedResult]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, given: int) -> SharedResult:
+        made = self._make(given)
+        if len(self) < _MOST_ANSWERS:
+            self[given] = made
+        return made
+
+
+class Compiled(Struct, eq=False, dict=True, weakref=True):
+    """The compiled rules of one target.
+
+    *timed*: whether time plays any part, *looks_up* whether some rule asks what an entity lies
+    within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
+    that `decide` tells of on an allow, a bit each. *classes*: of the subject, the resource and the
+    context. *module*: the generated functions by name; it is given what they ask and answer with.
+    *load* makes the rules, and the function that judges them all; *split* what tells subjects
+    apart, None where that is of no use; *source* the text of what was generated.
+    """
+
+    digest: str
+    target: TargetKey
+    timed: bool
+    looks_up: bool
+    gates: tuple[tuple[str, bool], ...]
+    giving: tuple[str, ...]
+    classes: tuple[type[Entity], type[Entity], type[Record]]
+    module: dict[str, Any]
+    load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
+    split: Callable[[Compiled], Split | None]
+    source: Callable[[], str]
+
+    def __post_init__(self) -> None:
+        subject, resource, context = self.classes
+        self.module |= {
+            "Subject": subject,
+            "Resource": resource,
+            "Context": context,
+            "type": type,
+            "clock": clock.now,
+            "Decision": Decision,
+            "forbidden": self._denied("forbidden"),
+            "not_permitted": self._denied("not_permitted"),
+            "permitted": self.answers[0],
+            "answers": self.answers,
+            "allow": self.allow,
+        }
+
+    def __repr__(self) -> str:
+        return f"Compiled({self.target!r})"  # the module may hold tables of any size
+
+    # ---- deciding -----------------------------------------------------------------------
+
+    @cached_property
+    def decide(self) -> Function:
+        """The generated function that decides."""
+        made: Function = self.module["decide"]
+        return made
+
+    @cached_property
+    def answers(self) -> AllowCache:
+        """What allows are answered with."""
+        return AllowCache(self._permitted)
+
+    def answer(self, request: Request) -> Decision:
+        """Decide *request*."""
+        try:
+            decision: Decision = self.decide(*request.roots)
+        except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
+            account = self.teller.account(request)
+            told = account.outcome()
+            parts = told.allowed, told.cause, told.exposed, told.obligations
+            return Decision(told.allowed, SharedResult(*parts, self.digest, lambda *_: account))
+        asked = request.fields
+        if asked is None:
+            return decision
+        if decision.allowed and not (
+            decision.exposed is None or decision.exposed.issuperset(asked)
+        ):
+            decision = replace(decision, allowed=False, _answer=self._denied("not_permitted"))
+        return replace(decision, _rest=(request.now, request.entities, asked))
+
+    def allow(self, given: int, *parts: Any) -> Decision:
+        """Return an allow of which something that is owed must be computed."""
+        rules = self._rules(given)
+        asking = self.tell(*parts).request
+        owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
+        answer = self.answers[given]
+        all_ = sorted_obligations((*answer.obligations, *owed))
+        return Decision(True, replace(answer, obligations=all_), *parts)
+
+    def _denied(self, cause: Cause) -> SharedResult:
+        return SharedResult(False, cause, exposed_by((), self._field_gates), (), *self._own)
+
+    def _permitted(self, given: int) -> SharedResult:
+        """Work out what the rules whose bits are set in *given* give together."""
+        rules = self._rules(given)
+        owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
+        exposed = exposed_by(rules, self._field_gates)
+        return SharedResult(True, "permitted", exposed, owed, *self._own)
+
+    @property
+    def _own(self) -> tuple[str, MakeDetails, Written]:
+        """What is the same in all answers."""
+        return self.digest, self.tell, self.written
+
+    def _rules(self, given: int) -> list[Rule]:
+        if not given:
+            return []
+        by_id = {rule.id: rule for rule in self.teller.rules}
+        return [by_id[id_] for bit, id_ in enumerate(self.giving) if given >> bit & 1]
+
+    @property
+    def _field_gates(self) -> list[str]:
+        return [gate for gate, is_field in self.gates if is_field]
+
+    # ---- telling ------------------------------------------------------------------------
+
+    @cached_property
+    def teller(self) -> Explainer:
+        """Tells of decisions."""
+        from policyengine.runtime.details import (
+            Explainer,  # a deny that nobody asks about needs none
+        )
+
+        rules, judge = self.load()  # two threads may both do so; what they make is alike
+        return Explainer(self.target[0], rules, self.gates, judge)
+
+    @cached_property
+    def splitting(self) -> Split | None:
+        """What tells subjects apart, so that less is left to decide about each."""
+        return self.split(self)
+
+    def tell(
+        self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
+    ) -> Details:
+        """Return the account of a decision on a request of these parts."""
+        now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
+        if entities is None:  # nothing is followed to other entities
+            entities = {subject.key_: subject, resource.key_: resource}
+        asked = fields[0] if fields else None
+        request = Request(subject, self.target[0], resource, context, now, asked, entities)
+        return self.teller.account(request)
+
+    def written(
+        self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, rest: Rest
+    ) -> bytes | None:
+        """Return the answer as JSON, if it was written before for a request that is judged alike."""
+        if isinstance(rest, tuple):  # it follows to other entities, or was asked for fields
+            return None
+        return self.teller.written(answer, subject, resource, context, rest or 0)
+
+
+_kept: Final[LRUCache[tuple[str, TargetKey], Compiled]] = LRUCache(maxsize=_MOST_TARGETS)
+_lock: Final = Lock()
+
+
+def kept_or_made(digest: str, target: TargetKey, make: Callable[[TargetKey], Compiled]) -> Compiled:
+    """Return the compiled rules of *target* of the set of that digest, which *make* makes once."""
+    key = digest, target
+    with _lock:
+        found = _kept.get(key)
+    if found is not None:
+        return found
+    made = make(target)  # two threads may meet here; the first to come is kept
+    with _lock:
+        return _kept.setdefault(key, made)

@@ -1,0 +1,483 @@
+"""MakeDetails the rest of a decision: what determined it, why, and for how long it holds.
+
+Nothing here is needed to decide, so it is worked out when somebody reads it, from the request's
+immutable values: every rule that counts is judged, and then the gates are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from policyengine.model.decision import (
+    Advisory,
+    Cause,
+    Frame,
+    Outcome,
+    RuleError,
+    SharedResult,
+    filled,
+    make_frame,
+)
+from policyengine.model.entities import Entity
+from policyengine.model.gaps import gives, misfits
+from policyengine.model.records import Record
+from policyengine.model.request import Request
+from policyengine.model.request_messages import joined
+from policyengine.runtime.compiled_rule import (
+    FAILED,
+    Function,
+    Rule,
+    Text,
+    Verdict,
+    exposed_by,
+    is_constant,
+    rendered,
+    sorted_obligations,
+)
+
+_MOST_CASES: Final = 4_096
+_MOST_FRAMES: Final = 8
+
+
+class JudgedRequest(Struct, eq=False, dict=True):
+    """The verdicts on the rules that count and are in force, and what they amount to together.
+
+    *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
+    whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
+    other requests. Nobody changes it.
+    """
+
+    action: str
+    verdicts: tuple[Verdict, ...]
+    gates: tuple[tuple[str, bool], ...]
+    fields: tuple[str, ...] | None = None
+    shared: bool = False
+    _frames: dict[int, _Kept] = field(default_factory=dict)
+
+    @cached_property
+    def forbids(self) -> tuple[Verdict, ...]:
+        """The verdicts on the forbids."""
+        return tuple(verdict for verdict in self.verdicts if verdict.rule.effect == "forbid")
+
+    @cached_property
+    def others(self) -> tuple[Verdict, ...]:
+        """The verdicts on the permits and exposes."""
+        return tuple(verdict for verdict in self.verdicts if verdict.rule.effect != "forbid")
+
+    @cached_property
+    def _by_gate(self) -> dict[tuple[str, str], list[Verdict]]:
+        grouped: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in self.others:
+            grouped.setdefault((verdict.rule.effect, verdict.rule.gate), []).append(verdict)
+        return grouped
+
+    def of(self, effect: str, gate: str) -> list[Verdict]:
+        """Return the verdicts on the permits or exposes of a gate."""
+        return self._by_gate.get((effect, gate), [])
+
+    def satisfied(self, effect: str, gate: str) -> list[Verdict]:
+        """Return the satisfied permits or exposes of a gate."""
+        return [verdict for verdict in self.of(effect, gate) if verdict.satisfied]
+
+    def missing(self, gate: str) -> list[str]:
+        """Return the fields that were asked for and that the gate, if of fields, lacks."""
+        if self.fields is None or (gate, True) not in self.gates:
+            return []
+        counting = self.satisfied("permit", gate) + self.satisfied("expose", gate)
+        exposed = exposed_by([verdict.rule for verdict in counting], (gate,))
+        return sorted(set(self.fields).difference(exposed or ()))
+
+    @cached_property
+    def shut(self) -> tuple[str, ...]:
+        """The gates that were not opened."""
+        return tuple(
+            gate
+            for gate, _ in self.gates
+            if not self.satisfied("permit", gate) or self.missing(gate)
+        )
+
+    @cached_property
+    def forbidding(self) -> tuple[Verdict, ...]:
+        """The forbids that deny; one that failed does."""
+        return tuple(v for v in self.forbids if v.satisfied or v.failed)
+
+    @cached_property
+    def giving(self) -> tuple[Verdict, ...]:
+        """The satisfied permits and exposes: what an allow gives comes from them."""
+        return tuple(v for v in self.others if v.satisfied)
+
+    @cached_property
+    def determining(self) -> tuple[Verdict, ...]:
+        """The rules that the decision rests on."""
+        if self.forbidding:
+            return self.forbidding
+        if self.shut:
+            return tuple(v for gate in self.shut for v in self.of("permit", gate))
+        return self.giving
+
+    @cached_property
+    def cause(self) -> Cause:
+        """Why the request is allowed or denied, in one word."""
+        if any(verdict.satisfied for verdict in self.forbidding):
+            return "forbidden"
+        if self.forbidding or any(map(self._shut_by_failure, self.shut)):
+            return "error"
+        return "not_permitted" if self.shut else "permitted"
+
+    def _shut_by_failure(self, gate: str) -> bool:
+        """Whether a rule that failed might have opened the gate."""
+        might = self.of("permit", gate)
+        if self.satisfied("permit", gate):  # only fields are missing
+            might = might + self.of("expose", gate)
+        return any(verdict.failed for verdict in might)
+
+    @cached_property
+    def referring(self) -> tuple[Verdict, ...]:
+        """The rules of a deny that may refer it to somebody."""
+        return () if self.cause == "permitted" else self.determining
+
+    @cached_property
+    def referrals(self) -> tuple[Text, ...]:
+        """The texts that say who should look at a deny."""
+        return tuple(v.rule.refer for v in self.referring if v.rule.refer is not None)
+
+    @cached_property
+    def refers_alike(self) -> bool:
+        """Whether it is the same for all requests who should look at a deny."""
+        return all(map(is_constant, self.referrals))
+
+    @cached_property
+    def failed(self) -> tuple[Rule, ...]:
+        """The rules that failed."""
+        return tuple(verdict.rule for verdict in self.verdicts if verdict.failed)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What the verdicts amount to, without what only the request can tell."""
+        referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
+        allowed = self.cause == "permitted"
+        field_gates = [gate for gate, is_field in self.gates if is_field]
+        counting = [verdict.rule for verdict in self.giving] if allowed else []
+        return Outcome(
+            allowed=allowed,
+            cause=self.cause,
+            rules=tuple(verdict.rule.id for verdict in self.determining),
+            gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
+            exposed=exposed_by(counting, field_gates),
+            obligations=sorted_obligations(o for v in self.giving for o in v.owed if allowed),
+            referrals=tuple(sorted(referrals)),
+            advisories=(),
+            waivers=tuple(sorted(self._mattering_waivers())),
+            errors=(),
+        )
+
+    def _mattering_waivers(self) -> Iterator[str]:
+        """Give the waivers without which a gate that has a satisfied permit would have none."""
+        for gate, _ in self.gates:
+            permits = self.satisfied("permit", gate)
+            if not any(permit.holds for permit in permits):
+                for permit in permits:
+                    yield from permit.waivers
+
+    # ---- wording ------------------------------------------------------------------------
+
+    @cached_property
+    def said(self) -> tuple[Text | Rule, ...]:
+        """What the reason is made of: texts, and rules of which some condition is told."""
+        if self.forbidding:
+            return tuple(map(_said_by_forbid, self.forbidding))
+        if self.shut:
+            return tuple(said for gate in self.shut for said in self._said_of_shut(gate))
+        first = (self.satisfied("permit", gate)[0].rule.because for gate, _ in self.gates)
+        return tuple(text for text in first if text is not None)
+
+    def _said_of_shut(self, gate: str) -> Iterator[Text | Rule]:
+        if self.satisfied("permit", gate):
+            yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
+            return
+        permits = self.of("permit", gate)
+        if not permits:
+            yield (f"no rule of `{gate}` permits `{self.action}`",)
+        for verdict in permits:
+            if verdict.failed:
+                yield _failed(verdict)
+            else:
+                yield verdict.rule if verdict.rule.otherwise is None else verdict.rule.otherwise
+
+    @cached_property
+    def reason(self) -> str | None:
+        """The reason, if it is the same for all requests."""
+        texts = [said for said in self.said if not isinstance(said, Rule) and is_constant(said)]
+        return self.reason_for(None) if len(texts) == len(self.said) else None
+
+    def reason_for(self, request: Request | None) -> str:
+        """Return the texts of the rules that the decision rests on, each once, and not too many."""
+        parts = (
+            _first_sentence(said, request) if isinstance(said, Rule) else rendered(said, request)
+            for said in self.said
+        )
+        return joined(parts, len(self.said)) or "every gate permits it"
+
+    def frame(self, answer: SharedResult) -> Frame:
+        """Return what all have in common who are answered so."""
+        kept = self._frames.get(id(answer))
+        if kept is not None and kept.answer is answer:
+            return kept.frame
+        made = make_frame(answer, self.outcome)
+        if len(self._frames) < _MOST_FRAMES:
+            whole = None if self.reason is None else filled(made, self.reason, None)
+            self._frames[id(answer)] = _Kept(answer, made, whole)
+        return made
+
+    def written(self, answer: SharedResult, request: Callable[[], Request]) -> bytes | None:
+        """Return the answer as JSON, if one like it was written before and no time bounds it."""
+        kept = self._frames.get(id(answer))
+        if kept is None or kept.answer is not answer:
+            return None
+        return kept.whole or filled(kept.frame, self.reason_for(request()), None)
+
+
+class _Kept(Struct, frozen=True, eq=False):
+    """What is kept of an answer as JSON; *whole*: all of it, where nothing is left open."""
+
+    answer: SharedResult
+    frame: Frame
+    whole: bytes | None
+
+
+def _failed(verdict: Verdict) -> Text:
+    return (f"`{verdict.rule.id}` failed",)
+
+
+def _said_by_forbid(verdict: Verdict) -> Text:
+    if verdict.failed:
+        return _failed(verdict)
+    because = verdict.rule.because
+    return (f"`{verdict.rule.id}` forbids it",) if because is None else because
+
+
+def _first_sentence(rule: Rule, request: Request | None) -> str:
+    """Say which condition of a permit is the first that does not hold."""
+    assert request is not None
+    number = rule.first_false(request)
+    assert number is not None
+    return rendered(rule.sentences[number], request)
+
+
+# ---- the account ------------------------------------------------------------------------
+
+
+class Explainer(Struct, eq=False, dict=True):
+    """Tells of the decisions about one target.
+
+    *action*: that of the target. *rules*: every rule of it, by gate, then name; *gates* as in
+    `JudgedRequest`. *judge* is a generated function that returns a bit for each rule that is not on trial
+    and whose conditions hold, in the order of the rules; None where they are too many. Verdicts that
+    are alike amount to the same, so a case of them is kept.
+    """
+
+    action: str
+    rules: tuple[Rule, ...]
+    gates: tuple[tuple[str, bool], ...]
+    judge: Function | None
+    _cases: dict[object, JudgedRequest] = field(default_factory=dict)
+
+    def account(self, request: Request) -> Details:
+        """Return what tells of the decision on *request*."""
+        return Details(self, request)
+
+    def case(self, request: Request) -> JudgedRequest:
+        """Return the request as it is judged."""
+        if self.judge is None:
+            return self._judged(request)
+        try:
+            bits = self.judge(*request.roots)
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return self._judged(request)
+        if request.fields is not None:
+            return self._of_bits(bits, request)
+        key: object = bits
+        if self._dated or self.waivable:
+            in_force = tuple([rule.in_force(request.now) for rule in self._dated])
+            key = bits, in_force, tuple([rule.waived_by(request) for rule in self.waivable])
+        case = self._cases.get(key)
+        if case is None:
+            case = self._of_bits(bits, request)
+            if case.shared and len(self._cases) < _MOST_CASES:
+                self._cases[key] = case
+        return case
+
+    def _judged(self, request: Request) -> JudgedRequest:
+        verdicts = (r.judge(request) for r in self._counting if r.in_force(request.now))
+        return JudgedRequest(self.action, tuple(verdicts), self.gates, request.fields)
+
+    def _of_bits(self, bits: int, request: Request) -> JudgedRequest:
+        """Return the case of rules whose conditions hold or not, a bit each; what owes is judged."""
+        verdicts: list[Verdict] = []
+        shared = request.fields is None
+        for bit, rule in enumerate(self._counting):
+            if not rule.in_force(request.now):
+                continue
+            holds, waivers = bool(bits >> bit & 1), rule.waived_by(request)
+            if not (holds or waivers):
+                verdicts.append(Verdict(rule))
+            elif rule.duties:  # what is owed is this request's own
+                verdicts.append(rule.judge(request))
+                shared = False
+            else:
+                verdicts.append(Verdict(rule, holds, waivers, rule.owed))
+        return JudgedRequest(
+            self.action, tuple(verdicts), self.gates, request.fields, shared=shared
+        )
+
+    def written(
+        self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, now: int
+    ) -> bytes | None:
+        """Return *answer* as JSON, if it was written before for a request that is judged alike."""
+        if self.judge is None or not self.is_plain:
+            return None
+        try:
+            case = self._cases.get(self.judge(subject, resource, context, now))
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return None
+        if case is None:
+            return None
+        return case.written(answer, lambda: self.request(subject, resource, context, now))
+
+    def request(self, subject: Entity, resource: Entity, context: Record, now: int) -> Request:
+        """Return a request of parts alone: nothing is followed to other entities."""
+        entities = {subject.key_: subject, resource.key_: resource}
+        return Request(subject, self.action, resource, context, now, None, entities)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether what is told hangs on nothing but what the rules' conditions come out as."""
+        return self.timeless and not self.on_trial
+
+    @cached_property
+    def _counting(self) -> tuple[Rule, ...]:
+        """The rules that are not advisory."""
+        return tuple(rule for rule in self.rules if not rule.advisory)
+
+    @cached_property
+    def _dated(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self._counting if rule.is_dated)
+
+    @cached_property
+    def on_trial(self) -> tuple[Rule, ...]:
+        """The rules that are advisory."""
+        return tuple(rule for rule in self.rules if rule.advisory)
+
+    @cached_property
+    def turning(self) -> tuple[tuple[Rule, Function], ...]:
+        """The rules that a change of the time may change, beyond their dates, and what tells when."""
+        return tuple((r, r.turns) for r in self._counting if r.turns is not None)
+
+    @cached_property
+    def bounds(self) -> tuple[int, ...]:
+        """The moments at which rules begin or end."""
+        bounds = (b for r in self._dated for b in (r.valid_from, r.valid_until))
+        return tuple(bound for bound in bounds if bound is not None)
+
+    @cached_property
+    def moving(self) -> bool:
+        """Whether something that is owed or told of may hang on the time."""
+        return any(rule.moves or rule.refer_moves for rule in self._counting)
+
+    @cached_property
+    def timeless(self) -> bool:
+        """Whether no change of the time changes anything."""
+        return not (self.bounds or self.waivable or self.turning or self.moving)
+
+    @cached_property
+    def waivable(self) -> tuple[Rule, ...]:
+        """The rules that some waiver is for."""
+        return tuple(rule for rule in self._counting if rule.waivers)
+
+
+class Details(Struct, eq=False):
+    """Tells of one decision. Implements `model.decision.Details`."""
+
+    teller: Explainer
+    request: Request
+    _case: JudgedRequest | None = None  # two threads may both make it; they make the same
+
+    @property
+    def case(self) -> JudgedRequest:
+        """The request as it is judged."""
+        if self._case is None:
+            self._case = self.teller.case(self.request)
+        return self._case
+
+    def outcome(self) -> Outcome:
+        """Return everything but the wording."""
+        case = self.case
+        outcome = case.outcome
+        changes: dict[str, Any] = {}
+        if not case.refers_alike:
+            texts = {rendered(text, self.request) for text in case.referrals}
+            changes["referrals"] = tuple(sorted(texts))
+        if self.teller.on_trial:
+            now = self.request.now
+            on_trial = (rule for rule in self.teller.on_trial if rule.in_force(now))
+            changes["advisories"] = tuple(map(self._advice, on_trial))
+        if case.failed:
+            changes["errors"] = tuple(
+                RuleError(rule.id, misfits(self.request, rule.needs), FAILED)
+                for rule in case.failed
+            )
+        return replace(outcome, **changes) if changes else outcome
+
+    def _advice(self, rule: Rule) -> Advisory:
+        """Return what a rule on trial would have done."""
+        if not gives(self.request, rule.needs):
+            return Advisory(rule.id, rule.effect, "unknown")
+        verdict = rule.judge(self.request)
+        if verdict.failed:
+            return Advisory(rule.id, rule.effect, "unknown")
+        if verdict.satisfied:
+            return Advisory(rule.id, rule.effect, "satisfied")
+        return Advisory(rule.id, rule.effect, "not_satisfied")
+
+    # ---- time ---------------------------------------------------------------------------
+
+    def valid_until(self) -> int | None:
+        """Return the first moment at which anything but the wording may change."""
+        now, teller = self.request.now, self.teller
+        if teller.timeless:
+            return None
+        turns = [*teller.bounds]
+        subject = self.request.subject.id
+        for rule in teller.waivable:
+            turns += [until for _, id_, until in rule.waivers if id_ == subject]
+        for rule, note_turns in teller.turning:
+            if rule.in_force(now):
+                try:
+                    note_turns(*self.request.roots, turns)
+                except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
+                    turns.append(now + 1)
+        if teller.moving:
+            case = self.case
+            moving = case.giving if case.cause == "permitted" else ()
+            if any(v.rule.moves for v in moving) or any(v.rule.refer_moves for v in case.referring):
+                turns.append(now + 1)
+        return min((moment for moment in turns if moment > now), default=None)
+
+    # ---- wording ------------------------------------------------------------------------
+
+    def reason(self) -> str:
+        """Return why, for a person."""
+        case = self.case
+        return case.reason_for(self.request) if case.reason is None else case.reason
+
+    def frame(self, answer: SharedResult) -> Frame | None:
+        """Return what all have in common who are answered so, if there are any."""
+        case = self.case
+        if not case.shared or not case.refers_alike or self.teller.on_trial:
+            return None
+        return case.frame(answer)

@@ -1,0 +1,483 @@
+"""Check rules, waivers and invariants: targets, clauses, and conditions in every typing they meet.
+
+A rule is checked once for each *different* set of types that its roots may have; the targets it
+covers share the resulting typings. A problem that only some of them have is reported for an
+action that has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from attrs import define, field
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Severity
+from policyengine.diagnostics.source import Source
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.types import DATETIME, EntityRefType, Type
+from policyengine.semantics import messages
+from policyengine.semantics.checked import (
+    CheckedRule,
+    Conjunct,
+    Invariant,
+    TargetKey,
+    Typing,
+    Waiver,
+)
+from policyengine.semantics.definitions import Definitions
+from policyengine.semantics.flow import children, interpolated, private_reads
+from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
+from policyengine.semantics.names import ACTION, OBLIGATION, Scope
+from policyengine.semantics.sentences import sentence
+from policyengine.semantics.typing import ExpressionChecker
+from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
+from policyengine.syntax import nodes
+
+_ROOTS = ("subject", "resource", "context", "action")
+
+Check: TypeAlias = Callable[[ExpressionChecker], None]
+
+_ONCE = (
+    nodes.Because, nodes.Otherwise, nodes.Fields, nodes.Refer, nodes.Cites, nodes.From,
+    nodes.Until, nodes.Waivable, nodes.Ticket, nodes.ApprovedBy,
+)  # fmt: skip
+_WORDS: Mapping[type[nodes.Node], str] = {
+    nodes.Because: "because", nodes.Otherwise: "otherwise", nodes.Fields: "fields",
+    nodes.Refer: "refer", nodes.Cites: "cites", nodes.From: "from", nodes.Until: "until",
+    nodes.Waivable: "waivable", nodes.Oblige: "oblige", nodes.Ticket: "ticket",
+    nodes.ApprovedBy: "approved_by",
+}  # fmt: skip
+
+
+@define
+class RuleChecker:
+    """Checks everything that has a target."""
+
+    vocabulary: Vocabulary
+    definitions: Definitions
+    sources: Mapping[str, Source]
+    problems: list[Diagnostic]
+    rules: dict[str, CheckedRule] = field(factory=dict)
+    written: dict[str, nodes.Rule] = field(factory=dict)
+    """Every rule by id, also one that was found wrong."""
+
+    # ---- targets ------------------------------------------------------------------------
+
+    def targets(self, target: nodes.Target, scope: Scope) -> list[TargetKey]:
+        """Return what *target* covers, in order; report one that covers nothing."""
+        actions: list[str] = []
+        if target.actions is None:
+            actions = list(self.vocabulary.actions)
+        for ident in target.actions or ():
+            symbol = scope.find(ACTION, ident, "action or group", self.problems)
+            if symbol is None:
+                return []
+            actions += self.vocabulary.members[symbol.name.name]
+        subjects = self._entity_names(target.subjects, scope)
+        resources = self._entity_names(target.resources, scope)
+        covered = [
+            (name, subject, resource)
+            for name in sorted(set(actions))
+            if name in self.vocabulary.actions
+            for subject in self.vocabulary.actions[name].subjects
+            if subjects is None or subject in subjects
+            for resource in self.vocabulary.actions[name].resources
+            if resources is None or resource in resources
+        ]
+        if not covered and not self._incomplete(actions):
+            why = "no action is in it" if not actions else "none is done by or on these types"
+            self.problems.append(messages.covers_nothing(target, why))
+        return covered
+
+    def _incomplete(self, actions: Iterable[str]) -> bool:
+        """Whether some action was found wrong, so that more might be covered than is known."""
+        known = self.vocabulary.actions
+        return any(
+            name not in known or not known[name].subjects or not known[name].resources
+            for name in actions
+        )
+
+    def _entity_names(
+        self, idents: Sequence[nodes.Ident] | None, scope: Scope
+    ) -> frozenset[str] | None:
+        if idents is None:
+            return None
+        names = (self.vocabulary.entity_name(ident, scope) for ident in idents)
+        return frozenset(name for name in names if name)
+
+    # ---- typings ------------------------------------------------------------------------
+
+    def typings(
+        self, targets: Sequence[TargetKey], scope: Scope, mentioned: frozenset[str], check: Check
+    ) -> dict[TargetKey, Typing] | None:
+        """Run *check* once for each different environment; None after reporting problems."""
+        made: dict[tuple[Type | None, ...], ExpressionChecker] = {}
+        users: dict[tuple[Type | None, ...], TargetKey] = {}
+        of_target: dict[TargetKey, tuple[Type | None, ...]] = {}
+        for target in targets:
+            roots = self._roots(target)
+            key = tuple(roots[root] if root in mentioned else None for root in _ROOTS)
+            of_target[target] = key
+            if key not in made:
+                variables = {**roots, "now": DATETIME}
+                made[key] = ExpressionChecker(self.vocabulary, scope, self.definitions, variables)
+                users[key] = target
+                check(made[key])
+        if self._report(made, users) or not all(checker.sound for checker in made.values()):
+            return None
+        typings = {key: Typing(c.types, c.bindings) for key, c in made.items()}
+        return {target: typings[key] for target, key in of_target.items()}
+
+    def _roots(self, target: TargetKey) -> dict[str, Type]:
+        action = self.vocabulary.actions[target[0]]
+        return {
+            "subject": EntityRefType(target[1]),
+            "resource": EntityRefType(target[2]),
+            "context": action.context,
+            "action": action.constant_types,
+        }
+
+    def _report(
+        self,
+        made: Mapping[tuple[Type | None, ...], ExpressionChecker],
+        users: Mapping[tuple[Type | None, ...], TargetKey],
+    ) -> bool:
+        """Report what every environment has as it is, the rest for the first that has it."""
+        by_place = [{(p.code, p.span): p for p in c.problems} for c in made.values()]
+        common = set(by_place[0]).intersection(*by_place) if by_place else set()
+        seen: set[object] = set()
+        for key, problems in zip(made, by_place, strict=True):
+            for place, problem in problems.items():
+                if place in seen:
+                    continue
+                seen.add(place)
+                common_to_all = place in common
+                self.problems.append(
+                    problem if common_to_all else messages.ill_typed_for(problem, users[key][0])
+                )
+        return any(by_place)
+
+    # ---- rules --------------------------------------------------------------------------
+
+    def add_rule(self, rule: nodes.Rule, gate: str, scope: Scope) -> None:
+        """Check *rule* of *gate* and enter it if it is sound."""
+        rule_id = f"{gate}.{rule.name.name}"
+        if rule_id in self.written:
+            self.problems.append(messages.given_twice(rule.name, self.written[rule_id].name))
+            return
+        self.written[rule_id] = rule
+        before = len(self.problems)
+        self._check_clauses(rule, gate)
+        targets = self.targets(rule.target, scope)
+        conjuncts = tuple(_conjuncts(rule.clauses))
+        parts = _Clauses(rule)
+        obligations = self._known_obligations(parts.obligations, scope)
+        exprs = [c.expr for c in conjuncts]
+        texts = [t for t in (parts.because, parts.otherwise, parts.refer) if t]
+        shown = [e for t in texts for e in interpolated(t)]
+        owed = [argument for call in obligations for argument in call.arguments]
+        everything = [*exprs, *shown, *owed]
+        fields = self._fields(parts.fields, targets)
+        read: dict[int, RequestNeeds] = {}  # by the identity of the bindings
+
+        def check(checker: ExpressionChecker) -> None:
+            guards = _check_conjuncts(checker, conjuncts)
+            if parts.waivable:
+                guards = NO_GUARDS  # a waiver stands in for the conditions
+            self._check_text(checker, parts.because, guards, "a reason")
+            self._check_text(checker, parts.otherwise, NO_GUARDS, "a reason")
+            # A forbid refers when it is satisfied, a permit when it is not.
+            refer_guards = guards if rule.effect == "forbid" else NO_GUARDS
+            self._check_text(checker, parts.refer, refer_guards, "a referral")
+            for call in obligations:
+                self._check_obligation(checker, call, guards)
+            read[id(checker.bindings)] = checker.needs_of(everything)
+            self._check_cost(checker, conjuncts, parts, obligations)
+
+        typings = self.typings(targets, scope, _mentioned(everything), check)
+        if typings is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
+            return
+        distinct = {id(t): t for t in typings.values()}
+        source = self.sources[rule.span.file]
+        sentences: tuple[nodes.Template, ...] = ()
+        if rule.effect == "permit" and parts.otherwise is None:
+            schema = self.vocabulary.schema
+            sentences = tuple(sentence(c, source, distinct.values(), schema) for c in conjuncts)
+        needs = {key: read[id(typing.bindings)] for key, typing in distinct.items()}
+        self.rules[rule_id] = CheckedRule(
+            id=rule_id,
+            gate=gate,
+            name=rule.name.name,
+            effect=rule.effect,
+            advisory=rule.advisory,
+            waivable=parts.waivable,
+            valid_from=parts.valid_from,
+            valid_until=parts.valid_until,
+            conjuncts=conjuncts,
+            because=parts.because,
+            otherwise=parts.otherwise,
+            refer=parts.refer,
+            cites=parts.cites,
+            fields=fields,
+            obligations=obligations,
+            sentences=sentences,
+            node=rule,
+            typings=typings,
+            needs={target: needs[id(typing)] for target, typing in typings.items()},
+        )
+
+    def _check_clauses(self, rule: nodes.Rule, gate: str) -> None:
+        is_field = gate in self.vocabulary.gates and self.vocabulary.gates[gate].is_field
+        _once(rule.clauses, self.problems)
+        if rule.effect == "expose" and not is_field:
+            help = f'declare it as `field gate {gate} "…"`'
+            where = f"in `{gate}`, which is no field gate"
+            self.problems.append(messages.clause_misplaced(rule.name.span, "expose", where, help))
+        for clause in rule.clauses:
+            word = _WORDS.get(type(clause), "")
+            match clause:
+                case nodes.Fields() if not is_field:
+                    where = f"in `{gate}`, which is no field gate"
+                case nodes.Fields() | nodes.Oblige() if rule.effect == "forbid":
+                    where = "on a forbid, which gives nothing"
+                case nodes.Otherwise() | nodes.Waivable() if rule.effect != "permit":
+                    where = f"on {'an expose' if rule.effect == 'expose' else 'a forbid'}"
+                case _:
+                    continue
+            help = ""
+            if isinstance(clause, nodes.Otherwise) and rule.effect == "forbid":
+                help = "a forbid says `because`"
+            self.problems.append(messages.clause_misplaced(clause.span, word, where, help))
+
+    def _fields(
+        self, clause: nodes.Fields | None, targets: Sequence[TargetKey]
+    ) -> dict[str, frozenset[str]] | None:
+        """Return the exposed fields for each resource type; report one that a type lacks."""
+        if clause is None:
+            return None
+        fields: dict[str, frozenset[str]] = {}
+        for resource in dict.fromkeys(target[2] for target in targets):
+            known = self.vocabulary.entities[resource].by_name
+            if clause.names is None:
+                fields[resource] = frozenset(a.name for a in known.values() if not a.private) | {
+                    "id"
+                }
+                continue
+            for ident in clause.names:
+                if ident.name not in known and ident.name != "id":
+                    self.problems.append(messages.no_field(ident, resource, [*known, "id"]))
+            fields[resource] = frozenset(ident.name for ident in clause.names)
+        return fields
+
+    def _known_obligations(
+        self, calls: Iterable[nodes.Call], scope: Scope
+    ) -> tuple[nodes.Call, ...]:
+        known = []
+        for call in calls:
+            symbol = scope.find(OBLIGATION, call.name, "obligation", self.problems)
+            if symbol is None:
+                continue
+            wanted = len(self.vocabulary.obligations[symbol.name.name].parameters)
+            if wanted != len(call.arguments):
+                self.problems.append(
+                    messages.argument_count(call.span, str(call.name), wanted, len(call.arguments))
+                )
+                continue
+            known.append(call)
+        return tuple(known)
+
+    def _check_obligation(
+        self, checker: ExpressionChecker, call: nodes.Call, guards: Guards
+    ) -> None:
+        parameters = self.vocabulary.obligations[call.name.name].parameters
+        for argument, parameter in zip(call.arguments, parameters, strict=True):
+            checker.expect(argument, parameter.type, guards)
+            self._check_private(checker, argument, "an obligation")
+
+    def _check_text(
+        self, checker: ExpressionChecker, text: nodes.Template | None, guards: Guards, where: str
+    ) -> None:
+        for expr in interpolated(text) if text else ():
+            checker.infer(expr, guards)
+            self._check_private(checker, expr, where)
+
+    def _check_private(self, checker: ExpressionChecker, expr: nodes.Expr, where: str) -> None:
+        if not checker.sound:
+            return  # types are missing
+        typing = Typing(checker.types, checker.bindings)
+        source = self.sources[expr.span.file]
+        for place in private_reads(expr, typing, self.vocabulary.schema):
+            written = source.text[place.span.start : place.span.end]
+            checker.problems.append(messages.private_shown(place.span, written, where))
+
+    def _check_cost(
+        self,
+        checker: ExpressionChecker,
+        conjuncts: Sequence[Conjunct],
+        parts: _Clauses,
+        obligations: Sequence[nodes.Call],
+    ) -> None:
+        if not checker.sound:
+            return
+        typing = Typing(checker.types, checker.bindings)
+        exprs = [c.expr for c in conjuncts]
+        for text in (parts.because, parts.otherwise, parts.refer):
+            exprs += interpolated(text) if text else ()
+        exprs += [argument for call in obligations for argument in call.arguments]
+        for expr in exprs:
+            cost = self.definitions.costs.of(expr, typing)
+            problem = self.definitions.over_bound(cost, expr)
+            if problem:
+                checker.problems.append(problem)
+
+    # ---- waivers and invariants ---------------------------------------------------------
+
+    def rule_id(self, gate: nodes.Ident | None, rule: nodes.Ident) -> str | None:
+        """Return the id of the rule that is meant; report one that there is not."""
+        gates = self.vocabulary.gates
+        name = gate.name if gate else DEFAULT_GATE
+        if gate and name not in gates:
+            self.problems.append(messages.unknown("gate", gate, gates))
+            return None
+        found = f"{name}.{rule.name}"
+        if found not in self.written:
+            known = [i.partition(".")[2] for i in self.written if i.startswith(f"{name}.")]
+            where = [i for i in self.written if i.endswith(f".{rule.name}")]
+            problem = messages.unknown("rule", rule, known if gate or not where else where)
+            self.problems.append(problem)
+            return None
+        return found
+
+    def waiver(self, declaration: nodes.WaiverDecl, scope: Scope) -> Waiver | None:
+        """Check a waiver: of a waivable rule, for a subject it may see, with date and ticket."""
+        before = len(self.problems)
+        _once(declaration.clauses, self.problems)
+        rule_id = self.rule_id(declaration.gate, declaration.rule)
+        subject = self.vocabulary.entity_name(declaration.subject.type, scope)
+        given = {type(clause): clause for clause in declaration.clauses}
+        for kind, what, help in (
+            (nodes.Until, "date", "add `until 2027-01-31`"),
+            (nodes.Ticket, "ticket", 'add `ticket "…"`'),
+            (nodes.ApprovedBy, "approver", 'add `approved_by "…"`'),
+        ):
+            if kind not in given:
+                self.problems.append(messages.waiver_lacks(declaration.name, what, help))
+        if rule_id:
+            written = self.written[rule_id]
+            if not any(isinstance(clause, nodes.Waivable) for clause in written.clauses):
+                self.problems.append(messages.not_waivable(declaration.rule, written))
+            checked = self.rules.get(rule_id)
+            if checked and subject and all(t[1] != subject for t in checked.typings):
+                span = declaration.subject.span
+                self.problems.append(messages.waived_stranger(span, subject, rule_id))
+        if len(self.problems) > before or rule_id is None or subject is None:
+            return None
+        until, ticket, approver = given[nodes.Until], given[nodes.Ticket], given[nodes.ApprovedBy]
+        assert isinstance(until, nodes.Until)
+        assert isinstance(until.moment.value, int)
+        assert isinstance(ticket, nodes.Ticket)
+        assert isinstance(approver, nodes.ApprovedBy)
+        return Waiver(
+            declaration.name.name, rule_id, subject, declaration.subject.id, until.moment.value,
+            ticket.text, approver.text, declaration.span,
+        )  # fmt: skip
+
+    def invariant(self, declaration: nodes.InvariantDecl, scope: Scope) -> Invariant | None:
+        """Check an invariant like a rule's conditions."""
+        targets = self.targets(declaration.target, scope)
+        conjuncts = tuple(_conjuncts(declaration.clauses))
+        exprs = [c.expr for c in conjuncts]
+        read: dict[int, RequestNeeds] = {}
+
+        def check(checker: ExpressionChecker) -> None:
+            _check_conjuncts(checker, conjuncts)
+            read[id(checker.bindings)] = checker.needs_of(exprs)
+
+        typings = self.typings(targets, scope, _mentioned(exprs), check)
+        if typings is None:
+            return None
+        needs: dict[TargetKey, RequestNeeds] = {
+            target: read[id(typing.bindings)] for target, typing in typings.items()
+        }
+        return Invariant(declaration.name.name, conjuncts, typings, needs, declaration)
+
+
+class _Clauses:
+    """The clauses of a rule by what they are; the first where one was written twice."""
+
+    def __init__(self, rule: nodes.Rule) -> None:
+        self.because: nodes.Template | None = None
+        self.otherwise: nodes.Template | None = None
+        self.refer: nodes.Template | None = None
+        self.fields: nodes.Fields | None = None
+        self.cites = ""
+        self.valid_from: int | None = None
+        self.valid_until: int | None = None
+        self.waivable = False
+        self.obligations: list[nodes.Call] = []
+        for clause in reversed(rule.clauses):
+            match clause:
+                case nodes.Because(text):
+                    self.because = text
+                case nodes.Otherwise(text):
+                    self.otherwise = text
+                case nodes.Refer(text):
+                    self.refer = text
+                case nodes.Cites(where):
+                    self.cites = where
+                case nodes.Fields():
+                    self.fields = clause
+                case nodes.From(nodes.Literal(value=int(moment))):
+                    self.valid_from = moment
+                case nodes.Until(nodes.Literal(value=int(moment))):
+                    self.valid_until = moment
+                case nodes.Waivable():
+                    self.waivable = True
+                case nodes.Oblige(calls):
+                    self.obligations[:0] = calls
+
+
+def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) -> Guards:
+    """Check the conditions in written order; return what they guard together."""
+    guards = NO_GUARDS
+    for conjunct in conjuncts:
+        checker.condition(conjunct.expr, guards)
+        guards |= present_if(conjunct.expr, checker.variables, holds=conjunct.wanted)
+    return guards
+
+
+def _conjuncts(clauses: Iterable[nodes.Node]) -> Iterator[Conjunct]:
+    for clause in clauses:
+        match clause:
+            case nodes.When(nodes.And(operands)):
+                for operand in operands:
+                    yield Conjunct(operand, True)
+            case nodes.When(condition):
+                yield Conjunct(condition, True)
+            case nodes.Unless(nodes.Or(operands)):
+                for operand in operands:
+                    yield Conjunct(operand, False)
+            case nodes.Unless(condition):
+                yield Conjunct(condition, False)
+
+
+def _once(clauses: Iterable[nodes.Node], problems: list[Diagnostic]) -> None:
+    """Report each clause that stands twice and may stand once."""
+    first: dict[type[nodes.Node], nodes.Node] = {}
+    for clause in clauses:
+        if isinstance(clause, _ONCE) and first.setdefault(type(clause), clause) is not clause:
+            word = _WORDS[type(clause)]
+            problems.append(messages.clause_twice(clause.span, word, first[type(clause)].span))
+
+
+def _mentioned(exprs: Iterable[nodes.Expr]) -> frozenset[str]:
+    """Return the roots that *exprs* mention."""
+    found: set[str] = set()
+    stack = list(exprs)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, nodes.Name):
+            found.add(node.name)
+        stack += children(node)
+    return frozenset(found)

@@ -1,0 +1,206 @@
+"""Check `test` blocks: their entities, requests and expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import get_args
+
+from attrs import define
+
+from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.model.decision import Cause
+from policyengine.model.types import (
+    BOOL,
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.semantics import messages
+from policyengine.semantics.checked import CheckedTest, Typing, Value
+from policyengine.semantics.fixtures import Fixtures
+from policyengine.semantics.guards import NO_GUARDS
+from policyengine.semantics.names import ACTION, FIXTURE, OBLIGATION, Scope
+from policyengine.semantics.rule_checks import RuleChecker
+from policyengine.semantics.typing import ExpressionChecker
+from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
+from policyengine.syntax import nodes
+
+
+@define
+class ExampleChecker:
+    """Checks test blocks against the vocabulary and the rules that were found."""
+
+    vocabulary: Vocabulary
+    rules: RuleChecker
+    fixtures: Fixtures
+    problems: list[Diagnostic]
+
+    def test(self, declaration: nodes.TestDecl, scope: Scope) -> CheckedTest | None:
+        """Check one block; its names hold from where they are given to its end."""
+        before = len(self.problems)
+        checker = ExpressionChecker(
+            self.vocabulary,
+            scope,
+            self.rules.definitions,
+            {},
+            shared=self.fixtures,
+            problems=self.problems,
+        )
+        for item in declaration.items:
+            match item:
+                case nodes.Let(name, value):
+                    found = checker.infer(value, NO_GUARDS)
+                    self._free(name, checker)
+                    checker.variables[name.name] = found
+                case nodes.Expect():
+                    resource = self._asked(item, checker, scope)
+                    self._expected(item.clauses, resource, checker, scope)
+                case nodes.ExpectEach():
+                    self._expect_each(item, checker, scope)
+                case nodes.At():
+                    pass  # a moment is a literal
+        if len(self.problems) > before:
+            return None
+        return CheckedTest(declaration.title, declaration, Typing(checker.types, checker.bindings))
+
+    def _free(self, name: nodes.Ident, checker: ExpressionChecker) -> None:
+        """Report a name that means something already."""
+        if name.name in checker.variables:
+            self.problems.append(messages.taken(name, "something else"))
+        elif checker.scope.candidates(FIXTURE, name.name):
+            self.problems.append(messages.taken(name, "what all tests share"))
+
+    def _expect_each(
+        self, item: nodes.ExpectEach, checker: ExpressionChecker, scope: Scope
+    ) -> None:
+        """Check a table: its variable holds in the request and in what is expected of each row."""
+        name = item.variable
+        over = self.vocabulary.resolve(item.type, scope)
+        members = _members(over)
+        if members is None and over is not UNKNOWN:
+            wanted = "a type with few values (`bool`, an `enum`, `levels` or a `taxonomy`)"
+            self.problems.append(messages.wrong_type(item.type.span, wanted, over))
+        self._free(name, checker)
+        outside, checker.variables = checker.variables, {**checker.variables, name.name: over}
+        resource = self._asked(item, checker, scope)
+        for row in item.rows:
+            self._expected(row.clauses, resource, checker, scope)
+        checker.variables = outside
+        self._table(item, over, members or {}, checker)
+
+    def _table(
+        self, item: nodes.ExpectEach, over: Type, members: Mapping[object, str],
+        checker: ExpressionChecker,
+    ) -> None:  # fmt: skip
+        """Check that each member stands in the table once."""
+        before = len(self.problems)
+        first: dict[object, nodes.Ident] = {}
+        for value in (value for row in item.rows for value in row.values):
+            checker.expect(value, over)
+            binding = checker.bindings.get(id(value))
+            if isinstance(binding, Value) and binding.value in members:
+                ident = nodes.Ident(members[binding.value], span=value.span)
+                if first.setdefault(binding.value, ident) is not ident:
+                    self.problems.append(messages.given_twice(ident, first[binding.value]))
+            elif len(self.problems) == before and over is not UNKNOWN and members:
+                self.problems.append(messages.not_constant(value.span))
+        missing = [text for member, text in members.items() if member not in first]
+        if missing and len(self.problems) == before:
+            self.problems.append(messages.table_lacks(item.type.span, missing))
+
+    def _asked(
+        self, item: nodes.Expect | nodes.ExpectEach, checker: ExpressionChecker, scope: Scope
+    ) -> str | None:
+        """Check a request; return the type of its resource."""
+        symbol = scope.find(ACTION, item.action, "action", self.problems)
+        if symbol is None or symbol.name.name not in self.vocabulary.actions:
+            if symbol and isinstance(symbol.declaration, nodes.GroupDecl):
+                self.problems.append(messages.group_requested(item.action))
+            for expr in (item.subject, item.resource):
+                checker.infer(expr, NO_GUARDS)
+            return None
+        action = self.vocabulary.actions[symbol.name.name]
+        self._entity(item.subject, action.subjects, checker)
+        resource = self._entity(item.resource, action.resources, checker)
+        match item.context:
+            case nodes.RecordDisplay(fields):
+                checker.report_repeats(fields)
+                owner = f"the context of `{action.name}`"
+                checker.fields(fields, action.context.by_name, owner)
+            case nodes.SetDisplay(items) if items:
+                found = checker.infer(item.context, NO_GUARDS)
+                self.problems.append(messages.wrong_type(item.context.span, "`name: value`", found))
+        if item.asking is not None:
+            if not any(gate.is_field for gate in self.vocabulary.gates.values()):
+                self.problems.append(messages.asking_in_vain(item.span))
+            self._fields(item.asking.names, resource)
+        return resource
+
+    def _expected(
+        self, clauses: Iterable[nodes.ExpectClause], resource: str | None,
+        checker: ExpressionChecker, scope: Scope,
+    ) -> None:  # fmt: skip
+        for clause in clauses:
+            self._expectation(clause, resource, checker, scope)
+
+    def _entity(
+        self, expr: nodes.Expr, allowed: Iterable[str], checker: ExpressionChecker
+    ) -> str | None:
+        found = checker.infer(expr, NO_GUARDS)
+        if isinstance(found, EntityRefType) and found.name in allowed:
+            return found.name
+        if found is not UNKNOWN and allowed:
+            wanted = " or ".join(messages.a(name) for name in allowed)
+            self.problems.append(messages.wrong_type(expr.span, wanted, found))
+        return None
+
+    def _fields(self, names: Iterable[nodes.Ident], resource: str | None) -> None:
+        if resource is None:
+            return
+        known = [*self.vocabulary.entities[resource].by_name, "id"]
+        for ident in names:
+            if ident.name not in known:
+                self.problems.append(messages.no_field(ident, resource, known))
+
+    def _expectation(
+        self, clause: nodes.ExpectClause, resource: str | None, checker: ExpressionChecker,
+        scope: Scope,
+    ) -> None:  # fmt: skip
+        match clause:
+            case nodes.ExpectRules(rules):
+                for ref in rules:
+                    self.rules.rule_id(ref.gate, ref.rule)
+            case nodes.ExpectFields(names):
+                self._fields(names, resource)
+            case nodes.ExpectObligations(calls):
+                for call in calls:
+                    found = scope.find(OBLIGATION, call.name, "obligation", self.problems)
+                    if found is None:
+                        continue
+                    parameters = self.vocabulary.obligations[found.name.name].parameters
+                    given = len(call.arguments)
+                    if len(parameters) != given:
+                        wanted = len(parameters)
+                        problem = messages.argument_count(call.span, str(call.name), wanted, given)
+                        self.problems.append(problem)
+                    for argument, parameter in zip(call.arguments, parameters, strict=False):
+                        checker.expect(argument, parameter.type)
+            case nodes.ExpectCause(cause):
+                if cause.name not in get_args(Cause):
+                    self.problems.append(messages.unknown_cause(cause, get_args(Cause)))
+            case nodes.ExpectReferrals() | nodes.ExpectReason():
+                pass  # plain text
+
+
+def _members(type_: Type) -> dict[object, str] | None:
+    """Return the values of a type that has few, and how each is written."""
+    match type_:
+        case LevelsType(members=members):
+            return dict(enumerate(members))
+        case EnumType() | TaxonomyType():
+            return {member: member for member in type_.members}
+        case _ if type_ == BOOL:
+            return {False: "false", True: "true"}
+    return None

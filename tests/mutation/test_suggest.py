@@ -1,0 +1,175 @@
+"""Suggested tests: they stand at the boundaries of each rule, and pass when they are pasted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given, settings
+
+from policyengine.diagnostics.source import Source
+from policyengine.mutation.score import mutate
+from policyengine.mutation.suggest import suggest
+from policyengine.pipeline import check_sources, compile_set, read_sources
+from policyengine.syntax.formatter import format_source
+from policyengine.testing.runner import run_tests
+from tests.strategies import seeds
+from tests.strategies.laws import Case, hold
+from tests.testing.conftest import Interpreted
+from tests.testing.world import NOW, WORDS, checked_set, test_of
+
+
+def suggested(text: str) -> dict[str, str]:
+    return {one.rule: one.text for one in suggest(checked_set(text), now=NOW)}
+
+
+def passes(text: str) -> None:
+    """Paste what is suggested for a set into it: every test passes, and nothing is suggested anew."""
+    more = text + "\n".join(suggested(text).values())
+    checked = checked_set(more)
+    run = run_tests(checked, Interpreted(checked), now=NOW)
+    assert run.results
+    assert run.count("passed") == len(run.results), [r.problems for r in run.results]
+
+
+ADULT = "gate scope { permit adult: list when subject.age >= 18 fields all }\n"
+
+
+def test_the_last_value_inside_and_the_first_outside():
+    text = ADULT + test_of("expect allow list by ann on item")
+    (test,) = suggested(text).values()
+    assert test.startswith('test "boundaries of scope.adult" {\n')
+    assert "age: 18" in test
+    assert "age: 17" in test
+    assert test.count("expect allow") == test.count("expect deny") == 1
+    assert test.count("because scope.adult") == 2
+    passes(text)
+
+
+def test_where_no_test_asks_a_request_is_made_up():
+    (test,) = suggested(ADULT).values()
+    assert test.count("expect allow") >= 1
+    assert test.count("expect deny") == 1
+    passes(ADULT)
+
+
+def test_what_tests_ask_already_is_not_suggested():
+    text = ADULT + test_of(
+        "expect allow list by ann { age: 18 } on item",
+        "expect deny list by ann { age: 17 } on item",
+    )
+    assert suggested(text) == {}
+
+
+def test_the_empty_set_one_and_all():
+    text = (
+        "gate scope { permit p: read when context.purposes within subject.purposes fields all }\n"
+        + test_of("expect allow read by ann on item with { purposes: {health} }")
+    )
+    (test,) = suggested(text).values()
+    for written in ("{}", "{sales}", "{health, research, sales}"):
+        assert f"with {{ purposes: {written} }}" in test
+        assert f"purposes: {written}" in test.replace("with { purposes", "")
+    passes(text)
+
+
+def test_levels_truths_terms_records_and_what_may_be_absent():
+    text = (
+        "gate scope {\n"
+        "    permit p: read when subject.tier > free and not subject.away\n"
+        "        and subject.status == active and subject has boss\n"
+        "        and resource has size and resource.size.w < 10\n"
+        "        and subject.rate <= 2.5\n"
+        "        and subject in resource.readers\n"
+        "        unless context has note fields id from 2026-01-15 until 2027-01-01\n"
+        '    forbid f: list when subject within Team "banned"\n'
+        "}\n"
+    )  # fmt: skip
+    found = suggested(text)
+    assert set(found) == {"scope.p", "scope.f"}
+    p = found["scope.p"]
+    for part in (
+        "tier: free",
+        "tier: basic",
+        "w: 9",
+        "w: 10",
+        "rate: 2.5",
+        "rate: 2.5001",
+        'note: "',
+    ):
+        assert part in p, (part, p)
+    for part in ("away: true", "at 2026-12-31T23:59:59.999999Z", "at 2027-01-01\n"):
+        assert part in p, (part, p)
+    passes(text)
+
+
+def test_rules_on_trial_and_rules_that_never_hold_have_none():
+    assert suggested("gate scope { advisory permit a: list when subject.away fields all }") == {}
+    never = "gate scope { permit a: list when subject.age > 9 and subject.age < 3 fields all }"
+    assert suggested(never) == {}
+
+
+def test_where_it_cannot_be_known_what_to_ask_nothing_is_suggested():
+    sets = (
+        "gate scope { permit r: read when {subject.purposes} == {context.purposes} fields all }\n"
+    )
+    assert suggested(sets) == {}
+
+
+def test_what_no_test_can_write_is_not_asked():
+    """That a user lies in a region, skipping the team."""
+    words = WORDS.replace("entity Team\n", "entity Region\nentity Team in Region\n")
+    rule = 'gate scope { permit r: list when subject within Region "north" fields all }\n'
+    assert list(suggest(checked_set(rule, words), now=NOW)) == []
+    team = rule.replace("Region", "Team")
+    (found,) = suggest(checked_set(team, words), now=NOW)
+    assert 'under Team "north"' in found.text
+
+
+def test_numbers_too_large_to_be_given_are_not_asked():
+    text = "gate scope { permit r: list when subject.age < 999999999999999999 fields all }\n"
+    (test,) = suggested(text).values()
+    assert "1000000000000000000" not in test
+    passes(text)
+
+
+def test_suggestions_notice_mutants():
+    text = ADULT + test_of("expect allow list by ann on item")
+    before, _ = mutate(checked_set(text), now=NOW)
+    after, _ = mutate(checked_set(text + "\n".join(suggested(text).values())), now=NOW)
+    assert before.score < after.score == 1.0
+
+
+def what_is_suggested_passes(case: Case) -> None:
+    found = list(suggest(case.loaded.checked, now=NOW))
+    sources = case.world.sources()
+    name = next(iter(sources))
+    texts = {**sources, name: "\n".join([sources[name], *(one.text for one in found)])}
+    checked, problems = check_sources({n: Source(n, t) for n, t in texts.items()})
+    assert checked is not None, [p.message for p in problems.items]
+    run = run_tests(checked, Interpreted(checked), now=NOW)
+    broken = [
+        p
+        for result in run.results
+        for p in result.problems
+        if "invariant" not in p.message  # a promise that the rules do not keep
+    ]
+    assert not broken, (broken, texts[name])
+
+
+def test_what_is_suggested_for_the_developer_platform_passes():
+    sources, _ = read_sources([Path(__file__).parents[2] / "policies" / "x"])
+    checked, _ = check_sources(sources)
+    assert checked is not None
+    text = "package x\n\n" + "\n".join(one.text for one in suggest(checked, now=NOW))
+    assert format_source(Source("more.policy", text)) == text
+    more, problems = check_sources({**sources, "more.policy": Source("more.policy", text)})
+    assert more is not None, [p.message for p in problems.items]
+    run = run_tests(more, compile_set(more), pattern="boundaries of", now=NOW)
+    assert len(run.results) > 20
+    assert [result for result in run.results if result.status != "passed"] == []
+
+
+@settings(max_examples=6)
+@given(seeds.SEEDS)
+def test_what_is_suggested_passes(seed):
+    hold(what_is_suggested_passes, seed, requests=1)
