@@ -30,9 +30,10 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
     For Python programs `entity.a` and `entity["a"]` are the value as `model.values.to_python` gives
     it; the second form serves attributes that are called `type` or `line` as well. Entities are
     equal if type, id, attributes and parents are. What requests are validated by ends in `_`:
-    the key, the parents (None if they were not told), the entities carried along because they were
-    given where references stand, whether no attribute is lacking, and whether it is *plain*: none
-    is, and nothing is carried along.
+    the key, the parents (None if they were not given), the entities carried along because they were
+    given where references stand, whether no attribute is lacking, whether it is *plain* (no attribute
+    is lacking, nothing is carried along, and its ancestors are known if its parents are), and whether
+    it is *described*: its attributes were given, if only as an empty object.
     """
 
     type: ClassVar[str]
@@ -46,6 +47,7 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
         carried_: tuple[Entity, ...]
         complete_: bool
         plain_: bool
+        described_: bool
 
         def __init__(self, *values: object, **rest: object) -> None: ...
 
@@ -113,8 +115,8 @@ def entity_class(type_: EntityType) -> type[Entity]:
     """Return the class of entities of *type_*, always the same one.
 
     It takes the id and the canonical values in the order of the attributes, `ABSENT` for what is not
-    there; then the line and the parents, if they are told, the entities carried along, whether
-    nothing is lacking and whether it is plain, which it is if nothing else is said.
+    there; then the line and the parents, if they are known, the entities carried along, whether
+    nothing is lacking, whether it is plain and whether it is described, all three true by default.
     """
     made = _classes.get(type_)
     if made is None:
@@ -130,6 +132,7 @@ def _make(type_: EntityType) -> type[Entity]:
     fields: list[Any] = [("id", str), *((name, object) for name in slots), ("line", object, None)]
     fields.append(("parents_", object, None if type_.parents else frozenset()))  # or it has none
     fields += [("carried_", tuple, ()), ("complete_", bool, True), ("plain_", bool, True)]
+    fields.append(("described_", bool, True))
     names = {"type", "key_", *(field[0] for field in fields)}
     namespace: dict[str, Any] = {
         attribute.name: _reading(attribute.name) for attribute in type_.attributes
