@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -158,8 +158,10 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     _rest: Any = None
     """What else its account is told from, as the program has it; then a `_Kept`."""
 
-    def __bool__(self) -> NoReturn:
-        raise TypeError("a decision is neither true nor false: ask `decision.allowed`")
+    if not TYPE_CHECKING:  # so that mypy reports `if decision:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError("a decision is neither true nor false: ask `decision.allowed`")
 
     # ---- at once ------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+"""What mypy says of code that uses the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+from policyengine import PolicyEngine
+
+
+def reported(code: str, folder: Path) -> list[str]:
+    """Return the kinds of mistakes that mypy reports of *code*, told what the documentation says."""
+    file = folder / "service.py"
+    file.write_text(code, encoding="utf-8")
+    options = ["--strict", "--warn-unreachable", "--enable-error-code=truthy-bool"]
+    here = ["--config-file=", f"--cache-dir={folder}", "--no-error-summary"]
+    shown, mistakes, _ = api.run([*options, *here, str(file)])
+    assert not mistakes
+    return [line.rpartition("[")[2].rstrip("]") for line in shown.splitlines() if "error:" in line]
+
+
+ASKING = {
+    "if decision.allowed:": ["assignment"],
+    "if decision:": ["truthy-bool", "assignment"],
+    "if not decision:": ["truthy-bool", "assignment"],
+    "while decision and decision.allowed:": ["truthy-bool", "assignment"],
+}
+
+ASK = """
+def ask_{number}(decision: Decision) -> int:
+    {asking}
+        return 1
+    x: int = "not an int"
+    return x
+"""
+
+
+def test_a_decision_that_is_taken_for_a_bool_is_reported_and_what_follows_is_checked(
+    tmp_path: Path,
+):
+    asked = (ASK.format(number=n, asking=asking) for n, asking in enumerate(ASKING))
+    code = "from policyengine import Decision\n" + "".join(asked)
+    assert reported(code, tmp_path) == [kind for kinds in ASKING.values() for kind in kinds]
+
+
+def test_a_decision_that_is_taken_for_a_bool_says_what_to_ask():
+    engine = PolicyEngine.from_text(
+        "package a\nentity U\nentity D\naction r by U on D\npermit p: r\n"
+    )
+    decision = engine.decide({"type": "U", "id": "u"}, "r", {"type": "D", "id": "d"})
+    with pytest.raises(TypeError, match=r"ask `decision\.allowed`"):
+        bool(decision)
