@@ -68,6 +68,9 @@ class Span:
     def __hash__(self) -> int:
         return hash((self.file, self.start, self.end))
 
+    def __reduce__(self) -> tuple[type[Span], tuple[str, int, int]]:
+        return Span, (self.file, self.start, self.end)
+
     def __repr__(self) -> str:
         return f"Span(file={self.file!r}, start={self.start!r}, end={self.end!r})"
 

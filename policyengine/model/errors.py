@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -24,7 +25,11 @@ class Problem(Struct, frozen=True):
 
 
 class PolicyError(Exception):
-    """What all exceptions of this package are."""
+    """What all exceptions of this package are. They are pickled and copied with all they say."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        # Without `__init__`, which in each class takes something else than the text.
+        return _remade, (type(self), self.args), self.__dict__
 
 
 class InvalidPolicy(PolicyError):  # noqa: N818 - the public name says what is the matter
@@ -56,3 +61,7 @@ class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is th
 
     def __init__(self, type_: str, id_: str) -> None:
         super().__init__(f"{type_} {id_!r} was bound longer ago than it may be: bind it anew")
+
+
+def _remade(class_: type[PolicyError], args: tuple[Any, ...]) -> PolicyError:
+    return class_.__new__(class_, *args)
