@@ -31,6 +31,7 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT, can_be_given, slot
 from policyengine.semantics.checked import CheckedRule, Definition, TargetKey, Typing, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 
@@ -143,18 +144,6 @@ def is_id(expr: nodes.Expr, typing: Typing) -> bool:
         case nodes.Attr(object_, nodes.Ident("id")):
             return isinstance(typing.types.get(id(object_)), EntityRefType)
     return False
-
-
-def walk(node: object) -> Iterator[nodes.Node]:
-    """Give *node* and all nodes below it."""
-    stack = [node]
-    while stack:
-        match stack.pop():
-            case tuple() as items:
-                stack += items
-            case nodes.Node() as one:
-                yield one
-                stack += nodes.fields_of(one).values()
 
 
 def walk_typed(node: nodes.Node, typing: Typing) -> Iterator[tuple[nodes.Node, Typing]]:

@@ -11,13 +11,13 @@ from functools import partial
 from attrs import Factory, define
 
 from policyengine.analysis.choices import Patience
-from policyengine.analysis.constants import walk
 from policyengine.analysis.paths import Path, path_of, paths_in
 from policyengine.analysis.search import Space, UnknownError, holds, never
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 MOST_CHOICES = 2_000_000
 """How many choices of a value all answers together may take: some ten seconds."""

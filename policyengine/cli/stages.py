@@ -14,8 +14,8 @@ from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.values import text_of
 from policyengine.pipeline import compile_set
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
-from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 
 # ---- parse ------------------------------------------------------------------------------
 

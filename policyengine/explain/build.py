@@ -29,8 +29,8 @@ from policyengine.model.values import ABSENT, entity_text, moment_text, text_of
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Value
-from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 
 
 def explain(checked: CheckedSet, request: Request) -> Explanation:

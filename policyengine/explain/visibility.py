@@ -15,8 +15,9 @@ from policyengine.semantics.checked import (
     Value,
     Variable,
 )
-from policyengine.semantics.flow import children, private_reads
+from policyengine.semantics.demand import private_reads
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 
 _SUBJECT = frozenset({"subject"})
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from policyengine.analysis.constants import walk
 from policyengine.analysis.paths import path_of
 from policyengine.model.types import EnumType, SetType, TaxonomyType, Type
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 
 def words(files: Iterable[nodes.PolicyFile], *, tests: bool = True) -> set[str]:

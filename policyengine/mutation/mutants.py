@@ -12,7 +12,6 @@ from typing import Any, TypeVar, cast
 from attrs import field, frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.constants import walk
 from policyengine.analysis.questions import conditions_in
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.types import (
@@ -34,6 +33,7 @@ from policyengine.semantics.checked import (
     Value,
 )
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 N = TypeVar("N", bound=nodes.Node)
 

@@ -23,10 +23,10 @@ from policyengine.semantics.checked import (
     TargetKey,
     Waiver,
 )
+from policyengine.semantics.cost import Costs
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.digest import digest
 from policyengine.semantics.fixtures import Fixtures
-from policyengine.semantics.flow import Costs
 from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
 from policyengine.semantics.rule_checks import RuleChecker
 from policyengine.semantics.test_blocks import ExampleChecker

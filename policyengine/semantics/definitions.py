@@ -15,17 +15,18 @@ from policyengine.model.limits import Limits
 from policyengine.model.types import DATETIME, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Typing, Value
-from policyengine.semantics.flow import MOST_DIGITS, Cost, Costs, children
+from policyengine.semantics.cost import MOST_DIGITS, Cost, Costs
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import walk_expressions
 
 
 @define(eq=False)
 class Definitions:
-    """The constants and definitions of a set. Implements `declared.Values`."""
+    """The constants and definitions of a set. Implements `names.ValueLookup`."""
 
     vocabulary: Vocabulary
     names: Names
@@ -146,10 +147,8 @@ def _references(symbol: Symbol) -> Iterator[str]:
     """Give the constants and definitions that the declaration mentions, as `package.name`."""
     declaration = symbol.declaration
     assert isinstance(declaration, nodes.ConstDecl | nodes.DefineDecl)
-    stack = [declaration.value if isinstance(declaration, nodes.ConstDecl) else declaration.body]
-    while stack:
-        node = stack.pop()
-        stack += children(node)
+    whole = declaration.value if isinstance(declaration, nodes.ConstDecl) else declaration.body
+    for node in walk_expressions([whole]):
         match node:
             case nodes.Name(name):
                 mentioned = symbol.scope.candidates(VALUE, name)

@@ -19,11 +19,12 @@ from policyengine.semantics.names import FIXTURE, Names, Symbol, find_cycles
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 
 @define(eq=False)
 class Fixtures:
-    """The fixtures of a set. Implements `declared.Shared`."""
+    """The fixtures of a set. Implements `names.FixtureLookup`."""
 
     vocabulary: Vocabulary
     names: Names
@@ -74,17 +75,11 @@ class Fixtures:
 def _references(symbol: Symbol) -> Iterator[str]:
     """Give the fixtures that a fixture mentions, as `package.name`."""
     assert isinstance(symbol.declaration, nodes.Let)
-    stack: list[object] = [symbol.declaration.value]
-    while stack:
-        match stack.pop():
-            case tuple() as items:
-                stack += items
+    for node in walk(symbol.declaration.value):
+        match node:
             case nodes.Name(name):
                 for other in symbol.scope.candidates(FIXTURE, name):
                     yield f"{other.package}.{name}"
-            case nodes.Attr(nodes.Name(package), nodes.Ident(name)) as node:
-                stack.append(node.object)
+            case nodes.Attr(nodes.Name(package), nodes.Ident(name)):
                 if name in symbol.scope.names.packages.get(package, {}).get(FIXTURE, {}):
                     yield f"{package}.{name}"
-            case nodes.Node() as node:
-                stack += nodes.fields_of(node).values()

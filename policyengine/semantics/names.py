@@ -8,12 +8,13 @@ groups, gates and obligations go over the wire, so theirs are unique over the wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.semantics import messages
+from policyengine.semantics.checked import Definition, Fixture, Value
 from policyengine.syntax import nodes
 
 TypeDecl: TypeAlias = nodes.EnumDecl | nodes.LevelsDecl | nodes.TaxonomyDecl | nodes.EntityDecl
@@ -45,6 +46,23 @@ class Symbol:
         return self.kind in (ACTION, OBLIGATION, GATE) or isinstance(
             self.declaration, nodes.EntityDecl
         )
+
+
+class ValueLookup(Protocol):
+    """Finds constants and definitions by their symbols, checking each when it is first used."""
+
+    def constant(self, symbol: Symbol) -> Value:
+        """Return the value of a constant."""
+
+    def definition(self, symbol: Symbol) -> Definition | None:
+        """Return a definition, or None if it was found wrong."""
+
+
+class FixtureLookup(Protocol):
+    """Finds fixtures by their symbols, checking each when it is first used."""
+
+    def fixture(self, symbol: Symbol) -> Fixture | None:
+        """Return a fixture, or None if it was found wrong."""
 
 
 Table: TypeAlias = dict[str, dict[str, Symbol]]

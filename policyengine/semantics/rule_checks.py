@@ -26,13 +26,14 @@ from policyengine.semantics.checked import (
     Waiver,
 )
 from policyengine.semantics.definitions import Definitions
-from policyengine.semantics.flow import children, interpolated, private_reads
+from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
 from policyengine.semantics.sentences import sentence
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import interpolated, walk_expressions
 
 _ROOTS = ("subject", "resource", "context", "action")
 
@@ -473,11 +474,4 @@ def _once(clauses: Iterable[nodes.Node], problems: list[Diagnostic]) -> None:
 
 def _mentioned(exprs: Iterable[nodes.Expr]) -> frozenset[str]:
     """Return the roots that *exprs* mention."""
-    found: set[str] = set()
-    stack = list(exprs)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, nodes.Name):
-            found.add(node.name)
-        stack += children(node)
-    return frozenset(found)
+    return frozenset(n.name for n in walk_expressions(exprs) if isinstance(n, nodes.Name))

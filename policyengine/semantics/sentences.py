@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import RecordType, Schema
 from policyengine.semantics.checked import Conjunct, Typing, Value
-from policyengine.semantics.flow import children, private_reads
+from policyengine.semantics.demand import private_reads
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 
 _MUST = {
     "==": "must be", "!=": "must not be", "<": "must be below", "<=": "must be at most",

@@ -37,10 +37,17 @@ from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Binding, Fixture, Size, Typing, Value, Variable
 from policyengine.semantics.comparisons import check_comparison
-from policyengine.semantics.declared import Shared, Values
-from policyengine.semantics.flow import read_by
+from policyengine.semantics.demand import read_by
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
-from policyengine.semantics.names import FIXTURE, TYPE, VALUE, Scope, Symbol
+from policyengine.semantics.names import (
+    FIXTURE,
+    TYPE,
+    VALUE,
+    FixtureLookup,
+    Scope,
+    Symbol,
+    ValueLookup,
+)
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits, record
 from policyengine.syntax import nodes
 
@@ -71,9 +78,9 @@ class ExpressionChecker:
 
     vocabulary: Vocabulary
     scope: Scope
-    values: Values
+    values: ValueLookup
     variables: dict[str, Type]
-    shared: Shared | None = None
+    shared: FixtureLookup | None = None
     problems: list[Diagnostic] = field(factory=list)
     types: dict[int, Type] = field(factory=dict)
     bindings: dict[int, Binding] = field(factory=dict)

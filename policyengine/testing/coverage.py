@@ -27,8 +27,8 @@ from policyengine.semantics.checked import (
     Typing,
     Value,
 )
-from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 from policyengine.testing.requests_of_tests import requests_of
 
 Measure: TypeAlias = Literal["rules", "conditions", "mcdc"]

@@ -20,8 +20,8 @@ from policyengine.model.types import EntityRefType, RecordType, Schema, SetType,
 from policyengine.model.values import ABSENT, moment_text, slot, text_of, to_json
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value
-from policyengine.semantics.flow import children
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 
 Key: TypeAlias = tuple[str, str]
 """The type and the id of an entity."""

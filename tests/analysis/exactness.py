@@ -14,7 +14,7 @@ from random import Random
 
 from attrs import frozen
 
-from policyengine.analysis.constants import walk, walk_typed
+from policyengine.analysis.constants import walk_typed
 from policyengine.analysis.questions import conditions_in
 from policyengine.analysis.remedies import remedies
 from policyengine.analysis.search import holds
@@ -26,6 +26,7 @@ from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 from tests.analysis.small_world import ACTIONS, checked_of, some_condition, validated_requests
 
 PLACES = ("subject.tier", "subject.status", "subject.uses", "subject.age", "resource.hidden")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from random import Random
 from typing import get_args
 
@@ -12,6 +11,7 @@ import pytest
 from policyengine.diagnostics.source import Source
 from policyengine.reference import interpreter
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 from policyengine.syntax.parser import parse
 from tests import fuzz
 from tests.strategies import laws
@@ -20,16 +20,6 @@ from tests.strategies.policies import make_world
 from tests.strategies.requests import make_request
 
 WORLDS = 40
-
-
-def below(value: object) -> Iterator[nodes.Node]:
-    if isinstance(value, tuple):
-        for part in value:
-            yield from below(part)
-    elif isinstance(value, nodes.Node):
-        yield value
-        for part in nodes.fields_of(value).values():
-            yield from below(part)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +31,7 @@ def test_every_construct_is_written(worlds):
     files = [
         parse(Source(name, text))[0] for world in worlds for name, text in world.sources().items()
     ]
-    found = [node for file in files for node in below(file)]
+    found = [node for file in files for node in walk(file)]
     kinds = {type(node) for node in found}
     only_in_tests = {nodes.Update, nodes.TestDecl, nodes.Let}
     wanted = {*get_args(nodes.Expr), *get_args(nodes.Clause), *get_args(nodes.Declaration)}

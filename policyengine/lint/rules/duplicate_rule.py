@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.constants import walk
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.removal import leave_out
@@ -12,6 +11,7 @@ from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.semantics.checked import CheckedRule
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 _REFERENCES = (nodes.RuleRef, nodes.WaiverDecl)
 

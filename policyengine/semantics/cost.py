@@ -1,0 +1,145 @@
+"""Bound what evaluating a checked expression may take.
+
+The *cost* counts elementary steps with each set at its limit, and nodes with definitions inlined;
+*digits* bounds the numbers that arithmetic can make.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.types import (
+    DATETIME,
+    DECIMAL,
+    DURATION,
+    INT,
+    Primitive,
+    RecordType,
+    SetType,
+    Type,
+)
+from policyengine.semantics.checked import Definition, Typing, Value
+from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
+
+_LONGEST_GIVEN = DIGITS + 2
+"""Digits of the longest number at the door: a moment in microseconds may have twenty."""
+
+MOST_DIGITS = 1_000
+"""Most digits of a number that an expression may compute: such a one can still be printed."""
+
+
+@frozen
+class Cost:
+    """What evaluating an expression may take.
+
+    *steps* with sets at their limit; *size* in nodes, definitions inlined; *depth* of the nesting,
+    definitions inlined; *digits* of the value, 0 if no number is in it; *longest* of the digits of
+    every number on the way.
+    """
+
+    steps: int
+    size: int
+    depth: int = 0
+    digits: int = 0
+    longest: int = 0
+
+
+_NO_COST = Cost(0, 0)
+
+
+def _digits_in(type_: Type, digits: int, longest: int) -> int:
+    """Return the digits of a value of *type_*, whose parts may be computed numbers."""
+    if isinstance(type_, RecordType | SetType):
+        return max(digits, longest)
+    return digits if _is_number(type_) else 0
+
+
+class Costs:
+    """Works out costs; that of each definition once."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._definitions: dict[int, Cost] = {}
+
+    def of(self, node: nodes.Expr, typing: Typing) -> Cost:
+        """Return the cost of evaluating *node* once."""
+        binding = typing.binding_of(node)
+        if isinstance(binding, Value):
+            digits = len(str(binding.value)) if _is_number(binding.type) else 0
+            return Cost(1, 1, 0, digits, digits)
+        if isinstance(node, nodes.Name | nodes.Attr):
+            return self._of_place(node, typing)
+        parts = [self.of(child, typing) for child in children(node)]
+        steps = 1 + sum(part.steps for part in parts)
+        size = 1 + sum(part.size for part in parts)
+        depth = 1 + max((part.depth for part in parts), default=0)
+        digits = max((part.digits for part in parts), default=0)
+        longest = max((part.longest for part in parts), default=0)
+        match node:
+            case nodes.Quantified(_, _, over, _):
+                steps += self._elements(over, typing) * (1 + parts[1].steps)
+            case nodes.Compare("within" | "touches", left, right):
+                steps += self._elements(left, typing) * self._elements(right, typing)
+            case nodes.Compare(_, left, right):
+                steps += self._weight(left, typing) + self._weight(right, typing)
+            case nodes.SetDisplay() | nodes.RecordDisplay():
+                steps += self._weight(node, typing)
+            case nodes.Arithmetic(op):
+                digits = parts[0].digits + parts[1].digits if op == "*" else digits + 1
+                steps += digits // DIGITS
+            case nodes.Call() if isinstance(binding, Definition):
+                body = self.of_definition(binding)
+                steps, size, depth = steps + body.steps, size + body.size, depth + body.depth
+                # The body was measured with what is given at the door; each place in it may
+                # multiply an argument that is longer.
+                grown = digits * body.size if digits > _LONGEST_GIVEN else 0
+                digits, longest = body.digits + grown, max(longest, body.longest + grown)
+            case nodes.Call():
+                digits = max(_LONGEST_GIVEN, digits)
+        digits = _digits_in(typing.type_of(node), digits, longest)
+        return Cost(steps, size, depth, digits, max(longest, digits))
+
+    def _of_place(self, node: nodes.Name | nodes.Attr, typing: Typing) -> Cost:
+        """Return the cost of a name or an attribute: what most nodes are."""
+        owner = self.of(node.object, typing) if isinstance(node, nodes.Attr) else _NO_COST
+        given = max(_LONGEST_GIVEN, owner.digits)
+        digits = _digits_in(typing.type_of(node), given, owner.longest)
+        longest = max(owner.longest, digits)
+        return Cost(1 + owner.steps, 1 + owner.size, 1 + owner.depth, digits, longest)
+
+    def of_definition(self, definition: Definition) -> Cost:
+        """Return the cost of the body of *definition*."""
+        known = self._definitions.get(id(definition))
+        if known is None:
+            known = self.of(definition.body, definition.typing)
+            self._definitions[id(definition)] = known
+        return known
+
+    def _elements(self, node: nodes.Expr, typing: Typing) -> int:
+        binding = typing.binding_of(node)
+        if isinstance(binding, Value) and isinstance(binding.value, frozenset):
+            return max(1, len(binding.value))
+        if isinstance(node, nodes.SetDisplay):
+            return max(1, len(node.items))
+        return self._limits.set_size if isinstance(typing.type_of(node), SetType) else 1
+
+    def _weight(self, node: nodes.Expr, typing: Typing) -> int:
+        type_ = typing.type_of(node)
+        if isinstance(type_, SetType):
+            return self._elements(node, typing) * self._type_weight(type_.element)
+        return self._type_weight(type_)
+
+    def _type_weight(self, type_: Type) -> int:
+        match type_:
+            case SetType(element):
+                return self._limits.set_size * self._type_weight(element)
+            case RecordType(attributes):
+                return 1 + sum(self._type_weight(a.type) for a in attributes)
+            case _:
+                return 1
+
+
+def _is_number(type_: Type) -> bool:
+    return type(type_) is Primitive and type_ in (INT, DECIMAL, DATETIME, DURATION)

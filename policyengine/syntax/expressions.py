@@ -1,0 +1,262 @@
+"""Name the constructs of expressions, of the texts that hold some, and of types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from policyengine.model.values import Ip
+from policyengine.syntax.node import Ident, Node
+
+
+class Literal(Node, frozen=True):
+    """A written value in canonical form (see `model.values`).
+
+    *kind* is `bool`, `int`, `decimal` (value: ten-thousandths), `string`, `datetime` (microseconds
+    since 1970 UTC), `duration` (microseconds) or `ip` (`model.values.Ip`); *text* is how it was
+    written, for the formatter.
+    """
+
+    kind: str
+    value: bool | int | str | Ip
+    text: str
+
+    ASIDE = frozenset({"span", "text"})
+
+
+class Name(Node, frozen=True):
+    """A bare name.
+
+    A root (`subject`, `action`, `resource`, `context`, `now`), a parameter or bound variable, a
+    constant, an enumerator, or a package before a dot.
+    """
+
+    name: str
+
+
+class Attr(Node, frozen=True):
+    """`object.name`"""
+
+    object: Expr
+    name: Ident
+
+
+class SetDisplay(Node, frozen=True):
+    """`{a, b}`; `{}` has no items and may also stand for an empty record."""
+
+    items: tuple[Expr, ...]
+
+
+class RecordField(Node, frozen=True):
+    """`name: value` in a record."""
+
+    name: Ident
+    value: Expr
+
+
+class RecordDisplay(Node, frozen=True):
+    """`{name: value, …}`, never empty (see `SetDisplay`)."""
+
+    fields: tuple[RecordField, ...]
+
+
+class EntityRef(Node, frozen=True):
+    """`App "acme"`: the entity of that type and id.
+
+    In a test it may carry *attributes* (`App "a1" { … }`) and *parents* (`under Project "p"`,
+    `under {…}`); None where nothing was written. In a rule it is only a name: neither is allowed.
+    """
+
+    type: Ident
+    id: str
+    attributes: RecordDisplay | SetDisplay | None = None
+    parents: tuple[EntityRef, ...] | None = None
+
+
+class Update(Node, frozen=True):
+    """`acme { tier: pro }`: the entity with some attributes changed; only in tests."""
+
+    object: Expr
+    changes: RecordDisplay | SetDisplay
+
+
+class Not(Node, frozen=True):
+    """`not a`"""
+
+    operand: Expr
+
+
+class Negate(Node, frozen=True):
+    """`-a`"""
+
+    operand: Expr
+
+
+class And(Node, frozen=True):
+    """`a and b and …`: two operands or more."""
+
+    operands: tuple[Expr, ...]
+
+
+class Or(Node, frozen=True):
+    """`a or b or …`: two operands or more."""
+
+    operands: tuple[Expr, ...]
+
+
+class If(Node, frozen=True):
+    """`if condition then yes else no`"""
+
+    condition: Expr
+    yes: Expr
+    no: Expr
+
+
+class Compare(Node, frozen=True):
+    """`left op right`; *op* is one of `COMPARISONS`."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+COMPARISONS = (
+    "==", "!=", "<", "<=", ">", ">=", "in", "not in", "overlaps", "subset", "within", "touches",
+)  # fmt: skip
+
+
+class Has(Node, frozen=True):
+    """`object has name`"""
+
+    object: Expr
+    name: Ident
+
+
+class Like(Node, frozen=True):
+    r"""`object like "glob*"`; in *pattern* `*` matches anything and `\*` a star."""
+
+    object: Expr
+    pattern: str
+
+
+class Arithmetic(Node, frozen=True):
+    """`left op right`; *op* is `+`, `-` or `*`."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+class Call(Node, frozen=True):
+    """`name(arguments)`: `size`, or a definition."""
+
+    name: Ident
+    arguments: tuple[Expr, ...]
+
+
+class Quantified(Node, frozen=True):
+    """`every x in set: body` or `some x in set: body`; *kind* is `every` or `some`."""
+
+    kind: str
+    variable: Ident
+    set: Expr
+    body: Expr
+
+
+Expr: TypeAlias = (
+    Literal | Name | Attr | SetDisplay | RecordDisplay | EntityRef | Update | Not | Negate | And
+    | Or | If | Compare | Has | Like | Arithmetic | Call | Quantified
+)  # fmt: skip
+
+
+class Template(Node, frozen=True):
+    """Text for a person, with `{expr}` in it.
+
+    *parts* are literal strings (unescaped) and expressions, in order.
+    """
+
+    parts: tuple[str | Expr, ...]
+
+
+# ---- types ------------------------------------------------------------------------------
+
+
+class NamedType(Node, frozen=True):
+    """`string`, `Tier`, `User`, `other.Tier`"""
+
+    name: Ident
+
+
+class SetOf(Node, frozen=True):
+    """`set<T>`"""
+
+    element: TypeExpr
+
+
+class AttributeDecl(Node, frozen=True):
+    """`name?: private type (by who)` in an entity, a record, a `with` or a group's `having`.
+
+    *by*: who can change it, None where nothing was written.
+    """
+
+    name: Ident
+    type: TypeExpr
+    optional: bool = False
+    private: bool = False
+    by: Ident | None = None
+
+
+class RecordOf(Node, frozen=True):
+    """`{a: T, b?: U}` as a type."""
+
+    attributes: tuple[AttributeDecl, ...]
+
+
+TypeExpr: TypeAlias = NamedType | SetOf | RecordOf
+
+
+# ---- what is inside ---------------------------------------------------------------------
+
+
+def children(node: Expr) -> tuple[Expr, ...]:
+    """Return the expressions directly inside *node*."""
+    return _CHILDREN[type(node)](node)
+
+
+def walk_expressions(exprs: Iterable[Expr]) -> Iterator[Expr]:
+    """Give *exprs* and the expressions inside them, each before those inside it."""
+    stack = list(exprs)
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += children(node)
+
+
+# A table, since this is asked of every node several times: a `match` tries one class after another.
+_CHILDREN: Final[Mapping[type[Node], Callable[[Any], tuple[Expr, ...]]]] = {
+    Literal: lambda _: (),
+    Name: lambda _: (),
+    EntityRef: lambda _: (),
+    Attr: lambda node: (node.object,),
+    Has: lambda node: (node.object,),
+    Like: lambda node: (node.object,),
+    Update: lambda node: (node.object, node.changes),
+    Not: lambda node: (node.operand,),
+    Negate: lambda node: (node.operand,),
+    SetDisplay: lambda node: node.items,
+    RecordDisplay: lambda node: tuple(f.value for f in node.fields),
+    And: lambda node: node.operands,
+    Or: lambda node: node.operands,
+    If: lambda node: (node.condition, node.yes, node.no),
+    Compare: lambda node: (node.left, node.right),
+    Arithmetic: lambda node: (node.left, node.right),
+    Call: lambda node: node.arguments,
+    Quantified: lambda node: (node.set, node.body),
+}
+
+
+def interpolated(template: Template) -> Iterator[Expr]:
+    """Give the expressions of a text."""
+    for part in template.parts:
+        if not isinstance(part, str):
+            yield part
