@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
 from policyengine.diagnostics.source import Source
+from policyengine.diagnostics.spell import shared_budget
 from policyengine.model.limits import Limits
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.syntax.files import read
@@ -96,7 +97,7 @@ def check_sources(
     """
     from policyengine.semantics.checker import check
 
-    with gc_paused():
+    with gc_paused(), shared_budget():
         files, problems = parse_sources(sources, limits, cache, tell)
         problems += found
         checked = None

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "policyengine"
 STAGES = {"diagnostics", "model", "syntax", "semantics"}
 MAY_IMPORT = {
     "diagnostics": set(),
-    "model": set(),
+    "model": {"diagnostics"},
     "runtime": {"diagnostics", "model"},
     "syntax": {"diagnostics", "model"},
     "semantics": {"diagnostics", "model", "syntax"},

@@ -27,7 +27,6 @@ from policyengine.model.request_messages import (
     Problems,
     described,
     got,
-    hint,
     inside,
     is_private,
     listed,
@@ -170,7 +169,7 @@ class Reader(Struct):
             return INVALID
         if is_private(path):
             return self.report("PE506", path, f"expected {described(type_)}")
-        said = f"`{type_.name}` has no name `{shown(raw)}`{hint(raw, type_.members)}"
+        said = f"`{type_.name}` has no name `{shown(raw)}`{self.problems.hint(raw, type_.members)}"
         return self.report("PE506", path, said)
 
     def _set(self, type_: SetType, raw: object, path: Path) -> object:
@@ -243,7 +242,7 @@ class Reader(Struct):
 
     def _unknown(self, name: object, known: Mapping[str, object], owner: str, path: Path) -> None:
         if isinstance(name, str):
-            said = f"{owner} has no attribute `{shown(name)}`{hint(name, known)}"
+            said = f"{owner} has no attribute `{shown(name)}`{self.problems.hint(name, known)}"
             self.report("PE504", inside(path, name), said)
         else:
             self.mistyped("a name as key", name, path)
@@ -322,7 +321,7 @@ class Reader(Struct):
         if self.problems.full:
             return None
         if type_ is None:
-            said = f"there is no entity type `{shown(name)}`{hint(name, names)}"
+            said = f"there is no entity type `{shown(name)}`{self.problems.hint(name, names)}"
             self.report("PE503", path, said)
         elif name not in names:
             self.report("PE502", path, f"the type is {listed(names)} here, not `{name}`")
@@ -419,7 +418,7 @@ class Reader(Struct):
             if members:
                 said = f"`{name}` is a group; name one of its actions, such as `{members[0]}`"
             else:
-                said = f"there is no action `{shown(name)}`{hint(name, actions)}"
+                said = f"there is no action `{shown(name)}`{self.problems.hint(name, actions)}"
             self.report("PE501", path, said)
         return actions.get(name)
 
@@ -443,7 +442,7 @@ class Reader(Struct):
             if name in known or self.problems.full:
                 continue
             if isinstance(name, str):
-                said = f"there is no `{shown(name)}` here{hint(name, known)}"
+                said = f"there is no `{shown(name)}` here{self.problems.hint(name, known)}"
                 self.report("PE520", inside(path, name), said)
             else:
                 self.mistyped("a name as key", name, path)

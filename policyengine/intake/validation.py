@@ -32,7 +32,6 @@ from policyengine.model.request_messages import (
     Path,
     Problems,
     entity_name,
-    hint,
     inside,
     is_private,
     listed,
@@ -330,7 +329,9 @@ class _Reading:
     def _check_field(self, name: str, resource: EntityType, place: Path) -> None:
         known = ("id", *resource.by_name)
         if name not in known and not self.problems.full:
-            said = f"`{resource.name}` has no field `{shown(name)}`{hint(name, known)}"
+            said = (
+                f"`{resource.name}` has no field `{shown(name)}`{self.problems.hint(name, known)}"
+            )
             self.problems.add("PE526", place, said)
 
     def others(self, raw: object) -> None:

@@ -87,14 +87,14 @@ def without_ignored(
 ) -> Iterator[Diagnostic]:
     """Give the findings that nobody ignores, and those about the ignores themselves."""
     ignores = [ignore for source in sources.values() for ignore in ignores_in(source)]
+    by_line: dict[tuple[str, int], list[Ignore]] = {}
+    for ignore in ignores:
+        by_line.setdefault((ignore.span.file, ignore.line), []).append(ignore)
     for finding in findings:
         line, _ = sources[finding.span.file].position(finding.span.start)
         slug = codes[finding.code].slug
-        heeded = [
-            ignore
-            for ignore in ignores
-            if (ignore.span.file, ignore.line) == (finding.span.file, line) and slug in ignore.slugs
-        ]
+        here = by_line.get((finding.span.file, line), ())
+        heeded = [ignore for ignore in here if slug in ignore.slugs]
         for ignore in heeded:
             ignore.used.add(slug)
         if not heeded:

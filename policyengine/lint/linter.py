@@ -15,6 +15,7 @@ from attrs import frozen
 from policyengine.analysis.questions import Questions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostics
+from policyengine.diagnostics.spell import shared_budget
 from policyengine.lint import ignores
 from policyengine.lint.configuration import Configuration
 from policyengine.lint.rule import Subject
@@ -61,4 +62,5 @@ def examine(
         for finding in ignores.without_ignored(found, checked.sources, LINT_CODES)
         if configuration.counts(LINT_CODES[finding.code].slug, finding.span.file)
     )
-    return Linted(Diagnostics.of(counting, checked.sources), subject.ask.given_up)
+    with shared_budget():
+        return Linted(Diagnostics.of(counting, checked.sources), subject.ask.given_up)

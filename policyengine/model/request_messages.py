@@ -8,6 +8,7 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
 
+from policyengine.diagnostics.spell import Budget, nearest
 from policyengine.model.errors import Problem
 from policyengine.model.limits import DIGITS
 from policyengine.model.types import (
@@ -67,6 +68,7 @@ class Problems(Struct):
 
     most: int
     items: list[Problem] = field(default_factory=list)
+    suggesting: Budget = field(default_factory=Budget)
 
     @property
     def full(self) -> bool:
@@ -77,6 +79,13 @@ class Problems(Struct):
         """Keep a problem, if there is room."""
         if not self.full:
             self.items.append(Problem(code, path_text(path), message))
+
+    def hint(self, word: str, names: Collection[str]) -> str:
+        """Return what to append to `there is no such name`: the likely one, or all if they are few."""
+        near = nearest(word, names, self.suggesting)
+        if near is not None:
+            return f"; did you mean `{near}`?"
+        return f"; it is one of {listed(names)}" if 0 < len(names) <= MOST_LISTED else ""
 
 
 def shown(text: str) -> str:
@@ -89,25 +98,6 @@ def entity_name(key: tuple[str, str]) -> str:
     """Return `App "a1"` in backticks, an id that is too long cut short."""
     type_, id_ = key
     return f'`{type_} "{shown(id_)}"`'
-
-
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """Return the one of *names* that looks most like *word*, or None if none is near."""
-    if len(word) > MOST_SHOWN:
-        return None
-    by_folded = {name.casefold(): name for name in sorted(names, reverse=True)}
-    from difflib import get_close_matches  # who asks rightly needs none
-
-    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
-    return by_folded[found[0]] if found else None
-
-
-def hint(word: str, names: Collection[str]) -> str:
-    """Return what to append to `there is no such name`: the likely one, or all if they are few."""
-    near = nearest(word, names)
-    if near is not None:
-        return f"; did you mean `{near}`?"
-    return f"; it is one of {listed(names)}" if 0 < len(names) <= MOST_LISTED else ""
 
 
 def listed(names: Iterable[str]) -> str:

@@ -82,6 +82,12 @@ class Names:
         for table in self.packages.values():
             yield from table.get(kind, {}).values()
 
+    def named(self, kind: str, name: str) -> Iterator[Symbol]:
+        """Give the symbols of *kind* that are called *name*, in whatever package."""
+        for table in self.packages.values():
+            if name in table.get(kind, {}):
+                yield table[kind][name]
+
 
 @define(eq=False)
 class Scope:
@@ -126,7 +132,7 @@ class Scope:
                 messages.ambiguous(ident, [f"{s.package}.{ident.name}" for s in candidates])
             )
             return None
-        elsewhere = [s.package for s in self.names.all(kind) if s.name.name == ident.name]
+        elsewhere = [symbol.package for symbol in self.names.named(kind, ident.name)]
         report.append(messages.unknown(what, ident, self.known(kind), elsewhere))
         return None
 

@@ -343,9 +343,9 @@ class RuleChecker:
             return None
         found = f"{name}.{rule.name}"
         if found not in self.written:
-            known = [i.partition(".")[2] for i in self.written if i.startswith(f"{name}.")]
-            where = [i for i in self.written if i.endswith(f".{rule.name}")]
-            problem = messages.unknown("rule", rule, known if gate or not where else where)
+            known = (i.partition(".")[2] for i in self.written if i.startswith(f"{name}."))
+            elsewhere = [i for g in gates if (i := f"{g}.{rule.name}") in self.written]
+            problem = messages.unknown("rule", rule, known if gate or not elsewhere else elsewhere)
             self.problems.append(problem)
             return None
         return found

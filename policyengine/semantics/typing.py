@@ -9,6 +9,7 @@ operands of comparisons are in `comparisons.py`. What is learnt of each node goe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import assert_never
 
 from attrs import define, field
@@ -234,12 +235,12 @@ class ExpressionChecker:
         if self.shared is None and self.scope.candidates(FIXTURE, ident.name):
             self.problems.append(messages.fixture_in_rule(ident))
             return
-        known = [*self.variables, *self.scope.known(VALUE)]
-        known += self.scope.known(FIXTURE) if self.shared else ()
+        shared = self.scope.known(FIXTURE) if self.shared else ()
+        known = chain(self.variables, self.scope.known(VALUE), shared)
         elsewhere = [
             symbol.package
-            for symbol in self.scope.names.all(VALUE)
-            if symbol.name.name == ident.name and isinstance(symbol.declaration, nodes.ConstDecl)
+            for symbol in self.scope.names.named(VALUE, ident.name)
+            if isinstance(symbol.declaration, nodes.ConstDecl)
         ]
         self.problems.append(messages.unknown("name", ident, known, elsewhere))
 
@@ -550,11 +551,11 @@ class ExpressionChecker:
         if symbol is None:
             return UNKNOWN
         if not isinstance(symbol.declaration, nodes.DefineDecl):
-            known = [
+            known = (
                 s.name.name
                 for s in self.scope.symbols(VALUE)
                 if isinstance(s.declaration, nodes.DefineDecl)
-            ]
+            )
             self.problems.append(messages.unknown("definition", name, known))
             return UNKNOWN
         definition = self.values.definition(symbol)
