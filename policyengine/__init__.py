@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from policyengine.version import __version__
+
 if TYPE_CHECKING:
     from policyengine.bound import BoundAction, BoundSubject
     from policyengine.decision_cache import DecisionCache
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
         UnhandledObligation,
     )
     from policyengine.model.limits import Limits
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Advisory",

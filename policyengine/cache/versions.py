@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 
-from policyengine import __version__
 from policyengine.semantics.digest import LANGUAGE_VERSION
+from policyengine.version import __version__
 
 _FORMAT = 1
 """Grows when entries are written otherwise."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from attrs import frozen
 
-from policyengine import __version__
 from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
@@ -20,6 +19,7 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.cli.writing import replace_files, show_diff
+from policyengine.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,9 +17,9 @@ from io import TextIOWrapper
 
 import click
 
-from policyengine import __version__
 from policyengine.cli.output import MISUSE, FailingInput, visible
 from policyengine.diagnostics.spell import did_you_mean
+from policyengine.version import __version__
 
 _NAME = "policyengine"
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from msgspec import Struct, defstruct
 
-from policyengine.model.records import content_of
 from policyengine.model.types import EntityType
-from policyengine.model.values import ABSENT, entity_text, slot, text_of, to_python
+from policyengine.model.values import ABSENT, content_of, entity_text, slot, text_of, to_python
 
 Key: TypeAlias = tuple[str, str]
 """(type, id): what an entity is known by."""

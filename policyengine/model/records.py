@@ -9,14 +9,13 @@ were handed in where references stand.
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct, defstruct
 
 from policyengine.model.types import RecordType
-from policyengine.model.values import ABSENT, slot, text_of, to_python
+from policyengine.model.values import ABSENT, content_of, slot, text_of, to_python
 
 if TYPE_CHECKING:
     from policyengine.model.entities import Entity
@@ -93,8 +92,3 @@ def _make(type_: RecordType) -> type[Record]:
         "Record", fields, bases=(Record,), namespace=names, frozen=True, eq=False, gc=False
     )
     return made  # type: ignore[no-any-return]  # a subclass of `Record`, by its bases
-
-
-def content_of(slots: list[str]) -> Callable[[Any], object]:
-    """Return a function that gives the values of an object's *slots*, as one that compares."""
-    return staticmethod(attrgetter(*slots) if slots else lambda _: ())

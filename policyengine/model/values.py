@@ -2,8 +2,8 @@
 
 Rules are evaluated on canonical values: whole numbers for decimals (ten-thousandths), moments and
 spans (microseconds), positions for levels, strings for names and references. What a value is shows
-only in its type, so everything here takes both. Reading foreign values is in `reading.py`; here is
-how each literal is written, in policies, in JSON and in Python strings alike.
+only in its type, so everything here takes both. What others write is decoded in `intake/decode.py`; here is
+how each literal is written, in policies, in JSON and in Python strings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final, NamedTuple, assert_never
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, assert_never
 
 from policyengine.model.limits import DECIMAL_PLACES, DIGITS
 from policyengine.model.types import (
@@ -61,6 +62,11 @@ INVALID: Final = Invalid.INVALID
 def slot(name: str) -> str:
     """Return the Python attribute that holds the attribute *name* of a record or an entity."""
     return "v_" + name
+
+
+def content_of(slots: list[str]) -> Callable[[Any], object]:
+    """Return a static method that gives the values of *slots* of an object, to compare them."""
+    return staticmethod(attrgetter(*slots) if slots else lambda _: ())
 
 
 # ---- addresses --------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from typing import Annotated
 
 import msgspec
 
-from policyengine import __version__
 from policyengine.cache.folder import Cache
 from policyengine.diagnostics.source import NOWHERE
 from policyengine.mutation.score import Fate, Tried
+from policyengine.version import __version__
 
 _MOST_BYTES = 16_000_000
 _MOST_MUTANTS = 100_000

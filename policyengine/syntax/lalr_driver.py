@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from attrs import frozen
 from lark import Token
@@ -20,9 +20,6 @@ from lark.lexer import TerminalDef
 from lark.parsers.lalr_analysis import Reduce
 
 from policyengine.syntax.grammar import parser
-
-if TYPE_CHECKING:
-    from policyengine.syntax.build import Builder
 
 Scan: TypeAlias = Callable[[str, int], "re.Match[str] | None"]
 Included: TypeAlias = tuple[int, bool, int]
@@ -41,6 +38,16 @@ _BETWEEN: Final = r"(?:[ \t\r\n\f]++|#[^\n]*+)*+"
 """What the grammar ignores; nothing is tried again in it, however long it is."""
 
 _IGNORED: Final = re.compile(_BETWEEN)
+
+
+class NodeBuilder(Protocol):
+    """What builds a node of the parts of a rule."""
+
+    deepest: int
+    """How many branches may be above one another."""
+
+    def build(self, rule: str, begin: int, end: int, children: list[Any]) -> Any:
+        """Build what *rule* matched from *begin* to *end*, both -1 if it takes no place."""
 
 
 @frozen
@@ -75,7 +82,7 @@ class _Tables:
     end: Mapping[str, int]
 
 
-def build(text: str, start: str, builder: Builder) -> Any:
+def build(text: str, start: str, builder: NodeBuilder) -> Any:
     """Return what *builder* makes of *text*, parsed as *start*.
 
     None if there is a mistake in it, or if it is nested too deep for the builder. What the builder

@@ -18,7 +18,7 @@ from policyengine.syntax.parser import parse, parse_thoroughly
 from tests.seconds import seconds
 from tests.strategies import seeds
 from tests.strategies.policies import make_world
-from tests.syntax.test_side_by_side import spans
+from tests.syntax.test_parallel import spans
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 LIMITS = Limits()
