@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -30,15 +30,13 @@ if TYPE_CHECKING:
     from policyengine.runtime.program import Program
     from policyengine.semantics.checked import CheckedSet
     from policyengine.syntax.nodes import PolicyFile
+    from policyengine.syntax.parallel import Progress
 
 _DEFAULT = Limits()
 
-MakeDetails: TypeAlias = Callable[[int, int], None]
-"""Takes how much of the work is done, of how much."""
 
-
-def _to_nobody(done: int, of: int) -> None:
-    """MakeDetails nobody."""
+def _ignored(done: int, of: int) -> None:
+    """Ignore the progress."""
 
 
 def read_sources(
@@ -55,11 +53,11 @@ def parse_sources(
     sources: Mapping[str, Source],
     limits: Limits = _DEFAULT,
     cache: Cache | None = None,
-    tell: MakeDetails = _to_nobody,
+    progress: Progress = _ignored,
 ) -> tuple[list[PolicyFile], list[Diagnostic]]:
     """Parse every source; the files without mistakes, and the mistakes of the others.
 
-    What is kept in *cache* is not parsed again. *tell* takes how many are parsed, of how many.
+    What is kept in *cache* is not parsed again. *progress* takes how many are parsed, of how many.
     """
     files: list[PolicyFile] = []
     problems: list[Diagnostic] = []
@@ -74,7 +72,7 @@ def parse_sources(
         return files, problems
     from policyengine.syntax.parallel import parse_all
 
-    for source, (file, found) in zip(new, parse_all(new, limits, tell), strict=True):
+    for source, (file, found) in zip(new, parse_all(new, limits, progress), strict=True):
         problems += found
         if file is not None:
             files.append(file)
@@ -88,17 +86,17 @@ def check_sources(
     limits: Limits = _DEFAULT,
     found: Sequence[Diagnostic] = (),
     cache: Cache | None = None,
-    tell: MakeDetails = _to_nobody,
+    progress: Progress = _ignored,
 ) -> tuple[CheckedSet | None, Diagnostics]:
     """Parse and check *sources* as one policy set; None if anything in it is an error.
 
-    *found*: diagnostics of reading the sources. *cache* and *tell* as in `parse_sources`. Types are checked only where everything parses: a
+    *found*: diagnostics of reading the sources. *cache* and *progress* as in `parse_sources`. Types are checked only where everything parses: a
     file that does not would make names of the others unknown.
     """
     from policyengine.semantics.checker import check
 
     with gc_paused(), shared_budget():
-        files, problems = parse_sources(sources, limits, cache, tell)
+        files, problems = parse_sources(sources, limits, cache, progress)
         problems += found
         checked = None
         if not problems and files:
@@ -138,15 +136,15 @@ def load_set(
     limits: Limits = _DEFAULT,
     found: Sequence[Diagnostic] = (),
     cache: Cache | None = None,
-    tell: MakeDetails = _to_nobody,
+    progress: Progress = _ignored,
 ) -> LoadedSet | Diagnostics:
     """Load *sources* as one policy set; the diagnostics, if anything in it is an error.
 
     With a *cache*, a set that is kept there is not looked at any more, and one that is not is
-    compiled as a whole and kept. *tell* as in `parse_sources`.
+    compiled as a whole and kept. *progress* as in `parse_sources`.
     """
     if cache is None or found:
-        return _linked(*check_sources(sources, limits, found, cache, tell))
+        return _linked(*check_sources(sources, limits, found, cache, progress))
     from policyengine.cache import program_cache
 
     name = program_cache.name_of(sources.values(), limits)
@@ -160,7 +158,7 @@ def load_set(
     kept = program_cache.find(cache, name, check_again)
     if kept is not None:
         return LoadedSet(*kept, check_again)
-    checked, diagnostics = check_sources(sources, limits, (), cache, tell)
+    checked, diagnostics = check_sources(sources, limits, (), cache, progress)
     if checked is not None and program_cache.keep(cache, name, checked):
         kept = program_cache.find(cache, name, lambda: checked)
         if kept is not None:  # what was made to be kept need not be made again

@@ -1,10 +1,10 @@
-"""Try every way in which something that makes choices can go, each way once.
+"""Run a function that makes choices once for every path that its choices can take.
 
-What makes choices is run again and again. It asks a `Choices` for each choice; the first run takes
-the first option of each, and every further run goes like the one before up to the last choice that
-has an option left, and takes that. So the ways are the leaves of a tree that is walked depth first,
-and nothing is held but the path to the current leaf. A choice that is not asked for is not made:
-where an evaluation stops early, all that it did not come to is settled at once.
+The function is run again and again. It asks a `Choices` for each choice; the first run takes the
+first option of each, and every further run repeats the one before up to the last choice that has an
+option left, and takes that. So the paths are the leaves of a tree that is walked depth first, and
+only the path to the current leaf is held. A choice that is not asked for is not made: where an
+evaluation stops early, all choices that it did not come to are covered at once.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ T = TypeVar("T")
 
 
 _START = 10
-"""What beginning a way costs, beside one for each choice on it."""
+"""The cost of beginning a path, beside one for each choice on it."""
 
 
-class TooManyWaysError(Exception):
-    """There were more ways than the bound: nothing is known of those that were not tried."""
+class TooManyPathsError(Exception):
+    """There are more paths than the bound: nothing is known of those that were not tried."""
 
 
 @define
-class Patience:
-    """How many choices may still be made, for one search and, by *whole*, for several together."""
+class SearchBudget:
+    """The number of choices that may still be made: by one search and, in *whole*, by several."""
 
     left: int
-    whole: Patience | None = None
+    whole: SearchBudget | None = None
 
     def spend(self, cost: int) -> None:
-        """Go on; `TooManyWaysError` if nothing is left."""
+        """Take *cost* off the budget; raise `TooManyPathsError` if nothing is left."""
         if self.whole is not None:
             self.whole.spend(cost)
         self.left -= cost
         if self.left < 0:
-            raise TooManyWaysError
+            raise TooManyPathsError
 
 
 @define
@@ -51,11 +51,11 @@ class Choices:
 
     @property
     def made(self) -> int:
-        """How many choices the run has asked for so far."""
+        """The number of choices that the run has asked for so far."""
         return self._at
 
     def choose(self, options: Sequence[T]) -> T:
-        """Return one of *options*, of which there is at least one; the same for the same way."""
+        """Return one of *options*, of which there is at least one; the same for the same path."""
         if self._at == len(self._taken):
             self._options.append(options)
             self._taken.append(0)
@@ -64,7 +64,7 @@ class Choices:
         return chosen
 
     def go_on(self) -> bool:
-        """Turn to the next way; False if there is none."""
+        """Turn to the next path; False if there is none."""
         while self._taken and self._taken[-1] + 1 == len(self._options[-1]):
             self._taken.pop()
             self._options.pop()
@@ -75,13 +75,13 @@ class Choices:
         return True
 
 
-def every_way(run: Callable[[Choices], T], most: int, patience: Patience) -> Iterator[T]:
-    """Give what *run* returns for each way; `TooManyWaysError` once there were *most*."""
+def every_path(run: Callable[[Choices], T], most: int, budget: SearchBudget) -> Iterator[T]:
+    """Give what *run* returns for each path; raise `TooManyPathsError` after *most* of them."""
     choices = Choices()
     for _ in range(most):
         found = run(choices)
-        patience.spend(_START + choices.made)
+        budget.spend(_START + choices.made)
         yield found
         if not choices.go_on():
             return
-    raise TooManyWaysError
+    raise TooManyPathsError

@@ -1,10 +1,10 @@
-"""Collect what rules mention: the values at which their answers may turn.
+"""Collect the constants that rules mention: the values at which their results may change.
 
-A condition can tell two numbers apart only if a constant lies between them, and two names only if it
-mentions one. So the constants of the rules, their neighbours, and one value that nobody mentions
-stand for all values there are. That is exact while values are compared with constants only; what a
-rule does beyond that (arithmetic, numbers compared with each other, several patterns) is noted in
-*beyond*, and nothing is then claimed from having tried everything.
+A condition can tell two numbers apart only if a constant is between them, and two names only if it
+mentions one. So the constants of the rules, their neighbours, and one value that no rule mentions
+represent all values. That is exact while values are compared with constants only. Where a rule does
+more (arithmetic, numbers compared with each other, several patterns), its types are noted in
+*beyond*, and a search that tried everything then proves nothing.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 
 
 @define
-class Mentions:
-    """The constants by type, the patterns, and the types of which more than constants matters."""
+class MentionedConstants:
+    """The constants by type, the patterns, and the types for which constants are not enough."""
 
     values: dict[Type, set[object]] = Factory(dict)
     patterns: set[str] = Factory(set)
     beyond: set[Type] = Factory(set)
     loose: Counter[Type] = Factory(Counter)
-    """How many comparisons are of two values of the request, by their type."""
+    """The number of comparisons between two values of the request, by type."""
     sized: bool = False
-    """Whether the size of a set matters, so that elements that nobody mentions do."""
+    """Whether the size of a set matters, so that elements that no rule mentions do."""
     ids: bool = False
     """Whether an `id` is read as a text, so that the texts mentioned are ids to try."""
     unsure: bool = False
-    """Whether rules do what cannot be tried out: compare whole records, or ids with other texts."""
+    """Whether rules do something that cannot be tried: compare whole records, or ids with texts."""
 
     @classmethod
-    def of(cls, rules: Iterable[CheckedRule], target: TargetKey) -> Mentions:
+    def of(cls, rules: Iterable[CheckedRule], target: TargetKey) -> MentionedConstants:
         """Collect from the conditions and obligations of *rules* as they are for *target*."""
         made = cls()
         for rule in rules:
@@ -69,7 +69,7 @@ class Mentions:
         """Note a constant, and each element or part of it."""
         match type_, value:
             case _ if value is ABSENT:
-                pass  # an optional part that a written record lacks
+                pass  # an optional part that a record of the policy lacks
             case SetType(element), frozenset():
                 for one in value:
                     self.add(element, one)
@@ -103,7 +103,7 @@ class Mentions:
                 self.beyond.update(ORDERED)
             case nodes.Attr() if is_id(node, typing):
                 self.ids = True
-            case nodes.SetDisplay(items):  # of what is not hashed as it turns out to be
+            case nodes.SetDisplay(items):  # a symbolic set or record hashes by identity
                 self.unsure |= any(
                     isinstance(typing.types.get(id(item)), SetType | RecordType)
                     and not isinstance(typing.binding_of(item), Value)
@@ -125,7 +125,7 @@ class Mentions:
 
 
 def endless(type_: Type) -> bool:
-    """Whether a type has values without end, apart from references."""
+    """Whether a type has infinitely many values, references apart."""
     return isinstance(type_, RecordType | SetType) or (
         isinstance(type_, Primitive) and type_.name != "bool"
     )
@@ -147,7 +147,7 @@ def is_id(expr: nodes.Expr, typing: Typing) -> bool:
 
 
 def walk_typed(node: nodes.Node, typing: Typing) -> Iterator[tuple[nodes.Node, Typing]]:
-    """Give *node* and all nodes below it, those of definitions that are called included."""
+    """Give *node* and all nodes below it, and those of the definitions that are called."""
     for inner in walk(node):
         yield inner, typing
         binding = typing.binding_of(inner)
@@ -155,7 +155,9 @@ def walk_typed(node: nodes.Node, typing: Typing) -> Iterator[tuple[nodes.Node, T
             yield from walk_typed(binding.body, binding.typing)
 
 
-def numbers(mentions: Mentions, type_: Primitive | LevelsType, used: Iterable[int]) -> list[int]:
+def numbers(
+    mentions: MentionedConstants, type_: Primitive | LevelsType, used: Iterable[int]
+) -> list[int]:
     """Return numbers of *type_* that any of the comparisons can tell apart."""
     about = {v for v in mentions.values.get(type_, ()) if isinstance(v, int)} | set(used)
     if type_ in mentions.beyond:
@@ -170,4 +172,4 @@ def numbers(mentions: Mentions, type_: Primitive | LevelsType, used: Iterable[in
 
 
 _A_DAY = 1_767_225_600_000_000
-"""2026-01-01, for moments that are compared with no constant."""
+"""2026-01-01: the value of moments that are compared with no constant."""

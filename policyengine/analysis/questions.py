@@ -1,6 +1,7 @@
-"""SharedResult what linters and authors ask of rules: can it hold, does another one cover it.
+"""Answer questions about rules: whether a rule can hold, and whether another one covers it.
 
-Every answer is about all requests, for every target that the rules cover. False where nobody knows.
+Every answer is about all requests for every target that the rules cover. Where the answer is not
+known, it is False.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from functools import partial
 
 from attrs import Factory, define
 
-from policyengine.analysis.choices import Patience
+from policyengine.analysis.choices import SearchBudget
 from policyengine.analysis.paths import Path, path_of, paths_in
-from policyengine.analysis.search import Space, UnknownError, holds, never
+from policyengine.analysis.search import SearchSpace, UndecidedError, holds, never
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Value
@@ -20,28 +21,28 @@ from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 
 MOST_CHOICES = 2_000_000
-"""How many choices of a value all answers together may take: some ten seconds."""
+"""The number of choices of a value that all answers may take together: some ten seconds."""
 
 _ROOTS = ("subject", "resource", "context", "action")
 
 
 @define(eq=False)
 class Questions:
-    """Answers about the rules of one set, for which together only so much is tried."""
+    """Answers to questions about the rules of one set, within one budget."""
 
     checked: CheckedSet
-    patience: Patience = Factory(lambda: Patience(MOST_CHOICES))
+    budget: SearchBudget = Factory(lambda: SearchBudget(MOST_CHOICES))
     _never: dict[tuple[int, frozenset[TargetKey]], bool] = Factory(dict)
     _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
     @property
     def given_up(self) -> bool:
-        """Whether the bound was reached: what was asked after that got no answer."""
-        return self.patience.left < 0
+        """Whether the budget is spent: questions that were asked after that got no answer."""
+        return self.budget.left < 0
 
     def never_holds(self, rule: CheckedRule, targets: Iterable[TargetKey] | None = None) -> bool:
-        """Whether the conditions of *rule* hold for no request; for *targets*, if they are given."""
+        """Whether the conditions of *rule* hold for no request, or for none of *targets* if given."""
         asked = frozenset(rule.typings if targets is None else targets)
         mark = id(rule), asked
         if mark not in self._never:
@@ -51,7 +52,7 @@ class Questions:
         return self._never[mark]
 
     def covered(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
-        """Whether, wherever *rule* holds, one of *others* does, which must be in force as long."""
+        """Whether one of *others* holds, and is in force, whenever *rule* is."""
         if self.given_up:
             return False
         lasting = [other for other in others if outlasts(other, rule)]
@@ -67,7 +68,7 @@ class Questions:
                     for other in lasting
                     if target in other.typings and not self._apart(rule, other, target)
                 ]
-                # The fewer values are read before one holds, the fewer ways there are.
+                # The fewer values are read before one holds, the fewer paths there are.
                 near[target] = tuple(sorted(there, key=lambda other: len(self._reads(other) - own)))
             return near[target]
 
@@ -79,8 +80,9 @@ class Questions:
                 return False
             return first_false(conditions[first:], typing, env) is None
 
-        # What cannot be tried out, such as arithmetic, need not be where another rule holds already:
-        # so where nobody knows, the others are asked before the last conditions of the rule.
+        # Conditions that cannot be tried out, such as arithmetic, need not be where another rule
+        # holds already. So where the answer is unknown, the others are evaluated before the last
+        # conditions of the rule.
         for first in reversed(range(len(rule.conjuncts) + 1)):
             answer = self._is_no(
                 rule.typings, lambda t: (rule, *beside(t)), partial(uncovered, first=first)
@@ -94,8 +96,8 @@ class Questions:
         return next((other for other in others if self.covered(rule, [other])), None)
 
     def same(self, one: CheckedRule, other: CheckedRule) -> bool:
-        """Whether two rules with the same targets hold for the same requests, which are some."""
-        if written_alike(one, other):
+        """Whether two rules with the same targets hold for the same requests, and for at least one."""
+        if same_conditions(one, other):
             return True
         if self.given_up or any(self._apart(one, other, target) for target in one.typings):
             return False
@@ -104,9 +106,9 @@ class Questions:
         )
 
     def constant_operands(self, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
-        """Return the conditions and operands of *rule* that have one value, whenever asked.
+        """Return the conditions and operands of *rule* that have one value for all requests.
 
-        Of nested ones only the outermost.
+        Of nested ones, only the outermost is returned.
         """
         operands = [part for c in rule.conjuncts for part in conditions_in(c.expr)]
         taken: dict[int, set[bool]] = {id(operand): set() for operand in operands}
@@ -117,12 +119,12 @@ class Questions:
 
         for target in rule.typings:
             try:
-                for _ in self._space(rule, target).worlds(
+                for _ in self._space(rule, target).states(
                     lambda env: holds(rule, env) or True, trace
                 ):
                     if all(len(values) == 2 for values in taken.values()):  # noqa: PLR2004 - a bool
                         return []
-            except UnknownError:
+            except UndecidedError:
                 return []
         found: list[tuple[nodes.Expr, bool]] = []
         inside: set[int] = set()
@@ -134,7 +136,7 @@ class Questions:
         return found
 
     def needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
-        """Whether *rule* holds only where *present* was asked and answered yes."""
+        """Whether *rule* holds only where *present* was evaluated and is true."""
         for target in rule.typings:
             seen: list[bool] = []
 
@@ -147,9 +149,9 @@ class Questions:
                 return holds(rule, env) and True not in seen
 
             try:
-                if any(True for _ in self._space(rule, target).worlds(without, trace)):
+                if any(True for _ in self._space(rule, target).states(without, trace)):
                     return False
-            except UnknownError:
+            except UndecidedError:
                 return False
         return True
 
@@ -161,7 +163,7 @@ class Questions:
     ) -> bool | None:
         if self.given_up:
             return None
-        return never(self.checked, targets, rules, ask, self.patience)
+        return never(self.checked, targets, rules, ask, self.budget)
 
     def _reads(self, rule: CheckedRule) -> frozenset[Path]:
         """Return the paths in the conditions of *rule*."""
@@ -170,15 +172,15 @@ class Questions:
             self._paths[id(rule)] = frozenset(paths)
         return self._paths[id(rule)]
 
-    def _space(self, rule: CheckedRule, target: TargetKey) -> Space:
+    def _space(self, rule: CheckedRule, target: TargetKey) -> SearchSpace:
         if self.given_up:
-            raise UnknownError
-        return Space(self.checked, target, (rule,), patience=self.patience)
+            raise UndecidedError
+        return SearchSpace(self.checked, target, (rule,), budget=self.budget)
 
     def _apart(self, one: CheckedRule, other: CheckedRule, target: TargetKey) -> bool:
         """Whether two rules want different values of one path, so that they never hold together.
 
-        It is only a short cut, and what makes sets of thousands of such rules bearable.
+        This is only a short cut; without it, sets of thousands of such rules would take too long.
         """
         mine = self._pinned(one, target)
         if not mine:
@@ -187,7 +189,7 @@ class Questions:
         return any(its.get(path, value) != value for path, value in mine.items())
 
     def _pinned(self, rule: CheckedRule, target: TargetKey) -> Mapping[Path, object]:
-        """Return the paths of which *rule* wants one value, with that."""
+        """Return the paths of which *rule* wants one value, and that value."""
         mark = id(rule), target
         if mark not in self._pins:
             self._pins[mark] = dict(_equalities(rule, target))
@@ -205,10 +207,10 @@ def _equalities(rule: CheckedRule, target: TargetKey) -> Iterable[tuple[Path, ob
                         yield path, value
 
 
-def written_alike(one: CheckedRule, other: CheckedRule, *, but: nodes.Expr | None = None) -> bool:
+def same_conditions(one: CheckedRule, other: CheckedRule, *, but: nodes.Expr | None = None) -> bool:
     """Whether two rules have the same conditions word for word, and the words mean the same.
 
-    *but*: a condition of *one* that does not count, nor what stands in its place in *other*.
+    *but*: a condition of *one* that does not count; nor does the one in its place in *other*.
     """
     shared = one.typings.keys() & other.typings.keys()
     if not shared or len(one.conjuncts) != len(other.conjuncts):
@@ -238,7 +240,7 @@ def outlasts(one: CheckedRule, other: CheckedRule) -> bool:
 
 
 def conditions_in(expr: nodes.Expr) -> Iterable[nodes.Expr]:
-    """Give *expr* and what it is made of by `and`, `or`, `not` and `if`, outermost first."""
+    """Give *expr* and its operands, as far as it is made by `and`, `or`, `not` and `if`."""
     yield expr
     match expr:
         case nodes.And(operands) | nodes.Or(operands):
@@ -251,7 +253,7 @@ def conditions_in(expr: nodes.Expr) -> Iterable[nodes.Expr]:
                 yield from conditions_in(part)
 
 
-def alike(
+def equivalent(
     checked: CheckedSet,
     one: CheckedRule,
     other: CheckedRule,
@@ -259,7 +261,7 @@ def alike(
 ) -> bool:
     """Whether two rules with the same targets are known to hold for the same requests.
 
-    Requests for which one of *masks* holds do not count: it decides, whatever the two say.
+    Requests for which one of *masks* holds do not count: it decides, whatever the two rules do.
     """
 
     def differ(env: Env) -> bool:

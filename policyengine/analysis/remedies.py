@@ -1,8 +1,8 @@
-"""Find what would allow a request that is denied: the fewest values that would have to be others.
+"""Find the smallest changes to a denied request that would allow it.
 
-First every change of one value is tried, then of two. Each that is offered was decided again by the
-reference interpreter, and allowed. A pair is offered only where no change of one value that somebody
-can make would do.
+Every change of one value is tried first, then every change of two. Each change that is offered was
+decided again by the reference interpreter, and allowed. A pair is offered only if no change of one
+value that somebody can make is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attrs import frozen
 from policyengine.analysis.what_if import (
     Changes,
     Neighbourhood,
-    OutOfPatienceError,
+    OutOfBudgetError,
     Place,
     value_at,
 )
@@ -25,22 +25,22 @@ from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet
 
 MOST_OFFERED = 12
-"""How many ways out are told."""
+"""The number of remedies that are reported."""
 
 _MOST_IN_PAIRS = 24
-"""How many options of a place are tried together with those of another."""
+"""The number of options of a place that are tried together with those of another."""
 
-_PATIENCE = 1_500_000
-"""How often rules are asked what comes of them: some seconds."""
+_BUDGET = 1_500_000
+"""The number of times that rules are judged: some seconds."""
 
 _ORDER: tuple[Changer, ...] = ("caller", "person", "platform", "nobody")
 
 
 @frozen
 class Change:
-    """Another value at one place: what stands there, and what would.
+    """Another value at one place of a request: the value before and after.
 
-    *gives_away*: whether the other value tells something of what is hidden.
+    *gives_away*: whether the value after reveals something that is hidden.
     """
 
     place: Place
@@ -57,24 +57,25 @@ class Remedy:
 
     @property
     def by(self) -> frozenset[Changer]:
-        """Who must act."""
+        """The parties that must act."""
         return frozenset(change.place.by for change in self.changes)
 
 
 def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
     """Return the smallest changes to *request* that would allow it: of one value, else of two.
 
-    For each place, or two, there is the nearest value that does. A change that nobody can make is
-    told, and does not keep pairs from being tried. Those that the caller can make go first.
+    For each place, or pair of places, the nearest value that is enough is returned. A change that
+    nobody can make is reported, and pairs are tried all the same. Changes that the caller can make
+    come first.
     """
     return search(checked, request)[0]
 
 
 def search(
-    checked: CheckedSet, request: Request, patience: int = _PATIENCE
+    checked: CheckedSet, request: Request, budget: int = _BUDGET
 ) -> tuple[tuple[Remedy, ...], bool]:
-    """Return the remedies, and whether everything was tried: not so where rules are too many."""
-    near = Neighbourhood(checked, request, patience=patience)
+    """Return the remedies, and whether everything was tried: it is not where rules are too many."""
+    near = Neighbourhood(checked, request, budget=budget)
     found: list[Remedy] = []
     complete = True
     try:
@@ -83,7 +84,7 @@ def search(
         found.extend(_alone(near))
         if all("nobody" in remedy.by for remedy in found):
             found.extend(islice(_together(near), MOST_OFFERED))
-    except OutOfPatienceError:
+    except OutOfBudgetError:
         complete = False
     found.sort(key=lambda r: (max(map(_ORDER.index, r.by)), len(r.changes)))
     return tuple(found[:MOST_OFFERED]), complete
@@ -98,14 +99,14 @@ def _alone(near: Neighbourhood) -> Iterator[Remedy]:
 
 
 def _together(near: Neighbourhood) -> Iterator[Remedy]:
-    """Try two places at a time, of which one at least has to do with what denies."""
+    """Try two places at a time, of which one at least is read by the rules that deny."""
     blocked = _blocked(near)
     places = [place for place in near.places if place.by != "nobody"]
-    concerned = {p for p in places if any(p.kind in kinds for kinds in blocked)}
+    concerned = {p for p in places if any(p.read_key in kinds for kinds in blocked)}
     for one, other in combinations(places, 2):
         if one.overlaps(other) or (one not in concerned and other not in concerned):
             continue
-        if not all(one.kind in kinds or other.kind in kinds for kinds in blocked):
+        if not all(one.read_key in kinds or other.read_key in kinds for kinds in blocked):
             continue
         if (one in concerned) != (other in concerned) and not _clears(
             near, one if one in concerned else other
@@ -124,7 +125,7 @@ def _together(near: Neighbourhood) -> Iterator[Remedy]:
 
 def _blocked(near: Neighbourhood) -> list[frozenset[tuple[str, str]]]:
     """Return, for each forbid that denies and each shut gate, what its rules read."""
-    case = near.case((), near.rules)
+    case = near.judged((), near.rules)
     blocked = [near.reads(v.rule) for v in interpreter.forbidding(case)]
     for gate in interpreter.shut_gates(case):
         deciding = (*case.of("permit", gate), *case.of("expose", gate))
@@ -134,12 +135,12 @@ def _blocked(near: Neighbourhood) -> list[frozenset[tuple[str, str]]]:
 
 
 def _clears(near: Neighbourhood, place: Place) -> bool:
-    """Whether some value at *place* lifts all that denies, though something else denies then."""
-    before = near.case((), near.rules)
+    """Whether some value at *place* lifts every present reason to deny, even if others arise."""
+    before = near.judged((), near.rules)
     forbids = {v.rule.id for v in interpreter.forbidding(before)}
     shut = set(interpreter.shut_gates(before))
     for value in near.options(place)[:_MOST_IN_PAIRS]:
-        after = near.case(((place, value),), near.rules)
+        after = near.judged(((place, value),), near.rules)
         if forbids.isdisjoint(v.rule.id for v in interpreter.forbidding(after)) and shut.isdisjoint(
             interpreter.shut_gates(after)
         ):

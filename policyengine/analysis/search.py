@@ -1,8 +1,9 @@
-"""Ask whether there is a request of which something is true, by trying all that rules tell apart.
+"""Search for a request of which something is true, among all that rules can tell apart.
 
-The question is put to the reference interpreter, so nothing here says a second time what a policy
-means. The answer is a request (`SymbolicRequest`), or that there is none, or, where there are too many ways or
-the values tried do not stand for all (`mentions.py`), that nobody knows.
+The reference interpreter evaluates every request that is tried, so the meaning of a policy is not
+written a second time here. The result is a request (`SymbolicState`), or that there is none. It is
+unknown where there are too many paths, or where the values that were tried may not represent all
+(`constants.py`).
 """
 
 from __future__ import annotations
@@ -11,74 +12,77 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attrs import field, frozen
 
-from policyengine.analysis.choices import Choices, Patience, TooManyWaysError, every_way
-from policyengine.analysis.constants import Mentions
-from policyengine.analysis.symbolic_request import SymbolicRequest
+from policyengine.analysis.choices import Choices, SearchBudget, TooManyPathsError, every_path
+from policyengine.analysis.constants import MentionedConstants
+from policyengine.analysis.symbolic_request import SymbolicState
 from policyengine.reference.evaluation import Env, Trace
 from policyengine.reference.interpreter import first_false
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 
-MOST_WAYS = 3_000
-"""How many requests are tried for one question."""
+MOST_PATHS = 3_000
+"""The number of requests that are tried for one question."""
 
 _MOST_CHOICES = 100_000
-"""How many choices are made for one question, all its requests together."""
+"""The number of choices that are made for one question, over all its requests."""
 
 
-class UnknownError(Exception):
-    """Not everything that matters could be tried."""
+class UndecidedError(Exception):
+    """A question has no known answer: not everything that matters could be tried."""
 
 
 @frozen
-class Space:
+class SearchSpace:
     """The requests for one target, as far as *rules* can tell them apart.
 
-    *patience*: what may be spent on this question and others together.
+    *budget*: the work that this question and others may take together.
     """
 
     checked: CheckedSet
     target: TargetKey
     rules: tuple[CheckedRule, ...]
-    most: int = MOST_WAYS
-    patience: Patience | None = None
-    mentions: Mentions = field(init=False)
+    most: int = MOST_PATHS
+    budget: SearchBudget | None = None
+    mentions: MentionedConstants = field(init=False)
 
     @mentions.default
-    def _mentions(self) -> Mentions:
-        return Mentions.of(self.rules, self.target)
+    def _mentions(self) -> MentionedConstants:
+        return MentionedConstants.of(self.rules, self.target)
 
-    def worlds(
+    def states(
         self, ask: Callable[[Env], bool], trace: Trace | None = None
-    ) -> Iterator[SymbolicRequest]:
-        """Give a world for each way to answer yes; `UnknownError` at the end if there may be more.
+    ) -> Iterator[SymbolicState]:
+        """Give a state for each path on which the answer is yes.
 
-        *trace* sees every expression that is evaluated, in worlds of either answer.
+        Raise `UndecidedError` at the end if there may be more. *trace* is called with every
+        expression that is evaluated, whatever the answer.
         """
         if self.mentions.unsure:
-            raise UnknownError
+            raise UndecidedError
         guessed = False
 
-        def run(choices: Choices) -> tuple[SymbolicRequest, bool]:
-            world = SymbolicRequest(self.checked.schema, self.target, self.mentions, choices)
-            return world, ask(world.env(trace))
+        def run(choices: Choices) -> tuple[SymbolicState, bool]:
+            state = SymbolicState(self.checked.schema, self.target, self.mentions, choices)
+            return state, ask(state.env(trace))
 
         try:
-            for world, answer in every_way(run, self.most, Patience(_MOST_CHOICES, self.patience)):
-                guessed |= world.guessed
+            for state, answer in every_path(
+                run, self.most, SearchBudget(_MOST_CHOICES, self.budget)
+            ):
+                guessed |= state.guessed
                 if answer:
-                    yield world
-        except TooManyWaysError:
-            raise UnknownError from None
+                    yield state
+        except TooManyPathsError:
+            raise UndecidedError from None
         if guessed:
-            raise UnknownError
+            raise UndecidedError
 
-    def find(self, ask: Callable[[Env], bool]) -> SymbolicRequest | None:
-        """Return a world in which the answer is yes, None if there is none."""
-        return next(self.worlds(ask), None)
+    def find(self, ask: Callable[[Env], bool]) -> SymbolicState | None:
+        """Return the first state in which the answer is yes, None if there is none."""
+        return next(self.states(ask), None)
 
 
 def holds(rule: CheckedRule, env: Env) -> bool:
-    """Whether the conditions of *rule* do, whatever the time of its validity."""
+    """Whether the conditions of *rule* hold, whether or not it is in force."""
     return first_false(rule.conjuncts, rule.typings[env.target], env) is None
 
 
@@ -87,11 +91,11 @@ def never(
     targets: Iterable[TargetKey],
     rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
     ask: Callable[[Env], bool],
-    patience: Patience | None = None,
+    budget: SearchBudget | None = None,
 ) -> bool | None:
-    """Whether the answer is no for every request for *targets*, of which are some; None: unknown."""
-    spaces = (Space(checked, target, rules(target), patience=patience) for target in targets)
+    """Whether the answer is no for every request for any of *targets*; None if it is unknown."""
+    spaces = (SearchSpace(checked, target, rules(target), budget=budget) for target in targets)
     try:
         return all(space.find(ask) is None for space in spaces)
-    except UnknownError:
+    except UndecidedError:
         return None

@@ -1,9 +1,9 @@
-"""Imagine a request whose values are chosen when they are read.
+"""Make a request whose values are chosen when they are read.
 
-It looks to the reference interpreter as any request does. What is read for the first time is chosen
-among the values that the rules can tell apart (`mentions.py`); read again it is the same. An entity's
-attributes belong to its id, so an entity that is reached in two ways is one. A set is one choice for
-each element that is asked after.
+The reference interpreter reads it as any other request. A value that is read for the first time is
+chosen among those that the rules can tell apart (`constants.py`); read again, it is the same. An
+entity's attributes belong to its id, so an entity that is reached by two paths is one entity. A set
+is one choice for each element that is tested.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, cast
 from attrs import Factory, define, frozen
 
 from policyengine.analysis.choices import Choices
-from policyengine.analysis.constants import Mentions, endless, numbers
+from policyengine.analysis.constants import MentionedConstants, endless, numbers
 from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
@@ -40,25 +40,25 @@ _SLOT = slot("")
 
 
 @define(eq=False)
-class SymbolicRequest:
-    """What was chosen for one imagined request, in the order of choosing."""
+class SymbolicState:
+    """The values that were chosen for one symbolic request, in the order of choosing."""
 
     schema: Schema
     target: TargetKey
-    mentions: Mentions
+    mentions: MentionedConstants
     choices: Choices
     known: dict[tuple[object, ...], object] = Factory(dict)
     ids: dict[str, list[str]] = Factory(dict)
     numbers: dict[Type, list[int]] = Factory(dict)
     guessed: bool = False
-    """Whether a value was chosen among some that may not stand for all."""
+    """Whether a value was chosen among some that may not represent all."""
 
     def env(self, trace: Trace | None = None) -> Env:
-        """Return what rules are evaluated in."""
-        return Env(cast("Request", ImaginedRequest(self)), self.schema, trace=trace)
+        """Return the environment in which rules are evaluated."""
+        return Env(cast("Request", SymbolicRequest(self)), self.schema, trace=trace)
 
     def once(self, place: tuple[object, ...], choose: Callable[[], object]) -> Any:
-        """Return what is at *place*, chosen when it is read first."""
+        """Return the value at *place*, which is chosen when it is read first."""
         if place not in self.known:
             self.known[place] = choose()
         return self.known[place]
@@ -75,12 +75,12 @@ class SymbolicRequest:
         return self.value(part.type, place)
 
     def value(self, type_: Type, place: tuple[object, ...]) -> object:
-        """Return the value of that type that is at *place*."""
+        """Return the value of *type_* at *place*."""
         match type_:
             case RecordType():
-                return self.once(place, lambda: ImaginedRecord(self, type_, place))
+                return self.once(place, lambda: SymbolicRecord(self, type_, place))
             case SetType(element):
-                return self.once(place, lambda: ImaginedSet(self, element, place))
+                return self.once(place, lambda: SymbolicSet(self, element, place))
             case EntityRefType(name):
                 return self.once(place, lambda: self.reference(name))
             case _:
@@ -93,7 +93,7 @@ class SymbolicRequest:
         return chosen
 
     def reference(self, name: str) -> str:
-        """Choose an entity: one that is in play, one that is mentioned, or one more."""
+        """Choose an entity: one that is known, one that is mentioned, or a new one."""
         met = self.in_play(name)
         chosen = self.choices.choose([*met, f"{name.lower()}-{len(met) + 1}"])
         if chosen not in met:
@@ -101,7 +101,7 @@ class SymbolicRequest:
         return chosen
 
     def in_play(self, name: str) -> list[str]:
-        """Return the ids of entities of a type that the request or the rules have named so far."""
+        """Return the ids of a type's entities that the request or the rules have named so far."""
         known = self._known_ids(name)
         _, subject, resource = self.target
         if subject == name:
@@ -131,7 +131,7 @@ class SymbolicRequest:
         return str(self.once((which, "id"), choose))
 
     def options(self, type_: Type) -> Sequence[Any]:
-        """Return values of a type that stand for all."""
+        """Return values of a type that represent all."""
         if type_ in self.mentions.beyond:
             self.guessed = True
         match type_:
@@ -162,7 +162,7 @@ class SymbolicRequest:
 
 
 def _edges(ip: Ip) -> Iterator[Ip]:
-    """Give a network, its ends, and its neighbours."""
+    """Give a network, its first and last address, and those beside it."""
     yield ip
     for at in {ip.first - 1, ip.first, ip.last, ip.last + 1}:
         if 0 <= at < 2 ** (32 if ip.version == 4 else 128):  # noqa: PLR2004 - the address widths
@@ -170,87 +170,87 @@ def _edges(ip: Ip) -> Iterator[Ip]:
 
 
 @frozen(eq=False)
-class ImaginedRequest:
-    """A request of which only action and types are given."""
+class SymbolicRequest:
+    """A request of which only the action and the types are given."""
 
-    world: SymbolicRequest
+    state: SymbolicState
     fields: None = None
 
     @property
     def action(self) -> str:
-        return self.world.target[0]
+        return self.state.target[0]
 
     @property
-    def subject(self) -> ImaginedEntity:
-        return ImaginedEntity(self.world, self.world.target[1], "subject")
+    def subject(self) -> SymbolicEntity:
+        return SymbolicEntity(self.state, self.state.target[1], "subject")
 
     @property
-    def resource(self) -> ImaginedEntity:
-        return ImaginedEntity(self.world, self.world.target[2], "resource")
+    def resource(self) -> SymbolicEntity:
+        return SymbolicEntity(self.state, self.state.target[2], "resource")
 
     @property
     def context(self) -> object:
-        return self.world.value(self.world.schema.actions[self.action].context, ("context",))
+        return self.state.value(self.state.schema.actions[self.action].context, ("context",))
 
     @property
     def now(self) -> object:
-        return self.world.value(DATETIME, ("now",))
+        return self.state.value(DATETIME, ("now",))
 
     @property
     def entities(self) -> Mapping[tuple[str, str], object]:
-        return cast("Mapping[tuple[str, str], object]", ImaginedEntities(self.world))
+        return cast("Mapping[tuple[str, str], object]", SymbolicEntities(self.state))
 
 
 @frozen(eq=False)
-class ImaginedEntities:
-    """Every entity there is."""
+class SymbolicEntities:
+    """All entities, by key."""
 
-    world: SymbolicRequest
+    state: SymbolicState
 
-    def __getitem__(self, key: tuple[str, str]) -> ImaginedEntity:
+    def __getitem__(self, key: tuple[str, str]) -> SymbolicEntity:
         type_, id_ = key
-        return ImaginedEntity(self.world, type_, known=id_)
+        return SymbolicEntity(self.state, type_, known=id_)
 
 
 @frozen(eq=False)
-class ImaginedEntity:
+class SymbolicEntity:
     """An entity: the subject, the resource, or the one with a *known* id."""
 
-    world: SymbolicRequest
+    state: SymbolicState
     type: str
     role: str = ""
     known: str = ""
 
     @property
     def id(self) -> str:
-        return self.known or self.world.root(self.role, self.type)
+        return self.known or self.state.root(self.role, self.type)
 
     @property
-    def line(self) -> ImaginedLine:
-        return ImaginedLine(self.world, self.type, self.id)
+    def line(self) -> SymbolicAncestors:
+        return SymbolicAncestors(self.state, self.type, self.id)
 
     def __getattr__(self, name: str) -> object:
-        part = self.world.schema.entities[self.type].by_name[name.removeprefix(_SLOT)]
-        return self.world.attribute(part, ("entity", self.type, self.id))
+        part = self.state.schema.entities[self.type].by_name[name.removeprefix(_SLOT)]
+        return self.state.attribute(part, ("entity", self.type, self.id))
 
 
 @frozen(eq=False)
-class ImaginedLine:
-    """An entity and all that it lies in."""
+class SymbolicAncestors:
+    """An entity and its ancestors."""
 
-    world: SymbolicRequest
+    state: SymbolicState
     type: str
     id: str
 
     def __contains__(self, key: tuple[str, str]) -> bool:
         if key == (self.type, self.id):
             return True
-        above = types_above(self.world.schema, self.type)
-        return key[0] in above and self.world.whether("line", self.type, self.id, key)
+        above = ancestor_types(self.state.schema, self.type)
+        return key[0] in above and self.state.whether("line", self.type, self.id, key)
 
 
-def types_above(schema: Schema, type_: str) -> set[str]:
-    """Return the types that an entity may lie in, near or far."""
+def ancestor_types(schema: Schema, type_: str) -> set[str]:
+    """Return the types of which an entity may have ancestors."""
     above: set[str] = set()
     ahead = [type_]
     while ahead:
@@ -261,23 +261,23 @@ def types_above(schema: Schema, type_: str) -> set[str]:
 
 
 @frozen(eq=False)
-class ImaginedRecord:
-    """A record, part by part."""
+class SymbolicRecord:
+    """A record whose parts are chosen one by one."""
 
-    world: SymbolicRequest
+    state: SymbolicState
     type: RecordType
     place: tuple[object, ...]
 
     def __getattr__(self, name: str) -> object:
         part = self.type.by_name[name.removeprefix(_SLOT)]
-        return self.world.attribute(part, self.place)
+        return self.state.attribute(part, self.place)
 
 
 @define(eq=False)
-class ImaginedSet:
-    """A set, element by element; once all elements were asked for, there are no others."""
+class SymbolicSet:
+    """A set whose elements are chosen one by one; after an iteration, there are no others."""
 
-    world: SymbolicRequest
+    state: SymbolicState
     element: Type
     place: tuple[object, ...]
     _asked: list[Any] = Factory(list)
@@ -288,7 +288,7 @@ class ImaginedSet:
             self._asked.append(one)
         elif one not in self._all:
             return False
-        return self.world.whether(*self.place, "has", one)
+        return self.state.whether(*self.place, "has", one)
 
     def __iter__(self) -> Iterator[Any]:
         if self._all is None:
@@ -298,35 +298,35 @@ class ImaginedSet:
     def _universe(self) -> list[Any]:
         match self.element:
             case EntityRefType(name):
-                met = list(self.world.in_play(name))
-                self.world.guessed = True
+                met = list(self.state.in_play(name))
+                self.state.guessed = True
                 return [*met, f"{name.lower()}-{len(met) + 1}"]
             case RecordType():
-                self.world.guessed = True
-                return [ImaginedRecord(self.world, self.element, (*self.place, n)) for n in (1, 2)]
+                self.state.guessed = True
+                return [SymbolicRecord(self.state, self.element, (*self.place, n)) for n in (1, 2)]
             case SetType():
-                self.world.guessed = True
+                self.state.guessed = True
                 return [frozenset()]
-            case EnumType() | TaxonomyType() if not self.world.mentions.sized:
-                return self._telling(self.element)
+            case EnumType() | TaxonomyType() if not self.state.mentions.sized:
+                return self._distinguishable(self.element)
             case _:
-                self.world.guessed |= endless(self.element)
-                return list(self.world.options(self.element))
+                self.state.guessed |= endless(self.element)
+                return list(self.state.options(self.element))
 
-    def _telling(self, type_: EnumType | TaxonomyType) -> list[str]:
-        """Leave out all but some of the names that the rules cannot tell apart.
+    def _distinguishable(self, type_: EnumType | TaxonomyType) -> list[str]:
+        """Return some of the names in each group that the rules cannot tell apart.
 
-        Each comparison of two values of the request needs two names at most to come out as it does.
+        A comparison of two values of the request needs at most two names for either result.
         """
-        mentions = self.world.mentions
+        mentions = self.state.mentions
         loose = mentions.loose[type_]
         if loose and isinstance(type_, TaxonomyType):
             return list(type_.members)
         mentioned = {str(name) for name in mentions.values.get(type_, ())}
-        alike: dict[object, list[str]] = {}
+        groups: dict[object, list[str]] = {}
         for name in type_.members:
-            alike.setdefault(_standing(type_, name, mentioned), []).append(name)
-        kept = {name for names in alike.values() for name in names[: 1 + 2 * loose]}
+            groups.setdefault(_relation_to(type_, name, mentioned), []).append(name)
+        kept = {name for names in groups.values() for name in names[: 1 + 2 * loose]}
         return [name for name in type_.members if name in kept]
 
     def __len__(self) -> int:
@@ -335,8 +335,8 @@ class ImaginedSet:
     def __bool__(self) -> bool:
         return any(True for _ in self)
 
-    def __and__(self, other: Any) -> Shared:
-        return Shared(self, other)
+    def __and__(self, other: Any) -> SymbolicIntersection:
+        return SymbolicIntersection(self, other)
 
     __rand__ = __and__
 
@@ -352,21 +352,21 @@ class ImaginedSet:
     __hash__ = None  # type: ignore[assignment]  # it is equal to what it turns out to be
 
 
-def _standing(type_: EnumType | TaxonomyType, name: str, mentioned: set[str]) -> object:
-    """Return how a name stands to those that are mentioned."""
+def _relation_to(type_: EnumType | TaxonomyType, name: str, mentioned: set[str]) -> object:
+    """Return the relation of a name to those that are mentioned: what rules may see of it."""
     if isinstance(type_, EnumType) or name in mentioned:
         return name if name in mentioned else None
     return type_.above[name] & mentioned, type_.below[name] & mentioned
 
 
 @frozen
-class Shared:
-    """What two sets have in common, of which only is asked whether there is something."""
+class SymbolicIntersection:
+    """The intersection of two sets, of which rules ask only whether it is empty."""
 
-    one: ImaginedSet
+    one: SymbolicSet
     other: Any
 
     def __bool__(self) -> bool:
-        if isinstance(self.other, ImaginedSet):
+        if isinstance(self.other, SymbolicSet):
             return any(element in self.other for element in self.one)
         return any(element in self.one for element in self.other)

@@ -1,12 +1,12 @@
-"""Ask what a request would be decided as if some of its values were others.
+"""Decide variants of a request, in which some values are others.
 
-The *places* of a request are the values that rules read: attributes of the entities that it knows,
-parts of its context, the parents of entities, the fields that it asks for. Each has *options*: values
-that rules may tell from the present one. What came of a rule is remembered by the options at the
-places that it reads, so that trying two places together costs little more than trying each alone.
+The *places* of a request are the values that rules read: attributes of its entities, parts of its
+context, the parents of entities, the fields that it asks for. Each has *options*: values that rules
+may tell from the present one. The verdict on a rule is remembered by the options at the places that
+it reads, so that trying two places together costs little more than trying each alone.
 
-For a place whose type has few values, the options are all of them. For others they are what rules
-and the request mention, and what lies next to that.
+For a place whose type has few values, the options are all of them. For others they are the values
+that rules and the request mention, and their neighbours.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeAlias
 from attrs import define, field, frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.constants import Mentions, numbers
-from policyengine.analysis.symbolic_request import types_above
+from policyengine.analysis.constants import MentionedConstants, numbers
+from policyengine.analysis.symbolic_request import ancestor_types
 from policyengine.model.decision import Obligation
 from policyengine.model.entities import Entity, Key
 from policyengine.model.gaps import gives
@@ -50,33 +50,33 @@ from policyengine.reference.interpreter import JudgedRequest, Verdict
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 
 MOST_OPTIONS = 60
-"""How many values are tried at one place."""
+"""The number of values that are tried at one place."""
 
 _FEW = 5
-"""Of how many elements every subset is tried."""
+"""The number of elements of which every subset is tried."""
 
 _JUDGING = 10
-"""What judging a rule costs, beside looking up what came of it before."""
+"""The cost of judging a rule, beside looking up an earlier verdict."""
 
 
-class OutOfPatienceError(Exception):
-    """Rules were asked more often than was allowed."""
+class OutOfBudgetError(Exception):
+    """Rules were judged more often than the budget allows."""
 
 
-Sort: TypeAlias = Literal["attribute", "parents", "fields", "now"]
-Kind: TypeAlias = tuple[str, str]
+PlaceKind: TypeAlias = Literal["attribute", "parents", "fields", "now"]
+ReadKey: TypeAlias = tuple[str, str]
 
 
 @frozen
 class Place:
-    """Where a value of a request stands.
+    """The place of a value in a request.
 
     *owner*: the entity, None for the context and the fields that are asked for; *names* lead from
-    there to an attribute, through records; *text* is the path as a policy writes it. *by*: who can
-    change what stands there. *hidden*: it is private, or of another entity than the subject.
+    there to an attribute, through records; *text* is the path as a policy writes it. *by*: the party
+    that can change the value. *hidden*: it is private, or of another entity than the subject.
     """
 
-    sort: Sort
+    kind: PlaceKind
     owner: Key | None
     names: tuple[str, ...]
     text: str = field(eq=False)
@@ -86,27 +86,27 @@ class Place:
     hidden: bool = field(eq=False)
 
     @property
-    def kind(self) -> Kind:
-        """What rules say that they read, whichever entity it is of."""
-        if self.sort != "attribute":
-            return "", self.sort
+    def read_key(self) -> ReadKey:
+        """The attribute that rules read here, by type and name, whichever entity it is of."""
+        if self.kind != "attribute":
+            return "", self.kind
         return self.owner[0] if self.owner else "context", self.names[0]
 
     def overlaps(self, other: Place) -> bool:
-        """Whether one of the two stands inside the other: an attribute in a record."""
+        """Whether one of the two is inside the other: an attribute in a record."""
         shorter = min(len(self.names), len(other.names))
-        same = (self.sort, self.owner) == (other.sort, other.owner)
+        same = (self.kind, self.owner) == (other.kind, other.owner)
         return same and self.names[:shorter] == other.names[:shorter]
 
 
-_PARENTS: Kind = ("", "parents")
-_NOW: Kind = ("", "now")
+_PARENTS: ReadKey = ("", "parents")
+_NOW: ReadKey = ("", "now")
 
 NOW = Place("now", None, (), "now", DATETIME, optional=False, by="nobody", hidden=False)
-"""The time: not one of the places of a request, but it can be another as well."""
+"""The time: not among the places of a request, but it can be changed as well."""
 
 Changes: TypeAlias = tuple[tuple[Place, object], ...]
-"""Places, and what stands there instead."""
+"""Places, each with its new value."""
 
 
 # ---- places -----------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class _Places:
 
     def _add(
         self,
-        sort: Sort,
+        kind: PlaceKind,
         owner: Key | None,
         names: tuple[str, ...],
         text: str,
@@ -190,18 +190,18 @@ class _Places:
         private: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         hidden = private or owner not in (None, self.request.subject.key_)
-        place = Place(sort, owner, names, text, type_, optional, by, hidden)
+        place = Place(kind, owner, names, text, type_, optional, by, hidden)
         self.found.setdefault(place, None)
 
 
 def value_at(request: Request, place: Place) -> Any:
-    """Return what stands at *place*: a canonical value, the keys of parents, or names of fields."""
-    if place.sort == "fields":
+    """Return the value at *place*: a canonical value, the keys of parents, or names of fields."""
+    if place.kind == "fields":
         return frozenset(request.fields or ())
-    if place.sort == "now":
+    if place.kind == "now":
         return request.now
     owner: object = request.context if place.owner is None else request.entities[place.owner]
-    if place.sort == "parents":
+    if place.kind == "parents":
         return getattr(owner, "parents_", frozenset())
     for name in place.names:
         owner = getattr(owner, slot(name))
@@ -216,14 +216,14 @@ def changed(request: Request, changes: Changes) -> Request:
 
 
 def _with(request: Request, place: Place, value: Any) -> Request:
-    if place.sort == "fields":
+    if place.kind == "fields":
         return replace(request, fields=tuple(sorted(value)))
-    if place.sort == "now":
+    if place.kind == "now":
         return replace(request, now=value)
     if place.owner is None:
         return replace(request, context=_put(request.context, place.names, value))
     entity = request.entities[place.owner]
-    if place.sort == "parents":
+    if place.kind == "parents":
         return _with_entities(request, _moved(request, entity, value))
     return _with_entities(request, {place.owner: _put(entity, place.names, value)})
 
@@ -246,7 +246,7 @@ def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
 
 
 def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Key, Entity]:
-    """Return *entity* below other parents, and the entities that lie in it."""
+    """Return *entity* below other parents, and its descendants."""
     line = _line(request, entity.key_, parents) if parents else frozenset({entity.key_})
     before = entity.line or frozenset()
     moved = {entity.key_: replace(entity, parents_=parents, line=line)}
@@ -257,7 +257,7 @@ def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Ke
 
 
 def _line(request: Request, key: Key, parents: Iterable[Key]) -> frozenset[Key]:
-    """Return an entity, what it lies in as far as that is known, and *parents* with theirs."""
+    """Return an entity, its known ancestors, and *parents* with theirs."""
     line = {key, *parents}
     for one in parents or (key,):
         if one in request.entities:
@@ -269,11 +269,11 @@ def _line(request: Request, key: Key, parents: Iterable[Key]) -> frozenset[Key]:
 
 
 @frozen
-class _Pool:
+class _CandidateValues:
     """The values that rules and the request mention, by type."""
 
     schema: Schema
-    mentions: Mentions
+    mentions: MentionedConstants
     known: Mapping[str, list[str]]
     sets: Mapping[Type, list[frozenset[Any]]]
     now: int
@@ -282,16 +282,16 @@ class _Pool:
     def of(
         cls, checked: CheckedSet, request: Request, rules: Iterable[CheckedRule],
         places: Iterable[Place], *, all_known: bool,
-    ) -> _Pool:  # fmt: skip
+    ) -> _CandidateValues:  # fmt: skip
         target = (request.action, request.subject.type, request.resource.type)
-        mentions = Mentions.of(rules, target)
+        mentions = MentionedConstants.of(rules, target)
         action = checked.schema.actions[request.action]
         given = [
             (part.type, action.constants[part.name])
             for part in action.constant_types.attributes
             if part.name in action.constants
         ]
-        given += [(p.type, value_at(request, p)) for p in places if p.sort == "attribute"]
+        given += [(p.type, value_at(request, p)) for p in places if p.kind == "attribute"]
         given = [(type_, value) for type_, value in given if value is not ABSENT]
         sets: dict[Type, list[frozenset[Any]]] = {}
         for type_, value in given:
@@ -309,7 +309,7 @@ class _Pool:
         return cls(checked.schema, mentions, known, sets, request.now)
 
     def mentioned(self, type_: Type) -> list[Any]:
-        """Return what is mentioned of a type, in a fixed order."""
+        """Return the values of a type that are mentioned, in a fixed order."""
         return sorted(self.mentions.values.get(type_, ()), key=str)
 
     def values(self, type_: Type, near: object) -> list[Any]:
@@ -353,7 +353,7 @@ class _Pool:
         return sorted(self.mentions.patterns)
 
     def _sets(self, type_: Type, element: Type, near: object) -> list[frozenset[Any]]:
-        """Return sets near to one: all, if there are few; else what differs little or is mentioned."""
+        """Return sets near to one: all if there are few, else those that differ little."""
         now = near if isinstance(near, frozenset) else frozenset()
         if isinstance(element, RecordType | SetType):
             return [frozenset(), *self.sets.get(type_, ())]
@@ -381,8 +381,8 @@ def _subsets(elements: Iterable[Any]) -> list[frozenset[Any]]:
 
 
 @frozen
-class SharedResult:
-    """What a decision grants: whether it allows, what it exposes and what is owed."""
+class Granted:
+    """What a decision grants: whether it allows, the fields it exposes and the obligations."""
 
     allowed: bool
     exposed: frozenset[str] | None
@@ -393,20 +393,20 @@ class SharedResult:
 class Neighbourhood:
     """A request and all that differ from it in a few values.
 
-    *also*: rules that may be asked for beside those of the set, and whose constants matter too.
-    *patience*: how often rules may be asked before `OutOfPatienceError`; None for no bound.
+    *also*: rules beside those of the set that may be judged, and whose constants matter too.
+    *budget*: how often rules may be judged before `OutOfBudgetError`; None for no bound.
     """
 
     checked: CheckedSet
     request: Request
     also: tuple[CheckedRule, ...] = ()
-    patience: int | None = None
+    budget: int | None = None
     target: TargetKey = field(init=False)
     rules: tuple[CheckedRule, ...] = field(init=False)
     places: tuple[Place, ...] = field(init=False)
-    _pool: _Pool = field(init=False)
-    _public: _Pool | None = field(init=False, default=None)
-    _reads: dict[int, frozenset[Kind]] = field(init=False, factory=dict)
+    _pool: _CandidateValues = field(init=False)
+    _public: _CandidateValues | None = field(init=False, default=None)
+    _reads: dict[int, frozenset[ReadKey]] = field(init=False, factory=dict)
     _verdicts: dict[tuple[int, Changes], Verdict] = field(init=False, factory=dict)
     _requests: dict[Changes, Request] = field(init=False, factory=dict)
     _options: dict[Place, tuple[object, ...]] = field(init=False, factory=dict)
@@ -419,12 +419,12 @@ class Neighbourhood:
         self.places = places_of(self.checked, self.request)
         self._pool = self._pool_of(self.places, all_known=True)
 
-    def _pool_of(self, places: Iterable[Place], *, all_known: bool) -> _Pool:
+    def _pool_of(self, places: Iterable[Place], *, all_known: bool) -> _CandidateValues:
         rules = (*self.rules, *self.also)
-        return _Pool.of(self.checked, self.request, rules, places, all_known=all_known)
+        return _CandidateValues.of(self.checked, self.request, rules, places, all_known=all_known)
 
     def options(self, place: Place) -> tuple[object, ...]:
-        """Return what else may stand at *place*, the nearest first."""
+        """Return the other values that *place* may have, the nearest first."""
         if place not in self._options:
             now = value_at(self.request, place)
             found = [value for value in self._values(place, now, self._pool) if value != now]
@@ -434,8 +434,8 @@ class Neighbourhood:
         return self._options[place]
 
     def gives_away(self, place: Place, value: object) -> bool:
-        """Whether *value* would not be an option at *place* but for what stands at hidden places."""
-        if value is ABSENT or place.sort == "fields":
+        """Whether *value* is an option at *place* only because of values at hidden places."""
+        if value is ABSENT or place.kind == "fields":
             return False
         if self._public is None:
             shown = [other for other in self.places if not other.hidden]
@@ -443,16 +443,16 @@ class Neighbourhood:
         now = value_at(self.request, place)
         return value not in self._values(place, now, self._public)
 
-    def _values(self, place: Place, now: Any, pool: _Pool) -> list[Any]:
-        if place.sort in ("attribute", "now"):
+    def _values(self, place: Place, now: Any, pool: _CandidateValues) -> list[Any]:
+        if place.kind in ("attribute", "now"):
             return pool.values(place.type, None if now is ABSENT else now)
-        if place.sort == "fields":
-            case = self.case((), self.rules)
+        if place.kind == "fields":
+            case = self.judged((), self.rules)
             gates = interpreter.gates(case)
             lacking = {name for gate in gates for name in interpreter.missing_fields(case, gate)}
             return [now - lacking, *(now - {one} for one in sorted(now)), frozenset()]
         assert place.owner is not None
-        above = types_above(self.checked.schema, place.owner[0])
+        above = ancestor_types(self.checked.schema, place.owner[0])
         ones = [
             (name, one)
             for name in sorted(above)
@@ -467,33 +467,35 @@ class Neighbourhood:
             self._requests[changes] = changed(self.request, changes)
         return self._requests[changes]
 
-    def reads(self, rule: CheckedRule) -> frozenset[Kind]:
-        """Return the kinds of places that *rule* reads."""
+    def reads(self, rule: CheckedRule) -> frozenset[ReadKey]:
+        """Return the read keys of the places that *rule* reads."""
         if id(rule) not in self._reads:
             needs = rule.needs[self.target]
-            self._reads[id(rule)] = kinds_of(needs, self.checked.schema, self.target)
+            self._reads[id(rule)] = read_keys_of(needs, self.checked.schema, self.target)
         return self._reads[id(rule)]
 
     def verdict(self, rule: CheckedRule, changes: Changes = ()) -> Verdict:
-        """Return what comes of *rule* after *changes*."""
+        """Return the verdict on *rule* after *changes*."""
         self._spend(1)
         reads = self.reads(rule)
         matter = tuple(
-            change for change in changes if change[0].kind in reads or change[0].kind == _NOW
+            change
+            for change in changes
+            if change[0].read_key in reads or change[0].read_key == _NOW
         )
         mark = (id(rule), matter)
         if mark not in self._verdicts:
             self._spend(_JUDGING)
-            self._verdicts[mark] = self._judged(rule, self.changed(matter))
+            self._verdicts[mark] = self._judge(rule, self.changed(matter))
         return self._verdicts[mark]
 
     def _spend(self, cost: int) -> None:
-        if self.patience is not None:
-            self.patience -= cost
-            if self.patience < 0:
-                raise OutOfPatienceError
+        if self.budget is not None:
+            self.budget -= cost
+            if self.budget < 0:
+                raise OutOfBudgetError
 
-    def _judged(self, rule: CheckedRule, request: Request) -> Verdict:
+    def _judge(self, rule: CheckedRule, request: Request) -> Verdict:
         if not rule.in_force(request.now):
             return Verdict(rule)
         env = Env(request, self.checked.schema)
@@ -514,30 +516,30 @@ class Neighbourhood:
             return False
         if self.request.fields is None:
             return True
-        return interpreter.cause(self.case(changes, self.rules)) == "permitted"
+        return interpreter.cause(self.judged(changes, self.rules)) == "permitted"
 
-    def case(self, changes: Changes, rules: Iterable[CheckedRule]) -> JudgedRequest:
+    def judged(self, changes: Changes, rules: Iterable[CheckedRule]) -> JudgedRequest:
         """Return the verdicts on *rules* after *changes*."""
         env = Env(self.changed(changes), self.checked.schema)
         return JudgedRequest(
             self.checked, env, tuple(self.verdict(rule, changes) for rule in rules)
         )
 
-    def answer(self, changes: Changes, rules: Iterable[CheckedRule]) -> SharedResult:
-        """Return what *rules* together answer after *changes*."""
-        case = self.case(changes, rules)
+    def granted(self, changes: Changes, rules: Iterable[CheckedRule]) -> Granted:
+        """Return what *rules* together grant after *changes*."""
+        case = self.judged(changes, rules)
         allowed = interpreter.cause(case) == "permitted"
         owed = interpreter.obligations(case) if allowed else ()
-        return SharedResult(allowed, interpreter.exposed(case), owed)
+        return Granted(allowed, interpreter.exposed(case), owed)
 
     def fits(self, changes: Changes) -> bool:
         """Whether the changed request still gives all that rules read."""
         return gives(self.changed(changes), self.checked.needs(self.target))
 
 
-def kinds_of(needs: RequestNeeds, schema: Schema, target: TargetKey) -> frozenset[Kind]:
-    """Return the kinds of places that *needs* speaks of."""
-    found: set[Kind] = set()
+def read_keys_of(needs: RequestNeeds, schema: Schema, target: TargetKey) -> frozenset[ReadKey]:
+    """Return the read keys of all that *needs* lists."""
+    found: set[ReadKey] = set()
     action, subject, resource = target
 
     def entity(name: str, part: Needs) -> None:

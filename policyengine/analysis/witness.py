@@ -1,4 +1,4 @@
-"""Make a real request of an imagined one: whatever was not chosen yet gets the first option."""
+"""Make a concrete request of a symbolic one: values that were not chosen get their first option."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from typing import Any
 
 from attrs import define, field
 
-from policyengine.analysis.symbolic_request import ImaginedRequest, SymbolicRequest
+from policyengine.analysis.symbolic_request import SymbolicRequest, SymbolicState
 from policyengine.model.entities import Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.types import EntityRefType, RecordType, SetType, Type
 from policyengine.model.values import ABSENT, slot, to_json
 
 
-def request_of(world: SymbolicRequest, needs: RequestNeeds) -> dict[str, Any]:
-    """Return a request like *world* that gives what is needed, as arguments of `validate`."""
-    return _Making(world).request(needs)
+def request_of(state: SymbolicState, needs: RequestNeeds) -> dict[str, Any]:
+    """Return the request of *state* with all that *needs* lists, as arguments of `validate`."""
+    return _RequestMaker(state).request(needs)
 
 
 @define
-class _Making:
-    world: SymbolicRequest
+class _RequestMaker:
+    state: SymbolicState
     entities: dict[Key, dict[str, Any]] = field(factory=dict)
     reading: set[tuple[Key, int]] = field(factory=set)
 
     def request(self, needs: RequestNeeds) -> dict[str, Any]:
-        imagined = ImaginedRequest(self.world)
-        action, subject, resource = self.world.target
-        keys = (subject, imagined.subject.id), (resource, imagined.resource.id)
-        context = self.world.schema.actions[action].context
+        symbolic = SymbolicRequest(self.state)
+        action, subject, resource = self.state.target
+        keys = (subject, symbolic.subject.id), (resource, symbolic.resource.id)
+        context = self.state.schema.actions[action].context
         made = {
             "action": action,
-            "context": self._parts(imagined.context, context, needs.context),
-            "now": int(str(imagined.now)),
+            "context": self._parts(symbolic.context, context, needs.context),
+            "now": int(str(symbolic.now)),
         }
         for key, part in zip(keys, (needs.subject, needs.resource), strict=True):
             self._entity(key, part)
@@ -44,16 +44,16 @@ class _Making:
         if (key, id(needs)) in self.reading:
             return
         self.reading.add((key, id(needs)))
-        imagined = ImaginedRequest(self.world).entities[key]
+        symbolic = SymbolicRequest(self.state).entities[key]
         told = self.entities.setdefault(key, {"properties": {}, "parents": []})
-        attributes = self.world.schema.entities[key[0]].by_name
+        attributes = self.state.schema.entities[key[0]].by_name
         for name, part in needs.attributes.items():
-            value = getattr(imagined, slot(name))
+            value = getattr(symbolic, slot(name))
             if value is not ABSENT:
                 told["properties"][name] = self._json(attributes[name].type, value, part)
         above = [
             place[3]
-            for place, yes in list(self.world.known.items())
+            for place, yes in list(self.state.known.items())
             if place[:3] == ("line", *key) and yes
         ]
         for parent in above:

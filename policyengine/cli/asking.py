@@ -21,7 +21,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--now",
             metavar="MOMENT",
             callback=_moment,
-            help="SharedResult as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
+            help="Answer as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
             "request says. Without it: the request's `now`, or the present.",
         ),
         click.option(

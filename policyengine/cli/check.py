@@ -46,8 +46,10 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
     from policyengine.pipeline import check_sources
 
     sources, found = read_policies(paths)
-    with working("checking the policies") as tell:
-        checked, diagnostics = check_sources(sources, found=found, cache=the_cache(), tell=tell)
+    with working("checking the policies") as progress:
+        checked, diagnostics = check_sources(
+            sources, found=found, cache=the_cache(), progress=progress
+        )
     if format == "json":
         say_json(diagnostics_json(diagnostics))
     else:

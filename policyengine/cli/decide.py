@@ -1,4 +1,4 @@
-"""SharedResult requests: allow or deny, and why."""
+"""Decide requests: allow or deny, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
 
 
-@click.command(short_help="SharedResult requests: allow or deny, with the reason.")
+@click.command(short_help="Decide requests: allow or deny, with the reason.")
 @paths_argument
 @cache_option
 @click.option(
@@ -40,7 +40,7 @@ def command(
     exit_code: bool,
     format: str,
 ) -> int:
-    """SharedResult one or more requests by the policies in PATH.
+    """Decide one or more requests by the policies in PATH.
 
     A request is AuthZEN's: {"subject": {"type", "id", "properties"}, "action": {"name"},
     "resource": {...}, "context": {...}}, and may ask for "fields" and bring along "entities" and

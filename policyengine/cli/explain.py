@@ -35,7 +35,7 @@ _CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)+", re.IGNORECASE)
     type=click.Choice(["user", "developer", "auditor"]),
     default="auditor",
     show_default=True,
-    help="MakeDetails what these may see; only the auditor sees all.",
+    help="Show what these readers may see; only the auditor sees everything.",
 )
 @format_option
 def command(

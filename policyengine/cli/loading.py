@@ -79,8 +79,10 @@ def load_checked(paths: Iterable[str]) -> CheckedSet:
     from policyengine.pipeline import check_sources
 
     sources, found = read_policies(paths)
-    with working("reading the policies") as tell:
-        checked, diagnostics = check_sources(sources, found=found, cache=the_cache(), tell=tell)
+    with working("reading the policies") as progress:
+        checked, diagnostics = check_sources(
+            sources, found=found, cache=the_cache(), progress=progress
+        )
     if checked is None:
         raise _useless(diagnostics)
     return checked
@@ -95,8 +97,8 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
     from policyengine.pipeline import LoadedSet, load_set
 
     sources, found = read_policies(paths)
-    with working("reading the policies") as tell:
-        loaded = load_set(sources, found=found, cache=the_cache(), tell=tell)
+    with working("reading the policies") as progress:
+        loaded = load_set(sources, found=found, cache=the_cache(), progress=progress)
     if not isinstance(loaded, LoadedSet):
         raise _useless(loaded)
     program, store = loaded.program, None

@@ -142,9 +142,9 @@ def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int
 
     cache = the_cache()
     remembered = {} if wanted.fresh else recall(cache, paths)
-    with working("changing the rules") as tell:
+    with working("changing the rules") as progress:
         run, remembered = mutate(
-            checked, now=now, jobs=wanted.jobs, remembered=remembered, progress=tell
+            checked, now=now, jobs=wanted.jobs, remembered=remembered, progress=progress
         )
     remember(cache, paths, remembered)
     return run
@@ -244,14 +244,14 @@ def _show_mutation(run: MutationRun) -> None:
     say(f"mutation {100 * run.score:.1f} %", "green" if not survived else "bold yellow", end=": ")
     say(
         f"tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
-        f"checker refuses {run.count('refused')} and {run.count('alike')} change no answer"
+        f"checker refuses {run.count('refused')} and {run.count('equivalent')} change no answer"
     )
 
 
 def _mutation_json(run: MutationRun) -> dict[str, Any]:
     return {
         "percent": round(100 * run.score, 2),
-        **{fate: run.count(fate) for fate in ("noticed", "survived", "refused", "alike")},
+        **{fate: run.count(fate) for fate in ("noticed", "survived", "refused", "equivalent")},
         "survivors": [_survivor_json(one, run.sources) for one in run.survivors],
     }
 

@@ -1,4 +1,4 @@
-"""MakeDetails what rules hang on beyond the subject, the resource and the context themselves."""
+"""Find what rules depend on beyond the subject, the resource and the context themselves."""
 
 from __future__ import annotations
 

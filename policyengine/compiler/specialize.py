@@ -75,7 +75,7 @@ def generate_tests(tests: Sequence[ir.Expr]) -> Tests:
         module.take(bound_in(test))
         name = module.fresh("test")
         emitter = Emitter(module, "a test", traced=ir.mentions(test, "now"))
-        says = "SharedResult a test of a subject."
+        says = "Answer a test of a subject."
         module.function(name, says, [ast.Return(emitter.emit(test))], (TURNS,))
         names.append(name)
     return Tests(tree_of(module), module.objects, tuple(names))

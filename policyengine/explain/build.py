@@ -230,7 +230,7 @@ def _offered(change: Change) -> OfferedChange:
 def _in_words(place: Place, value: object) -> str:
     if value is ABSENT:
         return "nothing"
-    if place.sort == "attribute":
+    if place.kind == "attribute":
         return _shown(place.type, value)
     assert isinstance(value, frozenset)
     names = (one if isinstance(one, str) else entity_text(*one) for one in value)

@@ -1,4 +1,4 @@
-"""MakeDetails which rules are versions of one: in a gate, names that differ in a number at the end."""
+"""Find the versions of one rule: rules of a gate whose names differ in a number at the end."""
 
 from __future__ import annotations
 

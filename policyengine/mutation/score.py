@@ -26,8 +26,8 @@ from typing import Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.questions import alike, outlasts
-from policyengine.analysis.what_if import NOW, Changes, Neighbourhood, Place, SharedResult, kinds_of
+from policyengine.analysis.questions import equivalent, outlasts
+from policyengine.analysis.what_if import NOW, Changes, Granted, Neighbourhood, Place, read_keys_of
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
@@ -44,13 +44,13 @@ from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
 from policyengine.testing.requests_of_tests import Asked, requests_of
 
-Fate: TypeAlias = Literal["noticed", "refused", "alike", "survived"]
+Fate: TypeAlias = Literal["noticed", "refused", "equivalent", "survived"]
 """A test fails; the checker refuses it; it decides every request as the original; none of these."""
 
 _MOST_BASES = 24
 """How many requests of tests are looked around for one that tells a mutant from the original."""
 
-_PATIENCE = 20_000
+_BUDGET = 20_000
 """How many requests are decided for that."""
 
 _FEW = 12
@@ -248,12 +248,12 @@ class Trial:
         by = self._noticed(mutant, changed)
         if by is not None:
             return evolve(tried, fate="noticed", by=by)
-        found = self._telling(mutant, changed)
-        if found is None and self._is_alike(mutant, changed):
-            return evolve(tried, fate="alike")
+        found = self._distinguishable(mutant, changed)
+        if found is None and self._is_equivalent(mutant, changed):
+            return evolve(tried, fate="equivalent")
         return evolve(tried, fate="survived", test=found or "")
 
-    def _is_alike(self, mutant: Mutant, changed: CheckedSet) -> bool:
+    def _is_equivalent(self, mutant: Mutant, changed: CheckedSet) -> bool:
         """Whether the rules are known to answer alike, changed or not."""
         after = {rule.id: rule for rule in changed.rules}
         if not mutant.rules <= after.keys():
@@ -261,7 +261,10 @@ class Trial:
         pairs = [(self._rules[id_], after[id_]) for id_ in sorted(mutant.rules)]
         return all(
             _same_beside_conditions(*pair)
-            and (alike(self.checked, *pair) or alike(self.checked, *pair, self._masks(pair[0])))
+            and (
+                equivalent(self.checked, *pair)
+                or equivalent(self.checked, *pair, self._masks(pair[0]))
+            )
             for pair in pairs
         )
 
@@ -270,7 +273,7 @@ class Trial:
 
         @cache
         def masks(target: TargetKey) -> tuple[CheckedRule, ...]:
-            reads = kinds_of(rule.needs[target], self.checked.schema, target)
+            reads = read_keys_of(rule.needs[target], self.checked.schema, target)
             return tuple(
                 other
                 for other in self.checked.rules_for(target)
@@ -278,7 +281,9 @@ class Trial:
                 and not other.advisory
                 and outlasts(other, rule)
                 and (other.effect == "forbid" or _gives_as_much(other, rule))
-                and not reads.isdisjoint(kinds_of(other.needs[target], self.checked.schema, target))
+                and not reads.isdisjoint(
+                    read_keys_of(other.needs[target], self.checked.schema, target)
+                )
             )
 
         return masks
@@ -338,14 +343,14 @@ class Trial:
 
     # ---- what tells a survivor from the original ----------------------------------------
 
-    def _telling(self, mutant: Mutant, changed: CheckedSet) -> str | None:
+    def _distinguishable(self, mutant: Mutant, changed: CheckedSet) -> str | None:
         """Return a test that the original passes and the mutant does not."""
         hunts = [_Hunt(self.checked, changed, base, mutant.rules) for base in self._bases(mutant)]
         for ways in (_Hunt.alone, _Hunt.together):
-            patience = _PATIENCE
+            budget = _BUDGET
             for hunt in hunts:
-                for changes in islice(ways(hunt), _PATIENCE // 8):
-                    patience -= 1
+                for changes in islice(ways(hunt), _BUDGET // 8):
+                    budget -= 1
                     answers = hunt.differ(changes)
                     clauses = None if answers is None else _clauses(*answers)
                     if clauses is None:
@@ -353,7 +358,7 @@ class Trial:
                     text = self._as_test(mutant, changed, hunt.near.changed(changes), clauses)
                     if text is not None:
                         return text
-                if patience < 0:
+                if budget < 0:
                     break
         return None
 
@@ -551,14 +556,14 @@ class _Hunt:
 
     def _reads(self, place: Place) -> bool:
         rules = [r for r in (*self.before, *self.after) if r.id in self.rules]
-        return place == NOW or any(place.kind in self.near.reads(rule) for rule in rules)
+        return place == NOW or any(place.read_key in self.near.reads(rule) for rule in rules)
 
-    def differ(self, changes: Changes) -> tuple[SharedResult, SharedResult] | None:
+    def differ(self, changes: Changes) -> tuple[Granted, Granted] | None:
         """Return what both answer, if it is not the same."""
         if all(self._counts(self.before, id_, changes) == self._counts(self.after, id_, changes)
                for id_ in self.rules):  # fmt: skip
             return None
-        one, other = (self.near.answer(changes, rules) for rules in (self.before, self.after))
+        one, other = (self.near.granted(changes, rules) for rules in (self.before, self.after))
         return (one, other) if one != other and self.near.fits(changes) else None
 
     def _counts(self, rules: tuple[CheckedRule, ...], id_: str, changes: Changes) -> object:
@@ -566,7 +571,7 @@ class _Hunt:
         return None if rule is None else _counts(self.near.verdict(rule, changes))
 
 
-def _clauses(answer: SharedResult, other: SharedResult) -> list[str] | None:
+def _clauses(answer: Granted, other: Granted) -> list[str] | None:
     """Return what more than the verdict a test must expect to tell *answer* from *other*.
 
     None if no test can: nothing says that nothing is owed.

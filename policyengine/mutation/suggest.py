@@ -64,11 +64,11 @@ def _boundaries(
         if base not in given:
             given.append(base)
             yield _expected(checked, rule, base)
-        places = [p for p in near.places if p.kind in near.reads(rule)]
+        places = [p for p in near.places if p.read_key in near.reads(rule)]
         for place in (*places, NOW):
             if place.text in done:
                 continue
-            telling = list(_telling(near, rule, place))
+            telling = list(_distinguishable(near, rule, place))
             if telling:
                 done.add(place.text)
             for changes in telling:
@@ -98,7 +98,7 @@ def _bases(
         yield made
 
 
-def _telling(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:
+def _distinguishable(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:
     """Give the values at *place* that stand at a boundary of *rule*."""
 
     def holds_with(value: object) -> bool:
@@ -115,7 +115,7 @@ def _telling(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[C
         for below, above in pairwise(line):
             if holds_with(below) != holds_with(above):
                 kept += [below, above]
-    elif isinstance(place.type, SetType) and place.sort == "attribute":
+    elif isinstance(place.type, SetType) and place.kind == "attribute":
         sets = [value for value in values if isinstance(value, frozenset)]
         kept += [value for value in sets if not value]
         ones = [value for value in sets if len(value) == 1]

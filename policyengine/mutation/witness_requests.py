@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from policyengine.analysis.remedies import remedies
-from policyengine.analysis.search import Space, UnknownError, holds
+from policyengine.analysis.search import SearchSpace, UndecidedError, holds
 from policyengine.analysis.what_if import Neighbourhood
 from policyengine.analysis.witness import request_of
 from policyengine.intake.validation import Validator
@@ -41,19 +41,19 @@ def _made_up(
         and (other.effect == "forbid" or (other.effect, other.gate) == ("permit", rule.gate))
     )
     for around in (others, ()):  # best where it decides alone
-        space = Space(checked, target, (rule, *around))
+        space = SearchSpace(checked, target, (rule, *around))
         try:
-            world = space.find(partial(_alone, rule, around))
-        except UnknownError:
+            state = space.find(partial(_alone, rule, around))
+        except UndecidedError:
             continue
-        if world is not None:
+        if state is not None:
             break
     else:
         return None
     needs = checked.needs(target)
     try:
-        given = request_of(world, needs)
-        if ("now",) not in world.known or not space.mentions.values.get(DATETIME):
+        given = request_of(state, needs)
+        if ("now",) not in state.known or not space.mentions.values.get(DATETIME):
             given["now"] = now
         request = Validator(checked.schema, checked.needs, limits).validate(**given)
     except InvalidRequest:

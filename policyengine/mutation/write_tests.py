@@ -237,9 +237,9 @@ class _Writing:
         parts = self._parts(entity, attributes)
         if not parts and entity.parents_ is None:
             return  # only its id is known
-        alike = [one for one in self.versions if (one.key, one.parents) == (key, entity.parents_)]
+        same = [one for one in self.versions if (one.key, one.parents) == (key, entity.parents_)]
         found = [
-            (one, changes) for one in alike if (changes := one.changes(parts, named)) is not None
+            (one, changes) for one in same if (changes := one.changes(parts, named)) is not None
         ]
         self.bound[key] = (
             min(found, key=lambda one: (len(one[1]), one != self.latest.get(key)))

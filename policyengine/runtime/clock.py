@@ -1,4 +1,4 @@
-"""MakeDetails the time as rules have it."""
+"""Give the current time as rules read it."""
 
 from __future__ import annotations
 

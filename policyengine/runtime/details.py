@@ -1,4 +1,4 @@
-"""MakeDetails the rest of a decision: what determined it, why, and for how long it holds.
+"""Work out the details of a decision: what determined it, why, and how long it holds.
 
 Nothing here is needed to decide, so it is worked out when somebody reads it, from the request's
 immutable values: every rule that counts is judged, and then the gates are asked.

@@ -26,7 +26,7 @@ from policyengine.syntax.parser import parse
 from policyengine.syntax.tree_codec import decode
 
 Parsed: TypeAlias = tuple[PolicyFile | None, tuple[Diagnostic, ...]]
-MakeDetails: TypeAlias = Callable[[int, int], None]
+Progress: TypeAlias = Callable[[int, int], None]
 """Takes how many files are parsed, of how many."""
 
 JOBS: Final = "POLICYENGINE_JOBS"
@@ -38,14 +38,16 @@ WORTH: Final = 500_000
 _MOST: Final = 8
 
 
-def parse_all(sources: Sequence[Source], limits: Limits, tell: MakeDetails) -> Iterator[Parsed]:
+def parse_all(sources: Sequence[Source], limits: Limits, progress: Progress) -> Iterator[Parsed]:
     """Parse *sources*; give the tree and the mistakes of each, in their order."""
     shares = _shares(sources)
     with _started(shares[1:], limits) as sent:
         found: dict[str, Parsed] = {}
         for number, source in enumerate(shares[0], 1):
             found[source.name] = parse(source, limits)
-            tell(number * len(sources) // len(shares[0]), len(sources))  # the others are as quick
+            progress(
+                number * len(sources) // len(shares[0]), len(sources)
+            )  # the others are as quick
         trees = {name: data for share in sent() for name, data in share.items()}
     for source in sources:
         data = trees.get(source.name)

@@ -70,9 +70,9 @@ def test_what_nobody_can_change_keeps_no_pair_from_being_offered():
 
 GROUPS = """\
 package p
-enum Sort = a | b
+enum PlaceKind = a | b
 entity Team
-entity User in Team { card?: {colour: Sort, number: int}, boss?: User, tags: set<string> }
+entity User in Team { card?: {colour: PlaceKind, number: int}, boss?: User, tags: set<string> }
 entity Door in Team { owner: User, hosts: set<ip>, host: ip }
 action enter by User on Door with { badge?: string, boss?: User }
 field gate inside "?"
@@ -153,8 +153,8 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
     everything, complete = search(checked, request)
     assert complete
     assert {len(remedy.changes) for remedy in everything} == {2}
-    for patience in (0, 100, 2_000):
-        assert search(checked, request, patience) == ((), False)
+    for budget in (0, 100, 2_000):
+        assert search(checked, request, budget) == ((), False)
     with mock.patch("policyengine.explain.build.search", return_value=((), False)):
         explanation = explain(checked, request)
     assert explanation.to_json("user")["tried_all"] is False

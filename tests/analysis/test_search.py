@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from policyengine.analysis.questions import Questions
-from policyengine.analysis.search import Space, UnknownError, holds
+from policyengine.analysis.search import SearchSpace, UndecidedError, holds
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
 from policyengine.reference.evaluation import Env
@@ -119,9 +119,9 @@ def test_too_many_ways_are_given_up():
         "permit p: any when size(subject.some) > 39 and size(subject.some) < 39\n"
     )
     checked, _ = check_sources({"s.policy": Source("s.policy", text)})
-    space = Space(checked, ("act", "A", "A"), checked.rules)
+    space = SearchSpace(checked, ("act", "A", "A"), checked.rules)
 
-    with pytest.raises(UnknownError):
+    with pytest.raises(UndecidedError):
         space.find(lambda env: holds(checked.rules[0], env))
 
 
@@ -161,5 +161,5 @@ def test_entities_are_one_however_they_are_reached(condition, possible):
         {"s.policy": Source("s.policy", WORLDS + f"permit p: any when {condition}\n")}
     )
     assert checked is not None, [d.message for d in found.items]
-    space = Space(checked, ("open", "Person", "File"), checked.rules)
+    space = SearchSpace(checked, ("open", "Person", "File"), checked.rules)
     assert (space.find(lambda env: holds(checked.rules[0], env)) is not None) is possible

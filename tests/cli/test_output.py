@@ -77,8 +77,8 @@ def test_how_far_it_is_is_told():
 import time
 from policyengine.cli import output
 output._PATIENCE = 0.01
-with output.working("counting sheep") as tell:
-    tell(3, 7)
+with output.working("counting sheep") as progress:
+    progress(3, 7)
     time.sleep(0.3)
 """
     assert "counting sheep: 3 of 7" in on_a_terminal(code)
@@ -97,8 +97,8 @@ print("done")
 def test_work_is_not_told_to_files(capsys: pytest.CaptureFixture[str]):
     from policyengine.cli.output import working
 
-    with working("counting sheep") as tell:
-        tell(1, 2)
+    with working("counting sheep") as progress:
+        progress(1, 2)
     assert capsys.readouterr() == ("", "")
 
 

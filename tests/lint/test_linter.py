@@ -253,6 +253,6 @@ def test_rules_for_many_customers_are_told_apart_before_they_are_tried():
         checked, _ = check_sources({"a.policy": Source("a.policy", text)})
         subject = Subject(checked, checked.files, 0, Questions(checked))
         assert [d for rule in RULES for d in rule.find(subject) if d.code < "PE406"] == []
-        return MOST_CHOICES - subject.ask.patience.left
+        return MOST_CHOICES - subject.ask.budget.left
 
     assert spent(200) < 4 * spent(50) * 1.1

@@ -89,8 +89,8 @@ def test_a_mutant_that_answers_alike_is_nobodys_fault():
         "    fields all }\n"
     )
     found = fates(text + test_of("expect allow list by ann on item"))
-    assert found["`subject.tier != free` is left out"] == "alike"
-    assert found["`subject.tier >= basic` is left out"] == "alike"
+    assert found["`subject.tier != free` is left out"] == "equivalent"
+    assert found["`subject.tier >= basic` is left out"] == "equivalent"
 
 
 def test_a_mutant_that_a_stronger_rule_hides_is_alike():
@@ -102,7 +102,7 @@ def test_a_mutant_that_a_stronger_rule_hides_is_alike():
         "}\n"
     )
     found = {(one.of, one.what): one.fate for one in run_of(text + ASKED_AWAY).tried}
-    assert found["scope.away_and_old", "`70` is moved up by one"] == "alike"
+    assert found["scope.away_and_old", "`70` is moved up by one"] == "equivalent"
 
 
 ASKED_AWAY = test_of(

@@ -1,4 +1,4 @@
-"""AllowCache in JSON that share what they have in common say the same as if they were written anew."""
+"""JSON made of shared pieces is the same as JSON that is written as a whole."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("many")
 def test_several_processes_give_what_one_does(sources, monkeypatch):
     told = []
-    files, problems = parse_sources(sources, tell=lambda done, of: told.append((done, of)))
+    files, problems = parse_sources(sources, progress=lambda done, of: told.append((done, of)))
     assert told[-1] == (4, 4)
     assert [p.code for p in problems] == [p.code for p in parse(sources["wrong"])[1]]
     expected = [parse(source)[0] for source in sources.values() if source.name != "wrong"]
