@@ -1,4 +1,4 @@
-"""Write tests that ask what they should, by reading them again as if they had been pasted."""
+"""Write tests and verify them: each is parsed, checked and judged as if it had been pasted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.semantics.checker import TestChecker
 from policyengine.syntax import nodes
 from policyengine.syntax.parser import parse
-from policyengine.testing.requests_of_tests import Asked, requests_of
+from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of
 
 
 @define(slots=False)
-class Pasting:
-    """Writes tests to be pasted into a set. *now*: the time of those without `at`."""
+class VerifiedTestWriter:
+    """Writes verified tests to be pasted into a set. *now*: the time of those without `at`."""
 
     checked: CheckedSet
     limits: Limits
@@ -31,10 +31,10 @@ class Pasting:
     def test(
         self, title: str, expectations: Iterable[Expectation], rule: CheckedRule, *, timed: bool
     ) -> str | None:
-        """Return a test beside *rule*; None if none was found that asks just that.
+        """Return a test beside *rule*; None if none was found that expresses these expectations.
 
-        Requests that come to each other in odd ways may be beyond what is shared between tests, or
-        beyond a test. *timed*: whether it says `at` even where that is the time of the run.
+        Some requests cannot be written with the fixtures that tests share, or in a test at all.
+        *timed*: whether it says `at` even where that is the time of the run.
         """
         expectations = list(expectations)
         if not all(can_be_written(request) for request, _, _ in expectations):
@@ -47,8 +47,8 @@ class Pasting:
                 return text
         return None
 
-    def asked(self, text: str, rule: CheckedRule) -> list[Asked]:
-        """Return what a test asks that stands beside *rule*; nothing if it does not check."""
+    def asked(self, text: str, rule: CheckedRule) -> list[ExpectedRequest]:
+        """Return the requests of a test beside *rule*; none if it does not check."""
         file, _ = parse(Source("test", f"package p\n\n{text}"), self.limits)
         assert file is not None
         (declaration,) = file.declarations
@@ -64,7 +64,7 @@ class Pasting:
         return TestChecker(self.checked, self.limits)
 
     def _judged(self, request: Request) -> object:
-        """Return what rules make of a request, and say of it."""
+        """Return the verdicts on a request and the reason, to compare them with those of another."""
         case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
         verdicts = [(v.rule.id, v.holds, v.waivers, v.obligations, v.failed) for v in case.verdicts]
         parties = request.subject.key_, request.action, request.resource.key_

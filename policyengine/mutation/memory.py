@@ -1,7 +1,7 @@
-"""Remember from one run to the next what came of mutants, in the user's cache.
+"""Remember the fates of mutants from one run to the next, in the user's cache.
 
-What is remembered of a policy set is one entry, written whole or not at all, which counts only if we
-wrote it (`cache/`). It holds data alone, in JSON, and is validated and bounded all the same.
+A policy set has one entry, written whole or not at all, which counts only if it was written with our
+key (`cache/`). It is data only, in JSON, and is validated and bounded all the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
-    """Return what is remembered of the policy set in *paths*; nothing if that is damaged."""
+    """Return the fates of the mutants of the policy set in *paths*; none if the entry is damaged."""
     entry = cache.find(_name(paths)) if cache else None
     if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
@@ -55,7 +55,7 @@ def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict
 def remember(
     cache: Cache | None, paths: Iterable[str | os.PathLike[str]], tried: Mapping[str, Tried]
 ) -> None:
-    """Keep what came of the mutants of the policy set in *paths*, if there is a place for it."""
+    """Keep the fates of the mutants of the policy set in *paths*, if there is a cache."""
     if cache:
         mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
         cache.write(_name(paths), msgspec.json.encode(_Entry(__version__, mutants)))

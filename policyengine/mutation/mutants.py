@@ -1,4 +1,4 @@
-"""Change a policy set in one small way at a time: what a slip of the pen would have made of it.
+"""Make the mutants of a policy set: each has one small change, as a slip of an author would make.
 
 A mutant is a rule, or a constant or definition that rules use, with one thing changed. Changes keep
 types, so most mutants check; those that do not would have been noticed by the checker.
@@ -56,9 +56,8 @@ class Mutant:
     """One changed rule, or one changed declaration that rules use.
 
     *of*: the id of the rule, or the name of the constant or definition; *what*: the change in words,
-    at *span*. *rules*: the ids of the rules that it concerns. *rule*: what takes the place of the rule
-    called *of*, None if it is left out. *declaration*: what takes the place of *before*, a constant or
-    a definition.
+    at *span*. *rules*: the ids of the rules that it concerns. *rule*: the replacement of the rule *of*,
+    None if it is left out. *declaration*: the replacement of *before*, a constant or a definition.
     """
 
     of: str
@@ -161,7 +160,7 @@ def _of_words(checked: CheckedSet) -> Iterator[Mutant]:
 
 @frozen
 class _Uses:
-    """The constants and definitions that rules use: what is known of their nodes, and which rules."""
+    """The constants and definitions that rules use, with the typings of their nodes and those rules."""
 
     constants: Mapping[tuple[str, str], nodes.ConstDecl]
     typings: dict[tuple[str, str], Typing] = field(factory=dict)
@@ -201,7 +200,7 @@ class _Uses:
 
 
 def _constant(declaration: nodes.ConstDecl, type_: Type) -> Typing:
-    """Return the types of what a constant is written as: of a set, of its items, too."""
+    """Return the types of the nodes of a constant: of a set, those of its items, too."""
     types: dict[int, Type] = {id(declaration.value): type_}
     bindings: dict[int, Any] = {id(declaration.value): Value(type_, None)}
     if isinstance(type_, SetType) and isinstance(declaration.value, nodes.SetDisplay):
@@ -214,13 +213,13 @@ def _constant(declaration: nodes.ConstDecl, type_: Type) -> Typing:
 # ---- of an expression -------------------------------------------------------------------
 
 Change = tuple[str, str, Span, nodes.Node, nodes.Node]
-"""(kind, in words, where, the node that is replaced, what takes its place)."""
+"""(kind, in words, span, the node that is replaced, its replacement)."""
 
 
 def _changes(
     condition: nodes.Expr, typing: Typing, sources: Mapping[str, Source]
 ) -> Iterator[Change]:
-    """Give what may be changed in a condition."""
+    """Give the changes of a condition."""
 
     def text(node: nodes.Node) -> str:
         return shortened(node, sources)
@@ -258,7 +257,7 @@ def _is_condition(node: nodes.Expr) -> bool:
 
 
 def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> Iterator[Change]:
-    """Give what may be changed in the constants and the comparisons of an expression."""
+    """Give the changes of the constants and the comparisons in an expression."""
     for node in walk(expr):
         if id(node) not in typing.types:
             continue
@@ -341,14 +340,14 @@ def _renamed(node: nodes.Name | nodes.Attr, name: str) -> nodes.Expr:
 
 
 def _member(name: str, span: Span) -> nodes.Expr:
-    """Return how a member is written: by its name, or quoted where that is no name."""
+    """Return the text of a member: its name, or quoted where that is no name."""
     if name.isidentifier():
         return nodes.Name(name, span=span)
     return nodes.Literal("string", name, f'"{name}"', span=span)
 
 
 def _unit(kind: str, value: int, text: str) -> int:
-    """Return by how much a bound is moved: by the last digit or unit that was written."""
+    """Return the step by which a bound is moved: one of the last digit or unit that was written."""
     if kind == "datetime":
         return _DAY if "T" not in text else _SECOND
     if kind == "duration":
@@ -359,7 +358,7 @@ def _unit(kind: str, value: int, text: str) -> int:
 
 
 def shortened(node: nodes.Node, sources: Mapping[str, Source], most: int = 60) -> str:
-    """Return a node as it was written, on one line and not too long."""
+    """Return the source text of a node, on one line and shortened."""
     text = " ".join(sources[node.span.file].text[node.span.start : node.span.end].split())
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

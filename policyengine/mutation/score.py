@@ -1,10 +1,10 @@
-"""Measure tests by what they notice: change the rules in small ways and see whether a test fails.
+"""Measure tests by the mutants that they notice: change rules slightly and see whether a test fails.
 
-The reference interpreter decides. What came of the rules that a mutant leaves alone is known from the
-unchanged set, so that only the changed rule is judged again, for the requests that it covers. A mutant
-that no test notices is put to the question whether anything tells it from the original: first a
-request like those of the tests, with a value or two changed; then, whether nothing can (`analysis/`).
-Nothing is written anywhere while this goes on.
+The reference interpreter decides. The verdicts on rules that a mutant does not change are known from
+the unchanged set, so only the changed rule is judged again, for the requests that it covers. For a
+mutant that no test notices, a request is searched that the mutant decides otherwise: first near the
+requests of the tests, with a value or two changed; then by a proof that there is none (`analysis/`).
+No file is written meanwhile.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from policyengine.analysis.what_if import NOW, Changes, Granted, Neighbourhood, 
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.mutation.check_written_tests import Pasting
+from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.mutants import Mutant, mutants_of
-from policyengine.mutation.witness_requests import made_up
+from policyengine.mutation.witness_requests import witness_request
 from policyengine.mutation.write_tests import owed_clause
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
@@ -42,33 +42,33 @@ from policyengine.reference.interpreter import JudgedRequest, Verdict
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
-from policyengine.testing.requests_of_tests import Asked, requests_of
+from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of
 
 Fate: TypeAlias = Literal["noticed", "refused", "equivalent", "survived"]
-"""A test fails; the checker refuses it; it decides every request as the original; none of these."""
+"""A test fails; the checker refuses it; it decides every request as the original; or none of these."""
 
 _MOST_BASES = 24
-"""How many requests of tests are looked around for one that tells a mutant from the original."""
+"""The number of requests of tests around which a distinguishing request is searched."""
 
 _BUDGET = 20_000
-"""How many requests are decided for that."""
+"""The number of requests that are decided for that."""
 
 _FEW = 12
-"""How many values of a place are tried together with those of another."""
+"""The number of values of a place that are tried together with those of another."""
 
 _TIME = re.compile(r"\b(?:now|from|until)\b")
-"""The words without which no answer hangs on the time."""
+"""The words without which no answer depends on the time."""
 
 _MANY = 200
-"""From how many mutants on more than one process pays."""
+"""The number of mutants from which on several processes are faster."""
 
 
 @frozen
 class Tried:
-    """What came of one mutant.
+    """The fate of one mutant.
 
-    *by*: the title of the test that noticed it. *test*: for one that survived, a test that would
-    notice it; empty if no request was found that tells it from the original.
+    *by*: the title of the test that noticed it. *test*: for a survivor, a test that would notice it;
+    empty if no request was found that the mutant decides otherwise.
     """
 
     of: str
@@ -82,29 +82,29 @@ class Tried:
 
 @frozen
 class MutationRun:
-    """What came of all mutants."""
+    """The fates of all mutants."""
 
     tried: tuple[Tried, ...]
     sources: Mapping[str, Source] = field(repr=False)
 
     def count(self, fate: Fate) -> int:
-        """Return how many mutants ended in that way."""
+        """Return how many mutants have *fate*."""
         return sum(one.fate == fate for one in self.tried)
 
     @property
     def survivors(self) -> tuple[Tried, ...]:
-        """The mutants that no test noticed."""
+        """The mutants that no test noticed, though some test could."""
         return tuple(one for one in self.tried if one.fate == "survived")
 
     @property
     def score(self) -> float:
-        """The part of the mutants that tests notice, of all that can be noticed; 1 if there are none."""
+        """The share of mutants that tests notice, among those that can be noticed; 1 if there are none."""
         noticed, survived = self.count("noticed"), self.count("survived")
         return noticed / (noticed + survived) if noticed + survived else 1.0
 
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many mutants are done, of how many."""
+"""A callback that takes how many mutants are done, of how many."""
 
 
 def mutate(
@@ -116,11 +116,11 @@ def mutate(
     remembered: Mapping[str, Tried] | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> tuple[MutationRun, dict[str, Tried]]:
-    """Try every mutant of a set whose tests pass; return what came of them, and what to remember.
+    """Try every mutant of a set whose tests pass; return their fates, and what to remember.
 
     *now* (microseconds): the time of expectations before the first `at`. *remembered*: what an
-    earlier run returned; a mutant is tried again only if something that its fate may hang on is not
-    as it was then. *jobs*: how many processes share the work.
+    earlier run returned; a mutant is tried again only if something that its fate may depend on has
+    changed since. *jobs*: the number of processes that share the work.
     """
     limits, remembered = limits or Limits(), remembered or {}
     trial = Trial(checked, limits, now)
@@ -136,7 +136,7 @@ def mutate(
 
 
 def _of(mutant: Mutant, tried: Tried) -> Tried:
-    """Return what is remembered, of a mutant that may stand elsewhere now."""
+    """Return a remembered fate, for a mutant whose place in the text may have changed."""
     return Tried(mutant.of, mutant.kind, mutant.what, mutant.span, tried.fate, tried.by, tried.test)
 
 
@@ -167,12 +167,12 @@ def _each(trial: Trial, numbers: Sequence[int], jobs: int) -> Iterator[tuple[int
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Put off what interrupts; processes that are started meanwhile never hear of it.
+    """Delay interrupts; processes that are started meanwhile ignore them.
 
-    Whoever interrupts a run from a terminal interrupts all of its processes. Those that share the work
-    end with the one that started them, however that ends.
+    An interrupt from a terminal goes to all processes of a run. The worker processes end with the one
+    that started them, however it ends.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # the systems that have none interrupt one alone
+    if not hasattr(signal, "pthread_sigmask"):  # systems without it interrupt one process only
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -183,7 +183,7 @@ def _deaf() -> Iterator[None]:
 
 
 _process: list[Trial] = []
-"""In a process of its own: what `_begin` made there."""
+"""The trial of a worker process, made by `_begin`."""
 
 
 def _begin(
@@ -198,7 +198,7 @@ def _begin(
 
 
 def _end_with(parent: Connection) -> None:
-    parent.poll(None)  # nothing is ever sent: this is the end of what could be
+    parent.poll(None)  # nothing is ever sent: reading ends when the parent does
     os._exit(1)
 
 
@@ -209,7 +209,7 @@ def _one(number: int) -> Tried:
 
 @define(slots=False)
 class Trial:
-    """The tests of a set, and what the unchanged rules make of their requests."""
+    """The tests of a set, and the verdicts of the unchanged rules on their requests."""
 
     checked: CheckedSet
     limits: Limits
@@ -221,7 +221,7 @@ class Trial:
         return tuple(mutants_of(self.checked))
 
     @cached_property
-    def asked(self) -> tuple[tuple[Asked, JudgedRequest], ...]:
+    def asked(self) -> tuple[tuple[ExpectedRequest, JudgedRequest], ...]:
         """The requests of the tests, and the verdicts of the unchanged rules on them."""
         found = requests_of(self.checked, limits=self.limits, now=self.now)
         schema = self.checked.schema
@@ -240,7 +240,7 @@ class Trial:
     # ---- one mutant ---------------------------------------------------------------------
 
     def of(self, mutant: Mutant) -> Tried:
-        """Return what comes of *mutant*."""
+        """Return the fate of *mutant*."""
         changed = self._changed(mutant)
         tried = Tried(mutant.of, mutant.kind, mutant.what, mutant.span, "refused")
         if changed is None:
@@ -248,13 +248,13 @@ class Trial:
         by = self._noticed(mutant, changed)
         if by is not None:
             return evolve(tried, fate="noticed", by=by)
-        found = self._distinguishable(mutant, changed)
+        found = self._distinguishing_test(mutant, changed)
         if found is None and self._is_equivalent(mutant, changed):
             return evolve(tried, fate="equivalent")
         return evolve(tried, fate="survived", test=found or "")
 
     def _is_equivalent(self, mutant: Mutant, changed: CheckedSet) -> bool:
-        """Whether the rules are known to answer alike, changed or not."""
+        """Whether the changed rules are known to decide every request as the original ones do."""
         after = {rule.id: rule for rule in changed.rules}
         if not mutant.rules <= after.keys():
             return False
@@ -269,7 +269,7 @@ class Trial:
         )
 
     def _masks(self, rule: CheckedRule) -> Callable[[TargetKey], tuple[CheckedRule, ...]]:
-        """Return the rules that decide on their own where they hold, of those that read alike."""
+        """Return rules that decide on their own where they hold, and that read some of the same values."""
 
         @cache
         def masks(target: TargetKey) -> tuple[CheckedRule, ...]:
@@ -289,7 +289,7 @@ class Trial:
         return masks
 
     def _changed(self, mutant: Mutant) -> CheckedSet | None:
-        """Return the set with the mutant in it, None if it does not check."""
+        """Return the set with the mutant, None if it does not check."""
         if mutant.before is not None:
             return self._with_declaration(mutant.before, mutant.declaration)
         rule = self._rules[mutant.of]
@@ -331,7 +331,7 @@ class Trial:
             if not self._concerns(mutant, before.env.target):
                 continue
             env = Env(asked.request, changed.schema)
-            case = _judged_again(mutant.rules, changed, before, env)
+            case = _rejudge(mutant.rules, changed, before, env)
             if not any(_differ(case, before, id_) for id_ in mutant.rules):
                 continue
             if not asked.meets(changed, case, interpreter.outcome(case, advisories=())):
@@ -341,21 +341,23 @@ class Trial:
     def _concerns(self, mutant: Mutant, target: TargetKey) -> bool:
         return any(target in self._rules[id_].typings for id_ in mutant.rules)
 
-    # ---- what tells a survivor from the original ----------------------------------------
+    # ---- how a survivor differs from the original ---------------------------------------
 
-    def _distinguishable(self, mutant: Mutant, changed: CheckedSet) -> str | None:
+    def _distinguishing_test(self, mutant: Mutant, changed: CheckedSet) -> str | None:
         """Return a test that the original passes and the mutant does not."""
-        hunts = [_Hunt(self.checked, changed, base, mutant.rules) for base in self._bases(mutant)]
-        for ways in (_Hunt.alone, _Hunt.together):
+        searches = [
+            _Search(self.checked, changed, base, mutant.rules) for base in self._bases(mutant)
+        ]
+        for ways in (_Search.alone, _Search.together):
             budget = _BUDGET
-            for hunt in hunts:
-                for changes in islice(ways(hunt), _BUDGET // 8):
+            for search in searches:
+                for changes in islice(ways(search), _BUDGET // 8):
                     budget -= 1
-                    answers = hunt.differ(changes)
+                    answers = search.differ(changes)
                     clauses = None if answers is None else _clauses(*answers)
                     if clauses is None:
                         continue
-                    text = self._as_test(mutant, changed, hunt.near.changed(changes), clauses)
+                    text = self._as_test(mutant, changed, search.near.changed(changes), clauses)
                     if text is not None:
                         return text
                 if budget < 0:
@@ -365,7 +367,7 @@ class Trial:
     def _as_test(
         self, mutant: Mutant, changed: CheckedSet, request: Request, clauses: Iterable[str]
     ) -> str | None:
-        """Return the test that expects what the original answers, if the mutant does not pass it."""
+        """Return a test that expects the original's answer, if the mutant does not pass it."""
         outcome = interpreter.decide(self.checked, request)
         because: list[str] = []
         if not outcome.allowed and outcome.rules:
@@ -373,22 +375,22 @@ class Trial:
         title = f"{mutant.of}: noticed if {mutant.what}".replace("`", "")
         expectation = request, outcome.allowed, (*clauses, *because)
         rule = self._rules[min(mutant.rules)]
-        text = self._pasting.test(title, [expectation], rule, timed=False)
+        text = self._test_writer.test(title, [expectation], rule, timed=False)
         if text is None:
             return None
-        (asked,) = self._pasting.asked(text, rule)
+        (asked,) = self._test_writer.asked(text, rule)
         case = interpreter.judge_all(changed, Env(asked.request, changed.schema))
         return None if asked.meets(changed, case, interpreter.outcome(case, ())) else text
 
     @cached_property
-    def _pasting(self) -> Pasting:
-        return Pasting(self.checked, self.limits, self.now)
+    def _test_writer(self) -> VerifiedTestWriter:
+        return VerifiedTestWriter(self.checked, self.limits, self.now)
 
     def _bases(self, mutant: Mutant) -> Iterable[Request]:
-        """Return requests of tests that the changed rules cover, as different ones as there are.
+        """Return requests of tests that the changed rules cover, as different as possible.
 
-        Of each way in which the rules came out one, then another of each; other targets first. Where
-        no test asks about the rules, requests are made up.
+        One for each combination of first failures of the rules, then another of each; other targets
+        come first. Where no test covers the rules, witnesses are used.
         """
         ways: dict[object, list[Request]] = {}
         again: dict[object, list[Request]] = {}
@@ -396,28 +398,28 @@ class Trial:
         for asked, case in self.asked:
             target = case.env.target
             if self._concerns(mutant, target):
-                way = self._way(mutant, case)
+                way = self._first_failures(mutant, case)
                 known = (way, target) in seen
                 seen.add((way, target))
                 (again if known else ways).setdefault(way, []).append(asked.request)
         if not ways:
-            made = (self._made_up(id_) for id_ in sorted(mutant.rules))
+            made = (self._witness_request(id_) for id_ in sorted(mutant.rules))
             return [request for request in made if request is not None][:_MOST_BASES]
         rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))
         return islice((one for some in rounds for one in some if one is not None), _MOST_BASES)
 
-    def _made_up(self, id_: str) -> Request | None:
-        if id_ not in self._inventions:
+    def _witness_request(self, id_: str) -> Request | None:
+        if id_ not in self._witnesses:
             rule = self._rules[id_]
-            self._inventions[id_] = made_up(self.checked, rule, self.limits, self.now)
-        return self._inventions[id_]
+            self._witnesses[id_] = witness_request(self.checked, rule, self.limits, self.now)
+        return self._witnesses[id_]
 
     @cached_property
-    def _inventions(self) -> dict[str, Request | None]:
+    def _witnesses(self) -> dict[str, Request | None]:
         return {}
 
-    def _way(self, mutant: Mutant, case: JudgedRequest) -> object:
-        """Return which condition of each changed rule was the first to fail, None if all held."""
+    def _first_failures(self, mutant: Mutant, case: JudgedRequest) -> object:
+        """Return the condition of each changed rule that failed first, None if all held."""
         rules = (v.rule for v in case.verdicts if v.rule.id in mutant.rules and not v.failed)
         env = case.env
         return tuple(
@@ -427,15 +429,15 @@ class Trial:
     # ---- what is remembered -------------------------------------------------------------
 
     def mark(self, mutant: Mutant) -> str:
-        """Return a name for a mutant and all that its fate may hang on."""
+        """Return a key for a mutant and all that its fate may depend on."""
         inside = mutant.before or self._rules[mutant.of].node
         name = f"{mutant.of}: {mutant.what} at {mutant.span.start - inside.span.start}"
-        around = "".join(self._around(self._rules[id_]) for id_ in sorted(mutant.rules))
+        around = "".join(self._context_digest(self._rules[id_]) for id_ in sorted(mutant.rules))
         return hashlib.sha256(f"{name}\n{around}".encode()).hexdigest()
 
-    def _around(self, rule: CheckedRule) -> str:
-        """Return a digest of the vocabulary, the rules and the tests that have to do with a rule."""
-        if rule.id not in self._arounds:
+    def _context_digest(self, rule: CheckedRule) -> str:
+        """Return a digest of the vocabulary, the rules and the tests that may affect a rule's mutants."""
+        if rule.id not in self._context_digests:
             actions = {target[0] for target in rule.typings}
             texts = [self._words]
             texts += [
@@ -452,11 +454,11 @@ class Trial:
                     first = next(i for i in test.node.items if not isinstance(i, nodes.Let))
                     if timed and not isinstance(first, nodes.At):
                         texts.append(f"at {self.now}")
-            self._arounds[rule.id] = hashlib.sha256("\0".join(texts).encode()).hexdigest()
-        return self._arounds[rule.id]
+            self._context_digests[rule.id] = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        return self._context_digests[rule.id]
 
     @cached_property
-    def _arounds(self) -> dict[str, str]:
+    def _context_digests(self) -> dict[str, str]:
         return {}
 
     @cached_property
@@ -473,10 +475,10 @@ class Trial:
         return self.checked.sources[node.span.file].text[node.span.start : node.span.end]
 
 
-def _judged_again(
+def _rejudge(
     rules: frozenset[str], changed: CheckedSet, before: JudgedRequest, env: Env
 ) -> JudgedRequest:
-    """Judge only *rules*, and take the verdicts on the others over."""
+    """Judge only *rules*, and reuse the verdicts on the others."""
     known = {v.rule.id: v for v in before.verdicts if v.rule.id not in rules}
     verdicts = tuple(
         known.get(rule.id) or interpreter.judge(rule, interpreter.waivers(changed, rule, env), env)
@@ -494,7 +496,7 @@ def _same_beside_conditions(one: CheckedRule, other: CheckedRule) -> bool:
 
 
 def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
-    """Whether nothing is lost where *other*, a permit, does not hold and *one* does."""
+    """Whether *one* grants all that *other*, a permit, does."""
     if (one.effect, one.gate) != ("permit", other.gate) or other.effect != "permit":
         return False
     return (other.fields is None or one.fields == other.fields) and (
@@ -503,7 +505,7 @@ def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
 
 
 def _differ(case: JudgedRequest, before: JudgedRequest, rule_id: str) -> bool:
-    """Whether a rule came out otherwise, or may say so in other words."""
+    """Whether the verdict on a rule differs, or its text may."""
     pair = [next((v for v in one.verdicts if v.rule.id == rule_id), None) for one in (case, before)]
     if any(v is not None and v.rule.effect == "permit" and not v.satisfied for v in pair):
         return True
@@ -511,7 +513,7 @@ def _differ(case: JudgedRequest, before: JudgedRequest, rule_id: str) -> bool:
 
 
 def _counts(verdict: Verdict | None) -> object:
-    """Return what of a verdict a decision may hang on."""
+    """Return the parts of a verdict on which a decision may depend."""
     if verdict is None or not (verdict.satisfied or verdict.failed):
         return None
     rule = verdict.rule
@@ -519,8 +521,8 @@ def _counts(verdict: Verdict | None) -> object:
 
 
 @define
-class _Hunt:
-    """Looks around a request for one that a mutant answers otherwise."""
+class _Search:
+    """Searches near a request for one that a mutant decides otherwise."""
 
     checked: CheckedSet
     changed: CheckedSet
@@ -539,7 +541,7 @@ class _Hunt:
         self.near = Neighbourhood(self.checked, self.base, also=self.after)
 
     def alone(self) -> Iterator[Changes]:
-        """Give no change, and those of one value."""
+        """Give the empty change, and those of one value."""
         yield ()
         for place in (*self.near.places, NOW):
             yield from (((place, value),) for value in self.near.options(place))
@@ -559,7 +561,7 @@ class _Hunt:
         return place == NOW or any(place.read_key in self.near.reads(rule) for rule in rules)
 
     def differ(self, changes: Changes) -> tuple[Granted, Granted] | None:
-        """Return what both answer, if it is not the same."""
+        """Return what both grant, if it is not the same."""
         if all(self._counts(self.before, id_, changes) == self._counts(self.after, id_, changes)
                for id_ in self.rules):  # fmt: skip
             return None
@@ -572,9 +574,9 @@ class _Hunt:
 
 
 def _clauses(answer: Granted, other: Granted) -> list[str] | None:
-    """Return what more than the verdict a test must expect to tell *answer* from *other*.
+    """Return the clauses that a test needs, beside the verdict, to tell *answer* from *other*.
 
-    None if no test can: nothing says that nothing is owed.
+    None if no test can: no clause says that no obligation is owed.
     """
     if answer.allowed != other.allowed:
         return []

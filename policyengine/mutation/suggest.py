@@ -1,8 +1,8 @@
-"""Suggest tests at the boundaries of each rule, where a slip of the pen would show.
+"""Suggest tests at the boundaries of each rule, where a small mistake would show.
 
-For every value that a rule reads: the last one with which it holds and the first with which it does
-not, on each side of what it is compared with; of sets, the empty one, one element, and all. The
-requests are those of tests with one value changed; where no test asks, one is made up.
+For every value that a rule reads, there is the last one with which it holds and the first with which
+it does not, on each side of what it is compared with; of sets, the empty one, one element, and all.
+The requests are those of tests with one value changed. For a rule that no test covers, a witness is used.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from policyengine.model.limits import Limits
 from policyengine.model.request import Request
 from policyengine.model.types import BOOL, DATETIME, DECIMAL, DURATION, INT, LevelsType, SetType
 from policyengine.model.values import ABSENT
-from policyengine.mutation.check_written_tests import Pasting
-from policyengine.mutation.witness_requests import made_up
+from policyengine.mutation.check_written_tests import VerifiedTestWriter
+from policyengine.mutation.witness_requests import witness_request
 from policyengine.mutation.write_tests import Expectation, can_be_written
 from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedRule, CheckedSet
@@ -39,10 +39,10 @@ class Suggestion:
 def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> Iterator[Suggestion]:
     """Give a test for each rule that has boundaries which no test asks at.
 
-    *now*: the time (microseconds) of requests that are made up, and of tests without `at`.
+    *now*: the time (microseconds) of witnesses, and of tests without `at`.
     """
     limits = limits or Limits()
-    pasting = Pasting(checked, limits, now)
+    pasting = VerifiedTestWriter(checked, limits, now)
     asked = [one.request for one in requests_of(checked, limits=limits, now=now)]
     for rule in checked.rules:
         if rule.advisory:
@@ -68,10 +68,10 @@ def _boundaries(
         for place in (*places, NOW):
             if place.text in done:
                 continue
-            telling = list(_distinguishable(near, rule, place))
-            if telling:
+            boundary = list(_boundary_values(near, rule, place))
+            if boundary:
                 done.add(place.text)
-            for changes in telling:
+            for changes in boundary:
                 request = near.changed(changes)
                 if request not in given and near.fits(changes) and can_be_written(request):
                     given.append(request)
@@ -79,7 +79,7 @@ def _boundaries(
 
 
 def _expected(checked: CheckedSet, rule: CheckedRule, request: Request) -> Expectation:
-    """Return a request, whether it is allowed, and what more is expected."""
+    """Return a request, whether it is allowed, and further clauses."""
     outcome = interpreter.decide(checked, request)
     decided = rule.id in outcome.rules
     return request, outcome.allowed, (f"because {rule.id}",) if decided else ()
@@ -88,18 +88,18 @@ def _expected(checked: CheckedSet, rule: CheckedRule, request: Request) -> Expec
 def _bases(
     checked: CheckedSet, rule: CheckedRule, asked: Iterable[Request], limits: Limits, now: int
 ) -> Iterator[Request]:
-    """Give requests that the rule covers: those of tests, or one that is made up."""
+    """Give requests that the rule covers: those of tests, or a witness."""
     there = [r for r in asked if (r.action, r.subject.type, r.resource.type) in rule.typings]
     if there:
         yield from there[:_MOST_BASES]
         return
-    made = made_up(checked, rule, limits, now)
+    made = witness_request(checked, rule, limits, now)
     if made is not None:
         yield made
 
 
-def _distinguishable(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:
-    """Give the values at *place* that stand at a boundary of *rule*."""
+def _boundary_values(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:
+    """Give the changes of *place* to values at a boundary of *rule*."""
 
     def holds_with(value: object) -> bool:
         changes: Changes = () if value == here else ((place, value),)

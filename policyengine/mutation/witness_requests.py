@@ -1,4 +1,4 @@
-"""Make a request up about a rule that no test asks about."""
+"""Find a witness for a rule that no test covers: a request for which it holds."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
 
 
-def made_up(checked: CheckedSet, rule: CheckedRule, limits: Limits, now: int) -> Request | None:
-    """Return a request for which *rule* holds, and that is allowed if one or two values make it so.
+def witness_request(
+    checked: CheckedSet, rule: CheckedRule, limits: Limits, now: int
+) -> Request | None:
+    """Return a request for which *rule* holds, allowed if a change of one or two values allows it.
 
-    *now*: its time (microseconds), unless the rules ask for another. None if no request is found that
+    *now*: its time (microseconds), unless the rules require another. None if no request is found that
     can be written as a test.
     """
     target = next(iter(rule.typings), None)
-    made = None if target is None else _made_up(checked, rule, target, limits, now)
+    made = None if target is None else _witness_request(checked, rule, target, limits, now)
     return made if made is not None and can_be_written(made) else None
 
 
-def _made_up(
+def _witness_request(
     checked: CheckedSet, rule: CheckedRule, target: TargetKey, limits: Limits, now: int
 ) -> Request | None:
     others = tuple(
@@ -40,7 +42,7 @@ def _made_up(
         and not other.advisory
         and (other.effect == "forbid" or (other.effect, other.gate) == ("permit", rule.gate))
     )
-    for around in (others, ()):  # best where it decides alone
+    for around in (others, ()):  # preferably one where it decides alone
         space = SearchSpace(checked, target, (rule, *around))
         try:
             state = space.find(partial(_alone, rule, around))

@@ -30,10 +30,10 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
 from policyengine.syntax.grammar import reserved_words
-from policyengine.testing.request_builder import Writer, Written
+from policyengine.testing.request_builder import EntityLiteral, RequestBuilder
 
 Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
-"""A request, whether it is allowed, and clauses: what more is expected of the answer."""
+"""A request, whether it is allowed, and the clauses of the expectation."""
 
 
 def write_test(
@@ -46,18 +46,19 @@ def write_test(
 ) -> str:
     """Return a `test` block to be pasted into a file of the set.
 
-    *beside*: a rule of whose package it is, so that it may use what the tests there share. *now*: the time of the run; a test that asks only then does without `at`, as the one it comes from.
+    *beside*: a rule in whose package the test will be, so that it may use the fixtures there. *now*: the
+    time of the run; a test whose requests all have it is written without `at`.
     """
     lines: list[str] = []
     expectations = list(expectations)
-    writing = _Writing(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
+    text_of_test = _TestText(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
     if beside is not None:
         files = {file.span.file: file.package.name for file in checked.files}
-        writing.share(checked, files[beside.node.span.file])
+        text_of_test.share(checked, files[beside.node.span.file])
     if all(request.now == now for request, _, _ in expectations):
-        writing.now = now
+        text_of_test.now = now
     for request, allow, clauses in expectations:
-        lines += writing.expectation(request, allow=allow, clauses=clauses)
+        lines += text_of_test.expectation(request, allow=allow, clauses=clauses)
     body = "\n".join(lines)
     text = f"package p\n\ntest {quoted(title)} {{\n{body}\n}}\n"
     formatted = format_source(Source("test", text))
@@ -66,7 +67,7 @@ def write_test(
 
 
 def can_be_written(request: Request) -> bool:
-    """Whether a test can ask *request*: no entity skips a generation to what it lies in."""
+    """Whether a test can express *request*: the parents of all entities are of declared types."""
     return all(
         parent[0] in entity.entity_type.parents
         for entity in request.entities.values()
@@ -75,7 +76,7 @@ def can_be_written(request: Request) -> bool:
 
 
 def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:
-    """Give the names that stand for values, which none of an entity may be: it would be ambiguous."""
+    """Give the names of values, which no entity may have: it would be ambiguous."""
     for file in files:
         for declaration in file.declarations:
             match declaration:
@@ -104,12 +105,12 @@ def owed_clause(owed: Iterable[Obligation]) -> str:
 
 def literal(type_: Type, value: object) -> str:
     """Return how a test writes a canonical value."""
-    return _Writing(frozenset()).value(type_, value)
+    return _TestText(frozenset()).value(type_, value)
 
 
 @frozen
 class _Version:
-    """An entity as a `let` wrote it: its parents, and the text of each of its attributes."""
+    """An entity as a `let` describes it: its parents, and the text of each of its attributes."""
 
     name: str
     key: Key
@@ -117,9 +118,9 @@ class _Version:
     parts: Mapping[str, str]
 
     def changes(self, parts: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str] | None:
-        """Return what makes it one with *parts*, None if an attribute would have to go.
+        """Return the changes that give it *parts*, None if an attribute would have to be removed.
 
-        *named*: how the parts may be written as well, since the request has what they refer to.
+        *named*: the parts in another form, which names entities that the request already has.
         """
         if not parts.keys() >= self.parts.keys():
             return None
@@ -131,21 +132,20 @@ class _Version:
 
 
 _Bound: TypeAlias = tuple[_Version, Mapping[str, str]]
-"""A version, and the attributes that are other than in it."""
+"""A version, and the attributes that differ from it."""
 
 
 @define
-class _Writing:
+class _TestText:
     """Writes the entities of requests once each, and as changes of these: `ann { tier: free }`.
 
-    *taken*: what none of them may be called. *shared*: the names of fixtures, by the identity of their
-    values. *latest*: of each entity, what the lines so far wrote of it last: that counts where it is
-    only a parent.
+    *taken*: names that none of them may have. *shared*: the names of fixtures, by the identity of their
+    values. *latest*: the version of each entity that the lines so far wrote last: it counts where the
+    entity is only a parent.
 
-    Of the request at hand, *bound*: the version that an entity is made of, and with which changes;
-    *said*: those whose changes stand there, and count wherever the entity does; *stated*: those that
-    it has by now, so that what follows may only name them; *naming*: whether it is asked how that
-    reads; *above*: the parents.
+    For the current request, *bound* has the version of each entity and its changes; *said* the entities
+    whose changes are written, which count wherever the entity is; *stated* those that are written, so
+    that later ones may be named only; *naming*: whether that short form is wanted; *above*: the parents.
     """
 
     taken: frozenset[str]
@@ -162,13 +162,13 @@ class _Writing:
 
     def share(self, checked: CheckedSet, package: str) -> None:
         """Make the entities among the fixtures of a package versions that may be used."""
-        writer = Writer(checked.schema, Typing({}, {}), 0)
+        builder = RequestBuilder(checked.schema, Typing({}, {}), 0)
         for fixture in checked.fixtures:
             try:
-                value = writer.fixture(fixture)
+                value = builder.fixture(fixture)
             except Exception:  # noqa: BLE001, S112 - tests that use it are errors
                 continue
-            if fixture.package == package and isinstance(value, Written):
+            if fixture.package == package and isinstance(value, EntityLiteral):
                 attributes = checked.schema.entities[value.type].by_name
                 parts = {
                     name: self.value(attributes[name].type, part)
@@ -208,7 +208,7 @@ class _Writing:
         return self._reference(key)
 
     def _reference(self, key: Key) -> str:
-        """Return how an entity is written where it stands: with its changes the first time."""
+        """Return the text of an entity: with its changes the first time."""
         if key not in self.bound or (self.naming and key in self.stated):
             return entity_text(*key)
         if self.naming:
@@ -222,7 +222,7 @@ class _Writing:
         return f"{version.name} {{ {_listed(changes)} }}"
 
     def _entity(self, request: Request, key: Key, around: set[Key]) -> None:
-        """Bind an entity of which something is known, after those that it refers to."""
+        """Bind a described entity, after those that it refers to."""
         if key in self.bound or key in around or key not in request.entities:
             return
         entity = request.entities[key]
@@ -248,9 +248,9 @@ class _Writing:
         )
 
     def _as_parent(self, key: Key) -> None:
-        """Write a parent once more if what was written of it last is another version.
+        """Write a parent once more if another version of it was written last.
 
-        A parent stands under a child by its id alone, so the last one counts.
+        A child names its parent by id only, so the last version counts.
         """
         if key in self.bound and self.latest.get(key) != self.bound[key]:
             version, changes = self.bound[key]
@@ -266,7 +266,7 @@ class _Writing:
         return version
 
     def _name(self, key: Key) -> str:
-        """Return a name that is taken by no other entity: what its id makes, if that is one."""
+        """Return a name that no other entity has, derived from its id if that gives a name."""
         made = "".join(c if c.isascii() and c.isalnum() else "_" for c in key[1]).strip("_").lower()
         if not made or not made[0].isalpha() or made in self.taken:
             made = f"{key[0].lower()}_{made}".strip("_")
@@ -296,14 +296,14 @@ class _Writing:
                 self._referred(request, value, attributes, around)
 
     def _parts(self, holder: object, attributes: Iterable[Attribute]) -> dict[str, str]:
-        """Return the text of each attribute that there is."""
+        """Return the text of each attribute that is present."""
         given = ((a, getattr(holder, slot(a.name))) for a in attributes)
         return {a.name: self.value(a.type, value) for a, value in given if value is not ABSENT}
 
     def value(self, type_: Type, value: object) -> str:
         """Return how a value is written."""
         match type_:
-            case EntityRefType() if isinstance(value, Written):  # what stands in a fixture
+            case EntityRefType() if isinstance(value, EntityLiteral):  # of a fixture
                 return self.shared.get(id(value), _NO_NAME)
             case EntityRefType(name):
                 return self._reference((name, str(value)))
@@ -332,7 +332,7 @@ def _listed(parts: Mapping[str, str]) -> str:
 
 
 _NO_NAME = ""
-"""For what is written out inside a fixture: no reference of a request is written so."""
+"""The text of an entity that is described inside a fixture: no reference of a request is this."""
 
 _ROOTS = frozenset({"subject", "resource", "context", "action", "now"})
 

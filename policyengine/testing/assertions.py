@@ -27,9 +27,9 @@ class Assertions:
         return decision
 
     def denied(self, *request: Any, because: str | Iterable[str] = (), **more: Any) -> Decision:
-        """Assert that a request is denied, and that the answer rests on the rules in *because*.
+        """Assert that a request is denied, and that the rules in *because* determined it.
 
-        Raises `ValueError` for a rule that there is not.
+        Raises `ValueError` for a rule that does not exist.
         """
         __tracebackhide__ = True
         wanted = [because] if isinstance(because, str) else list(because)

@@ -1,7 +1,7 @@
 """Measure what tests exercise: rules, their conditions, and each operand on its own (MC/DC).
 
-The reference interpreter evaluates every rule for every request of every test and is watched doing it.
-An *operand* is what conditions are made of by `and`, `or`, `not` and `if`. A rule is covered when it
+The reference interpreter evaluates every rule for every request of every test, and its evaluations are
+recorded. An *operand* is a part of a condition, joined by `and`, `or`, `not` and `if`. A rule is covered when it
 was satisfied by its conditions; an operand when it was true and when it was false; and it is *shown to
 decide* when two evaluations differ in it and in the outcome, and in no other operand: what was not
 evaluated, since an earlier operand settled the matter, counts as not different. (This is MC/DC as
@@ -38,7 +38,7 @@ MEASURES: tuple[Measure, ...] = ("rules", "conditions", "mcdc")
 
 @frozen
 class OperandCoverage:
-    """One operand: where it stands, and the titles of the tests in which it was true, and false.
+    """One operand: its span, and the titles of the tests in which it was true, and false.
 
     *decides*: whether it was shown to decide the outcome on its own.
     """
@@ -52,7 +52,7 @@ class OperandCoverage:
 
 @frozen
 class Covered:
-    """What tests exercised of one rule or definition.
+    """The coverage of one rule or definition.
 
     *kind*: `permit`, `forbid`, `expose` or `define`; *satisfied_in* the titles of the tests in which
     a rule was satisfied by its conditions, *failed_in* those in which it was not.
@@ -84,7 +84,7 @@ class Covered:
 
 @frozen
 class Coverage:
-    """What tests exercised of every rule that counts, and of every definition that those use."""
+    """The coverage of every rule that counts, and of every definition that they use."""
 
     items: tuple[Covered, ...]
     sources: Mapping[str, Source] = field(repr=False)
@@ -95,7 +95,7 @@ class Coverage:
         return sum(covered for covered, _ in shares), sum(of for _, of in shares)
 
     def percent(self, measure: Measure) -> float:
-        """Return the covered part in hundredths; 100 where there is nothing to cover."""
+        """Return the covered part in percent; 100 where there is nothing to cover."""
         covered, of = self.share(measure)
         return 100 * covered / of if of else 100.0
 
@@ -103,7 +103,7 @@ class Coverage:
 def measure(
     checked: CheckedSet, *, limits: Limits | None = None, now: int | None = None
 ) -> Coverage:
-    """Measure what the tests of a set exercise; *now* is the time of those without `at`."""
+    """Measure the coverage of a set by its tests; *now* is the time of those without `at`."""
     watched = _watched(checked)
     for asked in requests_of(checked, limits=limits, now=now):
         env = Env(asked.request, checked.schema)
@@ -116,7 +116,7 @@ def measure(
 
 
 def _watched(checked: CheckedSet) -> dict[int, _Watched]:
-    """Return what is watched: rules by their identity, definitions by that of their bodies."""
+    """Return the rules, by identity, and the definitions, by that of their bodies, to be measured."""
     found: dict[int, _Watched] = {}
     for rule in checked.rules:
         if not rule.advisory:
@@ -147,7 +147,7 @@ def _definitions(exprs: Iterable[nodes.Expr], typing: Typing) -> Iterator[Defini
 
 
 def operands_of(expr: nodes.Expr, typing: Typing) -> list[nodes.Expr]:
-    """Return what *expr* is made of by `and`, `or`, `not` and `if`, constants left out."""
+    """Return the operands of *expr* under `and`, `or`, `not` and `if`, without constants."""
     return [
         part
         for part in conditions_in(expr)
@@ -162,7 +162,7 @@ _Vector: TypeAlias = tuple[bool | None, ...]
 
 @define
 class _Watched:
-    """Watches one rule or definition being evaluated."""
+    """Records the evaluations of one rule or definition."""
 
     name: str
     kind: str
@@ -209,13 +209,13 @@ class _Watched:
         (self.satisfied_in if holds else self.failed_in)[title] = None
 
     def end(self, outcome: object, title: str) -> None:
-        """Note one evaluation: the operands that were met, and what came of it."""
+        """Note one evaluation: the operands that were evaluated, and the result."""
         vector = tuple(self.seen.get(id(operand)) for operand in self.operands)
         self.ways.setdefault((vector, outcome), {})[title] = None
         self.seen.clear()
 
     def covered(self, sources: Mapping[str, Source]) -> Covered:
-        """Return what was exercised."""
+        """Return the coverage."""
         operands = []
         for i, operand in enumerate(self.operands):
             span = operand.span
@@ -242,13 +242,13 @@ class _Watched:
         true = [(vector, outcome) for vector, outcome in self.ways if vector[i] is True]
         false = [(vector, outcome) for vector, outcome in self.ways if vector[i] is False]
         return any(
-            outcome != other_outcome and _alike(vector, other, but=i)
+            outcome != other_outcome and _agree(vector, other, but=i)
             for vector, outcome in true
             for other, other_outcome in false
         )
 
 
-def _alike(one: _Vector, other: _Vector, *, but: int) -> bool:
+def _agree(one: _Vector, other: _Vector, *, but: int) -> bool:
     return all(
         a is b or a is None or b is None
         for i, (a, b) in enumerate(zip(one, other, strict=True))

@@ -17,7 +17,7 @@ Colour = Literal["full", "part", "none"]
 
 @frozen
 class _Mark:
-    """What is said of a coloured part: how it is coloured, and in which tests it was what."""
+    """The mark of a coloured part: its colour, and a title that names tests."""
 
     start: int
     end: int
@@ -29,7 +29,7 @@ class _Mark:
 
 @frozen
 class _Part:
-    """Text of one line; *first*: whether it begins what is marked, which may go over several."""
+    """Text of one line; *first*: whether a mark begins here, which may go over several lines."""
 
     text: str
     mark: _Mark | None = None

@@ -1,4 +1,4 @@
-"""Put coverage in words: how much, what is lacking, and which thresholds are not reached."""
+"""Describe coverage in text: how much, what is not covered, which thresholds are not reached."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TypeAlias, TypeVar
 from policyengine.testing.coverage import Coverage, Covered, Measure, OperandCoverage
 
 NAMES: Mapping[Measure, str] = {"rules": "rules", "conditions": "conditions", "mcdc": "MC/DC"}
-"""What the measures are called."""
+"""The names of the measures."""
 
 Thresholds: TypeAlias = Mapping[Measure, float]
-"""The least that is to be covered, in hundredths."""
+"""The least coverage that is accepted, in percent."""
 
 M = TypeVar("M", bound=str)
 
 
 def read_threshold(text: str, measures: Iterable[M]) -> tuple[M, float]:
-    """Read `rules=100`. Raises `ValueError`, which says what may be written."""
+    """Read `rules=100`. Raises `ValueError` with the values that are accepted."""
     name, _, percent = text.partition("=")
     measures = tuple(measures)
     for known in measures:
@@ -47,7 +47,7 @@ def short_of(coverage: Coverage, thresholds: Thresholds) -> tuple[str, ...]:
 
 
 def lacks(coverage: Coverage) -> Iterator[str]:
-    """Give what was not satisfied, and what was not shown to decide, each with its place."""
+    """Give the rules that were not satisfied, and the operands not shown to decide, with places."""
     for item in coverage.items:
         for start, text in lacking(item):
             line, _ = coverage.sources[item.span.file].position(start)
@@ -55,7 +55,7 @@ def lacks(coverage: Coverage) -> Iterator[str]:
 
 
 def lacking(item: Covered) -> Iterator[tuple[int, str]]:
-    """Give what is lacking of one rule or definition, and where that stands in the file."""
+    """Give what is not covered of one rule or definition, each with its offset in the file."""
     if item.is_rule and not item.satisfied_in:
         yield item.span.start, f"`{item.name}` was never satisfied"
     for operand in item.operands:
@@ -64,7 +64,7 @@ def lacking(item: Covered) -> Iterator[tuple[int, str]]:
 
 
 def was(operand: OperandCoverage) -> str:
-    """Return what tests made of an operand that they did not show to decide."""
+    """Return the values that an operand had in tests that did not show it to decide."""
     match bool(operand.true_in), bool(operand.false_in):
         case True, True:
             return "was never what decided alone"

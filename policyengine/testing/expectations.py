@@ -1,4 +1,4 @@
-"""Hold what a test expects against what came: one message for each part that is not so."""
+"""Compare the outcome of a request with what a test expects: one message for each difference."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.types import Schema
 from policyengine.semantics.vocabulary import DEFAULT_GATE
 from policyengine.syntax import nodes
-from policyengine.testing.request_builder import Writer
+from policyengine.testing.request_builder import RequestBuilder
 
 Unmet: TypeAlias = tuple[Span, str]
-"""Where an expectation stands, and what came instead."""
+"""The span of an expectation, and a message that says what came instead."""
 
 
-def unmet(expect: nodes.Expect, outcome: Outcome, reason: str, writer: Writer) -> Iterator[Unmet]:
+def unmet(
+    expect: nodes.Expect, outcome: Outcome, reason: str, builder: RequestBuilder
+) -> Iterator[Unmet]:
     """Yield each part of *expect* that *outcome* and its *reason* do not meet.
 
-    Raises whatever comes of it where the arguments of an expected obligation have no value.
+    Raises some exception where the arguments of an expected obligation have no value.
     """
     if expect.allow != outcome.allowed:
         expected, got = _verdict(allow=expect.allow), _verdict(allow=outcome.allowed)
         yield expect.span, f"expected {expected}, got {got} ({outcome.cause})"
     for clause in expect.clauses:
-        message = _clause(clause, outcome, reason, writer)
+        message = _clause(clause, outcome, reason, builder)
         if message:
             yield clause.span, message
 
 
 def _clause(
-    clause: nodes.ExpectClause, outcome: Outcome, reason: str, writer: Writer
+    clause: nodes.ExpectClause, outcome: Outcome, reason: str, builder: RequestBuilder
 ) -> str | None:
-    """Return what is wrong where one clause is not met."""
+    """Return a message if a clause is not met."""
     match clause:
         case nodes.ExpectRules(refs):
             ids = (f"{ref.gate.name if ref.gate else DEFAULT_GATE}.{ref.rule.name}" for ref in refs)
@@ -48,7 +50,7 @@ def _clause(
                 return f"expected {_set(expected)} to be exposed, got {_set(outcome.exposed)}"
         case nodes.ExpectObligations(calls):
             owed = {str(obligation) for obligation in outcome.obligations}
-            wanted = {str(_obligation(call, writer)) for call in calls}
+            wanted = {str(_obligation(call, builder)) for call in calls}
             if wanted != owed:
                 return f"expected {_listed(wanted)} to be owed, got {_listed(owed)}"
         case nodes.ExpectReferrals(text):
@@ -65,10 +67,10 @@ def _clause(
     return None
 
 
-def _obligation(call: nodes.Call, writer: Writer) -> Obligation:
-    schema: Schema = writer.schema
+def _obligation(call: nodes.Call, builder: RequestBuilder) -> Obligation:
+    schema: Schema = builder.schema
     parameters = schema.obligations[call.name.name].parameters
-    values = map(writer.value, call.arguments)
+    values = map(builder.value, call.arguments)
     return Obligation(
         call.name.name,
         tuple((p.name, p.type, v) for p, v in zip(parameters, values, strict=True)),

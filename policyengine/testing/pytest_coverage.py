@@ -1,7 +1,7 @@
-"""Report what of the rules the policy tests of a run of pytest exercised, set by set.
+"""Report the coverage of rules by the policy tests of a run of pytest, set by set.
 
-What ran is known from the reports of the items, which xdist sends to the process that reports; it
-measures once, at the end, with the tests that ran.
+The tests that ran are known from the reports of the items, which xdist sends to the main process. It
+measures once, at the end, with those tests.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from policyengine.testing.coverage_text import (
 from policyengine.testing.pytest_sets import PolicySet, PolicySets, shown
 
 _MOST_LINES = 20
-"""How many operands that were not shown to decide are listed of one set."""
+"""The number of operands not shown to decide that are listed for one set."""
 
 
 @frozen
 class _Measured:
-    """What was measured of a set, and each threshold that it does not reach, in words."""
+    """The coverage of a set, and each threshold that it does not reach, in words."""
 
     name: str
     coverage: Coverage
@@ -41,7 +41,7 @@ class _Measured:
 
 @define
 class CoverageReport:
-    """A plugin of pytest for one run: notes what ran, measures it, shows it."""
+    """A plugin of pytest for one run: notes the tests that ran, measures and shows their coverage."""
 
     config: pytest.Config
     pages: Path | None
@@ -68,7 +68,7 @@ class CoverageReport:
             self.ran.setdefault(path, set()).add(name)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Measure; the run fails where less is covered than should be."""
+        """Measure the coverage; the run fails where it is below a threshold."""
         by_set: dict[Path, dict[Path, set[str]]] = {}
         sets = PolicySets.of(self.config)
         for file, names in self.ran.items():
@@ -96,7 +96,7 @@ class CoverageReport:
         return _Measured(str(shown(policies.folder)), coverage, lacking)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show it."""
+        """Show the coverage."""
         terminalreporter.section("policy coverage")
         if not self.measured:
             terminalreporter.line("no policy test ran, so nothing was measured")
@@ -115,7 +115,7 @@ def _threshold(text: str) -> tuple[Measure, float]:
 
 
 def _lines(one: _Measured) -> Iterator[str]:
-    """Give the shares of a set, then what was not satisfied and what was not shown to decide."""
+    """Give the shares of a set, then what is not covered."""
     shares = (f"{name} {share_text(*one.coverage.share(what))}" for what, name in NAMES.items())
     yield f"{one.name}: {', '.join(shares)}"
     lines = list(lacks(one.coverage))

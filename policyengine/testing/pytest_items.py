@@ -1,4 +1,4 @@
-"""Run the `test` blocks of a policy file as items of pytest, each in the light of its whole set."""
+"""Run the `test` blocks of a policy file as items of pytest, each against its whole policy set."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PolicyFile(pytest.File):
         """Give the tests. A set that does not check is one error, at the first of its files."""
         policies = PolicySets.of(self.config).with_file(self.path)
         if policies.checked is None:
-            if not policies.told:
-                policies.told = True
+            if not policies.reported:
+                policies.reported = True
                 raise self.CollectError(policies.mistakes)
             return
         for name, test in policies.tests_in(self.path).items():
@@ -35,8 +35,8 @@ class PolicyFile(pytest.File):
 class PolicyTest(pytest.Item):
     """One `test` block.
 
-    It runs in the setup, where what goes wrong is an error to pytest: a test that cannot be run to its
-    end. What it then found is a failure of the call.
+    It runs in the setup, where an exception is an error to pytest: a test that cannot be run to its end.
+    An expectation that is not met then fails the call.
     """
 
     def __init__(self, *, policies: PolicySet, test: CheckedTest, **kwargs: Any) -> None:
@@ -46,29 +46,29 @@ class PolicyTest(pytest.Item):
         self._run: Run | None = None
 
     def setup(self) -> None:
-        """Run the test; an error if nothing can be said."""
+        """Run the test; raise an error if it has no result."""
         assert self._policies.checked is not None
         alone = evolve(self._policies.checked, tests=(self._test,))
         self._run = run_tests(alone, self._policies.program)
         if self._run.count("error"):
-            pytest.fail(_told(self._run), pytrace=False)
+            pytest.fail(_report_text(self._run), pytrace=False)
 
     def runtest(self) -> None:
-        """Fail if the test has found that an expectation is not met."""
+        """Fail if an expectation of the test was not met."""
         assert self._run is not None
         if self._run.count("failed"):
-            pytest.fail(_told(self._run), pytrace=False)
+            pytest.fail(_report_text(self._run), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Say where the test stands; pytest counts lines from 0."""
+        """Return the location of the test; pytest counts lines from 0."""
         assert self._policies.checked is not None
         span = self._test.node.span
         line, _ = self._policies.checked.sources[span.file].position(span.start)
         return self.path, line - 1, self.name
 
 
-def _told(run: Run) -> str:
-    """Return the problems of a run, each with its place in the policy and what helps."""
+def _report_text(run: Run) -> str:
+    """Return the problems of a run, each with its place in the policy and its notes."""
     return "\n\n".join(_blocks(run))
 
 

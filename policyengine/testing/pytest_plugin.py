@@ -1,8 +1,8 @@
-"""Let pytest run the `test` blocks of policies, and ask an engine in tests written in Python.
+"""Let pytest run the `test` blocks of policies, and give tests in Python an engine.
 
-The entry point: loaded by every run of pytest where policyengine is installed, so it imports nothing
-of ours before a policy is met or a fixture asked for. Which files are one policy set is said in
-`pytest_sets.py`, how their tests run in `pytest_items.py`.
+This is the entry point, which every run of pytest loads where policyengine is installed. So it imports
+nothing of ours before a policy file is found or a fixture is used. `pytest_sets.py` groups files into
+policy sets, and `pytest_items.py` runs their tests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options of a run, and what a project may set."""
+    """Declare the options of a run, and the settings of a project."""
     group = parser.getgroup("policyengine", "policies")
     group.addoption(
         "--policy-coverage",
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, look for the sets, watch what runs if its coverage is asked for."""
+    """Declare the marker, find the sets, and record coverage if it is asked for."""
     config.addinivalue_line(
         "markers", "policy_set(path): the policy set that the fixture `policy_engine` loads"
     )
@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         options.policy_coverage
         or options.policy_coverage_html
         or options.policy_coverage_fail_under
-    ) and not hasattr(config, "workerinput"):  # a worker of xdist reports to who reports
+    ) and not hasattr(config, "workerinput"):  # a worker of xdist reports to the main process
         from policyengine.testing.pytest_coverage import CoverageReport
 
         config.pluginmanager.register(CoverageReport.of(config), "policyengine-coverage")
@@ -114,7 +114,7 @@ def assert_allowed(policy_engine: PolicyEngine) -> Callable[..., Decision]:
 def assert_denied(policy_engine: PolicyEngine) -> Callable[..., Decision]:
     """Give a function that takes what `decide` takes, and fails if the answer is allow.
 
-    *because*: the id of a rule, or several, that the answer must rest on.
+    *because*: the id of a rule, or several, that must have determined the deny.
     """
     from policyengine.testing.assertions import Assertions
 

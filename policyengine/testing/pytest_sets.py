@@ -1,8 +1,8 @@
 """Find the policy set that a file belongs to; check and compile each set once in a run.
 
-A set that the ini option `policyengine_sets` names holds what lies in it; of sets within sets, the
-inner one. Where nothing is named, a set is the topmost folder that holds policy files, going up from
-a file as long as each folder holds some.
+A set that the ini option `policyengine_sets` names contains the files in its folder, apart from those
+of named sets inside it. Where no set is named, a set is the topmost folder with policy files, going up
+from a file as long as each folder has some.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _TEST = re.compile(rb'^\s*test\s*"', re.MULTILINE)
 
 @define(slots=False)
 class PolicySet:
-    """One policy set; *checked* is None if it has an error. *told*: its diagnostics were shown."""
+    """One policy set; *checked* is None if it has an error. *reported*: its diagnostics were shown."""
 
     folder: Path
     checked: CheckedSet | None
     diagnostics: Diagnostics
-    told: bool = False
+    reported: bool = False
 
     @classmethod
     def at(cls, folder: Path) -> PolicySet:
@@ -44,24 +44,24 @@ class PolicySet:
 
     @property
     def mistakes(self) -> str:
-        """What is wrong with the set, each mistake with its place."""
+        """The diagnostics of the set, each with its place."""
         return render_all(self.diagnostics)
 
     @cached_property
     def program(self) -> Program:
-        """The compiled set; only of one without errors."""
+        """The compiled program, of a set without errors."""
         assert self.checked is not None
         return compile_set(self.checked)
 
     @cached_property
     def engine(self) -> PolicyEngine:
-        """The engine of the set; only of one without errors."""
+        """The engine of the set, which has no errors."""
         checked = self.checked
         assert checked is not None
         return PolicyEngine(self.program, lambda: checked, limits=Limits())
 
     def tests_in(self, file: Path) -> dict[str, CheckedTest]:
-        """Return the tests that stand in *file*, in the order of the text, by the names of items."""
+        """Return the tests in *file*, in the order of the text, by the names of items."""
         assert self.checked is not None
         here = [test for test in self.checked.tests if Path(test.node.span.file) == shown(file)]
         here.sort(key=lambda test: test.node.span.start)
@@ -69,7 +69,7 @@ class PolicySet:
 
 
 def _named(tests: Iterable[CheckedTest]) -> dict[str, CheckedTest]:
-    """Name items after titles; pytest cuts ids at `::`, and a name must be the only one."""
+    """Name items after titles; pytest cuts ids at `::`, and names must be unique."""
     named: dict[str, CheckedTest] = {}
     for test in tests:
         title = readable(test.title).replace("::", ": :") or "(no title)"
@@ -82,7 +82,7 @@ def _named(tests: Iterable[CheckedTest]) -> dict[str, CheckedTest]:
 
 
 def shown(path: Path) -> Path:
-    """Return *path* as a person would write it: from the working directory, if it lies below."""
+    """Return *path* as a person would write it: from the working directory, if it is below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -110,15 +110,15 @@ class PolicySets:
     def collects(self, file: Path) -> bool:
         """Whether *file* is collected where the command line does not name it: it has tests.
 
-        Other files are left alone: some may be no policies of ours. What is wrong with them is told
-        with the tests of their set.
+        Other files are skipped: some may be no policies of ours. Their mistakes are reported with the
+        tests of their set.
         """
         if self.folders and not any(file.is_relative_to(folder) for folder in self.folders):
             return False
         try:
             return _TEST.search(file.read_bytes()) is not None
         except OSError:
-            return True  # reading the set says why
+            return True  # reading the set reports why
 
     def with_file(self, file: Path) -> PolicySet:
         """Return the set that *file* belongs to."""

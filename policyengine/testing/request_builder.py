@@ -1,10 +1,10 @@
-"""Make the requests that a test writes down.
+"""Build the requests that a test describes.
 
 The reference interpreter gives the value of every expression of a test. It knows no entity that is
 written out (`App "a1" { tier: pro }`), so those are evaluated first, innermost first, and noted in
-the typing as known values. Such a value is a `Written`: an id, as every reference is, that carries
-along what was written of the entity. A request is then put together as a service would send it,
-and goes through the same door.
+the typing as known values. Such a value is an `EntityLiteral`: an id, as every reference is, with the
+attributes and parents that the test gives. A request is then assembled as a service would send it,
+and validated as any other.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Key: TypeAlias = tuple[str, str]
 """The type and the id of an entity."""
 
 
-class Written(str):
-    """The id of an entity, with what a test wrote of it.
+class EntityLiteral(str):
+    """The id of an entity, with the attributes and parents that a test gives it.
 
     *properties* are canonical values by name, None where no braces were written. *parents* are the
-    (type, id) that stand after `under`. *before*: what it was changed from (`acme { tier: pro }`).
+    (type, id) after `under`. *before*: the entity that it is a changed version of (`acme { tier: pro }`).
     """
 
     __slots__ = ("before", "parents", "properties", "type")
@@ -39,7 +39,7 @@ class Written(str):
     type: str
     properties: Mapping[str, object] | None
     parents: tuple[Key, ...]
-    before: Written | None
+    before: EntityLiteral | None
 
     @classmethod
     def of(
@@ -47,9 +47,9 @@ class Written(str):
         key: Key,
         properties: Mapping[str, object] | None = None,
         parents: tuple[Key, ...] = (),
-        before: Written | None = None,
-    ) -> Written:
-        """Make one."""
+        before: EntityLiteral | None = None,
+    ) -> EntityLiteral:
+        """Make a literal."""
         written = cls(key[1])
         written.type, written.properties = key[0], properties
         written.parents, written.before = parents, before
@@ -62,8 +62,8 @@ class Written(str):
 
 
 @define
-class Writer:
-    """Evaluates what one test writes, and makes its requests.
+class RequestBuilder:
+    """Evaluates the expressions of one test, and builds its requests.
 
     *names*: the values of the `let`s so far. *known*: the entities that were written out so far,
     by (type, id): that is where a parent that is only named is looked up. *shared*: the values of the
@@ -74,11 +74,11 @@ class Writer:
     typing: Typing
     now: int
     names: dict[str, object] = field(factory=dict)
-    known: dict[Key, Written] = field(factory=dict)
+    known: dict[Key, EntityLiteral] = field(factory=dict)
     shared: dict[int, object] = field(factory=dict)
 
     def each(self, item: nodes.Expect | nodes.ExpectEach) -> Iterator[tuple[nodes.Expect, str]]:
-        """Give the expectations of an item, those of a table each with what it is about.
+        """Give the expectations of an item, each row of a table with its label.
 
         Until the next one is asked for, the variable of the table has its value (`tier = pro`).
         """
@@ -93,9 +93,9 @@ class Writer:
         del self.names[item.variable.name]
 
     def value(self, expr: nodes.Expr) -> Any:
-        """Return the canonical value of *expr*; entities that are written out are `Written`.
+        """Return the canonical value of *expr*; entities that are written out are `EntityLiteral`.
 
-        Raises whatever comes of it where an expression reads what was not written.
+        Raises some exception where an expression reads an attribute that the test does not give.
         """
         return self._value(expr, self.typing)
 
@@ -106,7 +106,7 @@ class Writer:
         return self.shared[id(fixture)]
 
     def _value(self, expr: nodes.Expr, typing: Typing, *, own: bool = True) -> Any:
-        """Return a value; *own*: the test writes it, which goes before what it shares with others."""
+        """Return a value; *own*: it is of the test itself, which goes before shared fixtures."""
         env = self._env()
         typing = Typing(typing.types, dict(typing.bindings))
         known = cast("dict[int, Binding]", typing.bindings)
@@ -120,7 +120,7 @@ class Writer:
                 case nodes.Name() | nodes.Attr():
                     continue
                 case nodes.EntityRef(type_, id_, attributes, parents):
-                    found = Written.of(
+                    found = EntityLiteral.of(
                         (type_.name, id_),
                         None if attributes is None else _record(attributes, typing, env),
                         tuple((parent.type.name, parent.id) for parent in parents or ()),
@@ -141,7 +141,7 @@ class Writer:
     def request(self, expect: nodes.Expect) -> dict[str, Any]:
         """Return the request of *expect*, as keyword arguments of `model.request.validate`.
 
-        Where an entity stands in it as it was written and changed as well, it is changed all over.
+        Where the request has both an entity and a changed version of it, the changed one is used everywhere.
         """
         action = self.schema.actions[expect.action.name]
         types = action.context.by_name
@@ -153,24 +153,24 @@ class Writer:
             for f in (_fields(expect.context) if expect.context else ())
         ]
 
-        def put_together(brought: _Brought) -> dict[str, Any]:
-            subject, resource = (brought.reference(type_, value) for type_, value in parties)
+        def assemble(collector: _EntityCollector) -> dict[str, Any]:
+            subject, resource = (collector.reference(type_, value) for type_, value in parties)
             return {
                 "subject": subject,
                 "action": action.name,
                 "resource": resource,
-                "context": {name: brought.wire(type_, value) for name, type_, value in context},
+                "context": {name: collector.wire(type_, value) for name, type_, value in context},
                 "now": moment_text(self.now),
                 "fields": None if expect.asking is None else [n.name for n in expect.asking.names],
-                "entities": brought.entities,
+                "entities": collector.entities,
             }
 
-        first = _Brought(self.schema, self.known)
-        put_together(first)
-        return put_together(_Brought(self.schema, self.known, _newer(first.met)))
+        first = _EntityCollector(self.schema, self.known)
+        assemble(first)
+        return assemble(_EntityCollector(self.schema, self.known, _newer(first.met)))
 
     def _env(self) -> Env:
-        entities = _Contents(self.schema, self.known)
+        entities = _LiteralEntities(self.schema, self.known)
         nobody = cast("Any", None)  # a test's names include none of the request's
         request = Request(nobody, "", nobody, nobody, self.now, None, cast("Any", entities))
         return Env(request, self.schema, {name: _given(v) for name, v in self.names.items()})
@@ -190,7 +190,7 @@ _Part: TypeAlias = nodes.EntityRef | nodes.Update | nodes.Name | nodes.Attr
 
 
 def _innermost_first(expr: nodes.Expr) -> Iterator[_Part]:
-    """Yield names and the entities written out in *expr*, after those that stand inside."""
+    """Yield names and the entities written out in *expr*, after those inside them."""
     inner = children(expr)
     if isinstance(expr, nodes.EntityRef) and expr.attributes is not None:
         inner = (expr.attributes,)
@@ -201,7 +201,7 @@ def _innermost_first(expr: nodes.Expr) -> Iterator[_Part]:
 
 
 def _fields(record: nodes.RecordDisplay | nodes.SetDisplay) -> tuple[nodes.RecordField, ...]:
-    """Return the fields of what stands in braces; `{}` is parsed as a set."""
+    """Return the fields in braces; `{}` is parsed as a set."""
     return record.fields if isinstance(record, nodes.RecordDisplay) else ()
 
 
@@ -211,16 +211,16 @@ def _record(
     return {f.name.name: evaluate(f.value, typing, env) for f in _fields(record)}
 
 
-def _changed(type_: str, entity: str, changes: Mapping[str, object]) -> Written:
+def _changed(type_: str, entity: str, changes: Mapping[str, object]) -> EntityLiteral:
     """Return *entity* with some properties changed; one that was only named has no others."""
-    if isinstance(entity, Written):
+    if isinstance(entity, EntityLiteral):
         properties = {**(entity.properties or {}), **changes}
-        return Written.of(entity.key, properties, entity.parents, entity)
-    return Written.of((type_, entity), changes)
+        return EntityLiteral.of(entity.key, properties, entity.parents, entity)
+    return EntityLiteral.of((type_, entity), changes)
 
 
-def _newer(met: list[Written]) -> dict[int, Written]:
-    """Return, for each of *met* that was changed into another of them, that other, by identity."""
+def _newer(met: list[EntityLiteral]) -> dict[int, EntityLiteral]:
+    """Return the newest version of each of *met* that was changed into another, by identity."""
     newer = {}
     for one in met:
         before = one.before
@@ -231,47 +231,47 @@ def _newer(met: list[Written]) -> dict[int, Written]:
 
 
 @frozen
-class _Contents:
-    """Gives what was written of an entity, where an expression of a test reads it.
+class _LiteralEntities:
+    """The entities of a test, by key, for expressions that read their attributes.
 
-    It stands for `Request.entities`; the id that it is asked for carries the answer along.
+    It takes the place of `Request.entities`; an id that is a literal has the attributes with it.
     """
 
     schema: Schema
-    known: Mapping[Key, Written]
+    known: Mapping[Key, EntityLiteral]
 
     def __getitem__(self, key: Key) -> SimpleNamespace:
         type_, id_ = key
-        written = id_ if isinstance(id_, Written) else self.known[type_, id_]
+        written = id_ if isinstance(id_, EntityLiteral) else self.known[type_, id_]
         given = written.properties or {}
         names = self.schema.entities[type_].by_name
         return SimpleNamespace(line=None, **{slot(n): given.get(n, ABSENT) for n in names})
 
 
 @define
-class _Brought:
-    """Turns values into what a service would send, and collects the entities that come along.
+class _EntityCollector:
+    """Converts values to what a service would send, and collects the entities that they refer to.
 
-    *newer*: what takes the place of an entity that was written, by identity.
+    *newer*: the version that replaces an entity, by identity.
     """
 
     schema: Schema
-    known: Mapping[Key, Written]
-    newer: Mapping[int, Written] = field(factory=dict)
+    known: Mapping[Key, EntityLiteral]
+    newer: Mapping[int, EntityLiteral] = field(factory=dict)
     entities: list[dict[str, Any]] = field(factory=list)
-    met: list[Written] = field(factory=list)
+    met: list[EntityLiteral] = field(factory=list)
 
     def reference(self, type_: str, id_: str) -> dict[str, Any]:
-        """Return `{"type", "id"}`; what was written of the entity joins the others."""
-        if isinstance(id_, Written):
+        """Return `{"type", "id"}`, and collect the entity if the test describes it."""
+        if isinstance(id_, EntityLiteral):
             written = self.newer.get(id(id_), id_)
             if not any(written is met for met in self.met):
                 self.met.append(written)
-                self._bring(written)
+                self._collect(written)
         return {"type": type_, "id": str(id_)}
 
     def wire(self, type_: Type, value: Any) -> object:
-        """Return a canonical value as JSON has it."""
+        """Return a canonical value as JSON."""
         match type_:
             case EntityRefType(name):
                 return self.reference(name, value)
@@ -283,7 +283,7 @@ class _Brought:
             case _:
                 return to_json(type_, value)
 
-    def _bring(self, written: Written) -> None:
+    def _collect(self, written: EntityLiteral) -> None:
         entity: dict[str, Any] = {"type": written.type, "id": str(written)}
         self.entities.append(entity)
         if written.properties is not None:
@@ -295,4 +295,4 @@ class _Brought:
         entity["parents"] = [{"type": type_, "id": id_} for type_, id_ in written.parents]
         for key in written.parents:
             # A parent that is written out nowhere is one without parents.
-            self.reference(key[0], self.known.get(key) or Written.of(key))
+            self.reference(key[0], self.known.get(key) or EntityLiteral.of(key))

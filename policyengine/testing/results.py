@@ -1,4 +1,4 @@
-"""Hold what came of tests, as plain data that any report can be made from."""
+"""Hold the results of tests as plain data, from which any report can be made."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from attrs import field, frozen
 from policyengine.diagnostics.source import Source, Span
 
 Status: TypeAlias = Literal["passed", "failed", "error"]
-"""An error is a test that could not be run to its end: never a pass, and no failure of a rule."""
+"""The status of a test. An error could not be run to its end: no pass, and no failure of a rule."""
 
 
 @frozen
 class Problem:
-    """One thing that was not as it should be.
+    """A problem of one test.
 
-    *kind*: `failed` where an expectation or a promise was not met, `error` where nothing could be
-    said of it. *notes*: what helps to understand it, each with its label (`reason`, `rules`, …).
-    *code*: `test`, or that of a mistake of ours.
+    *kind*: `failed` where an expectation or an invariant was not met, `error` where there is no
+    outcome. *notes* help to understand it, each with its label (`reason`, `rules`, …). *code*:
+    `test`, or the code of a bug of ours.
     """
 
     kind: Literal["failed", "error"]
@@ -31,7 +31,7 @@ class Problem:
 
 @frozen
 class Result:
-    """What came of one test; *expectations* counts those that were evaluated."""
+    """The result of one test; *expectations* counts those that were evaluated."""
 
     title: str
     span: Span
@@ -41,7 +41,7 @@ class Result:
 
     @property
     def status(self) -> Status:
-        """What the worst of its problems makes of the test."""
+        """The status of the test, by the worst of its problems."""
         if any(problem.kind == "error" for problem in self.problems):
             return "error"
         return "failed" if self.problems else "passed"
@@ -49,16 +49,16 @@ class Result:
 
 @frozen
 class Run:
-    """What came of all tests that were run, in the order of the text."""
+    """The results of all tests that were run, in the order of the text."""
 
     results: tuple[Result, ...]
     sources: Mapping[str, Source] = field(repr=False)
 
     def count(self, status: Status) -> int:
-        """Return how many tests ended in that way."""
+        """Return how many tests have *status*."""
         return sum(result.status == status for result in self.results)
 
     @property
     def seconds(self) -> float:
-        """How long all of them took."""
+        """The time that all tests took."""
         return sum(result.seconds for result in self.results)

@@ -1,9 +1,9 @@
-"""Run tests: make each request, decide it twice, compare what came with what was expected.
+"""Run tests: build each request, decide it twice, and compare the outcome with the expectation.
 
-Every request is decided by the compiled program and by the reference interpreter; expectations are
-held against the interpreter's outcome, and a program that answers otherwise is a mistake of ours
-(PE902). Every request that is allowed is also held against the invariants, whatever the test is
-about. A request that does not fit makes the test an error: nothing can be said of it.
+Every request is decided by the compiled program and by the reference interpreter. Expectations are
+compared with the interpreter's outcome, and a program that decides otherwise is a bug of ours
+(PE902). Every request that is allowed is also checked against the invariants, whatever the test is
+about. A request that does not fit makes the test an error: it has no outcome.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
 from policyengine.syntax import nodes
 from policyengine.testing.expectations import unmet
-from policyengine.testing.request_builder import Writer
+from policyengine.testing.request_builder import RequestBuilder
 from policyengine.testing.results import Problem, Result, Run
 
 
@@ -58,24 +58,24 @@ class _Runner:
     now: int
 
     def run(self, test: CheckedTest) -> Result:
-        """Run one test to its end, whatever comes of its parts."""
+        """Run one test to its end, even if some parts fail."""
         start = time.perf_counter()
-        writer = Writer(self.checked.schema, test.typing, self.now)
+        builder = RequestBuilder(self.checked.schema, test.typing, self.now)
         problems: list[Problem] = []
         expectations = 0
         for item in test.node.items:
             match item:
                 case nodes.At(moment):
                     assert isinstance(moment.value, int)
-                    writer.now = moment.value
+                    builder.now = moment.value
                 case nodes.Let(name, value):
                     try:
-                        writer.names[name.name] = writer.value(value)
+                        builder.names[name.name] = builder.value(value)
                     except Exception as problem:  # noqa: BLE001
                         problems.append(_unreadable(item.span, problem))
                 case nodes.Expect() | nodes.ExpectEach():
-                    for expect, of in writer.each(item):
-                        found = self._expect(expect, writer)
+                    for expect, of in builder.each(item):
+                        found = self._expect(expect, builder)
                         problems += (_about(of, problem) for problem in found)
                         expectations += 1
                 case _:
@@ -83,9 +83,9 @@ class _Runner:
         seconds = time.perf_counter() - start
         return Result(test.title, test.node.span, tuple(problems), expectations, seconds)
 
-    def _expect(self, expect: nodes.Expect, writer: Writer) -> Iterator[Problem]:
+    def _expect(self, expect: nodes.Expect, builder: RequestBuilder) -> Iterator[Problem]:
         try:
-            request = self.validator.validate(**writer.request(expect))
+            request = self.validator.validate(**builder.request(expect))
         except InvalidRequest as refusal:
             notes = tuple(("problem", str(problem)) for problem in refusal.problems)
             message = "the request does not fit the policy set"
@@ -99,7 +99,7 @@ class _Runner:
         yield from self._disagreement(expect, request, outcome, reason)
         yield from self._broken_promises(expect, request, outcome, reason)
         try:
-            for span, message in unmet(expect, outcome, reason, writer):
+            for span, message in unmet(expect, outcome, reason, builder):
                 yield Problem("failed", span, message, _notes(outcome, reason))
         except Exception as problem:  # noqa: BLE001
             yield _unreadable(expect.span, problem)
@@ -142,12 +142,12 @@ def _about(of: str, problem: Problem) -> Problem:
 
 
 def _unreadable(span: Span, problem: Exception) -> Problem:
-    """Report an expression of a test that has no value, since it reads what was not written."""
+    """Report an expression that has no value, since it reads what the test does not give."""
     message = "this reads something that the test does not say"
     return Problem("error", span, message, (("cause", f"{type(problem).__name__}: {problem}"),))
 
 
 def _notes(outcome: Outcome, reason: str) -> tuple[tuple[str, str], ...]:
-    """Return what helps to see why an expectation was not met."""
+    """Return notes that help to see why an expectation was not met."""
     rules = ", ".join(outcome.rules)
     return (("reason", reason), ("rules", rules)) if rules else (("reason", reason),)

@@ -12,7 +12,7 @@ from policyengine.model.limits import Limits
 from policyengine.model.request import Request
 from policyengine.model.types import DATETIME, DECIMAL, DURATION, STRING, EnumType, SetType
 from policyengine.model.values import ABSENT, slot
-from policyengine.mutation.check_written_tests import Pasting
+from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.write_tests import can_be_written, literal, write_test
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
@@ -45,7 +45,7 @@ def what_tests_share_is_used(case: laws.Case) -> None:
     changes = [()] + [((p, v),) for p in near.places[:6] for v in near.options(p)[:3]]
     requests = [near.changed(change) for change in changes if near.fits(change)]
     requests = [request for request in requests if can_be_written(request)]
-    pasting = Pasting(checked, Limits(), NOW)
+    pasting = VerifiedTestWriter(checked, Limits(), NOW)
     written = pasting.test("it", [(r, True, ()) for r in requests], rule, timed=True)
     if written is None:
         return
