@@ -113,7 +113,7 @@ def command(
     configuration = _configuration(paths[0], select, ignore)
     sources, problems = read_policies(paths)
     with working("linting the policies"):
-        linted = _lint(sources, problems, configuration, mending=fix or diff)
+        linted = _lint(sources, problems, configuration, fixing=fix or diff)
     if diff:
         for before, text in linted.changed:
             show_diff(before, text, "fixed")
@@ -131,10 +131,10 @@ def _lint(
     problems: list[Any],
     configuration: Configuration,
     *,
-    mending: bool,
+    fixing: bool,
 ) -> _Linted:
+    from policyengine.lint.fixing import BrokenFixError, apply_fixes
     from policyengine.lint.linter import examine
-    from policyengine.lint.mending import BrokenFixError, mend
     from policyengine.pipeline import check_sources
 
     checked, diagnostics = check_sources(sources, found=problems, cache=the_cache())
@@ -148,11 +148,11 @@ def _lint(
         gave_up = linted.gave_up
         return linted.found
 
-    if not mending:
+    if not fixing:
         found = find(checked)
         return _Linted(found, gave_up=gave_up)
     try:
-        mended = mend(checked, find, lambda sources: check_sources(sources)[0])
+        mended = apply_fixes(checked, find, lambda sources: check_sources(sources)[0])
     except BrokenFixError:
         raise FailingInput(
             "nothing was written: the fixes would break the policies, which is a bug of policyengine"

@@ -1,4 +1,4 @@
-"""Read which lint rules count: `[tool.policyengine.lint]` of a `pyproject.toml`."""
+"""Read the lint configuration: `[tool.policyengine.lint]` of a `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PER_FILE = "per-file-ignores"
 
 
 class ConfigurationError(ValueError):
-    """A configuration that cannot be used; the text says why, in one line."""
+    """A configuration cannot be used; the text says why, in one line."""
 
 
 @frozen
 class Configuration:
-    """Which rules count, by slug: those of *select* without those of *ignore*.
+    """The rules that are enabled, by slug: those of *select* without those of *ignore*.
 
-    *per_file*: patterns of file names, with the rules that do not count there.
+    *per_file*: patterns of file names, with the rules that are disabled there.
     """
 
     select: frozenset[str]
@@ -31,7 +31,7 @@ class Configuration:
     per_file: Mapping[str, frozenset[str]] = {}
 
     def counts(self, slug: str, file: str) -> bool:
-        """Whether findings of a rule count in *file*."""
+        """Whether a rule is enabled in *file*."""
         if slug not in self.select or slug in self.ignore:
             return False
         return not any(
@@ -40,7 +40,7 @@ class Configuration:
         )
 
     def narrowed(self, select: Iterable[str], ignore: Iterable[str]) -> Configuration:
-        """Return the configuration with what a command line says over it."""
+        """Return the configuration with the options of a command line over it."""
         chosen = frozenset(select)
         return evolve(
             self, select=chosen or self.select, ignore=(self.ignore - chosen) | frozenset(ignore)
@@ -57,7 +57,7 @@ def find_pyproject(path: Path) -> Path | None:
 
 
 def read_configuration(path: Path, slugs: Iterable[str]) -> Configuration:
-    """Read the lint table of a file; without one every rule counts. Raises `ConfigurationError`."""
+    """Read the lint table of a file; without one all rules are enabled. Raises `ConfigurationError`."""
     known = frozenset(slugs)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """Leave out findings that an author has answered: `# lint: ignore[slug, …] reason`.
 
-Such a comment speaks of the line it stands on or, alone on its line, of the next line that is no
+Such a comment is about its line or, if it is alone on its line, about the next line that is no
 comment. It must give its reason and name rules that exist; one that leaves nothing out is itself a
 finding, since it would hide the next mistake.
 """
@@ -50,7 +50,7 @@ CODES: Final = (
 
 @define
 class Ignore:
-    """One comment: the findings on *line* with one of *slugs* are left out; *used*: which were."""
+    """One comment: findings of *slugs* on *line* are left out; *used*: the slugs that had some."""
 
     span: Span
     line: int
@@ -60,13 +60,13 @@ class Ignore:
 
 
 def ignores_in(source: Source) -> Iterator[Ignore]:
-    """Give the ignores of a file."""
+    """Give the ignore comments of a file."""
     for at, comment in comments_at(source.text):
         found = _IGNORE.match(comment)
         if not found:
             continue
         line, column = source.position(at)
-        if not source.line(line)[: column - 1].strip():  # it stands alone
+        if not source.line(line)[: column - 1].strip():  # it is alone on its line
             line = _next_line(source, line)
         named = tuple(slug.strip() for slug in (found[1] or "").split(",") if slug.strip())
         span = Span(source.name, at, at + len(comment))
@@ -85,7 +85,7 @@ def _next_line(source: Source, line: int) -> int:
 def without_ignored(
     findings: Iterable[Diagnostic], sources: Mapping[str, Source], codes: Mapping[str, Code]
 ) -> Iterator[Diagnostic]:
-    """Give the findings that nobody ignores, and those about the ignores themselves."""
+    """Give the findings that are not ignored, and those about the ignores themselves."""
     ignores = [ignore for source in sources.values() for ignore in ignores_in(source)]
     by_line: dict[tuple[str, int], list[Ignore]] = {}
     for ignore in ignores:
@@ -105,7 +105,7 @@ def without_ignored(
 
 
 def _about(ignore: Ignore, source: Source, known: AbstractSet[str]) -> Iterator[Diagnostic]:
-    """Give what is wrong with an ignore itself."""
+    """Give the findings about an ignore itself."""
     unknown = [slug for slug in ignore.slugs if slug not in known]
     for slug in unknown:
         help = did_you_mean(slug, known)

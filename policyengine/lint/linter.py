@@ -1,6 +1,6 @@
 """Run the lint rules over a checked policy set.
 
-Only a set without errors is linted: of one that does not check nothing is guessed.
+Only a set without errors is linted: nothing is guessed about one that does not check.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EVERYTHING: Final = Configuration(SLUGS)
 
 @frozen
 class Linted:
-    """What was found, and whether the search was given up, so that something may be missing."""
+    """The findings, and whether the search was given up, so that some may be missing."""
 
     found: Diagnostics
     gave_up: bool
@@ -42,9 +42,9 @@ class Linted:
 def lint(
     checked: CheckedSet, configuration: Configuration = EVERYTHING, *, now: int | None = None
 ) -> Diagnostics:
-    """Return what the rules find, those that authors have answered left out.
+    """Return the findings of the rules, without those that authors have answered.
 
-    *now* (microseconds since 1970 UTC): the moment at which waivers have run out; the present.
+    *now* (microseconds since 1970 UTC): the moment at which waivers may have run out; the present.
     """
     return examine(checked, configuration, now=now).found
 
@@ -52,7 +52,7 @@ def lint(
 def examine(
     checked: CheckedSet, configuration: Configuration = EVERYTHING, *, now: int | None = None
 ) -> Linted:
-    """Lint, and say whether everything was asked."""
+    """Lint, and report whether every question was answered."""
     moment = time.time_ns() // 1000 if now is None else now
     subject = Subject(checked, checked.files, moment, Questions(checked))
     wanted = [r for r in RULES if r.code.slug in configuration.select - configuration.ignore]

@@ -1,4 +1,4 @@
-"""Make fixes that leave something out: whole lines, and only where no comment speaks of them."""
+"""Make fixes that remove something: whole lines, and only where no comment may be about them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from policyengine.diagnostics.source import Source, Span
 
 
 def leave_out(source: Source, span: Span) -> Fix | None:
-    """Return the fix that leaves out what stands at *span*, None where that takes an author.
+    """Return the fix that removes the text of *span*, None where an author must do it.
 
-    That is so where something else is on its lines, or a comment in it or right above it may be about it.
+    That is where something else is on its lines, or where a comment in it or right above may be about it.
     """
     text = source.text
     start, end = _lines(text, span)
@@ -23,7 +23,7 @@ def leave_out(source: Source, span: Span) -> Fix | None:
 
 
 def leave_out_comment(source: Source, span: Span) -> Fix:
-    """Return the fix that leaves out a comment, with its line if it stands alone."""
+    """Return the fix that removes a comment, with its line if nothing else is on it."""
     text = source.text
     start, end = _lines(text, span)
     beside = text[start : span.start].rstrip()
@@ -32,13 +32,13 @@ def leave_out_comment(source: Source, span: Span) -> Fix:
 
 
 def _lines(text: str, span: Span) -> tuple[int, int]:
-    """Return where the lines of *span* begin and end."""
+    """Return the offsets at which the lines of *span* begin and end."""
     end = text.find("\n", span.end)
     return text.rfind("\n", 0, span.start) + 1, len(text) if end < 0 else end + 1
 
 
 def _with_blank(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the place with one of the blank lines around it, if there is one on both sides."""
+    """Return the span with one of the blank lines around it, if there is one on both sides."""
     above = text.rfind("\n", 0, max(start - 1, 0)) + 1
     if start == 0 or text[above:start].strip():
         return start, end

@@ -1,4 +1,4 @@
-"""Give findings to other tools: SARIF 2.1.0 for code scanning, annotations for GitHub.
+"""Write findings for other tools: SARIF 2.1.0 for code scanning, annotations for GitHub.
 
 SARIF: https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Its columns count UTF-16 units unless the
 run says otherwise; ours are code points, and the run says so.
@@ -21,7 +21,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 def sarif(
     diagnostics: Diagnostics, codes: Mapping[str, Code], version: str, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return a SARIF log with one run: every rule that is known, every finding.
+    """Return a SARIF log with one run: all known rules, all findings.
 
     *notes* say what was not done.
     """
@@ -115,6 +115,6 @@ def github_lines(diagnostics: Diagnostics, notes: Sequence[str] = ()) -> Iterato
 
 
 def _escaped(text: str, signs: str = "") -> str:
-    for sign in "%\r\n" + signs:  # the percent sign first, since what stands for the others has one
+    for sign in "%\r\n" + signs:  # the percent sign first, since the escapes of the others have one
         text = text.replace(sign, f"%{ord(sign):02X}")
     return text

@@ -1,4 +1,4 @@
-"""Describe a rule of the linter: its entry in the catalogue, and what finds breaches of it."""
+"""Describe a lint rule: its entry in the catalogue, and the function that finds breaches of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from policyengine.syntax.nodes import PolicyFile
 
 @frozen
 class Subject:
-    """What is linted: a policy set without errors, as it is at the moment *now* (microseconds).
+    """A policy set without errors that is linted at the moment *now* (microseconds).
 
-    *ask*: what answers for all requests, for all rules of the linter together.
+    *ask*: answers about all requests, with one budget for all lint rules.
     """
 
     checked: CheckedSet
@@ -26,7 +26,7 @@ class Subject:
     ask: Questions
 
     def beside(self, rule: CheckedRule) -> Iterator[CheckedRule]:
-        """Give the rules that cover something that *rule* covers, itself included, each once."""
+        """Give the rules that share a target with *rule*, itself included, each once."""
         given: set[int] = set()
         for target in rule.typings:
             for other in self.checked.rules_for(target):
@@ -37,7 +37,7 @@ class Subject:
 
 @frozen
 class LintRule:
-    """One rule of the linter.
+    """One lint rule.
 
     The example of its *code* breaks it, and what to write instead does not; tests hold both.
     """

@@ -12,7 +12,7 @@ _NUMBERED = re.compile(r"(.+?)_?v?\d+")
 
 
 def versions(checked: CheckedSet) -> Iterator[tuple[CheckedRule, CheckedRule]]:
-    """Give each version that has a beginning or an end, with the one that comes after it."""
+    """Give each version that has a beginning or an end, with the next version."""
     of_one: dict[tuple[str, str, str], list[CheckedRule]] = {}
     for rule in checked.rules:
         numbered = _NUMBERED.fullmatch(rule.name)

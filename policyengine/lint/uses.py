@@ -1,4 +1,4 @@
-"""Collect the words that a policy set uses, apart from where it declares them."""
+"""Collect the names that a policy set uses, apart from where it declares them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policyengine.syntax.node import walk
 def words(files: Iterable[nodes.PolicyFile], *, tests: bool = True) -> set[str]:
     """Return every name that an expression, a rule, or (unless *tests* is false) a test uses.
 
-    A name that is used anywhere counts for all that have it, so that nothing used is ever missing.
+    A name that is used anywhere counts for all declarations of it, so that no use is ever missed.
     """
     found: set[str] = set()
     for file in files:
@@ -47,15 +47,15 @@ def _used(declaration: nodes.Declaration) -> Iterator[str]:
             case nodes.Ident(name):
                 yield name
             case nodes.Literal("string", str() as text):
-                yield text  # an enumerator that is no word is written in quotes
+                yield text  # an enumerator that is no name is written in quotes
 
 
 def mentioned_types(checked: CheckedSet) -> set[str]:
     """Return the names of the enumerations and taxonomies of which rules mention members.
 
-    What actions give by `having` is mentioned where a rule asks for it: scopes that are needed. Where
-    rules compare values of the request with each other every member counts, so those types are not
-    among them.
+    Values that actions give by `having` are mentioned where a rule reads them: scopes that are needed.
+    Where rules compare values of the request with each other, every member counts, so those types are
+    not returned.
     """
     mentioned: set[str] = set()
     compared: set[str] = set()
@@ -76,7 +76,7 @@ def mentioned_types(checked: CheckedSet) -> set[str]:
 
 
 def _is_written(expr: nodes.Expr, typing: Typing) -> bool:
-    """Whether an author wrote each value that *expr* may have, or an action gives it."""
+    """Whether each value that *expr* may have is written in the policy or given by an action."""
     path, binding = path_of(expr), typing.binding_of(expr)
     if isinstance(binding, Value) or (path is not None and path[0] == "action"):
         return True

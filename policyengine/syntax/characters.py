@@ -1,9 +1,9 @@
 """Refuse text that cannot be read safely, before the lexer sees it.
 
-One linear pass each for what no policy may contain: characters that show nothing or reorder what is
-shown (a reviewer would read something else than the engine), characters outside ASCII where words
-are written (they imitate keywords and names), and brackets nested without end. Each pass is a
-regular expression, so that a large hostile file costs milliseconds.
+There is one linear pass for each thing that no policy may contain: characters that are invisible or
+reorder the text (a reviewer would read something else than the engine), characters outside ASCII in
+words (they imitate keywords and names), and brackets nested without end. Each pass is a regular
+expression, so that a large hostile file costs milliseconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _QUOTED_OR_BRACKET = re.compile(_QUOTED + r"|[(){}\[\]]")
 
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _LONGEST_WORD = 60
-"""Characters of a word that a message shows."""
+"""The number of characters of a word that a message shows."""
 
 LOOKALIKES: Final[Mapping[str, str]] = {
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
@@ -56,13 +56,13 @@ LOOKALIKES: Final[Mapping[str, str]] = {
     "\u2227": "and", "\u2228": "or", "\u00ac": "not", "\u2208": "in", "\u2286": "subset",
     "\u2192": "->", "\u2236": ":", "\u037e": ";",
 }  # fmt: skip
-"""What people type in its place, for characters that are easily taken for ASCII."""
+"""The ASCII text to type instead of characters that look like ASCII."""
 
 
 def check_characters(source: Source, limits: Limits) -> list[Diagnostic]:
-    """Return what makes the text unsafe to read; at most `MOST_SHOWN` problems.
+    """Return the problems that make a text unsafe to read, at most `MOST_SHOWN`.
 
-    The size comes first, since nothing else is worth looking at in a text that is too large.
+    The size comes first, since nothing else matters in a text that is too large.
     """
     if len(source.text) > limits.source_size:
         return [_too_large(source, limits)]
@@ -99,7 +99,7 @@ def _unsafe_characters(source: Source) -> list[Diagnostic]:
         else:
             what = f"the control character {_named(found[0])}"
         problems.append(error("PE104", span, f"a policy may not contain {what}", help))
-        if len(problems) == MOST_SHOWN or code == 0:  # one NUL says it all
+        if len(problems) == MOST_SHOWN or code == 0:  # one NUL is enough
             break
     return problems
 
@@ -152,7 +152,7 @@ def _named(character: str) -> str:
 
 
 def _lookalike(character: str) -> str:
-    """Return the ASCII text that *character* is easily taken for, or itself."""
+    """Return the ASCII text that *character* looks like, or itself."""
     if character.isascii():
         return character
     if character in LOOKALIKES:

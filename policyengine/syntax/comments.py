@@ -1,9 +1,9 @@
-"""Give each word of a document the comments and blank lines that its source has there.
+"""Attach the comments and blank lines of the source to the words of a document.
 
 The words of a formatted file are those of its source in the same order, apart from commas, brackets
 and empty blocks that formatting adds or leaves out. So both are walked side by side, and each comment
-is given to the word before it if it stood beside that, else to the word after it (or to the end of
-the block that closes there). Nothing here knows about the tree.
+is attached to the word before it if it is on the same line, else to the word after it (or to the end
+of the block that closes there). Nothing here depends on the tree.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ def comments_at(text: str) -> list[tuple[int, str]]:
 
 @define
 class _Reader:
-    """A place in the source, and the comments on the way to it that no word has been given yet."""
+    """A position in the source, and the comments before it that are not attached to a word yet."""
 
     text: str
     at: int = 0
     pending: list[Comment] = Factory(list)
     last: Word | None = None
-    """The word that a comment on the same line stands beside."""
+    """The last word on the current line, beside which a comment may be."""
     newlines: int = 0
     """Line ends since the last word, comment or sign."""
 
     def skip(self) -> None:
-        """Go to the next thing that is neither blank nor comment."""
+        """Go to the next word or sign, over blanks and comments."""
         while found := _BETWEEN.match(self.text, self.at):
             self.at = found.end()
             if not found[0].startswith("#"):
@@ -66,7 +66,7 @@ class _Reader:
             self.newlines = 0
 
     def take(self, word: Word) -> bool:
-        """Go beyond *word*; False if it is one that the source does not have."""
+        """Go past *word*; False if the source does not have it."""
         while True:
             self.skip()
             end = self._end_of(word)
@@ -79,7 +79,7 @@ class _Reader:
             self._leave_out(word.text)
 
     def finish(self) -> None:
-        """Go to the end of the source, where no more words are."""
+        """Go to the end of the source."""
         self.skip()
         while self.at < len(self.text):
             self._leave_out("the end")
@@ -106,7 +106,7 @@ class _Reader:
 
 
 def give_comments(leaves: Sequence[Word | Slot], text: str) -> None:
-    """Fill in what the source has around each word, and the comments of each slot."""
+    """Fill in the comments and blank lines around each word, and the comments of each slot."""
     reader = _Reader(text)
     slot: Slot | None = None
     for leaf in leaves:

@@ -357,7 +357,7 @@ class ExpectEach(Node, frozen=True):
     asking: Asking | None = None
 
     def expectations(self) -> Iterator[tuple[Name | Attr | Literal, Expect]]:
-        """Give each value with what is expected for it; that stands where the value does."""
+        """Give each value with its expectation, which has the span of the value."""
         for row in self.rows:
             for value in row.values:
                 yield value, Expect(

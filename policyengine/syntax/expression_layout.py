@@ -24,7 +24,7 @@ from policyengine.syntax.layout import (
     render,
 )  # fmt: skip
 
-# How strongly an expression holds together, weakest first; see the grammar.
+# The levels of precedence, weakest first; see the grammar.
 _WHOLE, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _UNARY, _PRIMARY = range(9)
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -33,7 +33,7 @@ _ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u0600-\u06ff\u115f\u1160\u17b4
 
 
 def expression(node: nodes.Expr) -> Doc:
-    """Return the document of an expression that stands on its own."""
+    """Return the document of a whole expression."""
     match node:
         case nodes.Literal(kind, _, written):
             if kind == "ip":
@@ -110,7 +110,7 @@ def _level(node: nodes.Expr) -> int:
 
 
 def _operand(node: nodes.Expr, level: int) -> Doc:
-    """Return an operand, in parentheses if it holds together less than *level*."""
+    """Return an operand, in parentheses if its precedence is below *level*."""
     if _level(node) >= level:
         return expression(node)
     return (Word("("), Align(expression(node)), Word(")"))
@@ -154,7 +154,7 @@ def _arguments(arguments: Sequence[nodes.Expr]) -> Doc:
 
 
 def condition(word: str, node: nodes.Expr) -> Doc:
-    """Return `when` or `unless` with its condition; broken, operands stand below one another."""
+    """Return `when` or `unless` with its condition; if broken, operands are below one another."""
     if not isinstance(node, nodes.And | nodes.Or):
         return (Word(word), " ", expression(node))
     op, level = ("and", _NOT) if isinstance(node, nodes.And) else ("or", _AND)
@@ -163,7 +163,7 @@ def condition(word: str, node: nodes.Expr) -> Doc:
 
 
 def value_after_sign(start: Doc, node: nodes.Expr) -> Doc:
-    """Return `start value`; the value begins a line of its own if it must and has no braces."""
+    """Return `start value`; the value begins a new line if it must and has no braces."""
     match node:
         case nodes.SetDisplay() | nodes.RecordDisplay() | nodes.EntityRef() | nodes.Update():
             return (start, " ", expression(node))
@@ -175,7 +175,7 @@ def value_after_sign(start: Doc, node: nodes.Expr) -> Doc:
 
 
 def comma_separated(items: Sequence[Doc]) -> list[Doc]:
-    """Put a comma behind each item but the last."""
+    """Put a comma after each item but the last."""
     return [*((item, Word(",")) for item in items[:-1]), *items[-1:]]
 
 
@@ -227,7 +227,7 @@ def member(ident: nodes.Ident) -> Doc:
 
 
 def text(value: str | nodes.Template) -> Doc:
-    """Return a string in quotes; expressions in it stand on one line."""
+    """Return a string in quotes; expressions in it are on one line."""
     if isinstance(value, str):
         return Word(quoted(value), written=True)
     parts = (
@@ -245,7 +245,7 @@ def _on_one_line(node: nodes.Expr) -> str:
 
 
 def quoted(value: str, *, escape_backslash: bool = True) -> str:
-    """Return how a string is written; a glob has escapes of its own."""
+    """Return the written form of a string; a glob has escapes of its own."""
     if escape_backslash:
         value = value.replace("\\", "\\\\")
     value = value.replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")

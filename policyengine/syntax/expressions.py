@@ -13,8 +13,8 @@ class Literal(Node, frozen=True):
     """A written value in canonical form (see `model.values`).
 
     *kind* is `bool`, `int`, `decimal` (value: ten-thousandths), `string`, `datetime` (microseconds
-    since 1970 UTC), `duration` (microseconds) or `ip` (`model.values.Ip`); *text* is how it was
-    written, for the formatter.
+    since 1970 UTC), `duration` (microseconds) or `ip` (`model.values.Ip`); *text* is the written form,
+    for the formatter.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Attr(Node, frozen=True):
 
 
 class SetDisplay(Node, frozen=True):
-    """`{a, b}`; `{}` has no items and may also stand for an empty record."""
+    """`{a, b}`; `{}` has no items and may also be an empty record."""
 
     items: tuple[Expr, ...]
 
@@ -196,7 +196,7 @@ class SetOf(Node, frozen=True):
 class AttributeDecl(Node, frozen=True):
     """`name?: private type (by who)` in an entity, a record, a `with` or a group's `having`.
 
-    *by*: who can change it, None where nothing was written.
+    *by*: the party that can change it, None where nothing was written.
     """
 
     name: Ident
@@ -232,7 +232,7 @@ def walk_expressions(exprs: Iterable[Expr]) -> Iterator[Expr]:
         stack += children(node)
 
 
-# A table, since this is asked of every node several times: a `match` tries one class after another.
+# A table, since this is called for every node several times, and a `match` tries class after class.
 _CHILDREN: Final[Mapping[type[Node], Callable[[Any], tuple[Expr, ...]]]] = {
     Literal: lambda _: (),
     Name: lambda _: (),

@@ -1,11 +1,11 @@
-"""Lay out a policy file the way people would choose by hand.
+"""Lay out a policy file as a careful author would.
 
-The tree is turned into a document (`layout.py`), one function for each sort of node; the document's
-words then take comments, blank lines and the written forms of strings from the source
-(`comments.py`); printing decides where lines end. Parentheses follow from the tree alone. The order
-of things is the author's everywhere.
+The tree is converted to a document (`layout.py`), by one function for each kind of node. The words of
+the document then take comments, blank lines and the written forms of strings from the source
+(`comments.py`), and printing decides where lines end. Parentheses follow from the tree alone. The
+author's order is kept everywhere.
 
-`format_source` parses its own result and gives it only if the tree is the same as before and no
+`format_source` parses its own result and returns it only if the tree is the same as before and no
 comment was lost.
 """
 
@@ -54,10 +54,10 @@ _TEXT_CLAUSES = (nodes.Because, nodes.Otherwise, nodes.Refer, nodes.Cites)
 
 
 def format_source(source: Source, limits: Limits = _DEFAULT) -> str | tuple[Diagnostic, ...]:
-    """Return the text of a file in canonical layout, or why there is none.
+    """Return the text of a file in canonical layout, or diagnostics if there is none.
 
-    That is what is wrong with the file; or, if formatting would have changed the tree or lost a
-    comment, that this is a bug of ours.
+    These are the mistakes in the file; or, if formatting would have changed the tree or lost a
+    comment, a report of this bug of ours.
     """
     file, problems = parse(source, limits)
     if file is None:
@@ -82,8 +82,8 @@ def _refused(source: Source, reason: str) -> Diagnostic:
 def format_file(file: nodes.PolicyFile, source: Source | None = None) -> str:
     """Return the text of *file* in canonical layout.
 
-    *source* is what it was parsed from: it gives comments, blank lines and the written forms of
-    strings. Without it there are none of the first two, and strings are written in their plainest form.
+    *source*: the text that it was parsed from, which gives comments, blank lines and the written forms of
+    strings. Without it there are none of the first two, and strings are written in their simplest form.
     """
     doc = _file(file)
     if source is not None:
@@ -106,7 +106,7 @@ def _file(file: nodes.PolicyFile) -> Doc:
 
 
 def _stands_apart(node: nodes.Declaration) -> bool:
-    """Whether a blank line goes before and after it: what is a page of its own."""
+    """Whether a blank line goes before and after a declaration."""
     match node:
         case nodes.GateBlock(rules=inside) | nodes.TestDecl(items=inside):
             return bool(inside)
@@ -392,7 +392,7 @@ def _verdict(allow: bool) -> Doc:  # noqa: FBT001 - it is what is written
 def _asked(
     node: nodes.Expect | nodes.ExpectEach, start: Doc, parts: list[tuple[int, Doc]]
 ) -> tuple[Doc, Doc]:
-    """Lay out a request after *start*, and *parts* with what belongs to it in written order."""
+    """Lay out a request after *start*, and its *parts* in written order."""
     head: list[Doc] = [
         (start, _name(node.action)),
         (Word("by"), " ", expression(node.subject)),

@@ -1,6 +1,6 @@
 """Find the grammar and make Lark's parser of it, once.
 
-The grammar lies in `grammar/` beside the package in a checkout and inside it when installed.
+The grammar is in `grammar/`, beside the package in a checkout and inside it when installed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Build the nodes of a text without a mistake while it is parsed, by the tables that Lark made.
 
-Lark's own run makes a token of everything and a tree with line and column at each place, of which
-nodes are made afterwards: most of the time goes into what nobody looks at. This one goes through the
-same tables with the same contextual lexer, and calls the builder where Lark would make a branch. It
-knows nothing of mistakes: where the tables do not go on it gives up, and Lark says what is wrong.
+Lark's own driver makes a token of everything, and a tree with line and column at each place, from
+which nodes are built afterwards: most of its time goes into data that is not used. This driver uses
+the same tables with the same contextual lexer, and calls the builder where Lark would make a branch.
+It does not report mistakes: where the tables have no action it gives up, and Lark finds the mistake.
 """
 
 from __future__ import annotations
@@ -83,18 +83,18 @@ class _Tables:
 
 
 def build(text: str, start: str, builder: NodeBuilder) -> Any:
-    """Return what *builder* makes of *text*, parsed as *start*.
+    """Return what *builder* builds of *text*, parsed as *start*.
 
-    None if there is a mistake in it, or if it is nested too deep for the builder. What the builder
-    noted until then is then of no account.
+    None if there is a mistake in it, or if it is nested too deep for the builder; whatever the builder
+    noted until then is void.
     """
     tables = _tables()
     if tables is None:
         return None
     states, reductions, gotos = tables.states, tables.reductions, tables.gotos
     state, end, at = tables.begin[start], tables.end[start], 0
-    # Of what is not yet part of something larger: what was made of it; where it begins and ends, and
-    # how deep it is; and the states before each and after the last.
+    # For each part that is not yet inside a larger one: its node; its begin, end and depth; and the
+    # states before each part and after the last.
     parts, places, path = list[Any](), list[tuple[int, int, int]](), [state]
     while True:
         scan, actions = states[state]
@@ -146,7 +146,7 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:
 
 
 def _chosen(parts: list[Any], reduction: _Reduction) -> list[Any]:
-    """Return the parts that stay, those of what is spliced in its place, and None for the absent."""
+    """Return the parts that are kept, with spliced ones expanded, and None for absent ones."""
     chosen: list[Any] = []
     for place, spliced, absent in reduction.included:
         if absent:
@@ -156,7 +156,7 @@ def _chosen(parts: list[Any], reduction: _Reduction) -> list[Any]:
         elif chosen:
             chosen += parts[place]
         else:
-            chosen = parts[place]  # which nothing else has: so long lists are not copied each time
+            chosen = parts[place]  # not shared, so long lists are not copied each time
     if reduction.absent:
         chosen += [None] * reduction.absent
     return chosen
@@ -189,7 +189,7 @@ def _tables() -> _Tables | None:
 
 
 class _States(dict[int, tuple[Scan, Mapping[str, int]]]):
-    """What finds the next terminal in a state, made when it is first needed, and what follows."""
+    """The scanner for the next terminal in each state, made on first use, and the actions there."""
 
     def __init__(
         self, actions: Mapping[int, Mapping[str, int]], terminals: Mapping[str, TerminalDef]
@@ -210,7 +210,7 @@ class _States(dict[int, tuple[Scan, Mapping[str, int]]]):
 
 
 def _reduction(rule: Rule) -> _Reduction:
-    """Say what comes of the parts of *rule*, as Lark's tree builder would have it."""
+    """Return how the parts of *rule* are reduced, as Lark's tree builder would do it."""
     options, expansion = rule.options, rule.expansion
     empty = "".join(str(int(e)) for e in options.empty_indices) or "0" * len(expansion)
     absent = [len(ones) for ones in empty.split("0")]  # before each part, and after the last
@@ -236,7 +236,7 @@ def _reduction(rule: Rule) -> _Reduction:
 
 
 def _scan(terminals: Iterable[TerminalDef]) -> Scan:
-    """Return what finds one of *terminals*, after what is ignored; first what Lark would try first."""
+    """Return a scanner for *terminals*, after ignored text, in the order in which Lark tries them."""
     order = sorted(
         terminals,
         key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name),

@@ -1,13 +1,13 @@
 """Lay out words on lines: where a line may end, what belongs together, and where comments go.
 
-A document says what could be broken; `render` decides. It follows Wadler's and Prettier's way: a
+A document says where lines could be broken; `render` decides. It follows Wadler and Prettier: a
 `Group` is printed on one line if it fits, else all of its own `Line`s become line ends; groups inside
 it decide for themselves. A `Fill` breaks only where a line is full.
 
-Comments hang on words. One that stood beside a word is held back until the line ends, and makes the
-line end before the next word; one that stood on a line of its own stands on a line of its own before
-its word. A comment between two words of a group therefore breaks the group (`mark_broken`), while
-one before its first or behind its last word does not.
+Comments are attached to words. One that was beside a word is held back until the line ends, and makes
+the line end before the next word; one that was on its own line is printed on its own line before its
+word. A comment between two words of a group therefore breaks the group (`mark_broken`), while one
+before its first or after its last word does not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INDENT = 4
 
 @frozen
 class Comment:
-    """A comment with its `#`, and whether a blank line stood before it."""
+    """A comment with its `#`, and whether a blank line was before it."""
 
     text: str
     blank_before: bool
@@ -31,7 +31,7 @@ class Comment:
 
 @define(eq=False)
 class Word:
-    """Text that is never broken, with what the source had around it.
+    """Text that is never broken, with the comments and blank lines around it.
 
     *written* marks text that takes the source's form: a string, a name that may be quoted.
     """
@@ -45,7 +45,7 @@ class Word:
 
     @property
     def is_tail(self) -> bool:
-        """Whether a comment beside the word before it may pass it by."""
+        """Whether a comment beside the previous word may be printed after this one."""
         return self.text in (",", ")") and not self.leading
 
 
@@ -58,7 +58,7 @@ class Slot:
 
 @frozen
 class Line:
-    """A place where a line may end; *flat* is what stands there if it does not.
+    """A place where a line may end; *flat* is printed there if it does not.
 
     *hard*: it always ends. *blank*: a blank line that the author left is kept. *airy*: a blank line
     always follows.
@@ -72,7 +72,7 @@ class Line:
 
 @define(eq=False)
 class Group:
-    """What stands on one line if it fits; *opener* keeps it broken where the author broke it."""
+    """A part that is on one line if it fits; *opener* keeps it broken where the author broke it."""
 
     content: Doc
     broken: bool = False
@@ -108,7 +108,7 @@ class Fill:
 
 @frozen(eq=False)
 class Either:
-    """One thing where the group around it is broken, another where it is flat."""
+    """A part for a broken group, and another for a flat one."""
 
     broken: Doc = ()
     flat: Doc = ()
@@ -147,15 +147,15 @@ def leaves(doc: Doc) -> Iterator[Word | Slot]:
 
 @frozen
 class _Shape:
-    """Where a document has words and comments, and whether a line end is certain inside it."""
+    """The words and comments of a document, and whether a line end is certain inside it."""
 
     words: bool = False
     first: bool = False
-    """A comment stands before the first word."""
+    """A comment is before the first word."""
     last: bool = False
-    """A comment stands behind the last word."""
+    """A comment is after the last word."""
     inside: bool = False
-    """A comment stands between two words."""
+    """A comment is between two words."""
     breaks: bool = False
 
     def then(self, other: _Shape) -> _Shape:
@@ -174,7 +174,7 @@ _COMMENT = _Shape(first=True, last=True)
 
 
 def mark_broken(doc: Doc) -> None:
-    """Mark each group that cannot stand on one line, and those around it."""
+    """Mark each group that cannot be on one line, and those around it."""
     _shape(doc)
 
 
@@ -217,17 +217,17 @@ class _More:
 
 
 _Command: TypeAlias = tuple[int, bool, Doc | _More]
-"""A column to indent to, whether things stand flat, and what to print."""
+"""A column to indent to, whether the part is flat, and the part to print."""
 
 
 @define
 class _Page:
-    """The lines so far, and what waits for the end of the current one."""
+    """The lines so far, and the comments that wait for the end of the current one."""
 
     lines: list[str] = Factory(list)
     line: str = ""
     fresh: bool = True
-    """Nothing stands on the current line yet but its indentation."""
+    """The current line is empty but for its indentation."""
     beside: list[str] = Factory(list)
     keeps_blank: bool = True
     airy: bool = False
@@ -241,7 +241,7 @@ class _Page:
         self.line, self.fresh = " " * indent, True
 
     def leave_blank(self, *, wanted: bool) -> None:
-        """Begin something; leave a blank line before it if the place allows and it has one."""
+        """Begin a part; leave a blank line before it if the place allows and it has one."""
         if self.fresh and self.lines and (self.airy or (wanted and self.keeps_blank)):
             self.lines.append("")
         self.airy = False
@@ -261,7 +261,7 @@ class _Page:
         if forced or (word.leading and not self.fresh):
             started = len(self.line) - len(self.line.lstrip(" "))
             if indent <= started and word.text not in "{)>":
-                indent += INDENT  # what a comment breaks goes on further in
+                indent += INDENT  # text after a comment is indented further
         if forced:
             self.end_line(indent)
         for comment in word.leading:
@@ -324,7 +324,7 @@ def _print_more(
 ) -> None:
     """Print the next item of a `Fill`.
 
-    It goes on this line if it fits, or if it cannot stand on one line anyway and begins well here.
+    It is on this line if it fits, or if it cannot be on one line anyway and can begin here.
     """
     item = more.items[more.start]
     behind = stack.copy() if more.start + 1 == len(more.items) else []
@@ -344,7 +344,7 @@ def _print_more(
 
 
 def _fits(first: _Command, behind: Sequence[_Command], room: int) -> bool:
-    """Whether *first* and what stands *behind* it fit into *room*, up to the next line end."""
+    """Whether *first* and the commands *behind* it fit into *room*, up to the next line end."""
     left = len(behind)
     todo = [first]
     words = commented = False

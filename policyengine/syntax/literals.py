@@ -1,4 +1,4 @@
-"""Read the written forms of numbers, and find what a text interpolates."""
+"""Read the written forms of numbers, and find the expressions in a text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parse_int(text: str) -> int:
 
 
 def closing_brace(text: str, opening: int) -> int | None:
-    """Return where the brace at *opening* is closed, None if it is not."""
+    """Return the offset of the brace that closes the one at *opening*, None if there is none."""
     depth = 0
     for i in range(opening, len(text)):
         depth += (text[i] == "{") - (text[i] == "}")

@@ -1,8 +1,8 @@
-"""Recognise what somebody probably meant: one function for each common mistake of syntax.
+"""Recognise common mistakes of syntax: one function for each.
 
-Each function looks at the situation in which parsing stopped and returns a diagnostic if it knows
-the mistake, else None. They are asked in the order of `RECOGNISERS`, the most certain first; the last
-one knows everything, and only says what stands there and what could have.
+Each function takes the state in which parsing stopped and returns a diagnostic if it recognises the
+mistake, else None. They are called in the order of `RECOGNISERS`, the most certain first; the last
+one accepts every state, and reports only what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from policyengine.syntax.parse_state import (
     EFFECTS,
     OPERATORS,
     TEST_ITEMS,
-    Situation,
+    ParseState,
     keywords,
     kind_of,
     span_of,
     spelling,
 )
 
-# What other languages write, and what to write here. In the order of length, longest first.
+# Operators of other languages, and what to write here. In the order of length, longest first.
 _FOREIGN_SIGNS = {
     "===": "write `==`",
     "!==": "write `!=`",
@@ -106,8 +106,8 @@ _WAIVER_WORDS = ("approved_by", "ticket", "until")
 _ACTION_WORDS = ("by", "having", "in", "on", "with")
 
 
-def recognise(s: Situation) -> Diagnostic:
-    """Return the diagnostic of the first recogniser that knows the mistake."""
+def recognise(s: ParseState) -> Diagnostic:
+    """Return the diagnostic of the first function that recognises the mistake."""
     for recogniser in RECOGNISERS:
         found = recogniser(s)
         if found is not None:
@@ -118,8 +118,8 @@ def recognise(s: Situation) -> Diagnostic:
 # ---- characters and values --------------------------------------------------------------
 
 
-def unclosed_string(s: Situation) -> Diagnostic | None:
-    """A quote that nothing closes on its line."""
+def unclosed_string(s: ParseState) -> Diagnostic | None:
+    """A quote that is not closed on its line."""
     if s.terminal or not s.text.startswith('"'):
         return None
     end = s.source.text.find("\n", s.start)
@@ -136,7 +136,7 @@ _DURATION = "a duration is written in whole `w`, `d`, `h`, `m`, `s`, `ms` or `us
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)([\w:.]*)")
 
 
-def bad_number(s: Situation) -> Diagnostic | None:
+def bad_number(s: ParseState) -> Diagnostic | None:
     """A word that begins with a digit and is no value; a date that is not written as one."""
     date = _DATE.match(s.source.text, s.start)
     if date and "DATETIME" in s.accepts and s.terminal != "DATETIME":
@@ -168,7 +168,7 @@ def bad_number(s: Situation) -> Diagnostic | None:
     return error("PE120", s.span, f"{s.found} is no number, date or duration", help)
 
 
-def foreign_sign(s: Situation) -> Diagnostic | None:
+def foreign_sign(s: ParseState) -> Diagnostic | None:
     """An operator or a bracket of another language."""
     if s.terminal in ("NAME", "STRING", "$END") or s.terminal in keywords().values():
         return None
@@ -195,7 +195,7 @@ def foreign_sign(s: Situation) -> Diagnostic | None:
     return None
 
 
-def _no_sign(s: Situation, start: int, sign: str, help: str) -> Diagnostic | None:
+def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | None:
     if sign[0] == "|" and any(kind_of(item) == "_ENUM" for item in s.stack):
         if sign == "|":
             return None
@@ -206,7 +206,7 @@ def _no_sign(s: Situation, start: int, sign: str, help: str) -> Diagnostic | Non
     return error("PE110", span, f"there is no `{sign}` in this language", help)
 
 
-def _wrong_separator(s: Situation) -> Diagnostic | None:
+def _wrong_separator(s: ParseState) -> Diagnostic | None:
     if s.opened and s.opened[1] == "taxonomy":
         return error("PE110", s.span, "terms are not separated by commas", "leave it out")
     for terminal, what, sign in (("_LEVELS", "levels", "<"), ("_ENUM", "enumerators", "|")):
@@ -218,8 +218,8 @@ def _wrong_separator(s: Situation) -> Diagnostic | None:
 # ---- the frame of a file ----------------------------------------------------------------
 
 
-def no_package(s: Situation) -> Diagnostic | None:
-    """A file that does not begin with its package; a package or an import that stands too late."""
+def no_package(s: ParseState) -> Diagnostic | None:
+    """A file that does not begin with its package; a package or an import that comes too late."""
     if s.accepts == {"_PACKAGE"}:
         if s.terminal == "$END":
             place = Span(s.source.name, 0, 0)
@@ -241,8 +241,8 @@ def no_package(s: Situation) -> Diagnostic | None:
 # ---- brackets ---------------------------------------------------------------------------
 
 
-def unclosed_bracket(s: Situation) -> Diagnostic | None:
-    """A bracket that is still open where something stands that cannot stand inside it."""
+def unclosed_bracket(s: ParseState) -> Diagnostic | None:
+    """A bracket that is still open before something that cannot be inside it."""
     if s.opened is None or not _is_outside(s, *s.opened):
         return None
     bracket = s.opened[0]
@@ -253,8 +253,8 @@ def unclosed_bracket(s: Situation) -> Diagnostic | None:
     return error("PE108", at, f"this `{bracket}` is not closed", f"close it with `{closes}`", *also)
 
 
-def _is_outside(s: Situation, bracket: Token | Tree[Token], owner: str) -> bool:
-    """Whether what stands there shows that *bracket* should have been closed before."""
+def _is_outside(s: ParseState, bracket: Token | Tree[Token], owner: str) -> bool:
+    """Whether the found text shows that *bracket* should have been closed before."""
     match s.terminal:
         case "$END":
             return True
@@ -274,8 +274,8 @@ def _is_outside(s: Situation, bracket: Token | Tree[Token], owner: str) -> bool:
     return s.terminal in _BEGINNINGS
 
 
-def table(s: Situation) -> Diagnostic | None:
-    """A table of expectations that is written as something like it is elsewhere."""
+def table(s: ParseState) -> Diagnostic | None:
+    """A table of expectations that is written like a similar construct."""
     if s.last_word == "expect" and "_BY" in s.accepts and s.before:
         help = _SHAPES["_FOR"]
         return error("PE101", s.before, "`expect` stands before the table, after the request", help)
@@ -289,7 +289,7 @@ def table(s: Situation) -> Diagnostic | None:
     return None
 
 
-def stray_bracket(s: Situation) -> Diagnostic | None:
+def stray_bracket(s: ParseState) -> Diagnostic | None:
     """A closing bracket without an opening one."""
     opens = {"_RBRACE": "_LBRACE", "_RPAREN": "_LPAREN"}.get(s.terminal)
     if opens is None or opens in s.open_kinds():
@@ -300,7 +300,7 @@ def stray_bracket(s: Situation) -> Diagnostic | None:
 # ---- words ------------------------------------------------------------------------------
 
 
-def keyword_attribute(s: Situation) -> Diagnostic | None:
+def keyword_attribute(s: ParseState) -> Diagnostic | None:
     """An attribute named by a keyword, without a comma before it."""
     if s.opened is None or s.opened[1] != "attributes" or "_COMMA" not in s.accepts:
         return None
@@ -310,7 +310,7 @@ def keyword_attribute(s: Situation) -> Diagnostic | None:
     return error("PE112", s.span, f"a comma is missing before {s.found}", help)
 
 
-def quotes(s: Situation) -> Diagnostic | None:
+def quotes(s: ParseState) -> Diagnostic | None:
     """A name in quotes where they are not wanted, or a text without them."""
     if s.terminal == "STRING" and "NAME" in s.accepts and not s.wants_expression():
         name = s.text[1:-1]
@@ -321,7 +321,7 @@ def quotes(s: Situation) -> Diagnostic | None:
     return None
 
 
-def unknown_word(s: Situation) -> Diagnostic | None:
+def unknown_word(s: ParseState) -> Diagnostic | None:
     """A word that begins no clause, rule, declaration or other part, where one is wanted."""
     wanted = _wanted(s)
     if s.terminal in _STRINGS_AND_SIGNS or not s.text.isidentifier() or not wanted:
@@ -343,8 +343,8 @@ def unknown_word(s: Situation) -> Diagnostic | None:
 _STRINGS_AND_SIGNS = frozenset({"STRING", "$END", ""})
 
 
-def _wanted(s: Situation) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
-    """List the sorts of parts that could begin there, how they begin here and how elsewhere."""
+def _wanted(s: ParseState) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
+    """List the kinds of parts that could begin here, their words here and in other languages."""
     wanted: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
     if s.wants_clause():
         wanted.append(("clause", _CLAUSE_WORDS, _FOREIGN_CLAUSES))
@@ -366,7 +366,7 @@ def _wanted(s: Situation) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
     return wanted
 
 
-def misplaced_word(s: Situation) -> Diagnostic | None:
+def misplaced_word(s: ParseState) -> Diagnostic | None:
     """A clause outside a rule, a declaration or a rule inside a block."""
     if s.wants_expression() or s.accepts <= {"NAME", "STRING", "_COLON", "DATETIME"}:
         return None
@@ -388,7 +388,7 @@ def misplaced_word(s: Situation) -> Diagnostic | None:
 _COMPARE = frozenset({"operator", "_HAS", "_LIKE"})
 
 
-def chained_comparison(s: Situation) -> Diagnostic | None:
+def chained_comparison(s: ParseState) -> Diagnostic | None:
     """`a < b < c`"""
     if s.terminal not in COMPARISONS | {"_NOT", "_HAS", "_LIKE"} or not s.wants_operator():
         return None
@@ -406,7 +406,7 @@ def chained_comparison(s: Situation) -> Diagnostic | None:
     return error("PE111", s.span, "comparisons do not chain", help)
 
 
-def foreign_operator(s: Situation) -> Diagnostic | None:
+def foreign_operator(s: ParseState) -> Diagnostic | None:
     """A word that is an operator elsewhere, or a misspelt one."""
     if not s.wants_operator() or (s.wants_clause() and s.first_on_line):
         return None
@@ -423,7 +423,7 @@ def foreign_operator(s: Situation) -> Diagnostic | None:
     return None
 
 
-def incomplete_if(s: Situation) -> Diagnostic | None:
+def incomplete_if(s: ParseState) -> Diagnostic | None:
     """An `if` without `then` or `else`."""
     for terminal, word in (("_THEN", "then"), ("_ELSE", "else")):
         if terminal in s.accepts and s.terminal not in ("NAME", "STRING", ""):
@@ -436,8 +436,8 @@ def incomplete_if(s: Situation) -> Diagnostic | None:
     return None
 
 
-def keyword_taken_for_name(s: Situation) -> Diagnostic | None:
-    """A keyword that the lexer took for a name, because only a name could have stood there."""
+def keyword_taken_for_name(s: ParseState) -> Diagnostic | None:
+    """A keyword that the lexer took for a name, because only a name was possible."""
     if len(s.stack) <= 1 or kind_of(s.stack[-1]) not in ("NAME", "name", "ref", "refs", "variable"):
         return None
     at, before = span_of(s.source, s.stack[-1]), span_of(s.source, s.stack[-2])
@@ -461,8 +461,8 @@ def keyword_taken_for_name(s: Situation) -> Diagnostic | None:
 _BEGINNINGS = CLAUSES | EFFECTS | DECLARATIONS | TEST_ITEMS | {"ADVISORY"}
 
 
-def missing_operand(s: Situation) -> Diagnostic | None:
-    """Nothing where an expression is wanted."""
+def missing_operand(s: ParseState) -> Diagnostic | None:
+    """A missing operand: nothing where an expression is expected."""
     if not s.wants_expression():
         return None
     if s.piece and s.before is None and s.terminal == "$END":
@@ -471,8 +471,8 @@ def missing_operand(s: Situation) -> Diagnostic | None:
     return error("PE113", s.after_last, f"an expression is missing{after}, before {s.found}")
 
 
-def missing_operator(s: Situation) -> Diagnostic | None:
-    """Two operands with nothing between them."""
+def missing_operator(s: ParseState) -> Diagnostic | None:
+    """A missing operator: two operands with nothing between them."""
     if not s.wants_operator() or s.terminal not in (
         "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "TRUE", "FALSE", "_LPAREN",
         "_LBRACE", "QUANTIFIER", "_IP",
@@ -507,10 +507,10 @@ _SHAPES = {
 }
 
 
-def missing_sign(s: Situation) -> Diagnostic | None:
-    """The only thing, or one of two, that could follow is not there."""
+def missing_sign(s: ParseState) -> Diagnostic | None:
+    """A missing sign: the only one, or one of two, that could follow."""
     accepts = s.accepts - _GOES_ON
-    if "PLUS" in s.accepts or s.accepts >= {"_ON", "STRING"}:  # behind an operand or an entity
+    if "PLUS" in s.accepts or s.accepts >= {"_ON", "STRING"}:  # after an operand or an entity
         accepts -= {"_LPAREN", "_LBRACE", "_UNDER", "STRING"}
     wanted = [spelling(t) for t in accepts if spelling(t)]
     if len(wanted) != 1 or accepts & {"NAME", "STRING", "$END"}:
@@ -521,17 +521,17 @@ def missing_sign(s: Situation) -> Diagnostic | None:
 
 
 _GOES_ON = frozenset({"OPTIONAL", "_DOT", "PLUS", "MINUS", "_TIMES"})
-"""What may always follow a name or an operand and is hardly what is missing."""
+"""Terminals that may always follow a name or an operand, and are hardly the missing ones."""
 
 
-def _shape(s: Situation) -> str:
-    """Return how the innermost unfinished construct is written."""
+def _shape(s: ParseState) -> str:
+    """Return the form of the innermost unfinished construct."""
     kinds = {kind_of(item) for item in s.stack}
     for item in reversed(s.stack):
         if kind_of(item) in CLAUSES:
             return ""
         if kind_of(item) == "_FOR" and "_WAIVER" in kinds:
-            continue  # whom the waiver is for
+            continue  # the subject of the waiver
         if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
             return "an attribute is written `name: type`"
         if kind_of(item) in _SHAPES:
@@ -539,8 +539,8 @@ def _shape(s: Situation) -> str:
     return ""
 
 
-def missing_name(s: Situation) -> Diagnostic | None:
-    """Nothing where a name, a text or a date is wanted."""
+def missing_name(s: ParseState) -> Diagnostic | None:
+    """A missing name, text or date."""
     wanted = (
         ("_SET", "a type"), ("ANY", "an action, a group or `any`"), ("NAME", "a name"), ("STRING", "a text in quotes"),
         ("DATETIME", "a date"),
@@ -556,8 +556,8 @@ def missing_name(s: Situation) -> Diagnostic | None:
 _MOST_LISTED = 6
 
 
-def unexpected(s: Situation) -> Diagnostic:
-    """Anything else: what stands there, and what could have."""
+def unexpected(s: ParseState) -> Diagnostic:
+    """Anything else: what was found, and what was expected."""
     expected = s.expected()
     help = f"expected {_listed(expected)}" if 0 < len(expected) <= _MOST_LISTED else ""
     if s.terminal == "NAME":
@@ -574,7 +574,7 @@ def _listed(phrases: list[str] | tuple[str, ...]) -> str:
     return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" or {shown[-1]}"
 
 
-RECOGNISERS: tuple[Callable[[Situation], Diagnostic | None], ...] = (
+RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     unclosed_string,
     no_package,
     bad_number,

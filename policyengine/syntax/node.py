@@ -13,10 +13,10 @@ from policyengine.diagnostics.source import NOWHERE, Span
 class Node(
     Struct, frozen=True, eq=False, gc=False, kw_only=True, array_like=True, tag=True, tag_field="is"
 ):
-    """Anything that was written somewhere.
+    """A construct of the language, with its place in a file.
 
-    A struct of msgspec: made in a fifth of the time that other classes take, and written to a cache
-    and read from it without a line of Python.
+    Nodes are structs of msgspec, which are made in a fifth of the time that other classes take, and
+    are written to a cache and read from it without Python code.
     """
 
     ASIDE: ClassVar[frozenset[str]] = frozenset({"span"})
@@ -29,7 +29,7 @@ class Node(
             return NotImplemented
         return all(getattr(other, name) == part for name, part in fields_of(self).items())
 
-    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+    def __ne__(self, other: object) -> bool:  # a struct's own does not call `__eq__`
         return not self == other
 
     def __hash__(self) -> int:

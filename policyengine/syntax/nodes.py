@@ -1,7 +1,7 @@
 """Gather every construct of the language under one name: the syntax tree, frozen, with its spans.
 
-The tree says what was written, not what it means; what later stages learn goes in tables beside
-it. Two nodes are equal when the same was written: spans do not count.
+The tree has what was written, not what it means: the results of later stages are in tables beside it.
+Two nodes are equal if the same text was written; spans do not count.
 """
 
 from policyengine.syntax.declarations import *  # noqa: F403 - all of them, as `nodes.Rule` and so on

@@ -1,8 +1,8 @@
-"""Parse many files, on several cores where that is worth starting processes for.
+"""Parse many files, on several cores where that is worth starting processes.
 
-Each process that is started parses its share and sends the trees back; this one parses a share
-meanwhile. What comes back from nowhere, since a process could not be started or found a mistake, is
-parsed here: so the only thing that hangs on the processes is time.
+Each worker process parses its share and sends the trees back; this process parses a share meanwhile.
+Files without a tree, since a process could not be started or found a mistake, are parsed here. So
+only the time depends on the processes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from policyengine.syntax.tree_codec import decode
 
 Parsed: TypeAlias = tuple[PolicyFile | None, tuple[Diagnostic, ...]]
 Progress: TypeAlias = Callable[[int, int], None]
-"""Takes how many files are parsed, of how many."""
+"""A callback that takes how many files are parsed, of how many."""
 
 JOBS: Final = "POLICYENGINE_JOBS"
-"""The environment variable that says how many processes may parse; as many as cores if it does not."""
+"""The environment variable for the number of processes that parse; by default that of cores."""
 
 WORTH: Final = 500_000
-"""Code points for which it is worth starting another process: it takes a third of a second."""
+"""The number of code points that are worth another process: it takes a third of a second."""
 
 _MOST: Final = 8
 
@@ -47,7 +47,7 @@ def parse_all(sources: Sequence[Source], limits: Limits, progress: Progress) -> 
             found[source.name] = parse(source, limits)
             progress(
                 number * len(sources) // len(shares[0]), len(sources)
-            )  # the others are as quick
+            )  # the others are as fast
         trees = {name: data for share in sent() for name, data in share.items()}
     for source in sources:
         data = trees.get(source.name)
@@ -58,7 +58,7 @@ def parse_all(sources: Sequence[Source], limits: Limits, progress: Progress) -> 
 
 
 def _shares(sources: Sequence[Source]) -> list[list[Source]]:
-    """Spread *sources* over processes, so that each has about as much to do."""
+    """Distribute *sources* over processes, so that each has about the same work."""
     size = sum(len(source.text) for source in sources)
     processes = max(1, min(_cores(), _MOST, len(sources), size // WORTH))
     shares: list[list[Source]] = [[] for _ in range(processes)]
@@ -81,7 +81,7 @@ def _cores() -> int:
 def _started(
     shares: Sequence[Sequence[Source]], limits: Limits
 ) -> Iterator[Callable[[], list[dict[str, bytes]]]]:
-    """Start a process for each of *shares*; what is given waits for what they send."""
+    """Start a process for each of *shares*; the function that is given waits for their trees."""
     sent: list[dict[str, bytes]] = []
     running: list[tuple[subprocess.Popen[bytes], Thread]] = []
 
@@ -101,7 +101,7 @@ def _started(
             work = msgspec.msgpack.encode((limits, texts))
             try:
                 process = _start()
-            except OSError:  # there may be no more processes, or no interpreter by that name
+            except OSError:  # no more processes may be allowed, or the interpreter may be missing
                 continue
             thread = Thread(target=talk, args=(process, work), daemon=True)
             thread.start()
@@ -117,7 +117,7 @@ def _start() -> subprocess.Popen[bytes]:
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        # Without the current directory on its path, which may be anybody's.
+        # Without the current directory on its path, which others may write to.
         [sys.executable, "-P", "-m", "policyengine.syntax.parse_worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},

@@ -1,8 +1,8 @@
-"""Describe where parsing stopped: what stood there, what could have, what was being read.
+"""Describe the state in which parsing stopped: the text found, what was expected, what is unfinished.
 
-Everything comes from Lark's own state: the token it could not shift, the terminals that its parser
-would really accept instead, and its stack, on which unfinished constructs still lie. No name of a
-terminal leaves this room; `spelling` and `expected` turn them into the author's words.
+Everything comes from Lark's own state: the token that it could not shift, the terminals that its
+parser would accept instead, and its stack with the unfinished constructs. No name of a terminal
+leaves this room; `spelling` and `expected` convert them to the author's words.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ OPERANDS = frozenset({
     "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "TRUE", "FALSE", "_IP", "_LPAREN",
     "_LBRACE", "MINUS", "_NOT", "_IF", "QUANTIFIER",
 })  # fmt: skip
-"""What an expression begins with."""
+"""The terminals with which an expression begins."""
 
 COMPARISONS = frozenset({
     "EQUAL", "UNEQUAL", "_LESS", "AT_MOST", "_GREATER", "AT_LEAST", "_IN", "OVERLAPS", "SUBSET",
     "WITHIN", "TOUCHES",
 })  # fmt: skip
 OPERATORS = COMPARISONS | {"_AND", "_OR", "_HAS", "_LIKE", "PLUS", "MINUS", "_TIMES", "_NOT"}
-"""What stands after an operand and wants another one."""
+"""The terminals after an operand that need another one."""
 
 _AFTER_OPERAND = OPERATORS | {"_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING"}
 
@@ -51,14 +51,14 @@ _NAMED = {
 _NOT_SPELLED = frozenset({"STRING", "NAME", "DATETIME", "DURATION", "DECIMAL", "INT", "QUANTIFIER"})
 
 _LONGEST_WORD = 40
-"""Characters that a message shows of what it found."""
+"""The number of characters that a message shows of the text found."""
 
 _COMMENT_OR_SIGN = re.compile(r"#[^\n]*|[^\s#]")
 _WRONG_WORD = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*|[^\sA-Za-z0-9_\"#(){}\[\],;']{1,3}|.?")
 
 
 def spelling(terminal: str) -> str:
-    """Return how a keyword or sign is written, or the empty string for what has many forms."""
+    """Return the text of a keyword or sign, or the empty string for a terminal with many forms."""
     if terminal in _NOT_SPELLED or terminal == "$END":
         return ""
     pattern = parser().get_terminal(terminal).pattern
@@ -67,18 +67,18 @@ def spelling(terminal: str) -> str:
 
 @cache
 def keywords() -> dict[str, str]:
-    """Return the terminal of each keyword by how it is written."""
+    """Return the terminal of each keyword by its text."""
     spelled = {spelling(terminal.name): terminal.name for terminal in parser().terminals}
     return {word: name for word, name in spelled.items() if word.isidentifier()}
 
 
 @frozen(slots=False)
-class Situation:
-    """Where and how parsing stopped.
+class ParseState:
+    """The state in which parsing stopped.
 
-    *terminal* is what the lexer took the text for: empty if it knew nothing like it, `$END` at the
-    end. *accepts* are the terminals that could have stood there. *stack* holds the tokens and trees
-    read so far of everything that is not finished.
+    *terminal*: that of the text found; empty if the lexer recognised none, `$END` at the end.
+    *accepts*: the terminals that were possible. *stack*: the tokens and trees of everything that is
+    not finished.
     """
 
     source: Source
@@ -91,8 +91,8 @@ class Situation:
     """Whether the text is only an expression, cut out of a string."""
 
     @classmethod
-    def of(cls, source: Source, problem: UnexpectedInput) -> Situation:
-        """Read the situation from Lark's exception."""
+    def of(cls, source: Source, problem: UnexpectedInput) -> ParseState:
+        """Return the state of Lark's exception."""
         found: Any = problem
         state = found.interactive_parser.parser_state
         stack = tuple(state.value_stack)
@@ -107,23 +107,23 @@ class Situation:
         if token.type == "$END":
             end = len(source.text)
             return cls(source, end, end, "$END", accepts, stack, piece)
-        # Where the lexer expects names it takes keywords for names.
+        # Where only a name is possible, the lexer reads keywords as names.
         terminal = keywords().get(str(token), token.type)
         return cls(source, token.start_pos, token.end_pos, terminal, accepts, stack, piece)
 
     @cached_property
     def text(self) -> str:
-        """What stands there; empty at the end of the text."""
+        """The text found; empty at the end of the file."""
         return self.source.text[self.start : self.end]
 
     @cached_property
     def span(self) -> Span:
-        """Where it stands."""
+        """The span of the text found."""
         return Span(self.source.name, self.start, self.end)
 
     @cached_property
     def found(self) -> str:
-        """What stands there, as a message names it."""
+        """The text found, as a message names it."""
         if self.terminal == "$END":
             return "the end of the expression" if self.piece else "the end of the file"
         shown = self.text
@@ -133,7 +133,7 @@ class Situation:
 
     @cached_property
     def before(self) -> Span | None:
-        """What was read last."""
+        """The span of what was read last."""
         spans = (span_of(self.source, item) for item in reversed(self.stack))
         last = next((span for span in spans if span is not None), None)
         if last is None:
@@ -149,7 +149,7 @@ class Situation:
 
     @cached_property
     def after_last(self) -> Span:
-        """The empty place behind what was read last: where something is missing."""
+        """The empty span after what was read last: where something is missing."""
         end = self.before.end if self.before else self.start
         return Span(self.source.name, end, end)
 
@@ -164,28 +164,28 @@ class Situation:
 
     @cached_property
     def first_on_line(self) -> bool:
-        """Whether only blanks stand before it on its line."""
+        """Whether only blanks are before the text found on its line."""
         return self.is_first_on_line(self.start)
 
     def is_first_on_line(self, offset: int) -> bool:
-        """Whether only blanks stand before *offset* on its line."""
+        """Whether only blanks are before *offset* on its line."""
         line_start = self.source.text.rfind("\n", 0, offset) + 1
         return not self.source.text[line_start:offset].strip()
 
     def indentation(self, offset: int) -> int:
-        """Return how many blanks the line of *offset* begins with."""
+        """Return the number of blanks with which the line of *offset* begins."""
         line = self.source.line(self.source.position(offset)[0])
         return len(line) - len(line.lstrip())
 
     @cached_property
     def next_character(self) -> str:
-        """The first character after it that is not blank; empty at the end."""
+        """The first character after the text found that is not blank; empty at the end."""
         found = re.compile(r"\s*(\S)").match(self.source.text, self.end)
         return found[1] if found else ""
 
     @cached_property
     def opened(self) -> tuple[Token | Tree[Token], str] | None:
-        """The innermost bracket that is not closed yet, and what it belongs to.
+        """The innermost bracket that is not closed yet, and the construct that it belongs to.
 
         That is `gate`, `test`, `table`, `taxonomy`, `attributes` or `expression`.
         """
@@ -194,7 +194,7 @@ class Situation:
 
     @cached_property
     def open_brackets(self) -> list[int]:
-        """Where the brackets lie on the stack that are not closed yet, outermost first."""
+        """The positions on the stack of brackets that are not closed yet, outermost first."""
         opened: list[int] = []
         for i, item in enumerate(self.stack):
             match kind_of(item):
@@ -224,19 +224,19 @@ class Situation:
         return "expression"
 
     def wants_expression(self) -> bool:
-        """Whether an operand could have stood there."""
+        """Whether an operand was possible."""
         return self.accepts >= {"NAME", "INT"}
 
     def wants_operator(self) -> bool:
-        """Whether what was read last is an operand that may go on."""
+        """Whether an operator was possible after the operand that was read last."""
         return "_AND" in self.accepts
 
     def wants_clause(self) -> bool:
-        """Whether any clause of a rule could have stood there."""
+        """Whether any clause of a rule was possible."""
         return self.accepts >= CLAUSES
 
     def expected(self) -> list[str]:
-        """List what could have stood there, in the author's words, the likeliest first."""
+        """List what was possible, in the author's words, the likeliest first."""
         accepts, phrases = set(self.accepts), []
         if self.wants_operator():
             phrases.append("an operator")
@@ -262,7 +262,7 @@ def kind_of(item: Token | Tree[Token]) -> str:
 
 
 def span_of(source: Source, item: Token | Tree[Token]) -> Span | None:
-    """Return where an item of the stack stands; None for a rule that matched nothing."""
+    """Return the span of an item of the stack; None for a rule that matched nothing."""
     if isinstance(item, Token):
         return Span(source.name, item.start_pos or 0, item.end_pos or 0)
     if not item.meta.empty:

@@ -1,6 +1,6 @@
 """Parse one share of the files for another process: texts on standard input, trees on standard output.
 
-A file with a mistake is left out; the other process parses it itself, and says what is wrong.
+A file with a mistake is left out; the other process parses it itself, and reports the mistake.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def parse_share(work: bytes) -> bytes:
 
 
 def main() -> None:
-    """Parse what stands on standard input."""
+    """Parse the files on standard input."""
     gc.disable()
     sys.stdout.buffer.write(parse_share(sys.stdin.buffer.read()))
 

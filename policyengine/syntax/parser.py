@@ -1,6 +1,6 @@
-"""Parse policy text: characters, then Lark, then the tree, then what Lark let pass.
+"""Parse policy text: check its characters, parse it with Lark, build the tree, check reserved words.
 
-A text without a mistake goes by the quick way (`lalr_driver.py`), which gives the same tree or none.
+A text without a mistake is parsed by `lalr_driver.py`, which is fast and gives the same tree or none.
 
 Lark stops at the first mistake; parsing resumes at the next declaration, so that one run shows a
 mistake of each. A file with a mistake gives diagnostics and no tree. Depth is checked on Lark's
@@ -19,9 +19,9 @@ from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.syntax import lalr_driver, nodes
-from policyengine.syntax.build import Builder
 from policyengine.syntax.characters import check_characters
 from policyengine.syntax.grammar import parser
+from policyengine.syntax.tree_builder import TreeBuilder
 
 _DEFAULT = Limits()
 
@@ -39,18 +39,18 @@ def parse(
     builder = _builder(source, limits)
     file: nodes.PolicyFile | None = lalr_driver.build(source.text, "file", builder)
     if file is None or builder.problems:
-        return parse_thoroughly(source, limits)
+        return parse_with_recovery(source, limits)
     if builder.reserved:
         problems = _misused_words(file, {id(ident): ident for ident in builder.reserved})
     return (None, tuple(problems)) if problems else (file, ())
 
 
-def parse_thoroughly(
+def parse_with_recovery(
     source: Source, limits: Limits = _DEFAULT
 ) -> tuple[nodes.PolicyFile | None, tuple[Diagnostic, ...]]:
-    """Parse a file whose characters are all right with Lark, which can say what is wrong with it."""
+    """Parse a file whose characters are valid with Lark, which can describe its mistakes."""
     problems: list[Diagnostic] = []
-    tree = _parse_with_recovery(source, problems)
+    tree = _recovered_tree(source, problems)
     if tree is None:
         return None, tuple(problems)
     too_deep = _too_deep(tree, source.name, limits)
@@ -64,18 +64,18 @@ def parse_thoroughly(
     return (None, tuple(problems)) if problems else (file, ())
 
 
-def _builder(source: Source, limits: Limits) -> Builder:
+def _builder(source: Source, limits: Limits) -> TreeBuilder:
     deepest = limits.nesting + _LEVELS_ABOVE_EXPRESSIONS
-    return Builder(source.name, _expression_parser(source, limits), deepest)
+    return TreeBuilder(source.name, _expression_parser(source, limits), deepest)
 
 
-def _parse_with_recovery(source: Source, problems: list[Diagnostic]) -> Tree[Token] | None:
+def _recovered_tree(source: Source, problems: list[Diagnostic]) -> Tree[Token] | None:
     """Return Lark's tree, or None after adding one problem for each declaration with a mistake."""
     try:
         return parser().parse(source.text, start="file")
     except UnexpectedInput as found:
         problem = found
-    # Loaded when there is a mistake: the usual ones are found out by example, which takes a while.
+    # Loaded when there is a mistake: it takes a while.
     from policyengine.syntax.syntax_errors import resume_point, syntax_diagnostic
 
     while True:
@@ -94,7 +94,7 @@ def _parse_with_recovery(source: Source, problems: list[Diagnostic]) -> Tree[Tok
 def _expression_parser(
     source: Source, limits: Limits
 ) -> Callable[[str, int], Tree[Token] | Diagnostic]:
-    """Return the function with which the builder parses what stands inside `{…}` of a text."""
+    """Return the function with which the builder parses an expression in `{…}` of a text."""
 
     def parse_expression(text: str, offset: int) -> Tree[Token] | Diagnostic:
         piece = Source(source.name, text)
@@ -112,7 +112,7 @@ def _expression_parser(
 
 
 def _too_deep(tree: Tree[Token], file: str, limits: Limits, offset: int = 0) -> Diagnostic | None:
-    """Report the first place where the tree is nested deeper than the limit."""
+    """Report the first place at which the tree is nested deeper than the limit."""
     stack: list[tuple[Tree[Token], int]] = [(tree, 0)]
     while stack:
         node, depth = stack.pop()

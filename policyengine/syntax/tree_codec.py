@@ -1,6 +1,6 @@
 """Write syntax trees as data, and read them again: for a cache, or from one process to another.
 
-The data says nothing of the file's name: of each span only where it begins and ends is written.
+The data does not have the file's name: of each span, only the begin and the end are written.
 """
 
 from __future__ import annotations

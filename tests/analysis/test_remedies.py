@@ -155,7 +155,7 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
     assert {len(remedy.changes) for remedy in everything} == {2}
     for budget in (0, 100, 2_000):
         assert search(checked, request, budget) == ((), False)
-    with mock.patch("policyengine.explain.build.search", return_value=((), False)):
+    with mock.patch("policyengine.explain.explainer.search", return_value=((), False)):
         explanation = explain(checked, request)
     assert explanation.to_json("user")["tried_all"] is False
     assert list(explanation.lines("user"))[-2:] == [

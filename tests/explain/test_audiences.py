@@ -224,7 +224,7 @@ permit grown: read when subject.age > 17 and subject.age < 99
     user = {"type": "User", "id": "u", "properties": {"age": 20}}
     with (
         mock.patch("policyengine.reference.interpreter.first_false", side_effect=LookupError),
-        mock.patch("policyengine.explain.build.evaluate", side_effect=LookupError),
+        mock.patch("policyengine.explain.explainer.evaluate", side_effect=LookupError),
     ):
         explanation = engine.explain(user, "read", user)
     (rule,) = explanation.gates[0].rules

@@ -7,8 +7,8 @@ import pytest
 from policyengine.cli import lint as lint_command
 from policyengine.diagnostics.diagnostic import Edit, Fix, warning
 from policyengine.diagnostics.source import Source, Span
+from policyengine.lint.fixing import BrokenFixError, apply_fixes
 from policyengine.lint.linter import LINT_CODES, lint
-from policyengine.lint.mending import BrokenFixError, mend
 from policyengine.pipeline import check_sources
 from policyengine.syntax.formatter import format_source
 from tests.cli.conftest import *  # noqa: F403 - the fixtures of commands
@@ -29,7 +29,7 @@ def checked_of(text):
 
 
 def mended(text):
-    return mend(
+    return apply_fixes(
         checked_of(text), lambda c: lint(c, now=NOW), lambda sources: check_sources(sources)[0]
     )
 
@@ -118,7 +118,7 @@ def test_a_fix_that_would_break_the_policies_is_not_made():
         return type(found)((wrong,), found.sources)
 
     with pytest.raises(BrokenFixError):
-        mend(checked, find, lambda sources: check_sources(sources)[0])
+        apply_fixes(checked, find, lambda sources: check_sources(sources)[0])
 
 
 UNUSED = (
@@ -187,7 +187,7 @@ def test_a_bug_of_ours_is_not_written(fails, file, monkeypatch):
     def broken(*_):
         raise BrokenFixError
 
-    monkeypatch.setattr("policyengine.lint.mending.mend", broken)
+    monkeypatch.setattr("policyengine.lint.fixing.apply_fixes", broken)
     assert "nothing was written" in fails("lint", file, "--fix")
     assert file.read_text() == UNUSED
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from policyengine.diagnostics.source import Source
 from policyengine.lint.configuration import Configuration
+from policyengine.lint.fixing import apply_fixes
 from policyengine.lint.linter import lint
-from policyengine.lint.mending import mend
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
 from tests.strategies import seeds
@@ -50,7 +50,7 @@ def test_what_is_left_decides_as_before():
         except TooCostlyError:
             return
         now = make_request(rng, world)["now"]
-        mended = mend(
+        mended = apply_fixes(
             loaded.checked,
             lambda checked: lint(checked, _FIXING, now=now),
             lambda sources: check_sources(sources)[0],

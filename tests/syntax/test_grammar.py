@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from policyengine.syntax import nodes
-from policyengine.syntax.build import Builder
 from policyengine.syntax.grammar import grammar_text, parser, reserved_words
 from policyengine.syntax.parse_state import keywords, spelling
+from policyengine.syntax.tree_builder import TreeBuilder
 
 ROOT = Path(__file__).parents[2]
 STRICT = ROOT / ".venv" / "strict"
@@ -77,7 +77,7 @@ def test_keywords_and_reserved_words_are_the_same():
 def test_every_rule_of_the_grammar_is_built():
     rules = {str(rule.origin.name) for rule in parser().rules}
     in_tree = {r for r in rules if not r.startswith("_")} - {"member"}
-    methods = {name.rstrip("_") for name in vars(Builder)}
+    methods = {name.rstrip("_") for name in vars(TreeBuilder)}
 
     assert in_tree - methods == set()
 

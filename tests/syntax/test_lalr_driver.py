@@ -14,7 +14,7 @@ from policyengine.model.limits import Limits
 from policyengine.pipeline import read_sources
 from policyengine.syntax import lalr_driver, parser
 from policyengine.syntax.characters import check_characters
-from policyengine.syntax.parser import parse, parse_thoroughly
+from policyengine.syntax.parser import parse, parse_with_recovery
 from tests.seconds import seconds
 from tests.strategies import seeds
 from tests.strategies.policies import make_world
@@ -31,7 +31,7 @@ def taken(source: Source, limits: Limits = LIMITS) -> bool:
         return False
     builder = parser._builder(source, limits)
     file = lalr_driver.build(source.text, "file", builder)
-    expected, problems = parse_thoroughly(source, limits)
+    expected, problems = parse_with_recovery(source, limits)
     assert parse(source, limits) == (expected, problems)
     if file is None or builder.problems:
         return False

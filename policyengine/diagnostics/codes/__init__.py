@@ -10,7 +10,7 @@ from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.codes.data import DATA
 from policyengine.diagnostics.codes.naming import NAMES
 from policyengine.diagnostics.codes.syntax import SYNTAX
-from policyengine.diagnostics.codes.typing import TYPES
+from policyengine.diagnostics.codes.type_checks import TYPES
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {code.number: code for code in (*SYNTAX, *NAMES, *TYPES, *DATA, *BUGS)}

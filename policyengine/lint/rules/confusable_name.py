@@ -1,4 +1,4 @@
-"""Find names that are taken for each other."""
+"""Find names that readers may confuse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policyengine.syntax import nodes
 from policyengine.syntax.characters import LOOKALIKES
 
 _SHORTEST = 6
-"""Letters from which on one letter of difference is overlooked."""
+"""The length of names from which on one different letter is overlooked."""
 
 _LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "_": "", "-": "", ".": ""})
 _FOREIGN = str.maketrans(dict(LOOKALIKES))
@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def looks_like(one: str, other: str) -> bool:
-    """Whether two names look alike, or differ in one letter for another or in two swapped ones."""
+    """Whether two names look the same, or differ in one letter or in two that are swapped."""
     if _look(one) == _look(other):
         return True
     if len(one) != len(other) or len(one) < _SHORTEST:
@@ -51,7 +51,7 @@ def _look(name: str) -> str:
 
 
 def _lists(files: Iterable[nodes.PolicyFile]) -> Iterator[Sequence[nodes.Ident]]:
-    """Give the names that stand beside each other: of one declaration, or of one sort."""
+    """Give lists of names that are used side by side: of one declaration, or of one kind."""
     sorts: dict[object, list[nodes.Ident]] = {}
     for file in files:
         for declaration in file.declarations:

@@ -1,4 +1,4 @@
-"""Find conditions that are always true or always false where they are asked."""
+"""Find conditions that are always true or always false where they are evaluated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from policyengine.lint.rules.words import WORDS
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each operand with one value; of a rule that never holds, none."""
+    """Give a finding for each operand with one value; none for a rule that never holds."""
     for rule in subject.checked.rules:
         constant = subject.ask.constant_operands(rule)
         if not constant or subject.ask.never_holds(rule):

@@ -1,4 +1,4 @@
-"""Find rules that say the same."""
+"""Find rules that mean the same."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _REFERENCES = (nodes.RuleRef, nodes.WaiverDecl)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each rule that holds just where an earlier one does."""
+    """Give a finding for each rule that holds exactly where an earlier one does."""
     named = {node.rule.name for node in walk(subject.files) if isinstance(node, _REFERENCES)}
     for rule, other in duplicates(subject):
         again = (rule.node.target, rule.node.clauses) == (other.node.target, other.node.clauses)
-        beside = rule.node.span.file == other.node.span.file  # so that words mean the same
+        beside = rule.node.span.file == other.node.span.file  # so that names mean the same
         source = subject.checked.sources[rule.node.span.file]
         yield warning(
             "PE405", rule.node.name.span, f"`{rule.id}` says the same as `{other.id}`",
@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def duplicates(subject: Subject) -> Iterator[tuple[CheckedRule, CheckedRule]]:
-    """Give each rule that says what an earlier one of its gate does, with that."""
+    """Give each rule that repeats an earlier one of its gate, with the earlier one."""
     kept: dict[object, list[CheckedRule]] = {}
     for rule in subject.checked.rules:
         kind = (

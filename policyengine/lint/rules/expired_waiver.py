@@ -14,7 +14,7 @@ from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each waiver that stands in for nothing any more."""
+    """Give a finding for each waiver that has no effect any more."""
     checked = subject.checked
     asked = [
         item.moment.value

@@ -1,4 +1,4 @@
-"""Find forbids that whoever leaves out an optional attribute escapes."""
+"""Find forbids that a request escapes by leaving out an optional attribute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find reasons that show what the conditions do not read."""
+"""Find reasons that show values which the conditions do not read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from policyengine.lint.rules.words import WORDS
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each attribute in a reason that has no part in the decision."""
+    """Give a finding for each attribute in a reason that does not affect the decision."""
     rules = subject.checked.rules
     own = {rule.id: {path for c in rule.conjuncts for path in paths_in(c.expr)} for rule in rules}
-    # What keeps a gate shut is that none of its permits holds.
+    # A gate is shut because none of its permits holds.
     shutting: dict[str, set[Path]] = {}
     for rule in rules:
         if rule.effect == "permit":

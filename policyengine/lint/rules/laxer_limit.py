@@ -1,4 +1,4 @@
-"""Find permits of one gate that differ in a limit only: the laxer one wins."""
+"""Find permits of one gate that differ in one limit only: the laxer one wins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 def laxer_limits(
     subject: Subject,
 ) -> Iterator[tuple[CheckedRule, CheckedRule, nodes.Compare]]:
-    """Give permits of a gate that differ in one limit: the stricter, the laxer, the limit."""
+    """Give pairs of permits that differ in one limit: the stricter, the laxer, the limit."""
     alike: dict[object, list[tuple[CheckedRule, nodes.Compare, int]]] = {}
     for rule in subject.checked.rules:
         if rule.effect == "permit":
@@ -47,7 +47,7 @@ def laxer_limits(
 
 
 def _limits(rule: CheckedRule) -> Iterator[tuple[object, nodes.Compare, int]]:
-    """Give each limit of a rule: what rules that differ in it alone share, and how far it reaches."""
+    """Give each limit of a rule: a key that rules share if only it differs, and how lax it is."""
     binding_of = next(iter(rule.typings.values())).binding_of
     for at, (expr, wanted) in enumerate((c.expr, c.wanted) for c in rule.conjuncts):
         match expr:

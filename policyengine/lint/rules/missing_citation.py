@@ -1,4 +1,4 @@
-"""Find rules that do not say where they come from."""
+"""Find rules without the source that they come from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find forbids that do not say why."""
+"""Find forbids without a reason."""
 
 from __future__ import annotations
 

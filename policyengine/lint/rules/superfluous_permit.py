@@ -16,7 +16,7 @@ from policyengine.semantics.checked import CheckedRule
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each permit without which every decision would be the same.
 
-    The last one written goes first, and what went covers no other: all may be left out together.
+    The last permit is tried first, and a superfluous one covers no other: all may be removed together.
     """
     gone = {id(strict) for strict, _, _ in laxer_limits(subject)}
     gone |= {id(rule) for rule, _ in duplicates(subject)}
@@ -40,7 +40,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
-    """Whether *one* permits in the same gate, and exposes and owes what *other* does."""
+    """Whether *one* is in the same gate and grants what *other* does, with the same obligations."""
     return (
         one.effect == "permit" and not one.advisory and one.gate == other.gate
         and one.fields == other.fields and one.obligations == other.obligations

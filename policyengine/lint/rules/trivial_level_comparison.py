@@ -1,4 +1,4 @@
-"""Find comparisons with the lowest or highest level that have one answer."""
+"""Find comparisons with the lowest or highest level that have one value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each comparison that the order of the levels has answered."""
+    """Give a finding for each comparison that is decided by the order of the levels."""
     for rule in subject.checked.rules:
         typing = next(iter(rule.typings.values()))
         for conjunct in rule.conjuncts:
@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def is_trivial(node: nodes.Node, typing: Typing) -> bool:
-    """Whether *node* compares with an end of its levels in a way that has one answer."""
+    """Whether *node* compares with the first or last level so that it has one value."""
     match node:
         case nodes.Compare(op, left, right) if op in _MIRRORED:
             return _beyond(op, typing.binding_of(right)) or _beyond(

@@ -1,4 +1,4 @@
-"""Find actions that no permit of some gate reaches."""
+"""Find actions that no permit of some gate allows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _shut(
 ) -> Iterator[Diagnostic]:
     for gate in sorted(subject.checked.schema.gates):
         some = permits.get((name.name, gate), [])
-        # Where they hold for no action at all they are findings of their own.
+        # Permits that hold for no action at all are findings of their own.
         told = bool(some) and all(subject.ask.never_holds(rule) for rule in some)
         if not told and not any(_can_hold(subject, rule, name.name) for rule in some):
             yield warning(

@@ -14,7 +14,7 @@ from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each of them that nothing names."""
+    """Give a finding for each definition, constant and fixture that nothing names."""
     used = words(subject.files)
     for file in subject.files:
         for declaration in file.declarations:

@@ -13,7 +13,7 @@ from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each member that nothing mentions, of a list of which members are."""
+    """Give a finding for each member that nothing mentions, if other members are mentioned."""
     used, told_apart = words(subject.files), mentioned_types(subject.checked)
     for file in subject.files:
         for declaration in file.declarations:

@@ -13,7 +13,7 @@ from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each term that no rule or test reaches by any name."""
+    """Give a finding for each term that no rule or test names, nor a term above or below it."""
     used, told_apart = words(subject.files), mentioned_types(subject.checked)
     for file in subject.files:
         for declaration in file.declarations:

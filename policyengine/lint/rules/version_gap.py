@@ -1,4 +1,4 @@
-"""Find versions of a rule between which there is none."""
+"""Find versions of a rule with a gap between them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from policyengine.syntax import nodes
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each comparison whose answer turns with a part that is left out."""
+    """Give a finding for each comparison whose value depends on a part that may be absent."""
     for rule in subject.checked.rules:
         typing = next(iter(rule.typings.values()))
         for conjunct in rule.conjuncts:

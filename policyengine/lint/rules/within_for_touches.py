@@ -1,4 +1,4 @@
-"""Find forbids that say `within` where the terms below are let through."""
+"""Find forbids with `within` that let the terms below through."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HELP = "`touches` holds for any term in or around; `within` for all of them"
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each `within` over terms, in a forbid, that `touches` would see more of."""
+    """Give a finding for each `within` over terms in a forbid where `touches` would catch more."""
     for rule in subject.checked.rules:
         if rule.effect != "forbid":
             continue
@@ -34,7 +34,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _escapes(type_: Type, bound: object) -> str:
-    """Say what a forbid of what lies within known terms lets through; nothing if that is nothing."""
+    """Describe what a forbid of everything within known terms lets through; empty if nothing."""
     match bound:
         case Value(TaxonomyType() as taxonomy, str() as term):
             terms = {term}

@@ -1,4 +1,4 @@
-"""Give the examples of the lint rules a vocabulary to speak of."""
+"""Give the examples of the lint rules a vocabulary."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Mend what has a safe fix, round after round: leaving one thing out may leave another without use."""
+"""Make all safe fixes, round after round: removing one thing may leave another without use."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 class BrokenFixError(Exception):
-    """What fixes made of the policy set has errors: a bug of ours."""
+    """A policy set has errors after its fixes: a bug of ours."""
 
 
 @frozen
-class Mended:
-    """A policy set after its fixes: the texts, what is still found, and how many were made."""
+class FixedSet:
+    """A policy set after its fixes: the texts, the remaining findings, and the number of fixes."""
 
     sources: Mapping[str, Source]
     left: Diagnostics
     count: int
 
 
-def mend(
+def apply_fixes(
     checked: CheckedSet,
     find: Callable[[CheckedSet], Diagnostics],
     check: Callable[[Mapping[str, Source]], CheckedSet | None],
-) -> Mended:
-    """Make the fixes of what *find* finds, and of what it finds then, until there are none.
+) -> FixedSet:
+    """Make the fixes of the findings of *find*, and of what it finds afterwards, until none is left.
 
-    *check* checks a policy set anew, None if it has errors; `BrokenFixError` if that happens.
+    *check* checks the changed policy set; `BrokenFixError` is raised if it returns None, for errors.
     """
     found, count = find(checked), 0
     for _ in range(_MOST_ROUNDS):
@@ -49,18 +49,18 @@ def mend(
             raise BrokenFixError
         checked, count = again, count + len(fixes)
         found = find(checked)
-    return Mended(checked.sources, found, count)
+    return FixedSet(checked.sources, found, count)
 
 
 def _with(source: Source, edits: Iterable[Edit]) -> Source:
     text = edited(source.text, (edit for edit in edits if edit.span.file == source.name))
     if "\n\n\n" not in source.text:
-        text = _BLANK_LINES.sub("\n\n", text)  # which two edits leave together
+        text = _BLANK_LINES.sub("\n\n", text)  # which two edits together would leave
     return Source(source.name, text)
 
 
 def _apart(found: Iterable[Diagnostic]) -> list[Fix]:
-    """Return the fixes that can be made at once: none where an earlier one is made."""
+    """Return the fixes that can be made together: none of them overlaps an earlier one."""
     chosen: list[Fix] = []
     taken: list[Edit] = []
     for diagnostic in found:

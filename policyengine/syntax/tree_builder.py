@@ -2,7 +2,7 @@
 
 Lark's tree is walked bottom-up without recursion, so depth is no danger here; `parser.py` has
 checked it before. A value that cannot be read (a date that does not exist) is reported in
-`problems` and stands in the tree as a harmless one, so that the rest can be reported as well.
+`problems` and replaced by a harmless one, so that the rest can be reported as well.
 """
 
 # ruff: noqa: ARG002 - a method has the shape that the walk calls it with
@@ -30,10 +30,11 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
 
 
-class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
+class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     """Builds the nodes of one file.
 
-    *deepest*: how many branches may lie above one another. *offset* is added to every position: the place of an interpolated expression in its file.
+    *deepest*: the most branches that may be above one another. *offset* is added to every position: it
+    is the place of an interpolated expression in its file.
     *parse_expression* gives Lark's tree for such an expression, or a diagnostic.
     """
 
@@ -58,7 +59,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return method(self._span(tree.meta), list(children))
 
     def build(self, rule: str, begin: int, end: int, children: list[Any]) -> Any:
-        """Build what stands from *begin* to *end*, both -1 if it takes no place; see `lalr_driver.py`."""
+        """Build the node from *begin* to *end*, both -1 if it takes no place; see `lalr_driver.py`."""
         method = getattr(self, rule if rule not in _RENAMED else f"{rule}_")
         if begin < 0:
             return method(Span(self.file_name, self.offset, self.offset), children)
@@ -105,7 +106,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return children[0] or ()
 
     def _unquote(self, token: Token, keep: str = "") -> str:
-        """Return the text of a string; escapes of the characters in *keep* stay as they are."""
+        """Return the text of a string; escapes of the characters in *keep* are kept."""
 
         def one(found: re.Match[str]) -> str:
             code, character = found[1], found[2]
@@ -367,14 +368,14 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 "a string cannot stand inside `{…}` of a text",
             )
             return None
-        inner = Builder(self.file_name, self.parse_expression, self.deepest, offset)
+        inner = TreeBuilder(self.file_name, self.parse_expression, self.deepest, offset)
         expr: nodes.Expr | None = lalr_driver.build(text, "expression", inner)
         if expr is None or inner.problems:
             tree = self.parse_expression(text, offset)
             if isinstance(tree, Diagnostic):
                 self.problems.append(tree)
                 return None
-            inner = Builder(self.file_name, self.parse_expression, self.deepest, offset)
+            inner = TreeBuilder(self.file_name, self.parse_expression, self.deepest, offset)
             expr = inner.transform(tree)
         self.problems += inner.problems
         self.reserved += inner.reserved
@@ -585,7 +586,7 @@ class Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.PolicyFile(package, imports, declarations, span=span)
 
     def rest(self, span: Span, children: list[Any]) -> None:
-        """Nothing: what stands after a mistake is parsed for its own mistakes only."""
+        """Nothing: text after a mistake is parsed only for its own mistakes."""
 
 
 _RENAMED = {"for", "import", "with", "from", "if", "or", "and", "not"}
