@@ -57,7 +57,7 @@ def parse_sources(
 ) -> tuple[list[PolicyFile], list[Diagnostic]]:
     """Parse every source; the files without mistakes, and the mistakes of the others.
 
-    What is kept in *cache* is not parsed again. *progress* takes how many are parsed, of how many.
+    Files that are in *cache* are not parsed again. *progress* takes how many are parsed, of how many.
     """
     files: list[PolicyFile] = []
     problems: list[Diagnostic] = []
@@ -90,8 +90,8 @@ def check_sources(
 ) -> tuple[CheckedSet | None, Diagnostics]:
     """Parse and check *sources* as one policy set; None if anything in it is an error.
 
-    *found*: diagnostics of reading the sources. *cache* and *progress* as in `parse_sources`. Types are checked only where everything parses: a
-    file that does not would make names of the others unknown.
+    *found*: diagnostics of reading the sources. *cache* and *progress* as in `parse_sources`. Types are
+    checked only if every file parses, since the names of a file that does not would be unknown.
     """
     from policyengine.semantics.checker import check
 
@@ -114,7 +114,7 @@ def check_paths(
 
 def compile_set(checked: CheckedSet) -> Program:
     """Link a checked set to a program that decides requests."""
-    from policyengine.compiler.link import link  # who only checks needs no compiler
+    from policyengine.compiler.link import link  # a mere check needs no compiler
 
     return link(checked)
 
@@ -140,8 +140,8 @@ def load_set(
 ) -> LoadedSet | Diagnostics:
     """Load *sources* as one policy set; the diagnostics, if anything in it is an error.
 
-    With a *cache*, a set that is kept there is not looked at any more, and one that is not is
-    compiled as a whole and kept. *progress* as in `parse_sources`.
+    With a *cache*, a set that is kept there is not checked again, and one that is not is compiled as a
+    whole and kept. *progress* as in `parse_sources`.
     """
     if cache is None or found:
         return _linked(*check_sources(sources, limits, found, cache, progress))
@@ -161,7 +161,7 @@ def load_set(
     checked, diagnostics = check_sources(sources, limits, (), cache, progress)
     if checked is not None and program_cache.keep(cache, name, checked):
         kept = program_cache.find(cache, name, lambda: checked)
-        if kept is not None:  # what was made to be kept need not be made again
+        if kept is not None:  # targets that were compiled to be kept are not compiled again
             return LoadedSet(*kept, lambda: checked)
     return _linked(checked, diagnostics)
 

@@ -1,4 +1,4 @@
-"""Put requests from files to an engine: what `decide` and `explain` share."""
+"""Read requests and their options from the command line, for `decide` and `explain`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def read_request(file: str, now: str | None) -> Envelope:
     """Read a request; `-` is standard input.
 
-    Raises `FailingInput` if it is not a request at all: no JSON, or no object.
+    Raises `FailingInput` if it is no request at all: not JSON, or not an object.
     """
     from msgspec.structs import replace
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
     """Check the policy set in PATH and report every mistake, at most 100 in one run.
 
-    What passes can be evaluated: a checked rule raises nothing on a request that fits. An error
+    A set that passes can be evaluated: a checked rule raises nothing on a request that fits. An error
     keeps a policy set from loading; a warning does not.
 
     \b
@@ -38,7 +38,7 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
       policyengine check policies/x
       policyengine check shared.policy docs.policy --strict
       policyengine check policies/x --format json
-      policyengine explain PE301                              what a code means
+      policyengine explain PE301                              the meaning of a code
 
     The exit code is 1 if there is an error.
     """

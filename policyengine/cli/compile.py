@@ -1,4 +1,4 @@
-"""Print what a stage of the compiler returned."""
+"""Print the result of a stage of the compiler."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _STAGES = ("parse", "check", "lower", "simplify", "python")
 @click.option("--action", metavar="NAME", help="Only for this action (from `check` on).")
 @format_option
 def command(paths: tuple[str, ...], stage: str, action: str | None, format: str) -> int:
-    """Print what the compiler makes of the policy set in PATH.
+    """Print the result of a stage of the compiler for the policy set in PATH.
 
     \b
       parse     the syntax tree
-      check     each rule with the types of its conditions, and what it may read of a request
+      check     each rule with the types of its conditions, and the parts of a request that it may read
       lower     the rules of each target, without names and sugar
       simplify  the same, after every simplification
-      python    the code that decides, as it is run
+      python    the code that decides, as it is executed
 
     A target is an action with the types of its subject and resource.
 

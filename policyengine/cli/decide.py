@@ -46,8 +46,8 @@ def command(
     "resource": {...}, "context": {...}}, and may ask for "fields" and bring along "entities" and
     "now". `--format json` writes AuthZEN's answer, one line for each request.
 
-    The exit code is 0 whatever was decided, also for a request that does not fit the policies
-    (the cause of that deny is `invalid_request`), unless `--exit-code` asks for more.
+    The exit code is 0 whatever the decision, also for a request that does not fit the policies (the
+    cause of that deny is `invalid_request`), unless `--exit-code` is given.
 
     \b
     Examples:
@@ -71,7 +71,7 @@ def command(
 
 
 def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
-    """Return the answer to the request in *file*, as it goes over the wire."""
+    """Return the answer to the request in *file*, as JSON values."""
     from policyengine.intake.authzen import answer_document, refusal_document
     from policyengine.model.errors import InvalidRequest
 
@@ -95,7 +95,7 @@ def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
 
 
 def _show(title: str, answer: Mapping[str, Any]) -> None:
-    """Write an answer for a person; what is empty or says nothing is left out."""
+    """Write an answer for a person; empty parts are left out."""
     allowed, context = answer["decision"], answer["context"]
     say("allow" if allowed else "deny", "bold green" if allowed else "bold red", end="")
     say(f"  {title}" if title else "")
@@ -105,7 +105,7 @@ def _show(title: str, answer: Mapping[str, Any]) -> None:
 
 
 def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what an answer says, each with its label."""
+    """Yield the parts of an answer, each with its label."""
     yield "cause", context["cause"]
     if context["cause"] == "invalid_request":
         for problem in context["errors"]:
@@ -122,7 +122,7 @@ def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _flat(value: Any) -> str:
-    """Return a part of an answer in a line."""
+    """Return a part of an answer as one line."""
     match value:
         case list():
             return ", ".join(map(_flat, value))

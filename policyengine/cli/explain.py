@@ -46,9 +46,9 @@ def command(
     audience: Audience,
     format: str,
 ) -> int:
-    """Say why a request is decided as it is by the policies in PATH, or explain a CODE.
+    """Explain why a request is decided as it is by the policies in PATH, or explain a CODE.
 
-    For a request: what would allow it if it is denied, and who can bring that about; then every
+    For a request: the changes that would allow it if it is denied, and who can make them; then every
     gate, every rule of it that covers the request, every condition with the values that it read. The
     user who was refused, and the developer of the app, see less: nothing that is private, and nothing
     of other entities than the subject.

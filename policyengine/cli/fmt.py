@@ -1,4 +1,4 @@
-"""Format policy files; what they mean and say in comments stays as it is."""
+"""Format policy files; their meaning and their comments stay as they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STDIN = "-"
 
 @frozen
 class _Formatted:
-    """What formatting a file gave: a new text, nothing new, or the mistakes that forbid it."""
+    """The result of formatting a file: a new text, no change, or the mistakes that prevent it."""
 
     source: Source
     text: str
@@ -103,7 +103,7 @@ def _decoded(data: bytes, name: str) -> Source:
 
 
 def _format(source: Source) -> _Formatted:
-    """Format one file; the formatter itself holds that the tree stays the same."""
+    """Format one file; the formatter itself verifies that the tree stays the same."""
     from policyengine.syntax.formatter import format_source
 
     formatted = format_source(source)
@@ -144,4 +144,4 @@ _WORDS = {
     "unchanged": ("left as it is", "formatted already"),
     "unreadable": ("not parsed", "not parsed"),
 }
-"""What is said of each state, of files that were written and of those that were only looked at."""
+"""The message for each state, for files that are written and for those that are only checked."""

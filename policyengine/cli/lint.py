@@ -1,4 +1,4 @@
-"""Lint a policy set: what is well-formed and still wrong."""
+"""Lint a policy set: find rules that are well-formed and still wrong."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GAVE_UP = (
 
 @frozen
 class _Linted:
-    """What came of a run: findings, or errors; the files that fixes changed, and how many fixes."""
+    """The result of a run: findings, or errors; the files that fixes changed, and the number of fixes."""
 
     found: Diagnostics
     changed: tuple[tuple[Source, str], ...] = ()
@@ -69,7 +69,7 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     callback=_list_rules,
     help="List the rules, and stop.",
 )
-@click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
+@click.option("--fix", is_flag=True, help="Make all fixes that are safe.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change.")
 @click.option(
     "--format",
@@ -91,12 +91,12 @@ def command(
     Rules that nothing can satisfy, that another rule makes void, that no test exercises; names that
     nothing uses; waivers that have run out. A set with errors gets those, and no findings.
 
-    Which rules count is said in `[tool.policyengine.lint]` of the nearest `pyproject.toml`: `select`,
-    `ignore` and a table `per-file-ignores`. One line of a policy is answered by
+    Rules are enabled in `[tool.policyengine.lint]` of the nearest `pyproject.toml`: `select`, `ignore`
+    and a table `per-file-ignores`. A finding on one line of a policy is answered by
     `# lint: ignore[rule] why`.
 
-    --fix leaves out what no decision hangs on: definitions without use, rules written twice, waivers
-    that have run out, idle ignores. The rest is told, as without it.
+    --fix removes text on which no decision depends: definitions without use, rules written twice,
+    waivers that have run out, idle ignores. Other findings are reported as without it.
 
     \b
     Examples:
@@ -106,7 +106,7 @@ def command(
       policyengine lint policies/x --format sarif > lint.sarif
       policyengine explain PE403                              what a rule means
 
-    The exit code is 1 if there is a finding that was not mended.
+    The exit code is 1 if there is a finding that was not fixed.
     """
     if diff and (fix or format != "text"):
         raise click.UsageError("`--diff` writes nothing but text", click.get_current_context())
@@ -117,12 +117,12 @@ def command(
     if diff:
         for before, text in linted.changed:
             show_diff(before, text, "fixed")
-        _sum_up(len(sources), linted, "would be mended")
+        _sum_up(len(sources), linted, "would be fixed")
         return FINDINGS if linted.fixes or linted.found.items else FINE
     replace_files(linted.changed)
     _report(linted, format)
     if format == "text":
-        _sum_up(len(sources), linted, "mended")
+        _sum_up(len(sources), linted, "fixed")
     return FINDINGS if linted.found.items else FINE
 
 
@@ -152,17 +152,17 @@ def _lint(
         found = find(checked)
         return _Linted(found, gave_up=gave_up)
     try:
-        mended = apply_fixes(checked, find, lambda sources: check_sources(sources)[0])
+        fixed = apply_fixes(checked, find, lambda sources: check_sources(sources)[0])
     except BrokenFixError:
         raise FailingInput(
             "nothing was written: the fixes would break the policies, which is a bug of policyengine"
         ) from None
     changed = tuple(
-        (source, mended.sources[name].text)
+        (source, fixed.sources[name].text)
         for name, source in sources.items()
-        if mended.sources[name].text != source.text
+        if fixed.sources[name].text != source.text
     )
-    return _Linted(mended.left, changed, mended.count, gave_up)
+    return _Linted(fixed.left, changed, fixed.count, gave_up)
 
 
 def _configuration(path: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> Configuration:
@@ -192,8 +192,8 @@ def _report(linted: _Linted, format: Literal["text", "json", "sarif", "github"])
     notes = (_GAVE_UP,) if linted.gave_up else ()
     match format:
         case "json":
-            mended = {"fixed": linted.fixes, "gave_up": linted.gave_up}
-            say_json({**diagnostics_json(linted.found, codes), **mended})
+            summary = {"fixed": linted.fixes, "gave_up": linted.gave_up}
+            say_json({**diagnostics_json(linted.found, codes), **summary})
         case "sarif":
             say_json(sarif(linted.found, codes, __version__, notes))
         case "github":
@@ -203,7 +203,7 @@ def _report(linted: _Linted, format: Literal["text", "json", "sarif", "github"])
             show_diagnostics(linted.found)
 
 
-def _sum_up(files: int, linted: _Linted, mended: str) -> None:
+def _sum_up(files: int, linted: _Linted, verb: str) -> None:
     from policyengine.diagnostics.render import summary
 
     found = linted.found
@@ -211,7 +211,7 @@ def _sum_up(files: int, linted: _Linted, mended: str) -> None:
         say(_GAVE_UP, "yellow")
     say(f"{plural(files, 'file')}: ", end="")
     if linted.fixes:
-        say(f"{plural(linted.fixes, 'finding')} {mended}, ", end="")
+        say(f"{plural(linted.fixes, 'finding')} {verb}, ", end="")
     if found.errors:
         say(summary(found), "bold red")
     elif found.items:

@@ -1,4 +1,4 @@
-"""Read and check what the PATHs of a command name, or say in one line why that cannot be done."""
+"""Read and check the PATHs of a command, or report in one line why that cannot be done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from policyengine.semantics.checked import CheckedSet
 
 _UNREADABLE = frozenset({"PE130", "PE131", "PE132"})
-"""Codes of what is wrong with a path, not with what is written there."""
+"""Codes of problems with a path, not with the text in it."""
 
 
 _NO_CACHE = "policyengine.no_cache"
@@ -33,7 +33,7 @@ def paths_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option `--no-cache`; `the_cache` says what comes of it."""
+    """Give a command the option `--no-cache`, which `the_cache` reads."""
 
     def note(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.meta[_NO_CACHE] = value
@@ -43,7 +43,7 @@ def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         expose_value=False,
         callback=note,
-        help="Compile anew, and keep nothing.",
+        help="Compile again, and keep nothing.",
     )(command)
 
 
@@ -58,7 +58,7 @@ def the_cache() -> Cache | None:
 
 
 def read_policies(paths: Iterable[str]) -> tuple[dict[str, Source], list[Any]]:
-    """Return the sources in *paths*, and the diagnostics of those that are no text.
+    """Return the sources in *paths*, and diagnostics for files that are no text.
 
     Raises `FailingInput` if a path is missing, unreadable or without policies.
     """
@@ -111,7 +111,7 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
 
 
 def _useless(diagnostics: Diagnostics) -> FailingInput:
-    """Show what is wrong with a set on standard error; return what to raise."""
+    """Show the diagnostics of a set on standard error; return the exception to raise."""
     show_diagnostics(diagnostics, aside=True)
     count = plural(len(diagnostics.errors), "error")
     return FailingInput(f"the policy set has {count}, so it cannot be used")

@@ -1,4 +1,4 @@
-"""Run the command line: find the command, run it, and turn whatever goes wrong into one line.
+"""Run the command line: find the command, run it, and report any failure in one line.
 
 A command is the object `command` of the module with its name, loaded when it is asked for. It
 returns its exit code. Exit codes are the same everywhere: 0 fine, 1 findings or failing tests, 2
@@ -41,7 +41,7 @@ _COMMANDS = (
 
 
 class _Commands(click.Group):
-    """The commands, in the order in which somebody meets them, each loaded when it is needed."""
+    """The commands, in the order in which a new user needs them, each loaded on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -70,7 +70,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="policyengine %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> int:
-    """Write, check, test and ask access policies.
+    """Write, check, test and evaluate access policies.
 
     A policy set is a folder of `.policy` files: the vocabulary of your service, rules that permit
     or forbid, and tests of them. A request is answered with allow or deny, and always with the
@@ -106,7 +106,7 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, _NAME, COMPLETION, asked_by_shell))
-    # A command ends soon and keeps what it reads: looking for garbage costs, and finds little.
+    # A command ends soon and keeps what it reads: collecting garbage costs time, and frees little.
     gc.disable()
     sys.exit(run(sys.argv[1:]))
 
@@ -127,11 +127,11 @@ def run(arguments: Sequence[str]) -> int:
     except FailingInput as problem:
         return _fail(str(problem))
     except BrokenPipeError:
-        # What is still buffered would fail again when Python closes the stream.
+        # Buffered output would fail again when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _fail("standard output was closed before everything was written")
     except KeyboardInterrupt:
-        return _fail("interrupted", 128 + signal.SIGINT)  # as shells say it
+        return _fail("interrupted", 128 + signal.SIGINT)  # as shells do it
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)
@@ -139,13 +139,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(line: str, code: int = MISUSE) -> int:
-    """Say in one line what is wrong, and return the exit code for it."""
+    """Report a failure in one line, and return its exit code."""
     click.echo(f"policyengine: {visible(' '.join(line.split()))}", err=True)
     return code
 
 
 def _write_whatever_it_is(*streams: object) -> None:
-    """Make the streams write what their encoding cannot say as an escape, not as an exception."""
+    """Make the streams escape characters that their encoding lacks, instead of raising."""
     for stream in streams:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Show how well tests test: their coverage of the rules, and the changes of rules that they notice."""
+"""Measure tests: their coverage of the rules, and the mutants of rules that they notice."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _MUTATION = "mutation"
 
 @frozen
 class Wanted:
-    """What is to be measured, and the least that is to be reached, in hundredths.
+    """The measures that are wanted, and their thresholds in percent.
 
-    *page*: where coverage is written as HTML. *jobs*: how many processes mutate. *fresh*: whether what
-    earlier runs found is forgotten.
+    *page*: the file for coverage as HTML. *jobs*: the number of processes that mutate. *fresh*:
+    whether the results of earlier runs are ignored.
     """
 
     coverage: bool
@@ -44,7 +44,7 @@ class Wanted:
         cls, *, coverage: bool, page: str | None, mutate: bool, fail_under: Sequence[str],
         jobs: int | None, fresh: bool,
     ) -> Wanted:  # fmt: skip
-        """Read what options say; a threshold asks for what it is about. Raises `UsageError`."""
+        """Read the options; a threshold implies its measure. Raises `UsageError`."""
         from policyengine.testing.coverage_text import NAMES, read_threshold
 
         try:
@@ -67,7 +67,7 @@ class Wanted:
 
 @frozen
 class Measures:
-    """What was measured of the tests of a set; None where it was not asked for, or could not be."""
+    """The measures of a set's tests; None where one was not wanted, or not possible."""
 
     sources: Mapping[str, Source] = field(repr=False)
     coverage: Coverage | None = None
@@ -75,7 +75,7 @@ class Measures:
     short: tuple[str, ...] = ()
 
     def show(self, *, verbose: bool) -> None:
-        """Write it for people."""
+        """Write the measures for people."""
         if self.coverage is not None:
             _show_coverage(self.coverage, verbose=verbose)
         if self.mutation is not None:
@@ -84,7 +84,7 @@ class Measures:
             say(text, "bold red")
 
     def json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the measures for programs."""
         document: dict[str, Any] = {}
         if self.coverage is not None:
             document["coverage"] = _coverage_json(self.coverage)
@@ -96,9 +96,9 @@ class Measures:
 def take_measures(
     checked: CheckedSet, paths: Sequence[str], wanted: Wanted, *, passed: bool, now: int
 ) -> Measures:
-    """Measure the tests in *checked*, none of which is an error; *passed*: whether all of a run did.
+    """Measure the tests in *checked*, none of which is an error; *passed*: whether all of them passed.
 
-    Only tests that pass can notice a change, so others are not mutated.
+    Only tests that pass can notice a mutant, so otherwise nothing is mutated.
     """
     coverage = mutation = None
     short: list[str] = []

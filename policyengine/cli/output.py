@@ -1,4 +1,4 @@
-"""Write to the terminal: colour only where it is wanted, nothing that could steer the terminal.
+"""Write to the terminal: colour only where it is wanted, and no characters that control it.
 
 Rich is imported when the first text is written, so that `--version` and `--help` do without it.
 """
@@ -26,11 +26,11 @@ FINE, FINDINGS, MISUSE = 0, 1, 2
 """The exit codes."""
 
 _PATIENCE = 1.0
-"""Seconds of work after which it is said that there is work."""
+"""The seconds after which work in progress is shown."""
 
 
 class FailingInput(Exception):  # noqa: N818 - it is named after what happened
-    """Input that cannot be read or used; its text is the one line that is printed."""
+    """Input cannot be read or used; the text is the one line that is printed."""
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +77,7 @@ def show_diagnostic(
 
 
 def _dressed(text: str, part: Part) -> str:
-    """Return *text* with the terminal's own codes for the part that it plays."""
+    """Return *text* with the terminal's codes for its kind."""
     from rich.color import ColorSystem
     from rich.style import Style
 
@@ -103,7 +103,7 @@ def styled(*, error: bool = False) -> bool:
 
 
 def visible(text: str) -> str:
-    """Replace the characters that steer a terminal: reasons and names quote what strangers wrote."""
+    """Replace characters that control a terminal: reasons and names quote text of strangers."""
     from policyengine.diagnostics.render import readable
 
     return "".join(c if c in "\n\t" else readable(c) for c in text)
@@ -111,9 +111,9 @@ def visible(text: str) -> str:
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Say on the terminal that *what* is being done, if it takes longer than a second.
+    """Show on the terminal that *what* is in progress, if it takes longer than a second.
 
-    Gives a function that takes how many parts of it are done, of how many.
+    Gives a function that takes how many parts are done, of how many.
     """
     if not sys.stderr.isatty():
         yield lambda _done, _of: None
@@ -126,7 +126,7 @@ def working(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: status.update(f"{what}: {done} of {of}")
     finally:
         timer.cancel()
-        timer.join()  # a start that was under way is over before the stop
+        timer.join()  # a start in progress ends before the stop
         status.stop()
 
 

@@ -1,4 +1,4 @@
-"""Print what a service must fetch before it asks: all that the rules may read of a request."""
+"""Print the data that a service must fetch for a request: all that the rules may read."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ROOTS = ("subject", "resource", "context")
 def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
     """Print what the rules of the policy set in PATH may read of a request.
 
-    This is the plan of which data a service must fetch before it asks: conditions, reasons and
-    obligations read nothing else, whatever they come to. Actions of which the same is read stand
-    together. Optional parts are marked with `?`; leave them out where there are none.
+    A service must fetch these data before it asks: conditions, reasons and obligations read nothing
+    else. Actions for which the same is read are listed together. Optional parts are marked with `?`;
+    leave them out where there are none.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def _name(target: TargetKey) -> str:
 
 
 def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
-    """Return the paths that are read below each root, and whether the time plays a part."""
+    """Return the paths that are read below each root, and whether the time matters."""
     from policyengine.compiler.dependencies import dependencies_of
     from policyengine.compiler.lower import lower
 
@@ -88,6 +88,6 @@ def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
 
 
 def _is_optional(owner: Any, path: str) -> bool:
-    """Whether the attribute of *owner* that *path* leads to, if it is one of its own, is optional."""
+    """Whether *path* leads to an optional attribute of *owner* itself."""
     attribute = owner.by_name.get(path.partition(".")[2])
     return attribute is not None and attribute.optional

@@ -1,4 +1,4 @@
-"""Make what a stage of the compiler returned printable: plain data, as JSON has it."""
+"""Convert the results of the compiler's stages to plain data that JSON can hold."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def _text(checked: CheckedSet, node: nodes.Expr) -> str:
 
 
 def lowered_rules(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
-    """Return the rules of *target* as they were lowered, expressions as `(operator operands)`."""
+    """Return the lowered rules of *target*, with expressions as `(operator operands)`."""
     return _rules(lower(checked, target))
 
 
 def simplified_rules(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
-    """Return the same after every simplification."""
+    """Return the lowered rules after every simplification."""
     return _rules(map(simplify_rule, lower(checked, target)))
 
 
@@ -144,5 +144,5 @@ def _shown(node: object) -> str:
 
 
 def python(checked: CheckedSet, target: TargetKey) -> str:
-    """Return the text of the functions of *target*."""
+    """Return the source of the functions of *target*."""
     return compile_set(checked).source(target)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from policyengine.testing.results import Problem, Result, Run
 
 _DAY = 86_400_000_000
-"""In microseconds: what is suggested is asked at the midnight before."""
+"""A day in microseconds: suggested tests are at the midnight before."""
 
 _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 
 
-@click.command(short_help="Run the tests that stand beside the rules.")
+@click.command(short_help="Run the tests beside the rules.")
 @paths_argument
 @cache_option
 @click.option(
@@ -66,13 +66,13 @@ def command(
     """Run the `test` blocks of the policy set in PATH.
 
     Every request of a test is decided by the compiled program and by the reference interpreter,
-    which must agree, and every request that is allowed is held against the invariants. A test
+    which must agree, and every request that is allowed is checked against the invariants. A test
     whose request does not fit the policies is an error, never a pass.
 
-    How well the tests test is measured in two ways. Coverage says of every rule whether it was
-    satisfied, and of every operand whether it was true, false, and what decided on its own (MC/DC).
-    Mutation changes one small thing at a time and reports the changes that no test notices, each
-    with a test that would.
+    The tests themselves are measured in two ways. Coverage shows of every rule whether it was
+    satisfied, and of every operand whether it was true, false, and decided on its own (MC/DC).
+    Mutation makes one small change at a time and reports the changes that no test notices, each with
+    a test that would.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Do something again whenever a policy file changes."""
+"""Repeat an action whenever a policy file changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from policyengine.cli.output import FailingInput, say
 
 _PAUSE = 0.3
-"""Seconds between two looks at the files: asking a hundred files costs a millisecond."""
+"""The seconds between two checks of the files: checking a hundred takes a millisecond."""
 
 _State: TypeAlias = dict[str, tuple[int, int]]
 """The time of the last change and the size, of each file."""
@@ -21,7 +21,7 @@ _State: TypeAlias = dict[str, tuple[int, int]]
 def watch(paths: Iterable[str], act: Callable[[], int]) -> int:
     """Call *act*, and again after each change of the policies in *paths*, until interrupted.
 
-    Input that fails is told, and watched on. Returns what *act* returned last.
+    Input that fails is reported, and watched further. Returns the last result of *act*.
     """
     code = 0
     paths = list(paths)

@@ -1,4 +1,4 @@
-"""Put new texts in the place of policy files, and show what would change."""
+"""Replace the texts of policy files, and show the changes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def replace_files(changes: Sequence[tuple[Source, str]]) -> None:
-    """Put texts in the place of files, each whole or not at all, with the permissions it had.
+    """Replace the texts of files, each whole or not at all, with the same permissions.
 
-    Raises `FailingInput`, and writes nothing, if one of them is not any more what was read.
+    Raises `FailingInput`, and writes nothing, if one of them has changed since it was read.
     """
     from policyengine.syntax.decoding import decode
 
@@ -48,7 +48,7 @@ _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show_diff(before: Source, text: str, how: str) -> None:
-    """Write what would change; *how* says after what: `formatted`."""
+    """Write the changes; *how* describes the new text: `formatted`."""
     name = before.name
     old, new = before.text.splitlines(), text.splitlines()
     for line in unified_diff(old, new, name, f"{name} ({how})", lineterm=""):

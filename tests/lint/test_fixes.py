@@ -28,7 +28,7 @@ def checked_of(text):
     return check_sources({"a.policy": Source("a.policy", text)})[0]
 
 
-def mended(text):
+def applied(text):
     return apply_fixes(
         checked_of(text), lambda c: lint(c, now=NOW), lambda sources: check_sources(sources)[0]
     )
@@ -85,22 +85,22 @@ LOST = 'test "old" { at 2019-06-01\n    expect allow read by App "a" { on: false
          "# lint: ignore[bare-permt] why\npermit p: read when subject.on\n"),
     ],
 )  # fmt: skip
-def test_what_can_be_mended_is_and_nothing_else(before, after):
-    result = mended(WORDS + before)
+def test_what_can_be_fixed_is_and_nothing_else(before, after):
+    result = applied(WORDS + before)
 
     text = result.sources["a.policy"].text
     assert text == WORDS + (before if after is None else after)
     assert (result.count > 0) is (after is not None)
     fixed = set(codes(WORDS + before)) - set(codes(text))
     assert bool(fixed) is (after is not None)
-    assert mended(text).count == 0
+    assert applied(text).count == 0
     assert not any(d.fix for d in result.left.items)
 
 
 @pytest.mark.parametrize("code", LINT_CODES.values(), ids=lambda code: code.slug)
 def test_what_a_fix_leaves_is_formatted_and_has_one_finding_less(code):
     before = format_source(Source("a.policy", code.example))
-    result = mended(before)
+    result = applied(before)
 
     text = result.sources["a.policy"].text
     assert format_source(Source("a.policy", text)) == text
@@ -136,7 +136,7 @@ def file(tmp_path) -> Path:
 def test_the_command_mends_in_place_once(run, file):
     done = run("lint", file, "--fix")
 
-    assert (done.code, done.out) == (0, "1 file: 1 finding mended, no findings\n")
+    assert (done.code, done.out) == (0, "1 file: 1 finding fixed, no findings\n")
     assert file.read_text() == CLEAN
     assert run("lint", file, "--fix").out == "1 file: no findings\n"
 
@@ -147,12 +147,12 @@ def test_a_fix_is_offered_and_shown_without_being_made(run, file):
 
     assert shown.code == 1
     assert "-const inner: int = 3" in shown.out.splitlines()
-    assert shown.out.endswith("1 file: 1 finding would be mended, no findings\n")
+    assert shown.out.endswith("1 file: 1 finding would be fixed, no findings\n")
     assert file.read_text() == UNUSED
     assert run("lint", file, "--diff", "--ignore", "unused-definition").code == 0
 
 
-def test_what_cannot_be_mended_is_still_told(run, file):
+def test_what_cannot_be_fixed_is_still_reported(run, file):
     file.write_text(UNUSED + "permit q: any\n")
     done = run("lint", file, "--fix", "--format", "json")
 
@@ -192,7 +192,7 @@ def test_a_bug_of_ours_is_not_written(fails, file, monkeypatch):
     assert file.read_text() == UNUSED
 
 
-def test_a_set_with_errors_is_not_mended(run, file):
+def test_a_set_with_errors_is_not_fixed(run, file):
     file.write_text(UNUSED + "permit q: raed\n")
     done = run("lint", file, "--fix")
 

@@ -50,13 +50,13 @@ def test_what_is_left_decides_as_before():
         except TooCostlyError:
             return
         now = make_request(rng, world)["now"]
-        mended = apply_fixes(
+        fixed = apply_fixes(
             loaded.checked,
             lambda checked: lint(checked, _FIXING, now=now),
             lambda sources: check_sources(sources)[0],
         )
-        assert mended.count
-        after, _ = check_sources({n: Source(n, s.text) for n, s in mended.sources.items()})
+        assert fixed.count
+        after, _ = check_sources({n: Source(n, s.text) for n, s in fixed.sources.items()})
         assert after is not None
         seen["rules"] += len(loaded.checked.rules) - len(after.rules)
         for _ in range(4):
