@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from attrs import Factory, define
 
@@ -31,7 +32,9 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT, can_be_given, slot
 from policyengine.semantics.checked import CheckedRule, Definition, TargetKey, Typing, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk
+from policyengine.syntax.operators import operator_of
 
 ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 
@@ -50,7 +53,8 @@ class MentionedConstants:
     ids: bool = False
     """Whether an `id` is read as a text, so that the texts mentioned are ids to try."""
     unsure: bool = False
-    """Whether rules do something that cannot be tried: compare whole records, or ids with texts."""
+    """Whether rules do something that cannot be tried: compare whole records, or ids with texts, or
+    apply an operator that the analysis does not understand."""
 
     @classmethod
     def of(cls, rules: Iterable[CheckedRule], target: TargetKey) -> MentionedConstants:
@@ -79,20 +83,21 @@ class MentionedConstants:
             case _:
                 self.values.setdefault(type_, set()).add(value)
 
-    def take(self, exprs: Iterable[nodes.Node], typing: Typing, seen: set[int]) -> None:
+    def take(self, exprs: Iterable[nodes.Expr], typing: Typing, seen: set[int]) -> None:
         """Collect from expressions, and from the definitions that they use."""
-        for expr in exprs:
-            for node in walk(expr):
-                binding = typing.binding_of(node)
-                match binding:
-                    case Value(type_, value):
-                        self.add(type_, value)
-                    case Definition() if id(binding) not in seen:
-                        seen.add(id(binding))
-                        self.take([binding.body], binding.typing, seen)
-                self._beyond(node, typing)
+        for node in walk_expressions(exprs):
+            binding = typing.binding_of(node)
+            match binding:
+                case Value(type_, value):
+                    self.add(type_, value)
+                case Definition() if id(binding) not in seen:
+                    seen.add(id(binding))
+                    self.take([binding.body], binding.typing, seen)
+            self._beyond(node, typing)
 
-    def _beyond(self, node: nodes.Node, typing: Typing) -> None:
+    def _beyond(self, node: nodes.Expr, typing: Typing) -> None:
+        row = operator_of(node)
+        self.unsure |= row is not None and not row.understood
         match node:
             case nodes.Like(object_, pattern):
                 self.patterns.add(pattern)
@@ -101,16 +106,16 @@ class MentionedConstants:
                     self.beyond.add(STRING)
             case nodes.Arithmetic() | nodes.Negate():
                 self.beyond.update(ORDERED)
-            case nodes.Attr() if is_id(node, typing):
-                self.ids = True
+            case nodes.Attr():
+                self.ids |= is_id(node, typing)
             case nodes.SetDisplay(items):  # a symbolic set or record hashes by identity
                 self.unsure |= any(
                     isinstance(typing.types.get(id(item)), SetType | RecordType)
                     and not isinstance(typing.binding_of(item), Value)
                     for item in items
                 )
-            case nodes.Call(nodes.Ident("size")):
-                self.sized = True
+            case nodes.Call(name):
+                self.sized |= name.name == "size"
             case nodes.Compare(_, left, right):
                 sides = [typing.type_of(left), typing.type_of(right)]
                 if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
@@ -122,6 +127,13 @@ class MentionedConstants:
                 if any(isinstance(side, SetType) and endless(side.element) for side in sides):
                     self.beyond.update(s.element for s in sides if isinstance(s, SetType))
                 self.unsure |= any(has_record(side) for side in sides)
+            case (
+                nodes.Literal() | nodes.Name() | nodes.EntityRef() | nodes.Update() | nodes.RecordDisplay()
+                | nodes.Not() | nodes.And() | nodes.Or() | nodes.If() | nodes.Has() | nodes.Quantified()
+            ):  # fmt: skip
+                pass  # every outcome of these is tried, by the values inside
+            case _:
+                assert_never(node)
 
 
 def endless(type_: Type) -> bool:

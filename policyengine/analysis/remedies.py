@@ -74,10 +74,13 @@ def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
 def search(
     checked: CheckedSet, request: Request, budget: int = _BUDGET
 ) -> tuple[tuple[Remedy, ...], bool]:
-    """Return the remedies, and whether everything was tried: it is not where rules are too many."""
+    """Return the remedies, and whether everything was tried.
+
+    It is not where rules are too many, or do something that cannot be tried (`constants.py`).
+    """
     near = Neighbourhood(checked, request, budget=budget)
     found: list[Remedy] = []
-    complete = True
+    complete = not near.unsure
     try:
         if near.allows(()):
             return (), True

@@ -423,6 +423,11 @@ class Neighbourhood:
         rules = (*self.rules, *self.also)
         return _CandidateValues.of(self.checked, self.request, rules, places, all_known=all_known)
 
+    @property
+    def unsure(self) -> bool:
+        """Whether rules turn on what no option may show."""
+        return self._pool.mentions.unsure
+
     def options(self, place: Place) -> tuple[object, ...]:
         """Return the other values that *place* may have, the nearest first."""
         if place not in self._options:

@@ -32,11 +32,11 @@ TURNS: Final = "turns"
 _DEEPEST = 14
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
 
-_COMPARISONS: Final[Mapping[str, type[ast.cmpop]]] = {
+_COMPARISONS: Final[Mapping[ir.Relation, type[ast.cmpop]]] = {
     "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE,
     "in": ast.In, "not in": ast.NotIn,
 }  # fmt: skip
-_ARITHMETIC: Final[Mapping[str, type[ast.operator]]] = {
+_ARITHMETIC: Final[Mapping[ir.Sign, type[ast.operator]]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult,
 }  # fmt: skip
 
@@ -364,13 +364,15 @@ class Emitter(Struct, eq=False):
         look = attribute(self.module.named("table", table, table.entries), "get")
         return ast.Call(look, [key, default], [])
 
-    def _bounded(self, node: ir.Binary, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
+    def _bounded(
+        self, node: ir.Binary, op: ast.cmpop, table: ir.Table, keys: list[ast.expr]
+    ) -> ast.expr:
         """Emit a comparison with a bound that may not be there: quicker than with one at infinity."""
         look = attribute(self.module.named("table", table, table.entries), "get")
         key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
         variable = self.module.fresh("bound")
         found = ast.NamedExpr(ast.Name(variable, ast.Store()), ast.Call(look, [key], []))
-        within = compare(self.perhaps(node.left), _COMPARISONS[node.op](), name(variable))
+        within = compare(self.perhaps(node.left), op, name(variable))
         return conjunction([compare(found, ast.IsNot(), ast.Constant(None)), within])
 
     @contextmanager
@@ -426,7 +428,9 @@ class Emitter(Struct, eq=False):
         last = ast.Constant(len(made) - 1)
         return ast.Subscript(ast.Tuple(made, ast.Load()), last, ast.Load())
 
-    def _quantified(self, kind: str, local: str, over: ir.Expr, body: ir.Expr) -> ast.expr:
+    def _quantified(
+        self, kind: ir.Quantifier, local: str, over: ir.Expr, body: ir.Expr
+    ) -> ast.expr:
         with self._fixed():  # Python has no assignment in what a loop goes over
             elements = self.emit(over)
         outside = self.scope
@@ -441,7 +445,7 @@ class Emitter(Struct, eq=False):
             before = [ast.NamedExpr(bound, elements)]
             elements = name(variable.name)
         loop = ast.comprehension(bound, elements, [], 0)
-        made = call("all" if kind == "every" else "any", ast.GeneratorExp(each, [loop]))
+        made = call({"every": "all", "some": "any"}[kind], ast.GeneratorExp(each, [loop]))
         if not before:
             return made
         return ast.Subscript(ast.Tuple([*before, made], ast.Load()), ast.Constant(1), ast.Load())
@@ -463,13 +467,18 @@ class Emitter(Struct, eq=False):
     # ---- watching the time --------------------------------------------------------------
 
     def _binary(self, node: ir.Binary) -> ast.expr:
+        match node.op:
+            case "+" | "-" | "*" as sign:
+                left, right = self.emit(node.left), self.emit(node.right)
+                return ast.BinOp(left, _ARITHMETIC[sign](), right)
+            case relation:
+                return self._compared(node, _COMPARISONS[relation]())
+
+    def _compared(self, node: ir.Binary, op: ast.cmpop) -> ast.expr:
         match node.right:
             case ir.Lookup(table, [_, *_] as keys) if table.is_bound and not self._nowhere:
-                return self._bounded(node, table, list(map(self.emit, keys)))
+                return self._bounded(node, op, table, list(map(self.emit, keys)))
         left, right = self.emit(node.left), self.emit(node.right)
-        if node.op in _ARITHMETIC:
-            return ast.BinOp(left, _ARITHMETIC[node.op](), right)
-        op = _COMPARISONS[node.op]()
         if not self.traced or not (moving := self._moving(node)):
             return compare(left, op, right)
         if not node.numeric:
@@ -541,21 +550,21 @@ def slope(node: ir.Expr, slopes: Mapping[str, int | None]) -> int | None:
         case ir.Let(names, values, body):
             inner = {identifier: of(v) for identifier, v in zip(names, values, strict=True)}
             return slope(body, {**slopes, **inner})
-        case ir.Binary("+" | "-" | "*" as op, left, right):
+        case ir.Binary(op, left, right):
             one, other = of(left), of(right)
-            if one is None or other is None:
-                return None
-            if op != "*":
-                return one + other if op == "+" else one - other
-            match left, right:
-                case _ if one == 0 == other:
+            match op:
+                case "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in":
                     return 0
-                case ir.Const(_, int(factor)), _:
-                    return factor * other
-                case _, ir.Const(_, int(factor)):
-                    return factor * one
-                case _:
+                case _ if one is None or other is None:
                     return None
+                case "+":
+                    return one + other
+                case "-":
+                    return one - other
+                case "*":
+                    return _product(left, right, one, other)
+                case _:
+                    assert_never(op)
         case ir.Choice(_, yes, no):
             one, other = of(yes), of(no)
             return one if one == other else None
@@ -565,3 +574,16 @@ def slope(node: ir.Expr, slopes: Mapping[str, int | None]) -> int | None:
             return 0 if of(part) == 0 else None
         case _:
             return 0
+
+
+def _product(left: ir.Expr, right: ir.Expr, one: int, other: int) -> int | None:
+    """Return the slope of a product of values with the slopes *one* and *other*."""
+    match left, right:
+        case _ if one == 0 == other:
+            return 0
+        case ir.Const(_, int(factor)), _:
+            return factor * other
+        case _, ir.Const(_, int(factor)):
+            return factor * one
+        case _:
+            return None

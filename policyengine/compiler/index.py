@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import product
 from sys import intern
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -44,7 +44,10 @@ _MOST_KEYS: Final = 4
 _MOST_UNITED: Final = 64
 """Elements that the sets of several rules may have, on average of all rules, to be united."""
 
-_FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+Kind: TypeAlias = Literal["in", "overlaps", "<", "<=", ">", ">="]
+"""How a condition compares a value with its constant."""
+
+_FLIPPED: Final[Mapping[Kind, Kind]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 _KEYED: Final = ("in", "overlaps")
 
@@ -64,7 +67,7 @@ Range: TypeAlias = tuple[float, float]
 class Aspect(Struct, frozen=True):
     """One condition without its constant: how the value of *asked* is compared."""
 
-    kind: str
+    kind: Kind
     asked: ir.Expr
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from operator import is_
-from typing import TypeAlias, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -164,14 +164,18 @@ class Choice(Struct, frozen=True, cache_hash=True):
     no: Expr
 
 
-class Binary(Struct, frozen=True, cache_hash=True):
-    """A Python operator on canonical values.
+Relation: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
+Sign: TypeAlias = Literal["+", "-", "*"]
 
-    *op*: `==` `!=` `<` `<=` `>` `>=` `in` `not in` `+` `-` `*`; `<=` also of sets. *numeric* marks
-    comparisons of two numbers that `now` may be among: as a clock moves on, they may turn.
+
+class Binary(Struct, frozen=True, cache_hash=True):
+    """A Python operator on canonical values; `<=` also of sets.
+
+    *numeric* marks comparisons of two numbers that `now` may be among: as a clock moves on, they may
+    turn.
     """
 
-    op: str
+    op: Relation | Sign
     left: Expr
     right: Expr
     numeric: bool = False
@@ -212,10 +216,13 @@ class MakeRecord(Struct, frozen=True, cache_hash=True):
     parts: tuple[Expr, ...]
 
 
+Quantifier: TypeAlias = Literal["every", "some"]
+
+
 class Quantified(Struct, frozen=True, cache_hash=True):
     """`every` or `some` element of *over*, as the variable *local*, satisfies *body*."""
 
-    kind: str
+    kind: Quantifier
     local: str
     over: Expr
     body: Expr

@@ -231,7 +231,9 @@ class _Lowerer:
 # ---- comparisons ------------------------------------------------------------------------
 
 
-def _compare(op: str, left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
+def _compare(
+    op: nodes.Comparison, left: ir.Expr, right: ir.Expr, one: Type, other: Type
+) -> ir.Expr:
     match op:
         case "==" | "!=" | "<" | "<=" | ">" | ">=":
             return ir.Binary(op, left, right, numeric=one in _NUMERIC)
@@ -243,9 +245,10 @@ def _compare(op: str, left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> 
             return ir.Binary("<=", left, right)
         case "within":
             return _within(left, right, one, other)
-        case _:
-            assert op == "touches", op
+        case "touches":
             return _touches(left, right, one, other)
+        case _:
+            assert_never(op)
 
 
 def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:

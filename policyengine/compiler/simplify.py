@@ -11,7 +11,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -22,14 +22,15 @@ from policyengine.model.types import BOOL, INT, RecordType, SetType
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
-_OPERATORS: Final[Mapping[str, Callable[[Any, Any], object]]] = {
+_OPERATORS: Final[Mapping[ir.Relation | ir.Sign, Callable[[Any, Any], object]]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
     ">": operator.gt, ">=": operator.ge, "+": operator.add, "-": operator.sub, "*": operator.mul,
     "in": lambda one, other: one in other, "not in": lambda one, other: one not in other,
 }  # fmt: skip
 _ARITHMETIC = ("+", "-", "*")
-_OPPOSITE = {"==": "!=", "<": ">=", "<=": ">", "in": "not in"}
-_OPPOSITE |= {other: one for one, other in _OPPOSITE.items()}
+_OPPOSITE: Final[Mapping[ir.Relation | ir.Sign, ir.Relation]] = {
+    "==": "!=", "!=": "==", "<": ">=", ">=": "<", "<=": ">", ">": "<=", "in": "not in", "not in": "in",
+}  # fmt: skip
 
 TRUE, FALSE = ir.Const(BOOL, True), ir.Const(BOOL, False)
 
@@ -191,7 +192,7 @@ def fold_quantified(node: ir.Expr) -> ir.Expr:
     """Of no elements every one satisfies anything, and none does."""
     match node:
         case ir.Quantified(kind, _, ir.Const(_, frozenset() as elements), _) if not elements:
-            return ir.Const(BOOL, kind == "every")
+            return ir.Const(BOOL, {"every": True, "some": False}[kind])
     return node
 
 
@@ -217,7 +218,7 @@ def joined(conditions: Iterable[ir.Expr]) -> list[ir.Expr]:
     return [reduce(_either, group) for group in groups.values()]
 
 
-def question(node: ir.Expr) -> tuple[str, ir.Expr, ir.Const] | None:
+def question(node: ir.Expr) -> tuple[Literal["in", "overlaps"], ir.Expr, ir.Const] | None:
     """Return what *node* asks of which value, and the set that it knows."""
     match node:
         case ir.Overlaps(asked, ir.Const() as known):

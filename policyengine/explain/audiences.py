@@ -168,7 +168,7 @@ def _offer_lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
     else:
         yield "no change was found that would allow it"
     if not explanation.tried_all:
-        yield "the rules are too many to try every change: there may be others"
+        yield "not every change could be tried: there may be others"
 
 
 def _said(change: OfferedChange, audience: Audience) -> str:

@@ -109,7 +109,7 @@ class Explanation:
     *reason* is for the auditor, *told* the same without values that are hidden from others.
     *until_hidden*: whether *valid_until* may tell something of them, too.
     *would_allow*: the smallest changes to the request after which it is allowed, each verified;
-    *tried_all*: whether no other was left untried, where rules are many.
+    *tried_all*: whether no other was left untried: where rules are many, or compare whole records.
     """
 
     outcome: Outcome

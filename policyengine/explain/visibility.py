@@ -18,6 +18,7 @@ from policyengine.semantics.checked import (
 from policyengine.semantics.demand import private_reads
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
+from policyengine.syntax.operators import of_comparison
 
 _SUBJECT = frozenset({"subject"})
 
@@ -58,7 +59,7 @@ def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
             is_entity = isinstance(typing.type_of(object_), EntityRefType)
             if is_entity and name.name != "id" and not is_own(object_):
                 return True
-        case nodes.Compare("within", left, _):
+        case nodes.Compare(_, left, _) if of_comparison(node).ancestors:
             sort = typing.type_of(left)
             element = sort.element if isinstance(sort, SetType) else sort
             if isinstance(element, EntityRefType) and not is_own(left):

@@ -8,7 +8,9 @@ from policyengine.analysis.paths import path_of
 from policyengine.model.types import EnumType, SetType, TaxonomyType, Type
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children, walk_expressions
 from policyengine.syntax.node import walk
+from policyengine.syntax.operators import operator_of
 
 
 def words(files: Iterable[nodes.PolicyFile], *, tests: bool = True) -> set[str]:
@@ -54,19 +56,23 @@ def mentioned_types(checked: CheckedSet) -> set[str]:
     """Return the names of the enumerations and taxonomies of which rules mention members.
 
     Values that actions give by `having` are mentioned where a rule reads them: scopes that are needed.
-    Where rules compare values of the request with each other, every member counts, so those types are
-    not returned.
+    Where rules compare values of the request with each other, or by an operator that the analysis does
+    not understand, every member counts, so those types are not returned.
     """
     mentioned: set[str] = set()
     compared: set[str] = set()
     for rule in checked.rules:
         typing = next(iter(rule.typings.values()))
         for conjunct in rule.conjuncts:
-            for node in walk(conjunct.expr):
+            for node in walk_expressions([conjunct.expr]):
                 binding = typing.binding_of(node)
                 if isinstance(binding, Value):
                     mentioned |= _names(binding.type)
-                if isinstance(node, nodes.Compare):
+                row = operator_of(node)
+                if row is not None and not row.understood:
+                    sides = map(typing.type_of, children(node))
+                    compared = compared.union(*map(_names, sides))
+                elif isinstance(node, nodes.Compare):
                     names = _names(typing.type_of(node.left))
                     if _is_written(node.left, typing) or _is_written(node.right, typing):
                         mentioned |= names

@@ -7,7 +7,7 @@ types, so most mutants check; those that do not would have been noticed by the c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, assert_never, cast
 
 from attrs import field, frozen
 from msgspec.structs import replace
@@ -37,7 +37,12 @@ from policyengine.syntax.node import walk
 
 N = TypeVar("N", bound=nodes.Node)
 
-_STRICTER = {"<=": "<", "<": "<=", ">=": ">", ">": ">="}
+_STRICTER: Mapping[nodes.Comparison, nodes.Comparison] = {
+    "<=": "<",
+    "<": "<=",
+    ">=": ">",
+    ">": ">=",
+}
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _SWAPPED = {"permit": "forbid", "forbid": "permit"}
 
@@ -250,10 +255,20 @@ def _changes(
 
 
 def _is_condition(node: nodes.Expr) -> bool:
-    return isinstance(
-        node,
-        nodes.Compare | nodes.Has | nodes.Like | nodes.Attr | nodes.Call | nodes.Quantified,
-    )
+    match node:
+        case (
+            nodes.Compare() | nodes.Has() | nodes.Like() | nodes.Attr() | nodes.Call()
+            | nodes.Quantified()
+        ):  # fmt: skip
+            return True
+        case (
+            nodes.Literal() | nodes.Name() | nodes.SetDisplay() | nodes.RecordDisplay() | nodes.EntityRef()
+            | nodes.Update() | nodes.Not() | nodes.Negate() | nodes.And() | nodes.Or() | nodes.If()
+            | nodes.Arithmetic()
+        ):  # fmt: skip
+            return False
+        case _:
+            assert_never(node)
 
 
 def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> Iterator[Change]:

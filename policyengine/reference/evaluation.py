@@ -104,7 +104,7 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
         case nodes.Quantified(kind, bound, over, body):
             inner = (with_variable(env, bound.name, element) for element in of(over))
             holds = (evaluate(body, typing, scope) for scope in inner)
-            return all(holds) if kind == "every" else any(holds)
+            return quantify(kind, holds)
         case nodes.Literal() | nodes.EntityRef() | nodes.Update():
             raise TypeError("a literal is a constant, and an entity is written out in tests only")
         case _:
@@ -173,12 +173,33 @@ def call(called: object, arguments: list[Callable[[], Any]], env: Env) -> object
             raise TypeError(called)
 
 
-def compute(op: str, left: Any, right: Any) -> object:
+def quantify(kind: nodes.Quantifier, holds: Iterable[bool]) -> bool:
+    """Return whether a condition that *holds* of these elements does so of every one, or of some."""
+    match kind:
+        case "every":
+            return all(holds)
+        case "some":
+            return any(holds)
+        case _:
+            assert_never(kind)
+
+
+def compute(op: nodes.Sign, left: Any, right: Any) -> object:
     """Return a sum, a difference or a product; canonical values are whole numbers."""
-    return left + right if op == "+" else left - right if op == "-" else left * right
+    match op:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case _:
+            assert_never(op)
 
 
-def compare(op: str, left: Any, right: Any, left_type: Type, right_type: Type, env: Env) -> bool:
+def compare(
+    op: nodes.Comparison, left: Any, right: Any, left_type: Type, right_type: Type, env: Env
+) -> bool:
     """Return whether *left* is in that relation to *right*."""
     match op:
         case "==":
@@ -212,7 +233,7 @@ def compare(op: str, left: Any, right: Any, left_type: Type, right_type: Type, e
             members = left if isinstance(left_type, SetType) else [left]
             return any((taxonomy.above[a] | taxonomy.below[a]) & right for a in members)
         case _:
-            raise ValueError(op)
+            assert_never(op)
 
 
 def lies_within(one: Any, around: Iterable[Any], inner: Type, outer: Type, env: Env) -> bool:

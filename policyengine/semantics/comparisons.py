@@ -1,8 +1,9 @@
-"""Check comparisons: which operands each operator takes, and which can never be equal."""
+"""Check operands: which types each operator takes, and which can never be equal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, assert_never
 
 from policyengine.model.types import (
     DATETIME,
@@ -20,6 +21,7 @@ from policyengine.semantics import messages
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.vocabulary import UNKNOWN, fits
 from policyengine.syntax import nodes
+from policyengine.syntax.operators import of_comparison, operator_of
 
 if TYPE_CHECKING:
     from policyengine.semantics.typing import ExpressionChecker
@@ -29,37 +31,56 @@ _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 
 def check_comparison(checker: ExpressionChecker, node: nodes.Compare, guards: Guards) -> None:
     """Check the operands of *node*, noting their types in *checker*."""
-    op, left, right = node.op, node.left, node.right
-    match op:
-        case "==" | "!=" | "<" | "<=" | ">" | ">=":
-            one, other = _both(checker, left, right, guards)
-            if UNKNOWN in (one, other):
-                return
-            if not fits(other, one):
-                checker.problems.append(messages.never_equal(node.span, one, other))
-            elif op not in ("==", "!=") and one not in _ORDERED and not isinstance(one, LevelsType):
-                takes = "ints, decimals, datetimes, durations or levels"
-                checker.problems.append(messages.operator_types(node.span, op, one, other, takes))
-        case "in" | "not in":
+    shape = of_comparison(node).types
+    match shape:
+        case "alike":
+            _alike(checker, node, guards)
+        case "ordered":
+            one = _alike(checker, node, guards)
+            if one not in (UNKNOWN, *_ORDERED) and not isinstance(one, LevelsType):
+                _refused(checker, node)
+        case "member":
             _member_test(checker, node, guards)
-        case "overlaps" | "subset":
-            one, other = _both(checker, left, right, guards)
-            takes = "two sets of one type"
-            _sets_only(checker, node, one, other, takes, one if fits(other, one) else None)
+        case "sets":
+            _sets(checker, node, guards)
         case "within":
             _within(checker, node, guards)
+        case "touches":
+            _touches(checker, node, guards)
+        case None | Mapping():
+            sides = (checker.infer(side, guards) for side in (node.left, node.right))
+            applied(checker, node, list(sides))
         case _:
-            assert op == "touches", op
-            one = checker.infer(left, guards)
-            element = one.element if isinstance(one, SetType) else one
-            other = checker.infer(right, guards, SetType(element))
-            if UNKNOWN in (one, other, element):
-                return
-            if not isinstance(element, TaxonomyType) or not isinstance(other, SetType):
-                takes = "a term or a set of terms, and a set of terms"
-                checker.problems.append(messages.operator_types(node.span, op, one, other, takes))
-            elif not fits(other.element, element):
-                checker.problems.append(messages.never_equal(node.span, element, other.element))
+            assert_never(shape)
+
+
+def applied(checker: ExpressionChecker, node: nodes.Expr, types: Sequence[Type]) -> Type:
+    """Return what comes of an operator that lists the types it takes, on operands of *types*."""
+    row = operator_of(node)
+    assert row is not None
+    assert isinstance(row.types, Mapping), row
+    if UNKNOWN in types:
+        return UNKNOWN
+    result = row.types.get(tuple(types), UNKNOWN)
+    if result is UNKNOWN:
+        checker.problems.append(messages.operator_types(node.span, row, *types))
+    return result
+
+
+def _refused(checker: ExpressionChecker, node: nodes.Compare) -> None:
+    types = (checker.types[id(side)] for side in (node.left, node.right))
+    checker.problems.append(messages.operator_types(node.span, of_comparison(node), *types))
+
+
+def _alike(checker: ExpressionChecker, node: nodes.Compare, guards: Guards) -> Type:
+    """Return the type that both sides have; report sides that can never be equal."""
+    one, other = _both(checker, node.left, node.right, guards)
+    if UNKNOWN in (one, other):
+        return UNKNOWN
+    if not fits(other, one):
+        checker.problems.append(messages.never_equal(node.span, one, other))
+        return UNKNOWN
+    return one
 
 
 def _both(
@@ -73,20 +94,26 @@ def _both(
     return one, checker.infer(right, guards, one)
 
 
-def _sets_only(
-    checker: ExpressionChecker,
-    node: nodes.Compare,
-    one: Type,
-    other: Type,
-    takes: str,
-    same: Type | None,
-) -> None:
+def _sets(checker: ExpressionChecker, node: nodes.Compare, guards: Guards) -> None:
+    one, other = _both(checker, node.left, node.right, guards)
     if UNKNOWN in (one, other):
         return
     if not isinstance(one, SetType) or not isinstance(other, SetType):
-        checker.problems.append(messages.operator_types(node.span, node.op, one, other, takes))
-    elif same is None:
+        _refused(checker, node)
+    elif not fits(other, one):
         checker.problems.append(messages.never_equal(node.span, one, other))
+
+
+def _touches(checker: ExpressionChecker, node: nodes.Compare, guards: Guards) -> None:
+    one = checker.infer(node.left, guards)
+    element = one.element if isinstance(one, SetType) else one
+    other = checker.infer(node.right, guards, SetType(element))
+    if UNKNOWN in (one, other, element):
+        return
+    if not isinstance(element, TaxonomyType) or not isinstance(other, SetType):
+        _refused(checker, node)
+    elif not fits(other.element, element):
+        checker.problems.append(messages.never_equal(node.span, element, other.element))
 
 
 def _member_test(checker: ExpressionChecker, node: nodes.Compare, guards: Guards) -> None:
@@ -100,8 +127,7 @@ def _member_test(checker: ExpressionChecker, node: nodes.Compare, guards: Guards
     if UNKNOWN in (one, other):
         return
     if not isinstance(other, SetType):
-        takes = "a value and a set of such values"
-        checker.problems.append(messages.operator_types(node.span, node.op, one, other, takes))
+        _refused(checker, node)
     elif not fits(one, other.element):
         checker.problems.append(messages.never_equal(node.span, one, other.element))
 
@@ -127,7 +153,4 @@ def _within(checker: ExpressionChecker, node: nodes.Compare, guards: Guards) -> 
                 checker.problems.append(messages.never_equal(node.span, element, around))
         case _:
             if not (element == IP and around == IP):
-                takes = "terms of a taxonomy, entities, or ip addresses and networks"
-                checker.problems.append(
-                    messages.operator_types(node.span, "within", one, other, takes)
-                )
+                _refused(checker, node)

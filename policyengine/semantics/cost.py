@@ -6,6 +6,8 @@ The *cost* counts elementary steps with each set at its limit, and nodes with de
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from attrs import frozen
 
 from policyengine.model.limits import DIGITS, Limits
@@ -22,6 +24,7 @@ from policyengine.model.types import (
 from policyengine.semantics.checked import Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
+from policyengine.syntax.operators import of_comparison
 
 _LONGEST_GIVEN = DIGITS + 2
 """Digits of the longest number at the door: a moment in microseconds may have twenty."""
@@ -56,6 +59,17 @@ def _digits_in(type_: Type, digits: int, longest: int) -> int:
     return digits if _is_number(type_) else 0
 
 
+def _digits_of(op: nodes.Sign, one: int, other: int) -> int:
+    """Return the most digits that come of numbers with so many."""
+    match op:
+        case "+" | "-":
+            return max(one, other) + 1
+        case "*":
+            return one + other
+        case _:
+            assert_never(op)
+
+
 class Costs:
     """Works out costs; that of each definition once."""
 
@@ -80,14 +94,14 @@ class Costs:
         match node:
             case nodes.Quantified(_, _, over, _):
                 steps += self._elements(over, typing) * (1 + parts[1].steps)
-            case nodes.Compare("within" | "touches", left, right):
+            case nodes.Compare(_, left, right) if of_comparison(node).pairwise:
                 steps += self._elements(left, typing) * self._elements(right, typing)
             case nodes.Compare(_, left, right):
                 steps += self._weight(left, typing) + self._weight(right, typing)
             case nodes.SetDisplay() | nodes.RecordDisplay():
                 steps += self._weight(node, typing)
             case nodes.Arithmetic(op):
-                digits = parts[0].digits + parts[1].digits if op == "*" else digits + 1
+                digits = _digits_of(op, parts[0].digits, parts[1].digits)
                 steps += digits // DIGITS
             case nodes.Call() if isinstance(binding, Definition):
                 body = self.of_definition(binding)

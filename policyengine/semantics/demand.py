@@ -8,6 +8,7 @@ on to the arguments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from attrs import define, field
 
@@ -16,6 +17,7 @@ from policyengine.model.types import Attribute, EntityRefType, RecordType, Schem
 from policyengine.semantics.checked import Definition, Typing, Value, Variable
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
+from policyengine.syntax.operators import of_comparison
 
 # ---- what is read -----------------------------------------------------------------------
 
@@ -74,7 +76,7 @@ class _Reader:
             case nodes.SetDisplay(items):
                 for item in items:
                     self.read(item, need.elements or NOTHING)
-            case nodes.Compare("within", left, right):
+            case nodes.Compare(_, left, right) if of_comparison(node).ancestors:
                 self.read(left, _line_of(self.typing.type_of(left)))
                 self.read(right, NOTHING)
             case nodes.Call(_, arguments) if isinstance(binding, Definition):
@@ -85,9 +87,14 @@ class _Reader:
                 self.read(body, NOTHING)
                 element = self.needs.pop(variable.name, NOTHING)
                 self.read(over, Needs(elements=element) if element else NOTHING)
-            case _:
+            case (
+                nodes.Not() | nodes.Negate() | nodes.And() | nodes.Or() | nodes.Compare() | nodes.Like()
+                | nodes.Arithmetic() | nodes.Call() | nodes.Literal() | nodes.EntityRef() | nodes.Update()
+            ):  # fmt: skip
                 for child in children(node):
                     self.read(child, NOTHING)
+            case _:
+                assert_never(node)
 
 
 _ACTION = Variable("action")

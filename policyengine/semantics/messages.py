@@ -13,6 +13,7 @@ from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.types import Type
 from policyengine.syntax import nodes
+from policyengine.syntax.operators import Operator
 
 _UNKNOWN_CODES = {
     "name": "PE201", "type": "PE202", "entity type": "PE202", "action or group": "PE205",
@@ -182,10 +183,11 @@ def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnost
     return error("PE305", span, f"{wanted} is wanted here, and this is {a(found)}", help)
 
 
-def operator_types(span: Span, op: str, left: Type, right: Type | None, takes: str) -> Diagnostic:
+def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
     """An operator that does not apply to its operands."""
-    operands = f"`{left}`" if right is None else f"`{left}` and `{right}`"
-    return error("PE306", span, f"`{op}` does not apply to {operands}", f"it takes {takes}")
+    operands = " and ".join(f"`{type_}`" for type_ in types)
+    message = f"`{operator.word}` does not apply to {operands}"
+    return error("PE306", span, message, f"it takes {operator.takes}")
 
 
 def private_shown(span: Span, path: str, where: str) -> Diagnostic:

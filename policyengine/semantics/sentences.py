@@ -15,20 +15,7 @@ from policyengine.semantics.checked import Conjunct, Typing, Value
 from policyengine.semantics.demand import private_reads
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
-
-_MUST = {
-    "==": "must be", "!=": "must not be", "<": "must be below", "<=": "must be at most",
-    ">": "must be above", ">=": "must be at least", "in": "must be one of",
-    "not in": "must not be one of", "overlaps": "must overlap", "subset": "must be a subset of",
-    "within": "must lie within", "touches": "must touch",
-}  # fmt: skip
-_MUST_NOT = {
-    "==": "must not be", "!=": "must be", "<": "must be at least", "<=": "must be above",
-    ">": "must be at most", ">=": "must be below", "in": "must not be one of",
-    "not in": "must be one of", "overlaps": "must not overlap",
-    "subset": "must not be a subset of", "within": "must not lie within",
-    "touches": "must not touch",
-}  # fmt: skip
+from policyengine.syntax.operators import operator_of
 
 
 def sentence(
@@ -49,9 +36,10 @@ def sentence(
     def text(expr: nodes.Expr) -> str:
         return " ".join(source.text[expr.span.start : expr.span.end].split())
 
+    row = operator_of(node)
+    must = "" if row is None else row.must if wanted else row.must_not
     match node:
-        case nodes.Compare(op, left, right):
-            must = (_MUST if wanted else _MUST_NOT)[op]
+        case nodes.Compare(_, left, right):
             parts: list[str | nodes.Expr] = [text(left)]
             if shown(left):
                 parts += [" is ", left, "; it"]
@@ -64,14 +52,13 @@ def sentence(
                 parts.append(text(right))
             return nodes.Template(tuple(_joined(parts)), span=node.span)
         case nodes.Has(object_, name):
-            state = "is missing" if wanted else "must not be given"
-            return nodes.Template((f"{text(object_)}.{name.name} {state}",), span=node.span)
+            return nodes.Template((f"{text(object_)}.{name.name} {must}",), span=node.span)
         case nodes.Name() | nodes.Attr():
             state = "must be true" if wanted else "must be false"
             return nodes.Template((f"{text(node)} {state}",), span=node.span)
         case _:
-            state = "must hold" if wanted else "must not hold"
-            return nodes.Template((f"`{text(node)}` {state}",), span=node.span)
+            must = must or ("must hold" if wanted else "must not hold")
+            return nodes.Template((f"`{text(node)}` {must}",), span=node.span)
 
 
 def _joined(parts: Iterable[str | nodes.Expr]) -> Iterable[str | nodes.Expr]:

@@ -19,9 +19,6 @@ from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
-    DATETIME,
-    DECIMAL,
-    DURATION,
     INT,
     PRIMITIVES,
     STRING,
@@ -37,7 +34,7 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Binding, Fixture, Size, Typing, Value, Variable
-from policyengine.semantics.comparisons import check_comparison
+from policyengine.semantics.comparisons import applied, check_comparison
 from policyengine.semantics.demand import read_by
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
 from policyengine.semantics.names import (
@@ -51,21 +48,6 @@ from policyengine.semantics.names import (
 )
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits, record
 from policyengine.syntax import nodes
-
-_SUMS: Mapping[tuple[str, Type, Type], Type] = {
-    ("+", INT, INT): INT, ("-", INT, INT): INT, ("*", INT, INT): INT,
-    ("+", DECIMAL, DECIMAL): DECIMAL, ("-", DECIMAL, DECIMAL): DECIMAL,
-    ("*", INT, DECIMAL): DECIMAL, ("*", DECIMAL, INT): DECIMAL,
-    ("+", DATETIME, DURATION): DATETIME, ("-", DATETIME, DURATION): DATETIME,
-    ("-", DATETIME, DATETIME): DURATION,
-    ("+", DURATION, DURATION): DURATION, ("-", DURATION, DURATION): DURATION,
-    ("*", INT, DURATION): DURATION, ("*", DURATION, INT): DURATION,
-}  # fmt: skip
-_SUM_TAKES = {
-    "+": "two ints, two decimals, two durations, or a datetime and a duration",
-    "-": "two ints, two decimals, two durations, two datetimes, or a datetime and a duration",
-    "*": "an int and an int, a decimal or a duration",
-}
 
 
 @define
@@ -147,14 +129,7 @@ class ExpressionChecker:
                 self.condition(operand, guards)
                 return BOOL
             case nodes.Negate(operand):
-                found = self.infer(operand, guards)
-                if found not in (INT, DECIMAL, DURATION, UNKNOWN):
-                    takes = "an int, a decimal or a duration"
-                    self.problems.append(
-                        messages.operator_types(node.span, "-", found, None, takes)
-                    )
-                    return UNKNOWN
-                return found
+                return applied(self, node, [self.infer(operand, guards)])
             case nodes.And(operands) | nodes.Or(operands):
                 for operand in operands:
                     self.condition(operand, guards)
@@ -177,15 +152,8 @@ class ExpressionChecker:
             case nodes.Like(object_):
                 self.expect(object_, STRING, guards)
                 return BOOL
-            case nodes.Arithmetic(op, left, right):
-                types = self.infer(left, guards), self.infer(right, guards)
-                result = _SUMS.get((op, *types))
-                if UNKNOWN in types:
-                    return UNKNOWN
-                if result is None:
-                    takes = _SUM_TAKES[op]
-                    self.problems.append(messages.operator_types(node.span, op, *types, takes))
-                return result or UNKNOWN
+            case nodes.Arithmetic(_, left, right):
+                return applied(self, node, [self.infer(left, guards), self.infer(right, guards)])
             case nodes.Call():
                 return self._call(node, guards)
             case nodes.Quantified(_, variable, over, body):

@@ -69,7 +69,7 @@ def expression(node: nodes.Expr) -> Doc:
             glob = Word(quoted(pattern, escape_backslash=False), written=True)
             return (_operand(object_, _SUM), " ", Word("like"), " ", glob)
         case nodes.Arithmetic(op, left, right):
-            level = _PRODUCT if op == "*" else _SUM
+            level = _level(node)
             sign = (Word(op), " ")
             return _infix(_operand(left, level), sign, right, _operand(right, level + 1))
         case nodes.Call(name, arguments):
@@ -101,12 +101,19 @@ def _level(node: nodes.Expr) -> int:
             return _NOT
         case nodes.Compare() | nodes.Has() | nodes.Like():
             return _COMPARISON
-        case nodes.Arithmetic(op):
-            return _PRODUCT if op == "*" else _SUM
+        case nodes.Arithmetic("*"):
+            return _PRODUCT
+        case nodes.Arithmetic():
+            return _SUM
         case nodes.Negate():
             return _UNARY
-        case _:
+        case (
+            nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
+            | nodes.EntityRef() | nodes.Update() | nodes.Call()
+        ):  # fmt: skip
             return _PRIMARY
+        case _:
+            assert_never(node)
 
 
 def _operand(node: nodes.Expr, level: int) -> Doc:

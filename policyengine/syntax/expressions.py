@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
+from typing import Literal as OneOf
 
 from policyengine.model.values import Ip
 from policyengine.syntax.node import Ident, Node
@@ -112,17 +113,19 @@ class If(Node, frozen=True):
     no: Expr
 
 
-class Compare(Node, frozen=True):
-    """`left op right`; *op* is one of `COMPARISONS`."""
+Comparison: TypeAlias = OneOf[
+    "==", "!=", "<", "<=", ">", ">=", "in", "not in", "overlaps", "subset", "within", "touches"
+]
+Sign: TypeAlias = OneOf["+", "-", "*"]
+Quantifier: TypeAlias = OneOf["every", "some"]
 
-    op: str
+
+class Compare(Node, frozen=True):
+    """`left op right`; each *op* has a row in `operators.py`."""
+
+    op: Comparison
     left: Expr
     right: Expr
-
-
-COMPARISONS = (
-    "==", "!=", "<", "<=", ">", ">=", "in", "not in", "overlaps", "subset", "within", "touches",
-)  # fmt: skip
 
 
 class Has(Node, frozen=True):
@@ -140,9 +143,9 @@ class Like(Node, frozen=True):
 
 
 class Arithmetic(Node, frozen=True):
-    """`left op right`; *op* is `+`, `-` or `*`."""
+    """`left op right`"""
 
-    op: str
+    op: Sign
     left: Expr
     right: Expr
 
@@ -155,9 +158,9 @@ class Call(Node, frozen=True):
 
 
 class Quantified(Node, frozen=True):
-    """`every x in set: body` or `some x in set: body`; *kind* is `every` or `some`."""
+    """`every x in set: body` or `some x in set: body`"""
 
-    kind: str
+    kind: Quantifier
     variable: Ident
     set: Expr
     body: Expr

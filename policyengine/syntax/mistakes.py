@@ -21,7 +21,7 @@ from policyengine.syntax.parse_state import (
     COMPARISONS,
     DECLARATIONS,
     EFFECTS,
-    OPERATORS,
+    INFIX,
     TEST_ITEMS,
     ParseState,
     keywords,
@@ -386,11 +386,12 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
 
 
 _COMPARE = frozenset({"operator", "_HAS", "_LIKE"})
+_COMPARING = [row.word for row in INFIX if row.compares and " " in row.word]
 
 
 def chained_comparison(s: ParseState) -> Diagnostic | None:
     """`a < b < c`"""
-    if s.terminal not in COMPARISONS | {"_NOT", "_HAS", "_LIKE"} or not s.wants_operator():
+    if s.terminal not in COMPARISONS or not s.wants_operator():
         return None
     compared = [i for i, item in enumerate(s.stack) if kind_of(item) in _COMPARE]
     if not compared:
@@ -401,7 +402,7 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
     right = s.before
     if left and middle and right and "\n" not in s.source.text[left.start : s.end]:
         first = s.source.text[left.start : right.end]
-        after = "not in" if s.terminal == "_NOT" else s.text
+        after = next((word for word in _COMPARING if s.reads(word)), s.text)
         help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} …`"
     return error("PE111", s.span, "comparisons do not chain", help)
 
@@ -415,7 +416,7 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
         return error("PE110", s.span, f"there is no operator {s.found}", help)
     if s.terminal != "NAME":
         return None
-    words = [spelling(t) for t in sorted(OPERATORS) if spelling(t).isalpha()]
+    words = sorted({word for row in INFIX for word in row.word.split() if word.isalpha()})
     swapped = [word for word in words if sorted(word) == sorted(s.text.lower())]
     meant = swapped[0] if swapped else nearest(s.text, words)
     if meant:

@@ -8,6 +8,7 @@ leaves this room; `spelling` and `expected` convert them to the author's words.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import Any
 
@@ -17,21 +18,7 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from policyengine.diagnostics.source import Source, Span
 from policyengine.syntax.grammar import parser
-
-OPERANDS = frozenset({
-    "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "TRUE", "FALSE", "_IP", "_LPAREN",
-    "_LBRACE", "MINUS", "_NOT", "_IF", "QUANTIFIER",
-})  # fmt: skip
-"""The terminals with which an expression begins."""
-
-COMPARISONS = frozenset({
-    "EQUAL", "UNEQUAL", "_LESS", "AT_MOST", "_GREATER", "AT_LEAST", "_IN", "OVERLAPS", "SUBSET",
-    "WITHIN", "TOUCHES",
-})  # fmt: skip
-OPERATORS = COMPARISONS | {"_AND", "_OR", "_HAS", "_LIKE", "PLUS", "MINUS", "_TIMES", "_NOT"}
-"""The terminals after an operand that need another one."""
-
-_AFTER_OPERAND = OPERATORS | {"_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING"}
+from policyengine.syntax.operators import OPERATORS, Operator
 
 CLAUSES = frozenset({
     "_WHEN", "_UNLESS", "_BECAUSE", "_OTHERWISE", "_FIELDS", "_OBLIGE", "_REFER", "_CITES", "_FROM",
@@ -66,10 +53,28 @@ def spelling(terminal: str) -> str:
 
 
 @cache
+def _terminals() -> dict[str, str]:
+    """Return the terminal of each keyword and sign by its text."""
+    return {spelling(terminal.name): terminal.name for terminal in parser().terminals}
+
+
+@cache
 def keywords() -> dict[str, str]:
     """Return the terminal of each keyword by its text."""
-    spelled = {spelling(terminal.name): terminal.name for terminal in parser().terminals}
-    return {word: name for word, name in spelled.items() if word.isidentifier()}
+    return {word: name for word, name in _terminals().items() if word.isidentifier()}
+
+
+def _first_terminals(rows: Iterable[Operator]) -> frozenset[str]:
+    return frozenset(_terminals()[row.word.split()[0]] for row in rows)
+
+
+INFIX = tuple(row for row in OPERATORS.values() if row.infix)
+"""The operators that follow an operand."""
+
+COMPARISONS = _first_terminals(row for row in INFIX if row.compares)
+"""The terminals with which a comparison goes on after its first operand."""
+
+_AFTER_OPERAND = _first_terminals(INFIX) | {"_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING"}
 
 
 @frozen(slots=False)
@@ -161,6 +166,11 @@ class ParseState:
         text = self.source.text[self.before.start : self.before.end]
         found = re.search(r'[A-Za-z0-9_.]+\Z|"[^"\n]*"\Z|[<>=!]+\Z|.\Z', text, re.DOTALL)
         return found[0] if found else ""
+
+    def reads(self, words: str) -> bool:
+        """Whether *words* follow, with any blanks between them."""
+        pattern = r"\s+".join(map(re.escape, words.split())) + r"\b"
+        return re.compile(pattern).match(self.source.text, self.start) is not None
 
     @cached_property
     def first_on_line(self) -> bool:

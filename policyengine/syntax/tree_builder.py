@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from lark import Token, Transformer_NonRecursive, Tree
 from lark.tree import Meta
@@ -473,7 +473,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def quantified(self, span: Span, children: list[Any]) -> nodes.Quantified:
         kind, variable, over, body = children
-        return nodes.Quantified(str(kind), variable, over, body, span=span)
+        return nodes.Quantified(
+            cast("nodes.Quantifier", str(kind)), variable, over, body, span=span
+        )
 
     def or_(self, span: Span, children: list[Any]) -> nodes.Or:
         return nodes.Or(tuple(children), span=span)
@@ -500,7 +502,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def sum(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
         left, op, right = children
-        return nodes.Arithmetic(str(op), left, right, span=span)
+        return nodes.Arithmetic(cast("nodes.Sign", str(op)), left, right, span=span)
 
     def product(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
         return nodes.Arithmetic("*", *children, span=span)

@@ -1,7 +1,8 @@
-"""A vocabulary of 480 requests for each action, and conditions over it."""
+"""A vocabulary of 768 requests for each action, and conditions over it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, combinations, product
 from random import Random
 
@@ -16,9 +17,10 @@ levels Tier = free < basic < pro
 enum Status = active | held
 taxonomy Use { research { academic } ads }
 entity App { tier: Tier, status: Status, uses: set<Use>, age?: int }
-entity Post { hidden: bool }
+entity Post { hidden: bool, tag: string }
 action read, write by App on Post
 const many: set<Use> = {academic, ads}
+const shown: {hidden: bool} = {hidden: false}
 define adult(app: App) = app has age and app.age >= 18
 """
 
@@ -26,19 +28,29 @@ ACTIONS = ("read", "write")
 
 ATOMS = (
     "subject.tier == pro", "subject.tier < basic", "subject.tier >= basic", "subject.tier != free",
+    "subject.tier <= basic", "subject.tier > free", "subject.status not in {held}",
     "subject.status == active", "subject.status in {active, held}", "resource.hidden",
+    'resource.tag like "ad*"', "(some use in subject.uses: use touches {research})",
     "subject.uses touches {academic}", "subject.uses within research", "subject.uses overlaps many",
     "many subset subject.uses", "ads in subject.uses", "subject.uses == {}", "size(subject.uses) > 1",
     "(every use in subject.uses: use within research)", "adult(subject)",
     "(subject has age and subject.age < 16)", "not (subject has age)",
     "(if subject.status == held then resource.hidden else subject.tier == basic)",
 )  # fmt: skip
+"""Conditions of which everything is known: what is claimed of them is claimed just where it is so."""
+
+ROUGH = (
+    "(subject has age and subject.age + 100 > 116)", "(subject has age and subject.age - 90 > -74)",
+    "(subject has age and 100 * subject.age <= 1600)", "(subject has age and -subject.age < -16)",
+    'subject == App "a"', "{hidden: resource.hidden} == shown",
+)  # fmt: skip
+"""Conditions of which not all is known: what is claimed of them is so, and not all of it is claimed."""
 
 
-def some_condition(rng: Random, depth: int = 2) -> str:
+def some_condition(rng: Random, depth: int = 2, atoms: Sequence[str] = ATOMS) -> str:
     if depth == 0 or rng.random() < 0.25:
-        return rng.choice(ATOMS)
-    parts = [some_condition(rng, depth - 1) for _ in range(rng.choice((1, 2, 2, 3)))]
+        return rng.choice(atoms)
+    parts = [some_condition(rng, depth - 1, atoms) for _ in range(rng.choice((1, 2, 2, 3)))]
     if len(parts) == 1:
         return f"not ({parts[0]})"
     return "(" + rng.choice((" and ", " or ")).join(parts) + ")"
@@ -53,15 +65,15 @@ def checked_of(text: str):
 def every_request(action="read"):
     uses = ("research", "academic", "ads")
     some = [list(s) for s in chain.from_iterable(combinations(uses, n) for n in range(4))]
-    ages = ({}, *({"age": n} for n in (15, 16, 17, 18)))
-    for tier, status, use, age, hidden in product(
-        ("free", "basic", "pro"), ("active", "held"), some, ages, (False, True)
+    ages = ({}, *({"age": n} for n in (15, 16, 18)))
+    for tier, status, use, age, hidden, tag in product(
+        ("free", "basic", "pro"), ("active", "held"), some, ages, (False, True), ("ads", "news")
     ):
         properties = {"tier": tier, "status": status, "uses": use, **age}
         yield {
             "subject": {"type": "App", "id": "a", "properties": properties},
             "action": action,
-            "resource": {"type": "Post", "id": "p", "properties": {"hidden": hidden}},
+            "resource": {"type": "Post", "id": "p", "properties": {"hidden": hidden, "tag": tag}},
         }
 
 

@@ -160,7 +160,7 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
     assert explanation.to_json("user")["tried_all"] is False
     assert list(explanation.lines("user"))[-2:] == [
         "no change was found that would allow it",
-        "the rules are too many to try every change: there may be others",
+        "not every change could be tried: there may be others",
     ]
 
 

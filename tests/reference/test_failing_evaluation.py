@@ -62,7 +62,7 @@ NOWHERE = nodes.Ident("nowhere")
         (nodes.Update(NAME, nodes.SetDisplay(())), TypeError),
         (nodes.Call(NOWHERE, ()), TypeError),
         (nodes.Name("nobody"), NameError),
-        (nodes.Compare("===", NAME, NAME), ValueError),
+        (nodes.Compare("===", NAME, NAME), AssertionError),
     ],
 )
 def test_what_the_checker_lets_nobody_write_raises(node, raised):

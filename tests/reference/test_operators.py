@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policyengine.reference.interpreter import decide
+from policyengine.syntax.expressions import walk_expressions
+from policyengine.syntax.operators import OPERATORS, operator_of
 from tests.strategies.loading import load
 
 VOCABULARY = """
@@ -205,3 +207,12 @@ def satisfied():
 def test_holds(satisfied, number, text):
     assert f"access.yes{number}" in satisfied
     assert f"access.no{number}" not in satisfied
+
+
+def test_there_is_an_example_of_each_operator():
+    loaded = load(
+        {"p": VOCABULARY + "\n".join(f"permit p{i}: any when {t}" for i, t in enumerate(CASES))}
+    )
+    conditions = (c.expr for rule in loaded.checked.rules for c in rule.conjuncts)
+    rows = map(operator_of, walk_expressions(conditions))
+    assert {(row.node, row.word) for row in rows if row} == set(OPERATORS)

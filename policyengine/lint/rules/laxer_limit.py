@@ -12,7 +12,7 @@ from policyengine.lint.rules.words import WORDS
 from policyengine.semantics.checked import CheckedRule, Value
 from policyengine.syntax import nodes
 
-_ORDERED = ("<", "<=", ">", ">=")
+_ORDERED: tuple[nodes.Comparison, ...] = ("<", "<=", ">", ">=")
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:

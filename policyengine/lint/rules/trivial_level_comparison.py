@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from policyengine.analysis.constants import walk_typed
 from policyengine.diagnostics.codes.code import Code
@@ -13,7 +13,12 @@ from policyengine.model.types import LevelsType
 from policyengine.semantics.checked import Typing, Value
 from policyengine.syntax import nodes
 
-_MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_MIRRORED: Mapping[nodes.Comparison, nodes.Comparison] = {
+    "<": ">",
+    ">": "<",
+    "<=": ">=",
+    ">=": "<=",
+}
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -41,7 +46,7 @@ def is_trivial(node: nodes.Node, typing: Typing) -> bool:
     return False
 
 
-def _beyond(op: str, bound: object) -> bool:
+def _beyond(op: nodes.Comparison, bound: object) -> bool:
     match bound:
         case Value(LevelsType(members=members), level):
             return level == (0 if op in (">=", "<") else len(members) - 1)

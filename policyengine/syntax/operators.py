@@ -1,0 +1,204 @@
+"""List the operators: one row for each word, read by all who ask what a word takes or how it reads.
+
+The checker takes the types from a row, a sentence its words, a message of a syntax error which words
+are operators, the analysis whether it knows what can turn an answer. `docs/language.md` is held to the
+rows by a test. What an operator *means* is in no row: that is `reference/evaluation.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, assert_never
+
+from attrs import evolve, frozen
+
+from policyengine.model.types import (
+    BOOL,
+    DATETIME,
+    DECIMAL,
+    DURATION,
+    INT,
+    STRING,
+    Type,
+)
+from policyengine.syntax import nodes
+
+Shape: TypeAlias = Literal["alike", "ordered", "member", "sets", "within", "touches"]
+"""Operands of a comparison that a list of types cannot name: see `semantics/comparisons.py`."""
+
+Signatures: TypeAlias = Mapping[tuple[Type, ...], Type]
+"""What comes of operands of these types."""
+
+
+@frozen
+class Operator:
+    """What everybody but the reference interpreter knows of an operator.
+
+    *node* and *word* are how a tree names it, *form* how section 6 of `docs/language.md` writes it.
+    *types*: what it takes, None where the class of the node says so; a comparison gives a bool. *takes*
+    says it in words. *must* and *must_not*: what a sentence says of the left side where the operator
+    must hold and where it must not. *ancestors*: whether entities on the left need theirs. *pairwise*:
+    whether each element of one side may meet each of the other.
+
+    *understood*: whether `analysis/constants.py` finds the values that turn it. What is not understood
+    makes every analysis of the rule unsure, so that is what a row says that says nothing.
+    """
+
+    node: type[nodes.Expr]
+    word: str
+    form: str
+    types: Shape | Signatures | None = None
+    takes: str = ""
+    must: str = "must hold"
+    must_not: str = "must not hold"
+    ancestors: bool = False
+    pairwise: bool = False
+    understood: bool = False
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is a comparison, which does not chain."""
+        return self.node in (nodes.Compare, nodes.Has, nodes.Like)
+
+    @property
+    def infix(self) -> bool:
+        """Whether it follows an operand."""
+        return not self.form.startswith(self.word)
+
+
+def _negation(row: Operator, word: nodes.Comparison, form: str) -> Operator:
+    """Return the row of the operator that holds just where that of *row* does not."""
+    return evolve(row, word=word, form=form, must=row.must_not, must_not=row.must)
+
+
+_EQUAL = Operator(
+    nodes.Compare, "==", "a == b", "alike", "two values of one type",
+    "must be", "must not be", understood=True,
+)  # fmt: skip
+_BELOW = Operator(
+    nodes.Compare, "<", "a < b", "ordered", "ints, decimals, datetimes, durations or levels",
+    "must be below", "must be at least", understood=True,
+)  # fmt: skip
+_AT_MOST = evolve(
+    _BELOW, word="<=", form="a <= b", must="must be at most", must_not="must be above"
+)
+_MEMBER = Operator(
+    nodes.Compare, "in", "x in S", "member", "a value and a set of such values",
+    "must be one of", "must not be one of", understood=True,
+)  # fmt: skip
+
+_ROWS = (
+    Operator(nodes.And, "and", "a and b", {(BOOL, BOOL): BOOL}, "conditions", understood=True),
+    Operator(nodes.Or, "or", "a or b", {(BOOL, BOOL): BOOL}, "conditions", understood=True),
+    Operator(nodes.Not, "not", "not a", {(BOOL,): BOOL}, "a condition", understood=True),
+    Operator(
+        nodes.If, "if", "if c then a else b", None, "a condition and two values of one type",
+        understood=True,
+    ),
+    _EQUAL,
+    _negation(_EQUAL, "!=", "a != b"),
+    _BELOW,
+    _AT_MOST,
+    _negation(_AT_MOST, ">", "a > b"),
+    _negation(_BELOW, ">=", "a >= b"),
+    _MEMBER,
+    _negation(_MEMBER, "not in", "x not in S"),
+    Operator(
+        nodes.Compare, "overlaps", "A overlaps B", "sets", "two sets of one type",
+        "must overlap", "must not overlap", understood=True,
+    ),
+    Operator(
+        nodes.Compare, "subset", "A subset B", "sets", "two sets of one type",
+        "must be a subset of", "must not be a subset of", understood=True,
+    ),
+    Operator(
+        nodes.Compare, "within", "a within b", "within",
+        "terms of a taxonomy, entities, or ip addresses and networks",
+        "must lie within", "must not lie within", ancestors=True, pairwise=True, understood=True,
+    ),
+    Operator(
+        nodes.Compare, "touches", "a touches B", "touches",
+        "a term or a set of terms, and a set of terms",
+        "must touch", "must not touch", pairwise=True, understood=True,
+    ),
+    Operator(nodes.Quantified, "every", "every x in S: c", None, "a set", understood=True),
+    Operator(nodes.Quantified, "some", "some x in S: c", None, "a set", understood=True),
+    Operator(
+        nodes.Has, "has", "x has a", None, "an optional attribute",
+        "is missing", "must not be given", understood=True,
+    ),
+    Operator(nodes.Like, "like", 's like "glob*"', {(STRING,): BOOL}, "a string", understood=True),
+    Operator(
+        nodes.Arithmetic, "+", "a + b",
+        {
+            (INT, INT): INT, (DECIMAL, DECIMAL): DECIMAL, (DURATION, DURATION): DURATION,
+            (DATETIME, DURATION): DATETIME,
+        },
+        "two ints, two decimals, two durations, or a datetime and a duration", understood=True,
+    ),
+    Operator(
+        nodes.Arithmetic, "-", "a - b",
+        {
+            (INT, INT): INT, (DECIMAL, DECIMAL): DECIMAL, (DURATION, DURATION): DURATION,
+            (DATETIME, DATETIME): DURATION, (DATETIME, DURATION): DATETIME,
+        },
+        "two ints, two decimals, two durations, two datetimes, or a datetime and a duration",
+        understood=True,
+    ),
+    Operator(
+        nodes.Arithmetic, "*", "a * b",
+        {
+            (INT, INT): INT, (INT, DECIMAL): DECIMAL, (DECIMAL, INT): DECIMAL,
+            (INT, DURATION): DURATION, (DURATION, INT): DURATION,
+        },
+        "an int and an int, a decimal or a duration", understood=True,
+    ),
+    Operator(
+        nodes.Negate, "-", "-a", {(INT,): INT, (DECIMAL,): DECIMAL, (DURATION,): DURATION},
+        "an int, a decimal or a duration", understood=True,
+    ),
+    Operator(nodes.Call, "size", "size(S)", None, "a set", understood=True),
+)  # fmt: skip
+
+OPERATORS: Mapping[tuple[type[nodes.Expr], str], Operator] = {
+    (row.node, row.word): row for row in _ROWS
+}
+"""Each row by the class of its node and its word."""
+
+
+def of_comparison(node: nodes.Compare) -> Operator:
+    """Return the row of a comparison."""
+    return OPERATORS[nodes.Compare, node.op]
+
+
+def operator_of(node: nodes.Expr) -> Operator | None:
+    """Return the row of the operator that *node* applies; None if it applies none."""
+    match node:
+        case nodes.Compare(op) | nodes.Arithmetic(op):
+            word: str = op
+        case nodes.Quantified(kind):
+            word = kind
+        case nodes.And():
+            word = "and"
+        case nodes.Or():
+            word = "or"
+        case nodes.Not():
+            word = "not"
+        case nodes.If():
+            word = "if"
+        case nodes.Has():
+            word = "has"
+        case nodes.Like():
+            word = "like"
+        case nodes.Negate():
+            word = "-"
+        case nodes.Call(nodes.Ident("size", None)):
+            word = "size"
+        case (
+            nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
+            | nodes.EntityRef() | nodes.Update() | nodes.Call()
+        ):  # fmt: skip
+            return None
+        case _:
+            assert_never(node)
+    return OPERATORS[type(node), word]

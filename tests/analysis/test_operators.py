@@ -1,0 +1,134 @@
+"""What the analysis does not understand makes it unsure: of no operator it claims what may be false."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import get_args
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+
+from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.remedies import search
+from policyengine.lint.linter import lint
+from policyengine.reference import evaluation
+from policyengine.syntax import nodes
+from policyengine.syntax.operators import OPERATORS, Operator, operator_of
+from tests.analysis.exactness import FINDINGS, hold_findings, hold_remedies
+from tests.analysis.small_world import (
+    ACTIONS,
+    ATOMS,
+    ROUGH,
+    checked_of,
+    some_condition,
+    validated_requests,
+)
+from tests.strategies import seeds
+
+ONLY_IN_TESTS = {nodes.Update}
+
+
+def expressions_of(condition: str) -> list[nodes.Expr]:
+    """Return the expressions of *condition* and of the definitions that it calls."""
+    (rule,) = checked_of(f"permit p: any when {condition}\n").rules
+    typing = next(iter(rule.typings.values()))
+    found = (node for c in rule.conjuncts for node, _ in walk_typed(c.expr, typing))
+    return [node for node in found if isinstance(node, get_args(nodes.Expr))]
+
+
+def test_each_operator_and_expression_occurs_in_the_small_world():
+    texts = [some_condition(Random(seed), 3, (*ATOMS, *ROUGH)) for seed in range(40)]
+    found = [node for text in (*ATOMS, *ROUGH, *texts) for node in expressions_of(text)]
+
+    assert {type(node) for node in found} == set(get_args(nodes.Expr)) - ONLY_IN_TESTS
+    assert {(row.node, row.word) for row in map(operator_of, found) if row} == set(OPERATORS)
+
+
+def test_what_is_claimed_is_so_where_not_all_can_be_known():
+    """`make exact` compares many more."""
+    requests = {action: validated_requests(action) for action in ACTIONS}
+    found: set[str] = set()
+
+    @settings(max_examples=15)
+    @given(seeds.SEEDS)
+    def check(seed):
+        hold_remedies(requests["read"], seed, 2, rough=True)
+        found.update(hold_findings(requests, seed, rough=True))
+
+    check()
+    assert found
+
+
+def mentioning(key: tuple[type[nodes.Expr], str]) -> str:
+    """Return a condition with that operator, which is neither always true nor never."""
+    for atom in (*ATOMS, *ROUGH, "(resource.hidden or ads in subject.uses)"):
+        rows = map(operator_of, expressions_of(atom))
+        own = (row for row in rows if row is not None)
+        if any((row.node, row.word) == key for row in own):
+            return atom
+    raise AssertionError(key)
+
+
+FLAWED = (
+    "permit p: any when {it}\npermit q: any when resource.hidden and {it}\n",
+    "permit p: any when {it}\npermit q: any when {it} and {it}\n",
+    "permit p: any when {it} and not ({it})\npermit q: any when resource.hidden and {it}\n",
+    "permit p: any when ({it} or not ({it})) and resource.hidden\n",
+    'permit p: any when {it} and resource.hidden\nforbid f: any when {it} because "f"\n',
+    'permit p: any when {it} and action.name == "read"\n',
+    'permit p: any when {it}\nforbid f: any when subject has age and {it} because "f"\n',
+)
+"""Sets in which every rule has one condition in it, and that is wrong with some of them."""
+
+
+def claimed(condition: str) -> set[str]:
+    """Return what lint says of all requests in the flawed sets."""
+    found = (lint(checked_of(text.format(it=condition))).items for text in FLAWED)
+    return {d.code for items in found for d in items if d.code in FINDINGS}
+
+
+def test_lint_finds_the_flaws_of_operators_that_it_understands():
+    assert claimed("subject.uses overlaps many") == {*FINDINGS}
+
+
+@pytest.mark.parametrize("key", OPERATORS, ids=lambda key: f"{key[0].__name__} {key[1]}")
+def test_of_rules_with_an_operator_that_is_not_understood_nothing_is_claimed(monkeypatch, key):
+    condition = mentioning(key)
+    row = evolve(OPERATORS[key], understood=False)
+    monkeypatch.setitem(OPERATORS, key, row)
+
+    assert claimed(condition) == set()
+
+
+def test_an_operator_of_which_nothing_is_said_is_not_understood(monkeypatch):
+    def as_many(op, left, right, *rest):
+        if op == "overlaps":
+            return sum(1 for _ in left) == sum(1 for _ in right)
+        return meant(op, left, right, *rest)
+
+    meant = evaluation.compare
+    fictive = Operator(nodes.Compare, "overlaps", "A overlaps B", "sets", "two sets of one type")
+    monkeypatch.setitem(OPERATORS, (nodes.Compare, "overlaps"), fictive)
+    monkeypatch.setattr(evaluation, "compare", as_many)
+
+    assert claimed("subject.uses overlaps many") == set()
+
+
+def test_not_every_change_is_tried_where_an_operator_is_not_understood(monkeypatch):
+    checked = checked_of("permit p: any when subject.uses overlaps many and subject.tier == pro\n")
+    request = next(r for r in validated_requests() if not r.subject.v_uses)
+    _, everything = search(checked, request)
+    assert everything
+    key = nodes.Compare, "overlaps"
+    monkeypatch.setitem(OPERATORS, key, evolve(OPERATORS[key], understood=False))
+    _, everything = search(checked, request)
+    assert not everything
+
+
+def test_no_word_is_said_to_be_unused_that_such_an_operator_may_reach(monkeypatch):
+    checked = checked_of("permit p: any when subject.status == active\n")
+    assert "PE407" in {d.code for d in lint(checked).items}
+    key = nodes.Compare, "=="
+    monkeypatch.setitem(OPERATORS, key, evolve(OPERATORS[key], understood=False))
+    assert "PE407" not in {d.code for d in lint(checked).items}
