@@ -48,7 +48,6 @@ golden: $(READY) ## Rewrite the golden files; read the difference before committ
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
 bench: $(READY) ## Answer what must be reached, then time all worlds; some minutes, without peers
-	$(BIN)/python -m bench demo
 	$(BIN)/python -m bench questions
 	$(BIN)/python -m bench growth --sizes 10,100,1000,10000 --contestant 'policyengine, decide'
 

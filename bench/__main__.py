@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from bench import demo as demo_world
 from bench import growth as racing
 from bench import parts as decision_parts
 from bench import questions as asking
@@ -35,12 +34,6 @@ def _sizes(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
         return tuple(int(part.replace("_", "")) for part in text.split(","))
     except ValueError:
         raise click.BadParameter("sizes are numbers, with commas between them") from None
-
-
-@main.command()
-def demo() -> None:
-    """Time two operations of policies/x, decision and reason."""
-    sys.exit(demo_world.main())
 
 
 @main.command()

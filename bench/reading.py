@@ -7,13 +7,13 @@ one that is built altogether.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from bench.questions.small import small
-from bench.timing import Measured, side_by_side
+from bench.timing import Measured, each, side_by_side
 from bench.worlds import apps
 from policyengine.intake.authzen import read_plain
 from policyengine.model.limits import Limits
@@ -25,6 +25,7 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
     """Return what was found of dicts, over the function by hand, and of JSON, over that of JSON."""
     world = small(requests)
     decide, decide_json = world.engine.decide, world.engine.decide_json
+    entity, context_of = world.engine.entity, world.engine.context
     forms, limits = world.forms, Limits()
     wires = [form.wire for form in forms]
 
@@ -58,6 +59,12 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
                 context["matches_elsewhere"], context["use"],
             )  # fmt: skip
 
+    def building() -> None:
+        for form in forms:
+            _, action, item, context = form.dicts
+            resource = entity("Item", item["id"], item["properties"])
+            decide(form.built[0], action, resource, context_of(action, context)).allowed
+
     dicts = {
         "by hand": by_hand,
         "looking up all values": looked_up,
@@ -67,6 +74,7 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
         "the context as a dict": deciding(lambda f: (*f.built[:3], f.dicts[3])),
         "all parts as dicts": deciding(lambda f: f.dicts),
         "the same, and a time": with_time,
+        "the resource and the context, built for it": building,
         "what is not plain": deciding(lambda f: (*f.dicts[:3], OrderedDict(f.dicts[3]))),
     }
     parsed = [read_plain(wire, limits, accept_now=False) for wire in wires]
@@ -81,24 +89,17 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
             decide(subject, action, resource, context).to_bytes()
 
     json = {
-        "by hand": _each(apps.answer_wire_by_hand, wires),
-        "parsing": _each(msgspec.json.Decoder().decode, wires),
-        "parsing and taking apart": _each(
+        "by hand, with json": each(apps.WITH_JSON, wires),
+        "by hand, with msgspec": each(apps.WITH_MSGSPEC, wires),
+        "parsing": each(msgspec.json.Decoder().decode, wires),
+        "parsing and taking apart": each(
             lambda wire: read_plain(wire, limits, accept_now=False), wires
         ),
         "reading and deciding": decided,
         "reading, deciding and answering": answered,
-        "JSON to JSON": _each(decide_json, wires),
+        "JSON to JSON": each(decide_json, wires),
     }
     return (
         side_by_side(dicts, len(forms), rounds),
         side_by_side(json, len(forms), rounds),
     )
-
-
-def _each(function: Callable[[bytes], object], wires: Sequence[bytes]) -> Callable[[], None]:
-    def run() -> None:
-        for wire in wires:
-            function(wire)
-
-    return run

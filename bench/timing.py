@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
+from typing import TypeVar
 
 from attrs import frozen
 
@@ -19,12 +20,25 @@ _SECONDS = 0.05
 """How long one contestant runs in one round, about."""
 
 
+_T = TypeVar("_T")
+
+
 @frozen
 class Measured:
     """Microseconds for one call, and how many times as long as the first contestant."""
 
     microseconds: float
     ratio: float
+
+
+def each(function: Callable[[_T], object], given: Iterable[_T]) -> Callable[[], None]:
+    """Return what calls *function* with each of *given*."""
+
+    def run() -> None:
+        for value in given:
+            function(value)
+
+    return run
 
 
 def side_by_side(

@@ -1,16 +1,19 @@
-"""Cedar, through cedarpy: policies, entities and context are all made before.
+"""Cedar, through cedarpy: policies and entities are handles, made before.
 
-Where a rule is about one account, the account stands in the scope, as it would in Cedar.
+It has no handle for a context, so that is JSON, made before, which Cedar reads for each decision. Where a
+rule is about one account, the account stands in the scope, as it would in Cedar.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from bench.contestants import Ready
 from bench.rules import Check, Plain, Rule, World
+from bench.worlds.sharing import Asked, SharingWorld, Thing, reference
 
 _cedar = import_module("cedarpy")
 _ROOTS = {"subject": "principal", "resource": "resource", "context": "context"}
@@ -83,3 +86,38 @@ def _prepare(request: Plain) -> tuple[dict[str, str], Any]:
         "context": json.dumps(request["context"], default=sorted),
     }
     return asked, _cedar.Entities.from_json_str(json.dumps(entities, default=sorted))
+
+
+# ---- where people share -----------------------------------------------------------------
+
+
+def load_shared(
+    world: SharingWorld,
+) -> tuple[Callable[[Asked], dict[str, str]], Callable[[dict[str, str]], bool]]:
+    """Return what prepares a request and what decides it; the policies and all entities are handles."""
+    policies = _cedar.PolicySet.from_str(world.cedar)
+    entities = _cedar.Entities.from_json_str(json.dumps([_shared(thing) for thing in world.things]))
+    is_authorized = _cedar.is_authorized
+
+    def prepare(asked: Asked) -> dict[str, str]:
+        who, action, type_, id_ = asked
+        return {
+            "principal": f'User::"{who}"',
+            "action": f'Action::"{action}"',
+            "resource": f'{type_}::"{id_}"',
+            "context": "{}",
+        }
+
+    def decide(request: dict[str, str]) -> bool:
+        allowed: bool = is_authorized(request, policies, entities).allowed
+        return allowed
+
+    return prepare, decide
+
+
+def _shared(thing: Thing) -> dict[str, Any]:
+    return {
+        "uid": reference(thing.key),
+        "attrs": thing.to_dict(lambda key: {"__entity": reference(key)}),
+        "parents": [reference(parent) for parent in thing.parents],
+    }

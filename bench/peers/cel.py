@@ -1,7 +1,8 @@
 """CEL in C++, through cel-expr-python: all rules in one expression where there are few of them.
 
 CEL has expressions and no rules: a chain of conditions says which rule it is. Beyond thirty rules
-each is a program of its own, tried in turn, forbids first; a chain of them would be no quicker.
+each is a program of its own, tried in turn, forbids first; a chain of them would be no quicker. The
+activation, which is what CEL reads of a request, is made before.
 """
 
 from __future__ import annotations
@@ -24,26 +25,24 @@ def load(world: World) -> Ready:
     environment = _cel.NewEnv(
         variables={"subject": dynamic, "action": text, "resource": dynamic, "context": dynamic}
     )
+
+    def prepare(request: Plain) -> Any:
+        return environment.Activation(json.loads(json.dumps(request, default=sorted)))
+
     ordered = sorted(world.rules, key=lambda rule: rule.permits)
     if len(ordered) <= _FUSED:
         chain = "".join(f"{_condition(rule)} ? {_literal(rule.permits)} : " for rule in ordered)
         evaluate = environment.compile(chain + "false").eval
-        return Ready(_prepare, lambda request: evaluate(data=request).value())
+        return Ready(prepare, lambda facts: evaluate(facts).value())
     programs = [(environment.compile(_condition(rule)).eval, rule.permits) for rule in ordered]
-    activation = environment.Activation
 
-    def decide(request: Any) -> bool:
-        facts = activation(request)
+    def decide(facts: Any) -> bool:
         for evaluate, permits in programs:
             if evaluate(facts).value():
                 return permits
         return False
 
-    return Ready(_prepare, decide)
-
-
-def _prepare(request: Plain) -> Any:
-    return json.loads(json.dumps(request, default=sorted))
+    return Ready(prepare, decide)
 
 
 def _condition(rule: Rule) -> str:

@@ -20,4 +20,4 @@ def ask(scale: Scale) -> Iterator[Answer]:
             decide(subject, action, resource, context).allowed
 
     ratio = world.over_by_hand(ours, scale.rounds)
-    yield Answer("decide from dicts, validated, over by hand", ratio, 4, 2.5)
+    yield Answer("decide from dicts, validated, over by hand", ratio, 6, 4)

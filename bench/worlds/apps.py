@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from attrs import frozen
 
 from bench.rules import Check, Parts, Plain, Rule, World
@@ -274,15 +276,25 @@ def _in_all_forms(engine: PolicyEngine, request: Plain, apps: dict[str, Any]) ->
     )
 
 
-def answer_wire_by_hand(wire: bytes) -> bytes:
-    """Answer a request in JSON by hand: parse, decide, write; nothing is validated."""
-    document = json.loads(wire)
-    app = document["subject"]["properties"]
-    context = document["context"]
-    context["derives"] = set(context["derives"])
-    app["rank"] = _RANKS[app["tier"]]
-    item = document["resource"]["properties"]
-    action = document["action"]["name"]
-    request = {"subject": app, "action": action, "resource": item, "context": context}
-    allowed, rule = decide_by_hand(request)
-    return json.dumps({"decision": allowed, "context": {"reason": rule}}).encode()
+def by_hand_from_json(
+    loads: Callable[[bytes], Any], dumps: Callable[[Any], bytes]
+) -> Callable[[bytes], bytes]:
+    """Return what answers a request in JSON by hand: parse, decide, write; nothing is validated."""
+
+    def answer(wire: bytes) -> bytes:
+        document = loads(wire)
+        app = document["subject"]["properties"]
+        context = document["context"]
+        context["derives"] = set(context["derives"])
+        app["rank"] = _RANKS[app["tier"]]
+        item = document["resource"]["properties"]
+        action = document["action"]["name"]
+        request = {"subject": app, "action": action, "resource": item, "context": context}
+        allowed, rule = decide_by_hand(request)
+        return dumps({"decision": allowed, "context": {"reason": rule}})
+
+    return answer
+
+
+WITH_JSON = by_hand_from_json(json.loads, lambda answer: json.dumps(answer).encode())
+WITH_MSGSPEC = by_hand_from_json(msgspec.json.Decoder().decode, msgspec.json.Encoder().encode)

@@ -1,53 +1,73 @@
-"""Make a world of apps, people and Posts, and requests of it, always the same ones.
+"""Make requests of policies/x for all its operations, always the same ones.
 
-Every request exists three times, made from the same draw: as plain values for the hand-written
-function, as values built by the engine, and as the JSON that a service would send.
+Every request exists in four forms, made from the same draw: as plain values for the function written by
+hand, as parts that the engine built, as dicts, and as the JSON that a service would send.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from bench.worlds import demo_by_hand as by_hand
+from bench.worlds.demo_by_hand import (
+    PERMISSIONS,
+    App,
+    Asked,
+    Context,
+    Operation,
+    Resource,
+    User,
+    Viewer,
+    operations,
+)
 from policyengine import PolicyEngine
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies" / "x"
-REQUESTS = 400
 _SEED = 20_261_123
 
 _TIERS = ("free", "basic", "pro", "pay_per_use", "enterprise")
-_STATUSES = (*["active"] * 8, "write_restricted", "pending", "suspended", "terminated")
-_CREDENTIALS = (*["app_only"] * 4, "oauth2_user", "oauth2_user", "oauth1_user", "anonymous")
+_STATUSES = (*["active"] * 12, "write_restricted", "pending", "suspended", "terminated")
+_CREDENTIALS = ("app_only", "oauth2_user", "oauth1_user", "anonymous")
 _SCOPES = ("tweet.read", "users.read", "dm.read", "like.read")
 _PURPOSES = ("research", "academic_research", "public_health", "customer_service", "newsroom")
 _RARE_PURPOSES = ("surveillance", "credit_risk", "model_training", "resale", "benchmarking",
-                  "advertising_off_x")  # fmt: skip
+                  "advertising_off_x", "automation", "bulk_redistribution")  # fmt: skip
 _TRAITS = ("sentiment", "topics", "language", "health", "party_affiliation")
 _MATCHING = (*["no_matching"] * 8, "opt_in", "given_by_person", "public_data", "third_party_data")
-_PLACES = ((2025, 3, 1), (2025, 12, 31), (2026, 3, 1), (2026, 11, 23))
+_KINDS = ("original", "quote", "reply", "summoned_reply")
+_EVENTS = ("post.create", "news.new", "dm", "like.create", "mute", "follow")
+_DATES = ((2025, 3, 1), (2025, 12, 31), (2026, 3, 1), (2026, 11, 23))
 
 
 @frozen
 class Ask:
     """One request: what the hand-written function takes, what the engine takes, and as JSON."""
 
-    by_hand: tuple[by_hand.App, by_hand.Operation, by_hand.Post, by_hand.Context, datetime]
+    by_hand: Asked
     built: tuple[Any, str, Any, Any]
+    dicts: tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]
+    entities: list[dict[str, Any]]
     now: datetime
     wire: bytes
 
 
-def requests(engine: PolicyEngine, count: int = REQUESTS) -> list[Ask]:
-    """Return *count* requests; most of them are such that several gates open."""
-    rng = Random(_SEED)
-    return [_ask(engine, rng, number) for number in range(count)]
+def requests(engine: PolicyEngine, count: int) -> list[Ask]:
+    """Return *count* requests over all operations; most are such that several gates open."""
+    rng, actions = Random(_SEED), engine.schema.actions
+    named = operations(actions)
+    about = {name: actions[name].resources[0] for name in named}
+    names = sorted(named)
+    asked = (
+        _ask(rng, named[names[number % len(names)]], about[names[number % len(names)]], number)
+        for number in range(count)
+    )
+    return [_in_all_forms(engine, *ask) for ask in asked]
 
 
 _T = TypeVar("_T")
@@ -57,111 +77,174 @@ def _some(rng: Random, among: Sequence[_T], most: int) -> frozenset[_T]:
     return frozenset(rng.sample(among, rng.randint(0, most)))
 
 
-def _ask(engine: PolicyEngine, rng: Random, number: int) -> Ask:
-    now = datetime(*rng.choice(_PLACES), tzinfo=UTC)
-    operation = by_hand.OPERATIONS[rng.choice(sorted(by_hand.OPERATIONS))]
-    app = by_hand.App(
+def _ask(
+    rng: Random, operation: Operation, about: str, number: int
+) -> tuple[Asked, tuple[User, User]]:
+    now = datetime(*rng.choice(_DATES), tzinfo=UTC)
+    app = App(
         id=f"app{number % 40}",
-        tier=rng.choice(_TIERS),
+        tier=rng.choice(sorted(operation.tiers) if rng.random() < 0.9 else _TIERS),
         status=rng.choice(_STATUSES),
         approved_purposes=frozenset({"research", *_some(rng, _PURPOSES, 2)}),
-        reviewed_at=now - timedelta(days=rng.choice((10, 100, 200, 400))),
+        reviewed_at=now - timedelta(days=rng.choice((10, 100, 200, 300, 400))),
         serves_government=rng.random() < 0.05,
+        public_utility=rng.random() < 0.3,
     )
-    apps = _some(rng, ("app1", "app2", "app3"), 3) | ({app.id} if rng.random() < 0.9 else set())
-    author = by_hand.User(f"u{number % 30}", rng.random() < 0.2, apps, rng.random() < 0.5, False)
-    post = by_hand.Post(f"p{number}", author, now - timedelta(days=rng.randint(0, 60)))
-    credential = rng.choice(_CREDENTIALS)
-    user, viewer = None, None
-    if rng.random() < (0.95 if credential.endswith("_user") else 0.05):
-        user = author if rng.random() < 0.2 else by_hand.User("me", False, apps, False, False)
-        viewer = by_hand.Viewer(rng.random() < 0.7, rng.random() < 0.05)
-    purposes = frozenset(rng.sample(_PURPOSES[:3], rng.randint(1, 2)))
-    if rng.random() < 0.15:
-        purposes |= {rng.choice(_RARE_PURPOSES if rng.random() < 0.5 else _PURPOSES)}
-    context = by_hand.Context(
+    author, other = (_person(rng, app, f"u{number}{letter}") for letter in "ab")
+    credential = rng.choice(sorted(operation.accepts) if rng.random() < 0.95 else _CREDENTIALS)
+    user = None
+    if rng.random() < (0.97 if credential.endswith("_user") else 0.03):
+        user = author if rng.random() < 0.7 else other
+    needed = [name for name, rank in PERMISSIONS.items() if rank >= operation.permission]
+    context = Context(
         credential=credential,
-        scopes=frozenset({"tweet.read", "users.read"}) | _some(rng, _SCOPES, 2)
-        if rng.random() < 0.9
-        else frozenset(),
-        permission=rng.choice(("read", "write", "direct_messages")),
-        purposes=purposes,
-        derives=_some(rng, _TRAITS[:3] if rng.random() < 0.8 else _TRAITS, 2),
-        aggregate=rng.random() < 0.3,
-        matching=rng.choice(_MATCHING),
-        reasonably_expected=rng.random() < 0.7,
+        scopes=_some(rng, _SCOPES, 2) | (operation.scopes if rng.random() < 0.95 else set()),
+        permission=rng.choice(needed if rng.random() < 0.95 else list(PERMISSIONS)),
         user=user,
-        viewer=viewer,
     )
-    return _in_all_forms(engine, app, operation, post, context, now)
+    if operation.reads_people or operation.writes:
+        context.purposes = frozenset(rng.sample(_PURPOSES[:3], rng.randint(1, 2)))
+        if rng.random() < 0.15:
+            context.purposes |= {rng.choice(_RARE_PURPOSES if rng.random() < 0.5 else _PURPOSES)}
+    if operation.reads_people:
+        context.derives = _some(rng, _TRAITS[:3] if rng.random() < 0.8 else _TRAITS, 2)
+        context.aggregate = rng.random() < 0.3
+        context.matching = rng.choice(_MATCHING)
+        context.reasonably_expected = rng.random() < 0.7
+    if operation.about_people and user is not None:
+        context.viewer = Viewer(rng.random() < 0.7, rng.random() < 0.05)
+    context.member = operation.kind == "read_lists" and rng.random() < 0.5
+    context.person_asked = operation.writes and rng.random() < 0.95
+    if operation.name == "createPosts":
+        context.kind = rng.choice(_KINDS)
+    if operation.name == "createActivitySubscription":
+        context.event = rng.choice(_EVENTS)
+        context.about = rng.choice((author, None))
+    resource = _resource(rng, about, number, author, other)
+    return (app, operation, resource, context, now), (author, other)
 
 
-def _in_all_forms(
-    engine: PolicyEngine,
-    app: by_hand.App,
-    operation: by_hand.Operation,
-    post: by_hand.Post,
-    context: by_hand.Context,
-    now: datetime,
-) -> Ask:
-    people = {user.id: user for user in (post.author, context.user) if user is not None}
-    reference = {id_: {"type": "User", "id": id_} for id_ in people}
-    persons: dict[str, dict[str, Any]] = {
-        id_: {**reference[id_], "properties": _person(u)} for id_, u in people.items()
-    }
-    subject: dict[str, Any] = {
-        "type": "App", "id": app.id, "parents": [],
-        "properties": {
-            "tier": app.tier, "status": app.status, "serves_government": app.serves_government,
-            "approved_purposes": sorted(app.approved_purposes),
-            "reviewed_at": app.reviewed_at.isoformat(),
-        },
+def _person(rng: Random, app: App, id_: str) -> User:
+    apps = _some(rng, ("app1", "app2", "app3"), 3) | ({app.id} if rng.random() < 0.95 else set())
+    return User(id_, rng.random() < 0.2, apps, rng.random() < 0.5, writes_notes=False)
+
+
+def _resource(rng: Random, type_: str, number: int, author: User, other: User) -> Resource:
+    id_ = author.id if type_ == "User" else f"r{number}"
+    match type_:
+        case "Post" | "Media":
+            return Resource(type_, id_, author=author)
+        case "DirectMessage" | "ChatConversation" | "ChatEvent":
+            return Resource(type_, id_, participants=frozenset({author.id, other.id}))
+        case "User" | "Platform":
+            return Resource(type_, id_, owner=id_)
+        case _:
+            return Resource(type_, id_, owner=author.id, private=rng.random() < 0.4)
+
+
+# ---- other forms of a request -----------------------------------------------------------
+
+
+def _in_all_forms(engine: PolicyEngine, asked: Asked, people: Iterable[User]) -> Ask:
+    app, operation, resource, context, now = asked
+    action = operation.name
+    persons = {user.id: _entity("User", user.id, _of_person(user)) for user in people}
+    subject = _entity("App", app.id, {k: v for k, v in asdict(app).items() if k != "id"})
+    about = persons.pop(resource.id, None) or _entity(
+        resource.type, resource.id, _of_resource(resource)
+    )
+    said = _of_context(operation, context)
+    entities = list(persons.values())
+    document = {
+        "subject": subject, "action": {"name": action}, "resource": about, "context": said,
+        "now": now, "entities": entities,
     }  # fmt: skip
-    resource: dict[str, Any] = {
-        "type": "Post", "id": post.id,
-        "properties": {
-            "author": reference[post.author.id], "created_at": post.created_at.isoformat(),
-        },
-    }  # fmt: skip
-    said: dict[str, Any] = {
-        "credential": context.credential, "scopes": sorted(context.scopes),
-        "permission": context.permission, "purposes": sorted(context.purposes),
-        "derives": sorted(context.derives), "aggregate": context.aggregate,
-        "matching": context.matching, "reasonably_expected": context.reasonably_expected,
-    }  # fmt: skip
-    if context.viewer is not None:
-        said["viewer"] = {
-            "approved_follower": context.viewer.approved_follower,
-            "blocked": context.viewer.blocked,
-        }
-    if context.user is not None:
-        said["user"] = reference[context.user.id]
-    wire = {
-        "subject": subject, "action": {"name": operation.name}, "resource": resource,
-        "context": said, "now": now.isoformat(), "entities": list(persons.values()),
-    }  # fmt: skip
+
     built = {
-        id_: engine.entity("User", id_, person["properties"]) for id_, person in persons.items()
+        entity["id"]: engine.entity("User", entity["id"], entity["properties"])
+        for entity in (*entities, *[about] * (resource.type == "User"))
     }
-    author = {"author": built[post.author.id]}
-    user = {} if context.user is None else {"user": built[context.user.id]}
+
+    def with_people(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: _with_people(value, built) for name, value in values.items()}
+
     return Ask(
-        by_hand=(app, operation, post, context, now),
+        by_hand=asked,
         built=(
-            engine.entity("App", app.id, subject["properties"], parents=[]),
-            operation.name,
-            engine.entity("Post", post.id, {**resource["properties"], **author}),
-            engine.context(operation.name, {**said, **user}),
+            engine.entity("App", app.id, subject["properties"]),
+            action,
+            built.get(resource.id)
+            or engine.entity(resource.type, resource.id, with_people(about["properties"])),
+            engine.context(action, with_people(said)),
         ),
+        dicts=(subject, action, about, said),
+        entities=entities,
         now=now,
-        wire=json.dumps(wire).encode(),
+        wire=json.dumps(document, default=_in_json).encode(),
     )
 
 
-def _person(user: by_hand.User) -> dict[str, Any]:
+def _with_people(value: Any, built: Mapping[str, Any]) -> Any:
+    """Return *value* with people that were built in the place of references to them."""
+    if isinstance(value, list):
+        return [_with_people(member, built) for member in value]
+    return built[value["id"]] if isinstance(value, dict) and "id" in value else value
+
+
+def _in_json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else sorted(value)
+
+
+def _entity(type_: str, id_: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": type_, "id": id_, "properties": properties}
+
+
+def _user(id_: str) -> dict[str, Any]:
+    return {"type": "User", "id": id_}
+
+
+def _of_person(user: User) -> dict[str, Any]:
     return {
         "protected": user.protected,
         "authorized_apps": [{"type": "App", "id": id_} for id_ in sorted(user.authorized_apps)],
         "shares_location": user.shares_location,
         "writes_notes": user.writes_notes,
     }
+
+
+def _of_resource(resource: Resource) -> dict[str, Any]:
+    if resource.type == "Platform":
+        return {}
+    if resource.author is not None:
+        created = (
+            {"created_at": datetime(2025, 1, 1, tzinfo=UTC)} if resource.type == "Post" else {}
+        )
+        return {"author": _user(resource.author.id), **created}
+    if resource.participants:
+        return {"participants": [_user(id_) for id_ in sorted(resource.participants)]}
+    private = {"private": resource.private} if resource.type == "List" else {}
+    return {"owner": _user(resource.owner), **private}
+
+
+def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
+    names = ["credential", "scopes", "permission"]
+    if operation.reads_people or operation.writes:
+        names.append("purposes")
+    if operation.reads_people:
+        names += ("derives", "aggregate", "matching", "reasonably_expected")
+    if operation.kind == "read_lists":
+        names.append("member")
+    if operation.writes:
+        names.append("person_asked")
+    said = {name: getattr(context, name) for name in names}
+    if context.user is not None:
+        said["user"] = _user(context.user.id)
+    if context.viewer is not None:
+        said["viewer"] = asdict(context.viewer)
+    if context.kind:
+        said["kind"] = context.kind
+    if context.event:
+        said["event"] = context.event
+    if context.about is not None:
+        said["about"] = _user(context.about.id)
+    return said

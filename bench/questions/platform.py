@@ -1,0 +1,65 @@
+"""Prepare policies/x, with requests over all its operations, for the questions about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+from attrs import frozen
+
+from bench.questions.answer import DisagreementError
+from bench.timing import side_by_side
+from bench.worlds import demo
+from bench.worlds import demo_by_hand as by_hand
+from policyengine import PolicyEngine
+
+_REQUESTS = 4
+"""So many times as many requests as elsewhere: there are 178 operations."""
+
+
+@frozen
+class Platform:
+    """The engine, the requests in every form, and the operations as who decides by hand knows them."""
+
+    engine: PolicyEngine
+    asks: Sequence[demo.Ask]
+    operations: Mapping[str, by_hand.Operation]
+
+    def compare(self, decide: Callable[[demo.Ask], tuple[bool, str]]) -> None:
+        """Raise `DisagreementError` if *decide* answers otherwise than by hand, or for other reasons.
+
+        Each is decided twice: the first may open the quick way for the second.
+        """
+        for ask in self.asks:
+            expected = by_hand.allows(*ask.by_hand), said(by_hand.why(*ask.by_hand))
+            for allowed, reason in (decide(ask), decide(ask)):
+                if (allowed, said(reason)) != expected:
+                    found = f"{expected} by hand, and {allowed}, {reason}"
+                    raise DisagreementError(f"{ask.wire.decode()} is {found}")
+
+    def over(self, hand: Callable[[], object], ours: Callable[[], object], rounds: int) -> float:
+        """Return how many times as long as *hand* *ours* takes for all requests."""
+        return side_by_side({"by hand": hand, "ours": ours}, len(self.asks), rounds)["ours"].ratio
+
+    def over_by_hand(self, ours: Callable[[], object], rounds: int) -> float:
+        """Return how many times as long as the decision by hand *ours* takes for all requests."""
+        asked = [ask.by_hand for ask in self.asks]
+
+        def hand() -> None:
+            for parts in asked:
+                by_hand.allows(*parts)
+
+        return self.over(hand, ours, rounds)
+
+
+def said(reason: str) -> list[str]:
+    """Return what a reason says, in whatever order."""
+    return sorted(reason.split("; "))
+
+
+@lru_cache(maxsize=2)
+def platform(requests: int) -> Platform:
+    """Return policies/x with requests, in proportion to *requests*."""
+    engine = PolicyEngine.load(demo.POLICIES)
+    operations = by_hand.operations(engine.schema.actions)
+    return Platform(engine, demo.requests(engine, _REQUESTS * requests), operations)

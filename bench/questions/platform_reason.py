@@ -1,0 +1,36 @@
+"""Ask what a decision about policies/x costs whose reason is read, beside both by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.questions.answer import Answer, Scale
+from bench.questions.platform import platform
+from bench.worlds import demo
+from bench.worlds import demo_by_hand as by_hand
+
+
+def ask(scale: Scale) -> Iterator[Answer]:
+    """Decide about all operations, parts built before, and read every reason."""
+    world = platform(scale.requests)
+    decide = world.engine.decide
+
+    def found(asked: demo.Ask) -> tuple[bool, str]:
+        decision = decide(*asked.built, asked.now)
+        return decision.allowed, decision.reason
+
+    world.compare(found)
+    built = [(*asked.built, asked.now) for asked in world.asks]
+    plain = [asked.by_hand for asked in world.asks]
+
+    def ours() -> None:
+        for subject, action, resource, context, now in built:
+            decide(subject, action, resource, context, now).reason
+
+    def hand() -> None:
+        for parts in plain:
+            by_hand.allows(*parts)
+            by_hand.why(*parts)
+
+    ratio = world.over(hand, ours, scale.rounds)
+    yield Answer("policies/x, the same, and its reason read, over both by hand", ratio, 3, 1.5)

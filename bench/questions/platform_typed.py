@@ -1,0 +1,34 @@
+"""Ask what a decision about policies/x costs whose parts were built before, beside one by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.questions.answer import Answer, Scale
+from bench.questions.platform import platform
+from bench.worlds import demo
+
+
+def ask(scale: Scale) -> Iterator[Answer]:
+    """Decide about all operations; the function by hand validates nothing."""
+    world = platform(scale.requests)
+    decide = world.engine.decide
+
+    def found(asked: demo.Ask) -> tuple[bool, str]:
+        decision = decide(*asked.built, asked.now)
+        return decision.allowed, decision.reason
+
+    world.compare(found)
+    built = [(*asked.built, asked.now) for asked in world.asks]
+
+    def ours() -> None:
+        for subject, action, resource, context, now in built:
+            decide(subject, action, resource, context, now).allowed
+
+    ratio = world.over_by_hand(ours, scale.rounds)
+    yield Answer(
+        f"policies/x, {len(world.operations)} operations, parts built before, over by hand",
+        ratio,
+        2,
+        1.2,
+    )

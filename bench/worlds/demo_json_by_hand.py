@@ -1,0 +1,84 @@
+"""Read requests about policies/x from JSON by hand, for the function that is written by hand.
+
+Nothing is validated, and what no rule reads is left where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bench.worlds.demo_by_hand import App, Asked, Context, Operation, Resource, User, Viewer
+
+
+def read(document: Mapping[str, Any], operations: Mapping[str, Operation]) -> Asked:
+    """Return the request in *document*, which is trusted."""
+    subject, about = document["subject"], document["resource"]
+    people = {entity["id"]: _user(entity) for entity in document["entities"]}
+    if about["type"] == "User":
+        people[about["id"]] = _user(about)
+    app, said = subject["properties"], document["context"]
+    return (
+        App(
+            subject["id"],
+            app["tier"],
+            app["status"],
+            frozenset(app["approved_purposes"]),
+            datetime.fromisoformat(app["reviewed_at"]),
+            app["serves_government"],
+            app.get("public_utility", False),
+        ),
+        operations[document["action"]["name"]],
+        _resource(about, people),
+        _context(said, people),
+        datetime.fromisoformat(document["now"]),
+    )
+
+
+def _user(entity: Mapping[str, Any]) -> User:
+    given = entity["properties"]
+    return User(
+        entity["id"],
+        given["protected"],
+        frozenset([app["id"] for app in given["authorized_apps"]]),
+        given["shares_location"],
+        given["writes_notes"],
+    )
+
+
+def _resource(entity: Mapping[str, Any], people: Mapping[str, User]) -> Resource:
+    type_, id_, given = entity["type"], entity["id"], entity.get("properties", {})
+    match type_:
+        case "Post" | "Media":
+            return Resource(type_, id_, author=people[given["author"]["id"]])
+        case "User" | "Platform":
+            return Resource(type_, id_, owner=id_)
+        case "DirectMessage" | "ChatConversation" | "ChatEvent":
+            return Resource(
+                type_, id_, participants=frozenset([user["id"] for user in given["participants"]])
+            )
+        case _:
+            private = given.get("private", False)
+            return Resource(type_, id_, owner=given["owner"]["id"], private=private)
+
+
+def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
+    user, viewer, about = said.get("user"), said.get("viewer"), said.get("about")
+    return Context(
+        said["credential"],
+        frozenset(said["scopes"]),
+        said["permission"],
+        None if user is None else people[user["id"]],
+        frozenset(said.get("purposes", ())),
+        frozenset(said.get("derives", ())),
+        said.get("aggregate", False),
+        said.get("matching", "no_matching"),
+        said.get("reasonably_expected", False),
+        None if viewer is None else Viewer(viewer["approved_follower"], viewer["blocked"]),
+        said.get("member", False),
+        said.get("person_asked", False),
+        said.get("kind", ""),
+        said.get("event", ""),
+        None if about is None else people[about["id"]],
+    )
