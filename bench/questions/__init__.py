@@ -30,11 +30,16 @@ NAMES: Final = (
     "decide_many",
     "customers",
     "mixed",
+    "beside",
     "latency",
     "warm_load",
     "cold_compile",
+    "first_load",
     "starting",
     "threads",
+    "tenants_decide",
+    "tenants_deny",
+    "tenants_first_reason",
 )
 
 

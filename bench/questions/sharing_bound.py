@@ -14,7 +14,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
     """Decide by type and id, about subjects that are bound already."""
     for name in NAMES:
         ratio = _bound_over_not_bound(shared(name, scale.requests), scale.rounds)
-        question = f"{name} that people share, from a store: bound over not bound"
+        question = f"shared {name} in a store, bound over not bound"
         yield Answer(question, ratio, 0.7, 0.4)
 
 

@@ -24,5 +24,5 @@ def ask(scale: Scale) -> Iterator[Answer]:
         made.compare(decide, [(request,) for request in prepared])
         contestants = {"ours": made.decide_all(), "Cedar": each(decide, prepared)}
         ratio = side_by_side(contestants, len(prepared), scale.rounds)["Cedar"].ratio
-        question = f"{name} that people share, from a store: Cedar over decide"
+        question = f"shared {name} in a store, Cedar over decide"
         yield Answer(question, ratio, 40, 100, least=True)

@@ -26,5 +26,5 @@ def ask(scale: Scale) -> Iterator[Answer]:
             "with": made.deciding(made.engine, asked),
         }
         ratio = side_by_side(contestants, len(asked), scale.rounds)["with"].ratio
-        question = f"{name} that people share: an engine with a store over one without"
+        question = f"shared {name}, an engine with a store over one without"
         yield Answer(question, ratio, 1.5, 1.1)

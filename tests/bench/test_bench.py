@@ -9,65 +9,13 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
-from bench import compare, contestants, demo, growth, results, tables, timing, worker, worlds
+from bench import compare, contestants, growth, results, tables, timing, worker, worlds
 from bench.__main__ import main
 from bench.questions import NAMES, DisagreementError, Scale, find, small
 from bench.rules import Check, Rule, in_files, merged
 from bench.worlds import apps, customers
-from bench.worlds import demo_by_hand as by_hand
-from bench.worlds.demo import POLICIES, requests
-from policyengine import PolicyEngine
-from policyengine.pipeline import check_paths
 
 TINY = Scale(requests=60, batch=100, sizes=(10, 100), loaded=20, rounds=2)
-
-
-# ---- the demo world ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def world():
-    engine = PolicyEngine.load(POLICIES)
-    checked, _ = check_paths([POLICIES])
-    assert checked is not None
-    asks = requests(engine, 120)
-    return engine, checked, asks, [demo.reference_request(checked, ask) for ask in asks]
-
-
-def test_all_ways_answer_alike_and_every_cause_comes(world):
-    causes = demo.agreement(*world)
-    assert causes is not None
-    assert set(causes) == {"permitted", "not_permitted", "forbidden"}
-    assert min(causes.values()) >= 10
-
-
-@pytest.mark.parametrize(("name", "lie"), [("allows", True), ("why", "because")])
-def test_who_answers_otherwise_is_found(world, monkeypatch, capsys, name: str, lie: object):
-    monkeypatch.setattr(by_hand, name, lambda *_: lie)
-    assert demo.agreement(*world) is None
-    assert "they disagree on {" in capsys.readouterr().err
-
-
-def test_the_requests_are_always_the_same(world):
-    engine, _, asks, _ = world
-    assert [ask.wire for ask in requests(engine, 120)] == [ask.wire for ask in asks]
-
-
-def test_disagreement_is_an_exit_code_and_nothing_is_timed(monkeypatch, capsys):
-    monkeypatch.setattr(demo, "requests", lambda engine: requests(engine, 20))
-    monkeypatch.setattr(by_hand, "allows", lambda *_: True)
-    assert demo.main() == 1
-    assert capsys.readouterr().out == ""
-
-
-def test_the_table_names_every_way(monkeypatch, capsys):
-    monkeypatch.setattr(demo, "requests", lambda engine: requests(engine, 20))
-    monkeypatch.setattr(timing, "_SECONDS", 0.0)
-    assert demo.main() == 0
-    printed = capsys.readouterr().out
-    assert "all answered alike" in printed
-    assert printed.count("written by hand") == 2
-    assert printed.count("reference interpreter") == 2
 
 
 # ---- timing -----------------------------------------------------------------------------
@@ -153,7 +101,8 @@ def test_ranges_that_meet_are_one():
 @pytest.fixture
 def _in_no_time(monkeypatch):
     monkeypatch.setattr(timing, "_SECONDS", 0.0)
-    monkeypatch.setattr(growth, "race", lambda *_: iter(()))  # in `test_growth` below
+    monkeypatch.setattr("bench.questions.fastest_peer.race", lambda *_: iter(()))  # raced below
+    monkeypatch.setattr("bench.questions.first_load._TIMES", 1)
 
 
 @pytest.mark.usefixtures("_in_no_time")
@@ -167,7 +116,8 @@ def test_a_question_gives_figures_beside_their_bar(name: str):
 
 @pytest.mark.usefixtures("_in_no_time")
 @pytest.mark.parametrize(
-    "name", ["decide_built", "decide_bound", "decide_dicts", "decide_json", "decide_many"]
+    "name",
+    ["building", "decide_built", "decide_bound", "decide_dicts", "decide_json", "decide_many"],
 )
 def test_what_is_answered_otherwise_by_hand_is_not_timed(name: str, monkeypatch):
     monkeypatch.setattr(apps, "decide_by_hand", lambda _: (True, "post"))
@@ -188,18 +138,20 @@ def test_the_fastest_peer_is_found(monkeypatch):
 
     rows = [
         growth.Row("apps", 27, contestants.DECIDE, ratio=2.0),
+        growth.Row("apps", 27, contestants.BOUND, ratio=2.5),
         growth.Row("apps", 27, "Cedar", ratio=90.0),
         growth.Row("apps", 27, "vakt", ratio=50.0),
         growth.Row("apps", 27, "regorus", skipped="not installed"),
     ]
     monkeypatch.setattr(fastest_peer, "race", lambda *_: iter(rows))
-    (answer,) = fastest_peer.ask(TINY)
-    assert (answer.question, answer.ratio) == ("the fastest peer (vakt) over decide", 25.0)
-    assert answer.is_met
-    rows[1] = growth.Row("apps", 27, "Cedar", skipped=growth.DISAGREES)
+    decide, bound = fastest_peer.ask(TINY)
+    assert (decide.question, decide.ratio) == ("the fastest peer (vakt) over decide", 25.0)
+    assert (bound.question, bound.ratio) == ("the fastest peer (vakt) over bound.decide", 20.0)
+    assert (decide.is_met, bound.is_met) == (True, False)
+    rows[2] = growth.Row("apps", 27, "Cedar", skipped=growth.DISAGREES)
     with pytest.raises(DisagreementError):
         list(fastest_peer.ask(TINY))
-    del rows[1:3]
+    del rows[2:4]
     assert list(fastest_peer.ask(TINY)) == []
 
 
