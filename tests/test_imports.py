@@ -1,4 +1,4 @@
-"""Hold the import rules: which room may know which, and who may use which library."""
+"""Hold the rules of modules: their imports, their names and their size."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +174,19 @@ def test_modules_import_in_no_circle_but_those_that_are_named():
 def test_a_circle_is_found():
     graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set(), "e": {"a"}}
     assert circles(graph) == {frozenset("abc")}
+
+
+SIZE = 600
+
+
+def test_no_two_modules_have_the_same_name():
+    names = Counter(file.stem for file in FILES if file.stem != "__init__")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_a_file_is_short(file: Path):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= SIZE
 
 
 def modules_after(code: str, **environment: str) -> set[str]:
