@@ -11,7 +11,8 @@ at every rule, for those who want to know of all.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct, field
@@ -31,21 +32,22 @@ from policyengine.compiler.emitter import (
     conjunction,
     counted,
     disjunction,
-    identifier,
     name,
     negated,
 )
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, joined
+from policyengine.model.types import DATETIME
 
 DECIDE: Final = "decide"
 JUDGE: Final = "judge"
+_NOW: Final = ir.Root("now")
 GIVEN: Final = "given"
 """The variable that collects the bits."""
 
 _WORK: Final[Mapping[type[ir.Expr], int]] = {
-    ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Quantified: 40,
+    ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Dispatch: 20, ir.Quantified: 40,
 }  # fmt: skip
 """How long parts of a condition take, about, where the reading of an attribute takes 1."""
 
@@ -83,10 +85,7 @@ class DecisionWriter(Struct, eq=False):
     _exposes: dict[str, list[_Class]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rules = [
-            replace(rule, conditions=tuple(c for c in rule.conditions if c != TRUE))
-            for rule in self.rules
-        ]
+        self.rules = [replace(rule, conditions=_all_conditions(rule)) for rule in self.rules]
         self._forbids = _combined(self._of("forbid"))
         for gate in sorted(self.gates):
             permits, exposes = self._of("permit", gate), self._of("expose", gate)
@@ -116,7 +115,7 @@ class DecisionWriter(Struct, eq=False):
             rule
             for rule in self.rules
             if rule.effect == effect and gate in (None, rule.gate)
-            if effect == "forbid" or rule.waivers or FALSE not in rule.conditions
+            if effect == "forbid" or FALSE not in rule.conditions
         ]
 
     def _gives(self, gate: str) -> bool:
@@ -130,7 +129,7 @@ class DecisionWriter(Struct, eq=False):
         denying = self._denying()
         for step in denying:
             if isinstance(step, Rule):
-                test, cause = self._satisfied(step, emitter), "forbidden"
+                test, cause = _satisfied(step, emitter), "forbidden"
             else:
                 permits = [r for c in self._permits[step] for r in c.rules]
                 test, cause = negated(self._any(permits, emitter)), "not_permitted"
@@ -143,7 +142,7 @@ class DecisionWriter(Struct, eq=False):
         for gate in sorted(self.gates.keys() - set(denying), key=self._gate_work):
             body += self._collect(gate, emitter)
             bits = sum(self._bit(c.first) for c in self._permits[gate])
-            if not any(_always(r) for c in self._permits[gate] for r in c.rules):
+            if all(r.conditions for c in self._permits[gate] for r in c.rules):
                 opened = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
                 body.append(
                     ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
@@ -214,21 +213,46 @@ class DecisionWriter(Struct, eq=False):
         return body
 
     def _any(self, permits: Sequence[Rule], emitter: Emitter) -> ast.expr:
-        tests = [self._satisfied(permit, emitter) for permit in permits[:1]]
+        tests = [_satisfied(permit, emitter) for permit in permits[:1]]
         with emitter.uncertain():
-            tests += [self._satisfied(permit, emitter) for permit in permits[1:]]
+            tests += [_satisfied(permit, emitter) for permit in permits[1:]]
         return disjunction(tests)
 
-    def _satisfied(self, rule: Rule, emitter: Emitter) -> ast.expr:
-        """Return whether *rule* is in force and satisfied, by its conditions or by a waiver."""
-        tests = _dates(rule)
-        if not (tests or rule.waivers):
-            return conjunction(emitter.in_order(rule.conditions))
-        with emitter.uncertain():
-            held = emitter.in_order(rule.conditions)
-        if rule.waivers and held:
-            held = [disjunction([_waived(rule, emitter.module), conjunction(held)])]
-        return conjunction(tests + held)
+
+def _all_conditions(rule: Rule) -> tuple[ir.Expr, ...]:
+    """Return what must hold for *rule* to be satisfied: its dates, and its conditions or a waiver."""
+    conditions = tuple(_conjuncts(rule.conditions))
+    if rule.waivers and conditions:
+        conditions = (ir.Or((_waived(rule), ir.conjunction(conditions))),)
+    dates: list[ir.Expr] = []
+    if rule.valid_from is not None:
+        dates.append(ir.Binary("<=", ir.Const(DATETIME, rule.valid_from), _NOW, numeric=True))
+    if rule.valid_until is not None:
+        dates.append(ir.Binary("<", _NOW, ir.Const(DATETIME, rule.valid_until), numeric=True))
+    return (*dates, *conditions)
+
+
+def _conjuncts(conditions: Iterable[ir.Expr]) -> Iterator[ir.Expr]:
+    """Give conditions, the parts of conjunctions one by one, that all hold if and only if those given do."""
+    for condition in conditions:
+        if isinstance(condition, ir.And):
+            yield from _conjuncts(condition.operands)
+        elif condition != TRUE:
+            yield condition
+
+
+def _waived(rule: Rule) -> ir.Expr:
+    """Return the test whether a waiver stands in for the conditions of *rule*."""
+    until: dict[object, int] = {}
+    for _, subject, moment in rule.waivers:
+        until[subject] = max(moment, until.get(subject, moment))
+    latest = ir.Lookup(ir.Table(until, default=-math.inf), (ir.Id(ir.Root("subject")),))
+    return ir.Binary("<", _NOW, latest, numeric=True)
+
+
+def _satisfied(rule: Rule, emitter: Emitter) -> ast.expr:
+    """Return the test whether all conditions of *rule* hold."""
+    return conjunction(emitter.in_order(rule.conditions))
 
 
 def _alike(rules: Iterable[Rule]) -> list[_Class]:
@@ -241,11 +265,6 @@ def _alike(rules: Iterable[Rule]) -> list[_Class]:
 
 def _is(test: ast.expr, value: bool) -> bool:  # noqa: FBT001 - compared with a constant
     return isinstance(test, ast.Constant) and test.value is value
-
-
-def _always(rule: Rule) -> bool:
-    """Whether *rule* is satisfied whatever is asked."""
-    return not (rule.conditions or rule.is_dated)
 
 
 def write_judge(rules: Sequence[Rule], module: Module) -> None:
@@ -272,34 +291,10 @@ def _combined(rules: Iterable[Rule]) -> list[Rule]:
     made: list[Rule] = []
     others: list[Rule] = []  # of one condition, and nothing else counts
     for rule in indexed(rules):
-        alone = len(rule.conditions) != 1 or rule.is_dated or rule.waivers
-        (made if alone else others).append(rule)
+        (made if len(rule.conditions) != 1 else others).append(rule)
     conditions = joined([rule.conditions[0] for rule in others])
     made += [replace(others[0], conditions=(condition,)) for condition in conditions]
     return sorted(made, key=_work)
-
-
-def _waived(rule: Rule, module: Module) -> ast.expr:
-    """Return the test whether a waiver stands in for the conditions of *rule*."""
-    until: dict[str, int] = {}
-    for _, subject, moment in rule.waivers:
-        until[subject] = max(moment, until.get(subject, moment))
-    latest = attribute(module.named(identifier("waived", rule.id), rule.id, until), "get")
-    found = ast.Call(latest, [attribute(name("subject"), "id"), name("now")], [])
-    return compare(name("now"), ast.Lt(), found)
-
-
-def _dates(rule: Rule) -> list[ast.expr]:
-    """Return the test whether *rule* is in force, if it is not always."""
-    bounds: list[ast.expr] = [name("now")]
-    if rule.valid_from is not None:
-        bounds.insert(0, ast.Constant(rule.valid_from))
-    if rule.valid_until is not None:
-        bounds.append(ast.Constant(rule.valid_until))
-    operators: list[ast.cmpop] = [ast.Lt() for _ in bounds[1:]]
-    if rule.valid_from is not None:
-        operators[0] = ast.LtE()
-    return [ast.Compare(bounds[0], operators, bounds[1:])] if operators else []
 
 
 def _work(rule: Rule) -> int:

@@ -26,6 +26,9 @@ PARTS: Final = ("subject", "resource", "context")
 ROOTS: Final = (*PARTS, "now", "entities")
 """What of a request expressions read: what every generated function takes, in that order."""
 
+ROW: Final = "row"
+"""The parameter that has the constants of one rule of many that are alike."""
+
 TURNS: Final = "turns"
 """The list to which traced expressions add moments."""
 
@@ -105,9 +108,10 @@ def identifier(prefix: str, rule_id: str) -> str:
 
 
 class Module(Struct, eq=False):
-    """A module in the making: its functions, and the objects that they name."""
+    """A module in the making: its functions, tuples of them, and the objects that they name."""
 
     functions: list[ast.FunctionDef] = field(default_factory=list)
+    tuples: list[ast.stmt] = field(default_factory=list)
     objects: dict[str, object] = field(default_factory=dict)
     _names: dict[tuple[object, object], str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=lambda: {*ROOTS, *EXPORTED, *ANSWERING, TURNS})
@@ -130,6 +134,12 @@ class Module(Struct, eq=False):
         if found is None:
             found = self._names[prefix, key] = self.fresh(prefix)
             self.objects[found] = value
+        return name(found)
+
+    def tuple(self, prefix: str, functions: Sequence[str]) -> ast.Name:
+        """Return the name of a tuple of functions of the module."""
+        found = self.fresh(prefix)
+        self.tuples.append(assign(found, ast.Tuple(list(map(name, functions)), ast.Load())))
         return name(found)
 
     def constant(self, type_: Type, value: object) -> ast.expr:
@@ -313,6 +323,8 @@ class Emitter(Struct, eq=False):
                 return ast.Subscript(emit(table), emit(term), ast.Load())
             case ir.Lookup(table, keys):
                 return self._lookup(table, list(map(emit, keys)))
+            case ir.Dispatch():
+                return self._dispatch(node)
             case ir.Slot(object_, slot_name, optional):
                 read = attribute(emit(object_), slot(slot_name))
                 return call("present", read) if optional and self.careful else read
@@ -338,8 +350,10 @@ class Emitter(Struct, eq=False):
             case ir.Between(value, ends):
                 after = call("bisect_right", emit(ends), emit(value))
                 return ast.BinOp(after, ast.BitAnd(), ast.Constant(1))
-            case ir.Operation("like", (text, ir.Data(tuple() as pieces))):
-                return _like(emit(text), pieces)
+            case ir.Operation("contains", (text, part)):
+                return compare(emit(part), ast.In(), emit(text))
+            case ir.Operation("startswith" | "endswith" as method, (text, part)):
+                return ast.Call(attribute(emit(text), method), [emit(part)], [])
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
             case ir.MakeSet(_, items):
@@ -363,6 +377,18 @@ class Emitter(Struct, eq=False):
         default = self.module.named("nothing", table.default, table.default)
         look = attribute(self.module.named("table", table, table.entries), "get")
         return ast.Call(look, [key, default], [])
+
+    def _dispatch(self, node: ir.Dispatch) -> ast.expr:
+        found = self._lookup(node.table, list(map(self.emit, node.keys)))
+        tests: list[str] = []
+        for like, test in zip(node.like, node.tests, strict=True):
+            place = f"a rule like {like}"
+            tests.append(self.module.fresh(identifier("holds_like", like)))
+            inner = Emitter(self.module, place, careful=self.careful, scope={ROW: Variable(ROW)})
+            body = [ast.Return(inner.emit(test))]
+            says = f"Return whether the conditions of {place} hold, with the constants of its row."
+            self.module.function(tests[-1], says, body, before=(ROW,))
+        return call("some_holds", found, self.module.tuple("tests", tests), *map(name, ROOTS))
 
     def _bounded(
         self, node: ir.Binary, op: ast.cmpop, table: ir.Table, keys: list[ast.expr]
@@ -511,22 +537,6 @@ class Emitter(Struct, eq=False):
         if all(self._slope(part) == 0 for part in parts):
             return made
         return disjunction([_kept(), made])
-
-
-def _like(text: ast.expr, pieces: tuple[str, ...]) -> ast.expr:
-    """Return the test whether *text* is like a glob; Python is quick where it has one star or two."""
-    match pieces:
-        case [whole]:
-            return compare(text, ast.Eq(), ast.Constant(whole))
-        case [start, ""]:
-            return ast.Call(attribute(text, "startswith"), [ast.Constant(start)], [])
-        case ["", end]:
-            return ast.Call(attribute(text, "endswith"), [ast.Constant(end)], [])
-        case ["", middle, ""]:
-            return compare(ast.Constant(middle), ast.In(), text)
-        case _:
-            parts = ast.Tuple([ast.Constant(piece) for piece in pieces], ast.Load())
-            return call("like", text, parts)
 
 
 def _kept() -> ast.expr:

@@ -21,6 +21,7 @@ from policyengine.compiler.decision_codegen import DECIDE, GIVEN, JUDGE, Decisio
 from policyengine.compiler.dependencies import Dependencies, expressions, parts_of
 from policyengine.compiler.emitter import (
     PARTS,
+    ROW,
     TURNS,
     Emitter,
     Module,
@@ -29,15 +30,12 @@ from policyengine.compiler.emitter import (
     identifier,
     negated,
 )
-from policyengine.compiler.index import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.lowered import Rule
+from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.simplify import TRUE
 
 _MOST_JUDGED: Final = 200
 """Rules of which one function tells by bits; more are looked at one by one."""
-
-_ROW: Final = "row"
-"""The parameter that has the constants of one rule of many that are alike."""
 
 
 class Functions(Struct, frozen=True, eq=False):
@@ -112,7 +110,7 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
 
 def _module(rules: Sequence[Rule]) -> Module:
     module = Module()
-    module.take((DECIDE, JUDGE, GIVEN, _ROW))
+    module.take((DECIDE, JUDGE, GIVEN, ROW))
     for rule in rules:
         for expr in expressions(rule):
             module.take(bound_in(expr))
@@ -121,7 +119,7 @@ def _module(rules: Sequence[Rule]) -> Module:
 
 def tree_of(module: Module) -> ast.Module:
     """Return the tree of a module that is complete."""
-    tree = ast.Module(list(module.functions), [])
+    tree = ast.Module([*module.functions, *module.tuples], [])
     number_lines(tree)
     return tree
 
@@ -129,8 +127,10 @@ def tree_of(module: Module) -> ast.Module:
 def number_lines(tree: ast.Module) -> None:
     """Give every node the line on which `ast.unparse` prints it."""
     line = 1
-    for function in tree.body:
-        line = _number(function, line) + 1  # an empty line stands between two
+    for statement in tree.body:
+        if line > 1 and isinstance(statement, ast.FunctionDef):
+            line += 1  # an empty line stands between two
+        line = _number(statement, line)
 
 
 def _number(statement: ast.stmt, line: int) -> int:
@@ -181,10 +181,10 @@ def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functi
             place = f"{len(group):,} rules like {first.id} ({first.place})"
             fails = module.fresh(identifier("fails_like", first.id))
             says = f"Return the number of the first condition that is false, of one of {place}."
-            conditions = join_constants(shape, ir.Local(_ROW))
-            emitter = Emitter(module, place, scope={_ROW: Variable(_ROW)})
+            conditions = join_constants(shape, ir.Local(ROW))
+            emitter = Emitter(module, place, scope={ROW: Variable(ROW)})
             body = _first_false(emitter, conditions, numbered=True)
-            module.function(fails, says, body, before=(_ROW,))
+            module.function(fails, says, body, before=(ROW,))
             shared |= {rule.id: Functions(fails, None, row) for rule, row in group}
     return shared
 

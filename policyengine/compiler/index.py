@@ -13,9 +13,9 @@ have one *shape*; where many have, they become one rule with one question:
 * Where more varies and keys leave many rules, each element of a set is part of the key. What then still
   varies is compared with the constants of one rule after the other: only that grows with their number.
 
-What does not vary is asked first, once: so guards stay before what they guard. Rules that begin or
-end at a moment, and those that a waiver is for, stay as they are; rules of one condition are joined
-without a table (`simplify.joined`).
+What does not vary is asked first, once: so guards stay before what they guard. Rules of one condition are
+joined without a table (`simplify.joined`). What tables cannot have, or what rules of many shapes are looked
+up by together, is dispatched (`dispatch.py`).
 """
 
 from __future__ import annotations
@@ -24,38 +24,28 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import product
-from sys import intern
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
+from policyengine.compiler.dispatch import choose_keys, dispatched
 from policyengine.compiler.lowered import Rule
+from policyengine.compiler.shapes import (
+    FLIPPED,
+    KEYED,
+    LEAST,
+    Aspect,
+    Shape,
+    Values,
+    compared,
+    join_constants,
+    split_constants,
+)
 from policyengine.compiler.simplify import question
-from policyengine.model.types import INT
-
-LEAST: Final = 8
-"""Rules of one shape that are worth a table."""
-
-_MOST_KEYS: Final = 4
-"""Keys for each rule, on average, that a table may take."""
 
 _MOST_UNITED: Final = 64
 """Elements that the sets of several rules may have, on average of all rules, to be united."""
-
-Kind: TypeAlias = Literal["in", "overlaps", "<", "<=", ">", ">="]
-"""How a condition compares a value with its constant."""
-
-_FLIPPED: Final[Mapping[Kind, Kind]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-
-_KEYED: Final = ("in", "overlaps")
-
-_FEW: Final = 4
-"""Rules with one key, on average, that are looked at one by one."""
-
-Values: TypeAlias = tuple[Any, ...]
-"""The constants of a rule, one for each aspect."""
 
 Found: TypeAlias = Mapping[object, list[Values]]
 """What is found by a key: the constants that are left of each rule."""
@@ -64,27 +54,15 @@ Range: TypeAlias = tuple[float, float]
 """From and until: integers or infinite."""
 
 
-class Aspect(Struct, frozen=True):
-    """One condition without its constant: how the value of *asked* is compared."""
-
-    kind: Kind
-    asked: ir.Expr
-
-
-Shape: TypeAlias = tuple[Aspect | ir.Expr, ...]
-"""What rules ask that differ only in constants: of each condition."""
-
-
 def indexed(rules: Iterable[Rule]) -> list[Rule]:
     """Return rules of which some one is satisfied if and only if one of *rules* is."""
-    made: list[Rule] = []
+    made, others = dispatched(rules)
     shapes: dict[Shape, list[tuple[Rule, Values]]] = {}
-    for rule in rules:
-        joins = len(rule.conditions) == 1 and question(rule.conditions[0]) is not None
-        if rule.is_dated or joins or rule.waivers:
+    for rule in others:
+        if len(rule.conditions) == 1 and question(rule.conditions[0]) is not None:
             made.append(rule)
         else:
-            aspects, constants = split_constants(rule.conditions)
+            aspects, constants = split_constants(rule.conditions, anywhere=False)
             shapes.setdefault(aspects, []).append((rule, constants))
     for aspects, group in shapes.items():
         if len(group) < LEAST:
@@ -94,44 +72,6 @@ def indexed(rules: Iterable[Rule]) -> list[Rule]:
             tests = _tests(aspects, first.conditions, [constants for _, constants in group])
             made.append(replace(first, conditions=tests))
     return made
-
-
-def split_constants(conditions: Sequence[ir.Expr]) -> tuple[Shape, Values]:
-    """Return what each condition asks, and the constant that it compares with; None if none."""
-    aspects: list[Aspect | ir.Expr] = []
-    constants: list[object] = []
-    for condition in conditions:
-        asked = question(condition)
-        match condition:
-            case _ if asked is not None:
-                aspects.append(Aspect(asked[0], asked[1]))
-                constants.append(_interned(asked[2].value))
-            case ir.Binary("==", left, ir.Const(_, value)):
-                aspects.append(Aspect("in", left))
-                constants.append(frozenset({value}))
-            case ir.Binary("<" | "<=" | ">" | ">=" as op, left, ir.Const(_, int(value)), True):
-                aspects.append(Aspect(op, left))
-                constants.append(value)
-            case ir.Binary("<" | "<=" | ">" | ">=" as op, ir.Const(_, int(value)), right, True):
-                aspects.append(Aspect(_FLIPPED[op], right))
-                constants.append(value)
-            case _:
-                aspects.append(condition)
-                constants.append(None)
-    return tuple(aspects), tuple(constants)
-
-
-def join_constants(shape: Shape, row: ir.Local) -> tuple[ir.Expr, ...]:
-    """Return the conditions of rules of that *shape* again, with constants that stand in a *row*."""
-    return tuple(
-        _compared(asked, ir.Entry(row, ir.Const(INT, i))) if isinstance(asked, Aspect) else asked
-        for i, asked in enumerate(shape)
-    )
-
-
-def _interned(known: Any) -> frozenset[object]:
-    """Return the same set, of strings that many rules name one object, which is looked at sooner."""
-    return frozenset([intern(value) if type(value) is str else value for value in known])
 
 
 def _tests(
@@ -147,7 +87,7 @@ def _tests(
         aspect = aspects[i]
         assert isinstance(aspect, Aspect), "what has no constant does not vary"
         columns[i] = aspect
-    keys = _keys(columns, rows)
+    keys = choose_keys(columns, rows)
     rest = {i: aspect for i, aspect in columns.items() if i not in keys}
     found: dict[object, list[Values]] = {}
     for row in rows:
@@ -164,39 +104,16 @@ def _tests(
     return (*common, asking)
 
 
-def _keys(columns: Mapping[int, Aspect], rows: Sequence[Values]) -> list[int]:
-    """Choose the columns that rules are looked up by; of sets one at most, by each element."""
-    keys: list[int] = []
-    sizes = [1] * len(rows)
-    for i in sorted(
-        (i for i, aspect in columns.items() if aspect.kind in _KEYED),
-        key=lambda i: (columns[i].kind == "overlaps", sum(len(row[i]) for row in rows)),
-    ):
-        more = [size * len(row[i]) for size, row in zip(sizes, rows, strict=True)]
-        if sum(more) > _MOST_KEYS * len(rows):
-            continue
-        if columns[i].kind == "overlaps":
-            different = {tuple(row[key] for key in keys) for row in rows}
-            alone = len(columns) == len(keys) + 1
-            if alone or len(rows) <= _FEW * len(different):
-                break
-        keys.append(i)
-        sizes = more
-        if columns[i].kind == "overlaps":
-            break
-    return sorted(keys)
-
-
 def _question(asked: tuple[ir.Expr, ...], rest: tuple[Aspect, ...], found: Found) -> ir.Expr:
     """Return the one question; *found*: by key, the constants that *rest* is compared with."""
     if not rest:
         return ir.Lookup(ir.Table(dict.fromkeys(found, True), default=False), asked)
-    if len(rest) == 1 and rest[0].kind in _KEYED:
+    if len(rest) == 1 and rest[0].kind in KEYED:
         several = (known for values in found.values() if len(values) > 1 for (known,) in values)
         if sum(map(len, several)) <= _MOST_UNITED * sum(map(len, found.values())):
             united = {key: _united(values) for key, values in found.items()}
-            return _compared(rest[0], ir.Lookup(ir.Table(united, default=frozenset()), asked))
-    if all(aspect.kind in _FLIPPED for aspect in rest):
+            return compared(rest[0], ir.Lookup(ir.Table(united, default=frozenset()), asked))
+    if all(aspect.kind in FLIPPED for aspect in rest):
         bounded = _bounded(asked, rest, found)
         if bounded is not None:
             return bounded
@@ -240,7 +157,7 @@ def _bounded(asked: tuple[ir.Expr, ...], rest: Sequence[Aspect], found: Found) -
             bound = ir.Operation("step", (rest[those[0]].asked, table))
         case _:
             return None
-    return _compared(rest[last], bound)
+    return compared(rest[last], bound)
 
 
 def _generous(aspect: Aspect) -> tuple[Callable[..., Any], float]:
@@ -288,12 +205,6 @@ def _steps(
             ends.append(end)
             bounds.append(best)
     return tuple(ends), tuple(bounds)
-
-
-def _compared(aspect: Aspect, constant: ir.Expr) -> ir.Expr:
-    if aspect.kind == "overlaps":
-        return ir.Overlaps(aspect.asked, constant)
-    return ir.Binary(aspect.kind, aspect.asked, constant, numeric=aspect.kind in _FLIPPED)
 
 
 def _merged(ranges: Iterable[Range]) -> tuple[float, ...]:

@@ -7,14 +7,14 @@ local variables are named after their depth, so equal parts of different rules a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import is_
 from typing import Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from policyengine.model.types import RecordType, SetType, TaxonomyType, Type
+from policyengine.model.types import BOOL, RecordType, SetType, TaxonomyType, Type
 
 
 class Const(Struct, frozen=True, cache_hash=True):
@@ -91,7 +91,7 @@ class Below(Struct, frozen=True, cache_hash=True):
 class Entry(Struct, frozen=True, cache_hash=True):
     """What *table* has of *term*: terms of a taxonomy, or the constant of that number in a row."""
 
-    table: Above | Below | Local
+    table: Above | Below | Local | Entry
     term: Expr
 
 
@@ -115,6 +115,20 @@ class Lookup(Struct, frozen=True, cache_hash=True):
 
     table: Table
     keys: tuple[Expr, ...]
+
+
+class Dispatch(Struct, frozen=True, cache_hash=True):
+    """Whether one of the rules holds that *table* has of the values of *keys*.
+
+    Of each, the table has a row: the number of one of *tests*, and the constants that it takes. The test
+    asks for the row as a variable of that name. *like*: of each test, the id of a rule that it is for. Tests are functions of
+    their own, and no parts of the expression.
+    """
+
+    table: Table
+    keys: tuple[Expr, ...]
+    tests: tuple[Expr, ...]
+    like: tuple[str, ...]
 
 
 class Between(Struct, frozen=True, cache_hash=True):
@@ -230,7 +244,7 @@ class Quantified(Struct, frozen=True, cache_hash=True):
 
 Expr: TypeAlias = (
     Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Lookup
-    | Between | Slot | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
+    | Dispatch | Between | Slot | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
     | MakeRecord | Quantified
 )  # fmt: skip
 
@@ -244,7 +258,7 @@ def children(node: Expr) -> tuple[Expr, ...]:
             return (part,)
         case Entry(table, part):
             return (table, part)
-        case Lookup(_, parts):
+        case Lookup(_, parts) | Dispatch(_, parts):
             return parts
         case And(parts) | Or(parts) | MakeSet(_, parts) | Operation(_, parts):
             return parts
@@ -281,7 +295,7 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return replace(node, id=changed[0])
         case Entry():
             return Entry(*changed)  # type: ignore[arg-type]  # a table is left as it is
-        case Lookup():
+        case Lookup() | Dispatch():
             return replace(node, keys=changed)
         case Between():
             return Between(*changed)
@@ -305,6 +319,13 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
             raise AssertionError("what has no parts does not change")
 
 
+def conjunction(conditions: Sequence[Expr]) -> Expr:
+    """Return the expression that all *conditions* hold."""
+    if len(conditions) == 1:
+        return conditions[0]
+    return And(tuple(conditions)) if conditions else Const(BOOL, True)
+
+
 def is_plain(node: Expr) -> bool:
     """Whether *node* is a constant or a path, so that it may stand in several places."""
     match node:
@@ -314,6 +335,13 @@ def is_plain(node: Expr) -> bool:
             return is_plain(inner)
         case _:
             return False
+
+
+def is_path(node: Expr) -> bool:
+    """Whether *node* is a root of a request, or is reached from one by attributes alone."""
+    while isinstance(node, Id | Slot):
+        node = node.object
+    return isinstance(node, Root)
 
 
 def walk(node: Expr) -> Iterator[Expr]:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Part, Rule, Text
 from policyengine.model.records import record_class
-from policyengine.model.types import BOOL, INT, RecordType, SetType
+from policyengine.model.types import BOOL, INT, STRING, RecordType, SetType
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
@@ -77,7 +77,7 @@ def _without_plain(node: ir.Let) -> ir.Expr:
     uses = _uses(node.body, Counter())
     moved = {name: value for name, value in bound.items() if ir.is_plain(value) or uses[name] <= 1}
     rest = {name: value for name, value in bound.items() if name not in moved}
-    body = simplify(_replaced(node.body, moved))
+    body = simplify(replaced(node.body, moved))
     return ir.Let(tuple(rest), tuple(rest.values()), body) if rest else body
 
 
@@ -95,10 +95,11 @@ def _uses(node: ir.Expr, counts: Counter[str], times: int = 1) -> Counter[str]:
     return counts
 
 
-def _replaced(node: ir.Expr, values: Mapping[str, ir.Expr]) -> ir.Expr:
+def replaced(node: ir.Expr, values: Mapping[str, ir.Expr]) -> ir.Expr:
+    """Return *node* with *values* in the place of the variables of these names."""
     if isinstance(node, ir.Local):
         return values.get(node.name, node)
-    return ir.rebuilt(node, lambda part: _replaced(part, values))
+    return ir.rebuilt(node, lambda part: replaced(part, values))
 
 
 # ---- steps ------------------------------------------------------------------------------
@@ -180,6 +181,20 @@ def fold_and(node: ir.Expr) -> ir.Expr:
     return replace(node, operands=tuple(kept))
 
 
+def fold_like(node: ir.Expr) -> ir.Expr:
+    """A glob with one star or two asks for what Python is quick at, one without for the same text."""
+    match node:
+        case ir.Operation("like", (text, ir.Data([whole]))):
+            return ir.Binary("==", text, ir.Const(STRING, whole))
+        case ir.Operation("like", (text, ir.Data([start, ""]))):
+            return ir.Operation("startswith", (text, ir.Const(STRING, start)))
+        case ir.Operation("like", (text, ir.Data(["", end]))):
+            return ir.Operation("endswith", (text, ir.Const(STRING, end)))
+        case ir.Operation("like", (text, ir.Data(["", middle, ""]))):
+            return ir.Operation("contains", (text, ir.Const(STRING, middle)))
+    return node
+
+
 def fold_choice(node: ir.Expr) -> ir.Expr:
     """`if true then a else b` is `a`."""
     match node:
@@ -252,7 +267,7 @@ STEPS: Final[Mapping[type[ir.Expr], Sequence[Callable[[ir.Expr], ir.Expr]]]] = {
     ir.Binary: (fold_operators,),
     ir.Overlaps: (fold_operators,),
     ir.AllIn: (fold_operators,),
-    ir.Operation: (fold_operators,),
+    ir.Operation: (fold_operators, fold_like),
     ir.MakeSet: (fold_values,),
     ir.MakeRecord: (fold_values,),
     ir.Slot: (fold_values,),

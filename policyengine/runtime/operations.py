@@ -64,6 +64,22 @@ def step(value: int, steps: tuple[Sequence[float], Sequence[float]]) -> float:
     return bounds[bisect_right(ends, value)]
 
 
+def some_holds(
+    found: Iterable[tuple[Any, ...]],
+    tests: Sequence[Callable[..., Any]],
+    subject: Any,
+    resource: Any,
+    context: Any,
+    now: int,
+    entities: Mapping[Key, Any] | None,
+) -> bool:
+    """Whether one of the rules *found* holds: each the number of its test, and what that takes."""
+    for row in found:  # noqa: SIM110 - twice as quick as `any`
+        if tests[row[0]](row, subject, resource, context, now, entities):
+            return True
+    return False
+
+
 # ---- within, touches --------------------------------------------------------------------
 
 
@@ -157,10 +173,13 @@ EXPORTED: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT,
     "EMPTY": EMPTY,
     "once": Once,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+    "contains": str.__contains__,
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, bisect_right, step, terms_within, touches, lies_in, entity_within, entities_within,
+        present, like, bisect_right, step, some_holds, terms_within, touches, lies_in, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip

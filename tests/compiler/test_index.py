@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 
 from policyengine import InvalidPolicy, PolicyEngine
-from policyengine.compiler import generate, index
+from policyengine.compiler import dispatch, generate, index
 from policyengine.runtime import compiled_target
 from policyengine.runtime.operations import step
-from tests.compiler.world import VOCABULARY, decided, request, rules, user, world
+from tests.compiler.world import TARGET, TEAM, TOP, VOCABULARY, decided, request, rules, user, world
 from tests.strategies import laws, seeds
 
 
@@ -93,19 +93,30 @@ def test_what_does_not_vary_is_asked_before():
     agrees(many(rule), *at, {})
 
 
-def test_rules_that_end_or_are_waived_stay_as_they_are():
+def test_rules_that_end_or_are_waived_are_looked_up_like_others():
     rule = 'subject.name == "n{i}" and subject.tier == basic'
+    ending = many(rule.replace('"n', '"e')).replace("permit p", "permit e").splitlines()
     text = (
         many(rule)
         + "\n"
+        + "\n".join(
+            f"{one} from 2026-01-01 until 2026-0{2 + i % 6}-01" for i, one in enumerate(ending)
+        )
         + (
-            'permit q: act when subject.name == "Ada" and subject.tier == basic until 2026-03-01\n'
+            '\npermit q: act when subject.name == "Ada" and subject.tier == basic until 2026-03-01\n'
             'permit r: act when subject.name == "Bob" and subject.tier == basic waivable\n'
-            'waiver w of r for User "u1" until 2026-06-01 ticket "T" approved_by "B"'
+            'waiver w of r for User "u1" until 2026-06-01 ticket "T" approved_by "B"\n'
+            'waiver v of r for User "u1" until 2026-06-02 ticket "T" approved_by "B"'
         )
     )
-    moments = [{"now": now} for now in ("2026-02-01", "2026-03-01", "2026-06-01")]
-    agrees(text, *moments, {"now": "2026-07-01", "subject": user(name="n1")})
+    moments = [{"now": now} for now in ("2026-02-01", "2026-03-01", "2026-06-01", "2026-06-02")]
+    users = [
+        {"now": now, "subject": user(name=f"e{i}")}
+        for now in ("2025-12-31", "2026-04-01")
+        for i in range(8)
+    ]
+    agrees(text, *moments, {"now": "2026-07-01", "subject": user(name="n1")}, *users)
+    assert decided(text).count("e1") == 0
 
 
 def test_rules_that_give_the_same_tell_so_together():
@@ -183,11 +194,146 @@ def test_steps_are_the_most_generous_bound_around_a_value():
     assert [step(v, (ends, bounds)) for v in (0, 2, 4, 9)] == [5, 3, 3, math.inf]
 
 
+# ---- keys beside what has no table ------------------------------------------------------
+
+BESIDE = {
+    "like": 'subject.name like "n{i}*"',
+    "like in the middle": 'subject.name like "*n*{i}*"',
+    "networks": 'subject.home within ip "10.0.{i}.0/24"',
+    "difference": 'subject.name != "n{i}"',
+    "or": '(subject.name == "n{i}" or subject.age > {i} or subject.tier == pro)',
+    "guarded or": '(not subject has place or subject.place.city == "n{i}")',
+    "not in": 'subject.name not in {"n{i}", "n0"}',
+    "another path": "resource.age > subject.age + {i} * 2",
+    "choice": '(if subject.age > {i} then subject.name else "n{i}") == "n{i}"',
+    "quantified": '(some tag in subject.tags: tag like "n{i}*")',
+    "sums": "subject.age + context.n < {i} + 20 and subject.age - {i} > 3",
+    "entities": '(subject has boss and subject.boss == User "u{i}" and subject.boss.age > {i})',
+    "dates": "now < subject.since + 30d * {i}",
+    "bound": "subject.age > {i}",
+    "set": '"n{i}" in subject.tags',
+}  # fmt: skip
+KEYS = {
+    "an equality": 'resource.name == "n{i}"',
+    "a membership": 'resource.name in {"n{i}", "m{i}"}',
+    "an entity": 'resource == User "u{i}"',
+    "elements": '"n{i}" in resource.tags',
+    "a guarded path": 'resource has place and resource.place.city == "n{i}"',
+    "an ancestor": 'resource within Team "t{i}"',
+    "what is denied": 'not (resource.name != "n{i}")',
+    "a conjunction": '(resource.ok and (resource.tier == basic and resource.name == "n{i}"))',
+}  # fmt: skip
+MOMENTS = ("2026-02-01", "2026-03-01", "2026-06-01")
+
+
+def near(rng: Random, number: int) -> dict[str, Any]:
+    """Return parts of a request that is about what rules of that *number* ask for, or nearly."""
+
+    def values(parents: list[int]) -> dict[str, Any]:
+        i = number if rng.random() < 0.8 else rng.randrange(6)
+        place = {"place": {"city": f"n{i}"}} if rng.random() < 0.6 else {}
+        return place | {
+            "name": rng.choice((f"n{i}", f"m{i}", f"xn{i}n{i}")), "age": rng.choice((i, i + 1, 30)),
+            "tags": [f"n{i}", "x"], "home": f"10.0.{i}.7", "tier": rng.choice(("basic", "pro")),
+            "boss": {"type": "User", "id": f"u{i}"},
+            "parents": [{"type": "Team", "id": f"t{n}"} for n in parents],
+        }  # fmt: skip
+
+    teams = [{"type": "Team", "id": f"t{n}", "properties": {}, "parents": []} for n in range(6)]
+    bosses = [user(f"u{n}", age=n + rng.randrange(2), parents=[]) for n in range(6)]
+    return {
+        "subject": user("s", **values([])),
+        "resource": user(f"u{number}r", **values(rng.sample(range(6), 2))),
+        "entities": [user("u3x", parents=[]), TEAM, TOP, *teams, *bosses],
+        "context": {"n": rng.randrange(9), "when": "2026-03-01", "others": []},
+        "now": rng.choice(MOMENTS),
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "beside"),
+    [
+        *((key, "networks") for key in list(KEYS)[1:]),
+        *(("an equality", beside) for beside in BESIDE),
+    ],
+)
+def test_a_key_finds_the_rules_whatever_else_they_ask(key: str, beside: str):
+    rule = f"{KEYS[key]} and {BESIDE[beside]} and {BESIDE['like in the middle']}"
+    loaded = world(many(rule, 20))
+    made = loaded.program.source(TARGET).partition("\n\n\n")[0]
+    assert "some_holds(" in made
+    assert made.count('"""') == 4
+    rng = Random(1)
+    for _ in range(4):
+        asked = request(loaded, **near(rng, rng.randrange(6)))
+        laws.compiled_agrees(laws.Case(None, loaded, {}, asked, 1))
+
+
+def test_rules_of_many_shapes_are_looked_up_at_once():
+    shapes = list(BESIDE.values())
+    text = "\n".join(
+        many(f"{KEYS['an equality']} and {beside} and {more}", 30).replace(
+            "permit p", f"{effect} {effect[0]}{n}_"
+        )
+        for n, beside in enumerate(shapes)
+        for effect, more in (("permit", "subject.ok"), ("forbid", "context.n > 2"))
+    )
+    made = decided(text)
+    assert made.count("some_holds(") == 2
+    assert made.count("table") == 2
+    agrees(text, *({"resource": user("u2", name=f"n{i}", age=i)} for i in range(-1, 4)))
+
+
+def test_a_shape_that_is_found_too_often_has_a_table_of_its_own():
+    often = 'subject.name == "n{small}" and subject.age >= {i} and subject.tier == basic'
+    often = "\n".join(
+        f"permit o{i}: act when " + often.replace("{small}", str(i % 2)).replace("{i}", str(i))
+        for i in range(100)
+    )
+    seldom = many('subject.name == "n{i}" and subject.tags overlaps {"t{i}", "x"}', 60)
+    seldom += "\n" + many(
+        'subject.name == "n{i}" and subject.home within ip "10.0.{i}.0/24"'
+    ).replace("permit p", "permit q")
+    made = decided(f"{often}\n{seldom}")
+    assert made.count("some_holds(") == 1
+    assert "v_age >= bound" in made
+    agrees(f"{often}\n{seldom}", *USERS)
+
+
+@given(seeds.SEEDS)
+def test_keys_of_every_kind_decide_as_the_reference_does(seed: int):
+    rng = Random(seed)
+    lines = []
+    for shape in range(rng.randint(1, 6)):
+        parts = [
+            KEYS[rng.choice(list(KEYS))],
+            *rng.sample(list(BESIDE.values()), rng.randint(0, 3)),
+        ]
+        rng.shuffle(parts)
+        effect = rng.choice(("permit", "permit", "forbid"))
+        clause = rng.choice(("", "", "", " until 2026-03-01", " from 2026-03-01 until 2026-06-01"))
+        for number in range(rng.choice((1, 3, 20))):
+            rule = " and ".join(part.replace("{i}", str(rng.randrange(6))) for part in parts)
+            lines.append(f"{effect} r{shape}_{number}: act when {rule}{clause}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dispatch, "_INLINE", rng.choice((3, 1_000)))
+        patch.setattr(dispatch, "LEAST", rng.choice((1, 8)))
+        compiled_target._kept.clear()
+        loaded = world("\n".join(lines))
+        for _ in range(6):
+            asked = request(loaded, **near(rng, rng.randrange(6)))
+            laws.compiled_agrees(laws.Case(None, loaded, {}, asked, seed))
+    compiled_target._kept.clear()
+
+
+# ---- tables of every shape --------------------------------------------------------------
+
 CONDITIONS = (
     'subject.name == "n{small}"', 'subject.name in {{"n{small}", "n{other}"}}',
     '"t{small}" in subject.tags', 'subject.tags overlaps {{"t{small}", "t{other}"}}',
     "subject.age >= {small}", "subject.age < {other}", "subject.age > {small}", "{other} >= subject.age",
     "context.n <= {small}", "context.n > {other}", "resource.age < {small}", "subject.tier == {tier}",
+    'subject.name like "*{small}"', 'subject.name != "n{small}"', "subject.age + {small} < {other} + resource.age",
 )  # fmt: skip
 
 
@@ -230,6 +376,8 @@ def test_ranges_are_merged():
 def test_tables_decide_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "LEAST", 1)
+        patch.setattr(dispatch, "LEAST", 1)
+        patch.setattr(dispatch, "_INLINE", 1_000 * (seed % 2))  # every other time wherever it can
         compiled_target._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
     compiled_target._kept.clear()

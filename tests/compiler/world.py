@@ -38,8 +38,8 @@ def world(text: str) -> Loaded:
 
 
 def decided(text: str) -> str:
-    """Return the text of `decide`, without the lines that look at the parts of a plain request."""
-    made = world(text).program.source(TARGET).partition("\n\n")[0]
+    """Return the text of what decides, without the lines that look at the parts of a plain request."""
+    made = world(text).program.source(TARGET).partition("\n\n\n")[0]
     return re.sub(r"    if entities is None:\n(?: {8}.*\n)+", "", made)
 
 
