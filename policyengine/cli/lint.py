@@ -216,7 +216,7 @@ def _sum_up(files: int, linted: _Linted, verb: str) -> None:
         say(summary(found), "bold red")
     elif found.items:
         fixable = sum(diagnostic.fix is not None for diagnostic in found.items)
-        able = f", of which `--fix` mends {fixable}" if fixable else ""
+        able = f", of which `--fix` can fix {fixable}" if fixable else ""
         say(plural(len(found.items) + found.left_out, "finding") + able, "yellow")
     else:
         say("no findings", "green")

@@ -1,4 +1,4 @@
-"""Describe one problem as data: code, message, where, and what to do about it.
+"""Describe one problem as data: its code, message and place, and what to do about it.
 
 Nothing here prints; `render.py` and `export.py` do.
 """
@@ -14,28 +14,28 @@ from policyengine.diagnostics.source import Source, Span
 
 
 class Severity(Enum):
-    """How bad it is: an error keeps a policy set from loading, a warning does not."""
+    """The severity of a problem: an error keeps a policy set from loading, a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class Label(Struct, frozen=True):
-    """A place in the text and, for a secondary place, what it has to do with the problem."""
+    """A place in the text and, for a secondary place, its relation to the problem."""
 
     span: Span
     text: str = ""
 
 
 class Edit(Struct, frozen=True):
-    """Another text for a place."""
+    """The replacement of the text at a place."""
 
     span: Span
     text: str
 
 
 class Fix(Struct, frozen=True):
-    """Edits that mend a problem and change no decision; *what* they do, as advice: `leave it out`."""
+    """Edits that fix a problem and change no decision; *what* they do, as advice: `leave it out`."""
 
     what: str
     edits: tuple[Edit, ...]
@@ -46,7 +46,7 @@ class Diagnostic(Struct, frozen=True):
 
     *message* says in one sentence what is wrong (lower case, no full stop, the author's words in
     backticks); *help* says what to do, and is empty unless it is right. The first label is where
-    the problem is, the others are places that explain it. *fix*: what mends it safely, if anything does.
+    the problem is, the others are places that explain it. *fix*: its safe fix, if there is one.
     """
 
     code: str
@@ -58,7 +58,7 @@ class Diagnostic(Struct, frozen=True):
 
     @property
     def span(self) -> Span:
-        """The place that the problem is at."""
+        """The place of the problem."""
         return self.labels[0].span
 
 
@@ -75,18 +75,18 @@ def warning(
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
-    """Return *text* with *edits*, of which none overlap, in its places."""
+    """Return *text* with *edits* applied, none of which overlap."""
     for edit in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
     return text
 
 
 MOST_SHOWN = 100
-"""How many diagnostics one run reports; what is beyond helps nobody."""
+"""The number of diagnostics that one run reports; more would help nobody."""
 
 
 class Diagnostics(Struct, frozen=True):
-    """What a run found: at most `MOST_SHOWN`, in the order of the text, and the texts."""
+    """The diagnostics of a run, at most `MOST_SHOWN`, in the order of the text, and the texts."""
 
     items: tuple[Diagnostic, ...]
     sources: Mapping[str, Source]
@@ -105,5 +105,5 @@ class Diagnostics(Struct, frozen=True):
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """Those that keep the policy set from loading."""
+        """The diagnostics that keep the policy set from loading."""
         return tuple(d for d in self.items if d.severity is Severity.ERROR)

@@ -1,4 +1,4 @@
-"""Give diagnostics to programs, as plain data that `json.dumps` takes.
+"""Convert diagnostics to plain data that `json.dumps` takes, for programs.
 
 `start` and `end` are offsets, which count code points from 0; lines and columns count from 1, as
 editors show them.
@@ -29,7 +29,7 @@ def diagnostics_json(diagnostics: Diagnostics, codes: Mapping[str, Code] = CODES
 def diagnostic_json(
     diagnostic: Diagnostic, sources: Mapping[str, Source], codes: Mapping[str, Code] = CODES
 ) -> dict[str, Any]:
-    """Return one diagnostic; the first of its labels is where the problem is."""
+    """Return one diagnostic; the first of its labels is the place of the problem."""
     known = codes.get(diagnostic.code)
     return {
         "code": diagnostic.code,

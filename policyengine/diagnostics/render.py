@@ -1,9 +1,9 @@
-"""Show a diagnostic to a person: what is wrong, where, the line itself, and what to do.
+"""Render a diagnostic for a person: the message, the place, the line itself, and what to do.
 
-Plain text; whoever wants colour gives a *style*, a function that dresses a piece of text by the part
-that it plays. Source lines are shown cell by cell, as a terminal counts them: tabs are widened, wide
-characters take two cells, characters that nobody sees or that steer a terminal are replaced, and a
-long line is cut around the place.
+The result is plain text. For colours, the caller gives a *style*: a function that adds codes to a
+piece of text by its kind. Source lines are shown cell by cell, as a terminal counts them: tabs are
+widened, wide characters take two cells, characters that are invisible or control a terminal are
+replaced, and a long line is cut around the place.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from policyengine.diagnostics.source import Source, Span
 Part: TypeAlias = Literal[
     "error", "warning", "message", "place", "gutter", "mark", "also", "help", "source"
 ]
-"""What a piece of text is: *mark* underlines the problem, *also* other places."""
+"""The kind of a piece of text: *mark* underlines the problem, *also* other places."""
 
 Style: TypeAlias = Callable[[str, Part], str]
 
 WIDTH = 100
-"""Cells of a source line that are shown, and of a line with its help."""
+"""The number of cells of a source line that are shown, and of a line with its help."""
 
 _TAB = 4
 _LEAD = 20
-"""Cells of a cut line that are shown before the place, at least."""
+"""The least number of cells of a cut line that are shown before the place."""
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")
@@ -46,7 +46,7 @@ def render(
 ) -> str:
     """Return the lines that show *diagnostic*, without a line end at their end.
 
-    A place in a file that is not among *sources* is named and not shown.
+    A place in a file that is not among *sources* is named, but its line is not shown.
     """
     style = style or _plain
     severity: Part = "error" if diagnostic.severity is Severity.ERROR else "warning"
@@ -69,13 +69,13 @@ def render(
 
 
 def render_all(diagnostics: Diagnostics, style: Style | None = None) -> str:
-    """Return all diagnostics, a blank line between them, and how many there are."""
+    """Return all diagnostics, with blank lines between them, and their number."""
     blocks = [render(d, diagnostics.sources, style) for d in diagnostics.items]
     return "\n\n".join([*blocks, summary(diagnostics)])
 
 
 def summary(diagnostics: Diagnostics) -> str:
-    """Return how many errors and warnings there are: `2 errors, 1 warning`."""
+    """Return the numbers of errors and warnings: `2 errors, 1 warning`."""
     errors = len(diagnostics.errors)
     warnings = len(diagnostics.items) - errors
     counts = [_count(errors, "error")] if errors or not warnings else []
@@ -89,7 +89,7 @@ def _count(number: int, what: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Replace characters that nobody sees, that reorder text or that steer a terminal."""
+    """Replace characters that are invisible, reorder text or control a terminal."""
     return "".join(_visible(character) for character in text)
 
 
@@ -112,7 +112,7 @@ class _View:
     first: int
     """The first code point of the line that is shown."""
     columns: tuple[int, ...]
-    """The column at which each code point that is shown begins, and where the last one ends."""
+    """The columns at which the code points that are shown begin, and that at which the last ends."""
 
     @classmethod
     def of(cls, source: Source, number: int, span: Span) -> _View:
@@ -136,7 +136,7 @@ class _View:
         return start, max(end, start + 1)
 
     def room_behind(self, span: Span) -> int:
-        """Return how many cells are free behind the underline of *span* and the word `help`."""
+        """Return the number of free cells after the underline of *span* and the word `help`."""
         return WIDTH - self.columns_of(span)[1] - len(" help: ")
 
     def _column(self, offset: int) -> int:
@@ -144,7 +144,7 @@ class _View:
 
 
 def _window(ends: list[int], at: int) -> tuple[int, int]:
-    """Return which code points to show of a line, so that the one at *at* is among them."""
+    """Return the range of code points to show of a line, which includes *at*."""
     first = 0
     if ends[-1] > WIDTH and ends[at] > WIDTH - _LEAD:
         first = bisect_left(ends, ends[at] - _LEAD)
@@ -179,7 +179,7 @@ class _Page:
         return self.style(f"{text:>{self.gutter_width}} | ", "gutter")
 
     def place(self, span: Span, arrow: str) -> list[str]:
-        """Return ` --> file:line:column`; nothing for what is in no file."""
+        """Return ` --> file:line:column`; nothing for a place in no file."""
         if not span.file:
             return []
         where = readable(span.file)
@@ -190,9 +190,9 @@ class _Page:
         return [self.style(f" {arrow} ", "gutter") + self.style(where, "place")]
 
     def lines(self, primary: Label | None, also: list[Label], help: str) -> tuple[list[str], bool]:
-        """Return the source lines of labels of one file with what underlines them.
+        """Return the source lines of labels of one file, with their underlines.
 
-        Also whether the help stands among them: it does if there is room behind the underline.
+        Also whether the help is among them: it is if there is room after the underline.
         """
         labels = [primary, *also] if primary else also
         source = self.sources.get(labels[0].span.file)

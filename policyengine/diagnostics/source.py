@@ -48,8 +48,8 @@ class Source(Struct, frozen=True, dict=True):
 class Span:
     """A half-open range of code points [start, end) of the source called *file*. Never changed.
 
-    There is one for each node of each tree, so it is a class by hand: made in half the time, and
-    written to a cache as `syntax.trees` says, without the file.
+    There is one for each node of each tree, so it is a hand-written class, which is made in half the
+    time. `syntax/tree_codec.py` writes it to a cache without the file.
     """
 
     __slots__ = ("end", "file", "start")

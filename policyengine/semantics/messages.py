@@ -109,7 +109,7 @@ def rule_without_gate(rule: nodes.Rule, gates: Iterable[str]) -> Diagnostic:
     """A rule outside a gate block in a set that has gates."""
     some = sorted(gates)[:3]
     return error(
-        "PE216", rule.name.span, f"rule `{rule.name.name}` stands in no gate",
+        "PE216", rule.name.span, f"rule `{rule.name.name}` is in no gate",
         f"put it into `gate {some[0]} {{ … }}`",
     )  # fmt: skip
 
@@ -146,8 +146,8 @@ def never_equal(span: Span, left: Type, right: Type) -> Diagnostic:
 
 
 def never_within(span: Span, left: str, right: str) -> Diagnostic:
-    """`within` between entity types that do not lie in one another."""
-    return error("PE303", span, f"{a(left)} never lies within {a(right)}")
+    """`within` between entity types of which none is an ancestor of the other."""
+    return error("PE303", span, f"{a(left)} is never within {a(right)}")
 
 
 def literal_help(left: Type, right: Type) -> str:
@@ -260,7 +260,7 @@ def clause_misplaced(span: Span, clause: str, where: str, help: str = "") -> Dia
 
 
 def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
-    """A clause that may stand once only."""
+    """A clause that is allowed only once."""
     return error("PE316", span, f"this has `{clause}` twice", "", Label(first, "the first is here"))
 
 

@@ -247,7 +247,7 @@ class Vocabulary:
         cyclic: set[str] = set()
         for cycle in find_cycles(direct):
             self.problems.append(
-                messages.cycle("PE217", symbols[cycle[0]].name, "groups lie in one another", cycle)
+                messages.cycle("PE217", symbols[cycle[0]].name, "groups contain one another", cycle)
             )
             cyclic.update(cycle)
         above = {name: _closure(name, direct) for name in symbols}

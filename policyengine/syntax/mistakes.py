@@ -61,7 +61,7 @@ _FOREIGN_SIGNS = {
 }
 
 _FOREIGN_OPERATORS = {
-    "is": "write `==`, or `within` for what lies below something",
+    "is": "write `==`, or `within` for what is below something",
     "equals": "write `==`",
     "eq": "write `==`",
     "ne": "write `!=`",
@@ -187,7 +187,7 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
         return error("PE110", s.span, "there is no `?` operator", "write `if a then b else c`")
     if s.text == "?" and s.last_word.isidentifier():
         help = "write it after the attribute's name: `name?: type`"
-        return error("PE110", s.span, "`?` does not stand after a type", help)
+        return error("PE110", s.span, "`?` does not follow a type", help)
     if s.text == "-" and s.last_word.isidentifier() and not s.wants_operator():
         return error("PE110", s.span, "a name has no `-`", "write `_`")
     if s.text == ",":
@@ -234,7 +234,7 @@ def no_package(s: ParseState) -> Diagnostic | None:
     if s.terminal == "_PACKAGE" and s.first_on_line:
         return error("PE116", s.span, "a file has one `package`, at its beginning")
     if s.terminal == "_IMPORT" and s.first_on_line:
-        return error("PE116", s.span, "imports stand at the top, after `package`")
+        return error("PE116", s.span, "imports come at the top, after `package`")
     return None
 
 
@@ -278,7 +278,7 @@ def table(s: ParseState) -> Diagnostic | None:
     """A table of expectations that is written like a similar construct."""
     if s.last_word == "expect" and "_BY" in s.accepts and s.before:
         help = _SHAPES["_FOR"]
-        return error("PE101", s.before, "`expect` stands before the table, after the request", help)
+        return error("PE101", s.before, "`expect` comes before the table, after the request", help)
     if s.opened is None or s.opened[1] != "table" or "_COLON" in s.accepts:
         return None
     if s.terminal == "_RBRACE":
@@ -372,13 +372,13 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
         return None
     owner = s.opened[1] if s.opened else ""
     if s.terminal in CLAUSES and ("_ENTITY" in s.accepts or s.accepts >= EFFECTS):
-        return error("PE118", s.span, f"{s.found} stands outside a rule")
+        return error("PE118", s.span, f"{s.found} is outside a rule")
     if s.terminal in TEST_ITEMS and "_ENTITY" in s.accepts:
-        return error("PE118", s.span, f"{s.found} stands outside a test")
+        return error("PE118", s.span, f"{s.found} is outside a test")
     if s.terminal in DECLARATIONS | {"_LET"} and owner == "gate":
-        return error("PE118", s.span, f"{s.found} cannot stand in a gate block, only rules can")
+        return error("PE118", s.span, f"{s.found} cannot be in a gate block, only rules can")
     if s.terminal in DECLARATIONS | EFFECTS | {"ADVISORY"} and owner == "test":
-        return error("PE118", s.span, f"{s.found} cannot stand in a test")
+        return error("PE118", s.span, f"{s.found} cannot be in a test")
     return None
 
 
@@ -564,7 +564,7 @@ def unexpected(s: ParseState) -> Diagnostic:
     if s.terminal == "NAME":
         words = [spelling(t) for t in s.accepts if spelling(t).isalpha()]
         help = did_you_mean(s.text, words) or help
-    message = f"{s.found} cannot stand here"
+    message = f"{s.found} is unexpected here"
     if s.terminal == "$END":
         message = f"{s.found} comes too early"
     return error("PE101", s.span, message, help)

@@ -135,7 +135,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self._report(
                 "PE123",
                 Span(self.file_name, start, start + 6),
-                f"U+{code:04X} may not stand in a string",
+                f"U+{code:04X} may not be in a string",
             )
             return ""
         return chr(code)
@@ -365,7 +365,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self._report(
                 "PE124",
                 Span(self.file_name, at, at + 2),
-                "a string cannot stand inside `{…}` of a text",
+                "a string cannot be inside `{…}` of a text",
             )
             return None
         inner = TreeBuilder(self.file_name, self.parse_expression, self.deepest, offset)

@@ -142,7 +142,7 @@ def test_the_command_mends_in_place_once(run, file):
 
 
 def test_a_fix_is_offered_and_shown_without_being_made(run, file):
-    assert run("lint", file).out.endswith("1 file: 1 finding, of which `--fix` mends 1\n")
+    assert run("lint", file).out.endswith("1 file: 1 finding, of which `--fix` can fix 1\n")
     shown = run("lint", file, "--diff")
 
     assert shown.code == 1

@@ -1,4 +1,4 @@
-"""Collect what every diagnostic code stands for, in the order of their numbers."""
+"""Collect the entries of all diagnostic codes, in the order of their numbers."""
 
 from __future__ import annotations
 

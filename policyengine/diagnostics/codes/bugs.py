@@ -1,4 +1,4 @@
-"""List the codes of our own mistakes: PE9xx. Nobody should ever see one."""
+"""List the codes of our own bugs: PE9xx. Nobody should ever see one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUGS = (
     Code(
         "PE902", "evaluators-disagree", "The compiled policies and their meaning disagree.",
         "Tests evaluate each request twice: with the compiled functions and with the interpreter "
-        f"that defines what policies mean. The two must decide alike. {_REPORT}",
+        f"that defines what policies mean. Both must make the same decision. {_REPORT}",
         "$ policyengine test docs.policy",
         "",
     ),

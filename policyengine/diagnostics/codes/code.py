@@ -1,4 +1,4 @@
-"""Describe what a diagnostic code stands for."""
+"""Describe the entry of a diagnostic code in the catalogue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from attrs import frozen
 
 @frozen
 class Code:
-    """One entry of the catalogue that `policyengine explain` and `docs/codes/` are made from.
+    """One entry of the catalogue, from which `policyengine explain` and `docs/codes/` are made.
 
     *slug* reads well after "allow"; *summary* is a sentence, *explanation* says why it matters;
     *example* gives the code and *instead* does not (policy text, for PE5xx a request as JSON).

@@ -65,7 +65,7 @@ DATA = (
         _RIGHT,
     ),
     Code(
-        "PE502", "misplaced-entity", "An entity of a type that cannot stand there.",
+        "PE502", "misplaced-entity", "An entity of a type that is not possible there.",
         "An action says who does it and on what, and an attribute of which type its entity is.",
         _request(subject=_BOOK),
         _RIGHT,
@@ -128,7 +128,7 @@ DATA = (
         _request(more=f',\n "entities": [{_READER}]'),
     ),
     Code(
-        "PE511", "repeated-element", "An element that stands twice in a set.",
+        "PE511", "repeated-element", "An element that is in a set twice.",
         "A set has each element once; a list that has one twice was meant to be something else.",
         _request(resource=_book('"tags": ["novel", "novel"]')),
         _request(resource=_book('"tags": ["novel", "classic"]')),
@@ -157,7 +157,7 @@ DATA = (
     Code(
         "PE515", "broken-text", "Text that cannot be written in UTF-8.",
         "Half of a surrogate pair is no character, and two texts that differ only in such would "
-        "look alike in every log.",
+        "look the same in every log.",
         _request(resource=_book('"title": "\\ud83d"')),
         _request(resource=_book('"title": "\\ud83d\\ude00"')),
     ),
@@ -174,7 +174,7 @@ DATA = (
         _request(resource=_book('"tags": []')),
     ),
     Code(
-        "PE518", "repeated-name", "A name that stands twice in one object.",
+        "PE518", "repeated-name", "A name that is in one object twice.",
         "Programs disagree on which of the two counts, and one that checked the other would be "
         "deceived.",
         _request(resource='{"type": "Book", "id": "b1", "id": "b2"}'),
@@ -207,8 +207,8 @@ DATA = (
         _RIGHT,
     ),
     Code(
-        "PE523", "misplaced-parent", "A parent of a type that the entity does not lie in.",
-        "The vocabulary says what lies in what: `entity Book in Shelf`.",
+        "PE523", "misplaced-parent", "A parent of a type that is no parent type of the entity.",
+        "The vocabulary declares the types of parents: `entity Book in Shelf`.",
         _request(
             resource='{"type": "Book", "id": "b1", "parents": [{"type": "Reader", "id": "r1"}]}'
         ),
@@ -216,7 +216,7 @@ DATA = (
     ),
     Code(
         "PE524", "circular-parents", "An entity that is its own ancestor.",
-        "Everything in a circle would lie within everything else in it.",
+        "Every entity in a circle would be within every other.",
         _request(
             more=',\n "entities": [{"type": "Shelf", "id": "a", '
             '"parents": [{"type": "Shelf", "id": "a"}]}]'

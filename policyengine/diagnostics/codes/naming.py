@@ -123,7 +123,7 @@ NAMES = (
         _WORDS + 'gate scope "?"\ngate scope { permit p: any }\n',
     ),
     Code(
-        "PE217", "circular-groups", "Groups that lie in one another.",
+        "PE217", "circular-groups", "Groups that contain one another.",
         "A group gives what it has to its members; in a circle nothing has a beginning.",
         "package docs\ngroup a in b\ngroup b in a\n",
         "package docs\ngroup a in b\ngroup b\n",
@@ -149,7 +149,7 @@ NAMES = (
     ),
     Code(
         "PE222", "unknown-changer", "Somebody else who can change an attribute.",
-        "What would allow a request is told to whoever can change it: the caller, the platform, "
+        "Changes that would allow a request are shown to the party that can make them: the caller, the platform, "
         "the person whose setting it is, or nobody where it is a fact.",
         "package docs\nentity User { shares_location: bool (by persn) }\n",
         "package docs\nentity User { shares_location: bool (by person) }\n",

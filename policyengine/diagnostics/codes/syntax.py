@@ -16,16 +16,16 @@ action read by User on Document
 
 SYNTAX = (
     Code(
-        "PE101", "unexpected-text", "Something stands where it cannot.",
-        "The parser knows what could have stood there and lists it when that is little. Mistakes "
-        "that are made often have codes of their own.",
+        "PE101", "unexpected-text", "Text that is not possible where it is.",
+        "The message lists the possible texts if they are few. Common mistakes have codes of their "
+        "own.",
         _WORDS + 'test "own" { expect read by User "u" on Document "d" }\n',
         _WORDS + 'test "own" { expect deny read by User "u" on Document "d" }\npermit own: read\n',
     ),
     Code(
-        "PE102", "nested-too-deep", "Brackets or conditions lie too deep inside one another.",
+        "PE102", "nested-too-deep", "Brackets or conditions that are nested too deep.",
         "The limit (100 unless the integrator sets another) keeps every later stage safe from texts "
-        "that are made to exhaust it. Nobody can read what lies that deep.",
+        "that are made to exhaust it. Nobody can read text that is nested so deep.",
         "package docs\ndefine deep() = " + "(" * 101 + "true" + ")" * 101 + "\n",
         "package docs\ndefine flat() = true\n",
     ),
@@ -86,7 +86,7 @@ SYNTAX = (
     ),
     Code(
         "PE111", "chained-comparison", "A comparison of a comparison.",
-        "In some languages `a < b < c` means that b lies between, in others it compares a truth "
+        "In some languages `a < b < c` means that b is between, in others it compares a truth "
         "value with c. Here it is written out.",
         _WORDS + "permit own: read when 3 < subject.age < 99\n",
         _WORDS + "permit own: read when 3 < subject.age and subject.age < 99\n",
@@ -99,7 +99,7 @@ SYNTAX = (
     ),
     Code(
         "PE113", "missing-operand", "An expression or an operator is missing.",
-        "Two values stand side by side, or an operator has a value on one side only.",
+        "Two values side by side, or an operator with a value on one side only.",
         _WORDS + "permit own: read when subject.age >\n",
         _WORDS + "permit own: read when subject.age > 3\n",
     ),
@@ -112,13 +112,13 @@ SYNTAX = (
     Code(
         "PE115", "needs-parentheses", "A quantifier, an `if` or a `not` inside a stronger operator.",
         "`every`, `some` and `if` reach as far to the right as they can, and `not` binds less than "
-        "a comparison. Inside a larger expression they stand in parentheses, so that nobody has to "
+        "a comparison. Inside a larger expression they are in parentheses, so that nobody has to "
         "know how far.",
         _WORDS + 'permit own: read when resource.public == some t in subject.teams: t == "a"\n',
         _WORDS + 'permit own: read when resource.public == (some t in subject.teams: t == "a")\n',
     ),
     Code(
-        "PE116", "misplaced-frame", "A package or an import that is missing or stands too late.",
+        "PE116", "misplaced-frame", "A package or an import that is missing or comes too late.",
         "A file begins with `package NAME`, then come its imports, then its declarations.",
         "entity User\npackage docs\n",
         "package docs\nentity User\n",
@@ -132,13 +132,13 @@ SYNTAX = (
     ),
     Code(
         "PE118", "misplaced-word", "A clause or a declaration in the wrong place.",
-        "Clauses stand in rules, `expect` and `let` in tests, and a gate block holds rules only.",
+        "Clauses are in rules, `expect` and `let` in tests, and a gate block holds rules only.",
         _WORDS + 'gate access "may they"\ngate access {\n    when subject.age > 3\n}\n',
         _WORDS + 'gate access "may they"\ngate access {\n    permit old: any when subject.age > 3\n}\n',
     ),
     Code(
         "PE119", "wrong-quotes", "Quotes that do not belong there, or a text without them.",
-        "Texts stand in quotes; names, numbers and dates do not.",
+        "Texts are in quotes; names, numbers and dates do not.",
         _WORDS + 'permit "own": read\n',
         _WORDS + "permit own: read\n",
     ),
@@ -171,7 +171,7 @@ SYNTAX = (
     Code(
         "PE124", "malformed-braces", "Braces in a text that do not fit together.",
         "In `because`, `otherwise` and `refer`, `{…}` shows the value of an expression, in which no "
-        "string can stand; `{{` and `}}` are braces.",
+        "string is possible; `{{` and `}}` are braces.",
         _WORDS + 'permit own: read because "a set { of things"\n',
         _WORDS + 'permit own: read because "a set {{ of things"\n',
     ),
@@ -189,7 +189,7 @@ SYNTAX = (
     ),
     Code(
         "PE130", "unreadable-file", "A file or folder that cannot be read.",
-        "It does not exist, or whoever runs the command may not read it.",
+        "It does not exist, or the user of the command may not read it.",
         "$ policyengine check missing.policy",
         "$ policyengine check existing.policy",
     ),

@@ -38,7 +38,7 @@ TYPES = (
     ),
     Code(
         "PE304", "foreign-enumerator", "An enumerator of another type than the one wanted.",
-        "Each enumeration has its own names; that two look alike means nothing.",
+        "Each enumeration has its own names; that two have the same names means nothing.",
         _WORDS + "permit p: any when resource.status == secret\n",
         _WORDS + "permit p: any when resource.status == published\n",
     ),
@@ -122,7 +122,7 @@ TYPES = (
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields all }\n',
     ),
     Code(
-        "PE316", "repeated-clause", "A clause that is written twice and may stand once.",
+        "PE316", "repeated-clause", "A clause that is written twice and is allowed once.",
         "Conditions and obligations add up; texts, dates and fields do not.",
         _WORDS + 'permit p: any because "a" because "b"\n',
         _WORDS + 'permit p: any because "a and b"\n',

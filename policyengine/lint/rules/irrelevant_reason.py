@@ -33,7 +33,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                 ):
                     yield warning(
                         "PE416", part.span,  # type: ignore[union-attr]  # not a text: it has a path
-                        f"`{rule.id}` does not hang on `{'.'.join(path)}`",
+                        f"`{rule.id}` does not depend on `{'.'.join(path)}`",
                         "show what the conditions read",
                     )  # fmt: skip
 

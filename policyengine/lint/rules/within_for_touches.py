@@ -43,7 +43,7 @@ def _escapes(type_: Type, bound: object) -> str:
         case _:
             return ""
     if isinstance(type_, SetType) and any(len(taxonomy.below[term]) > 1 for term in terms):
-        return "what lies within only in part"
+        return "what is within only in part"
     if not isinstance(type_, SetType) and any(
         taxonomy.above[term] - terms - {term} for term in terms
     ):
@@ -54,7 +54,7 @@ def _escapes(type_: Type, bound: object) -> str:
 RULE = LintRule(
     Code(
         "PE412", "within-for-touches", "A forbid that says `within` where `touches` is meant.",
-        "`within` holds only if every element lies there, so adding one harmless purpose escapes the forbid; and a declared `research` that may be the forbidden part of it is let through. Of a single term, a vaguer one is.",
+        "`within` holds only if every element is there, so adding one harmless purpose escapes the forbid; and a declared `research` that may be the forbidden part of it is let through. Of a single term, a vaguer one is.",
         WORDS + 'permit p: any when subject.status == active\nforbid f: any when subject.uses within research because "no research"\n',
         WORDS + 'permit p: any when subject.status == active\nforbid f: any when subject.uses touches {research} because "no research"\n',
     ),
