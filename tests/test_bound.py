@@ -9,11 +9,11 @@ from unittest import mock
 
 import pytest
 from hypothesis import given
-from msgspec.structs import replace
 
 import policyengine
 from policyengine import InvalidRequest, PolicyEngine, StaleSubject
 from policyengine.model.request import Request
+from policyengine.model.sealed import altered
 from policyengine.model.values import parse_datetime
 from tests.strategies import laws, seeds
 
@@ -166,7 +166,7 @@ def test_a_bound_subject_is_used_no_longer_than_it_may_be(engine: PolicyEngine, 
     for _ in range(3):
         assert bound.decide("read", doc, engine.context("read")).allowed
     clock.now += 60_000_000
-    with pytest.raises(StaleSubject, match="App 'a' was bound longer ago"):
+    with pytest.raises(StaleSubject, match='App "a" was bound longer ago'):
         bound.decide("read", doc, engine.context("read"))
     with pytest.raises(StaleSubject):
         bound.decide_many([("read", doc, {})])
@@ -327,7 +327,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
     [doc, *_] = docs(engine)
     subject, context, now = app(engine), engine.context("write"), parse_datetime("2026-06-01")
     left, _ = whole.splitting.for_subject(subject, now)
-    spoilt = replace(doc, v_open=laws.Spoilt())
+    spoilt = altered(doc, v_open=laws.Spoilt())
     for resource in (doc, spoilt):
         entities = {entity.key_: entity for entity in (subject, resource)}
         request = Request(subject, "write", resource, context, now, None, entities)

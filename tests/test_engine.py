@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from policyengine import InvalidPolicy, InvalidRequest, PolicyEngine, UnhandledObligation
 from policyengine.explain import explain
+from policyengine.model.sealed import altered
 
 POLICY = """\
 package docs
@@ -262,8 +263,8 @@ def test_explain_tells_of_a_rule_that_failed(engine):
     request = engine._requests.validator.validate(
         subject=ANN, action="read", resource=PLAN, context=CONTEXT, now=NOW
     )
-    plan = replace(request.resource, v_minimum="not a level")
-    bob = replace(request.subject, id="bob")  # who does not own it
+    plan = altered(request.resource, v_minimum="not a level")
+    bob = altered(request.subject, id="bob")  # who does not own it
     entities = {**request.entities, plan.key_: plan, bob.key_: bob}
     spoilt = replace(request, subject=bob, resource=plan, entities=entities)
     text = "\n".join(explain(engine._checked(), spoilt).lines("auditor"))

@@ -27,6 +27,7 @@ from policyengine.model.gaps import gives
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record, record_class
 from policyengine.model.request import Request
+from policyengine.model.sealed import altered
 from policyengine.model.types import (
     BOOL,
     DATETIME,
@@ -233,7 +234,7 @@ def _put(holder: Any, names: tuple[str, ...], value: object) -> Any:
         return value
     name, *rest = names
     inner = _put(getattr(holder, slot(name)), tuple(rest), value) if rest else value
-    return replace(holder, **{slot(name): inner})
+    return altered(holder, **{slot(name): inner})
 
 
 def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
@@ -249,10 +250,10 @@ def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Ke
     """Return *entity* below other parents, and its descendants."""
     line = _line(request, entity.key_, parents) if parents else frozenset({entity.key_})
     before = entity.line or frozenset()
-    moved = {entity.key_: replace(entity, parents_=parents, line=line)}
+    moved = {entity.key_: altered(entity, parents_=parents, line=line)}
     for key, other in request.entities.items():
         if key != entity.key_ and other.line and entity.key_ in other.line:
-            moved[key] = replace(other, line=(other.line - before) | line)
+            moved[key] = altered(other, line=(other.line - before) | line)
     return moved
 
 

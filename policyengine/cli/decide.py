@@ -11,6 +11,7 @@ import click
 from policyengine.cli.asking import read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say
+from policyengine.model.shown import escaped
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -137,4 +138,4 @@ def _flat(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case _:
-            return str(value)
+            return escaped(str(value))

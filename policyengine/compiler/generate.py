@@ -11,10 +11,11 @@ function, which takes the constants as well.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.decision_codegen import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
@@ -41,10 +42,12 @@ _MOST_JUDGED: Final = 200
 class Functions(Struct, frozen=True, eq=False):
     """What the functions of one rule are called; None where there is none.
 
-    *row*: the constants of the rule, where it shares `fails` with others that are alike.
+    *blames*: what is `fails` of the conditions that have a sentence. *row*: the constants of the
+    rule, where it shares its functions with others that are alike.
     """
 
     fails: str | None
+    blames: str | None
     turns: str | None
     row: Values | None = None
 
@@ -169,24 +172,49 @@ def bound_in(node: ir.Expr) -> list[str]:
 
 def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functions]:
     """Add a function for each shape that many rules have, and return what those rules have of it."""
-    shapes: dict[Shape, list[tuple[Rule, Values]]] = {}
+    shapes: dict[tuple[Shape, tuple[int, ...]], list[tuple[Rule, Values]]] = {}
     for rule in rules:
         if _fails(rule) and not _turns(rule):
             shape, row = split_constants(rule.conditions)
-            shapes.setdefault(shape, []).append((rule, row))
+            shapes.setdefault((shape, rule.said), []).append((rule, row))
     shared: dict[str, Functions] = {}
-    for shape, group in shapes.items():
+    for (shape, _), group in shapes.items():
         if len(group) >= LEAST:
             first = group[0][0]
-            place = f"{len(group):,} rules like {first.id} ({first.place})"
-            fails = module.fresh(identifier("fails_like", first.id))
-            says = f"Return the number of the first condition that is false, of one of {place}."
+            place = f"one of {len(group):,} rules like {first.id} ({first.place})"
             conditions = join_constants(shape, ir.Local(ROW))
-            emitter = Emitter(module, place, scope={ROW: Variable(ROW)})
-            body = _first_false(emitter, conditions, numbered=True)
-            module.function(fails, says, body, before=(ROW,))
-            shared |= {rule.id: Functions(fails, None, row) for rule, row in group}
+            alike = replace(first, conditions=tuple(conditions))
+            fails = _failing(module, "fails_like", alike, place, row=(ROW,))
+            blames = _blaming(module, "blames_like", alike, place, fails, row=(ROW,))
+            shared |= {rule.id: Functions(fails, blames, None, row) for rule, row in group}
     return shared
+
+
+def _failing(
+    module: Module,
+    prefix: str,
+    rule: Rule,
+    place: str,
+    said: Collection[int] | None = None,
+    row: tuple[str, ...] = (),
+) -> str:
+    """Add a function that returns the number of the first false condition, if it is in *said*."""
+    name = module.fresh(identifier(prefix, rule.id))
+    which = "condition" if said is None else "condition with a sentence"
+    says = f"Return the number of the first {which} of {place} that is false."
+    emitter = Emitter(module, place, scope={one: Variable(one) for one in row})
+    body = _first_false(emitter, rule.conditions, said=said, numbered=True)
+    module.function(name, says, body, before=row)
+    return name
+
+
+def _blaming(
+    module: Module, prefix: str, rule: Rule, place: str, fails: str, row: tuple[str, ...] = ()
+) -> str | None:
+    """Add what is `fails` of the conditions that have a sentence; it is the same if all have."""
+    if len(rule.said) == len(rule.conditions):
+        return fails
+    return _failing(module, prefix, rule, place, rule.said, row) if rule.said else None
 
 
 def _fails(rule: Rule) -> bool:
@@ -201,27 +229,28 @@ def _turns(rule: Rule) -> bool:
 
 def _rule_functions(module: Module, rule: Rule) -> Functions:
     place = f"{rule.id} ({rule.place})"
-    fails = turns = None
+    fails = blames = turns = None
     if _fails(rule):
-        fails = module.fresh(identifier("fails", rule.id))
-        says = f"Return the number of the first condition of {place} that is false."
-        module.function(
-            fails, says, _first_false(Emitter(module, place), rule.conditions, numbered=True)
-        )
+        fails = _failing(module, "fails", rule, place)
+        blames = _blaming(module, "blames", rule, place, fails)
     if _turns(rule):
         turns = module.fresh(identifier("turns", rule.id))
         says = f"Note when a condition of {place} may turn."
         body = _first_false(Emitter(module, place, traced=True), rule.conditions, numbered=False)
         module.function(turns, says, body, (TURNS,))
-    return Functions(fails, turns)
+    return Functions(fails, blames, turns)
 
 
 def _first_false(
-    emitter: Emitter, conditions: Sequence[ir.Expr], *, numbered: bool
+    emitter: Emitter,
+    conditions: Sequence[ir.Expr],
+    *,
+    said: Collection[int] | None = None,
+    numbered: bool,
 ) -> list[ast.stmt]:
     body: list[ast.stmt] = []
     for number, condition in enumerate(conditions):
-        if condition != TRUE:
+        if condition != TRUE and (said is None or number in said):
             answer = ast.Return(ast.Constant(number if numbered else None))
             body.append(ast.If(negated(emitter.emit(condition)), [answer], []))
     return [*body, ast.Return(ast.Constant(None))]

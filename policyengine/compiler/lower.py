@@ -75,7 +75,9 @@ def lower_rule(
     def part(node: nodes.Expr) -> Part:
         return Part(typing.type_of(node), lowered(node))
 
-    def text(template: nodes.Template) -> Text:
+    def text(template: nodes.Template | None) -> Text | None:
+        if template is None:
+            return None
         return Text(tuple(p if isinstance(p, str) else part(p) for p in template.parts))
 
     def duty(call: nodes.Call) -> Duty:
@@ -97,9 +99,9 @@ def lower_rule(
         conditions=tuple(expr if wanted else ir.Not(expr) for expr, wanted in conditions),
         fields=None if rule.fields is None else rule.fields[target[2]],
         duties=tuple(duty(call) for call in rule.obligations),
-        because=None if rule.because is None else text(rule.because),
-        otherwise=None if rule.otherwise is None else text(rule.otherwise),
-        refer=None if rule.refer is None else text(rule.refer),
+        because=text(rule.because),
+        otherwise=text(rule.otherwise),
+        refer=text(rule.refer),
         sentences=tuple(text(sentence) for sentence in rule.sentences) if told else (),
         waivers=tuple(
             (waiver.name, waiver.subject_id, waiver.until)

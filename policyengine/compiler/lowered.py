@@ -54,7 +54,7 @@ class Rule(Struct, frozen=True, eq=False):
     because: Text | None
     otherwise: Text | None
     refer: Text | None
-    sentences: tuple[Text, ...]
+    sentences: tuple[Text | None, ...]
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
 
@@ -62,3 +62,8 @@ class Rule(Struct, frozen=True, eq=False):
     def is_dated(self) -> bool:
         """Whether the rule exists at some moments only."""
         return self.valid_from is not None or self.valid_until is not None
+
+    @property
+    def said(self) -> tuple[int, ...]:
+        """The numbers of the conditions of which it may be said that they are false."""
+        return tuple(n for n, sentence in enumerate(self.sentences) if sentence is not None)

@@ -54,7 +54,7 @@ def simplify_rule(rule: Rule) -> Rule:
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
-        sentences=tuple(made for made in map(text, rule.sentences) if made is not None),
+        sentences=tuple(map(text, rule.sentences)),
     )
 
 

@@ -26,8 +26,8 @@ from policyengine.compiler.generate import (
 from policyengine.compiler.lowered import Duty, Part, Rule, Text
 from policyengine.compiler.specialize import essence, generate_tests, settled, tests_of
 from policyengine.model.decision import Obligation
+from policyengine.model.shown import shown_value
 from policyengine.model.types import Schema
-from policyengine.model.values import text_of
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.gc_pause import gc_paused
@@ -154,9 +154,11 @@ def _rule(
     rule: Rule, generated: Telling, functions: Mapping[str, compiled.Function]
 ) -> compiled.Rule:
     names = generated.rules[rule.id]
-    fails = functions[names.fails] if names.fails else None
-    if fails is not None and names.row is not None:
-        fails = partial(fails, names.row)
+
+    def function(name: str | None) -> compiled.Function | None:
+        if name is None or names.row is None:
+            return None if name is None else functions[name]
+        return partial(functions[name], names.row)
 
     def computed(part: Part) -> compiled.Function:
         match part.expr:
@@ -168,7 +170,7 @@ def _rule(
     def shown(part: str | Part) -> str | compiled.Computed:
         match part:
             case Part(type_, ir.Const(_, value)):
-                return text_of(type_, value)
+                return shown_value(type_, value)
             case Part(type_):
                 return type_, computed(part)
             case _:
@@ -188,8 +190,9 @@ def _rule(
         advisory=rule.advisory,
         valid_from=rule.valid_from,
         valid_until=rule.valid_until,
-        fails=fails,
-        turns=functions[names.turns] if names.turns else None,
+        fails=function(names.fails),
+        blames=function(names.blames),
+        turns=function(names.turns),
         fields=rule.fields,
         owed=tuple(
             Obligation(
@@ -209,7 +212,7 @@ def _rule(
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
         refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
-        sentences=tuple(made for made in map(text, rule.sentences) if made is not None),
+        sentences=tuple(map(text, rule.sentences)),
         waivers=rule.waivers,
         needs=rule.needs,
     )

@@ -16,9 +16,10 @@ from typing import Any, Final
 from policyengine.explain.explanation import (
     Audience,
     Condition,
-    Explanation,
+    Everything,
     GateExplanation,
     OfferedChange,
+    Offers,
     Reading,
     RuleExplanation,
 )
@@ -35,7 +36,7 @@ _WHO: Final[Mapping[Changer, str]] = {
 # ---- as JSON ----------------------------------------------------------------------------
 
 
-def to_json(explanation: Explanation, audience: Audience) -> dict[str, Any]:
+def to_json(explanation: Everything, audience: Audience) -> dict[str, Any]:
     """Return what *audience* may see as JSON values."""
     outcome = explanation.outcome
     document: dict[str, Any] = {
@@ -49,14 +50,23 @@ def to_json(explanation: Explanation, audience: Audience) -> dict[str, Any]:
     if audience != "user":
         gates = (_gate_json(gate, audience) for gate in explanation.gates)
         document |= {"rules": list(outcome.rules), "gates": list(gates)}
+    offers = _offers(explanation, audience)
     document["would_allow"] = [
-        [_change_json(change, audience) for change in changes]
-        for changes in explanation.would_allow
+        [_change_json(change, audience) for change in changes] for changes in offers.changes
     ]
-    return {**document, "tried_all": explanation.tried_all, "policy": explanation.policy}
+    return {
+        **document,
+        "depends_on_hidden": offers.depends_on_hidden,
+        "tried_all": offers.tried_all,
+        "policy": explanation.policy,
+    }
 
 
-def _reason(explanation: Explanation, audience: Audience) -> str:
+def _offers(explanation: Everything, audience: Audience) -> Offers:
+    return explanation.offers if audience == "auditor" else explanation.told_offers
+
+
+def _reason(explanation: Everything, audience: Audience) -> str:
     return explanation.reason if audience == "auditor" else explanation.told
 
 
@@ -72,11 +82,21 @@ def _gate_json(gate: GateExplanation, audience: Audience) -> dict[str, Any]:
 def _rules(gate: GateExplanation, audience: Audience) -> Iterator[RuleExplanation]:
     """Give the rules of a gate that concern *audience*, those that decided or came nearest first."""
     telling = [
-        r for r in gate.rules if r.nearest or (r.decided and (gate.opened or r.effect == "forbid"))
+        r
+        for r in gate.rules
+        if _nearest(r, audience) or (r.decided and (gate.opened or r.effect == "forbid"))
     ]
     yield from telling
     if audience == "auditor":
         yield from (rule for rule in gate.rules if rule not in telling)
+
+
+def _nearest(rule: RuleExplanation, audience: Audience) -> bool:
+    return rule.nearest if audience == "auditor" else rule.seems_nearest
+
+
+def _conditions(rule: RuleExplanation, audience: Audience) -> tuple[Condition, ...]:
+    return rule.conditions if audience == "auditor" else rule.seen
 
 
 def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
@@ -84,10 +104,10 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
         "rule": rule.id,
         "effect": rule.effect,
         "state": rule.state,
-        "nearest": rule.nearest,
+        "nearest": _nearest(rule, audience),
         "cites": rule.cites,
     }
-    conditions = [_condition_json(c, audience) for c in rule.conditions if _seen(c, audience)]
+    conditions = [_condition_json(c, audience) for c in _conditions(rule, audience)]
     hidden = len(rule.conditions) - len(conditions)
     if audience == "auditor":
         document |= {
@@ -97,10 +117,6 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
             "waivers": list(rule.waivers),
         }
     return {**document, "conditions": conditions, "hidden_conditions": hidden}
-
-
-def _seen(condition: Condition, audience: Audience) -> bool:
-    return audience == "auditor" or not condition.hidden
 
 
 def _condition_json(condition: Condition, audience: Audience) -> dict[str, Any]:
@@ -136,7 +152,7 @@ def _change_json(change: OfferedChange, audience: Audience) -> dict[str, Any]:
 # ---- as text ----------------------------------------------------------------------------
 
 
-def lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
+def lines(explanation: Everything, audience: Audience) -> Iterator[str]:
     """Give what *audience* may see as text, line by line."""
     outcome = explanation.outcome
     verdict = "allow" if outcome.allowed else "deny"
@@ -158,16 +174,20 @@ def lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
             yield from _rule_lines(rule, audience)
 
 
-def _offer_lines(explanation: Explanation, audience: Audience) -> Iterator[str]:
-    said = [" and ".join(_said(c, audience) for c in offer) for offer in explanation.would_allow]
-    if said:
+def _offer_lines(explanation: Everything, audience: Audience) -> Iterator[str]:
+    offers = _offers(explanation, audience)
+    said = [" and ".join(_said(c, audience) for c in offer) for offer in offers.changes]
+    if said and offers.depends_on_hidden:
+        yield "any of these would allow it, if what is not shown to you is as it must be:"
+    elif said:
         yield "any of these would allow it:"
+    if said:
         yield from (f"  → {text}" for text in dict.fromkeys(said))
-    elif explanation.tried_all:
+    elif offers.tried_all:
         yield "no change of one or two values was found that would allow it"
     else:
         yield "no change was found that would allow it"
-    if not explanation.tried_all:
+    if not offers.tried_all:
         yield "not every change could be tried: there may be others"
 
 
@@ -184,11 +204,11 @@ def _said(change: OfferedChange, audience: Audience) -> str:
 def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[str]:
     trial = "advisory " if rule.advisory else ""
     place = f" ({rule.place})" if audience == "auditor" else ""
-    near = ", the nearest to being so" if rule.nearest else ""
+    near = ", the nearest to being so" if _nearest(rule, audience) else ""
     yield f"  {trial}{rule.effect} {rule.id}{place}: {rule.state}{near}"
     if rule.waivers and audience == "auditor":
         yield f"      waived by {', '.join(rule.waivers)}"
-    shown = [condition for condition in rule.conditions if _seen(condition, audience)]
+    shown = _conditions(rule, audience)
     for condition in shown:
         mark = {True: "✓", False: "✗", None: "·"}[condition.holds]
         yield f"      {mark} {'' if condition.wanted else 'unless '}{condition.text}"

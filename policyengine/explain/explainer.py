@@ -10,22 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve, field, frozen
 
-from policyengine.analysis.remedies import Change, search
-from policyengine.analysis.what_if import Place
 from policyengine.explain.explanation import (
     Condition,
+    Everything,
     Explanation,
     GateExplanation,
-    OfferedChange,
     Operand,
     Reading,
     RuleExplanation,
     State,
 )
+from policyengine.explain.offers import offered, offered_to_all, shown_or_unknown
 from policyengine.explain.visibility import is_hidden, times_hidden
 from policyengine.model.request import Request
-from policyengine.model.types import Type
-from policyengine.model.values import ABSENT, entity_text, moment_text, text_of
+from policyengine.model.values import moment_text
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Value
@@ -41,11 +39,12 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     masked = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate in checked.schema.gates}
     telling = _Telling(checked, env, frozenset(outcome.rules))
-    nearest = telling.nearest(gate for gate, opened in outcome.gates if not opened)
-    offered, complete = search(checked, request)
+    shut = [gate for gate, opened in outcome.gates if not opened]
+    nearest, seeming = telling.nearest(shut), telling.nearest(shut, seen=True)
     for rule in checked.rules_for(env.target):
-        rules[rule.gate].append(telling.rule(rule, nearest=rule.id in nearest))
-    return Explanation(
+        rules[rule.gate].append(telling.rule(rule, nearest, seeming))
+    offers = offered(checked, request)
+    everything = Everything(
         outcome,
         interpreter.reason(checked, request),
         interpreter.reason_of(interpreter.judge_all(checked, masked)),
@@ -55,10 +54,11 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
             GateExplanation(name, gate.question, dict(outcome.gates)[name], tuple(rules[name]))
             for name, gate in sorted(checked.schema.gates.items())
         ),
-        tuple(tuple(map(_offered, remedy.changes)) for remedy in offered),
-        complete,
+        offers,
+        offered_to_all(checked, request, outcome) or offers,
         checked.digest,
     )
+    return Explanation(everything)
 
 
 @define
@@ -69,15 +69,19 @@ class _Telling:
     env: Env
     decided: frozenset[str]
 
-    def rule(self, rule: CheckedRule, *, nearest: bool) -> RuleExplanation:
+    def rule(
+        self, rule: CheckedRule, nearest: frozenset[str], seeming: frozenset[str]
+    ) -> RuleExplanation:
         """Return what came of *rule*."""
         source = self.checked.sources[rule.node.span.file]
         waivers = interpreter.waivers(self.checked, rule, self.env)
         conditions: tuple[Condition, ...] = ()
+        seen: tuple[Condition, ...] = ()
         state: State = "not in force"
         if rule.in_force(self.env.request.now):
             verdict = interpreter.judge(rule, waivers, self.env)
-            conditions = tuple(self._conditions(rule))
+            conditions = tuple(self._conditions(rule, rule.conjuncts))
+            seen = tuple(self._conditions(rule, self._seen(rule)))
             if verdict.failed:
                 state = "failed"
             elif verdict.satisfied:
@@ -90,26 +94,39 @@ class _Telling:
             state,
             rule.advisory,
             rule.id in self.decided,
-            nearest,
+            rule.id in nearest,
             f"{source.name}:{source.position(rule.node.span.start)[0]}",
             rule.cites,
             tuple(waiver.name for waiver in waivers),
             conditions,
+            rule.id in seeming,
+            seen,
         )
 
-    def nearest(self, shut: Iterable[str]) -> frozenset[str]:
-        """Return the permits of each shut gate of which the fewest conditions fail."""
+    def _seen(self, rule: CheckedRule) -> list[Conjunct]:
+        """Return the conditions that depend on nothing hidden."""
+        typing, schema = rule.typings[self.env.target], self.checked.schema
+        return [c for c in rule.conjuncts if not is_hidden(c.expr, typing, schema)]
+
+    def nearest(self, shut: Iterable[str], *, seen: bool = False) -> frozenset[str]:
+        """Return the permits of each shut gate of which the fewest conditions fail, or *seen* ones."""
         found: set[str] = set()
         counting = interpreter.candidates(self.checked, self.env, advisory=False)
         for gate in shut:
             permits = [rule for rule in counting if (rule.gate, rule.effect) == (gate, "permit")]
-            lacking = {rule.id: self._lacking(rule) for rule in permits}
+            lacking = {
+                # Where none of those seen fails, one of the others does.
+                rule.id: max(1, self._lacking(rule, self._seen(rule)))
+                if seen
+                else self._lacking(rule, rule.conjuncts)
+                for rule in permits
+            }
             found |= {id_ for id_, count in lacking.items() if count == min(lacking.values())}
         return frozenset(found)
 
-    def _lacking(self, rule: CheckedRule) -> int:
+    def _lacking(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> int:
         """Count the conditions that fail; one that cannot be asked after a false one fails, too."""
-        return sum(not self._holds(rule, conjunct) for conjunct in rule.conjuncts)
+        return sum(not self._holds(rule, conjunct) for conjunct in conjuncts)
 
     def _holds(self, rule: CheckedRule, conjunct: Conjunct) -> bool:
         try:
@@ -118,11 +135,11 @@ class _Telling:
             return False
         return bool(found) == conjunct.wanted
 
-    def _conditions(self, rule: CheckedRule) -> Iterator[Condition]:
+    def _conditions(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> Iterator[Condition]:
         """Evaluate the conditions in order, watching; after the first false one none is reached."""
         typing = rule.typings[self.env.target]
         reached = True
-        for conjunct in rule.conjuncts:
+        for conjunct in conjuncts:
             watch = _Watch()
             holds: bool | None = None
             failing: tuple[Operand, ...] = ()
@@ -167,7 +184,7 @@ class _Telling:
                 text = self._text(inner)
                 if id(inner) in seen and text not in given:
                     given.add(text)
-                    value = _shown(typing.type_of(inner), seen[id(inner)])
+                    value = shown_or_unknown(typing.type_of(inner), seen[id(inner)])
                     yield Reading(text, value, is_hidden(inner, typing, self.checked.schema))
                 continue
             stack += reversed(children(inner))
@@ -175,13 +192,6 @@ class _Telling:
     def _text(self, node: nodes.Expr) -> str:
         text = self.checked.sources[node.span.file].text[node.span.start : node.span.end]
         return " ".join(text.split())
-
-
-def _shown(type_: Type, value: object) -> str:
-    try:
-        return text_of(type_, value)
-    except Exception:  # noqa: BLE001 - of a rule that fails even that may be amiss
-        return "?"
 
 
 @frozen
@@ -210,28 +220,3 @@ def _blamed(node: nodes.Expr, seen: Mapping[int, object], typing: Typing) -> Ite
             yield from _blamed(yes if id(yes) in seen else no, seen, typing)
         case _:
             yield node
-
-
-# ---- what would allow -------------------------------------------------------------------
-
-
-def _offered(change: Change) -> OfferedChange:
-    place = change.place
-    return OfferedChange(
-        place.by,
-        place.text,
-        _in_words(place, change.before),
-        _in_words(place, change.after),
-        place.hidden,
-        change.gives_away,
-    )
-
-
-def _in_words(place: Place, value: object) -> str:
-    if value is ABSENT:
-        return "nothing"
-    if place.kind == "attribute":
-        return _shown(place.type, value)
-    assert isinstance(value, frozenset)
-    names = (one if isinstance(one, str) else entity_text(*one) for one in value)
-    return "{" + ", ".join(sorted(names)) + "}"

@@ -1,6 +1,8 @@
-"""Hold why a request was decided as it was, as plain data: everything, for everybody it is cut from.
+"""Hold why a request was decided as it was: everything, for everybody it is cut from.
 
-What an explanation holds is more than most may see. `views.py` cuts it down to an audience.
+What an explanation holds is more than most may see, so it shows itself through `audiences.py` alone,
+which cuts it down to an audience. What only depends on values that everybody may see is worked out
+beside it: what is left of something that depends on others would tell of them.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class RuleExplanation:
 
     *decided*: whether the decision rests on it. *nearest*: whether it is a permit of a shut gate of
     which as few conditions fail as of any other. *place* is `file:line`; *waivers*: those that are
-    in force for it.
+    in force for it. *seems_nearest* and *seen* are what *nearest* and *conditions* are if there were
+    no conditions but those that are not hidden.
     """
 
     id: str
@@ -75,6 +78,8 @@ class RuleExplanation:
     cites: str
     waivers: tuple[str, ...]
     conditions: tuple[Condition, ...]
+    seems_nearest: bool
+    seen: tuple[Condition, ...]
 
 
 @frozen
@@ -103,13 +108,24 @@ class OfferedChange:
 
 
 @frozen
-class Explanation:
-    """Why a request is decided as it is, and what would allow it.
+class Offers:
+    """The smallest changes to the request after which it is allowed, each decided again.
 
-    *reason* is for the auditor, *told* the same without values that are hidden from others.
-    *until_hidden*: whether *valid_until* may tell something of them, too.
-    *would_allow*: the smallest changes to the request after which it is allowed, each verified;
     *tried_all*: whether no other was left untried: where rules are many, or compare whole records.
+    *depends_on_hidden*: whether rules were left out of account as far as they depend on something private.
+    """
+
+    changes: tuple[tuple[OfferedChange, ...], ...]
+    tried_all: bool
+    depends_on_hidden: bool = False
+
+
+@frozen
+class Everything:
+    """All that is known of why a request is decided as it is, and of what would allow it.
+
+    *reason* is for the auditor, *told* the same without values that are hidden from others; so are
+    *offers* and *told_offers*. *until_hidden*: whether *valid_until* may tell something of them, too.
     """
 
     outcome: Outcome
@@ -118,18 +134,36 @@ class Explanation:
     valid_until: str | None
     until_hidden: bool
     gates: tuple[GateExplanation, ...]
-    would_allow: tuple[tuple[OfferedChange, ...], ...]
-    tried_all: bool
+    offers: Offers
+    told_offers: Offers
     policy: str
+
+
+class Explanation:
+    """Why a request is decided as it is, and what would allow it, to be cut down to an audience."""
+
+    __slots__ = ("_everything",)
+
+    def __init__(self, everything: Everything) -> None:
+        self._everything = everything
+
+    @property
+    def outcome(self) -> Outcome:
+        """The decision without its wording."""
+        return self._everything.outcome
+
+    def __repr__(self) -> str:
+        outcome = self.outcome
+        return f"<explanation of {'an allow' if outcome.allowed else 'a deny'} ({outcome.cause})>"
 
     def to_json(self, audience: Audience) -> dict[str, Any]:
         """Return what *audience* (`user`, `developer` or `auditor`) may see, as JSON values."""
         from policyengine.explain.audiences import to_json
 
-        return to_json(self, audience)
+        return to_json(self._everything, audience)
 
     def lines(self, audience: Audience) -> Iterator[str]:
         """Give what *audience* may see as text, line by line."""
         from policyengine.explain.audiences import lines
 
-        return lines(self, audience)
+        return lines(self._everything, audience)

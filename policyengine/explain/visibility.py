@@ -29,10 +29,16 @@ def is_hidden(expr: nodes.Expr, typing: Typing, schema: Schema) -> bool:
 
 
 def times_hidden(rule: CheckedRule, target: TargetKey, schema: Schema) -> bool:
-    """Whether a moment at which *rule* turns may tell something hidden: it compares that with `now`."""
-    typing = rule.typings[target]
-    exprs = (*(conjunct.expr for conjunct in rule.conjuncts), *rule.obligations)
-    return any(_reads_now(e, typing) and is_hidden(e, typing, schema) for e in exprs)
+    """Whether a moment at which *rule* turns may tell something hidden.
+
+    It does if that is compared with `now`, or decides whether anything is.
+    """
+    typing, hidden = rule.typings[target], False
+    for expr in (*(conjunct.expr for conjunct in rule.conjuncts), *rule.obligations):
+        hidden = hidden or is_hidden(expr, typing, schema)
+        if hidden and _reads_now(expr, typing):
+            return True
+    return False
 
 
 def _reads_now(node: nodes.Expr, typing: Typing) -> bool:

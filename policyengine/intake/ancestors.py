@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from policyengine.model.entities import Entity, Key, Line, has_properties
 from policyengine.model.request_messages import (
@@ -21,6 +20,7 @@ from policyengine.model.request_messages import (
     is_private,
     path_text,
 )
+from policyengine.model.sealed import altered
 from policyengine.model.values import slot
 
 # ---- two accounts of one entity ---------------------------------------------------------
@@ -50,12 +50,12 @@ def merge(one: Entity, other: Entity) -> Entity:
     line = one.line if one.line is not None else other.line
     if properties.parents_ == parents.parents_ and properties.line == line:
         return properties
-    return replace(properties, parents_=parents.parents_, line=line)
+    return altered(properties, parents_=parents.parents_, line=line)
 
 
 def with_line(entity: Entity, line: Line) -> Entity:
     """Return the entity with its ancestors known."""
-    return replace(entity, line=line)
+    return altered(entity, line=line)
 
 
 def line_above(entity: Entity, entities: Mapping[Key, Entity], most: int) -> Line | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from msgspec.structs import replace
-
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.model.entities import Closed, Entity, Key, Line, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request_messages import Problems
+from policyengine.model.sealed import altered
 from policyengine.model.types import Schema
 
 __all__ = ["Entity", "Key", "Line", "build_entity", "entity_class"]
@@ -47,7 +46,7 @@ def build_entity(
     if carried:
         if all(known.entities.keys() >= _named_above(entity) for entity in carried):
             carried = Closed(carried)
-        built = replace(built, carried_=carried, plain_=False)
+        built = altered(built, carried_=carried, plain_=False)
     return built
 
 

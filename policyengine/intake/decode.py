@@ -176,8 +176,9 @@ class Reader(Struct):
         if not isinstance(raw, list | tuple | set | frozenset):
             return self._mistyped(type_, raw, path)
         if len(raw) > self.limits.set_size:
-            message = f"a set has at most {self.limits.set_size} elements, this one has {len(raw)}"
-            return self.report("PE514", path, message)
+            message = f"a set has at most {self.limits.set_size} elements"
+            counted = "" if is_private(path) else f", this one has {len(raw)}"
+            return self.report("PE514", path, message + counted)
         found = [self.value(type_.element, v, inside(path, i)) for i, v in enumerate(raw)]
         made = frozenset(found)
         if INVALID in made:
@@ -190,7 +191,9 @@ class Reader(Struct):
         first: dict[object, int] = {}
         for i, value in enumerate(found):
             before = first.setdefault(value, i)
-            if before != i:
+            if before != i and is_private(path):
+                self.report("PE511", path, "an element stands twice")
+            elif before != i:
                 self.report("PE511", inside(path, i), f"the same element is at [{before}]")
         return INVALID
 
@@ -241,7 +244,9 @@ class Reader(Struct):
         return self.value(attribute.type, raw, place)
 
     def _unknown(self, name: object, known: Mapping[str, object], owner: str, path: Path) -> None:
-        if isinstance(name, str):
+        if is_private(path):
+            self.report("PE504", path, f"{owner} has an attribute that is not declared")
+        elif isinstance(name, str):
             said = f"{owner} has no attribute `{shown(name)}`{self.problems.hint(name, known)}"
             self.report("PE504", inside(path, name), said)
         else:
@@ -319,6 +324,9 @@ class Reader(Struct):
         type_ = self.schema.entities.get(name)
         names = self.schema.entities if allowed is None else allowed
         if self.problems.full:
+            return None
+        if is_private(path) and name not in names:
+            self.report("PE502", path, f"the type is {listed(names)} here")
             return None
         if type_ is None:
             said = f"there is no entity type `{shown(name)}`{self.problems.hint(name, names)}"
@@ -431,7 +439,9 @@ class Reader(Struct):
             return None
         if isinstance(raw, Repeated):
             for name in raw.names:
-                self.report("PE518", inside(path, name), "this name stands twice in one object")
+                place = path if is_private(path) else inside(path, name)
+                said = "a name stands" if is_private(path) else "this name stands"
+                self.report("PE518", place, f"{said} twice in one object")
         return raw
 
     def no_more_keys(
@@ -441,7 +451,9 @@ class Reader(Struct):
         for name in parts:
             if name in known or self.problems.full:
                 continue
-            if isinstance(name, str):
+            if is_private(path):
+                self.report("PE520", path, f"there is nothing but {listed(known)} here")
+            elif isinstance(name, str):
                 said = f"there is no `{shown(name)}` here{self.problems.hint(name, known)}"
                 self.report("PE520", inside(path, name), said)
             else:
@@ -453,7 +465,8 @@ class Reader(Struct):
     def mistyped(self, expected: str, raw: object, path: Path) -> Invalid:
         """Report a value that is not what is wanted."""
         if isinstance(raw, Refused):
-            return self.report(raw.code, path, raw.message)
+            hidden = is_private(path) and raw.code == "PE519"
+            return self.report(raw.code, path, "this is no number" if hidden else raw.message)
         return self.report(
             "PE505", path, f"expected {expected}, got {got(raw, private=is_private(path))}"
         )

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from msgspec.structs import replace
-
 from policyengine.intake.access_plan import Plan, Target, make_plan
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader, Refused
@@ -37,6 +35,7 @@ from policyengine.model.request_messages import (
     listed,
     shown,
 )
+from policyengine.model.sealed import altered
 from policyengine.model.types import (
     DATETIME,
     ActionType,
@@ -438,5 +437,5 @@ def build_context(
             known.add(entity, path)
         if isinstance(context, Record) and not reader.problems.items:
             carried = tuple(known.entities.values())
-            return replace(context, carried_=carried, plain_=False) if carried else context
+            return altered(context, carried_=carried, plain_=False) if carried else context
     raise InvalidRequest(reader.problems.items)

@@ -12,8 +12,10 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.request_messages import joined
+from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
-from policyengine.model.values import moment_text, text_of, to_datetime, to_json, to_python
+from policyengine.model.values import moment_text, to_datetime, to_json, to_python
 
 Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "invalid_request"]
 
@@ -35,7 +37,7 @@ class Obligation(Struct, frozen=True):
         return {"name": self.name, "parameters": parameters}
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(text_of(t, value) for _, t, value in self.arguments)})"
+        return f"{self.name}({', '.join(shown_value(t, value) for _, t, value in self.arguments)})"
 
 
 class Advisory(Struct, frozen=True):
@@ -360,7 +362,9 @@ class _Refused(Struct, frozen=True):
         return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), ())
 
     def reason(self) -> str:
-        return f"the request does not fit: {'; '.join(map(str, self.refusal.problems))}"
+        problems = self.refusal.problems
+        first, *rest = map(str, problems)
+        return joined((f"the request does not fit: {first}", *rest), len(problems), len(problems))
 
     def valid_until(self) -> None:
         return None

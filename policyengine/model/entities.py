@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from msgspec import Struct, defstruct
+from msgspec import defstruct
 
-from policyengine.model.types import EntityType
-from policyengine.model.values import ABSENT, content_of, entity_text, slot, text_of, to_python
+from policyengine.model.sealed import Sealed, sealing
+from policyengine.model.shown import shown_attributes, shown_entity
+from policyengine.model.types import EntityType, is_private
+from policyengine.model.values import ABSENT, content_of, slot, to_python
 
 Key: TypeAlias = tuple[str, str]
 """(type, id): what an entity is known by."""
@@ -23,7 +25,7 @@ Line: TypeAlias = frozenset[Key]
 """The keys of an entity and of all its ancestors."""
 
 
-class Entity(Struct, frozen=True, eq=False, gc=False):
+class Entity(Sealed, frozen=True, eq=False, gc=False):
     """An entity of some `EntityType`; the canonical value of attribute `a` is `v_a`.
 
     For Python programs `entity.a` and `entity["a"]` are the value as `model.values.to_python` gives
@@ -78,14 +80,9 @@ class Entity(Struct, frozen=True, eq=False, gc=False):
         return hash(self.key_)
 
     def __repr__(self) -> str:
-        parts = []
-        for attribute in self.entity_type.attributes:
-            value = getattr(self, slot(attribute.name))
-            if value is not ABSENT:
-                shown = "…" if attribute.private else text_of(attribute.type, value)
-                parts.append(f"{attribute.name}: {shown}")
+        parts = list(shown_attributes(self.entity_type.attributes, self))
         braces = " { " + ", ".join(parts) + " }" if parts else ""
-        return f"<{entity_text(self.type, self.id)}{braces}>"
+        return f"<{shown_entity(self.type, self.id)}{braces}>"
 
 
 EntityLike: TypeAlias = Entity | Mapping[str, Any]
@@ -138,6 +135,7 @@ def _make(type_: EntityType) -> type[Entity]:
     }
     namespace = {name: read for name, read in namespace.items() if name not in names}
     namespace |= {"type": type_.name, "entity_type": type_}
+    namespace |= sealing(private=any(map(is_private, type_.attributes)))
     namespace["content_"] = content_of(["id", "parents_", *slots])
     made: Any = defstruct(
         type_.name, fields, bases=(Entity,), namespace=namespace, frozen=True, eq=False, gc=False

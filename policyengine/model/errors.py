@@ -60,7 +60,11 @@ class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is th
     """A subject was bound longer ago than its `max_age`: bind it anew, as it is by now."""
 
     def __init__(self, type_: str, id_: str) -> None:
-        super().__init__(f"{type_} {id_!r} was bound longer ago than it may be: bind it anew")
+        from policyengine.model.shown import shown_entity  # to load a set takes no values
+
+        super().__init__(
+            f"{shown_entity(type_, id_)} was bound longer ago than it may be: bind it anew"
+        )
 
 
 def _remade(class_: type[PolicyError], args: tuple[Any, ...]) -> PolicyError:

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from msgspec import Struct, defstruct
+from msgspec import defstruct
 
-from policyengine.model.types import RecordType
-from policyengine.model.values import ABSENT, content_of, slot, text_of, to_python
+from policyengine.model.sealed import Sealed, sealing
+from policyengine.model.shown import shown_value
+from policyengine.model.types import RecordType, holds_private
+from policyengine.model.values import ABSENT, content_of, slot, to_python
 
 if TYPE_CHECKING:
     from policyengine.model.entities import Entity
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Record", "record_class", "slot"]
 
 
-class Record(Struct, frozen=True, eq=False, gc=False):
+class Record(Sealed, frozen=True, eq=False, gc=False):
     """A record of some `RecordType`; the canonical value of `a` is the attribute `v_a`.
 
     For Python programs `record["a"]` is the value as `model.values.to_python` gives it. What
@@ -61,7 +63,7 @@ class Record(Struct, frozen=True, eq=False, gc=False):
         return hash(type(self).content_(self))
 
     def __repr__(self) -> str:
-        return text_of(self.record_type, self)
+        return shown_value(self.record_type, self)
 
 
 _classes: dict[RecordType, type[Record]] = {}
@@ -88,6 +90,7 @@ def _make(type_: RecordType) -> type[Record]:
     fields: list[Any] = [(name, object) for name in slots]
     fields += [("carried_", tuple, ()), ("complete_", bool, False), ("plain_", bool, False)]
     names = {"record_type": type_, "content_": content_of(slots)}
+    names |= sealing(private=holds_private(type_))
     made: Any = defstruct(
         "Record", fields, bases=(Record,), namespace=names, frozen=True, eq=False, gc=False
     )

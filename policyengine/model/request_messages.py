@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from policyengine.diagnostics.spell import Budget, nearest
 from policyengine.model.errors import Problem
 from policyengine.model.limits import DIGITS
+from policyengine.model.shown import escaped
 from policyengine.model.types import (
     EntityRefType,
     EnumType,
@@ -31,6 +32,9 @@ MOST_LISTED: Final = 8
 MOST_REASONS: Final = 10
 """Most texts of which the reason of a decision is made."""
 
+MOST_BYTES: Final = 4_096
+"""Most bytes of a reason in UTF-8."""
+
 Path: TypeAlias = "tuple[Path, str | int | tuple[str, str], bool] | None"
 """Where in a request something is: what it is in, a step (a name, an index, or an entity's key),
 and whether it is private. Linked, since a path is made for everything that is read and wanted only
@@ -49,18 +53,27 @@ def is_private(path: Path) -> bool:
 
 
 def path_text(path: Path) -> str:
-    """Return `resource.properties.participants[User "u1"].properties.tier`."""
+    """Return `resource.properties.participants[User "u1"].properties.tier`.
+
+    Of what is private it shows what the policy calls it, and neither ids nor how many there are.
+    """
     steps = []
     while path is not None:
         path, step, private = path
         match step:
             case str():
-                steps.append(f".{shown(step)}")
+                steps.append(f".{step}" if _is_name(step) else f'["{quoted(step)}"]')
+            case int() if private:
+                pass
             case int():
                 steps.append(f"[{step}]")
             case type_, id_:
-                steps.append(f"[{type_}]" if private else f'[{type_} "{shown(id_)}"]')
+                steps.append(f"[{type_}]" if private else f'[{type_} "{quoted(id_)}"]')
     return "".join(reversed(steps)).removeprefix(".")
+
+
+def _is_name(step: str) -> bool:
+    return len(step) <= MOST_SHOWN and step.isascii() and step.isidentifier()
 
 
 class Problems(Struct):
@@ -76,9 +89,11 @@ class Problems(Struct):
         return len(self.items) >= self.most
 
     def add(self, code: str, path: Path, message: str) -> None:
-        """Keep a problem, if there is room."""
+        """Keep a problem, if there is room; of what is private only once, or it could be counted."""
         if not self.full:
-            self.items.append(Problem(code, path_text(path), message))
+            problem = Problem(code, path_text(path), message)
+            if not (is_private(path) and problem in self.items):
+                self.items.append(problem)
 
     def hint(self, word: str, names: Collection[str]) -> str:
         """Return what to append to `there is no such name`: the likely one, or all if they are few."""
@@ -89,15 +104,19 @@ class Problems(Struct):
 
 
 def shown(text: str) -> str:
-    """Return *text* cut short, with everything escaped that does not print."""
-    cut = text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    """Return *text* cut short for a message, which may put it in backticks."""
+    return escaped(text, MOST_SHOWN).replace("`", "\\u0060")
 
 
 def entity_name(key: tuple[str, str]) -> str:
     """Return `App "a1"` in backticks, an id that is too long cut short."""
     type_, id_ = key
-    return f'`{type_} "{shown(id_)}"`'
+    return f'`{type_} "{quoted(id_)}"`'
+
+
+def quoted(text: str) -> str:
+    """Return *text* cut short for a message, which puts it in quotation marks."""
+    return shown(text).replace('"', '\\"')
 
 
 def listed(names: Iterable[str]) -> str:
@@ -105,17 +124,28 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def joined(reasons: Iterable[str], count: int) -> str:
+def joined(reasons: Iterable[str], count: int, most: int = MOST_REASONS) -> str:
     """Return the first of *reasons*, each once, and how many of the *count* come after them.
 
-    No more of them are asked for than are told.
+    They are *most* at most, and no more than `MOST_BYTES`. No more of them are asked for than are
+    said.
     """
-    told: dict[str, None] = {}
+    said: dict[str, None] = {}
+    room = MOST_BYTES - len(f"; and {count:,} more")
     for number, reason in enumerate(reasons):
-        if reason not in told and len(told) == MOST_REASONS:
-            return f"{'; '.join(told)}; and {count - number:,} more"
-        told[reason] = None
-    return "; ".join(told)
+        if reason in said:
+            continue
+        size = len(reason.encode()) + len("; ")
+        if said and (len(said) == most or size > room):
+            return f"{'; '.join(said)}; and {count - number:,} more"
+        said[reason if size <= room else _cut(reason, room)] = None
+        room -= size
+    return "; ".join(said)
+
+
+def _cut(text: str, size: int) -> str:
+    """Return what of *text* has *size* bytes, with `…` at its end."""
+    return text.encode()[: size - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def described(type_: Type) -> str:

@@ -152,6 +152,22 @@ Type: TypeAlias = (
 )
 
 
+def is_private(attribute: Attribute) -> bool:
+    """Whether the attribute is private, or some part of its values is."""
+    return attribute.private or holds_private(attribute.type)
+
+
+def holds_private(type_: Type) -> bool:
+    """Whether some part of a value of the type is private."""
+    match type_:
+        case RecordType(attributes):
+            return any(map(is_private, attributes))
+        case SetType(element):
+            return holds_private(element)
+        case _:
+            return False
+
+
 class EntityType(Struct, frozen=True, dict=True, cache_hash=True):
     """A declared sort of entity. *parents* names the entity types that it may lie in."""
 

@@ -17,6 +17,7 @@ from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, Ru
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
+from policyengine.model.shown import shown_value
 from policyengine.model.values import text_of
 from policyengine.reference.evaluation import Env, Trace, evaluate
 from policyengine.reference.moving import Clock
@@ -25,6 +26,9 @@ from policyengine.syntax import nodes
 
 FAILED = "failed while it was evaluated"
 """What is said of a rule that raised something."""
+
+NOT_SHOWN = "a condition that is not shown does not hold"
+"""What is said of a permit of which only conditions that read something private are false."""
 
 
 @frozen(eq=False)
@@ -383,9 +387,25 @@ def said_by_permit(verdict: Verdict, env: Env) -> str:
         return f"`{rule.id}` failed"
     if rule.otherwise:
         return rendered(rule.otherwise, rule, env)
-    number = first_false(rule.conjuncts, rule.typings[env.target], env)
-    assert number is not None
-    return rendered(rule.sentences[number], rule, env)
+    sentence = first_sentence(rule, env)
+    return NOT_SHOWN if sentence is None else rendered(sentence, rule, env)
+
+
+def first_sentence(rule: CheckedRule, env: Env) -> nodes.Template | None:
+    """Return what says that a condition is false: the first of those that have a sentence.
+
+    The others are not asked, so what is private plays no part in which one it is.
+    """
+    typing = rule.typings[env.target]
+    for conjunct, sentence in zip(rule.conjuncts, rule.sentences, strict=True):
+        if sentence is not None:
+            try:
+                holds = bool(evaluate(conjunct.expr, typing, env)) == conjunct.wanted
+            except Exception:  # noqa: BLE001 - a text is never worth failing for
+                return None
+            if not holds:
+                return sentence
+    return None
 
 
 def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
@@ -401,7 +421,7 @@ def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
         try:
             value = evaluate(expr, typing, env)
             hash(value)  # a text that hangs on the time is another one at once: see `Moving`
-            return text_of(typing.type_of(expr), value)
+            return shown_value(typing.type_of(expr), value)
         except Exception:  # noqa: BLE001
             return "?"
 

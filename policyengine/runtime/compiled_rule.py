@@ -14,6 +14,7 @@ from msgspec import Struct
 from policyengine.model.decision import Obligation
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
+from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
 from policyengine.model.values import text_of
 
@@ -28,6 +29,9 @@ Text: TypeAlias = tuple[str | Computed, ...]
 
 FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
+
+NOT_SHOWN: Final = "a condition that is not shown does not hold"
+"""What is said of a permit of which only conditions without a sentence are false."""
 
 
 class Duty(Struct, frozen=True, eq=False):
@@ -45,7 +49,7 @@ class Rule(Struct, frozen=True, eq=False):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
-    where no condition can be. *turns* adds to a list the moments at which a condition may turn.
+    where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a list the moments at which a condition may turn.
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
     whether those hang on the time, *refer_moves* whether the text of `refer` does. *waivers*:
     (name, subject's id, until) each. The rest is as in `semantics.checked.CheckedRule`.
@@ -58,6 +62,7 @@ class Rule(Struct, frozen=True, eq=False):
     valid_from: int | None
     valid_until: int | None
     fails: Function | None
+    blames: Function | None
     turns: Function | None
     fields: frozenset[str] | None
     owed: tuple[Obligation, ...]
@@ -67,7 +72,7 @@ class Rule(Struct, frozen=True, eq=False):
     otherwise: Text | None
     refer: Text | None
     refer_moves: bool
-    sentences: tuple[Text, ...]
+    sentences: tuple[Text | None, ...]
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
 
@@ -93,6 +98,14 @@ class Rule(Struct, frozen=True, eq=False):
         """Return the number of the first condition that is false, None if none is."""
         number: int | None = None if self.fails is None else self.fails(*request.roots)
         return number
+
+    def first_sentence(self, request: Request) -> Text | None:
+        """Return what says that a condition is false, of the first that has a sentence and is."""
+        try:
+            number = None if self.blames is None else self.blames(*request.roots)
+        except Exception:  # noqa: BLE001 - a text is never worth failing for
+            return None
+        return None if number is None else self.sentences[number]
 
     def judge(self, request: Request) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""
@@ -152,7 +165,7 @@ def _shown(part: Computed, request: Request | None) -> str:
     type_, compute = part
     try:
         assert request is not None
-        return text_of(type_, compute(*request.roots))
+        return shown_value(type_, compute(*request.roots))
     except Exception:  # noqa: BLE001 - a text is never worth failing for
         return "?"
 

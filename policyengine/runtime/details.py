@@ -30,6 +30,7 @@ from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
 from policyengine.runtime.compiled_rule import (
     FAILED,
+    NOT_SHOWN,
     Function,
     Rule,
     Text,
@@ -262,11 +263,10 @@ def _said_by_forbid(verdict: Verdict) -> Text:
 
 
 def _first_sentence(rule: Rule, request: Request | None) -> str:
-    """Say which condition of a permit is the first that does not hold."""
+    """Say which condition of a permit is the first of those that may be told that does not hold."""
     assert request is not None
-    number = rule.first_false(request)
-    assert number is not None
-    return rendered(rule.sentences[number], request)
+    sentence = rule.first_sentence(request)
+    return NOT_SHOWN if sentence is None else rendered(sentence, request)
 
 
 # ---- the account ------------------------------------------------------------------------

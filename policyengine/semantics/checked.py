@@ -113,8 +113,8 @@ class CheckedRule:
     *id* is `gate.rule`. The rule exists at the moments [*valid_from*, *valid_until*), in
     microseconds since 1970 UTC, None for no bound. *fields* is None where nothing was written (a
     permit then exposes nothing), else the names, `all` already spelled out for each resource type.
-    *sentences*: for a permit, one text for each conjunct that says why it is false; used where no
-    `otherwise` is written. Its expressions are nodes of the rule, so the same typing covers them.
+    *sentences*: for a permit, one text for each conjunct that says why it is false, None where that
+    must not be said; used where no `otherwise` is written. Its expressions are nodes of the rule, so the same typing covers them.
     *needs* is what evaluating the rule, its texts and its obligations may read, by target.
     """
 
@@ -133,7 +133,7 @@ class CheckedRule:
     cites: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
-    sentences: tuple[nodes.Template, ...]
+    sentences: tuple[nodes.Template | None, ...]
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]

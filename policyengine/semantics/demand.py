@@ -13,7 +13,15 @@ from typing import assert_never
 from attrs import define, field
 
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.types import Attribute, EntityRefType, RecordType, Schema, SetType, Type
+from policyengine.model.types import (
+    Attribute,
+    EntityRefType,
+    RecordType,
+    Schema,
+    SetType,
+    Type,
+    holds_private,
+)
 from policyengine.semantics.checked import Definition, Typing, Value, Variable
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
@@ -158,11 +166,11 @@ def private_reads(node: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[
         return
     if isinstance(node, nodes.Attr | nodes.Has):
         owner = typing.type_of(node.object)
-        attribute = _attribute(owner, node.name.name, schema)
+        attribute = attribute_of(owner, node.name.name, schema)
         if attribute is not None and attribute.private:
             yield node
             return
-    if isinstance(node, nodes.Name | nodes.Attr) and _holds_private(typing.type_of(node)):
+    if isinstance(node, nodes.Name | nodes.Attr) and holds_private(typing.type_of(node)):
         yield node
         return
     if isinstance(binding, Definition) and any(
@@ -182,7 +190,7 @@ def _private_on_the_way(
     node: nodes.Name | nodes.Attr, typing: Typing, schema: Schema
 ) -> Iterator[nodes.Expr]:
     if isinstance(node, nodes.Attr) and not isinstance(typing.binding_of(node), Value):
-        attribute = _attribute(typing.type_of(node.object), node.name.name, schema)
+        attribute = attribute_of(typing.type_of(node.object), node.name.name, schema)
         if attribute is not None and attribute.private:
             yield node
         elif isinstance(node.object, nodes.Name | nodes.Attr):
@@ -191,7 +199,8 @@ def _private_on_the_way(
             yield from private_reads(node.object, typing, schema)
 
 
-def _attribute(owner: Type, name: str, schema: Schema) -> Attribute | None:
+def attribute_of(owner: Type, name: str, schema: Schema) -> Attribute | None:
+    """Return the attribute of a record or of the entity that a reference refers to."""
     match owner:
         case EntityRefType(entity):
             return schema.entities[entity].by_name.get(name)
@@ -199,13 +208,3 @@ def _attribute(owner: Type, name: str, schema: Schema) -> Attribute | None:
             return owner.by_name.get(name)
         case _:
             return None
-
-
-def _holds_private(type_: Type) -> bool:
-    match type_:
-        case RecordType(attributes):
-            return any(a.private or _holds_private(a.type) for a in attributes)
-        case SetType(element):
-            return _holds_private(element)
-        case _:
-            return False

@@ -29,7 +29,7 @@ from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
-from policyengine.semantics.sentences import sentence
+from policyengine.semantics.sentences import sentences
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
@@ -201,10 +201,10 @@ class RuleChecker:
             return
         distinct = {id(t): t for t in typings.values()}
         source = self.sources[rule.span.file]
-        sentences: tuple[nodes.Template, ...] = ()
+        told: tuple[nodes.Template | None, ...] = ()
         if rule.effect == "permit" and parts.otherwise is None:
             schema = self.vocabulary.schema
-            sentences = tuple(sentence(c, source, distinct.values(), schema) for c in conjuncts)
+            told = sentences(conjuncts, source, distinct.values(), schema)
         needs = {key: read[id(typing.bindings)] for key, typing in distinct.items()}
         self.rules[rule_id] = CheckedRule(
             id=rule_id,
@@ -222,7 +222,7 @@ class RuleChecker:
             cites=parts.cites,
             fields=fields,
             obligations=obligations,
-            sentences=sentences,
+            sentences=told,
             node=rule,
             typings=typings,
             needs={target: needs[id(typing)] for target, typing in typings.items()},

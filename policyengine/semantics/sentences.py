@@ -2,30 +2,68 @@
 
 The sentence is a template over nodes of the condition itself. It shows values of the subject and
 of the context; of other entities (the resource, the people it belongs to) it names the attribute
-and not the value, and nothing private is shown.
+and not the value. A condition that depends on something private has no sentence: even that it is
+false would say something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import RecordType, Schema
 from policyengine.semantics.checked import Conjunct, Typing, Value
 from policyengine.semantics.demand import private_reads
+from policyengine.semantics.guards import NO_GUARDS, path_of, present_if
 from policyengine.syntax import nodes
-from policyengine.syntax.expressions import children
+from policyengine.syntax.expressions import children, walk_expressions
 from policyengine.syntax.operators import operator_of
 
+_ROOTS = frozenset({"subject", "resource", "context"})
 
-def sentence(
-    conjunct: Conjunct, source: Source, typings: Iterable[Typing], schema: Schema
+
+def sentences(
+    conjuncts: Iterable[Conjunct], source: Source, typings: Iterable[Typing], schema: Schema
+) -> tuple[nodes.Template | None, ...]:
+    """Return the text that says why a condition is false, for each; None if it must not be said.
+
+    It must not if the condition reads something private, or if only such a condition before it sees
+    to it that what it reads is there.
+    """
+    conjuncts, typings = tuple(conjuncts), tuple(typings)
+    return tuple(
+        None if private else _sentence(conjunct, source, typings, schema)
+        for conjunct, private in zip(
+            conjuncts, tells_private(conjuncts, typings, schema), strict=True
+        )
+    )
+
+
+def tells_private(
+    conjuncts: Iterable[Conjunct], typings: Iterable[Typing], schema: Schema
+) -> Iterator[bool]:
+    """Give, for each condition, whether what comes of it may tell something private."""
+    typings = tuple(typings)
+    known, hidden = NO_GUARDS, NO_GUARDS
+    for conjunct in conjuncts:
+        expr = conjunct.expr
+        present = present_if(expr, _ROOTS, holds=conjunct.wanted)
+        relies = {path_of(part, _ROOTS) for part in walk_expressions([expr])} & (hidden - known)
+        private = (True for typing in typings for _ in private_reads(expr, typing, schema))
+        if relies or any(private):
+            hidden |= present
+            yield True
+        else:
+            known |= present
+            yield False
+
+
+def _sentence(
+    conjunct: Conjunct, source: Source, typings: tuple[Typing, ...], schema: Schema
 ) -> nodes.Template:
-    """Return the text that says why *conjunct* is false in any of *typings*."""
     node, wanted = conjunct.expr, conjunct.wanted
     while isinstance(node, nodes.Not):
         node, wanted = node.operand, not wanted
-    typings = tuple(typings)
 
     def shown(expr: nodes.Expr) -> bool:
         return all(_may_be_shown(expr, typing, schema) for typing in typings)

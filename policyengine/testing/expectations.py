@@ -49,10 +49,10 @@ def _clause(
             if expected != outcome.exposed:
                 return f"expected {_set(expected)} to be exposed, got {_set(outcome.exposed)}"
         case nodes.ExpectObligations(calls):
-            owed = {str(obligation) for obligation in outcome.obligations}
-            wanted = {str(_obligation(call, builder)) for call in calls}
-            if wanted != owed:
-                return f"expected {_listed(wanted)} to be owed, got {_listed(owed)}"
+            wanted = {_obligation(call, builder) for call in calls}
+            if wanted != set(outcome.obligations):
+                owed = _listed(map(str, outcome.obligations))
+                return f"expected {_listed(map(str, wanted))} to be owed, got {owed}"
         case nodes.ExpectReferrals(text):
             if text not in outcome.referrals:
                 return f"expected a referral to `{text}`, got {_listed(outcome.referrals)}"

@@ -16,8 +16,9 @@ from typing import Any, TypeAlias, assert_never, cast
 from attrs import define, field, frozen
 
 from policyengine.model.request import Request
+from policyengine.model.shown import shown_value
 from policyengine.model.types import EntityRefType, RecordType, Schema, SetType, Type
-from policyengine.model.values import ABSENT, moment_text, slot, text_of, to_json
+from policyengine.model.values import ABSENT, moment_text, slot, to_json
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value
 from policyengine.syntax import nodes
@@ -89,7 +90,7 @@ class RequestBuilder:
             binding = self.typing.binding_of(value)
             assert isinstance(binding, Value)
             self.names[item.variable.name] = binding.value
-            yield expect, f"{item.variable} = {text_of(binding.type, binding.value)}"
+            yield expect, f"{item.variable} = {shown_value(binding.type, binding.value)}"
         del self.names[item.variable.name]
 
     def value(self, expr: nodes.Expr) -> Any:

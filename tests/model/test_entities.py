@@ -51,7 +51,10 @@ def test_an_attribute_that_is_not_there_is_an_error():
 
 def test_the_text_of_an_entity_hides_what_is_private():
     app = build("App", "a1", contact="ann@example.org", **APP)
-    assert repr(app) == '<App "a1" { tier: pro, status: active, purposes: {health}, contact: … }>'
+    assert (
+        repr(app)
+        == '<App "a1" { tier: pro, status: active, purposes: {health}, contact: …, rank: … }>'
+    )
     assert repr(build("Team", "t")) == '<Team "t">'
 
 

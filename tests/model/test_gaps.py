@@ -10,6 +10,7 @@ from policyengine.model.gaps import fits, gives, misfits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import record_class
 from policyengine.model.request import Request
+from policyengine.model.sealed import altered
 from policyengine.model.types import BOOL, DATETIME, INT, IP, STRING, RecordType, SetType
 from policyengine.model.values import ABSENT, Ip
 from tests.model.world import (
@@ -87,13 +88,13 @@ def broken(**changes: object) -> Request:
 
 def test_misfits_name_what_a_broken_rule_read():
     request = ask()
-    app = replace(request.subject, v_tier="pro", v_status="gone")
+    app = altered(request.subject, v_tier="pro", v_status="gone")
     reads = subject(tier=NOTHING, status=NOTHING, purposes=NOTHING, contact=NOTHING)
     assert misfits(broken(subject=app), reads) == (
         "subject.properties.status",
         "subject.properties.tier",
     )
-    author = replace(request.entities["User", "u1"], v_protected=1)
+    author = altered(request.entities["User", "u1"], v_protected=1)
     found = misfits(broken(entities={("User", "u1"): author}), resource(author=PROTECTED))
     assert found == ("resource.properties.author.properties.protected",)
     assert misfits(broken(entities={}), resource(author=PROTECTED)) == (

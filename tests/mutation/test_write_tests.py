@@ -10,6 +10,7 @@ from policyengine.analysis.what_if import Neighbourhood
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
+from policyengine.model.sealed import altered
 from policyengine.model.types import DATETIME, DECIMAL, DURATION, STRING, EnumType, SetType
 from policyengine.model.values import ABSENT, slot
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
@@ -218,6 +219,6 @@ def test_values():
 @pytest.mark.parametrize("odd", ["\u2028", "\ufeff", "{x}", "# ", "\U0001f600", "\u202e"])
 def test_strings_with_odd_characters_are_read_back(odd):
     (request,) = requests(test_of("expect allow list by ann on item"))
-    item = replace(request.resource, **{slot("text"): odd})
+    item = altered(request.resource, **{slot("text"): odd})
     changed = replace(request, entities={**request.entities, item.key_: item}, resource=item)
     assert requests(written(changed)) == [changed]

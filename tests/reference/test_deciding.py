@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from policyengine.model.sealed import altered
 from policyengine.model.types import INT, STRING
 from policyengine.reference.interpreter import FAILED, broken_invariants, decide, reason
 from tests.strategies.loading import load
@@ -60,7 +61,7 @@ class Spoilt:
 
 
 def spoiled(made, name):
-    subject = replace(made.subject, **{f"v_{name}": Spoilt()})
+    subject = altered(made.subject, **{f"v_{name}": Spoilt()})
     return replace(
         made, subject=subject, entities={**made.entities, (subject.type, subject.id): subject}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from policyengine.model.sealed import altered
 from policyengine.model.types import BOOL, INT, STRING
 from policyengine.model.values import ABSENT
 from policyengine.reference.evaluation import Env, evaluate
@@ -30,7 +31,7 @@ def loaded_with(rules):
 
 
 def with_subject(request, **changes):
-    subject = replace(request.subject, **changes)
+    subject = altered(request.subject, **changes)
     entities = {**request.entities, (subject.type, subject.id): subject}
     return replace(request, subject=subject, resource=subject, entities=entities)
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from policyengine.compiler.link import compile_target, link
 from policyengine.model.decision import Obligation
+from policyengine.model.sealed import altered
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
 from policyengine.runtime import compiled_target as runtime
@@ -146,7 +147,7 @@ def test_fields_that_are_asked_for_must_be_exposed_by_every_gate():
 def failing(loaded: Any, name: str = "v_age") -> Any:
     """Return a request of which an attribute of the subject is no value at all."""
     asked = request(loaded)
-    return replace(asked, subject=replace(asked.subject, **{name: object()}))
+    return replace(asked, subject=altered(asked.subject, **{name: object()}))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_rule_that_failed_may_do_otherwise_at_once():
 
 def test_a_value_that_cannot_be_shown_is_a_question_mark():
     loaded = world('permit a: act because "{subject} is {subject.age}"')
-    asked = replace(request(loaded), subject=replace(request(loaded).subject, v_tier=None))
+    asked = replace(request(loaded), subject=altered(request(loaded).subject, v_tier=None))
     loaded = world('forbid a: any because "{subject}: {subject.tier}"')
     assert loaded.program.decide(asked).reason == 'User "u1": ?'
 

@@ -33,6 +33,7 @@ from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.sealed import altered
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot
 from policyengine.reference import interpreter
 from policyengine.runtime.program import Program
@@ -378,7 +379,7 @@ def spoilings(request: Request, rng: Random) -> Iterator[Request]:
         owner: Any = request.context if key is None else entities[key]
         if getattr(owner, slot(name)) is ABSENT:
             continue
-        spoilt = replace(owner, **{slot(name): Spoilt()})
+        spoilt = altered(owner, **{slot(name): Spoilt()})
         yield _replaced(request, key, spoilt)
     for key in rng.sample(list(entities), min(len(entities), 2)):
         if key not in (

@@ -1,0 +1,137 @@
+"""Find what would allow a request, for the auditor and for everybody else.
+
+Whether a change would do may depend on something private, and so may which changes are the smallest.
+Everybody but the auditor is therefore offered what would allow the request if conditions that read
+something private did not exist; the offers say that they were left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from policyengine.analysis.remedies import Change, search
+from policyengine.analysis.what_if import Place
+from policyengine.explain.explanation import OfferedChange, Offers
+from policyengine.model.decision import Outcome
+from policyengine.model.request import Request
+from policyengine.model.shown import escaped, shown_entity, shown_set, shown_value
+from policyengine.model.types import CHANGERS, Changer, Schema, Type, is_private
+from policyengine.model.values import ABSENT
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, TargetKey, Typing
+from policyengine.semantics.demand import attribute_of, read_by
+from policyengine.semantics.sentences import tells_private
+from policyengine.syntax import nodes
+from policyengine.syntax.expressions import walk_expressions
+
+
+def offered(checked: CheckedSet, request: Request) -> Offers:
+    """Return what would allow *request*."""
+    found, complete = search(checked, request)
+    return Offers(tuple(tuple(map(_offered, remedy.changes)) for remedy in found), complete)
+
+
+def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> Offers | None:
+    """Return what would allow *request* as far as nothing private is concerned.
+
+    None if that is all that there is: no rule reads anything private.
+    """
+    target = Env(request, checked.schema).target
+    covering = checked.rules_for(target)
+    rules = [_public(rule, target, checked.schema) for rule in covering]
+    if all(public is rule for public, rule in zip(rules, covering, strict=True)):
+        return None
+    if outcome.allowed:
+        return Offers((), tried_all=True, depends_on_hidden=True)
+    kept = tuple(
+        public
+        for public, rule in zip(rules, covering, strict=True)
+        if public is rule or not _out_of_account(public, outcome)
+    )
+    reduced = _only(checked, target, kept)
+    if not interpreter.decide(reduced, request).allowed:
+        return evolve(offered(reduced, request), depends_on_hidden=True)
+    # What lacks is private. What else would do is found without the rules that lack just that.
+    denying = [r for r in covering if r.id in outcome.rules]
+    changers = {by for rule in denying for by in _changers(rule, target, checked.schema)}
+    hidden = tuple((_hidden(by),) for by in CHANGERS if by in changers)
+    env = Env(request, checked.schema)
+    lacking = [r for r in kept if r not in covering and interpreter.judge(r, (), env).holds]
+    others = offered(_only(checked, target, tuple(r for r in kept if r not in lacking)), request)
+    return Offers((*others.changes, *hidden), others.tried_all, depends_on_hidden=True)
+
+
+def _only(checked: CheckedSet, target: TargetKey, rules: tuple[CheckedRule, ...]) -> CheckedSet:
+    return evolve(checked, rules=rules, by_target={target: rules})
+
+
+def _public(rule: CheckedRule, target: TargetKey, schema: Schema) -> CheckedRule:
+    """Return *rule* without the conditions that tell something private; itself if none does."""
+    typing = rule.typings[target]
+    private = tells_private(rule.conjuncts, [typing], schema)
+    kept = tuple(c for c, hidden in zip(rule.conjuncts, private, strict=True) if not hidden)
+    if len(kept) == len(rule.conjuncts):
+        return rule
+    owed = [argument for call in rule.obligations for argument in call.arguments]
+    needs, _ = read_by([*(c.expr for c in kept), *owed], typing)
+    return evolve(rule, conjuncts=kept, sentences=(), needs={target: needs})
+
+
+def _out_of_account(public: CheckedRule, outcome: Outcome) -> bool:
+    """Whether what is left of a forbid says nothing: it does not deny, or nothing is left."""
+    return public.effect == "forbid" and (public.id not in outcome.rules or not public.conjuncts)
+
+
+def _changers(rule: CheckedRule, target: TargetKey, schema: Schema) -> Iterator[Changer]:
+    """Give who can change what *rule* reads that is private."""
+    for conjunct in rule.conjuncts:
+        yield from _changers_in(conjunct.expr, rule.typings[target], schema)
+
+
+def _changers_in(expr: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[Changer]:
+    for node in walk_expressions([expr]):
+        match node:
+            case nodes.Attr(object_, name) | nodes.Has(object_, name):
+                attribute = attribute_of(typing.type_of(object_), name.name, schema)
+                if attribute is not None and is_private(attribute):
+                    yield attribute.by
+            case nodes.Call():
+                called = typing.binding_of(node)
+                if isinstance(called, Definition):
+                    yield from _changers_in(called.body, called.typing, schema)
+
+
+def _hidden(by: Changer) -> OfferedChange:
+    return OfferedChange(by, "", "", "", hidden=True, gives_away=False)
+
+
+def _offered(change: Change) -> OfferedChange:
+    place = change.place
+    return OfferedChange(
+        place.by,
+        place.text,
+        _in_words(place, change.before),
+        _in_words(place, change.after),
+        place.hidden,
+        change.gives_away,
+    )
+
+
+def _in_words(place: Place, value: object) -> str:
+    if value is ABSENT:
+        return "nothing"
+    if place.kind == "attribute":
+        return shown_or_unknown(place.type, value)
+    assert isinstance(value, frozenset)
+    return shown_set([escaped(o) if isinstance(o, str) else shown_entity(*o) for o in value])
+
+
+def shown_or_unknown(type_: Type, value: object) -> str:
+    """Return the text of a value; of a rule that fails even that may be amiss."""
+    try:
+        return shown_value(type_, value)
+    except Exception:  # noqa: BLE001
+        return "?"

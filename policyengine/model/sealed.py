@@ -1,0 +1,45 @@
+"""Keep private values out of what writes any struct field by field: msgspec, `asdict`, `rich`.
+
+msgspec writes a struct by its fields, whatever hook it is given. A class that holds private values
+therefore has one field that nobody ever sets: whoever reads all fields of such an object meets it,
+and gets an `AttributeError`. To read a single field takes no longer than before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Self, TypeVar
+
+from msgspec import Struct
+
+
+class Sealed(Struct, frozen=True, eq=False, gc=False, kw_only=True):
+    """What may hold private values; *never_encoded_* is unset where it does."""
+
+    never_encoded_: object = None
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("shown", repr(self))]
+
+
+_unset: Final[Callable[[Any], None]] = Sealed.__dict__["never_encoded_"].__delete__
+
+
+def sealing(*, private: bool) -> dict[str, Any]:
+    """Return what to add to the namespace of a class, by whether it holds private values."""
+    return {"__post_init__": _unset} if private else {}
+
+
+Holder = TypeVar("Holder", bound=Sealed)
+
+
+def altered(holder: Holder, **changes: object) -> Holder:
+    """Return *holder* with other values, as `msgspec.structs.replace` does of what is not sealed."""
+    names = type(holder).__match_args__
+    return type(holder)(*(changes[n] if n in changes else getattr(holder, n) for n in names))

@@ -1,0 +1,108 @@
+"""Show values to people: in one line, escaped as policies write strings, and no longer than is read.
+
+Whatever a request says passes through here before it stands in a reason, an explanation, a problem,
+a log or a page, so that it can neither look like something that the engine says nor fill the screen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import nsmallest
+from typing import Final
+from unicodedata import combining, is_normalized
+
+from policyengine.model.types import Attribute, EntityRefType, Primitive, RecordType, SetType, Type
+from policyengine.model.values import ABSENT, slot, text_of
+
+MOST_CHARACTERS: Final = 200
+"""Most characters of one text that are shown, the escapes counted."""
+
+MOST_ELEMENTS: Final = 10
+"""Most elements of one set that are shown."""
+
+_SHORT: Final = {"\n": "\\n", "\t": "\\t", "\\": "\\\\"}
+_BASIC: Final = 0xFFFF
+"""The last code point that has four hexadecimal digits."""
+
+# Characters that `str.isprintable` lets pass although they show nothing, by code point so that this
+# file does not contain them.
+_BLANK: Final = [
+    0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164,
+    *range(0xFE00, 0xFE10), 0xFFA0, *range(0xE0100, 0xE01F0),
+]  # fmt: skip
+_INVISIBLE: Final = re.compile(f"[{''.join(map(chr, _BLANK))}]")
+
+
+def escaped(text: str, most: int = MOST_CHARACTERS) -> str:
+    r"""Return *text* in one line and at most *most* characters, with `…` where it was cut.
+
+    What does not print is escaped: `\n`, `\u202e`. So is all that is not ASCII where characters are
+    written decomposed, since such a text looks like another one.
+    """
+    if len(text) <= most and text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    cut = text[: most + 1]
+    alike = not is_normalized("NFC", cut) or combining(cut[0]) > 0
+    pieces = [_piece(character, alike=alike) for character in cut]
+    if sum(map(len, pieces)) <= most:
+        return "".join(pieces)
+    room, kept = most - 1, []
+    for piece in pieces:
+        room -= len(piece)
+        if room < 0:
+            break
+        kept.append(piece)
+    return "".join(kept) + "…"
+
+
+def _piece(character: str, *, alike: bool) -> str:
+    if character in _SHORT:
+        return _SHORT[character]
+    hides = not character.isprintable() or _INVISIBLE.match(character) is not None
+    if not hides and (character.isascii() or not alike):
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= _BASIC else f"\\U{code:08x}"
+
+
+def shown_entity(type_: str, id_: str) -> str:
+    """Return `App "a1"` as policies write it."""
+    quoted = escaped(id_).replace('"', '\\"')
+    return f'{type_} "{quoted}"'
+
+
+def shown_value(type_: Type, value: object) -> str:
+    """Return the text of a canonical value; private attributes as `…`."""
+    match type_:
+        case Primitive("bool"):
+            return "true" if value else "false"
+        case Primitive("string"):
+            return escaped(str(value))
+        case EntityRefType(name):
+            return shown_entity(name, str(value))
+        case SetType(element):
+            assert isinstance(value, frozenset)
+            return shown_set([shown_value(element, one) for one in value])
+        case RecordType(attributes):
+            return "{" + ", ".join(shown_attributes(attributes, value)) + "}"
+        case _:
+            return escaped(text_of(type_, value))
+
+
+def shown_attributes(attributes: Iterable[Attribute], owner: object) -> Iterator[str]:
+    """Give what is shown of a record or an entity; of what is private not even if it is given."""
+    for attribute in attributes:
+        value = getattr(owner, slot(attribute.name))
+        if attribute.private:
+            yield f"{attribute.name}: …"
+        elif value is not ABSENT:
+            yield f"{attribute.name}: {shown_value(attribute.type, value)}"
+
+
+def shown_set(shown: Sequence[str]) -> str:
+    """Return a set of which the elements are *shown* so: the first of them, and how many more."""
+    first = nsmallest(MOST_ELEMENTS, shown)
+    if len(shown) > MOST_ELEMENTS:
+        first.append(f"and {len(shown) - MOST_ELEMENTS:,} more")
+    return "{" + ", ".join(first) + "}"
