@@ -17,6 +17,8 @@ from bench.contestants import CONTESTANTS
 from bench.questions.answer import QUICK
 from bench.timing import ROUNDS
 
+README = Path(__file__).with_name("README.md")
+
 
 @click.group()
 def main() -> None:
@@ -63,7 +65,7 @@ def questions(only: Sequence[str], quick: bool, into: Path) -> None:
     """Answer what must be reached; every figure is of this run."""
     scale = QUICK if quick else asking.Scale()
     run = results.run_facts(sys.argv[1:])
-    click.echo(f"{'what must be reached':<72}{'found':>8}{'bar':>9}{'aim':>9}")
+    click.echo(f"{'what must be reached':<76}{'found':>8}{'bar':>9}{'aim':>9}")
     for name in only or asking.NAMES:
         try:
             for answer in asking.find(name)(scale):
@@ -77,7 +79,7 @@ def questions(only: Sequence[str], quick: bool, into: Path) -> None:
 def _tell(answer: asking.Answer) -> None:
     sign = "≥" if answer.least else "≤"
     click.echo(
-        f"  {answer.question:<70}{answer.ratio:>8.2f}{f'{sign} {answer.bar:g}':>9}"
+        f"  {answer.question:<74}{answer.ratio:>8.2f}{f'{sign} {answer.bar:g}':>9}"
         f"{f'{sign} {answer.aim:g}':>9}{'' if answer.is_met else '   not met'}"
     )
 
@@ -153,13 +155,20 @@ def plot(into: Path) -> None:
 
 
 @main.command()
+@click.option("--write", is_flag=True, help="Put them into bench/README.md.")
 @_into
-def table(into: Path) -> None:
+def table(write: bool, into: Path) -> None:
     """Print the results as the tables of bench/README.md."""
-    from bench.tables import growth_tables, questions_table
+    from bench.tables import growth_tables, put_into, questions_table
 
-    click.echo(questions_table(results.read(into / "questions.json")))
-    click.echo(growth_tables(results.read(into / "growth.json")))
+    tables = {
+        "questions": questions_table(results.read(into / "questions.json")),
+        "growth": growth_tables(results.read(into / "growth.json")),
+    }
+    for text in tables.values():
+        click.echo(text)
+    if write:
+        README.write_text(put_into(README.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Print results as the Markdown tables of `bench/README.md`."""
+"""Say results as the Markdown tables of `bench/README.md`, and put them there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import Any, TypeAlias
 from bench.contestants import CONTESTANTS
 
 Row: TypeAlias = Mapping[str, Any]
+
+
+def put_into(page: str, tables: Mapping[str, str]) -> str:
+    """Return *page* with each table between the comments that carry its name."""
+    for name, table in tables.items():
+        start, end = f"<!-- {name} -->\n\n", f"\n\n<!-- /{name} -->"
+        before, rest = page.split(start)
+        page = "".join((before, start, table, end, rest.split(end)[1]))
+    return page
 
 
 def questions_table(rows: Iterable[Row]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import compare, contestants, growth, results, tables, timing, worker, worlds
-from bench.__main__ import main
+from bench.__main__ import README, main
 from bench.questions import NAMES, DisagreementError, Scale, find, small
 from bench.rules import Check, Rule, in_files, merged
 from bench.worlds import apps, customers
@@ -286,6 +286,19 @@ def test_results_as_tables():
     ]
     answer = small.small  # the module is reached by its own name, too
     assert answer(5) is answer(5)
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    printed = CliRunner().invoke(main, ["table"]).output
+    page = README.read_text(encoding="utf-8")
+    for name in ("questions", "growth"):
+        _, rest = page.split(f"<!-- {name} -->\n\n")
+        assert rest.split(f"\n\n<!-- /{name} -->")[0] in printed
+
+
+def test_tables_are_put_where_they_belong():
+    page = "a\n<!-- t -->\n\nold\n\n<!-- /t -->\nb"
+    assert tables.put_into(page, {"t": "new"}) == page.replace("old", "new")
 
 
 def test_races_are_drawn_with_a_label_for_each(tmp_path):
