@@ -1,12 +1,12 @@
-"""Write values as flat data, and make them again: closed lists of numbers and strings, no code.
+"""Encode values as data, and decode them: closed lists of numbers and strings, no code.
 
-A value is taken apart into *leaves* (strings, numbers) and *nodes* (a kind, and the numbers of its
-parts). What is equal all through is written once, so rules that are alike in most share most. Nodes
-are sorted by how high they stand above the leaves and by kind: a run of them is made in one sweep,
-which is what makes a table of a hundred thousand entries load in a moment.
+A value is split into *leaves* (strings, numbers) and *nodes* (a kind, and the numbers of its parts).
+Equal parts are written once, so similar rules share most of theirs. Nodes are sorted by their height
+above the leaves and by kind, and a run of them is made in one sweep. That is why a table of a hundred
+thousand entries is loaded in a moment.
 
-Only kinds that are known here and in `codec_types.py` can be written, and only those are made. What other
-rooms know (the nodes of the compiler) they hand in as `Kinds`.
+Only types that are known here and in `codec_types.py` can be encoded, and only those are decoded. Other
+rooms pass their own (the nodes of the compiler) as `KnownTypes`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import msgspec
 from policyengine.model import needs, types
 
 Maker: TypeAlias = Callable[..., object]
-Kinds: TypeAlias = Mapping[str, type]
-"""Classes by the name they are written under; their parts are what they are matched by."""
+KnownTypes: TypeAlias = Mapping[str, type]
+"""Classes by their names in the data; their parts are their match arguments."""
 
 _LARGEST: Final = 1 << 62
 """Integers beyond this are written as text."""
 
-_MODEL: Final[Kinds] = {
+_MODEL: Final[KnownTypes] = {
     class_.__name__: class_
     for class_ in (
         types.Primitive, types.EnumType, types.LevelsType, types.TaxonomyType, types.EntityRefType,
@@ -43,41 +43,41 @@ _CONTAINERS: Final[Mapping[type, str]] = {
 }  # fmt: skip
 
 
-class UnknownKindError(Exception):
-    """A value is of a kind that is not written."""
+class UnknownTypeError(Exception):
+    """A value is of a type that cannot be encoded."""
 
 
-class Flat(msgspec.Struct, frozen=True):
-    """What was written: *runs* are (kind, parts of each node, how many, numbers of all parts)."""
+class Encoded(msgspec.Struct, frozen=True):
+    """An encoded value: *runs* are (kind, parts of each node, number of nodes, numbers of all parts)."""
 
     leaves: list[str | int | float | bool | None]
     runs: list[tuple[str, int, int, bytes]]
     root: int
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Flat).decode
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Encoded).decode
 
 
 # ---- writing ----------------------------------------------------------------------------
 
 
-def flatten(value: object, kinds: Kinds | None = None) -> bytes:
-    """Return *value* as bytes. Raises `UnknownKindError` if something in it is of no known kind."""
-    return _encode(_Writer({**_MODEL, **(kinds or {})}).write(value))
+def encode(value: object, types_: KnownTypes | None = None) -> bytes:
+    """Return *value* as bytes. Raises `UnknownTypeError` if a part of it is of no known type."""
+    return _pack(_Writer({**_MODEL, **(types_ or {})}).write(value))
 
 
 class _Writer:
-    """Takes one value apart."""
+    """Splits one value into leaves and nodes."""
 
-    def __init__(self, kinds: Kinds) -> None:
-        self._names = {class_: name for name, class_ in kinds.items()}
+    def __init__(self, types_: KnownTypes) -> None:
+        self._names = {class_: name for name, class_ in types_.items()}
         self._leaves: dict[tuple[type, object], int] = {}
         self._nodes: dict[tuple[str, tuple[int, ...]], int] = {}
-        self._heights: dict[int, int] = {}  # of nodes; leaves lie at 0 and have negative numbers
+        self._heights: dict[int, int] = {}  # of nodes; leaves are at 0 and have negative numbers
         self._seen: dict[int, tuple[int, object]] = {}
 
-    def write(self, value: object) -> Flat:
+    def write(self, value: object) -> Encoded:
         root = self._number(value)
         leaves: list[Any] = [leaf for _, leaf in self._leaves]
         runs: dict[tuple[int, str, int], list[int]] = {}
@@ -94,17 +94,17 @@ class _Writer:
             for number in runs[run]:
                 of_all.extend([places[part] for part in parts_of[number]])
             written.append((run[1], run[2], len(runs[run]), of_all.tobytes()))
-        return Flat(leaves, written, places[root])
+        return Encoded(leaves, written, places[root])
 
     def _number(self, value: object) -> int:
-        """Return the number of *value*, after writing it: of a leaf less than 0."""
+        """Return the number of *value* once it is encoded; that of a leaf is negative."""
         class_ = type(value)
         if class_ in _LEAVES and not (class_ is int and abs(value) > _LARGEST):  # type: ignore[arg-type]
             return ~self._leaves.setdefault((class_, value), len(self._leaves))
         known = self._seen.get(id(value))
         if known is not None:
             return known[0]
-        kind, parts = self._taken_apart(value)
+        kind, parts = self._parts_of(value)
         numbers = tuple([self._number(part) for part in parts])
         number = self._nodes.setdefault((kind, numbers), len(self._nodes))
         heights = self._heights
@@ -113,7 +113,7 @@ class _Writer:
         self._seen[id(value)] = number, value  # which is kept, so that no other gets its id
         return number
 
-    def _taken_apart(self, value: Any) -> tuple[str, Iterable[object]]:
+    def _parts_of(self, value: Any) -> tuple[str, Iterable[object]]:
         class_ = type(value)
         if class_ is dict:
             return "dict", [part for item in value.items() for part in item]
@@ -125,31 +125,31 @@ class _Writer:
             return "int", (str(value),)
         from policyengine.cache import codec_types  # most sets have none of these
 
-        taken = codec_types.split_constants(value)
-        if taken is None:
-            raise UnknownKindError(class_.__name__)
-        return taken
+        encoded = codec_types.encoded_parts(value)
+        if encoded is None:
+            raise UnknownTypeError(class_.__name__)
+        return encoded
 
 
 # ---- reading ----------------------------------------------------------------------------
 
 
-def restore(data: bytes, kinds: Kinds | None = None) -> Any:
-    """Return the value that was written as *data*; raises whatever comes of it if it is damaged."""
-    flat = _decode(data)
-    values: list[Any] = [*flat.leaves]
-    known = {**_MODEL, **(kinds or {})}
-    for kind, arity, count, raw in flat.runs:
+def decode(data: bytes, types_: KnownTypes | None = None) -> Any:
+    """Return the value of *data*; raises some exception if it is damaged."""
+    encoded = _unpack(data)
+    values: list[Any] = [*encoded.leaves]
+    known = {**_MODEL, **(types_ or {})}
+    for kind, arity, count, raw in encoded.runs:
         numbers = array("I")
         numbers.frombytes(raw)
         rows = zip(*[map(values.__getitem__, numbers)] * arity, strict=False)
         given: Iterable[tuple[Any, ...]] = rows if arity else [()] * count
         values += list(given if kind == "tuple" else starmap(_maker(kind, known), given))
-    return values[flat.root]
+    return values[encoded.root]
 
 
-def _maker(kind: str, known: Kinds) -> Maker:
-    """Return what makes a value of that kind of its parts."""
+def _maker(kind: str, known: KnownTypes) -> Maker:
+    """Return the function that makes a value of that kind from its parts."""
     made = _MAKERS.get(kind) or known.get(kind)
     if made is None:
         from policyengine.cache import codec_types  # most sets have none of these

@@ -1,7 +1,7 @@
-"""Take apart, and make again, values that are rare in a header, since what makes them takes long to load.
+"""Encode and decode values of rare types, in a module of its own, since its imports take long.
 
 Records, their classes, absence and addresses are constants of some rules; nodes of Python are the
-generated modules of targets with many.
+generated modules of targets with many rules.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PYTHON: Final[Mapping[type, str]] = {
         ast.LtE, ast.Gt, ast.GtE, ast.Is, ast.IsNot, ast.In, ast.NotIn,
     )
 }  # fmt: skip
-"""The nodes that generated modules consist of: no import, no class, no exception."""
+"""The nodes of which generated modules consist: no import, no class, no exception."""
 
 
-def split_constants(value: Any) -> tuple[str, Iterable[object]] | None:
-    """Return the kind and the parts of *value*, None if it is of no kind here."""
+def encoded_parts(value: Any) -> tuple[str, Iterable[object]] | None:
+    """Return the kind and the parts of *value*, None if it is of no type here."""
     class_ = type(value)
     if class_ in _PYTHON:
-        return _node_taken_apart(value)
+        return _node_parts(value)
     if value is ABSENT:
         return "absent", ()
     if class_ is Ip:
@@ -44,10 +44,10 @@ def split_constants(value: Any) -> tuple[str, Iterable[object]] | None:
     return None
 
 
-def _node_taken_apart(node: ast.AST) -> tuple[str, list[object]]:
-    """Take a node of Python apart: its fields up to the last that is given, and its line, if it has one.
+def _node_parts(node: ast.AST) -> tuple[str, list[object]]:
+    """Return the kind of a Python node, and its fields up to the last that is set, and its line, if any.
 
-    Which are given hangs on the version of Python: some give an empty list to those that may be left out.
+    Which are set depends on the version of Python: some set optional ones to an empty list.
     """
     fields = node._fields
     while fields and fields[-1] not in node.__dict__:
@@ -76,4 +76,4 @@ MAKERS: Final[Mapping[str, Callable[..., object]]] = {
     **{name: class_ for class_, name in _PYTHON.items()},
     **{f"{name} at": _at_line(class_) for class_, name in _PYTHON.items()},
 }
-"""What makes a value of each kind of its parts."""
+"""The functions that make a value of each kind from its parts."""

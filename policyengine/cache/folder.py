@@ -1,9 +1,9 @@
-"""Keep entries in a folder that others may reach, and trust only what was written with our key.
+"""Keep entries in a folder that others may write to, and trust only those written with our key.
 
 An entry is a file: a mark, a code of authentication, a *header*, and *pieces* that are read when they
 are needed. The code (HMAC-SHA256) covers the header and the entry's name, and the header has the hash
-of each piece; what does not fit was not written by us, is not whole, or is another entry under that
-name, and counts as absent. Whatever goes wrong is a warning in the log, once, and never an exception.
+of each piece. An entry that does not match was not written by us, is not whole, or is another entry
+under that name, and counts as absent. Failures are one warning in the log, and never an exception.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ import msgspec
 _MARK: Final = b"policyengine cache 1\n"
 _CODE_SIZE: Final = 32
 _START: Final = len(_MARK) + _CODE_SIZE + 8
-"""Where the header begins: after the mark, the code, and the size of the header."""
+"""The offset of the header: after the mark, the code, and the size of the header."""
 
 _MOST_HEADER: Final = 1 << 26
 _MOST_PIECE: Final = 1 << 30
-"""Bytes of a header and of a piece; what is larger is not read."""
+"""The most bytes of a header and of a piece; larger ones are not read."""
 
 _DAY: Final = 86_400
 _KEPT: Final = 30 * _DAY
-"""Seconds for which an entry is kept that nobody asks for."""
+"""The seconds for which an entry is kept that is not used."""
 
 _MOST_KEPT: Final = 1 << 30
-"""Bytes of all entries together, of which those go first that nobody asked for the longest."""
+"""The most bytes of all entries; beyond that, the least recently used are removed first."""
 
 _OURS: Final = r"[0-9a-f]{64}\."
-"""What the names of entries begin with, and those of what was to become one."""
+"""A pattern for the names of entries, and of files that were to become entries."""
 
 _FLAGS: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -47,7 +47,7 @@ _FLAGS: Final = (
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):
-    """What is said about an entry, and of each piece where it begins, its length and its hash."""
+    """The data about an entry, and the offset, the length and the hash of each piece."""
 
     about: bytes
     pieces: list[tuple[int, int, bytes]]
@@ -58,11 +58,11 @@ _decode = msgspec.msgpack.Decoder(_Header).decode
 
 
 class DamagedError(Exception):
-    """An entry is not what was written."""
+    """An entry is not as it was written."""
 
 
 class Entry:
-    """An entry that was found: what is said *about* it, and its pieces, which are read one by one."""
+    """An entry that was found: the data *about* it, and its pieces, which are read one by one."""
 
     def __init__(self, path: str, start: int, header: _Header) -> None:
         self.about = header.about
@@ -71,7 +71,7 @@ class Entry:
         self._pieces = header.pieces
 
     def piece(self, number: int) -> bytes:
-        """Read a piece; raises `OSError` or `DamagedError` if it is not there as it was written."""
+        """Read a piece; raises `OSError` or `DamagedError` if it is not as it was written."""
         begin, length, written = self._pieces[number]
         if length > _MOST_PIECE:
             raise DamagedError
@@ -101,7 +101,7 @@ class Cache:
             with open_regular(path) as file:
                 raw = self._header(name, file)
                 if time.time() - os.fstat(file.fileno()).st_mtime > _DAY:
-                    os.utime(path)  # somebody asks for it: see `_tidy`
+                    os.utime(path)  # it is used: see `_tidy`
         except FileNotFoundError:
             return None
         except OSError as problem:
@@ -143,7 +143,7 @@ class Cache:
         return True
 
     def warn(self, message: str) -> None:
-        """Say in the log why the cache is of no use, once."""
+        """Write one warning to the log about why the cache is not used."""
         if not self._warned:
             self._warned = True
             warn(message)
@@ -152,7 +152,7 @@ class Cache:
         return hmac.digest(self._key, b"%b\0%b" % (name.encode(), header), "sha256")
 
     def _tidy(self) -> None:
-        """Remove what nobody asked for in a long time; other files may lie in the folder, too."""
+        """Remove entries that were not used for a long time; the folder may have other files, too."""
         with suppress(OSError), os.scandir(self._folder) as found:
             ours = [entry for entry in found if re.match(_OURS, entry.name)]
             files = [entry for entry in ours if entry.is_file(follow_symlinks=False)]
@@ -175,9 +175,9 @@ def open_regular(path: str) -> BufferedReader:
 
 
 def write_whole(path: str, parts: Sequence[bytes], *, replacing: bool = True) -> None:
-    """Write a file that only its owner may read, so that others see all of it or nothing.
+    """Write a file that only its owner may read, whole or not at all.
 
-    If it is not *replacing*, a file that is there stays. Raises `OSError`.
+    If it is not *replacing*, an existing file is kept. Raises `OSError`.
     """
     beside = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -197,7 +197,7 @@ def write_whole(path: str, parts: Sequence[bytes], *, replacing: bool = True) ->
 
 
 def reason(problem: OSError) -> str:
-    """Return in a few words what the system says."""
+    """Return the message of the system in a few words."""
     return (problem.strerror or str(problem)).lower()
 
 

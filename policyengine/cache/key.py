@@ -1,8 +1,8 @@
-"""Find the key that entries are written with, and say where they lie unless somebody says otherwise.
+"""Find the key with which entries are written, and the default folder of entries.
 
-The key is made when it is first needed. It must be a file of 32 bytes that belongs to whoever runs
-us, that nobody else may read, and that lies outside the folder of entries: who can write into that
-folder must not be able to bring a key along. Without such a key there is no cache.
+The key is made when it is first needed. It must be a file of 32 bytes that belongs to the user of the
+process, that nobody else may read, and that is outside the folder of entries: a person who can write
+into that folder must not be able to bring a key along. Without such a key there is no cache.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Final
 from policyengine.cache.folder import Cache, open_regular, reason, warn, write_whole
 
 FOLDER: Final = "POLICYENGINE_CACHE"
-"""The environment variable that says where entries lie; `off` for nowhere."""
+"""The environment variable for the folder of entries; `off` switches the cache off."""
 
 KEY: Final = "POLICYENGINE_CACHE_KEY"
-"""The environment variable that says which file the key is in."""
+"""The environment variable for the file of the key."""
 
 _SIZE: Final = 32
 
 
 class NoKeyError(Exception):
-    """There is no key that may be used; the text says why."""
+    """There is no usable key; the text says why."""
 
 
 def open_cache(folder: str | os.PathLike[str] | None = None) -> Cache | None:
@@ -49,12 +49,12 @@ def _opened(folder: str | os.PathLike[str] | None) -> Cache:
     given = os.environ.get(KEY)
     key = os.path.abspath(given or os.path.join(_place("XDG_STATE_HOME", ".local/state"), "key"))
     if _lies_in(key, where):
-        raise NoKeyError(f"the key `{key}` lies in the folder `{where}`")
+        raise NoKeyError(f"the key `{key}` is in the folder `{where}`")
     return Cache(where, _read(key))
 
 
 def _place(variable: str, below_home: str) -> str:
-    """Return our folder in a place of the user's, as the XDG base directories say."""
+    """Return our folder among the user's, by the XDG base directories."""
     given = os.environ.get(variable, "")
     if not os.path.isabs(given):
         home = os.path.expanduser("~")
@@ -70,14 +70,14 @@ def _lies_in(path: str, folder: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    """Return the key in the file *path*, which is made if it is not there."""
+    """Return the key in the file *path*, which is made if it does not exist."""
     if not hasattr(os, "geteuid"):
         raise NoKeyError("this system does not say who may read a file")
     try:
         file = open_regular(path)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with suppress(FileExistsError):  # another process may be quicker
+        with suppress(FileExistsError):  # another process may be faster
             write_whole(path, (os.urandom(_SIZE),), replacing=False)
         file = open_regular(path)
     with file:

@@ -1,11 +1,11 @@
-"""Keep what a policy set was compiled to, so that loading it again is reading.
+"""Keep the compiled form of a policy set, so that loading it again is reading.
 
 The entry of a set has its schema in the header, and in its pieces the simplified rules of each target,
-of which everything else is made when somebody asks. A target of many rules has a piece of its own, and
-beside it what was generated of them to decide, tables and all, since that is what takes long. So a load
-reads the header, and the first request for a target one piece; neither knows the parser or the checker.
+from which everything else is made when it is needed. A target of many rules has a piece of its own, and
+another with its generated decision function and tables, since generating them takes long. So a load
+reads the header, and the first request for a target one piece; neither needs the parser or the checker.
 
-What cannot be read any more when it is asked for is compiled from the sources, which are kept.
+A piece that cannot be read any more when it is needed is compiled from the sources, which are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from policyengine.cache.codec import Kinds, UnknownKindError, flatten, restore
+from policyengine.cache.codec import KnownTypes, UnknownTypeError, decode, encode
 from policyengine.cache.folder import Cache, Entry
 from policyengine.cache.versions import versions
 from policyengine.diagnostics.source import Source
@@ -38,12 +38,12 @@ _Place: TypeAlias = tuple[int, int | None]
 """The pieces with the rules of a target, and with the module that decides, if it is kept."""
 
 MANY: Final = 100
-"""Rules of a target that make it worth keeping what was generated of them."""
+"""The number of rules of a target for which the generated module is kept."""
 
 _TOGETHER: Final = 1_000
-"""Rules, of several targets, that are kept in one piece."""
+"""The number of rules, of several targets, that are kept in one piece."""
 
-_NO_LONGER: Final = "a part of it cannot be read any more, and is compiled anew"
+_NO_LONGER: Final = "a part of it cannot be read any more, and is compiled again"
 
 
 KeptSet: TypeAlias = tuple[Program, frozenset[str]]
@@ -51,7 +51,7 @@ KeptSet: TypeAlias = tuple[Program, frozenset[str]]
 
 
 def name_of(sources: Iterable[Source], limits: Limits) -> str:
-    """Return the name of the entry for a set: by what is in its files, and what they are called."""
+    """Return the name of the entry for a set, by the contents and the names of its files."""
     files = sorted((source.name, source.hash) for source in sources)
     key = msgspec.msgpack.encode((versions(), limits, files))
     return f"{sha256(key).hexdigest()}.set"
@@ -64,14 +64,14 @@ def keep(cache: Cache, name: str, checked: CheckedSet) -> bool:
     """Lower the rules of every target and write them; return whether that could be done."""
     try:
         about, pieces = _taken_apart(checked)
-    except UnknownKindError as kind:  # a bug of ours, which costs no more than time
+    except UnknownTypeError as kind:  # a bug of ours, which costs no more than time
         cache.warn(f"nothing is known of `{kind}`")
         return False
     return cache.write(name, about, pieces)
 
 
 def _taken_apart(checked: CheckedSet) -> tuple[bytes, list[bytes]]:
-    """Return what is said about a set, and its pieces."""
+    """Return the header of a set, and its pieces."""
     from policyengine.compiler.link import Lowering
     from policyengine.compiler.target_compiler import deciding
 
@@ -82,7 +82,7 @@ def _taken_apart(checked: CheckedSet) -> tuple[bytes, list[bytes]]:
 
     def write() -> None:
         places.update(dict.fromkeys(together, (len(pieces), None)))
-        pieces.append(flatten(together, _compiler_kinds()))
+        pieces.append(encode(together, _compiler_types()))
         together.clear()
 
     for target in sorted(checked.by_target):
@@ -95,23 +95,23 @@ def _taken_apart(checked: CheckedSet) -> tuple[bytes, list[bytes]]:
         made, reached = deciding(rules, checked.schema)
         places[target] = len(pieces), len(pieces) + 1
         module = made.tree, dict(made.objects), made.giving, (reached.timed, reached.looks_up)
-        pieces += flatten({target: rules}, _compiler_kinds()), flatten(module)
+        pieces += encode({target: rules}, _compiler_types()), encode(module)
     if together:
         write()
     needs = {target: checked.needs(target) for target in places}
     about = checked.digest, checked.schema, checked.owed, places, needs
-    return flatten(about), pieces
+    return encode(about), pieces
 
 
 @cache
-def _compiler_kinds() -> Kinds:
-    """Return what rules consist of, once they are lowered."""
+def _compiler_types() -> KnownTypes:
+    """Return the types of which lowered rules consist."""
     from typing import get_args
 
     from policyengine.compiler import ir, lowered
 
-    kinds = lowered.Rule, lowered.Text, lowered.Part, lowered.Duty
-    return {f"rule {class_.__name__}": class_ for class_ in (*get_args(ir.Expr), ir.Table, *kinds)}
+    types_ = lowered.Rule, lowered.Text, lowered.Part, lowered.Duty
+    return {f"rule {class_.__name__}": class_ for class_ in (*get_args(ir.Expr), ir.Table, *types_)}
 
 
 # ---- reading ----------------------------------------------------------------------------
@@ -120,13 +120,13 @@ def _compiler_kinds() -> Kinds:
 def find(cache: Cache, name: str, check: Callable[[], CheckedSet]) -> KeptSet | None:
     """Return the set that was kept under *name*, if it was.
 
-    *check* makes the checked set of its sources, which is asked for what cannot be read any more.
+    *check* makes the checked set of its sources, for pieces that cannot be read any more.
     """
     entry = cache.find(name)
     if entry is None:
         return None
     try:
-        digest, schema, owed, places, needs = restore(entry.about)
+        digest, schema, owed, places, needs = decode(entry.about)
     except Exception:  # noqa: BLE001 - we wrote it, and cannot read it: a bug of ours costs time only
         cache.warn(f"`{name}` is not as it should be")
         return None
@@ -136,7 +136,7 @@ def find(cache: Cache, name: str, check: Callable[[], CheckedSet]) -> KeptSet | 
 
 
 class _Kept(Struct, eq=False):
-    """Makes the targets of a kept set, each when it is first asked about."""
+    """Makes the targets of a kept set, each when it is first needed."""
 
     cache: Cache
     entry: Entry
@@ -152,7 +152,7 @@ class _Kept(Struct, eq=False):
         if module is not None:
             try:
                 with gc_paused():
-                    return self._load(target, *restore(self.entry.piece(module)))
+                    return self._load(target, *decode(self.entry.piece(module)))
             except Exception:  # noqa: BLE001 - whatever became of the entry, the rules are there
                 self.cache.warn(_NO_LONGER)
         return self._origin(target).compiled()
@@ -204,7 +204,7 @@ class _Kept(Struct, eq=False):
             return found[target]
         try:
             with gc_paused():
-                found = restore(self.entry.piece(number), _compiler_kinds())
+                found = decode(self.entry.piece(number), _compiler_types())
                 rules: tuple[Rule, ...] = found[target]
         except Exception:  # noqa: BLE001 - whatever became of the entry, the sources are there
             from policyengine.compiler.link import simplified

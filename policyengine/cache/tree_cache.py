@@ -1,4 +1,4 @@
-"""Keep the tree of each file, so that of a set only the files that changed are parsed again."""
+"""Keep the tree of each file, so that only the files of a set that changed are parsed again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def keep_tree(cache: Cache, source: Source, limits: Limits, file: PolicyFile) ->
 
 
 def find_tree(cache: Cache, source: Source, limits: Limits) -> PolicyFile | None:
-    """Return the tree of *source* if it was kept; what the file is called does not matter."""
+    """Return the tree of *source* if it was kept; the name of the file does not matter."""
     name = _name_of(source, limits)
     entry = cache.find(name)
     if entry is None:

@@ -1,4 +1,4 @@
-"""Values as flat data: the same again, of the same types, and of known kinds only."""
+"""Values as encoded data: the same again, of the same types, and of known types only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyengine.cache.codec import UnknownKindError, flatten, restore
+from policyengine.cache.codec import UnknownTypeError, decode, encode
 from policyengine.compiler import ir
 from policyengine.model.needs import Needs
 from policyengine.model.records import record_class
@@ -44,20 +44,20 @@ def typed(value: Any) -> Any:
 
 @given(VALUES)
 def test_a_value_is_the_same_again(value):
-    assert typed(restore(flatten(value))) == typed(value)
+    assert typed(decode(encode(value))) == typed(value)
 
 
 def test_what_compares_equal_is_kept_apart():
     value = ((1,), (True,), (1.0,), frozenset({1}), frozenset({True}), Ip(4, 1, 2), (4, 1, 2))
-    again = restore(flatten(value))
+    again = decode(encode(value))
     assert typed(again) == typed(value)
     assert type(again[5]) is Ip
 
 
 def test_what_is_equal_is_written_once():
     row = ("a", "row", ("of", "parts"))
-    assert len(flatten([row] * 1_000)) < len(flatten([row])) + 4_100
-    first, second = restore(flatten([("a", "b"), ("a", "b")]))
+    assert len(encode([row] * 1_000)) < len(encode([row])) + 4_100
+    first, second = decode(encode([("a", "b"), ("a", "b")]))
     assert first is second
 
 
@@ -66,7 +66,7 @@ def test_what_the_model_knows_is_the_same_again():
     type_ = RecordType((Attribute("a", INT), Attribute("b", SetType(taxonomy), optional=True)))
     record = record_class(type_)(3, ABSENT)
     value = (type_, record, record_class(type_), Ip.parse("::/0"), Needs({"a": Needs(line=True)}))
-    again = restore(flatten(value))
+    again = decode(encode(value))
     assert again == value
     assert again[0].attributes[0].type == INT
     assert again[2] is record_class(type_)
@@ -76,7 +76,7 @@ def test_a_module_of_python_is_the_same_again():
     text = "def f(a, b=1):\n    if a.x in {}.get(b, ()):\n        return not a\n    return -b == 2"
     tree = ast.parse(text.replace("{}", "table"))
     ast.increment_lineno(tree, 3)
-    again = restore(flatten(tree))
+    again = decode(encode(tree))
     assert ast.unparse(again) == ast.unparse(tree)
     assert again.body[0].body[0].lineno == 5
     assert eval(compile(again, "f", "exec"), names := {"table": {1: (7,)}}) is None
@@ -86,9 +86,9 @@ def test_a_module_of_python_is_the_same_again():
 def test_what_is_given_after_what_is_not_keeps_its_place():
     arguments = ast.arguments([], [], None, [], [], None, [])
     function = ast.FunctionDef("f", arguments, [ast.Return(ast.Constant(1))], [], type_comment="x")
-    again = restore(flatten(function))
+    again = decode(encode(function))
     assert (again.returns, again.type_comment) == (None, "x")
-    again = restore(flatten(ast.fix_missing_locations(ast.Module([function], []))))
+    again = decode(encode(ast.fix_missing_locations(ast.Module([function], []))))
     assert compile(again, "again", "exec")
 
 
@@ -96,19 +96,19 @@ def test_what_is_given_after_what_is_not_keeps_its_place():
     "text", ["import os", "class A: pass", "try:\n    a\nfinally:\n    b", "with a: pass", "del a"]
 )
 def test_no_other_python_is_written_or_made(text):
-    with pytest.raises(UnknownKindError):
-        flatten(ast.parse(text))
+    with pytest.raises(UnknownTypeError):
+        encode(ast.parse(text))
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", len, int, ir.Root("now"), 1j])
 def test_what_is_not_known_is_not_written(value):
-    with pytest.raises(UnknownKindError, match=type(value).__name__):
-        flatten([value])
+    with pytest.raises(UnknownTypeError, match=type(value).__name__):
+        encode([value])
 
 
 def test_what_is_not_known_is_not_made():
-    kinds = {"rule Root": ir.Root}
-    data = flatten(ir.Root("now"), kinds)
-    assert restore(data, kinds) == ir.Root("now")
+    types_ = {"rule Root": ir.Root}
+    data = encode(ir.Root("now"), types_)
+    assert decode(data, types_) == ir.Root("now")
     with pytest.raises(KeyError):
-        restore(data)
+        decode(data)

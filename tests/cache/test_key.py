@@ -53,14 +53,14 @@ def test_a_key_has_its_size(key, folder, caplog, content):
 
 
 def test_a_key_in_the_folder_of_entries_is_refused(key, caplog):
-    assert "lies in the folder" in refused(key.parent, caplog)
+    assert "is in the folder" in refused(key.parent, caplog)
     assert not key.exists()
 
 
 def test_a_key_in_the_folder_by_a_link_is_refused(key, folder, caplog, tmp_path):
     folder.mkdir()
     key.parent.symlink_to(folder)
-    assert "lies in the folder" in refused(folder, caplog)
+    assert "is in the folder" in refused(folder, caplog)
 
 
 def test_a_link_is_no_key(key, folder, caplog, tmp_path):

@@ -165,14 +165,14 @@ def test_an_entry_that_goes_while_it_is_used_is_made_up_for(policy, folder, righ
 
 def test_what_we_cannot_read_though_we_wrote_it_is_made_anew(policy, folder, right, caplog):
     load(policy, cache=folder)
-    with mock.patch.object(program_cache, "restore", side_effect=ValueError):
+    with mock.patch.object(program_cache, "decode", side_effect=ValueError):
         assert answers(load(policy, cache=folder)) == right
     assert caplog.messages[0].endswith("is not as it should be")
 
 
 def test_a_set_of_which_something_cannot_be_written_is_not_kept(policy, folder, right, caplog):
     with mock.patch.object(
-        program_cache, "flatten", side_effect=program_cache.UnknownKindError("Thing")
+        program_cache, "encode", side_effect=program_cache.UnknownTypeError("Thing")
     ):
         assert answers(load(policy, cache=folder)) == right
     assert "Thing" in caplog.text

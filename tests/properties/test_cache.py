@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from tests.strategies import laws, seeds
 
 
-@settings(max_examples=settings().max_examples // 2)  # each set is written, read and compiled anew
+@settings(max_examples=settings().max_examples // 2)  # each set is written, read and compiled again
 @given(seeds.SEEDS)
 def test_what_was_kept_agrees(seed):
     laws.hold(laws.what_was_kept_agrees, seed, requests=10)
