@@ -125,9 +125,6 @@ CIRCLES = {
     frozenset({"semantics.typing", "semantics.comparisons"}): (
         "a comparison is an expression, and its operands are expressions: one checker, two files"
     ),
-    frozenset({"explain.explanation", "explain.audiences"}): (
-        "an explanation has methods that cut it down to an audience"
-    ),
 }
 """Modules that import each other, if only for types or when a function runs, and why they may."""
 

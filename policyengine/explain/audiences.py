@@ -1,9 +1,9 @@
-"""Cut an explanation down to who reads it, as JSON or as lines of text.
+"""Show the evidence for a decision to one audience, as JSON or as lines of text.
 
-* The *user* is who was refused something: the reason, and what would allow it.
+* The *user* is the person who was refused: sees the reason, and what would allow it.
 * The *developer* of the app sees the rules that decided or came nearest, and those of their
-  conditions that hang on the request, the app and its context.
-* The *auditor* sees everything.
+  conditions that depend on the request, the app and its context.
+* The *auditor* sees evidence.
 
 Values of `private` attributes, and of entities other than the subject, are for the auditor alone.
 """
@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from policyengine.explain.explanation import (
+from policyengine.explain.evidence import (
     Audience,
     Condition,
-    Everything,
+    Evidence,
     GateExplanation,
     OfferedChange,
     Offers,
@@ -36,7 +36,7 @@ _WHO: Final[Mapping[Changer, str]] = {
 # ---- as JSON ----------------------------------------------------------------------------
 
 
-def to_json(explanation: Everything, audience: Audience) -> dict[str, Any]:
+def to_json(explanation: Evidence, audience: Audience) -> dict[str, Any]:
     """Return what *audience* may see as JSON values."""
     outcome = explanation.outcome
     document: dict[str, Any] = {
@@ -62,12 +62,12 @@ def to_json(explanation: Everything, audience: Audience) -> dict[str, Any]:
     }
 
 
-def _offers(explanation: Everything, audience: Audience) -> Offers:
-    return explanation.offers if audience == "auditor" else explanation.told_offers
+def _offers(explanation: Evidence, audience: Audience) -> Offers:
+    return explanation.offers if audience == "auditor" else explanation.public_offers
 
 
-def _reason(explanation: Everything, audience: Audience) -> str:
-    return explanation.reason if audience == "auditor" else explanation.told
+def _reason(explanation: Evidence, audience: Audience) -> str:
+    return explanation.reason if audience == "auditor" else explanation.public_reason
 
 
 def _gate_json(gate: GateExplanation, audience: Audience) -> dict[str, Any]:
@@ -81,14 +81,14 @@ def _gate_json(gate: GateExplanation, audience: Audience) -> dict[str, Any]:
 
 def _rules(gate: GateExplanation, audience: Audience) -> Iterator[RuleExplanation]:
     """Give the rules of a gate that concern *audience*, those that decided or came nearest first."""
-    telling = [
+    relevant = [
         r
         for r in gate.rules
         if _nearest(r, audience) or (r.decided and (gate.opened or r.effect == "forbid"))
     ]
-    yield from telling
+    yield from relevant
     if audience == "auditor":
-        yield from (rule for rule in gate.rules if rule not in telling)
+        yield from (rule for rule in gate.rules if rule not in relevant)
 
 
 def _nearest(rule: RuleExplanation, audience: Audience) -> bool:
@@ -152,7 +152,7 @@ def _change_json(change: OfferedChange, audience: Audience) -> dict[str, Any]:
 # ---- as text ----------------------------------------------------------------------------
 
 
-def lines(explanation: Everything, audience: Audience) -> Iterator[str]:
+def lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
     """Give what *audience* may see as text, line by line."""
     outcome = explanation.outcome
     verdict = "allow" if outcome.allowed else "deny"
@@ -174,7 +174,7 @@ def lines(explanation: Everything, audience: Audience) -> Iterator[str]:
             yield from _rule_lines(rule, audience)
 
 
-def _offer_lines(explanation: Everything, audience: Audience) -> Iterator[str]:
+def _offer_lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
     offers = _offers(explanation, audience)
     said = [" and ".join(_said(c, audience) for c in offer) for offer in offers.changes]
     if said and offers.depends_on_hidden:

@@ -1,7 +1,7 @@
-"""Say why a request is decided as it is: gate by gate, rule by rule, with the values that decided.
+"""Collect the evidence for a decision: gate by gate, rule by rule, with the values that decided.
 
-The reference interpreter evaluates every rule once more and is watched doing it, so the fast path
-carries no tracing at all.
+The reference interpreter evaluates every rule once more, with a trace of its evaluations, so the
+compiled functions need no tracing at all.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve, field, frozen
 
-from policyengine.explain.explanation import (
+from policyengine.explain.evidence import (
     Condition,
-    Everything,
-    Explanation,
+    Evidence,
     GateExplanation,
     Operand,
     Reading,
     RuleExplanation,
     State,
 )
+from policyengine.explain.explanation import Explanation
 from policyengine.explain.offers import offered, offered_to_all, shown_or_unknown
 from policyengine.explain.visibility import is_hidden, times_hidden
 from policyengine.model.request import Request
@@ -38,13 +38,13 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     env = Env(request, checked.schema)
     masked = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate in checked.schema.gates}
-    telling = _Telling(checked, env, frozenset(outcome.rules))
+    explainer = _RuleExplainer(checked, env, frozenset(outcome.rules))
     shut = [gate for gate, opened in outcome.gates if not opened]
-    nearest, seeming = telling.nearest(shut), telling.nearest(shut, seen=True)
+    nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)
     for rule in checked.rules_for(env.target):
-        rules[rule.gate].append(telling.rule(rule, nearest, seeming))
+        rules[rule.gate].append(explainer.rule(rule, nearest, seeming))
     offers = offered(checked, request)
-    everything = Everything(
+    evidence = Evidence(
         outcome,
         interpreter.reason(checked, request),
         interpreter.reason_of(interpreter.judge_all(checked, masked)),
@@ -58,12 +58,12 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
         offered_to_all(checked, request, outcome) or offers,
         checked.digest,
     )
-    return Explanation(everything)
+    return Explanation(evidence)
 
 
 @define
-class _Telling:
-    """Tells of the rules for one request; *decided*: the ids of those that the decision rests on."""
+class _RuleExplainer:
+    """Explains the rules for one request; *decided*: the ids of the determining rules."""
 
     checked: CheckedSet
     env: Env
@@ -72,7 +72,7 @@ class _Telling:
     def rule(
         self, rule: CheckedRule, nearest: frozenset[str], seeming: frozenset[str]
     ) -> RuleExplanation:
-        """Return what came of *rule*."""
+        """Return the explanation of *rule*."""
         source = self.checked.sources[rule.node.span.file]
         waivers = interpreter.waivers(self.checked, rule, self.env)
         conditions: tuple[Condition, ...] = ()
@@ -125,7 +125,7 @@ class _Telling:
         return frozenset(found)
 
     def _lacking(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> int:
-        """Count the conditions that fail; one that cannot be asked after a false one fails, too."""
+        """Count the conditions that fail; one that cannot be evaluated after a false one fails, too."""
         return sum(not self._holds(rule, conjunct) for conjunct in conjuncts)
 
     def _holds(self, rule: CheckedRule, conjunct: Conjunct) -> bool:
@@ -136,7 +136,7 @@ class _Telling:
         return bool(found) == conjunct.wanted
 
     def _conditions(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> Iterator[Condition]:
-        """Evaluate the conditions in order, watching; after the first false one none is reached."""
+        """Evaluate the conditions in order, with a trace; those after the first false one do not count."""
         typing = rule.typings[self.env.target]
         reached = True
         for conjunct in conjuncts:
@@ -204,7 +204,7 @@ class _Watch:
 
 
 def _blamed(node: nodes.Expr, seen: Mapping[int, object], typing: Typing) -> Iterator[nodes.Expr]:
-    """Give the innermost operands to which *node* owes its value; only those were evaluated."""
+    """Give the innermost operands that give *node* its value; only those were evaluated."""
     match node:
         case _ if isinstance(typing.binding_of(node), Value):
             yield node

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from policyengine.analysis.remedies import Change, search
 from policyengine.analysis.what_if import Place
-from policyengine.explain.explanation import OfferedChange, Offers
+from policyengine.explain.evidence import OfferedChange, Offers
 from policyengine.model.decision import Outcome
 from policyengine.model.request import Request
 from policyengine.model.shown import escaped, shown_entity, shown_set, shown_value

@@ -1,7 +1,8 @@
-"""Say which expressions tell something that only an auditor may see.
+"""Find the expressions that reveal something which only an auditor may see.
 
-That is what reads a `private` attribute, or an attribute of an entity other than the subject: a
-person's settings, who owns a document. The id of an entity that the caller named is no secret.
+These are expressions that read a `private` attribute, or an attribute of an entity other than the
+subject: a person's settings, the owner of a document. The id of an entity that the caller named is
+no secret.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _SUBJECT = frozenset({"subject"})
 
 
 def is_hidden(expr: nodes.Expr, typing: Typing, schema: Schema) -> bool:
-    """Whether the value of *expr* tells something private, or of another entity than the subject."""
+    """Whether the value of *expr* reveals something private, or about another entity than the subject."""
     return any(True for _ in private_reads(expr, typing, schema)) or _beyond(expr, typing, _SUBJECT)
 
 
 def times_hidden(rule: CheckedRule, target: TargetKey, schema: Schema) -> bool:
-    """Whether a moment at which *rule* turns may tell something hidden.
+    """Whether the moments at which *rule* changes its value may reveal something hidden.
 
-    It does if that is compared with `now`, or decides whether anything is.
+    They do if something hidden is compared with `now`, or decides whether anything is.
     """
     typing, hidden = rule.typings[target], False
     for expr in (*(conjunct.expr for conjunct in rule.conjuncts), *rule.obligations):
@@ -51,7 +52,7 @@ def _reads_now(node: nodes.Expr, typing: Typing) -> bool:
 
 
 def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
-    """Whether an attribute or the ancestors of an entity is read that is none of those in *own*."""
+    """Whether attributes or ancestors are read of an entity that is none of those in *own*."""
     binding = typing.binding_of(node)
     if isinstance(binding, Value):
         return False

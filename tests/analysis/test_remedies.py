@@ -113,7 +113,7 @@ def test_parents_records_references_texts_and_fields_are_places_too():
             now=0,
         )
         assert not interpreter.decide(checked, request).allowed
-        for offer in explain(checked, request).would_allow:
+        for offer in explain(checked, request)._evidence.offers.changes:
             yield " and ".join(f"{change.text} = {change.after}" for change in offer)
 
     assert set(offers(card={"colour": "a", "number": 1})) == {
@@ -155,7 +155,7 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
     assert {len(remedy.changes) for remedy in everything} == {2}
     for budget in (0, 100, 2_000):
         assert search(checked, request, budget) == ((), False)
-    with mock.patch("policyengine.explain.explainer.search", return_value=((), False)):
+    with mock.patch("policyengine.explain.offers.search", return_value=((), False)):
         explanation = explain(checked, request)
     assert explanation.to_json("user")["tried_all"] is False
     assert list(explanation.lines("user"))[-2:] == [

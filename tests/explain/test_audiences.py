@@ -100,7 +100,7 @@ def test_each_audience_is_told_what_is_theirs(engine):
     explanation = next(
         e
         for e in (explanation_of(engine, Random(seed)) for seed in range(100))
-        if not e._everything.outcome.allowed and "whose motto is loud" in e._everything.reason
+        if not e._evidence.outcome.allowed and "whose motto is loud" in e._evidence.reason
     )
     user = "\n".join(explanation.lines("user"))
     developer = "\n".join(explanation.lines("developer"))
@@ -178,14 +178,14 @@ def test_until_when_is_told_where_it_hangs_on_nothing_hidden(action, who):
     doc = {"type": "Doc", "id": "d", "properties": {"ends": "2026-11-27"}}
     explanation = engine.explain(user, action, doc, now="2026-11-24")
 
-    assert explanation._everything.valid_until
+    assert explanation._evidence.valid_until
     for audience in AUDIENCES:
         document = explanation.to_json(audience)
-        assert (document.get("valid_until") == explanation._everything.valid_until) is (
+        assert (document.get("valid_until") == explanation._evidence.valid_until) is (
             audience in who
         )
         told = "\n".join(explanation.lines(audience))
-        assert (explanation._everything.valid_until in told) is (audience in who)
+        assert (explanation._evidence.valid_until in told) is (audience in who)
 
 
 def test_of_a_choice_that_fails_the_way_that_was_taken_is_told():
@@ -204,7 +204,7 @@ permit plain: read when not (if subject.staff then false else not subject.trial)
         explanation = engine.explain(user, "read", {"type": "Doc", "id": "d"})
         return [
             [operand.text for operand in condition.failing]
-            for rule in explanation._everything.gates[0].rules
+            for rule in explanation._evidence.gates[0].rules
             for condition in rule.conditions
             if condition.holds is False
         ]
@@ -229,7 +229,7 @@ permit grown: read when subject.age > 17 and subject.age < 99
         mock.patch("policyengine.explain.explainer.evaluate", side_effect=LookupError),
     ):
         explanation = engine.explain(user, "read", user)
-    (rule,) = explanation._everything.gates[0].rules
+    (rule,) = explanation._evidence.gates[0].rules
     assert rule.state == "failed"
     assert [condition.holds for condition in rule.conditions] == [None, None]
     assert "permit access.grown" in "\n".join(explanation.lines("auditor"))

@@ -1,0 +1,138 @@
+"""Hold the evidence for a decision: all that an explanation for any audience is made from.
+
+Most readers may not see all of it, so it is shown only through `audiences.py`, which selects the parts
+for an audience. Parts that depend only on values that everybody may see are worked out beside the
+others: if they were derived from the others, they could reveal something of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, get_args
+
+from attrs import frozen
+
+from policyengine.model.decision import Outcome
+from policyengine.model.types import Changer
+
+Audience: TypeAlias = Literal["user", "developer", "auditor"]
+"""The reader: the person who was refused, the developer of the app, or the policy's auditor."""
+
+AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
+
+State: TypeAlias = Literal["satisfied", "waived", "not satisfied", "failed", "not in force"]
+
+
+@frozen
+class Reading:
+    """A value that a condition read, in words. *hidden*: it is for the auditor alone."""
+
+    text: str
+    value: str
+    hidden: bool
+
+
+@frozen
+class Operand:
+    """A part of a condition that had the wrong value, and the values that it read."""
+
+    text: str
+    value: bool
+    values: tuple[Reading, ...]
+
+
+@frozen
+class Condition:
+    """One condition of a rule.
+
+    *text* as it was written; *wanted*: the value it must have; *holds*: whether it had it, None
+    where evaluation did not come that far; *values*: the values that it read; *failing*: the operands
+    that made it fail. *hidden*: it depends on something that is for the auditor alone.
+    """
+
+    text: str
+    wanted: bool
+    holds: bool | None
+    values: tuple[Reading, ...]
+    failing: tuple[Operand, ...]
+    hidden: bool
+
+
+@frozen
+class RuleExplanation:
+    """The state of one rule, with its conditions.
+
+    *decided*: whether it is a determining rule. *nearest*: whether it is a permit of a shut gate of
+    which as few conditions fail as of any other. *place* is `file:line`; *waivers*: those that are
+    in force for it. *seems_nearest* and *seen* are what *nearest* and *conditions* are if there were
+    no conditions but those that are not hidden.
+    """
+
+    id: str
+    effect: str
+    state: State
+    advisory: bool
+    decided: bool
+    nearest: bool
+    place: str
+    cites: str
+    waivers: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    seems_nearest: bool
+    seen: tuple[Condition, ...]
+
+
+@frozen
+class GateExplanation:
+    """One gate: its question, whether it was opened, and its rules that cover the request."""
+
+    name: str
+    question: str
+    opened: bool
+    rules: tuple[RuleExplanation, ...]
+
+
+@frozen
+class OfferedChange:
+    """Another value at one place of the request, in words, and the party that can make the change.
+
+    *hidden*: the place is for the auditor alone; *gives_away*: the other value is.
+    """
+
+    by: Changer
+    text: str
+    before: str
+    after: str
+    hidden: bool
+    gives_away: bool
+
+
+@frozen
+class Offers:
+    """The smallest changes to the request after which it is allowed, each decided again.
+
+    *tried_all*: whether no other was left untried: where rules are many, or compare whole records.
+    *depends_on_hidden*: whether rules were left out of account as far as they depend on something private.
+    """
+
+    changes: tuple[tuple[OfferedChange, ...], ...]
+    tried_all: bool
+    depends_on_hidden: bool = False
+
+
+@frozen
+class Evidence:
+    """All that is known of the reasons for a decision, and of the changes that would allow it.
+
+    *reason* is for the auditor, *public_reason* the same without values that are hidden from others; so are
+    *offers* and *public_offers*. *until_hidden*: whether *valid_until* may reveal something of them, too.
+    """
+
+    outcome: Outcome
+    reason: str
+    public_reason: str
+    valid_until: str | None
+    until_hidden: bool
+    gates: tuple[GateExplanation, ...]
+    offers: Offers
+    public_offers: Offers
+    policy: str
