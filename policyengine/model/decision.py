@@ -1,4 +1,4 @@
-"""Hold the answer to a request: allowed or not, why, and what goes with it."""
+"""Hold the decision on a request: whether it is allowed, why, and with which obligations."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "
 
 
 class Obligation(Struct, frozen=True):
-    """Something owed by whoever was allowed: a name, and a (parameter, type, value) each."""
+    """A duty of the caller after an allow: a name, and a (parameter, type, value) each."""
 
     name: str
     arguments: tuple[tuple[str, Type, object], ...]
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """The arguments by name, as Python has them (see `model.values.to_python`)."""
+        """The arguments by name, as Python values (see `model.values.to_python`)."""
         return MappingProxyType({name: to_python(t, value) for name, t, value in self.arguments})
 
     def to_json(self) -> dict[str, object]:
-        """Return the obligation as JSON has it."""
+        """Return the obligation as JSON values."""
         parameters = {name: to_json(type_, value) for name, type_, value in self.arguments}
         return {"name": self.name, "parameters": parameters}
 
@@ -41,7 +41,7 @@ class Obligation(Struct, frozen=True):
 
 
 class Advisory(Struct, frozen=True):
-    """What a rule on trial would have done.
+    """The result of a rule on trial.
 
     *outcome*: `satisfied`, `not_satisfied`, or `unknown` where the request lacks what it reads.
     """
@@ -56,7 +56,7 @@ class Advisory(Struct, frozen=True):
 
 
 class RuleError(Struct, frozen=True):
-    """A rule that failed although it was checked: a bug of ours. *paths*: what it read amiss."""
+    """A rule that failed although it was checked: a bug of ours. *paths*: values that do not fit."""
 
     rule: str
     paths: tuple[str, ...]
@@ -68,9 +68,9 @@ class RuleError(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """A decision without its wording; every list sorted and without repeats.
+    """A decision without its wording; every list is sorted and without repeats.
 
-    *gates*: of each gate, by name, whether it was opened. *rules*: ids of the determining rules,
+    *gates*: whether each gate, by name, was opened. *rules*: ids of the determining rules,
     by gate, then name. *exposed*: None without a field gate; empty on a deny. *waivers*: names of
     those without which a gate would have been shut.
     """
@@ -88,10 +88,10 @@ class Outcome(Struct, frozen=True):
 
 
 class Details(Protocol):
-    """Gives the rest of a decision when it is asked for, from the request's immutable values."""
+    """The details of a decision, worked out when they are read, from the request's immutable values."""
 
     def outcome(self) -> Outcome:
-        """Everything but the wording."""
+        """The decision without its wording."""
 
     def reason(self) -> str:
         """The text for a person; never raises."""
@@ -100,28 +100,28 @@ class Details(Protocol):
         """The moment (microseconds) until which only the wording may change, or None."""
 
     def frame(self, answer: SharedResult) -> Frame | None:
-        """What all have in common as JSON who are answered with *answer* so; None if nobody is."""
+        """The JSON that answers with *answer* and the same rules share; None if there are none."""
 
 
 Frame: TypeAlias = tuple[bytes, bytes, bytes]
-"""An answer as JSON but for the reason and for `valid_until`: what stands before, between, after."""
+"""An answer as JSON without the reason and `valid_until`: the parts before, between and after."""
 
 Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
-"""Gives the answer as JSON, if it is the same for all like this one and was written before: from the
-`SharedResult` and from what a `MakeDetails` takes."""
+"""Gives an answer as JSON, if an equal one was written before, from the `SharedResult` and from the
+arguments of `MakeDetails`."""
 
 MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
-"""Makes the account of a decision from the subject, the resource, the context and what else counts."""
+"""Makes the details of a decision from the subject, the resource, the context and the rest."""
 
 Document = TypeVar("Document")
 
 
 class SharedResult(Struct, frozen=True):
-    """What a service acts on. Decisions that are alike share one.
+    """The part of a decision on which a service acts. Equal decisions share one.
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
     *obligations*: what is owed for an allow, sorted. *policy*: the digest of the set that decided.
-    *tell* tells of the decision; *written* gives what was written of others like it.
+    *tell* makes the details; *written* gives the JSON that was written of an equal decision.
     """
 
     allowed: bool
@@ -134,7 +134,7 @@ class SharedResult(Struct, frozen=True):
 
 
 class _Kept(Struct, eq=False):
-    """What was worked out of a decision. Two threads may both do so; they find the same."""
+    """The details of a decision, once they are worked out. Two threads may both do so, equally."""
 
     account: Details
     outcome: Outcome | None = None
@@ -143,12 +143,12 @@ class _Kept(Struct, eq=False):
 
 
 class Decision(Struct, frozen=True, eq=False, gc=False):
-    """The answer to a request. It cannot be changed.
+    """The decision on a request. It cannot be changed.
 
-    What a service acts on is there at once: `allowed`, `cause`, `exposed`, `obligations`. What
-    people and logs want is worked out when it is first read, from the parts of the request, and
-    kept. (A msgspec struct: it takes a third of the time that any other class takes to be made; and
-    the less it holds, the sooner.)
+    The parts on which a service acts are there at once: `allowed`, `cause`, `exposed`, `obligations`.
+    The parts for people and logs are worked out when they are first read, from the parts of the
+    request, and kept. (It is a msgspec struct, which is made in a third of the time of other classes;
+    with fewer fields it is made faster.)
     """
 
     allowed: bool
@@ -158,7 +158,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     _resource: Any = None
     _context: Any = None
     _rest: Any = None
-    """What else its account is told from, as the program has it; then a `_Kept`."""
+    """Further data for the details, as the program passes it; later a `_Kept`."""
 
     if not TYPE_CHECKING:  # so that mypy reports `if decision:` (`truthy-bool`)
 
@@ -169,9 +169,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def cause(self) -> Cause:
-        """What made it so: `permitted`, `not_permitted`, `forbidden` or `error`."""
-        # Deciding stops at the first gate that is shut; whether a rule failed is known only when
-        # all are looked at.
+        """The cause: `permitted`, `not_permitted`, `forbidden` or `error`."""
+        # Deciding stops at the first gate that is shut; whether a rule failed is known only when all
+        # are evaluated.
         cause = self._answer.cause
         return self._told().cause if cause == "not_permitted" else cause
 
@@ -182,7 +182,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def obligations(self) -> tuple[Obligation, ...]:
-        """What is owed for an allow, sorted."""
+        """The obligations of an allow, sorted."""
         return self._answer.obligations
 
     @property
@@ -212,7 +212,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def gates(self) -> Mapping[str, bool]:
-        """Of each gate, whether it was opened."""
+        """Whether each gate was opened, by name."""
         return MappingProxyType(dict(self._told().gates))
 
     @property
@@ -222,7 +222,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def advisories(self) -> tuple[Advisory, ...]:
-        """What rules on trial would have done."""
+        """The results of rules on trial."""
         return self._told().advisories
 
     @property
@@ -245,7 +245,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def valid_until(self) -> datetime | None:
-        """Until when only the wording may change, in UTC; None if time plays no part."""
+        """The moment until which only the wording may change, in UTC; None if the time does not matter."""
         until = self._until()
         return None if until is None else to_datetime(until)
 
@@ -256,7 +256,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         return kept.valid_until[0]
 
     def outcome(self) -> Outcome:
-        """Return everything but the wording, as one value that compares."""
+        """Return the decision without its wording, as one value that can be compared."""
         return replace(
             self._told(),
             allowed=self.allowed,
@@ -268,9 +268,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     # ---- for others ---------------------------------------------------------------------
 
     def redact(self, document: Mapping[str, Document]) -> dict[str, Document]:
-        """Return what may be seen of *document*, which has the resource's fields at its top.
+        """Return the fields of *document* that may be seen; it has the resource's fields at its top.
 
-        Nothing on a deny; everything on an allow if the policy set has no field gate.
+        None on a deny; everything on an allow if the policy set has no field gate.
         """
         if not self.allowed:
             return {}
@@ -278,13 +278,13 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         return {k: v for k, v in document.items() if exposed is None or k in exposed}
 
     def to_json(self, ignored: Iterable[str] = ()) -> dict[str, object]:
-        """Return the decision as AuthZEN answers. *ignored*: names of the request it ignored."""
+        """Return the decision as an AuthZEN answer. *ignored*: names in the request that were ignored."""
         until = self._until()
         valid_until = None if until is None else moment_text(until)
         return _document(self._answer, self._told(), self.reason, valid_until, ignored)
 
     def to_bytes(self, ignored: Iterable[str] = ()) -> bytes:
-        """Return `to_json` written out in UTF-8."""
+        """Return `to_json` as JSON in UTF-8."""
         if ignored:
             return _encode(self.to_json(ignored))
         answered = self._answer
@@ -309,7 +309,7 @@ def _document(
     valid_until: str | None,
     ignored: Iterable[str],
 ) -> dict[str, object]:
-    # Deciding stops at the first gate that is shut: whether a rule failed, only the account knows.
+    # Deciding stops at the first gate that is shut: only the details know whether a rule failed.
     cause = told.cause if answered.cause == "not_permitted" else answered.cause
     return answer(
         allowed=answered.allowed,
@@ -330,15 +330,15 @@ def _document(
 
 
 _GAP: Final = "\0"
-"""Stands for what is different each time; no reason and no moment is written so."""
+"""A placeholder for parts that differ each time; no reason and no moment is written so."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def make_frame(answered: SharedResult, told: Outcome) -> Frame:
-    """Return what all answers have in common that only differ in the reason and `valid_until`.
+    """Return the JSON that answers share if they differ only in the reason and `valid_until`.
 
-    The reason stands before whatever an author may have written, `valid_until` after it.
+    The reason is before any text of an author, and `valid_until` after it.
     """
     document = _encode(_document(answered, told, _GAP, _GAP, ()))
     before, _, rest = document.partition(_encode(_GAP))
@@ -347,14 +347,14 @@ def make_frame(answered: SharedResult, told: Outcome) -> Frame:
 
 
 def filled(frame: Frame, reason: str, until: int | None) -> bytes:
-    """Return an answer with its reason and the moment *until* which it holds."""
+    """Return an answer with its reason and the moment *until* which it is valid."""
     before, between, after = frame
     end = b"null" if until is None else _encode(moment_text(until))
     return b"".join((before, _encode(reason), between, end, after))
 
 
 class _Refused(Struct, frozen=True):
-    """Tells of a request that reached no rule. Implements `Details`."""
+    """The details of a decision on a request that reached no rule. Implements `Details`."""
 
     refusal: InvalidRequest
 

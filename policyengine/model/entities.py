@@ -32,7 +32,7 @@ class Entity(Sealed, frozen=True, eq=False, gc=False):
     it; the second form serves attributes that are called `type` or `line` as well. Entities are
     equal if type, id, attributes and parents are. What requests are validated by ends in `_`:
     the key, the parents (None if they were not given), the entities carried along because they were
-    given where references stand, whether no attribute is lacking, whether it is *plain* (no attribute
+    given as references, whether no attribute is lacking, whether it is *plain* (no attribute
     is lacking, nothing is carried along, and its ancestors are known if its parents are), and whether
     it is *described*: its attributes were given, if only as an empty object.
     """
@@ -92,7 +92,7 @@ EntityLike: TypeAlias = Entity | Mapping[str, Any]
 class Closed(tuple[Entity, ...]):
     """Entities that are carried along, of which each has all its ancestors among them.
 
-    What they say of their ancestors was compared when they came together, so it need not be again.
+    Their descriptions of ancestors were compared when they were collected, so they need not be again.
     """
 
     __slots__ = ()

@@ -25,7 +25,7 @@ class Problem(Struct, frozen=True):
 
 
 class PolicyError(Exception):
-    """What all exceptions of this package are. They are pickled and copied with all they say."""
+    """The base of all exceptions of this package. They are pickled and copied with all their data."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
         # Without `__init__`, which in each class takes something else than the text.
@@ -57,7 +57,7 @@ class UnhandledObligation(PolicyError):  # noqa: N818 - the public name says wha
 
 
 class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is the matter
-    """A subject was bound longer ago than its `max_age`: bind it anew, as it is by now."""
+    """A subject was bound longer ago than its `max_age`: bind it again, with its current values."""
 
     def __init__(self, type_: str, id_: str) -> None:
         from policyengine.model.shown import shown_entity  # to load a set takes no values

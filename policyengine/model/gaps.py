@@ -127,7 +127,7 @@ class Search(Struct):
 
     def _elements(self, type_: Type, values: Iterable[object], needs: Needs, path: Path) -> None:
         for value in values:
-            # References tell their places apart by what they are to; other elements have no name.
+            # References are told apart by their targets; other elements have no name.
             key = (type_.name, str(value)) if isinstance(type_, EntityRefType) else None
             self.value(type_, value, needs, inside(path, key) if key else path)
 

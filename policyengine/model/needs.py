@@ -1,4 +1,4 @@
-"""Say what the rules may read of a request: the part of it that must be given."""
+"""Describe the part of a request that rules may read, and that must therefore be given."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from msgspec import Struct, field
 
 
 class Needs(Struct, frozen=True):
-    """What may be read of one value.
+    """The parts of one value that may be read.
 
     *attributes*: of a record or an entity, by name (`id` is not listed: it is always there);
-    *elements*: of each element of a set; *line*: whether the ancestors of an entity are looked at.
+    *elements*: of each element of a set; *line*: whether the ancestors of an entity are read.
     An entity of which an attribute or the line is needed must itself be given.
     """
 
@@ -54,7 +54,7 @@ NOTHING = Needs()
 
 
 class RequestNeeds(Struct, frozen=True):
-    """What may be read of a request's subject, resource and context."""
+    """The parts of a request's subject, resource and context that may be read."""
 
     subject: Needs = NOTHING
     resource: Needs = NOTHING

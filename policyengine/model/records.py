@@ -3,7 +3,7 @@
 The classes are msgspec structs: slotted, immutable, and made in a tenth of the time that other
 classes take. They compare and hash by value, and there is one for each type. A record that was
 built for a whole request (a context) also knows whether anything is lacking, and the entities that
-were handed in where references stand.
+were handed in as references.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Name the types that values may have, and the vocabulary that a policy set declares.
 
-What the checker reasons with, what requests are validated against, and what values are shown by.
+The checker infers these types, requests are validated against them, and values are shown by them.
 Types are immutable and compare by what they are; enumerations, levels and taxonomies also by the
 name and package that declared them. They are structs of msgspec, since they are compared all the time.
 """
@@ -78,7 +78,7 @@ class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
 
     @cached_property
     def above(self) -> Mapping[str, frozenset[str]]:
-        """Of each term: itself and all terms that it lies below."""
+        """The ancestors of each term, itself included."""
         above: dict[str, frozenset[str]] = {}
         for term, parent in self.parents:
             above[term] = frozenset({term}) | (above[parent] if parent else frozenset())
@@ -86,7 +86,7 @@ class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
 
     @cached_property
     def below(self) -> Mapping[str, frozenset[str]]:
-        """Of each term: itself and all terms that lie below it."""
+        """The descendants of each term, itself included."""
         below: dict[str, set[str]] = {term: set() for term in self.members}
         for term, line in self.above.items():
             for over in line:
@@ -169,7 +169,7 @@ def holds_private(type_: Type) -> bool:
 
 
 class EntityType(Struct, frozen=True, dict=True, cache_hash=True):
-    """A declared sort of entity. *parents* names the entity types that it may lie in."""
+    """A declared entity type. *parents*: the names of the types that its parents may have."""
 
     name: str
     parents: tuple[str, ...]
@@ -182,7 +182,7 @@ class EntityType(Struct, frozen=True, dict=True, cache_hash=True):
 
 
 class ActionType(Struct, frozen=True):
-    """What may be done, by whom, on what.
+    """An action: its groups, and the types of its subjects, resources and context.
 
     *groups*: every group and action that it is in, near or far, itself excluded. *subjects*,
     *resources*: names of entity types. *context*: what a request must bring along. *constants*:
@@ -209,7 +209,7 @@ class GateType(Struct, frozen=True):
 
 
 class ObligationType(Struct, frozen=True):
-    """Something owed by whoever was allowed."""
+    """An obligation of the caller after an allow."""
 
     name: str
     parameters: tuple[Attribute, ...]

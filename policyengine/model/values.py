@@ -1,8 +1,8 @@
-"""Give values their canonical form, and bring it back: to text, to Python and to JSON.
+"""Define the canonical form of values, and convert it to text, to Python and to JSON.
 
 Rules are evaluated on canonical values: whole numbers for decimals (ten-thousandths), moments and
-spans (microseconds), positions for levels, strings for names and references. What a value is shows
-only in its type, so everything here takes both. What others write is decoded in `intake/decode.py`; here is
+spans (microseconds), positions for levels, strings for names and references. A canonical
+value does not show its type, so every function here takes both. What others write is decoded in `intake/decode.py`; here is
 how each literal is written, in policies, in JSON and in Python strings.
 """
 
@@ -38,7 +38,7 @@ from policyengine.model.types import (
 
 
 class Absent(Enum):
-    """What stands where nothing was given."""
+    """The class of `ABSENT`, the value of an attribute that is not given."""
 
     ABSENT = "absent"
 
@@ -51,7 +51,7 @@ ABSENT: Final = Absent.ABSENT
 
 
 class Invalid(Enum):
-    """What stands where something could not be read; the problem is reported already."""
+    """The class of `INVALID`, for a value that could not be read; its problem is reported already."""
 
     INVALID = "invalid"
 
@@ -75,7 +75,7 @@ _V4: Final = 4
 _V6: Final = 6
 _ADDRESS_BITS: Final = {_V4: 32, _V6: 128}
 _MAPPED: Final = 0xFFFF << 32
-"""The first IPv6 address that stands for an IPv4 one."""
+"""The first IPv6 address that is mapped to an IPv4 one."""
 _LONGEST_IP: Final = 64
 
 
@@ -146,7 +146,7 @@ class OutOfRange(ValueError):  # noqa: N818 - as the standard library names its 
 
 
 def check_digits(number: int) -> int:
-    """Return *number*, or raise `OutOfRange` if it is longer than the door is wide."""
+    """Return *number*, or raise `OutOfRange` if it has too many digits."""
     if not -_BOUND < number < _BOUND:
         raise OutOfRange(_TOO_LONG)
     return number
@@ -214,7 +214,7 @@ _DATETIME = re.compile(
 _IN_UTC = re.compile(
     r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z", re.ASCII
 )
-"""What programs write; of this, Python itself reads nothing but what we do."""
+"""The form that programs write; of it, Python reads exactly what we do."""
 
 _LONGEST_DATETIME: Final = 64
 _MICROSECOND_DIGITS: Final = 6
@@ -279,7 +279,7 @@ def from_datetime(moment: datetime) -> int:
 
 
 def to_datetime(value: int) -> datetime:
-    """Return an aware `datetime`; what lies beyond the years it knows, as its first or last."""
+    """Return an aware `datetime`; a moment beyond its years becomes its first or last."""
     return _EPOCH + timedelta(microseconds=max(_FIRST, min(value, _LAST)))
 
 

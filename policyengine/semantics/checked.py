@@ -23,11 +23,11 @@ TargetKey: TypeAlias = tuple[str, str, str]
 
 @frozen
 class Variable:
-    """A name that stands for a value of the request or of a scope around it.
+    """A name bound to a value of the request or of a scope around it.
 
     *name* is `subject`, `resource`, `context`, `action`, `now`, a definition's parameter or a
-    quantifier's variable (no two scopes around one node share a name). `action` stands for a
-    record of `name` (a string) and the `having` constants.
+    quantifier's variable (no two scopes around one node share a name). `action` is a record
+    of `name` (a string) and the `having` constants.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Variable:
 
 @frozen
 class Value:
-    """A name or literal that stands for a known value in canonical form."""
+    """A name or literal with a known value in canonical form."""
 
     type: Type
     value: object
@@ -75,9 +75,9 @@ Binding: TypeAlias = Variable | Value | Size | Definition | Fixture
 
 @frozen(eq=False)
 class Typing:
-    """What the checker learnt of the nodes of one expression or rule, by `id(node)`.
+    """The types and bindings of the nodes of one expression or rule, by `id(node)`.
 
-    *types* has the type of every expression node. *bindings* says what a `Name` stands for, what
+    *types* has the type of every expression node. *bindings* has what a `Name` is bound to, what
     a `Call` calls, and the value of each `Literal`, of an `Attr` that is `Tier.basic` or
     `package.constant`, and of a `SetDisplay` or `RecordDisplay` that is constant all through:
     **look in `bindings` first**; a node found there as a `Value` needs no evaluation.
@@ -91,7 +91,7 @@ class Typing:
         return self.types[id(node)]
 
     def binding_of(self, node: nodes.Node) -> Binding | None:
-        """What the node stands for, if it is a name, a call or a constant."""
+        """The binding of the node, if it is a name, a call or a constant."""
         return self.bindings.get(id(node))
 
 
@@ -147,7 +147,7 @@ class CheckedRule:
 
 @frozen
 class Waiver:
-    """Stands in for the conditions of *rule* (an id) for one subject before the moment *until*."""
+    """Replaces the conditions of *rule* (an id) for one subject before the moment *until*."""
 
     name: str
     rule: str

@@ -47,7 +47,7 @@ def read_by(
 
 @define
 class _Reader:
-    """Collects what is demanded of each variable, and of constants what they cannot give."""
+    """Collects the demands on each variable, and those that constants cannot meet."""
 
     typing: Typing
     needs: dict[str, Needs] = field(factory=dict)

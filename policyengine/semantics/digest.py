@@ -1,4 +1,4 @@
-"""Name the content of a policy set."""
+"""Compute the digest of a policy set: a name of its content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LANGUAGE_VERSION = "1"
 
 
 def digest(sources: Iterable[Source]) -> str:
-    """Return the name of a policy set's content: the order and the names of files do not count."""
+    """Return the digest of a policy set: the order and the names of files do not count."""
     whole = "\n".join(
         [f"policyengine language {LANGUAGE_VERSION}", *sorted(s.hash for s in sources)]
     )

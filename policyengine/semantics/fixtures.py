@@ -1,4 +1,4 @@
-"""Check the `let`s that stand outside tests: what all tests of a package may use.
+"""Check the `let`s outside tests: fixtures that all tests of a package may use.
 
 Each is checked once, after those that it refers to, so that circles are reported and long chains are
 worked off in order.

@@ -1,6 +1,6 @@
-"""Know what is present: which optional attributes a condition has asked about.
+"""Find the optional attributes that are known to be present, since a condition tested for them.
 
-What is known to be present is a set of *paths*, like ("resource", "geo"). It flows left to right
+They are a set of *paths*, like ("resource", "geo"). It flows left to right
 through `and`, `or` and `if`, and never out of a quantifier or through a definition.
 """
 
@@ -36,7 +36,7 @@ def present_if(node: nodes.Expr, variables: Container[str], *, holds: bool) -> G
 
 
 def _present(node: nodes.Expr, variables: Container[str]) -> tuple[Guards, Guards]:
-    """Return what is present if *node* is true, and if it is false; each part is looked at once."""
+    """Return the paths present if *node* is true, and if it is false; each part is visited once."""
     match node:
         case nodes.Has(object_, name):
             path = path_of(object_, variables)

@@ -1,4 +1,4 @@
-"""Word every diagnostic of names and types: one function each, nothing else in the room writes one.
+"""Word every diagnostic of names and types: one function each; all texts of the room are here.
 
 A message is one sentence in lower case without a full stop, what the author wrote in backticks;
 advice goes into the help line, and only when it is right.

@@ -1,4 +1,4 @@
-"""Collect what the files declare, and find what a name in a file means.
+"""Collect the declarations of the files, and resolve names in a file.
 
 Each package has a table for every kind of thing that can be declared. A file sees its own package
 and those that it imports; a name that two of them declare must be qualified. Entities, actions,
@@ -32,7 +32,7 @@ of kind `value`."""
 
 @frozen(eq=False)
 class Symbol:
-    """One declared name: what declares it, and in which package and file."""
+    """One declared name: its declaration, its package and the scope of its file."""
 
     kind: str
     name: nodes.Ident
@@ -91,7 +91,7 @@ class Names:
 
 @define(eq=False)
 class Scope:
-    """What one file sees: its own package and its imports."""
+    """The names visible in one file: those of its own package and its imports."""
 
     names: Names
     file: nodes.PolicyFile
@@ -99,7 +99,7 @@ class Scope:
     visible: list[str] = Factory(list)
 
     def candidates(self, kind: str, name: str) -> list[Symbol]:
-        """Return what the bare *name* may mean here."""
+        """Return the symbols that the bare *name* may mean here."""
         tables = (self.names.packages[p].get(kind, {}) for p in self.visible)
         return [table[name] for table in tables if name in table]
 
@@ -116,7 +116,7 @@ class Scope:
     def find(
         self, kind: str, ident: nodes.Ident, what: str, report: list[Diagnostic]
     ) -> Symbol | None:
-        """Return the one thing that *ident* means here; report it as an unknown *what* if none."""
+        """Return the one symbol that *ident* means here; report it as an unknown *what* if none."""
         if ident.package is not None:
             if ident.package not in self.visible:
                 report.append(messages.unknown_package(ident, self.names.packages))

@@ -75,7 +75,7 @@ class ExampleChecker:
     def _expect_each(
         self, item: nodes.ExpectEach, checker: ExpressionChecker, scope: Scope
     ) -> None:
-        """Check a table: its variable holds in the request and in what is expected of each row."""
+        """Check a table: its variable is visible in the request and in the expectations of each row."""
         name = item.variable
         over = self.vocabulary.resolve(item.type, scope)
         members = _members(over)
@@ -94,7 +94,7 @@ class ExampleChecker:
         self, item: nodes.ExpectEach, over: Type, members: Mapping[object, str],
         checker: ExpressionChecker,
     ) -> None:  # fmt: skip
-        """Check that each member stands in the table once."""
+        """Check that each member is in the table once."""
         before = len(self.problems)
         first: dict[object, nodes.Ident] = {}
         for value in (value for row in item.rows for value in row.values):
@@ -195,7 +195,7 @@ class ExampleChecker:
 
 
 def _members(type_: Type) -> dict[object, str] | None:
-    """Return the values of a type that has few, and how each is written."""
+    """Return the values of a type that has few, each with its text."""
     match type_:
         case LevelsType(members=members):
             return dict(enumerate(members))
