@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
@@ -143,6 +144,24 @@ class PolicyEngine:
                 raise UnhandledObligation(tuple(unhandled))
         handlers = obligations if isinstance(obligations, Mapping) else None
         return cls(loaded.program, loaded.checked, limits=limits, store=store, handlers=handlers)
+
+    def warm(self, *actions: str, reasons: bool = False) -> None:
+        """Compile ahead what decides about *actions*, of all actions if none is named.
+
+        What is not compiled ahead is compiled by the first request for an action and types, which waits
+        for it. A thread may warm a new engine before it takes the place of the old one. *reasons*: also
+        what reasons are made with. Raises `ValueError` for an action that there is not.
+        """
+        schema = self._program.schema
+        unknown = sorted(set(actions) - set(schema.actions))
+        if unknown:
+            raise ValueError(f"there is no action `{unknown[0]}`")
+        for name in actions or schema.actions:
+            action = schema.actions[name]
+            for target in product((name,), action.subjects, action.resources):
+                compiled = self._program.compiled(target)
+                if reasons:
+                    compiled.teller  # noqa: B018 - which makes it
 
     # ---- what is in force ---------------------------------------------------------------
 

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import pytest
 from msgspec.structs import replace
 
 from policyengine import InvalidPolicy, InvalidRequest, PolicyEngine, UnhandledObligation
+from policyengine.compiler import link
 from policyengine.explain import explain
 from policyengine.model.sealed import altered
 
@@ -216,6 +218,27 @@ def test_threads_share_an_engine():
 
     assert answers == [decide(number % 4) for number in range(400)]
     assert {opened for opened, _ in answers} == {True, False}
+
+
+def test_what_is_warmed_is_not_compiled_by_the_first_request(monkeypatch):
+    engine = PolicyEngine.from_text(
+        "package warmed\nentity U { n: int }\nentity D\nentity F\n"
+        "action read by U on D, F\naction write by U on D\npermit p: any when subject.n > 3\n"
+    )
+    made: list[str] = []
+    compile_target = link.compile_target
+    monkeypatch.setattr(link, "compile_target", lambda c, t: made.append(t) or compile_target(c, t))
+    engine.warm("write")
+    assert made == [("write", "U", "D")]
+    with pytest.raises(ValueError, match="there is no action `wriet`"):
+        engine.warm("read", "wriet")
+    engine.warm(reasons=True)
+    assert made[1:] == [("read", "U", "D"), ("read", "U", "F")]
+    user = {"type": "U", "id": "u", "properties": {"n": 5}}
+    with mock.patch("policyengine.compiler.target_compiler.generate_telling") as telling:
+        assert engine.decide(user, "read", {"type": "F", "id": "f"}).reason
+        telling.assert_not_called()
+    assert len(made) == 3
 
 
 def test_explain_tells_gate_by_gate_what_decided(engine):

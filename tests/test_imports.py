@@ -218,11 +218,11 @@ with open({str(SET / "requests" / "1-research-search-is-allowed.json")!r}, "rb")
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory) -> tuple[str, dict[str, str]]:
-    """Code that loads a set from a cache where it is kept, and the environment that finds the key."""
+    """Code that loads a set from a cache where it and what it decides with are kept, and the environment that finds the key."""
     folder = tmp_path_factory.mktemp("kept")
     code = LOADS.format(set=str(SET), cache=str(folder / "cache"))
     key = {"POLICYENGINE_CACHE_KEY": str(folder / "key")}
-    assert "lark" in modules_after(code, **key)
+    assert "lark" in modules_after(code + DECIDES, **key)
     return code, key
 
 

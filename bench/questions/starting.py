@@ -39,7 +39,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(Path(folder, "bytecode"))}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         codes = "pass", ready, decided
-        for code in (ready, *codes):  # the first compiles the set and keeps it
+        for code in (decided, *codes):  # the first compiles the set and keeps it
             _run(code, environment)
         taken = [[_run(code, environment) for code in codes] for _ in range(scale.rounds)]
     question = "import, and load policies/x warm, over `python -c pass`: milliseconds"

@@ -101,7 +101,7 @@ class Cache:
             with open_regular(path) as file:
                 raw = self._header(name, file)
                 if time.time() - os.fstat(file.fileno()).st_mtime > _DAY:
-                    os.utime(path)  # it is used: see `_tidy`
+                    os.utime(path)  # it is used: see `tidy`
         except FileNotFoundError:
             return None
         except OSError as problem:
@@ -139,7 +139,6 @@ class Cache:
         except OSError as problem:
             self.warn(f"`{path}` cannot be written: {reason(problem)}")
             return False
-        self._tidy()
         return True
 
     def warn(self, message: str) -> None:
@@ -151,7 +150,7 @@ class Cache:
     def _code(self, name: str, header: bytes) -> bytes:
         return hmac.digest(self._key, b"%b\0%b" % (name.encode(), header), "sha256")
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Remove entries that were not used for a long time; the folder may have other files, too."""
         with suppress(OSError), os.scandir(self._folder) as found:
             ours = [entry for entry in found if re.match(_OURS, entry.name)]

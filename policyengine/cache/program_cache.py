@@ -1,17 +1,18 @@
 """Keep the compiled form of a policy set, so that loading it again is reading.
 
-The entry of a set has its schema in the header, and in its pieces the simplified rules of each target,
-from which everything else is made when it is needed. A target of many rules has a piece of its own, and
-another with its generated decision function and tables, since generating them takes long. So a load
-reads the header, and the first request for a target one piece; neither needs the parser or the checker.
+The entry of a set has its schema and what requests must give: all that a load reads, and all that the
+first load writes. The compiled form of a target is kept when it is made, in entries of its own: of many
+rules the generated decision function and its tables, since generating them takes long; and the
+simplified rules, from which everything else is made when it is needed. A load reads one entry, and the
+first request for a target one or two; neither needs the parser or the checker.
 
-A piece that cannot be read any more when it is needed is compiled from the sources, which are kept.
+What is not kept, or cannot be read any more, is compiled from the sources, and then kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -19,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from policyengine.cache.codec import KnownTypes, UnknownTypeError, decode, encode
-from policyengine.cache.folder import Cache, Entry
+from policyengine.cache.folder import Cache
 from policyengine.cache.versions import versions
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
@@ -34,17 +35,11 @@ if TYPE_CHECKING:
     from policyengine.runtime.compiled_target import Compiled
     from policyengine.semantics.checked import CheckedSet
 
-_Place: TypeAlias = tuple[int, int | None]
-"""The pieces with the rules of a target, and with the module that decides, if it is kept."""
-
 MANY: Final = 100
 """The number of rules of a target for which the generated module is kept."""
 
-_TOGETHER: Final = 1_000
-"""The number of rules, of several targets, that are kept in one piece."""
-
-_NO_LONGER: Final = "a part of it cannot be read any more, and is compiled again"
-
+_Module: TypeAlias = tuple[Any, dict[str, object], tuple[str, ...], tuple[bool, bool]]
+"""What decides: the tree, what it names, the rules that give something, whether it is timed, and looks up."""
 
 KeptSet: TypeAlias = tuple[Program, frozenset[str]]
 """A set's program, and the names of the obligations that its rules may owe."""
@@ -61,46 +56,21 @@ def name_of(sources: Iterable[Source], limits: Limits) -> str:
 
 
 def keep(cache: Cache, name: str, checked: CheckedSet) -> bool:
-    """Lower the rules of every target and write them; return whether that could be done."""
+    """Write the entry of a set; return whether that could be done."""
+    needs = {target: checked.needs(target) for target in checked.by_target}
+    about = _encoded(cache, (checked.digest, checked.schema, checked.owed, needs))
+    written = about is not None and cache.write(name, about)
+    if written:
+        cache.tidy()
+    return written
+
+
+def _encoded(cache: Cache, value: object, kinds: KnownTypes | None = None) -> bytes | None:
     try:
-        about, pieces = _taken_apart(checked)
+        return encode(value, kinds)
     except UnknownTypeError as kind:  # a bug of ours, which costs no more than time
         cache.warn(f"nothing is known of `{kind}`")
-        return False
-    return cache.write(name, about, pieces)
-
-
-def _taken_apart(checked: CheckedSet) -> tuple[bytes, list[bytes]]:
-    """Return the header of a set, and its pieces."""
-    from policyengine.compiler.link import Lowering
-    from policyengine.compiler.target_compiler import deciding
-
-    lowering = Lowering(checked)
-    pieces: list[bytes] = []
-    places: dict[TargetKey, _Place] = {}
-    together: dict[TargetKey, tuple[Rule, ...]] = {}
-
-    def write() -> None:
-        places.update(dict.fromkeys(together, (len(pieces), None)))
-        pieces.append(encode(together, _compiler_types()))
-        together.clear()
-
-    for target in sorted(checked.by_target):
-        rules = lowering.rules(target)
-        if len(rules) < MANY:
-            together[target] = rules
-            if sum(map(len, together.values())) >= _TOGETHER:
-                write()
-            continue
-        made, reached = deciding(rules, checked.schema)
-        places[target] = len(pieces), len(pieces) + 1
-        module = made.tree, dict(made.objects), made.giving, (reached.timed, reached.looks_up)
-        pieces += encode({target: rules}, _compiler_types()), encode(module)
-    if together:
-        write()
-    needs = {target: checked.needs(target) for target in places}
-    about = checked.digest, checked.schema, checked.owed, places, needs
-    return encode(about), pieces
+        return None
 
 
 @cache
@@ -126,36 +96,42 @@ def find(cache: Cache, name: str, check: Callable[[], CheckedSet]) -> KeptSet | 
     if entry is None:
         return None
     try:
-        digest, schema, owed, places, needs = decode(entry.about)
+        digest, schema, owed, needs = decode(entry.about)
     except Exception:  # noqa: BLE001 - we wrote it, and cannot read it: a bug of ours costs time only
         cache.warn(f"`{name}` is not as it should be")
         return None
-    kept = _Kept(cache, entry, digest, schema, places, check)
+    kept = _Kept(cache, name, digest, schema, frozenset(needs), check)
     nothing = RequestNeeds()
     return Program(digest, schema, lambda target: needs.get(target, nothing), kept.compiled), owed
 
 
 class _Kept(Struct, eq=False):
-    """Makes the targets of a kept set, each when it is first needed."""
+    """Makes the targets of a kept set, each when it is first asked about; *targets*: those with rules."""
 
     cache: Cache
-    entry: Entry
+    name: str
     digest: str
     schema: Schema
-    places: dict[TargetKey, _Place]
+    targets: frozenset[TargetKey]
     check: Callable[[], CheckedSet]
-    _last: tuple[int, dict[TargetKey, tuple[Rule, ...]]] = (-1, {})
+    _last: tuple[TargetKey, tuple[Rule, ...]] | None = None
 
     def compiled(self, target: TargetKey) -> Compiled:
         """Return the compiled rules of *target*."""
-        _, module = self.places.get(target, (None, None))
-        if module is not None:
-            try:
-                with gc_paused():
-                    return self._load(target, *decode(self.entry.piece(module)))
-            except Exception:  # noqa: BLE001 - whatever became of the entry, the rules are there
-                self.cache.warn(_NO_LONGER)
-        return self._origin(target).compiled()
+        with gc_paused():
+            module: _Module | None = self._find("module", target)
+            if module is not None:
+                return self._load(target, *module)
+            rules = self._rules(target, told=False)
+            if len(rules) < MANY:
+                return self._origin(target).compiled()
+            from policyengine.compiler.target_compiler import deciding
+
+            made, reached = deciding(rules, self.schema)
+            reach = reached.timed, reached.looks_up
+            module = made.tree, dict(made.objects), made.giving, reach
+            self._keep("module", target, module)
+            return self._load(target, *module)
 
     def _load(
         self,
@@ -192,24 +168,47 @@ class _Kept(Struct, eq=False):
             TargetCompiler,  # most of the work needs no compiler
         )
 
-        return TargetCompiler(self.digest, self.schema, target, lambda **_: self._rules(target))
+        rules = partial(self._rules, target)
+        return TargetCompiler(self.digest, self.schema, target, rules)
 
-    def _rules(self, target: TargetKey) -> tuple[Rule, ...]:
-        """Return the simplified rules of *target*."""
-        if target not in self.places:
+    def _rules(self, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
+        """Return the simplified rules of *target*; *told* as in `lower`."""
+        if target not in self.targets:
             return ()
-        number, _ = self.places[target]
-        last, found = self._last
-        if number == last:
-            return found[target]
-        try:
-            with gc_paused():
-                found = decode(self.entry.piece(number), _compiler_types())
-                rules: tuple[Rule, ...] = found[target]
-        except Exception:  # noqa: BLE001 - whatever became of the entry, the sources are there
+        if self._last is not None and self._last[0] == target:
+            return self._last[1]
+        kinds = _compiler_types()
+        found: tuple[Rule, ...] | None = self._find("rules", target, kinds)
+        if found is None:
             from policyengine.compiler.link import simplified
 
-            self.cache.warn(_NO_LONGER)
-            return simplified(self.check(), target)
-        self._last = number, found
-        return rules
+            checked = self.check()
+            if not told and len(checked.rules_for(target)) >= MANY:
+                return simplified(checked, target, told=False)  # what comes of them is kept
+            found = simplified(checked, target)
+            self._keep("rules", target, found, kinds)
+        self._last = target, found
+        return found
+
+    # ---- entries of targets -------------------------------------------------------------
+
+    def _part(self, what: str, target: TargetKey) -> str:
+        key = msgspec.msgpack.encode((self.name, what, target))
+        return f"{sha256(key).hexdigest()}.{what}"
+
+    def _find(self, what: str, target: TargetKey, kinds: KnownTypes | None = None) -> Any:
+        entry = self.cache.find(self._part(what, target))
+        if entry is None:
+            return None
+        try:
+            return decode(entry.piece(0), kinds)
+        except Exception:  # noqa: BLE001 - whatever became of the entry, the sources are there
+            self.cache.warn("a part of it cannot be read any more, and is compiled anew")
+            return None
+
+    def _keep(
+        self, what: str, target: TargetKey, value: object, kinds: KnownTypes | None = None
+    ) -> None:
+        data = _encoded(self.cache, value, kinds)
+        if data is not None:
+            self.cache.write(self._part(what, target), b"", (data,))

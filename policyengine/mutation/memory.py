@@ -59,6 +59,7 @@ def remember(
     if cache:
         mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
         cache.write(_name(paths), msgspec.json.encode(_Entry(__version__, mutants)))
+        cache.tidy()
 
 
 def _name(paths: Iterable[str | os.PathLike[str]]) -> str:

@@ -316,6 +316,10 @@ def _kept(loaded: Loaded) -> Program:
         "policyengine.cache.program_cache.MANY", 2
     ):  # so that some modules are kept as well
         assert program_cache.keep(cache, "set", loaded.checked)
+        made = program_cache.find(cache, "set", lambda: loaded.checked)
+        assert made is not None
+        for target in loaded.checked.by_target:
+            made[0]._compile(target).load()
     found = program_cache.find(cache, "set", lost)
     assert found is not None
     program, owed = found
