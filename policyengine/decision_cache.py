@@ -11,11 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from cachetools import LRUCache
-from cachetools.keys import hashkey
 from msgspec import Struct
 
 from policyengine.intake.access_plan import Plan
@@ -26,6 +23,7 @@ from policyengine.model.needs import Needs
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.values import from_datetime, slot
+from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.program import TargetKey
 
@@ -44,6 +42,12 @@ class _Kept(Struct, frozen=True):
     decision: Decision
     since: int
     until: int
+
+
+class _Key(Struct, frozen=True, cache_hash=True):
+    """What requests have in common that are decided alike."""
+
+    parts: tuple[object, ...]
 
 
 class _Target(Struct, frozen=True, eq=False):
@@ -72,7 +76,7 @@ class _Target(Struct, frozen=True, eq=False):
             on_trial=any(rule.advisory for rule in compiled.teller.rules),
         )
 
-    def key(self, request: Request) -> tuple[object, ...]:
+    def key(self, request: Request) -> _Key:
         """Return what requests have in common that are decided alike while time does not count.
 
         Where something stands says of what type it is, so nothing is equal to what is of another.
@@ -85,7 +89,7 @@ class _Target(Struct, frozen=True, eq=False):
         if self.others:
             reached = self.plan.reached(subject, resource, context, request.entities)
             found.append(frozenset([(e.key_, self.others[e.type](e)) for e in reached]))
-        return hashkey(*found)
+        return _Key(tuple(found))
 
 
 def _reading(needs: Needs) -> Callable[[Any], object]:
@@ -103,8 +107,7 @@ class DecisionCache:
 
     def __init__(self, engine: PolicyEngine, size: int = 10_000) -> None:
         self._engine = engine
-        self._kept: LRUCache[tuple[object, ...], _Kept] = LRUCache(size)
-        self._lock = Lock()
+        self._kept: BoundedCache[_Key, _Kept] = BoundedCache(size)
         self._targets: dict[TargetKey, _Target] = {}
 
     @property
@@ -113,8 +116,7 @@ class DecisionCache:
         return self._engine
 
     def __len__(self) -> int:
-        with self._lock:
-            return len(self._kept)
+        return len(self._kept)
 
     def decide(
         self,
@@ -139,8 +141,7 @@ class DecisionCache:
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)
         key = target.key(request)
-        with self._lock:
-            kept = self._kept.get(key)
+        kept = self._kept.get(key)
         if kept is not None and kept.since <= request.now < kept.until:
             return kept.decision
         compiled = target.compiled
@@ -151,8 +152,7 @@ class DecisionCache:
             if compiled.timed:
                 since, turns = request.now, decision.valid_until
                 until = _FOREVER if turns is None else from_datetime(turns)
-            with self._lock:
-                self._kept[key] = _Kept(decision, since, until)
+            self._kept[key] = _Kept(decision, since, until)
         return decision
 
     def _find_target(self, key: TargetKey) -> _Target:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
+from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
 from policyengine.model.limits import Limits
 from policyengine.runtime import clock
@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[..., object]
 """Fulfils an obligation; called with its parameters by name."""
+
+
+load_before_fork(
+    "policyengine.bound", "policyengine.cache.key", "policyengine.cache.program_cache",
+    "policyengine.compiler.link", "policyengine.compiler.reader_codegen", "policyengine.decision_cache",
+    "policyengine.diagnostics.render", "policyengine.explain", "policyengine.explain.audiences",
+    "policyengine.intake.json_requests", "policyengine.intake.requests",
+    "policyengine.pipeline", "policyengine.runtime.details", "policyengine.semantics.checker",
+)  # fmt: skip
 
 
 class PolicyEngine:

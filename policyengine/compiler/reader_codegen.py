@@ -16,12 +16,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from threading import RLock
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
 
 from policyengine.compiler.emitter import ROOTS, assign, name
+from policyengine.concurrency import ForkSafeLock
 from policyengine.model.entities import entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -167,13 +167,13 @@ for string in value:
 """
 
 
-_parsing: Final = RLock()
+_parsing: Final = ForkSafeLock()
 """Python counts in one place for all threads how deep it is in making a tree, and fails if they meet."""
 
 
 def _filled(template: str, **parts: ast.expr | str) -> Body:
     """Return the statements of *template*, with *parts* where their names stand."""
-    with _parsing:
+    with _parsing.lock:
         tree = ast.parse(template)
     return [_Filling(parts).visit(statement) for statement in tree.body]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import cached_property
 
 from msgspec import Struct
+
+from policyengine.concurrency import cached_property
 
 
 class Source(Struct, frozen=True, dict=True):

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final, assert_never
+from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct, field
 
@@ -80,7 +81,6 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
 }
 
 _NAMES: Final = (EnumType, LevelsType, TaxonomyType)
-_MOST_SETS: Final = 1_024
 
 _ENTITY_KEYS: Final = ("type", "id", "properties", "parents")
 _REFERENCE_KEYS: Final = ("type", "id")
@@ -477,17 +477,16 @@ class Reader(Struct):
         return INVALID
 
 
-_sets: dict[frozenset[object], frozenset[object]] = {}
+_sets: Final[WeakKeyDictionary[frozenset[object], ref[frozenset[object]]]] = WeakKeyDictionary()
 
 
 def _shared(made: frozenset[object]) -> frozenset[object]:
-    """Return the set of names that is equal to *made*, and the same one each time.
+    """Return the set of names that is equal to *made*, and the same one while anybody has it.
 
     There are few of them, so who decides about many requests finds them near.
     """
-    if len(_sets) < _MOST_SETS:
-        return _sets.setdefault(made, made)
-    return _sets.get(made, made)
+    found = _sets.setdefault(made, ref(made))()
+    return made if found is None else found
 
 
 def is_complete(type_: Type, value: object) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
+from policyengine.concurrency import cached_property
 from policyengine.intake.access_plan import Plan, Target
 from policyengine.intake.ancestors import Known, line_above
 from policyengine.intake.store import EntityStore

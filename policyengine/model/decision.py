@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
-from policyengine.model.errors import InvalidRequest
+from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.request_messages import joined
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
@@ -354,17 +354,21 @@ def filled(frame: Frame, reason: str, until: int | None) -> bytes:
 
 
 class _Refused(Struct, frozen=True):
-    """The details of a decision on a request that reached no rule. Implements `Details`."""
+    """The details of a decision on a request that reached no rule. Implements `Details`.
 
-    refusal: InvalidRequest
+    It has no exception: by its traceback, that would have what has the decision.
+    """
+
+    problems: tuple[Problem, ...]
 
     def outcome(self) -> Outcome:
         return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), ())
 
     def reason(self) -> str:
-        problems = self.refusal.problems
-        first, *rest = map(str, problems)
-        return joined((f"the request does not fit: {first}", *rest), len(problems), len(problems))
+        first, *rest = map(str, self.problems)
+        return joined(
+            (f"the request does not fit: {first}", *rest), len(self.problems), len(self.problems)
+        )
 
     def valid_until(self) -> None:
         return None
@@ -375,7 +379,7 @@ class _Refused(Struct, frozen=True):
 
 def refused(refusal: InvalidRequest, policy: str) -> Decision:
     """Return the decision on a request that does not fit: a deny that names every problem."""
-    account = _Refused(refusal)
+    account = _Refused(refusal.problems)
     denied = SharedResult(False, "invalid_request", frozenset(), (), policy, lambda *_: account)
     return Decision(False, denied)
 

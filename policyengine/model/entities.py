@@ -1,18 +1,18 @@
 """Say what an entity is, and make a class for each entity type.
 
 An entity is a type, an id, attributes in canonical form and, where they are known, its parents and
-its line: itself and all its ancestors. Like records, the classes are msgspec structs, made once for
+its line: itself and all its ancestors. Like records, the classes are msgspec structs, one for
 each entity type, whatever schema it comes from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from msgspec import defstruct
 
+from policyengine.model.class_registry import ClassRegistry
 from policyengine.model.sealed import Sealed, sealing
 from policyengine.model.shown import shown_attributes, shown_entity
 from policyengine.model.types import EntityType, is_private
@@ -103,24 +103,14 @@ def has_properties(entity: Entity) -> bool:
     return any(getattr(entity, slot(name)) is not ABSENT for name in entity.entity_type.by_name)
 
 
-_classes: dict[EntityType, type[Entity]] = {}
-_making = Lock()
-
-
 def entity_class(type_: EntityType) -> type[Entity]:
-    """Return the class of entities of *type_*, always the same one.
+    """Return the class of entities of *type_*, the same one as long as it is in use.
 
     It takes the id and the canonical values in the order of the attributes, `ABSENT` for what is not
-    there; then the line and the parents, if they are known, the entities carried along, whether
-    nothing is lacking, whether it is plain and whether it is described, all three true by default.
+    there; then the line and the parents, if they are told, the entities carried along, whether
+    nothing is lacking and whether it is plain, which it is if nothing else is said.
     """
-    made = _classes.get(type_)
-    if made is None:
-        with _making:  # two threads that meet here must get one class: entities are known by it
-            made = _classes.get(type_)
-            if made is None:
-                made = _classes[type_] = _make(type_)
-    return made
+    return _classes(type_)
 
 
 def _make(type_: EntityType) -> type[Entity]:
@@ -141,6 +131,9 @@ def _make(type_: EntityType) -> type[Entity]:
         type_.name, fields, bases=(Entity,), namespace=namespace, frozen=True, eq=False, gc=False
     )
     return made  # type: ignore[no-any-return]  # a subclass of `Entity`, by its bases
+
+
+_classes: Final = ClassRegistry(_make)
 
 
 def _reading(name: str) -> property:

@@ -9,11 +9,11 @@ were handed in as references.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from msgspec import defstruct
 
+from policyengine.model.class_registry import ClassRegistry
 from policyengine.model.sealed import Sealed, sealing
 from policyengine.model.shown import shown_value
 from policyengine.model.types import RecordType, holds_private
@@ -66,23 +66,13 @@ class Record(Sealed, frozen=True, eq=False, gc=False):
         return shown_value(self.record_type, self)
 
 
-_classes: dict[RecordType, type[Record]] = {}
-_making = Lock()
-
-
 def record_class(type_: RecordType) -> type[Record]:
-    """Return the class of records of *type_*, always the same one.
+    """Return the class of records of *type_*, the same one as long as it is in use.
 
     It takes the canonical values in the order of the type's attributes, `ABSENT` for what is not
     there.
     """
-    made = _classes.get(type_)
-    if made is None:
-        with _making:  # two threads that meet here must get one class: equality is by class
-            made = _classes.get(type_)
-            if made is None:
-                made = _classes[type_] = _make(type_)
-    return made
+    return _classes(type_)
 
 
 def _make(type_: RecordType) -> type[Record]:
@@ -95,3 +85,6 @@ def _make(type_: RecordType) -> type[Record]:
         "Record", fields, bases=(Record,), namespace=names, frozen=True, eq=False, gc=False
     )
     return made  # type: ignore[no-any-return]  # a subclass of `Record`, by its bases
+
+
+_classes: Final = ClassRegistry(_make)

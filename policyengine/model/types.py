@@ -8,10 +8,11 @@ name and package that declared them. They are structs of msgspec, since they are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
+
+from policyengine.concurrency import cached_property
 
 
 class Primitive(Struct, frozen=True):

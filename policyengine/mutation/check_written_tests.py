@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 
 from attrs import define, evolve
 
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request

@@ -16,7 +16,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from itertools import combinations, islice, zip_longest
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from policyengine.analysis.questions import equivalent, outlasts
 from policyengine.analysis.what_if import NOW, Changes, Granted, Neighbourhood, Place, read_keys_of
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request

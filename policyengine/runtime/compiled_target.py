@@ -10,14 +10,13 @@ permit opens.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from weakref import WeakValueDictionary
 
-from cachetools import LRUCache
 from msgspec import Struct
 from msgspec.structs import replace
 
+from policyengine.concurrency import cached_property
 from policyengine.model.decision import Cause, Decision, MakeDetails, SharedResult, Written
 from policyengine.model.entities import Entity, Key
 from policyengine.model.records import Record
@@ -39,7 +38,6 @@ Rest: TypeAlias = (
 """What a decision keeps beside its parts, as far as it counts: now, entities, the fields asked for."""
 
 _MOST_ANSWERS: Final = 4_096
-_MOST_TARGETS: Final = 4_096
 
 
 class AllowCache(dict[int, SharedResult]):
@@ -202,17 +200,15 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         return self.teller.written(answer, subject, resource, context, rest or 0)
 
 
-_kept: Final[LRUCache[tuple[str, TargetKey], Compiled]] = LRUCache(maxsize=_MOST_TARGETS)
-_lock: Final = Lock()
+_kept: Final[WeakValueDictionary[tuple[str, TargetKey], Compiled]] = WeakValueDictionary()
+"""What the sets that are in force have compiled. It goes with the last of them that uses it."""
 
 
-def kept_or_made(digest: str, target: TargetKey, make: Callable[[TargetKey], Compiled]) -> Compiled:
-    """Return the compiled rules of *target* of the set of that digest, which *make* makes once."""
-    key = digest, target
-    with _lock:
-        found = _kept.get(key)
-    if found is not None:
-        return found
-    made = make(target)  # two threads may meet here; the first to come is kept
-    with _lock:
-        return _kept.setdefault(key, made)
+def compiled_once(
+    digest: str, target: TargetKey, make: Callable[[TargetKey], Compiled]
+) -> Compiled:
+    """Return the compiled rules of *target* of the set of that digest, made by *make* if need be."""
+    found = _kept.get((digest, target))
+    if found is None:  # two threads may meet here, and two sets then have their own
+        found = _kept[digest, target] = make(target)
+    return found

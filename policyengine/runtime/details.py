@@ -7,12 +7,12 @@ immutable values: every rule that counts is judged, and then the gates are asked
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from policyengine.concurrency import cached_property
 from policyengine.model.decision import (
     Advisory,
     Cause,

@@ -10,7 +10,8 @@ import ast
 import linecache
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from policyengine.model.entities import Entity, entity_class
 from policyengine.model.records import Record, record_class
@@ -42,8 +43,18 @@ def file_name(digest: str, target: tuple[str, str, str]) -> str:
     return f"policy:{digest[-12:]}:{':'.join(target)}"
 
 
+_shown: Final[WeakValueDictionary[str, object]] = WeakValueDictionary()
+"""Whose text each file is that `linecache` knows of ours."""
+
+
 def show(owner: object, file: str, texts: Callable[[], tuple[str, str]]) -> None:
     """Have tracebacks show the *texts* of what decides and of what tells, as long as *owner* lives."""
     for name, number in ((file, 0), (f"{file}:rules", 1)):
+        _shown[name] = owner
         linecache.cache[name] = (lambda number=number: texts()[number],)
-        weakref.finalize(owner, linecache.cache.pop, name, None)
+        weakref.finalize(owner, _forget, name).atexit = False
+
+
+def _forget(file: str) -> None:
+    if file not in _shown:  # else another set in force has the same
+        linecache.cache.pop(file, None)

@@ -22,8 +22,8 @@ TargetKey: TypeAlias = tuple[str, str, str]
 class Program(Struct, eq=False, weakref=True):
     """A linked policy set. Deciding changes nothing but what is kept to be quicker the next time.
 
-    Decision functions are made when they are first needed, and kept under the digest of the set and
-    the target: a set that is loaded again finds them made. *needs*: what a request must give.
+    Decision functions are made when they are first needed, and kept as long as the program: a set that
+    is loaded again meanwhile shares them. *needs*: what a request must give.
     """
 
     digest: str
@@ -35,18 +35,19 @@ class Program(Struct, eq=False, weakref=True):
     def decide(self, request: Request) -> Decision:
         """Decide a request that was validated."""
         target = request.action, request.subject.type, request.resource.type
-        found = self._used.get(target)  # looking into a dict needs no lock
-        return (found or self.compiled(target)).answer(request)
+        return self.compiled(target).answer(request)
 
     def compiled(self, target: TargetKey) -> Compiled:
         """Return the compiled rules of *target*."""
-        from policyengine.runtime.compiled_target import (
-            kept_or_made,  # loading a set decides nothing
-        )
+        found = self._used.get(target)
+        if found is None:
+            from policyengine.runtime.compiled_target import (
+                compiled_once,  # loading a set decides nothing
+            )
 
-        made = kept_or_made(self.digest, target, self._compile)
-        self._used[target] = made
-        return made
+            made = compiled_once(self.digest, target, self._compile)
+            found = self._used.setdefault(target, made)  # another thread may have made it
+        return found
 
     def source(self, target: TargetKey) -> str:
         """Return the Python text of the functions of *target*."""

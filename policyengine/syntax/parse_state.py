@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from attrs import frozen
 from lark import Token, Tree
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source, Span
 from policyengine.syntax.grammar import parser
 from policyengine.syntax.operators import OPERATORS, Operator

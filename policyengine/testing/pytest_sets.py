@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 
 import pytest
 from attrs import define, field
 
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.diagnostic import Diagnostics
 from policyengine.diagnostics.render import readable, render_all
 from policyengine.engine import PolicyEngine

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -16,7 +18,6 @@ from policyengine.model.decision import Obligation
 from policyengine.model.sealed import altered
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
-from policyengine.runtime import compiled_target as runtime
 from policyengine.runtime.details import Details, Explainer
 from policyengine.runtime.program import Program
 from tests.compiler.world import TARGET, request, world
@@ -65,8 +66,18 @@ def test_a_set_that_is_loaded_again_finds_its_functions_made():
     assert compiled == [TARGET]
 
 
-def test_what_is_kept_is_bounded():
-    assert runtime._kept.maxsize == runtime._MOST_TARGETS
+def test_what_was_compiled_goes_with_the_last_set_that_uses_it():
+    text = "permit a: act when subject.age > 44"
+    first, _ = counting(text)
+    made = weakref.ref(first.compiled(TARGET))
+    again, _ = counting(text)
+    assert again.compiled(TARGET) is made()
+    del first
+    gc.collect()
+    assert again.compiled(TARGET) is made()
+    del again
+    gc.collect()
+    assert made() is None
 
 
 def test_threads_get_one_answer():
@@ -93,7 +104,7 @@ def test_deciding_with_a_compiled_program_needs_no_compiler():
     code = "import policyengine.runtime.program, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in run.stdout.split() if name.startswith("policyengine.")}
-    assert rooms == {"model", "runtime"}
+    assert rooms == {"concurrency", "model", "runtime", "version"}
     assert "lark" not in run.stdout.split()
 
 
@@ -125,7 +136,7 @@ def test_fields_and_obligations_come_together():
 
 
 def test_what_rules_give_together_is_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runtime, "_MOST_ANSWERS", 0)
+    monkeypatch.setattr("policyengine.runtime.compiled_target._MOST_ANSWERS", 0)
     loaded = world(GIVING + "# kept\n")
     assert loaded.program.decide(request(loaded)).exposed == {"age", "tier"}
     assert loaded.program.compiled(TARGET).answers == {}

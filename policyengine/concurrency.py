@@ -1,0 +1,82 @@
+"""Share what is made once between threads, so that a forked child finds nothing locked.
+
+A child has one thread: a lock that another held stays locked there for ever. So what is worked out
+once needs none (`cached_property`), and the few locks that there are, are open in a child. Every room
+may import this one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from threading import RLock
+from typing import Any, Generic, Self, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class cached_property(Generic[T]):  # noqa: N801 - it is used like the one of `functools`
+    """Work out an attribute when it is first read, and keep it in the instance's `__dict__`.
+
+    Unlike the one of `functools`, it holds no lock meanwhile, as that does in Python 3.11. Two threads
+    may both work it out; both get what the first to end has found.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> T: ...
+
+    def __get__(self, instance: object, owner: type | None = None) -> Self | T:
+        if instance is None:
+            return self
+        found: T = instance.__dict__.setdefault(self._name, self._make(instance))
+        return found
+
+
+class ForkSafeLock:
+    """Has a `lock` that a forked child finds open. For locks of modules: none is ever given back.
+
+    What it guards must be right after each step, since a child may begin between any two.
+    """
+
+    lock: RLock  # a signal handler or a finalizer may come back to where its thread is
+
+    def __init__(self) -> None:
+        self._open()
+        in_forked_child(self._open)
+
+    def _open(self) -> None:
+        self.lock = RLock()
+
+
+def in_forked_child(do: Callable[[], None]) -> None:
+    """Have *do* called in each child process that is forked."""
+    if hasattr(os, "register_at_fork"):  # Windows does not fork
+        os.register_at_fork(after_in_child=do)
+
+
+def load_before_fork(*modules: str) -> None:
+    """Have *modules* imported before the process forks, if it has other threads.
+
+    A module that one of them is just importing would stay locked in the child, for ever. None of them
+    may import `logging`, which has to be there when a fork begins, since it prepares for that itself.
+    """
+
+    def load() -> None:
+        if len(sys._current_frames()) > 1:  # noqa: SLF001 - documented, and knows all threads
+            for name in modules:
+                import_module(name)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=load)
