@@ -105,7 +105,6 @@ def load_shared(
             "principal": f'User::"{who}"',
             "action": f'Action::"{action}"',
             "resource": f'{type_}::"{id_}"',
-            "context": "{}",
         }
 
     def decide(request: dict[str, str]) -> bool:
