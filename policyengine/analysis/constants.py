@@ -83,6 +83,11 @@ class MentionedConstants:
             case _:
                 self.values.setdefault(type_, set()).add(value)
 
+    def examples(self) -> list[str]:
+        """Return a text for each pattern that matches it."""
+        marked = (p.replace("\\*", "\0").replace("*", "x") for p in sorted(self.patterns))
+        return [text.replace("\0", "*").replace("\\\\", "\\") for text in marked]
+
     def take(self, exprs: Iterable[nodes.Expr], typing: Typing, seen: set[int]) -> None:
         """Collect from expressions, and from the definitions that they use."""
         for node in walk_expressions(exprs):

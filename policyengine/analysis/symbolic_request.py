@@ -156,9 +156,8 @@ class SymbolicState:
     def _strings(self) -> Sequence[str]:
         mentioned = sorted(str(text) for text in self.mentions.values.get(STRING, ()))
         used = sorted({v for v in self.known.values() if isinstance(v, str) and v[:4] == "text"})
-        examples = [p.replace("\\*", "\0").replace("*", "x") for p in self.mentions.patterns]
-        made = [example.replace("\0", "*").replace("\\\\", "\\") for example in examples]
-        return list(dict.fromkeys([f"text {len(used) + 1}", *used, *mentioned, *made]))
+        examples = self.mentions.examples()
+        return list(dict.fromkeys([f"text {len(used) + 1}", *used, *mentioned, *examples]))
 
 
 def _edges(ip: Ip) -> Iterator[Ip]:

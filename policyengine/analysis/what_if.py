@@ -340,18 +340,13 @@ class _CandidateValues:
             case _ if type_ == BOOL:
                 return [False, True]
             case _ if type_ == STRING:
-                patterns = (p.replace("\\*", "\0").replace("*", "x") for p in self.patterns())
-                made = [text.replace("\0", "*").replace("\\\\", "\\") for text in patterns]
-                return [*self.mentioned(type_), *made, "something else"]
+                return [*self.mentioned(type_), *self.mentions.examples(), "something else"]
             case Primitive("ip"):
                 return [ip for ip in self.mentioned(type_) if isinstance(ip, Ip)]
             case Primitive():
                 found = numbers(self.mentions, type_, ())
                 at = near if isinstance(near, int) else self.now if type_ == DATETIME else 0
                 return sorted(found, key=lambda number: (number != self.now, abs(number - at)))
-
-    def patterns(self) -> list[str]:
-        return sorted(self.mentions.patterns)
 
     def _sets(self, type_: Type, element: Type, near: object) -> list[frozenset[Any]]:
         """Return sets near to one: all if there are few, else those that differ little."""

@@ -51,7 +51,7 @@ def _checked_rule(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> 
         "effect": rule.effect,
         "conditions": [
             {
-                "text": _text(checked, conjunct.expr),
+                "text": checked.sources[conjunct.expr.span.file].on_one_line(conjunct.expr.span),
                 "wanted": conjunct.wanted,
                 "types": dict(_types(checked, conjunct.expr, rule, target)),
             }
@@ -69,14 +69,10 @@ def _types(
     checked: CheckedSet, expr: nodes.Expr, rule: CheckedRule, target: TargetKey
 ) -> Iterator[tuple[str, str]]:
     """Yield every part of a condition, outermost first, with its type."""
-    yield _text(checked, expr), str(rule.typings[target].type_of(expr))
+    text = checked.sources[expr.span.file].on_one_line(expr.span)
+    yield text, str(rule.typings[target].type_of(expr))
     for child in children(expr):
         yield from _types(checked, child, rule, target)
-
-
-def _text(checked: CheckedSet, node: nodes.Expr) -> str:
-    source = checked.sources[node.span.file].text
-    return " ".join(source[node.span.start : node.span.end].split())
 
 
 # ---- lower, simplify --------------------------------------------------------------------

@@ -45,6 +45,14 @@ class Source(Struct, frozen=True, dict=True):
         end = self._line_starts[number] if number < len(self._line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
 
+    def at(self, span: Span) -> str:
+        """Return the text of *span*."""
+        return self.text[span.start : span.end]
+
+    def on_one_line(self, span: Span) -> str:
+        """Return the text of *span* with its line ends and repeated blanks as single blanks."""
+        return " ".join(self.at(span).split())
+
 
 class Span:
     """A half-open range of code points [start, end) of the source called *file*. Never changed.

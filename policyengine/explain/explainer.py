@@ -190,8 +190,7 @@ class _RuleExplainer:
             stack += reversed(children(inner))
 
     def _text(self, node: nodes.Expr) -> str:
-        text = self.checked.sources[node.span.file].text[node.span.start : node.span.end]
-        return " ".join(text.split())
+        return self.checked.sources[node.span.file].on_one_line(node.span)
 
 
 @frozen

@@ -270,7 +270,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def redact(self, document: Mapping[str, Document]) -> dict[str, Document]:
         """Return the fields of *document* that may be seen; it has the resource's fields at its top.
 
-        None on a deny; everything on an allow if the policy set has no field gate.
+        No fields on a deny; all on an allow if the policy set has no field gate.
         """
         if not self.allowed:
             return {}

@@ -374,7 +374,7 @@ def _unit(kind: str, value: int, text: str) -> int:
 
 def shortened(node: nodes.Node, sources: Mapping[str, Source], most: int = 60) -> str:
     """Return the source text of a node, on one line and shortened."""
-    text = " ".join(sources[node.span.file].text[node.span.start : node.span.end].split())
+    text = sources[node.span.file].on_one_line(node.span)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -473,7 +473,7 @@ class Trial:
         )
 
     def _text(self, node: nodes.Node) -> str:
-        return self.checked.sources[node.span.file].text[node.span.start : node.span.end]
+        return self.checked.sources[node.span.file].at(node.span)
 
 
 def _rejudge(

@@ -30,6 +30,7 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
 from policyengine.syntax.grammar import reserved_words
+from policyengine.syntax.node import walk
 from policyengine.testing.request_builder import EntityLiteral, RequestBuilder
 
 Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
@@ -85,13 +86,7 @@ def _words(files: Iterable[nodes.PolicyFile]) -> Iterator[str]:
                 case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members):
                     yield from (member.name for member in members)
                 case nodes.TaxonomyDecl(_, terms):
-                    yield from _terms(terms)
-
-
-def _terms(terms: Iterable[nodes.Term]) -> Iterator[str]:
-    for term in terms:
-        yield term.name.name
-        yield from _terms(term.below)
+                    yield from (n.name.name for n in walk(terms) if isinstance(n, nodes.Term))
 
 
 def owed_clause(owed: Iterable[Obligation]) -> str:

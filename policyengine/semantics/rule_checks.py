@@ -309,7 +309,7 @@ class RuleChecker:
         typing = Typing(checker.types, checker.bindings)
         source = self.sources[expr.span.file]
         for place in private_reads(expr, typing, self.vocabulary.schema):
-            written = source.text[place.span.start : place.span.end]
+            written = source.at(place.span)
             checker.problems.append(messages.private_shown(place.span, written, where))
 
     def _check_cost(

@@ -72,7 +72,7 @@ def _sentence(
         return all(_constant(expr, typing) for typing in typings)
 
     def text(expr: nodes.Expr) -> str:
-        return " ".join(source.text[expr.span.start : expr.span.end].split())
+        return source.on_one_line(expr.span)
 
     row = operator_of(node)
     must = "" if row is None else row.must if wanted else row.must_not

@@ -219,7 +219,7 @@ class _Watched:
         operands = []
         for i, operand in enumerate(self.operands):
             span = operand.span
-            text = " ".join(sources[span.file].text[span.start : span.end].split())
+            text = sources[span.file].on_one_line(span)
             true_in, false_in = (
                 tuple(
                     dict.fromkeys(

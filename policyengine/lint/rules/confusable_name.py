@@ -11,6 +11,7 @@ from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.syntax import nodes
 from policyengine.syntax.characters import LOOKALIKES
+from policyengine.syntax.node import walk
 
 _SHORTEST = 6
 """The length of names from which on one different letter is overlooked."""
@@ -59,7 +60,7 @@ def _lists(files: Iterable[nodes.PolicyFile]) -> Iterator[Sequence[nodes.Ident]]
                 case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members):
                     yield members
                 case nodes.TaxonomyDecl(_, terms):
-                    yield [term.name for term in _all_terms(terms)]
+                    yield [node.name for node in walk(terms) if isinstance(node, nodes.Term)]
                 case nodes.EntityDecl(name, _, parts):
                     yield [part.name for part in parts]
                     sorts.setdefault("entity", []).append(name)
@@ -70,12 +71,6 @@ def _lists(files: Iterable[nodes.PolicyFile]) -> Iterator[Sequence[nodes.Ident]]
                 case nodes.ConstDecl(name) | nodes.DefineDecl(name):
                     sorts.setdefault("value", []).append(name)
     yield from sorts.values()
-
-
-def _all_terms(terms: Iterable[nodes.Term]) -> Iterator[nodes.Term]:
-    for term in terms:
-        yield term
-        yield from _all_terms(term.below)
 
 
 RULE = LintRule(
