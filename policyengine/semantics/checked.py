@@ -7,7 +7,7 @@ shared where the types are the same. Both the reference interpreter and the comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -113,8 +113,6 @@ class CheckedRule:
     *id* is `gate.rule`. The rule exists at the moments [*valid_from*, *valid_until*), in
     microseconds since 1970 UTC, None for no bound. *fields* is None where nothing was written (a
     permit then exposes nothing), else the names, `all` already spelled out for each resource type.
-    *sentences*: for a permit, one text for each conjunct that says why it is false, None where that
-    must not be said; used where no `otherwise` is written. Its expressions are nodes of the rule, so the same typing covers them.
     *needs* is what evaluating the rule, its texts and its obligations may read, by target.
     """
 
@@ -133,10 +131,19 @@ class CheckedRule:
     cites: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
-    sentences: tuple[nodes.Template | None, ...]
+    make_sentences: Callable[[], tuple[nodes.Template | None, ...]] = field(repr=False)
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
+
+    @property
+    def sentences(self) -> tuple[nodes.Template | None, ...]:
+        """For a permit without an `otherwise`, a text for each conjunct that says why it is false.
+
+        None where that must not be said. They are made when they are asked for. Their expressions are
+        nodes of the rule, so the same typing covers them.
+        """
+        return self.make_sentences()
 
     def in_force(self, now: int) -> bool:
         """Whether the rule exists at *now*."""

@@ -28,6 +28,7 @@ from policyengine.semantics.checked import (
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
+from policyengine.semantics.likeness import Likeness, form_of
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
 from policyengine.semantics.sentences import sentences
 from policyengine.semantics.typing import ExpressionChecker
@@ -62,6 +63,7 @@ class RuleChecker:
     rules: dict[str, CheckedRule] = field(factory=dict)
     written: dict[str, nodes.Rule] = field(factory=dict)
     """Every rule by id, also one that was found wrong."""
+    likeness: Likeness = field(factory=Likeness)
 
     # ---- targets ------------------------------------------------------------------------
 
@@ -168,17 +170,23 @@ class RuleChecker:
             self.problems.append(messages.given_twice(rule.name, self.written[rule_id].name))
             return
         self.written[rule_id] = rule
+        form, exprs = form_of(rule)
+        form = gate, scope.package, *scope.visible, *form
+        sound = self.likeness.find(form, exprs)
+        if sound is not None:
+            self._enter(rule, gate, sound.typings_of(exprs), sound.fields, sound.needs)
+            return
         before = len(self.problems)
         self._check_clauses(rule, gate)
         targets = self.targets(rule.target, scope)
         conjuncts = tuple(_conjuncts(rule.clauses))
         parts = _Clauses(rule)
         obligations = self._known_obligations(parts.obligations, scope)
-        exprs = [c.expr for c in conjuncts]
+        conditions = [c.expr for c in conjuncts]
         texts = [t for t in (parts.because, parts.otherwise, parts.refer) if t]
         shown = [e for t in texts for e in interpolated(t)]
         owed = [argument for call in obligations for argument in call.arguments]
-        everything = [*exprs, *shown, *owed]
+        everything = [*conditions, *shown, *owed]
         fields = self._fields(parts.fields, targets)
         read: dict[int, RequestNeeds] = {}  # by the identity of the bindings
 
@@ -199,13 +207,30 @@ class RuleChecker:
         typings = self.typings(targets, scope, _mentioned(everything), check)
         if typings is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return
-        distinct = {id(t): t for t in typings.values()}
-        source = self.sources[rule.span.file]
-        told: tuple[nodes.Template | None, ...] = ()
-        if rule.effect == "permit" and parts.otherwise is None:
-            schema = self.vocabulary.schema
-            told = sentences(conjuncts, source, distinct.values(), schema)
-        needs = {key: read[id(typing.bindings)] for key, typing in distinct.items()}
+        by_target = {target: read[id(typing.bindings)] for target, typing in typings.items()}
+        self._enter(rule, gate, typings, fields, by_target)
+        if len(self.problems) == before:
+            self.likeness.note(form, exprs, typings, fields, by_target)
+
+    def _enter(
+        self,
+        rule: nodes.Rule,
+        gate: str,
+        typings: Mapping[TargetKey, Typing],
+        fields: Mapping[str, frozenset[str]] | None,
+        needs: Mapping[TargetKey, RequestNeeds],
+    ) -> None:
+        """Enter a rule that is sound."""
+        conjuncts, parts = tuple(_conjuncts(rule.clauses)), _Clauses(rule)
+        source, schema = self.sources[rule.span.file], self.vocabulary.schema
+
+        def told() -> tuple[nodes.Template | None, ...]:
+            if rule.effect != "permit" or parts.otherwise is not None:
+                return ()
+            distinct = {id(typing): typing for typing in typings.values()}
+            return sentences(conjuncts, source, distinct.values(), schema)
+
+        rule_id = f"{gate}.{rule.name.name}"
         self.rules[rule_id] = CheckedRule(
             id=rule_id,
             gate=gate,
@@ -221,11 +246,11 @@ class RuleChecker:
             refer=parts.refer,
             cites=parts.cites,
             fields=fields,
-            obligations=obligations,
-            sentences=told,
+            obligations=tuple(parts.obligations),
+            make_sentences=told,
             node=rule,
             typings=typings,
-            needs={target: needs[id(typing)] for target, typing in typings.items()},
+            needs=needs,
         )
 
     def _check_clauses(self, rule: nodes.Rule, gate: str) -> None:
