@@ -45,12 +45,12 @@ class _RequestMaker:
             return
         self.reading.add((key, id(needs)))
         symbolic = SymbolicRequest(self.state).entities[key]
-        told = self.entities.setdefault(key, {"properties": {}, "parents": []})
+        described = self.entities.setdefault(key, {"properties": {}, "parents": []})
         attributes = self.state.schema.entities[key[0]].by_name
         for name, part in needs.attributes.items():
             value = getattr(symbolic, slot(name))
             if value is not ABSENT:
-                told["properties"][name] = self._json(attributes[name].type, value, part)
+                described["properties"][name] = self._json(attributes[name].type, value, part)
         above = [
             place[3]
             for place, yes in list(self.state.known.items())
@@ -59,8 +59,8 @@ class _RequestMaker:
         for parent in above:
             assert isinstance(parent, tuple)
             reference = {"type": parent[0], "id": parent[1]}
-            if needs.line and reference not in told["parents"]:
-                told["parents"].append(reference)
+            if needs.line and reference not in described["parents"]:
+                described["parents"].append(reference)
                 self.entities.setdefault(parent, {"properties": {}, "parents": []})
 
     def _parts(self, record: Any, type_: RecordType, needs: Needs) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, format: str) -> int
     The exit code is 1 if a file does not parse, or if one would change under --check or --diff.
     """
     if _STDIN in paths and len(paths) > 1:
-        raise click.UsageError("`-` stands alone", click.get_current_context())
+        raise click.UsageError("`-` cannot be given with other paths", click.get_current_context())
     dry = check or diff
     with working("formatting"):
         results = _format_all(paths)
@@ -131,12 +131,12 @@ def _show(results: Sequence[_Formatted], *, dry: bool, diff: bool) -> None:
         else:
             say(f"{'would format' if dry else 'formatted'} {result.source.name}")
     counts = {state: sum(r.state == state for r in results) for state in _WORDS}
-    told = [
+    parts = [
         f"{plural(count, 'file')} {would if dry else done}"
         for state, (done, would) in _WORDS.items()
         if (count := counts[state])
     ]
-    say(", ".join(told), "red" if counts["unreadable"] else None)
+    say(", ".join(parts), "red" if counts["unreadable"] else None)
 
 
 _WORDS = {

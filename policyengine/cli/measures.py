@@ -234,11 +234,7 @@ def _show_mutation(run: MutationRun) -> None:
         say("survived", "bold yellow", end=" ")
         line, _ = run.sources[one.span.file].position(one.span.start)
         say(f"{one.span.file}:{line}  {one.of}: {one.what} ({one.kind})")
-        say(
-            one.test.rstrip()
-            if one.test
-            else "no request was found that tells it from the original"
-        )
+        say(one.test.rstrip() if one.test else "no request was found that it decides otherwise")
     noticed, survived = run.count("noticed"), run.count("survived")
     say("")
     say(f"mutation {100 * run.score:.1f} %", "green" if not survived else "bold yellow", end=": ")

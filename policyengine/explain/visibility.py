@@ -67,8 +67,8 @@ def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
             if is_entity and name.name != "id" and not is_own(object_):
                 return True
         case nodes.Compare(_, left, _) if of_comparison(node).ancestors:
-            sort = typing.type_of(left)
-            element = sort.element if isinstance(sort, SetType) else sort
+            type_ = typing.type_of(left)
+            element = type_.element if isinstance(type_, SetType) else type_
             if isinstance(element, EntityRefType) and not is_own(left):
                 return True
         case nodes.Call(_, arguments) if isinstance(binding, Definition):

@@ -31,10 +31,10 @@ def sarif(
         "semanticVersion": version,
         "rules": [_rule(code) for code in codes.values()],
     }
-    told = [{"level": "warning", "message": {"text": note}} for note in notes]
+    notifications = [{"level": "warning", "message": {"text": note}} for note in notes]
     run = {
         "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": told}],
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications}],
         "columnKind": "unicodeCodePoints",
         "results": [_result(d, diagnostics.sources, numbers) for d in diagnostics.items],
     }

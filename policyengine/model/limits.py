@@ -1,4 +1,4 @@
-"""Bound what a stranger may hand us: sizes, depths and costs, documented in docs/embedding.md."""
+"""Define the limits on input of strangers: sizes, depths and costs (see docs/embedding.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Limits(Struct, frozen=True):
-    """How much is too much; every limit can be set by the integrator.
+    """The limits of an engine, each of which the integrator can set.
 
     The cost of an expression is counted in elementary steps with each set at *set_size*, so a
     larger *set_size* makes the checker refuse more.
@@ -39,7 +39,7 @@ class Limits(Struct, frozen=True):
 
 
 DIGITS = 18
-"""Most digits of an `int` or a `decimal` at the door (the fraction's four included)."""
+"""The most digits of an `int` or a `decimal` in a request (the fraction's four included)."""
 
 DECIMAL_PLACES = 4
 """Fractional digits of a `decimal`."""

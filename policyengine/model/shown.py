@@ -1,7 +1,7 @@
 """Show values to people: in one line, escaped as policies write strings, and no longer than is read.
 
-Whatever a request says passes through here before it stands in a reason, an explanation, a problem,
-a log or a page, so that it can neither look like something that the engine says nor fill the screen.
+All text of a request passes through here before it is in a reason, an explanation, a problem, a log or
+a page, so that it can neither look like text of the engine nor fill the screen.
 """
 
 from __future__ import annotations

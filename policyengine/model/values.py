@@ -267,7 +267,7 @@ def _offset(text: str) -> int:
 def check_moment(value: int) -> int:
     """Return *value*, or raise `OutOfRange` if it is no moment of the years 1 to 9999."""
     if not _FIRST <= value <= _LAST:
-        raise OutOfRange("a datetime lies in the years 1 to 9999, in UTC")
+        raise OutOfRange("a datetime is in the years 1 to 9999, in UTC")
     return value
 
 

@@ -196,7 +196,7 @@ class Until(Node, frozen=True):
 
 
 class Waivable(Node, frozen=True):
-    """`waivable`: a waiver may stand in for the conditions."""
+    """`waivable`: a waiver may replace the conditions."""
 
 
 Clause: TypeAlias = (

@@ -55,7 +55,7 @@ class _Reduction:
     """What comes of the parts of a rule.
 
     *builds*: the method of the builder, None where the parts are spliced into what is around them.
-    *absent*: how many absent parts follow; *single*: whether a part that is alone stands for itself;
+    *absent*: how many absent parts follow; *single*: whether a part that is alone is the result;
     *chooses*: whether anything comes of them but all as they are.
     """
 

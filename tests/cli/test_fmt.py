@@ -112,7 +112,10 @@ def test_standard_input_can_be_checked(run, monkeypatch):
 
 
 def test_standard_input_stands_alone(fails, ugly: Path):
-    assert fails("fmt", "-", ugly) == "`-` stands alone (see `policyengine fmt --help`)"
+    assert (
+        fails("fmt", "-", ugly)
+        == "`-` cannot be given with other paths (see `policyengine fmt --help`)"
+    )
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(fails, ugly: Path, monkeypatch):

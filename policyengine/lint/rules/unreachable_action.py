@@ -33,8 +33,8 @@ def _shut(
     for gate in sorted(subject.checked.schema.gates):
         some = permits.get((name.name, gate), [])
         # Permits that hold for no action at all are findings of their own.
-        told = bool(some) and all(subject.ask.never_holds(rule) for rule in some)
-        if not told and not any(_can_hold(subject, rule, name.name) for rule in some):
+        reported = bool(some) and all(subject.ask.never_holds(rule) for rule in some)
+        if not reported and not any(_can_hold(subject, rule, name.name) for rule in some):
             yield warning(
                 "PE406", name.span, f"no permit of gate `{gate}` can hold for `{name}`",
                 "every request for it is denied: permit it there, or leave it out",

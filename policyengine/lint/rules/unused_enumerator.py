@@ -14,11 +14,11 @@ from policyengine.syntax import nodes
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each member that nothing mentions, if other members are mentioned."""
-    used, told_apart = words(subject.files), mentioned_types(subject.checked)
+    used, mentioned = words(subject.files), mentioned_types(subject.checked)
     for file in subject.files:
         for declaration in file.declarations:
             match declaration:
-                case nodes.EnumDecl(name, members) if name.name in told_apart:
+                case nodes.EnumDecl(name, members) if name.name in mentioned:
                     for member in members:
                         if member.name not in used:
                             yield warning(

@@ -14,10 +14,10 @@ from policyengine.syntax import nodes
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each term that no rule or test names, nor a term above or below it."""
-    used, told_apart = words(subject.files), mentioned_types(subject.checked)
+    used, mentioned = words(subject.files), mentioned_types(subject.checked)
     for file in subject.files:
         for declaration in file.declarations:
-            if isinstance(declaration, nodes.TaxonomyDecl) and declaration.name.name in told_apart:
+            if isinstance(declaration, nodes.TaxonomyDecl) and declaration.name.name in mentioned:
                 for term in declaration.terms:
                     yield from _unused(term, used, around=False)
 
