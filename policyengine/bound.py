@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from policyengine.intake.fast_path import at_door
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import StaleSubject
+from policyengine.model.immutable import Immutable
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from policyengine.model.entities import EntityLike
 
 
-class BoundSubject:
+_NOT_PICKLED: Final = (
+    "a bound subject is not pickled, since it is of an engine: pickle the engine and the subject,"
+    " and bind it again"
+)
+
+
+class BoundSubject(Immutable):
     """A subject under a policy set, as both were when it was bound. Make one with `PolicyEngine.bind`.
 
     It is a snapshot: a subject that changes must be bound anew, and so must one that is to be
@@ -42,6 +49,9 @@ class BoundSubject:
         self._deadline: int | None = None
         if max_age is not None:
             self._deadline = clock.now() + max_age // timedelta(microseconds=1)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(_NOT_PICKLED)
 
     @property
     def subject(self) -> Entity:
@@ -158,7 +168,7 @@ def _before(until: int, decide: Function) -> Function:
     return passage
 
 
-class BoundAction:
+class BoundAction(Immutable):
     """One action of one subject. Make one with `PolicyEngine.bind(subject, action)`."""
 
     __slots__ = ("_action", "_bound", "_passages", "_subject")
@@ -168,6 +178,9 @@ class BoundAction:
         self._action = action
         self._subject = bound.subject
         self._passages = bound._passages  # noqa: SLF001 - two views of one thing
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(_NOT_PICKLED)
 
     @property
     def subject(self) -> Entity:

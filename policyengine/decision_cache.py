@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from msgspec import Struct
 
@@ -109,6 +109,12 @@ class DecisionCache:
         self._engine = engine
         self._kept: BoundedCache[_Key, _Kept] = BoundedCache(size)
         self._targets: dict[TargetKey, _Target] = {}
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a cache of decisions is neither copied nor pickled: make one where it is used,"
+            " `DecisionCache(engine)`"
+        )
 
     @property
     def engine(self) -> PolicyEngine:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
+from msgspec import Struct
+
 from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
+from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits
 from policyengine.runtime import clock
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from policyengine.bound import BoundAction, BoundSubject
     from policyengine.cache.folder import Cache
+    from policyengine.diagnostics.source import Source
     from policyengine.explain import Explanation
     from policyengine.intake.json_requests import JsonRequests
     from policyengine.intake.requests import Requests
@@ -45,7 +49,14 @@ load_before_fork(
 )  # fmt: skip
 
 
-class PolicyEngine:
+class Origin(Struct, frozen=True, eq=False):
+    """What an engine was loaded from: texts, and the *obligations* that were said to be fulfilled."""
+
+    sources: Mapping[str, Source]
+    obligations: frozenset[str] | None
+
+
+class PolicyEngine(Immutable):
     """A policy set in force. Make one with `load` or `from_text`."""
 
     # Every decision reads the last two, which is quicker of slots.
@@ -59,6 +70,7 @@ class PolicyEngine:
         limits: Limits,
         store: EntityStore | None = None,
         handlers: Mapping[str, Handler] | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self._program = program
         self._checked = checked
@@ -67,6 +79,7 @@ class PolicyEngine:
         self._ways: dict[str, Function] = {}  # by action: what decides about plain parts
         self._readings: dict[str, Function] = {}  # the same for dicts
         self._handlers = handlers or {}
+        self._origin = origin
 
     @cached_property
     def _requests(self) -> Requests:
@@ -152,7 +165,25 @@ class PolicyEngine:
             if unhandled:
                 raise UnhandledObligation(tuple(unhandled))
         handlers = obligations if isinstance(obligations, Mapping) else None
-        return cls(loaded.program, loaded.checked, limits=limits, store=store, handlers=handlers)
+        origin = Origin(sources, None if obligations is None else frozenset(obligations))
+        return cls(
+            loaded.program,
+            loaded.checked,
+            limits=limits,
+            store=store,
+            handlers=handlers,
+            origin=origin,
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., PolicyEngine], tuple[object, ...]]:
+        if self._handlers:
+            raise TypeError(
+                "an engine is pickled without code, and this one has functions that fulfil obligations:"
+                " load one with their names alone, and call the functions where decisions are enforced"
+            )
+        origin = self._origin or Origin(self._checked().sources, None)
+        texts = tuple((source.name, source.text) for source in origin.sources.values())
+        return _loaded_again, (type(self), texts, self._store, origin.obligations, self._limits)
 
     def warm(self, *actions: str, reasons: bool = False) -> None:
         """Compile ahead what decides about *actions*, of all actions if none is named.
@@ -355,3 +386,17 @@ class PolicyEngine:
         """Call the handler of each obligation of *decision*, in order."""
         for obligation in decision.obligations:
             self._handlers[obligation.name](**obligation.parameters)
+
+
+def _loaded_again(
+    class_: type[PolicyEngine],
+    texts: Iterable[tuple[str, str]],
+    store: EntityStore | None,
+    obligations: Collection[str] | None,
+    limits: Limits,
+) -> PolicyEngine:
+    """Load an engine that was pickled, from the texts that it was loaded from."""
+    from policyengine.diagnostics.source import Source
+
+    sources = {name: Source(name, text) for name, text in texts}
+    return class_._from_sources(sources, (), store, obligations, limits)  # noqa: SLF001 - its own

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from io import BufferedReader
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -93,6 +93,9 @@ class Cache:
         self._folder = folder
         self._key = key
         self._warned = False
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a cache is neither copied nor pickled, since it has a key: open it anew")
 
     def find(self, name: str) -> Entry | None:
         """Return the entry of that name, None if there is none that we wrote."""

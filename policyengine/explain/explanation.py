@@ -8,9 +8,10 @@ from typing import Any
 from policyengine.explain import audiences
 from policyengine.explain.evidence import Audience, Evidence
 from policyengine.model.decision import Outcome
+from policyengine.model.immutable import Immutable
 
 
-class Explanation:
+class Explanation(Immutable):
     """Why a request is decided as it is, and what would allow it; shown to one audience at a time."""
 
     __slots__ = ("_evidence",)

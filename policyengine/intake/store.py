@@ -13,6 +13,7 @@ from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits
 from policyengine.model.request_messages import Problems, entity_name, inside
 from policyengine.model.types import Schema
@@ -20,7 +21,7 @@ from policyengine.model.types import Schema
 _DEFAULT = Limits()
 
 
-class EntityStore:
+class EntityStore(Immutable):
     """Entities by (type, id), with all their ancestors known."""
 
     __slots__ = ("_entities", "_fitting", "_schema")

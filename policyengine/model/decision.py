@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -265,6 +265,20 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             obligations=self.obligations,
         )
 
+    # ---- copies -------------------------------------------------------------------------
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Decision], tuple[object, ...]]:
+        """Work out everything that can be read; the request is left out."""
+        answer = self._answer
+        parts = answer.allowed, answer.cause, answer.exposed, answer.obligations, answer.policy
+        return _again, (*parts, self._told(), self.reason, self._until())
+
     # ---- for others ---------------------------------------------------------------------
 
     def redact(self, document: Mapping[str, Document]) -> dict[str, Document]:
@@ -351,6 +365,40 @@ def filled(frame: Frame, reason: str, until: int | None) -> bytes:
     before, between, after = frame
     end = b"null" if until is None else _encode(moment_text(until))
     return b"".join((before, _encode(reason), between, end, after))
+
+
+class _Told(Struct, frozen=True):
+    """The details of a decision that was pickled. Implements `Details`."""
+
+    told: Outcome
+    text: str
+    until: int | None
+
+    def outcome(self) -> Outcome:
+        return self.told
+
+    def reason(self) -> str:
+        return self.text
+
+    def valid_until(self) -> int | None:
+        return self.until
+
+    def frame(self, _: SharedResult) -> None:
+        return None
+
+
+def _again(
+    allowed: bool,  # noqa: FBT001 - as it was pickled
+    cause: Cause,
+    exposed: frozenset[str] | None,
+    obligations: tuple[Obligation, ...],
+    policy: str,
+    *details: Any,
+) -> Decision:
+    """Make a decision that was pickled."""
+    told = _Told(*details)
+    shared = SharedResult(allowed, cause, exposed, obligations, policy, lambda *_: told)
+    return Decision(allowed, shared)
 
 
 class _Refused(Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from msgspec import defstruct
 
 from policyengine.model.class_registry import ClassRegistry
-from policyengine.model.sealed import Sealed, sealing
+from policyengine.model.sealed import Sealed, sealing, values_of
 from policyengine.model.shown import shown_attributes, shown_entity
 from policyengine.model.types import EntityType, is_private
 from policyengine.model.values import ABSENT, content_of, slot, to_python
@@ -79,6 +79,9 @@ class Entity(Sealed, frozen=True, eq=False, gc=False):
     def __hash__(self) -> int:
         return hash(self.key_)
 
+    def __reduce__(self) -> tuple[Callable[..., Entity], tuple[object, ...]]:
+        return _again, (self.entity_type, *values_of(self))
+
     def __repr__(self) -> str:
         parts = list(shown_attributes(self.entity_type.attributes, self))
         braces = " { " + ", ".join(parts) + " }" if parts else ""
@@ -111,6 +114,11 @@ def entity_class(type_: EntityType) -> type[Entity]:
     nothing is lacking and whether it is plain, which it is if nothing else is said.
     """
     return _classes(type_)
+
+
+def _again(type_: EntityType, *values: object) -> Entity:
+    """Make an entity that was pickled."""
+    return entity_class(type_)(*values)
 
 
 def _make(type_: EntityType) -> type[Entity]:

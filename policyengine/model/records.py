@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from msgspec import defstruct
 
 from policyengine.model.class_registry import ClassRegistry
-from policyengine.model.sealed import Sealed, sealing
+from policyengine.model.sealed import Sealed, sealing, values_of
 from policyengine.model.shown import shown_value
 from policyengine.model.types import RecordType, holds_private
 from policyengine.model.values import ABSENT, content_of, slot, to_python
@@ -62,6 +62,9 @@ class Record(Sealed, frozen=True, eq=False, gc=False):
     def __hash__(self) -> int:
         return hash(type(self).content_(self))
 
+    def __reduce__(self) -> tuple[Callable[..., Record], tuple[object, ...]]:
+        return _again, (self.record_type, *values_of(self))
+
     def __repr__(self) -> str:
         return shown_value(self.record_type, self)
 
@@ -73,6 +76,11 @@ def record_class(type_: RecordType) -> type[Record]:
     there.
     """
     return _classes(type_)
+
+
+def _again(type_: RecordType, *values: object) -> Record:
+    """Make a record that was pickled."""
+    return record_class(type_)(*values)
 
 
 def _make(type_: RecordType) -> type[Record]:

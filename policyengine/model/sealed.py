@@ -36,6 +36,11 @@ def sealing(*, private: bool) -> dict[str, Any]:
     return {"__post_init__": _unset} if private else {}
 
 
+def values_of(holder: Sealed) -> list[object]:
+    """Return the values that the class of *holder* makes another of, private ones as well."""
+    return [getattr(holder, name) for name in type(holder).__match_args__]
+
+
 Holder = TypeVar("Holder", bound=Sealed)
 
 
