@@ -1,7 +1,7 @@
 """Check a policy set: names, vocabulary, definitions, rules, exceptions, examples, in that order.
 
-Each step reports what it finds and goes on with what it can, so that one run shows every mistake
-once; what was reported has the type `unknown`, about which nothing more is said. Without an error
+Each step reports its mistakes and continues with the rest, so that one run shows every mistake once.
+A part that was reported has the type `unknown`, about which nothing more is reported. Without an error
 there is a `CheckedSet`, which is sound: evaluating it on a request that fits cannot fail.
 """
 
@@ -77,7 +77,7 @@ def check(
 def _words(
     files: Sequence[nodes.PolicyFile], sources: Mapping[str, Source], limits: Limits
 ) -> tuple[Names, RuleChecker]:
-    """Check everything that rules are made of."""
+    """Check the declarations and the rules."""
     names = collect(files)
     problems = names.problems
     vocabulary = Vocabulary(names, problems)
@@ -91,7 +91,7 @@ def _words(
 
 
 class Rechecker:
-    """Checks a rule as if it stood in the place of another, in a set without errors."""
+    """Checks a rule as if it was in the place of another, in a set without errors."""
 
     def __init__(self, checked: CheckedSet, limits: Limits) -> None:
         names, self._rules = _words(checked.files, checked.sources, limits)
@@ -105,7 +105,7 @@ class Rechecker:
 
 
 class TestChecker:
-    """Checks tests as if they stood beside one of the rules of a set without errors."""
+    """Checks tests as if they were beside one of the rules of a set without errors."""
 
     __test__ = False
 

@@ -1,4 +1,4 @@
-"""Bound what evaluating a checked expression may take.
+"""Bound the cost of evaluating a checked expression.
 
 The *cost* counts elementary steps with each set at its limit, and nodes with definitions inlined;
 *digits* bounds the numbers that arithmetic can make.
@@ -27,15 +27,15 @@ from policyengine.syntax.expressions import children
 from policyengine.syntax.operators import of_comparison
 
 _LONGEST_GIVEN = DIGITS + 2
-"""Digits of the longest number at the door: a moment in microseconds may have twenty."""
+"""The digits of the longest number in a request: a moment in microseconds may have twenty."""
 
 MOST_DIGITS = 1_000
-"""Most digits of a number that an expression may compute: such a one can still be printed."""
+"""The most digits of a number that an expression may compute: it can still be printed."""
 
 
 @frozen
 class Cost:
-    """What evaluating an expression may take.
+    """The cost of evaluating an expression once.
 
     *steps* with sets at their limit; *size* in nodes, definitions inlined; *depth* of the nesting,
     definitions inlined; *digits* of the value, 0 if no number is in it; *longest* of the digits of
@@ -106,8 +106,8 @@ class Costs:
             case nodes.Call() if isinstance(binding, Definition):
                 body = self.of_definition(binding)
                 steps, size, depth = steps + body.steps, size + body.size, depth + body.depth
-                # The body was measured with what is given at the door; each place in it may
-                # multiply an argument that is longer.
+                # The body was measured with numbers of a request; each place in it may multiply
+                # an argument that is longer.
                 grown = digits * body.size if digits > _LONGEST_GIVEN else 0
                 digits, longest = body.digits + grown, max(longest, body.longest + grown)
             case nodes.Call():

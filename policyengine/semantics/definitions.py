@@ -1,7 +1,7 @@
-"""Check constants and definitions, each once, what they refer to first.
+"""Check constants and definitions, each once, after those that they refer to.
 
-References are found in the text beforehand, so that circles are reported and long chains are
-worked off in order instead of by recursion.
+References are found in the syntax tree beforehand, so that circles are reported and long chains are
+checked in order instead of by recursion.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Definitions:
                 self.definition(symbol)
 
     def constant(self, symbol: Symbol) -> Value:
-        """Return the value of a constant; of unknown type if it was found wrong."""
+        """Return the value of a constant; of unknown type if it has an error."""
         if id(symbol) not in self._done:
             self._done[id(symbol)] = Value(UNKNOWN, None)
             if id(symbol) not in self._cyclic:
@@ -70,7 +70,7 @@ class Definitions:
         return made
 
     def definition(self, symbol: Symbol) -> Definition | None:
-        """Return a definition, or None if it was found wrong."""
+        """Return a definition, or None if it has an error."""
         if id(symbol) not in self._done:
             self._done[id(symbol)] = None
             if id(symbol) not in self._cyclic:

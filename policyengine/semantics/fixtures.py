@@ -55,7 +55,7 @@ class Fixtures:
         return tuple(filter(None, self._done.values()))
 
     def fixture(self, symbol: Symbol) -> Fixture | None:
-        """Return a fixture, or None if it was found wrong."""
+        """Return a fixture, or None if it has an error."""
         return self._done.get(id(symbol))
 
     def _checked(self, symbol: Symbol) -> Fixture | None:

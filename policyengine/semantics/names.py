@@ -55,14 +55,14 @@ class ValueLookup(Protocol):
         """Return the value of a constant."""
 
     def definition(self, symbol: Symbol) -> Definition | None:
-        """Return a definition, or None if it was found wrong."""
+        """Return a definition, or None if it has an error."""
 
 
 class FixtureLookup(Protocol):
     """Finds fixtures by their symbols, checking each when it is first used."""
 
     def fixture(self, symbol: Symbol) -> Fixture | None:
-        """Return a fixture, or None if it was found wrong."""
+        """Return a fixture, or None if it has an error."""
 
 
 Table: TypeAlias = dict[str, dict[str, Symbol]]

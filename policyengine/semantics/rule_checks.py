@@ -1,4 +1,4 @@
-"""Check rules, waivers and invariants: targets, clauses, and conditions in every typing they meet.
+"""Check rules, waivers and invariants: targets, clauses, and conditions in every typing of theirs.
 
 A rule is checked once for each *different* set of types that its roots may have; the targets it
 covers share the resulting typings. A problem that only some of them have is reported for an
@@ -54,7 +54,7 @@ _WORDS: Mapping[type[nodes.Node], str] = {
 
 @define
 class RuleChecker:
-    """Checks everything that has a target."""
+    """Checks rules, waivers and invariants: everything that has a target."""
 
     vocabulary: Vocabulary
     definitions: Definitions
@@ -62,13 +62,13 @@ class RuleChecker:
     problems: list[Diagnostic]
     rules: dict[str, CheckedRule] = field(factory=dict)
     written: dict[str, nodes.Rule] = field(factory=dict)
-    """Every rule by id, also one that was found wrong."""
+    """Every rule by id, also those with errors."""
     likeness: Likeness = field(factory=Likeness)
 
     # ---- targets ------------------------------------------------------------------------
 
     def targets(self, target: nodes.Target, scope: Scope) -> list[TargetKey]:
-        """Return what *target* covers, in order; report one that covers nothing."""
+        """Return the targets that *target* covers, in order; report one that covers nothing."""
         actions: list[str] = []
         if target.actions is None:
             actions = list(self.vocabulary.actions)
@@ -94,7 +94,7 @@ class RuleChecker:
         return covered
 
     def _incomplete(self, actions: Iterable[str]) -> bool:
-        """Whether some action was found wrong, so that more might be covered than is known."""
+        """Whether some action has an error, so that more might be covered than is known."""
         known = self.vocabulary.actions
         return any(
             name not in known or not known[name].subjects or not known[name].resources
@@ -146,7 +146,7 @@ class RuleChecker:
         made: Mapping[tuple[Type | None, ...], ExpressionChecker],
         users: Mapping[tuple[Type | None, ...], TargetKey],
     ) -> bool:
-        """Report what every environment has as it is, the rest for the first that has it."""
+        """Report problems of all environments as they are, the rest for the first that has them."""
         by_place = [{(p.code, p.span): p for p in c.problems} for c in made.values()]
         common = set(by_place[0]).intersection(*by_place) if by_place else set()
         seen: set[object] = set()
@@ -193,7 +193,7 @@ class RuleChecker:
         def check(checker: ExpressionChecker) -> None:
             guards = _check_conjuncts(checker, conjuncts)
             if parts.waivable:
-                guards = NO_GUARDS  # a waiver stands in for the conditions
+                guards = NO_GUARDS  # a waiver replaces the conditions
             self._check_text(checker, parts.because, guards, "a reason")
             self._check_text(checker, parts.otherwise, NO_GUARDS, "a reason")
             # A forbid refers when it is satisfied, a permit when it is not.
@@ -360,7 +360,7 @@ class RuleChecker:
     # ---- waivers and invariants ---------------------------------------------------------
 
     def rule_id(self, gate: nodes.Ident | None, rule: nodes.Ident) -> str | None:
-        """Return the id of the rule that is meant; report one that there is not."""
+        """Return the id of the rule that is meant; report one that does not exist."""
         gates = self.vocabulary.gates
         name = gate.name if gate else DEFAULT_GATE
         if gate and name not in gates:
@@ -430,7 +430,7 @@ class RuleChecker:
 
 
 class _Clauses:
-    """The clauses of a rule by what they are; the first where one was written twice."""
+    """The clauses of a rule by kind; the first where one was written twice."""
 
     def __init__(self, rule: nodes.Rule) -> None:
         self.because: nodes.Template | None = None
@@ -465,7 +465,7 @@ class _Clauses:
 
 
 def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) -> Guards:
-    """Check the conditions in written order; return what they guard together."""
+    """Check the conditions in written order; return the guards that they give together."""
     guards = NO_GUARDS
     for conjunct in conjuncts:
         checker.condition(conjunct.expr, guards)
@@ -489,7 +489,7 @@ def _conjuncts(clauses: Iterable[nodes.Node]) -> Iterator[Conjunct]:
 
 
 def _once(clauses: Iterable[nodes.Node], problems: list[Diagnostic]) -> None:
-    """Report each clause that stands twice and may stand once."""
+    """Report each clause that is written twice and allowed once."""
     first: dict[type[nodes.Node], nodes.Node] = {}
     for clause in clauses:
         if isinstance(clause, _ONCE) and first.setdefault(type(clause), clause) is not clause:

@@ -1,8 +1,8 @@
 """Make the schema from the declared vocabulary: types, entities, groups and actions, gates.
 
-Types first, since attributes refer to them; then groups and actions, each of which takes on the
-subjects, resources, context and constants of every group above it; gates last. Something that is
-wrong is reported and left out, and what refers to it is not reported again.
+Types come first, since attributes refer to them; then groups and actions, each of which inherits the
+subjects, resources, context and constants of every group above it; gates last. A wrong declaration is
+reported and left out, and references to it are not reported again.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Part:
 
 @define
 class Vocabulary:
-    """The schema while it is made, with what later stages ask about it."""
+    """The schema while it is made, with further tables for later stages."""
 
     names: Names
     problems: list[Diagnostic]
@@ -72,7 +72,7 @@ class Vocabulary:
     entities: dict[str, EntityType] = field(factory=dict)
     actions: dict[str, ActionType] = field(factory=dict)
     members: dict[str, tuple[str, ...]] = field(factory=dict)
-    """Of each group, and each action that stands as one: the actions that it covers."""
+    """The actions that each group, and each action that is used as one, covers."""
     gates: dict[str, GateType] = field(factory=dict)
     obligations: dict[str, ObligationType] = field(factory=dict)
 
@@ -115,7 +115,7 @@ class Vocabulary:
         return tuple(first)
 
     def resolve(self, written: nodes.TypeExpr, scope: Scope) -> Type:
-        """Return the type that was written; `UNKNOWN` after reporting one that there is not."""
+        """Return the type that was written; `UNKNOWN` after reporting one that does not exist."""
         match written:
             case nodes.NamedType(ident):
                 if ident.package is None and ident.name in PRIMITIVES:
@@ -135,7 +135,7 @@ class Vocabulary:
     ) -> list[Part]:
         """Resolve declared attributes, reporting names given twice.
 
-        *by*: who can change them where nothing is written; None where nothing may be.
+        *by*: the party that can change them by default; None where none may be written.
         """
         self._distinct(a.name for a in attributes)
         return [
@@ -199,7 +199,7 @@ class Vocabulary:
         return symbol.name.name
 
     def ancestors(self, entity: str) -> frozenset[str]:
-        """Return the entity types that an entity of that type, or one above it, may lie in."""
+        """Return the types that the ancestors of an entity of that type may have."""
         found: set[str] = set()
         stack = list(self.entities[entity].parents) if entity in self.entities else []
         while stack:
@@ -241,7 +241,7 @@ class Vocabulary:
     # ---- groups and actions -------------------------------------------------------------
 
     def add_actions(self, read_constant: ConstantReader) -> None:
-        """Enter groups and actions, each with what it takes on from the groups above it."""
+        """Enter groups and actions, each with what it inherits from the groups above it."""
         symbols = {symbol.name.name: symbol for symbol in self.names.all(ACTION)}
         direct = {name: self._groups(symbol) for name, symbol in symbols.items()}
         cyclic: set[str] = set()
@@ -278,7 +278,7 @@ class Vocabulary:
         return [group.name.name for group in found if group]
 
     def _own_parts(self, symbol: Symbol) -> tuple[list[Part], list[Part]]:
-        """Return what the declaration itself adds to the context and to the constants' types."""
+        """Return the context and the constants' types that the declaration itself adds."""
         declaration, scope = symbol.declaration, symbol.scope
         assert isinstance(declaration, nodes.GroupDecl | nodes.ActionDecl)
         context = self.parts(declaration.context, scope, "caller")
@@ -334,7 +334,7 @@ class Vocabulary:
         what: str,
         written: Callable[[nodes.GroupDecl | nodes.ActionDecl], tuple[nodes.Ident, ...] | None],
     ) -> tuple[str, ...]:
-        """Return what stands after `by` or `on`: the action's own, within that of its groups."""
+        """Return the types after `by` or `on`: the action's own, within those of its groups."""
         stated: list[tuple[Symbol, tuple[str, ...]]] = []
         for member in line:
             assert isinstance(member.declaration, nodes.GroupDecl | nodes.ActionDecl)
@@ -394,7 +394,7 @@ def record(attributes: Iterable[Attribute]) -> RecordType:
 
 
 def fits(found: Type, wanted: Type) -> bool:
-    """Whether a value of type *found* may stand where *wanted* is; what was reported fits all."""
+    """Whether a value of type *found* may be where *wanted* is expected; `UNKNOWN` fits everywhere."""
     if UNKNOWN in (found, wanted):
         return True
     if isinstance(found, SetType) and isinstance(wanted, SetType):
