@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bench import worlds
-from bench.worlds import apps, demo
+from bench.worlds import apps, platform
 from policyengine import DecisionCache, PolicyEngine
 
 _REQUESTS = 10
@@ -26,8 +26,8 @@ def measure() -> Iterator[tuple[str, float, float]]:
     forms = apps.in_all_forms(engine, apps.make_requests(_REQUESTS))
     yield "27 rules, parts built before", *_beside(engine, [(form.built, {}) for form in forms])
     yield "27 rules, dicts", *_beside(engine, [(form.dicts, {}) for form in forms])
-    engine = PolicyEngine.load(demo.POLICIES)
-    documents = [json.loads(ask.wire) for ask in demo.requests(engine, _REQUESTS)]
+    engine = PolicyEngine.load(platform.POLICIES)
+    documents = [json.loads(ask.wire) for ask in platform.requests(engine, _REQUESTS)]
     asked = [
         (
             (d["subject"], d["action"]["name"], d["resource"], d["context"]),

@@ -9,9 +9,9 @@ from attrs import frozen
 
 from bench.questions.answer import DisagreementError
 from bench.timing import side_by_side
-from bench.worlds import demo
-from bench.worlds import demo_by_hand as by_hand
-from policyengine import PolicyEngine
+from bench.worlds import platform_by_hand as by_hand
+from bench.worlds.platform import POLICIES, Ask, requests
+from policyengine import Decision, PolicyEngine
 
 _REQUESTS = 4
 """So many times as many requests as elsewhere: there are 178 operations."""
@@ -22,10 +22,10 @@ class Platform:
     """The engine, the requests in every form, and the operations as who decides by hand knows them."""
 
     engine: PolicyEngine
-    asks: Sequence[demo.Ask]
+    asks: Sequence[Ask]
     operations: Mapping[str, by_hand.Operation]
 
-    def compare(self, decide: Callable[[demo.Ask], tuple[bool, str]]) -> None:
+    def compare(self, decide: Callable[[Ask], tuple[bool, str]]) -> None:
         """Raise `DisagreementError` if *decide* answers otherwise than by hand, or for other reasons.
 
         Each is decided twice: the first may open the quick way for the second.
@@ -36,6 +36,11 @@ class Platform:
                 if (allowed, said(reason)) != expected:
                     found = f"{expected} by hand, and {allowed}, {reason}"
                     raise DisagreementError(f"{ask.wire.decode()} is {found}")
+
+    def compare_built(self) -> None:
+        """Raise `DisagreementError` if parts that were built are decided otherwise than by hand."""
+        decide = self.engine.decide
+        self.compare(lambda ask: told(decide(*ask.built, ask.now)))
 
     def over(self, hand: Callable[[], object], ours: Callable[[], object], rounds: int) -> float:
         """Return how many times as long as *hand* *ours* takes for all requests."""
@@ -52,14 +57,19 @@ class Platform:
         return self.over(hand, ours, rounds)
 
 
+def told(decision: Decision) -> tuple[bool, str]:
+    """Return what is compared of a decision."""
+    return decision.allowed, decision.reason
+
+
 def said(reason: str) -> list[str]:
     """Return what a reason says, in whatever order."""
     return sorted(reason.split("; "))
 
 
 @lru_cache(maxsize=2)
-def platform(requests: int) -> Platform:
-    """Return policies/x with requests, in proportion to *requests*."""
-    engine = PolicyEngine.load(demo.POLICIES)
+def platform(count: int) -> Platform:
+    """Return policies/x with requests, in proportion to *count*."""
+    engine = PolicyEngine.load(POLICIES)
     operations = by_hand.operations(engine.schema.actions)
-    return Platform(engine, demo.requests(engine, _REQUESTS * requests), operations)
+    return Platform(engine, requests(engine, _REQUESTS * count), operations)

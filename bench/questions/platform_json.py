@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from bench.questions.answer import Answer, Scale
 from bench.questions.platform import platform
 from bench.timing import each
-from bench.worlds import demo
-from bench.worlds import demo_by_hand as by_hand
-from bench.worlds.demo_json_by_hand import read
+from bench.worlds import platform_by_hand as by_hand
+from bench.worlds.platform import Ask
+from bench.worlds.platform_json_by_hand import read
 
 
 def ask(scale: Scale) -> Iterator[Answer]:
@@ -22,7 +22,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
         asked = read(json.loads(wire), operations)
         return json.dumps({"decision": by_hand.allows(*asked)}).encode()
 
-    def found(asked: demo.Ask) -> tuple[bool, str]:
+    def found(asked: Ask) -> tuple[bool, str]:
         answer = json.loads(decide_json(asked.wire, accept_now=True))
         alike = json.loads(answered_by_hand(asked.wire))["decision"] == answer["decision"]
         return answer["decision"], answer["context"]["reason"] if alike else "not by hand"

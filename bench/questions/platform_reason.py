@@ -6,20 +6,14 @@ from collections.abc import Iterator
 
 from bench.questions.answer import Answer, Scale
 from bench.questions.platform import platform
-from bench.worlds import demo
-from bench.worlds import demo_by_hand as by_hand
+from bench.worlds import platform_by_hand as by_hand
 
 
 def ask(scale: Scale) -> Iterator[Answer]:
     """Decide about all operations, parts built before, and read every reason."""
     world = platform(scale.requests)
     decide = world.engine.decide
-
-    def found(asked: demo.Ask) -> tuple[bool, str]:
-        decision = decide(*asked.built, asked.now)
-        return decision.allowed, decision.reason
-
-    world.compare(found)
+    world.compare_built()
     built = [(*asked.built, asked.now) for asked in world.asks]
     plain = [asked.by_hand for asked in world.asks]
 

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 
 from bench.questions.answer import Answer, Scale
 from bench.questions.platform import platform
-from bench.worlds import demo
 
 
 def ask(scale: Scale) -> Iterator[Answer]:
     """Decide about all operations; the function by hand validates nothing."""
     world = platform(scale.requests)
     decide = world.engine.decide
-
-    def found(asked: demo.Ask) -> tuple[bool, str]:
-        decision = decide(*asked.built, asked.now)
-        return decision.allowed, decision.reason
-
-    world.compare(found)
+    world.compare_built()
     built = [(*asked.built, asked.now) for asked in world.asks]
 
     def ours() -> None:
@@ -26,9 +20,5 @@ def ask(scale: Scale) -> Iterator[Answer]:
             decide(subject, action, resource, context, now).allowed
 
     ratio = world.over_by_hand(ours, scale.rounds)
-    yield Answer(
-        f"policies/x, {len(world.operations)} operations, parts built before, over by hand",
-        ratio,
-        2,
-        1.2,
-    )
+    question = f"policies/x, {len(world.operations)} operations, parts built before, over by hand"
+    yield Answer(question, ratio, 2, 1.2)

@@ -17,7 +17,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 
 from bench.questions.answer import Answer, Scale
-from bench.worlds.demo import POLICIES
+from bench.worlds.platform import POLICIES
 from policyengine import PolicyEngine
 
 _REQUEST = POLICIES / "requests" / "1-research-search-is-allowed.json"

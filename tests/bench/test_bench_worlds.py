@@ -12,9 +12,10 @@ from attrs import evolve
 from bench.contestants import CONTESTANTS
 from bench.questions import DisagreementError, Scale, find
 from bench.questions.platform import platform, said
-from bench.worlds import beside, demo, sharing, tenants
-from bench.worlds import demo_by_hand as by_hand
-from bench.worlds.demo_json_by_hand import read
+from bench.worlds import beside, sharing, tenants
+from bench.worlds import platform_by_hand as by_hand
+from bench.worlds.platform import POLICIES, requests
+from bench.worlds.platform_json_by_hand import read
 from policyengine import PolicyEngine
 from policyengine.diagnostics.source import Source
 from policyengine.intake.validation import validate
@@ -30,7 +31,7 @@ class Reference:
 
     def __init__(self, *texts: str) -> None:
         sources = {str(number): Source(str(number), text) for number, text in enumerate(texts)}
-        self.checked, _ = check_sources(sources) if texts else check_paths([demo.POLICIES])
+        self.checked, _ = check_sources(sources) if texts else check_paths([POLICIES])
         assert self.checked is not None
 
     def request(self, subject, action, resource, context=None, now=0, entities=None):
@@ -73,8 +74,8 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
 
 
 def test_the_requests_are_always_the_same():
-    engine = PolicyEngine.load(demo.POLICIES)
-    first, again = ([asked.wire for asked in demo.requests(engine, 60)] for _ in range(2))
+    engine = PolicyEngine.load(POLICIES)
+    first, again = ([asked.wire for asked in requests(engine, 60)] for _ in range(2))
     assert first == again
     assert len(set(first)) == 60
 

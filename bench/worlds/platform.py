@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from attrs import asdict, frozen
 
-from bench.worlds.demo_by_hand import (
+from bench.worlds.platform_by_hand import (
     PERMISSIONS,
     App,
     Asked,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bench.worlds.demo_by_hand import App, Asked, Context, Operation, Resource, User, Viewer
+from bench.worlds.platform_by_hand import App, Asked, Context, Operation, Resource, User, Viewer
 
 
 def read(document: Mapping[str, Any], operations: Mapping[str, Operation]) -> Asked:
