@@ -123,9 +123,6 @@ CIRCLES = {
     frozenset({"runtime.program", "runtime.compiled_target", "runtime.specialization"}): (
         "a program makes its targets, and each target keeps the program for what it shares"
     ),
-    frozenset({"semantics.typing", "semantics.comparisons"}): (
-        "a comparison is an expression, and its operands are expressions: one checker, two files"
-    ),
 }
 """Modules that import each other, if only for types or when a function runs, and why they may."""
 

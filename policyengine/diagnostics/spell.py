@@ -1,8 +1,8 @@
-"""Find the name that somebody probably meant, and spend little on it.
+"""Find the name that was probably meant, at a bounded cost.
 
-The names are rated by how many pairs of letters they share with the word, which is quick; only the
-best few are compared in full. What the work costs is taken from a `Budget`, which one answer has one
-of: whoever sends many wrong words, or has many names, gets fewer suggestions and waits no longer.
+The names are rated by the number of pairs of letters that they share with the word, which is fast; only
+the best few are compared in full. The cost is taken from a `Budget`, of which each answer has one: a
+request with many wrong words, or a set with many names, gets fewer suggestions and takes no longer.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Final
 from msgspec import Struct
 
 _LONGEST: Final = 60
-"""Most characters of a word for which a name is looked for."""
+"""The most characters of a word for which a name is searched."""
 
 _ALIKE: Final = 0.7
-"""How much alike a word and a name must be, of 1, in the measure of `difflib`."""
+"""The least similarity of a word and a name, of 1, in the measure of `difflib`."""
 
 _COMPARED: Final = 5
-"""How many names are compared in full."""
+"""The number of names that are compared in full."""
 
 FOR_REQUEST: Final = 30_000
 FOR_SET: Final = 6_000_000
-"""What may be spent on one request, and on one policy set: about 2 ms, and less than half a second."""
+"""The budget of one request, and of one policy set: about 2 ms, and less than half a second."""
 
 
 class Budget(Struct):
-    """What may still be spent on suggestions, in comparisons of a few letters."""
+    """The remaining budget for suggestions, in comparisons of a few letters."""
 
     left: int = FOR_REQUEST
 
@@ -41,7 +41,7 @@ _shared: ContextVar[Budget | None] = ContextVar("_shared", default=None)
 
 @contextmanager
 def shared_budget(work: int = FOR_SET) -> Iterator[None]:
-    """Let all suggestions that are made meanwhile spend *work* together."""
+    """Let all suggestions that are made meanwhile share a budget of *work*."""
     token = _shared.set(Budget(work))
     try:
         yield
@@ -53,7 +53,7 @@ def nearest(word: str, names: Iterable[str], budget: Budget | None = None) -> st
     """Return the one of *names* that looks most like *word*.
 
     None if none is near, or if *budget* (the shared one, else that of a request) is spent before all
-    have been looked at.
+    have been rated.
     """
     budget = budget or _shared.get() or Budget()
     wanted = word[: _LONGEST + 1].casefold()
@@ -76,7 +76,7 @@ def nearest(word: str, names: Iterable[str], budget: Budget | None = None) -> st
 
 
 def _most_alike(wanted: str, rated: list[tuple[int, str, str]], budget: Budget) -> str | None:
-    from difflib import SequenceMatcher  # who asks rightly needs none
+    from difflib import SequenceMatcher  # a correct word needs none
 
     # Of names that share as many pairs, those come first that have the same letters in place.
     least = min((shared for shared, _, _ in nlargest(_COMPARED, rated)), default=0)

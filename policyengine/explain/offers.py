@@ -1,8 +1,8 @@
-"""Find what would allow a request, for the auditor and for everybody else.
+"""Find the changes that would allow a request, for the auditor and for the other audiences.
 
-Whether a change would do may depend on something private, and so may which changes are the smallest.
-Everybody but the auditor is therefore offered what would allow the request if conditions that read
-something private did not exist; the offers say that they were left out.
+Whether a change is enough may depend on something private, and so may which changes are the smallest.
+The other audiences are therefore offered the changes that would allow the request if conditions that
+read something private did not exist; the offers say that such conditions were left out.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from policyengine.syntax.expressions import walk_expressions
 
 
 def offered(checked: CheckedSet, request: Request) -> Offers:
-    """Return what would allow *request*."""
+    """Return the changes that would allow *request*."""
     found, complete = search(checked, request)
     return Offers(tuple(tuple(map(_offered, remedy.changes)) for remedy in found), complete)
 
 
 def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> Offers | None:
-    """Return what would allow *request* as far as nothing private is concerned.
+    """Return the changes that would allow *request* if conditions on something private did not exist.
 
-    None if that is all that there is: no rule reads anything private.
+    None if there are no such conditions.
     """
     target = Env(request, checked.schema).target
     covering = checked.rules_for(target)
@@ -54,7 +54,7 @@ def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> O
     reduced = _only(checked, target, kept)
     if not interpreter.decide(reduced, request).allowed:
         return evolve(offered(reduced, request), depends_on_hidden=True)
-    # What lacks is private. What else would do is found without the rules that lack just that.
+    # The missing value is private. Other changes are found without the rules that lack only that.
     denying = [r for r in covering if r.id in outcome.rules]
     changers = {by for rule in denying for by in _changers(rule, target, checked.schema)}
     hidden = tuple((_hidden(by),) for by in CHANGERS if by in changers)
@@ -69,7 +69,7 @@ def _only(checked: CheckedSet, target: TargetKey, rules: tuple[CheckedRule, ...]
 
 
 def _public(rule: CheckedRule, target: TargetKey, schema: Schema) -> CheckedRule:
-    """Return *rule* without the conditions that tell something private; itself if none does."""
+    """Return *rule* without the conditions that reveal something private; itself if there are none."""
     typing = rule.typings[target]
     private = tells_private(rule.conjuncts, [typing], schema)
     kept = tuple(c for c, hidden in zip(rule.conjuncts, private, strict=True) if not hidden)
@@ -81,12 +81,12 @@ def _public(rule: CheckedRule, target: TargetKey, schema: Schema) -> CheckedRule
 
 
 def _out_of_account(public: CheckedRule, outcome: Outcome) -> bool:
-    """Whether what is left of a forbid says nothing: it does not deny, or nothing is left."""
+    """Whether the rest of a forbid does not count: it does not deny, or no condition is left."""
     return public.effect == "forbid" and (public.id not in outcome.rules or not public.conjuncts)
 
 
 def _changers(rule: CheckedRule, target: TargetKey, schema: Schema) -> Iterator[Changer]:
-    """Give who can change what *rule* reads that is private."""
+    """Give the parties that can change the private values that *rule* reads."""
     for conjunct in rule.conjuncts:
         yield from _changers_in(conjunct.expr, rule.typings[target], schema)
 
@@ -130,7 +130,7 @@ def _in_words(place: Place, value: object) -> str:
 
 
 def shown_or_unknown(type_: Type, value: object) -> str:
-    """Return the text of a value; of a rule that fails even that may be amiss."""
+    """Return the text of a value, which may be unfit where a rule fails."""
     try:
         return shown_value(type_, value)
     except Exception:  # noqa: BLE001

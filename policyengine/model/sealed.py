@@ -1,8 +1,8 @@
-"""Keep private values out of what writes any struct field by field: msgspec, `asdict`, `rich`.
+"""Keep private values out of encoders that write any struct by its fields: msgspec, `asdict`, `rich`.
 
 msgspec writes a struct by its fields, whatever hook it is given. A class that holds private values
-therefore has one field that nobody ever sets: whoever reads all fields of such an object meets it,
-and gets an `AttributeError`. To read a single field takes no longer than before.
+therefore has one field that is never set: code that reads all fields of such an object gets an
+`AttributeError`. Reading a single field takes no longer than before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 
 class Sealed(Struct, frozen=True, eq=False, gc=False, kw_only=True):
-    """What may hold private values; *never_encoded_* is unset where it does."""
+    """The base of classes that may hold private values; *never_encoded_* is unset where they do."""
 
     never_encoded_: object = None
 
@@ -32,7 +32,7 @@ _unset: Final[Callable[[Any], None]] = Sealed.__dict__["never_encoded_"].__delet
 
 
 def sealing(*, private: bool) -> dict[str, Any]:
-    """Return what to add to the namespace of a class, by whether it holds private values."""
+    """Return an addition to the namespace of a class, by whether it holds private values."""
     return {"__post_init__": _unset} if private else {}
 
 
@@ -45,6 +45,6 @@ Holder = TypeVar("Holder", bound=Sealed)
 
 
 def altered(holder: Holder, **changes: object) -> Holder:
-    """Return *holder* with other values, as `msgspec.structs.replace` does of what is not sealed."""
+    """Return *holder* with other values, as `msgspec.structs.replace` does for classes without a seal."""
     names = type(holder).__match_args__
     return type(holder)(*(changes[n] if n in changes else getattr(holder, n) for n in names))

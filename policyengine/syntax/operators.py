@@ -1,8 +1,9 @@
-"""List the operators: one row for each word, read by all who ask what a word takes or how it reads.
+"""List the operators: one row for each word, with the types that it takes and the words for it.
 
-The checker takes the types from a row, a sentence its words, a message of a syntax error which words
-are operators, the analysis whether it knows what can turn an answer. `docs/language.md` is held to the
-rows by a test. What an operator *means* is in no row: that is `reference/evaluation.py`.
+The checker reads the types from a row, sentences their words, messages of syntax errors the words that
+are operators, and the analysis whether it knows the values at which a result changes. A test compares
+`docs/language.md` with the rows. The *meaning* of an operator is not in its row, but in
+`reference/evaluation.py`.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ Shape: TypeAlias = Literal["alike", "ordered", "member", "sets", "within", "touc
 """Operands of a comparison that a list of types cannot name: see `semantics/comparisons.py`."""
 
 Signatures: TypeAlias = Mapping[tuple[Type, ...], Type]
-"""What comes of operands of these types."""
+"""The type of the result for operands of these types."""
 
 
 @frozen
 class Operator:
-    """What everybody but the reference interpreter knows of an operator.
+    """The properties of an operator, apart from its meaning.
 
-    *node* and *word* are how a tree names it, *form* how section 6 of `docs/language.md` writes it.
-    *types*: what it takes, None where the class of the node says so; a comparison gives a bool. *takes*
-    says it in words. *must* and *must_not*: what a sentence says of the left side where the operator
-    must hold and where it must not. *ancestors*: whether entities on the left need theirs. *pairwise*:
-    whether each element of one side may meet each of the other.
+    *node* and *word* name it in a tree, *form* is its form in section 6 of `docs/language.md`. *types*:
+    the operands that it takes, None where the class of the node determines them; a comparison gives a
+    bool. *takes* says it in words. *must* and *must_not*: the words of a sentence about the left side
+    where the operator must hold and where it must not. *ancestors*: whether the ancestors of entities on
+    the left are read. *pairwise*: whether each element of one side may be compared with each of the other.
 
-    *understood*: whether `analysis/constants.py` finds the values that turn it. What is not understood
-    makes every analysis of the rule unsure, so that is what a row says that says nothing.
+    *understood*: whether `analysis/constants.py` finds the values at which its result changes. An
+    operator that is not understood makes every analysis of the rule unsure; that is the default.
     """
 
     node: type[nodes.Expr]
@@ -67,7 +68,7 @@ class Operator:
 
 
 def _negation(row: Operator, word: nodes.Comparison, form: str) -> Operator:
-    """Return the row of the operator that holds just where that of *row* does not."""
+    """Return the row of the operator that holds exactly where that of *row* does not."""
     return evolve(row, word=word, form=form, must=row.must_not, must_not=row.must)
 
 
