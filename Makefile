@@ -47,7 +47,7 @@ fmt: $(READY) ## Format the code and the policies
 golden: $(READY) ## Rewrite the golden files; read the difference before committing it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
 
-bench: $(READY) ## Answer what must be reached, then time all worlds; some minutes, without peers
+bench: $(READY) ## Measure the targets, then time all worlds; some minutes, without peers
 	$(BIN)/python -m bench questions
 	$(BIN)/python -m bench growth --sizes 10,100,1000,10000 --contestant 'policyengine, decide'
 
@@ -60,10 +60,10 @@ $(VENV)/.peers: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
-fuzz: $(READY) ## Hold the laws of the language on new random input; FOR=3600 takes an hour
+fuzz: $(READY) ## Test the laws of the language on new random input; FOR=3600 takes an hour
 	$(BIN)/python -m tests.fuzz --seconds $(FOR)
 
-exact: $(READY) ## Compare what lint and explain claim with all requests of a small world; N=10000 denied ones
+exact: $(READY) ## Compare the findings of lint and explain with all requests of a small world; N=10000 denied ones
 	$(BIN)/python -m tests.analysis.exactness --requests $(N)
 
 clean: ## Remove what was built and installed
