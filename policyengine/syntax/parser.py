@@ -10,6 +10,7 @@ compiler) recurses.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from lark import TextSlice, Token, Tree
@@ -133,10 +134,15 @@ _LEVELS_ABOVE_EXPRESSIONS = 4
 def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> list[Diagnostic]:
     """Report each reserved word that names something other than an attribute.
 
-    Only files that use one as a name are walked.
+    Only declarations that use one as a name are walked.
     """
     allowed: set[int] = set()
-    stack: list[object] = [file]
+    places = sorted(ident.span.start for ident in reserved.values())
+    stack: list[object] = [
+        declaration
+        for declaration in file.declarations
+        if bisect_left(places, declaration.span.start) < bisect_left(places, declaration.span.end)
+    ]
     while stack:
         match stack.pop():
             case tuple() as items:
