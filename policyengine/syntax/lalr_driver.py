@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 from lark import Token
 from lark.grammar import Rule, Terminal
 from lark.lexer import TerminalDef
@@ -56,7 +56,8 @@ class _Reduction:
 
     *builds*: the method of the builder, None where the parts are spliced into what is around them.
     *absent*: how many absent parts follow; *single*: whether a part that is alone is the result;
-    *chooses*: whether anything comes of them but all as they are.
+    *chooses*: whether anything comes of them but all as they are; *wraps*: whether a part that is alone is
+    spliced as it is, and *passes*: whether what is spliced of one part is spliced again.
     """
 
     size: int
@@ -66,23 +67,42 @@ class _Reduction:
     absent: int
     single: bool
     chooses: bool
+    wraps: bool
+    passes: bool
 
 
 @frozen
 class _Tables:
     """What may follow in each state, and what was parsed leads to; *begin* and *end* by what is parsed.
 
-    An action is a state to go to, or a reduction as `~number`.
+    An action is a state to go to, or a reduction as `~number`. *passed*: as `pass_through` returns it.
     """
 
     states: Mapping[int, tuple[Scan, Mapping[str, int]]]
+    actions: Mapping[int, Mapping[str, int]]
     gotos: Mapping[int, Mapping[str, int]]
     reductions: tuple[_Reduction, ...]
     begin: Mapping[str, int]
     end: Mapping[str, int]
+    passed: dict[tuple[int, int, str], tuple[int, bool]] = field(factory=dict)
+
+    def pass_through(self, before: int, state: int, kind: str) -> tuple[int, bool]:
+        """Reduce a part, between those states and before *kind*, through all rules that only splice it.
+
+        Return the state after it, and whether it is to be wrapped in a list.
+        """
+        after, wraps = state, False
+        while (action := self.actions[after].get(kind, _NOWHERE)) < 0 and action != _NOWHERE:
+            reduction = self.reductions[~action]
+            if not (reduction.wraps or reduction.passes):
+                break
+            wraps = wraps or reduction.wraps
+            after = self.gotos[before][reduction.origin]
+        self.passed[before, state, kind] = after, wraps
+        return after, wraps
 
 
-def build(text: str, start: str, builder: NodeBuilder) -> Any:
+def build(text: str, start: str, builder: NodeBuilder) -> Any:  # noqa: PLR0915 - calls take longer
     """Return what *builder* builds of *text*, parsed as *start*.
 
     None if there is a mistake in it, or if it is nested too deep for the builder; whatever the builder
@@ -92,6 +112,7 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:
     if tables is None:
         return None
     states, reductions, gotos = tables.states, tables.reductions, tables.gotos
+    all_actions, passed = tables.actions, tables.passed
     state, end, at = tables.begin[start], tables.end[start], 0
     # For each part that is not yet inside a larger one: its node; its begin, end and depth; and the
     # states before each part and after the last.
@@ -104,6 +125,13 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:
             if action == _NOWHERE:
                 return None
             reduction = reductions[~action]
+            if reduction.wraps or reduction.passes:
+                key = path[-2], state, kind
+                state, wraps = passed.get(key) or tables.pass_through(*key)
+                path[-1], actions = state, all_actions[state]
+                if wraps:
+                    parts[-1] = [parts[-1]]
+                continue
             size = reduction.size
             if size == 1:
                 of_it = [parts.pop()]
@@ -111,8 +139,10 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:
                 del path[-1]
             elif size:
                 of_it, taken = parts[-size:], places[-size:]
-                begin = next((b for b, _, _ in taken if b != _NOTHING), _NOTHING)
-                last = max([e for _, e, _ in taken])
+                begin, last = taken[0][0], taken[-1][1]
+                if _NOTHING in (begin, last):
+                    begin = next((b for b, _, _ in taken if b != _NOTHING), _NOTHING)
+                    last = max([e for _, e, _ in taken])
                 depth = max([d for _, _, d in taken])
                 del path[-size:], parts[-size:], places[-size:]
             else:
@@ -133,7 +163,7 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:
             places.append((begin, last, depth))
             if state == end:
                 return made if _IGNORED.fullmatch(text, at) else None
-            actions = states[state][1]
+            actions = all_actions[state]
         assert found is not None, "nothing is shifted at the end"
         begin, at = found.span(kind)
         written: str = found[kind]
@@ -185,7 +215,7 @@ def _tables() -> _Tables | None:
         gotos[state] = {n: to for n, to in known.items() if n not in actions[state]}
     reductions = tuple(map(_reduction, lark.rules))
     states = _States(actions, terminals)
-    return _Tables(states, gotos, reductions, table.start_states, table.end_states)
+    return _Tables(states, actions, gotos, reductions, table.start_states, table.end_states)
 
 
 class _States(dict[int, tuple[Scan, Mapping[str, int]]]):
@@ -224,14 +254,21 @@ def _reduction(rule: Rule) -> _Reduction:
     name = str(rule.origin.name)  # of tokens of the grammar, which compare slowly
     as_they_are = [(place, False, 0) for place in range(len(expansion))]
     absent_after = before + absent[-1]
+    builds = None if name.startswith("_") else name
+    chooses = bool(absent_after) or included != as_they_are
     return _Reduction(
         size=len(expansion),
         origin=name,
-        builds=None if name.startswith("_") else name,
+        builds=builds,
         included=tuple(included),
         absent=absent_after,
         single=bool(options.expand1),
-        chooses=bool(absent_after) or included != as_they_are,
+        chooses=chooses,
+        wraps=builds is None and len(expansion) == 1 and not chooses,
+        passes=builds is None
+        and len(expansion) == 1
+        and absent_after == 0
+        and included == [(0, True, 0)],
     )
 
 
