@@ -52,8 +52,8 @@ def test_what_was_not_written_is_not_there(cache, folder, caplog):
 
 
 def test_a_later_entry_takes_the_place_of_an_earlier_one(cache, folder):
-    assert cache.write("entry", b"anew", PIECES)
-    assert found(folder) == (b"anew", *PIECES)
+    assert cache.write("entry", b"again", PIECES)
+    assert found(folder) == (b"again", *PIECES)
 
 
 def test_no_bit_can_be_turned(cache, folder):
@@ -116,7 +116,7 @@ def test_a_full_or_read_only_disk_leaves_what_was_there(cache, folder, caplog, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(entries.os, call, fail)
-    assert not cache.write("entry", b"anew", PIECES)
+    assert not cache.write("entry", b"again", PIECES)
     monkeypatch.undo()
     assert caplog.messages == [
         f"the compile cache is not used: `{folder}/entry` cannot be written: no space left on device"

@@ -21,7 +21,7 @@ DOC = {"type": "Doc", "id": "d", "properties": {"open": True}}
 
 
 @pytest.fixture(autouse=True)
-def compiled_anew(key):
+def compiled_again(key):
     """What an earlier engine compiled is forgotten before each load and after each test."""
     compiled_target._kept.clear()
     yield
@@ -169,7 +169,7 @@ def test_whatever_becomes_of_the_entry_the_answers_are_right(policy, folder, rig
         caplog.clear()
         assert answers(load(policy, cache=folder)) == right
         assert len(caplog.messages) == 1
-        assert path.read_bytes() == whole  # it was written anew
+        assert path.read_bytes() == whole  # it was written again
 
 
 @pytest.mark.usefixtures("many")
@@ -182,7 +182,7 @@ def test_an_entry_that_goes_while_it_is_used_is_made_up_for(policy, folder, righ
     assert caplog.messages == []
 
 
-def test_what_we_cannot_read_though_we_wrote_it_is_made_anew(policy, folder, right, caplog):
+def test_what_we_cannot_read_though_we_wrote_it_is_made_again(policy, folder, right, caplog):
     load(policy, cache=folder)
     with mock.patch.object(program_cache, "decode", side_effect=ValueError):
         assert answers(load(policy, cache=folder)) == right
@@ -204,7 +204,7 @@ def test_another_key_finds_nothing_it_trusts(policy, folder, right, caplog, monk
     assert answers(load(policy, cache=folder)) == right
     assert "was not written with this key" in caplog.text
     caplog.clear()
-    assert answers(load(policy, cache=folder)) == right  # it was written anew
+    assert answers(load(policy, cache=folder)) == right  # it was written again
     assert caplog.messages == []
 
 

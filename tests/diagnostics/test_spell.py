@@ -1,4 +1,4 @@
-"""Hold that suggestions are good, and that whoever asks for many does not wait longer."""
+"""Test that suggestions are good, and that many of them take no longer than the budget."""
 
 from __future__ import annotations
 

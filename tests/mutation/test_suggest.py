@@ -23,7 +23,7 @@ def suggested(text: str) -> dict[str, str]:
 
 
 def passes(text: str) -> None:
-    """Paste what is suggested for a set into it: every test passes, and nothing is suggested anew."""
+    """Paste what is suggested for a set into it: every test passes, and nothing is suggested again."""
     more = text + "\n".join(suggested(text).values())
     checked = checked_set(more)
     run = run_tests(checked, Interpreted(checked), now=NOW)

@@ -107,7 +107,7 @@ def altered(node: Any, rng: Random) -> Any:
 
 
 def shown(binding: Binding | None) -> object:
-    """Return *binding*; of a definition, which each check makes anew, its name."""
+    """Return *binding*; of a definition, which each check makes again, its name."""
     return (binding.package, binding.name) if isinstance(binding, Definition) else binding
 
 

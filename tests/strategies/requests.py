@@ -49,7 +49,7 @@ _SPANS = (0, 1, -1, 3_600_000_000, -3_600_000_000, 86_400_000_000, 365 * 86_400_
 
 
 def some_now(rng: Random) -> int:
-    """Return a time at or near a moment that something may hang on."""
+    """Return a time at or near a moment on which something may depend."""
     return microseconds(rng.choice(MOMENTS)) + rng.choice(_SPANS) + rng.choice((0, 0, 1, -1))
 
 

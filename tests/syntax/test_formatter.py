@@ -112,16 +112,16 @@ class TestStrings:
 
         assert formatted(text) == text
 
-    def test_without_a_source_strings_are_written_plainly_and_safely(self):
+    def test_without_a_source_strings_are_written_simply_and_safely(self):
         text = r"""package x
 enum E = "a" | "in" | "a b"
 const c: string = "\u0041\u202e\"\\\n\t{}"
 permit p: any when x like "\u0041*\*\\\"" because "\u0041 {{ {x + 1} }} \u200b"
 """
-        plainly = format_file(tree(text))
+        simple = format_file(tree(text))
 
         assert (
-            plainly
+            simple
             == r"""package x
 
 enum E = a | "in" | "a b"
@@ -131,7 +131,7 @@ permit p: any
     because "A {{ {x + 1} }} \u200b"
 """
         )
-        assert tree(plainly) == tree(text)
+        assert tree(simple) == tree(text)
 
 
 class TestRefusal:

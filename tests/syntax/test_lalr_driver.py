@@ -1,4 +1,4 @@
-"""The quick way gives the tree that the thorough way gives, with the same spans, or none."""
+"""The fast driver gives the tree that Lark gives, with the same spans, or none."""
 
 from __future__ import annotations
 
