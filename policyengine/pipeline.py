@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
+from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, Diagnostics
 from policyengine.diagnostics.source import Source
 from policyengine.diagnostics.spell import shared_budget
 from policyengine.model.limits import Limits
@@ -74,6 +74,8 @@ def parse_sources(
 
     for source, (file, found) in zip(new, parse_all(new, limits, progress), strict=True):
         problems += found
+        if len(problems) >= MOST_SHOWN:  # to say what is wrong takes long, and nobody is shown
+            break
         if file is not None:
             files.append(file)
             if cache is not None:

@@ -32,6 +32,7 @@ ROW: Final = "row"
 TURNS: Final = "turns"
 """The list to which traced expressions add moments."""
 
+_RESERVED: Final = (*ROOTS, *EXPORTED, *ANSWERING, TURNS)
 _DEEPEST = 14
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
 
@@ -114,19 +115,19 @@ class Module(Struct, eq=False):
     tuples: list[ast.stmt] = field(default_factory=list)
     objects: dict[str, object] = field(default_factory=dict)
     _names: dict[tuple[object, object], str] = field(default_factory=dict)
-    _taken: set[str] = field(default_factory=lambda: {*ROOTS, *EXPORTED, *ANSWERING, TURNS})
+    _next: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_RESERVED, 2))
 
     def fresh(self, wanted: str) -> str:
         """Return *wanted*, or a name like it if that is taken, and take it."""
-        found, number = wanted, 2
-        while found in self._taken:
+        found, number = wanted, self._next.get(wanted, 2)  # from there on one may be free
+        while found in self._next:
             found, number = f"{wanted}_{number}", number + 1
-        self._taken.add(found)
+        self._next.update({found: 2, wanted: number})
         return found
 
     def take(self, names: Iterable[str]) -> None:
         """Keep *names* for variables."""
-        self._taken.update(names)
+        self._next.update(dict.fromkeys(names, 2))
 
     def named(self, prefix: str, key: object, value: object) -> ast.Name:
         """Return the name of an object that is handed to the module; one for each *key*."""
@@ -217,8 +218,8 @@ def counted(conditions: Iterable[ir.Expr]) -> dict[ir.Expr, int]:
     """Count how often each expression that is worth keeping comes up."""
     counts: dict[ir.Expr, int] = {}
     for condition in conditions:
-        for node in ir.walk(condition):
-            if _worth_keeping(node) and not ir.free(node):
+        for node in ir.closed(condition):
+            if _worth_keeping(node):
                 counts[node] = counts.get(node, 0) + 1
     return counts
 

@@ -355,15 +355,30 @@ def walk(node: Expr) -> Iterator[Expr]:
 
 def free(node: Expr) -> frozenset[str]:
     """Return the names of the variables that *node* takes from outside."""
+    return _free(node, [])
+
+
+def closed(node: Expr) -> list[Expr]:
+    """Return *node* and its parts, without those that take variables from outside."""
+    found: list[Expr] = []
+    _free(node, found)
+    return found
+
+
+def _free(node: Expr, closed: list[Expr]) -> frozenset[str]:
+    parts = [_free(part, closed) for part in children(node)]
     match node:
         case Local(name):
-            return frozenset({name})
-        case Let(names, values, body):
-            return free(body).difference(names).union(*map(free, values))
-        case Quantified(_, local, over, body):
-            return (free(body) - {local}) | free(over)
+            names = frozenset({name})
+        case Let(locals_, _, _):
+            names = parts[-1].difference(locals_).union(*parts[:-1])
+        case Quantified(_, local, _, _):
+            names = parts[0] | (parts[1] - {local})
         case _:
-            return frozenset().union(*map(free, children(node)))
+            names = frozenset[str]().union(*parts)
+    if not names:
+        closed.append(node)
+    return names
 
 
 def certain(node: Expr) -> frozenset[str]:

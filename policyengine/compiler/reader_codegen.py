@@ -406,10 +406,11 @@ def _all(tests: Sequence[ast.expr]) -> ast.expr:
 
 
 def _sum_of(parts: Sequence[ast.expr]) -> ast.expr:
-    total = parts[0]
-    for part in parts[1:]:
-        total = ast.BinOp(total, ast.Add(), part)
-    return total
+    """Return a sum that is nested as little as can be: an entity may have thousands of attributes."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return ast.BinOp(_sum_of(parts[:half]), ast.Add(), _sum_of(parts[half:]))
 
 
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:

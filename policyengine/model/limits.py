@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
+from msgspec.structs import replace
+
+_MEASURE: Final = 10_000
+"""Code points of a policy set for which the limits of a set are given; a longer one may have more."""
 
 
 class Limits(Struct, frozen=True):
@@ -19,9 +25,17 @@ class Limits(Struct, frozen=True):
     nesting: int = 100
     """Levels of brackets, operators or conditions inside one another in a policy file."""
     expression_size: int = 10_000
-    """Nodes of one rule's conditions, definitions inlined."""
+    """Parts of one rule: of its conditions, texts and obligations, definitions inlined."""
     expression_cost: int = 10_000_000
-    """Steps of one rule's conditions, definitions inlined and sets at their limit."""
+    """Steps of one rule, definitions inlined and sets at their limit."""
+    targets: int = 10_000
+    """Targets of a set: actions with the types of their subject and resource."""
+    target_size: int = 15_000
+    """Parts of all rules that cover one target."""
+    target_cost: int = 20_000_000
+    """Steps of all rules that cover one target."""
+    coverage: int = 50_000
+    """What is checked of a set: the targets of each rule, and its parts for each set of types."""
     set_size: int = 1_000
     """Elements of one set in a request."""
     string_size: int = 100_000
@@ -36,6 +50,20 @@ class Limits(Struct, frozen=True):
     """Levels of arrays and objects inside one another in a request as JSON."""
     problems: int = 100
     """Problems reported of one request."""
+
+    def for_set(self, characters: int) -> Limits:
+        """Return the limits for a policy set of so many code points.
+
+        Those of a set as a whole grow with it: 100,000 rules may have more parts than ten.
+        """
+        longer = max(1, characters / _MEASURE)
+        return replace(
+            self,
+            targets=int(self.targets * longer),
+            target_size=int(self.target_size * longer),
+            target_cost=int(self.target_cost * longer),
+            coverage=int(self.coverage * longer),
+        )
 
 
 DIGITS = 18

@@ -148,9 +148,10 @@ class RecordType(Struct, frozen=True, dict=True, cache_hash=True):
         return {a.name: a for a in self.attributes}
 
 
-Type: TypeAlias = (
-    Primitive | EnumType | LevelsType | TaxonomyType | EntityRefType | SetType | RecordType
-)
+Enumeration: TypeAlias = EnumType | LevelsType | TaxonomyType
+"""A type whose values are declared names."""
+
+Type: TypeAlias = Primitive | Enumeration | EntityRefType | SetType | RecordType
 
 
 def is_private(attribute: Attribute) -> bool:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from policyengine.diagnostics.source import Source, Span
-from policyengine.model.needs import RequestNeeds
+from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.types import Schema, Type
 from policyengine.syntax import nodes
 
@@ -48,7 +48,10 @@ class Size:
 
 @frozen(eq=False)
 class Definition:
-    """A checked `define`; its parameters have one type each, so it has one typing."""
+    """A checked `define`; its parameters have one type each, so it has one typing.
+
+    *demands*: what the body reads of each parameter; *reads_private*: whether anything private.
+    """
 
     name: str
     package: str
@@ -57,6 +60,8 @@ class Definition:
     body: nodes.Expr
     typing: Typing
     result: Type
+    demands: Mapping[str, Needs]
+    reads_private: bool
 
 
 @frozen(eq=False)

@@ -49,14 +49,15 @@ def check(
     fixtures.check_all()
     examples = ExampleChecker(vocabulary, rules, fixtures, problems)
     tests = tuple(_tests(names.scopes, examples))
-    if any(problem.severity is Severity.ERROR for problem in problems):
-        return None, problems
-    problems += _never_permitted(names, vocabulary, rules.rules.values())
     checked = tuple(sorted(rules.rules.values(), key=lambda rule: (rule.gate, rule.name)))
     by_target: dict[TargetKey, list[CheckedRule]] = {}
     for rule in checked:
         for target in rule.typings:
             by_target.setdefault(target, []).append(rule)
+    rules.bound_targets(by_target)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return None, problems
+    problems += _never_permitted(names, vocabulary, rules.rules.values())
     return (
         CheckedSet(
             vocabulary.schema,
@@ -80,10 +81,11 @@ def _words(
     """Check the declarations and the rules."""
     names = collect(files)
     problems = names.problems
+    limits = limits.for_set(sum(len(source.text) for source in sources.values()))
     vocabulary = Vocabulary(names, problems)
     vocabulary.add_entities()
     definitions = Definitions(vocabulary, names, limits, Costs(limits), problems)
-    vocabulary.add_actions(definitions.read_constant)
+    vocabulary.add_actions(definitions.read_constant, limits.targets)
     vocabulary.add_obligations()
     vocabulary.add_gates()
     definitions.check_all()

@@ -6,6 +6,7 @@ The *cost* counts elementary steps with each set at its limit, and nodes with de
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from attrs import frozen
@@ -49,7 +50,19 @@ class Cost:
     longest: int = 0
 
 
-_NO_COST = Cost(0, 0)
+NO_COST = Cost(0, 0)
+
+
+def together(costs: Iterable[Cost]) -> Cost:
+    """Return the cost of evaluating one after the other."""
+    costs = tuple(costs)
+    return Cost(sum(cost.steps for cost in costs), sum(cost.size for cost in costs))
+
+
+def most_of(costs: Iterable[Cost]) -> Cost:
+    """Return what the dearest of *costs* takes."""
+    costs = (NO_COST, *costs)
+    return Cost(max(cost.steps for cost in costs), max(cost.size for cost in costs))
 
 
 def _digits_in(type_: Type, digits: int, longest: int) -> int:
@@ -82,7 +95,7 @@ class Costs:
         binding = typing.binding_of(node)
         if isinstance(binding, Value):
             digits = len(str(binding.value)) if _is_number(binding.type) else 0
-            return Cost(1, 1, 0, digits, digits)
+            return Cost(self._weight(node, typing), 1, 0, digits, digits)
         if isinstance(node, nodes.Name | nodes.Attr):
             return self._of_place(node, typing)
         parts = [self.of(child, typing) for child in children(node)]
@@ -117,7 +130,7 @@ class Costs:
 
     def _of_place(self, node: nodes.Name | nodes.Attr, typing: Typing) -> Cost:
         """Return the cost of a name or an attribute: what most nodes are."""
-        owner = self.of(node.object, typing) if isinstance(node, nodes.Attr) else _NO_COST
+        owner = self.of(node.object, typing) if isinstance(node, nodes.Attr) else NO_COST
         given = max(_LONGEST_GIVEN, owner.digits)
         digits = _digits_in(typing.type_of(node), given, owner.longest)
         longest = max(owner.longest, digits)

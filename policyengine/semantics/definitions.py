@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.diagnostics.source import Span
 from policyengine.model.limits import Limits
 from policyengine.model.types import DATETIME, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Typing, Value
 from policyengine.semantics.cost import MOST_DIGITS, Cost, Costs
+from policyengine.semantics.demand import demands_of, private_reads
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
 from policyengine.semantics.typing import ExpressionChecker
@@ -95,34 +97,36 @@ class Definitions:
             return None
         parameters = {n: t for n, t in variables.items() if n != "now"}
         checker = ExpressionChecker(self.vocabulary, symbol.scope, self, dict(variables))
-        result = checker.infer(declaration.body, NO_GUARDS)
+        body = declaration.body
+        result = checker.infer(body, NO_GUARDS)
         self.problems += checker.problems
         if not checker.sound:
             return None
         typing = Typing(checker.types, checker.bindings)
         made = Definition(
             symbol.name.name, symbol.package, tuple(parameters), tuple(parameters.values()),
-            declaration.body, typing, result,
+            body, typing, result, demands_of(body, typing),
+            any(True for _ in private_reads(body, typing, self.vocabulary.schema)),
         )  # fmt: skip
-        problem = self.over_bound(self.costs.of_definition(made), declaration.body)
+        problem = self.over_bound(self.costs.of_definition(made), body.span)
         if problem:
             self.problems.append(problem)
             return None
-        checker.needs_of([declaration.body])
+        checker.needs_of([body])
         self.problems += checker.problems
         return None if checker.problems else made
 
-    def over_bound(self, cost: Cost, node: nodes.Expr) -> Diagnostic | None:
+    def over_bound(self, cost: Cost, span: Span) -> Diagnostic | None:
         """Report a cost over its bound."""
         limits = self.limits
-        for value, most, what in (
-            (cost.depth, limits.nesting, "levels of nesting, definitions included"),
-            (cost.size, limits.expression_size, "parts, definitions included"),
-            (cost.steps, limits.expression_cost, "steps"),
-            (cost.longest, MOST_DIGITS, "digits"),
+        for value, most, what, limit in (
+            (cost.depth, limits.nesting, "levels of nesting, definitions included", "nesting"),
+            (cost.size, limits.expression_size, "parts, definitions included", "expression_size"),
+            (cost.steps, limits.expression_cost, "steps", "expression_cost"),
+            (cost.longest, MOST_DIGITS, "digits", ""),
         ):
             if value > most:
-                return messages.too_costly(node.span, value, most, what)
+                return messages.too_costly(span, value, most, what, limit)
         return None
 
     def read_constant(self, node: nodes.Expr, type_: Type, scope: Scope) -> object:

@@ -88,9 +88,8 @@ class _Reader:
                 self.read(left, _line_of(self.typing.type_of(left)))
                 self.read(right, NOTHING)
             case nodes.Call(_, arguments) if isinstance(binding, Definition):
-                demanded = _demanded(binding)
                 for parameter, argument in zip(binding.parameters, arguments, strict=True):
-                    self.read(argument, demanded.get(parameter, NOTHING))
+                    self.read(argument, binding.demands.get(parameter, NOTHING))
             case nodes.Quantified(_, variable, over, body):
                 self.read(body, NOTHING)
                 element = self.needs.pop(variable.name, NOTHING)
@@ -146,9 +145,10 @@ def _line_of(type_: Type) -> Needs:
             return NOTHING
 
 
-def _demanded(definition: Definition) -> dict[str, Needs]:
-    reader = _Reader(definition.typing)
-    reader.read(definition.body, NOTHING)
+def demands_of(body: nodes.Expr, typing: Typing) -> dict[str, Needs]:
+    """Return what the body of a definition demands of each of its parameters."""
+    reader = _Reader(typing)
+    reader.read(body, NOTHING)
     return reader.needs
 
 
@@ -158,7 +158,7 @@ def _demanded(definition: Definition) -> dict[str, Needs]:
 def private_reads(node: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[nodes.Expr]:
     """Give each place in *node* where something private is read, in definitions too.
 
-    A comparison of a private value reveals something of it, and so does a branch that depends on it:
+    A comparison of a private value tells something of it, and so does a branch that hangs on it:
     any read counts. The place of a read inside a definition is the call.
     """
     binding = typing.binding_of(node)
@@ -173,9 +173,7 @@ def private_reads(node: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[
     if isinstance(node, nodes.Name | nodes.Attr) and holds_private(typing.type_of(node)):
         yield node
         return
-    if isinstance(binding, Definition) and any(
-        True for _ in private_reads(binding.body, binding.typing, schema)
-    ):
+    if isinstance(binding, Definition) and binding.reads_private:
         yield node
         return
     for child in children(node):

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import EntityRefType, Primitive, SetType, Type
 from policyengine.semantics.checked import Binding, TargetKey, Typing, Value
+from policyengine.semantics.cost import Cost
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children, interpolated
 
@@ -149,13 +150,16 @@ class TypingForm:
 class Sound:
     """What was found of a rule without problems: *fields* and *needs* as in `CheckedRule`.
 
-    *typings* are those of its targets, by number.
+    *typings* are those of its targets, by number; *covered*: how much was checked, as `Limits.coverage`
+    counts it.
     """
 
     typings: tuple[TypingForm, ...]
     targets: Mapping[TargetKey, int]
     fields: Mapping[str, frozenset[str]] | None
     needs: Mapping[TargetKey, RequestNeeds]
+    cost: Cost
+    covered: int
 
     def typings_of(self, exprs: Sequence[nodes.Expr]) -> dict[TargetKey, Typing]:
         """Return the typings of the rule with these expressions, which is alike."""
@@ -182,6 +186,8 @@ class Likeness:
         typings: Mapping[TargetKey, Typing],
         fields: Mapping[str, frozenset[str]] | None,
         needs: Mapping[TargetKey, RequestNeeds],
+        cost: Cost,
+        covered: int,
     ) -> None:
         """Note what was found of a rule without problems."""
         distinct = list({id(typing): typing for typing in typings.values()}.values())
@@ -191,7 +197,7 @@ class Likeness:
         numbers = {id(typing): number for number, typing in enumerate(distinct)}
         targets = {target: numbers[id(typing)] for target, typing in typings.items()}
         fixed = self._fixed.setdefault(form, _enumerators(exprs, distinct))
-        sound = Sound(tuple(filter(None, forms)), targets, fields, needs)
+        sound = Sound(tuple(filter(None, forms)), targets, fields, needs, cost, covered)
         self._found[form, _values(exprs, fixed)] = sound
 
 

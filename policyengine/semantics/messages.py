@@ -12,6 +12,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warnin
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.types import Type
+from policyengine.semantics.checked import TargetKey
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 
@@ -25,6 +26,15 @@ _UNKNOWN_CODES = {
 _FEW = 8
 """How many names a help line may list."""
 
+_LISTED = 20
+"""How many members of a circle a message names."""
+
+_LONG = 200
+"""How many characters of a type a message shows."""
+
+_MANY = 10**12
+"""From where on a number is not written out."""
+
 
 def _listed(names: Iterable[str], word: str = "or") -> str:
     quoted = [f"`{name}`" for name in names]
@@ -33,8 +43,16 @@ def _listed(names: Iterable[str], word: str = "or") -> str:
 
 
 def a(type_: object) -> str:
-    """Return the type with its article."""
-    return f"{'an' if str(type_)[0] in 'aeiouAEIO' else 'a'} `{type_}`"
+    """Return the type with its article, cut short if it is long."""
+    shown = str(type_)
+    if len(shown) > _LONG:
+        shown = f"{shown[:_LONG]}…"
+    return f"{'an' if shown[0] in 'aeiouAEIO' else 'a'} `{shown}`"
+
+
+def _counted(count: int) -> str:
+    """Return a number with commas, and no more of it than anybody reads."""
+    return f"{count:,}" if count < _MANY else f"more than {_MANY:,}"
 
 
 # ---- PE2xx: names -----------------------------------------------------------------------
@@ -79,7 +97,9 @@ def cycle(code: str, ident: nodes.Ident, what: str, names: Sequence[str]) -> Dia
     """Things that go round in a circle."""
     if len(names) == 1:
         return error(code, ident.span, f"`{names[0]}` refers to itself")
-    way = " → ".join(f"`{name}`" for name in (*names, names[0]))
+    way = " → ".join(f"`{name}`" for name in names[:_LISTED])
+    way += f" → … ({len(names) - _LISTED:,} more)" if len(names) > _LISTED else ""
+    way += f" → `{names[0]}`"
     return error(code, ident.span, f"{what} in a circle: {way}")
 
 
@@ -195,11 +215,45 @@ def private_shown(span: Span, path: str, where: str) -> Diagnostic:
     return error("PE307", span, f"`{path}` is private and may not flow into {where}")
 
 
-def too_costly(span: Span, cost: int, most: int, what: str) -> Diagnostic:
-    """An expression over its bound."""
+def too_costly(span: Span, cost: int, most: int, what: str, limit: str = "") -> Diagnostic:
+    """An expression or a rule over its bound; *limit*: what of `Limits` raises it."""
+    more = f", or allow more with `Limits({limit}=…)`" if limit else ""
     return error(
-        "PE308", span, f"this may take {cost:,} {what}, and at most {most:,} are allowed",
-        "narrow the sets, or split the rule",
+        "PE308", span, f"this may take {_counted(cost)} {what}, and at most {most:,} are allowed",
+        f"narrow the sets, or split the rule{more}",
+    )  # fmt: skip
+
+
+def too_costly_together(
+    dearest: nodes.Ident, target: TargetKey, cost: int, most: int, what: str, limit: str
+) -> Diagnostic:
+    """Rules that together are over the bound of a target."""
+    action, subject, resource = target
+    return error(
+        "PE331", dearest.span,
+        f"the rules for `{action}` by `{subject}` on `{resource}` may take {_counted(cost)} {what}, and at "
+        f"most {most:,} are allowed; this rule takes most of them",
+        f"make them simpler, or allow more with `Limits({limit}=…)`",
+    )  # fmt: skip
+
+
+def covers_too_much(rule: nodes.Ident, cost: int, most: int) -> Diagnostic:
+    """A rule with which a set has too much to check."""
+    return error(
+        "PE332", rule.span,
+        f"with `{rule.name}` the rules of this set have {cost:,} parts in all the targets that they "
+        f"cover, and at most {most:,} are allowed",
+        "let rules cover less, or allow more with `Limits(coverage=…)`",
+    )  # fmt: skip
+
+
+def too_many_targets(action: nodes.Ident, count: int, most: int) -> Diagnostic:
+    """An action with which a set has too many targets."""
+    return error(
+        "PE333", action.span,
+        f"with the action `{action.name}` this set has {count:,} targets, each an action with the "
+        f"types of its subject and resource, and at most {most:,} are allowed",
+        "narrow `by` and `on`, or allow more with `Limits(targets=…)`",
     )  # fmt: skip
 
 

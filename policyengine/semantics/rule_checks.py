@@ -25,6 +25,7 @@ from policyengine.semantics.checked import (
     Typing,
     Waiver,
 )
+from policyengine.semantics.cost import NO_COST, Cost, most_of, together
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
@@ -64,6 +65,10 @@ class RuleChecker:
     written: dict[str, nodes.Rule] = field(factory=dict)
     """Every rule by id, also those with errors."""
     likeness: Likeness = field(factory=Likeness)
+    costs: dict[str, Cost] = field(factory=dict)
+    """What each rule takes, with its texts and obligations."""
+    covered: int = 0
+    """How much has been checked, as `Limits.coverage` counts it."""
 
     # ---- targets ------------------------------------------------------------------------
 
@@ -112,25 +117,40 @@ class RuleChecker:
     # ---- typings ------------------------------------------------------------------------
 
     def typings(
-        self, targets: Sequence[TargetKey], scope: Scope, mentioned: frozenset[str], check: Check
-    ) -> dict[TargetKey, Typing] | None:
-        """Run *check* once for each different environment; None after reporting problems."""
-        made: dict[tuple[Type | None, ...], ExpressionChecker] = {}
+        self, name: nodes.Ident, targets: Sequence[TargetKey], scope: Scope,
+        exprs: Sequence[nodes.Expr], check: Check,
+    ) -> dict[TargetKey, Typing] | None:  # fmt: skip
+        """Run *check* of *exprs* once for each different environment.
+
+        None after reporting problems, for example that this is more than a set may have.
+        """
+        mentioned, size = _measured(exprs)
         users: dict[tuple[Type | None, ...], TargetKey] = {}
         of_target: dict[TargetKey, tuple[Type | None, ...]] = {}
         for target in targets:
             roots = self._roots(target)
             key = tuple(roots[root] if root in mentioned else None for root in _ROOTS)
             of_target[target] = key
-            if key not in made:
-                variables = {**roots, "now": DATETIME}
-                made[key] = ExpressionChecker(self.vocabulary, scope, self.definitions, variables)
-                users[key] = target
-                check(made[key])
+            users.setdefault(key, target)
+        if self._covers_too_much(name, len(targets) + size * len(users)):
+            return None
+        made: dict[tuple[Type | None, ...], ExpressionChecker] = {}
+        for key, target in users.items():
+            variables = {**self._roots(target), "now": DATETIME}
+            made[key] = ExpressionChecker(self.vocabulary, scope, self.definitions, variables)
+            check(made[key])
         if self._report(made, users) or not all(checker.sound for checker in made.values()):
             return None
         typings = {key: Typing(c.types, c.bindings) for key, c in made.items()}
         return {target: typings[key] for target, key in of_target.items()}
+
+    def _covers_too_much(self, name: nodes.Ident, size: int) -> bool:
+        """Whether what is to be checked is over its bound; report where it comes to be."""
+        before, most = self.covered, self.definitions.limits.coverage
+        self.covered += size
+        if before <= most < self.covered:
+            self.problems.append(messages.covers_too_much(name, self.covered, most))
+        return self.covered > most
 
     def _roots(self, target: TargetKey) -> dict[str, Type]:
         action = self.vocabulary.actions[target[0]]
@@ -170,11 +190,16 @@ class RuleChecker:
             self.problems.append(messages.given_twice(rule.name, self.written[rule_id].name))
             return
         self.written[rule_id] = rule
+        covered = self.covered
+        if self._covers_too_much(rule.name, 0):
+            return
         form, exprs = form_of(rule)
         form = gate, scope.package, *scope.visible, *form
         sound = self.likeness.find(form, exprs)
         if sound is not None:
-            self._enter(rule, gate, sound.typings_of(exprs), sound.fields, sound.needs)
+            if not self._covers_too_much(rule.name, sound.covered):
+                alike = sound.typings_of(exprs)
+                self._enter(rule, gate, alike, sound.fields, sound.needs, sound.cost)
             return
         before = len(self.problems)
         self._check_clauses(rule, gate)
@@ -189,6 +214,7 @@ class RuleChecker:
         everything = [*conditions, *shown, *owed]
         fields = self._fields(parts.fields, targets)
         read: dict[int, RequestNeeds] = {}  # by the identity of the bindings
+        costs: list[Cost] = []
 
         def check(checker: ExpressionChecker) -> None:
             guards = _check_conjuncts(checker, conjuncts)
@@ -202,15 +228,21 @@ class RuleChecker:
             for call in obligations:
                 self._check_obligation(checker, call, guards)
             read[id(checker.bindings)] = checker.needs_of(everything)
-            self._check_cost(checker, conjuncts, parts, obligations)
+            costs.append(self._cost(checker, everything))
 
-        typings = self.typings(targets, scope, _mentioned(everything), check)
+        typings = self.typings(rule.name, targets, scope, everything, check)
         if typings is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return
+        cost = most_of(costs)
+        problem = self.definitions.over_bound(cost, rule.name.span)
+        if problem:
+            self.problems.append(problem)
+            return
         by_target = {target: read[id(typing.bindings)] for target, typing in typings.items()}
-        self._enter(rule, gate, typings, fields, by_target)
+        self._enter(rule, gate, typings, fields, by_target, cost)
         if len(self.problems) == before:
-            self.likeness.note(form, exprs, typings, fields, by_target)
+            covered = self.covered - covered
+            self.likeness.note(form, exprs, typings, fields, by_target, cost, covered)
 
     def _enter(
         self,
@@ -219,6 +251,7 @@ class RuleChecker:
         typings: Mapping[TargetKey, Typing],
         fields: Mapping[str, frozenset[str]] | None,
         needs: Mapping[TargetKey, RequestNeeds],
+        cost: Cost,
     ) -> None:
         """Enter a rule that is sound."""
         conjuncts, parts = tuple(_conjuncts(rule.clauses)), _Clauses(rule)
@@ -231,6 +264,7 @@ class RuleChecker:
             return sentences(conjuncts, source, distinct.values(), schema)
 
         rule_id = f"{gate}.{rule.name.name}"
+        self.costs[rule_id] = cost
         self.rules[rule_id] = CheckedRule(
             id=rule_id,
             gate=gate,
@@ -337,25 +371,39 @@ class RuleChecker:
             written = source.at(place.span)
             checker.problems.append(messages.private_shown(place.span, written, where))
 
-    def _check_cost(
-        self,
-        checker: ExpressionChecker,
-        conjuncts: Sequence[Conjunct],
-        parts: _Clauses,
-        obligations: Sequence[nodes.Call],
-    ) -> None:
+    # ---- what it costs ------------------------------------------------------------------
+
+    def _costs_of(self, exprs: Iterable[nodes.Expr], typing: Typing) -> list[Cost]:
+        return [self.definitions.costs.of(expr, typing) for expr in exprs]
+
+    def _cost(self, checker: ExpressionChecker, exprs: Sequence[nodes.Expr]) -> Cost:
+        """Return what *exprs* take together; report each that alone is over its bound."""
         if not checker.sound:
-            return
-        typing = Typing(checker.types, checker.bindings)
-        exprs = [c.expr for c in conjuncts]
-        for text in (parts.because, parts.otherwise, parts.refer):
-            exprs += interpolated(text) if text else ()
-        exprs += [argument for call in obligations for argument in call.arguments]
-        for expr in exprs:
-            cost = self.definitions.costs.of(expr, typing)
-            problem = self.definitions.over_bound(cost, expr)
+            return NO_COST
+        costs = self._costs_of(exprs, Typing(checker.types, checker.bindings))
+        for cost, expr in zip(costs, exprs, strict=True):
+            problem = self.definitions.over_bound(cost, expr.span)
             if problem:
                 checker.problems.append(problem)
+        return together(costs)
+
+    def bound_targets(self, by_target: Mapping[TargetKey, Sequence[CheckedRule]]) -> None:
+        """Report the first target whose rules together are over a bound."""
+        limits = self.definitions.limits
+        for target, rules in by_target.items():
+            costs = [self.costs[rule.id] for rule in rules]
+            sizes, steps = [cost.size for cost in costs], [cost.steps for cost in costs]
+            for shares, most, what, limit in (
+                (sizes, limits.target_size, "parts, definitions included", "target_size"),
+                (steps, limits.target_cost, "steps", "target_cost"),
+            ):
+                if sum(shares) > most:
+                    dearest = rules[shares.index(max(shares))].node.name
+                    problem = messages.too_costly_together(
+                        dearest, target, sum(shares), most, what, limit
+                    )
+                    self.problems.append(problem)
+                    return
 
     # ---- waivers and invariants ---------------------------------------------------------
 
@@ -419,8 +467,9 @@ class RuleChecker:
         def check(checker: ExpressionChecker) -> None:
             _check_conjuncts(checker, conjuncts)
             read[id(checker.bindings)] = checker.needs_of(exprs)
+            self._cost(checker, exprs)
 
-        typings = self.typings(targets, scope, _mentioned(exprs), check)
+        typings = self.typings(declaration.name, targets, scope, exprs, check)
         if typings is None:
             return None
         needs: dict[TargetKey, RequestNeeds] = {
@@ -497,6 +546,7 @@ def _once(clauses: Iterable[nodes.Node], problems: list[Diagnostic]) -> None:
             problems.append(messages.clause_twice(clause.span, word, first[type(clause)].span))
 
 
-def _mentioned(exprs: Iterable[nodes.Expr]) -> frozenset[str]:
-    """Return the roots that *exprs* mention."""
-    return frozenset(n.name for n in walk_expressions(exprs) if isinstance(n, nodes.Name))
+def _measured(exprs: Iterable[nodes.Expr]) -> tuple[frozenset[str], int]:
+    """Return the names that *exprs* mention, and of how many parts they are."""
+    parts = list(walk_expressions(exprs))
+    return frozenset(node.name for node in parts if isinstance(node, nodes.Name)), len(parts)

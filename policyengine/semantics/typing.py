@@ -24,11 +24,10 @@ from policyengine.model.types import (
     STRING,
     Attribute,
     EntityRefType,
-    EnumType,
+    Enumeration,
     LevelsType,
     RecordType,
     SetType,
-    TaxonomyType,
     Type,
 )
 from policyengine.model.values import ABSENT
@@ -109,7 +108,7 @@ class ExpressionChecker:
     def _infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None) -> Type:
         match node:
             case nodes.Literal(kind, value):
-                if kind == "string" and isinstance(wanted, EnumType | LevelsType | TaxonomyType):
+                if kind == "string" and isinstance(wanted, Enumeration):
                     return self._enumerator(node, str(value), wanted)
                 self.bindings[id(node)] = Value(PRIMITIVES[kind], value)
                 return PRIMITIVES[kind]
@@ -183,7 +182,7 @@ class ExpressionChecker:
         if owners:
             return self._bind(node, _member(owners[0], name))
         others = self._owners(name, None)
-        if isinstance(wanted, EnumType | LevelsType | TaxonomyType) and not self._known(name):
+        if isinstance(wanted, Enumeration) and not self._known(name):
             known = wanted.members
             self.problems.append(
                 messages.other_enumerator(node.span, name, others[0].name, wanted, known)
@@ -222,19 +221,13 @@ class ExpressionChecker:
             if isinstance(symbol.declaration, nodes.ConstDecl)
         ]
 
-    def _owners(self, name: str, wanted: Type | None) -> list[EnumType | LevelsType | TaxonomyType]:
+    def _owners(self, name: str, wanted: Type | None) -> list[Enumeration]:
         """Return the enumerations a bare *name* may belong to: the wanted one, else any in sight."""
-        if isinstance(wanted, EnumType | LevelsType | TaxonomyType):
+        if isinstance(wanted, Enumeration):
             return [wanted] if name in wanted.members else []
         if wanted is not None and wanted is not BOOL:
             return []
-        return [type_ for type_ in self._enumerations() if name in type_.members]
-
-    def _enumerations(self) -> Iterable[EnumType | LevelsType | TaxonomyType]:
-        for symbol in self.scope.symbols(TYPE):
-            type_ = self.vocabulary.declared(symbol)
-            if isinstance(type_, EnumType | LevelsType | TaxonomyType):
-                yield type_
+        return self.vocabulary.enumerations_of(name, self.scope)
 
     def _fixtures(self, name: str) -> list[Symbol]:
         """Return what tests share under a name; a variable of that name was reported as taken."""
@@ -249,9 +242,7 @@ class ExpressionChecker:
         self.bindings[id(node)] = value
         return value.type
 
-    def _enumerator(
-        self, node: nodes.Expr, name: str, owner: EnumType | LevelsType | TaxonomyType
-    ) -> Type:
+    def _enumerator(self, node: nodes.Expr, name: str, owner: Enumeration) -> Type:
         if name not in owner.members:
             self.problems.append(messages.not_a_member(node.span, name, owner, owner.members))
             return UNKNOWN
@@ -301,7 +292,7 @@ class ExpressionChecker:
     def _member_of(self, node: nodes.Attr, type_ident: nodes.Ident) -> Type:
         symbol = self.scope.find(TYPE, type_ident, "type", self.problems)
         owner = self.vocabulary.declared(symbol) if symbol else UNKNOWN
-        if isinstance(owner, EnumType | LevelsType | TaxonomyType):
+        if isinstance(owner, Enumeration):
             if node.name.name not in owner.members:
                 name, members = node.name, owner.members
                 self.problems.append(messages.not_a_member(name.span, name.name, owner, members))
@@ -369,7 +360,7 @@ class ExpressionChecker:
         known = [self.bindings.get(id(item)) for item in node.items]
         constant = [binding.value for binding in known if isinstance(binding, Value)]
         if len(constant) == len(node.items) and element is not UNKNOWN:
-            self.bindings[id(node)] = Value(SetType(element), frozenset(constant))
+            self.bindings[id(node)] = self.vocabulary.constant_set(element, constant)
         return SetType(element)
 
     def _record(self, node: nodes.RecordDisplay, guards: Guards, wanted: Type | None) -> Type:
@@ -555,7 +546,7 @@ class ExpressionChecker:
         del self.variables[variable.name]
 
 
-def _member(owner: EnumType | LevelsType | TaxonomyType, name: str) -> Value:
+def _member(owner: Enumeration, name: str) -> Value:
     return Value(owner, owner.members.index(name) if isinstance(owner, LevelsType) else name)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import define, field, frozen
+from msgspec.structs import replace
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import (
@@ -21,6 +22,7 @@ from policyengine.model.types import (
     Changer,
     EntityRefType,
     EntityType,
+    Enumeration,
     EnumType,
     GateType,
     LevelsType,
@@ -33,6 +35,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.semantics import messages
+from policyengine.semantics.checked import Value
 from policyengine.semantics.names import (
     ACTION,
     GATE,
@@ -75,6 +78,9 @@ class Vocabulary:
     """The actions that each group, and each action that is used as one, covers."""
     gates: dict[str, GateType] = field(factory=dict)
     obligations: dict[str, ObligationType] = field(factory=dict)
+    _sets: dict[tuple[Type, frozenset[object]], frozenset[object]] = field(factory=dict)
+    _enumerations: dict[str, dict[str, list[Enumeration]]] = field(factory=dict)
+    """Of each package and each name: the enumerations that have it."""
 
     @property
     def schema(self) -> Schema:
@@ -89,6 +95,29 @@ class Vocabulary:
         if made is None:
             made = self.types[id(symbol.declaration)] = self._declare(symbol)
         return made
+
+    def constant_set(self, element: Type, members: Iterable[object]) -> Value:
+        """Return a constant set, the same object for equal ones.
+
+        Comparing two that are nested and equal would take twice as long for each level.
+        """
+        type_, value = SetType(element), frozenset(members)
+        return Value(type_, self._sets.setdefault((type_, value), value))
+
+    def enumerations_of(self, name: str, scope: Scope) -> list[Enumeration]:
+        """Return the enumerations in sight of *scope* that have the bare *name*."""
+        found: list[Enumeration] = []
+        for package in scope.visible:
+            if package not in self._enumerations:
+                owners: dict[str, list[Enumeration]] = {}
+                for symbol in self.names.packages[package].get(TYPE, {}).values():
+                    type_ = self.declared(symbol)
+                    if isinstance(type_, Enumeration):
+                        for member in type_.members:
+                            owners.setdefault(member, []).append(type_)
+                self._enumerations[package] = owners
+            found += self._enumerations[package].get(name, ())
+        return found
 
     def _declare(self, symbol: Symbol) -> Type:
         match symbol.declaration:
@@ -240,8 +269,11 @@ class Vocabulary:
 
     # ---- groups and actions -------------------------------------------------------------
 
-    def add_actions(self, read_constant: ConstantReader) -> None:
-        """Enter groups and actions, each with what it inherits from the groups above it."""
+    def add_actions(self, read_constant: ConstantReader, most: int) -> None:
+        """Enter groups and actions, each with what it inherits from the groups above it.
+
+        *most*: how many targets the set may have.
+        """
         symbols = {symbol.name.name: symbol for symbol in self.names.all(ACTION)}
         direct = {name: self._groups(symbol) for name, symbol in symbols.items()}
         cyclic: set[str] = set()
@@ -251,13 +283,12 @@ class Vocabulary:
             )
             cyclic.update(cycle)
         above = {name: _closure(name, direct) for name in symbols}
-        for name in symbols:
-            self.members[name] = tuple(
-                other
-                for other, symbol in symbols.items()
-                if isinstance(symbol.declaration, nodes.ActionDecl)
-                and (other == name or name in above[other])
-            )
+        members: dict[str, list[str]] = {name: [] for name in symbols}
+        for name, symbol in symbols.items():
+            if isinstance(symbol.declaration, nodes.ActionDecl):
+                for group in {name, *above[name]}:
+                    members[group].append(name)
+        self.members.update((name, tuple(covered)) for name, covered in members.items())
         own_parts: dict[int, tuple[list[Part], list[Part]]] = {}
         for symbol in symbols.values():
             declaration = symbol.declaration
@@ -268,6 +299,18 @@ class Vocabulary:
                 line = [symbol, *(symbols[group] for group in sorted(above[name]))]
                 parts = [own_parts[id(s.declaration)] for s in line]
                 self._add_action(symbol, line, parts, direct, symbols, read_constant)
+        self._bound_targets(symbols, most)
+
+    def _bound_targets(self, symbols: Mapping[str, Symbol], most: int) -> None:
+        """Report the first action with which the set has too many targets; leave all out."""
+        count = 0
+        for name, action in self.actions.items():
+            count += len(action.subjects) * len(action.resources)
+            if count > most:
+                self.problems.append(messages.too_many_targets(symbols[name].name, count, most))
+                nobody = {n: replace(a, subjects=()) for n, a in self.actions.items()}
+                self.actions.update(nobody)
+                return
 
     def _groups(self, symbol: Symbol) -> list[str]:
         declaration = symbol.declaration

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 from lark import Token, Transformer_NonRecursive, Tree
 from lark.tree import Meta
 
-from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
 from policyengine.syntax import lalr_driver, nodes
@@ -360,13 +360,12 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.Template(tuple(parts), span=span)
 
     def _interpolated(self, text: str, offset: int) -> nodes.Expr | None:
+        if len(self.problems) >= MOST_SHOWN:  # saying what is wrong takes long
+            return None
         if '"' in text:
             at = offset + text.index('"') - 1
-            self._report(
-                "PE124",
-                Span(self.file_name, at, at + 2),
-                "a string cannot be inside `{…}` of a text",
-            )
+            what = "a string cannot be inside `{…}` of a text"
+            self._report("PE124", Span(self.file_name, at, at + 2), what)
             return None
         inner = TreeBuilder(self.file_name, self.parse_expression, self.deepest, offset)
         expr: nodes.Expr | None = lalr_driver.build(text, "expression", inner)

@@ -44,7 +44,7 @@ def load(sources: Mapping[str, str]) -> Loaded:
     """Parse and check policy texts by file name; raises `RefusedError` with the diagnostics."""
     checked, found = check_sources({name: Source(name, text) for name, text in sources.items()})
     if checked is None:
-        too_costly = all(p.code == "PE308" for p in found.errors)
+        too_costly = all(p.code in ("PE308", "PE331") for p in found.errors)
         said = "\n".join(f"{p.code} {p.message} at {p.span}" for p in found.errors)
         raise (TooCostlyError if too_costly else RefusedError)(said)
     program, validator = link(checked), Validator(checked.schema, checked.needs, Limits())

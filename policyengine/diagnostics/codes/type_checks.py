@@ -15,6 +15,10 @@ entity Image { owner: User }
 action read, edit by User on Document
 """
 
+_NAMES = ", ".join(f"E{n}" for n in range(46))
+_MANY_TYPES = "package docs\n" + "".join(f"entity E{n} {{ n: int }}\n" for n in range(46))
+_EVERY_TYPE = f"action read by {_NAMES} on {_NAMES}\n"
+
 TYPES = (
     Code(
         "PE301", "unknown-attribute", "An attribute that the type does not have.",
@@ -62,9 +66,10 @@ TYPES = (
         _WORDS + 'permit p: any when subject has email because "{subject} may read"\n',
     ),
     Code(
-        "PE308", "costly-expression", "An expression over its bound.",
-        "Every decision takes a bounded time: the cost of an expression is worked out with "
-        "definitions inlined and every set at its limit, when it is checked.",
+        "PE308", "costly-expression", "An expression or a rule over its bound.",
+        "Every decision takes a bounded time: what a rule takes, with its texts and obligations, is "
+        "worked out when it is checked, with definitions inlined and every set at its limit. "
+        "`Limits(expression_size=…, expression_cost=…)` allows more.",
         _WORDS + "permit p: any when some a in subject.teams: some b in subject.teams: "
         "some c in subject.teams: a == b and b == c\n",
         _WORDS + "permit p: any when some a in subject.teams: some b in subject.teams: a != b\n",
@@ -212,12 +217,45 @@ TYPES = (
     ),
     Code(
         "PE330", "incomplete-table", "A table of expectations that leaves out a value.",
-        "The author of a new enumerator is to decide what it may do, and not find out later.",
+        "Whoever adds an enumerator is to decide what it may do, and not find out later.",
         _WORDS + "permit p: any when subject.clearance >= internal\n"
         'test "t" {\n    for level in Clearance: read by User "u" { clearance: level } on Document "d"\n'
         "        expect { public: deny  secret: allow }\n}\n",
         _WORDS + "permit p: any when subject.clearance >= internal\n"
         'test "t" {\n    for level in Clearance: read by User "u" { clearance: level } on Document "d"\n'
         "        expect { public: deny  internal, secret: allow }\n}\n",
+    ),
+    Code(
+        "PE331", "costly-target", "Rules for one target that together are over its bound.",
+        "A request is decided by all rules that cover its target. What they take together is worked "
+        "out as for one rule; the longer a policy set is, the more is allowed. "
+        "`Limits(target_size=…, target_cost=…)` allows more.",
+        _WORDS + "".join(
+            f"permit p{n}: read when size(subject.teams) > {n} and (some a in subject.teams: "
+            f"some b in subject.teams: a != b)\n" for n in range(6)
+        ),
+        _WORDS + "".join(
+            f"permit p{n}: read when size(subject.teams) > {n}\n" for n in range(6)
+        ),
+    ),
+    Code(
+        "PE332", "excessive-coverage", "Rules that cover too much.",
+        "A rule is checked for each combination of types that it meets, and covers each of its "
+        "targets. The parts of all rules are counted so, and bounded in proportion to the text: a "
+        "short text must not buy hours of work. `Limits(coverage=…)` allows more.",
+        _MANY_TYPES + _EVERY_TYPE + "".join(
+            f"permit p{n}: read when subject.n + resource.n > {n}\n" for n in range(5)
+        ),
+        _MANY_TYPES + _EVERY_TYPE + "".join(
+            f"permit p{n}: read by E{n} when subject.n + resource.n > {n}\n" for n in range(5)
+        ),
+    ),
+    Code(
+        "PE333", "too-many-targets", "An action with which a policy set has too many targets.",
+        "A target is an action with the types of its subject and resource: an action by ten types on "
+        "ten others has a hundred. The longer a policy set is, the more it may have. "
+        "`Limits(targets=…)` allows more.",
+        _MANY_TYPES + _EVERY_TYPE + _EVERY_TYPE.replace("read", "edit, show, send, list"),
+        _MANY_TYPES + _EVERY_TYPE + "action edit, show, send, list by E0 on E1\n",
     ),
 )  # fmt: skip
