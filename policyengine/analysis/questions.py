@@ -55,7 +55,7 @@ class Questions:
         """Whether one of *others* holds, and is in force, whenever *rule* is."""
         if self.given_up:
             return False
-        lasting = [other for other in others if outlasts(other, rule)]
+        lasting = [other for other in others if other.outlasts(rule)]
         if not lasting:
             return self.never_holds(rule)
         own = self._reads(rule)
@@ -226,17 +226,6 @@ def same_conditions(one: CheckedRule, other: CheckedRule, *, but: nodes.Expr | N
         ):
             return False
     return True
-
-
-def outlasts(one: CheckedRule, other: CheckedRule) -> bool:
-    """Whether *one* is in force whenever *other* is."""
-    begins = one.valid_from is None or (
-        other.valid_from is not None and one.valid_from <= other.valid_from
-    )
-    ends = one.valid_until is None or (
-        other.valid_until is not None and one.valid_until >= other.valid_until
-    )
-    return begins and ends
 
 
 def conditions_in(expr: nodes.Expr) -> Iterable[nodes.Expr]:

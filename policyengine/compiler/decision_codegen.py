@@ -38,6 +38,7 @@ from policyengine.compiler.emitter import (
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, joined
+from policyengine.model.rules import Effect
 from policyengine.model.types import DATETIME
 
 DECIDE: Final = "decide"
@@ -109,7 +110,7 @@ class DecisionWriter(Struct, eq=False):
             body = self._at_the_door() + body
         module.function(DECIDE, says, body)
 
-    def _of(self, effect: str, gate: str | None = None) -> list[Rule]:
+    def _of(self, effect: Effect, gate: str | None = None) -> list[Rule]:
         """Return the rules of that effect that may be satisfied; a forbid may at least fail."""
         return [
             rule

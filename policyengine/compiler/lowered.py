@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.rules import RuleHead
 from policyengine.model.types import Type
 
 
@@ -34,20 +35,14 @@ class Duty(Struct, frozen=True):
         return all(isinstance(part.expr, ir.Const) for _, part in self.arguments)
 
 
-class Rule(Struct, frozen=True, eq=False):
+class Rule(RuleHead, frozen=True, eq=False):
     """A rule of one target. The conditions hold when all are true, in order.
 
     *place*: file and line. *waivers*: (name, id of the subject, until) each, of the target's
     subject type. The rest is as in `CheckedRule`.
     """
 
-    id: str
-    gate: str
-    effect: str
-    advisory: bool
     place: str
-    valid_from: int | None
-    valid_until: int | None
     conditions: tuple[ir.Expr, ...]
     fields: frozenset[str] | None
     duties: tuple[Duty, ...]
@@ -57,11 +52,6 @@ class Rule(Struct, frozen=True, eq=False):
     sentences: tuple[Text | None, ...]
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether the rule exists at some moments only."""
-        return self.valid_from is not None or self.valid_until is not None
 
     @property
     def said(self) -> tuple[int, ...]:

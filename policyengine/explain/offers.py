@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attrs import evolve
+from msgspec.structs import replace
 
 from policyengine.analysis.remedies import Change, search
 from policyengine.analysis.what_if import Place
@@ -77,7 +78,7 @@ def _public(rule: CheckedRule, target: TargetKey, schema: Schema) -> CheckedRule
         return rule
     owed = [argument for call in rule.obligations for argument in call.arguments]
     needs, _ = read_by([*(c.expr for c in kept), *owed], typing)
-    return evolve(rule, conjuncts=kept, make_sentences=tuple, needs={target: needs})
+    return replace(rule, conjuncts=kept, make_sentences=tuple, needs={target: needs})
 
 
 def _out_of_account(public: CheckedRule, outcome: Outcome) -> bool:

@@ -16,7 +16,7 @@ def versions(checked: CheckedSet) -> Iterator[tuple[CheckedRule, CheckedRule]]:
     of_one: dict[tuple[str, str, str], list[CheckedRule]] = {}
     for rule in checked.rules:
         numbered = _NUMBERED.fullmatch(rule.name)
-        if numbered and (rule.valid_from is not None or rule.valid_until is not None):
+        if numbered and rule.is_dated:
             of_one.setdefault((rule.gate, rule.effect, numbered[1]), []).append(rule)
     for rules in of_one.values():
         rules.sort(key=lambda rule: (rule.valid_from is not None, rule.valid_from or 0))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from policyengine.analysis.questions import conditions_in
 from policyengine.diagnostics.source import Source, Span
+from policyengine.model.rules import Effect
 from policyengine.model.types import (
     DATETIME,
     DECIMAL,
@@ -44,7 +45,7 @@ _STRICTER: Mapping[nodes.Comparison, nodes.Comparison] = {
     ">": ">=",
 }
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
-_SWAPPED = {"permit": "forbid", "forbid": "permit"}
+_SWAPPED: Mapping[Effect, Effect] = {"permit": "forbid", "forbid": "permit"}
 
 _OF_BOTH = (
     nodes.When, nodes.Unless, nodes.Because, nodes.Refer, nodes.Cites, nodes.From, nodes.Until,

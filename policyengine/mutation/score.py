@@ -26,7 +26,7 @@ from typing import Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.questions import equivalent, outlasts
+from policyengine.analysis.questions import equivalent
 from policyengine.analysis.what_if import NOW, Changes, Granted, Neighbourhood, Place, read_keys_of
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source, Span
@@ -280,7 +280,7 @@ class Trial:
                 for other in self.checked.rules_for(target)
                 if other is not rule
                 and not other.advisory
-                and outlasts(other, rule)
+                and other.outlasts(rule)
                 and (other.effect == "forbid" or _gives_as_much(other, rule))
                 and not reads.isdisjoint(
                     read_keys_of(other.needs[target], self.checked.schema, target)

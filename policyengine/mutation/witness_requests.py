@@ -71,5 +71,5 @@ def _alone(rule: CheckedRule, others: Iterable[CheckedRule], env: Env) -> bool:
     """Whether *rule* holds while it is in force, and none of *others*."""
     if not holds(rule, env) or any(holds(other, env) for other in others):
         return False
-    timed = (rule.valid_from, rule.valid_until) != (None, None)  # else the time need not be chosen
-    return not timed or rule.in_force(env.request.now)
+    # Otherwise the time need not be chosen.
+    return not rule.is_dated or rule.in_force(env.request.now)

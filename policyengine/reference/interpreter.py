@@ -17,6 +17,7 @@ from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, Ru
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
+from policyengine.model.rules import Effect
 from policyengine.model.shown import shown_value
 from policyengine.model.values import text_of
 from policyengine.reference.evaluation import Env, Trace, evaluate
@@ -59,7 +60,7 @@ class JudgedRequest:
     env: Env
     verdicts: tuple[Verdict, ...]
 
-    def of(self, effect: str, gate: str | None = None) -> tuple[Verdict, ...]:
+    def of(self, effect: Effect, gate: str | None = None) -> tuple[Verdict, ...]:
         """Return the verdicts on the rules of that effect, of one gate or of all."""
         return tuple(
             v for v in self.verdicts if v.rule.effect == effect and gate in (None, v.rule.gate)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from policyengine.model.decision import Obligation
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
+from policyengine.model.rules import RuleHead
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
 from policyengine.model.values import text_of
@@ -45,7 +46,7 @@ class Duty(Struct, frozen=True, eq=False):
         return Obligation(self.name, tuple((n, t, f(*request.roots)) for n, t, f in self.arguments))
 
 
-class Rule(Struct, frozen=True, eq=False):
+class Rule(RuleHead, frozen=True, eq=False):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
@@ -55,12 +56,6 @@ class Rule(Struct, frozen=True, eq=False):
     (name, subject's id, until) each. The rest is as in `semantics.checked.CheckedRule`.
     """
 
-    id: str
-    gate: str
-    effect: str
-    advisory: bool
-    valid_from: int | None
-    valid_until: int | None
     fails: Function | None
     blames: Function | None
     turns: Function | None
@@ -75,17 +70,6 @@ class Rule(Struct, frozen=True, eq=False):
     sentences: tuple[Text | None, ...]
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether the rule exists at some moments only."""
-        return self.valid_from is not None or self.valid_until is not None
-
-    def in_force(self, now: int) -> bool:
-        """Whether the rule exists at *now*."""
-        return (self.valid_from is None or self.valid_from <= now) and (
-            self.valid_until is None or now < self.valid_until
-        )
 
     def waived_by(self, request: Request) -> tuple[str, ...]:
         """Return the names of the waivers that are in force for the subject."""

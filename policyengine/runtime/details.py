@@ -28,6 +28,7 @@ from policyengine.model.gaps import gives, misfits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
+from policyengine.model.rules import Effect
 from policyengine.runtime.compiled_rule import (
     FAILED,
     NOT_SHOWN,
@@ -77,11 +78,11 @@ class JudgedRequest(Struct, eq=False, dict=True):
             grouped.setdefault((verdict.rule.effect, verdict.rule.gate), []).append(verdict)
         return grouped
 
-    def of(self, effect: str, gate: str) -> list[Verdict]:
+    def of(self, effect: Effect, gate: str) -> list[Verdict]:
         """Return the verdicts on the permits or exposes of a gate."""
         return self._by_gate.get((effect, gate), [])
 
-    def satisfied(self, effect: str, gate: str) -> list[Verdict]:
+    def satisfied(self, effect: Effect, gate: str) -> list[Verdict]:
         """Return the satisfied permits or exposes of a gate."""
         return [verdict for verdict in self.of(effect, gate) if verdict.satisfied]
 

@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.needs import Needs, RequestNeeds
+from policyengine.model.rules import RuleHead
 from policyengine.model.types import Schema, Type
 from policyengine.syntax import nodes
 
@@ -111,24 +112,16 @@ class Conjunct:
     wanted: bool
 
 
-@frozen(eq=False)
-class CheckedRule:
+class CheckedRule(RuleHead, frozen=True, eq=False):
     """A rule, ready to be evaluated.
 
-    *id* is `gate.rule`. The rule exists at the moments [*valid_from*, *valid_until*), in
-    microseconds since 1970 UTC, None for no bound. *fields* is None where nothing was written (a
-    permit then exposes nothing), else the names, `all` already spelled out for each resource type.
-    *needs* is what evaluating the rule, its texts and its obligations may read, by target.
+    *fields* is None where nothing was written (a permit then exposes nothing), else the names, `all`
+    already spelled out for each resource type. *needs* is what evaluating the rule, its texts and its
+    obligations may read, by target.
     """
 
-    id: str
-    gate: str
     name: str
-    effect: str
-    advisory: bool
     waivable: bool
-    valid_from: int | None
-    valid_until: int | None
     conjuncts: tuple[Conjunct, ...]
     because: nodes.Template | None
     otherwise: nodes.Template | None
@@ -136,7 +129,7 @@ class CheckedRule:
     cites: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
-    make_sentences: Callable[[], tuple[nodes.Template | None, ...]] = field(repr=False)
+    make_sentences: Callable[[], tuple[nodes.Template | None, ...]]
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
@@ -149,12 +142,6 @@ class CheckedRule:
         nodes of the rule, so the same typing covers them.
         """
         return self.make_sentences()
-
-    def in_force(self, now: int) -> bool:
-        """Whether the rule exists at *now*."""
-        return (self.valid_from is None or self.valid_from <= now) and (
-            self.valid_until is None or now < self.valid_until
-        )
 
 
 @frozen

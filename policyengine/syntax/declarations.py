@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from policyengine.model.rules import Effect
 from policyengine.syntax.expressions import (
     Attr,
     AttributeDecl,
@@ -205,9 +206,9 @@ Clause: TypeAlias = (
 
 
 class Rule(Node, frozen=True):
-    """`advisory? effect name: target clauses`; *effect* is `permit`, `forbid` or `expose`."""
+    """`advisory? effect name: target clauses`"""
 
-    effect: str
+    effect: Effect
     name: Ident
     target: Target
     clauses: tuple[Clause, ...] = ()

@@ -16,7 +16,8 @@ from policyengine.syntax.mistakes import _FOREIGN_OPERATORS
 from policyengine.syntax.operators import OPERATORS
 from policyengine.syntax.parse_state import COMPARISONS, INFIX, keywords, spelling
 
-PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "language.md").read_text(encoding="utf-8")
 ROWS = list(OPERATORS.values())
 
 
@@ -101,3 +102,12 @@ def test_the_language_page_describes_each_operator():
 
     assert sorted(forms) == sorted([*(row.form for row in ROWS), "now", 'App "a1"'])
     assert forms == list(dict.fromkeys(forms))
+
+
+def test_the_page_on_the_analysis_lists_the_operators_that_it_does_not_understand():
+    page = (DOCS / "analysis.md").read_text(encoding="utf-8")
+    listed = re.search(r"operators that the analysis does not understand: (.*);", page)
+    forms = [row.form for row in ROWS if not row.understood]
+
+    assert listed
+    assert listed[1] == (", ".join(f"`{form}`" for form in forms) or "none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.questions import outlasts, same_conditions
+from policyengine.analysis.questions import same_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -40,7 +40,7 @@ def laxer_limits(
                 if (
                     near < far
                     and strict.typings.keys() <= lax.typings.keys()
-                    and outlasts(lax, strict)
+                    and lax.outlasts(strict)
                     and same_conditions(strict, lax, but=limit)
                 ):
                     yield strict, lax, limit
