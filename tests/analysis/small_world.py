@@ -42,7 +42,7 @@ ATOMS = (
 ROUGH = (
     "(subject has age and subject.age + 100 > 116)", "(subject has age and subject.age - 90 > -74)",
     "(subject has age and 100 * subject.age <= 1600)", "(subject has age and -subject.age < -16)",
-    'subject == App "a"', "{hidden: resource.hidden} == shown",
+    'subject == App "a"', 'resource.tag == "ad"', "{hidden: resource.hidden} == shown",
 )  # fmt: skip
 """Conditions of which not all is known: what is claimed of them is so, and not all of it is claimed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 from typing import get_args
 
@@ -10,9 +11,12 @@ from attrs import evolve
 from hypothesis import given, settings
 
 from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.questions import Questions
 from policyengine.analysis.remedies import search
+from policyengine.analysis.search import holds
 from policyengine.lint.linter import lint
 from policyengine.reference import evaluation
+from policyengine.reference.evaluation import Env
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import OPERATORS, Operator, operator_of
 from tests.analysis.exactness import FINDINGS, hold_findings, hold_remedies
@@ -58,6 +62,27 @@ def test_what_is_claimed_is_so_where_not_all_can_be_known():
 
     check()
     assert found
+
+
+def test_what_is_claimed_of_two_conditions_is_so_where_not_all_can_be_known():
+    """Each of them beside each other condition, so that what one mentions is tried on the other."""
+    given = [Env(request, checked_of("").schema) for request in validated_requests()]
+
+    def held(condition: str) -> frozenset[int]:
+        (rule,) = checked_of(f"permit p: any when {condition}\n").rules
+        return frozenset(number for number, env in enumerate(given) if holds(rule, env))
+
+    found = {atom: held(atom) for atom in (*ATOMS, *ROUGH)}
+    for one, other in product(ROUGH, found):
+        both, neither = f"{one} and {other}", f"{one} and not ({other})"
+        texts = (one, other, both, neither)
+        checked = checked_of("".join(f"permit p{n}: read when {t}\n" for n, t in enumerate(texts)))
+        p, q, r, s = checked.rules
+        ask = Questions(checked)
+        assert not ask.covered(p, [q]) or found[one] <= found[other], texts
+        assert not ask.covered(q, [p]) or found[other] <= found[one], texts
+        assert not ask.never_holds(r) or not found[one] & found[other], texts
+        assert not ask.never_holds(s) or found[one] <= found[other], texts
 
 
 def mentioning(key: tuple[type[nodes.Expr], str]) -> str:
