@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from bench import growth as racing
+from bench import memory, results, worlds
 from bench import parts as decision_parts
 from bench import questions as asking
 from bench import reading as reading_apart
-from bench import results, worlds
 from bench.contestants import CONTESTANTS
 from bench.questions.answer import QUICK
 from bench.timing import ROUNDS
@@ -142,6 +142,22 @@ def cache() -> None:
     click.echo(f"{'µs':<42}{'the engine':>12}{'a hit':>10}")
     for asked, decided, remembered in measure():
         click.echo(f"{asked:<42}{decided:>12.2f}{remembered:>10.2f}")
+
+
+@main.command("memory")
+@click.option("--reloads", default=100, show_default=True, type=click.IntRange(min=memory.THIRD))
+@click.option("--rules", default=1_000, show_default=True)
+def reloading(reloads: int, rules: int) -> None:
+    """Load changed policies again and again; fails if memory is not given back."""
+    found: list[float] = []
+    for number, megabytes in enumerate(memory.reload(reloads, rules), 1):
+        found.append(megabytes)
+        if number in {1, memory.THIRD, reloads} or number % 10 == 0:
+            click.echo(f"{f'after load {number}':<20}{megabytes:>8.0f} MB")
+    ratio = found[-1] / found[memory.THIRD - 1]
+    click.echo(f"{'last over third':<20}{ratio:>8.2f}    (at most {memory.BAR})")
+    if ratio > memory.BAR:
+        raise click.ClickException("memory is not given back")
 
 
 @main.command()

@@ -383,3 +383,13 @@ def test_sizes_are_numbers():
     done = CliRunner().invoke(main, ["growth", "--sizes", "many"])
     assert done.exit_code == 2
     assert "sizes are numbers" in done.output
+
+
+def test_memory_that_is_not_given_back_is_an_error(monkeypatch):
+    done = CliRunner().invoke(main, ["memory", "--reloads", "4", "--rules", "3"])
+    assert done.exit_code == 0, done.output
+    assert "after load 4" in done.output
+    monkeypatch.setattr("bench.memory.reload", lambda *_: iter([50, 60, 70, 90]))
+    done = CliRunner().invoke(main, ["memory", "--reloads", "4"])
+    assert done.exit_code == 1
+    assert "not given back" in done.output

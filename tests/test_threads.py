@@ -1,0 +1,99 @@
+"""Threads that use a fresh engine at once get the answers that one alone gets."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from policyengine import DecisionCache, PolicyEngine
+from tests.every_way import (
+    AUDIENCES,
+    TEAM,
+    USERS,
+    answers,
+    decisions,
+    document,
+    explained,
+    policy,
+    said,
+)
+
+THREADS = 8
+
+
+@pytest.fixture(autouse=True)
+def switching() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def pickled(engine: PolicyEngine) -> list[Any]:
+    """Pickle every decision before it is read, and what it was made of; return what the copies say."""
+    store = engine.store([TEAM])
+    found = [said(pickle.loads(pickle.dumps(decision))) for decision in decisions(engine)]
+    return [*found, pickle.loads(pickle.dumps(store)).by_key, copy.deepcopy(engine).digest]
+
+
+def explanations(engine: PolicyEngine) -> list[Any]:
+    return [[*one.lines(who)] for one in explained(engine) for who in AUDIENCES]
+
+
+ASKING: list[Callable[[PolicyEngine], Any]] = [
+    lambda engine: [said(decision) for decision in decisions(engine)], explanations, pickled,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_all_threads_get_the_same_answers(cached: bool, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("POLICYENGINE_CACHE_KEY", str(tmp_path / "key"))
+    file = tmp_path / "set.policy"
+    file.write_text(policy(), encoding="utf-8")
+    options: dict[str, Any] = {"cache": tmp_path} if cached else {}
+    alone = PolicyEngine.load(file, **options)
+    expected = [ask(alone) for ask in ASKING]
+    del alone
+    gc.collect()  # and with it, what was compiled
+    fresh, barrier = PolicyEngine.load(file, **options), Barrier(THREADS)
+
+    def work(number: int) -> tuple[int, Any]:
+        asking = number % len(ASKING)
+        barrier.wait()
+        return asking, ASKING[asking](fresh)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for asking, found in pool.map(work, range(THREADS)):
+            assert found == expected[asking]
+    assert gc.isenabled()
+
+
+def test_threads_that_load_one_set_and_let_go_of_it_get_the_same_answers():
+    expected = answers(PolicyEngine.from_text(policy(9)))
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = pool.map(lambda _: answers(PolicyEngine.from_text(policy(9))), range(THREADS))
+        assert all(one == expected for one in found)
+    assert gc.isenabled()
+
+
+def test_threads_share_a_cache_of_decisions_that_is_too_small():
+    engine = PolicyEngine.from_text(policy())
+    cache = DecisionCache(engine, size=2)
+    expected = [said(engine.decide(user, "read", document())) for user in USERS]
+
+    def work(number: int) -> bool:
+        which = number % len(USERS)
+        return said(cache.decide(USERS[which], "read", document())) == expected[which]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert all(pool.map(work, range(200)))
+    assert len(cache) <= 2
