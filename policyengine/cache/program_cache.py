@@ -80,7 +80,7 @@ def _compiler_types() -> KnownTypes:
 
     from policyengine.compiler import ir, lowered
 
-    types_ = lowered.Rule, lowered.Text, lowered.Part, lowered.Duty
+    types_ = lowered.Rule, lowered.Text, lowered.Part, lowered.Duty, lowered.Sentence, lowered.Key
     return {f"rule {class_.__name__}": class_ for class_ in (*get_args(ir.Expr), ir.Table, *types_)}
 
 

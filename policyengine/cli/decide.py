@@ -118,6 +118,8 @@ def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                       "errors", "valid_until"):  # fmt: skip
             if context[label] or (label == "exposed" and context[label] is not None):
                 yield label.replace("_", " "), _flat(context[label]) or "nothing"
+            if label == "rules" and context["more_rules"]:
+                yield "more rules", f"{context['more_rules']:,}"
     if context["ignored"]:
         yield "ignored", _flat(context["ignored"])
 

@@ -61,6 +61,9 @@ def expressions(rule: Rule) -> list[ir.Expr]:
 
 def parts_of(rule: Rule) -> list[Part]:
     """Return what is computed for the texts and obligations of *rule*."""
-    texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer, *rule.sentences]
+    texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer]
+    for sentence in rule.sentences:
+        texts += [sentence.text, sentence.quiet] if sentence else []
     told = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
+    told += [key.part for key in rule.keys]
     return told + [part for duty in rule.duties for _, part in duty.arguments]

@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 from attrs import evolve, frozen
 
 from policyengine.compiler import ir
-from policyengine.compiler.lowered import Duty, Part, Rule, Text
+from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
@@ -35,12 +35,15 @@ from policyengine.model.values import ABSENT, slot
 from policyengine.semantics.checked import (
     CheckedRule,
     CheckedSet,
+    Conjunct,
     Definition,
     Size,
     TargetKey,
     Typing,
     Value,
 )
+from policyengine.semantics.checked import Sentence as CheckedSentence
+from policyengine.semantics.keys import compared, comparisons, keys_of
 from policyengine.syntax import nodes
 
 _NUMERIC = (INT, DECIMAL, DATETIME, DURATION)
@@ -80,6 +83,15 @@ def lower_rule(
             return None
         return Text(tuple(p if isinstance(p, str) else part(p) for p in template.parts))
 
+    def said(what: tuple[Conjunct, CheckedSentence | None]) -> Sentence | None:
+        conjunct, sentence = what
+        if sentence is None:
+            return None
+        paths = frozenset(path for path, _ in comparisons(conjunct.expr, typing))
+        full = text(sentence.text)
+        assert full is not None
+        return Sentence(full, text(sentence.quiet), paths)
+
     def duty(call: nodes.Call) -> Duty:
         parameters = checked.schema.obligations[call.name.name].parameters
         arguments = zip(parameters, call.arguments, strict=True)
@@ -102,7 +114,14 @@ def lower_rule(
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
-        sentences=tuple(text(sentence) for sentence in rule.sentences) if told else (),
+        sentences=tuple(map(said, zip(rule.conjuncts, rule.sentences, strict=False)))
+        if told
+        else (),
+        keys=tuple(
+            Key(key.number, key.path, key.name, part(key.expr), key.constants, key.shown)
+            for key in (keys_of(rule, target, checked.schema) if told else ())
+        ),
+        compared=tuple(compared(rule, target).items()) if told else (),
         waivers=tuple(
             (waiver.name, waiver.subject_id, waiver.until)
             for waiver in checked.waivers

@@ -35,11 +35,31 @@ class Duty(Struct, frozen=True):
         return all(isinstance(part.expr, ir.Const) for _, part in self.arguments)
 
 
+class Sentence(Struct, frozen=True):
+    """What is said where a condition is false: in full and without constants, and what it compares."""
+
+    text: Text
+    quiet: Text | None
+    paths: frozenset[str]
+
+
+class Key(Struct, frozen=True):
+    """A condition that asks whether the value at a path is one of some constants (`semantics.keys`)."""
+
+    number: int
+    path: str
+    name: str
+    part: Part
+    constants: frozenset[object]
+    shown: bool
+
+
 class Rule(RuleHead, frozen=True, eq=False):
     """A rule of one target. The conditions hold when all are true, in order.
 
     *place*: file and line. *waivers*: (name, id of the subject, until) each, of the target's
-    subject type. The rest is as in `CheckedRule`.
+    subject type. *keys* and *compared*: as `semantics.keys` finds them. The rest is as in
+    `CheckedRule`.
     """
 
     place: str
@@ -49,7 +69,9 @@ class Rule(RuleHead, frozen=True, eq=False):
     because: Text | None
     otherwise: Text | None
     refer: Text | None
-    sentences: tuple[Text | None, ...]
+    sentences: tuple[Sentence | None, ...]
+    keys: tuple[Key, ...]
+    compared: tuple[tuple[str, frozenset[object]], ...]
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.lowered import Duty, Part, Rule, Text
+from policyengine.compiler.lowered import Duty, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import BOOL, INT, STRING, RecordType, SetType
 from policyengine.model.values import ABSENT, slot
@@ -44,6 +44,13 @@ def simplify_rule(rule: Rule) -> Rule:
     def text(written: Text | None) -> Text | None:
         return written and Text(tuple(p if isinstance(p, str) else part(p) for p in written.parts))
 
+    def sentence(written: Sentence | None) -> Sentence | None:
+        if written is None:
+            return None
+        full = text(written.text)
+        assert full is not None
+        return Sentence(full, text(written.quiet), written.paths)
+
     return replace(
         rule,
         conditions=tuple(map(simplify, rule.conditions)),
@@ -54,7 +61,8 @@ def simplify_rule(rule: Rule) -> Rule:
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
-        sentences=tuple(map(text, rule.sentences)),
+        sentences=tuple(map(sentence, rule.sentences)),
+        keys=tuple(replace(key, part=part(key.part)) for key in rule.keys),
     )
 
 

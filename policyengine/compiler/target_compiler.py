@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -23,7 +23,7 @@ from policyengine.compiler.generate import (
     generate_deciding,
     generate_telling,
 )
-from policyengine.compiler.lowered import Duty, Part, Rule, Text
+from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.compiler.specialize import essence, generate_tests, settled, tests_of
 from policyengine.model.decision import Obligation
 from policyengine.model.shown import shown_value
@@ -94,7 +94,8 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             rules = self.rules()
             telling = generate_telling(rules)
             functions = run(telling.tree, telling.objects, f"{self.file}:rules")
-            made = tuple(_rule(rule, telling, functions) for rule in rules)
+            paths = contested_by_gate(rules)
+            made = tuple(_rule(rule, telling, functions, paths[rule.gate]) for rule in rules)
         return made, functions[JUDGE] if telling.judges else None
 
     def split(self, whole: Compiled) -> Split | None:
@@ -150,9 +151,25 @@ def is_split(rules: tuple[Rule, ...]) -> bool:
 # ---- rules ------------------------------------------------------------------------------
 
 
+def contested_by_gate(rules: Sequence[Rule]) -> dict[str, frozenset[str]]:
+    """Return, of each gate, the paths that some of its permits compare with other constants."""
+    first: dict[tuple[str, str], frozenset[object]] = {}
+    found: dict[str, set[str]] = {rule.gate: set() for rule in rules}
+    for rule in rules:
+        if rule.effect == "permit" and not rule.advisory:
+            for path, constants in rule.compared:
+                if first.setdefault((rule.gate, path), constants) != constants:
+                    found[rule.gate].add(path)
+    return {gate: frozenset(paths) for gate, paths in found.items()}
+
+
 def _rule(
-    rule: Rule, generated: Telling, functions: Mapping[str, compiled.Function]
+    rule: Rule,
+    generated: Telling,
+    functions: Mapping[str, compiled.Function],
+    paths: frozenset[str],
 ) -> compiled.Rule:
+    """Make a rule; *paths*: what permits of its gate compare with different constants."""
     names = generated.rules[rule.id]
 
     def function(name: str | None) -> compiled.Function | None:
@@ -183,6 +200,18 @@ def _rule(
         arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
         return compiled.Duty(duty.name, tuple(arguments))
 
+    def said(sentence: Sentence | None) -> compiled.Text | None:
+        if sentence is None:
+            return None
+        return text(sentence.text if paths.isdisjoint(sentence.paths) else sentence.quiet)
+
+    keys = tuple(
+        compiled.Key(
+            key.path, key.name, key.part.type, computed(key.part), key.constants, key.shown,
+            key.path in paths,
+        )
+        for key in rule.keys
+    )  # fmt: skip
     return compiled.Rule(
         id=rule.id,
         gate=rule.gate,
@@ -212,10 +241,23 @@ def _rule(
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
         refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
-        sentences=tuple(map(text, rule.sentences)),
+        sentences=tuple(map(said, rule.sentences)),
+        keys=keys,
+        filed=tuple(
+            key for key, found in zip(keys, rule.keys, strict=True) if _files(rule, key, found)
+        ),
         waivers=rule.waivers,
         needs=rule.needs,
     )
+
+
+def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
+    """Whether a rule of which this key does not hold plays no part, but that it is not satisfied."""
+    moving = (n for n, c in enumerate(rule.conditions) if ir.mentions(c, "now"))
+    if rule.waivers or found.number > min(moving, default=found.number):
+        return False
+    plain = rule.otherwise is None and rule.refer is None and not rule.is_dated
+    return rule.effect != "permit" or (key.contested and plain)
 
 
 def _moves(part: str | Part) -> bool:

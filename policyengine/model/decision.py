@@ -87,11 +87,18 @@ class Outcome(Struct, frozen=True):
     errors: tuple[RuleError, ...]
 
 
+Listed: TypeAlias = tuple[tuple[str, ...], int]
+"""The determining rules that an answer in JSON names, and how many there are besides."""
+
+
 class Details(Protocol):
     """The details of a decision, worked out when they are read, from the request's immutable values."""
 
     def outcome(self) -> Outcome:
         """The decision without its wording."""
+
+    def listed(self) -> Listed:
+        """The determining rules that are named in JSON, and how many there are besides."""
 
     def reason(self) -> str:
         """The text for a person; never raises."""
@@ -277,7 +284,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Work out everything that can be read; the request is left out."""
         answer = self._answer
         parts = answer.allowed, answer.cause, answer.exposed, answer.obligations, answer.policy
-        return _again, (*parts, self._told(), self.reason, self._until())
+        listed = self._worked_out().account.listed()
+        return _again, (*parts, self._told(), listed, self.reason, self._until())
 
     # ---- for others ---------------------------------------------------------------------
 
@@ -295,7 +303,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Return the decision as an AuthZEN answer. *ignored*: names in the request that were ignored."""
         until = self._until()
         valid_until = None if until is None else moment_text(until)
-        return _document(self._answer, self._told(), self.reason, valid_until, ignored)
+        told, listed = self._told(), self._worked_out().account.listed()
+        return _document(self._answer, told, listed, self.reason, valid_until, ignored)
 
     def to_bytes(self, ignored: Iterable[str] = ()) -> bytes:
         """Return `to_json` as JSON in UTF-8."""
@@ -319,6 +328,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 def _document(
     answered: SharedResult,
     told: Outcome,
+    listed: Listed,
     reason: str,
     valid_until: str | None,
     ignored: Iterable[str],
@@ -329,7 +339,8 @@ def _document(
         allowed=answered.allowed,
         cause=cause,
         reason=reason,
-        rules=told.rules,
+        rules=listed[0],
+        more_rules=listed[1],
         gates=dict(told.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
         obligations=[obligation.to_json() for obligation in answered.obligations],
@@ -349,12 +360,12 @@ _GAP: Final = "\0"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def make_frame(answered: SharedResult, told: Outcome) -> Frame:
+def make_frame(answered: SharedResult, told: Outcome, listed: Listed) -> Frame:
     """Return the JSON that answers share if they differ only in the reason and `valid_until`.
 
     The reason is before any text of an author, and `valid_until` after it.
     """
-    document = _encode(_document(answered, told, _GAP, _GAP, ()))
+    document = _encode(_document(answered, told, listed, _GAP, _GAP, ()))
     before, _, rest = document.partition(_encode(_GAP))
     between, _, after = rest.rpartition(_encode(_GAP))
     return before, between, after
@@ -371,11 +382,15 @@ class _Told(Struct, frozen=True):
     """The details of a decision that was pickled. Implements `Details`."""
 
     told: Outcome
+    named: Listed
     text: str
     until: int | None
 
     def outcome(self) -> Outcome:
         return self.told
+
+    def listed(self) -> Listed:
+        return self.named
 
     def reason(self) -> str:
         return self.text
@@ -412,6 +427,9 @@ class _Refused(Struct, frozen=True):
     def outcome(self) -> Outcome:
         return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), ())
 
+    def listed(self) -> Listed:
+        return (), 0
+
     def reason(self) -> str:
         first, *rest = map(str, self.problems)
         return joined(
@@ -438,6 +456,7 @@ def answer(
     cause: Cause,
     reason: str,
     rules: Iterable[str] = (),
+    more_rules: int = 0,
     gates: Mapping[str, bool] | None = None,
     exposed: Iterable[str] | None = None,
     obligations: Iterable[object] = (),
@@ -454,6 +473,7 @@ def answer(
         "cause": cause,
         "reason": reason,
         "rules": list(rules),
+        "more_rules": more_rules,
         "gates": dict(gates or {}),
         "exposed": None if exposed is None else list(exposed),
         "obligations": list(obligations),

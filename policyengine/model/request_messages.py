@@ -32,6 +32,9 @@ MOST_LISTED: Final = 8
 MOST_REASONS: Final = 10
 """Most texts of which the reason of a decision is made."""
 
+MOST_LISTED_RULES: Final = 20
+"""Most determining rules that an answer in JSON names."""
+
 MOST_BYTES: Final = 4_096
 """Most bytes of a reason in UTF-8."""
 

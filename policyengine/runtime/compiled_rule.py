@@ -17,7 +17,7 @@ from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
-from policyengine.model.values import text_of
+from policyengine.model.values import ABSENT, text_of
 
 Function: TypeAlias = Callable[..., Any]
 """A generated function of the roots of a request (`Request.roots`)."""
@@ -46,6 +46,39 @@ class Duty(Struct, frozen=True, eq=False):
         return Obligation(self.name, tuple((n, t, f(*request.roots)) for n, t, f in self.arguments))
 
 
+class Key(Struct, frozen=True, eq=False):
+    """A condition that asks whether the value at a path is one of some constants.
+
+    *read* gives the value. *contested*: whether permits of the gate compare it with other constants,
+    so that each is for other requests. The rest is as in `semantics.keys.Key`.
+    """
+
+    path: str
+    name: str
+    type: Type
+    read: Function
+    constants: frozenset[object]
+    shown: bool
+    contested: bool
+
+    def requested(self, request: Request) -> str:
+        """Return what the request has there, as `tenant t7`."""
+        if not self.shown:
+            return f"this {self.path}"
+        value = self.value(request)
+        if value is ABSENT:
+            return f"no {self.name}"
+        text = shown_value(self.type, value)
+        return text if self.path == self.name else f"{self.name} {text}"
+
+    def value(self, request: Request) -> object:
+        """Return the value that the request has there, `ABSENT` if it has none."""
+        try:
+            return self.read(*request.roots)
+        except Exception:  # noqa: BLE001 - it is not there
+            return ABSENT
+
+
 class Rule(RuleHead, frozen=True, eq=False):
     """A compiled rule of one target.
 
@@ -53,7 +86,8 @@ class Rule(RuleHead, frozen=True, eq=False):
     where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a list the moments at which a condition may turn.
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
     whether those hang on the time, *refer_moves* whether the text of `refer` does. *waivers*:
-    (name, subject's id, until) each. The rest is as in `semantics.checked.CheckedRule`.
+    (name, subject's id, until) each. *keys*: which requests it is for; *filed*: those of them by which
+    it can be told without looking at it that it plays no part (`runtime.directory`). The rest is as in `semantics.checked.CheckedRule`.
     """
 
     fails: Function | None
@@ -68,6 +102,8 @@ class Rule(RuleHead, frozen=True, eq=False):
     refer: Text | None
     refer_moves: bool
     sentences: tuple[Text | None, ...]
+    keys: tuple[Key, ...]
+    filed: tuple[Key, ...]
     waivers: tuple[tuple[str, str, int], ...]
     needs: RequestNeeds
 
@@ -117,7 +153,8 @@ class Verdict(Struct, eq=False):
     """What came of one rule. Nobody changes it: `define` is quicker to make than `frozen`.
 
     *holds*: whether its own conditions did; *waivers*: those that stand in for them; *owed*: what
-    the rule owes if it counts.
+    the rule owes if it counts; *misses*: the paths at which the request has none of the values that the
+    rule is for.
     """
 
     rule: Rule
@@ -125,6 +162,7 @@ class Verdict(Struct, eq=False):
     waivers: tuple[str, ...] = ()
     owed: tuple[Obligation, ...] = ()
     failed: bool = False
+    misses: frozenset[str] = frozenset()
 
     @property
     def satisfied(self) -> bool:

@@ -6,8 +6,9 @@ immutable values: every rule that counts is judged, and then the gates are asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from policyengine.model.decision import (
     Advisory,
     Cause,
     Frame,
+    Listed,
     Outcome,
     RuleError,
     SharedResult,
@@ -27,12 +29,13 @@ from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
-from policyengine.model.request_messages import joined
+from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.rules import Effect
 from policyengine.runtime.compiled_rule import (
     FAILED,
     NOT_SHOWN,
     Function,
+    Key,
     Rule,
     Text,
     Verdict,
@@ -41,6 +44,7 @@ from policyengine.runtime.compiled_rule import (
     rendered,
     sorted_obligations,
 )
+from policyengine.runtime.directory import Directory, missed
 
 _MOST_CASES: Final = 4_096
 _MOST_FRAMES: Final = 8
@@ -51,14 +55,17 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
     whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
-    other requests. Nobody changes it.
+    other requests. *directory*: of all rules; *now*, where some were passed over, of which it is known
+    that they are not satisfied; else None. Nobody changes it.
     """
 
     action: str
     verdicts: tuple[Verdict, ...]
     gates: tuple[tuple[str, bool], ...]
+    directory: Directory
     fields: tuple[str, ...] | None = None
     shared: bool = False
+    now: int | None = None
     _frames: dict[int, _Kept] = field(default_factory=dict)
 
     @cached_property
@@ -123,6 +130,22 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return self.giving
 
     @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the rules that the decision rests on, those that were passed over as well."""
+        if self.now is None or self.forbidding or not self.shut:
+            return tuple([verdict.rule.id for verdict in self.determining])
+        gates = [self.directory.permits_at(gate, self.now) for gate in self.shut]
+        return gates[0] if len(gates) == 1 else tuple([id_ for ids in gates for id_ in ids])
+
+    @cached_property
+    def listed(self) -> Listed:
+        """The ids that are named in JSON, and how many there are besides."""
+        if len(self.ids) <= MOST_LISTED_RULES:
+            return self.ids, 0
+        concerned = [v.rule.id for v in self.determining if not v.misses][:MOST_LISTED_RULES]
+        return tuple(concerned), len(self.ids) - len(concerned)
+
+    @cached_property
     def cause(self) -> Cause:
         """Why the request is allowed or denied, in one word."""
         if any(verdict.satisfied for verdict in self.forbidding):
@@ -168,7 +191,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return Outcome(
             allowed=allowed,
             cause=self.cause,
-            rules=tuple(verdict.rule.id for verdict in self.determining),
+            rules=self.ids,
             gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
             exposed=exposed_by(counting, field_gates),
             obligations=sorted_obligations(o for v in self.giving for o in v.owed if allowed),
@@ -189,8 +212,8 @@ class JudgedRequest(Struct, eq=False, dict=True):
     # ---- wording ------------------------------------------------------------------------
 
     @cached_property
-    def said(self) -> tuple[Text | Rule, ...]:
-        """What the reason is made of: texts, and rules of which some condition is told."""
+    def said(self) -> tuple[Said, ...]:
+        """What the reason is made of: texts, rules of which some condition is told, and unmet keys."""
         if self.forbidding:
             return tuple(map(_said_by_forbid, self.forbidding))
         if self.shut:
@@ -198,31 +221,35 @@ class JudgedRequest(Struct, eq=False, dict=True):
         first = (self.satisfied("permit", gate)[0].rule.because for gate, _ in self.gates)
         return tuple(text for text in first if text is not None)
 
-    def _said_of_shut(self, gate: str) -> Iterator[Text | Rule]:
+    def _said_of_shut(self, gate: str) -> Iterator[Said]:
         if self.satisfied("permit", gate):
             yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
             return
         permits = self.of("permit", gate)
-        if not permits:
+        contested = self.directory.contested.get(gate, ())
+        paths = frozenset([key.path for key in contested])
+        yield from (_said_by_permit(v) for v in permits if not v.misses)
+        strangers = self._passes_over(gate) or any(_untold(v, paths) for v in permits)
+        if strangers and not any(_is_for(v, paths) for v in permits):
+            yield Nobody(tuple(contested))
+        elif not permits and not strangers:
             yield (f"no rule of `{gate}` permits `{self.action}`",)
-        for verdict in permits:
-            if verdict.failed:
-                yield _failed(verdict)
-            else:
-                yield verdict.rule if verdict.rule.otherwise is None else verdict.rule.otherwise
+        yield from (_said_by_permit(v) for v in permits if v.misses and not _untold(v, paths))
+
+    def _passes_over(self, gate: str) -> bool:
+        """Whether some permits of *gate* were passed over."""
+        in_force = () if self.now is None else self.directory.permits_at(gate, self.now)
+        return len(in_force) > len(self.of("permit", gate))
 
     @cached_property
     def reason(self) -> str | None:
         """The reason, if it is the same for all requests."""
-        texts = [said for said in self.said if not isinstance(said, Rule) and is_constant(said)]
+        texts = [s for s in self.said if isinstance(s, tuple) and is_constant(s)]
         return self.reason_for(None) if len(texts) == len(self.said) else None
 
     def reason_for(self, request: Request | None) -> str:
         """Return the texts of the rules that the decision rests on, each once, and not too many."""
-        parts = (
-            _first_sentence(said, request) if isinstance(said, Rule) else rendered(said, request)
-            for said in self.said
-        )
+        parts = (_worded(said, request) for said in self.said)
         return joined(parts, len(self.said)) or "every gate permits it"
 
     def frame(self, answer: SharedResult) -> Frame:
@@ -230,18 +257,18 @@ class JudgedRequest(Struct, eq=False, dict=True):
         kept = self._frames.get(id(answer))
         if kept is not None and kept.answer is answer:
             return kept.frame
-        made = make_frame(answer, self.outcome)
+        made = make_frame(answer, self.outcome, self.listed)
         if len(self._frames) < _MOST_FRAMES:
             whole = None if self.reason is None else filled(made, self.reason, None)
             self._frames[id(answer)] = _Kept(answer, made, whole)
         return made
 
-    def written(self, answer: SharedResult, request: Callable[[], Request]) -> bytes | None:
+    def written(self, answer: SharedResult, request: Request) -> bytes | None:
         """Return the answer as JSON, if one like it was written before and no time bounds it."""
         kept = self._frames.get(id(answer))
         if kept is None or kept.answer is not answer:
             return None
-        return kept.whole or filled(kept.frame, self.reason_for(request()), None)
+        return kept.whole or filled(kept.frame, self.reason_for(request), None)
 
 
 class _Kept(Struct, frozen=True, eq=False):
@@ -250,6 +277,45 @@ class _Kept(Struct, frozen=True, eq=False):
     answer: SharedResult
     frame: Frame
     whole: bytes | None
+
+
+class Nobody(Struct, frozen=True, eq=False):
+    """That no rule is for a request, by these keys."""
+
+    keys: tuple[Key, ...]
+
+    def worded(self, request: Request) -> str:
+        """Return it with the values of the request, and no others."""
+        values = [key.requested(request) for key in self.keys]
+        return f"no rule here is for {' and '.join(values)}"
+
+
+Said: TypeAlias = Text | Rule | Nobody
+"""A part of a reason: a text, a rule of which a condition is told, or that no rule is for the request."""
+
+
+def _worded(said: Said, request: Request | None) -> str:
+    if isinstance(said, tuple):
+        return rendered(said, request)
+    assert request is not None
+    return said.worded(request) if isinstance(said, Nobody) else _first_sentence(said, request)
+
+
+def _said_by_permit(verdict: Verdict) -> Said:
+    if verdict.failed:
+        return _failed(verdict)
+    return verdict.rule if verdict.rule.otherwise is None else verdict.rule.otherwise
+
+
+def _untold(verdict: Verdict, paths: frozenset[str]) -> bool:
+    """Whether nothing is said of a permit, since it is for other requests by one of *paths*."""
+    told = verdict.failed or verdict.rule.otherwise is not None
+    return not told and not verdict.misses.isdisjoint(paths)
+
+
+def _is_for(verdict: Verdict, paths: frozenset[str]) -> bool:
+    """Whether a permit is for this request and not for others, by *paths*."""
+    return verdict.misses.isdisjoint(paths) and any(key.path in paths for key in verdict.rule.keys)
 
 
 def _failed(verdict: Verdict) -> Text:
@@ -294,30 +360,58 @@ class Explainer(Struct, eq=False, dict=True):
 
     def case(self, request: Request) -> JudgedRequest:
         """Return the request as it is judged."""
+        values = self.directory.values(request)
         if self.judge is None:
-            return self._judged(request)
+            return self._judged(request, values)
         try:
-            bits = self.judge(*request.roots)
+            bits, answers = self.judge(*request.roots), self.directory.answers(values)
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
-            return self._judged(request)
+            return self._judged(request, values)
         if request.fields is not None:
-            return self._of_bits(bits, request)
-        key: object = bits
+            return self._of_bits(bits, request, values)
+        key: object = bits, answers
         if self._dated or self.waivable:
             in_force = tuple([rule.in_force(request.now) for rule in self._dated])
-            key = bits, in_force, tuple([rule.waived_by(request) for rule in self.waivable])
+            waived = tuple([rule.waived_by(request) for rule in self.waivable])
+            key = bits, answers, in_force, waived
         case = self._cases.get(key)
         if case is None:
-            case = self._of_bits(bits, request)
+            case = self._of_bits(bits, request, values)
             if case.shared and len(self._cases) < _MOST_CASES:
                 self._cases[key] = case
         return case
 
-    def _judged(self, request: Request) -> JudgedRequest:
-        verdicts = (r.judge(request) for r in self._counting if r.in_force(request.now))
-        return JudgedRequest(self.action, tuple(verdicts), self.gates, request.fields)
+    def _judged(self, request: Request, values: Mapping[str, object]) -> JudgedRequest:
+        """Judge the rules that may play a part one by one; all, should one of them fail."""
+        rules: Sequence[Rule] = self._counting
+        if self.judge is None:
+            with suppress(Exception):  # values that cannot be looked up are a bug, and fail below
+                rules = self.directory.found(values)
+        passed_over = len(rules) < len(self._counting)
+        verdicts = self._verdicts(rules, request, values)
+        if passed_over and any(verdict.failed for verdict in verdicts):
+            passed_over, verdicts = False, self._verdicts(self._counting, request, values)
+        return JudgedRequest(
+            self.action,
+            verdicts,
+            self.gates,
+            self.directory,
+            request.fields,
+            now=request.now if passed_over else None,
+        )
 
-    def _of_bits(self, bits: int, request: Request) -> JudgedRequest:
+    def _verdicts(
+        self, rules: Iterable[Rule], request: Request, values: Mapping[str, object]
+    ) -> tuple[Verdict, ...]:
+        verdicts = []
+        for rule in rules:
+            if rule.in_force(request.now):
+                verdict = rule.judge(request)
+                verdict.misses = missed(rule, values)
+                verdicts.append(verdict)
+        return tuple(verdicts)
+
+    def _of_bits(self, bits: int, request: Request, values: Mapping[str, object]) -> JudgedRequest:
         """Return the case of rules whose conditions hold or not, a bit each; what owes is judged."""
         verdicts: list[Verdict] = []
         shared = request.fields is None
@@ -326,14 +420,17 @@ class Explainer(Struct, eq=False, dict=True):
                 continue
             holds, waivers = bool(bits >> bit & 1), rule.waived_by(request)
             if not (holds or waivers):
-                verdicts.append(Verdict(rule))
+                verdicts.append(Verdict(rule, misses=missed(rule, values)))
             elif rule.duties:  # what is owed is this request's own
-                verdicts.append(rule.judge(request))
+                verdict = rule.judge(request)
+                verdict.misses = missed(rule, values)
+                verdicts.append(verdict)
                 shared = False
             else:
-                verdicts.append(Verdict(rule, holds, waivers, rule.owed))
+                misses = missed(rule, values)
+                verdicts.append(Verdict(rule, holds, waivers, rule.owed, misses=misses))
         return JudgedRequest(
-            self.action, tuple(verdicts), self.gates, request.fields, shared=shared
+            self.action, tuple(verdicts), self.gates, self.directory, request.fields, shared=shared
         )
 
     def written(
@@ -343,12 +440,12 @@ class Explainer(Struct, eq=False, dict=True):
         if self.judge is None or not self.is_plain:
             return None
         try:
-            case = self._cases.get(self.judge(subject, resource, context, now))
+            request = self.request(subject, resource, context, now)
+            answers = self.directory.answers(self.directory.values(request))
+            case = self._cases.get((self.judge(subject, resource, context, now), answers))
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
-        if case is None:
-            return None
-        return case.written(answer, lambda: self.request(subject, resource, context, now))
+        return None if case is None else case.written(answer, request)
 
     def request(self, subject: Entity, resource: Entity, context: Record, now: int) -> Request:
         """Return a request of parts alone: nothing is followed to other entities."""
@@ -359,6 +456,11 @@ class Explainer(Struct, eq=False, dict=True):
     def is_plain(self) -> bool:
         """Whether what is told hangs on nothing but what the rules' conditions come out as."""
         return self.timeless and not self.on_trial
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The rules that are not advisory, by what they ask for."""
+        return Directory(self._counting)
 
     @cached_property
     def _counting(self) -> tuple[Rule, ...]:
@@ -445,6 +547,10 @@ class Details(Struct, eq=False):
             return Advisory(rule.id, rule.effect, "satisfied")
         return Advisory(rule.id, rule.effect, "not_satisfied")
 
+    def listed(self) -> Listed:
+        """Return the determining rules that are named in JSON, and how many there are besides."""
+        return self.case.listed
+
     # ---- time ---------------------------------------------------------------------------
 
     def valid_until(self) -> int | None:
@@ -456,7 +562,11 @@ class Details(Struct, eq=False):
         subject = self.request.subject.id
         for rule in teller.waivable:
             turns += [until for _, id_, until in rule.waivers if id_ == subject]
-        for rule, note_turns in teller.turning:
+        turning = teller.turning
+        if teller.judge is None:
+            judged = (verdict.rule for verdict in self.case.verdicts)
+            turning = tuple([(rule, rule.turns) for rule in judged if rule.turns is not None])
+        for rule, note_turns in turning:
             if rule.in_force(now):
                 try:
                     note_turns(*self.request.roots, turns)

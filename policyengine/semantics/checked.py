@@ -112,6 +112,18 @@ class Conjunct:
     wanted: bool
 
 
+@frozen(eq=False)
+class Sentence:
+    """What is said where a condition is false.
+
+    *quiet* names no constant: it is said where permits of the gate compare the same values with other
+    constants; None if there is no such way to say it.
+    """
+
+    text: nodes.Template
+    quiet: nodes.Template | None = None
+
+
 class CheckedRule(RuleHead, frozen=True, eq=False):
     """A rule, ready to be evaluated.
 
@@ -129,13 +141,13 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     cites: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
-    make_sentences: Callable[[], tuple[nodes.Template | None, ...]]
+    make_sentences: Callable[[], tuple[Sentence | None, ...]]
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
 
     @property
-    def sentences(self) -> tuple[nodes.Template | None, ...]:
+    def sentences(self) -> tuple[Sentence | None, ...]:
         """For a permit without an `otherwise`, a text for each conjunct that says why it is false.
 
         None where that must not be said. They are made when they are asked for. Their expressions are

@@ -21,6 +21,7 @@ from policyengine.semantics.checked import (
     CheckedRule,
     Conjunct,
     Invariant,
+    Sentence,
     TargetKey,
     Typing,
     Waiver,
@@ -257,7 +258,7 @@ class RuleChecker:
         conjuncts, parts = tuple(_conjuncts(rule.clauses)), _Clauses(rule)
         source, schema = self.sources[rule.span.file], self.vocabulary.schema
 
-        def told() -> tuple[nodes.Template | None, ...]:
+        def told() -> tuple[Sentence | None, ...]:
             if rule.effect != "permit" or parts.otherwise is not None:
                 return ()
             distinct = {id(typing): typing for typing in typings.values()}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import RecordType, Schema
-from policyengine.semantics.checked import Conjunct, Typing, Value
+from policyengine.semantics.checked import Conjunct, Sentence, Typing, Value
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, path_of, present_if
 from policyengine.syntax import nodes
@@ -24,7 +24,7 @@ _ROOTS = frozenset({"subject", "resource", "context"})
 
 def sentences(
     conjuncts: Iterable[Conjunct], source: Source, typings: Iterable[Typing], schema: Schema
-) -> tuple[nodes.Template | None, ...]:
+) -> tuple[Sentence | None, ...]:
     """Return the text that says why a condition is false, for each; None if it must not be said.
 
     It must not if the condition reads something private, or if only such a condition before it sees
@@ -60,19 +60,27 @@ def tells_private(
 
 def _sentence(
     conjunct: Conjunct, source: Source, typings: tuple[Typing, ...], schema: Schema
-) -> nodes.Template:
+) -> Sentence:
     node, wanted = conjunct.expr, conjunct.wanted
     while isinstance(node, nodes.Not):
         node, wanted = node.operand, not wanted
 
     def shown(expr: nodes.Expr) -> bool:
-        return all(_may_be_shown(expr, typing, schema) for typing in typings)
+        return all(may_be_shown(expr, typing, schema) for typing in typings)
 
     def constant(expr: nodes.Expr) -> bool:
         return all(_constant(expr, typing) for typing in typings)
 
     def text(expr: nodes.Expr) -> str:
         return source.on_one_line(expr.span)
+
+    def template(parts: Iterable[str | nodes.Expr]) -> nodes.Template:
+        return nodes.Template(tuple(_joined(parts)), span=node.span)
+
+    def quiet(expr: nodes.Expr) -> nodes.Template:
+        if not shown(expr):
+            return template([f"{text(expr)} is not what a rule here is for"])
+        return template([f"{text(expr)} is ", expr, ", which is not what a rule here is for"])
 
     row = operator_of(node)
     must = "" if row is None else row.must if wanted else row.must_not
@@ -88,15 +96,17 @@ def _sentence(
                 parts += [text(right), ", which is ", right]
             else:
                 parts.append(text(right))
-            return nodes.Template(tuple(_joined(parts)), span=node.span)
+            other = quiet(right if constant(left) else left)
+            return Sentence(template(parts), other if constant(left) or constant(right) else None)
         case nodes.Has(object_, name):
-            return nodes.Template((f"{text(object_)}.{name.name} {must}",), span=node.span)
+            return Sentence(template([f"{text(object_)}.{name.name} {must}"]))
         case nodes.Name() | nodes.Attr():
             state = "must be true" if wanted else "must be false"
-            return nodes.Template((f"{text(node)} {state}",), span=node.span)
+            return Sentence(template([f"{text(node)} {state}"]))
         case _:
             must = must or ("must hold" if wanted else "must not hold")
-            return nodes.Template((f"`{text(node)}` {must}",), span=node.span)
+            without = quiet(node.object) if isinstance(node, nodes.Like) else None
+            return Sentence(template([f"`{text(node)}` {must}"]), without)
 
 
 def _joined(parts: Iterable[str | nodes.Expr]) -> Iterable[str | nodes.Expr]:
@@ -117,7 +127,7 @@ def _constant(node: nodes.Expr, typing: Typing) -> bool:
     return isinstance(typing.binding_of(node), Value)
 
 
-def _may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
+def may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
     """Whether every part of *node* is a constant or belongs to the subject or the context alone."""
     if _constant(node, typing):
         return True
@@ -130,8 +140,8 @@ def _may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
             return name in ("subject", "context", "action")
         case nodes.Attr(object_):
             is_record = isinstance(typing.type_of(object_), RecordType)
-            return is_record and _may_be_shown(object_, typing, schema)
+            return is_record and may_be_shown(object_, typing, schema)
         case nodes.Arithmetic() | nodes.Negate() | nodes.Call(nodes.Ident("size", None)):
-            return all(_may_be_shown(child, typing, schema) for child in children(node))
+            return all(may_be_shown(child, typing, schema) for child in children(node))
         case _:
             return False

@@ -51,6 +51,9 @@ class Counted:
             errors=(RuleError("tier.d", ("subject.properties.tier",), "failed"),),
         )
 
+    def listed(self) -> tuple[tuple[str, ...], int]:
+        return ("scope.a", "tier.b"), 1
+
     def reason(self) -> str:
         self.asked += 1
         return "it may"
@@ -152,6 +155,7 @@ def test_a_decision_is_json():
             "cause": "permitted",
             "reason": "it may",
             "rules": ["scope.a", "tier.b"],
+            "more_rules": 1,
             "gates": {"scope": True, "tier": True},
             "exposed": ["id", "text"],
             "obligations": [

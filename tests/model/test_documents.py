@@ -233,7 +233,7 @@ def test_an_answer_has_every_member():
     answer = json.loads(answer_document(decision(), ("feilds",)))
     assert answer["decision"] is True
     assert list(answer["context"]) == [
-        *("cause", "reason", "rules", "gates", "exposed", "obligations", "referrals"),
+        *("cause", "reason", "rules", "more_rules", "gates", "exposed", "obligations", "referrals"),
         *("advisories", "waivers", "errors", "valid_until", "policy", "ignored"),
     ]
     assert answer["context"]["ignored"] == ["feilds"]

@@ -159,6 +159,9 @@ def _agree(case: Case, request: Request) -> Outcome:
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
     _same("reason", decision.reason, interpreter.reason(checked, request))
+    context = decision.to_json()["context"]
+    listed = tuple(context["rules"]), context["more_rules"]
+    _same("listed rules", listed, interpreter.listed(checked, request))
     _same("as bytes", decision.to_bytes(), msgspec.json.encode(decision.to_json()))
     return expected
 

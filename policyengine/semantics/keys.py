@@ -1,0 +1,121 @@
+"""Find what rules compare with constants: which requests a rule is for, as far as that can be seen.
+
+Where the permits of a gate compare one value with several constants, each is for other requests: for
+another tenant, another customer. A request is told about the rules that are for it, and of the others
+not even what they are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from attrs import frozen
+
+from policyengine.model.types import BOOL, EntityRefType, Primitive, Schema, SetType, Type
+from policyengine.semantics.checked import CheckedRule, TargetKey, Typing, Value
+from policyengine.semantics.sentences import may_be_shown, tells_private
+from policyengine.syntax import nodes
+from policyengine.syntax.expressions import walk_expressions
+
+_SAME = {True: ("==", "in"), False: ("!=", "not in")}
+_IDENTIFYING = frozenset({"==", "!=", "in", "not in", "within", "overlaps", "subset"})
+"""Operators by which a value is compared with what it may be; `<` only asks on which side it is."""
+
+
+@frozen
+class Key:
+    """A condition that asks whether the value at a path is one of some constants.
+
+    *number*: of the condition. *name*: what the value is called, *expr* where it is read. *shown*:
+    whether it may be told.
+    """
+
+    number: int
+    path: str
+    name: str
+    expr: nodes.Expr
+    constants: frozenset[object]
+    shown: bool
+
+
+def keys_of(rule: CheckedRule, target: TargetKey, schema: Schema) -> tuple[Key, ...]:
+    """Return the conditions of *rule* that ask for constants and depend on nothing private."""
+    typing = rule.typings[target]
+    private = tells_private(rule.conjuncts, [typing], schema)
+    found: list[Key] = []
+    for number, (conjunct, hidden) in enumerate(zip(rule.conjuncts, private, strict=True)):
+        node, wanted = conjunct.expr, conjunct.wanted
+        while isinstance(node, nodes.Not):
+            node, wanted = node.operand, not wanted
+        match node:
+            case nodes.Compare(op, left, right) if not hidden and op in _SAME[wanted]:
+                known, expr = typing.binding_of(right), left
+                if op in ("==", "!=") and isinstance(typing.binding_of(left), Value):
+                    known, expr = typing.binding_of(left), right
+                path = _path(expr, typing)
+                if path is not None and isinstance(known, Value):
+                    constants = _constants(known, among=op in ("in", "not in"))
+                    shown = may_be_shown(expr, typing, schema)
+                    found.append(Key(number, path, path.rpartition(".")[2], expr, constants, shown))
+    return tuple(found)
+
+
+def compared(rule: CheckedRule, target: TargetKey) -> dict[str, frozenset[object]]:
+    """Return the constants of an open type that *rule* compares values with, by their paths."""
+    typing = rule.typings[target]
+    found: dict[str, frozenset[object]] = {}
+    for conjunct in rule.conjuncts:
+        for path, constants in comparisons(conjunct.expr, typing):
+            found[path] = found.get(path, frozenset()) | constants
+    return found
+
+
+def comparisons(expr: nodes.Expr, typing: Typing) -> Iterator[tuple[str, frozenset[object]]]:
+    """Give what *expr* compares with constants of an open type, and those."""
+    for node in walk_expressions([expr]):
+        match node:
+            case nodes.Compare(op, left, right) if op in _IDENTIFYING:
+                for one, other in ((left, right), (right, left)):
+                    known, path = typing.binding_of(other), _path(one, typing)
+                    if path is not None and isinstance(known, Value) and _is_open(known.type):
+                        yield path, _constants(known, among=isinstance(known.type, SetType))
+            case nodes.Like(object_, pattern):
+                path = _path(object_, typing)
+                if path is not None:
+                    yield path, frozenset({("like", pattern)})
+
+
+def contested(rules: Iterable[dict[str, frozenset[object]]]) -> frozenset[str]:
+    """Return the paths that some of *rules* compare with other constants than others do."""
+    first: dict[str, frozenset[object]] = {}
+    return frozenset(
+        path
+        for rule in rules
+        for path, constants in rule.items()
+        if first.setdefault(path, constants) != constants
+    )
+
+
+def _path(node: nodes.Expr, typing: Typing) -> str | None:
+    names: list[str] = []
+    while isinstance(node, nodes.Attr):
+        if isinstance(typing.binding_of(node), Value):
+            return None
+        names.append(node.name.name)
+        node = node.object
+    if isinstance(node, nodes.Name) and node.name in ("subject", "resource", "context"):
+        return ".".join((node.name, *reversed(names)))
+    return None
+
+
+def _constants(known: Value, *, among: bool) -> frozenset[object]:
+    if among and isinstance(known.value, frozenset):
+        return known.value
+    return frozenset({known.value})
+
+
+def _is_open(type_: Type) -> bool:
+    """Whether a type has values that the vocabulary does not list."""
+    while isinstance(type_, SetType):
+        type_ = type_.element
+    return isinstance(type_, EntityRefType) or (isinstance(type_, Primitive) and type_ != BOOL)
