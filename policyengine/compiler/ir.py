@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import is_
-from typing import Literal, TypeAlias, assert_never
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -251,31 +251,40 @@ Expr: TypeAlias = (
 
 def children(node: Expr) -> tuple[Expr, ...]:
     """Return the parts of *node*, in the order in which they are evaluated."""
-    match node:
-        case Const() | Data() | Absent() | Root() | Local() | Above() | Below():
-            return ()
-        case Id(part) | Line(part) | Slot(part) | Present(part) | Not(part) | Entity(_, part):
-            return (part,)
-        case Entry(table, part):
-            return (table, part)
-        case Lookup(_, parts) | Dispatch(_, parts):
-            return parts
-        case And(parts) | Or(parts) | MakeSet(_, parts) | Operation(_, parts):
-            return parts
-        case MakeRecord(_, parts):
-            return parts
-        case Let(_, values, body):
-            return (*values, body)
-        case Choice(condition, yes, no):
-            return (condition, yes, no)
-        case Binary(_, left, right) | Overlaps(left, right) | AllIn(left, right):
-            return (left, right)
-        case Between(value, ends):
-            return (value, ends)
-        case Quantified(_, _, over, body):
-            return (over, body)
-        case _:
-            assert_never(node)
+    return _CHILDREN[type(node)](node)
+
+
+# A table, since this is called for every node several times, and a `match` tries class after class.
+_CHILDREN: Final[Mapping[type[Struct], Callable[[Any], tuple[Expr, ...]]]] = {
+    Const: lambda _: (),
+    Data: lambda _: (),
+    Absent: lambda _: (),
+    Root: lambda _: (),
+    Local: lambda _: (),
+    Above: lambda _: (),
+    Below: lambda _: (),
+    Id: lambda node: (node.object,),
+    Line: lambda node: (node.object,),
+    Slot: lambda node: (node.object,),
+    Present: lambda node: (node.slot,),
+    Not: lambda node: (node.operand,),
+    Entity: lambda node: (node.id,),
+    Entry: lambda node: (node.table, node.term),
+    Lookup: lambda node: node.keys,
+    Dispatch: lambda node: node.keys,
+    And: lambda node: node.operands,
+    Or: lambda node: node.operands,
+    MakeSet: lambda node: node.items,
+    Operation: lambda node: node.arguments,
+    MakeRecord: lambda node: node.parts,
+    Let: lambda node: (*node.values, node.body),
+    Choice: lambda node: (node.condition, node.yes, node.no),
+    Binary: lambda node: (node.left, node.right),
+    Overlaps: lambda node: (node.left, node.right),
+    AllIn: lambda node: (node.left, node.right),
+    Between: lambda node: (node.value, node.ends),
+    Quantified: lambda node: (node.over, node.body),
+}
 
 
 def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
@@ -350,7 +359,7 @@ def walk(node: Expr) -> Iterator[Expr]:
     while stack:
         part = stack.pop()
         yield part
-        stack += children(part)
+        stack += _CHILDREN[type(part)](part)
 
 
 def free(node: Expr) -> frozenset[str]:
