@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.dependencies import Dependencies
+from policyengine.compiler.dispatch import dispatched
 from policyengine.compiler.emitter import (
     PARTS,
     Emitter,
@@ -37,6 +38,7 @@ from policyengine.compiler.emitter import (
 )
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
+from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 from policyengine.model.rules import Effect
 from policyengine.model.types import DATETIME
@@ -51,6 +53,9 @@ _WORK: Final[Mapping[type[ir.Expr], int]] = {
     ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Dispatch: 20, ir.Quantified: 40,
 }  # fmt: skip
 """How long parts of a condition take, about, where the reading of an attribute takes 1."""
+
+_MOST_SAID: Final = 16
+"""Bits of which the docstring says which rule they are for."""
 
 _AS_OFTEN: Final = 4
 """How many times as often a gate is shut as a forbid is satisfied, about."""
@@ -84,6 +89,8 @@ class DecisionWriter(Struct, eq=False):
     _forbids: list[Rule] = field(default_factory=list)
     _permits: dict[str, list[_Class]] = field(default_factory=dict)
     _exposes: dict[str, list[_Class]] = field(default_factory=dict)
+    _looking_up: dict[str, list[Rule]] = field(default_factory=dict)
+    _bits: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rules = [replace(rule, conditions=_all_conditions(rule)) for rule in self.rules]
@@ -91,19 +98,39 @@ class DecisionWriter(Struct, eq=False):
         for gate in sorted(self.gates):
             permits, exposes = self._of("permit", gate), self._of("expose", gate)
             if self._gives(gate):
-                self._permits[gate] = _alike(permits)
-                self._exposes[gate] = _alike(exposes)
-                self.giving += [c.first for c in self._permits[gate] + self._exposes[gate]]
+                self._split(gate, _alike(permits), _alike(exposes))
             else:
                 self._permits[gate] = [_Class.of(permits)] if permits else []
+
+    def _split(
+        self, gate: str, permits: Sequence[list[Rule]], exposes: Sequence[list[Rule]]
+    ) -> None:
+        """Give those that give the same a bit, and look up which hold where that is worth it."""
+        alike = [*permits, *exposes]
+        for group in alike:
+            self._bits[group[0].id] = 1 << len(self.giving)
+            self.giving.append(group[0])
+        rules = [rule for group in alike for rule in group]
+        if len(alike) >= LEAST:
+            marks = {rule.id: self._bits[group[0].id] for group in alike for rule in group}
+            self._looking_up[gate], rules = dispatched(rules, marks)
+        left = {rule.id for rule in rules}
+
+        def classes(groups: Iterable[list[Rule]]) -> list[_Class]:
+            return [_Class(g[0], _combined(r for r in g if r.id in left)) for g in groups]
+
+        self._permits[gate], self._exposes[gate] = classes(permits), classes(exposes)
 
     def write(self, module: Module) -> None:
         """Add the function: in a first run, to see what is shared, to a module of no account."""
         classes = [*self._permits.values(), *self._exposes.values()]
         tested = self._forbids + [r for gate in classes for c in gate for r in c.rules]
+        tested += [rule for rules in self._looking_up.values() for rule in rules]
         shares = Shares(counted(c for rule in tested for c in rule.conditions))
         self._body(Emitter(Module(), DECIDE, shares, careful=False))
-        bits = ", ".join(f"{self._bit(rule)} for {rule.id}" for rule in self.giving)
+        giving = self.giving[:_MOST_SAID]
+        bits = ", ".join(f"{self._bits[rule.id]} for {rule.id}" for rule in giving)
+        bits += " and so on" if len(self.giving) > _MOST_SAID else ""
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
         if not self.reached.looks_up:  # where they do, there is no door
@@ -142,7 +169,7 @@ class DecisionWriter(Struct, eq=False):
             body.append(assign(GIVEN, ast.Constant(0)))
         for gate in sorted(self.gates.keys() - set(denying), key=self._gate_work):
             body += self._collect(gate, emitter)
-            bits = sum(self._bit(c.first) for c in self._permits[gate])
+            bits = sum(self._bits[c.first.id] for c in self._permits[gate])
             if all(r.conditions for c in self._permits[gate] for r in c.rules):
                 opened = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
                 body.append(
@@ -200,17 +227,20 @@ class DecisionWriter(Struct, eq=False):
     def _gate_work(self, gate: str) -> int:
         return sum(_work(rule) for c in self._permits[gate] for rule in c.rules)
 
-    def _bit(self, rule: Rule) -> int:
-        return 1 << next(i for i, other in enumerate(self.giving) if other is rule)
-
     def _collect(self, gate: str, emitter: Emitter) -> list[ast.stmt]:
         """Add the bits of the satisfied rules of *gate* to `given`."""
         body: list[ast.stmt] = []
+
+        def add(test: ast.expr, bits: ast.expr) -> None:
+            given = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), bits)
+            if not _is(test, False):
+                body.append(given if _is(test, True) else ast.If(test, [given], []))
+
+        for rule in self._looking_up.get(gate, ()):
+            *guards, bits = emitter.in_order(rule.conditions)
+            add(conjunction(guards), bits)
         for alike in self._permits[gate] + self._exposes[gate]:
-            given = ast.Name(GIVEN, ast.Store())
-            add = ast.AugAssign(given, ast.BitOr(), ast.Constant(self._bit(alike.first)))
-            test = self._any(alike.rules, emitter)
-            body.append(add if _is(test, True) else ast.If(test, [add], []))
+            add(self._any(alike.rules, emitter), ast.Constant(self._bits[alike.first.id]))
         return body
 
     def _any(self, permits: Sequence[Rule], emitter: Emitter) -> ast.expr:
@@ -256,12 +286,12 @@ def _satisfied(rule: Rule, emitter: Emitter) -> ast.expr:
     return conjunction(emitter.in_order(rule.conditions))
 
 
-def _alike(rules: Iterable[Rule]) -> list[_Class]:
+def _alike(rules: Iterable[Rule]) -> list[list[Rule]]:
     """Return the rules that give the same together."""
     classes: dict[object, list[Rule]] = {}
     for rule in rules:
         classes.setdefault((rule.fields, rule.duties), []).append(rule)
-    return list(map(_Class.of, classes.values()))
+    return list(classes.values())
 
 
 def _is(test: ast.expr, value: bool) -> bool:  # noqa: FBT001 - compared with a constant

@@ -14,6 +14,7 @@ other conditions in their order. What is not worth a dispatch is left to tables 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
@@ -67,48 +68,52 @@ class _Keyed(Struct, frozen=True, eq=False):
     guards: tuple[ir.Expr, ...]
 
 
-def dispatched(rules: Iterable[Rule]) -> tuple[list[Rule], list[Rule]]:
+def dispatched(
+    rules: Iterable[Rule], marks: Mapping[str, int] | None = None
+) -> tuple[list[Rule], list[Rule]]:
     """Return rules that look some of *rules* up, and the others.
 
-    Some one of all those is satisfied if and only if one of *rules* is.
+    Some one of all those is satisfied if and only if one of *rules* is. With *marks*, by the ids of the
+    rules, it matters which one is: the last condition of a rule that looks up then gives all their marks.
     """
     groups: dict[Shape, Group] = {}
     others: list[Rule] = []
     for rule in rules:
-        if len(rule.conditions) == 1 and question(rule.conditions[0]) is not None:
+        joins = len(rule.conditions) == 1 and question(rule.conditions[0]) is not None
+        if joins and marks is None:
             others.append(rule)
         else:
             shape, row = split_constants(rule.conditions)
             groups.setdefault(shape, []).append((rule, row))
     made: list[Rule] = []
-    for together in _shared(groups):
-        made.append(_dispatch(together))
+    for together in _shared(groups, marked=marks is not None):
+        made.append(_dispatch(together, marks))
         for keyed in together:
             del groups[keyed.shape]
     for shape, group in groups.items():
-        alone = _alone(shape, group)
+        alone = _alone(shape, group, marked=marks is not None)
         if alone is None:
             others += [rule for rule, _ in group]
         else:
-            made.append(_dispatch([alone]))
+            made.append(_dispatch([alone], marks))
     return made, others
 
 
 # ---- keys -------------------------------------------------------------------------------
 
 
-def _shared(groups: Mapping[Shape, Group]) -> Iterator[list[_Keyed]]:
+def _shared(groups: Mapping[Shape, Group], *, marked: bool) -> Iterator[list[_Keyed]]:
     """Give what is worth being looked up together by one value, what gains most first."""
     paths: dict[Path, list[tuple[_Keyed, Counter[object]]]] = {}
     for shape, group in groups.items():
-        for at, path in _paths(shape):
+        for at, path in _paths(shape, marked=marked):
             counts = Counter(key for _, row in group for key in row[at])
             entries = sum(counts.values())
             if entries <= _MOST_KEYS * len(group) and _found(counts) <= _FEW:
                 keyed = _Keyed(shape, group, (at,), path[-1])
                 paths.setdefault(path, []).append((keyed, counts))
     while paths:
-        gains = {path: _gain(path[0], found) for path, found in paths.items()}
+        gains = {path: _gain(path[0], found, marked=marked) for path, found in paths.items()}
         best = max(gains, key=gains.__getitem__)
         if gains[best] <= 0:
             return
@@ -122,11 +127,15 @@ def _shared(groups: Mapping[Shape, Group]) -> Iterator[list[_Keyed]]:
         paths = {path: found for path, found in left.items() if found}
 
 
-def _gain(kind: str, found: Sequence[tuple[_Keyed, Counter[object]]]) -> float:
-    """Return about how much less it takes to look these rules up together than each shape alone."""
-    if len(found) == 1:
+def _gain(kind: str, found: Sequence[tuple[_Keyed, Counter[object]]], *, marked: bool) -> float:
+    """Return about how much less it takes to look these rules up together than each shape alone.
+
+    A table does not say which of its rules holds, so it is nothing for rules that are *marked*.
+    """
+    if len(found) == 1 and not marked:
         return 0
-    apart = sum(min(_INLINE * len(keyed.group), _TABLE) for keyed, _ in found)
+    most = math.inf if marked else _TABLE
+    apart = sum(min(_INLINE * len(keyed.group), most) for keyed, _ in found)
     together: Counter[object] = Counter()
     for _, counts in found:
         together.update(counts)
@@ -138,13 +147,14 @@ def _found(counts: Counter[Any]) -> float:
     return sum(n * n for n in counts.values()) / max(1, sum(counts.values()))
 
 
-def _alone(shape: Shape, group: Group) -> _Keyed | None:
+def _alone(shape: Shape, group: Group, *, marked: bool) -> _Keyed | None:
     """Return what rules of one shape are looked up by, where tables could not have all of them."""
     rows = [row for _, row in group]
     different = _varying(rows)
-    if len(group) < LEAST or _is_one_table(shape, group, different):
+    if len(group) < LEAST or (not marked and _is_one_table(shape, group, different)):
         return None
-    guarded = {at: path[-1] for at, path in _paths(shape) if at in different}
+    paths = _paths(shape, marked=marked)
+    guarded = {at: path[-1] for at, path in paths if at in different}
     columns = {at: aspect for at in guarded if isinstance(aspect := shape[at], Aspect)}
     keys = choose_keys(columns, rows, others=len(different) - len(columns))
     counts = Counter(key for row in rows for key in product(*(row[at] for at in keys)))
@@ -194,10 +204,14 @@ def choose_keys(
     return sorted(keys)
 
 
-def _paths(shape: Shape) -> Iterator[tuple[int, Path]]:
-    """Give the number of each condition that may be a key, and what it asks for."""
+def _paths(shape: Shape, *, marked: bool) -> Iterator[tuple[int, Path]]:
+    """Give the number of each condition that may be a key, and what it asks for.
+
+    Marks of what is found by each element of a set are not gathered.
+    """
+    kinds = KEYED[:1] if marked else KEYED
     for at, aspect in enumerate(shape):
-        if isinstance(aspect, Aspect) and aspect.kind in KEYED:
+        if isinstance(aspect, Aspect) and aspect.kind in kinds:
             guards = _guards(aspect.asked)
             if guards is not None and set(guards).issubset(shape[:at]):
                 yield at, (aspect.kind, aspect.asked, guards)
@@ -222,23 +236,28 @@ def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
 # ---- dispatching ------------------------------------------------------------------------
 
 
-def _dispatch(together: Sequence[_Keyed]) -> Rule:
+def _dispatch(together: Sequence[_Keyed], marks: Mapping[str, int] | None) -> Rule:
     """Return a rule that looks up those of several shapes whose keys are alike."""
-    places: dict[object, list[tuple[_Test, Values]]] = {}
-    tests = [_test(number, keyed) for number, keyed in enumerate(together)]
-    for test, keyed in zip(tests, together, strict=True):
-        for _, row in keyed.group:
+    places: dict[object, list[tuple[Values, _Test, Values]]] = {}
+    before = 1 if marks is None else 2
+    tests = [_test(keyed, before) for keyed in together]
+    for number, (test, keyed) in enumerate(zip(tests, together, strict=True)):
+        for rule, row in keyed.group:
+            head = (number,) if marks is None else (number, marks[rule.id])
             for key in product(*(row[at] for at in keyed.keys)):
-                places.setdefault(key if len(key) != 1 else key[0], []).append((test, row))
+                places.setdefault(key if len(key) != 1 else key[0], []).append((head, test, row))
     # Rows of one key are made one after the other, to lie in one place.
-    found = {key: tuple([test.row(r) for test, r in rows]) for key, rows in places.items()}
+    found = {
+        key: tuple([head + test.row(r) for head, test, r in rows]) for key, rows in places.items()
+    }
     first = together[0]
     aspects = [aspect for at in first.keys if isinstance(aspect := first.shape[at], Aspect)]
     element = ir.Local("element")
     asked = tuple(element if a.kind == "overlaps" else a.asked for a in aspects)
     like = tuple(keyed.group[0][0].id for keyed in together)
     conditions = tuple(test.condition for test in tests)
-    asking: ir.Expr = ir.Dispatch(ir.Table(found, default=()), asked, conditions, like)
+    table = ir.Table(found, default=())
+    asking: ir.Expr = ir.Dispatch(table, asked, conditions, like, gathers=marks is not None)
     for aspect in aspects:
         if aspect.kind == "overlaps":  # of one set at most
             asking = ir.Quantified("some", element.name, aspect.asked, asking)
@@ -251,17 +270,18 @@ class _Test(Struct, frozen=True, eq=False):
     *columns*: which of their constants the condition takes, and whether of each set its only element.
     """
 
-    number: int
     condition: ir.Expr
     columns: tuple[tuple[int, bool], ...]
 
     def row(self, values: Values) -> Values:
-        """Return what stands in the table of a rule with these constants."""
-        taken = [values[at] if not only else next(iter(values[at])) for at, only in self.columns]
-        return (self.number, *taken)
+        """Return which of *values*, the constants of a rule, stand in its row."""
+        return tuple(
+            [values[at] if not only else next(iter(values[at])) for at, only in self.columns]
+        )
 
 
-def _test(number: int, keyed: _Keyed) -> _Test:
+def _test(keyed: _Keyed, before: int) -> _Test:
+    """Return the test of rules whose constants stand in a row *before* which there are other values."""
     rows = [row for _, row in keyed.group]
     different = _varying(rows)
     first = keyed.group[0][0].conditions
@@ -274,7 +294,7 @@ def _test(number: int, keyed: _Keyed) -> _Test:
             conditions.append(first[at])
             continue
         only = aspect.kind in KEYED and all(len(row[at]) == 1 for row in rows)
+        constant = ir.Entry(ir.Local(ROW), ir.Const(INT, before + len(columns)))
         columns.append((at, only))
-        constant = ir.Entry(ir.Local(ROW), ir.Const(INT, len(columns)))
         conditions.append((compared_with_one if only else compared)(aspect, constant))
-    return _Test(number, ir.conjunction(conditions), tuple(columns))
+    return _Test(ir.conjunction(conditions), tuple(columns))

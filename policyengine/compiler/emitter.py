@@ -389,7 +389,8 @@ class Emitter(Struct, eq=False):
             body = [ast.Return(inner.emit(test))]
             says = f"Return whether the conditions of {place} hold, with the constants of its row."
             self.module.function(tests[-1], says, body, before=(ROW,))
-        return call("some_holds", found, self.module.tuple("tests", tests), *map(name, ROOTS))
+        ask = "marks_of" if node.gathers else "some_holds"
+        return call(ask, found, self.module.tuple("tests", tests), *map(name, ROOTS))
 
     def _bounded(
         self, node: ir.Binary, op: ast.cmpop, table: ir.Table, keys: list[ast.expr]

@@ -121,7 +121,8 @@ class Dispatch(Struct, frozen=True, cache_hash=True):
     """Whether one of the rules holds that *table* has of the values of *keys*.
 
     Of each, the table has a row: the number of one of *tests*, and the constants that it takes. The test
-    asks for the row as a variable of that name. *like*: of each test, the id of a rule that it is for. Tests are functions of
+    asks for the row as a variable of that name. If it *gathers*, a row has a mark before the constants, and
+    the value is all marks of the rules that hold. *like*: of each test, the id of a rule that it is for. Tests are functions of
     their own, and no parts of the expression.
     """
 
@@ -129,6 +130,7 @@ class Dispatch(Struct, frozen=True, cache_hash=True):
     keys: tuple[Expr, ...]
     tests: tuple[Expr, ...]
     like: tuple[str, ...]
+    gathers: bool = False
 
 
 class Between(Struct, frozen=True, cache_hash=True):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from policyengine import InvalidPolicy, PolicyEngine
-from policyengine.compiler import dispatch, generate, index
+from policyengine.compiler import decision_codegen, dispatch, generate, index
 from policyengine.runtime import compiled_target
 from policyengine.runtime.operations import step
 from tests.compiler.world import TARGET, TEAM, TOP, VOCABULARY, decided, request, rules, user, world
@@ -300,6 +300,28 @@ def test_a_shape_that_is_found_too_often_has_a_table_of_its_own():
     agrees(f"{often}\n{seldom}", *USERS)
 
 
+def test_what_is_owed_is_looked_up_as_well():
+    def text(count: int) -> str:
+        rules = [
+            f'permit p{i}: act when subject.name == "n{i // 3}" and subject.age >= {i % 3} oblige tell("w{i}")'
+            for i in range(count)
+        ]
+        rules += [
+            f'permit q{i}: act when subject.tier == pro and subject.name == "n{i}"'
+            for i in range(9)
+        ]
+        rules += ['permit r: act when "x" in subject.tags and subject.age > 90 oblige tell("r")']
+        return "\n".join(rules)
+
+    made = decided(text(90))
+    assert made.count("marks_of(") == 1
+    assert abs(len(made) - len(decided(text(60)))) < 40
+    agrees(text(90), *USERS, {"subject": user(name="n3", age=1)}, {"subject": user(name="m")})
+    loaded = world(text(90))
+    owed = loaded.program.decide(request(loaded, subject=user(name="n3", age=1))).obligations
+    assert [duty.parameters for duty in owed] == [{"who": "w10"}, {"who": "w9"}]
+
+
 @given(seeds.SEEDS)
 def test_keys_of_every_kind_decide_as_the_reference_does(seed: int):
     rng = Random(seed)
@@ -312,12 +334,15 @@ def test_keys_of_every_kind_decide_as_the_reference_does(seed: int):
         rng.shuffle(parts)
         effect = rng.choice(("permit", "permit", "forbid"))
         clause = rng.choice(("", "", "", " until 2026-03-01", " from 2026-03-01 until 2026-06-01"))
+        owed = rng.choice(("", ' oblige tell("w{i}")')) if effect == "permit" else ""
         for number in range(rng.choice((1, 3, 20))):
             rule = " and ".join(part.replace("{i}", str(rng.randrange(6))) for part in parts)
-            lines.append(f"{effect} r{shape}_{number}: act when {rule}{clause}")
+            more = owed.replace("{i}", str(rng.randrange(20)))
+            lines.append(f"{effect} r{shape}_{number}: act when {rule}{clause}{more}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dispatch, "_INLINE", rng.choice((3, 1_000)))
         patch.setattr(dispatch, "LEAST", rng.choice((1, 8)))
+        patch.setattr(decision_codegen, "LEAST", rng.choice((1, 8)))
         compiled_target._kept.clear()
         loaded = world("\n".join(lines))
         for _ in range(6):
@@ -377,6 +402,7 @@ def test_tables_decide_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "LEAST", 1)
         patch.setattr(dispatch, "LEAST", 1)
+        patch.setattr(decision_codegen, "LEAST", 1)
         patch.setattr(dispatch, "_INLINE", 1_000 * (seed % 2))  # every other time wherever it can
         compiled_target._kept.clear()
         laws.hold(laws.compiled_agrees, seed, requests=5)
