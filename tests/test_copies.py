@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import multiprocessing
 import pickle
 import pickletools
@@ -233,6 +234,18 @@ def test_entities_contexts_and_stores_are_of_the_same_classes(engine: PolicyEngi
     ).allowed
 
 
+CHANGES: list[Callable[[Any], Any]] = [
+    lambda given: given.update(a=1),
+    lambda given: given.clear(),
+    lambda given: given.pop("scope", None),
+    lambda given: given.popitem(),
+    lambda given: given.setdefault("a", 1),
+    lambda given: given.__setitem__("a", 1),
+    lambda given: given.__delitem__("who"),
+    lambda given: given.__ior__({"a": 1}),
+]
+
+
 @each(REMADE)
 def test_what_engines_give_beside_is_the_same(engine: PolicyEngine, remake: Remake):
     duty = engine.decide(USERS[0], "read", document()).obligations
@@ -244,7 +257,12 @@ def test_what_engines_give_beside_is_the_same(engine: PolicyEngine, remake: Rema
     values += [diagnostics, *diagnostics.items, engine.schema, engine.rules, engine.digest, ABSENT]
     for value in values:
         assert survives(value, remake), value
-    assert remake(duty[0]).parameters == duty[0].parameters
+    for given in (duty[0].parameters, engine.decide(USERS[0], "read", document()).gates):
+        assert survives(given, remake)
+        for change in CHANGES:
+            with pytest.raises(TypeError, match="cannot be changed"):
+                change(remake(given))
+        assert json.loads(json.dumps(remake(given), default=str))
     assert remake(ABSENT) is ABSENT
     decision = engine.decide(USERS[0], "read", document())
     assert remake(decision.outcome()) == decision.outcome()

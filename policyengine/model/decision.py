@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.immutable import FrozenDict
 from policyengine.model.request_messages import joined
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
@@ -29,7 +29,7 @@ class Obligation(Struct, frozen=True):
     @property
     def parameters(self) -> Mapping[str, object]:
         """The arguments by name, as Python values (see `model.values.to_python`)."""
-        return MappingProxyType({name: to_python(t, value) for name, t, value in self.arguments})
+        return FrozenDict({name: to_python(t, value) for name, t, value in self.arguments})
 
     def to_json(self) -> dict[str, object]:
         """Return the obligation as JSON values."""
@@ -220,7 +220,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     @property
     def gates(self) -> Mapping[str, bool]:
         """Whether each gate was opened, by name."""
-        return MappingProxyType(dict(self._told().gates))
+        return FrozenDict(dict(self._told().gates))
 
     @property
     def referrals(self) -> tuple[str, ...]:
