@@ -169,7 +169,7 @@ def _reference(world: World) -> Ready:
 
     def prepare(request: Plain) -> Any:
         subject, action, resource, context = world.build(engine, request)
-        return validator.validate(
+        return validator.validate_parts(
             subject=subject, action=action, resource=resource, context=context, now=0
         )
 

@@ -1,16 +1,19 @@
-"""Decide about one subject, after what hangs on it alone was decided once.
+"""Decide about one subject, after what depends on it alone was decided once.
 
 A service that asks much about one app binds it: `bound = engine.bind(app)`. What is left to decide
-is a function that all subjects share that are alike in what the rules ask of them.
+is a function that is shared by all subjects that are equal in what the rules ask of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from policyengine.intake.fast_path import at_door
+from msgspec import Struct
+
+from policyengine.intake.fast_path import type_of
+from policyengine.intake.raw import RawRequest
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import StaleSubject
@@ -33,19 +36,19 @@ _NOT_PICKLED: Final = (
 class BoundSubject(Immutable):
     """A subject under a policy set, as both were when it was bound. Make one with `PolicyEngine.bind`.
 
-    It is a snapshot: a subject that changes must be bound anew, and so must one that is to be
+    It is a snapshot: a subject that changes must be bound again, and so must one that is to be
     decided about under another set. Threads may share one.
     """
 
-    __slots__ = ("_deadline", "_engine", "_opened", "_passages", "_subject")
+    __slots__ = ("_by_action", "_deadline", "_engine", "_subject", "_valid")
 
     def __init__(
         self, engine: PolicyEngine, subject: Entity, max_age: timedelta | None = None
     ) -> None:
         self._engine = engine
         self._subject = subject
-        self._passages: dict[str, Function] = {}  # by action: what is left to decide
-        self._opened: dict[str, _Opened] = {}
+        self._by_action: dict[str, Function] = {}  # what is left to decide
+        self._valid: dict[str, dict[str, _Residual]] = {}  # the same by action and resource type
         self._deadline: int | None = None
         if max_age is not None:
             self._deadline = clock.now() + max_age // timedelta(microseconds=1)
@@ -60,7 +63,7 @@ class BoundSubject(Immutable):
 
     @property
     def digest(self) -> str:
-        """The name of the policy set that decides, which another that was loaded since leaves."""
+        """The name of the policy set that decides, also if another was loaded since."""
         return self._engine.digest
 
     def decide(
@@ -78,8 +81,8 @@ class BoundSubject(Immutable):
         """
         if now is None and fields is None and entities is None:
             try:
-                found: Decision | None = self._passages[action](self._subject, resource, context)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found: Decision | None = self._by_action[action](self._subject, resource, context)
+            except Exception:  # noqa: BLE001 - what is amiss is found out, below
                 found = None
             if found is not None:
                 return found
@@ -100,16 +103,16 @@ class BoundSubject(Immutable):
         """
         moment = clock.now()
         self._check_age(moment)
-        taking = self._engine._requests  # noqa: SLF001 - of one house
-        subject, passages, decisions = self._subject, self._passages, list[Decision]()
+        intake = self._engine._intake  # noqa: SLF001 - of one house
+        subject, by_action, decisions = self._subject, self._by_action, list[Decision]()
         add = decisions.append
         for action, resource, context in requests:
             try:
-                found = passages[action](subject, resource, context, moment)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found: Decision | None = by_action[action](subject, resource, context, moment)
+            except Exception:  # noqa: BLE001 - what is amiss is found out below
                 found = None
             if found is None:
-                found = taking.decide_one(subject, action, resource, context, moment)
+                found = intake.decide_one(RawRequest(subject, action, resource, context, moment))
                 self._open(action, resource)
             add(found)
         return decisions
@@ -119,65 +122,79 @@ class BoundSubject(Immutable):
             raise StaleSubject(self._subject.type, self._subject.id)
 
     def _open(self, action: str, resource: Any) -> None:
-        """Let the next request for this target pass at once, if it may."""
-        door = self._engine._requests.door(action, self._subject, resource)  # noqa: SLF001 - of one house
-        if door is None or not self._subject.plain_:
+        """Decide once what depends on the subject alone, for the next request like this one."""
+        engine, subject = self._engine, self._subject
+        try:
+            target = action, subject.type, type_of(resource)
+            if not engine._intake.fast.is_open(target):  # noqa: SLF001 - of one house
+                return
+        except Exception:  # noqa: BLE001 - it is no request that fits
             return
-        moment, opened = clock.now(), self._opened.setdefault(action, {})
-        until, _ = opened.get(door.resource, (0, None))
-        if until is None or moment < until:  # it is open, and was not made for this request
+        now, valid = clock.now(), self._valid.setdefault(action, {})
+        made = valid.get(target[2])
+        if made is not None and made.since <= now < made.until:  # it was not made for this request
             return
-        splitting = door.compiled.splitting
-        decide, until = door.decide, self._deadline
-        if splitting is not None:
-            left, turns = splitting.for_subject(self._subject, moment)
-            decide = at_door(left, door.needs)
-            if turns is not None:
-                until = turns if until is None else min(turns, until)
-        passage = decide if until is None else _before(until, decide)
-        opened[door.resource] = until, passage
-        self._passages[action] = passage if len(opened) == 1 else _by_resource(opened)
+        compiled = engine._program.compiled(target)  # noqa: SLF001
+        decide, since, until = compiled.decide, _NEVER, _FOREVER
+        if compiled.splitting is not None:
+            residual, since, until = compiled.splitting.for_subject(subject, now)
+            decide = residual.decide
+        knows_line = subject.line is not None or not engine._program.needs(target).subject.line  # noqa: SLF001
+        direct = subject.plain_ and knows_line
+        decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001
+        if self._deadline is not None:
+            until = min(until, self._deadline)
+        valid[target[2]] = _Residual(since, until, decide)
+        self._by_action[action] = _by_type(dict(valid))
 
 
-_Opened: TypeAlias = dict[type[Entity], tuple[int | None, Function]]
-"""By the class of the resource: until when a passage is open, None if for ever, and itself."""
+_NEVER: Final = -(1 << 62)
+_FOREVER: Final = 1 << 62
 
 
-def _by_resource(opened: _Opened) -> Function:
-    """Return what decides about resources of several types."""
+class _Residual(Struct, frozen=True, eq=False):
+    """What is left to decide about a subject, from the moment *since* and before *until*."""
 
-    def passage(
-        subject: Entity, resource: Entity, context: Any, moment: int = 0
-    ) -> Decision | None:
-        _, decide = opened[type(resource)]
-        found: Decision | None = decide(subject, resource, context, moment)
+    since: int
+    until: int
+    decide: Function
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it is valid at some moments only."""
+        return self.since != _NEVER or self.until != _FOREVER
+
+
+def _by_type(residuals: Mapping[str, _Residual]) -> Function:
+    """Return what decides by one of *residuals*, which are by the type of the resource.
+
+    It returns None at a moment at which that is not valid.
+    """
+    only = next(iter(residuals.values()))
+    if len(residuals) == 1 and not only.is_bounded:
+        return only.decide
+
+    def decide(subject: Entity, resource: Any, context: Any, moment: int = 0) -> Decision | None:
+        residual = residuals[type_of(resource)]
+        moment = moment or clock.now()
+        if not residual.since <= moment < residual.until:
+            return None
+        found: Decision | None = residual.decide(subject, resource, context, moment)
         return found
 
-    return passage
-
-
-def _before(until: int, decide: Function) -> Function:
-    """Return what decides before the moment *until*, and then leaves it to others."""
-
-    def passage(
-        subject: Entity, resource: Entity, context: Any, moment: int = 0
-    ) -> Decision | None:
-        moment = moment or clock.now()
-        return decide(subject, resource, context, moment) if moment < until else None
-
-    return passage
+    return decide
 
 
 class BoundAction(Immutable):
     """One action of one subject. Make one with `PolicyEngine.bind(subject, action)`."""
 
-    __slots__ = ("_action", "_bound", "_passages", "_subject")
+    __slots__ = ("_action", "_bound", "_by_action", "_subject")
 
     def __init__(self, bound: BoundSubject, action: str) -> None:
         self._bound = bound
         self._action = action
         self._subject = bound.subject
-        self._passages = bound._passages  # noqa: SLF001 - two views of one thing
+        self._by_action = bound._by_action  # noqa: SLF001 - two views of one thing
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(_NOT_PICKLED)
@@ -203,9 +220,9 @@ class BoundAction(Immutable):
         """Decide whether the subject may do the action on *resource*; like `BoundSubject.decide`."""
         if now is None and fields is None and entities is None:
             try:
-                passage = self._passages[self._action]
+                passage = self._by_action[self._action]
                 found: Decision | None = passage(self._subject, resource, context)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+            except Exception:  # noqa: BLE001 - what is amiss is found out, below
                 found = None
             if found is not None:
                 return found

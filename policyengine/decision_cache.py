@@ -1,31 +1,32 @@
 """Remember decisions that take long to make.
 
 Every request is validated as its engine would, also one that was asked before: what does not fit is
-refused, whatever is remembered. What a decision then hangs on is known: what the rules for the
+refused, whatever is remembered. What a decision then depends on is known: what the rules for the
 action and the types may read (`policyengine reads` prints it). Their canonical values make the key.
 Most decisions take less time than making a key: `docs/embedding.md` says where it pays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from policyengine.intake.access_plan import Plan
+from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
-from policyengine.model.needs import Needs
+from policyengine.model.gaps import Search
+from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.types import TargetKey
 from policyengine.model.values import from_datetime, slot
 from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.runtime.compiled_target import Compiled
-from policyengine.runtime.program import TargetKey
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -51,51 +52,40 @@ class _Key(Struct, frozen=True, cache_hash=True):
 
 
 class _Target(Struct, frozen=True, eq=False):
-    """What the rules for one target read: of the three parts, and of others by their types."""
+    """What the rules for one target read.
 
-    plan: Plan
+    *on_trial*: whether a rule is on trial: it may read more, at any moment.
+    """
+
+    needs: RequestNeeds
     compiled: Compiled
-    subject: Callable[[Entity], object]
-    resource: Callable[[Entity], object]
-    context: Callable[[Record], object]
-    others: Mapping[str, Callable[[Entity], object]]
     on_trial: bool
-    """Whether a rule is on trial: it may read more, at any moment."""
-
-    @classmethod
-    def of(cls, plan: Plan, compiled: Compiled) -> _Target:
-        """Work out what the rules read."""
-        needs = plan.needs
-        return cls(
-            plan,
-            compiled,
-            subject=_reading(needs.subject),
-            resource=_reading(needs.resource),
-            context=_reading(needs.context),
-            others={type_: _reading(read) for type_, read in plan.others.items()},
-            on_trial=any(rule.advisory for rule in compiled.teller.rules),
-        )
+    _readers: dict[int, Callable[[Any], object]] = field(default_factory=dict)
 
     def key(self, request: Request) -> _Key:
-        """Return what requests have in common that are decided alike while time does not count.
+        """Return what requests have in common that are decided equally while time does not count.
 
-        Where something stands says of what type it is, so nothing is equal to what is of another.
+        A value is found at the place of its type, so nothing equals what is of another type.
         """
-        subject, resource, context = request.subject, request.resource, request.context
-        found = [
-            self, request.fields, subject.id, self.subject(subject), resource.id,
-            self.resource(resource), self.context(context),
-        ]  # fmt: skip
-        if self.others:
-            reached = self.plan.reached(subject, resource, context, request.entities)
-            found.append(frozenset([(e.key_, self.others[e.type](e)) for e in reached]))
-        return _Key(tuple(found))
+        entities = request.entities
+        search = Search(entities.__getitem__, lambda _, path: path)
+        search.request(request.subject, request.resource, request.context, self.needs)
+        read = frozenset(
+            [
+                (key, number, self._values(needs, entities[key]))
+                for (key, number), needs in search.seen.items()
+            ]
+        )
+        context = self._values(self.needs.context, request.context)
+        return _Key((self, request.fields, request.subject.id, request.resource.id, context, read))
 
-
-def _reading(needs: Needs) -> Callable[[Any], object]:
-    """Return what gives the values of one entity or record that are read."""
-    slots = [*map(slot, needs.attributes), *(["line"] if needs.line else [])]
-    return attrgetter(*slots) if slots else lambda _: None
+    def _values(self, needs: Needs, owner: Entity | Record) -> object:
+        """Return the values of one entity or record that are read."""
+        read = self._readers.get(id(needs))
+        if read is None:
+            slots = [*map(slot, needs.attributes), *(["line"] if needs.line else [])]
+            read = self._readers[id(needs)] = attrgetter(*slots) if slots else lambda _: None
+        return read(owner)
 
 
 class DecisionCache:
@@ -142,8 +132,8 @@ class DecisionCache:
 
         Raises `InvalidRequest` like the engine, for what no rule reads as well.
         """
-        validate = self._engine._requests.validate  # noqa: SLF001 - of one house
-        request = validate(subject, action, resource, context, now, fields, entities)
+        raw = RawRequest(subject, action, resource, context, now, fields, entities)
+        request = self._engine._intake.request(raw)  # noqa: SLF001 - of one house
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)
         key = target.key(request)
@@ -162,8 +152,10 @@ class DecisionCache:
         return decision
 
     def _find_target(self, key: TargetKey) -> _Target:
-        plan = self._engine._requests.validator.plan(key)  # noqa: SLF001
-        made = _Target.of(plan, self._engine._program.compiled(key))  # noqa: SLF001
+        program = self._engine._program  # noqa: SLF001
+        compiled = program.compiled(key)
+        on_trial = any(rule.advisory for rule in compiled.teller.rules)
+        made = _Target(program.needs(key), compiled, on_trial)
         return self._targets.setdefault(key, made)  # another thread may have made it
 
 

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
     from policyengine.diagnostics.source import Source
     from policyengine.explain import Explanation
-    from policyengine.intake.json_requests import JsonRequests
-    from policyengine.intake.requests import Requests
-    from policyengine.intake.store import EntityStore
+    from policyengine.intake.intake import Intake
+    from policyengine.intake.store import EntityStore, Unknown
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.types import Schema
@@ -44,7 +43,7 @@ load_before_fork(
     "policyengine.bound", "policyengine.cache.key", "policyengine.cache.program_cache",
     "policyengine.compiler.link", "policyengine.compiler.reader_codegen", "policyengine.decision_cache",
     "policyengine.diagnostics.render", "policyengine.explain", "policyengine.explain.audiences",
-    "policyengine.intake.json_requests", "policyengine.intake.requests",
+    "policyengine.intake.intake",
     "policyengine.pipeline", "policyengine.runtime.details", "policyengine.semantics.checker",
 )  # fmt: skip
 
@@ -59,8 +58,8 @@ class Origin(Struct, frozen=True, eq=False):
 class PolicyEngine(Immutable):
     """A policy set in force. Make one with `load` or `from_text`."""
 
-    # Every decision reads the last two, which is quicker of slots.
-    __slots__ = ("__dict__", "__weakref__", "_readings", "_ways")
+    # Every decision reads the last one, which is quicker of a slot.
+    __slots__ = ("__dict__", "__weakref__", "_fast")
 
     def __init__(
         self,
@@ -76,24 +75,18 @@ class PolicyEngine(Immutable):
         self._checked = checked
         self._limits = limits
         self._store = store
-        self._ways: dict[str, Function] = {}  # by action: what decides about plain parts
-        self._readings: dict[str, Function] = {}  # the same for dicts
+        self._fast: dict[str, Function] = {}  # by action: `FastPaths.by_action`
         self._handlers = handlers or {}
         self._origin = origin
 
     @cached_property
-    def _requests(self) -> Requests:
-        """What takes requests that no way is open for; loaded with the first of them."""
-        from policyengine.intake.requests import Requests
+    def _intake(self) -> Intake:
+        """What takes requests that no fast path takes; loaded with the first of them."""
+        from policyengine.intake.intake import Intake
 
-        return Requests(self._program, self._limits, self._store, self._ways, self._readings)
-
-    @cached_property
-    def _json(self) -> JsonRequests:
-        """What takes requests in JSON; loaded with the first of them."""
-        from policyengine.intake.json_requests import JsonRequests
-
-        return JsonRequests(self._program, self._limits, self._store, self._requests)
+        intake = Intake(self._program, self._limits, self._store)
+        self._fast = intake.fast.by_action
+        return intake
 
     # ---- loading ------------------------------------------------------------------------
 
@@ -239,8 +232,7 @@ class PolicyEngine(Immutable):
 
         Raises `InvalidRequest` with every problem.
         """
-        given = {**(properties or {}), **attributes}
-        return self._requests.entity(type, id, given, parents)
+        return self._intake.entity(type, id, properties, attributes, parents)
 
     def context(
         self, action: str, values: Mapping[str, Any] | None = None, /, **attributes: Any
@@ -249,12 +241,19 @@ class PolicyEngine(Immutable):
 
         Raises `InvalidRequest` with every problem.
         """
-        given = {**(values or {}), **attributes}
-        return self._requests.context(action, given)
+        return self._intake.context(action, values, attributes)
 
-    def store(self, entities: Iterable[EntityLike] | str | bytes) -> EntityStore:
-        """Build an `EntityStore` for this engine's schema, from entities or a JSON array of them."""
-        return self._requests.store(entities)
+    def store(
+        self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown = "refuse"
+    ) -> EntityStore:
+        """Build an `EntityStore` for this engine's schema, from entities or a JSON array of them.
+
+        *unknown*: what becomes of a request that names an entity which is not in the store, and does
+        not describe it: it is refused, or (`"bare"`) nothing is known of the entity but type and id.
+
+        Raises `InvalidRequest` with every problem.
+        """
+        return self._intake.store(entities, unknown)
 
     # ---- deciding -----------------------------------------------------------------------
 
@@ -276,21 +275,16 @@ class PolicyEngine(Immutable):
         Raises `InvalidRequest` with every problem of a request that does not fit the schema.
         """
         if now is None and fields is None and entities is None:
-            found: Decision | None = None
             try:
-                if type(subject) is not dict:
-                    found = self._ways[action](subject, resource, context)
-                if found is None:
-                    found = self._readings[action](subject, resource, context)
-            except Exception:  # noqa: BLE001, S110 - what is amiss is found out, carefully, below
+                found: Decision | None = self._fast[action](subject, resource, context)
+                if found is not None:
+                    return found
+            except Exception:  # noqa: BLE001, S110 - what is amiss is found out below
                 pass
-            if found is not None:
-                return found
-        elif fields is None and entities is None:
-            found = self._requests.decide_at(subject, action, resource, context, now)
-            if found is not None:
-                return found
-        return self._requests.decide(subject, action, resource, context, now, fields, entities)
+        from policyengine.intake.raw import RawRequest
+
+        parts = subject, action, resource, context, now, fields, entities
+        return self._intake.decide(RawRequest(*parts))
 
     def decide_many(
         self,
@@ -301,18 +295,20 @@ class PolicyEngine(Immutable):
         Like `decide` in a loop, but a request that does not fit the schema stops nothing: its
         decision is a deny with the cause `invalid_request`, and the reason names every problem.
         """
-        moment = clock.now()
-        ways, readings = self._ways, self._readings
+        moment, fast = clock.now(), self._fast
         decisions: list[Decision] = []
         add = decisions.append
         for subject, action, resource, context in requests:
             try:
-                way = readings[action] if type(subject) is dict else ways[action]
-                found = way(subject, resource, context, moment)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, carefully, below
+                found: Decision | None = fast[action](subject, resource, context, moment)
+            except Exception:  # noqa: BLE001 - what is amiss is found out below
                 found = None
             if found is None:
-                found = self._requests.decide_one(subject, action, resource, context, moment)
+                from policyengine.intake.raw import RawRequest
+
+                raw = RawRequest(subject, action, resource, context, moment)
+                found = self._intake.decide_one(raw)
+                fast = self._fast
             add(found)
         return decisions
 
@@ -333,7 +329,7 @@ class PolicyEngine(Immutable):
         *,
         max_age: timedelta | None = None,
     ) -> BoundSubject | BoundAction:
-        """Bind *subject*, to ask much about it: what hangs on it alone is decided once.
+        """Bind *subject*, to ask much about it: what depends on it alone is decided once.
 
         Returns a `BoundSubject`, whose `decide` takes what is left: action, resource and context;
         with *action* a `BoundAction`, whose `decide` takes resource and context. *max_age*: for how
@@ -343,7 +339,7 @@ class PolicyEngine(Immutable):
         """
         from policyengine.bound import BoundAction, BoundSubject
 
-        bound = BoundSubject(self, self._requests.built(subject), max_age)
+        bound = BoundSubject(self, self._intake.subject(subject), max_age)
         return bound if action is None else BoundAction(bound, action)
 
     def explain(
@@ -362,9 +358,10 @@ class PolicyEngine(Immutable):
         Takes what `decide` takes, and as long as a debugger may.
         """
         from policyengine.explain import explain
+        from policyengine.intake.raw import RawRequest
 
-        request = self._requests.validate(subject, action, resource, context, now, fields, entities)
-        return explain(self._checked(), request)
+        parts = subject, action, resource, context, now, fields, entities
+        return explain(self._checked(), self._intake.request(RawRequest(*parts)))
 
     def decide_json(
         self,
@@ -380,7 +377,7 @@ class PolicyEngine(Immutable):
         *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
         the engine's, beside the `entities` of the request.
         """
-        return self._json.decide(data, accept_now, entities)
+        return self._intake.decide_json(data, accept_now, entities)
 
     def fulfil(self, decision: Decision) -> None:
         """Call the handler of each obligation of *decision*, in order."""

@@ -283,7 +283,7 @@ def test_explain_tells_of_a_gate_without_rules():
 
 def test_explain_tells_of_a_rule_that_failed(engine):
     """Past validation nothing can be wrong; if it is all the same, it is shown and not raised."""
-    request = engine._requests.validator.validate(
+    request = engine._intake.validator.validate_parts(
         subject=ANN, action="read", resource=PLAN, context=CONTEXT, now=NOW
     )
     plan = altered(request.resource, v_minimum="not a level")

@@ -231,7 +231,7 @@ def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
     rooms = {name.rpartition(".")[0] for name in loaded}
     assert not {"policyengine.compiler", "policyengine.reference", "policyengine.explain"} & rooms
     assert not {
-        "policyengine.intake.requests", "policyengine.model.values", "policyengine.runtime.compiled_target",
+        "policyengine.intake.intake", "policyengine.model.values", "policyengine.runtime.compiled_target",
         "attrs", "json", "logging", "pathlib",
     } & loaded  # fmt: skip
 
@@ -239,7 +239,7 @@ def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
 def test_a_set_that_was_kept_is_decided_by_without_a_parser(kept):
     code, key = kept
     loaded = modules_after(code + DECIDES, **key) - modules_after("", **key)
-    assert {"policyengine.intake.requests", "policyengine.compiler.target_compiler"} <= loaded
+    assert {"policyengine.intake.intake", "policyengine.compiler.target_compiler"} <= loaded
     assert not {
         "policyengine.semantics.checked", "policyengine.syntax.nodes", "policyengine.compiler.lower",
         "attrs", "lark", "logging", "policyengine.explain",

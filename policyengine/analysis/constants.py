@@ -27,10 +27,11 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TargetKey,
     Type,
 )
 from policyengine.model.values import ABSENT, can_be_given, slot
-from policyengine.semantics.checked import CheckedRule, Definition, TargetKey, Typing, Value
+from policyengine.semantics.checked import CheckedRule, Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk

@@ -14,9 +14,10 @@ from attrs import Factory, define
 from policyengine.analysis.choices import SearchBudget
 from policyengine.analysis.paths import Path, path_of, paths_in
 from policyengine.analysis.search import SearchSpace, UndecidedError, holds, never
+from policyengine.model.types import TargetKey
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey, Value
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 

@@ -15,9 +15,10 @@ from attrs import field, frozen
 from policyengine.analysis.choices import Choices, SearchBudget, TooManyPathsError, every_path
 from policyengine.analysis.constants import MentionedConstants
 from policyengine.analysis.symbolic_request import SymbolicState
+from policyengine.model.types import TargetKey
 from policyengine.reference.evaluation import Env, Trace
 from policyengine.reference.interpreter import first_false
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 MOST_PATHS = 3_000
 """The number of requests that are tried for one question."""

@@ -29,12 +29,12 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
 from policyengine.model.values import ABSENT, Ip, slot
 from policyengine.reference.evaluation import Env, Trace
-from policyengine.semantics.checked import TargetKey
 
 _SLOT = slot("")
 

@@ -41,6 +41,7 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
@@ -48,7 +49,7 @@ from policyengine.model.values import ABSENT, Ip, slot
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import JudgedRequest, Verdict
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 MOST_OPTIONS = 60
 """The number of values that are tried at one place."""

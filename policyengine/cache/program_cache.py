@@ -25,9 +25,9 @@ from policyengine.cache.versions import versions
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import Schema
+from policyengine.model.types import Schema, TargetKey
 from policyengine.runtime.gc_pause import gc_paused
-from policyengine.runtime.program import Program, TargetKey
+from policyengine.runtime.program import Program
 
 if TYPE_CHECKING:
     from policyengine.compiler.lowered import Rule
@@ -128,7 +128,7 @@ class _Kept(Struct, eq=False):
             from policyengine.compiler.target_compiler import deciding
 
             made, reached = deciding(rules, self.schema)
-            reach = reached.timed, reached.looks_up
+            reach = reached.timed, reached.follows
             module = made.tree, dict(made.objects), made.giving, reach
             self._keep("module", target, module)
             return self._load(target, *module)
@@ -141,18 +141,18 @@ class _Kept(Struct, eq=False):
         giving: tuple[str, ...],
         reach: tuple[bool, bool],
     ) -> Compiled:
-        """Load what was generated for *target*; *reach*: whether it is timed and looks anything up."""
+        """Load what was generated for *target*; *reach*: whether it is timed and follows to other entities."""
         from policyengine.runtime.compiled_target import Compiled  # with the first request
         from policyengine.runtime.generated import classes_of, file_name, run, show
 
-        timed, looks_up = reach
+        timed, follows = reach
         file = file_name(self.digest, target)
         linked = Compiled(
             digest=self.digest,
             target=target,
             classes=classes_of(self.schema, target),
             timed=timed,
-            looks_up=looks_up,
+            follows=follows,
             gates=tuple(self.schema.field_gates.items()),
             giving=giving,
             module=run(tree, objects, file),

@@ -11,7 +11,7 @@ from policyengine.cli.loading import read_file
 from policyengine.cli.output import FailingInput
 
 if TYPE_CHECKING:
-    from policyengine.intake.authzen import Envelope
+    from policyengine.intake.raw import RawRequest
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,22 +35,22 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read_request(file: str, now: str | None) -> Envelope:
+def read_request(file: str, now: str | None) -> RawRequest:
     """Read a request; `-` is standard input.
 
     Raises `FailingInput` if it is no request at all: not JSON, or not an object.
     """
-    from msgspec.structs import replace
-
     from policyengine.intake.authzen import read_document
     from policyengine.model.errors import InvalidRequest
     from policyengine.model.limits import Limits
 
     try:
-        envelope = read_document(read_file(file), Limits(), accept_now=True)
+        raw = read_document(read_file(file), Limits(), accept_now=True)
     except InvalidRequest as refusal:
         raise FailingInput(f"`{file}`: {refusal}") from None
-    return envelope if now is None else replace(envelope, now=now)
+    if now is not None:
+        raw.now = now
+    return raw
 
 
 def _moment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

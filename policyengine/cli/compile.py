@@ -24,7 +24,8 @@ from policyengine.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from policyengine.semantics.checked import CheckedSet, TargetKey
+    from policyengine.model.types import TargetKey
+    from policyengine.semantics.checked import CheckedSet
 
 _STAGES = ("parse", "check", "lower", "simplify", "python")
 

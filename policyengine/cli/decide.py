@@ -73,24 +73,23 @@ def command(
 
 def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
     """Return the answer to the request in *file*, as JSON values."""
-    from policyengine.intake.authzen import answer_document, refusal_document
+    from policyengine.intake.authzen import refusal_document
     from policyengine.model.errors import InvalidRequest
 
-    envelope = read_request(file, now)
+    raw = read_request(file, now)
     try:
-        decision = engine.decide(
-            envelope.subject,
-            envelope.action,
-            envelope.resource,
-            envelope.context,
-            now=envelope.now,
-            fields=envelope.fields,
-            entities=envelope.entities,
+        parts = (
+            raw.subject,
+            raw.action,
+            raw.resource,
+            raw.context,
+            raw.now,
+            raw.fields,
+            raw.entities,
         )
+        document = engine.decide(*parts).to_bytes(raw.ignored)
     except InvalidRequest as refusal:
-        document = refusal_document(refusal, engine.digest, envelope.ignored)
-    else:
-        document = answer_document(decision, envelope.ignored)
+        document = refusal_document(refusal, engine.digest, raw.ignored)
     answer: dict[str, Any] = json.loads(document)
     return answer
 

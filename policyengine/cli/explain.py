@@ -82,17 +82,17 @@ def _explain_request(
     from policyengine.model.errors import InvalidRequest
 
     engine = load_engine(paths, entities)
-    envelope = read_request(request, now)
+    raw = read_request(request, now)
     try:
         with working("looking for what would allow it"):
             explanation = engine.explain(
-                envelope.subject,
-                envelope.action,
-                envelope.resource,
-                envelope.context,
-                now=envelope.now,
-                fields=envelope.fields,
-                entities=envelope.entities,
+                raw.subject,
+                raw.action,
+                raw.resource,
+                raw.context,
+                now=raw.now,
+                fields=raw.fields,
+                entities=raw.entities,
             )
     except InvalidRequest as refusal:
         raise FailingInput(f"the request does not fit the policies: {refusal}") from None

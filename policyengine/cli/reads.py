@@ -11,7 +11,8 @@ from policyengine.cli.loading import cache_option, load_checked, paths_argument
 from policyengine.cli.output import FINE, format_option, say, say_json
 
 if TYPE_CHECKING:
-    from policyengine.semantics.checked import CheckedSet, TargetKey
+    from policyengine.model.types import TargetKey
+    from policyengine.semantics.checked import CheckedSet
 
 _ROOTS = ("subject", "resource", "context")
 

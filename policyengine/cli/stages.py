@@ -11,9 +11,10 @@ from policyengine.compiler import ir
 from policyengine.compiler.lower import lower
 from policyengine.compiler.lowered import Part, Rule, Text
 from policyengine.compiler.simplify import simplify_rule
+from policyengine.model.types import TargetKey
 from policyengine.model.values import text_of
 from policyengine.pipeline import compile_set
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
 

@@ -44,6 +44,8 @@ from policyengine.model.rules import Effect
 from policyengine.model.types import DATETIME
 
 DECIDE: Final = "decide"
+TAKE: Final = "take"
+"""The parameter of `decide` that decides requests which must be read or put together first."""
 JUDGE: Final = "judge"
 _NOW: Final = ir.Root("now")
 GIVEN: Final = "given"
@@ -133,9 +135,7 @@ class DecisionWriter(Struct, eq=False):
         bits += " and so on" if len(self.giving) > _MOST_SAID else ""
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
-        if not self.reached.looks_up:  # where they do, there is no door
-            body = self._at_the_door() + body
-        module.function(DECIDE, says, body)
+        module.function(DECIDE, says, self._checks() + body, optional=(TAKE,))
 
     def _of(self, effect: Effect, gate: str | None = None) -> list[Rule]:
         """Return the rules of that effect that may be satisfied; a forbid may at least fail."""
@@ -201,27 +201,32 @@ class DecisionWriter(Struct, eq=False):
     def _kept(self) -> list[ast.expr]:
         """Return what a decision keeps of the request, to be told of later."""
         parts: list[ast.expr] = list(map(name, PARTS))
-        if self.reached.is_far:
+        if self.reached.follows:
             return [*parts, ast.Tuple([name("now"), name("entities")], ast.Load())]
         # None is said, since what is left out takes longer to be filled in.
         return [*parts, name("now") if self.reached.timed else ast.Constant(None)]
 
-    def _at_the_door(self) -> list[ast.stmt]:
+    def _checks(self) -> list[ast.stmt]:
         """Return what looks at a request whose entities nobody has put together.
 
-        None of its parts may be of another class or more than plain. Time is now, if not given. Only
-        such requests are about a subject that is known, which is not looked at again.
+        Built parts that have all that rules read are decided at once; where rules follow to other
+        entities, and for any other parts, `take` decides. Time is now, if not given. The subject is
+        not among the parts that are *asked* if it is known to fit.
         """
-        classes = dict(zip(PARTS, ("Subject", "Resource", "Context"), strict=True))
-        fits = [compare(call("type", name(p)), ast.Is(), name(classes[p])) for p in self.asked]
-        fits += [attribute(name(part), "plain_") for part in self.asked]
-        steps: list[ast.stmt] = [
-            ast.If(negated(conjunction(fits)), [ast.Return(ast.Constant(None))], [])
-        ]
-        if self.reached.timed:
-            steps.append(assign("now", disjunction([name("now"), call("clock")])))
-        if "subject" not in self.asked:
-            return steps
+        take = ast.Return(call(TAKE, *map(name, (*PARTS, "now"))))
+        steps: list[ast.stmt] = [take]
+        if not self.reached.follows:
+            classes = dict(zip(PARTS, ("Subject", "Resource", "Context"), strict=True))
+            fits = [compare(call("type", name(p)), ast.Is(), name(classes[p])) for p in self.asked]
+            fits += [attribute(name(part), "plain_") for part in self.asked]
+            fits += [
+                compare(attribute(name(part), "line"), ast.IsNot(), ast.Constant(None))
+                for part in self.reached.lines
+                if part in self.asked
+            ]
+            steps = [ast.If(negated(conjunction(fits)), [take], [])]
+            if self.reached.timed:
+                steps.append(assign("now", disjunction([name("now"), call("clock")])))
         return [ast.If(compare(name("entities"), ast.Is(), ast.Constant(None)), steps, [])]
 
     def _gate_work(self, gate: str) -> int:

@@ -1,4 +1,4 @@
-"""Find what rules depend on beyond the subject, the resource and the context themselves."""
+"""Find what rules depend on beyond the attributes of the subject, the resource and the context."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from policyengine.model.needs import RequestNeeds
 
 
 class Dependencies(Struct, frozen=True):
-    """What rules hang on beyond the parts of a request.
+    """What rules depend on beyond the attributes of the parts of a request.
 
-    *timed*: on the time; *looks_up*: on what entities lie within; *follows*: on other entities.
+    *timed*: on the time; *follows*: on other entities, so that these must be put together before a
+    request can be decided; *lines*: the parts (`subject`, `resource`) whose ancestors are read.
     """
 
     timed: bool
-    looks_up: bool
     follows: bool
-
-    @property
-    def is_far(self) -> bool:
-        """Whether entities must be put together before a request can be decided."""
-        return self.looks_up or self.follows
+    lines: tuple[str, ...]
 
 
 def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
-    """Return what *rules* hang on, or what is told of them does."""
-    timed = looks_up = follows = False
+    """Return what *rules* depend on, and what describes them does."""
+    timed = follows = False
+    lines: set[str] = set()
     for rule in rules:
         timed = timed or rule.is_dated or bool(rule.waivers)
         follows = follows or (rule.advisory and _may_follow(rule.needs))
+        if not rule.advisory:  # also where the condition that asks was simplified away
+            lines |= {"subject"} if rule.needs.subject.line else set()
+            lines |= {"resource"} if rule.needs.resource.line else set()
         for expr in expressions(rule):
             for part in ir.walk(expr):
                 match part:
                     case ir.Root("now"):
                         timed = True
-                    case ir.Line() | ir.Root("entities"):
-                        looks_up = True
-                    case ir.Entity():
+                    case ir.Line(ir.Root()) if not rule.advisory:
+                        pass  # among what it needs
+                    case ir.Line() | ir.Entity() | ir.Root("entities"):
                         follows = True
-    return Dependencies(timed, looks_up, follows)
+    return Dependencies(timed, follows, tuple(sorted(lines)))
 
 
 def _may_follow(needs: RequestNeeds) -> bool:

@@ -32,7 +32,7 @@ ROW: Final = "row"
 TURNS: Final = "turns"
 """The list to which traced expressions add moments."""
 
-_RESERVED: Final = (*ROOTS, *EXPORTED, *ANSWERING, TURNS)
+_RESERVED: Final = (*ROOTS, *EXPORTED, *ANSWERING, TURNS, "take")
 _DEEPEST = 14
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
 
@@ -157,13 +157,12 @@ class Module(Struct, eq=False):
         more: Sequence[str] = (),
         *,
         before: Sequence[str] = (),
+        optional: Sequence[str] = (),
     ) -> None:
-        """Add a function of the parts of a request (and *more*, or what stands *before*), with a docstring.
-
-        The time and other entities may be left out where they play no part.
-        """
-        arguments = [ast.arg(argument) for argument in (*before, *ROOTS, *more)]
+        """Add a function with a docstring; the roots that come last, and *optional*, have defaults."""
+        arguments = [ast.arg(argument) for argument in (*before, *ROOTS, *more, *optional)]
         defaults: list[ast.expr] = [] if more else [ast.Constant(0), ast.Constant(None)]
+        defaults += [ast.Constant(None) for _ in optional]
         self.functions.append(
             ast.FunctionDef(
                 identifier,

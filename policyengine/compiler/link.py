@@ -8,10 +8,11 @@ from policyengine.compiler.lower import lower
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.compiler.target_compiler import TargetCompiler
+from policyengine.model.types import TargetKey
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.program import Program
-from policyengine.semantics.checked import CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedSet
 
 
 def link(checked: CheckedSet) -> Program:

@@ -28,6 +28,7 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
@@ -38,7 +39,6 @@ from policyengine.semantics.checked import (
     Conjunct,
     Definition,
     Size,
-    TargetKey,
     Typing,
     Value,
 )
@@ -285,6 +285,8 @@ def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     assert isinstance(element, EntityRefType)
     assert isinstance(around, EntityRefType)
     inner, outer = ir.Data(element.name), ir.Data(around.name)
+    if isinstance(other, SetType) and isinstance(left, ir.Id) and isinstance(left.object, ir.Root):
+        return ir.Operation("lies_in_one", (ir.Line(left.object), outer, among))
     if isinstance(one, SetType) or isinstance(other, SetType):
         name = "entities_within" if isinstance(one, SetType) else "entity_within"
         return ir.Operation(name, (inner, left, outer, among, ir.Root("entities")))

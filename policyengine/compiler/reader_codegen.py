@@ -1,12 +1,11 @@
-"""Write functions that read plain requests, as fast as somebody would by hand.
+"""Generate the readers of requests, as fast as hand-written ones.
 
-A reader takes the subject, the resource or the context of a request for one target as dicts, lists
-and strings, and returns the entity or the record that `model.reading` would. It takes no more than
-what is plain: anything that it does not know (a mistake, an entity handed in where a reference
-stands) it answers with None or by failing, and the request goes the thorough way. So all that is
-ever refused is refused there, in its words; and whatever a reader takes, the thorough way takes
-alike: tests hold that. `decider` writes one function that reads all three parts of the plainest
-requests, and then decides.
+The reader of a target takes the parts of a request in any form (built entities, dicts, names of
+entities in a store), returns what `intake.validation` would make of them, and sees that everything is
+known that rules follow to. It takes no more than what is valid without further checks: anything that
+it does not know (a mistake, an entity given where a reference is expected) it answers with None, or
+it fails, and the request is validated in full. So all that is ever refused is refused there, in its
+words, and whatever a reader takes, full validation takes as well: laws hold that.
 
 The statements come from templates of ours, with expressions put where names stand.
 """
@@ -20,7 +19,7 @@ from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
 
-from policyengine.compiler.emitter import ROOTS, assign, name
+from policyengine.compiler.emitter import assign, conjunction, disjunction, name
 from policyengine.concurrency import ForkSafeLock
 from policyengine.model.entities import entity_class
 from policyengine.model.limits import DIGITS, Limits
@@ -36,17 +35,18 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
+from policyengine.model.values import slot
 from policyengine.runtime.generated import run
-from policyengine.runtime.program import TargetKey
 from policyengine.runtime.reader_operations import QUICK, READERS, Sets
 
 Body: TypeAlias = list[ast.stmt]
 
 Reader: TypeAlias = Callable[[Any], Any]
-"""Returns the entity or record that a dict says; None, or it fails, if that is not plain."""
+"""Returns the entity or record that a dict says; None, or it fails, if it must be validated in full."""
 
 _BOUND: Final = 10**DIGITS
 _SMALL: Final = 1 << 30
@@ -56,85 +56,114 @@ _SMALL: Final = 1 << 30
 def entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Reader:
     """Return the reader of entities of *type_* of which rules read *needs*."""
     writer = _Writer(limits)
-    parts: dict[str, ast.expr | str] = {
-        "type_name": ast.Constant(type_.name),
-        "above": writer.named("above", frozenset(type_.parents)),
-        "most": ast.Constant(limits.ancestors),
-        "longest": ast.Constant(limits.string_size),
-        "unsaid": ast.Constant(None) if type_.parents else name("EMPTY"),
-    }
-    body = _filled(_ENTITY, **parts) + writer.string("id_")
-    found, complete, reading = writer.attributes(type_.attributes, "given", needs)
-    body += reading + _filled(_LINE, **parts)
-    rest = [name("line"), name("parents"), name("NONE"), complete, complete]
-    made = writer.named("made", entity_class(type_))
-    return writer.finish([*body, ast.Return(_call(made, name("id_"), *found, *rest))])
+    body = writer.entity("raw", type_, needs)
+    return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
 
 
 def context_reader(type_: RecordType, needs: Needs, limits: Limits) -> Reader:
     """Return the reader of contexts of *type_* of which rules read *needs*."""
     writer = _Writer(limits)
-    body = _filled(_RECORD, given="given", raw="raw")
-    found, complete, reading = writer.attributes(type_.attributes, "given", needs)
-    made = writer.named("made", record_class(type_))
-    parts = [*found, name("NONE"), complete, complete]
-    return writer.finish([*body, *reading, ast.Return(_call(made, *parts))])
+    body = writer.record("raw", type_, needs)
+    return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
 
 
-def decider(
+def request_reader(
     schema: Schema,
     target: TargetKey,
     needs: RequestNeeds,
     limits: Limits,
-    decide: Callable[..., Any],
+    gather: Callable[..., Any],
     *,
-    lines: bool = False,
+    apart: bool,
+    follows: bool,
 ) -> Callable[..., Any]:
-    """Return a function of subject, resource and context, and of the time: it reads and decides.
+    """Return the reader of requests for *target*.
 
-    Parts may be built already, which *decide* looks at; the context may be None, and the time 0 for
-    now. *decide* asks for no other entity, nor, without *lines*, for ancestors, so what is made for
-    it knows of none.
+    It takes subject, resource and context, the time (0 for now), others and the entities of a store,
+    and returns what *finish*, its last parameter, makes of subject, resource, context, time and the
+    entities that are known by key, which *gather* puts together. *apart*: whether subject and
+    resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
+    follow to other entities; if not, the known ones may be left out.
     """
     action, *types = target
     context = schema.actions[action].context
     writer = _Writer(limits)
     body: Body = []
-    for part, type_name, needed in zip(ROOTS, types, (needs.subject, needs.resource), strict=False):
+    parts: dict[str, ast.expr | str] = {
+        "Context": writer.named("class", record_class(context)),
+        "gather": writer.named("gather", gather),
+        "subject_type": ast.Constant(types[0]), "resource_type": ast.Constant(types[1]),
+    }  # fmt: skip
+    for part, type_name, needed in zip(
+        ("subject", "resource"), types, (needs.subject, needs.resource), strict=True
+    ):
         type_ = schema.entities[type_name]
-        body += _if_dict(part, writer.plain_entity(part, type_, needed, lines=lines))
-    body += _filled("if context is None: context = NOTHING")
-    body += _if_dict("context", writer.plain_context("context", context, needs.context))
-    decided = _call(writer.named("decide", decide), *map(name, ROOTS[:4]))
-    return writer.finish([*body, ast.Return(decided)], ROOTS[:4], ast.Constant(0))
-
-
-def _if_dict(part: str, reading: Body) -> Body:
-    return [ast.If(_expression("type(part) is dict", part=part), reading, [])]
+        body += writer.part(part, type_, needed)
+    reading = _filled("if context is None: context = NOTHING")
+    reading += writer.record("context", context, needs.context)
+    otherwise = _filled("if not context.complete_: return None")
+    body.append(ast.If(_expression("type(context) is not Context", **parts), reading, otherwise))
+    alone = " and ".join(map(_alone, ("subject", "resource"), types, [schema] * 2))
+    known = _BOTH if follows else "NOTHING"
+    body += _filled(
+        _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
+    )
+    body += [
+        statement
+        for part, needed in (("subject", needs.subject), ("resource", needs.resource))
+        if needed.line
+        for statement in _filled("if part.line is None: return None", part=part)
+    ]
+    for part, root, needed in (
+        ("subject", schema.entities[types[0]], needs.subject),
+        ("resource", schema.entities[types[1]], needs.resource),
+        ("context", context, needs.context),
+    ):
+        body += writer.follow(schema, part, root, needed)
+    body += _filled("return finish(subject, resource, context, now or clock(), known)")
+    return writer.finish(
+        body, ("subject", "resource", "context", "now", "others", "store", "finish")
+    )
 
 
 # ---- templates --------------------------------------------------------------------------
 
+_KNOWN: Final = """
+known = None
+if others is None and not context.carried_:
+    if store is None:
+        if ALONE: known = KNOWN
+    elif (
+        store.get((subject_type, subject.id)) is subject
+        and store.get((resource_type, resource.id)) is resource
+    ):
+        known = store
+if known is None:
+    known = gather(subject, resource, context, others, store)
+    subject = known[subject_type, subject.id]
+    resource = known[resource_type, resource.id]
+"""
+_BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.id): resource}"
+_STORED: Final = """
+stored = store.get((part["type"], part["id"])) if store is not None else None
+"""
+_NAMED: Final = """
+if len(part) != 2 or type(part["type"]) is not str or type(part["id"]) is not str: return None
+part = stored
+"""
 _ENTITY: Final = """
-if type(raw) is not dict or raw["type"] != type_name: return None
+if type(raw) is not dict: return None
+kind = raw["type"]
+if type(kind) is not str or kind != type_name: return None
 id_ = raw["id"]
-given = raw["properties"] if "properties" in raw else NOTHING
-parents = ancestors(raw["parents"], above, most, longest) if "parents" in raw else unsaid
-if len(raw) != 2 + ("properties" in raw) + ("parents" in raw): return None
+described = True
+if len(raw) == 3 and "properties" in raw:
+    given = raw["properties"]
+    line, parents = unsaid
+else:
+    given, described, line, parents = rest_of(raw, id_, type_name, above, most, longest)
 if type(given) is not dict: return None
 """
-_LINE: Final = """
-line = frozenset([(type_name, id_)]) if parents is not None and not parents else None
-"""
-_PLAIN_ENTITY: Final = """
-if raw["type"] != type_name: return None
-if len(raw) != 3 and (len(raw) != 4 or raw["parents"] != []): return None
-id_ = raw["id"]
-given = raw["properties"]
-if type(given) is not dict: return None
-"""
-_OWN_LINE: Final = "None if untold and len(raw) == 3 else frozenset([(type_name, id_)])"
-_NO_PARENTS: Final = "None if untold and len(raw) == 3 else EMPTY"
 _RECORD: Final = """
 given = raw
 if type(given) is not dict: return None
@@ -150,10 +179,19 @@ _INT: Final = """
 if type(value) is not int or not (0 <= value < small or least < value < bound): return None
 """
 _REFERENCE: Final = """
-if type(value) is not dict or len(value) != 2 or value["type"] != type_name: return None
+if type(value) is not dict or len(value) != 2: return None
+kind = value["type"]
+if type(kind) is not str or kind != type_name: return None
 value = value["id"]
 """
+_NAME: Final = """
+if type(value) is not str: return None
+value = names[value]
+"""
 _NAMES: Final = """
+if type(value) not in SETS: return None
+for one in value:
+    if type(one) is not str: return None
 value = sets[
     value if type(value) is frozenset else tuple(value) if type(value) is list else as_key(value)
 ]
@@ -224,34 +262,113 @@ class _Writer(Struct, eq=False):
         self._number += 1
         return f"{prefix}_{self._number}"
 
-    def plain_entity(self, part: str, type_: EntityType, needs: Needs, *, lines: bool) -> Body:
-        """Read the dict *part* as an entity that has no ancestors or says nothing of them.
+    def part(self, part: str, type_: EntityType, needs: Needs) -> Body:
+        """Read the subject or the resource, in whatever form it is given."""
+        stored = self.fresh("stored")
+        reading = _filled(_STORED, part=part, stored=stored)
+        named = _filled(_NAMED, part=part, stored=stored)
+        is_new = _expression("stored is None", stored=stored)
+        reading.append(ast.If(is_new, self.entity(part, type_, needs), named))
+        of_type = self.named("class", entity_class(type_))
+        return [
+            ast.If(_expression("type(part) is dict", part=part), reading, []),
+            *_filled("if type(part) is not Class: return None", part=part, Class=of_type),
+            *self.sufficient(part, type_, needs),
+        ]
 
-        Which of the two is kept with *lines*.
-        """
-        id_, given = self.fresh("id"), self.fresh("given")
+    def entity(self, part: str, type_: EntityType, needs: Needs) -> Body:
+        """Turn the dict *part* into an entity."""
+        id_, given, line, parents, described = map(
+            self.fresh, ("id", "given", "line", "parents", "described")
+        )
+        # A type that can lie in nothing has no parents, and only itself on its line.
+        unsaid = "None, None" if type_.parents else "frozenset([(type_name, id_)]), EMPTY"
         parts: dict[str, ast.expr | str] = {
-            "raw": part, "id_": id_, "given": given, "type_name": ast.Constant(type_.name),
-            "untold": ast.Constant(bool(type_.parents)),
+            "raw": part, "id_": id_, "given": given, "line": line, "parents": parents,
+            "described": described, "kind": self.fresh("kind"), "type_name": ast.Constant(type_.name),
+            "above": self.named("above", frozenset(type_.parents)),
+            "most": ast.Constant(self.limits.ancestors),
+            "longest": ast.Constant(self.limits.string_size),
         }  # fmt: skip
-        body = _filled(_PLAIN_ENTITY, **parts)
+        body = _filled(_ENTITY.replace("unsaid", unsaid), **parts)
         body += self.string(id_)
         found, complete, reading = self.attributes(type_.attributes, given, needs)
-        if lines:
-            line, parents = _expression(_OWN_LINE, **parts), _expression(_NO_PARENTS, **parts)
-        else:
-            line = ast.Constant(None)
-            parents = ast.Constant(None) if type_.parents else name("EMPTY")
-        rest = [line, parents, name("NONE"), complete] if lines or not _is_true(complete) else []
+        plain = _expression("line is not None or parents is None", **parts)
+        plain = conjunction([complete, plain]) if type_.parents else complete
+        rest = [name(line), name(parents), name("NONE"), complete, plain, name(described)]
         made = _call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
         return [*body, *reading, assign(part, made)]
 
-    def plain_context(self, part: str, type_: RecordType, needs: Needs) -> Body:
-        """Read the dict *part* as a context, and put it there."""
-        found, complete, reading = self.attributes(type_.attributes, part, needs)
-        rest = [name("NONE"), complete, ast.Constant(True)]
-        made = _call(self.named("made", record_class(type_)), *found, *rest)
-        return [*reading, assign(part, made)]
+    def record(self, part: str, type_: RecordType, needs: Needs) -> Body:
+        """Turn the dict *part* into a record, if it is one."""
+        given = self.fresh("given")
+        body = _filled(_RECORD, raw=part, given=given)
+        found, complete, reading = self.attributes(type_.attributes, given, needs)
+        made = self.named("made", record_class(type_))
+        rest = [name("NONE"), complete, complete]
+        return [*body, *reading, assign(part, _call(made, *found, *rest))]
+
+    # ---- what is known ------------------------------------------------------------------
+
+    def sufficient(self, part: str, type_: EntityType | RecordType, needs: Needs) -> Body:
+        """Give up if something of *part* is lacking that is read."""
+        lacking: list[ast.expr] = []
+        for attribute_name, inner in needs.attributes.items():
+            attribute = type_.by_name.get(attribute_name)
+            if attribute is None:  # of a type that is not this one
+                continue
+            value = ast.Attribute(name(part), slot(attribute_name), ast.Load())
+            if not attribute.optional:
+                lacking.append(_expression("value is ABSENT", value=value))
+            if inner and not isinstance(attribute.type, EntityRefType):
+                deep = "value is not ABSENT and not value.complete_"
+                if isinstance(attribute.type, SetType):
+                    deep = "value" if isinstance(attribute.type.element, RecordType) else "False"
+                lacking.append(_expression(deep, value=value))
+        if not lacking:
+            return []
+        incomplete = ast.UnaryOp(ast.Not(), _expression("part.complete_", part=part))
+        test = conjunction([incomplete, disjunction(lacking)])
+        return [ast.If(test, [ast.Return(ast.Constant(None))], [])]
+
+    def follow(
+        self, schema: Schema, owner: str, type_: EntityType | RecordType, needs: Needs
+    ) -> Body:
+        """See that the entities are known that rules follow to from *owner*."""
+        body: Body = []
+        for attribute_name, inner in needs.attributes.items():
+            attribute = type_.by_name.get(attribute_name)
+            value = self.fresh("value")
+            reading = self._follow_value(schema, value, attribute.type, inner) if attribute else []
+            if reading:
+                read = ast.Attribute(name(owner), slot(attribute_name), ast.Load())
+                is_given = _expression("value is not ABSENT", value=value)
+                body += [assign(value, read), ast.If(is_given, reading, [])]
+        return body
+
+    def _follow_value(self, schema: Schema, value: str, type_: Type, needs: Needs) -> Body:
+        match type_:
+            case EntityRefType(entity) if needs:
+                to = schema.entities[entity]
+                found = self.fresh("found")
+                parts: dict[str, ast.expr | str] = {"found": found, "value": value}
+                body = _filled("found = known[kind, value]", kind=ast.Constant(entity), **parts)
+                if needs.line:
+                    body += _filled("if found.line is None: return None", **parts)
+                body += self.sufficient(found, to, needs)
+                return body + self.follow(schema, found, to, needs)
+            case SetType(element):
+                one = self.fresh("one")
+                inner = self._follow_value(schema, one, element, needs.elements or NOTHING)
+                if not inner:
+                    return []
+                return [ast.For(ast.Name(one, ast.Store()), name(value), inner, [])]
+            case RecordType():
+                return self.follow(schema, value, type_, needs)
+            case _:
+                return []
+
+    # ---- attributes ---------------------------------------------------------------------
 
     def attributes(
         self, attributes: Sequence[Attribute], given: str, needs: Needs
@@ -336,14 +453,14 @@ class _Writer(Struct, eq=False):
                 return _filled("value = read(value)", value=value, read=read)
             case EnumType() | LevelsType() | TaxonomyType():
                 names = self.named("names", _names(type_))
-                return _filled("value = names[value]", value=value, names=names)
+                return _filled(_NAME, value=value, names=names)
             case EntityRefType(entity):
                 of_type = ast.Constant(entity)
                 return _filled(_REFERENCE, value=value, type_name=of_type) + self.string(value)
             case SetType(element):
                 return self._set(element, value, needs or NOTHING)
             case RecordType():
-                return self._record(type_, value, needs or NOTHING)
+                return self.record(value, type_, needs or NOTHING)
             case _:
                 assert_never(type_)
 
@@ -356,7 +473,7 @@ class _Writer(Struct, eq=False):
         match element:
             case EnumType() | LevelsType() | TaxonomyType():
                 sets = self.named("sets", Sets(_names(element), self.limits.set_size))
-                return _filled(_NAMES, value=value, sets=sets)
+                return _filled(_NAMES, value=value, sets=sets, one=self.fresh("one"))
             case Primitive("string"):
                 return _filled(_STRINGS, **limits)
             case EntityRefType(entity):
@@ -368,30 +485,26 @@ class _Writer(Struct, eq=False):
                 body = writer._value(element, "raw", needs.elements)
                 if isinstance(element, RecordType):
                     body += _filled("if not raw.complete_: return None")
-                read_one = self.named("read", writer.finish([*body, ast.Return(name("raw"))]))
+                read_one = self.named(
+                    "read", writer.finish([*body, ast.Return(name("raw"))], ("raw",))
+                )
                 return _filled("value = elements(value, read, most)", read=read_one, **limits)
 
-    def _record(self, type_: RecordType, value: str, needs: Needs) -> Body:
-        given = self.fresh("given")
-        body = _filled(_RECORD, raw=value, given=given)
-        found, complete, reading = self.attributes(type_.attributes, given, needs)
-        made = self.named("made", record_class(type_))
-        return [
-            *body,
-            *reading,
-            assign(value, _call(made, *found, name("NONE"), complete, complete)),
-        ]
-
-    def finish(
-        self, body: Body, parameters: Sequence[str] = ("raw",), *defaults: ast.expr
-    ) -> Callable[..., Any]:
-        """Return the function with that body; *defaults* are those of the last parameters."""
+    def finish(self, body: Body, parameters: Sequence[str]) -> Callable[..., Any]:
+        """Return the function with that body."""
         named = [ast.arg(parameter) for parameter in parameters]
-        arguments = ast.arguments([], named, None, [], [], None, list(defaults))
+        arguments = ast.arguments([], named, None, [], [], None, [])
         tree = ast.Module([ast.FunctionDef("read", arguments, body, [])], [])
         objects = {**QUICK, **self._objects}
         read: Callable[..., Any] = run(ast.fix_missing_locations(tree), objects, "<reader>")["read"]
         return read
+
+
+def _alone(part: str, type_: str, schema: Schema) -> str:
+    """Return the test whether *part* says nothing of other entities that must be compared."""
+    test = f"not {part}.carried_"
+    has_parents = f" and ({part}.line is not None or not {part}.parents_)"
+    return test + (has_parents if schema.entities[type_].parents else "")
 
 
 def _must(attribute: Attribute, needs: Needs) -> bool:

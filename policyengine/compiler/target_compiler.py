@@ -27,12 +27,11 @@ from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.compiler.specialize import essence, generate_tests, settled, tests_of
 from policyengine.model.decision import Obligation
 from policyengine.model.shown import shown_value
-from policyengine.model.types import Schema
+from policyengine.model.types import Schema, TargetKey
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import classes_of, file_name, run, show
-from policyengine.runtime.program import TargetKey
 from policyengine.runtime.specialization import Left, Split, SubjectProfile
 
 Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
@@ -79,7 +78,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             target=self.target,
             classes=classes_of(self.schema, self.target),
             timed=reached.timed,
-            looks_up=reached.looks_up,
+            follows=reached.follows,
             gates=tuple(self.schema.field_gates.items()),
             giving=made.giving,
             module=run(made.tree, made.objects, file),
@@ -124,7 +123,8 @@ class TargetCompiler(Struct, frozen=True, eq=False):
                 )
             return Left(found, len(left))
 
-        return Split(whole, [functions[name] for name in asking.names], leave)
+        timed = any(ir.mentions(test, "now") for test in tests)
+        return Split(whole, [functions[name] for name in asking.names], timed, leave)
 
     def text(self) -> str:
         """Return the text of everything that is generated."""

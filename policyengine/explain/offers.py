@@ -18,11 +18,11 @@ from policyengine.explain.evidence import OfferedChange, Offers
 from policyengine.model.decision import Outcome
 from policyengine.model.request import Request
 from policyengine.model.shown import escaped, shown_entity, shown_set, shown_value
-from policyengine.model.types import CHANGERS, Changer, Schema, Type, is_private
+from policyengine.model.types import CHANGERS, Changer, Schema, TargetKey, Type, is_private
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, TargetKey, Typing
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, Typing
 from policyengine.semantics.demand import attribute_of, read_by
 from policyengine.semantics.sentences import tells_private
 from policyengine.syntax import nodes

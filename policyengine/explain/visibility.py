@@ -7,15 +7,8 @@ no secret.
 
 from __future__ import annotations
 
-from policyengine.model.types import EntityRefType, Schema, SetType
-from policyengine.semantics.checked import (
-    CheckedRule,
-    Definition,
-    TargetKey,
-    Typing,
-    Value,
-    Variable,
-)
+from policyengine.model.types import EntityRefType, Schema, SetType, TargetKey
+from policyengine.semantics.checked import CheckedRule, Definition, Typing, Value, Variable
 from policyengine.semantics.demand import private_reads
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children

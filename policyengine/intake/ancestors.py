@@ -43,31 +43,50 @@ def difference(one: Entity, other: Entity) -> str | None:
     return "ancestors" if known and one.line != other.line else None
 
 
+def _have_equal_properties(one: Entity, other: Entity) -> bool:
+    names = one.entity_type.by_name
+    return all(getattr(one, slot(name)) == getattr(other, slot(name)) for name in names)
+
+
 def merge(one: Entity, other: Entity) -> Entity:
     """Return what two accounts of one entity say together; they do not contradict one another."""
     properties = one if has_properties(one) or not has_properties(other) else other
     parents = one if one.parents_ is not None else other
     line = one.line if one.line is not None else other.line
-    if properties.parents_ == parents.parents_ and properties.line == line:
+    if (
+        properties.parents_ == parents.parents_
+        and properties.line == line
+        and properties.described_ >= max(one.described_, other.described_)
+    ):
         return properties
-    return altered(properties, parents_=parents.parents_, line=line)
+    described = one.described_ or other.described_
+    return with_line(altered(properties, parents_=parents.parents_, described_=described), line)
 
 
-def with_line(entity: Entity, line: Line) -> Entity:
-    """Return the entity with its ancestors known."""
-    return altered(entity, line=line)
+def with_line(entity: Entity, line: Line | None) -> Entity:
+    """Return the entity with that line, None if it is not known."""
+    known = line is not None or entity.parents_ is None
+    return altered(entity, line=line, plain_=entity.complete_ and not entity.carried_ and known)
 
 
-def line_above(entity: Entity, entities: Mapping[Key, Entity], most: int) -> Line | None:
+def line_above(
+    entity: Entity,
+    entities: Mapping[Key, Entity],
+    store: Mapping[Key, Entity] | None,
+    most: int,
+) -> Line | None:
     """Return the line that the lines of its parents give an entity, None if that is not plain.
 
     If all among *entities* who tell of parents have the lines that this gives, they are what
-    closing finds: they agree, and go in no circle. *most*: ancestors that one may have.
+    closing finds: they agree, and go in no circle. *store*: where others are. *most*: ancestors that
+    one may have.
     """
     key = entity.key_
     joined: Line = frozenset()
     for parent in entity.parents_ or ():
         above = entities.get(parent)
+        if above is None and store is not None:
+            above = store.get(parent)
         if above is None or (line := above.line) is None or key in line:
             return None
         joined = joined | line if joined else line
@@ -95,11 +114,22 @@ class Known(Struct):
         elif before is not entity and key not in self.flawed:
             self._combine(before, entity, path, f"`{path_text(self.places[key])}`")
 
-    def add_stored(self, stored: Callable[[Key], Entity | None]) -> None:
-        """Take in what a store says of the entities that are known already."""
+    def add_stored(self, stored: Mapping[Key, Entity]) -> None:
+        """Take in what a store says of the entities that are known already.
+
+        An entity of the store is given by type and id alone, or with all its properties; else an account
+        with one of them would say whether that one is right.
+        """
         for key, before in list(self.entities.items()):
-            entity = stored(key)
-            if entity is not None and entity is not before and key not in self.flawed:
+            entity = stored.get(key)
+            if entity is None or entity is before or key in self.flawed:
+                continue
+            if has_properties(before) and not _have_equal_properties(before, entity):
+                self.flawed.add(key)
+                name = "an entity" if is_private(self.places[key]) else entity_name(key)
+                message = f"{name} is in the store: name it by type and id alone, or give all its properties as they are there"
+                self.problems.add("PE510", self.places[key], message)
+            else:
                 self._combine(before, entity, self.places[key], "the store")
 
     def _combine(self, before: Entity, entity: Entity, path: Path, other: str) -> None:
@@ -112,16 +142,16 @@ class Known(Struct):
             message = f"{name} is given twice: `{differs}` is not what {other} says"
             self.problems.add("PE510", path, message)
 
-    def close_lines(self, outside: Callable[[Key], Line | None], most: int) -> None:
+    def close_lines(self, stored: Mapping[Key, Entity], most: int) -> None:
         """Work out all ancestors where they can be known; report cycles and too many.
 
-        *outside* gives the line of an entity that is not known here. A line that was worked out
+        *stored*: entities that are not known here, with their lines. A line that was worked out
         when an entity was built must come out again: its ancestors may be told differently here.
         """
 
         def told(key: Key) -> Line | None:
-            entity = self.entities.get(key)
-            return outside(key) if entity is None else entity.line
+            entity = self.entities.get(key) or stored.get(key)
+            return None if entity is None else entity.line
 
         parents = {key: entity.parents_ for key, entity in self.entities.items()}
         found = close(parents, told, most)

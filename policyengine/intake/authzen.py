@@ -1,47 +1,52 @@
 """Read requests and write answers in the JSON of AuthZEN 1.0.
 
-A document is taken apart here and judged by `request.py`, so that all its problems are found
-together; what is wrong with a part as JSON travels inside it as a `Refused`. Top-level names that
+A document is taken apart here and validated with all other requests, so that all its problems are
+found together; what is wrong with a part as JSON is a `Refused` in its place. Top-level names that
 mean nothing do no harm, and are listed so that a misspelt one is seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from policyengine.intake.decode import Refused, Repeated
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
-from policyengine.model.decision import Decision, answer
+from policyengine.intake.raw import RawRequest
+from policyengine.model.decision import answer
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request_messages import shown
+from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
 
 _NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
+_REQUIRED: Final = _NAMES[:3]
 
 
-class Envelope(Struct, frozen=True):
-    """The parts of a request as they were sent, for `request.validate` to judge.
+class RequestDecoder:
+    """Decodes requests for one schema."""
 
-    Of *subject*, *action* and *resource* a missing one is `ABSENT`; the others are None then.
-    *ignored*: top-level names that mean nothing.
-    """
+    def __init__(self, schema: Schema, limits: Limits) -> None:
+        self._limits = limits
+        # If no request that fits the schema is too deep, the depth of a text need not be measured.
+        self._is_shallow = _depth_of_requests(schema) <= limits.document_depth
 
-    subject: Any
-    action: Any
-    resource: Any
-    context: Any
-    fields: Any
-    now: Any
-    entities: Any
-    ignored: tuple[str, ...]
+    def decode(self, data: bytes | str, *, accept_now: bool) -> RawRequest:
+        """Return the parts of a document; raises `InvalidRequest` if it is none within the limits."""
+        return read_document(data, self._limits, accept_now=accept_now)
+
+    def decode_plainly(self, data: bytes | str, *, accept_now: bool) -> RawRequest | None:
+        """Return the parts of a document that has no others, and in which no name is repeated.
+
+        None if there is anything about it that must be looked at more closely, which `decode` does.
+        """
+        return _decode_plainly(data, self._limits, accept_now) if self._is_shallow else None
 
 
-def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False) -> Envelope:
+def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False) -> RawRequest:
     """Take a request apart; raises `InvalidRequest` if it is no JSON object within the limits.
 
     A `now` is refused unless *accept_now*: it could revive what has run out.
@@ -49,19 +54,14 @@ def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False
     document = parse_json(data, limits, limits.document_size)
     if not isinstance(document, dict):
         refuse("PE505", "expected an object with `subject`, `action` and `resource`")
-    parts = {name: _part(document, name) for name in _NAMES}
+    parts: dict[str, Any] = {name: _part(document, name) for name in _NAMES}
     if not accept_now and parts["now"] is not None:
         parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
     ignored = [shown(name) for name in document if name not in _NAMES]
-    return Envelope(**parts, ignored=tuple(ignored[: limits.problems]))
+    return RawRequest(**parts, ignored=tuple(ignored[: limits.problems]))
 
 
-def read_plain(data: bytes | str, limits: Limits, *, accept_now: bool) -> Parts | None:
-    """Return the parts of a request that is JSON as it should be, and has no others.
-
-    None if there is anything about it that must be looked at more closely: `read_document` does.
-    How deep it is, the caller must see.
-    """
+def _decode_plainly(data: bytes | str, limits: Limits, accept_now: bool) -> RawRequest | None:  # noqa: FBT001 - as it was given
     decoded = decode_plain(data, limits.document_size)
     if decoded is None:
         return None
@@ -72,40 +72,30 @@ def read_plain(data: bytes | str, limits: Limits, *, accept_now: bool) -> Parts 
         subject, action, resource = document["subject"], document["action"], document["resource"]
         name = action["name"]
         context = document.get("context")
-        more, parts = _NO_MORE, _PARTS + (context is not None)
+        now = fields = entities = None
+        parts = len(_REQUIRED) + (context is not None)
         if len(document) != parts:
-            more = [document.get(part) for part in _MORE]
-            parts += len(more) - more.count(None)
+            now, fields, entities = (document.get(part) for part in ("now", "fields", "entities"))
+            parts += (now is not None) + (fields is not None) + (entities is not None)
         if len(document) != parts or len(action) != 1:
             return None  # something that is null or unknown
-        # There are no fewer, but for what is no object where one must be: nobody takes that.
+        # A text has no fewer names than these; one part that is no object is refused by every reader.
         names = len(document) + 1 + len(subject) + len(resource) + len(context or ())
         names += len(subject.get("properties", ())) + len(resource.get("properties", ()))
     except (KeyError, TypeError, AttributeError):
         return None
     if raw.count(b":") != names and not each_name_stands_once(raw, document):
         return None
-    now, fields, entities = more
-    if now is not None and not (accept_now and type(now) is str):
+    if type(name) is not str or not (now is None or (accept_now and type(now) is str)):
         return None
-    return subject, name, resource, context, now, fields, entities
-
-
-Parts: TypeAlias = tuple[Any, Any, Any, Any, str | None, Any, Any]
-"""Subject, name of the action, resource; then, None if they are not there, context, now, fields and
-entities."""
-
-_PARTS: Final = 3
-"""Subject, action and resource: what every request has."""
-_MORE: Final = ("now", "fields", "entities")
-_NO_MORE: Final[list[Any]] = [None, None, None]
+    return RawRequest(subject, name, resource, context, now, fields, entities)
 
 
 def _part(document: dict[str, object], name: str) -> object:
     if isinstance(document, Repeated) and name in document.names:
         return Refused("PE518", "this name stands twice in one object")
     if name not in document:
-        return ABSENT if name in _NAMES[:3] else None
+        return ABSENT if name in _REQUIRED else None
     if document[name] is None:
         return Refused("PE505", "there is no null: leave it out if there is none")
     # Two parts may be something else in Python: a number is a time there, a string an action.
@@ -114,11 +104,6 @@ def _part(document: dict[str, object], name: str) -> object:
     if name == "action" and isinstance(document[name], str):
         return Refused("PE505", 'expected an object {"name": …}')
     return document[name]
-
-
-def answer_document(decision: Decision, ignored: Iterable[str] = ()) -> bytes:
-    """Return the answer to a request that was decided."""
-    return decision.to_bytes(ignored)
 
 
 def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str] = ()) -> bytes:
@@ -136,3 +121,31 @@ def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str
             ignored=ignored,
         )
     )
+
+
+# ---- how deep requests are --------------------------------------------------------------
+
+_AROUND: Final = 3
+"""Levels of a request around the properties of an entity in `entities`."""
+_PARENT: Final = 5
+"""Levels of a request down to one of an entity's parents."""
+
+
+def _depth_of_requests(schema: Schema) -> int:
+    """Return how many levels of arrays and objects a request that fits *schema* has at most."""
+    types: list[Type | EntityType] = [action.context for action in schema.actions.values()]
+    types += schema.entities.values()
+    return max(_PARENT, _AROUND + max(map(_depth, types), default=0))
+
+
+def _depth(type_: Type | EntityType) -> int:
+    """Return how many levels of arrays and objects a value of *type_* has as JSON."""
+    match type_:
+        case EntityType() | RecordType():
+            return 1 + max((_depth(a.type) for a in type_.attributes), default=0)
+        case SetType(element):
+            return 1 + _depth(element)
+        case EntityRefType():
+            return 1
+        case _:
+            return 0

@@ -284,7 +284,8 @@ class Reader(Struct):
         if len(self.problems.items) > before:
             self.flawed.add(key)
         made = entity_class(type_)
-        return made(id_, *found, line, parents, (), complete, complete)
+        plain = complete and (line is not None or parents is None)
+        return made(id_, *found, line, parents, (), complete, plain, "properties" in parts)
 
     def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Take an entity that was built before, and all that it carries along."""

@@ -1,106 +1,299 @@
-"""Let requests in that are plainly valid: parts built before, or dicts of plain values.
+"""Read requests quickly that are valid without further checks, one generated reader for each target.
 
-A door is for one target. It is opened when a request for it came in through the thorough way
-(`model.request`), if there is nothing to follow from one entity to another, and no way in which
-subject and resource could contradict. Where ancestors are asked for, they must be known. Whoever does not fit through, for
-whatever reason, takes another way: `model.plain` if nothing is amiss, else the thorough way, and is
-told there what is wrong.
+A reader (`compiler.reader_codegen`) is made once a valid request for its target has come in. It reads
+the parts, and `gather` puts together what is known of all entities: those that built parts carry
+along, others that the request gives, and a store. Where two accounts of one entity differ, or where
+anything else is amiss, full validation takes the request; whatever is taken here, it takes as well,
+and finds the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from types import FunctionType
+from typing import Any, Final, TypeAlias
 
-from msgspec import Struct
-
-from policyengine.intake.access_plan import Plan
-from policyengine.intake.fast_reader import type_of
-from policyengine.model.decision import Decision
-from policyengine.model.entities import Entity
-from policyengine.model.needs import RequestNeeds
-from policyengine.runtime import clock
+from policyengine.intake.ancestors import Known, line_above, merge, with_line
+from policyengine.intake.raw import RawRequest
+from policyengine.intake.store import EntityStore, StoredEntities
+from policyengine.model.entities import Closed, Entity, Key, entity_class
+from policyengine.model.limits import Limits
+from policyengine.model.needs import NOTHING
+from policyengine.model.records import Record
+from policyengine.model.request import Entities, Request
+from policyengine.model.request_messages import Problems
+from policyengine.model.types import EntityType, Schema, TargetKey
+from policyengine.model.values import check_moment, from_datetime, parse_datetime
 from policyengine.runtime.compiled_rule import Function
-from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.program import Program
+
+Read: TypeAlias = Callable[[Any], Any]
+"""Returns the entity or the record that a dict says; None, or it fails, if full validation must."""
+
+_MOST_TARGETS: Final = 4_096
+_LISTS: Final = frozenset([list, tuple])
+_KEY: Final = 2
+"""Names in what only says which entity is meant: `type` and `id`."""
 
 
-class Door(Struct, eq=False):
-    """What is asked at one door.
+class NeedsFullValidation(Exception):  # noqa: N818 - it is no error: the request may be valid
+    """Something of a request cannot be taken without looking at it more closely."""
 
-    *subject*, *resource*: the classes of the parts; *decide*: what is asked about parts that were
-    built before, by the rules in *compiled*; *needs*: what these read. *read* takes the parts as dicts, and
-    decides, too, some or all of them; it is made when the first come.
+
+class FastPaths:
+    """The readers of one engine, which has *program*, *limits* and *store*.
+
+    *by_action*: what decides about requests in any form that give subject, resource and context, and
+    perhaps the time; it returns None, or fails, where a request must be validated in full.
     """
 
-    subject: type[Entity]
-    resource: type[Entity]
-    decide: Function
-    compiled: Compiled
-    needs: RequestNeeds
-    read: Function | None = None
+    def __init__(self, program: Program, limits: Limits, store: EntityStore | None) -> None:
+        self.by_action: dict[str, Function] = {}
+        self._program = program
+        self._limits = limits
+        self._store = store
+        self._readers: dict[TargetKey, Function] = {}
+        self._entity_readers: dict[str, Read] = {}
+        self._classes = {n: entity_class(t) for n, t in program.schema.entities.items()}
+        self._has_fields = any(gate.is_field for gate in program.schema.gates.values())
 
+    def read(self, raw: RawRequest) -> Request | None:
+        """Return the request if it is valid without further checks, else None."""
+        try:
+            reader = self._readers[raw.action, type_of(raw.subject), type_of(raw.resource)]
+            store = self._store if raw.store is None else raw.store
+            if store is not None and not store.fits(self._program.schema):
+                return None
+            now = None if raw.now is None else time_of(raw.now)
+            request: Request = reader(
+                raw.subject, raw.resource, raw.context, 0, raw.entities,
+                None if store is None else store.by_key, partial(self._request, raw, now),
+            )  # fmt: skip
+        except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
+            return None
+        return request
 
-def make_door(compiled: Compiled, plan: Plan) -> Door | None:
-    """Return the door for a target; None if its requests must be looked at more closely."""
-    if not (plan.alone and plan.apart):
-        return None
-    subject, resource, _ = compiled.classes
-    return Door(subject, resource, at_door(compiled, plan.needs), compiled, plan.needs)
+    def _request(
+        self,
+        raw: RawRequest,
+        given: int | None,
+        subject: Entity,
+        resource: Entity,
+        context: Record,
+        now: int,
+        known: Mapping[Key, Entity],
+    ) -> Request:
+        if not known or isinstance(known, StoredEntities):  # the reader collected none
+            both = {(subject.type, subject.id): subject, (resource.type, resource.id): resource}
+            known = Entities(both, known) if known else both
+        fields = None if raw.fields is None else self._fields(raw.fields, resource.entity_type)
+        moment = now if given is None else given
+        return Request(subject, raw.action, resource, context, moment, fields, known)
 
+    def _fields(self, raw: Any, resource: EntityType) -> tuple[str, ...]:
+        if type(raw) not in _LISTS or len(raw) > self._limits.set_size or not self._has_fields:
+            raise NeedsFullValidation
+        for name in raw:
+            if type(name) is not str or (name != "id" and name not in resource.by_name):
+                raise NeedsFullValidation
+        if len(set(raw)) != len(raw):
+            raise NeedsFullValidation
+        return tuple(raw)
 
-def at_door(compiled: Compiled, needs: RequestNeeds) -> Function:
-    """Return what looks at the parts of a request itself, and decides; None if they are not plain.
+    def is_open(self, target: TargetKey) -> bool:
+        """Whether there is a reader for *target*."""
+        return target in self._readers
 
-    Generated functions do that, but for those that ask what an entity lies within.
-    """
-    if not compiled.looks_up:
-        return compiled.decide
-    decide, (of_subject, of_resource, of_context) = compiled.decide, compiled.classes
-    above_subject, above_resource = needs.subject.line, needs.resource.line
+    # ---- readers ------------------------------------------------------------------------
 
-    def guarded(subject: Any, resource: Any, context: Any, moment: int = 0) -> Decision | None:
-        if (
-            type(subject) is of_subject
-            and type(resource) is of_resource
-            and type(context) is of_context
-            and subject.plain_
-            and resource.plain_
-            and context.plain_
-            and not (above_subject and subject.line is None)
-            and not (above_resource and resource.line is None)
-        ):
-            found: Decision = decide(subject, resource, context, moment or clock.now())
-            return found
-        return None
+    def open(self, target: TargetKey) -> None:
+        """Make the reader for *target*, of which a valid request has come in."""
+        store = self._store
+        if target in self._readers or len(self._readers) >= _MOST_TARGETS:
+            return
+        if store is not None and not store.fits(self._program.schema):
+            return
+        self._readers[target] = self._reader(target)  # another thread may make an equal one
+        readers = list(self._readers)
+        deciders = {
+            key[1:]: self.taking(key, self._program.compiled(key).decide)
+            for key in readers
+            if key[0] == target[0]
+        }
+        only = next(iter(deciders.values()))
+        self.by_action[target[0]] = only if len(deciders) == 1 else _by_types(deciders)
 
-    return guarded
+    def taking(self, target: TargetKey, decide: Function, *, direct: bool = True) -> Function:
+        """Return *decide*, a generated function for *target* that is open, for requests in any form.
 
+        It is the same code: its parameter `take` gets the reader, which ends in *decide*. *direct*:
+        whether built parts may be decided about without the reader.
+        """
+        store = None if self._store is None else self._store.by_key
+        take = _with_defaults(self._readers[target], 0, None, store, decide)
+        # What is built must be compared with what a store says.
+        return _with_defaults(decide, 0, None, take) if direct and store is None else take
 
-def way_of_entities(doors: Iterable[Door]) -> Function:
-    """Return what decides about requests of built parts that one of *doors* is for."""
-    functions = {(door.subject, door.resource): door.decide for door in doors}
-    if len(functions) == 1:
-        return next(iter(functions.values()))
+    def _reader(self, target: TargetKey) -> Function:
+        from policyengine.compiler.reader_codegen import request_reader
 
-    def way(subject: Any, resource: Any, context: Any, now: int = 0) -> Decision | None:
-        found: Decision | None = functions[type(subject), type(resource)](
-            subject, resource, context, now
+        schema, (_, subject, resource) = self._program.schema, target
+        apart = subject not in _around(schema, resource) and resource not in _around(
+            schema, subject
         )
+        return request_reader(
+            schema, target, self._program.needs(target), self._limits, self.gather,
+            apart=apart, follows=self._program.compiled(target).follows,
+        )  # fmt: skip
+
+    def entity_reader(self, type_: str) -> Read:
+        """Return the reader of entities of that type, whatever rules read of them."""
+        found = self._entity_readers.get(type_)
+        if found is None:
+            from policyengine.compiler.reader_codegen import entity_reader
+
+            read = entity_reader(self._program.schema.entities[type_], NOTHING, self._limits)
+            found = self._entity_readers[type_] = read
         return found
 
-    return way
+    # ---- what is known of entities ------------------------------------------------------
+
+    def gather(
+        self,
+        subject: Entity,
+        resource: Entity,
+        context: Record | None = None,
+        others: Any = None,
+        store: StoredEntities | None = None,
+    ) -> dict[Key, Entity]:
+        """Return all entities that are known, with their ancestors, if nothing contradicts anything.
+
+        Raises `NeedsFullValidation`, or whatever comes of it, where that is not seen at once.
+        """
+        known: dict[Key, Entity] = {}
+        placed: dict[Key, None] = {}  # those that are given with parents: their lines are compared
+        given: list[Entity] = [subject, resource]
+        if others is not None:
+            if type(others) not in _LISTS or len(others) > self._limits.entities:
+                raise NeedsFullValidation
+            given += [self._other(one, store) for one in others]
+        for entity in given:
+            if entity.carried_:
+                self._take(entity.carried_, known, placed, store)
+        self._take(given, known, placed, store)
+        if context is not None and context.carried_:
+            self._take(context.carried_, known, placed, store)
+        if placed and not self._agree(placed, known, store):
+            closing = Known(Problems(1), entities=known, places=dict.fromkeys(known))
+            closing.close_lines(store or {}, self._limits.ancestors)
+            if closing.problems.items:
+                raise NeedsFullValidation
+        return known if store is None else Entities(known, store)
+
+    def _other(self, one: Any, store: StoredEntities | None) -> Entity:
+        """Return one of the other entities that a request gives."""
+        if isinstance(one, Entity):
+            return one
+        stored = None if store is None else store.get((one["type"], one["id"]))
+        if stored is not None and len(one) == _KEY and type(one) is dict:
+            return stored
+        read: Entity | None = self.entity_reader(one["type"])(one)
+        if read is None:
+            raise NeedsFullValidation
+        return read
+
+    def _take(
+        self,
+        entities: list[Entity] | tuple[Entity, ...],
+        known: dict[Key, Entity],
+        placed: dict[Key, None],
+        store: StoredEntities | None,
+    ) -> None:
+        """Take in entities, and note in *placed* those whose ancestors must be looked at."""
+        compared = type(entities) is Closed and len(entities) <= self._limits.ancestors
+        for entity in entities:
+            key = entity.type, entity.id
+            before = known.setdefault(key, entity)
+            if entity.__class__ is not self._classes.get(entity.type):
+                raise NeedsFullValidation
+            stored = False
+            if store is not None:
+                found = store.get(key)
+                stored = found is entity
+                if not stored and (found is not None or not (entity.described_ or store.bare)):
+                    raise NeedsFullValidation
+            if before is not entity:
+                if before != entity or (
+                    before.line != entity.line and None not in (before.line, entity.line)
+                ):
+                    raise NeedsFullValidation
+                known[key] = merge(before, entity)
+            if entity.parents_ and not (stored or (compared and entity.line is not None)):
+                placed[key] = None
+
+    def _agree(
+        self,
+        placed: dict[Key, None],
+        known: dict[Key, Entity],
+        store: StoredEntities | None,
+    ) -> bool:
+        """Find the lines of entities that have none, and whether all others are as they were."""
+        for key in reversed(placed):  # mostly parents are given before their children, or after
+            entity = known[key]
+            line = line_above(entity, known, store, self._limits.ancestors)
+            if line is None or (entity.line is not None and line != entity.line):
+                return False
+            if entity.line is None:
+                known[key] = with_line(entity, line)
+        return True
 
 
-def way_of_dicts(doors: Iterable[Door]) -> Function:
-    """Return what decides about requests in which there are dicts, if one of *doors* reads them."""
-    functions = {(door.subject.type, door.resource.type): door.read for door in doors if door.read}
-    if len(functions) == 1:
-        return next(iter(functions.values()))
+def _with_defaults(function: Function, *defaults: object) -> Function:
+    """Return the same function with other defaults for its last parameters."""
+    assert isinstance(function, FunctionType)
+    return FunctionType(
+        function.__code__, function.__globals__, function.__name__, defaults, function.__closure__
+    )
 
-    def way(subject: Any, resource: Any, context: Any, now: int = 0) -> Decision | None:
-        found: Decision | None = functions[type_of(subject), type_of(resource)](
-            subject, resource, context, now
-        )
-        return found
 
-    return way
+def _by_types(deciders: Mapping[tuple[str, str], Function]) -> Function:
+    """Return what decides about an action on entities of several types."""
+
+    def decide(subject: Any, resource: Any, context: Any, now: int = 0) -> Any:
+        return deciders[type_of(subject), type_of(resource)](subject, resource, context, now)
+
+    return decide
+
+
+def _around(schema: Schema, type_: str) -> set[str]:
+    """Return the names of the entity types that one of *type_* may be, or be within."""
+    found: set[str] = set()
+    waiting = [type_]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += schema.entities[name].parents
+    return found
+
+
+def type_of(entity: Any) -> str:
+    """Return the name of the type that an entity has or, as a dict, says it has."""
+    name: str = entity["type"] if type(entity) is dict else entity.type
+    return name
+
+
+def time_of(now: object) -> int:
+    """Return a time that may be written as a string; raises `ValueError` or `TypeError`."""
+    return parse_datetime(now) if type(now) is str else moment_of(now)
+
+
+def moment_of(now: object) -> int:
+    """Return a time of Python's in microseconds since 1970; raises `ValueError` or `TypeError`."""
+    if type(now) is int:
+        return check_moment(now)
+    if isinstance(now, datetime):
+        return from_datetime(now)
+    raise TypeError(now)

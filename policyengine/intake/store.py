@@ -8,6 +8,7 @@ threads may share it; new facts are a new store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias, get_args
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
@@ -20,6 +21,17 @@ from policyengine.model.types import Schema
 
 _DEFAULT = Limits()
 
+Unknown: TypeAlias = Literal["refuse", "bare"]
+"""What becomes of entities that a store does not know, and that a request names and does not describe:
+the request is refused, or they count as entities of which nothing is known but type and id."""
+
+
+class StoredEntities(dict[Key, Entity]):
+    """The entities of a store; *bare*: whether unknown ones count as bare."""
+
+    __slots__ = ("bare",)
+    bare: bool
+
 
 class EntityStore(Immutable):
     """Entities by (type, id), with all their ancestors known."""
@@ -31,18 +43,32 @@ class EntityStore(Immutable):
         schema: Schema,
         entities: Iterable[Entity | Mapping[str, object]] = (),
         limits: Limits = _DEFAULT,
+        unknown: Unknown = "refuse",
     ) -> None:
         """Take in *entities*: built ones, or `{"type", "id", "properties", "parents"}`.
+
+        *unknown*: whether a request may name an entity that is not here and that it does not describe.
+        With `bare`, an entity that was deleted has no attributes: a forbid that asks for an optional
+        one is not satisfied.
 
         Raises `InvalidRequest` with every problem: an entity that does not fit, parents that are
         not there or lie in one another, one entity given twice with unequal content.
         """
         self._schema = schema
         self._fitting = schema  # the last that was found to have the same entity types
-        self._entities: Mapping[Key, Entity] = _load(schema, entities, limits)
+        if unknown not in get_args(Unknown):
+            raise ValueError(f"unknown is 'refuse' or 'bare', not {unknown!r}")
+        self._entities = StoredEntities(_load(schema, entities, limits))
+        self._entities.bare = unknown == "bare"
 
     @classmethod
-    def from_json(cls, schema: Schema, data: bytes | str, limits: Limits = _DEFAULT) -> EntityStore:
+    def from_json(
+        cls,
+        schema: Schema,
+        data: bytes | str,
+        limits: Limits = _DEFAULT,
+        unknown: Unknown = "refuse",
+    ) -> EntityStore:
         """Read a JSON array of `{"type", "id", "properties", "parents"}`, of any length."""
         from policyengine.intake.json_text import parse_json  # requests need none, unless in JSON
 
@@ -51,7 +77,7 @@ class EntityStore(Immutable):
             reader = Reader(schema, limits, Problems(limits.problems))
             reader.mistyped("a list of entities", given, None)
             raise InvalidRequest(reader.problems.items)
-        return cls(schema, given, limits)
+        return cls(schema, given, limits, unknown)
 
     def fits(self, schema: Schema) -> bool:
         """Whether the store serves requests of *schema*: the entity types must be the same."""
@@ -62,7 +88,7 @@ class EntityStore(Immutable):
         return True
 
     @property
-    def by_key(self) -> Mapping[Key, Entity]:
+    def by_key(self) -> StoredEntities:
         """The entities by type and id."""
         return self._entities
 
@@ -102,7 +128,7 @@ def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Ke
             if parent not in known.entities:
                 message = f"the parent {entity_name(parent)} is not in the store"
                 problems.add("PE525", inside(known.places[key], "parents"), message)
-    known.close_lines(lambda _: None, limits.ancestors)
+    known.close_lines({}, limits.ancestors)
     if problems.items:
         raise InvalidRequest(problems.items)
     return known.entities

@@ -63,7 +63,7 @@ class Search(Struct):
     place: Callable[[Key, Path], Path]
     suspicious: bool = False
     gaps: list[Gap] = field(default_factory=list)
-    seen: set[tuple[Key, int]] = field(default_factory=set)
+    seen: dict[tuple[Key, int], Needs] = field(default_factory=dict)
 
     def request(
         self, subject: object, resource: object, context: object, needs: RequestNeeds
@@ -83,7 +83,7 @@ class Search(Struct):
         mark = (entity.key_, id(needs))
         if not needs or mark in self.seen:
             return
-        self.seen.add(mark)
+        self.seen[mark] = needs
         if needs.line and entity.line is None:
             self.gaps.append(Gap("line", path, entity.key_, needs))
         self._attributes(entity, entity.entity_type, needs, inside(path, "properties"))

@@ -14,6 +14,9 @@ from msgspec import Struct
 
 from policyengine.concurrency import cached_property
 
+TargetKey: TypeAlias = tuple[str, str, str]
+"""(action, subject type, resource type): what one decision function is made for."""
+
 
 class Primitive(Struct, frozen=True):
     """A type with no parts."""

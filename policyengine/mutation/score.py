@@ -32,6 +32,7 @@ from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
+from policyengine.model.types import TargetKey
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.mutants import Mutant, mutants_of
 from policyengine.mutation.witness_requests import witness_request
@@ -40,7 +41,7 @@ from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import JudgedRequest, Verdict
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
 from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of

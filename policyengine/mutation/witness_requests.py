@@ -13,10 +13,10 @@ from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.model.types import DATETIME
+from policyengine.model.types import DATETIME, TargetKey
 from policyengine.mutation.write_tests import can_be_written
 from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 
 def witness_request(
@@ -57,7 +57,7 @@ def _witness_request(
         given = request_of(state, needs)
         if ("now",) not in state.known or not space.mentions.values.get(DATETIME):
             given["now"] = now
-        request = Validator(checked.schema, checked.needs, limits).validate(**given)
+        request = Validator(checked.schema, checked.needs, limits).validate_parts(**given)
     except InvalidRequest:
         return None
     if rule.effect == "permit":

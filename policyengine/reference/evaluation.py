@@ -21,11 +21,12 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
 from policyengine.model.values import ABSENT, slot
-from policyengine.semantics.checked import Definition, Size, TargetKey, Typing, Value
+from policyengine.semantics.checked import Definition, Size, Typing, Value
 from policyengine.syntax import nodes
 
 Trace: TypeAlias = Callable[[nodes.Expr, object], None]

@@ -21,9 +21,9 @@ from policyengine.model.decision import Cause, Decision, MakeDetails, SharedResu
 from policyengine.model.entities import Entity, Key
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.types import TargetKey
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function, Rule, exposed_by, sorted_obligations
-from policyengine.runtime.program import TargetKey
 
 if TYPE_CHECKING:
     from policyengine.runtime.details import Details, Explainer
@@ -59,9 +59,9 @@ class AllowCache(dict[int, SharedResult]):
 class Compiled(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
-    *timed*: whether time plays any part, *looks_up* whether some rule asks what an entity lies
-    within. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
-    that `decide` tells of on an allow, a bit each. *classes*: of the subject, the resource and the
+    *timed*: whether time plays any part, *follows* whether some rule follows to other
+    entities. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
+    that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
     context. *module*: the generated functions by name; it is given what they ask and answer with.
     *load* makes the rules, and the function that judges them all; *split* what tells subjects
     apart, None where that is of no use; *source* the text of what was generated.
@@ -70,7 +70,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     digest: str
     target: TargetKey
     timed: bool
-    looks_up: bool
+    follows: bool
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]

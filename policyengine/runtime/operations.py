@@ -121,6 +121,11 @@ def lies_in(line: AbstractSet[Key], type_: str, id_: str) -> bool:
     return (type_, id_) in line
 
 
+def lies_in_one(line: AbstractSet[Key], type_: str, ids: Iterable[str]) -> bool:
+    """Whether one of the entities *ids* of that type is on *line*."""
+    return any((type_, id_) in line for id_ in ids)
+
+
 def entity_within(
     inner: str, one: str, outer: str, ids: Iterable[str], entities: Mapping[Key, Any]
 ) -> bool:
@@ -196,7 +201,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, entity_within, entities_within,
+        present, like, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip

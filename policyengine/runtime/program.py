@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import Schema
+from policyengine.model.types import Schema, TargetKey
 
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.request import Request
     from policyengine.runtime.compiled_target import Compiled
-
-TargetKey: TypeAlias = tuple[str, str, str]
-"""(action, subject type, resource type): what one decision function is made for."""
 
 
 class Program(Struct, eq=False, weakref=True):

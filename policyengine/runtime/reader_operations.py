@@ -11,6 +11,7 @@ from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
+from policyengine.model.entities import Key
 from policyengine.model.values import (
     ABSENT,
     from_datetime,
@@ -21,6 +22,7 @@ from policyengine.model.values import (
     parse_duration,
     parse_ip,
 )
+from policyengine.runtime import clock
 
 _MOST_SETS: Final = 1_024
 _REFERENCE_SIZE: Final = 2
@@ -90,18 +92,34 @@ def references(given: Any, type_: str, most: int, longest: int) -> frozenset[str
     return strings([_referred(one, (type_,)) for one in given], most, longest)
 
 
-def ancestors(
-    given: Any, above: frozenset[str], most: int, longest: int
-) -> frozenset[tuple[str, str]]:
+def rest_of(
+    raw: dict[Any, Any], id_: str, type_: str, above: frozenset[str], most: int, longest: int
+) -> tuple[Any, bool, frozenset[Key] | None, frozenset[Key] | None]:
+    """Read an entity that gives more or less than properties beside type and id.
+
+    Returns the properties, whether they were given, the line and the parents, if these are known.
+    """
+    described, told = "properties" in raw, "parents" in raw
+    if len(raw) != _REFERENCE_SIZE + described + told:
+        raise ValueError
+    given = raw["properties"] if described else {}
+    parents = None if above else frozenset[Key]()
+    if told:
+        parents = _parents(raw["parents"], above, most, longest)
+    line = frozenset([(type_, id_)]) if parents is not None and not parents else None
+    return given, described, line, parents
+
+
+def _parents(given: Any, above: frozenset[str], most: int, longest: int) -> frozenset[Key]:
     """Read the parents of an entity, which are of the types *above*."""
     if type(given) is not list or len(given) > most:
         raise TypeError
     found = []
     for parent in given:
         type_, id_ = parent["type"], parent["id"]
-        if type(parent) is not dict or len(parent) != _REFERENCE_SIZE or type_ not in above:
+        if type(parent) is not dict or len(parent) != _REFERENCE_SIZE or type(type_) is not str:
             raise TypeError
-        if type(type_) is not str or type(id_) is not str or len(id_) > longest:
+        if type_ not in above or type(id_) is not str or len(id_) > longest:
             raise TypeError
         if not id_.isascii():
             id_.encode()
@@ -114,7 +132,9 @@ def ancestors(
 
 def _referred(given: Any, types: Container[str]) -> Any:
     """Return the id of a reference to an entity of one of *types*."""
-    if type(given) is not dict or len(given) != _REFERENCE_SIZE or given["type"] not in types:
+    if type(given) is not dict or len(given) != _REFERENCE_SIZE or type(given["type"]) is not str:
+        raise TypeError
+    if given["type"] not in types:
         raise TypeError
     return given["id"]
 
@@ -158,8 +178,8 @@ def _text(given: Any) -> str:
 QUICK: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "tuple": tuple, "frozenset": frozenset,
-    "as_key": as_key, "as_set": as_set,
-    "references": references, "elements": elements, "ancestors": ancestors,
+    "as_key": as_key, "SETS": _SETS, "as_set": as_set,
+    "references": references, "elements": elements, "rest_of": rest_of, "clock": clock.now,
 }  # fmt: skip
 
 READERS: Final[Mapping[str, Callable[[Any], object]]] = {

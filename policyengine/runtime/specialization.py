@@ -1,4 +1,4 @@
-"""Choose the function that is left for one subject, once what hangs on it alone is answered."""
+"""Choose the function that is left for one subject, once what depends on it alone is answered."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ _MOST_LEFT: Final = 256 * _LEAST
 _WORTH: Final = 4
 """Rules in functions that are made after that, for each subject that asks; others use the whole."""
 
+_NEVER: Final = -(1 << 62)
+_FOREVER: Final = 1 << 62
 _SOON: Final = 1_000_000
 """Microseconds; an answer that may turn sooner is not worth keeping."""
 
@@ -43,12 +45,13 @@ def _size(left: Left) -> int:
 class Split(Struct, eq=False):
     """The tests of one target, and what is left of its rules by the answers.
 
-    *whole*: what decides about any subject. *tests*: the generated functions; *leave* makes what is
-    left; of how many rules, `_made` counts.
+    *whole*: what decides about any subject. *tests*: the generated functions; *timed*: whether one of
+    them reads the time. *leave* makes what is left; of how many rules, `_made` counts.
     """
 
     whole: Compiled
     tests: Sequence[Function]
+    timed: bool
     leave: Callable[[SubjectProfile], Left]
     _left: BoundedCache[SubjectProfile, Left] = field(
         default_factory=lambda: BoundedCache(_MOST_LEFT, _size)
@@ -56,21 +59,25 @@ class Split(Struct, eq=False):
     _asked: int = 0
     _made: int = 0
 
-    def for_subject(self, subject: Entity, now: int) -> tuple[Compiled, int | None]:
-        """Return what decides about *subject*, and until when; None if time plays no part in it."""
+    def for_subject(self, subject: Entity, now: int) -> tuple[Compiled, int, int]:
+        """Return what decides about *subject*, from which moment, and before which.
+
+        What was answered at one moment is not known to hold before it.
+        """
         turns: list[int] = []
         answers = tuple([self._answer(test, subject, now, turns) for test in self.tests])
-        until = min((moment for moment in turns if moment > now), default=None)
-        if until is not None and until < now + _SOON:
-            return self.whole, None
+        since = now if self.timed else _NEVER
+        until = min((moment for moment in turns if moment > now), default=_FOREVER)
+        if until < now + _SOON:
+            return self.whole, _NEVER, _FOREVER
         self._asked += 1  # with threads that meet here, it counts about
         left = self._left.get(answers)
         if left is None:
             if self._made >= max(_MOST_LEFT, self._asked * _WORTH):
-                return self.whole, None  # they answer in too many ways
+                return self.whole, _NEVER, _FOREVER  # they answer in too many ways
             left = self._left[answers] = self.leave(answers)
             self._made += _size(left)
-        return left.compiled, until
+        return left.compiled, since, until
 
     @staticmethod
     def _answer(test: Function, subject: Entity, now: int, turns: list[int]) -> bool | None:

@@ -15,11 +15,8 @@ from attrs import field, frozen
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.rules import RuleHead
-from policyengine.model.types import Schema, Type
+from policyengine.model.types import Schema, TargetKey, Type
 from policyengine.syntax import nodes
-
-TargetKey: TypeAlias = tuple[str, str, str]
-"""(action, subject type, resource type): what one decision function is made for."""
 
 
 @frozen

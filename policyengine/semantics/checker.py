@@ -14,15 +14,9 @@ from attrs import evolve
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
+from policyengine.model.types import TargetKey
 from policyengine.semantics import messages
-from policyengine.semantics.checked import (
-    CheckedRule,
-    CheckedSet,
-    CheckedTest,
-    Invariant,
-    TargetKey,
-    Waiver,
-)
+from policyengine.semantics.checked import CheckedRule, CheckedSet, CheckedTest, Invariant, Waiver
 from policyengine.semantics.cost import Costs
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.digest import digest

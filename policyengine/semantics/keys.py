@@ -11,8 +11,16 @@ from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
-from policyengine.model.types import BOOL, EntityRefType, Primitive, Schema, SetType, Type
-from policyengine.semantics.checked import CheckedRule, TargetKey, Typing, Value
+from policyengine.model.types import (
+    BOOL,
+    EntityRefType,
+    Primitive,
+    Schema,
+    SetType,
+    TargetKey,
+    Type,
+)
+from policyengine.semantics.checked import CheckedRule, Typing, Value
 from policyengine.semantics.sentences import may_be_shown, tells_private
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import EntityRefType, Primitive, SetType, Type
-from policyengine.semantics.checked import Binding, TargetKey, Typing, Value
+from policyengine.model.types import EntityRefType, Primitive, SetType, TargetKey, Type
+from policyengine.semantics.checked import Binding, Typing, Value
 from policyengine.semantics.cost import Cost
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children, interpolated

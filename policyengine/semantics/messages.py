@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warning
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
-from policyengine.model.types import Type
-from policyengine.semantics.checked import TargetKey
+from policyengine.model.types import TargetKey, Type
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 

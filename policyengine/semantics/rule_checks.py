@@ -15,14 +15,13 @@ from attrs import define, field
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import DATETIME, EntityRefType, Type
+from policyengine.model.types import DATETIME, EntityRefType, TargetKey, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import (
     CheckedRule,
     Conjunct,
     Invariant,
     Sentence,
-    TargetKey,
     Typing,
     Waiver,
 )

@@ -83,7 +83,7 @@ _UNREADABLE = (LookupError, TypeError, NameError, AttributeError, RecursionError
 
 def _request(validator: Validator, builder: RequestBuilder, expect: nodes.Expect) -> Request | None:
     try:
-        return validator.validate(**builder.request(expect))
+        return validator.validate_parts(**builder.request(expect))
     except (InvalidRequest, *_UNREADABLE):
         return None
 

@@ -85,7 +85,7 @@ class _Runner:
 
     def _expect(self, expect: nodes.Expect, builder: RequestBuilder) -> Iterator[Problem]:
         try:
-            request = self.validator.validate(**builder.request(expect))
+            request = self.validator.validate_parts(**builder.request(expect))
         except InvalidRequest as refusal:
             notes = tuple(("problem", str(problem)) for problem in refusal.problems)
             message = "the request does not fit the policy set"

@@ -48,7 +48,7 @@ def test_what_nobody_can_change_keeps_no_pair_from_being_offered():
     assert checked is not None
     program: Program = compile_set(checked)
     validator = Validator(checked.schema, program.needs, Limits())
-    request = validator.validate(
+    request = validator.validate_parts(
         subject={
             "type": "User",
             "id": "u",
@@ -92,7 +92,7 @@ def test_parents_records_references_texts_and_fields_are_places_too():
     validator = Validator(checked.schema, checked.needs, Limits())
 
     def offers(fields=None, **subject):
-        request = validator.validate(
+        request = validator.validate_parts(
             subject={
                 "type": "User",
                 "id": "u",
@@ -143,7 +143,7 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
     assert checked is not None, found.items
     validator = Validator(checked.schema, checked.needs, Limits())
     user = {"card": {"colour": "a", "number": 99}, "tags": ["x"]}
-    request = validator.validate(
+    request = validator.validate_parts(
         subject={"type": "User", "id": "u", "properties": user, "parents": []},
         action="enter",
         resource={"type": "Door", "id": "d", "properties": {}},
@@ -176,7 +176,7 @@ permit p: read when subject.home == {city: "x"}
     assert checked is not None, found.items
     validator = Validator(checked.schema, checked.needs, Limits())
     home = {"city": "y", "zone": {"number": 1}}
-    request = validator.validate(
+    request = validator.validate_parts(
         subject={"type": "User", "id": "u", "properties": {"home": home}},
         action="read",
         resource={"type": "Doc", "id": "d"},

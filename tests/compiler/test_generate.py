@@ -66,9 +66,18 @@ def test_text_of_an_author_is_only_ever_a_constant():
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     variables = {"__builtins___0", "len_0", "turns_1"}
-    assert names <= {*EXPORTED, *ANSWERING, *ROOTS, *functions, *variables, "request", "given"}
+    assert names <= {
+        *EXPORTED,
+        *ANSWERING,
+        *ROOTS,
+        *functions,
+        *variables,
+        "request",
+        "given",
+        "take",
+    }
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert attributes <= {*ROOTS, "id", "v_name", "v_tags", "plain_"}
+    assert attributes <= {*ROOTS, "id", "v_name", "v_tags", "plain_", "line"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     loaded = world(HOSTILE)
     assert loaded.program.decide(request(loaded)).allowed
@@ -128,7 +137,7 @@ def test_what_is_no_longer_used_is_shown_no_longer():
     file = compiled.decide.__code__.co_filename
     assert (
         linecache.getline(file, 1)
-        == "def decide(subject, resource, context, now=0, entities=None):\n"
+        == "def decide(subject, resource, context, now=0, entities=None, take=None):\n"
     )
     del compiled
     gc.collect()

@@ -106,7 +106,7 @@ def test_sets_of_terms_within_and_touching_known_ones():
         ("subject.topics within subject.topics", "terms_within"),
         ("subject.topics touches subject.topics", "touches"),
         ('subject within Team "t"', "lies_in"),
-        ("subject within subject.teams", "entity_within"),
+        ("subject within subject.teams", "lies_in_one"),
         ('context.others within Team "t"', "entities_within"),
         ("subject.home within subject.nets", "ip_within"),
         ('subject.nets within ip "10.0.0.0/8"', "ips_within"),

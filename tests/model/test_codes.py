@@ -10,7 +10,7 @@ from policyengine.diagnostics.codes.data import DATA, SMALL, WORDS
 from policyengine.diagnostics.source import Source
 from policyengine.intake.authzen import read_document
 from policyengine.intake.store import EntityStore
-from policyengine.intake.validation import validate
+from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.semantics.checked import CheckedSet
@@ -36,25 +36,14 @@ def codes_of(library: CheckedSet, text: str) -> set[str]:
         if text.startswith("["):
             EntityStore.from_json(library.schema, text, LIMITS)
         else:
-            envelope = read_document(text, LIMITS)
-            validate(
-                library.schema,
-                library.needs,
-                LIMITS,
-                subject=envelope.subject,
-                action=envelope.action,
-                resource=envelope.resource,
-                context=envelope.context,
-                now=0 if envelope.now is None else envelope.now,
-                fields=envelope.fields,
-                entities=envelope.entities,
-            )
+            raw = read_document(text, LIMITS)
+            Validator(library.schema, library.needs, LIMITS).validate(raw)
     except InvalidRequest as refusal:
         return {problem.code for problem in refusal.problems}
     return set()
 
 
-@pytest.mark.parametrize("number", sorted(set(CODES) - {"PE528"}))
+@pytest.mark.parametrize("number", sorted(set(CODES) - {"PE528", "PE529"}))
 def test_an_example_gives_its_code_and_the_other_gives_none(library, number):
     code = CODES[number]
     found = codes_of(library, code.example)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from policyengine.intake.validation import validate
+from policyengine.intake import build
+from policyengine.intake.validation import Validator
+from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -152,7 +154,7 @@ def ask(
     needs: Callable[..., RequestNeeds] = needs, limits: Limits = LIMITS, **parts: Any
 ) -> Request:
     """Validate `SEARCH` with some parts changed."""
-    return validate(SCHEMA, needs, limits, **(SEARCH | parts))
+    return Validator(SCHEMA, needs, limits).validate_parts(**(SEARCH | parts))
 
 
 def problems_of(judge: Callable[..., object], *args: Any, **parts: Any) -> list[tuple[str, str]]:
@@ -170,3 +172,13 @@ def changed(entity: dict[str, Any], **properties: object) -> dict[str, Any]:
     """Return *entity* with some properties changed, or left out where they are `...`."""
     merged = {**entity.get("properties", {}), **properties}
     return {**entity, "properties": {k: v for k, v in merged.items() if v is not ...}}
+
+
+def build_entity(
+    schema: Schema, limits: Limits, type_: Any, id_: Any, properties: Any, parents: Any = None
+) -> Entity:
+    """Build an entity of parts, as `PolicyEngine.entity` does."""
+    raw = {"type": type_, "id": id_, "properties": properties}
+    return build.build_entity(
+        schema, limits, raw | ({} if parents is None else {"parents": parents})
+    )

@@ -37,7 +37,7 @@ class Loaded:
 
     def request(self, **parts: Any) -> Request:
         """Validate a request; raises `InvalidRequest`."""
-        return self.validator.validate(**parts)
+        return self.validator.validate_parts(**parts)
 
 
 def load(sources: Mapping[str, str]) -> Loaded:

@@ -12,9 +12,10 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.decision import Decision, Outcome, SharedResult
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
+from policyengine.model.types import TargetKey
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
-from policyengine.semantics.checked import CheckedSet, TargetKey
+from policyengine.semantics.checked import CheckedSet
 from policyengine.testing.results import Run
 from policyengine.testing.runner import run_tests
 

@@ -250,4 +250,13 @@ DATA = (
         "store = old_engine.store(entities)\nnew_engine.decide(subject, action, resource, entities=store)\n",
         "store = new_engine.store(entities)\nnew_engine.decide(subject, action, resource, entities=store)\n",
     ),
+    Code(
+        "PE529", "unknown-entity", "An entity that the store does not know, and the request does not describe.",
+        "Of an entity that was deleted nothing is known, so a rule that forbids it something could be "
+        "escaped. Give the `properties` of one that is about to be made, even if there are none "
+        '(`{}`). A store that was made with `unknown="bare"` lets requests name entities that it does '
+        "not know; then they have no attributes.",
+        "store = engine.store([])\nengine.decide({'type': 'Reader', 'id': 'gone'}, action, resource, entities=store)\n",
+        "store = engine.store([reader])\nengine.decide({'type': 'Reader', 'id': 'there'}, action, resource, entities=store)\n",
+    ),
 )  # fmt: skip

@@ -16,7 +16,8 @@ from policyengine.model.gaps import fits
 from policyengine.model.request import Request
 from policyengine.model.types import RecordType
 from policyengine.model.values import ABSENT, slot
-from tests.model import test_documents, world
+from tests.intake import test_documents
+from tests.model import world
 from tests.model.world import APP, AUTHOR, POST, changed
 
 FULL: dict[str, Any] = {

@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from policyengine.intake.build import build_entity
 from policyengine.intake.store import EntityStore
 from policyengine.model.limits import Limits
-from tests.model.world import LIMITS, SCHEMA, problems_of
+from tests.model.world import LIMITS, SCHEMA, build_entity, problems_of
 
 
 def project(id_: str, *parents: str) -> dict[str, object]:

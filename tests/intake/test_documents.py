@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from policyengine.intake.authzen import answer_document, read_document, refusal_document
-from policyengine.intake.validation import validate
+from policyengine.intake.authzen import read_document, refusal_document
+from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
@@ -37,19 +37,9 @@ SEARCH: dict[str, Any] = {
 
 def ask(data: bytes | str, limits: Limits = LIMITS, *, accept_now: bool = False) -> Request:
     """Go through the door as an engine does."""
-    envelope = read_document(data, limits, accept_now=accept_now)
-    return validate(
-        SCHEMA,
-        needs,
-        limits,
-        subject=envelope.subject,
-        action=envelope.action,
-        resource=envelope.resource,
-        context=envelope.context,
-        now=0 if envelope.now is None else envelope.now,
-        fields=envelope.fields,
-        entities=envelope.entities,
-    )
+    raw = read_document(data, limits, accept_now=accept_now)
+    raw.now = 0 if raw.now is None else raw.now
+    return Validator(SCHEMA, needs, limits).validate(raw)
 
 
 def written(**parts: object) -> bytes:
@@ -230,7 +220,7 @@ def test_every_problem_of_a_document_is_told_at_once():
 
 
 def test_an_answer_has_every_member():
-    answer = json.loads(answer_document(decision(), ("feilds",)))
+    answer = json.loads(decision().to_bytes(("feilds",)))
     assert answer["decision"] is True
     assert list(answer["context"]) == [
         *("cause", "reason", "rules", "more_rules", "gates", "exposed", "obligations", "referrals"),
@@ -253,7 +243,7 @@ def test_a_refusal_is_a_deny_that_names_every_problem():
         "the request does not fit: subject: expected é [PE505]; no JSON [PE516]"
     )
     assert (context["policy"], context["ignored"], context["exposed"]) == ("digest", ["x"], [])
-    assert set(context) == set(json.loads(answer_document(decision()))["context"])
+    assert set(context) == set(json.loads(decision().to_bytes())["context"])
 
 
 @pytest.mark.parametrize("name", ["deep arrays", "33 levels"])

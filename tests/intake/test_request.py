@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from policyengine.intake.build import Entity, build_entity
+from policyengine.intake.build import build_context
 from policyengine.intake.store import EntityStore
-from policyengine.intake.validation import Validator, build_context, validate
+from policyengine.intake.validation import Validator
+from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -23,10 +23,10 @@ from tests.model.world import (
     AUTHOR,
     CONTEXT,
     LIMITS,
-    NEEDS,
     POST,
     SCHEMA,
     ask,
+    build_entity,
     changed,
     needs,
     problems_of,
@@ -262,8 +262,8 @@ def test_messages_help():
 def test_asking_for_fields_needs_a_field_gate():
     plain = Schema(SCHEMA.entities, SCHEMA.actions, {"g": GateType("g", "?", False, "x")}, {})
     parts = {"subject": APP, "action": "read", "resource": POST, "now": 0}
-    assert validate(plain, needs, LIMITS, **parts)
-    found = problems_of(validate, plain, needs, LIMITS, **parts, fields=["id"])
+    assert Validator(plain, needs, LIMITS).validate_parts(**parts)
+    found = problems_of(Validator(plain, needs, LIMITS).validate_parts, **parts, fields=["id"])
     assert found == [("PE527", "fields")]
 
 
@@ -308,9 +308,9 @@ def test_a_prebuilt_subject_must_not_contradict_a_store_either():
     validator = Validator(SCHEMA, needs, LIMITS)
     parts: dict[str, Any] = {"action": "read", "resource": post, "now": 0, "store": store}
     for _ in range(2):  # the second time nothing has to be worked out
-        assert validator.validate(subject=same, **parts).subject == same
+        assert validator.validate_parts(subject=same, **parts).subject == same
         with pytest.raises(InvalidRequest):
-            validator.validate(subject=other, **parts)
+            validator.validate_parts(subject=other, **parts)
 
 
 def test_a_store_for_another_vocabulary_is_refused():
@@ -380,7 +380,7 @@ def test_ancestors_are_worked_out():
     assert request.subject.line == {("App", "a1"), ("Project", "leaf"), ("Project", "root")}
     assert request.entities["App", "a1"] is request.subject
     assert open_(subject={**APP, "parents": []}).subject.line == {("App", "a1")}
-    store = EntityStore(SCHEMA, [project("leaf", "root"), project("root")])
+    store = EntityStore(SCHEMA, [project("leaf", "root"), project("root"), project("r")])
     assert open_(subject=PLACED, store=store).subject.line == request.subject.line
 
 
@@ -391,7 +391,7 @@ def test_ancestors_of_a_built_entity_must_not_be_told_otherwise():
     moved = [project("leaf", "other"), project("other")]
     assert problems_of(open_, subject=app, entities=moved) == [("PE510", "subject")]
     for entities in (moved, [PLACED, *moved]):
-        store = EntityStore(SCHEMA, entities)
+        store = EntityStore(SCHEMA, [*entities, project("r")])
         assert problems_of(open_, subject=app, store=store) == [("PE510", "subject")]
     assert problems_of(open_, subject=app, resource=project("leaf")) == [("PE510", "subject")]
     assert open_(subject=app, entities=[project("root")]).subject is app
@@ -408,11 +408,11 @@ def test_the_fast_way_sees_ancestors_that_are_told_otherwise():
     unplaced, root = build("Project", "leaf", parents=[]), build("Project", "x", parents=[])
     moved = EntityStore(SCHEMA, [project("leaf", "other"), project("other")])
     for _ in range(2):
-        assert validator.validate(**parts, resource=root).subject is parts["subject"]
-        assert validator.validate(**parts, resource=root, store=old)
+        assert validator.validate_parts(**parts, resource=root).subject is parts["subject"]
+        assert validator.validate_parts(**parts, resource=root, store=old)
         for other in ({"resource": unplaced}, {"resource": root, "store": moved}):
             with pytest.raises(InvalidRequest):
-                validator.validate(**parts, **other)
+                validator.validate_parts(**parts, **other)
 
 
 def test_prebuilt_lines_are_taken_as_they_are():
@@ -468,7 +468,7 @@ def test_ancestors_of_what_is_referred_to_are_asked_for():
     assert "read the ancestors of" in problem.message
 
 
-# ---- the fast way -----------------------------------------------------------------------
+# ---- built parts ------------------------------------------------------------------------
 
 
 def _ready() -> tuple[Validator, dict[str, Any]]:
@@ -480,29 +480,6 @@ def _ready() -> tuple[Validator, dict[str, Any]]:
     context = build_context(SCHEMA, LIMITS, "read", {})
     parts = {"subject": app, "action": "read", "resource": post, "context": context, "now": 7}
     return validator, parts
-
-
-def test_built_parts_are_neither_read_nor_copied_the_second_time(monkeypatch):
-    validator, parts = _ready()
-    first = validator.validate(**parts)
-    monkeypatch.setattr("policyengine.intake.validation._Reading", None)
-    second = validator.validate(**parts)
-    assert second == first
-    assert second.subject is parts["subject"]
-    assert second.context is parts["context"]
-    for context in (None, {}):
-        assert validator.validate(**{**parts, "context": context}) == first
-    again = Schema({n: replace(t) for n, t in SCHEMA.entities.items()}, SCHEMA.actions, {}, {})
-    reloaded = Validator(again, needs, LIMITS)
-    with pytest.raises(TypeError):  # nothing is worked out yet: this reads
-        reloaded.validate(**parts)
-    at = validator.validate(**{**parts, "now": datetime(1970, 1, 1, tzinfo=UTC)})
-    assert at.now == 0
-    store = EntityStore(SCHEMA, [AUTHOR])
-    stored = validator.validate(**parts, store=store)
-    assert stored.entities["User", "u1"].v_protected is False
-    with pytest.raises(KeyError):
-        stored.entities["User", "none"]
 
 
 @pytest.mark.parametrize(
@@ -521,41 +498,28 @@ def test_built_parts_are_neither_read_nor_copied_the_second_time(monkeypatch):
         ({"store": EntityStore(Schema({}, {}, {}, {}))}, "PE528"),
     ],
 )
-def test_the_fast_way_refuses_what_the_slow_way_does(parts, code):
+def test_built_parts_are_validated_with_all_others(parts, code):
     validator, fitting = _ready()
-    validator.validate(**fitting)
+    validator.validate_parts(**fitting)
     with pytest.raises(InvalidRequest) as refusal:
-        validator.validate(**{**fitting, **parts})
+        validator.validate_parts(**{**fitting, **parts})
     assert code in {p.code for p in refusal.value.problems}
 
 
-def test_the_fast_way_leaves_to_the_slow_way_what_it_does_not_know():
+def test_what_built_parts_carry_along_is_known():
     validator, parts = _ready()
-    validator.validate(**parts)
+    validator.validate_parts(**parts)
     team = build("Team", "t")
     placed = build("App", "a1", parents=[team], **APP["properties"])
-    assert validator.validate(**{**parts, "subject": placed}).entities["Team", "t"] is team
+    assert validator.validate_parts(**{**parts, "subject": placed}).entities["Team", "t"] is team
     twice = {**parts, "action": "adopt", "resource": parts["subject"]}
     other = {**twice, "resource": build("App", "a1", parents=[], **APP["properties"])}
     for _ in range(2):
-        assert validator.validate(**twice).resource is parts["subject"]
-        assert validator.validate(**other).resource == parts["subject"]
+        assert validator.validate_parts(**twice).resource is parts["subject"]
+        assert validator.validate_parts(**other).resource == parts["subject"]
     opened = {**parts, "action": "open", "resource": build("Project", "p", parents=[])}
     unplaced = build("App", "a1", **APP["properties"])
     for _ in range(2):
-        assert validator.validate(**opened).subject.line == {("App", "a1")}
+        assert validator.validate_parts(**opened).subject.line == {("App", "a1")}
         with pytest.raises(InvalidRequest):
-            validator.validate(**{**opened, "subject": unplaced})
-
-
-def test_needs_are_asked_for_once_for_each_target():
-    asked: list[tuple[str, str, str]] = []
-
-    def counting(target: tuple[str, str, str]) -> RequestNeeds:
-        asked.append(target)
-        return NEEDS[target[0]]
-
-    validator = Validator(SCHEMA, counting, LIMITS)
-    for _ in range(3):
-        validator.validate(subject=APP, action="read", resource=POST, now=0)
-    assert asked == [("read", "App", "Post")]
+            validator.validate_parts(**{**opened, "subject": unplaced})

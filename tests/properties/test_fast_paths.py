@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from tests.strategies import doors, laws, seeds
+from tests.strategies import fast_paths, laws, seeds
 
 
 @given(seeds.SEEDS)
@@ -30,7 +30,7 @@ def test_what_is_plain_is_taken_alike():
     taken = []
 
     def agrees(case):
-        taken.append(doors.what_is_plain_is_taken_alike(case))
+        taken.append(fast_paths.what_is_plain_is_taken_alike(case))
 
     @given(seeds.SEEDS)
     def check(seed):
@@ -43,4 +43,4 @@ def test_what_is_plain_is_taken_alike():
 @settings(max_examples=settings().max_examples // 6)  # each asks some hundred texts
 @given(seeds.SEEDS)
 def test_every_text_is_answered_alike(seed):
-    laws.hold(doors.every_text_is_answered_alike, seed, requests=2)
+    laws.hold(fast_paths.every_text_is_answered_alike, seed, requests=2)

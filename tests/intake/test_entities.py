@@ -11,13 +11,13 @@ from threading import Barrier
 import pytest
 from msgspec.structs import replace
 
-from policyengine.intake.build import Entity, build_entity, entity_class
-from policyengine.intake.validation import build_context
+from policyengine.intake.build import build_context
+from policyengine.model.entities import Entity, entity_class
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record, record_class, slot
 from policyengine.model.types import INT, Attribute, EntityType, RecordType, Schema
 from policyengine.model.values import ABSENT
-from tests.model.world import APP_TYPE, LIMITS, PLACE, SCHEMA, problems_of
+from tests.model.world import APP_TYPE, LIMITS, PLACE, SCHEMA, build_entity, problems_of
 
 APP = {"tier": "pro", "status": "active", "purposes": {"health"}}
 

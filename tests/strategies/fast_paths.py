@@ -16,9 +16,11 @@ from typing import Any
 from unittest import mock
 
 from policyengine.engine import PolicyEngine
+from policyengine.intake.fast_path import FastPaths
+from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import Validator
-from policyengine.model.entities import Entity
+from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
@@ -33,9 +35,8 @@ Json = Any
 def thorough_engine(loaded: Loaded) -> PolicyEngine:
     """Return an engine that has no quick way in."""
     engine = PolicyEngine(loaded.program, loaded.checked, limits=Limits())
-    engine._requests.validator = loaded.validator  # it has no readers
-    engine._json._is_shallow = False
-    engine._requests.open_door = lambda *_: None  # type: ignore[method-assign]
+    engine._intake._decoder._is_shallow = False
+    engine._intake.fast.open = lambda *_: None  # type: ignore[method-assign]
     return engine
 
 
@@ -43,7 +44,7 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
     """A request that is taken quickly is, part by part, what the thorough way makes of it."""
     engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
     request = case.request
-    engine._requests.validator.plan((given["action"], request.subject.type, request.resource.type))
+    engine._intake.fast.open((given["action"], request.subject.type, request.resource.type))
     store = engine.store(given["entities"])
     names = [{"type": given[who]["type"], "id": given[who]["id"]} for who in PARTS]
     alone = {k: v for k, v in given.items() if k != "entities"}
@@ -56,9 +57,7 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
         *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
         *((built, rng.choice((None, None, store))) for built in _with_built_parts(case, rng)),
     ]
-    return sum(
-        is_taken_alike(engine._requests.validator, case.loaded.validator, *one) for one in asked
-    )
+    return sum(is_taken_alike(engine._intake.fast, case.loaded.validator, *one) for one in asked)
 
 
 PARTS = ("subject", "resource")
@@ -128,30 +127,29 @@ def _is_reference(value: Json) -> bool:
 
 
 def is_taken_alike(
-    quick: Validator, thorough: Validator, given: dict[str, Json], store: EntityStore | None
+    quick: FastPaths, thorough: Validator, given: dict[str, Json], store: EntityStore | None
 ) -> bool:
     """Whether *quick* takes a request; raises if *thorough* does not, or takes it otherwise."""
     names = ("subject", "action", "resource", "context", "now", "fields", "entities")
     parts = {name: given.get(name) for name in names}
-    taken = quick.plain(*parts.values(), store)
+    taken = quick.read(RawRequest(**parts, store=store))
     if taken is None:
         return False
     try:
-        expected = thorough.validate(**parts, store=store)
+        expected = thorough.validate_parts(store, **parts)
     except InvalidRequest as refusal:
         raise AssertionError(f"refused: {refusal}") from None
     for part in ("subject", "action", "resource", "context", "now", "fields"):
         assert getattr(taken, part) == getattr(expected, part), part
-    assert _content(taken) == _content(expected)
+    for key in {*taken.entities, *expected.entities}:
+        assert _content(taken, key) == _content(expected, key)
     return True
 
 
-def _content(request: Request) -> Json:
-    """Return everything about the entities that are known."""
-    return {
-        key: (entity, entity.line, entity.parents_, entity.complete_)
-        for key, entity in request.entities.items()
-    }
+def _content(request: Request, key: Key) -> Json:
+    """Return everything about an entity that is known; what a store knows is behind the rest."""
+    entity = request.entities[key]
+    return entity, entity.line, entity.parents_, entity.described_
 
 
 def every_text_is_answered_alike(case: Case) -> None:

@@ -1,0 +1,149 @@
+"""Take the requests of one engine: build their parts, read them, decide them.
+
+There is one order of trying, for every form in which a request comes in: the fast path of its target,
+if a valid request for it was seen before, else full validation, which alone says what is wrong. The
+engine loads this with the first request, or the first part that is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from policyengine.intake.authzen import RequestDecoder, refusal_document
+from policyengine.intake.build import build_context, build_entity, build_quickly
+from policyengine.intake.fast_path import FastPaths, time_of
+from policyengine.intake.raw import RawRequest
+from policyengine.intake.store import EntityStore, Unknown
+from policyengine.intake.validation import Validator
+from policyengine.model.decision import Decision, refused
+from policyengine.model.entities import Entity, EntityLike
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.gaps import SUBJECT
+from policyengine.model.limits import Limits
+from policyengine.model.records import Record
+from policyengine.model.request import Request
+from policyengine.runtime.program import Program
+
+
+class Intake:
+    """Takes the requests of one engine, which has *program*, *limits* and *store*."""
+
+    def __init__(self, program: Program, limits: Limits, store: EntityStore | None) -> None:
+        self.fast = FastPaths(program, limits, store)
+        self.validator = Validator(program.schema, program.needs, limits)
+        self._program = program
+        self._limits = limits
+        self._store = store
+        self._decoder = RequestDecoder(program.schema, limits)
+
+    # ---- building -----------------------------------------------------------------------
+
+    def entity(
+        self,
+        type_: str,
+        id_: str,
+        properties: Mapping[str, Any] | None,
+        attributes: Mapping[str, Any],
+        parents: Iterable[EntityLike] | None,
+    ) -> Entity:
+        """Build an entity; raises `InvalidRequest`."""
+        raw: dict[str, object] = {"type": type_, "id": id_}
+        given = _together(properties, attributes)
+        if given is not None:
+            raw["properties"] = given
+        if parents is not None:
+            raw["parents"] = parents
+        if type(type_) is str and type_ in self._program.schema.entities:
+            built = build_quickly(self.fast.entity_reader(type_), self.fast.gather, raw)
+            if built is not None:
+                return built
+        return build_entity(self._program.schema, self._limits, raw)
+
+    def subject(self, raw: EntityLike) -> Entity:
+        """Return the subject of requests to come, as it is known now; raises `InvalidRequest`."""
+        store = self._store
+        if store is not None and not store.fits(self._program.schema):
+            store = None  # every request is refused for that
+        return build_entity(self._program.schema, self._limits, raw, SUBJECT, store)
+
+    def context(
+        self, action: str, values: Mapping[str, Any] | None, attributes: Mapping[str, Any]
+    ) -> Record:
+        """Build the context of *action*; raises `InvalidRequest`."""
+        given = _together(values, attributes)
+        return build_context(
+            self._program.schema, self._limits, action, {} if given is None else given
+        )
+
+    def store(self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown) -> EntityStore:
+        """Build a store; raises `InvalidRequest`."""
+        if isinstance(entities, str | bytes):
+            return EntityStore.from_json(self._program.schema, entities, self._limits, unknown)
+        return EntityStore(self._program.schema, entities, self._limits, unknown)
+
+    # ---- deciding -----------------------------------------------------------------------
+
+    def request(self, raw: RawRequest) -> Request:
+        """Return a request in canonical values; raises `InvalidRequest` with every problem."""
+        request = self.fast.read(raw)
+        return self._validated(raw) if request is None else request
+
+    def decide(self, raw: RawRequest) -> Decision:
+        """Decide a request; raises `InvalidRequest` with every problem."""
+        decision = self._decide_quickly(raw)
+        return self._program.decide(self._validated(raw)) if decision is None else decision
+
+    def _decide_quickly(self, raw: RawRequest) -> Decision | None:
+        """Decide a request that is valid without further checks; None if it must be validated."""
+        if raw.fields is None and raw.entities is None and raw.store is None:
+            try:
+                now = 0 if raw.now is None else time_of(raw.now)
+                if now or raw.now is None:  # the moment 0 would be taken for now
+                    decide = self.fast.by_action[raw.action]
+                    found: Decision | None = decide(raw.subject, raw.resource, raw.context, now)
+                    return found
+            except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
+                return None
+        request = self.fast.read(raw)
+        return None if request is None else self._program.decide(request)
+
+    def _validated(self, raw: RawRequest) -> Request:
+        request = self.validator.validate(raw, self._store)
+        self.fast.open((request.action, request.subject.type, request.resource.type))
+        return request
+
+    def decide_one(self, raw: RawRequest) -> Decision:
+        """Decide one request of many: one that does not fit is denied, with every problem."""
+        try:
+            return self.decide(raw)
+        except InvalidRequest as refusal:
+            return refused(refusal, self._program.digest)
+
+    def decide_json(
+        self,
+        data: bytes | str,
+        accept_now: bool,  # noqa: FBT001 - as it was given
+        store: EntityStore | None,
+    ) -> bytes:
+        """Decide a request in JSON, and answer in the same; never raises for what it says."""
+        raw = self._decoder.decode_plainly(data, accept_now=accept_now)
+        if raw is not None:
+            raw.store = store
+            decision = self._decide_quickly(raw)
+            if decision is not None:
+                return decision.to_bytes()
+        ignored: tuple[str, ...] = ()
+        try:
+            raw = self._decoder.decode(data, accept_now=accept_now)
+            raw.store, ignored = store, raw.ignored
+            return self.decide(raw).to_bytes(ignored)
+        except InvalidRequest as refusal:
+            return refusal_document(refusal, self._program.digest, ignored)
+
+
+def _together(values: Any, attributes: Mapping[str, Any]) -> Any:
+    """Return attributes that were given as an object, as keywords, or as both."""
+    if isinstance(values, Mapping):
+        return {**values, **attributes}
+    return (attributes or None) if values is None else values
