@@ -96,6 +96,8 @@ class DecisionCache:
     """
 
     def __init__(self, engine: PolicyEngine, size: int = 10_000) -> None:
+        if type(size) is not int or size < 1:
+            raise ValueError(f"a cache has room for at least one decision, not for {size!r}")
         self._engine = engine
         self._kept: BoundedCache[_Key, _Kept] = BoundedCache(size)
         self._targets: dict[TargetKey, _Target] = {}

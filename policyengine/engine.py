@@ -130,11 +130,16 @@ class PolicyEngine(Immutable):
         limits: Limits | None = None,
     ) -> PolicyEngine:
         """Load policy files from their texts; otherwise like `load`."""
-        from policyengine.diagnostics.source import Source
+        from policyengine.diagnostics.diagnostic import error
+        from policyengine.diagnostics.source import Source, Span
 
+        found = []
+        if not texts:
+            message = "nothing to load: give the text of a policy file"
+            found.append(error("PE131", Span("text", 0, 0), message))
         names = (f"text {number}" for number in range(1, len(texts) + 1))
         sources = {name: Source(name, text) for name, text in zip(names, texts, strict=True)}
-        return cls._from_sources(sources, (), store, obligations, limits or Limits())
+        return cls._from_sources(sources, found, store, obligations, limits or Limits())
 
     @classmethod
     def _from_sources(

@@ -357,3 +357,11 @@ def test_threads_share_one(cache: DecisionCache):
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(600)))
     assert len(cache) == 50
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, "10", None])
+def test_a_cache_has_room_for_something(size: Any):
+    engine = PolicyEngine.from_text("package t\nentity U\naction r by U on U\npermit p: r\n")
+    with pytest.raises(ValueError, match="room for at least one decision"):
+        DecisionCache(engine, size=size)
+    assert len(DecisionCache(engine, size=1)) == 0

@@ -452,3 +452,10 @@ def test_what_a_rule_on_trial_asks_of_ancestors_is_told_alike_at_the_door():
                 engine.bind(subject).decide("look", doc),
             ):
                 assert [advisory.outcome for advisory in decision.advisories] == [outcome]
+
+
+def test_loading_nothing_says_what_to_give():
+    with pytest.raises(InvalidPolicy, match="nothing to load: give a file or a folder"):
+        PolicyEngine.load()
+    with pytest.raises(InvalidPolicy, match="nothing to load: give the text of a policy file"):
+        PolicyEngine.from_text()

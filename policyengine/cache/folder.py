@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +19,8 @@ from io import BufferedReader
 from typing import Final, NoReturn
 
 import msgspec
+
+from policyengine.diagnostics.reading import open_regular, reason
 
 _MARK: Final = b"policyengine cache 1\n"
 _CODE_SIZE: Final = 32
@@ -39,11 +40,6 @@ _MOST_KEPT: Final = 1 << 30
 
 _OURS: Final = r"[0-9a-f]{64}\."
 """A pattern for the names of entries, and of files that were to become entries."""
-
-_FLAGS: Final = (
-    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-)  # fmt: skip
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +71,7 @@ class Entry:
         begin, length, written = self._pieces[number]
         if length > _MOST_PIECE:
             raise DamagedError
-        with open_regular(self._path) as file:
+        with open_regular(self._path, links=False) as file:
             file.seek(self._start + begin)
             data = file.read(length)
         if not hmac.compare_digest(sha256(data).digest(), written):
@@ -101,7 +97,7 @@ class Cache:
         """Return the entry of that name, None if there is none that we wrote."""
         path = os.path.join(self._folder, name)
         try:
-            with open_regular(path) as file:
+            with open_regular(path, links=False) as file:
                 raw = self._header(name, file)
                 if time.time() - os.fstat(file.fileno()).st_mtime > _DAY:
                     os.utime(path)  # it is used: see `tidy`
@@ -167,15 +163,6 @@ class Cache:
                     os.unlink(file.path)
 
 
-def open_regular(path: str) -> BufferedReader:
-    """Open a file for reading that is neither a link nor a device; raises `OSError` if it is."""
-    descriptor = os.open(path, _FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"`{path}` is no regular file")
-    return os.fdopen(descriptor, "rb")
-
-
 def write_whole(path: str, parts: Sequence[bytes], *, replacing: bool = True) -> None:
     """Write a file that only its owner may read, whole or not at all.
 
@@ -196,11 +183,6 @@ def write_whole(path: str, parts: Sequence[bytes], *, replacing: bool = True) ->
     except BaseException:
         os.unlink(beside)
         raise
-
-
-def reason(problem: OSError) -> str:
-    """Return the message of the system in a few words."""
-    return (problem.strerror or str(problem)).lower()
 
 
 def warn(message: str) -> None:

@@ -12,7 +12,8 @@ import stat
 from contextlib import suppress
 from typing import Final
 
-from policyengine.cache.folder import Cache, open_regular, reason, warn, write_whole
+from policyengine.cache.folder import Cache, warn, write_whole
+from policyengine.diagnostics.reading import open_regular, reason
 
 FOLDER: Final = "POLICYENGINE_CACHE"
 """The environment variable for the folder of entries; `off` switches the cache off."""
@@ -41,6 +42,8 @@ def open_cache(folder: str | os.PathLike[str] | None = None) -> Cache | None:
         warn(str(problem))
     except OSError as problem:
         warn(f"there is no key: {reason(problem)}")
+    except ValueError:  # a name with a null character in it
+        warn(f"{os.fspath(folder or named or '')!r} is not the name of a folder")
     return None
 
 
@@ -74,12 +77,12 @@ def _read(path: str) -> bytes:
     if not hasattr(os, "geteuid"):
         raise NoKeyError("this system does not say who may read a file")
     try:
-        file = open_regular(path)
+        file = open_regular(path, links=False)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with suppress(FileExistsError):  # another process may be faster
             write_whole(path, (os.urandom(_SIZE),), replacing=False)
-        file = open_regular(path)
+        file = open_regular(path, links=False)
     with file:
         status = os.fstat(file.fileno())
         if status.st_uid != os.geteuid():

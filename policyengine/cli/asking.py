@@ -45,7 +45,8 @@ def read_request(file: str, now: str | None) -> RawRequest:
     from policyengine.model.limits import Limits
 
     try:
-        raw = read_document(read_file(file), Limits(), accept_now=True)
+        data = read_file(file, Limits().document_size)
+        raw = read_document(data, Limits(), accept_now=True)
     except InvalidRequest as refusal:
         raise FailingInput(f"`{file}`: {refusal}") from None
     if now is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def command(directory: str, format: str) -> int:
       policyengine decide shop --request shop/request.json
     """
     folder = Path(directory)
-    taken = [name for name in _FILES if (folder / name).exists()]
+    taken = [
+        name for name in _FILES if os.path.lexists(folder / name)
+    ]  # a link that leads nowhere, too
     if taken:
         raise FailingInput(f"`{folder / taken[0]}` exists already; nothing was written")
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,11 +116,16 @@ def _useless(diagnostics: Diagnostics) -> FailingInput:
     return FailingInput(f"the policy set has {count}, so it cannot be used")
 
 
-def read_file(name: str) -> bytes:
-    """Return the content of a file, or of standard input where *name* is `-`."""
+def read_file(name: str, most: int | None = None) -> bytes:
+    """Return the content of a file, or of standard input where *name* is `-`.
+
+    Of what has more than *most* bytes: no more than it takes to see that, or raises `OSError`.
+    """
     if name == "-":
-        return sys.stdin.buffer.read()
-    return Path(name).read_bytes()
+        return sys.stdin.buffer.read(-1 if most is None else most + 1)
+    from policyengine.diagnostics.reading import read_regular
+
+    return read_regular(name, most)
 
 
 def plural(count: int, word: str) -> str:

@@ -21,10 +21,11 @@ def replace_files(changes: Sequence[tuple[Source, str]]) -> None:
 
     Raises `FailingInput`, and writes nothing, if one of them has changed since it was read.
     """
+    from policyengine.diagnostics.reading import read_regular
     from policyengine.syntax.decoding import decode
 
     for before, _ in changes:
-        if decode(Path(before.name).read_bytes(), before.name) != before:
+        if decode(read_regular(before.name), before.name) != before:
             raise FailingInput(f"`{before.name}` has changed meanwhile, so nothing was written")
     for before, text in changes:
         _write(Path(before.name), text)

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from policyengine.diagnostics.reading import read_regular
 from policyengine.diagnostics.spell import did_you_mean
 
 _TABLE = "[tool.policyengine.lint]"
 _PER_FILE = "per-file-ignores"
+
+_LARGEST = 1_000_000
+"""Bytes of a configuration: nobody writes more, and TOML is read slowly."""
 
 
 class ConfigurationError(ValueError):
@@ -60,7 +64,7 @@ def read_configuration(path: Path, slugs: Iterable[str]) -> Configuration:
     """Read the lint table of a file; without one all rules are enabled. Raises `ConfigurationError`."""
     known = frozenset(slugs)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_regular(path, _LARGEST).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigurationError(f"`{path}` is no TOML: {problem}") from None
     table: object = document

@@ -5,10 +5,12 @@ With `os`: each load reads files, and loading `pathlib` takes as long as reading
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.reading import read_regular, reason
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.syntax.decoding import decode
@@ -20,7 +22,11 @@ def read(
     """Read the policy files in *paths*, and say what is wrong with some."""
     sources: dict[str, Source] = {}
     problems: list[Diagnostic] = []
-    for path in map(_plain, paths):
+    plain = [_plain(path) for path in paths]
+    if not plain:
+        message = "nothing to load: give a file or a folder"
+        problems.append(error("PE131", _at(os.curdir), message))
+    for path in plain:
         files = policy_files(path) if os.path.isdir(path) else [path]
         if not files:
             help = "policy files have names that end in `.policy`"
@@ -30,12 +36,9 @@ def read(
                 message = f"a policy set has at most {limits.sources} files"
                 return sources, [*problems, error("PE132", _at(path), message)]
             try:
-                with open(file, "rb") as stream:
-                    data = stream.read(4 * limits.source_size + 1)  # a code point has four bytes
+                data = read_regular(file, 4 * limits.source_size)  # a code point has four bytes
             except OSError as problem:
-                reason = (problem.strerror or str(problem)).lower()
-                message = f"`{file}` cannot be read: {reason}"
-                problems.append(error("PE130", _at(file), message))
+                problems.append(_unread(file, problem, limits))
                 continue
             source = decode(data, file)
             if isinstance(source, Diagnostic):
@@ -43,6 +46,13 @@ def read(
             else:
                 sources[source.name] = source
     return sources, problems
+
+
+def _unread(file: str, problem: OSError, limits: Limits) -> Diagnostic:
+    if problem.errno == errno.EFBIG:
+        message = f"this file has more than {limits.source_size:,} characters"
+        return error("PE106", _at(file), message, "spread it over several files")
+    return error("PE130", _at(file), f"`{file}` cannot be read: {reason(problem)}")
 
 
 def policy_files(folder: str | os.PathLike[str]) -> list[str]:

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.diagnostic import Diagnostics
+from policyengine.diagnostics.reading import read_regular
 from policyengine.diagnostics.render import readable, render_all
 from policyengine.engine import PolicyEngine
 from policyengine.model.limits import Limits
@@ -116,7 +117,7 @@ class PolicySets:
         if self.folders and not any(file.is_relative_to(folder) for folder in self.folders):
             return False
         try:
-            return _TEST.search(file.read_bytes()) is not None
+            return _TEST.search(read_regular(file, 4 * Limits().source_size)) is not None
         except OSError:
             return True  # reading the set reports why
 

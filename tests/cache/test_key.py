@@ -25,7 +25,7 @@ def test_a_key_is_made_that_only_its_owner_may_read(key, folder, caplog):
     assert caplog.messages == []
 
 
-def refused(folder: Path, caplog: pytest.LogCaptureFixture) -> str:
+def refused(folder: Path | str, caplog: pytest.LogCaptureFixture) -> str:
     """Return why there is no cache."""
     assert open_cache(folder) is None
     [message] = caplog.messages
@@ -116,3 +116,8 @@ def test_without_an_environment_it_is_the_home_directory(tmp_path, monkeypatch, 
     monkeypatch.setattr(keys.os.path, "expanduser", lambda path: path)  # as where nobody lives
     assert open_cache() is None
     assert "no home directory" in caplog.text
+
+
+def test_what_is_no_name_of_a_folder_is_no_cache(key, caplog):
+    assert "is not the name of a folder" in refused("cache/a\0b", caplog)
+    assert not key.exists()

@@ -189,12 +189,13 @@ SYNTAX = (
     ),
     Code(
         "PE130", "unreadable-file", "A file or folder that cannot be read.",
-        "It does not exist, or the user of the command may not read it.",
+        "It does not exist, the user of the command may not read it, or it is something else: a pipe, "
+        "a device or a socket, which might never end.",
         "$ policyengine check missing.policy",
         "$ policyengine check existing.policy",
     ),
     Code(
-        "PE131", "no-policies", "A folder without policy files.",
+        "PE131", "no-policies", "No policies: a folder without policy files, or nothing at all.",
         "In folders, files whose names end in `.policy` are read, in the folders inside them, too.",
         "$ mkdir empty; policyengine check empty",
         "$ policyengine init new; policyengine check new",
