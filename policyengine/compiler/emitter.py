@@ -216,10 +216,9 @@ class Shares(Struct, eq=False):
 def counted(conditions: Iterable[ir.Expr]) -> dict[ir.Expr, int]:
     """Count how often each expression that is worth keeping comes up."""
     counts: dict[ir.Expr, int] = {}
-    for condition in conditions:
-        for node in ir.closed(condition):
-            if _worth_keeping(node):
-                counts[node] = counts.get(node, 0) + 1
+    parts = (node for condition in conditions for node in ir.closed(condition))
+    for node in filter(_worth_keeping, parts):
+        counts[node] = counts.get(node, 0) + 1
     return counts
 
 
