@@ -16,9 +16,10 @@ from msgspec.structs import force_setattr, replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.dependencies import dependencies_of
-from policyengine.compiler.emitter import ROOTS, Emitter, Module, Shares, counted, slope
+from policyengine.compiler.emitter import ROOTS, Emitter, Module, Shares, counted
 from policyengine.compiler.generate import generate_deciding, generate_telling
 from policyengine.compiler.link import compile_target
+from policyengine.compiler.slope import slope
 from policyengine.model.types import BOOL, DATETIME, INT, SetType
 from policyengine.reference import interpreter
 from policyengine.runtime.operations import ANSWERING, EXPORTED
