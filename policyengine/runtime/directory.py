@@ -7,13 +7,13 @@ request it is known, without asking them, that they are not satisfied.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from policyengine.concurrency import cached_property
 from policyengine.model.request import Request
 from policyengine.runtime.compiled_rule import Key, Rule
 
