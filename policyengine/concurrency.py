@@ -67,7 +67,7 @@ def in_forked_child(do: Callable[[], None]) -> None:
 
 
 def load_before_fork(*modules: str) -> None:
-    """Have *modules* imported before the process forks, if it has other threads.
+    """Have *modules* imported before the process forks, if it has other threads; of a package, all.
 
     A module that one of them is just importing would stay locked in the child, for ever. None of them
     may import `logging`, which has to be there when a fork begins, since it prepares for that itself.
@@ -75,8 +75,12 @@ def load_before_fork(*modules: str) -> None:
 
     def load() -> None:
         if len(sys._current_frames()) > 1:  # noqa: SLF001 - documented, and knows all threads
+            from pkgutil import iter_modules  # who does not fork needs none
+
             for name in modules:
-                import_module(name)
+                package = getattr(import_module(name), "__path__", ())
+                for found in iter_modules(package, f"{name}."):
+                    import_module(found.name)
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=load)

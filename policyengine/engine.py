@@ -40,11 +40,10 @@ Handler: TypeAlias = Callable[..., object]
 
 
 load_before_fork(
-    "policyengine.bound", "policyengine.cache.key", "policyengine.cache.program_cache",
-    "policyengine.compiler.link", "policyengine.compiler.reader_codegen", "policyengine.decision_cache",
-    "policyengine.diagnostics.render", "policyengine.explain", "policyengine.explain.audiences",
-    "policyengine.intake.intake",
-    "policyengine.pipeline", "policyengine.runtime.details", "policyengine.semantics.checker",
+    "policyengine.bound", "policyengine.decision_cache", "policyengine.pipeline", "policyengine.analysis",
+    "policyengine.cache", "policyengine.compiler", "policyengine.diagnostics", "policyengine.explain",
+    "policyengine.intake", "policyengine.model", "policyengine.reference", "policyengine.runtime",
+    "policyengine.semantics",
 )  # fmt: skip
 
 
