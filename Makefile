@@ -15,7 +15,7 @@ REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Made anew when pyproject.toml changes. interegular lies apart: Lark, where it can import it,
+# Made again when pyproject.toml changes. interegular is apart: Lark, where it can import it,
 # compares all regular expressions of a grammar on every start, which only one test wants.
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=…")'

@@ -203,7 +203,7 @@ class _Kept(Struct, eq=False):
         try:
             return decode(entry.piece(0), kinds)
         except Exception:  # noqa: BLE001 - whatever became of the entry, the sources are there
-            self.cache.warn("a part of it cannot be read any more, and is compiled anew")
+            self.cache.warn("a part of it cannot be read any more, and is compiled again")
             return None
 
     def _keep(

@@ -35,7 +35,7 @@ CODES: Final = (
     ),
     Code(
         "PE429", "ignore-without-reason", "An ignore that does not say why, or of what.",
-        "Whoever reads it cannot tell whether it still holds.",
+        "A reader cannot tell whether it still holds.",
         _RULE + "# lint: ignore[bare-permit]\npermit p: any\n",
         _RULE + "# lint: ignore[bare-permit] everybody may\npermit p: any\n",
     ),

@@ -63,7 +63,7 @@ class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is th
         from policyengine.model.shown import shown_entity  # to load a set takes no values
 
         super().__init__(
-            f"{shown_entity(type_, id_)} was bound longer ago than it may be: bind it anew"
+            f"{shown_entity(type_, id_)} was bound longer ago than it may be: bind it again"
         )
 
 

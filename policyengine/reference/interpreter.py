@@ -522,7 +522,7 @@ def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
             return "…"
         try:
             value = evaluate(expr, typing, env)
-            hash(value)  # a text that hangs on the time is another one at once: see `Moving`
+            hash(value)  # a text that depends on the time may change at once: see `Moving`
             return shown_value(typing.type_of(expr), value)
         except Exception:  # noqa: BLE001
             return "?"

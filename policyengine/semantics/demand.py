@@ -158,7 +158,7 @@ def demands_of(body: nodes.Expr, typing: Typing) -> dict[str, Needs]:
 def private_reads(node: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[nodes.Expr]:
     """Give each place in *node* where something private is read, in definitions too.
 
-    A comparison of a private value tells something of it, and so does a branch that hangs on it:
+    A comparison of a private value reveals something of it, and so does a branch that depends on it:
     any read counts. The place of a read inside a definition is the call.
     """
     binding = typing.binding_of(node)

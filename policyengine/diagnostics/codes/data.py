@@ -98,7 +98,7 @@ DATA = (
     Code(
         "PE507", "missing-value", "An attribute that rules for the action read, and that is not given.",
         "What no rule reads may be left out. What one may read must be there: a decision never "
-        "hangs on what was forgotten.",
+        "depends on what was forgotten.",
         _request(subject='{"type": "Reader", "id": "r1"}'),
         _RIGHT,
     ),
@@ -149,7 +149,7 @@ DATA = (
     ),
     Code(
         "PE514", "too-large", "A set, a string, a document or a request over its limit.",
-        "Whoever sends a request must not be able to make it costly. The limits are the "
+        "The sender of a request must not be able to make it costly. The limits are the "
         "integrator's to set (`Limits`).",
         _request(resource=_book('"tags": ["a", "b", "c", "d"]')),
         _request(resource=_book('"tags": ["a", "b", "c"]')),

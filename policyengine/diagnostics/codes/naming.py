@@ -79,7 +79,7 @@ NAMES = (
     ),
     Code(
         "PE210", "unknown-obligation", "An obligation that nothing here declares.",
-        "Whoever is allowed must be able to fulfil what is owed, so each obligation is declared.",
+        "A caller who is allowed must be able to fulfil the obligations, so each of them is declared.",
         _WORDS + "obligation log_it()\npermit own: any oblige logit()\n",
         _WORDS + "obligation log_it()\npermit own: any oblige log_it()\n",
     ),

@@ -217,7 +217,7 @@ TYPES = (
     ),
     Code(
         "PE330", "incomplete-table", "A table of expectations that leaves out a value.",
-        "Whoever adds an enumerator is to decide what it may do, and not find out later.",
+        "The author of a new enumerator is to decide what it may do, and not find out later.",
         _WORDS + "permit p: any when subject.clearance >= internal\n"
         'test "t" {\n    for level in Clearance: read by User "u" { clearance: level } on Document "d"\n'
         "        expect { public: deny  secret: allow }\n}\n",

@@ -76,7 +76,7 @@ def _lists(files: Iterable[nodes.PolicyFile]) -> Iterator[Sequence[nodes.Ident]]
 RULE = LintRule(
     Code(
         "PE426", "confusable-name", "A name that is easily taken for another.",
-        "Names that differ in one letter, in letters that look alike, or in nothing but signs between words, are mixed up by whoever writes the next rule.",
+        "Names that differ in one letter, in letters that look the same, or only in signs between words, are mixed up by the author of the next rule.",
         WORDS + "enum Kind = approved | appr0ved | other\npermit p: any when subject.status == active\n",
         WORDS + "enum Kind = approved | rejected | other\npermit p: any when subject.status == active\n",
     ),

@@ -41,7 +41,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 RULE = LintRule(
     Code(
         "PE416", "irrelevant-reason", "A reason that shows an attribute which its conditions do not read.",
-        "Whoever reads it will try to change what does not matter.",
+        "A reader will try to change what does not matter.",
         WORDS + 'permit p: any when subject.status == active because "on {subject.tier}"\n',
         WORDS + 'permit p: any when subject.status == active because "{subject} is {subject.status}"\n',
     ),

@@ -25,7 +25,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 RULE = LintRule(
     Code(
         "PE413", "missing-citation", "A rule without `cites`.",
-        "Whoever reviews a rule asks what it is for. Told only where some other rule of the set cites its source.",
+        "A reviewer of a rule asks what it is for. Reported only where some other rule of the set cites its source.",
         WORDS + 'permit p: any when subject.status == active\npermit q: any when subject.tier == pro cites "Terms, 2"\n',
         WORDS + 'permit p: any when subject.status == active cites "Terms, 1"\npermit q: any when subject.tier == pro cites "Terms, 2"\n',
     ),

@@ -23,7 +23,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 RULE = LintRule(
     Code(
         "PE415", "missing-reason", "A forbid without a reason.",
-        "Whoever is denied reads the name of the rule only. For permits the reason is made from the condition that failed.",
+        "A person who is denied reads the name of the rule only. For permits the reason is made from the condition that failed.",
         WORDS + "permit p: any when subject.status == active\nforbid f: any when subject.tier == free\n",
         WORDS + 'permit p: any when subject.status == active\nforbid f: any when subject.tier == free because "{subject.tier} is not enough"\n',
     ),

@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 RULE = LintRule(
     Code(
         "PE410", "unused-definition", "A definition, constant or fixture that nothing uses.",
-        "Whoever changes it expects something to change.",
+        "An author who changes it expects something to change.",
         WORDS + "const limit: int = 3\npermit p: any when subject.status == active\n",
         WORDS + "const limit: int = 3\npermit p: any when subject has age and subject.age > limit\n",
     ),
