@@ -353,7 +353,7 @@ def refusing(engine: PolicyEngine, folder: Path) -> dict[str, tuple[Any, dict[st
         "and bind it": (engine.bind(ann, "read"), PICKLED),
         "make one where it is used": (DecisionCache(engine), REMADE),
         "load one with their names": (handled, PICKLED),
-        "open it anew": (Cache(str(folder), b"k" * 32), REMADE),
+        "open it again": (Cache(str(folder), b"k" * 32), REMADE),
     }
 
 

@@ -91,7 +91,7 @@ class Cache:
         self._warned = False
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a cache is neither copied nor pickled, since it has a key: open it anew")
+        raise TypeError("a cache is neither copied nor pickled, since it has a key: open it again")
 
     def find(self, name: str) -> Entry | None:
         """Return the entry of that name, None if there is none that we wrote."""

@@ -1,4 +1,4 @@
-"""Name what every stage knows of a rule, whatever else it made of it."""
+"""Define the head of a rule: the part that is the same in every stage."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Find what rules compare with constants: which requests a rule is for, as far as that can be seen.
+"""Find the constants that rules compare with values of a request: the keys of the requests they are for.
 
 Where the permits of a gate compare one value with several constants, each is for other requests: for
-another tenant, another customer. A request is told about the rules that are for it, and of the others
-not even what they are for.
+another tenant, another customer. A reason describes the rules that are for its request, and does not
+even name the keys of the others.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from policyengine.syntax.expressions import walk_expressions
 
 _SAME = {True: ("==", "in"), False: ("!=", "not in")}
 _IDENTIFYING = frozenset({"==", "!=", "in", "not in", "within", "overlaps", "subset"})
-"""Operators by which a value is compared with what it may be; `<` only asks on which side it is."""
+"""The operators that compare a value with the constants it may be; `<` only tests its side."""
 
 
 @frozen
 class Key:
-    """A condition that asks whether the value at a path is one of some constants.
+    """A condition that tests whether the value at a path is one of some constants.
 
-    *number*: of the condition. *name*: what the value is called, *expr* where it is read. *shown*:
-    whether it may be told.
+    *number*: that of the condition. *name*: the name of the value, *expr* the node that reads it.
+    *shown*: whether it may be shown.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Key:
 
 
 def keys_of(rule: CheckedRule, target: TargetKey, schema: Schema) -> tuple[Key, ...]:
-    """Return the conditions of *rule* that ask for constants and depend on nothing private."""
+    """Return the conditions of *rule* that test for constants and depend on nothing private."""
     typing = rule.typings[target]
     private = tells_private(rule.conjuncts, [typing], schema)
     found: list[Key] = []
@@ -79,7 +79,7 @@ def compared(rule: CheckedRule, target: TargetKey) -> dict[str, frozenset[object
 
 
 def comparisons(expr: nodes.Expr, typing: Typing) -> Iterator[tuple[str, frozenset[object]]]:
-    """Give what *expr* compares with constants of an open type, and those."""
+    """Give the values that *expr* compares with constants of an open type, with the constants."""
     for node in walk_expressions([expr]):
         match node:
             case nodes.Compare(op, left, right) if op in _IDENTIFYING:
