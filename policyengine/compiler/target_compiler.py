@@ -253,11 +253,10 @@ def _rule(
 
 def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
     """Whether a rule of which this key does not hold plays no part, but that it is not satisfied."""
-    moving = (n for n, c in enumerate(rule.conditions) if ir.mentions(c, "now"))
-    if rule.waivers or found.number > min(moving, default=found.number):
-        return False
     plain = rule.otherwise is None and rule.refer is None and not rule.is_dated
-    return rule.effect != "permit" or (key.contested and plain)
+    if rule.waivers or (rule.effect == "permit" and not (key.contested and plain)):
+        return False
+    return not any(ir.mentions(condition, "now") for condition in rule.conditions[: found.number])
 
 
 def _moves(part: str | Part) -> bool:

@@ -1,0 +1,121 @@
+"""List every place where something that a request says is written: a new one belongs in here."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from policyengine import InvalidRequest, PolicyEngine, StaleSubject
+from policyengine.explain import AUDIENCES
+
+Asked: TypeAlias = Mapping[str, Any]
+"""What `PolicyEngine.decide` takes, by name, all of it JSON."""
+
+Sink: TypeAlias = Callable[[PolicyEngine, Asked], str]
+
+
+def document(asked: Asked) -> dict[str, Any]:
+    """Return a request as it goes over the wire."""
+    return {**asked, "action": {"name": asked["action"]}}
+
+
+def _refusal(engine: PolicyEngine, asked: Asked) -> InvalidRequest | None:
+    try:
+        engine.decide(**asked)
+    except InvalidRequest as refusal:
+        return refusal
+    return None
+
+
+def _problems(engine: PolicyEngine, asked: Asked) -> str:
+    refusal = _refusal(engine, asked)
+    if refusal is None:
+        return ""
+    each = [*map(str, refusal.problems), *map(repr, refusal.problems), repr(refusal)]
+    return "\n".join([str(refusal), *each, *traceback.format_exception_only(refusal)])
+
+
+def _of_decision(say: Callable[[Any], str]) -> Sink:
+    def sink(engine: PolicyEngine, asked: Asked) -> str:
+        return "" if _refusal(engine, asked) else say(engine.decide(**asked))
+
+    return sink
+
+
+def _explained(say: Callable[[Any, Any], str]) -> Callable[[Any], Sink]:
+    def of(audience: Any) -> Sink:
+        def sink(engine: PolicyEngine, asked: Asked) -> str:
+            return "" if _refusal(engine, asked) else say(engine.explain(**asked), audience)
+
+        return sink
+
+    return of
+
+
+def _parts(engine: PolicyEngine, asked: Asked) -> str:
+    if _refusal(engine, asked):
+        return ""
+    made = [engine.entity(*_built(asked[name])) for name in ("subject", "resource")]
+    context = engine.context(asked["action"], asked["context"])
+    return "\n".join(map(repr, (*made, context, engine.store(made), made, context)))
+
+
+def _built(entity: Mapping[str, Any]) -> tuple[str, str, Mapping[str, Any]]:
+    return entity["type"], entity["id"], entity["properties"]
+
+
+def _store(engine: PolicyEngine, asked: Asked) -> str:
+    subject = asked["subject"]
+    try:
+        engine.store([subject, {**subject, "properties": {**subject["properties"], "n": 2}}])
+    except InvalidRequest as refusal:
+        return str(refusal)
+    return ""
+
+
+def _answer_without_time(answer: bytes) -> str:
+    context = json.loads(answer)
+    context["context"].pop("valid_until")  # for the service that keeps it, not for people
+    context["context"].pop("obligations")  # values that the service acts on, not texts
+    return json.dumps(context, ensure_ascii=False)
+
+
+def _json(engine: PolicyEngine, asked: Asked) -> str:
+    return _answer_without_time(engine.decide_json(json.dumps(document(asked)), accept_now=True))
+
+
+OPEN: dict[str, Sink] = {
+    "reason": _of_decision(lambda decision: decision.reason),
+    "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome()}"),
+    "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
+    "JSON": _of_decision(lambda decision: _answer_without_time(decision.to_bytes())),
+    "JSON to JSON": _json,
+    "problems": _problems,
+    "problems of a store": _store,
+    "parts": _parts,
+    "stale": lambda _, asked: str(StaleSubject(asked["subject"]["type"], asked["subject"]["id"])),
+    **{
+        f"{what} for a {audience}": of(audience)
+        for audience in ("user", "developer")
+        for what, of in (
+            ("lines", _explained(lambda e, audience: "\n".join(e.lines(audience)))),
+            ("explanation", _explained(lambda e, audience: json.dumps(e.to_json(audience)))),
+        )
+    },
+    "explanation": _explained(lambda e, _: repr(e))(None),
+}
+"""The sinks that show nothing private."""
+
+ALL: dict[str, Sink] = {
+    **OPEN,
+    **{
+        f"lines for an {audience}": _explained(lambda e, audience: "\n".join(e.lines(audience)))(
+            audience
+        )
+        for audience in AUDIENCES
+        if audience == "auditor"
+    },
+}
+"""All sinks: in each of them, what a request says takes one line."""
