@@ -304,18 +304,23 @@ def _is(test: ast.expr, value: bool) -> bool:  # noqa: FBT001 - compared with a 
 
 
 def write_judge(rules: Sequence[Rule], module: Module) -> None:
-    """Add `judge`, which returns a bit for each of *rules* whose conditions hold."""
-    shares = Shares(counted(c for rule in rules for c in rule.conditions))
-    _judge_body(rules, Emitter(Module(), JUDGE, shares, careful=False))
-    body = _judge_body(rules, Emitter(module, JUDGE, shares.again(), careful=False))
-    says = "Return a bit for each rule whose conditions hold, in the order of the rules."
+    """Add `judge`, which returns a bit for each of *rules* whose conditions hold.
+
+    After those it has one for each condition that is a key of some rule.
+    """
+    keys = dict.fromkeys(rule.conditions[key.number] for rule in rules for key in rule.keys)
+    asked = [*(rule.conditions for rule in rules), *((condition,) for condition in keys)]
+    shares = Shares(counted(c for conditions in asked for c in conditions))
+    _bits_body(asked, Emitter(Module(), JUDGE, shares, careful=False))
+    body = _bits_body(asked, Emitter(module, JUDGE, shares.again(), careful=False))
+    says = "Return a bit for each rule whose conditions hold, in their order, then for each key that does."
     module.function(JUDGE, says, body)
 
 
-def _judge_body(rules: Sequence[Rule], emitter: Emitter) -> list[ast.stmt]:
+def _bits_body(asked: Sequence[Sequence[ir.Expr]], emitter: Emitter) -> list[ast.stmt]:
     body = [assign(GIVEN, ast.Constant(0))]
-    for bit, rule in enumerate(rules):
-        conditions = [c for c in rule.conditions if c != TRUE]
+    for bit, all_ in enumerate(asked):
+        conditions = [c for c in all_ if c != TRUE]
         add = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), ast.Constant(1 << bit))
         test = conjunction(emitter.in_order(conditions))
         body.append(ast.If(test, [add], []) if conditions else add)

@@ -6,7 +6,7 @@ immutable values: every rule that counts is judged, and then the gates are asked
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -263,12 +263,12 @@ class JudgedRequest(Struct, eq=False, dict=True):
             self._frames[id(answer)] = _Kept(answer, made, whole)
         return made
 
-    def written(self, answer: SharedResult, request: Request) -> bytes | None:
+    def written(self, answer: SharedResult, request: Callable[[], Request]) -> bytes | None:
         """Return the answer as JSON, if one like it was written before and no time bounds it."""
         kept = self._frames.get(id(answer))
         if kept is None or kept.answer is not answer:
             return None
-        return kept.whole or filled(kept.frame, self.reason_for(request), None)
+        return kept.whole or filled(kept.frame, self.reason_for(request()), None)
 
 
 class _Kept(Struct, frozen=True, eq=False):
@@ -344,8 +344,8 @@ class Explainer(Struct, eq=False, dict=True):
 
     *action*: that of the target. *rules*: every rule of it, by gate, then name; *gates* as in
     `JudgedRequest`. *judge* is a generated function that returns a bit for each rule that is not on trial
-    and whose conditions hold, in the order of the rules; None where they are too many. Verdicts that
-    are alike amount to the same, so a case of them is kept.
+    and whose conditions hold, in the order of the rules, then for each key that does; None where they are
+    too many. Verdicts that are alike amount to the same, so a case of them is kept.
     """
 
     action: str
@@ -360,29 +360,29 @@ class Explainer(Struct, eq=False, dict=True):
 
     def case(self, request: Request) -> JudgedRequest:
         """Return the request as it is judged."""
-        values = self.directory.values(request)
         if self.judge is None:
-            return self._judged(request, values)
+            return self._judged(request)
         try:
-            bits, answers = self.judge(*request.roots), self.directory.answers(values)
+            bits = self.judge(*request.roots)
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
-            return self._judged(request, values)
+            return self._judged(request)
         if request.fields is not None:
-            return self._of_bits(bits, request, values)
-        key: object = bits, answers
+            return self._of_bits(bits, request)
+        key: object = bits
         if self._dated or self.waivable:
             in_force = tuple([rule.in_force(request.now) for rule in self._dated])
             waived = tuple([rule.waived_by(request) for rule in self.waivable])
-            key = bits, answers, in_force, waived
+            key = bits, in_force, waived
         case = self._cases.get(key)
         if case is None:
-            case = self._of_bits(bits, request, values)
+            case = self._of_bits(bits, request)
             if case.shared and len(self._cases) < _MOST_CASES:
                 self._cases[key] = case
         return case
 
-    def _judged(self, request: Request, values: Mapping[str, object]) -> JudgedRequest:
+    def _judged(self, request: Request) -> JudgedRequest:
         """Judge the rules that may play a part one by one; all, should one of them fail."""
+        values = self.directory.values(request)
         rules: Sequence[Rule] = self._counting
         if self.judge is None:
             with suppress(Exception):  # values that cannot be looked up are a bug, and fail below
@@ -411,8 +411,9 @@ class Explainer(Struct, eq=False, dict=True):
                 verdicts.append(verdict)
         return tuple(verdicts)
 
-    def _of_bits(self, bits: int, request: Request, values: Mapping[str, object]) -> JudgedRequest:
+    def _of_bits(self, bits: int, request: Request) -> JudgedRequest:
         """Return the case of rules whose conditions hold or not, a bit each; what owes is judged."""
+        values = self.directory.values(request)
         verdicts: list[Verdict] = []
         shared = request.fields is None
         for bit, rule in enumerate(self._counting):
@@ -440,12 +441,12 @@ class Explainer(Struct, eq=False, dict=True):
         if self.judge is None or not self.is_plain:
             return None
         try:
-            request = self.request(subject, resource, context, now)
-            answers = self.directory.answers(self.directory.values(request))
-            case = self._cases.get((self.judge(subject, resource, context, now), answers))
+            case = self._cases.get(self.judge(subject, resource, context, now))
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
-        return None if case is None else case.written(answer, request)
+        if case is None:
+            return None
+        return case.written(answer, lambda: self.request(subject, resource, context, now))
 
     def request(self, subject: Entity, resource: Entity, context: Record, now: int) -> Request:
         """Return a request of parts alone: nothing is followed to other entities."""

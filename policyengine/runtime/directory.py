@@ -39,20 +39,6 @@ class Directory(Struct, eq=False, dict=True):
         return {path: key.value(request) for path, key in self.paths.items()}
 
     @cached_property
-    def tests(self) -> tuple[tuple[str, frozenset[object]], ...]:
-        """What is asked of values, each once."""
-        asked = ((key.path, key.constants) for rule in self.rules for key in rule.keys)
-        return tuple(dict.fromkeys(asked))
-
-    def answers(self, values: Mapping[str, object]) -> int:
-        """Return a bit for each of the tests that holds."""
-        bits = 0
-        for bit, (path, constants) in enumerate(self.tests):
-            if values[path] in constants:
-                bits |= 1 << bit
-        return bits
-
-    @cached_property
     def _places(self) -> tuple[list[int], Places]:
         """The numbers of rules that are always looked at, and of the others by paths and values."""
         always: list[int] = []

@@ -115,7 +115,7 @@ def texts(engine: PolicyEngine, loaded: Loaded, asked: dict) -> dict[str, object
     return said
 
 
-EXAMPLES = int(os.environ.get("PRIVACY_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("PRIVACY_EXAMPLES", "12"))
 
 
 @settings(max_examples=EXAMPLES)

@@ -91,7 +91,7 @@ def lines(text: str) -> int:
     return len(text.splitlines())
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.sampled_from(["read", "edit", "take"]), st.tuples(*[TEXTS] * 6))
 @example("read", (HOSTILE[0],) * 6)
 @example("edit", (HOSTILE[1],) * 6)
@@ -106,7 +106,7 @@ def test_what_a_request_says_takes_one_line(action, texts):
         assert not unseen, (name, unseen)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(TEXTS)
 @example(HOSTILE[0])
 @example(HOSTILE[1])

@@ -10,4 +10,4 @@ from tests.strategies.privacy import private_values_show_in_no_text
 
 @given(seeds.SEEDS)
 def test_private_values_show_in_no_text(seed):
-    laws.hold(private_values_show_in_no_text, seed, requests=4)
+    laws.hold(private_values_show_in_no_text, seed, requests=2)
