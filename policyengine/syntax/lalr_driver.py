@@ -9,23 +9,16 @@ It does not report mistakes: where the tables have no action it gives up, and La
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
 from attrs import field, frozen
 from lark import Token
-from lark.grammar import Rule, Terminal
-from lark.lexer import TerminalDef
-from lark.parsers.lalr_analysis import Reduce
 
-from policyengine.syntax.grammar import parser
+from policyengine.syntax.grammar import END, Reduction, tables
 
 Scan: TypeAlias = Callable[[str, int], "re.Match[str] | None"]
-Included: TypeAlias = tuple[int, bool, int]
-"""A part that stays: its place, whether what is in it takes its place, and absent parts before it."""
-
-_END: Final = "$END"
 _NOWHERE: Final = -(1 << 30)
 """The action where there is none."""
 
@@ -51,27 +44,6 @@ class NodeBuilder(Protocol):
 
 
 @frozen
-class _Reduction:
-    """What comes of the parts of a rule.
-
-    *builds*: the method of the builder, None where the parts are spliced into what is around them.
-    *absent*: how many absent parts follow; *single*: whether a part that is alone is the result;
-    *chooses*: whether anything comes of them but all as they are; *wraps*: whether a part that is alone is
-    spliced as it is, and *passes*: whether what is spliced of one part is spliced again.
-    """
-
-    size: int
-    origin: str
-    builds: str | None
-    included: tuple[Included, ...]
-    absent: int
-    single: bool
-    chooses: bool
-    wraps: bool
-    passes: bool
-
-
-@frozen
 class _Tables:
     """What may follow in each state, and what was parsed leads to; *begin* and *end* by what is parsed.
 
@@ -80,8 +52,8 @@ class _Tables:
 
     states: Mapping[int, tuple[Scan, Mapping[str, int]]]
     actions: Mapping[int, Mapping[str, int]]
-    gotos: Mapping[int, Mapping[str, int]]
-    reductions: tuple[_Reduction, ...]
+    gotos: Sequence[Mapping[str, int]]
+    reductions: Sequence[Reduction]
     begin: Mapping[str, int]
     end: Mapping[str, int]
     passed: dict[tuple[int, int, str], tuple[int, bool]] = field(factory=dict)
@@ -120,7 +92,7 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:  # noqa: PLR0915 
     while True:
         scan, actions = states[state]
         found = scan(text, at)
-        kind = _END if found is None else found.lastgroup or ""
+        kind = END if found is None else found.lastgroup or ""
         while (action := actions.get(kind, _NOWHERE)) < 0:
             if action == _NOWHERE:
                 return None
@@ -175,7 +147,7 @@ def build(text: str, start: str, builder: NodeBuilder) -> Any:  # noqa: PLR0915 
         path.append(state)
 
 
-def _chosen(parts: list[Any], reduction: _Reduction) -> list[Any]:
+def _chosen(parts: list[Any], reduction: Reduction) -> list[Any]:
     """Return the parts that are kept, with spliced ones expanded, and None for absent ones."""
     chosen: list[Any] = []
     for place, spliced, absent in reduction.included:
@@ -197,86 +169,36 @@ def _chosen(parts: list[Any], reduction: _Reduction) -> list[Any]:
 
 @cache
 def _tables() -> _Tables | None:
-    """Return the tables that Lark made, as `build` goes through them; None if it does not show them."""
-    lark = parser()
-    table = getattr(lark.parser.parser, "_parse_table", None)  # which Lark does not promise
-    if table is None:
+    """Return the tables of the grammar, as `build` goes through them; None if there are none."""
+    made = tables()
+    if made is None:
         return None
-    rules = {rule: number for number, rule in enumerate(lark.rules)}
-    terminals = {terminal.name: terminal for terminal in lark.terminals}
-    actions: dict[int, dict[str, int]] = {}
-    gotos: dict[int, dict[str, int]] = {}
-    for state, follows in table.states.items():
-        known = {
-            str(name): ~rules[to] if action is Reduce else to
-            for name, (action, to) in follows.items()
-        }
-        actions[state] = {n: to for n, to in known.items() if n in terminals or n == _END}
-        gotos[state] = {n: to for n, to in known.items() if n not in actions[state]}
-    reductions = tuple(map(_reduction, lark.rules))
-    states = _States(actions, terminals)
-    return _Tables(states, actions, gotos, reductions, table.start_states, table.end_states)
+    actions = {state: made.rows[row] for state, row in enumerate(made.actions)}
+    states = _States(actions, dict(made.terminals))
+    return _Tables(states, actions, made.gotos, made.reductions, made.begin, made.end)
 
 
 class _States(dict[int, tuple[Scan, Mapping[str, int]]]):
     """The scanner for the next terminal in each state, made on first use, and the actions there."""
 
     def __init__(
-        self, actions: Mapping[int, Mapping[str, int]], terminals: Mapping[str, TerminalDef]
+        self, actions: Mapping[int, Mapping[str, int]], patterns: Mapping[str, str]
     ) -> None:
         super().__init__()
         self._actions = actions
-        self._terminals = terminals
+        self._patterns = patterns
         self._scans: dict[frozenset[str], Scan] = {}
 
     def __missing__(self, state: int) -> tuple[Scan, Mapping[str, int]]:
         actions = self._actions[state]
-        may = frozenset(name for name in actions if name != _END)
+        may = frozenset(actions) - {END}
         scan = self._scans.get(may)
         if scan is None:
-            scan = self._scans[may] = _scan([self._terminals[name] for name in may])
+            scan = self._scans[may] = self._scan(may)
         self[state] = found = scan, actions
         return found
 
-
-def _reduction(rule: Rule) -> _Reduction:
-    """Return how the parts of *rule* are reduced, as Lark's tree builder would do it."""
-    options, expansion = rule.options, rule.expansion
-    empty = "".join(str(int(e)) for e in options.empty_indices) or "0" * len(expansion)
-    absent = [len(ones) for ones in empty.split("0")]  # before each part, and after the last
-    included: list[Included] = []
-    before = 0
-    for place, part in enumerate(expansion):
-        before += absent[place]
-        if options.keep_all_tokens or not (isinstance(part, Terminal) and part.filter_out):
-            included.append((place, not part.is_term and part.name.startswith("_"), before))
-            before = 0
-    name = str(rule.origin.name)  # of tokens of the grammar, which compare slowly
-    as_they_are = [(place, False, 0) for place in range(len(expansion))]
-    absent_after = before + absent[-1]
-    builds = None if name.startswith("_") else name
-    chooses = bool(absent_after) or included != as_they_are
-    return _Reduction(
-        size=len(expansion),
-        origin=name,
-        builds=builds,
-        included=tuple(included),
-        absent=absent_after,
-        single=bool(options.expand1),
-        chooses=chooses,
-        wraps=builds is None and len(expansion) == 1 and not chooses,
-        passes=builds is None
-        and len(expansion) == 1
-        and absent_after == 0
-        and included == [(0, True, 0)],
-    )
-
-
-def _scan(terminals: Iterable[TerminalDef]) -> Scan:
-    """Return a scanner for *terminals*, after ignored text, in the order in which Lark tries them."""
-    order = sorted(
-        terminals,
-        key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name),
-    )
-    names = "|".join(f"(?P<{t.name}>{t.pattern.to_regexp()})" for t in order)
-    return re.compile(f"{_BETWEEN}(?:{names or '(?!)'})").match
+    def _scan(self, may: Collection[str]) -> Scan:
+        """Return a scanner for those terminals, after ignored text, in the order of the patterns."""
+        names = "|".join(f"(?P<{n}>{p})" for n, p in self._patterns.items() if n in may)
+        return re.compile(f"{_BETWEEN}(?:{names or '(?!)'})").match
