@@ -107,10 +107,10 @@ class Costs:
         match node:
             case nodes.Quantified(_, _, over, _):
                 steps += self._elements(over, typing) * (1 + parts[1].steps)
-            case nodes.Compare(_, left, right) if of_comparison(node).pairwise:
-                steps += self._elements(left, typing) * self._elements(right, typing)
-            case nodes.Compare(_, left, right):
+            case nodes.Compare(_, left, right) if of_comparison(node).linear:
                 steps += self._weight(left, typing) + self._weight(right, typing)
+            case nodes.Compare(_, left, right):
+                steps += self._elements(left, typing) * self._elements(right, typing)
             case nodes.SetDisplay() | nodes.RecordDisplay():
                 steps += self._weight(node, typing)
             case nodes.Arithmetic(op):

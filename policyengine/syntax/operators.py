@@ -39,10 +39,11 @@ class Operator:
     the operands that it takes, None where the class of the node determines them; a comparison gives a
     bool. *takes* says it in words. *must* and *must_not*: the words of a sentence about the left side
     where the operator must hold and where it must not. *ancestors*: whether the ancestors of entities on
-    the left are read. *pairwise*: whether each element of one side may be compared with each of the other.
+    the left are read.
 
-    *understood*: whether `analysis/constants.py` finds the values at which its result changes. An
-    operator that is not understood makes every analysis of the rule unsure; that is the default.
+    The defaults of the rest are safe. *linear*: whether the cost grows with the size of each side, and
+    not with their product. *understood*: whether `analysis/constants.py` finds the values at which the
+    result changes. An operator that is not understood makes every analysis of the rule unsure.
     """
 
     node: type[nodes.Expr]
@@ -53,7 +54,7 @@ class Operator:
     must: str = "must hold"
     must_not: str = "must not hold"
     ancestors: bool = False
-    pairwise: bool = False
+    linear: bool = False
     understood: bool = False
 
     @property
@@ -74,18 +75,18 @@ def _negation(row: Operator, word: nodes.Comparison, form: str) -> Operator:
 
 _EQUAL = Operator(
     nodes.Compare, "==", "a == b", "alike", "two values of one type",
-    "must be", "must not be", understood=True,
+    "must be", "must not be", linear=True, understood=True,
 )  # fmt: skip
 _BELOW = Operator(
     nodes.Compare, "<", "a < b", "ordered", "ints, decimals, datetimes, durations or levels",
-    "must be below", "must be at least", understood=True,
+    "must be below", "must be at least", linear=True, understood=True,
 )  # fmt: skip
 _AT_MOST = evolve(
     _BELOW, word="<=", form="a <= b", must="must be at most", must_not="must be above"
 )
 _MEMBER = Operator(
     nodes.Compare, "in", "x in S", "member", "a value and a set of such values",
-    "must be one of", "must not be one of", understood=True,
+    "must be one of", "must not be one of", linear=True, understood=True,
 )  # fmt: skip
 
 _ROWS = (
@@ -106,21 +107,21 @@ _ROWS = (
     _negation(_MEMBER, "not in", "x not in S"),
     Operator(
         nodes.Compare, "overlaps", "A overlaps B", "sets", "two sets of one type",
-        "must overlap", "must not overlap", understood=True,
+        "must overlap", "must not overlap", linear=True, understood=True,
     ),
     Operator(
         nodes.Compare, "subset", "A subset B", "sets", "two sets of one type",
-        "must be a subset of", "must not be a subset of", understood=True,
+        "must be a subset of", "must not be a subset of", linear=True, understood=True,
     ),
     Operator(
         nodes.Compare, "within", "a within b", "within",
         "terms of a taxonomy, entities, or ip addresses and networks",
-        "must lie within", "must not lie within", ancestors=True, pairwise=True, understood=True,
+        "must lie within", "must not lie within", ancestors=True, understood=True,
     ),
     Operator(
         nodes.Compare, "touches", "a touches B", "touches",
         "a term or a set of terms, and a set of terms",
-        "must touch", "must not touch", pairwise=True, understood=True,
+        "must touch", "must not touch", understood=True,
     ),
     Operator(nodes.Quantified, "every", "every x in S: c", None, "a set", understood=True),
     Operator(nodes.Quantified, "some", "some x in S: c", None, "a set", understood=True),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from policyengine.compiler import ir
-from policyengine.compiler.simplify import FALSE, TRUE, joined, simplify
+from policyengine.compiler.emitter import _ARITHMETIC, _COMPARISONS
+from policyengine.compiler.simplify import _OPERATORS, _OPPOSITE, FALSE, TRUE, joined, simplify
 from policyengine.model.types import BOOL, INT, Attribute, RecordType, SetType
 from tests.compiler.world import conditions
 
@@ -163,3 +166,12 @@ def test_questions_are_joined_only_where_nothing_stands_between():
     assert simplify(ir.Or((ONE, TWO))) == ir.Binary("in", A, among(1, 2))
     assert simplify(ir.Or((ONE, TWO, B))) == ir.Or((ir.Binary("in", A, among(1, 2)), B))
     assert simplify(ir.Or((ONE, B, TWO))) == ir.Or((ONE, B, TWO))
+
+
+def test_every_operator_can_be_folded_emitted_and_negated():
+    relations, signs = set(get_args(ir.Relation)), set(get_args(ir.Sign))
+
+    assert set(_OPERATORS) == relations | signs
+    assert set(_OPPOSITE) == relations
+    assert set(_COMPARISONS) == relations
+    assert set(_ARITHMETIC) == signs
