@@ -83,9 +83,7 @@ class PolicyEngine(Immutable):
         """What takes requests that no fast path takes; loaded with the first of them."""
         from policyengine.intake.intake import Intake
 
-        intake = Intake(self._program, self._limits, self._store)
-        self._fast = intake.fast.by_action
-        return intake
+        return Intake(self._program, self._limits, self._store, self._fast)
 
     # ---- loading ------------------------------------------------------------------------
 

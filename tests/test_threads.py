@@ -74,6 +74,8 @@ def test_all_threads_get_the_same_answers(cached: bool, tmp_path: Path, monkeypa
     with ThreadPoolExecutor(THREADS) as pool:
         for asking, found in pool.map(work, range(THREADS)):
             assert found == expected[asking]
+    assert fresh._fast is fresh._intake.fast.by_action
+    assert fresh._fast
     assert gc.isenabled()
 
 

@@ -45,12 +45,19 @@ class NeedsFullValidation(Exception):  # noqa: N818 - it is no error: the reques
 class FastPaths:
     """The readers of one engine, which has *program*, *limits* and *store*.
 
-    *by_action*: what decides about requests in any form that give subject, resource and context, and
-    perhaps the time; it returns None, or fails, where a request must be validated in full.
+    *by_action* is the engine's, and filled here: what decides about requests in any form that give subject,
+    resource and context, and perhaps the time; it returns None, or fails, where a request must be
+    validated in full.
     """
 
-    def __init__(self, program: Program, limits: Limits, store: EntityStore | None) -> None:
-        self.by_action: dict[str, Function] = {}
+    def __init__(
+        self,
+        program: Program,
+        limits: Limits,
+        store: EntityStore | None,
+        by_action: dict[str, Function],
+    ) -> None:
+        self.by_action = by_action
         self._program = program
         self._limits = limits
         self._store = store

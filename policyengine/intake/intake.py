@@ -23,14 +23,21 @@ from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
 
 class Intake:
     """Takes the requests of one engine, which has *program*, *limits* and *store*."""
 
-    def __init__(self, program: Program, limits: Limits, store: EntityStore | None) -> None:
-        self.fast = FastPaths(program, limits, store)
+    def __init__(
+        self,
+        program: Program,
+        limits: Limits,
+        store: EntityStore | None,
+        by_action: dict[str, Function],
+    ) -> None:
+        self.fast = FastPaths(program, limits, store, by_action)
         self.validator = Validator(program.schema, program.needs, limits)
         self._program = program
         self._limits = limits

@@ -26,7 +26,7 @@ Unknown: TypeAlias = Literal["refuse", "bare"]
 the request is refused, or they count as entities of which nothing is known but type and id."""
 
 
-class StoredEntities(dict[Key, Entity]):
+class StoredEntities(Immutable, dict[Key, Entity]):
     """The entities of a store; *bare*: whether unknown ones count as bare."""
 
     __slots__ = ("bare",)
