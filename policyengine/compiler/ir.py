@@ -414,4 +414,4 @@ def certain(node: Expr) -> frozenset[str]:
 
 def mentions(node: Expr, root: str) -> bool:
     """Whether *node* reads the root of that name."""
-    return any(part == Root(root) for part in walk(node))
+    return any(type(part) is Root and part.name == root for part in walk(node))

@@ -109,7 +109,7 @@ class Conjunct:
     wanted: bool
 
 
-@frozen(eq=False)
+@frozen
 class Sentence:
     """What is said where a condition is false.
 

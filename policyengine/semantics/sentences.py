@@ -48,7 +48,8 @@ def tells_private(
     for conjunct in conjuncts:
         expr = conjunct.expr
         present = present_if(expr, _ROOTS, holds=conjunct.wanted)
-        relies = {path_of(part, _ROOTS) for part in walk_expressions([expr])} & (hidden - known)
+        lost = hidden - known
+        relies = lost and {path_of(part, _ROOTS) for part in walk_expressions([expr])} & lost
         private = (True for typing in typings for _ in private_reads(expr, typing, schema))
         if relies or any(private):
             hidden |= present
