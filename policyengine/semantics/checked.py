@@ -111,10 +111,10 @@ class Conjunct:
 
 @frozen
 class Sentence:
-    """What is said where a condition is false.
+    """The generated text about a condition that is false.
 
-    *quiet* names no constant: it is said where permits of the gate compare the same values with other
-    constants; None if there is no such way to say it.
+    *quiet* names no constant: it is used where permits of the gate compare the same values with other
+    constants; None if there is no such text.
     """
 
     text: nodes.Template
