@@ -189,7 +189,7 @@ ANSWERING: Final = (
     "Decision", "forbidden", "not_permitted", "permitted", "answers", "allow",
     "Subject", "Resource", "Context", "type", "clock",
 )  # fmt: skip
-"""What else `decide` may name: what it answers with and asks first (`runtime.compiled`)."""
+"""What else `decide` may name: what it answers with and asks first (`runtime.compiled_target`)."""
 
 EXPORTED: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT,

@@ -1,4 +1,4 @@
-"""Do what readers of plain requests cannot say in a line (`compiler.reading`). `QUICK` is all.
+"""Do what readers of plain requests cannot say in a line (`compiler.reader_codegen`). `QUICK` is all.
 
 Whatever is not plain fails: then the thorough way is taken, which says what is wrong, if anything.
 """
