@@ -27,7 +27,7 @@ def forked(work):
             ended = 0 if work() else 2
         finally:
             os._exit(ended)
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while time.monotonic() < limit:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -55,7 +55,7 @@ def run(code: str, *arguments: str) -> list[str]:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.stderr == ""
     return done.stdout.split()
