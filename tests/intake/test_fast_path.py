@@ -1,4 +1,4 @@
-"""What is plainly valid is taken quickly, and alike; what is not is left to the thorough way."""
+"""The fast path takes requests that are valid without further checks, and leaves the others."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""State the laws of the quick ways in: what they take, the thorough way takes alike.
+"""State the laws of fast paths: full validation takes what they take, and finds the same.
 
-Every request is asked of an engine that has all ways and of one that has the thorough way only; as
-it was made, by a store, and spoilt: with something left out, mistyped or added, and as text in
-which a name stands twice or a number is none.
+Every request is put to an engine with fast paths and to one with full validation only: as it was
+made, by a store, and spoilt. Spoilt requests have parts that are left out, mistyped or added, or are
+text in which a name is repeated or a number is none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Json = Any
 
 
 def thorough_engine(loaded: Loaded) -> PolicyEngine:
-    """Return an engine that has no quick way in."""
+    """Return an engine without fast paths."""
     engine = PolicyEngine(loaded.program, loaded.checked, limits=Limits())
     engine._intake._decoder._is_shallow = False
     engine._intake.fast.open = lambda *_: None  # type: ignore[method-assign]
@@ -41,7 +41,7 @@ def thorough_engine(loaded: Loaded) -> PolicyEngine:
 
 
 def what_is_plain_is_taken_alike(case: Case) -> int:
-    """A request that is taken quickly is, part by part, what the thorough way makes of it."""
+    """A request from a fast path is equal, part by part, to the one that full validation returns."""
     engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
     request = case.request
     engine._intake.fast.open((given["action"], request.subject.type, request.resource.type))
@@ -66,8 +66,8 @@ PARTS = ("subject", "resource")
 def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
     """Give the request with some of its parts built, which carry others along, in any order.
 
-    Now and then something else is told of an entity than in the request: who it lies in; or it is
-    one of a store, of which nobody in the request tells the ancestors.
+    Now and then an entity is described otherwise than in the request, with other parents; or it is one
+    of a store, whose ancestors nothing in the request describes.
     """
     engine, given = case.loaded.engine, case.given
     scene = {(one["type"], one["id"]): one for one in given["entities"]}
@@ -153,7 +153,7 @@ def _content(request: Request, key: Key) -> Json:
 
 
 def every_text_is_answered_alike(case: Case) -> None:
-    """A request in JSON, right or wrong, is answered in the same bytes as the thorough way."""
+    """A request in JSON, right or wrong, gets the same bytes as with full validation only."""
     quick, slow = case.loaded.engine, thorough_engine(case.loaded)
     rng = Random(case.seed)
     clock = SimpleNamespace(time_ns=lambda: case.given["now"] * 1000)
@@ -163,7 +163,7 @@ def every_text_is_answered_alike(case: Case) -> None:
             for written in (text, *spoilt_texts(text, rng)):
                 accept_now = rng.random() < 0.8
                 expected = slow.decide_json(written, accept_now=accept_now)
-                for _ in range(2):  # the first opens the door
+                for _ in range(2):  # the first opens the fast path
                     answered = quick.decide_json(written, accept_now=accept_now)
                     assert answered == expected, written
 
