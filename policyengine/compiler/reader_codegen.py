@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
+from functools import lru_cache
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
@@ -51,6 +51,9 @@ Reader: TypeAlias = Callable[[Any], Any]
 _BOUND: Final = 10**DIGITS
 _SMALL: Final = 1 << 30
 """Whole numbers from 0 to this are compared quickest."""
+
+_MANY: Final = 64
+"""Of more attributes than that, the reading is written once: code that long takes long to make."""
 
 
 def entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Reader:
@@ -209,28 +212,36 @@ _parsing: Final = ForkSafeLock()
 """Python counts in one place for all threads how deep it is in making a tree, and fails if they meet."""
 
 
+@lru_cache(maxsize=256)
+def _parsed(template: str) -> Body:
+    with _parsing.lock:
+        return ast.parse(template).body
+
+
 def _filled(template: str, **parts: ast.expr | str) -> Body:
     """Return the statements of *template*, with *parts* where their names stand."""
-    with _parsing.lock:
-        tree = ast.parse(template)
-    return [_Filling(parts).visit(statement) for statement in tree.body]
+    filled: Body = _copied(_parsed(template), parts)
+    return filled
+
+
+def _copied(node: Any, parts: Mapping[str, ast.expr | str]) -> Any:
+    """Return a copy of *node* with expressions where their names stand, and names in the place of others."""
+    match node:
+        case list():
+            return [_copied(one, parts) for one in node]
+        case ast.Name(id=id_, ctx=context):
+            part = parts.get(id_, id_)
+            return ast.Name(part, context) if isinstance(part, str) else part
+        case ast.AST():
+            return type(node)(*[_copied(getattr(node, field), parts) for field in node._fields])
+        case _:
+            return node
 
 
 def _expression(template: str, **parts: ast.expr | str) -> ast.expr:
     [statement] = _filled(template, **parts)
     assert isinstance(statement, ast.Expr)
     return statement.value
-
-
-class _Filling(ast.NodeTransformer):
-    """Puts expressions where names stand, and names in the place of others."""
-
-    def __init__(self, parts: Mapping[str, ast.expr | str]) -> None:
-        self._parts = parts
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        part = self._parts.get(node.id, node.id)
-        return ast.Name(part, node.ctx) if isinstance(part, str) else deepcopy(part)
 
 
 def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
@@ -303,7 +314,9 @@ class _Writer(Struct, eq=False):
         """Turn the dict *part* into a record, if it is one."""
         given = self.fresh("given")
         body = _filled(_RECORD, raw=part, given=given)
-        found, complete, reading = self.attributes(type_.attributes, given, needs)
+        # What is inside must not be written twice at each level: that would double at each of them.
+        once = any(_has_records(attribute.type) for attribute in type_.attributes)
+        found, complete, reading = self.attributes(type_.attributes, given, needs, once=once)
         made = self.named("made", record_class(type_))
         rest = [name("NONE"), complete, complete]
         return [*body, *reading, assign(part, _call(made, *found, *rest))]
@@ -371,18 +384,19 @@ class _Writer(Struct, eq=False):
     # ---- attributes ---------------------------------------------------------------------
 
     def attributes(
-        self, attributes: Sequence[Attribute], given: str, needs: Needs
+        self, attributes: Sequence[Attribute], given: str, needs: Needs, *, once: bool = False
     ) -> tuple[list[ast.expr], ast.expr, Body]:
         """Read attributes out of the dict *given*.
 
         Returns them, whether none is lacking, and the statements. What is read must be there;
         other attributes may be left out, and are looked at if they are not. Mostly all are there,
-        which then need not be asked of each.
+        which then need not be asked of each, unless the reading is to be written *once*.
         """
+        once = once or len(attributes) > _MANY
         variables = [self.fresh("value") for _ in attributes]
         found: list[ast.expr] = [name(variable) for variable in variables]
         sparse, lacking = self._sparse(attributes, variables, given, needs)
-        if all(_must(attribute, needs) for attribute in attributes):
+        if once or all(_must(attribute, needs) for attribute in attributes):
             return found, _all(lacking), sparse
         full, deep = self._full(attributes, variables, given, needs)
         complete = self.fresh("complete")
@@ -516,6 +530,12 @@ def _all(tests: Sequence[ast.expr]) -> ast.expr:
     if len(tests) > 1:
         return ast.BoolOp(ast.And(), list(tests))
     return tests[0] if tests else ast.Constant(True)
+
+
+def _has_records(type_: Type) -> bool:
+    return isinstance(type_, RecordType) or (
+        isinstance(type_, SetType) and _has_records(type_.element)
+    )
 
 
 def _sum_of(parts: Sequence[ast.expr]) -> ast.expr:

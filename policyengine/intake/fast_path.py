@@ -24,7 +24,7 @@ from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
 from policyengine.model.request_messages import Problems
-from policyengine.model.types import EntityType, Schema, TargetKey
+from policyengine.model.types import EntityType, RecordType, Schema, SetType, TargetKey, Type
 from policyengine.model.values import check_moment, from_datetime, parse_datetime
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
@@ -33,6 +33,9 @@ Read: TypeAlias = Callable[[Any], Any]
 """Returns the entity or the record that a dict says; None, or it fails, if full validation must."""
 
 _MOST_TARGETS: Final = 4_096
+_MOST_ATTRIBUTES: Final = 1_000
+"""Of requests with more attributes, those in records included, no reader is made: it takes seconds."""
+
 _LISTS: Final = frozenset([list, tuple])
 _KEY: Final = 2
 """Names in what only says which entity is meant: `type` and `id`."""
@@ -122,6 +125,8 @@ class FastPaths:
             return
         if store is not None and not store.fits(self._program.schema):
             return
+        if self._size(target) > _MOST_ATTRIBUTES:
+            return
         self._readers[target] = self._reader(target)  # another thread may make an equal one
         readers = list(self._readers)
         deciders = {
@@ -131,6 +136,15 @@ class FastPaths:
         }
         only = next(iter(deciders.values()))
         self.by_action[target[0]] = only if len(deciders) == 1 else _by_types(deciders)
+
+    def _size(self, target: TargetKey) -> int:
+        """Return how many attributes there are to read in a request for *target*."""
+        schema, (action, subject, resource) = self._program.schema, target
+        context = schema.actions[action].context
+        given = (schema.entities[subject], schema.entities[resource], context)
+        return sum(
+            _attributes_in(attribute.type) for type_ in given for attribute in type_.attributes
+        )
 
     def taking(self, target: TargetKey, decide: Function, *, direct: bool = True) -> Function:
         """Return *decide*, a generated function for *target* that is open, for requests in any form.
@@ -272,6 +286,16 @@ def _by_types(deciders: Mapping[tuple[str, str], Function]) -> Function:
         return deciders[type_of(subject), type_of(resource)](subject, resource, context, now)
 
     return decide
+
+
+def _attributes_in(type_: Type) -> int:
+    match type_:
+        case RecordType(attributes):
+            return 1 + sum(_attributes_in(attribute.type) for attribute in attributes)
+        case SetType(element):
+            return _attributes_in(element)
+        case _:
+            return 1
 
 
 def _around(schema: Schema, type_: str) -> set[str]:

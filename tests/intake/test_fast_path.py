@@ -290,3 +290,21 @@ def test_as_many_ancestors_as_there_may_be_are_taken():
             asked = {**PARTS, "subject": subject, "resource": resource, "entities": entities}
             taken_ = is_taken_alike(few._intake.fast, thorough._intake.validator, asked, None)
             assert taken_ is expected
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 300, 600, 3000])
+def test_entities_may_have_any_number_of_attributes(count: int):
+    attributes = ", ".join(
+        f"f{n}?: {'{ a: { a: int } }' if n % 2 else 'int'}" for n in range(count)
+    )
+    engine = PolicyEngine.from_text(
+        f"package t\nentity U {{ n: int, {attributes} }}\naction r by U on U\npermit p: r when subject.n > 1\n"
+    )
+    given: dict[str, Any] = {f"f{n}": {"a": {"a": n}} if n % 2 else n for n in range(count)}
+    for properties in ({}, {"f0": 1}, given):
+        user = {"type": "U", "id": "u", "properties": {"n": 2, **properties}}
+        wrong = {"type": "U", "id": "u", "properties": {"n": 2, **properties, "f0": "1"}}
+        for _ in range(3):
+            assert engine.decide(user, "r", {"type": "U", "id": "v"}).allowed
+            with pytest.raises(InvalidRequest):
+                engine.decide(wrong, "r", {"type": "U", "id": "v"})

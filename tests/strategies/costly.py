@@ -130,6 +130,22 @@ def attributes(size: int, level: int) -> str:
     )  # fmt: skip
 
 
+def nested_records(size: int, level: int) -> str:
+    """Records in records, deeper each time, of which some are read."""
+    deep = level * 4
+    type_, path = "{ a: " * deep + "int" + " }" * deep, ".a" * deep
+    head = f"package t\nentity U {{ r: {type_}, o?: {type_}, s: set<{type_}> }}\naction read by U on U\n"
+    return filled(size, head, lambda n: f"permit p{n}: read when subject.r{path} == {n}\n")
+
+
+def wide_entities(size: int, _: int) -> str:
+    """As many attributes as there is room for, of which one is read."""
+    head = (
+        "package t\naction read by U on U\npermit p: read when subject.f1 > 1\nentity U { n: string"
+    )
+    return filled(size, head, lambda n: f", f{n}: int", " }\n")
+
+
 def gates(size: int, level: int) -> str:
     """Many gates for many actions."""
     head = f"package t\nentity U {{ n: int }}\naction {listed(level * 10, 'a@')} by U on U\n"
@@ -219,6 +235,8 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "groups": groups,
     "nested sets": nested_sets,
     "attributes": attributes,
+    "nested records": nested_records,
+    "wide entities": wide_entities,
     "gates": gates,
     "records": records,
     "vocabulary": vocabulary,
