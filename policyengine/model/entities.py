@@ -1,4 +1,4 @@
-"""Say what an entity is, and make a class for each entity type.
+"""Define entities, and make a class for each entity type.
 
 An entity is a type, an id, attributes in canonical form and, where they are known, its parents and
 its line: itself and all its ancestors. Like records, the classes are msgspec structs, one for
@@ -19,7 +19,7 @@ from policyengine.model.types import EntityType, is_private
 from policyengine.model.values import ABSENT, content_of, slot, to_python
 
 Key: TypeAlias = tuple[str, str]
-"""(type, id): what an entity is known by."""
+"""(type, id): the identity of an entity."""
 
 Line: TypeAlias = frozenset[Key]
 """The keys of an entity and of all its ancestors."""
@@ -110,7 +110,7 @@ def entity_class(type_: EntityType) -> type[Entity]:
     """Return the class of entities of *type_*, the same one as long as it is in use.
 
     It takes the id and the canonical values in the order of the attributes, `ABSENT` for what is not
-    there; then the line and the parents, if they are told, the entities carried along, whether
+    there; then the line and the parents, if they are known, the entities carried along, whether
     nothing is lacking and whether it is plain, which it is if nothing else is said.
     """
     return _classes(type_)
@@ -145,7 +145,7 @@ _classes: Final = ClassRegistry(_make)
 
 
 def _reading(name: str) -> property:
-    """Return what makes `entity.name` of `entity["name"]`.
+    """Return a property that reads `entity.name` as `entity["name"]`.
 
     There is one for each attribute, and no `__getattr__` for all: Python is quicker to read the
     attributes of classes without.

@@ -1,4 +1,4 @@
-"""Name what can go wrong for an integrator: a small family of exceptions."""
+"""Define the exceptions for integrators: a small family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find what a request lacks of what rules read: attributes, entities, ancestors.
+"""Find the values that rules read and a request lacks: attributes, entities, ancestors.
 
 The needs of a rule are followed through the values: attributes of an entity or a record, elements
 of a set, the entity that a reference refers to. Each entity is looked at once for each part of the
@@ -76,7 +76,7 @@ class Search(Struct):
         return self.gaps
 
     def entity(self, entity: object, needs: Needs, path: Path) -> None:
-        """Look at what is read of an entity."""
+        """Check the values that are read of an entity."""
         if not isinstance(entity, Entity):
             self.gaps.append(Gap("value", path))
             return
@@ -89,7 +89,7 @@ class Search(Struct):
         self._attributes(entity, entity.entity_type, needs, inside(path, "properties"))
 
     def record(self, record: object, needs: Needs, path: Path) -> None:
-        """Look at what is read of a record."""
+        """Check the values that are read of a record."""
         if not isinstance(record, Record):
             self.gaps.append(Gap("value", path))
             return
@@ -113,7 +113,7 @@ class Search(Struct):
             self.gaps.append(Gap("attribute", place))
 
     def value(self, type_: Type, value: object, needs: Needs, path: Path) -> None:
-        """Look at what is read of a value."""
+        """Check the parts that are read of a value."""
         if self.suspicious and not fits(type_, value):
             self.gaps.append(Gap("value", path))
         elif not needs or value is INVALID:
@@ -177,7 +177,7 @@ def gives(request: Request, needs: RequestNeeds) -> bool:
 
 
 def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
-    """Return the paths of what is read and cannot be, or is of the wrong type."""
+    """Return the paths of values that are read and missing, or of the wrong type."""
     return tuple(sorted({path_text(gap.path) for gap in _gaps(request, needs)}))
 
 

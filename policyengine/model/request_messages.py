@@ -1,4 +1,4 @@
-"""Word problems of a request and reasons; what a stranger sent is cut short and made printable."""
+"""Word the problems of requests, and reasons; text of strangers is cut short and made printable."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ MOST_BYTES: Final = 4_096
 """Most bytes of a reason in UTF-8."""
 
 Path: TypeAlias = "tuple[Path, str | int | tuple[str, str], bool] | None"
-"""Where in a request something is: what it is in, a step (a name, an index, or an entity's key),
+"""A place in a request: the place around it, a step (a name, an index, or an entity's key),
 and whether it is private. Linked, since a path is made for everything that is read and wanted only
 for what is wrong.
 """
 
 
 def inside(path: Path, step: str | int | tuple[str, str], *, private: bool = False) -> Path:
-    """Return where a part is; parts of what is private are."""
+    """Return the place of a part; parts of something private are private."""
     return path, step, private or is_private(path)
 
 
 def is_private(path: Path) -> bool:
-    """Whether what is at *path* must not be shown."""
+    """Whether the value at *path* must not be shown."""
     return path is not None and path[2]
 
 
@@ -92,7 +92,7 @@ class Problems(Struct):
         return len(self.items) >= self.most
 
     def add(self, code: str, path: Path, message: str) -> None:
-        """Keep a problem, if there is room; of what is private only once, or it could be counted."""
+        """Keep a problem, if there is room; a private one only once, or problems could be counted."""
         if not self.full:
             problem = Problem(code, path_text(path), message)
             if not (is_private(path) and problem in self.items):
@@ -147,12 +147,12 @@ def joined(reasons: Iterable[str], count: int, most: int = MOST_REASONS) -> str:
 
 
 def _cut(text: str, size: int) -> str:
-    """Return what of *text* has *size* bytes, with `…` at its end."""
+    """Return the beginning of *text* that has *size* bytes, with `…` at its end."""
     return text.encode()[: size - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def described(type_: Type) -> str:
-    """Return what a value of the type is called in a sentence."""
+    """Return the words for a value of the type in a sentence."""
     match type_:
         case Primitive(name):
             return _DESCRIBED[name]
@@ -181,7 +181,7 @@ _DESCRIBED: Final[Mapping[str, str]] = {
 
 
 def got(raw: object, *, private: bool) -> str:
-    """Return what was handed in, in a few words; of something private only its sort."""
+    """Describe a value that was given, in a few words; a private one only by its kind."""
     match raw:
         case None:
             return "null"

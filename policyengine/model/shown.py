@@ -91,7 +91,7 @@ def shown_value(type_: Type, value: object) -> str:
 
 
 def shown_attributes(attributes: Iterable[Attribute], owner: object) -> Iterator[str]:
-    """Give what is shown of a record or an entity; of what is private not even if it is given."""
+    """Give the text of each attribute; of a private one `…`, whether or not it is given."""
     for attribute in attributes:
         value = getattr(owner, slot(attribute.name))
         if attribute.private:

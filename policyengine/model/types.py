@@ -15,7 +15,7 @@ from msgspec import Struct
 from policyengine.concurrency import cached_property
 
 TargetKey: TypeAlias = tuple[str, str, str]
-"""(action, subject type, resource type): what one decision function is made for."""
+"""(action, subject type, resource type): the key of a decision function."""
 
 
 class Primitive(Struct, frozen=True):
@@ -124,9 +124,9 @@ CHANGERS: Final[tuple[Changer, ...]] = ("caller", "platform", "person", "nobody"
 
 
 class Attribute(Struct, frozen=True):
-    """A named part of a record, an entity or a context; *by*: who can change it.
+    """A named part of a record, an entity or a context; *by*: the party that can change it.
 
-    Of a part of a record, who can change the record can.
+    A part of a record can be changed by the party that can change the record.
     """
 
     name: str

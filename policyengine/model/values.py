@@ -389,7 +389,7 @@ def text_of(type_: Type, value: object) -> str:
 
 
 def to_python(type_: Type, value: object) -> object:
-    """Return what a Python program wants for a canonical value.
+    """Return the Python value of a canonical value.
 
     `Decimal`, aware `datetime` in UTC, `timedelta`, an address or network of `ipaddress`, the name
     of a level, `frozenset` (`list` where its elements are dicts), `dict` for a record, and

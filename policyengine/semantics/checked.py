@@ -1,6 +1,6 @@
 """Hold what the checker established: the schema, and each rule with its names and types settled.
 
-The trees stay as parsed; what was learnt of a node is in a `Typing`, a table keyed by the node's
+The trees stay as parsed; types and bindings of nodes are in a `Typing`, a table keyed by the node's
 identity. A rule has one `Typing` for each (action, subject type, resource type) that it covers,
 shared where the types are the same. Both the reference interpreter and the compiler start here.
 """
@@ -218,7 +218,7 @@ class CheckedSet:
         return frozenset(call.name.name for rule in self.rules for call in rule.obligations)
 
     def needs(self, target: TargetKey) -> RequestNeeds:
-        """What a request for *target* must give: what its rules may read, advisory ones aside."""
+        """The parts that a request for *target* must give: those that its rules may read, without advisory ones."""
         needs = RequestNeeds()
         for rule in self.rules_for(target):
             if not rule.advisory:

@@ -67,7 +67,7 @@ def check_comparison(checker: OperandChecker, node: nodes.Compare, guards: Guard
 
 
 def applied(checker: OperandChecker, node: nodes.Expr, types: Sequence[Type]) -> Type:
-    """Return what comes of an operator that lists the types it takes, on operands of *types*."""
+    """Return the type of the result of an operator with a list of types, for operands of *types*."""
     row = operator_of(node)
     assert row is not None
     assert isinstance(row.types, Mapping), row

@@ -60,7 +60,7 @@ def together(costs: Iterable[Cost]) -> Cost:
 
 
 def most_of(costs: Iterable[Cost]) -> Cost:
-    """Return what the dearest of *costs* takes."""
+    """Return the greatest of *costs*, part by part."""
     costs = (NO_COST, *costs)
     return Cost(max(cost.steps for cost in costs), max(cost.size for cost in costs))
 
@@ -129,7 +129,7 @@ class Costs:
         return Cost(steps, size, depth, digits, max(longest, digits))
 
     def _of_place(self, node: nodes.Name | nodes.Attr, typing: Typing) -> Cost:
-        """Return the cost of a name or an attribute: what most nodes are."""
+        """Return the cost of a name or an attribute, the most frequent nodes."""
         owner = self.of(node.object, typing) if isinstance(node, nodes.Attr) else NO_COST
         given = max(_LONGEST_GIVEN, owner.digits)
         digits = _digits_in(typing.type_of(node), given, owner.longest)

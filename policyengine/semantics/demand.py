@@ -1,4 +1,4 @@
-"""Find what checked expressions read of a request, and what of that is private.
+"""Find the parts of a request that checked expressions read, and which of them are private.
 
 A demand is pushed down: reading `resource.author.protected` demands `protected` of the author, hence
 the author of the resource. What a definition demands of its parameters is worked out once and pushed
@@ -33,7 +33,7 @@ from policyengine.syntax.operators import of_comparison
 def read_by(
     exprs: Iterable[nodes.Expr], typing: Typing
 ) -> tuple[RequestNeeds, list[tuple[nodes.Expr, str]]]:
-    """Return what evaluating *exprs* may read of a request, and what no request can give.
+    """Return the needs of evaluating *exprs*, and the reads that no request can serve.
 
     That is: constants that refer to an entity of which more is read than its id, each with the path
     to the reference in it; an entity that a policy only names is in no request.
@@ -124,7 +124,7 @@ def _path_to_entity(type_: Type, need: Needs) -> str | None:
 
 
 def whole(type_: Type) -> Needs:
-    """Return what taking a value as a whole reads: all of a record, nothing of an entity."""
+    """Return the needs of a value as a whole: all of a record, nothing of an entity."""
     match type_:
         case RecordType(attributes):
             return Needs({a.name: whole(a.type) for a in attributes})
@@ -146,7 +146,7 @@ def _line_of(type_: Type) -> Needs:
 
 
 def demands_of(body: nodes.Expr, typing: Typing) -> dict[str, Needs]:
-    """Return what the body of a definition demands of each of its parameters."""
+    """Return the demands of a definition's body on each of its parameters."""
     reader = _Reader(typing)
     reader.read(body, NOTHING)
     return reader.needs

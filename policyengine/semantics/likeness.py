@@ -1,9 +1,9 @@
-"""Find rules that differ from one another in constants alone, of which one is checked for all.
+"""Find rules that differ only in constants, of which one is checked for all.
 
 Two rules are alike if they have the same effect, target and clauses, and expressions of the same form: names,
-operators, the kinds of literals, and how many digits numbers have, on which the cost depends. What the
-checker learns of one then holds of the other, at the same places: types, needs and costs are the same, and
-of bindings only the values of constants differ. A literal that stands for an enumerator is no such constant.
+operators, the kinds of literals, and how many digits numbers have, on which the cost depends. The
+results of the checker for one then hold for the other, at the same places: types, needs and costs are the same, and
+of bindings only the values of constants differ. A literal that is an enumerator is no such constant.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children, interpolated
 
 Form: TypeAlias = tuple[object, ...]
-"""What rules that are alike have in common."""
+"""The parts that rules with different constants have in common."""
 
 
 def form_of(rule: nodes.Rule) -> tuple[Form, list[nodes.Expr]]:
@@ -148,7 +148,7 @@ class TypingForm:
 
 @frozen(eq=False)
 class Sound:
-    """What was found of a rule without problems: *fields* and *needs* as in `CheckedRule`.
+    """The results for a rule without problems: *fields* and *needs* as in `CheckedRule`.
 
     *typings* are those of its targets, by number; *covered*: how much was checked, as `Limits.coverage`
     counts it.
@@ -169,13 +169,13 @@ class Sound:
 
 @frozen(eq=False)
 class Likeness:
-    """Remembers what was found of the rules of a set, by *form*: what they have in common."""
+    """Remembers the results for the rules of a set, by their form."""
 
     _fixed: dict[Form, tuple[int, ...]] = field(factory=dict)
     _found: dict[tuple[Form, tuple[object, ...]], Sound] = field(factory=dict)
 
     def find(self, form: Form, exprs: Sequence[nodes.Expr]) -> Sound | None:
-        """Return what was found of a rule that is alike, if there was one."""
+        """Return the results for a rule that differs only in constants, if there was one."""
         fixed = self._fixed.get(form)
         return None if fixed is None else self._found.get((form, _values(exprs, fixed)))
 
@@ -189,7 +189,7 @@ class Likeness:
         cost: Cost,
         covered: int,
     ) -> None:
-        """Note what was found of a rule without problems."""
+        """Note the results for a rule without problems."""
         distinct = list({id(typing): typing for typing in typings.values()}.values())
         forms = [TypingForm.of(exprs, typing) for typing in distinct]
         if None in forms:

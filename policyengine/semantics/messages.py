@@ -318,7 +318,7 @@ def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
 
 
 def no_type(span: Span) -> Diagnostic:
-    """`{}` where nothing says what it holds."""
+    """`{}` in a place without an expected type."""
     return error("PE317", span, "nothing here says what `{}` holds", "give the constant a type")
 
 
@@ -353,7 +353,7 @@ def undeclared_constant(ident: nodes.Ident, action: str, known: Iterable[str]) -
 
 
 def no_types(ident: nodes.Ident, word: str, what: str) -> Diagnostic:
-    """An action for which nothing says who does it, or on what."""
+    """An action without subjects or resources."""
     return error(
         "PE321", ident.span, f"nothing says {what} `{ident.name}`",
         f"add `{word} …` here or to one of its groups",
@@ -388,7 +388,7 @@ def only_in_tests(span: Span, what: str, help: str) -> Diagnostic:
 
 
 def fixture_in_rule(ident: nodes.Ident) -> Diagnostic:
-    """What tests share, outside of one."""
+    """A fixture that is used outside of tests."""
     help = "a `let` is for tests; rules may use a `const`"
     return only_in_tests(ident.span, f"`{ident}`", help)
 
@@ -402,7 +402,7 @@ def only_a_name(span: Span, written: str) -> Diagnostic:
 
 
 def unknown_changer(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
-    """Somebody else who is said to be able to change an attribute."""
+    """An unknown party in the `by` of an attribute."""
     known = list(known)
     return error(
         "PE222", ident.span, f"an attribute cannot be said to be by `{ident}`",

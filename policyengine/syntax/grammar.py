@@ -2,7 +2,7 @@
 
 The grammar is in `grammar/`, beside the package in a checkout and inside it when installed. Making the
 tables takes Lark a third of a second, so they are in a file beside the grammar, as data; if the grammar
-has changed since, Lark makes them again. Whoever changes it writes the file anew with `make golden`.
+has changed since, Lark makes them again. After a change of the grammar, `make golden` writes the file again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 class Reduction(Struct, frozen=True, array_like=True):
-    """What comes of the parts of a rule.
+    """The reduction of the parts of a rule of the grammar.
 
     *builds*: the method of the builder, None where the parts are spliced into what is around them.
     *absent*: how many absent parts follow; *single*: whether a part that is alone is the result;
