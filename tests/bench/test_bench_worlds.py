@@ -18,7 +18,7 @@ from bench.worlds.platform import POLICIES, requests
 from bench.worlds.platform_json_by_hand import read
 from policyengine import PolicyEngine
 from policyengine.diagnostics.source import Source
-from policyengine.intake.validation import validate
+from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
 from policyengine.pipeline import check_paths, check_sources
 from policyengine.reference import interpreter
@@ -33,12 +33,13 @@ class Reference:
         sources = {str(number): Source(str(number), text) for number, text in enumerate(texts)}
         self.checked, _ = check_sources(sources) if texts else check_paths([POLICIES])
         assert self.checked is not None
+        self.validator = Validator(self.checked.schema, self.checked.needs, Limits())
 
     def request(self, subject, action, resource, context=None, now=0, entities=None):
         """Return the request as the interpreter takes it."""
-        return validate(
-            self.checked.schema, self.checked.needs, Limits(), subject=subject, action=action,
-            resource=resource, context=context, now=now, entities=entities,
+        return self.validator.validate_parts(
+            subject=subject, action=action, resource=resource, context=context, now=now,
+            entities=entities,
         )  # fmt: skip
 
     def allows(self, *parts, **more) -> bool:
