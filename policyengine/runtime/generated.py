@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from policyengine.model.entities import Entity, entity_class
 from policyengine.model.records import Record, record_class
-from policyengine.model.types import Schema
+from policyengine.model.types import Schema, TargetKey
 from policyengine.runtime.operations import EXPORTED
 
 
@@ -27,7 +27,7 @@ def run(tree: ast.Module, objects: Mapping[str, object], file: str) -> dict[str,
 
 
 def classes_of(
-    schema: Schema, target: tuple[str, str, str]
+    schema: Schema, target: TargetKey
 ) -> tuple[type[Entity], type[Entity], type[Record]]:
     """Return the classes of the subject, the resource and the context of requests for *target*."""
     action, subject, resource = target
@@ -38,7 +38,7 @@ def classes_of(
     )
 
 
-def file_name(digest: str, target: tuple[str, str, str]) -> str:
+def file_name(digest: str, target: TargetKey) -> str:
     """Return what the module that decides about *target* is called; others begin so."""
     return f"policy:{digest[-12:]}:{':'.join(target)}"
 

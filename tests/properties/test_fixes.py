@@ -25,10 +25,10 @@ _FIXING = Configuration(
 
 
 def again(text: str, rng: Random) -> str:
-    """Return policy text with one of its rules written twice, an idle ignore and a definition."""
+    """Return policy text with some of its rules written twice, an idle ignore and a definition."""
     lines = text.rstrip().splitlines()
     rules = [n for n, line in enumerate(lines) if line.lstrip().startswith(("permit ", "forbid "))]
-    for n in rng.sample(rules, min(1, len(rules))):
+    for n in sorted(rng.sample(rules, min(3, len(rules))), reverse=True):
         if n + 1 == len(lines) or not lines[n + 1].startswith("        "):  # it is whole
             head, colon, rest = lines[n].partition(":")
             lines.insert(n + 1, f"{head}_twice{colon}{rest}")
