@@ -105,4 +105,11 @@ def missed(rule: Rule, values: Mapping[str, object]) -> frozenset[str]:
     """Return the paths at which the request has none of the values that *rule* asks for."""
     if not rule.keys:
         return frozenset()
-    return frozenset([key.path for key in rule.keys if values[key.path] not in key.constants])
+    return frozenset([key.path for key in rule.keys if not _has(key, values[key.path])])
+
+
+def _has(key: Key, value: object) -> bool:
+    try:
+        return value in key.constants
+    except Exception:  # noqa: BLE001 - what cannot be compared is a bug, and is none of them
+        return False
