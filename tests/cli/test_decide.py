@@ -156,7 +156,8 @@ def test_a_time_that_is_none_is_misuse(fails, timed: Path):
 
 
 def test_entities_come_from_a_file(run, fails, timed: Path):
-    bare, store = saved({**REQUEST, "now": "2026-06-01"}), saved(OWNED, "store.json")
+    known = [*OWNED, {"type": "User", "id": "u"}]
+    bare, store = saved({**REQUEST, "now": "2026-06-01"}), saved(known, "store.json")
     assert "invalid_request" in run("decide", timed, "-r", bare).out
     assert run("decide", timed, "-r", bare, "--entities", store).out.startswith("allow\n")
     assert run("explain", timed, "-r", bare, "--entities", store).out.startswith("allow ")
