@@ -283,10 +283,8 @@ class PolicyEngine(Immutable):
                     return found
             except Exception:  # noqa: BLE001, S110 - what is amiss is found out below
                 pass
-        from policyengine.intake.raw import RawRequest
-
         parts = subject, action, resource, context, now, fields, entities
-        return self._intake.decide(RawRequest(*parts))
+        return self._intake.decide_parts(*parts)
 
     def decide_many(
         self,

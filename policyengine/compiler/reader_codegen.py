@@ -101,7 +101,7 @@ def request_reader(
         ("subject", "resource"), types, (needs.subject, needs.resource), strict=True
     ):
         type_ = schema.entities[type_name]
-        body += writer.part(part, type_, needed)
+        body += writer.part(part, type_, needed, lined=needed.line or follows)
     reading = _filled("if context is None: context = NOTHING")
     reading += writer.record("context", context, needs.context)
     otherwise = _filled("if not context.complete_: return None")
@@ -192,12 +192,10 @@ if type(value) is not str: return None
 value = names[value]
 """
 _NAMES: Final = """
-if type(value) not in SETS: return None
-for one in value:
-    if type(one) is not str: return None
-value = sets[
-    value if type(value) is frozenset else tuple(value) if type(value) is list else as_key(value)
-]
+if type(value) is not list and type(value) not in SETS: return None
+count = len(value)
+value = sets[joined(value)]
+if len(value) != count: return None
 """
 _STRINGS: Final = """
 if type(value) is not frozenset: value = as_set(value)
@@ -273,29 +271,28 @@ class _Writer(Struct, eq=False):
         self._number += 1
         return f"{prefix}_{self._number}"
 
-    def part(self, part: str, type_: EntityType, needs: Needs) -> Body:
+    def part(self, part: str, type_: EntityType, needs: Needs, *, lined: bool) -> Body:
         """Read the subject or the resource, in whatever form it is given."""
         stored = self.fresh("stored")
         reading = _filled(_STORED, part=part, stored=stored)
-        named = _filled(_NAMED, part=part, stored=stored)
-        is_new = _expression("stored is None", stored=stored)
-        reading.append(ast.If(is_new, self.entity(part, type_, needs), named))
         of_type = self.named("class", entity_class(type_))
-        return [
-            ast.If(_expression("type(part) is dict", part=part), reading, []),
-            *_filled("if type(part) is not Class: return None", part=part, Class=of_type),
-            *self.sufficient(part, type_, needs),
-        ]
+        fitting = _filled("if type(part) is not Class: return None", part=part, Class=of_type)
+        fitting += self.sufficient(part, type_, needs)
+        is_new = _expression("stored is None", stored=stored)
+        named = _filled(_NAMED, part=part, stored=stored) + deepcopy(fitting)
+        reading.append(ast.If(is_new, self.entity(part, type_, needs, lined=lined), named))
+        return [ast.If(_expression("type(part) is dict", part=part), reading, fitting)]
 
-    def entity(self, part: str, type_: EntityType, needs: Needs) -> Body:
-        """Turn the dict *part* into an entity."""
-        id_, given, line, parents, described = map(
+    def entity(self, part: str, type_: EntityType, needs: Needs, *, lined: bool = True) -> Body:
+        """Turn the dict *part* into an entity; *lined*: whether its ancestors may be read."""
+        id_, given, above, parents, described = map(
             self.fresh, ("id", "given", "line", "parents", "described")
         )
         # A type that can lie in nothing has no parents, and only itself on its line.
-        unsaid = "None, None" if type_.parents else "frozenset([(type_name, id_)]), EMPTY"
+        line = "frozenset([(type_name, id_)])" if lined else "None"
+        unsaid = "None, None" if type_.parents else f"{line}, EMPTY"
         parts: dict[str, ast.expr | str] = {
-            "raw": part, "id_": id_, "given": given, "line": line, "parents": parents,
+            "raw": part, "id_": id_, "given": given, "line": above, "parents": parents,
             "described": described, "kind": self.fresh("kind"), "type_name": ast.Constant(type_.name),
             "above": self.named("above", frozenset(type_.parents)),
             "most": ast.Constant(self.limits.ancestors),
@@ -306,7 +303,7 @@ class _Writer(Struct, eq=False):
         found, complete, reading = self.attributes(type_.attributes, given, needs)
         plain = _expression("line is not None or parents is None", **parts)
         plain = conjunction([complete, plain]) if type_.parents else complete
-        rest = [name(line), name(parents), name("NONE"), complete, plain, name(described)]
+        rest = [name(above), name(parents), name("NONE"), complete, plain, name(described)]
         made = _call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
         return [*body, *reading, assign(part, made)]
 
@@ -487,7 +484,7 @@ class _Writer(Struct, eq=False):
         match element:
             case EnumType() | LevelsType() | TaxonomyType():
                 sets = self.named("sets", Sets(_names(element), self.limits.set_size))
-                return _filled(_NAMES, value=value, sets=sets, one=self.fresh("one"))
+                return _filled(_NAMES, value=value, sets=sets, count=self.fresh("count"))
             case Primitive("string"):
                 return _filled(_STRINGS, **limits)
             case EntityRefType(entity):

@@ -50,7 +50,9 @@ def _have_equal_properties(one: Entity, other: Entity) -> bool:
 
 def merge(one: Entity, other: Entity) -> Entity:
     """Return what two accounts of one entity say together; they do not contradict one another."""
-    properties = one if has_properties(one) or not has_properties(other) else other
+    # Where neither has any, the other may be of a store, and is taken as it is.
+    takes_other = not has_properties(one) and (other.described_ or not one.described_)
+    properties = other if takes_other else one
     parents = one if one.parents_ is not None else other
     line = one.line if one.line is not None else other.line
     if (

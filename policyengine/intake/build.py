@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
@@ -73,31 +73,7 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
     raise InvalidRequest(reader.problems.items)
 
 
-def build_quickly(
-    read: Callable[[object], Entity | None],
-    gather: Callable[..., dict[tuple[str, str], Entity]],
-    raw: Mapping[str, object],
-) -> Entity | None:
-    """Build an entity if it is valid without further checks, else return None.
-
-    *read* is the generated reader of its type; *gather* puts entities together.
-    """
-    carried: list[Entity] = []
-    try:
-        properties = raw.get("properties")
-        if type(properties) is dict and any(isinstance(v, Entity) for v in properties.values()):
-            raw = {**raw, "properties": _with_references(properties, carried)}
-        entity = read(raw)
-        if entity is None or not carried:
-            return entity
-        known = gather(entity, *carried[:1], None, carried[1:])
-    except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
-        return None
-    built = known.pop((entity.type, entity.id))
-    return carrying(built, known) if known else built
-
-
-def _with_references(properties: Mapping[str, object], carried: list[Entity]) -> dict[str, object]:
+def with_references(properties: Mapping[str, object], carried: list[Entity]) -> dict[str, object]:
     """Return attributes with references where entities are, and note these in *carried*."""
     given: dict[str, object] = {}
     for name, value in properties.items():

@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import Any, Final, TypeAlias
 
 from policyengine.intake.ancestors import Known, line_above, merge, with_line
+from policyengine.intake.build import carrying, with_references
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore, StoredEntities
 from policyengine.model.entities import Closed, Entity, Key, entity_class
@@ -66,6 +67,7 @@ class FastPaths:
         self._store = store
         self._readers: dict[TargetKey, Function] = {}
         self._entity_readers: dict[str, Read] = {}
+        self._context_readers: dict[str, Read] = {}
         self._classes = {n: entity_class(t) for n, t in program.schema.entities.items()}
         self._has_fields = any(gate.is_field for gate in program.schema.gates.values())
 
@@ -169,7 +171,40 @@ class FastPaths:
             apart=apart, follows=self._program.compiled(target).follows,
         )  # fmt: skip
 
-    def entity_reader(self, type_: str) -> Read:
+    # ---- building -----------------------------------------------------------------------
+
+    def entity(self, raw: dict[str, Any]) -> Entity | None:
+        """Return the entity that a dict says, with those it carries along; None if in doubt."""
+        try:
+            read = self._entity_reader(raw["type"])
+            entity: Entity | None
+            try:
+                entity = read(raw)
+            except Exception:  # noqa: BLE001 - references may be given as entities
+                entity = None
+            properties = raw.get("properties")
+            if entity is not None or type(properties) is not dict:
+                return entity
+            carried: list[Entity] = []
+            entity = read({**raw, "properties": with_references(properties, carried)})
+            if entity is None or not carried:
+                return entity
+            known = self.gather(entity, carried[0], None, carried[1:])
+        except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
+            return None
+        built = known.pop((entity.type, entity.id))
+        return carrying(built, known) if known else built
+
+    def context(self, action: str, raw: Any) -> Record | None:
+        """Return the context of *action* that a dict says; None if in doubt."""
+        try:
+            read = self._context_readers.get(action) or self._made_context_reader(action)
+            found: Record | None = read(raw)
+        except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
+            return None
+        return found
+
+    def _entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type, whatever rules read of them."""
         found = self._entity_readers.get(type_)
         if found is None:
@@ -178,6 +213,13 @@ class FastPaths:
             read = entity_reader(self._program.schema.entities[type_], NOTHING, self._limits)
             found = self._entity_readers[type_] = read
         return found
+
+    def _made_context_reader(self, action: str) -> Read:
+        from policyengine.compiler.reader_codegen import context_reader
+
+        made = context_reader(self._program.schema.actions[action].context, NOTHING, self._limits)
+        self._context_readers[action] = made
+        return made
 
     # ---- what is known of entities ------------------------------------------------------
 
@@ -220,7 +262,7 @@ class FastPaths:
         stored = None if store is None else store.get((one["type"], one["id"]))
         if stored is not None and len(one) == _KEY and type(one) is dict:
             return stored
-        read: Entity | None = self.entity_reader(one["type"])(one)
+        read: Entity | None = self._entity_reader(one["type"])(one)
         if read is None:
             raise NeedsFullValidation
         return read

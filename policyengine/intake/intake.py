@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policyengine.intake.authzen import RequestDecoder, refusal_document
-from policyengine.intake.build import build_context, build_entity, build_quickly
+from policyengine.intake.build import build_context, build_entity
 from policyengine.intake.fast_path import FastPaths, time_of
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore, Unknown
@@ -55,17 +55,14 @@ class Intake:
         parents: Iterable[EntityLike] | None,
     ) -> Entity:
         """Build an entity; raises `InvalidRequest`."""
-        raw: dict[str, object] = {"type": type_, "id": id_}
         given = _together(properties, attributes)
+        raw: dict[str, object] = {"type": type_, "id": id_}
         if given is not None:
             raw["properties"] = given
         if parents is not None:
             raw["parents"] = parents
-        if type(type_) is str and type_ in self._program.schema.entities:
-            built = build_quickly(self.fast.entity_reader(type_), self.fast.gather, raw)
-            if built is not None:
-                return built
-        return build_entity(self._program.schema, self._limits, raw)
+        built = self.fast.entity(raw)
+        return build_entity(self._program.schema, self._limits, raw) if built is None else built
 
     def subject(self, raw: EntityLike) -> Entity:
         """Return the subject of requests to come, as it is known now; raises `InvalidRequest`."""
@@ -79,9 +76,11 @@ class Intake:
     ) -> Record:
         """Build the context of *action*; raises `InvalidRequest`."""
         given = _together(values, attributes)
-        return build_context(
-            self._program.schema, self._limits, action, {} if given is None else given
-        )
+        raw = {} if given is None else given
+        built = self.fast.context(action, raw)
+        if built is None:
+            return build_context(self._program.schema, self._limits, action, raw)
+        return built
 
     def store(self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown) -> EntityStore:
         """Build a store; raises `InvalidRequest`."""
@@ -95,6 +94,10 @@ class Intake:
         """Return a request in canonical values; raises `InvalidRequest` with every problem."""
         request = self.fast.read(raw)
         return self._validated(raw) if request is None else request
+
+    def decide_parts(self, *parts: Any) -> Decision:
+        """Decide the request of these parts, in the order of `RawRequest`."""
+        return self.decide(RawRequest(*parts))
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
@@ -151,6 +154,6 @@ class Intake:
 
 def _together(values: Any, attributes: Mapping[str, Any]) -> Any:
     """Return attributes that were given as an object, as keywords, or as both."""
-    if isinstance(values, Mapping):
-        return {**values, **attributes}
-    return (attributes or None) if values is None else values
+    if not attributes:
+        return values
+    return {**values, **attributes} if isinstance(values, Mapping) else values or attributes

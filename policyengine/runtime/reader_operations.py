@@ -25,14 +25,22 @@ from policyengine.model.values import (
 from policyengine.runtime import clock
 
 _MOST_SETS: Final = 1_024
+_LONGEST: Final = 1_024
+"""Characters of the names of a set that is kept."""
 _REFERENCE_SIZE: Final = 2
 """Names in a reference: `type` and `id`."""
 _SETS: Final = frozenset([list, tuple, set, frozenset])
 _ADDRESSES: Final = frozenset([IPv4Address, IPv6Address, IPv4Network, IPv6Network])
 
 
-class Sets(dict[Any, frozenset[Any]]):
-    """The canonical forms of sets of names, by what was given: lists as tuples, and frozensets.
+joined: Final = "\0".join
+"""Makes one text of the names in a set, by what they are and not by what they say they equal."""
+
+
+class Sets(dict[str, frozenset[Any]]):
+    """The canonical forms of sets of names, by the names joined with NUL, in the order given.
+
+    A name with a NUL in it makes a text of more names than were given, which the reader sees.
 
     *names*: the canonical form of each name; *most*: elements that a set may have.
     """
@@ -44,22 +52,14 @@ class Sets(dict[Any, frozenset[Any]]):
         self._names = names
         self._most = most
 
-    def __missing__(self, given: tuple[str, ...] | frozenset[str]) -> frozenset[Any]:
-        made = frozenset([self._names[name] for name in given])
-        if len(made) != len(given) or len(given) > self._most:
+    def __missing__(self, given: str) -> frozenset[Any]:
+        names = given.split("\0") if given else []
+        made = frozenset([self._names[name] for name in names])
+        if len(made) != len(names) or len(made) > self._most:
             raise ValueError
-        if len(self) < _MOST_SETS:
+        if len(self) < _MOST_SETS and len(given) < _LONGEST:
             self[given] = made
         return made
-
-
-def as_key(given: Any) -> Any:
-    """Return a set of names that is neither a list nor a frozenset as `Sets` know it."""
-    if type(given) is tuple:
-        return given
-    if type(given) is set:
-        return frozenset(given)
-    raise TypeError
 
 
 def as_set(given: Any) -> frozenset[Any]:
@@ -178,7 +178,7 @@ def _text(given: Any) -> str:
 QUICK: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "tuple": tuple, "frozenset": frozenset,
-    "as_key": as_key, "SETS": _SETS, "as_set": as_set,
+    "joined": joined, "SETS": _SETS, "as_set": as_set,
     "references": references, "elements": elements, "rest_of": rest_of, "clock": clock.now,
 }  # fmt: skip
 
