@@ -192,10 +192,14 @@ if type(value) is not str: return None
 value = names[value]
 """
 _NAMES: Final = """
-if type(value) is not list and type(value) not in SETS: return None
-count = len(value)
-value = sets[joined(value)]
-if len(value) != count: return None
+if type(value) is frozenset:
+    value = sets[value]
+elif type(value) is list or type(value) in SETS:
+    count = len(value)
+    value = sets[joined(value)]
+    if len(value) != count: return None
+else:
+    return None
 """
 _STRINGS: Final = """
 if type(value) is not frozenset: value = as_set(value)
@@ -276,12 +280,15 @@ class _Writer(Struct, eq=False):
         stored = self.fresh("stored")
         reading = _filled(_STORED, part=part, stored=stored)
         of_type = self.named("class", entity_class(type_))
-        fitting = _filled("if type(part) is not Class: return None", part=part, Class=of_type)
-        fitting += self.sufficient(part, type_, needs)
+
+        def fitting() -> Body:
+            fits = _filled("if type(part) is not Class: return None", part=part, Class=of_type)
+            return fits + self.sufficient(part, type_, needs)
+
         is_new = _expression("stored is None", stored=stored)
-        named = _filled(_NAMED, part=part, stored=stored) + deepcopy(fitting)
+        named = _filled(_NAMED, part=part, stored=stored) + fitting()
         reading.append(ast.If(is_new, self.entity(part, type_, needs, lined=lined), named))
-        return [ast.If(_expression("type(part) is dict", part=part), reading, fitting)]
+        return [ast.If(_expression("type(part) is dict", part=part), reading, fitting())]
 
     def entity(self, part: str, type_: EntityType, needs: Needs, *, lined: bool = True) -> Body:
         """Turn the dict *part* into an entity; *lined*: whether its ancestors may be read."""

@@ -37,8 +37,8 @@ joined: Final = "\0".join
 """Makes one text of the names in a set, by what they are and not by what they say they equal."""
 
 
-class Sets(dict[str, frozenset[Any]]):
-    """The canonical forms of sets of names, by the names joined with NUL, in the order given.
+class Sets(dict[str | frozenset[str], frozenset[Any]]):
+    """The canonical forms of sets of names, by frozensets, and by other sets' names joined with NUL.
 
     A name with a NUL in it makes a text of more names than were given, which the reader sees.
 
@@ -52,8 +52,10 @@ class Sets(dict[str, frozenset[Any]]):
         self._names = names
         self._most = most
 
-    def __missing__(self, given: str) -> frozenset[Any]:
-        names = given.split("\0") if given else []
+    def __missing__(self, given: str | frozenset[str]) -> frozenset[Any]:
+        names = (given.split("\0") if given else []) if isinstance(given, str) else list(given)
+        if not all(type(name) is str for name in names):
+            raise TypeError
         made = frozenset([self._names[name] for name in names])
         if len(made) != len(names) or len(made) > self._most:
             raise ValueError
