@@ -553,5 +553,5 @@ def _sum_of(parts: Sequence[ast.expr]) -> ast.expr:
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:
     """Return the canonical form of each name."""
     if isinstance(type_, LevelsType):
-        return {name: position for position, name in enumerate(type_.members)}
+        return type_.positions
     return {name: name for name in type_.members}

@@ -162,9 +162,9 @@ class Reader(Struct):
     def _name(self, type_: EnumType | LevelsType | TaxonomyType, raw: object, path: Path) -> object:
         if not isinstance(raw, str):
             return self._mistyped(type_, raw, path)
-        if raw in (type_.above if isinstance(type_, TaxonomyType) else type_.members):
-            name = str.__str__(raw)
-            return type_.members.index(name) if isinstance(type_, LevelsType) else name
+        name = str.__str__(raw)  # which a class of somebody's cannot make equal to another one
+        if name in type_.positions:
+            return type_.positions[name] if isinstance(type_, LevelsType) else name
         if self.problems.full:
             return INVALID
         if is_private(path):

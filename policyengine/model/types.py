@@ -40,7 +40,7 @@ PRIMITIVES: Mapping[str, Primitive] = {
 }
 
 
-class EnumType(Struct, frozen=True):
+class EnumType(Struct, frozen=True, dict=True, cache_hash=True):
     """A closed list of names; a value is one of *members*, a `str`."""
 
     name: str
@@ -50,8 +50,13 @@ class EnumType(Struct, frozen=True):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """The position of each name."""
+        return {name: position for position, name in enumerate(self.members)}
 
-class LevelsType(Struct, frozen=True):
+
+class LevelsType(Struct, frozen=True, dict=True, cache_hash=True):
     """A total order; a value is the position of its name in *members*, an `int`, lowest 0."""
 
     name: str
@@ -60,6 +65,11 @@ class LevelsType(Struct, frozen=True):
 
     def __str__(self) -> str:
         return self.name
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """The position of each name, which is its value."""
+        return {name: position for position, name in enumerate(self.members)}
 
 
 class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
@@ -79,6 +89,11 @@ class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
     def members(self) -> tuple[str, ...]:
         """All terms, in written order."""
         return tuple(term for term, _ in self.parents)
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """The position of each term."""
+        return {term: position for position, (term, _) in enumerate(self.parents)}
 
     @cached_property
     def above(self) -> Mapping[str, frozenset[str]]:

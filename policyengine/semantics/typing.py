@@ -224,7 +224,7 @@ class ExpressionChecker:
     def _owners(self, name: str, wanted: Type | None) -> list[Enumeration]:
         """Return the enumerations a bare *name* may belong to: the wanted one, else any in sight."""
         if isinstance(wanted, Enumeration):
-            return [wanted] if name in wanted.members else []
+            return [wanted] if name in wanted.positions else []
         if wanted is not None and wanted is not BOOL:
             return []
         return self.vocabulary.enumerations_of(name, self.scope)
@@ -243,7 +243,7 @@ class ExpressionChecker:
         return value.type
 
     def _enumerator(self, node: nodes.Expr, name: str, owner: Enumeration) -> Type:
-        if name not in owner.members:
+        if name not in owner.positions:
             self.problems.append(messages.not_a_member(node.span, name, owner, owner.members))
             return UNKNOWN
         return self._bind(node, _member(owner, name))
@@ -293,7 +293,7 @@ class ExpressionChecker:
         symbol = self.scope.find(TYPE, type_ident, "type", self.problems)
         owner = self.vocabulary.declared(symbol) if symbol else UNKNOWN
         if isinstance(owner, Enumeration):
-            if node.name.name not in owner.members:
+            if node.name.name not in owner.positions:
                 name, members = node.name, owner.members
                 self.problems.append(messages.not_a_member(name.span, name.name, owner, members))
                 return UNKNOWN
@@ -547,7 +547,7 @@ class ExpressionChecker:
 
 
 def _member(owner: Enumeration, name: str) -> Value:
-    return Value(owner, owner.members.index(name) if isinstance(owner, LevelsType) else name)
+    return Value(owner, owner.positions[name] if isinstance(owner, LevelsType) else name)
 
 
 def _written(node: nodes.Expr) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from policyengine import PolicyEngine
 from policyengine.intake.decode import from_python
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
@@ -266,3 +267,26 @@ def test_a_record_of_another_type_is_judged_anew():
 
 def test_moments_are_utc():
     assert read(DATETIME, datetime(2026, 1, 1, tzinfo=UTC)) == read(DATETIME, "2026-01-01")
+
+
+class Liar(str):
+    """Says that it equals everything."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
+
+
+def test_a_name_that_claims_to_equal_every_other_is_none():
+    engine = PolicyEngine.from_text(
+        "package t\nenum E = a | b\nlevels L = c < d\ntaxonomy T { e { f } }\n"
+        "entity U { e?: E, l?: L, t?: T }\naction r by U on U\n"
+        "permit p: r when not (subject has e) and not (subject has l) and not (subject has t)\n"
+    )
+    for name in "elt":
+        user = {"type": "U", "id": "u", "properties": {name: Liar("x")}}
+        with pytest.raises(InvalidRequest, match="has no name `x`"):
+            engine.decide(user, "r", {"type": "U", "id": "v"})
