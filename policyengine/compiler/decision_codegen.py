@@ -52,7 +52,7 @@ GIVEN: Final = "given"
 """The variable that collects the bits."""
 
 _WORK: Final[Mapping[type[ir.Expr], int]] = {
-    ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Dispatch: 20, ir.Quantified: 40,
+    ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Found: 10, ir.Dispatch: 20, ir.Quantified: 40,
 }  # fmt: skip
 """How long parts of a condition take, about, where the reading of an attribute takes 1."""
 

@@ -238,26 +238,40 @@ def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
 
 def _dispatch(together: Sequence[_Keyed], marks: Mapping[str, int] | None) -> Rule:
     """Return a rule that looks up those of several shapes whose keys are alike."""
-    places: dict[object, list[tuple[Values, _Test, Values]]] = {}
-    before = 1 if marks is None else 2
-    tests = [_test(keyed, before) for keyed in together]
-    for number, (test, keyed) in enumerate(zip(tests, together, strict=True)):
+    places: dict[object, list[tuple[int, Rule, Values]]] = {}
+    for number, keyed in enumerate(together):
         for rule, row in keyed.group:
-            head = (number,) if marks is None else (number, marks[rule.id])
             for key in product(*(row[at] for at in keyed.keys)):
-                places.setdefault(key if len(key) != 1 else key[0], []).append((head, test, row))
-    # Rows of one key are made one after the other, to lie in one place.
-    found = {
-        key: tuple([head + test.row(r) for head, test, r in rows]) for key, rows in places.items()
-    }
+                places.setdefault(key if len(key) != 1 else key[0], []).append((number, rule, row))
     first = together[0]
     aspects = [aspect for at in first.keys if isinstance(aspect := first.shape[at], Aspect)]
     element = ir.Local("element")
     asked = tuple(element if a.kind == "overlaps" else a.asked for a in aspects)
-    like = tuple(keyed.group[0][0].id for keyed in together)
-    conditions = tuple(test.condition for test in tests)
-    table = ir.Table(found, default=())
-    asking: ir.Expr = ir.Dispatch(table, asked, conditions, like, gathers=marks is not None)
+    asking: ir.Expr
+    if marks is None and len(together) == 1 and all(len(rows) == 1 for rows in places.values()):
+        test = _test(first, before=0)
+        only = {key: test.row(row) for key, [(_, _, row)] in places.items()}
+        if len(test.columns) == 1:  # which needs no row
+            alone = {key: constant for key, (constant,) in only.items()}
+            asking = ir.Found(ir.Table(alone, None), asked, _without_row(test.condition))
+        else:
+            asking = ir.Found(ir.Table(only, None), asked, test.condition)
+    else:
+        tests = [_test(keyed, before=1 if marks is None else 2) for keyed in together]
+        # Rows of one key are made one after the other, to lie in one place.
+        found = {
+            key: tuple(
+                [
+                    (n, *(() if marks is None else (marks[rule.id],)), *tests[n].row(row))
+                    for n, rule, row in rows
+                ]
+            )
+            for key, rows in places.items()
+        }
+        like = tuple(keyed.group[0][0].id for keyed in together)
+        conditions = tuple(test.condition for test in tests)
+        table = ir.Table(found, default=())
+        asking = ir.Dispatch(table, asked, conditions, like, gathers=marks is not None)
     for aspect in aspects:
         if aspect.kind == "overlaps":  # of one set at most
             asking = ir.Quantified("some", element.name, aspect.asked, asking)
@@ -298,3 +312,10 @@ def _test(keyed: _Keyed, before: int) -> _Test:
         columns.append((at, only))
         conditions.append((compared_with_one if only else compared)(aspect, constant))
     return _Test(ir.conjunction(conditions), tuple(columns))
+
+
+def _without_row(test: ir.Expr) -> ir.Expr:
+    """Return a test whose only constant is asked for as `row`, not as what stands in one."""
+    if isinstance(test, ir.Entry) and test.table == ir.Local(ROW):
+        return test.table
+    return ir.rebuilt(test, _without_row)

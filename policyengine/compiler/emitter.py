@@ -325,6 +325,8 @@ class Emitter(Struct, eq=False):
                 return self._lookup(table, list(map(emit, keys)))
             case ir.Dispatch():
                 return self._dispatch(node)
+            case ir.Found():
+                return self._found(node)
             case ir.Slot(object_, slot_name, optional):
                 read = attribute(emit(object_), slot(slot_name))
                 return call("present", read) if optional and self.careful else read
@@ -390,6 +392,17 @@ class Emitter(Struct, eq=False):
             self.module.function(tests[-1], says, body, before=(ROW,))
         ask = "marks_of" if node.gathers else "some_holds"
         return call(ask, found, self.module.tuple("tests", tests), *map(name, ROOTS))
+
+    def _found(self, node: ir.Found) -> ast.expr:
+        keys = list(map(self.emit, node.keys))
+        key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
+        look = attribute(self.module.named("table", node.table, node.table.entries), "get")
+        outside, variable = self.scope, self._variable(ROW, 0)
+        row = ast.NamedExpr(ast.Name(variable.name, ast.Store()), ast.Call(look, [key], []))
+        self.scope = {**outside, ROW: variable}
+        test = self.perhaps(node.test)
+        self.scope = outside
+        return conjunction([compare(row, ast.IsNot(), ast.Constant(None)), test])
 
     def _bounded(
         self, node: ir.Binary, op: ast.cmpop, table: ir.Table, keys: list[ast.expr]

