@@ -257,7 +257,7 @@ class RuleChecker:
         conjuncts, parts = tuple(_conjuncts(rule.clauses)), _Clauses(rule)
         source, schema = self.sources[rule.span.file], self.vocabulary.schema
 
-        def told() -> tuple[Sentence | None, ...]:
+        def generated() -> tuple[Sentence | None, ...]:
             if rule.effect != "permit" or parts.otherwise is not None:
                 return ()
             distinct = {id(typing): typing for typing in typings.values()}
@@ -281,7 +281,7 @@ class RuleChecker:
             cites=parts.cites,
             fields=fields,
             obligations=tuple(parts.obligations),
-            make_sentences=told,
+            make_sentences=generated,
             node=rule,
             typings=typings,
             needs=needs,
