@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.types import (
@@ -32,6 +32,10 @@ _LONGEST_GIVEN = DIGITS + 2
 
 MOST_DIGITS = 1_000
 """The most digits of a number that an expression may compute: it can still be printed."""
+
+
+_SHOWING = 20
+"""Steps that showing one part of a value takes."""
 
 
 @frozen
@@ -135,6 +139,11 @@ class Costs:
         digits = _digits_in(typing.type_of(node), given, owner.longest)
         longest = max(owner.longest, digits)
         return Cost(1 + owner.steps, 1 + owner.size, 1 + owner.depth, digits, longest)
+
+    def of_shown(self, node: nodes.Expr, typing: Typing) -> Cost:
+        """Return the cost of evaluating *node* once, and of showing its value to people."""
+        cost = self.of(node, typing)
+        return evolve(cost, steps=cost.steps + _SHOWING * self._weight(node, typing))
 
     def of_definition(self, definition: Definition) -> Cost:
         """Return the cost of the body of *definition*."""

@@ -228,7 +228,7 @@ class RuleChecker:
             for call in obligations:
                 self._check_obligation(checker, call, guards)
             read[id(checker.bindings)] = checker.needs_of(everything)
-            costs.append(self._cost(checker, everything))
+            costs.append(self._cost(checker, [*conditions, *owed], shown))
 
         typings = self.typings(rule.name, targets, scope, everything, check)
         if typings is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
@@ -373,19 +373,26 @@ class RuleChecker:
 
     # ---- what it costs ------------------------------------------------------------------
 
-    def _costs_of(self, exprs: Iterable[nodes.Expr], typing: Typing) -> list[Cost]:
-        return [self.definitions.costs.of(expr, typing) for expr in exprs]
+    def _cost(
+        self,
+        checker: ExpressionChecker,
+        exprs: Sequence[nodes.Expr],
+        shown: Sequence[nodes.Expr] = (),
+    ) -> Cost:
+        """Return what *exprs* and *shown*, those of texts, take together.
 
-    def _cost(self, checker: ExpressionChecker, exprs: Sequence[nodes.Expr]) -> Cost:
-        """Return what *exprs* take together; report each that alone is over its bound."""
+        Report each that alone is over its bound.
+        """
         if not checker.sound:
             return NO_COST
-        costs = self._costs_of(exprs, Typing(checker.types, checker.bindings))
-        for cost, expr in zip(costs, exprs, strict=True):
+        costs, typing = self.definitions.costs, Typing(checker.types, checker.bindings)
+        found = [(costs.of(expr, typing), expr) for expr in exprs]
+        found += [(costs.of_shown(expr, typing), expr) for expr in shown]
+        for cost, expr in found:
             problem = self.definitions.over_bound(cost, expr.span)
             if problem:
                 checker.problems.append(problem)
-        return together(costs)
+        return together(cost for cost, _ in found)
 
     def bound_targets(self, by_target: Mapping[TargetKey, Sequence[CheckedRule]]) -> None:
         """Report the first target whose rules together are over a bound."""

@@ -37,6 +37,13 @@ def test_a_rule_is_bounded_with_all_that_it_says(clauses: str):
     assert found(text, Limits(expression_size=30_000, target_size=30_000)).errors == ()
 
 
+def test_what_a_text_shows_is_bounded():
+    (problem,) = found(READ + 'permit p: read because "' + "{subject.t}" * 600 + '"\n').errors
+    assert problem.code == "PE308"
+    assert "steps, and at most 10,000,000 are allowed" in problem.message
+    assert found(READ + 'permit p: read because "' + "{subject.t}" * 100 + '"\n').errors == ()
+
+
 def test_an_invariant_is_bounded_like_a_rule():
     wide = "d9(subject.n) + d9(resource.n) + d9(3) + d9(4) > 1"
     (problem,) = found(f"{DOUBLING}invariant i: never allow any unless {wide}\n").errors
