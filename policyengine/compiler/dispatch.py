@@ -106,7 +106,8 @@ def _shared(groups: Mapping[Shape, Group], *, marked: bool) -> Iterator[list[_Ke
     """Give what is worth being looked up together by one value, what gains most first."""
     paths: dict[Path, list[tuple[_Keyed, Counter[object]]]] = {}
     for shape, group in groups.items():
-        for at, path in _paths(shape, marked=marked):
+        # By one value a shape is looked up once, also if two of its conditions ask for it.
+        for path, at in {path: at for at, path in _paths(shape, marked=marked)}.items():
             counts = Counter(key for _, row in group for key in row[at])
             entries = sum(counts.values())
             if entries <= _MOST_KEYS * len(group) and _found(counts) <= _FEW:

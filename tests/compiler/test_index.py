@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from policyengine import InvalidPolicy, PolicyEngine
 from policyengine.compiler import decision_codegen, dispatch, generate, index
@@ -398,6 +398,7 @@ def test_ranges_are_merged():
 
 
 @given(seeds.SEEDS)
+@example(1489)  # a rule with two conditions on one value
 def test_tables_decide_as_the_reference_does(seed: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "LEAST", 1)
