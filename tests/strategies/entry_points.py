@@ -1,0 +1,198 @@
+"""State the law of entry points: whatever comes in, in whatever form, all of them read it alike.
+
+Requests are generated, and then spoilt in one place at any level: keys added, misspelt and left out,
+values of other types, other containers, parts of another engine, strings that lie about what they
+equal. Every entry point must accept and refuse the same ones, with the same problems, and decide them
+alike; the first time it is asked, and again when everything that is kept was made.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from random import Random
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from policyengine import DecisionCache, InvalidRequest, PolicyEngine
+from policyengine.intake.store import EntityStore
+from policyengine.model.decision import refused
+from policyengine.model.errors import Problem
+from policyengine.model.limits import Limits
+from tests.strategies.laws import Case
+
+Json = Any
+Seen = tuple[Any, ...]
+
+_OTHER = PolicyEngine.from_text("package other\nentity App\nentity Alien { n?: int }")
+_PARTS = ("subject", "resource")
+
+
+class Liar(str):
+    """A string that says that it equals every other."""
+
+    __slots__ = ()
+    __eq__ = lambda self, other: True  # noqa: E731
+    __ne__ = lambda self, other: False  # noqa: E731
+    __hash__ = str.__hash__
+
+
+_VALUES: list[Json] = [
+    1, True, "x", "", [], {}, {"a": 1}, [[]], "\ud800", 10**30, Liar("App"), object(),
+    _OTHER.entity("App", "a"), _OTHER.entity("Alien", "a", n=1), {"type": "Alien", "id": "a"},
+]  # fmt: skip
+_KEYS = ("properties", "propertes", "Type", "id ", "banned", "parent", "", 5, Liar("type"))
+
+
+def every_entry_point_reads_alike(case: Case) -> int:
+    """Ask a request, and spoilt ones, of every entry point; return how many were refused."""
+    rng = Random(case.seed)
+    given = {name: case.given[name] for name in ("subject", "action", "resource", "context")}
+    scene = case.loaded.engine.store(case.given["entities"])
+    bare = {who: {k: given[who][k] for k in ("type", "id")} for who in _PARTS}
+    count = 0
+    clock = SimpleNamespace(time_ns=lambda: case.given["now"] * 1000)
+    with mock.patch("policyengine.runtime.clock.time", clock):
+        for store in (None, scene):
+            engine = PolicyEngine(
+                case.loaded.program, case.loaded.engine._checked, limits=Limits(), store=store
+            )
+            asked = {**given, **(bare if store is not None else {})}
+            for one in (asked, *spoilt(asked, rng, 6), asked):
+                for entities in (None, case.given["entities"]):
+                    count += _agree(engine, {**one, "entities": entities}, store)
+    return count
+
+
+def _agree(engine: PolicyEngine, asked: dict[str, Json], store: EntityStore | None) -> bool:
+    """Whether a request is refused; raises if two entry points differ on it."""
+    expected = seen(
+        lambda: engine._program.decide(engine._intake.validator.validate_parts(store, **asked))
+    )
+    for name, ask in entry_points(engine, asked):
+        for _ in range(2):
+            found = seen(ask)
+            if found[0] == "denied":
+                problems = (Problem(*parts) for parts in expected[1])
+                assert refused(InvalidRequest(problems), "").reason == found[1], (found, expected)
+                continue
+            if name == "bind" and found[0] == expected[0] == "refused":
+                # The subject alone is refused before anything is known of the rest.
+                assert set(found[1]) <= set(expected[1]), (name, found, expected)
+                continue
+            assert found == expected, (name, found, expected)
+    return expected[0] == "refused"
+
+
+def seen(ask: Callable[[], Any]) -> Seen:
+    """Return how a request was decided, or the problems for which it was refused."""
+    try:
+        decision = ask()
+    except InvalidRequest as refusal:
+        return "refused", tuple((p.code, p.path, p.message) for p in refusal.problems)
+    if isinstance(decision, bytes):
+        answer = json.loads(decision)
+        problems = answer["context"]["errors"]
+        if answer["context"]["cause"] == "invalid_request":
+            return "refused", tuple((p["code"], p["path"], p["message"]) for p in problems)
+        return answer["decision"], answer["context"]["cause"], tuple(answer["context"]["rules"])
+    if decision.cause == "invalid_request":  # of many requests, one that is refused is denied
+        return "denied", decision.reason
+    return decision.allowed, decision.cause, tuple(decision.rules)
+
+
+def entry_points(
+    engine: PolicyEngine, asked: dict[str, Json]
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Give each entry point that can be asked this request."""
+    subject, action, resource, context, entities = (
+        asked.get(name, {}) for name in ("subject", "action", "resource", "context", "entities")
+    )
+    more = {"entities": entities}
+    cache = DecisionCache(engine)
+    yield "decide", lambda: engine.decide(subject, action, resource, context, **more)
+    yield "cache", lambda: cache.decide(subject, action, resource, context, **more)
+    yield "bind", lambda: engine.bind(subject).decide(action, resource, context, **more)
+    try:
+        bound = engine.bind(subject)
+    except InvalidRequest:
+        pass
+    else:
+        yield "bound", lambda: bound.decide(action, resource, context, **more)
+    yield "explain", lambda: _explained(engine, subject, action, resource, context, entities)
+    if entities is None:
+        yield "many", lambda: engine.decide_many([(subject, action, resource, context)])[0]
+    document = {**asked, "action": {"name": action}}
+    if entities is None:
+        del document["entities"]
+    if _is_json(document):
+        wire = json.dumps(document)
+        yield "json", lambda: engine.decide_json(wire)
+
+
+def _explained(engine: PolicyEngine, *parts: Any) -> Any:
+    subject, action, resource, context, entities = parts
+    told = engine.explain(subject, action, resource, context, entities=entities)
+    decided = engine.decide(subject, action, resource, context, entities=entities)
+    assert told.outcome.allowed == decided.allowed
+    return decided
+
+
+def _is_json(value: Json) -> bool:
+    """Whether a value is the same when it comes from JSON."""
+    match value:
+        case dict():
+            names = all(type(name) is str for name in value)
+            return type(value) is dict and names and all(map(_is_json, value.values()))
+        case list():
+            return all(map(_is_json, value))
+        case bool():
+            return True
+        case int():
+            return abs(value) < 10**18
+        case str():
+            return type(value) is str and value.isprintable() and "\ud800" not in value
+        case _:
+            return False
+
+
+# ---- spoiling ---------------------------------------------------------------------------
+
+
+def spoilt(given: dict[str, Json], rng: Random, count: int) -> Iterator[dict[str, Json]]:
+    """Give the request with one thing about it spoilt, *count* times."""
+    for _ in range(count):
+        made = copy.deepcopy(given)
+        owner, step = rng.choice(list(_places(made)))
+        _spoil(made, owner, step, rng)
+        yield made
+
+
+def _places(value: Json) -> Iterator[tuple[Json, Any]]:
+    """Give every place in a request: what it is in, and by which step."""
+    steps = list(value) if isinstance(value, dict) else range(len(value))
+    for step in steps:
+        yield value, step
+        if isinstance(value[step], dict | list):
+            yield from _places(value[step])
+
+
+def _spoil(made: Json, owner: Json, step: Any, rng: Random) -> None:
+    value = owner[step]
+    if isinstance(value, dict) and rng.random() < 0.4:
+        value[rng.choice(_KEYS)] = rng.choice(_VALUES)
+    elif isinstance(value, dict) and rng.random() < 0.3:
+        owner[step] = rng.choice((OrderedDict(value), MappingProxyType(value), list(value.items())))
+    elif isinstance(owner, dict) and rng.random() < 0.3 and owner is not made:
+        del owner[step]
+    elif isinstance(owner, dict) and rng.random() < 0.3 and owner is not made:
+        owner[f"{step}s"] = owner.pop(step)
+    elif isinstance(value, list) and rng.random() < 0.5:
+        owner[step] = rng.choice((tuple(value), value * 2, [value]))
+    elif isinstance(value, str) and rng.random() < 0.3:
+        owner[step] = Liar(value) if rng.random() < 0.5 else value + "é"
+    else:
+        owner[step] = rng.choice(_VALUES)
