@@ -22,7 +22,7 @@ from policyengine.model.types import CHANGERS, Changer, Schema, TargetKey, Type,
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, Typing
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, Typing, Value
 from policyengine.semantics.demand import attribute_of, read_by
 from policyengine.semantics.sentences import tells_private
 from policyengine.syntax import nodes
@@ -94,6 +94,8 @@ def _changers(rule: CheckedRule, target: TargetKey, schema: Schema) -> Iterator[
 
 def _changers_in(expr: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[Changer]:
     for node in walk_expressions([expr]):
+        if isinstance(typing.binding_of(node), Value):
+            continue  # a constant, such as `Tier.basic`, which reads nothing
         match node:
             case nodes.Attr(object_, name) | nodes.Has(object_, name):
                 attribute = attribute_of(typing.type_of(object_), name.name, schema)

@@ -102,6 +102,8 @@ class Known(Struct):
     flawed: set[Key] = field(default_factory=set)
     """Entities with problems already: comparing them would report the same mistake again."""
     entities: dict[Key, Entity] = field(default_factory=dict)
+    uncombined: set[Key] = field(default_factory=set)
+    """Of those, entities of which more is known than was put together."""
     places: dict[Key, Path] = field(default_factory=dict)
     broken: bool = False
     """Whether lines are unknown because of cycles or numbers, which is reported already."""
@@ -113,7 +115,11 @@ class Known(Struct):
         if before is None:
             self.entities[key] = entity
             self.places[key] = path
-        elif before is not entity and key not in self.flawed:
+        elif before is entity:
+            return
+        elif key in self.flawed:
+            self.uncombined.add(key)
+        else:
             self._combine(before, entity, path, f"`{path_text(self.places[key])}`")
 
     def add_stored(self, stored: Mapping[Key, Entity]) -> None:
@@ -124,7 +130,10 @@ class Known(Struct):
         """
         for key, before in list(self.entities.items()):
             entity = stored.get(key)
-            if entity is None or entity is before or key in self.flawed:
+            if entity is None or entity is before:
+                continue
+            if key in self.flawed:
+                self.uncombined.add(key)
                 continue
             if has_properties(before) and not _have_equal_properties(before, entity):
                 self.flawed.add(key)

@@ -204,7 +204,11 @@ class _Reading:
 
     def _find_described(self, key: Key) -> Entity | None:
         entity = self._find(key)
-        return None if entity is None or self._is_unknown(entity) else entity
+        return None if entity is None or self._is_out_of_account(entity) else entity
+
+    def _is_out_of_account(self, entity: Entity) -> bool:
+        """Whether what an entity lacks follows from a problem that is reported already."""
+        return self._is_unknown(entity) or entity.key_ in self._known.uncombined
 
     def _is_unknown(self, entity: Entity) -> bool:
         """Whether an entity is neither in the store, which should know it, nor described."""
@@ -221,8 +225,8 @@ class _Reading:
             if self._is_unknown(part):  # what is lacking of it follows from that
                 self._report_unknown(part.key_, path)
         needs = RequestNeeds(
-            NOTHING if self._is_unknown(subject) else needs.subject,
-            NOTHING if self._is_unknown(resource) else needs.resource,
+            NOTHING if self._is_out_of_account(subject) else needs.subject,
+            NOTHING if self._is_out_of_account(resource) else needs.resource,
             needs.context,
         )
         search = Search(self._find_described, self._known.places.get)
@@ -234,7 +238,7 @@ class _Reading:
         if gap.key is None:
             self.problems.add("PE507", gap.path, f"it must be given: {rules} read it")
             return
-        if not self._all_read:
+        if not self._all_read or gap.key in self._known.uncombined:
             return
         name = "the entity" if is_private(gap.path) else entity_name(gap.key)
         if gap.lack == "entity" and self._store is not None and not self._store.by_key.bare:
