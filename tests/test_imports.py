@@ -185,7 +185,10 @@ def test_a_file_is_short(file: Path):
 
 
 ROOT = PACKAGE.parent
-PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+PAGES = [
+    ARCHITECTURE, ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")),
+]  # fmt: skip
 
 
 def missing_modules(text: str) -> list[str]:
@@ -197,6 +200,16 @@ def missing_modules(text: str) -> list[str]:
 @pytest.mark.parametrize("file", [*FILES, *PAGES], ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_module_that_is_named_exists(file: Path):
     assert missing_modules(file.read_text(encoding="utf-8")) == []
+
+
+def test_the_architecture_shows_who_may_import_whom():
+    section = ARCHITECTURE.read_text(encoding="utf-8").partition("## Who may import whom")[2]
+    table = section.split("```")[1].replace(",\n", ",").replace("FRONT", ", ".join(STAGES))
+    shown = {}
+    for line in table.strip().splitlines():
+        home, _, others = line.partition(" ")
+        shown[home] = {other.strip() for other in others.split(",")} - {"-"}
+    assert shown == {home: may for home, may in MAY_IMPORT.items() if home != "__init__"}
 
 
 def modules_after(code: str, **environment: str) -> set[str]:
