@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from msgspec import Struct, field
 
-from policyengine.intake.raw import RawRequest
+from policyengine.intake.raw import raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
@@ -134,7 +134,7 @@ class DecisionCache:
 
         Raises `InvalidRequest` like the engine, for what no rule reads as well.
         """
-        raw = RawRequest(subject, action, resource, context, now, fields, entities)
+        raw = raw_request(subject, action, resource, context, now, fields, entities)
         request = self._engine._intake.request(raw)  # noqa: SLF001 - of one house
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)

@@ -57,8 +57,8 @@ class Origin(Struct, frozen=True, eq=False):
 class PolicyEngine(Immutable):
     """A policy set in force. Make one with `load` or `from_text`."""
 
-    # Every decision reads the last one, which is quicker of a slot.
-    __slots__ = ("__dict__", "__weakref__", "_fast")
+    # Every decision reads the last two, which is quicker of slots.
+    __slots__ = ("__dict__", "__weakref__", "_fast", "_time_of")
 
     def __init__(
         self,
@@ -81,8 +81,10 @@ class PolicyEngine(Immutable):
     @cached_property
     def _intake(self) -> Intake:
         """What takes requests that no fast path takes; loaded with the first of them."""
+        from policyengine.intake.fast_path import time_but_zero
         from policyengine.intake.intake import Intake
 
+        self._time_of = time_but_zero
         return Intake(self._program, self._limits, self._store, self._fast)
 
     # ---- loading ------------------------------------------------------------------------
@@ -276,9 +278,13 @@ class PolicyEngine(Immutable):
 
         Raises `InvalidRequest` with every problem of a request that does not fit the schema.
         """
-        if now is None and fields is None and entities is None:
+        if fields is None and entities is None:
             try:
-                found: Decision | None = self._fast[action](subject, resource, context)
+                found: Decision | None = (
+                    self._fast[action](subject, resource, context)
+                    if now is None
+                    else self._fast[action](subject, resource, context, self._time_of(now))
+                )
                 if found is not None:
                     return found
             except Exception:  # noqa: BLE001, S110 - what is amiss is found out below
@@ -358,10 +364,10 @@ class PolicyEngine(Immutable):
         Takes what `decide` takes, and as long as a debugger may.
         """
         from policyengine.explain import explain
-        from policyengine.intake.raw import RawRequest
+        from policyengine.intake.raw import raw_request
 
         parts = subject, action, resource, context, now, fields, entities
-        return explain(self._checked(), self._intake.request(RawRequest(*parts)))
+        return explain(self._checked(), self._intake.request(raw_request(*parts)))
 
     def decide_json(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.store import EntityStore, StoredEntities
-from policyengine.model.entities import Closed, Entity
+from policyengine.model.entities import Closed, Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT
 from policyengine.model.limits import Limits
@@ -49,13 +49,17 @@ def build_entity(
     return carrying(built, known.entities) if known.entities else built
 
 
-def carrying(entity: Entity, others: Mapping[tuple[str, str], Entity]) -> Entity:
+def carrying(entity: Entity, others: Mapping[Key, Entity]) -> Entity:
     """Return *entity* so that it carries *others* along."""
+    return altered(entity, carried_=_closed(others), plain_=False)
+
+
+def _closed(others: Mapping[Key, Entity]) -> tuple[Entity, ...]:
+    """Return entities that are carried along; `Closed`, if their ancestors are among them."""
     carried = tuple(others.values())
     named = (other.parents_ if other.line is None else other.line for other in carried)
-    if all(others.keys() >= (above or frozenset()) for above in named):
-        carried = Closed(carried)
-    return altered(entity, carried_=carried, plain_=False)
+    is_closed = all(others.keys() >= (above or frozenset()) for above in named)
+    return Closed(carried) if is_closed else carried
 
 
 def build_context(schema: Schema, limits: Limits, action: str, given: object) -> Record:
@@ -68,8 +72,9 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
         for entity, path in reader.carried:
             known.add(entity, path)
         if isinstance(context, Record) and not reader.problems.items:
-            carried = tuple(known.entities.values())
-            return altered(context, carried_=carried, plain_=False) if carried else context
+            if not known.entities:
+                return context
+            return altered(context, carried_=_closed(known.entities), plain_=False)
     raise InvalidRequest(reader.problems.items)
 
 

@@ -235,6 +235,10 @@ class FastPaths:
 
         Raises `NeedsFullValidation`, or whatever comes of it, where that is not seen at once.
         """
+        if others is None and store is None:
+            built = self._gather_built(subject, resource, context)
+            if built is not None:
+                return built
         known: dict[Key, Entity] = {}
         placed: dict[Key, None] = {}  # those that are given with parents: their lines are compared
         given: list[Entity] = [subject, resource]
@@ -254,6 +258,35 @@ class FastPaths:
             if closing.problems.items:
                 raise NeedsFullValidation
         return known if store is None else Entities(known, store)
+
+    def _gather_built(
+        self, subject: Entity, resource: Entity, context: Record | None
+    ) -> dict[Key, Entity] | None:
+        """Return what is known, where no entity is given twice and all ancestors were compared."""
+        classes = self._classes
+        known: dict[Key, Entity] = {}
+        for part in (subject, resource):
+            if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
+                return None
+            if known.setdefault((part.type, part.id), part) is not part:
+                return None
+            if part.carried_:
+                if type(part.carried_) is not Closed or len(part.carried_) > self._limits.ancestors:
+                    return None
+                for one in part.carried_:
+                    if known.setdefault((one.type, one.id), one) is not one:
+                        return None
+                    if one.__class__ is not classes.get(one.type):
+                        return None
+        if context is not None and context.carried_:
+            if type(context.carried_) is not Closed:
+                return None
+            for one in context.carried_:
+                if known.setdefault((one.type, one.id), one) is not one:
+                    return None
+                if one.__class__ is not classes.get(one.type):
+                    return None
+        return known
 
     def _other(self, one: Any, store: StoredEntities | None) -> Entity:
         """Return one of the other entities that a request gives."""
@@ -361,6 +394,14 @@ def type_of(entity: Any) -> str:
 def time_of(now: object) -> int:
     """Return a time that may be written as a string; raises `ValueError` or `TypeError`."""
     return parse_datetime(now) if type(now) is str else moment_of(now)
+
+
+def time_but_zero(now: object) -> int:
+    """Return a time as `time_of` does, but for the moment 0, which decision functions take for now."""
+    moment = time_of(now)
+    if not moment:
+        raise NeedsFullValidation
+    return moment
 
 
 def moment_of(now: object) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 
 from policyengine.intake.authzen import RequestDecoder, refusal_document
 from policyengine.intake.build import build_context, build_entity
-from policyengine.intake.fast_path import FastPaths, time_of
-from policyengine.intake.raw import RawRequest
+from policyengine.intake.fast_path import FastPaths, time_but_zero
+from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, Unknown
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision, refused
@@ -96,8 +96,8 @@ class Intake:
         return self._validated(raw) if request is None else request
 
     def decide_parts(self, *parts: Any) -> Decision:
-        """Decide the request of these parts, in the order of `RawRequest`."""
-        return self.decide(RawRequest(*parts))
+        """Decide the request of these parts, in the order of `raw_request`."""
+        return self.decide(raw_request(*parts))
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
@@ -107,14 +107,14 @@ class Intake:
     def _decide_quickly(self, raw: RawRequest) -> Decision | None:
         """Decide a request that is valid without further checks; None if it must be validated."""
         if raw.fields is None and raw.entities is None and raw.store is None:
+            found: Decision | None = None
             try:
-                now = 0 if raw.now is None else time_of(raw.now)
-                if now or raw.now is None:  # the moment 0 would be taken for now
-                    decide = self.fast.by_action[raw.action]
-                    found: Decision | None = decide(raw.subject, raw.resource, raw.context, now)
-                    return found
-            except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
-                return None
+                now = 0 if raw.now is None else time_but_zero(raw.now)
+                decide = self.fast.by_action[raw.action]
+                found = decide(raw.subject, raw.resource, raw.context, now)
+            except Exception:  # noqa: BLE001, S110 - full validation says what is wrong, if anything is
+                pass
+            return found
         request = self.fast.read(raw)
         return None if request is None else self._program.decide(request)
 

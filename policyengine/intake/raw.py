@@ -14,8 +14,7 @@ class RawRequest(Struct):
 
     Of *subject*, *action* and *resource* a missing one is `ABSENT`; of the others, it is None.
     *now*: None for now. *entities*: others that are referred to. *store*: one that takes the place
-    of the engine's; it may be given as *entities*, too. *ignored*: names of a JSON document that
-    mean nothing.
+    of the engine's. *ignored*: names of a JSON document that mean nothing.
     """
 
     subject: Any
@@ -28,6 +27,17 @@ class RawRequest(Struct):
     store: EntityStore | None = None
     ignored: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if isinstance(self.entities, EntityStore):
-            self.store, self.entities = self.entities, None
+
+def raw_request(
+    subject: Any,
+    action: Any,
+    resource: Any,
+    context: Any = None,
+    now: Any = None,
+    fields: Any = None,
+    entities: Any = None,
+) -> RawRequest:
+    """Return the request of these parts; a store may be given as *entities*."""
+    if isinstance(entities, EntityStore):
+        return RawRequest(subject, action, resource, context, now, fields, None, entities)
+    return RawRequest(subject, action, resource, context, now, fields, entities)

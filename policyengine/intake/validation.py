@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader, Refused
 from policyengine.intake.fast_path import moment_of
-from policyengine.intake.raw import RawRequest
+from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
@@ -55,7 +55,7 @@ class Validator:
 
     def validate_parts(self, store: EntityStore | None = None, **parts: Any) -> Request:
         """Validate the request of these parts (see `RawRequest`)."""
-        raw = RawRequest(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})
+        raw = raw_request(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})
         return self.validate(raw, store)
 
     def validate(self, raw: RawRequest, store: EntityStore | None = None) -> Request:
