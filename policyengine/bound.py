@@ -48,7 +48,9 @@ class BoundSubject(Immutable):
         self._engine = engine
         self._subject = subject
         self._by_action: dict[str, Function] = {}  # what is left to decide
-        self._valid: dict[str, dict[str, _Residual]] = {}  # the same by action and resource type
+        self._valid: dict[
+            str, dict[str, _ValidResidual]
+        ] = {}  # the same by action and resource type
         self._deadline: int | None = None
         if max_age is not None:
             self._deadline = clock.now() + max_age // timedelta(microseconds=1)
@@ -136,15 +138,15 @@ class BoundSubject(Immutable):
             return
         compiled = engine._program.compiled(target)  # noqa: SLF001
         decide, since, until = compiled.decide, _NEVER, _FOREVER
-        if compiled.splitting is not None:
-            residual, since, until = compiled.splitting.for_subject(subject, now)
+        if compiled.specializer is not None:
+            residual, since, until = compiled.specializer.for_subject(subject, now)
             decide = residual.decide
         knows_line = subject.line is not None or not engine._program.needs(target).subject.line  # noqa: SLF001
         direct = subject.plain_ and knows_line
         decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001
         if self._deadline is not None:
             until = min(until, self._deadline)
-        valid[target[2]] = _Residual(since, until, decide)
+        valid[target[2]] = _ValidResidual(since, until, decide)
         self._by_action[action] = _by_type(dict(valid))
 
 
@@ -152,7 +154,7 @@ _NEVER: Final = -(1 << 62)
 _FOREVER: Final = 1 << 62
 
 
-class _Residual(Struct, frozen=True, eq=False):
+class _ValidResidual(Struct, frozen=True, eq=False):
     """What is left to decide about a subject, from the moment *since* and before *until*."""
 
     since: int
@@ -165,7 +167,7 @@ class _Residual(Struct, frozen=True, eq=False):
         return self.since != _NEVER or self.until != _FOREVER
 
 
-def _by_type(residuals: Mapping[str, _Residual]) -> Function:
+def _by_type(residuals: Mapping[str, _ValidResidual]) -> Function:
     """Return what decides by one of *residuals*, which are by the type of the resource.
 
     It returns None at a moment at which that is not valid.

@@ -144,7 +144,7 @@ class DecisionCache:
             return kept.decision
         compiled = target.compiled
         decision = compiled.answer(request)
-        failed = decision._answer.tell != compiled.tell  # noqa: SLF001
+        failed = decision._answer.make_details != compiled.make_details  # noqa: SLF001
         if not (target.on_trial or failed or _size(request) > _MOST):
             since, until = -_FOREVER, _FOREVER
             if compiled.timed:
@@ -156,7 +156,7 @@ class DecisionCache:
     def _find_target(self, key: TargetKey) -> _Target:
         program = self._engine._program  # noqa: SLF001
         compiled = program.compiled(key)
-        on_trial = any(rule.advisory for rule in compiled.teller.rules)
+        on_trial = any(rule.advisory for rule in compiled.explainer.rules)
         made = _Target(program.needs(key), compiled, on_trial)
         return self._targets.setdefault(key, made)  # another thread may have made it
 

@@ -198,7 +198,7 @@ class PolicyEngine(Immutable):
             for target in product((name,), action.subjects, action.resources):
                 compiled = self._program.compiled(target)
                 if reasons:
-                    compiled.teller  # noqa: B018 - which makes it
+                    compiled.explainer  # noqa: B018 - which makes it
 
     # ---- what is in force ---------------------------------------------------------------
 

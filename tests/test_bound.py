@@ -115,18 +115,18 @@ def test_answers_are_asked_again_when_they_may_have_turned_and_not_before(
     [doc, *_] = docs(engine)
     context = engine.context("read")
     engine.decide(app(engine), "read", doc, context)
-    splitting = engine._program.compiled(("read", "App", "Doc")).splitting
-    before = splitting._asked
+    specializer = engine._program.compiled(("read", "App", "Doc")).specializer
+    before = specializer._asked
     bound = engine.bind(app(engine), max_age=timedelta(days=1000))
     for asked in (context, {}, None, {"why": "x"}, context):  # dicts open nothing anew
         assert bound.decide("read", doc, asked).allowed
         assert bound.decide_many([("read", doc, asked)])[0].allowed
-    assert splitting._asked == before + 1
+    assert specializer._asked == before + 1
     clock.now = parse_datetime("2027-01-01") + 1
     for _ in range(3):
         assert not bound.decide_many([("read", doc, context)])[0].allowed
         assert not bound.decide("read", doc, context).allowed
-    assert splitting._asked == before + 2
+    assert specializer._asked == before + 2
 
 
 def test_resources_of_several_types_are_told_apart():
@@ -252,8 +252,8 @@ def bound_agrees(case: laws.Case) -> None:
     target = request.action, request.subject.type, request.resource.type
     whole = case.loaded.program.compiled(target)
     expected = whole.answer(request)
-    if whole.splitting is not None:
-        left, since, until = whole.splitting.for_subject(request.subject, request.now)
+    if whole.specializer is not None:
+        left, since, until = whole.specializer.for_subject(request.subject, request.now)
         assert since <= request.now < until
         decision = left.answer(request)
         assert decision.outcome() == expected.outcome()
@@ -283,16 +283,16 @@ def test_subjects_that_answer_in_too_many_ways_use_the_whole():
     engine = PolicyEngine.from_text(POLICY + rules)
     [doc, *_] = docs(engine)
     engine.decide(app(engine), "read", doc, engine.context("read"))
-    splitting = engine._program.compiled(("read", "App", "Doc")).splitting
-    assert splitting is not None
+    specializer = engine._program.compiled(("read", "App", "Doc")).specializer
+    assert specializer is not None
     made = set()
     for number in range(600):
         tags = [f"t{i}" for i in range(10) if number >> i & 1]
-        left, *_ = splitting.for_subject(app(engine, tags=tags, tier="free"), 0)
+        left, *_ = specializer.for_subject(app(engine, tags=tags, tier="free"), 0)
         made.add(id(left))
         subject = app(engine, tags=tags, tier="free")
         assert left.decide(subject, doc, engine.context("read"), 0).allowed == bool(tags)
-    assert splitting._made == 256 * 32  # each is taken for one of 32 rules
+    assert specializer._made == 256 * 32  # each is taken for one of 32 rules
 
 
 def test_what_an_answer_refutes_may_be_waived():
@@ -310,8 +310,8 @@ def test_what_an_answer_refutes_may_be_waived():
         for _ in range(3):
             decision = bound.decide("write", doc, {}, now="2026-06-01")
             assert decision.allowed is expected
-            splitting = engine._program.compiled(("write", "App", "Doc")).splitting
-            left, *_ = splitting.for_subject(bound.subject, parse_datetime("2026-06-01"))
+            specializer = engine._program.compiled(("write", "App", "Doc")).specializer
+            left, *_ = specializer.for_subject(bound.subject, parse_datetime("2026-06-01"))
             roots = bound.subject, doc, engine.context("write"), parse_datetime("2026-06-01")
             assert left.decide(*roots).allowed is expected
 
@@ -323,7 +323,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
     whole = engine._program.compiled(("write", "App", "Doc"))
     [doc, *_] = docs(engine)
     subject, context, now = app(engine), engine.context("write"), parse_datetime("2026-06-01")
-    left, *_ = whole.splitting.for_subject(subject, now)
+    left, *_ = whole.specializer.for_subject(subject, now)
     spoilt = altered(doc, v_open=laws.Spoilt())
     for resource in (doc, spoilt):
         entities = {entity.key_: entity for entity in (subject, resource)}
@@ -337,7 +337,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
 
 
 def test_what_is_long_is_left_to_the_whole_sooner(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("policyengine.runtime.specialization._MOST_LEFT", 500)
+    monkeypatch.setattr("policyengine.runtime.specialization._MOST_RULES", 500)
     tagged = "\n".join(f'permit r{i}: read when "t{i}" in subject.tags' for i in range(10))
     owned = "\n".join(f'permit s{i}: read when resource.owner like "*{i}*z*"' for i in range(120))
     engine = PolicyEngine.from_text(f"{POLICY}{tagged}\n{owned}")
@@ -345,13 +345,13 @@ def test_what_is_long_is_left_to_the_whole_sooner(monkeypatch: pytest.MonkeyPatc
     context = engine.context("read")
     engine.decide(app(engine), "read", doc, context)
     whole = engine._program.compiled(("read", "App", "Doc"))
-    splitting = whole.splitting
-    assert splitting is not None
+    specializer = whole.specializer
+    assert specializer is not None
 
     def left_for(number: int) -> object:
         tags = [f"t{i}" for i in range(10) if number >> i & 1]
         subject = app(engine, tags=tags, tier="free")
-        left, *_ = splitting.for_subject(subject, 0)
+        left, *_ = specializer.for_subject(subject, 0)
         assert left.decide(subject, doc, context, 0).allowed == bool(tags)
         return left
 

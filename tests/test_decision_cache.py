@@ -160,7 +160,7 @@ def test_what_a_failed_rule_decided_is_not_kept(cache: DecisionCache):
 
     whole, compiled.decide = compiled.decide, fail
     try:
-        assert cache.decide(*asked).allowed  # the teller decides, where no rule fails itself
+        assert cache.decide(*asked).allowed  # the details decide, where no rule fails itself
         assert len(cache) == 0
     finally:
         compiled.decide = whole

@@ -122,12 +122,12 @@ class _Kept(Struct, eq=False):
             module: _Module | None = self._find("module", target)
             if module is not None:
                 return self._load(target, *module)
-            rules = self._rules(target, told=False)
+            rules = self._rules(target, for_details=False)
             if len(rules) < MANY:
                 return self._origin(target).compiled()
-            from policyengine.compiler.target_compiler import deciding
+            from policyengine.compiler.target_compiler import decision_module
 
-            made, reached = deciding(rules, self.schema)
+            made, reached = decision_module(rules, self.schema)
             reach = reached.timed, reached.follows
             module = made.tree, dict(made.objects), made.giving, reach
             self._keep("module", target, module)
@@ -157,7 +157,7 @@ class _Kept(Struct, eq=False):
             giving=giving,
             module=run(tree, objects, file),
             load=lambda: self._origin(target).load(),
-            split=lambda whole: self._origin(target).split(whole),
+            make_specializer=lambda whole: self._origin(target).specializer(whole),
             source=lambda: self._origin(target).text(),
         )
         show(linked, file, lambda: self._origin(target).texts())
@@ -171,8 +171,8 @@ class _Kept(Struct, eq=False):
         rules = partial(self._rules, target)
         return TargetCompiler(self.digest, self.schema, target, rules)
 
-    def _rules(self, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
-        """Return the simplified rules of *target*; *told* as in `lower`."""
+    def _rules(self, target: TargetKey, *, for_details: bool = True) -> tuple[Rule, ...]:
+        """Return the simplified rules of *target*; *for_details* as in `lower`."""
         if target not in self.targets:
             return ()
         if self._last is not None and self._last[0] == target:
@@ -183,8 +183,8 @@ class _Kept(Struct, eq=False):
             from policyengine.compiler.link import simplified
 
             checked = self.check()
-            if not told and len(checked.rules_for(target)) >= MANY:
-                return simplified(checked, target, told=False)  # what comes of them is kept
+            if not for_details and len(checked.rules_for(target)) >= MANY:
+                return simplified(checked, target, for_details=False)  # what comes of them is kept
             found = simplified(checked, target)
             self._keep("rules", target, found, kinds)
         self._last = target, found

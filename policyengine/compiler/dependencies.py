@@ -64,6 +64,6 @@ def parts_of(rule: Rule) -> list[Part]:
     texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer]
     for sentence in rule.sentences:
         texts += [sentence.text, sentence.quiet] if sentence else []
-    told = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
-    told += [key.part for key in rule.keys]
-    return told + [part for duty in rule.duties for _, part in duty.arguments]
+    shown = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
+    shown += [key.part for key in rule.keys]
+    return shown + [part for duty in rule.duties for _, part in duty.arguments]

@@ -1,4 +1,4 @@
-"""Generate the functions of one target: those that decide, and those that tell of each rule.
+"""Generate the functions of one target: those that decide, and those that describe each rule.
 
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
 module of their own, made when the first is asked: `judge` returns a bit for each rule that holds,
@@ -36,14 +36,14 @@ from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, s
 from policyengine.compiler.simplify import TRUE
 
 _MOST_JUDGED: Final = 200
-"""Rules of which one function tells by bits; more are looked at one by one."""
+"""Rules that one function judges, a bit each; more are judged one by one."""
 
 
 class Functions(Struct, frozen=True, eq=False):
     """What the functions of one rule are called; None where there is none.
 
     *blames*: what is `fails` of the conditions that have a sentence. *row*: the constants of the
-    rule, where it shares its functions with others that are alike.
+    rule, where it shares its functions with others of the same shape.
     """
 
     fails: str | None
@@ -52,7 +52,7 @@ class Functions(Struct, frozen=True, eq=False):
     row: Values | None = None
 
 
-class Deciding(Struct, frozen=True, eq=False):
+class DecisionModule(Struct, frozen=True, eq=False):
     """The module with `decide`: its tree, and the objects that it names.
 
     *giving*: the ids of the rules that give something, in the order of their bits.
@@ -63,8 +63,8 @@ class Deciding(Struct, frozen=True, eq=False):
     giving: tuple[str, ...]
 
 
-class Telling(Struct, frozen=True, eq=False):
-    """The module that tells of each rule: its tree, and the objects that it names.
+class RuleModule(Struct, frozen=True, eq=False):
+    """The module that judges and describes each rule: its tree, and the objects that it names.
 
     *rules*: what the functions of rules are called; *values*: what the functions are called that
     compute what texts and obligations need; *judges*: whether there is a `judge`.
@@ -77,15 +77,15 @@ class Telling(Struct, frozen=True, eq=False):
     judges: bool
 
 
-def generate_deciding(
+def generate_decision(
     rules: Sequence[Rule],
     gates: Mapping[str, bool],
     reached: Dependencies,
     asked: Sequence[str] = PARTS,
-) -> Deciding:
-    """Generate what decides; *gates* says of each gate whether it is a field gate.
+) -> DecisionModule:
+    """Generate the decision function; *gates* says of each gate whether it is a field gate.
 
-    *reached*: what the rules hang on that decisions can tell of; *asked*: the parts of a plain
+    *reached*: what the rules depend on, as far as details need it; *asked*: the parts of a plain
     request that must be looked at.
     """
     module = _module(rules)
@@ -93,11 +93,11 @@ def generate_deciding(
     writer = DecisionWriter(counting, gates, reached, asked)
     writer.write(module)
     giving = tuple(rule.id for rule in writer.giving)
-    return Deciding(tree_of(module), module.objects, giving)
+    return DecisionModule(tree_of(module), module.objects, giving)
 
 
-def generate_telling(rules: Sequence[Rule]) -> Telling:
-    """Generate what tells of each rule."""
+def generate_rule_functions(rules: Sequence[Rule]) -> RuleModule:
+    """Generate the functions that judge and describe each rule."""
     module = _module(rules)
     counting = [rule for rule in rules if not rule.advisory]
     judges = len(counting) <= _MOST_JUDGED
@@ -108,7 +108,7 @@ def generate_telling(rules: Sequence[Rule]) -> Telling:
         functions = _shared_functions(module, rules)
     functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
     values = _value_functions(module, rules)
-    return Telling(tree_of(module), module.objects, functions, values, judges)
+    return RuleModule(tree_of(module), module.objects, functions, values, judges)
 
 
 def _module(rules: Sequence[Rule]) -> Module:
@@ -257,7 +257,7 @@ def _first_false(
 
 
 def _value_functions(module: Module, rules: Sequence[Rule]) -> dict[ir.Expr, str]:
-    """Add a function for each value that some rule tells or owes and that is no constant."""
+    """Add a function for each value that some rule shows or owes and that is no constant."""
     values: dict[ir.Expr, str] = {}
     for rule in rules:
         for part in parts_of(rule):
@@ -266,7 +266,7 @@ def _value_functions(module: Module, rules: Sequence[Rule]) -> dict[ir.Expr, str
                 place = f"{rule.id} ({rule.place})"
                 body = [ast.Return(Emitter(module, place).emit(part.expr))]
                 module.function(
-                    function, f"Compute what is told or owed, first by {place}.", [*body]
+                    function, f"Compute what is shown or owed, first by {place}.", [*body]
                 )
                 values[part.expr] = function
     return values

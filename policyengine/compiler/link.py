@@ -32,6 +32,8 @@ def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
         return TargetCompiler(checked.digest, checked.schema, target, rules).compiled()
 
 
-def simplified(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
-    """Return the rules of *target*, lowered and simplified; *told* as in `lower`."""
-    return tuple(map(simplify_rule, lower(checked, target, told=told)))
+def simplified(
+    checked: CheckedSet, target: TargetKey, *, for_details: bool = True
+) -> tuple[Rule, ...]:
+    """Return the rules of *target*, lowered and simplified; *for_details* as in `lower`."""
+    return tuple(map(simplify_rule, lower(checked, target, for_details=for_details)))

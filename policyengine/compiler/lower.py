@@ -55,18 +55,18 @@ Scope: TypeAlias = Mapping[str, ir.Expr]
 # ---- rules ------------------------------------------------------------------------------
 
 
-def lower(checked: CheckedSet, target: TargetKey, *, told: bool = True) -> tuple[Rule, ...]:
-    """Lower every rule that covers *target*, in the set's order; *told* as in `lower_rule`."""
+def lower(checked: CheckedSet, target: TargetKey, *, for_details: bool = True) -> tuple[Rule, ...]:
+    """Lower every rule that covers *target*, in the set's order; *for_details* as in `lower_rule`."""
     rules = checked.rules_for(target)
-    return tuple(lower_rule(checked, rule, target, told=told) for rule in rules)
+    return tuple(lower_rule(checked, rule, target, for_details=for_details) for rule in rules)
 
 
 def lower_rule(
-    checked: CheckedSet, rule: CheckedRule, target: TargetKey, *, told: bool = True
+    checked: CheckedSet, rule: CheckedRule, target: TargetKey, *, for_details: bool = True
 ) -> Rule:
     """Lower one rule that covers *target*.
 
-    *told*: with the sentences that say why a condition is false; deciding needs none, and what they
+    *for_details*: with the sentences that say why a condition is false; deciding needs none, and what they
     read the conditions read as well.
     """
     typing = rule.typings[target]
@@ -115,13 +115,13 @@ def lower_rule(
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
         sentences=tuple(map(said, zip(rule.conjuncts, rule.sentences, strict=False)))
-        if told
+        if for_details
         else (),
         keys=tuple(
             Key(key.number, key.path, key.name, part(key.expr), key.constants, key.shown)
-            for key in (keys_of(rule, target, checked.schema) if told else ())
+            for key in (keys_of(rule, target, checked.schema) if for_details else ())
         ),
-        compared=tuple(compared(rule, target).items()) if told else (),
+        compared=tuple(compared(rule, target).items()) if for_details else (),
         waivers=tuple(
             (waiver.name, waiver.subject_id, waiver.until)
             for waiver in checked.waivers

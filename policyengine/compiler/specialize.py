@@ -1,9 +1,9 @@
-"""Decide ahead what hangs on the subject alone, and leave the rest to one function.
+"""Specialize rules for subjects: evaluate what depends on the subject alone, and leave a residual.
 
-A *test* is a part of a condition that reads nothing but the subject and perhaps the time. Of one
-subject all tests of a target are asked once. Subjects that answer alike share one function, in
-which the answers stand for the tests, and what they settle is gone. A test that fails stays where
-it is; and so does a forbid with something before the answer, which must fail as it always would.
+A *test* is a part of a condition that reads nothing but the subject and perhaps the time. All tests of
+a target are evaluated once for a subject. Subjects with the same results share one residual: the rules
+with results in place of tests, simplified. A test that fails stays as it is; so does a forbid with a
+condition before the test, since that must still be able to fail.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Tests(Struct, frozen=True, eq=False):
     """A module with a function for each test: its tree, what it names, what they are called.
 
     A function takes the roots of a request, of which it reads the subject and the time, and a list
-    to which it adds the moments at which its answer may turn.
+    to which it adds the moments at which its result may change.
     """
 
     tree: ast.Module
@@ -75,39 +75,39 @@ def generate_tests(tests: Sequence[ir.Expr]) -> Tests:
         module.take(bound_in(test))
         name = module.fresh("test")
         emitter = Emitter(module, "a test", traced=ir.mentions(test, "now"))
-        says = "Answer a test of a subject."
+        says = "Evaluate a test of a subject."
         module.function(name, says, [ast.Return(emitter.emit(test))], (TURNS,))
         names.append(name)
     return Tests(tree_of(module), module.objects, tuple(names))
 
 
-def settled(
-    rules: Sequence[Rule], gates: Iterable[str], answers: Mapping[ir.Expr, bool]
+def residual_rules(
+    rules: Sequence[Rule], gates: Iterable[str], results: Mapping[ir.Expr, bool]
 ) -> tuple[Rule, ...]:
-    """Return what is left of *rules*, those on trial aside, for subjects with those answers.
+    """Return what is left of *rules*, those on trial aside, for subjects with those results of tests.
 
-    Where they settle that it is denied, by a forbid or since one of *gates* stays shut, nothing is
-    left: a deny tells its cause when it is asked for.
+    Where these suffice for a deny, by a forbid or since one of *gates* stays shut, nothing is left: the
+    cause of a deny is worked out when it is read.
     """
-    values = {test: ir.Const(BOOL, answer) for test, answer in answers.items()}
-    refuted = {test for test, answer in answers.items() if not answer}
+    values = {test: ir.Const(BOOL, result) for test, result in results.items()}
+    refuted = {test for test, result in results.items() if not result}
 
     def known(node: ir.Expr) -> ir.Expr:
         found = values.get(node)
         return ir.rebuilt(node, known) if found is None else found
 
-    def with_answers(condition: ir.Expr) -> ir.Expr:
+    def with_results(condition: ir.Expr) -> ir.Expr:
         changed = known(condition)
         return condition if changed is condition else simplify(changed)
 
     left: list[Rule] = []
     for rule in rules:
-        # Mostly an answer refutes most rules: these are seen without looking into them.
+        # Mostly a result refutes most rules: these are left out without looking into them.
         if rule.advisory or _is_never(rule, refuted):
             continue
-        settled = replace(rule, conditions=tuple(map(with_answers, rule.conditions)))
-        if not _is_never(settled, {FALSE}):
-            left.append(settled)
+        simplified = replace(rule, conditions=tuple(map(with_results, rule.conditions)))
+        if not _is_never(simplified, {FALSE}):
+            left.append(simplified)
     opening = {rule.gate for rule in left if rule.effect == "permit"}
     forbidden = any(rule.effect == "forbid" and _always(rule) for rule in left)
     return () if forbidden or not opening.issuperset(gates) else tuple(left)
@@ -123,8 +123,8 @@ def _always(rule: Rule) -> bool:
     return not rule.is_dated and all(condition == TRUE for condition in rule.conditions)
 
 
-def essence(rules: Iterable[Rule]) -> object:
-    """Return what tells *rules* from others that decide otherwise, or give something else."""
+def decision_key(rules: Iterable[Rule]) -> object:
+    """Return a key of *rules*; rules with the same key decide equally, and give the same."""
     return tuple(
         (
             rule.gate, rule.effect, rule.valid_from, rule.valid_until,

@@ -1,6 +1,6 @@
-"""Make what decides about a target, and what tells of its rules, of the lowered rules of the target.
+"""Compile a target: make its decision function, and the functions for details, from its lowered rules.
 
-They are asked for when they are needed, wherever they are from: a checked set, or a cache that kept them.
+The rules are asked for when they are needed. They come from a checked set, or from a cache.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from policyengine.compiler.decision_codegen import JUDGE
 from policyengine.compiler.dependencies import Dependencies, dependencies_of
 from policyengine.compiler.emitter import PARTS
 from policyengine.compiler.generate import (
-    Deciding,
-    Telling,
-    generate_deciding,
-    generate_telling,
+    DecisionModule,
+    RuleModule,
+    generate_decision,
+    generate_rule_functions,
 )
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
-from policyengine.compiler.specialize import essence, generate_tests, settled, tests_of
+from policyengine.compiler.specialize import decision_key, generate_tests, residual_rules, tests_of
 from policyengine.model.decision import Obligation
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Schema, TargetKey
@@ -32,19 +32,19 @@ from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import classes_of, file_name, run, show
-from policyengine.runtime.specialization import Left, Split, SubjectProfile
+from policyengine.runtime.specialization import Residual, Specializer, SubjectProfile
 
 Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
-"""What tells of the rules of a target, and the function that judges them all."""
+"""The rules of a target with the functions for details, and the function that judges them all."""
 
 _MOST_TESTS: Final = 200
-"""Tests by which subjects are told apart; with more, no two would be alike."""
+"""Tests of subjects; with more of them, no two subjects would share a residual."""
 
 
 class TargetCompiler(Struct, frozen=True, eq=False):
     """What a target is made of: its *rules*, lowered and simplified, whenever they are asked for.
 
-    *digest* and *schema*: of the set. With *told=False*, sentences may be left out (`lower`).
+    *digest* and *schema*: of the set. With *for_details=False*, what only details need may be left out (`lower`).
     """
 
     digest: str
@@ -58,19 +58,21 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         return file_name(self.digest, self.target)
 
     def compiled(self) -> Compiled:
-        """Generate and load what decides about the target."""
-        made = deciding(self.rules(told=False), self.schema)
-        linked = self._compiled(*made, load=self.load, split=self.split, file=self.file)
+        """Generate and load the decision function."""
+        made = decision_module(self.rules(for_details=False), self.schema)
+        linked = self._compiled(
+            *made, load=self.load, make_specializer=self.specializer, file=self.file
+        )
         show(linked, self.file, self.texts)
         return linked
 
     def _compiled(
         self,
-        made: Deciding,
+        made: DecisionModule,
         reached: Dependencies,
         *,
         load: Callable[[], Loaded],
-        split: Callable[[Compiled], Split | None],
+        make_specializer: Callable[[Compiled], Specializer | None],
         file: str,
     ) -> Compiled:
         return Compiled(
@@ -83,24 +85,24 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             giving=made.giving,
             module=run(made.tree, made.objects, file),
             load=load,
-            split=split,
+            make_specializer=make_specializer,
             source=self.text,
         )
 
     def load(self) -> Loaded:
-        """Generate and load what tells of the rules."""
+        """Generate and load the functions for details."""
         with gc_paused():
             rules = self.rules()
-            telling = generate_telling(rules)
-            functions = run(telling.tree, telling.objects, f"{self.file}:rules")
+            generated = generate_rule_functions(rules)
+            functions = run(generated.tree, generated.objects, f"{self.file}:rules")
             paths = contested_by_gate(rules)
-            made = tuple(_rule(rule, telling, functions, paths[rule.gate]) for rule in rules)
-        return made, functions[JUDGE] if telling.judges else None
+            made = tuple(_rule(rule, generated, functions, paths[rule.gate]) for rule in rules)
+        return made, functions[JUDGE] if generated.judges else None
 
-    def split(self, whole: Compiled) -> Split | None:
-        """Return what tells subjects apart in what *whole* decides, if there is something to tell."""
-        rules = self.rules(told=False)
-        if not is_split(rules):
+    def specializer(self, whole: Compiled) -> Specializer | None:
+        """Return what specializes *whole* for subjects; None if no rule depends on a subject alone."""
+        rules = self.rules(for_details=False)
+        if not can_specialize(rules):
             return None
         tests = tests_of(rules)
         asking = generate_tests(tests)
@@ -108,43 +110,45 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         reached, gates = dependencies_of(rules), self.schema.field_gates
         made = weakref.WeakValueDictionary[object, Compiled]()
 
-        def leave(answers: SubjectProfile) -> Left:
-            known = {t: a for t, a in zip(tests, answers, strict=True) if a is not None}
-            left = settled(rules, gates, known)
-            key = essence(left)
+        def specialize(profile: SubjectProfile) -> Residual:
+            known = {
+                test: found for test, found in zip(tests, profile, strict=True) if found is not None
+            }
+            left = residual_rules(rules, gates, known)
+            key = decision_key(left)
             found = made.get(key)
             if found is None:
                 found = made[key] = self._compiled(
-                    generate_deciding(left, gates, reached, PARTS[1:]),
+                    generate_decision(left, gates, reached, PARTS[1:]),
                     reached,
-                    load=lambda: (whole.teller.rules, whole.teller.judge),
-                    split=lambda _: None,
+                    load=lambda: (whole.explainer.rules, whole.explainer.judge),
+                    make_specializer=lambda _: None,
                     file=f"{self.file}:bound",
                 )
-            return Left(found, len(left))
+            return Residual(found, len(left))
 
         timed = any(ir.mentions(test, "now") for test in tests)
-        return Split(whole, [functions[name] for name in asking.names], timed, leave)
+        return Specializer(whole, [functions[name] for name in asking.names], timed, specialize)
 
     def text(self) -> str:
         """Return the text of everything that is generated."""
         return "\n\n\n".join(self.texts())
 
     def texts(self) -> tuple[str, str]:
-        """Return the text of what decides, and of what tells of the rules."""
+        """Return the text of the decision function, and of the functions for details."""
         rules = self.rules()
-        made, _ = deciding(rules, self.schema)
-        return ast.unparse(made.tree), ast.unparse(generate_telling(rules).tree)
+        made, _ = decision_module(rules, self.schema)
+        return ast.unparse(made.tree), ast.unparse(generate_rule_functions(rules).tree)
 
 
-def deciding(rules: tuple[Rule, ...], schema: Schema) -> tuple[Deciding, Dependencies]:
-    """Return what decides by *rules*, and what they hang on."""
+def decision_module(rules: tuple[Rule, ...], schema: Schema) -> tuple[DecisionModule, Dependencies]:
+    """Return the module that decides by *rules*, and what they depend on."""
     reached = dependencies_of(rules)
-    return generate_deciding(rules, schema.field_gates, reached), reached
+    return generate_decision(rules, schema.field_gates, reached), reached
 
 
-def is_split(rules: tuple[Rule, ...]) -> bool:
-    """Whether there is something that tells subjects apart, and not too much of it."""
+def can_specialize(rules: tuple[Rule, ...]) -> bool:
+    """Whether rules have tests of subjects, and not too many."""
     return 0 < len(tests_of(rules)) <= _MOST_TESTS
 
 
@@ -165,7 +169,7 @@ def contested_by_gate(rules: Sequence[Rule]) -> dict[str, frozenset[str]]:
 
 def _rule(
     rule: Rule,
-    generated: Telling,
+    generated: RuleModule,
     functions: Mapping[str, compiled.Function],
     paths: frozenset[str],
 ) -> compiled.Rule:
@@ -260,5 +264,5 @@ def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
 
 
 def _moves(part: str | Part) -> bool:
-    """Whether a value that is told or owed hangs on the time."""
+    """Whether a value that is shown or owed depends on the time."""
     return isinstance(part, Part) and ir.mentions(part.expr, "now")

@@ -128,7 +128,7 @@ class SharedResult(Struct, frozen=True):
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
     *obligations*: what is owed for an allow, sorted. *policy*: the digest of the set that decided.
-    *tell* makes the details; *written* gives the JSON that was written of an equal decision.
+    *make_details* makes the details; *written* gives the JSON that was written of an equal decision.
     """
 
     allowed: bool
@@ -136,14 +136,14 @@ class SharedResult(Struct, frozen=True):
     exposed: frozenset[str] | None
     obligations: tuple[Obligation, ...]
     policy: str
-    tell: MakeDetails
+    make_details: MakeDetails
     written: Written = lambda *_: None
 
 
 class _Kept(Struct, eq=False):
     """The details of a decision, once they are worked out. Two threads may both do so, equally."""
 
-    account: Details
+    details: Details
     outcome: Outcome | None = None
     reason: str | None = None
     valid_until: tuple[int | None] | None = None
@@ -180,7 +180,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         # Deciding stops at the first gate that is shut; whether a rule failed is known only when all
         # are evaluated.
         cause = self._answer.cause
-        return self._told().cause if cause == "not_permitted" else cause
+        return self._judged().cause if cause == "not_permitted" else cause
 
     @property
     def exposed(self) -> frozenset[str] | None:
@@ -202,52 +202,54 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def _worked_out(self) -> _Kept:
         kept = self._rest
         if not isinstance(kept, _Kept):
-            kept = _Kept(self._answer.tell(self._subject, self._resource, self._context, kept))
+            kept = _Kept(
+                self._answer.make_details(self._subject, self._resource, self._context, kept)
+            )
             force_setattr(self, "_rest", kept)
         return kept
 
-    def _told(self) -> Outcome:
+    def _judged(self) -> Outcome:
         kept = self._worked_out()
         if kept.outcome is None:
-            kept.outcome = kept.account.outcome()
+            kept.outcome = kept.details.outcome()
         return kept.outcome
 
     @property
     def rules(self) -> tuple[str, ...]:
         """Ids of the rules that determined the decision."""
-        return self._told().rules
+        return self._judged().rules
 
     @property
     def gates(self) -> Mapping[str, bool]:
         """Whether each gate was opened, by name."""
-        return FrozenDict(dict(self._told().gates))
+        return FrozenDict(dict(self._judged().gates))
 
     @property
     def referrals(self) -> tuple[str, ...]:
         """Teams that should look at a deny."""
-        return self._told().referrals
+        return self._judged().referrals
 
     @property
     def advisories(self) -> tuple[Advisory, ...]:
         """The results of rules on trial."""
-        return self._told().advisories
+        return self._judged().advisories
 
     @property
     def waivers(self) -> tuple[str, ...]:
         """Names of the waivers that mattered."""
-        return self._told().waivers
+        return self._judged().waivers
 
     @property
     def errors(self) -> tuple[RuleError, ...]:
         """Rules that failed, which is a bug of ours."""
-        return self._told().errors
+        return self._judged().errors
 
     @property
     def reason(self) -> str:
         """The reason, for a person."""
         kept = self._worked_out()
         if kept.reason is None:
-            kept.reason = kept.account.reason()
+            kept.reason = kept.details.reason()
         return kept.reason
 
     @property
@@ -259,13 +261,13 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def _until(self) -> int | None:
         kept = self._worked_out()
         if kept.valid_until is None:
-            kept.valid_until = (kept.account.valid_until(),)
+            kept.valid_until = (kept.details.valid_until(),)
         return kept.valid_until[0]
 
     def outcome(self) -> Outcome:
         """Return the decision without its wording, as one value that can be compared."""
         return replace(
-            self._told(),
+            self._judged(),
             allowed=self.allowed,
             cause=self.cause,
             exposed=self.exposed,
@@ -284,8 +286,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Work out everything that can be read; the request is left out."""
         answer = self._answer
         parts = answer.allowed, answer.cause, answer.exposed, answer.obligations, answer.policy
-        listed = self._worked_out().account.listed()
-        return _again, (*parts, self._told(), listed, self.reason, self._until())
+        listed = self._worked_out().details.listed()
+        return _unpickled, (*parts, self._judged(), listed, self.reason, self._until())
 
     # ---- for others ---------------------------------------------------------------------
 
@@ -303,8 +305,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Return the decision as an AuthZEN answer. *ignored*: names in the request that were ignored."""
         until = self._until()
         valid_until = None if until is None else moment_text(until)
-        told, listed = self._told(), self._worked_out().account.listed()
-        return _document(self._answer, told, listed, self.reason, valid_until, ignored)
+        outcome, listed = self._judged(), self._worked_out().details.listed()
+        return _document(self._answer, outcome, listed, self.reason, valid_until, ignored)
 
     def to_bytes(self, ignored: Iterable[str] = ()) -> bytes:
         """Return `to_json` as JSON in UTF-8."""
@@ -316,7 +318,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             written = answered.written(answered, *parts)
             if written is not None:
                 return written
-        frame = self._worked_out().account.frame(answered)
+        frame = self._worked_out().details.frame(answered)
         if frame is None:
             return _encode(self.to_json())
         return filled(frame, self.reason, self._until())
@@ -327,27 +329,27 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
 def _document(
     answered: SharedResult,
-    told: Outcome,
+    outcome: Outcome,
     listed: Listed,
     reason: str,
     valid_until: str | None,
     ignored: Iterable[str],
 ) -> dict[str, object]:
     # Deciding stops at the first gate that is shut: only the details know whether a rule failed.
-    cause = told.cause if answered.cause == "not_permitted" else answered.cause
+    cause = outcome.cause if answered.cause == "not_permitted" else answered.cause
     return answer(
         allowed=answered.allowed,
         cause=cause,
         reason=reason,
         rules=listed[0],
         more_rules=listed[1],
-        gates=dict(told.gates),
+        gates=dict(outcome.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
         obligations=[obligation.to_json() for obligation in answered.obligations],
-        referrals=told.referrals,
-        advisories=[advisory.to_json() for advisory in told.advisories],
-        waivers=told.waivers,
-        errors=[error.to_json() for error in told.errors],
+        referrals=outcome.referrals,
+        advisories=[advisory.to_json() for advisory in outcome.advisories],
+        waivers=outcome.waivers,
+        errors=[error.to_json() for error in outcome.errors],
         valid_until=valid_until,
         policy=answered.policy,
         ignored=ignored,
@@ -360,12 +362,12 @@ _GAP: Final = "\0"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def make_frame(answered: SharedResult, told: Outcome, listed: Listed) -> Frame:
+def make_frame(answered: SharedResult, outcome: Outcome, listed: Listed) -> Frame:
     """Return the JSON that answers share if they differ only in the reason and `valid_until`.
 
     The reason is before any text of an author, and `valid_until` after it.
     """
-    document = _encode(_document(answered, told, listed, _GAP, _GAP, ()))
+    document = _encode(_document(answered, outcome, listed, _GAP, _GAP, ()))
     before, _, rest = document.partition(_encode(_GAP))
     between, _, after = rest.rpartition(_encode(_GAP))
     return before, between, after
@@ -378,31 +380,31 @@ def filled(frame: Frame, reason: str, until: int | None) -> bytes:
     return b"".join((before, _encode(reason), between, end, after))
 
 
-class _Told(Struct, frozen=True):
+class _PickledDetails(Struct, frozen=True):
     """The details of a decision that was pickled. Implements `Details`."""
 
-    told: Outcome
-    named: Listed
-    text: str
-    until: int | None
+    _outcome: Outcome
+    _listed: Listed
+    _reason: str
+    _valid_until: int | None
 
     def outcome(self) -> Outcome:
-        return self.told
+        return self._outcome
 
     def listed(self) -> Listed:
-        return self.named
+        return self._listed
 
     def reason(self) -> str:
-        return self.text
+        return self._reason
 
     def valid_until(self) -> int | None:
-        return self.until
+        return self._valid_until
 
     def frame(self, _: SharedResult) -> None:
         return None
 
 
-def _again(
+def _unpickled(
     allowed: bool,  # noqa: FBT001 - as it was pickled
     cause: Cause,
     exposed: frozenset[str] | None,
@@ -411,8 +413,8 @@ def _again(
     *details: Any,
 ) -> Decision:
     """Make a decision that was pickled."""
-    told = _Told(*details)
-    shared = SharedResult(allowed, cause, exposed, obligations, policy, lambda *_: told)
+    pickled = _PickledDetails(*details)
+    shared = SharedResult(allowed, cause, exposed, obligations, policy, lambda *_: pickled)
     return Decision(allowed, shared)
 
 
@@ -445,8 +447,8 @@ class _Refused(Struct, frozen=True):
 
 def refused(refusal: InvalidRequest, policy: str) -> Decision:
     """Return the decision on a request that does not fit: a deny that names every problem."""
-    account = _Refused(refusal.problems)
-    denied = SharedResult(False, "invalid_request", frozenset(), (), policy, lambda *_: account)
+    details = _Refused(refusal.problems)
+    denied = SharedResult(False, "invalid_request", frozenset(), (), policy, lambda *_: details)
     return Decision(False, denied)
 
 

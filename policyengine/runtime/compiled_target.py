@@ -1,10 +1,9 @@
 """Decide requests with compiled rules.
 
-A decision takes one call of the generated `decide`, which makes it: on a deny with an answer that
-all alike share, on an allow with what the satisfied rules give together, which is kept for the next
-time. Everything else is told by a `Explainer` when it is read; its functions are made then, too. If
-generated code raises anything, the teller decides: then an errored forbid denies, and no errored
-permit opens.
+A decision takes one call of the generated `decide`, which makes it. Equal denies share one result; an
+allow has what the satisfied rules give together, which is kept for the next time. All other details are
+worked out by an `Explainer` when they are read; its functions are generated then, too. If generated code
+raises anything, the details decide: a forbid that failed denies, and a permit that failed opens nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from policyengine.runtime.compiled_rule import Function, Rule, exposed_by, sorte
 
 if TYPE_CHECKING:
     from policyengine.runtime.details import Details, Explainer
-    from policyengine.runtime.specialization import Split
+    from policyengine.runtime.specialization import Specializer
 
 Rest: TypeAlias = (
     tuple[int, Mapping[Key, Entity], tuple[str, ...]]
@@ -63,8 +62,8 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     entities. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
     that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
     context. *module*: the generated functions by name; it is given what they ask and answer with.
-    *load* makes the rules, and the function that judges them all; *split* what tells subjects
-    apart, None where that is of no use; *source* the text of what was generated.
+    *load* makes the rules, and the function that judges them all; *make_specializer*
+    what specializes it for subjects, None where that is of no use; *source* the text of what was generated.
     """
 
     digest: str
@@ -76,7 +75,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     classes: tuple[type[Entity], type[Entity], type[Record]]
     module: dict[str, Any]
     load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
-    split: Callable[[Compiled], Split | None]
+    make_specializer: Callable[[Compiled], Specializer | None]
     source: Callable[[], str]
 
     def __post_init__(self) -> None:
@@ -116,10 +115,10 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         try:
             decision: Decision = self.decide(*request.roots)
         except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
-            account = self.teller.account(request)
-            told = account.outcome()
-            parts = told.allowed, told.cause, told.exposed, told.obligations
-            return Decision(told.allowed, SharedResult(*parts, self.digest, lambda *_: account))
+            details = self.explainer.details(request)
+            outcome = details.outcome()
+            parts = outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations
+            return Decision(outcome.allowed, SharedResult(*parts, self.digest, lambda *_: details))
         asked = request.fields
         if asked is None:
             return decision
@@ -132,7 +131,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     def allow(self, given: int, *parts: Any) -> Decision:
         """Return an allow of which something that is owed must be computed."""
         rules = self._rules(given)
-        asking = self.tell(*parts).request
+        asking = self.make_details(*parts).request
         owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
         answer = self.answers[given]
         all_ = sorted_obligations((*answer.obligations, *owed))
@@ -151,53 +150,53 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     @property
     def _own(self) -> tuple[str, MakeDetails, Written]:
         """What is the same in all answers."""
-        return self.digest, self.tell, self.written
+        return self.digest, self.make_details, self.written
 
     def _rules(self, given: int) -> list[Rule]:
         if not given:
             return []
-        by_id = {rule.id: rule for rule in self.teller.rules}
+        by_id = {rule.id: rule for rule in self.explainer.rules}
         return [by_id[id_] for bit, id_ in enumerate(self.giving) if given >> bit & 1]
 
     @property
     def _field_gates(self) -> list[str]:
         return [gate for gate, is_field in self.gates if is_field]
 
-    # ---- telling ------------------------------------------------------------------------
+    # ---- details ------------------------------------------------------------------------
 
     @cached_property
-    def teller(self) -> Explainer:
-        """Tells of decisions."""
+    def explainer(self) -> Explainer:
+        """Works out the details of decisions."""
         from policyengine.runtime.details import (
-            Explainer,  # a deny that nobody asks about needs none
+            Explainer,  # a deny whose details nobody reads needs none
         )
 
-        rules, judge = self.load()  # two threads may both do so; what they make is alike
+        rules, judge = self.load()  # two threads may both do so; what they make is equal
         return Explainer(self.target[0], rules, self.gates, judge)
 
     @cached_property
-    def splitting(self) -> Split | None:
-        """What tells subjects apart, so that less is left to decide about each."""
-        return self.split(self)
+    def specializer(self) -> Specializer | None:
+        """What specializes this for subjects, so that less is left to decide about each."""
+        return self.make_specializer(self)
 
-    def tell(
+    def make_details(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
     ) -> Details:
-        """Return the account of a decision on a request of these parts."""
+        """Return the details of a decision on a request of these parts."""
         now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
         if entities is None:  # nothing is followed to other entities
             entities = {subject.key_: subject, resource.key_: resource}
         asked = fields[0] if fields else None
         request = Request(subject, self.target[0], resource, context, now, asked, entities)
-        return self.teller.account(request)
+        return self.explainer.details(request)
 
     def written(
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, rest: Rest
     ) -> bytes | None:
-        """Return the answer as JSON, if it was written before for a request that is judged alike."""
+        """Return the answer as JSON, if it was written before for a request with the same verdicts."""
         if isinstance(rest, tuple):  # it follows to other entities, or was asked for fields
             return None
-        return self.teller.written(answer, subject, resource, context, rest or 0)
+        return self.explainer.written(answer, subject, resource, context, rest or 0)
 
 
 _kept: Final[WeakValueDictionary[tuple[str, TargetKey], Compiled]] = WeakValueDictionary()

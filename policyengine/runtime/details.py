@@ -183,7 +183,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def outcome(self) -> Outcome:
-        """What the verdicts amount to, without what only the request can tell."""
+        """What the verdicts amount to, without what differs by the request."""
         referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
         field_gates = [gate for gate, is_field in self.gates if is_field]
@@ -213,7 +213,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def said(self) -> tuple[Said, ...]:
-        """What the reason is made of: texts, rules of which some condition is told, and unmet keys."""
+        """What the reason is made of: texts, rules of which a condition is described, and unmet keys."""
         if self.forbidding:
             return tuple(map(_said_by_forbid, self.forbidding))
         if self.shut:
@@ -229,12 +229,14 @@ class JudgedRequest(Struct, eq=False, dict=True):
         contested = self.directory.contested.get(gate, ())
         paths = frozenset([key.path for key in contested])
         yield from (_said_by_permit(v) for v in permits if not v.misses)
-        strangers = self._passes_over(gate) or any(_untold(v, paths) for v in permits)
+        strangers = self._passes_over(gate) or any(_not_described(v, paths) for v in permits)
         if strangers and not any(_is_for(v, paths) for v in permits):
             yield Nobody(tuple(contested))
         elif not permits and not strangers:
             yield (f"no rule of `{gate}` permits `{self.action}`",)
-        yield from (_said_by_permit(v) for v in permits if v.misses and not _untold(v, paths))
+        yield from (
+            _said_by_permit(v) for v in permits if v.misses and not _not_described(v, paths)
+        )
 
     def _passes_over(self, gate: str) -> bool:
         """Whether some permits of *gate* were passed over."""
@@ -253,7 +255,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return joined(parts, len(self.said)) or "every gate permits it"
 
     def frame(self, answer: SharedResult) -> Frame:
-        """Return what all have in common who are answered so."""
+        """Return the parts of *answer* as JSON that equal decisions share."""
         kept = self._frames.get(id(answer))
         if kept is not None and kept.answer is answer:
             return kept.frame
@@ -291,7 +293,7 @@ class Nobody(Struct, frozen=True, eq=False):
 
 
 Said: TypeAlias = Text | Rule | Nobody
-"""A part of a reason: a text, a rule of which a condition is told, or that no rule is for the request."""
+"""A part of a reason: a text, a rule of which a condition is described, or that no rule is for the request."""
 
 
 def _worded(said: Said, request: Request | None) -> str:
@@ -307,10 +309,10 @@ def _said_by_permit(verdict: Verdict) -> Said:
     return verdict.rule if verdict.rule.otherwise is None else verdict.rule.otherwise
 
 
-def _untold(verdict: Verdict, paths: frozenset[str]) -> bool:
+def _not_described(verdict: Verdict, paths: frozenset[str]) -> bool:
     """Whether nothing is said of a permit, since it is for other requests by one of *paths*."""
-    told = verdict.failed or verdict.rule.otherwise is not None
-    return not told and not verdict.misses.isdisjoint(paths)
+    described = verdict.failed or verdict.rule.otherwise is not None
+    return not described and not verdict.misses.isdisjoint(paths)
 
 
 def _is_for(verdict: Verdict, paths: frozenset[str]) -> bool:
@@ -330,22 +332,22 @@ def _said_by_forbid(verdict: Verdict) -> Text:
 
 
 def _first_sentence(rule: Rule, request: Request | None) -> str:
-    """Say which condition of a permit is the first of those that may be told that does not hold."""
+    """Describe the first false condition of a permit that may be shown."""
     assert request is not None
     sentence = rule.first_sentence(request)
     return NOT_SHOWN if sentence is None else rendered(sentence, request)
 
 
-# ---- the account ------------------------------------------------------------------------
+# ---- details ----------------------------------------------------------------------------
 
 
 class Explainer(Struct, eq=False, dict=True):
-    """Tells of the decisions about one target.
+    """Works out the details of decisions about one target.
 
     *action*: that of the target. *rules*: every rule of it, by gate, then name; *gates* as in
     `JudgedRequest`. *judge* is a generated function that returns a bit for each rule that is not on trial
     and whose conditions hold, in the order of the rules, then for each key that does; None where they are
-    too many. Verdicts that are alike amount to the same, so a case of them is kept.
+    too many. Equal verdicts have the same result, so it is kept.
     """
 
     action: str
@@ -354,8 +356,8 @@ class Explainer(Struct, eq=False, dict=True):
     judge: Function | None
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
 
-    def account(self, request: Request) -> Details:
-        """Return what tells of the decision on *request*."""
+    def details(self, request: Request) -> Details:
+        """Return the details of the decision on *request*."""
         return Details(self, request)
 
     def case(self, request: Request) -> JudgedRequest:
@@ -437,7 +439,7 @@ class Explainer(Struct, eq=False, dict=True):
     def written(
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, now: int
     ) -> bytes | None:
-        """Return *answer* as JSON, if it was written before for a request that is judged alike."""
+        """Return *answer* as JSON, if it was written before for a request with the same verdicts."""
         if self.judge is None or not self.is_plain:
             return None
         try:
@@ -455,7 +457,7 @@ class Explainer(Struct, eq=False, dict=True):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether what is told hangs on nothing but what the rules' conditions come out as."""
+        """Whether the details depend on nothing but the results of the rules' conditions."""
         return self.timeless and not self.on_trial
 
     @cached_property
@@ -479,7 +481,7 @@ class Explainer(Struct, eq=False, dict=True):
 
     @cached_property
     def turning(self) -> tuple[tuple[Rule, Function], ...]:
-        """The rules that a change of the time may change, beyond their dates, and what tells when."""
+        """The rules that a change of the time may change, beyond their dates, each with the function that notes when."""
         return tuple((r, r.turns) for r in self._counting if r.turns is not None)
 
     @cached_property
@@ -490,7 +492,7 @@ class Explainer(Struct, eq=False, dict=True):
 
     @cached_property
     def moving(self) -> bool:
-        """Whether something that is owed or told of may hang on the time."""
+        """Whether an obligation or a text may depend on the time."""
         return any(rule.moves or rule.refer_moves for rule in self._counting)
 
     @cached_property
@@ -505,9 +507,9 @@ class Explainer(Struct, eq=False, dict=True):
 
 
 class Details(Struct, eq=False):
-    """Tells of one decision. Implements `model.decision.Details`."""
+    """The details of one decision. Implements `model.decision.Details`."""
 
-    teller: Explainer
+    explainer: Explainer
     request: Request
     _case: JudgedRequest | None = None  # two threads may both make it; they make the same
 
@@ -515,7 +517,7 @@ class Details(Struct, eq=False):
     def case(self) -> JudgedRequest:
         """The request as it is judged."""
         if self._case is None:
-            self._case = self.teller.case(self.request)
+            self._case = self.explainer.case(self.request)
         return self._case
 
     def outcome(self) -> Outcome:
@@ -526,9 +528,9 @@ class Details(Struct, eq=False):
         if not case.refers_alike:
             texts = {rendered(text, self.request) for text in case.referrals}
             changes["referrals"] = tuple(sorted(texts))
-        if self.teller.on_trial:
+        if self.explainer.on_trial:
             now = self.request.now
-            on_trial = (rule for rule in self.teller.on_trial if rule.in_force(now))
+            on_trial = (rule for rule in self.explainer.on_trial if rule.in_force(now))
             changes["advisories"] = tuple(map(self._advice, on_trial))
         if case.failed:
             changes["errors"] = tuple(
@@ -556,15 +558,15 @@ class Details(Struct, eq=False):
 
     def valid_until(self) -> int | None:
         """Return the first moment at which anything but the wording may change."""
-        now, teller = self.request.now, self.teller
-        if teller.timeless:
+        now, explainer = self.request.now, self.explainer
+        if explainer.timeless:
             return None
-        turns = [*teller.bounds]
+        turns = [*explainer.bounds]
         subject = self.request.subject.id
-        for rule in teller.waivable:
+        for rule in explainer.waivable:
             turns += [until for _, id_, until in rule.waivers if id_ == subject]
-        turning = teller.turning
-        if teller.judge is None:
+        turning = explainer.turning
+        if explainer.judge is None:
             judged = (verdict.rule for verdict in self.case.verdicts)
             turning = tuple([(rule, rule.turns) for rule in judged if rule.turns is not None])
         for rule, note_turns in turning:
@@ -573,7 +575,7 @@ class Details(Struct, eq=False):
                     note_turns(*self.request.roots, turns)
                 except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
                     turns.append(now + 1)
-        if teller.moving:
+        if explainer.moving:
             case = self.case
             moving = case.giving if case.cause == "permitted" else ()
             if any(v.rule.moves for v in moving) or any(v.rule.refer_moves for v in case.referring):
@@ -583,13 +585,13 @@ class Details(Struct, eq=False):
     # ---- wording ------------------------------------------------------------------------
 
     def reason(self) -> str:
-        """Return why, for a person."""
+        """Return the reason, for a person."""
         case = self.case
         return case.reason_for(self.request) if case.reason is None else case.reason
 
     def frame(self, answer: SharedResult) -> Frame | None:
-        """Return what all have in common who are answered so, if there are any."""
+        """Return the parts of *answer* as JSON that equal decisions share, if there are any."""
         case = self.case
-        if not case.shared or not case.refers_alike or self.teller.on_trial:
+        if not case.shared or not case.refers_alike or self.explainer.on_trial:
             return None
         return case.frame(answer)

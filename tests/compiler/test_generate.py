@@ -17,7 +17,7 @@ from msgspec.structs import force_setattr, replace
 from policyengine.compiler import ir
 from policyengine.compiler.dependencies import dependencies_of
 from policyengine.compiler.emitter import ROOTS, Emitter, Module, Shares, counted
-from policyengine.compiler.generate import generate_deciding, generate_telling
+from policyengine.compiler.generate import generate_decision, generate_rule_functions
 from policyengine.compiler.link import compile_target
 from policyengine.compiler.slope import slope
 from policyengine.model.types import BOOL, DATETIME, INT, SetType
@@ -110,7 +110,7 @@ def test_a_traceback_shows_the_generated_line():
     force_setattr(broken.subject, "v_age", "not a number")
     compiled = loaded.program.compiled(TARGET)
     with pytest.raises(TypeError) as caught:
-        compiled.teller.rules[0].fails(*broken.roots)
+        compiled.explainer.rules[0].fails(*broken.roots)
     last = traceback.extract_tb(caught.value.__traceback__)[-1]
     assert (last.name, last.line) == ("fails_access_r", "if not subject.v_age > 30:")
 
@@ -118,10 +118,10 @@ def test_a_traceback_shows_the_generated_line():
 def test_every_statement_has_the_line_on_which_it_is_printed():
     for text in ((GOLDEN / "rules.policy").read_text(encoding="utf-8"), HOSTILE):
         made = tuple(rules(text).values())
-        deciding = generate_deciding(
+        deciding = generate_decision(
             made, {rule.gate: True for rule in made}, dependencies_of(made)
         ).tree
-        for tree, least in ((deciding, 5), (generate_telling(made).tree, 15)):
+        for tree, least in ((deciding, 5), (generate_rule_functions(made).tree, 15)):
             printed = ast.parse(ast.unparse(tree))
             lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
             again = [node.lineno for node in ast.walk(printed) if isinstance(node, ast.stmt)]
@@ -566,8 +566,8 @@ def test_each_operator_is_as_in_the_reference(condition: str, effect: str):
 
 def test_generated_modules_need_no_rules_at_all():
     for made, name in (
-        (generate_deciding((), {"access": False}, dependencies_of(())), "decide"),
-        (generate_telling(()), "judge"),
+        (generate_decision((), {"access": False}, dependencies_of(())), "decide"),
+        (generate_rule_functions(()), "judge"),
     ):
         assert [n.name for n in made.tree.body if isinstance(n, ast.FunctionDef)] == [name]
 
@@ -576,7 +576,7 @@ def test_a_constant_keeps_its_type():
     rule = rules("permit r: act when subject.ok")["access.r"]
     one, yes = (ir.Const(SetType(t), frozenset({v})) for t, v in ((INT, 1), (BOOL, True)))
     rule = replace(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
-    made = generate_deciding((rule,), {"access": False}, dependencies_of((rule,)))
+    made = generate_decision((rule,), {"access": False}, dependencies_of((rule,)))
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]
 
 

@@ -31,7 +31,7 @@ DELETE = Obligation("delete_within", (("deadline", DURATION, 86_400_000_000), ("
 
 @define
 class Counted:
-    """An account that counts how often it is asked."""
+    """An details that counts how often it is asked."""
 
     until: int | None = 0
     asked: int = 0
@@ -66,34 +66,34 @@ class Counted:
         return self.until
 
 
-def decision(account: Counted | None = None, **parts: Any) -> Decision:
+def decision(details: Counted | None = None, **parts: Any) -> Decision:
     given: dict[str, Any] = {
         "allowed": True,
         "cause": "permitted",
         "exposed": frozenset({"id", "text"}),
         "obligations": (DELETE,),
         "policy": "digest",
-        "tell": lambda *_: account or Counted(),
+        "make_details": lambda *_: details or Counted(),
     }
     answer = SharedResult(**(given | parts))
     return Decision(answer.allowed, answer)
 
 
 def test_what_a_service_acts_on_asks_nobody():
-    account = Counted()
-    made = decision(account)
+    details = Counted()
+    made = decision(details)
     assert made.allowed is True
     assert made.cause == "permitted"
     assert made.exposed == {"id", "text"}
     assert made.obligations == (DELETE,)
     assert made.policy == "digest"
     assert made.redact({"id": 1, "geo": 2}) == {"id": 1}
-    assert account.asked == 0
+    assert details.asked == 0
 
 
 def test_the_rest_is_made_once():
-    account = Counted(until=None)
-    made = decision(account)
+    details = Counted(until=None)
+    made = decision(details)
     for _ in range(3):
         assert made.rules == ("scope.a", "tier.b")
         assert made.gates == {"scope": True, "tier": True}
@@ -103,7 +103,7 @@ def test_the_rest_is_made_once():
         assert made.errors[0].paths == ("subject.properties.tier",)
         assert made.reason == "it may"
         assert made.valid_until is None
-    assert account.asked == 3
+    assert details.asked == 3
 
 
 def test_until_when_is_a_moment_in_utc():

@@ -192,8 +192,8 @@ def test_how_long_a_decision_holds(text: str, until: str | None):
 
 def test_an_account_is_kept():
     loaded = world("permit p: act")
-    account = loaded.program.decide(request(loaded))._worked_out().account
-    assert account.case is account.case
+    details = loaded.program.decide(request(loaded))._worked_out().details
+    assert details.case is details.case
 
 
 def test_a_rule_on_trial_needs_nothing_of_a_request():

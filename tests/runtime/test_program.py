@@ -233,8 +233,10 @@ def test_a_rule_on_trial_that_raises_is_unknown():
     def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    kept = decision._worked_out().account
-    rules = tuple(replace(rule, fails=broken) for rule in kept.teller.rules)
-    account = Details(Explainer(kept.teller.action, rules, kept.teller.gates, broken), kept.request)
-    assert [advisory.outcome for advisory in account.outcome().advisories] == ["unknown"]
-    assert [error.rule for error in account.outcome().errors] == ["access.a"]
+    kept = decision._worked_out().details
+    rules = tuple(replace(rule, fails=broken) for rule in kept.explainer.rules)
+    details = Details(
+        Explainer(kept.explainer.action, rules, kept.explainer.gates, broken), kept.request
+    )
+    assert [advisory.outcome for advisory in details.outcome().advisories] == ["unknown"]
+    assert [error.rule for error in details.outcome().errors] == ["access.a"]

@@ -291,10 +291,10 @@ def what_was_kept_agrees(case: Case) -> None:
     fresh, expected = case.loaded.program, case.loaded.program.decide(request)
     compiled = kept._compile(target)  # past what is kept in this process
     whole = compiled.answer(request)
-    splitting = compiled.splitting
+    specializer = compiled.specializer
     left = whole
-    if splitting is not None:
-        left = splitting.for_subject(request.subject, request.now)[0].answer(request)
+    if specializer is not None:
+        left = specializer.for_subject(request.subject, request.now)[0].answer(request)
     for decision in (whole, left):
         _same_outcome(decision.outcome(), expected.outcome())
         _same("reason", decision.reason, expected.reason)
@@ -302,7 +302,7 @@ def what_was_kept_agrees(case: Case) -> None:
         _same("as JSON", decision.to_json(), expected.to_json())
     _same("schema", kept.schema, fresh.schema)
     _same("needs", kept.needs(target), fresh.needs(target))
-    _same("splitting", splitting is None, fresh.compiled(target).splitting is None)
+    _same("specializer", specializer is None, fresh.compiled(target).specializer is None)
     _same("text", compiled.source(), fresh.source(target))
 
 
