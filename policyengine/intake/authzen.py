@@ -38,12 +38,51 @@ class RequestDecoder:
         """Return the parts of a document; raises `InvalidRequest` if it is none within the limits."""
         return read_document(data, self._limits, accept_now=accept_now)
 
-    def decode_plainly(self, data: bytes | str, *, accept_now: bool) -> RawRequest | None:
+    def decode_plainly(
+        self,
+        data: bytes | str,
+        accept_now: bool,  # noqa: FBT001 - as it was given
+    ) -> tuple[Any, str, Any, Any, str | None, Any, Any] | None:
         """Return the parts of a document that has no others, and in which no name is repeated.
 
-        None if there is anything about it that must be looked at more closely, which `decode` does.
+        They are in the order of `RawRequest`. None if there is anything about the document that must
+        be looked at more closely, which `decode` does.
         """
-        return _decode_plainly(data, self._limits, accept_now) if self._is_shallow else None
+        if not self._is_shallow:
+            return None
+        decoded = decode_plain(data, self._limits.document_size)
+        if decoded is None:
+            return None
+        raw, document = decoded
+        if type(document) is not dict:
+            return None
+        try:
+            subject, action, resource = (
+                document["subject"],
+                document["action"],
+                document["resource"],
+            )
+            name = action["name"]
+            context = document.get("context")
+            now = fields = entities = None
+            parts = len(_REQUIRED) + (context is not None)
+            if len(document) != parts:
+                now, fields, entities = (
+                    document.get(part) for part in ("now", "fields", "entities")
+                )
+                parts += (now is not None) + (fields is not None) + (entities is not None)
+            if len(document) != parts or len(action) != 1:
+                return None  # something that is null or unknown
+            # A text has no fewer names than these; one part that is no object is refused by every reader.
+            names = len(document) + 1 + len(subject) + len(resource) + len(context or ())
+            names += len(subject.get("properties", ())) + len(resource.get("properties", ()))
+        except (KeyError, TypeError, AttributeError):
+            return None
+        if raw.count(b":") != names and not each_name_stands_once(raw, document):
+            return None
+        if type(name) is not str or not (now is None or (accept_now and type(now) is str)):
+            return None
+        return subject, name, resource, context, now, fields, entities
 
 
 def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False) -> RawRequest:
@@ -59,36 +98,6 @@ def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False
         parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
     ignored = [shown(name) for name in document if name not in _NAMES]
     return RawRequest(**parts, ignored=tuple(ignored[: limits.problems]))
-
-
-def _decode_plainly(data: bytes | str, limits: Limits, accept_now: bool) -> RawRequest | None:  # noqa: FBT001 - as it was given
-    decoded = decode_plain(data, limits.document_size)
-    if decoded is None:
-        return None
-    raw, document = decoded
-    if type(document) is not dict:
-        return None
-    try:
-        subject, action, resource = document["subject"], document["action"], document["resource"]
-        name = action["name"]
-        context = document.get("context")
-        now = fields = entities = None
-        parts = len(_REQUIRED) + (context is not None)
-        if len(document) != parts:
-            now, fields, entities = (document.get(part) for part in ("now", "fields", "entities"))
-            parts += (now is not None) + (fields is not None) + (entities is not None)
-        if len(document) != parts or len(action) != 1:
-            return None  # something that is null or unknown
-        # A text has no fewer names than these; one part that is no object is refused by every reader.
-        names = len(document) + 1 + len(subject) + len(resource) + len(context or ())
-        names += len(subject.get("properties", ())) + len(resource.get("properties", ()))
-    except (KeyError, TypeError, AttributeError):
-        return None
-    if raw.count(b":") != names and not each_name_stands_once(raw, document):
-        return None
-    if type(name) is not str or not (now is None or (accept_now and type(now) is str)):
-        return None
-    return RawRequest(subject, name, resource, context, now, fields, entities)
 
 
 def _part(document: dict[str, object], name: str) -> object:

@@ -398,7 +398,7 @@ def time_of(now: object) -> int:
 
 def time_but_zero(now: object) -> int:
     """Return a time as `time_of` does, but for the moment 0, which decision functions take for now."""
-    moment = time_of(now)
+    moment = from_datetime(now) if type(now) is datetime else time_of(now)
     if not moment:
         raise NeedsFullValidation
     return moment

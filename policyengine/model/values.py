@@ -250,8 +250,7 @@ def parse_datetime(text: str) -> int:
 
 
 def _since_epoch(moment: datetime) -> int:
-    span = moment - _EPOCH
-    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _offset(text: str) -> int:
