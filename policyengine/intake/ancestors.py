@@ -137,6 +137,7 @@ class Known(Struct):
                 continue
             if has_properties(before) and not _have_equal_properties(before, entity):
                 self.flawed.add(key)
+                self.uncombined.add(key)
                 name = "an entity" if is_private(self.places[key]) else entity_name(key)
                 message = f"{name} is in the store: name it by type and id alone, or give all its properties as they are there"
                 self.problems.add("PE510", self.places[key], message)
@@ -149,6 +150,7 @@ class Known(Struct):
             self.entities[before.key_] = merge(before, entity)
         else:
             self.flawed.add(before.key_)
+            self.uncombined.add(before.key_)
             name = "an entity" if is_private(path) else entity_name(before.key_)
             message = f"{name} is given twice: `{differs}` is not what {other} says"
             self.problems.add("PE510", path, message)

@@ -298,6 +298,16 @@ def test_what_a_store_says_must_not_be_contradicted():
     assert problems_of(ask, store=store, entities=entities) == [("PE510", "entities[0]")]
 
 
+def test_what_two_contradicting_accounts_lack_is_not_reported_as_well():
+    team = {"type": "Team", "id": "t"}
+    placed = {**APP, "parents": [team]}
+    store = EntityStore(SCHEMA, [placed, {**team, "parents": []}, AUTHOR, POST])
+    elsewhere = {"type": "App", "id": "a1", "parents": []}
+    assert problems_of(ask, store=store, subject=elsewhere) == [("PE510", "subject")]
+    no_author = {"type": "Post", "id": "p1", "properties": {"created_at": "2026-09-01"}}
+    assert problems_of(ask, store=store, resource=no_author) == [("PE510", "resource")]
+
+
 def test_a_prebuilt_subject_must_not_contradict_a_store_either():
     store = EntityStore(SCHEMA, [APP])
     other = build("App", "a1", **{**APP["properties"], "tier": "free"})
