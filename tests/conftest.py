@@ -5,8 +5,11 @@ Policies below this folder are examples, many of them of mistakes: pytest does n
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 os.environ["POLICYENGINE_CACHE"] = "off"  # so that no test leaves or finds anything
@@ -23,3 +26,12 @@ _COMMON = {
 settings.register_profile("ci", max_examples=60, derandomize=True, **_COMMON)
 settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def collecting() -> Iterator[None]:
+    """Hold that a test leaves garbage collection on: those that follow in its process rely on it."""
+    yield
+    left_on = gc.isenabled()
+    gc.enable()
+    assert left_on

@@ -59,7 +59,7 @@ def test_all_threads_get_the_same_answers(cached: bool, tmp_path: Path, monkeypa
     monkeypatch.setenv("POLICYENGINE_CACHE_KEY", str(tmp_path / "key"))
     file = tmp_path / "set.policy"
     file.write_text(policy(), encoding="utf-8")
-    options: dict[str, Any] = {"cache": tmp_path} if cached else {}
+    options: dict[str, Any] = {"cache": tmp_path / "cache"} if cached else {}
     alone = PolicyEngine.load(file, **options)
     expected = [ask(alone) for ask in ASKING]
     del alone
