@@ -136,10 +136,7 @@ known = None
 if others is None and not context.carried_:
     if store is None:
         if ALONE: known = KNOWN
-    elif (
-        store.get((subject_type, subject.id)) is subject
-        and store.get((resource_type, resource.id)) is resource
-    ):
+    elif stored_subject is subject and stored_resource is resource:
         known = store
 if known is None:
     known = gather(subject, resource, context, others, store)
@@ -148,10 +145,12 @@ if known is None:
 """
 _BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.id): resource}"
 _STORED: Final = """
-stored = store.get((part["type"], part["id"])) if store is not None else None
+stored = None
+if store is not None:
+    stored = store.get((part["type"], part["id"]) if type(part) is dict else (type_name, part.id))
 """
 _NAMED: Final = """
-if len(part) != 2 or type(part["type"]) is not str or type(part["id"]) is not str: return None
+if type(part) is not dict or len(part) != 2: return None
 part = stored
 """
 _ENTITY: Final = """
@@ -277,18 +276,26 @@ class _Writer(Struct, eq=False):
 
     def part(self, part: str, type_: EntityType, needs: Needs, *, lined: bool) -> Body:
         """Read the subject or the resource, in whatever form it is given."""
-        stored = self.fresh("stored")
-        reading = _filled(_STORED, part=part, stored=stored)
+        stored = f"stored_{part}"
         of_type = self.named("class", entity_class(type_))
-
-        def fitting() -> Body:
-            fits = _filled("if type(part) is not Class: return None", part=part, Class=of_type)
-            return fits + self.sufficient(part, type_, needs)
-
-        is_new = _expression("stored is None", stored=stored)
-        named = _filled(_NAMED, part=part, stored=stored) + fitting()
-        reading.append(ast.If(is_new, self.entity(part, type_, needs, lined=lined), named))
-        return [ast.If(_expression("type(part) is dict", part=part), reading, fitting())]
+        fits = _filled("if type(part) is not Class: return None", part=part, Class=of_type)
+        fits += self.sufficient(part, type_, needs)
+        new: Body = [
+            ast.If(
+                _expression("type(part) is dict", part=part),
+                self.entity(part, type_, needs, lined=lined),
+                fits,
+            )
+        ]
+        named = _filled(_NAMED, part=part, stored=stored)
+        return [
+            *_filled(_STORED, part=part, stored=stored, type_name=ast.Constant(type_.name)),
+            ast.If(
+                _expression("stored is None or stored is part", stored=stored, part=part),
+                new,
+                [*named, *fits],
+            ),
+        ]
 
     def entity(self, part: str, type_: EntityType, needs: Needs, *, lined: bool = True) -> Body:
         """Turn the dict *part* into an entity; *lined*: whether its ancestors may be read."""

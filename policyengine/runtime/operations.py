@@ -123,7 +123,10 @@ def lies_in(line: AbstractSet[Key], type_: str, id_: str) -> bool:
 
 def lies_in_one(line: AbstractSet[Key], type_: str, ids: Iterable[str]) -> bool:
     """Whether one of the entities *ids* of that type is on *line*."""
-    return any((type_, id_) in line for id_ in ids)
+    for id_ in ids:  # noqa: SIM110 - twice as quick as `any` with a generator
+        if (type_, id_) in line:
+            return True
+    return False
 
 
 def entity_within(
