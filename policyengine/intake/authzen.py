@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from policyengine.intake.decode import Refused, Repeated
+from policyengine.intake.foreign import Refused, Repeated
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.intake.raw import RawRequest
 from policyengine.model.decision import answer

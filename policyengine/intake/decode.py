@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct, field
 
+from policyengine.intake.foreign import Refused, Repeated, failed, plain
 from policyengine.model import values
 from policyengine.model.entities import Entity, Key, Line, entity_class
 from policyengine.model.errors import InvalidRequest
@@ -49,20 +50,6 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, INVALID, Invalid, OutOfRange
 
-
-class Refused(Struct, frozen=True):
-    """A part of a JSON document that is no value here, such as NaN, and why."""
-
-    code: str
-    message: str
-
-
-class Repeated(dict[str, object]):
-    """A JSON object in which names stand twice."""
-
-    names: tuple[str, ...] = ()
-
-
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "decimal": values.parse_decimal,
     "datetime": values.parse_datetime,
@@ -71,12 +58,12 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] = {
-    "decimal": ((Decimal,), values.from_decimal),
+    "decimal": ((Decimal,), lambda number: values.from_decimal(Decimal(number))),
     "datetime": ((datetime,), values.from_datetime),
     "duration": ((timedelta,), values.from_timedelta),
     "ip": (
         (IPv4Address, IPv6Address, IPv4Network, IPv6Network),
-        lambda address: values.parse_ip(str(address)),
+        lambda address: values.parse_ip(str.__str__(str(address))),
     ),
 }
 
@@ -103,6 +90,7 @@ class Reader(Struct):
 
     def value(self, type_: Type, raw: object, path: Path) -> object:
         """Return *raw* in canonical form, or `INVALID` after reporting what is wrong."""
+        raw = plain(raw)
         match type_:
             case Primitive("string"):
                 return self.text(raw, path)
@@ -125,6 +113,7 @@ class Reader(Struct):
 
     def text(self, raw: object, path: Path) -> str | Invalid:
         """Read a string that is not too long and can be written as UTF-8."""
+        raw = plain(raw)
         if not isinstance(raw, str):
             return self.mistyped("a string", raw, path)
         if len(raw) > self.limits.string_size:
@@ -135,14 +124,14 @@ class Reader(Struct):
                 raw.encode()
             except UnicodeEncodeError:
                 return self.report("PE515", path, "the string has half of a surrogate pair in it")
-        return str.__str__(raw)  # an exact `str`: a member of a `StrEnum` is one and has its own ==
+        return raw
 
     def _int(self, type_: Type, raw: object, path: Path) -> object:
         if isinstance(raw, bool) or not isinstance(raw, int):
             return self._mistyped(type_, raw, path)
         if not -(10**DIGITS) < raw < 10**DIGITS:
             return self.report("PE512", path, f"an int has at most {DIGITS} digits")
-        return int(raw)
+        return raw
 
     def _literal(self, type_: Primitive, name: str, raw: object, path: Path) -> object:
         classes, convert = _NATIVE[name]
@@ -157,14 +146,15 @@ class Reader(Struct):
             # What the parser says may quote the text.
             said = f"expected {described(type_)}" if is_private(path) else str(problem)
             return self.report("PE513", path, said)
+        except Exception as problem:  # noqa: BLE001 - of a class, or a time zone, of somebody's
+            return self._mistyped(type_, failed(problem), path)
         return self._mistyped(type_, raw, path)
 
     def _name(self, type_: EnumType | LevelsType | TaxonomyType, raw: object, path: Path) -> object:
         if not isinstance(raw, str):
             return self._mistyped(type_, raw, path)
-        name = str.__str__(raw)  # which a class of somebody's cannot make equal to another one
-        if name in type_.positions:
-            return type_.positions[name] if isinstance(type_, LevelsType) else name
+        if raw in type_.positions:
+            return type_.positions[raw] if isinstance(type_, LevelsType) else raw
         if self.problems.full:
             return INVALID
         if is_private(path):
@@ -201,7 +191,7 @@ class Reader(Struct):
 
     def record(self, type_: RecordType, raw: object, path: Path) -> object:
         """Read a record: what is given fits, though something may be lacking."""
-        made = record_class(type_)
+        raw, made = plain(raw), record_class(type_)
         if isinstance(raw, made):
             self._carry(raw.carried_, path)
             return raw
@@ -258,6 +248,7 @@ class Reader(Struct):
         self, raw: object, path: Path, allowed: tuple[str, ...] | None = None
     ) -> Entity | None:
         """Read an entity; *allowed*: the types that it may have here, None for any."""
+        raw = plain(raw)
         if isinstance(raw, Entity):
             return self._given(raw, path, allowed)
         parts = self.mapping("an entity", raw, path)
@@ -284,8 +275,8 @@ class Reader(Struct):
         if len(self.problems.items) > before:
             self.flawed.add(key)
         made = entity_class(type_)
-        plain = complete and (line is not None or parents is None)
-        return made(id_, *found, line, parents, (), complete, plain, "properties" in parts)
+        sure = complete and (line is not None or parents is None)
+        return made(id_, *found, line, parents, (), complete, sure, "properties" in parts)
 
     def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Take an entity that was built before, and all that it carries along."""
@@ -349,7 +340,7 @@ class Reader(Struct):
     ) -> Line | None:
         if "parents" not in parts:
             return None if type_.parents else frozenset()  # what can have none has none
-        raw, place = parts["parents"], inside(path, "parents")
+        raw, place = plain(parts["parents"]), inside(path, "parents")
         if not isinstance(raw, list | tuple | set | frozenset):
             self.mistyped("a list of entities", raw, place)
             return None
@@ -367,6 +358,7 @@ class Reader(Struct):
         return frozenset(keys)
 
     def _parent(self, type_: EntityType, raw: object, path: Path) -> Key | None:
+        raw = plain(raw)
         if isinstance(raw, Entity):
             parent = self._given(raw, path, None)
             if parent is None:
@@ -410,7 +402,8 @@ class Reader(Struct):
         if raw is ABSENT:
             self.report("PE521", path, "it is missing")
             return None
-        if isinstance(raw, Mapping):
+        raw = plain(raw)
+        if isinstance(raw, dict):
             parts = self.mapping("an action", raw, path)
             assert parts is not None
             self.no_more_keys(parts, ("name",), path)
@@ -435,7 +428,8 @@ class Reader(Struct):
 
     def mapping(self, expected: str, raw: object, path: Path) -> Mapping[object, object] | None:
         """Return *raw* if it is an object whose names each stand once."""
-        if not isinstance(raw, dict | Mapping):
+        raw = plain(raw)
+        if not isinstance(raw, dict):
             self.mistyped(expected, raw, path)
             return None
         if isinstance(raw, Repeated):
@@ -465,6 +459,7 @@ class Reader(Struct):
 
     def mistyped(self, expected: str, raw: object, path: Path) -> Invalid:
         """Report a value that is not what is wanted."""
+        raw = plain(raw)
         if isinstance(raw, Refused):
             hidden = is_private(path) and raw.code == "PE519"
             return self.report(raw.code, path, "this is no number" if hidden else raw.message)

@@ -13,6 +13,7 @@ from typing import Any
 from policyengine.intake.authzen import RequestDecoder, refusal_document
 from policyengine.intake.build import build_context, build_entity
 from policyengine.intake.fast_path import FastPaths, time_but_zero
+from policyengine.intake.foreign import plain
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, Unknown
 from policyengine.intake.validation import Validator
@@ -84,6 +85,7 @@ class Intake:
 
     def store(self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown) -> EntityStore:
         """Build a store; raises `InvalidRequest`."""
+        entities = plain(entities)
         if isinstance(entities, str | bytes):
             return EntityStore.from_json(self._program.schema, entities, self._limits, unknown)
         return EntityStore(self._program.schema, entities, self._limits, unknown)
@@ -171,4 +173,5 @@ def _together(values: Any, attributes: Mapping[str, Any]) -> Any:
     """Return attributes that were given as an object, as keywords, or as both."""
     if not attributes:
         return values
-    return {**values, **attributes} if isinstance(values, Mapping) else values or attributes
+    values = {} if values is None else plain(values)
+    return {**values, **attributes} if isinstance(values, dict) else values

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from typing import Final, NoReturn
 
 import msgspec
 
-from policyengine.intake.decode import Refused, Repeated
+from policyengine.intake.foreign import Refused, object_of
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import DIGITS, Limits
 
@@ -113,16 +112,6 @@ def _deeper(raw: bytes, depth: int) -> bool:
 # ---- what is no value here --------------------------------------------------------------
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) == len(pairs):
-        return made
-    repeated = Repeated(made)
-    times = Counter(name for name, _ in pairs)
-    repeated.names = tuple(name for name, count in times.items() if count > 1)
-    return repeated
-
-
 def _int(digits: str) -> int | Refused:
     if len(digits) > DIGITS + 1:  # a sign may stand before them; what is left the reader judges
         return Refused("PE512", f"an int has at most {DIGITS} digits")
@@ -139,7 +128,7 @@ def _constant(name: str) -> Refused:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object,
+    object_pairs_hook=object_of,
     parse_int=_int,
     parse_float=lambda _: _FRACTION,
     parse_constant=_constant,

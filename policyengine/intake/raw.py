@@ -38,6 +38,6 @@ def raw_request(
     entities: Any = None,
 ) -> RawRequest:
     """Return the request of these parts; a store may be given as *entities*."""
-    if isinstance(entities, EntityStore):
+    if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return RawRequest(subject, action, resource, context, now, fields, None, entities)
     return RawRequest(subject, action, resource, context, now, fields, entities)

@@ -8,10 +8,11 @@ threads may share it; new facts are a new store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
+from policyengine.intake.foreign import first_of, plain
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.immutable import Immutable
@@ -72,11 +73,7 @@ class EntityStore(Immutable):
         """Read a JSON array of `{"type", "id", "properties", "parents"}`, of any length."""
         from policyengine.intake.json_text import parse_json  # requests need none, unless in JSON
 
-        given = parse_json(data, limits, size=None)
-        if not isinstance(given, list):
-            reader = Reader(schema, limits, Problems(limits.problems))
-            reader.mistyped("a list of entities", given, None)
-            raise InvalidRequest(reader.problems.items)
+        given: Any = parse_json(data, limits, size=None)  # what is no array is refused below
         return cls(schema, given, limits, unknown)
 
     def fits(self, schema: Schema) -> bool:
@@ -116,7 +113,13 @@ def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Ke
     problems = Problems(limits.problems)
     reader = Reader(schema, limits, problems)
     known = Known(problems, reader.flawed)
-    for i, raw in enumerate(given):
+    entities = plain(given)
+    if isinstance(entities, Iterable) and not isinstance(entities, str | dict):
+        entities = first_of(entities)
+    if not isinstance(entities, list):
+        reader.mistyped("a list of entities", entities, None)
+        raise InvalidRequest(problems.items)
+    for i, raw in enumerate(entities):
         place = inside(None, i)
         entity = reader.entity(raw, place)
         if entity is not None:

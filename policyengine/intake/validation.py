@@ -8,13 +8,13 @@ last, what the rules for this action and these types read is followed through th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from policyengine.intake.ancestors import Known
-from policyengine.intake.decode import Reader, Refused
+from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import moment_of
+from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.model.entities import Entity, Key
@@ -123,7 +123,7 @@ class _Reading:
             return clock.now()
         try:
             return moment_of(raw)
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001 - of a class, or a time zone, of somebody's
             read = self.reader.value(DATETIME, raw, _NOW)
             return read if isinstance(read, int) else None
 
@@ -131,6 +131,7 @@ class _Reading:
         """Read the names of the fields that are asked for."""
         if raw is None or raw is ABSENT:
             return None
+        raw = plain(raw)
         if not isinstance(raw, list | tuple | set | frozenset):
             self.reader.mistyped("a list of names of fields", raw, _FIELDS)
             return None
@@ -165,18 +166,20 @@ class _Reading:
         """Read the entities that are referred to."""
         if raw is None or raw is ABSENT:
             return
-        if isinstance(raw, str | Mapping | Refused) or not isinstance(raw, Iterable):
+        raw = plain(raw)
+        most = self._limits.entities
+        if isinstance(raw, Iterable) and not isinstance(raw, str | dict):
+            raw = first_of(raw, most + 1)
+        if not isinstance(raw, list):
             self.reader.mistyped("a list of entities", raw, _ENTITIES)
             self._all_read = False
             return
-        most = self._limits.entities
-        given = list(islice(raw, most + 1))
-        if len(given) > most:
+        if len(raw) > most:
             message = f"a request brings along at most {most} entities"
             self.problems.add("PE514", _ENTITIES, message)
             self._all_read = False
             return
-        for i, one in enumerate(given):
+        for i, one in enumerate(raw):
             place = inside(_ENTITIES, i)
             entity = self.reader.entity(one, place)
             if entity is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias, assert_never
 
@@ -169,6 +169,8 @@ def described(type_: Type) -> str:
             assert_never(type_)
 
 
+_NAME_OF: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+
 _DESCRIBED: Final[Mapping[str, str]] = {
     "bool": "a bool",
     "int": "an int",
@@ -201,4 +203,9 @@ def got(raw: object, *, private: bool) -> str:
         case AbstractSet():
             return "a set"
         case _:
-            return f"something of the Python type `{shown(type(raw).__name__)}`"
+            return f"something of the Python type `{class_name(type(raw))}`"
+
+
+def class_name(class_: type) -> str:
+    """Return what a class is called in backticks, whatever its own class makes of that."""
+    return shown(_NAME_OF(class_))

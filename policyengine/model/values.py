@@ -250,7 +250,7 @@ def parse_datetime(text: str) -> int:
 
 
 def _since_epoch(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
+    return datetime.__sub__(moment, _EPOCH) // _MICROSECOND  # the class may be derived
 
 
 def _offset(text: str) -> int:
@@ -328,7 +328,7 @@ def parse_duration(text: str) -> int:
 
 def from_timedelta(span: timedelta) -> int:
     """Return a `timedelta` as microseconds; `OutOfRange` if it is too long."""
-    value = span // _MICROSECOND
+    value = timedelta.__floordiv__(span, _MICROSECOND)  # the class may be derived
     if not -_BOUND < value < _BOUND:
         raise OutOfRange("a duration is shorter than 10^18 microseconds (31,000 years)")
     return value

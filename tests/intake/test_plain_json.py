@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyengine.intake.decode import Refused, Repeated
+from policyengine.intake.foreign import Refused, Repeated
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
