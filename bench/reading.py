@@ -29,7 +29,7 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
 
     def deciding(pick: Callable[[apps.Forms], tuple[Any, Any, Any, Any]]) -> Callable[[], None]:
         asked = [pick(form) for form in forms]
-        for parts in asked:  # the first open the doors
+        for parts in asked:  # the first make the readers
             decide(*parts)
 
         def run() -> None:

@@ -222,8 +222,8 @@ class BoundAction(Immutable):
         """Decide whether the subject may do the action on *resource*; like `BoundSubject.decide`."""
         if now is None and fields is None and entities is None:
             try:
-                passage = self._by_action[self._action]
-                found: Decision | None = passage(self._subject, resource, context)
+                residual = self._by_action[self._action]
+                found: Decision | None = residual(self._subject, resource, context)
             except Exception:  # noqa: BLE001 - what is amiss is found out, below
                 found = None
             if found is not None:

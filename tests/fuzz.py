@@ -11,7 +11,7 @@ import sys
 import time
 from random import Random
 
-from tests.strategies import laws
+from tests.strategies import entry_points, fast_paths, laws, privacy
 
 LAWS: tuple[laws.Law, ...] = (
     laws.reference_is_sound,
@@ -20,7 +20,12 @@ LAWS: tuple[laws.Law, ...] = (
     laws.order_changes_nothing,
     laws.leaving_out_opens_nothing,
     laws.compiled_agrees,
-    laws.every_door_agrees,
+    laws.every_entry_point_agrees,
+    laws.the_fast_path_agrees,
+    fast_paths.what_a_fast_path_takes_is_valid,
+    fast_paths.every_text_gets_the_same_answer,
+    entry_points.every_entry_point_reads_the_same,
+    privacy.private_values_show_in_no_text,
     laws.failures_agree_and_open_nothing,
     laws.compiled_holds_until,
     laws.what_was_kept_agrees,

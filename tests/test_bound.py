@@ -74,7 +74,7 @@ def test_a_bound_subject_is_answered_as_any(
     subject = app(engine, **changes)
     bound = engine.bind(subject)
     context = engine.context("read")
-    for _ in range(3):  # the first opens the door, the second the passage
+    for _ in range(3):  # the first makes the reader, the second the residual
         for action in ("read", "write"):
             narrow = engine.bind(subject, action)
             for doc in docs(engine):
@@ -86,7 +86,7 @@ def test_a_bound_subject_is_answered_as_any(
     assert set(bound._by_action) == {"read", "write"}
 
 
-def test_subjects_that_are_alike_share_what_is_left(engine: PolicyEngine, clock: Clock):
+def test_subjects_with_the_same_results_share_a_residual(engine: PolicyEngine, clock: Clock):
     bounds = [engine.bind(app(engine, f"a{i}", tier=("free", "pro")[i % 2])) for i in range(6)]
     [doc, *_] = docs(engine)
     for _ in range(2):
@@ -95,7 +95,7 @@ def test_subjects_that_are_alike_share_what_is_left(engine: PolicyEngine, clock:
     assert len({b._valid["read"]["Doc"].decide.__code__ for b in bounds}) == 2
 
 
-def test_what_hangs_on_the_time_is_asked_again(engine: PolicyEngine, clock: Clock):
+def test_what_depends_on_the_time_is_evaluated_again(engine: PolicyEngine, clock: Clock):
     bound = engine.bind(app(engine))
     [doc, *_] = docs(engine)
     context = engine.context("read")
@@ -118,7 +118,7 @@ def test_answers_are_asked_again_when_they_may_have_turned_and_not_before(
     specializer = engine._program.compiled(("read", "App", "Doc")).specializer
     before = specializer._asked
     bound = engine.bind(app(engine), max_age=timedelta(days=1000))
-    for asked in (context, {}, None, {"why": "x"}, context):  # dicts open nothing anew
+    for asked in (context, {}, None, {"why": "x"}, context):  # dicts make no new residual
         assert bound.decide("read", doc, asked).allowed
         assert bound.decide_many([("read", doc, asked)])[0].allowed
     assert specializer._asked == before + 1
@@ -129,7 +129,7 @@ def test_answers_are_asked_again_when_they_may_have_turned_and_not_before(
     assert specializer._asked == before + 2
 
 
-def test_resources_of_several_types_are_told_apart():
+def test_resources_of_several_types_have_residuals_of_their_own():
     engine = PolicyEngine.from_text(
         """package p
         entity App { tier: string }
@@ -179,7 +179,7 @@ def test_it_keeps_deciding_under_its_own_set(engine: PolicyEngine, clock: Clock)
     assert bound.decide("read", docs(engine)[0], {}).policy == engine.digest
 
 
-def test_whatever_else_is_asked_goes_the_thorough_way(engine: PolicyEngine, clock: Clock):
+def test_what_else_is_asked_is_decided_by_the_engine(engine: PolicyEngine, clock: Clock):
     subject = {"type": "App", "id": "a", "properties": {
         "tier": "pro", "tags": [], "reviewed": "2026-01-01"}}  # fmt: skip
     bound = engine.bind(subject)
@@ -211,7 +211,7 @@ def test_a_batch_is_answered_as_one_by_one(engine: PolicyEngine, clock: Clock):
         assert [d.outcome() for d in decided] == [engine.decide(*r).outcome() for r in requests]
     bound, narrow = engine.bind(app(engine)), engine.bind(app(engine), "read")
     wrong: Any = {"type": "Doc"}
-    for _ in range(3):  # the first opens the passages
+    for _ in range(3):  # the first makes the residuals
         many = bound.decide_many(
             [("read", d, c) for d in (*docs(engine), wrong) for c in (context, {})]
         )

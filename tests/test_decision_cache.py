@@ -106,7 +106,7 @@ def test_values_that_are_equal_and_of_another_type_are_others(cache: DecisionCac
     assert len(cache) == 1
 
 
-def test_sets_that_are_equal_are_alike_however_they_are_given(cache: DecisionCache):
+def test_equal_sets_make_one_key_however_they_are_given(cache: DecisionCache):
     team = {"type": "Team", "id": "staff", "parents": []}
 
     def asked(tags: object) -> bool:
@@ -142,7 +142,7 @@ def test_what_has_run_out_is_not_served(cache: DecisionCache):
         asked("tomorrow")
 
 
-def test_the_hour_that_a_clock_shows_twice_is_told_apart(cache: DecisionCache):
+def test_the_hour_that_a_clock_shows_twice_is_not_confused(cache: DecisionCache):
     zone = ZoneInfo("Europe/Berlin")
     first, second = (datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=fold) for fold in (0, 1))
     assert first == second

@@ -16,7 +16,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
     requests = apps.make_requests(scale.batch)
     built = [form.built for form in apps.in_all_forms(engine, requests)]
     expected = [apps.decide_by_hand(request)[0] for request in requests]
-    for _ in range(2):  # the first opens the doors
+    for _ in range(2):  # the first makes the readers
         if [decision.allowed for decision in engine.decide_many(built)] != expected:
             raise DisagreementError("a batch is decided otherwise than by hand")
 

@@ -54,6 +54,12 @@ def read_request(file: str, now: str | None) -> RawRequest:
     return raw
 
 
+def arguments(raw: RawRequest) -> dict[str, Any]:
+    """Return the parts of a request as arguments of `PolicyEngine.decide` and `explain`."""
+    names = "subject", "action", "resource", "context", "now", "fields", "entities"
+    return {name: getattr(raw, name) for name in names}
+
+
 def _moment(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     from policyengine.model.values import parse_datetime
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.asking import read_request, request_options
+from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say
 from policyengine.model.shown import escaped
@@ -78,16 +78,7 @@ def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
 
     raw = read_request(file, now)
     try:
-        parts = (
-            raw.subject,
-            raw.action,
-            raw.resource,
-            raw.context,
-            raw.now,
-            raw.fields,
-            raw.entities,
-        )
-        document = engine.decide(*parts).to_bytes(raw.ignored)
+        document = engine.decide(**arguments(raw)).to_bytes(raw.ignored)
     except InvalidRequest as refusal:
         document = refusal_document(refusal, engine.digest, raw.ignored)
     answer: dict[str, Any] = json.loads(document)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.asking import read_request, request_options
+from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json, working
 
@@ -85,15 +85,7 @@ def _explain_request(
     raw = read_request(request, now)
     try:
         with working("looking for what would allow it"):
-            explanation = engine.explain(
-                raw.subject,
-                raw.action,
-                raw.resource,
-                raw.context,
-                now=raw.now,
-                fields=raw.fields,
-                entities=raw.entities,
-            )
+            explanation = engine.explain(**arguments(raw))
     except InvalidRequest as refusal:
         raise FailingInput(f"the request does not fit the policies: {refusal}") from None
     if format == "json":

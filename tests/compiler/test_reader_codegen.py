@@ -1,4 +1,4 @@
-"""Readers of plain requests take no more than the thorough way, and take it alike."""
+"""Generated readers accept no more than full validation, and return the same."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def quick(part: str, raw: Any) -> Any:
         return None
 
 
-def thorough(part: str, raw: Any) -> Any:
-    """Return what the thorough reader makes of it, which must be without problems."""
+def validated(part: str, raw: Any) -> Any:
+    """Return what full validation makes of it, which must be without problems."""
     reader = Reader(SCHEMA, LIMITS, Problems(10))
     type_, _ = READ[part]
     value = reader.record(type_, raw, None) if part == "context" else reader.entity(raw, None)
@@ -88,8 +88,8 @@ def test_threads_make_readers_at_once():
 def test_what_is_plain_is_taken(part: str):
     raw = PLAIN[part]
     made = quick(part, raw)
-    assert made == thorough(part, raw)
-    expected = thorough(part, raw)
+    assert made == validated(part, raw)
+    expected = validated(part, raw)
     assert (made.complete_, made.plain_) == (expected.complete_, expected.plain_)
 
 
@@ -120,11 +120,11 @@ def spoilt(draw: st.DrawFn) -> tuple[str, Any]:
 
 
 @given(spoilt())
-def test_whatever_is_taken_is_taken_alike(drawn: tuple[str, Any]):
+def test_whatever_is_taken_is_valid(drawn: tuple[str, Any]):
     part, raw = drawn
     made = quick(part, raw)
     if made is not None:
-        expected = thorough(part, raw)
+        expected = validated(part, raw)
         assert type(made) is type(expected)
         assert made == expected
         assert made.complete_ == expected.complete_
@@ -153,7 +153,9 @@ def ask(tier: str = "pro", **doc: Any) -> tuple[Any, str, Any, Any]:
     return app, "read", {"type": "Doc", "id": "d", "properties": {"open": True, **doc}}, {}
 
 
-def test_plain_requests_go_no_thorough_way(engine: PolicyEngine, monkeypatch: pytest.MonkeyPatch):
+def test_requests_on_the_fast_path_are_not_validated_in_full(
+    engine: PolicyEngine, monkeypatch: pytest.MonkeyPatch
+):
     document = {
         "subject": ask("free")[0], "action": {"name": "read"}, "resource": ask()[2], "context": {},
     }  # fmt: skip
@@ -232,9 +234,7 @@ def test_a_built_part_of_another_kind_is_not_taken_for_a_dict(engine: PolicyEngi
         ('"id": "a", "properties": {"tier": null}', "PE505"),
     ],
 )
-def test_what_is_wrong_is_said_as_the_thorough_way_says_it(
-    engine: PolicyEngine, text: str, code: str
-):
+def test_what_is_wrong_is_reported_by_full_validation(engine: PolicyEngine, text: str, code: str):
     resource = json.dumps(ask()[2])
     said = engine.decide_json(
         f'{{"subject": {{"type": "App", {text}}}, "action": {{"name": "read"}}, '

@@ -257,7 +257,7 @@ def test_problems_are_limited():
     assert len(problems_of(read, PLACE, {f"x{i}": i for i in range(500)}, Limits(problems=7))) == 7
 
 
-def test_a_record_of_another_type_is_judged_anew():
+def test_a_record_of_another_type_is_validated_again():
     other = RecordType((Attribute("lat", DECIMAL), Attribute("more", INT, optional=True)))
     assert read(PLACE, record_class(other)(5, ABSENT)) == record_class(PLACE)(5, ABSENT)
     assert problems_of(read, PLACE, record_class(other)(5, 1)) == [("PE504", "more")]

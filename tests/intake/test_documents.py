@@ -36,7 +36,7 @@ SEARCH: dict[str, Any] = {
 
 
 def ask(data: bytes | str, limits: Limits = LIMITS, *, accept_now: bool = False) -> Request:
-    """Go through the door as an engine does."""
+    """Decode and validate as an engine does."""
     raw = read_document(data, limits, accept_now=accept_now)
     raw.now = 0 if raw.now is None else raw.now
     return Validator(SCHEMA, needs, limits).validate(raw)
@@ -200,7 +200,7 @@ def test_documents_are_limited_in_bytes():
     assert problems_of(ask, wide, Limits(document_size=8)) == [("PE514", "")]
 
 
-def test_every_problem_of_a_document_is_told_at_once():
+def test_every_problem_of_a_document_is_reported_at_once():
     data = written(
         now="2026-01-01",
         fields=["txt"],

@@ -155,7 +155,7 @@ def test_ancestors_are_limited():
     assert found == [("PE514", "parents")]
 
 
-def test_every_problem_of_an_entity_is_told():
+def test_every_problem_of_an_entity_is_reported():
     found = problems_of(
         build, "App", "a", tier="por", status=1, purposes="health", contact=5, cuont=1
     )
@@ -183,7 +183,7 @@ def test_type_and_id_must_be_right(type_, id_, problems):
     assert problems_of(build, type_, id_) == problems
 
 
-def test_entities_of_another_schema_are_judged_anew():
+def test_entities_of_another_schema_are_validated_again():
     wider = EntityType("App", APP_TYPE.parents, (*APP_TYPE.attributes, Attribute("more", INT)))
     schema = Schema({**SCHEMA.entities, "App": wider}, SCHEMA.actions, SCHEMA.gates, {})
     app = build("App", "a", parents=[build("Project", "p", parents=[])], **APP)

@@ -12,7 +12,7 @@ import pytest
 from policyengine import InvalidRequest, PolicyEngine
 from policyengine.intake.store import EntityStore
 from policyengine.model.limits import Limits
-from tests.strategies.fast_paths import is_taken_alike
+from tests.strategies.fast_paths import fast_path_takes
 
 POLICY = """
 package p
@@ -68,9 +68,8 @@ def engine() -> PolicyEngine:
 
 
 def taken(engine: PolicyEngine, store: EntityStore | None = None, **changed: Any) -> bool:
-    thorough = PolicyEngine.from_text(POLICY, limits=engine._limits)._intake.validator
-    thorough._plain = None
-    return is_taken_alike(engine._intake.fast, thorough, {**PARTS, **changed}, store)
+    full = PolicyEngine.from_text(POLICY, limits=engine._limits)._intake.validator
+    return fast_path_takes(engine._intake.fast, full, {**PARTS, **changed}, store)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +144,8 @@ def test_what_is_not_is_left(engine: PolicyEngine, changed):
 )  # fmt: skip
 def test_what_a_store_knows_is_taken_from_it(engine: PolicyEngine, changed, expected):
     poor = {"type": "User", "id": "poor", "properties": {}, "parents": []}
-    told = [TEAM, doc(), *({**user(id_), "parents": []} for id_ in "ub"), poor]
-    assert taken(engine, engine.store(told), **changed) is expected
+    given = [TEAM, doc(), *({**user(id_), "parents": []} for id_ in "ub"), poor]
+    assert taken(engine, engine.store(given), **changed) is expected
 
 
 def test_built_parts_are_taken_if_they_lack_nothing(engine: PolicyEngine):
@@ -174,9 +173,9 @@ def test_built_parts_are_taken_if_they_lack_nothing(engine: PolicyEngine):
 
 
 def test_without_readers_nothing_is_taken(engine: PolicyEngine):
-    thorough = PolicyEngine.from_text(POLICY)
+    full = PolicyEngine.from_text(POLICY)
     with pytest.raises(InvalidRequest, match="PE508"):
-        thorough.decide(user(boss=ref("b")), "read", doc(), {}, entities=[TEAM])
+        full.decide(user(boss=ref("b")), "read", doc(), {}, entities=[TEAM])
 
 
 LINES = """
@@ -207,11 +206,11 @@ permit bosses: read when subject has boss and subject.boss within {Team "t"}
     ],
 )
 def test_ancestors_must_be_known_where_they_are_asked_for(more, entities, expected):
-    engine, thorough = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
+    engine, full = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
     engine._intake.fast.open(("read", "User", "Doc"))
     asked = {**PARTS, "subject": {**ref("u"), **more}, "resource": ref("d", "Doc")}
-    quick, slow = engine._intake.fast, thorough._intake.validator
-    assert is_taken_alike(quick, slow, {**asked, "entities": entities}, None) is expected
+    fast, slow = engine._intake.fast, full._intake.validator
+    assert fast_path_takes(fast, slow, {**asked, "entities": entities}, None) is expected
 
 
 def _team(engine: PolicyEngine, *names: str) -> Any:
@@ -228,12 +227,12 @@ def _in_team(id_: str, *above: str, type_: str = "User") -> dict[str, Any]:
 
 
 def test_ancestors_are_taken_as_they_were_built_if_all_agree():
-    engine, thorough = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
+    engine, full = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES)
     engine._intake.fast.open(("read", "User", "Doc"))
     x = engine.entity("User", "x", parents=[_team(engine, "t", "u", "v")])
     y = engine.entity("User", "y", parents=[_team(engine, "a", "b")])
     alone = engine.entity("User", "x", parents=[ref("v", "Team")])
-    told = _team(engine, "t", "u", "v")
+    team = _team(engine, "t", "u", "v")
     old = engine.store([_in_team("x", "v"), _in_team("t", type_="Team"),
                         _in_team("u", "t", type_="Team"), _in_team("v", "u", type_="Team")])  # fmt: skip
     of_store, below = old["User", "x"], engine.entity("User", "x", parents=[old["Team", "v"]])
@@ -244,18 +243,18 @@ def test_ancestors_are_taken_as_they_were_built_if_all_agree():
     ]
     moved = [_in_team("u", "w", type_="Team"), _in_team("w", type_="Team")]
     circle = [_in_team("t", "v", type_="Team")]
-    quick, slow = engine._intake.fast, thorough._intake.validator
+    fast, slow = engine._intake.fast, full._intake.validator
 
     def is_taken(subject: Any, entities: Any, store: EntityStore | None = None) -> bool:
         resource = {**ref("d", "Doc"), "properties": {}}
         asked = {**PARTS, "subject": subject, "resource": resource, "entities": entities}
-        return is_taken_alike(quick, slow, asked, store)
+        return fast_path_takes(fast, slow, asked, store)
 
     for subject in (x, alone, of_store, below, _in_team("x", "v")):
-        for entities in (chain, chain[::-1], [chain[1], told, chain[0]], [told, y], [y, told]):
+        for entities in (chain, chain[::-1], [chain[1], team, chain[0]], [team, y], [y, team]):
             assert is_taken(subject, entities)
-        assert not is_taken(subject, [told, *circle])
-        assert not is_taken(subject, [told, *moved])
+        assert not is_taken(subject, [team, *circle])
+        assert not is_taken(subject, [team, *moved])
         assert not is_taken(subject, [*circle, *chain[1:]])
     for subject in (x, of_store, below):
         assert not is_taken(subject, [*moved, chain[2]])
@@ -273,7 +272,7 @@ def test_ancestors_are_taken_as_they_were_built_if_all_agree():
 def test_as_many_ancestors_as_there_may_be_are_taken():
     limits = Limits(ancestors=3)
     engine, few = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES, limits=limits)
-    thorough = PolicyEngine.from_text(LINES, limits=limits)
+    full = PolicyEngine.from_text(LINES, limits=limits)
     few._intake.fast.open(("read", "User", "Doc"))
     for names, expected in (("tuv", True), ("tuvw", False)):
         above = _team(engine, *names)
@@ -288,7 +287,7 @@ def test_as_many_ancestors_as_there_may_be_are_taken():
         ):
             resource = {**ref("d", "Doc"), "properties": {}}
             asked = {**PARTS, "subject": subject, "resource": resource, "entities": entities}
-            taken_ = is_taken_alike(few._intake.fast, thorough._intake.validator, asked, None)
+            taken_ = fast_path_takes(few._intake.fast, full._intake.validator, asked, None)
             assert taken_ is expected
 
 

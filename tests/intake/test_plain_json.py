@@ -17,7 +17,7 @@ LIMITS = Limits()
 
 
 def plain_json(data, size):
-    """Return the document if it is JSON without a name twice, and that is plain; else None."""
+    """Return the document if it is JSON in which clearly no name is repeated; else None."""
     decoded = decode_plain(data, size)
     return decoded[1] if decoded is not None and each_name_stands_once(*decoded) else None
 
@@ -42,7 +42,7 @@ def test_what_is_odd_is_left_to_the_strict_parser(data):
 
 
 @pytest.mark.parametrize("data", FINE)
-def test_what_is_plain_is_parsed_alike(data):
+def test_what_is_decoded_quickly_is_parsed_to_the_same(data):
     assert plain_json(data, 1000) == parse_json(data, LIMITS, 1000) is not None
 
 
@@ -64,7 +64,7 @@ PIECES = st.sampled_from(
     | st.lists(inner, max_size=3).map(lambda parts: "[" + ",".join(parts) + "]"),
     max_leaves=8,
 ))  # fmt: skip
-def test_any_text_is_parsed_alike_or_left(text):
+def test_any_text_is_parsed_to_the_same_or_left(text):
     made = plain_json(text, 1000)
     if made is not None:
         expected = parse_json(text, LIMITS, None)

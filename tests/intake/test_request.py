@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_refused_with_its_path(parts, problems):
     assert problems_of(ask, **parts) == problems
 
 
-def test_every_problem_is_told_at_once():
+def test_every_problem_is_reported_at_once():
     found = problems_of(
         ask,
         subject=changed(APP, tier=..., cont="x"),
@@ -221,7 +221,7 @@ def test_every_problem_is_told_at_once():
     ]
 
 
-def test_a_mistake_is_told_once():
+def test_a_mistake_is_reported_once():
     wrong = changed(APP, tier=5)
     assert problems_of(ask, subject=wrong, entities=[AUTHOR, APP]) == [
         ("PE505", "subject.properties.tier")
@@ -274,7 +274,7 @@ def test_the_entities_of_one_request_are_limited():
     assert ("PE514", "entities") in found
 
 
-# ---- entities told in several places ----------------------------------------------------
+# ---- entities given in several places ---------------------------------------------------
 
 
 def test_properties_may_come_from_one_place_and_parents_from_another():
@@ -394,7 +394,7 @@ def test_ancestors_are_worked_out():
     assert open_(subject=PLACED, store=store).subject.line == request.subject.line
 
 
-def test_ancestors_of_a_built_entity_must_not_be_told_otherwise():
+def test_ancestors_of_a_built_entity_must_not_be_contradicted():
     old = EntityStore(SCHEMA, [PLACED, project("leaf", "root"), project("root")])
     app = old["App", "a1"]
     assert open_(subject=app).subject is app
@@ -411,7 +411,7 @@ def test_ancestors_of_a_built_entity_must_not_be_told_otherwise():
     assert open_(subject=below, resource=project("leaf", "root"), entities=[project("root")])
 
 
-def test_the_fast_way_sees_ancestors_that_are_told_otherwise():
+def test_the_fast_path_sees_ancestors_that_are_contradicted():
     old = EntityStore(SCHEMA, [PLACED, project("leaf", "root"), project("root")])
     validator = Validator(SCHEMA, needs, LIMITS)
     parts: dict[str, Any] = {"subject": old["App", "a1"], "action": "open", "now": 0}

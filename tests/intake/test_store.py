@@ -70,7 +70,7 @@ def test_entities_built_before_bring_along_what_they_carry():
     assert EntityStore(SCHEMA, [post])["User", "u"] == user
 
 
-def test_the_same_entity_may_be_told_twice_if_it_is_the_same():
+def test_the_same_entity_may_be_given_twice_if_it_is_the_same():
     app = {"type": "App", "id": "a", "properties": {"tier": "pro"}}
     place = {"type": "App", "id": "a", "parents": []}
     for order in ([app, place, app], [place, app]):
@@ -106,7 +106,7 @@ def test_an_entity_with_a_mistake_is_not_reported_twice():
     assert problems_of(EntityStore, SCHEMA, [wrong, app]) == [("PE505", "[0].properties.tier")]
 
 
-def test_parents_that_were_not_told_stay_unknown():
+def test_parents_that_were_not_given_stay_unknown():
     store = EntityStore(SCHEMA, [{"type": "App", "id": "a"}, {**project("p"), "parents": []}])
     assert store["App", "a"].line is None
 

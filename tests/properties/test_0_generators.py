@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from random import Random
 from typing import get_args
@@ -15,7 +16,7 @@ from policyengine.syntax.node import walk
 from policyengine.syntax.operators import OPERATORS, operator_of
 from policyengine.syntax.parser import parse
 from tests import fuzz
-from tests.strategies import laws
+from tests.strategies import entry_points, fast_paths, laws, privacy
 from tests.strategies.loading import load
 from tests.strategies.policies import make_world
 from tests.strategies.requests import make_request
@@ -93,6 +94,17 @@ def test_a_law_bites_and_shows_a_small_counterexample(monkeypatch, name, broken,
     assert law.__name__ in shown
     assert "package p" in shown
     assert shown.count("permit ") + shown.count("forbid ") + shown.count("expose ") <= 5
+
+
+def test_every_law_of_requests_is_fuzzed():
+    found = {
+        made
+        for module in (entry_points, fast_paths, laws, privacy)
+        for name, made in vars(module).items()
+        if inspect.isfunction(made) and made.__module__ == module.__name__
+        if list(inspect.signature(made).parameters) == ["case"] and not name.startswith("_")
+    }
+    assert found == set(fuzz.LAWS)
 
 
 def test_fuzzing_goes_on_until_the_time_is_over(monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Whatever comes in, in whatever form, every entry point reads it alike."""
+"""Every entry point reads a request the same way, in whatever form it comes in."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from hypothesis import given
 from tests.strategies import entry_points, laws, seeds
 
 
-def test_every_entry_point_reads_alike():
+def test_every_entry_point_reads_the_same():
     refused = []
 
-    def alike(case):
-        refused.append(entry_points.every_entry_point_reads_alike(case))
+    def read(case):
+        refused.append(entry_points.every_entry_point_reads_the_same(case))
 
     @given(seeds.SEEDS)
     def check(seed):
-        laws.hold(alike, seed, requests=2)
+        laws.hold(read, seed, requests=2)
 
     check()
     assert sum(refused) > len(refused)

@@ -1,4 +1,4 @@
-"""Every way to ask gives one answer: JSON, built entities, plain dicts, a store."""
+"""A request gets the same decision in every form: JSON, built entities, dicts, a store."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from tests.strategies import fast_paths, laws, seeds
 
 
 @given(seeds.SEEDS)
-def test_every_door_agrees(seed):
-    laws.hold(laws.every_door_agrees, seed, requests=5)
+def test_every_entry_point_agrees(seed):
+    laws.hold(laws.every_entry_point_agrees, seed, requests=5)
 
 
-def test_the_quick_way_agrees():
-    plain = []
+def test_the_fast_path_agrees():
+    fast = []
 
     def agrees(case):
-        plain.append(laws.the_quick_way_agrees(case))
+        fast.append(laws.the_fast_path_agrees(case))
 
     @given(seeds.SEEDS)
     def check(seed):
         laws.hold(agrees, seed, requests=5)
 
     check()
-    assert any(plain)
+    assert any(fast)
 
 
-def test_what_is_plain_is_taken_alike():
+def test_what_a_fast_path_takes_is_valid():
     taken = []
 
     def agrees(case):
-        taken.append(fast_paths.what_is_plain_is_taken_alike(case))
+        taken.append(fast_paths.what_a_fast_path_takes_is_valid(case))
 
     @given(seeds.SEEDS)
     def check(seed):
@@ -42,5 +42,5 @@ def test_what_is_plain_is_taken_alike():
 
 @settings(max_examples=settings().max_examples // 6)  # each asks some hundred texts
 @given(seeds.SEEDS)
-def test_every_text_is_answered_alike(seed):
-    laws.hold(fast_paths.every_text_is_answered_alike, seed, requests=2)
+def test_every_text_gets_the_same_answer(seed):
+    laws.hold(fast_paths.every_text_gets_the_same_answer, seed, requests=2)

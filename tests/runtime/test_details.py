@@ -14,7 +14,7 @@ GATES = 'gate a "a" field gate b "b"\n'
 
 
 def decided(text: str, **changes: Any) -> Any:
-    """Return a decision after seeing that the reference decides alike."""
+    """Return a decision after comparing it with that of the reference."""
     loaded = world(text)
     asked = request(loaded, **changes)
     laws.compiled_agrees(laws.Case(None, loaded, {}, asked, 1))
@@ -39,16 +39,16 @@ def numbered(count: int, written: str) -> str:
 )
 def test_a_reason_tells_ten_texts_at_most_and_how_many_come_after(count, more, written):
     decision = decided(numbered(count, written))
-    told = "; ".join(str(number) for number in range(1_000, 1_000 + min(count, 10)))
-    assert decision.reason == told + more
+    expected = "; ".join(str(number) for number in range(1_000, 1_000 + min(count, 10)))
+    assert decision.reason == expected + more
     assert len(decision.rules) == count
 
 
 def test_equal_texts_count_once_until_a_reason_is_full():
     same = numbered(20, 'permit a{0}: act when subject.age > 99 otherwise "no"\n')
     others = numbered(11, 'permit p{0}: act when subject.age > 99 otherwise "{0}"')
-    told = "no; 1000; 1001; 1002; 1003; 1004; 1005; 1006; 1007; 1008; and 2 more"
-    assert decided(same + others).reason == told
+    expected = "no; 1000; 1001; 1002; 1003; 1004; 1005; 1006; 1007; 1008; and 2 more"
+    assert decided(same + others).reason == expected
 
 
 @pytest.mark.parametrize(

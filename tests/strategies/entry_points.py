@@ -1,9 +1,9 @@
-"""State the law of entry points: whatever comes in, in whatever form, all of them read it alike.
+"""State the law of entry points: all of them read a request the same way, in whatever form it comes in.
 
 Requests are generated, and then spoilt in one place at any level: keys added, misspelt and left out,
 values of other types, other containers, parts of another engine, strings that lie about what they
-equal. Every entry point must accept and refuse the same ones, with the same problems, and decide them
-alike; the first time it is asked, and again when everything that is kept was made.
+equal. Every entry point must accept and refuse the same requests, with the same problems, and decide them
+equally: the first time it is asked, and again when everything that is kept was made.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _VALUES: list[Json] = [
 _KEYS = ("properties", "propertes", "Type", "id ", "banned", "parent", "", 5, Liar("type"))
 
 
-def every_entry_point_reads_alike(case: Case) -> int:
+def every_entry_point_reads_the_same(case: Case) -> int:
     """Ask a request, and spoilt ones, of every entry point; return how many were refused."""
     rng = Random(case.seed)
     given = {name: case.given[name] for name in ("subject", "action", "resource", "context")}
@@ -140,9 +140,9 @@ def entry_points(
 
 def _explained(engine: PolicyEngine, *parts: Any) -> Any:
     subject, action, resource, context, entities = parts
-    told = engine.explain(subject, action, resource, context, entities=entities)
+    explained = engine.explain(subject, action, resource, context, entities=entities)
     decided = engine.decide(subject, action, resource, context, entities=entities)
-    assert told.outcome.allowed == decided.allowed
+    assert explained.outcome.allowed == decided.allowed
     return decided
 
 

@@ -1,8 +1,8 @@
-"""State the laws of fast paths: full validation takes what they take, and finds the same.
+"""State the laws of fast paths: full validation accepts what they accept, and returns the same request.
 
 Every request is put to an engine with fast paths and to one with full validation only: as it was
 made, by a store, and spoilt. Spoilt requests have parts that are left out, mistyped or added, or are
-text in which a name is repeated or a number is none.
+text in which a name is repeated or something is no number.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.strategies.requests import make_scene
 Json = Any
 
 
-def thorough_engine(loaded: Loaded) -> PolicyEngine:
+def engine_without_fast_paths(loaded: Loaded) -> PolicyEngine:
     """Return an engine without fast paths."""
     engine = PolicyEngine(loaded.program, loaded.checked, limits=Limits())
     engine._intake._decoder._is_shallow = False
@@ -40,7 +40,7 @@ def thorough_engine(loaded: Loaded) -> PolicyEngine:
     return engine
 
 
-def what_is_plain_is_taken_alike(case: Case) -> int:
+def what_a_fast_path_takes_is_valid(case: Case) -> int:
     """A request from a fast path is equal, part by part, to the one that full validation returns."""
     engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
     request = case.request
@@ -57,7 +57,7 @@ def what_is_plain_is_taken_alike(case: Case) -> int:
         *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
         *((built, rng.choice((None, None, store))) for built in _with_built_parts(case, rng)),
     ]
-    return sum(is_taken_alike(engine._intake.fast, case.loaded.validator, *one) for one in asked)
+    return sum(fast_path_takes(engine._intake.fast, case.loaded.validator, *one) for one in asked)
 
 
 PARTS = ("subject", "resource")
@@ -66,7 +66,7 @@ PARTS = ("subject", "resource")
 def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
     """Give the request with some of its parts built, which carry others along, in any order.
 
-    Now and then an entity is described otherwise than in the request, with other parents; or it is one
+    Now and then an entity is described differently from the request, with other parents; or it is one
     of a store, whose ancestors nothing in the request describes.
     """
     engine, given = case.loaded.engine, case.given
@@ -84,9 +84,9 @@ def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
             parents = [scene[parent["type"], parent["id"]] for parent in one["parents"]]
             if rng.random() < changes:
                 parents = parents[1:]
-            told: Json = [built(parent, changes, ready) for parent in parents]
+            above_it: Json = [built(parent, changes, ready) for parent in parents]
             if rng.random() < changes:
-                told = one["parents"]
+                above_it = one["parents"]
             properties = {
                 name: ready.get((value["type"], value["id"]), value)
                 if _is_reference(value)
@@ -94,7 +94,7 @@ def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
                 for name, value in one["properties"].items()
             }
             try:
-                ready[key] = engine.entity(*key, properties, parents=told)
+                ready[key] = engine.entity(*key, properties, parents=above_it)
             except InvalidRequest:  # what it would carry along contradicts
                 ready[key] = engine.entity(*key, one["properties"], parents=one["parents"])
         return ready[key]
@@ -126,17 +126,17 @@ def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and value.keys() == {"type", "id"}
 
 
-def is_taken_alike(
-    quick: FastPaths, thorough: Validator, given: dict[str, Json], store: EntityStore | None
+def fast_path_takes(
+    fast: FastPaths, full: Validator, given: dict[str, Json], store: EntityStore | None
 ) -> bool:
-    """Whether *quick* takes a request; raises if *thorough* does not, or takes it otherwise."""
+    """Whether *fast* takes a request; raises if *full* refuses it, or reads it differently."""
     names = ("subject", "action", "resource", "context", "now", "fields", "entities")
     parts = {name: given.get(name) for name in names}
-    taken = quick.read(RawRequest(**parts, store=store))
+    taken = fast.read(RawRequest(**parts, store=store))
     if taken is None:
         return False
     try:
-        expected = thorough.validate_parts(store, **parts)
+        expected = full.validate_parts(store, **parts)
     except InvalidRequest as refusal:
         raise AssertionError(f"refused: {refusal}") from None
     for part in ("subject", "action", "resource", "context", "now", "fields"):
@@ -152,9 +152,9 @@ def _content(request: Request, key: Key) -> Json:
     return entity, entity.line, entity.parents_, entity.described_
 
 
-def every_text_is_answered_alike(case: Case) -> None:
+def every_text_gets_the_same_answer(case: Case) -> None:
     """A request in JSON, right or wrong, gets the same bytes as with full validation only."""
-    quick, slow = case.loaded.engine, thorough_engine(case.loaded)
+    fast, slow = case.loaded.engine, engine_without_fast_paths(case.loaded)
     rng = Random(case.seed)
     clock = SimpleNamespace(time_ns=lambda: case.given["now"] * 1000)
     with mock.patch("policyengine.runtime.clock.time", clock):
@@ -164,7 +164,7 @@ def every_text_is_answered_alike(case: Case) -> None:
                 accept_now = rng.random() < 0.8
                 expected = slow.decide_json(written, accept_now=accept_now)
                 for _ in range(2):  # the first opens the fast path
-                    answered = quick.decide_json(written, accept_now=accept_now)
+                    answered = fast.decide_json(written, accept_now=accept_now)
                     assert answered == expected, written
 
 

@@ -55,7 +55,7 @@ class Case:
     seed: int
 
 
-Law: TypeAlias = Callable[[Case], None]
+Law: TypeAlias = Callable[[Case], object]
 
 
 class LawBrokenError(AssertionError):
@@ -182,7 +182,7 @@ def _outcome_of(decision: Decision) -> Outcome:
     )
 
 
-def every_door_agrees(case: Case) -> None:
+def every_entry_point_agrees(case: Case) -> None:
     """A request in JSON, of built entities, or by a store, is answered as the validated one."""
     engine, given = case.loaded.engine, case.given
     expected = json.loads(json.dumps(case.loaded.program.decide(case.request).to_json()))
@@ -240,8 +240,8 @@ def every_door_agrees(case: Case) -> None:
     _same("carrying", answered, expected)
 
 
-def the_quick_way_agrees(case: Case) -> bool:
-    """What is plain is answered as it is the thorough way; whether anything was plain."""
+def the_fast_path_agrees(case: Case) -> bool:
+    """A fast path decides as full validation does; return whether there was one."""
     given = case.given
 
     def bare(entity: Json) -> Json:
@@ -250,11 +250,11 @@ def the_quick_way_agrees(case: Case) -> bool:
 
     parts = given["subject"], given["action"], given["resource"], given["context"]
     without = bare(given["subject"]), given["action"], bare(given["resource"]), given["context"]
-    plain = [_is_quick_and_agrees(case, *some) for some in (parts, without)]
-    return any(plain)
+    fast = [_is_fast_and_agrees(case, *some) for some in (parts, without)]
+    return any(fast)
 
 
-def _is_quick_and_agrees(case: Case, *parts: Any) -> bool:
+def _is_fast_and_agrees(case: Case, *parts: Any) -> bool:
     engine, given = case.loaded.engine, case.given
     names = ("subject", "action", "resource", "context")
     try:
@@ -264,7 +264,7 @@ def _is_quick_and_agrees(case: Case, *parts: Any) -> bool:
     expected = case.loaded.program.decide(request)
     clock = SimpleNamespace(time_ns=lambda: given["now"] * 1000)
     with mock.patch("policyengine.runtime.clock.time", clock):
-        for now in (None, None, moment_text(given["now"])):  # the first opens the door
+        for now in (None, None, moment_text(given["now"])):  # the first makes the reader
             decision = engine.decide(*parts, now=now)
             _same_outcome(decision.outcome(), expected.outcome())
             _same("reason", decision.reason, expected.reason)
@@ -274,7 +274,7 @@ def _is_quick_and_agrees(case: Case, *parts: Any) -> bool:
             for decision in (
                 engine.decide(*mixed),
                 *engine.decide_many([mixed]),
-                *(bound.decide(*mixed[1:]) for _ in range(2)),  # the first opens the passage
+                *(bound.decide(*mixed[1:]) for _ in range(2)),  # the first makes the residual
             ):
                 _same_outcome(decision.outcome(), expected.outcome())
         document = dict(zip(names, parts, strict=True)) | {"action": {"name": given["action"]}}
@@ -284,7 +284,7 @@ def _is_quick_and_agrees(case: Case, *parts: Any) -> bool:
 
 
 def what_was_kept_agrees(case: Case) -> None:
-    """A set that is read from a cache decides as the one that it was kept of, and tells the same."""
+    """A set that is read from a cache decides as the one that was compiled, with the same details."""
     kept = _kept(case.loaded)
     request = case.request
     target = request.action, request.subject.type, request.resource.type

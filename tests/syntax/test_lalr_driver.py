@@ -87,7 +87,7 @@ def test_ends_are_found_alike(text):
     assert taken(Source("t", text)) == (text.startswith("package p") and "=" not in text)
 
 
-def test_without_the_tables_all_is_parsed_the_thorough_way(monkeypatch):
+def test_without_the_tables_all_is_parsed_by_lark(monkeypatch):
     monkeypatch.setattr(lalr_driver, "_tables", lalr_driver._tables.__wrapped__)
     without = SimpleNamespace(parser=SimpleNamespace(parser=1))
     monkeypatch.setattr(lalr_driver, "tables", lambda: grammar.make_tables(without))
