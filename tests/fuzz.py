@@ -11,7 +11,7 @@ import sys
 import time
 from random import Random
 
-from tests.strategies import entry_points, fast_paths, laws, privacy
+from tests.strategies import clocks, entry_points, fast_paths, laws, privacy
 
 LAWS: tuple[laws.Law, ...] = (
     laws.reference_is_sound,
@@ -26,6 +26,7 @@ LAWS: tuple[laws.Law, ...] = (
     fast_paths.every_text_gets_the_same_answer,
     entry_points.every_entry_point_reads_the_same,
     privacy.private_values_show_in_no_text,
+    clocks.what_is_kept_holds_from_a_moment_until_a_moment,
     laws.failures_agree_and_open_nothing,
     laws.compiled_holds_until,
     laws.what_was_kept_agrees,
