@@ -7,12 +7,14 @@ finds everybody's ancestors, depth first, each entity once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct, field
 
 from policyengine.model.entities import Entity, Key, Line, has_properties
 from policyengine.model.request_messages import (
+    MOST_LISTED,
     Path,
     Problems,
     entity_name,
@@ -138,8 +140,7 @@ class Known(Struct):
             if has_properties(before) and not _have_equal_properties(before, entity):
                 self.flawed.add(key)
                 self.uncombined.add(key)
-                name = "an entity" if is_private(self.places[key]) else entity_name(key)
-                message = f"{name} is in the store: name it by type and id alone, or give all its properties as they are there"
+                message = f"{self._name(key)} is in the store: name it by type and id alone, or give all its properties as they are there"
                 self.problems.add("PE510", self.places[key], message)
             else:
                 self._combine(before, entity, self.places[key], "the store")
@@ -180,13 +181,28 @@ class Known(Struct):
                 message = "its ancestors are others than when it was built"
                 self.problems.add("PE510", self.places[key], message)
         self.broken = bool(found.cyclic or found.too_many)
-        for key in found.cyclic:
-            message = "an entity cannot be an ancestor of itself"
+        for key, circle in found.cyclic.items():
+            chain = f": {self._chain(circle)}" if circle else ""
+            message = f"an entity cannot be an ancestor of itself{chain}"
             self.problems.add("PE524", inside(self.places[key], "parents"), message)
         for key in found.too_many:
-            message = f"an entity has at most {most} ancestors"
+            message = f"an entity has at most {most} ancestors, and {self._name(key)} has more"
             self.problems.add("PE514", inside(self.places[key], "parents"), message)
 
+    def _chain(self, circle: Sequence[Key]) -> str:
+        """Return the names of those in a circle, the first again at the end."""
+        if len(circle) > MOST_LISTED:
+            names = [*map(self._name, circle[: MOST_LISTED - 1]), "…"]
+        else:
+            names = [*map(self._name, circle)]
+        return " → ".join((*names, names[0]))
+
+    def _name(self, key: Key) -> str:
+        return "an entity" if is_private(self.places[key]) else entity_name(key)
+
+
+_MOST_CIRCLES: Final = 10
+"""Circles that are shown with all who are in them, which takes time in proportion to the request."""
 
 # ---- ancestors --------------------------------------------------------------------------
 
@@ -194,12 +210,12 @@ class Known(Struct):
 class Lines(Struct):
     """What closing the parents gave: lines, None for those that cannot be known; what is wrong.
 
-    *closed*: who has a line of which every entity was among those that were closed.
+    *cyclic*: who closes a circle, and of the first ones the circle, each before its parent. *closed*: who has a line of which every entity was among those that were closed.
     """
 
     lines: dict[Key, Line | None] = field(default_factory=dict)
     closed: set[Key] = field(default_factory=set)
-    cyclic: list[Key] = field(default_factory=list)
+    cyclic: dict[Key, tuple[Key, ...]] = field(default_factory=dict)
     too_many: list[Key] = field(default_factory=list)
 
 
@@ -253,9 +269,27 @@ def close(
             if open_.isdisjoint(unknown):
                 stack += [key, *unknown]
             else:
-                found.cyclic.append(key)
+                told_apart = len(found.cyclic) < _MOST_CIRCLES
+                found.cyclic[key] = _circle(key, parents, open_, stack) if told_apart else ()
                 lines[key] = None
     return found
+
+
+def _circle(
+    key: Key, parents: Mapping[Key, Line | None], open_: set[Key], stack: Sequence[Key]
+) -> tuple[Key, ...]:
+    """Return the circle that *key*, which was just taken off *stack*, closes: it comes last.
+
+    On the stack are those on the way to it, who are *open_*, each above the child it was found by.
+    """
+    circle = [key]
+    above = parents[key] or ()
+    for one in reversed(stack):
+        if circle[-1] in above:
+            break
+        if one in open_ and circle[-1] in (parents[one] or ()):
+            circle.append(one)
+    return tuple(reversed(circle))
 
 
 def _holds(line: Line, parents: Mapping[Key, Line | None]) -> bool:

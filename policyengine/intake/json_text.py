@@ -18,19 +18,26 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from policyengine.intake.foreign import Refused, object_of
+from policyengine.intake.foreign import Refused, object_of, plain
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.request_messages import got
 
 
 def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
     """Return the document; raises `InvalidRequest`. *size*: most bytes, None for any number."""
-    if size is not None and len(data) > size:
+    given = plain(data)
+    if isinstance(given, bytearray | memoryview):
+        given = bytes(given)
+    if not isinstance(given, str | bytes):
+        refuse("PE516", f"a document is text or bytes, and not {got(given, private=False)}")
+    if size is not None and len(given) > size:
         refuse("PE514", f"a document has at most {size} bytes")
     try:
-        text, raw = (data, data.encode()) if isinstance(data, str) else (data.decode(), data)
+        text, raw = (given, given.encode()) if isinstance(given, str) else (given.decode(), given)
     except UnicodeError:
         refuse("PE515", "the document is not text in UTF-8")
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     if size is not None and len(raw) > size:
         refuse("PE514", f"a document has at most {size} bytes")
     too_deep = f"a document has at most {limits.document_depth} levels of arrays and objects"
@@ -52,7 +59,9 @@ def decode_plain(data: bytes | str, size: int) -> tuple[bytes, object] | None:
     How deep it is, the caller must see.
     """
     try:
-        raw = data.encode() if isinstance(data, str) else data
+        raw = data.encode() if type(data) is str else data
+        if type(raw) is not bytes:
+            return None
         return (raw, _decode(raw)) if len(raw) <= size else None
     except (UnicodeError, msgspec.DecodeError, RecursionError):
         return None
@@ -92,6 +101,7 @@ def refuse(code: str, message: str) -> NoReturn:
     raise InvalidRequest((Problem(code, "", message),))
 
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _ONE_SORT: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))

@@ -207,9 +207,11 @@ _CYCLE: Final = 146_097 * 86_400_000_000
 
 _DATETIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})"
-    r"(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{2}:\d{2})?)?",
+    r"(?:[Tt](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?([Zz]|[+-][\d:]*)?)?",
     re.ASCII,
 )
+
+_OFFSET = re.compile(r"[+-]\d{2}:\d{2}", re.ASCII)
 
 _IN_UTC = re.compile(
     r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z", re.ASCII
@@ -254,8 +256,10 @@ def _since_epoch(moment: datetime) -> int:
 
 
 def _offset(text: str) -> int:
-    if text == "Z":
+    if text in ("Z", "z"):
         return 0
+    if not _OFFSET.fullmatch(text):
+        raise ValueError(f"an offset from UTC is written like `+01:00` or `Z`, and not `{text}`")
     hours, minutes = int(text[1:3]), int(text[4:6])
     microseconds = (hours * 60 + minutes) * 60_000_000
     if minutes >= 60 or microseconds >= _DAY:  # noqa: PLR2004 - minutes of an hour

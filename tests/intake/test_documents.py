@@ -137,7 +137,7 @@ def test_names_that_stand_twice_are_refused_where_they_stand():
         (b"{'subject': 1}", "PE516"),
         (b'{"subject": 1,}', "PE516"),
         (b'{"a": "\x01"}', "PE516"),
-        (b"\xef\xbb\xbf{}", "PE516"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "PE516"),
         (b"\x00\x01\x02", "PE516"),
         (b'{"a": +1}', "PE516"),
         (b'{"a": "\\ud8"}', "PE516"),
@@ -152,6 +152,17 @@ def test_names_that_stand_twice_are_refused_where_they_stand():
 )
 def test_a_document_that_is_no_request_is_refused(data, code):
     assert problems_of(ask, data) == [(code, "")]
+
+
+@pytest.mark.parametrize("data", [None, 5, ["x"], {}, object()])
+def test_what_is_no_document_is_refused(data):
+    assert problems_of(ask, data) == [("PE516", "")]
+
+
+def test_a_document_may_begin_with_a_byte_order_mark_and_be_any_bytes():
+    marked = b"\xef\xbb\xbf" + written()
+    for data in (marked, marked.decode(), bytearray(marked), memoryview(written())):
+        assert ask(data).subject.id == APP["id"]
 
 
 HOSTILE = {

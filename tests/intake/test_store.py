@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policyengine.intake.store import EntityStore
+from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from tests.model.world import LIMITS, SCHEMA, build_entity, problems_of
 
@@ -116,6 +121,55 @@ def test_a_cycle_is_found_wherever_one_enters_it():
     for start in range(4):
         found = problems_of(EntityStore, SCHEMA, ring[start:] + ring[:start])
         assert {code for code, _ in found} == {"PE524"}
+
+
+def messages_of(entities):
+    with pytest.raises(InvalidRequest) as caught:
+        EntityStore(SCHEMA, entities)
+    return [problem.message for problem in caught.value.problems]
+
+
+def circle_of(*ids):
+    chain = " → ".join(f'`Project "{one}"`' for one in ids)
+    return f"an entity cannot be an ancestor of itself: {chain}"
+
+
+def test_a_circle_is_told_by_name():
+    ring = [project("a", "b"), project("b", "c"), project("c", "a")]
+    assert messages_of(ring) == [circle_of("a", "b", "c", "a")]
+    assert messages_of([project("a", "a")]) == [circle_of("a", "a")]
+    # Who leads into a circle, or lies beside it, is not in it.
+    around = [project("x", "a", "y"), project("y"), project("a", "y", "b"), project("b", "a", "y")]
+    assert messages_of(around) == [circle_of("a", "b", "a")]
+
+
+def test_a_long_circle_is_cut():
+    ring = [project(str(i), str((i + 1) % 5_000)) for i in range(5_000)]
+    [message] = messages_of(ring)
+    assert message == circle_of(*"0123456", "0").replace('6"`', '6"` → …')
+
+
+@given(st.randoms(use_true_random=False))
+def test_every_circle_that_is_told_is_one(rng):
+    parents = {
+        str(i): {str(rng.randrange(8)) for _ in range(rng.choice((0, 1, 1, 2)))} for i in range(8)
+    }
+    try:
+        messages = messages_of([project(one, *sorted(above)) for one, above in parents.items()])
+    except pytest.fail.Exception:
+        return  # there is none
+    for message in messages:
+        ids = re.findall(r'"(\d)"', message)
+        assert ids[0] == ids[-1]
+        assert len(set(ids)) == len(ids) - 1
+        assert all(above in parents[one] for one, above in pairwise(ids))
+
+
+def test_who_has_too_many_ancestors_is_told_by_name():
+    with pytest.raises(InvalidRequest, match='at most 1 ancestors, and `Project "c"` has more'):
+        EntityStore(
+            SCHEMA, [project("a"), project("b", "a"), project("c", "b")], Limits(ancestors=1)
+        )
 
 
 def test_long_chains_and_wide_stores_load_quickly():
