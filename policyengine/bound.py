@@ -1,7 +1,7 @@
-"""Decide about one subject, after what depends on it alone was decided once.
+"""Decide about one subject, after what depends on it alone was evaluated once.
 
-A service that asks much about one app binds it: `bound = engine.bind(app)`. What is left to decide
-is a function that is shared by all subjects that are equal in what the rules ask of them.
+A service that asks much about one app binds it: `bound = engine.bind(app)`. The residual, what is left to
+decide, is a function that all subjects share for which the tests in the rules have the same results.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class BoundSubject(Immutable):
         if now is None and fields is None and entities is None:
             try:
                 found: Decision | None = self._by_action[action](self._subject, resource, context)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, below
+            except Exception:  # noqa: BLE001 - the engine reports what is wrong, below
                 found = None
             if found is not None:
                 return found
@@ -105,13 +105,13 @@ class BoundSubject(Immutable):
         """
         moment = clock.now()
         self._check_age(moment)
-        intake = self._engine._intake  # noqa: SLF001 - of one house
+        intake = self._engine._intake  # noqa: SLF001 - part of the engine
         subject, by_action, decisions = self._subject, self._by_action, list[Decision]()
         add = decisions.append
         for action, resource, context in requests:
             try:
                 found: Decision | None = by_action[action](subject, resource, context, moment)
-            except Exception:  # noqa: BLE001 - what is amiss is found out below
+            except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
                 found = None
             if found is None:
                 found = intake.decide_one(RawRequest(subject, action, resource, context, moment))
@@ -124,13 +124,13 @@ class BoundSubject(Immutable):
             raise StaleSubject(self._subject.type, self._subject.id)
 
     def _open(self, action: str, resource: Any) -> None:
-        """Decide once what depends on the subject alone, for the next request like this one."""
+        """Find the residual for the next request with this action and type of resource."""
         engine, subject = self._engine, self._subject
         try:
             target = action, subject.type, type_of(resource)
-            if not engine._intake.fast.is_open(target):  # noqa: SLF001 - of one house
+            if not engine._intake.fast.is_open(target):  # noqa: SLF001 - part of the engine
                 return
-        except Exception:  # noqa: BLE001 - it is no request that fits
+        except Exception:  # noqa: BLE001 - no request that fits, which is reported elsewhere
             return
         now, valid = clock.now(), self._valid.setdefault(action, {})
         made = valid.get(target[2])
@@ -155,7 +155,7 @@ _FOREVER: Final = 1 << 62
 
 
 class _ValidResidual(Struct, frozen=True, eq=False):
-    """What is left to decide about a subject, from the moment *since* and before *until*."""
+    """The residual of a subject, valid from the moment *since* and before *until*."""
 
     since: int
     until: int
@@ -168,9 +168,9 @@ class _ValidResidual(Struct, frozen=True, eq=False):
 
 
 def _by_type(residuals: Mapping[str, _ValidResidual]) -> Function:
-    """Return what decides by one of *residuals*, which are by the type of the resource.
+    """Return a decision function that picks one of *residuals* by the type of the resource.
 
-    It returns None at a moment at which that is not valid.
+    It returns None at a moment at which the residual is not valid.
     """
     only = next(iter(residuals.values()))
     if len(residuals) == 1 and not only.is_bounded:
@@ -224,7 +224,7 @@ class BoundAction(Immutable):
             try:
                 residual = self._by_action[self._action]
                 found: Decision | None = residual(self._subject, resource, context)
-            except Exception:  # noqa: BLE001 - what is amiss is found out, below
+            except Exception:  # noqa: BLE001 - the engine reports what is wrong, below
                 found = None
             if found is not None:
                 return found

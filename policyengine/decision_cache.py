@@ -46,7 +46,7 @@ class _Kept(Struct, frozen=True):
 
 
 class _Key(Struct, frozen=True, cache_hash=True):
-    """What requests have in common that are decided alike."""
+    """What requests have in common that are decided equally."""
 
     parts: tuple[object, ...]
 
@@ -129,13 +129,13 @@ class DecisionCache:
         """Decide like `PolicyEngine.decide`, or return what was decided about the same.
 
         The same are requests of which everything that the rules may read is the same. A decision
-        that is remembered tells its reason as of the moment at which it was made. Where a rule is
+        that is remembered gives its reason as of the moment at which it was made. Where a rule is
         on trial (`advisory`), nothing is remembered, nor what a failed rule decided.
 
         Raises `InvalidRequest` like the engine, for what no rule reads as well.
         """
         raw = raw_request(subject, action, resource, context, now, fields, entities)
-        request = self._engine._intake.request(raw)  # noqa: SLF001 - of one house
+        request = self._engine._intake.request(raw)  # noqa: SLF001 - it reads requests as its engine
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)
         key = target.key(request)

@@ -1,4 +1,4 @@
-"""Face the integrator: load a policy set, build entities, decide, explain.
+"""Give integrators one class: load a policy set, build entities, decide, explain.
 
 Deciding never changes the engine, so threads may share one. A changed policy is a new engine: load
 it, and put it in the place of the old one; if it does not load, the old one stays in force.
@@ -57,7 +57,7 @@ class Origin(Struct, frozen=True, eq=False):
 class PolicyEngine(Immutable):
     """A policy set in force. Make one with `load` or `from_text`."""
 
-    # Every decision reads the last two, which is quicker of slots.
+    # Every decision reads the last two, and a slot is read faster.
     __slots__ = ("__dict__", "__weakref__", "_fast", "_time_of")
 
     def __init__(
@@ -103,7 +103,7 @@ class PolicyEngine(Immutable):
         *store*: entities that requests may refer to by type and id. *obligations*: what you will
         fulfil, as names or with a handler each; None if you do not want that to be checked.
         *cache*: whether to keep what is compiled in the user's cache, or the folder to keep it in:
-        loading the same files again then takes a fraction of the time, and decides alike.
+        loading the same files again then takes a fraction of the time, and decides the same.
 
         Raises `InvalidPolicy` with every diagnostic if anything is wrong with the set, and
         `UnhandledObligation` if a rule may owe what *obligations* does not list.
@@ -183,11 +183,11 @@ class PolicyEngine(Immutable):
         return _loaded_again, (type(self), texts, self._store, origin.obligations, self._limits)
 
     def warm(self, *actions: str, reasons: bool = False) -> None:
-        """Compile ahead what decides about *actions*, of all actions if none is named.
+        """Compile the decision functions of *actions* ahead, of all actions if none is named.
 
-        What is not compiled ahead is compiled by the first request for an action and types, which waits
-        for it. A thread may warm a new engine before it takes the place of the old one. *reasons*: also
-        what reasons are made with. Raises `ValueError` for an action that there is not.
+        Without that, the first request for an action and types compiles their rules, and waits for it.
+        A thread may warm a new engine before it takes the place of the old one. *reasons*: also the
+        functions that make reasons. Raises `ValueError` for an action that there is not.
         """
         schema = self._program.schema
         unknown = sorted(set(actions) - set(schema.actions))
@@ -252,8 +252,8 @@ class PolicyEngine(Immutable):
     ) -> EntityStore:
         """Build an `EntityStore` for this engine's schema, from entities or a JSON array of them.
 
-        *unknown*: what becomes of a request that names an entity which is not in the store, and does
-        not describe it: it is refused, or (`"bare"`) nothing is known of the entity but type and id.
+        *unknown*: how to treat a request that names an entity which is not in the store, and does not
+        describe it: refuse it, or (`"bare"`) take the entity as one without attributes.
 
         Raises `InvalidRequest` with every problem.
         """
@@ -274,7 +274,7 @@ class PolicyEngine(Immutable):
         """Decide whether *subject* may do *action* on *resource*, now or at *now*.
 
         *context*: from `context` or a dict. *fields*: names of the resource's fields that are
-        asked for. *entities*: others that the request refers to.
+        asked for. *entities*: others that the request refers to, or a store instead of the engine's.
 
         Raises `InvalidRequest` with every problem of a request that does not fit the schema.
         """
@@ -287,7 +287,7 @@ class PolicyEngine(Immutable):
                 )
                 if found is not None:
                     return found
-            except Exception:  # noqa: BLE001, S110 - what is amiss is found out below
+            except Exception:  # noqa: BLE001, S110 - the intake reports what is wrong, below
                 pass
         parts = subject, action, resource, context, now, fields, entities
         return self._intake.decide_parts(*parts)
@@ -307,7 +307,7 @@ class PolicyEngine(Immutable):
         for subject, action, resource, context in requests:
             try:
                 found: Decision | None = fast[action](subject, resource, context, moment)
-            except Exception:  # noqa: BLE001 - what is amiss is found out below
+            except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
                 found = None
             if found is None:
                 from policyengine.intake.raw import RawRequest
@@ -335,9 +335,9 @@ class PolicyEngine(Immutable):
         *,
         max_age: timedelta | None = None,
     ) -> BoundSubject | BoundAction:
-        """Bind *subject*, to ask much about it: what depends on it alone is decided once.
+        """Bind *subject*, to ask much about it: what depends on it alone is evaluated once.
 
-        Returns a `BoundSubject`, whose `decide` takes what is left: action, resource and context;
+        Returns a `BoundSubject`, whose `decide` takes the rest: action, resource and context;
         with *action* a `BoundAction`, whose `decide` takes resource and context. *max_age*: for how
         long it may be used, for it does not see that the subject changes.
 

@@ -1,11 +1,11 @@
 """Write the functions that decide about a target.
 
-`decide` denies at the first forbid that is satisfied and at the first gate that is shut, else it
-allows, with what the satisfied rules give, a bit each. Any order will do, since a deny tells its
-cause when it is asked for; so what takes least for how often it denies comes first. What is left out
-cannot open anything: a forbid that fails denies, and a permit that fails is not satisfied anyway. Rules that ask whether one value is
-among those they know become one question, and permits that cannot hold are left out. `judge` looks
-at every rule, for those who want to know of all.
+`decide` denies at the first forbid that is satisfied and at the first gate that is shut, else it allows,
+with what the satisfied rules give, a bit each. Any order will do, since the cause of a deny is worked out
+when it is read; so rules that deny often for little work come first. What is left out cannot open
+anything: a forbid that fails denies, and a permit that fails is not satisfied anyway. Rules that ask
+whether one value is among those they know become one question, and permits that cannot hold are left out.
+`judge` evaluates every rule, for the details of decisions.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class _Class(Struct, eq=False):
 class DecisionWriter(Struct, eq=False):
     """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
 
-    *reached*: what decisions hang on beyond the parts of a request; *asked*: the parts that are
-    looked at where nobody vouches for them. *giving*: the rules that have a bit, in the order of the
+    *reached*: what decisions depend on beyond the parts of a request; *asked*: the parts whose classes
+    are checked if they were not validated before. *giving*: the rules that have a bit, in the order of the
     bits; those that give the same have one between them.
     """
 
@@ -108,18 +108,18 @@ class DecisionWriter(Struct, eq=False):
         self, gate: str, permits: Sequence[list[Rule]], exposes: Sequence[list[Rule]]
     ) -> None:
         """Give those that give the same a bit, and look up which hold where that is worth it."""
-        alike = [*permits, *exposes]
-        for group in alike:
+        groups = [*permits, *exposes]
+        for group in groups:
             self._bits[group[0].id] = 1 << len(self.giving)
             self.giving.append(group[0])
-        rules = [rule for group in alike for rule in group]
-        if len(alike) >= LEAST:
-            marks = {rule.id: self._bits[group[0].id] for group in alike for rule in group}
+        rules = [rule for group in groups for rule in group]
+        if len(groups) >= LEAST:
+            marks = {rule.id: self._bits[group[0].id] for group in groups for rule in group}
             self._looking_up[gate], rules = dispatched(rules, marks)
         left = {rule.id for rule in rules}
 
-        def classes(groups: Iterable[list[Rule]]) -> list[_Class]:
-            return [_Class(g[0], _combined(r for r in g if r.id in left)) for g in groups]
+        def classes(given: Iterable[list[Rule]]) -> list[_Class]:
+            return [_Class(g[0], _combined(r for r in g if r.id in left)) for g in given]
 
         self._permits[gate], self._exposes[gate] = classes(permits), classes(exposes)
 
@@ -195,11 +195,11 @@ class DecisionWriter(Struct, eq=False):
         )
 
     def _answer(self, allowed: bool, answer: ast.expr) -> ast.stmt:  # noqa: FBT001 - as `Decision`
-        """Return the statement that returns a decision; it need not know what nobody asks for."""
+        """Return the statement that returns a decision; it computes no details."""
         return ast.Return(call("Decision", ast.Constant(allowed), answer, *self._kept()))
 
     def _kept(self) -> list[ast.expr]:
-        """Return what a decision keeps of the request, to be told of later."""
+        """Return what a decision keeps of the request, for its details."""
         parts: list[ast.expr] = list(map(name, PARTS))
         if self.reached.follows:
             return [*parts, ast.Tuple([name("now"), name("entities")], ast.Load())]
@@ -207,7 +207,7 @@ class DecisionWriter(Struct, eq=False):
         return [*parts, name("now") if self.reached.timed else ast.Constant(None)]
 
     def _checks(self) -> list[ast.stmt]:
-        """Return what looks at a request whose entities nobody has put together.
+        """Return the check of a request whose entities were not put together.
 
         Built parts that have all that rules read are decided at once; where rules follow to other
         entities, and for any other parts, `take` decides. Time is now, if not given. The subject is
@@ -244,8 +244,8 @@ class DecisionWriter(Struct, eq=False):
         for rule in self._looking_up.get(gate, ()):
             *guards, bits = emitter.in_order(rule.conditions)
             add(conjunction(guards), bits)
-        for alike in self._permits[gate] + self._exposes[gate]:
-            add(self._any(alike.rules, emitter), ast.Constant(self._bits[alike.first.id]))
+        for group in self._permits[gate] + self._exposes[gate]:
+            add(self._any(group.rules, emitter), ast.Constant(self._bits[group.first.id]))
         return body
 
     def _any(self, permits: Sequence[Rule], emitter: Emitter) -> ast.expr:

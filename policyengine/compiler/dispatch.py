@@ -1,7 +1,7 @@
 """Look rules up by what they compare with constants, and ask the few that are found.
 
 An equality or a membership is a key even where no table has the rest of the rule (`like`, `within`,
-`!=`, `or`, another path): under each key stands which rules it finds, as the number of a *test* and the
+`!=`, `or`, another path): each key leads to the rules that it finds, as the number of a *test* and the
 constants that the test takes. There is one test for each shape, not for each rule.
 
 * Rules of different shapes that ask for one value (`subject.tenant == "t1" and …`) are looked up at once,
@@ -49,7 +49,7 @@ _INLINE: Final = 3
 _TABLE: Final = 15
 _TEST: Final = 10
 _LOOK_UP: Final = {"in": 15, "overlaps": 60}
-"""About how long it takes to ask a rule that stands in the code, a table, a test that was found, and to
+"""About how long it takes to ask a rule that is written in the code, a table, a test that was found, and to
 find tests by a value or by each element of a set."""
 
 Group: TypeAlias = list[tuple[Rule, Values]]
@@ -238,7 +238,7 @@ def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
 
 
 def _dispatch(together: Sequence[_Keyed], marks: Mapping[str, int] | None) -> Rule:
-    """Return a rule that looks up those of several shapes whose keys are alike."""
+    """Return a rule that looks up those of several shapes that have the same keys."""
     places: dict[object, list[tuple[int, Rule, Values]]] = {}
     for number, keyed in enumerate(together):
         for rule, row in keyed.group:
@@ -316,7 +316,7 @@ def _test(keyed: _Keyed, before: int) -> _Test:
 
 
 def _without_row(test: ir.Expr) -> ir.Expr:
-    """Return a test whose only constant is asked for as `row`, not as what stands in one."""
+    """Return a test whose only constant is asked for as `row`, not as an element of one."""
     if isinstance(test, ir.Entry) and test.table == ir.Local(ROW):
         return test.table
     return ir.rebuilt(test, _without_row)

@@ -28,7 +28,7 @@ ROOTS: Final = (*PARTS, "now", "entities")
 """What of a request expressions read: what every generated function takes, in that order."""
 
 ROW: Final = "row"
-"""The parameter that has the constants of one rule of many that are alike."""
+"""The parameter that has the constants of one rule of many of the same shape."""
 
 TURNS: Final = "turns"
 """The list to which traced expressions add moments."""
@@ -372,7 +372,7 @@ class Emitter(Struct, eq=False):
         if not keys:
             return self.module.named("table", table, table.entries.get((), table.default))
         key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
-        if table.default is False:  # all that it tells is what there is
+        if table.default is False:  # it has nothing but its keys
             return compare(
                 key, ast.In(), self.module.named("table", table, frozenset(table.entries))
             )
@@ -474,7 +474,7 @@ class Emitter(Struct, eq=False):
         with self._fixed():  # Python has no assignment in what a loop goes over
             elements = self.emit(over)
         outside = self.scope
-        variable = self._variable(local, 0)  # what `over` hangs on was watched as a whole
+        variable = self._variable(local, 0)  # what `over` depends on was watched as a whole
         self.scope = {**outside, local: variable}
         with self._fixed():
             each = self.emit(body)
@@ -538,7 +538,7 @@ class Emitter(Struct, eq=False):
         return (one - other,) if one != other else None
 
     def _watched(self, node: ir.Expr, made: ast.expr) -> ast.expr:
-        """Return *made*, noting first that it hangs on a value which moves with the time."""
+        """Return *made*, noting first that it depends on a value which moves with the time."""
         match node:
             case ir.Operation(_, parts):
                 pass

@@ -3,7 +3,7 @@
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
 module of their own, made when the first is asked: `judge` returns a bit for each rule that holds,
 `fails_…` the number of the first condition that is false, `turns_…` notes the moments at which one
-may turn, and `value_…` computes what stands in a text or an obligation. All take the roots of a
+may turn, and `value_…` computes what is part of a text or an obligation. All take the roots of a
 request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one
 function, which takes the constants as well.
 """
@@ -132,7 +132,7 @@ def number_lines(tree: ast.Module) -> None:
     line = 1
     for statement in tree.body:
         if line > 1 and isinstance(statement, ast.FunctionDef):
-            line += 1  # an empty line stands between two
+            line += 1  # an empty line is between two
         line = _number(statement, line)
 
 
@@ -183,9 +183,9 @@ def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functi
             first = group[0][0]
             place = f"one of {len(group):,} rules like {first.id} ({first.place})"
             conditions = join_constants(shape, ir.Local(ROW))
-            alike = replace(first, conditions=tuple(conditions))
-            fails = _failing(module, "fails_like", alike, place, row=(ROW,))
-            blames = _blaming(module, "blames_like", alike, place, fails, row=(ROW,))
+            for_row = replace(first, conditions=tuple(conditions))
+            fails = _failing(module, "fails_like", for_row, place, row=(ROW,))
+            blames = _blaming(module, "blames_like", for_row, place, fails, row=(ROW,))
             shared |= {rule.id: Functions(fails, blames, None, row) for rule, row in group}
     return shared
 

@@ -1,6 +1,6 @@
 """Put rules that differ only in constants into tables, so that their number does not matter.
 
-Some one of a list of rules is to be satisfied. Rules whose conditions are alike but for constants
+Some one of a list of rules is to be satisfied. Rules whose conditions are equal but for constants
 have one *shape*; where many have, they become one rule with one question:
 
 * Equalities and memberships (`subject.id == "a1"`, `context.use in {…}`) are the key of a table, in

@@ -18,7 +18,7 @@ from policyengine.model.types import BOOL, RecordType, SetType, TaxonomyType, Ty
 
 
 class Const(Struct, frozen=True, cache_hash=True):
-    """A known value in canonical form. Equal constants of different types are told apart."""
+    """A known value in canonical form. Constants of different types are never equal."""
 
     type: Type
     value: object
@@ -77,7 +77,7 @@ class Entity(Struct, frozen=True, cache_hash=True):
 
 
 class Above(Struct, frozen=True, cache_hash=True):
-    """The table of a taxonomy: of each term, itself and all terms that it lies below."""
+    """The table of a taxonomy: of each term, itself and all terms that it is below."""
 
     taxonomy: TaxonomyType
 

@@ -26,7 +26,7 @@ def link(checked: CheckedSet) -> Program:
 
 
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
-    """Lower, simplify, generate and load what decides about one target."""
+    """Lower, simplify, generate and load the decision function of one target."""
     rules = partial(simplified, checked, target)
     with gc_paused():
         return TargetCompiler(checked.digest, checked.schema, target, rules).compiled()

@@ -1,6 +1,6 @@
 """Lower the rules of one target from syntax to `ir`: names resolved, definitions inlined.
 
-A definition's body stands where it is called. An argument that is no more than a constant or a path
+A definition's body takes the place of its call. An argument that is no more than a constant or a path
 takes the place of the parameter; any other is bound by a `Let`. Which operation a word means (`within` over terms, entities or addresses) is decided
 here, from the types, and `action` is known: its constants are constants.
 """
@@ -273,7 +273,7 @@ def _compare(
 
 
 def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
-    """`left` is, or lies below, `right`; a set on the left is not empty and all of it does."""
+    """`left` is, or is below, `right`; a set on the left is not empty and all of it does."""
     element = one.element if isinstance(one, SetType) else one
     around = other.element if isinstance(other, SetType) else other
     if isinstance(element, TaxonomyType):

@@ -7,7 +7,7 @@ it does not know (a mistake, an entity given where a reference is expected) it a
 it fails, and the request is validated in full. So all that is ever refused is refused there, in its
 words, and whatever a reader takes, full validation takes as well: laws hold that.
 
-The statements come from templates of ours, with expressions put where names stand.
+The statements come from templates of ours, with expressions in place of names.
 """
 
 from __future__ import annotations
@@ -420,7 +420,7 @@ class _Writer(Struct, eq=False):
     def _full(
         self, attributes: Iterable[Attribute], variables: Sequence[str], given: str, needs: Needs
     ) -> tuple[Body, list[ast.expr]]:
-        """Read attributes that are as many as there may be; also what tells that none is lacking."""
+        """Read attributes that are as many as there may be; also the test that none is lacking."""
         body: Body = []
         deep: list[ast.expr] = []
         for attribute, variable in zip(attributes, variables, strict=True):
@@ -434,7 +434,7 @@ class _Writer(Struct, eq=False):
     def _sparse(
         self, attributes: Iterable[Attribute], variables: Sequence[str], given: str, needs: Needs
     ) -> tuple[Body, list[ast.expr]]:
-        """Read attributes of which some may be left out; also what tells that none is lacking."""
+        """Read attributes of which some may be left out; also the test that none is lacking."""
         body: Body = []
         lacking: list[ast.expr] = []
         count, present = 0, list[ast.expr]()

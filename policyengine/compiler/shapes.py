@@ -32,7 +32,7 @@ KEYED: Final = ("in", "overlaps")
 """Kinds of aspects whose constant is a set of values that may be looked up."""
 
 _CONSTANT: Final = ir.Local("constant")
-"""Stands in a condition for its constant, or for all of them if there are several."""
+"""The placeholder in a condition for its constant, or for all of them if there are several."""
 
 Values: TypeAlias = tuple[Any, ...]
 """The constants of a rule, one for each aspect; None where that has none."""

@@ -2,7 +2,7 @@
 
 A function gets a node whose parts are simplified already, and returns it or a simpler one. What
 might fail is never left out: a rule that fails must do so whatever else it says, so `x and false`
-stays, while what stands behind `false and` goes.
+stays, while what comes after `false and` goes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def simplify(node: ir.Expr) -> ir.Expr:
 
 
 def _without_plain(node: ir.Let) -> ir.Expr:
-    """Put what is plain, or asked for in one place, where its variable stands.
+    """Put an expression that is simple, or read in one place only, in the place of its variable.
 
     The values come first, so that the body is simplified once.
     """
@@ -220,7 +220,7 @@ def fold_quantified(node: ir.Expr) -> ir.Expr:
 
 
 def fold_or(node: ir.Expr) -> ir.Expr:
-    """`a == 1 or a == 2` is `a in {1, 2}`, where nothing stands between."""
+    """`a == 1 or a == 2` is `a in {1, 2}`, if nothing is between them."""
     if not isinstance(node, ir.Or):
         return node
     made: list[ir.Expr] = []
@@ -257,7 +257,7 @@ def question(node: ir.Expr) -> tuple[Literal["in", "overlaps"], ir.Expr, ir.Cons
 
 
 def _either(one: ir.Expr, other: ir.Expr) -> ir.Expr:
-    """Return the one question that two alike amount to; equal conditions are one anyway."""
+    """Return one condition for two of the same kind; equal conditions are one anyway."""
     match question(one), question(other):
         case (
             (kind, asked, ir.Const(type_, frozenset() as known)),

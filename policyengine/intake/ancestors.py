@@ -1,8 +1,8 @@
-"""Gather what is known of each entity from all the places that tell of it.
+"""Gather what is known of each entity from all the places that describe it.
 
-What is known of one entity may come from two places, its properties from here and its parents from
-there. `Known` puts them together and reports where two places contradict one another; `close` then
-finds everybody's ancestors, depth first, each entity once.
+The properties of an entity may come from one place and its parents from another. `Known` puts them
+together and reports where two places contradict one another; `close` then finds the ancestors of all
+entities, depth first, each entity once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from policyengine.model.values import slot
 def difference(one: Entity, other: Entity) -> str | None:
     """Return what two accounts of one entity contradict one another in, None if they do not.
 
-    Properties are compared if both give some, parents and ancestors if both tell them.
+    Properties are compared if both give some, parents and ancestors if both give them.
     """
     if one is other:
         return None
@@ -79,9 +79,9 @@ def line_above(
     store: Mapping[Key, Entity] | None,
     most: int,
 ) -> Line | None:
-    """Return the line that the lines of its parents give an entity, None if that is not plain.
+    """Return the line that the lines of its parents give an entity, None if that needs a closer look.
 
-    If all among *entities* who tell of parents have the lines that this gives, they are what
+    If all among *entities* that have parents have the lines that this gives, they are what
     closing finds: they agree, and go in no circle. *store*: where others are. *most*: ancestors that
     one may have.
     """
@@ -98,7 +98,7 @@ def line_above(
 
 
 class Known(Struct):
-    """What is known of each entity, and where it was first told."""
+    """What is known of each entity, and where it was first described."""
 
     problems: Problems
     flawed: set[Key] = field(default_factory=set)
@@ -160,15 +160,15 @@ class Known(Struct):
         """Work out all ancestors where they can be known; report cycles and too many.
 
         *stored*: entities that are not known here, with their lines. A line that was worked out
-        when an entity was built must come out again: its ancestors may be told differently here.
+        when an entity was built must come out again: its ancestors may be described differently here.
         """
 
-        def told(key: Key) -> Line | None:
+        def line_of(key: Key) -> Line | None:
             entity = self.entities.get(key) or stored.get(key)
             return None if entity is None else entity.line
 
         parents = {key: entity.parents_ for key, entity in self.entities.items()}
-        found = close(parents, told, most)
+        found = close(parents, line_of, most)
         for key, line in found.lines.items():
             entity = self.entities[key]
             if entity.line is None:
@@ -220,11 +220,11 @@ class Lines(Struct):
 
 
 def close(
-    parents: Mapping[Key, Line | None], told: Callable[[Key], Line | None], most: int
+    parents: Mapping[Key, Line | None], line_of: Callable[[Key], Line | None], most: int
 ) -> Lines:
     """Find all ancestors of each entity.
 
-    *parents*: the keys of the parents, None where they were not given. *told* gives the line of an
+    *parents*: the keys of the parents, None where they were not given. *line_of* gives the line of an
     entity that is not among them, and that of one whose ancestors are not all known, if it was
     worked out before. *most*: ancestors that one entity may have.
     """
@@ -241,9 +241,9 @@ def close(
         if len(known) < len(above):
             if any(p in parents and p not in lines for p in above):
                 return False
-            elsewhere = [lines[p] if p in lines else told(p) for p in above]
+            elsewhere = [lines[p] if p in lines else line_of(p) for p in above]
             known = [line for line in elsewhere if line is not None]
-        line = before = told(key)
+        line = before = line_of(key)
         if len(known) == len(above):
             line = frozenset((key,)).union(*known)
             if len(line) - 1 > most:
@@ -293,5 +293,5 @@ def _circle(
 
 
 def _holds(line: Line, parents: Mapping[Key, Line | None]) -> bool:
-    """Whether nobody in *line* is told to have a parent who is not."""
+    """Whether all parents of the entities in *line*, as far as they are given, are in it as well."""
     return all((parents.get(key) or line) <= line for key in line)

@@ -4,7 +4,7 @@ One reader serves both: decimals, moments, spans and addresses are strings and s
 JSON; Python's own types for them are taken too, and cannot occur in JSON. Nothing is converted that
 is not of the right type: a bool is no int, a string is no set, a float is nothing at all. The
 reader goes on after a problem, so that all mistakes are reported at once; what it could not read is
-`INVALID`, which never leaves this room, since whoever collected a problem raises it.
+`INVALID`, which never leaves `intake/`, since a request with a problem is refused.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class Reader(Struct):
         if isinstance(raw, made):
             self._carry(raw.carried_, path)
             return raw
-        if isinstance(raw, Record):  # of a type that differs: judge it anew, as what it shows
+        if isinstance(raw, Record):  # of another type: validate its values again
             self._carry(raw.carried_, path)
             raw = values.to_python(raw.record_type, raw)
         parts = self.mapping(described(type_), raw, path)
@@ -290,7 +290,7 @@ class Reader(Struct):
                 self.carried.append((own, path))
 
     def _own(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
-        """Return the entity as this schema has it; one of a type that differs is judged anew."""
+        """Return the entity as this schema has it; one of another type is validated again."""
         type_ = self._known_type(entity.type, inside(path, "type"), allowed)
         if type_ is None or entity.__class__ is entity_class(type_):
             return None if type_ is None else entity

@@ -2,9 +2,9 @@
 
 A reader (`compiler.reader_codegen`) is made once a valid request for its target has come in. It reads
 the parts, and `gather` puts together what is known of all entities: those that built parts carry
-along, others that the request gives, and a store. Where two accounts of one entity differ, or where
-anything else is amiss, full validation takes the request; whatever is taken here, it takes as well,
-and finds the same.
+along, others that the request gives, and a store. Where two accounts of one entity differ, or anything
+else may be wrong, full validation takes the request. It accepts all that is accepted here, and returns
+the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class NeedsFullValidation(Exception):  # noqa: N818 - it is no error: the reques
 class FastPaths:
     """The readers of one engine, which has *program*, *limits* and *store*.
 
-    *by_action* is the engine's, and filled here: what decides about requests in any form that give subject,
+    *by_action* is the engine's, and filled here: the functions that decide about requests in any form that give subject,
     resource and context, and perhaps the time; it returns None, or fails, where a request must be
     validated in full.
     """
@@ -355,7 +355,7 @@ def _with_defaults(function: Function, *defaults: object) -> Function:
 
 
 def _by_types(deciders: Mapping[tuple[str, str], Function]) -> Function:
-    """Return what decides about an action on entities of several types."""
+    """Return a function that decides about an action on entities of several types."""
 
     def decide(subject: Any, resource: Any, context: Any, now: int = 0) -> Any:
         return deciders[type_of(subject), type_of(resource)](subject, resource, context, now)

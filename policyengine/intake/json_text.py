@@ -1,4 +1,4 @@
-"""Parse JSON strictly and within limits, whoever wrote it.
+"""Parse JSON from strangers, strictly and within limits.
 
 Names that stand twice in an object, fractions, NaN and overlong integers become marks that the
 reader reports with their path when it comes to them. The depth is measured on the text of what

@@ -91,7 +91,7 @@ class _Reading:
         self.reader = Reader(schema, limits, self.problems)
         self._schema = schema
         self._limits = limits
-        self._told: list[tuple[Entity, Path]] = []
+        self._given: list[tuple[Entity, Path]] = []
         self._known = Known(self.problems, self.reader.flawed)
         self._all_read = True  # else an entity that seems to be missing may be one of those
         self._store = store
@@ -107,7 +107,7 @@ class _Reading:
             return None
         entity = self.reader.entity(raw, path, allowed)
         if entity is not None:
-            self._told.append((entity, path))
+            self._given.append((entity, path))
         return entity
 
     def context(self, raw: object, action: ActionType | None) -> object:
@@ -185,13 +185,13 @@ class _Reading:
             if entity is None:
                 self._all_read = False
             else:
-                self._told.append((entity, place))
+                self._given.append((entity, place))
 
     # ---- what is known, and what lacks --------------------------------------------------
 
     def known(self) -> dict[Key, Entity]:
         """Put together what is known of each entity, and work out ancestors."""
-        for entity, path in (*self._told, *self.reader.carried):
+        for entity, path in (*self._given, *self.reader.carried):
             self._known.add(entity, path)
         if self._store is None:
             self._known.close_lines({}, self._limits.ancestors)
@@ -266,12 +266,12 @@ class _Reading:
         while waiting:
             key = waiting.pop()
             entity = self._find(key)
-            told = None if entity is None else entity.parents_
-            if told is None and key == gap.key:
+            parents = None if entity is None else entity.parents_
+            if parents is None and key == gap.key:
                 return "give its parents (an empty list if there are none)"
-            if told is None:
+            if parents is None:
                 name = "an ancestor" if is_private(gap.path) else f"its ancestor {entity_name(key)}"
                 return f"{name} must be given, with its parents"
             seen.add(key)
-            waiting += sorted(told - seen)
+            waiting += sorted(parents - seen)
         raise AssertionError(gap)

@@ -23,7 +23,7 @@ Function: TypeAlias = Callable[..., Any]
 """A generated function of the roots of a request (`Request.roots`)."""
 
 Computed: TypeAlias = tuple[Type, Function]
-"""A value that is computed when it is told, and its type."""
+"""A value that is computed when it is shown, and its type."""
 
 Text: TypeAlias = tuple[str | Computed, ...]
 """A text for a person: literal parts, and values."""
@@ -83,11 +83,13 @@ class Rule(RuleHead, frozen=True, eq=False):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
-    where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a list the moments at which a condition may turn.
+    where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a
+    list the moments at which a condition may turn.
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
-    whether those hang on the time, *refer_moves* whether the text of `refer` does. *waivers*:
+    whether those depend on the time, *refer_moves* whether the text of `refer` does. *waivers*:
     (name, subject's id, until) each. *keys*: which requests it is for; *filed*: those of them by which
-    it can be told without looking at it that it plays no part (`runtime.directory`). The rest is as in `semantics.checked.CheckedRule`.
+    it is known without judging it that it plays no part (`runtime.directory`). The rest is as in
+    `semantics.checked.CheckedRule`.
     """
 
     fails: Function | None
@@ -150,7 +152,7 @@ class Rule(RuleHead, frozen=True, eq=False):
 
 
 class Verdict(Struct, eq=False):
-    """What came of one rule. Nobody changes it: `define` is quicker to make than `frozen`.
+    """The verdict on one rule. It is never changed: `define` is quicker to make than `frozen`.
 
     *holds*: whether its own conditions did; *waivers*: those that stand in for them; *owed*: what
     the rule owes if it counts; *misses*: the paths at which the request has none of the values that the

@@ -1,6 +1,6 @@
 """Work out the details of a decision: what determined it, why, and how long it holds.
 
-Nothing here is needed to decide, so it is worked out when somebody reads it, from the request's
+Nothing here is needed to decide, so it is worked out when it is read, from the request's
 immutable values: every rule that counts is judged, and then the gates are asked.
 """
 
@@ -56,7 +56,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
     *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
     whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
     other requests. *directory*: of all rules; *now*, where some were passed over, of which it is known
-    that they are not satisfied; else None. Nobody changes it.
+    that they are not satisfied; else None. It is never changed.
     """
 
     action: str
@@ -163,7 +163,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def referring(self) -> tuple[Verdict, ...]:
-        """The rules of a deny that may refer it to somebody."""
+        """The rules of a deny that may refer it to a team."""
         return () if self.cause == "permitted" else self.determining
 
     @cached_property

@@ -17,7 +17,7 @@ class _Pauses:
         self._guard = ForkSafeLock()
         self._running: set[object] = set()
         self._collect = False
-        in_forked_child(self._end_all)  # whoever was to end them is not there
+        in_forked_child(self._end_all)  # the threads that were to end them are not there
 
     def begin(self, pause: object) -> None:
         with self._guard.lock:

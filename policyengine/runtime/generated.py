@@ -44,11 +44,11 @@ def file_name(digest: str, target: TargetKey) -> str:
 
 
 _shown: Final[WeakValueDictionary[str, object]] = WeakValueDictionary()
-"""Whose text each file is that `linecache` knows of ours."""
+"""The owners of the generated files that `linecache` knows."""
 
 
 def show(owner: object, file: str, texts: Callable[[], tuple[str, str]]) -> None:
-    """Have tracebacks show the *texts* of what decides and of what tells, as long as *owner* lives."""
+    """Have tracebacks show the *texts* of the functions for decisions and details, as long as *owner* lives."""
     for name, number in ((file, 0), (f"{file}:rules", 1)):
         _shown[name] = owner
         linecache.cache[name] = (lambda number=number: texts()[number],)

@@ -1,6 +1,7 @@
-"""Do what readers of plain requests cannot say in a line (`compiler.reader_codegen`). `QUICK` is all.
+"""Do what generated readers cannot say in a line (`compiler.reader_codegen`). `QUICK` has all of it.
 
-Whatever is not plain fails: then the thorough way is taken, which says what is wrong, if anything.
+A value that needs a closer look fails here: then full validation takes the request, and reports what is
+wrong, if anything.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Sets(dict[str | frozenset[str], frozenset[Any]]):
 
 
 def as_set(given: Any) -> frozenset[Any]:
-    """Return what is no frozenset as one, if no element stands twice in it."""
+    """Return what is no frozenset as one, if no element is repeated in it."""
     if type(given) not in _SETS:
         raise TypeError
     made = frozenset(given)
@@ -101,12 +102,12 @@ def rest_of(
 
     Returns the properties, whether they were given, the line and the parents, if these are known.
     """
-    described, told = "properties" in raw, "parents" in raw
-    if len(raw) != _REFERENCE_SIZE + described + told:
+    described, placed = "properties" in raw, "parents" in raw
+    if len(raw) != _REFERENCE_SIZE + described + placed:
         raise ValueError
     given = raw["properties"] if described else {}
     parents = None if above else frozenset[Key]()
-    if told:
+    if placed:
         parents = _parents(raw["parents"], above, most, longest)
     line = frozenset([(type_, id_)]) if parents is not None and not parents else None
     return given, described, line, parents
