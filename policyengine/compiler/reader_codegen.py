@@ -103,7 +103,11 @@ def request_reader(
         type_ = schema.entities[type_name]
         body += writer.part(part, type_, needed, lined=needed.line or follows)
     reading = _filled("if context is None: context = NOTHING")
-    reading += writer.record("context", context, needs.context)
+    if context.attributes:
+        reading += writer.record("context", context, needs.context)
+    else:
+        empty = writer.named("empty", record_class(context)((), True, True))
+        reading += _filled(_EMPTY, empty=empty)
     otherwise = _filled("if not context.complete_: return None")
     body.append(ast.If(_expression("type(context) is not Context", **parts), reading, otherwise))
     alone = " and ".join(map(_alone, ("subject", "resource"), types, [schema] * 2))
@@ -144,6 +148,10 @@ if known is None:
     resource = known[resource_type, resource.id]
 """
 _BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.id): resource}"
+_EMPTY: Final = """
+if type(context) is not dict or context: return None
+context = empty
+"""
 _STORED: Final = """
 stored = None
 if store is not None:
