@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections import Counter
 from random import Random
 from typing import get_args
@@ -15,8 +17,8 @@ from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 from policyengine.syntax.operators import OPERATORS, operator_of
 from policyengine.syntax.parser import parse
-from tests import fuzz
-from tests.strategies import entry_points, fast_paths, laws, privacy
+from tests import fuzz, strategies
+from tests.strategies import laws
 from tests.strategies.loading import load
 from tests.strategies.policies import make_world
 from tests.strategies.requests import make_request
@@ -97,9 +99,10 @@ def test_a_law_bites_and_shows_a_small_counterexample(monkeypatch, name, broken,
 
 
 def test_every_law_of_requests_is_fuzzed():
+    names = [module.name for module in pkgutil.iter_modules(strategies.__path__)]
     found = {
         made
-        for module in (entry_points, fast_paths, laws, privacy)
+        for module in (importlib.import_module(f"tests.strategies.{name}") for name in names)
         for name, made in vars(module).items()
         if inspect.isfunction(made) and made.__module__ == module.__name__
         if list(inspect.signature(made).parameters) == ["case"] and not name.startswith("_")
