@@ -15,7 +15,7 @@ from policyengine.intake.build import build_context, build_entity
 from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import plain
 from policyengine.intake.raw import RawRequest, raw_request
-from policyengine.intake.store import EntityStore, Unknown
+from policyengine.intake.store import EntityStore, Unknown, problem_of
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import Entity, EntityLike
@@ -68,7 +68,7 @@ class Intake:
     def subject(self, raw: EntityLike) -> Entity:
         """Return the subject of requests to come, as it is known now; raises `InvalidRequest`."""
         store = self._store
-        if store is not None and not store.fits(self._program.schema):
+        if store is not None and problem_of(store, self._program.schema):
             store = None  # every request is refused for that
         return build_entity(self._program.schema, self._limits, raw, SUBJECT, store)
 

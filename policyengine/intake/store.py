@@ -109,6 +109,15 @@ class EntityStore(Immutable):
         return f"<EntityStore of {len(self)} entities>"
 
 
+def problem_of(store: object, schema: Schema) -> str | None:
+    """Return why what was given as a store serves no requests of *schema*, None if it does."""
+    if not isinstance(store, EntityStore):
+        return "this is no store; make one with `engine.store`"
+    if not store.fits(schema):
+        return "the store was made for other entity types; make it again for this engine"
+    return None
+
+
 def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Key, Entity]:
     problems = Problems(limits.problems)
     reader = Reader(schema, limits, problems)

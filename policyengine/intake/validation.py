@@ -16,7 +16,7 @@ from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import moment_of
 from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.raw import RawRequest, raw_request
-from policyengine.intake.store import EntityStore
+from policyengine.intake.store import EntityStore, problem_of
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
@@ -95,9 +95,9 @@ class _Reading:
         self._known = Known(self.problems, self.reader.flawed)
         self._all_read = True  # else an entity that seems to be missing may be one of those
         self._store = store
-        if store is not None and not store.fits(schema):
-            message = "the store was made for other entity types; make it again for this engine"
-            self.problems.add("PE528", inside(None, "store"), message)
+        problem = None if store is None else problem_of(store, schema)
+        if problem is not None:
+            self.problems.add("PE528", inside(None, "store"), problem)
             self._store, self._all_read = None, False
 
     def entity(self, raw: object, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import ChainMap, UserDict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -241,3 +242,24 @@ def test_nothing_else_stands_for_no_values(values):
 def test_a_store_is_made_of_a_list():
     for entities in (None, 5, {"type": "User", "id": "u"}, Says(lambda: str)):
         assert [path for path, _ in problems_of(lambda: ENGINE.store(entities))] == [""]  # noqa: B023 - asked at once
+
+
+@pytest.mark.parametrize("store", [[], 5, {"type": "Team", "id": "t"}, [ASKED["entities"][0]]])
+def test_what_is_given_as_a_store_is_one(store):
+    text = "package f\nentity User\naction read by User on User\npermit p: read\n"
+    engine, user = PolicyEngine.from_text(text, store=store), {"type": "User", "id": "u"}
+    message = "this is no store; make one with `engine.store`"
+    for _ in range(2):
+        for ask in (
+            lambda: engine.decide(user, "read", user),
+            lambda: engine.explain(user, "read", user),
+            lambda: engine.bind(user).decide("read", user),
+            lambda: DecisionCache(engine).decide(user, "read", user),
+        ):
+            assert problems_of(ask) == [("store", message)]
+    wire = json.dumps({"subject": user, "action": {"name": "read"}, "resource": user})
+    engine = PolicyEngine.from_text(text)
+    assert engine.decide(user, "read", user).allowed
+    answer = json.loads(engine.decide_json(wire, entities=store))
+    assert not answer["decision"]
+    assert answer["context"]["errors"][0]["message"] == message
