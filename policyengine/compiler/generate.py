@@ -11,8 +11,8 @@ function, which takes the constants as well.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,6 +34,7 @@ from policyengine.compiler.emitter import (
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.simplify import TRUE
+from policyengine.model.rules import RuleHead
 
 _MOST_JUDGED: Final = 200
 """Rules that one function judges, a bit each; more are judged one by one."""
@@ -96,16 +97,28 @@ def generate_decision(
     return DecisionModule(tree_of(module), module.objects, giving)
 
 
+def are_many(rules: Iterable[RuleHead]) -> bool:
+    """Whether *rules* are so many that no function judges them all."""
+    return sum(not rule.advisory for rule in rules) > _MOST_JUDGED
+
+
 def generate_rule_functions(rules: Sequence[Rule]) -> RuleModule:
     """Generate the functions that judge and describe each rule."""
+    return _rule_module(rules, judges=not are_many(rules), least=LEAST)
+
+
+def generate_some_functions(rules: Sequence[Rule]) -> RuleModule:
+    """Generate functions of some rules of many: what one of a shape has, all of it may share."""
+    return _rule_module(rules, judges=False, least=1)
+
+
+def _rule_module(rules: Sequence[Rule], *, judges: bool, least: int) -> RuleModule:
     module = _module(rules)
-    counting = [rule for rule in rules if not rule.advisory]
-    judges = len(counting) <= _MOST_JUDGED
     functions: dict[str, Functions] = {}
     if judges:
-        write_judge(counting, module)
+        write_judge([rule for rule in rules if not rule.advisory], module)
     else:
-        functions = _shared_functions(module, rules)
+        functions = _shared_functions(module, rules, least)
     functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
     values = _value_functions(module, rules)
     return RuleModule(tree_of(module), module.objects, functions, values, judges)
@@ -170,18 +183,33 @@ def bound_in(node: ir.Expr) -> list[str]:
 # ---- one rule ---------------------------------------------------------------------------
 
 
-def _shared_functions(module: Module, rules: Sequence[Rule]) -> dict[str, Functions]:
-    """Add a function for each shape that many rules have, and return what those rules have of it."""
-    shapes: dict[tuple[Shape, tuple[int, ...]], list[tuple[Rule, Values]]] = {}
+SharedShape: TypeAlias = tuple[Shape, tuple[int, ...]]
+"""The shape of rules that may share functions, and which of their conditions have a sentence."""
+
+
+def shared_shape(rule: Rule) -> tuple[SharedShape, Values] | None:
+    """Return the shape of a rule and its constants, if it may share functions with others."""
+    if not _fails(rule) or _turns(rule):
+        return None
+    shape, row = split_constants(rule.conditions)
+    return (shape, rule.said), row
+
+
+def _shared_functions(module: Module, rules: Sequence[Rule], least: int) -> dict[str, Functions]:
+    """Add a function for each shape that *least* rules have, and return what those have of it."""
+    shapes: dict[SharedShape, list[tuple[Rule, Values]]] = {}
     for rule in rules:
-        if _fails(rule) and not _turns(rule):
-            shape, row = split_constants(rule.conditions)
-            shapes.setdefault((shape, rule.said), []).append((rule, row))
+        found = shared_shape(rule)
+        if found is not None:
+            shapes.setdefault(found[0], []).append((rule, found[1]))
     shared: dict[str, Functions] = {}
     for (shape, _), group in shapes.items():
-        if len(group) >= LEAST:
+        if len(group) >= least:
             first = group[0][0]
-            place = f"one of {len(group):,} rules like {first.id} ({first.place})"
+            like = f"{first.id} ({first.place})"
+            place = (
+                f"one of {len(group):,} rules like {like}" if least > 1 else f"a rule like {like}"
+            )
             conditions = join_constants(shape, ir.Local(ROW))
             for_row = replace(first, conditions=tuple(conditions))
             fails = _failing(module, "fails_like", for_row, place, row=(ROW,))

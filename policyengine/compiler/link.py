@@ -6,6 +6,7 @@ from functools import cache, partial
 
 from policyengine.compiler.lower import lower
 from policyengine.compiler.lowered import Rule
+from policyengine.compiler.outline import outline_rules
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.compiler.target_compiler import TargetCompiler
 from policyengine.model.types import TargetKey
@@ -28,8 +29,9 @@ def link(checked: CheckedSet) -> Program:
 def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
     """Lower, simplify, generate and load the decision function of one target."""
     rules = partial(simplified, checked, target)
+    outlined = cache(partial(outline_rules, checked, target))
     with gc_paused():
-        return TargetCompiler(checked.digest, checked.schema, target, rules).compiled()
+        return TargetCompiler(checked.digest, checked.schema, target, rules, outlined).compiled()
 
 
 def simplified(

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import ast
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -19,22 +18,29 @@ from policyengine.compiler.dependencies import Dependencies, dependencies_of
 from policyengine.compiler.emitter import PARTS
 from policyengine.compiler.generate import (
     DecisionModule,
-    RuleModule,
     generate_decision,
     generate_rule_functions,
 )
-from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
+from policyengine.compiler.load_rules import (
+    NamedFunctions,
+    RuleMaker,
+    compiled_rule,
+    contested_by_gate,
+)
+from policyengine.compiler.lowered import Rule
 from policyengine.compiler.specialize import decision_key, generate_tests, residual_rules, tests_of
-from policyengine.model.decision import Obligation
-from policyengine.model.shown import shown_value
 from policyengine.model.types import Schema, TargetKey
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.directory import Rules
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import classes_of, file_name, run, show
 from policyengine.runtime.specialization import Residual, Specializer, SubjectProfile
 
-Loaded: TypeAlias = tuple[tuple[compiled.Rule, ...], compiled.Function | None]
+if TYPE_CHECKING:
+    from policyengine.compiler.outline import Outlined
+
+Loaded: TypeAlias = tuple[Rules, compiled.Function | None]
 """The rules of a target with the functions for details, and the function that judges them all."""
 
 _MOST_TESTS: Final = 200
@@ -45,12 +51,15 @@ class TargetCompiler(Struct, frozen=True, eq=False):
     """What a target is made of: its *rules*, lowered and simplified, whenever they are asked for.
 
     *digest* and *schema*: of the set. With *for_details=False*, what only details need may be left out (`lower`).
+    *outlined* gives an outline of many rules, made once, by which those that a request does not concern need not
+    be made.
     """
 
     digest: str
     schema: Schema
     target: TargetKey
     rules: Callable[..., tuple[Rule, ...]]
+    outlined: Callable[[], Outlined | None] = lambda: None
 
     @property
     def file(self) -> str:
@@ -60,6 +69,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
     def compiled(self) -> Compiled:
         """Generate and load the decision function."""
         made = decision_module(self.rules(for_details=False), self.schema)
+        self.outlined()  # a small part of the work, so that the first reason need not wait for it
         linked = self._compiled(
             *made, load=self.load, make_specializer=self.specializer, file=self.file
         )
@@ -90,14 +100,19 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         )
 
     def load(self) -> Loaded:
-        """Generate and load the functions for details."""
+        """Generate and load the functions for details: of many rules, when they are needed."""
+        outlined = self.outlined()
+        if outlined is not None:
+            maker = RuleMaker(outlined.lowered, outlined.contested, f"{self.file}:some")
+            return Rules(outlined.outline, maker.make), None
         with gc_paused():
             rules = self.rules()
             generated = generate_rule_functions(rules)
             functions = run(generated.tree, generated.objects, f"{self.file}:rules")
             paths = contested_by_gate(rules)
-            made = tuple(_rule(rule, generated, functions, paths[rule.gate]) for rule in rules)
-        return made, functions[JUDGE] if generated.judges else None
+            named = NamedFunctions(functions, generated)
+            made = [compiled_rule(rule, named.of(rule), named.value, paths) for rule in rules]
+        return Rules.of(made), functions[JUDGE] if generated.judges else None
 
     def specializer(self, whole: Compiled) -> Specializer | None:
         """Return what specializes *whole* for subjects; None if no rule depends on a subject alone."""
@@ -150,119 +165,3 @@ def decision_module(rules: tuple[Rule, ...], schema: Schema) -> tuple[DecisionMo
 def can_specialize(rules: tuple[Rule, ...]) -> bool:
     """Whether rules have tests of subjects, and not too many."""
     return 0 < len(tests_of(rules)) <= _MOST_TESTS
-
-
-# ---- rules ------------------------------------------------------------------------------
-
-
-def contested_by_gate(rules: Sequence[Rule]) -> dict[str, frozenset[str]]:
-    """Return, of each gate, the paths that some of its permits compare with other constants."""
-    first: dict[tuple[str, str], frozenset[object]] = {}
-    found: dict[str, set[str]] = {rule.gate: set() for rule in rules}
-    for rule in rules:
-        if rule.effect == "permit" and not rule.advisory:
-            for path, constants in rule.compared:
-                if first.setdefault((rule.gate, path), constants) != constants:
-                    found[rule.gate].add(path)
-    return {gate: frozenset(paths) for gate, paths in found.items()}
-
-
-def _rule(
-    rule: Rule,
-    generated: RuleModule,
-    functions: Mapping[str, compiled.Function],
-    paths: frozenset[str],
-) -> compiled.Rule:
-    """Make a rule; *paths*: what permits of its gate compare with different constants."""
-    names = generated.rules[rule.id]
-
-    def function(name: str | None) -> compiled.Function | None:
-        if name is None or names.row is None:
-            return None if name is None else functions[name]
-        return partial(functions[name], names.row)
-
-    def computed(part: Part) -> compiled.Function:
-        match part.expr:
-            case ir.Const(_, value):
-                return lambda *_: value
-            case _:
-                return functions[generated.values[part.expr]]
-
-    def shown(part: str | Part) -> str | compiled.Computed:
-        match part:
-            case Part(type_, ir.Const(_, value)):
-                return shown_value(type_, value)
-            case Part(type_):
-                return type_, computed(part)
-            case _:
-                return part
-
-    def text(written: Text | None) -> compiled.Text | None:
-        return None if written is None else tuple(map(shown, written.parts))
-
-    def owed(duty: Duty) -> compiled.Duty:
-        arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
-        return compiled.Duty(duty.name, tuple(arguments))
-
-    def said(sentence: Sentence | None) -> compiled.Text | None:
-        if sentence is None:
-            return None
-        return text(sentence.text if paths.isdisjoint(sentence.paths) else sentence.quiet)
-
-    keys = tuple(
-        compiled.Key(
-            key.path, key.name, key.part.type, computed(key.part), key.constants, key.shown,
-            key.path in paths,
-        )
-        for key in rule.keys
-    )  # fmt: skip
-    return compiled.Rule(
-        id=rule.id,
-        gate=rule.gate,
-        effect=rule.effect,
-        advisory=rule.advisory,
-        valid_from=rule.valid_from,
-        valid_until=rule.valid_until,
-        fails=function(names.fails),
-        blames=function(names.blames),
-        turns=function(names.turns),
-        fields=rule.fields,
-        owed=tuple(
-            Obligation(
-                duty.name,
-                tuple(
-                    (n, p.type, p.expr.value)
-                    for n, p in duty.arguments
-                    if isinstance(p.expr, ir.Const)
-                ),
-            )
-            for duty in rule.duties
-            if duty.is_known
-        ),
-        duties=tuple(owed(duty) for duty in rule.duties if not duty.is_known),
-        moves=any(_moves(part) for duty in rule.duties for _, part in duty.arguments),
-        because=text(rule.because),
-        otherwise=text(rule.otherwise),
-        refer=text(rule.refer),
-        refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
-        sentences=tuple(map(said, rule.sentences)),
-        keys=keys,
-        filed=tuple(
-            key for key, found in zip(keys, rule.keys, strict=True) if _files(rule, key, found)
-        ),
-        waivers=rule.waivers,
-        needs=rule.needs,
-    )
-
-
-def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
-    """Whether a rule of which this key does not hold plays no part, but that it is not satisfied."""
-    plain = rule.otherwise is None and rule.refer is None and not rule.is_dated
-    if rule.waivers or (rule.effect == "permit" and not (key.contested and plain)):
-        return False
-    return not any(ir.mentions(condition, "now") for condition in rule.conditions[: found.number])
-
-
-def _moves(part: str | Part) -> bool:
-    """Whether a value that is shown or owed depends on the time."""
-    return isinstance(part, Part) and ir.mentions(part.expr, "now")

@@ -26,6 +26,7 @@ from policyengine.runtime.compiled_rule import Function, Rule, exposed_by, sorte
 
 if TYPE_CHECKING:
     from policyengine.runtime.details import Details, Explainer
+    from policyengine.runtime.directory import Rules
     from policyengine.runtime.specialization import Specializer
 
 Rest: TypeAlias = (
@@ -74,7 +75,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]
     module: dict[str, Any]
-    load: Callable[[], tuple[tuple[Rule, ...], Function | None]]
+    load: Callable[[], tuple[Rules, Function | None]]
     make_specializer: Callable[[Compiled], Specializer | None]
     source: Callable[[], str]
 
@@ -155,8 +156,13 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     def _rules(self, given: int) -> list[Rule]:
         if not given:
             return []
-        by_id = {rule.id: rule for rule in self.explainer.rules}
-        return [by_id[id_] for bit, id_ in enumerate(self.giving) if given >> bit & 1]
+        ids = [id_ for bit, id_ in enumerate(self.giving) if given >> bit & 1]
+        return self.explainer.rules.at([self._numbers[id_] for id_ in ids])
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        """The numbers of the rules, by their ids."""
+        return {head.id: number for number, head in enumerate(self.explainer.rules.outline.heads)}
 
     @property
     def _field_gates(self) -> list[str]:

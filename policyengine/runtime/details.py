@@ -6,7 +6,7 @@ immutable values: every rule that counts is judged, and then the gates are asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -44,7 +44,7 @@ from policyengine.runtime.compiled_rule import (
     rendered,
     sorted_obligations,
 )
-from policyengine.runtime.directory import Directory, missed
+from policyengine.runtime.directory import Directory, Rules, missed
 
 _MOST_CASES: Final = 4_096
 _MOST_FRAMES: Final = 8
@@ -344,14 +344,14 @@ def _first_sentence(rule: Rule, request: Request | None) -> str:
 class Explainer(Struct, eq=False, dict=True):
     """Works out the details of decisions about one target.
 
-    *action*: that of the target. *rules*: every rule of it, by gate, then name; *gates* as in
-    `JudgedRequest`. *judge* is a generated function that returns a bit for each rule that is not on trial
+    *action*: that of the target. *rules*: every rule of it, by gate, then name; of many, only those are made
+    that some request concerns. *gates* as in `JudgedRequest`. *judge* is a generated function that returns a bit for each rule that is not on trial
     and whose conditions hold, in the order of the rules, then for each key that does; None where they are
     too many. Equal verdicts have the same result, so it is kept.
     """
 
     action: str
-    rules: tuple[Rule, ...]
+    rules: Rules
     gates: tuple[tuple[str, bool], ...]
     judge: Function | None
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
@@ -385,12 +385,12 @@ class Explainer(Struct, eq=False, dict=True):
     def _judged(self, request: Request) -> JudgedRequest:
         """Judge the rules that may play a part one by one; all, should one of them fail."""
         values = self.directory.values(request)
-        rules: Sequence[Rule] = self._counting
+        numbers = counting = self.rules.outline.counting
         if self.judge is None:
             with suppress(Exception):  # values that cannot be looked up are a bug, and fail below
-                rules = self.directory.found(values)
-        passed_over = len(rules) < len(self._counting)
-        verdicts = self._verdicts(rules, request, values)
+                numbers = self.directory.found(values)
+        passed_over = len(numbers) < len(counting)
+        verdicts = self._verdicts(self.rules.at(numbers), request, values)
         if passed_over and any(verdict.failed for verdict in verdicts):
             passed_over, verdicts = False, self._verdicts(self._counting, request, values)
         return JudgedRequest(
@@ -463,12 +463,12 @@ class Explainer(Struct, eq=False, dict=True):
     @cached_property
     def directory(self) -> Directory:
         """The rules that are not advisory, by what they ask for."""
-        return Directory(self._counting)
+        return Directory(self.rules)
 
     @cached_property
     def _counting(self) -> tuple[Rule, ...]:
         """The rules that are not advisory."""
-        return tuple(rule for rule in self.rules if not rule.advisory)
+        return tuple(self.rules.at(self.rules.outline.counting))
 
     @cached_property
     def _dated(self) -> tuple[Rule, ...]:
@@ -477,33 +477,26 @@ class Explainer(Struct, eq=False, dict=True):
     @cached_property
     def on_trial(self) -> tuple[Rule, ...]:
         """The rules that are advisory."""
-        return tuple(rule for rule in self.rules if rule.advisory)
+        return tuple(self.rules.at(self.rules.outline.on_trial))
 
     @cached_property
     def turning(self) -> tuple[tuple[Rule, Function], ...]:
         """The rules that a change of the time may change, beyond their dates, each with the function that notes when."""
-        return tuple((r, r.turns) for r in self._counting if r.turns is not None)
+        return _turning(self._counting)
 
-    @cached_property
-    def bounds(self) -> tuple[int, ...]:
-        """The moments at which rules begin or end."""
-        bounds = (b for r in self._dated for b in (r.valid_from, r.valid_until))
-        return tuple(bound for bound in bounds if bound is not None)
-
-    @cached_property
-    def moving(self) -> bool:
-        """Whether an obligation or a text may depend on the time."""
-        return any(rule.moves or rule.refer_moves for rule in self._counting)
-
-    @cached_property
+    @property
     def timeless(self) -> bool:
         """Whether no change of the time changes anything."""
-        return not (self.bounds or self.waivable or self.turning or self.moving)
+        return self.rules.outline.timeless
 
     @cached_property
     def waivable(self) -> tuple[Rule, ...]:
         """The rules that some waiver is for."""
-        return tuple(rule for rule in self._counting if rule.waivers)
+        return tuple(self.rules.at(self.rules.outline.waivable))
+
+
+def _turning(rules: Iterable[Rule]) -> tuple[tuple[Rule, Function], ...]:
+    return tuple([(rule, rule.turns) for rule in rules if rule.turns is not None])
 
 
 class Details(Struct, eq=False):
@@ -561,21 +554,21 @@ class Details(Struct, eq=False):
         now, explainer = self.request.now, self.explainer
         if explainer.timeless:
             return None
-        turns = [*explainer.bounds]
+        turns = [*explainer.rules.outline.bounds]
         subject = self.request.subject.id
         for rule in explainer.waivable:
             turns += [until for _, id_, until in rule.waivers if id_ == subject]
-        turning = explainer.turning
         if explainer.judge is None:
-            judged = (verdict.rule for verdict in self.case.verdicts)
-            turning = tuple([(rule, rule.turns) for rule in judged if rule.turns is not None])
+            turning = _turning(verdict.rule for verdict in self.case.verdicts)
+        else:
+            turning = explainer.turning
         for rule, note_turns in turning:
             if rule.in_force(now):
                 try:
                     note_turns(*self.request.roots, turns)
                 except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
                     turns.append(now + 1)
-        if explainer.moving:
+        if explainer.rules.outline.moving:
             case = self.case
             moving = case.giving if case.cause == "permitted" else ()
             if any(v.rule.moves for v in moving) or any(v.rule.refer_moves for v in case.referring):

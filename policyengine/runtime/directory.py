@@ -6,15 +6,16 @@ request it is known, without asking them, that they are not satisfied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from policyengine.concurrency import cached_property
 from policyengine.model.request import Request
+from policyengine.model.rules import RuleHead
 from policyengine.runtime.compiled_rule import Key, Rule
 
 Places: TypeAlias = dict[tuple[str, ...], dict[tuple[object, ...], list[int]]]
@@ -24,81 +25,172 @@ _MOST_PLACES: Final = 64
 """Places under which one rule is filed."""
 
 
+class Outline(Struct, eq=False, dict=True):
+    """What is known of the rules of a target by their numbers, though none of them is made.
+
+    *heads*: of every rule. *always*: the numbers of those that are looked at for every request, *filed*: of
+    the others; neither has advisory rules. *keyed*: for each path, a rule that asks for what is there;
+    *contested*: for each gate and each path by which its permits are for different requests, one of these.
+    *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
+    *moving*: whether what a rule owes or tells may.
+    """
+
+    heads: Sequence[RuleHead]
+    always: Sequence[int]
+    filed: Places
+    keyed: Mapping[str, int]
+    contested: Mapping[str, Mapping[str, int]]
+    waivable: Sequence[int]
+    turning: bool
+    moving: bool
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule]) -> Outline:
+        """Return the outline of rules that are made."""
+        counting = [(number, rule) for number, rule in enumerate(rules) if not rule.advisory]
+        always: list[int] = []
+        filed: Places = {}
+        keyed: dict[str, int] = {}
+        contested: dict[str, dict[str, int]] = {}
+        for number, rule in counting:
+            file_rule(number, {key.path: key.constants for key in rule.filed}, always, filed)
+            for key in rule.keys:
+                keyed.setdefault(key.path, number)
+                if key.contested and rule.effect == "permit":
+                    contested.setdefault(rule.gate, {}).setdefault(key.path, number)
+        return cls(
+            heads=rules,
+            always=always,
+            filed=filed,
+            keyed=keyed,
+            contested=contested,
+            waivable=[number for number, rule in counting if rule.waivers],
+            turning=any(rule.turns is not None for _, rule in counting),
+            moving=any(rule.moves or rule.refer_moves for _, rule in counting),
+        )
+
+    @cached_property
+    def counting(self) -> Sequence[int]:
+        """The numbers of the rules that are not advisory."""
+        return [number for number, head in enumerate(self.heads) if not head.advisory]
+
+    @cached_property
+    def on_trial(self) -> Sequence[int]:
+        """The numbers of the rules that are advisory."""
+        return [number for number, head in enumerate(self.heads) if head.advisory]
+
+    @cached_property
+    def bounds(self) -> tuple[int, ...]:
+        """The moments at which rules begin or end that are not advisory."""
+        dated = [head for head in self.heads if head.is_dated and not head.advisory]
+        bounds = (b for head in dated for b in (head.valid_from, head.valid_until))
+        return tuple([bound for bound in bounds if bound is not None])
+
+    @cached_property
+    def timeless(self) -> bool:
+        """Whether no change of the time changes anything."""
+        return not (self.bounds or self.waivable or self.turning or self.moving)
+
+
+def file_rule(
+    number: int, asked: Mapping[str, frozenset[object]], always: list[int], filed: Places
+) -> None:
+    """File a rule that plays a part only where the request has one of some constants at each path."""
+    if not asked or prod(map(len, asked.values())) > _MOST_PLACES:
+        always.append(number)
+        return
+    places = filed.setdefault(tuple(asked), {})
+    for values in product(*asked.values()):
+        places.setdefault(values, []).append(number)
+
+
+class Rules(Struct, eq=False, weakref=True):
+    """The rules of a target, made when they are first looked at; *make* makes those of some numbers."""
+
+    outline: Outline
+    make: Callable[[Sequence[int]], Sequence[Rule]]
+    _made: dict[int, Rule] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule]) -> Rules:
+        """Return rules that are made."""
+        return cls(Outline.of(rules), lambda numbers: [rules[number] for number in numbers])
+
+    def at(self, numbers: Iterable[int]) -> list[Rule]:
+        """Return the rules of these numbers."""
+        numbers, made = list(numbers), self._made
+        new = [number for number in dict.fromkeys(numbers) if number not in made]
+        if new:  # two threads may both make a rule; one of them is kept
+            for number, rule in zip(new, self.make(new), strict=True):
+                made.setdefault(number, rule)
+        return [made[number] for number in numbers]
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.at(range(len(self.outline.heads))))
+
+
 class Directory(Struct, eq=False, dict=True):
     """The rules of a target that are not advisory, by what they ask for."""
 
-    rules: tuple[Rule, ...]
+    rules: Rules
 
     @cached_property
     def paths(self) -> Mapping[str, Key]:
         """What rules ask for, each with some key that reads it."""
-        return {key.path: key for rule in reversed(self.rules) for key in rule.keys}
+        keyed = self.rules.outline.keyed
+        rules = self.rules.at(keyed.values())
+        return {path: _key_at(path, rule) for path, rule in zip(keyed, rules, strict=True)}
 
     def values(self, request: Request) -> dict[str, object]:
         """Return what the request has at each path."""
         return {path: key.value(request) for path, key in self.paths.items()}
 
-    @cached_property
-    def _places(self) -> tuple[list[int], Places]:
-        """The numbers of rules that are always looked at, and of the others by paths and values."""
-        always: list[int] = []
-        filed: Places = {}
-        for number, rule in enumerate(self.rules):
-            keys = {key.path: key for key in rule.filed}
-            if not keys or prod(len(key.constants) for key in keys.values()) > _MOST_PLACES:
-                always.append(number)
-                continue
-            places = filed.setdefault(tuple(keys), {})
-            for values in product(*(key.constants for key in keys.values())):
-                places.setdefault(values, []).append(number)
-        return always, filed
-
-    def found(self, values: Mapping[str, object]) -> list[Rule]:
-        """Return the rules that may play a part in a request with those values, in order."""
-        always, filed = self._places
-        numbers = [*always]
-        for paths, places in filed.items():
+    def found(self, values: Mapping[str, object]) -> list[int]:
+        """Return the numbers of the rules that may play a part in a request with those values, in order."""
+        outline = self.rules.outline
+        numbers = [*outline.always]
+        for paths, places in outline.filed.items():
             numbers += places.get(tuple([values[path] for path in paths]), ())
-        return [self.rules[number] for number in sorted(numbers)]
+        return sorted(numbers)
 
     @cached_property
-    def permits(self) -> Mapping[str, tuple[Rule, ...]]:
-        """The permits of each gate."""
-        grouped: dict[str, list[Rule]] = {}
-        for rule in self.rules:
-            if rule.effect == "permit":
-                grouped.setdefault(rule.gate, []).append(rule)
-        return {gate: tuple(rules) for gate, rules in grouped.items()}
+    def _permits(self) -> Mapping[str, tuple[RuleHead, ...]]:
+        """The heads of the permits of each gate."""
+        grouped: dict[str, list[RuleHead]] = {}
+        for head in self.rules.outline.heads:
+            if head.effect == "permit" and not head.advisory:
+                grouped.setdefault(head.gate, []).append(head)
+        return {gate: tuple(heads) for gate, heads in grouped.items()}
 
     @cached_property
     def _permit_ids(self) -> Mapping[str, tuple[str, ...]]:
         """The ids of the permits of each gate, where all are always in force."""
         return {
-            gate: tuple([rule.id for rule in rules])
-            for gate, rules in self.permits.items()
-            if not any(rule.is_dated for rule in rules)
+            gate: tuple([head.id for head in heads])
+            for gate, heads in self._permits.items()
+            if not any(head.is_dated for head in heads)
         }
 
     def permits_at(self, gate: str, now: int) -> tuple[str, ...]:
         """Return the ids of the permits of *gate* that are in force."""
         found = self._permit_ids.get(gate)
         if found is None:
-            found = tuple([r.id for r in self.permits.get(gate, ()) if r.in_force(now)])
+            found = tuple([h.id for h in self._permits.get(gate, ()) if h.in_force(now)])
         return found
 
     @cached_property
     def contested(self) -> Mapping[str, Sequence[Key]]:
         """Of each gate, the keys by which its permits are for different requests, a path each."""
-        return {gate: _contested(permits) for gate, permits in self.permits.items()}
+        return {
+            gate: [
+                _key_at(path, *self.rules.at([number])) for path, number in sorted(found.items())
+            ]
+            for gate, found in self.rules.outline.contested.items()
+        }
 
 
-def _contested(permits: Iterable[Rule]) -> Sequence[Key]:
-    first: dict[str, Key] = {}
-    for rule in permits:
-        for key in rule.keys:
-            if key.contested:
-                first.setdefault(key.path, key)
-    return [key for _, key in sorted(first.items())]
+def _key_at(path: str, rule: Rule) -> Key:
+    return next(key for key in rule.keys if key.path == path)
 
 
 def missed(rule: Rule, values: Mapping[str, object]) -> frozenset[str]:

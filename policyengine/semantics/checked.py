@@ -126,7 +126,8 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
 
     *fields* is None where nothing was written (a permit then exposes nothing), else the names, `all`
     already spelled out for each resource type. *needs* is what evaluating the rule, its texts and its
-    obligations may read, by target.
+    obligations may read, by target. *like*: one object for rules that differ only in constants
+    (`likeness.Sound`), None where it is not known which do.
     """
 
     name: str
@@ -142,6 +143,7 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
+    like: object
 
     @property
     def sentences(self) -> tuple[Sentence | None, ...]:

@@ -20,7 +20,7 @@ from policyengine.model.types import (
     TargetKey,
     Type,
 )
-from policyengine.semantics.checked import CheckedRule, Typing, Value
+from policyengine.semantics.checked import CheckedRule, Conjunct, Typing, Value
 from policyengine.semantics.sentences import may_be_shown, tells_private
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
@@ -52,20 +52,35 @@ def keys_of(rule: CheckedRule, target: TargetKey, schema: Schema) -> tuple[Key, 
     private = tells_private(rule.conjuncts, [typing], schema)
     found: list[Key] = []
     for number, (conjunct, hidden) in enumerate(zip(rule.conjuncts, private, strict=True)):
-        node, wanted = conjunct.expr, conjunct.wanted
-        while isinstance(node, nodes.Not):
-            node, wanted = node.operand, not wanted
-        match node:
-            case nodes.Compare(op, left, right) if not hidden and op in _SAME[wanted]:
-                known, expr = typing.binding_of(right), left
-                if op in ("==", "!=") and isinstance(typing.binding_of(left), Value):
-                    known, expr = typing.binding_of(left), right
-                path = _path(expr, typing)
-                if path is not None and isinstance(known, Value):
-                    constants = _constants(known, among=op in ("in", "not in"))
-                    shown = may_be_shown(expr, typing, schema)
-                    found.append(Key(number, path, path.rpartition(".")[2], expr, constants, shown))
+        test = None if hidden else _membership(conjunct, typing)
+        path = None if test is None else _path(test[0], typing)
+        if test is not None and path is not None:
+            expr, constants = test
+            shown = may_be_shown(expr, typing, schema)
+            found.append(Key(number, path, path.rpartition(".")[2], expr, constants, shown))
     return tuple(found)
+
+
+def constants_of(conjunct: Conjunct, typing: Typing) -> frozenset[object]:
+    """Return the constants of a condition that is a key: `Key.constants`."""
+    test = _membership(conjunct, typing)
+    assert test is not None
+    return test[1]
+
+
+def _membership(conjunct: Conjunct, typing: Typing) -> tuple[nodes.Expr, frozenset[object]] | None:
+    """Return which value a condition tests for being one of which constants, if that is what it does."""
+    node, wanted = conjunct.expr, conjunct.wanted
+    while isinstance(node, nodes.Not):
+        node, wanted = node.operand, not wanted
+    match node:
+        case nodes.Compare(op, left, right) if op in _SAME[wanted]:
+            known, expr = typing.binding_of(right), left
+            if op in ("==", "!=") and isinstance(typing.binding_of(left), Value):
+                known, expr = typing.binding_of(left), right
+            if isinstance(known, Value):
+                return expr, _constants(known, among=op in ("in", "not in"))
+    return None
 
 
 def compared(rule: CheckedRule, target: TargetKey) -> dict[str, frozenset[object]]:

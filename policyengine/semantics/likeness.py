@@ -188,17 +188,18 @@ class Likeness:
         needs: Mapping[TargetKey, RequestNeeds],
         cost: Cost,
         covered: int,
-    ) -> None:
-        """Note the results for a rule without problems."""
+    ) -> Sound | None:
+        """Note the results for a rule without problems, and return them if others may have the same."""
         distinct = list({id(typing): typing for typing in typings.values()}.values())
         forms = [TypingForm.of(exprs, typing) for typing in distinct]
         if None in forms:
-            return
+            return None
         numbers = {id(typing): number for number, typing in enumerate(distinct)}
         targets = {target: numbers[id(typing)] for target, typing in typings.items()}
         fixed = self._fixed.setdefault(form, _enumerators(exprs, distinct))
         sound = Sound(tuple(filter(None, forms)), targets, fields, needs, cost, covered)
         self._found[form, _values(exprs, fixed)] = sound
+        return sound
 
 
 def _values(exprs: Sequence[nodes.Expr], at: Iterable[int]) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ from policyengine.semantics.cost import NO_COST, Cost, most_of, together
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
-from policyengine.semantics.likeness import Likeness, form_of
+from policyengine.semantics.likeness import Likeness, Sound, form_of
 from policyengine.semantics.names import ACTION, OBLIGATION, Scope
 from policyengine.semantics.sentences import sentences
 from policyengine.semantics.typing import ExpressionChecker
@@ -199,7 +199,7 @@ class RuleChecker:
         if sound is not None:
             if not self._covers_too_much(rule.name, sound.covered):
                 alike = sound.typings_of(exprs)
-                self._enter(rule, gate, alike, sound.fields, sound.needs, sound.cost)
+                self._enter(rule, gate, alike, sound.fields, sound.needs, sound.cost, sound)
             return
         before = len(self.problems)
         self._check_clauses(rule, gate)
@@ -239,10 +239,10 @@ class RuleChecker:
             self.problems.append(problem)
             return
         by_target = {target: read[id(typing.bindings)] for target, typing in typings.items()}
-        self._enter(rule, gate, typings, fields, by_target, cost)
         if len(self.problems) == before:
             covered = self.covered - covered
-            self.likeness.note(form, exprs, typings, fields, by_target, cost, covered)
+            sound = self.likeness.note(form, exprs, typings, fields, by_target, cost, covered)
+        self._enter(rule, gate, typings, fields, by_target, cost, sound)
 
     def _enter(
         self,
@@ -252,6 +252,7 @@ class RuleChecker:
         fields: Mapping[str, frozenset[str]] | None,
         needs: Mapping[TargetKey, RequestNeeds],
         cost: Cost,
+        like: Sound | None,
     ) -> None:
         """Enter a rule that is sound."""
         conjuncts, parts = tuple(_conjuncts(rule.clauses)), _Clauses(rule)
@@ -285,6 +286,7 @@ class RuleChecker:
             node=rule,
             typings=typings,
             needs=needs,
+            like=like,
         )
 
     def _check_clauses(self, rule: nodes.Rule, gate: str) -> None:

@@ -110,7 +110,7 @@ def test_a_traceback_shows_the_generated_line():
     force_setattr(broken.subject, "v_age", "not a number")
     compiled = loaded.program.compiled(TARGET)
     with pytest.raises(TypeError) as caught:
-        compiled.explainer.rules[0].fails(*broken.roots)
+        compiled.explainer.rules.at([0])[0].fails(*broken.roots)
     last = traceback.extract_tb(caught.value.__traceback__)[-1]
     assert (last.name, last.line) == ("fails_access_r", "if not subject.v_age > 30:")
 

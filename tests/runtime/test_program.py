@@ -19,6 +19,7 @@ from policyengine.model.sealed import altered
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
 from policyengine.runtime.details import Details, Explainer
+from policyengine.runtime.directory import Rules
 from policyengine.runtime.program import Program
 from tests.compiler.world import TARGET, request, world
 
@@ -234,7 +235,7 @@ def test_a_rule_on_trial_that_raises_is_unknown():
         raise ZeroDivisionError
 
     kept = decision._worked_out().details
-    rules = tuple(replace(rule, fails=broken) for rule in kept.explainer.rules)
+    rules = Rules.of([replace(rule, fails=broken) for rule in kept.explainer.rules])
     details = Details(
         Explainer(kept.explainer.action, rules, kept.explainer.gates, broken), kept.request
     )

@@ -1,0 +1,218 @@
+"""Make rules of their functions: all of a target at once, or each when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from msgspec import Struct, field
+
+from policyengine.compiler import ir
+from policyengine.compiler.dependencies import parts_of
+from policyengine.compiler.generate import (
+    RuleModule,
+    SharedShape,
+    generate_some_functions,
+    shared_shape,
+)
+from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
+from policyengine.model.decision import Obligation
+from policyengine.model.shown import shown_value
+from policyengine.runtime import compiled_rule as compiled
+from policyengine.runtime.gc_pause import gc_paused
+from policyengine.runtime.generated import run
+
+
+class RuleFunctions(Struct, frozen=True, eq=False):
+    """The functions of one rule, as in `runtime.compiled_rule.Rule`."""
+
+    fails: compiled.Function | None
+    blames: compiled.Function | None
+    turns: compiled.Function | None
+
+    def with_row(self, row: tuple[object, ...]) -> RuleFunctions:
+        """Return functions that rules of one shape share, for the rule with these constants."""
+        fails, blames = (f and partial(f, row) for f in (self.fails, self.blames))
+        return RuleFunctions(fails, blames, self.turns)
+
+
+class NamedFunctions(Struct, frozen=True, eq=False):
+    """The *functions* of a module that was generated, by what they are for."""
+
+    functions: Mapping[str, compiled.Function]
+    generated: RuleModule
+
+    def of(self, rule: Rule) -> RuleFunctions:
+        """Return the functions of *rule*."""
+        names, shared = self.generated.rules[rule.id], self.shared(rule)
+        return shared if names.row is None else shared.with_row(names.row)
+
+    def shared(self, rule: Rule) -> RuleFunctions:
+        """Return the functions of *rule*; those that it shares with others take its constants first."""
+        names = self.generated.rules[rule.id]
+        fails, blames, turns = (
+            None if name is None else self.functions[name]
+            for name in (names.fails, names.blames, names.turns)
+        )
+        return RuleFunctions(fails, blames, turns)
+
+    def value(self, expr: ir.Expr) -> compiled.Function:
+        """Return what computes a value that is shown or owed."""
+        return self.functions[self.generated.values[expr]]
+
+
+class RuleMaker(Struct, frozen=True, eq=False):
+    """Makes rules by their numbers; what rules of one shape share is generated with the first of them.
+
+    *lowered* and *contested* as in `Outlined`; *file*: what modules are called.
+    """
+
+    lowered: Callable[[int], Rule]
+    contested: Mapping[str, frozenset[str]]
+    file: str
+    _shapes: dict[SharedShape, RuleFunctions] = field(default_factory=dict)
+    _values: dict[ir.Expr, compiled.Function] = field(default_factory=dict)
+
+    def make(self, numbers: Sequence[int]) -> list[compiled.Rule]:
+        """Return the rules of these numbers."""
+        with gc_paused():
+            rules = [self.lowered(number) for number in numbers]
+            shapes = [shared_shape(rule) for rule in rules]
+            new = {
+                rule.id: rule
+                for rule, found in zip(rules, shapes, strict=True)
+                if found is None or found[0] not in self._shapes or self._has_new_value(rule)
+            }
+            generated = generate_some_functions(list(new.values()))
+            named = NamedFunctions(run(generated.tree, generated.objects, self.file), generated)
+            self._values.update({expr: named.value(expr) for expr in generated.values})
+            made = []
+            for rule, found in zip(rules, shapes, strict=True):
+                if found is None:
+                    functions = named.of(rule)
+                else:
+                    shape, row = found
+                    shared = self._shapes.get(shape) or named.shared(rule)
+                    functions = self._shapes.setdefault(shape, shared).with_row(row)
+                value = self._values.__getitem__
+                made.append(compiled_rule(rule, functions, value, self.contested))
+        return made
+
+    def _has_new_value(self, rule: Rule) -> bool:
+        parts = (part.expr for part in parts_of(rule))
+        return any(e not in self._values for e in parts if not isinstance(e, ir.Const))
+
+
+# ---- rules ------------------------------------------------------------------------------
+
+
+def contested_by_gate(rules: Sequence[Rule]) -> dict[str, frozenset[str]]:
+    """Return, of each gate, the paths that some of its permits compare with other constants."""
+    first: dict[tuple[str, str], frozenset[object]] = {}
+    found: dict[str, set[str]] = {rule.gate: set() for rule in rules}
+    for rule in rules:
+        if rule.effect == "permit" and not rule.advisory:
+            for path, constants in rule.compared:
+                if first.setdefault((rule.gate, path), constants) != constants:
+                    found[rule.gate].add(path)
+    return {gate: frozenset(paths) for gate, paths in found.items()}
+
+
+def compiled_rule(
+    rule: Rule,
+    functions: RuleFunctions,
+    value: Callable[[ir.Expr], compiled.Function],
+    contested: Mapping[str, frozenset[str]],
+) -> compiled.Rule:
+    """Return a rule of its *functions*.
+
+    *value* gives what computes something that is shown or owed; *contested*: what permits of each gate
+    compare with different constants.
+    """
+    paths = contested[rule.gate]
+
+    def computed(part: Part) -> compiled.Function:
+        match part.expr:
+            case ir.Const(_, known):
+                return lambda *_: known
+            case _:
+                return value(part.expr)
+
+    def shown(part: str | Part) -> str | compiled.Computed:
+        match part:
+            case Part(type_, ir.Const(_, known)):
+                return shown_value(type_, known)
+            case Part(type_):
+                return type_, computed(part)
+            case _:
+                return part
+
+    def text(written: Text | None) -> compiled.Text | None:
+        return None if written is None else tuple(map(shown, written.parts))
+
+    def owed(duty: Duty) -> compiled.Duty:
+        arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
+        return compiled.Duty(duty.name, tuple(arguments))
+
+    def said(sentence: Sentence | None) -> compiled.Text | None:
+        if sentence is None:
+            return None
+        return text(sentence.text if paths.isdisjoint(sentence.paths) else sentence.quiet)
+
+    keys = tuple(
+        compiled.Key(
+            key.path, key.name, key.part.type, computed(key.part), key.constants, key.shown,
+            key.path in paths,
+        )
+        for key in rule.keys
+    )  # fmt: skip
+    return compiled.Rule(
+        id=rule.id,
+        gate=rule.gate,
+        effect=rule.effect,
+        advisory=rule.advisory,
+        valid_from=rule.valid_from,
+        valid_until=rule.valid_until,
+        fails=functions.fails,
+        blames=functions.blames,
+        turns=functions.turns,
+        fields=rule.fields,
+        owed=tuple(
+            Obligation(
+                duty.name,
+                tuple(
+                    (n, p.type, p.expr.value)
+                    for n, p in duty.arguments
+                    if isinstance(p.expr, ir.Const)
+                ),
+            )
+            for duty in rule.duties
+            if duty.is_known
+        ),
+        duties=tuple(owed(duty) for duty in rule.duties if not duty.is_known),
+        moves=any(_moves(part) for duty in rule.duties for _, part in duty.arguments),
+        because=text(rule.because),
+        otherwise=text(rule.otherwise),
+        refer=text(rule.refer),
+        refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
+        sentences=tuple(map(said, rule.sentences)),
+        keys=keys,
+        filed=tuple(
+            key for key, found in zip(keys, rule.keys, strict=True) if _files(rule, key, found)
+        ),
+        waivers=rule.waivers,
+        needs=rule.needs,
+    )
+
+
+def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
+    """Whether a rule of which this key does not hold plays no part, but that it is not satisfied."""
+    plain = rule.otherwise is None and rule.refer is None and not rule.is_dated
+    if rule.waivers or (rule.effect == "permit" and not (key.contested and plain)):
+        return False
+    return not any(ir.mentions(condition, "now") for condition in rule.conditions[: found.number])
+
+
+def _moves(part: str | Part) -> bool:
+    """Whether a value that is shown or owed depends on the time."""
+    return isinstance(part, Part) and ir.mentions(part.expr, "now")

@@ -1,0 +1,151 @@
+"""Outline the rules of a target: what must be known of them all to find the few that a request concerns.
+
+Rules that differ only in constants have everything else in common, so one of them is lowered and the
+others are only asked for their constants. Each is lowered when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from policyengine.compiler import ir
+from policyengine.compiler.generate import are_many
+from policyengine.compiler.lower import lower_rule
+from policyengine.compiler.lowered import Part, Rule
+from policyengine.compiler.simplify import simplify_rule
+from policyengine.model.types import TargetKey
+from policyengine.runtime.directory import Outline, Places, file_rule
+from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.keys import compared, constants_of
+
+
+class Outlined(Struct, frozen=True, eq=False):
+    """The outline of rules, what is contested among them, by gate, and what lowers each."""
+
+    outline: Outline
+    contested: Mapping[str, frozenset[str]]
+    lowered: Callable[[int], Rule]
+
+
+class _Likeness(Struct, frozen=True, eq=False):
+    """What rules have in common that differ only in constants.
+
+    *number*: that of the first; *keys*: the number of the condition, and the path; those *until* whose
+    number may be told without asking what depends on the time; *compared*: paths as of `keys.compared`.
+    *turns* and *moves* hold also where constants let simplifying leave out what depends on the time.
+    """
+
+    number: int
+    rule: Rule
+    until: int
+    compared: frozenset[str]
+    turns: bool
+    moves: bool
+
+    @classmethod
+    def of(
+        cls, checked: CheckedSet, number: int, rule: CheckedRule, target: TargetKey
+    ) -> _Likeness:
+        lowered = lower_rule(checked, rule, target)
+        timed = [ir.mentions(condition, "now") for condition in lowered.conditions]
+        parts = [part for duty in lowered.duties for _, part in duty.arguments]
+        if lowered.refer is not None:
+            parts += [part for part in lowered.refer.parts if isinstance(part, Part)]
+        return cls(
+            number=number,
+            rule=lowered,
+            until=timed.index(True) if True in timed else len(timed),
+            compared=frozenset(path for path, _ in lowered.compared),
+            turns=any(timed),
+            moves=any(ir.mentions(part.expr, "now") for part in parts),
+        )
+
+    def filed(self, contested: frozenset[str]) -> Mapping[str, int]:
+        """Return by which conditions it can be told that such a rule plays no part, by their paths."""
+        rule = self.rule
+        if rule.effect == "permit" and not (rule.otherwise is None and rule.refer is None):
+            return {}
+        return {
+            key.path: key.number
+            for key in rule.keys
+            if key.number <= self.until and (rule.effect != "permit" or key.path in contested)
+        }
+
+
+def outline_rules(checked: CheckedSet, target: TargetKey) -> Outlined | None:
+    """Return the outline of the rules of *target*; None if they are few, which are made together."""
+    rules = checked.rules_for(target)
+    if not are_many(rules):
+        return None
+    found: dict[object, _Likeness] = {}
+    like: list[_Likeness] = []
+    first: dict[tuple[str, str], frozenset[object]] = {}
+    contested: dict[str, set[str]] = {rule.gate: set() for rule in rules}
+    for number, rule in enumerate(rules):
+        key = number if rule.like is None else rule.like
+        likeness = found.get(key)
+        if likeness is None:
+            likeness = found[key] = _Likeness.of(checked, number, rule, target)
+        like.append(likeness)
+        known = contested[rule.gate]
+        if rule.effect == "permit" and not rule.advisory and not likeness.compared <= known:
+            for path, constants in compared(rule, target).items():
+                if first.setdefault((rule.gate, path), constants) != constants:
+                    known.add(path)
+    paths = {gate: frozenset(known) for gate, known in contested.items()}
+    waived = {w.rule for w in checked.waivers if w.subject_type == target[1]}
+    counting = [one for one in found.values() if not one.rule.advisory]
+    always, filed = _filed(rules, like, target, paths, waived)
+    return Outlined(
+        Outline(
+            heads=rules,
+            always=always,
+            filed=filed,
+            keyed=_first([(key.path, one.number) for one in counting for key in one.rule.keys]),
+            contested={
+                gate: _first(
+                    [
+                        (key.path, one.number)
+                        for one in counting
+                        if (one.rule.gate, one.rule.effect) == (gate, "permit")
+                        for key in one.rule.keys
+                        if key.path in known
+                    ]
+                )
+                for gate, known in paths.items()
+            },
+            waivable=[n for n, r in enumerate(rules) if r.id in waived and not r.advisory],
+            turning=any(one.turns for one in counting),
+            moving=any(one.moves for one in counting),
+        ),
+        paths,
+        lambda number: simplify_rule(lower_rule(checked, rules[number], target)),
+    )
+
+
+def _first(found: Sequence[tuple[str, int]]) -> dict[str, int]:
+    return dict(reversed(found))
+
+
+def _filed(
+    rules: Sequence[CheckedRule],
+    like: Sequence[_Likeness],
+    target: TargetKey,
+    contested: Mapping[str, frozenset[str]],
+    waived: set[str],
+) -> tuple[list[int], Places]:
+    """Return the numbers of the rules that are always looked at, and of the others by their constants."""
+    always: list[int] = []
+    filed: Places = {}
+    keys = {one.number: one.filed(contested[one.rule.gate]) for one in like}
+    for number, (rule, one) in enumerate(zip(rules, like, strict=True)):
+        if rule.advisory:
+            continue
+        asked: dict[str, frozenset[object]] = {}
+        if rule.id not in waived and not (rule.is_dated and rule.effect == "permit"):
+            typing, conjuncts = rule.typings[target], rule.conjuncts
+            asked = {p: constants_of(conjuncts[n], typing) for p, n in keys[one.number].items()}
+        file_rule(number, asked, always, filed)
+    return always, filed
