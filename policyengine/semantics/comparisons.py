@@ -45,7 +45,7 @@ def check_comparison(checker: OperandChecker, node: nodes.Compare, guards: Guard
     """Check the operands of *node*, noting their types in *checker*."""
     shape = of_comparison(node).types
     match shape:
-        case "alike":
+        case "equal":
             _alike(checker, node, guards)
         case "ordered":
             one = _alike(checker, node, guards)

@@ -24,10 +24,9 @@ from policyengine.semantics.checked import CheckedRule, Conjunct, Typing, Value
 from policyengine.semantics.sentences import may_be_shown, tells_private
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
+from policyengine.syntax.operators import of_comparison
 
 _SAME = {True: ("==", "in"), False: ("!=", "not in")}
-_IDENTIFYING = frozenset({"==", "!=", "in", "not in", "within", "overlaps", "subset"})
-"""The operators that compare a value with the constants it may be; `<` only tests its side."""
 
 
 @frozen
@@ -94,10 +93,14 @@ def compared(rule: CheckedRule, target: TargetKey) -> dict[str, frozenset[object
 
 
 def comparisons(expr: nodes.Expr, typing: Typing) -> Iterator[tuple[str, frozenset[object]]]:
-    """Give the values that *expr* compares with constants of an open type, with the constants."""
+    """Give the values that *expr* compares with constants of an open type, with the constants.
+
+    `<` and the like are left out: they test on which side of a constant a value is, and do not say which
+    values there may be.
+    """
     for node in walk_expressions([expr]):
         match node:
-            case nodes.Compare(op, left, right) if op in _IDENTIFYING:
+            case nodes.Compare(_, left, right) if of_comparison(node).types != "ordered":
                 for one, other in ((left, right), (right, left)):
                     known, path = typing.binding_of(other), _path(one, typing)
                     if path is not None and isinstance(known, Value) and _is_open(known.type):

@@ -24,7 +24,7 @@ from policyengine.model.types import (
 )
 from policyengine.syntax import nodes
 
-Shape: TypeAlias = Literal["alike", "ordered", "member", "sets", "within", "touches"]
+Shape: TypeAlias = Literal["equal", "ordered", "member", "sets", "within", "touches"]
 """Operands of a comparison that a list of types cannot name: see `semantics/comparisons.py`."""
 
 Signatures: TypeAlias = Mapping[tuple[Type, ...], Type]
@@ -74,7 +74,7 @@ def _negation(row: Operator, word: nodes.Comparison, form: str) -> Operator:
 
 
 _EQUAL = Operator(
-    nodes.Compare, "==", "a == b", "alike", "two values of one type",
+    nodes.Compare, "==", "a == b", "equal", "two values of one type",
     "must be", "must not be", linear=True, understood=True,
 )  # fmt: skip
 _BELOW = Operator(
