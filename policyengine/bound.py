@@ -40,7 +40,7 @@ class BoundSubject(Immutable):
     decided about under another set. Threads may share one.
     """
 
-    __slots__ = ("_by_action", "_deadline", "_engine", "_subject", "_valid")
+    __slots__ = ("_by_action", "_engine", "_from", "_subject", "_until", "_valid")
 
     def __init__(
         self, engine: PolicyEngine, subject: Entity, max_age: timedelta | None = None
@@ -51,9 +51,10 @@ class BoundSubject(Immutable):
         self._valid: dict[
             str, dict[str, _ValidResidual]
         ] = {}  # the same by action and resource type
-        self._deadline: int | None = None
-        if max_age is not None:
-            self._deadline = clock.now() + max_age // timedelta(microseconds=1)
+        self._from, self._until = _NEVER, _FOREVER
+        if max_age is not None:  # before that moment, a clock that was set back tells no age
+            self._from = clock.now()
+            self._until = self._from + max_age // timedelta(microseconds=1)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(_NOT_PICKLED)
@@ -120,7 +121,7 @@ class BoundSubject(Immutable):
         return decisions
 
     def _check_age(self, moment: int) -> None:
-        if self._deadline is not None and moment >= self._deadline:
+        if not self._from <= moment < self._until:
             raise StaleSubject(self._subject.type, self._subject.id)
 
     def _open(self, action: str, resource: Any) -> None:
@@ -144,8 +145,7 @@ class BoundSubject(Immutable):
         knows_line = subject.line is not None or not engine._program.needs(target).subject.line  # noqa: SLF001
         direct = subject.plain_ and knows_line
         decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001
-        if self._deadline is not None:
-            until = min(until, self._deadline)
+        since, until = max(since, self._from), min(until, self._until)
         valid[target[2]] = _ValidResidual(since, until, decide)
         self._by_action[action] = _by_type(dict(valid))
 

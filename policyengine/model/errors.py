@@ -57,7 +57,10 @@ class UnhandledObligation(PolicyError):  # noqa: N818 - the public name says wha
 
 
 class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is the matter
-    """A subject was bound longer ago than its `max_age`: bind it again, with its current values."""
+    """A subject was bound longer ago than its `max_age`: bind it again, with its current values.
+
+    Also where the clock was set back to before it was bound, and does not say how long ago that was.
+    """
 
     def __init__(self, type_: str, id_: str) -> None:
         from policyengine.model.shown import shown_entity  # to load a set takes no values
