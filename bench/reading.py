@@ -73,7 +73,7 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
         "all parts as dicts": deciding(lambda f: f.dicts),
         "the same, and a time": with_time,
         "the resource and the context, built for it": building,
-        "what is not plain": deciding(lambda f: (*f.dicts[:3], OrderedDict(f.dicts[3]))),
+        "with full validation": deciding(lambda f: (*f.dicts[:3], OrderedDict(f.dicts[3]))),
     }
     decode = msgspec.json.Decoder().decode
     parsed = [decode(wire) for wire in wires]
