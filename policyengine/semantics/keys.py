@@ -109,6 +109,13 @@ def comparisons(expr: nodes.Expr, typing: Typing) -> Iterator[tuple[str, frozens
                 path = _path(object_, typing)
                 if path is not None:
                     yield path, frozenset({("like", pattern)})
+            case nodes.Call(_, arguments):  # a definition may compare what it is given
+                bound = [typing.binding_of(argument) for argument in arguments]
+                given = [one for one in bound if isinstance(one, Value) and _is_open(one.type)]
+                read = [_path(argument, typing) for argument in arguments] if given else []
+                for path in read:
+                    if path is not None:
+                        yield path, frozenset(one.value for one in given)
 
 
 def contested(rules: Iterable[dict[str, frozenset[object]]]) -> frozenset[str]:

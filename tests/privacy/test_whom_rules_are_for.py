@@ -22,6 +22,8 @@ enum Dept = sales | legal
 entity User { tenant: string, dept: Dept, level: int, staff?: string, key: private string, groups: set<string> }
 entity Doc { tenant: string, size: int, made: datetime }
 action read by User on Doc with { net: ip, q: int }
+define same(one: string, other: string) = one == other
+define belongs(one: User, tenant: string) = one.tenant == tenant
 field gate access "may they?"
 gate other "and that?"
 """
@@ -35,6 +37,7 @@ MORE = (
     "subject.level > {n}", "resource.size > subject.level", 'context.net within ip "10.{n}.0.0/16"',
     'subject.tenant like "t{n}*"', '"g{n}" in subject.groups', "now - resource.made < {n}d",
     'subject.key != "k{n}"', '(subject.tenant == "t{n}" or subject.level > 3)',
+    'same(subject.tenant, "t{n}")', 'not belongs(subject, "t{n}")',
     'subject.groups overlaps {{"g{n}", "g{m}"}}', 'subject.tenant != "t{n}"',
 )  # fmt: skip
 TEXTS = (
@@ -226,3 +229,24 @@ def test_rules_that_are_for_the_request_come_first():
     assert reason.startswith("nor you; not s0; not s1; not s10;")
     user["id"] = "v"
     assert engine.decide(user, "read", user).allowed
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ['same(subject.tenant, "{t}")', 'same("{t}", subject.tenant)', 'belongs(subject, "{t}")',
+     'not same(subject.tenant, "no") and same(subject.tenant, "{t}")'],
+)  # fmt: skip
+def test_constants_that_definitions_are_given_are_not_told(condition):
+    rules = "".join(
+        f"permit p{n}: read when {condition.format(t=f'foreign{n}')}\n" for n in range(30)
+    )
+    engine = PolicyEngine.from_text(
+        "package p\nentity User { tenant: string }\nentity Doc\naction read by User on Doc\n"
+        "define same(one: string, other: string) = one == other\n"
+        f"define belongs(one: User, tenant: string) = one.tenant == tenant\n{rules}"
+    )
+    user = {"type": "User", "id": "u", "properties": {"tenant": "mine"}}
+    decision = engine.decide(user, "read", {"type": "Doc", "id": "d"})
+    assert not decision.allowed
+    assert "foreign" not in decision.reason
+    assert "foreign" not in decision.to_bytes().decode()
