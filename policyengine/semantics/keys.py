@@ -23,7 +23,7 @@ from policyengine.model.types import (
 from policyengine.semantics.checked import CheckedRule, Conjunct, Typing, Value
 from policyengine.semantics.sentences import may_be_shown, tells_private
 from policyengine.syntax import nodes
-from policyengine.syntax.expressions import walk_expressions
+from policyengine.syntax.expressions import children, walk_expressions
 from policyengine.syntax.operators import of_comparison
 
 _SAME = {True: ("==", "in"), False: ("!=", "not in")}
@@ -99,23 +99,34 @@ def comparisons(expr: nodes.Expr, typing: Typing) -> Iterator[tuple[str, frozens
     values there may be.
     """
     for node in walk_expressions([expr]):
-        match node:
-            case nodes.Compare(_, left, right) if of_comparison(node).types != "ordered":
-                for one, other in ((left, right), (right, left)):
-                    known, path = typing.binding_of(other), _path(one, typing)
-                    if path is not None and isinstance(known, Value) and _is_open(known.type):
-                        yield path, _constants(known, among=isinstance(known.type, SetType))
-            case nodes.Like(object_, pattern):
-                path = _path(object_, typing)
-                if path is not None:
-                    yield path, frozenset({("like", pattern)})
-            case nodes.Call(_, arguments):  # a definition may compare what it is given
-                bound = [typing.binding_of(argument) for argument in arguments]
-                given = [one for one in bound if isinstance(one, Value) and _is_open(one.type)]
-                read = [_path(argument, typing) for argument in arguments] if given else []
-                for path in read:
-                    if path is not None:
-                        yield path, frozenset(one.value for one in given)
+        if isinstance(node, nodes.Compare) and of_comparison(node).types == "ordered":
+            continue
+        if isinstance(node, nodes.Compare | nodes.Like | nodes.Call | nodes.Quantified):
+            constants = _constants_in(node, typing)
+            for path in _paths_in(node, typing) if constants else ():
+                yield path, constants
+
+
+def _constants_in(node: nodes.Expr, typing: Typing) -> frozenset[object]:
+    """Return the constants of an open type, and patterns, that are somewhere in an expression."""
+    found: frozenset[object] = frozenset()
+    for part in walk_expressions([node]):
+        known = typing.binding_of(part)
+        if isinstance(known, Value) and _is_open(known.type):
+            found |= _constants(known, among=isinstance(known.type, SetType))
+        elif isinstance(part, nodes.Like):
+            found |= {("like", part.pattern)}
+    return found
+
+
+def _paths_in(node: nodes.Expr, typing: Typing) -> Iterator[str]:
+    """Give the paths of all values that are read in an expression."""
+    path = _path(node, typing)
+    if path is not None:
+        yield path
+    else:
+        for child in children(node):
+            yield from _paths_in(child, typing)
 
 
 def contested(rules: Iterable[dict[str, frozenset[object]]]) -> frozenset[str]:

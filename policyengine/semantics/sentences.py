@@ -78,7 +78,9 @@ def _sentence(
     def template(parts: Iterable[str | nodes.Expr]) -> nodes.Template:
         return nodes.Template(tuple(_joined(parts)), span=node.span)
 
-    def quiet(expr: nodes.Expr) -> nodes.Template:
+    def quiet(expr: nodes.Expr) -> nodes.Template | None:
+        if any(constant(part) for part in walk_expressions([expr])):
+            return None
         if not shown(expr):
             return template([f"{text(expr)} is not what a rule here is for"])
         return template([f"{text(expr)} is ", expr, ", which is not what a rule here is for"])

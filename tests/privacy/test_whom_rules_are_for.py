@@ -234,18 +234,23 @@ def test_rules_that_are_for_the_request_come_first():
 @pytest.mark.parametrize(
     "condition",
     ['same(subject.tenant, "{t}")', 'same("{t}", subject.tenant)', 'belongs(subject, "{t}")',
-     'not same(subject.tenant, "no") and same(subject.tenant, "{t}")'],
+     'not same(subject.tenant, "no") and same(subject.tenant, "{t}")',
+     '(subject.tenant == "{t}") == true', '(some one in {{"{t}", "x"}}: one == subject.tenant)',
+     'size({{subject.tenant, "{t}"}}) == 1', '"{t}" in {{subject.tenant, subject.id}}',
+     'subject.tenant in {{subject.id, "{t}"}}', '(some one in subject.tags: one like "{t}*")',
+     'subject.tenant == (if size(subject.tags) > 3 then "{t}" else "x")',
+     '{{subject.tenant}} overlaps {{"{t}"}}', '(every one in subject.tags: one == "{t}")'],
 )  # fmt: skip
-def test_constants_that_definitions_are_given_are_not_told(condition):
+def test_constants_inside_conditions_of_any_kind_are_not_told(condition):
     rules = "".join(
         f"permit p{n}: read when {condition.format(t=f'foreign{n}')}\n" for n in range(30)
     )
     engine = PolicyEngine.from_text(
-        "package p\nentity User { tenant: string }\nentity Doc\naction read by User on Doc\n"
+        "package p\nentity User { tenant: string, tags: set<string> }\nentity Doc\naction read by User on Doc\n"
         "define same(one: string, other: string) = one == other\n"
         f"define belongs(one: User, tenant: string) = one.tenant == tenant\n{rules}"
     )
-    user = {"type": "User", "id": "u", "properties": {"tenant": "mine"}}
+    user = {"type": "User", "id": "u", "properties": {"tenant": "mine", "tags": ["x"]}}
     decision = engine.decide(user, "read", {"type": "Doc", "id": "d"})
     assert not decision.allowed
     assert "foreign" not in decision.reason
