@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from tests.strategies import entry_points, laws, seeds
 
@@ -13,6 +13,7 @@ def test_every_entry_point_reads_the_same():
     def read(case):
         refused.append(entry_points.every_entry_point_reads_the_same(case))
 
+    @settings(max_examples=settings().max_examples // 2)  # each asks some hundred requests
     @given(seeds.SEEDS)
     def check(seed):
         laws.hold(read, seed, requests=2)
