@@ -14,8 +14,8 @@ class BoundedCache(Generic[K, V]):
     """Values of which those go first that were not asked for the longest.
 
     *most*: what all may weigh together; each weighs 1 unless *weigh* says otherwise. Threads may share
-    it without a lock, which a forked child might find held: every step is one of a dict, and whoever
-    comes between two finds less, never anything else.
+    it without a lock, which a forked child might find held: every step is one of a dict, and a thread that
+    comes between two steps finds less, never anything else.
     """
 
     def __init__(self, most: int, weigh: Callable[[V], int] | None = None) -> None:
