@@ -24,7 +24,7 @@ from policyengine.explain.offers import offered, offered_to_all, shown_or_unknow
 from policyengine.explain.visibility import is_hidden, times_hidden
 from policyengine.model.request import Request
 from policyengine.model.values import moment_text
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Value
 from policyengine.syntax import nodes
@@ -46,8 +46,8 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     offers = offered(checked, request)
     evidence = Evidence(
         outcome,
-        interpreter.reason(checked, request),
-        interpreter.reason_of(interpreter.judge_all(checked, masked)),
+        reasons.reason(checked, request),
+        reasons.reason_of(interpreter.judge_all(checked, masked)),
         None if until is None else moment_text(until),
         any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target)),
         tuple(

@@ -11,7 +11,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
 from policyengine.mutation.write_tests import Expectation, can_be_written, write_test
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.semantics.checker import TestChecker
@@ -68,4 +68,4 @@ class VerifiedTestWriter:
         case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
         verdicts = [(v.rule.id, v.holds, v.waivers, v.obligations, v.failed) for v in case.verdicts]
         parties = request.subject.key_, request.action, request.resource.key_
-        return parties, request.now, request.fields, verdicts, interpreter.reason_of(case)
+        return parties, request.now, request.fields, verdicts, reasons.reason_of(case)

@@ -12,7 +12,8 @@ from policyengine.model.decision import Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.reference.interpreter import JudgedRequest, broken_invariants, reason_of
+from policyengine.reference.interpreter import JudgedRequest, broken_invariants
+from policyengine.reference.reasons import reason_of
 from policyengine.semantics.checked import CheckedSet, CheckedTest
 from policyengine.syntax import nodes
 from policyengine.testing.expectations import unmet

@@ -21,7 +21,7 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
 from policyengine.syntax import nodes
@@ -95,7 +95,7 @@ class _Runner:
             yield _unreadable(expect.span, problem)
             return
         outcome = interpreter.decide(self.checked, request)
-        reason = interpreter.reason(self.checked, request)
+        reason = reasons.reason(self.checked, request)
         yield from self._disagreement(expect, request, outcome, reason)
         yield from self._broken_promises(expect, request, outcome, reason)
         try:

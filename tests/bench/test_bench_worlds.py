@@ -21,7 +21,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
 from policyengine.pipeline import check_paths, check_sources
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 
 TINY = Scale(requests=60, sizes=(10, 30), loaded=100, rounds=1)
 
@@ -57,7 +57,7 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
     for asked in world.asks:
         request = reference.request(*asked.dicts, now=asked.now, entities=asked.entities)
         outcome = interpreter.decide(reference.checked, request)
-        expected = outcome.allowed, said(interpreter.reason(reference.checked, request))
+        expected = outcome.allowed, said(reasons.reason(reference.checked, request))
         causes[outcome.cause] += 1
         from_json = read(json.loads(asked.wire), operations)
         answer = json.loads(engine.decide_json(asked.wire, accept_now=True))

@@ -16,7 +16,7 @@ from policyengine.model.values import ABSENT, slot
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.write_tests import can_be_written, literal, write_test
 from policyengine.pipeline import check_sources
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from policyengine.semantics.checked import CheckedSet
 from policyengine.syntax import nodes
 from policyengine.syntax.formatter import format_source
@@ -54,7 +54,7 @@ def what_tests_share_is_used(case: laws.Case) -> None:
     asked = [one.request for one in requests_of(again, now=NOW)]
     assert len(asked) == len(requests), written
     for one, request in zip(asked, requests, strict=True):
-        for answer in (interpreter.decide, interpreter.reason):
+        for answer in (interpreter.decide, reasons.reason):
             assert answer(again, one) == answer(case.loaded.checked, request)
 
 
@@ -85,7 +85,7 @@ def asks_the_same(checked: CheckedSet, asked: Request, case: laws.Case, request:
     assert {k: v for k, v in entities.items() if k in all_entities} == {
         k: v for k, v in all_entities.items() if k in entities
     }
-    for answer in (interpreter.decide, interpreter.reason):
+    for answer in (interpreter.decide, reasons.reason):
         assert answer(checked, asked) == answer(case.loaded.checked, request)
 
 

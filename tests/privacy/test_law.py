@@ -14,7 +14,7 @@ from random import Random
 from hypothesis import given, settings
 
 from policyengine import PolicyEngine
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from tests.strategies.loading import Loaded, load
 from tests.strategies.seeds import SEEDS
 
@@ -104,7 +104,7 @@ def texts(engine: PolicyEngine, loaded: Loaded, asked: dict) -> dict[str, object
     explanation = engine.explain(**asked)
     said: dict[str, object] = {
         "reason": decision.reason,
-        "reference": interpreter.reason(loaded.checked, loaded.request(**asked)),
+        "reference": reasons.reason(loaded.checked, loaded.request(**asked)),
         "JSON": answer,
         "decision": repr(decision),
         "explanation": repr(explanation),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from policyengine import PolicyEngine
 from policyengine.compiler import generate
 from policyengine.model.values import moment_text
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from tests.strategies.loading import load
 from tests.strategies.seeds import SEEDS
 
@@ -106,9 +106,9 @@ def test_compiled_and_reference_say_the_same(judged):
             for _ in range(12):
                 asked = loaded.request(**request(rng))
                 decision = loaded.program.decide(asked)
-                assert decision.reason == interpreter.reason(loaded.checked, asked)
+                assert decision.reason == reasons.reason(loaded.checked, asked)
                 context = json.loads(loaded.program.decide(asked).to_bytes())["context"]
-                assert (tuple(context["rules"]), context["more_rules"]) == interpreter.listed(
+                assert (tuple(context["rules"]), context["more_rules"]) == reasons.listed(
                     loaded.checked, asked
                 )
                 outcome = interpreter.decide(loaded.checked, asked)

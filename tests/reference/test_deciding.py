@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from policyengine.model.sealed import altered
 from policyengine.model.types import INT, STRING
-from policyengine.reference.interpreter import FAILED, broken_invariants, decide, reason
+from policyengine.reference.interpreter import FAILED, broken_invariants, decide
+from policyengine.reference.reasons import reason
 from tests.strategies.loading import load
 
 VOCABULARY = """

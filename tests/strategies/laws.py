@@ -35,7 +35,7 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.sealed import altered
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
 from tests.strategies.loading import Loaded, RefusedError, TooCostlyError, load
@@ -143,7 +143,7 @@ def reference_is_sound(case: Case) -> None:
     """No rule fails on a request that fits, and every value in a reason can be shown."""
     outcome = interpreter.decide(case.loaded.checked, case.request)
     assert outcome.errors == (), outcome.errors
-    reason = interpreter.reason(case.loaded.checked, case.request)
+    reason = reasons.reason(case.loaded.checked, case.request)
     assert reason
     assert "?" not in reason, reason
 
@@ -158,10 +158,10 @@ def _agree(case: Case, request: Request) -> Outcome:
     decision = case.loaded.program.decide(request)
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
-    _same("reason", decision.reason, interpreter.reason(checked, request))
+    _same("reason", decision.reason, reasons.reason(checked, request))
     context = decision.to_json()["context"]
     listed = tuple(context["rules"]), context["more_rules"]
-    _same("listed rules", listed, interpreter.listed(checked, request))
+    _same("listed rules", listed, reasons.listed(checked, request))
     _same("as bytes", decision.to_bytes(), msgspec.json.encode(decision.to_json()))
     return expected
 
@@ -475,7 +475,7 @@ def order_changes_nothing(case: Case) -> None:
     request = loaded.request(**case.given)
     before, after = case.loaded.checked, loaded.checked
     _same_outcome(interpreter.decide(after, request), interpreter.decide(before, case.request))
-    _same("reason", interpreter.reason(after, request), interpreter.reason(before, case.request))
+    _same("reason", reasons.reason(after, request), reasons.reason(before, case.request))
     until = interpreter.valid_until(before, case.request)
     _same("valid_until", interpreter.valid_until(after, request), until)
 

@@ -10,7 +10,7 @@ from typing import Any
 from policyengine.explain import explain
 from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, SetType, Type, holds_private
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from tests.strategies.laws import Case
 from tests.strategies.requests import Json, some_value
 
@@ -61,7 +61,7 @@ def texts(case: Case, request: Request, given: dict[str, Json]) -> Iterator[tupl
     loaded = case.loaded
     decision = loaded.program.decide(request)
     yield "reason", decision.reason
-    yield "reason of the reference", interpreter.reason(loaded.checked, request)
+    yield "reason of the reference", reasons.reason(loaded.checked, request)
     yield "text of a decision", repr(decision)
     answer = json.loads(decision.to_bytes())
     del answer["context"]["valid_until"]  # for who caches; it is no text

@@ -14,7 +14,7 @@ from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
 from policyengine.pipeline import check_sources
-from policyengine.reference import interpreter
+from policyengine.reference import interpreter, reasons
 from policyengine.semantics.checked import CheckedSet
 from policyengine.testing.results import Run
 from policyengine.testing.runner import run_tests
@@ -76,7 +76,7 @@ class Interpreted:
 
     def decide(self, request: Request) -> Decision:
         outcome = self.lie(interpreter.decide(self.checked, request))
-        reason = self.reworded or interpreter.reason(self.checked, request)
+        reason = self.reworded or reasons.reason(self.checked, request)
         parts = outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest"
         return Decision(outcome.allowed, SharedResult(*parts, lambda *_: Told(outcome, reason)))
 

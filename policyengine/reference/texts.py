@@ -1,0 +1,28 @@
+"""Render the texts of rules with the values of a request."""
+
+from __future__ import annotations
+
+from policyengine.model.shown import shown_value
+from policyengine.reference.evaluation import Env, evaluate
+from policyengine.semantics.checked import CheckedRule
+from policyengine.syntax import nodes
+
+
+def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
+    """Return a text of *rule* with its values.
+
+    `?` stands for one that cannot be shown, `…` for one that may not be.
+    """
+    typing = rule.typings[env.target]
+
+    def shown(expr: nodes.Expr) -> str:
+        if env.hides(expr, typing):
+            return "…"
+        try:
+            value = evaluate(expr, typing, env)
+            hash(value)  # a text that depends on the time may change at once: see `Moving`
+            return shown_value(typing.type_of(expr), value)
+        except Exception:  # noqa: BLE001
+            return "?"
+
+    return "".join(part if isinstance(part, str) else shown(part) for part in template.parts)
