@@ -7,7 +7,7 @@ action that has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from attrs import define, field
@@ -25,6 +25,7 @@ from policyengine.semantics.checked import (
     Typing,
     Waiver,
 )
+from policyengine.semantics.clauses import WORDS, Clauses, conjuncts_of, report_repeated
 from policyengine.semantics.cost import NO_COST, Cost, most_of, together
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.demand import private_reads
@@ -40,17 +41,6 @@ from policyengine.syntax.expressions import interpolated, walk_expressions
 _ROOTS = ("subject", "resource", "context", "action")
 
 Check: TypeAlias = Callable[[ExpressionChecker], None]
-
-_ONCE = (
-    nodes.Because, nodes.Otherwise, nodes.Fields, nodes.Refer, nodes.Cites, nodes.From,
-    nodes.Until, nodes.Waivable, nodes.Ticket, nodes.ApprovedBy,
-)  # fmt: skip
-_WORDS: Mapping[type[nodes.Node], str] = {
-    nodes.Because: "because", nodes.Otherwise: "otherwise", nodes.Fields: "fields",
-    nodes.Refer: "refer", nodes.Cites: "cites", nodes.From: "from", nodes.Until: "until",
-    nodes.Waivable: "waivable", nodes.Oblige: "oblige", nodes.Ticket: "ticket",
-    nodes.ApprovedBy: "approved_by",
-}  # fmt: skip
 
 
 @define
@@ -204,8 +194,8 @@ class RuleChecker:
         before = len(self.problems)
         self._check_clauses(rule, gate)
         targets = self.targets(rule.target, scope)
-        conjuncts = tuple(_conjuncts(rule.clauses))
-        parts = _Clauses(rule)
+        conjuncts = tuple(conjuncts_of(rule.clauses))
+        parts = Clauses(rule)
         obligations = self._known_obligations(parts.obligations, scope)
         conditions = [c.expr for c in conjuncts]
         texts = [t for t in (parts.because, parts.otherwise, parts.refer) if t]
@@ -255,7 +245,7 @@ class RuleChecker:
         like: Sound | None,
     ) -> None:
         """Enter a rule that is sound."""
-        conjuncts, parts = tuple(_conjuncts(rule.clauses)), _Clauses(rule)
+        conjuncts, parts = tuple(conjuncts_of(rule.clauses)), Clauses(rule)
         source, schema = self.sources[rule.span.file], self.vocabulary.schema
 
         def generated() -> tuple[Sentence | None, ...]:
@@ -291,13 +281,13 @@ class RuleChecker:
 
     def _check_clauses(self, rule: nodes.Rule, gate: str) -> None:
         is_field = gate in self.vocabulary.gates and self.vocabulary.gates[gate].is_field
-        _once(rule.clauses, self.problems)
+        report_repeated(rule.clauses, self.problems)
         if rule.effect == "expose" and not is_field:
             help = f'declare it as `field gate {gate} "…"`'
             where = f"in `{gate}`, which is no field gate"
             self.problems.append(messages.clause_misplaced(rule.name.span, "expose", where, help))
         for clause in rule.clauses:
-            word = _WORDS.get(type(clause), "")
+            word = WORDS.get(type(clause), "")
             match clause:
                 case nodes.Fields() if not is_field:
                     where = f"in `{gate}`, which is no field gate"
@@ -435,7 +425,7 @@ class RuleChecker:
     def waiver(self, declaration: nodes.WaiverDecl, scope: Scope) -> Waiver | None:
         """Check a waiver: of a waivable rule, for a subject it may see, with date and ticket."""
         before = len(self.problems)
-        _once(declaration.clauses, self.problems)
+        report_repeated(declaration.clauses, self.problems)
         rule_id = self.rule_id(declaration.gate, declaration.rule)
         subject = self.vocabulary.entity_name(declaration.subject.type, scope)
         given = {type(clause): clause for clause in declaration.clauses}
@@ -469,7 +459,7 @@ class RuleChecker:
     def invariant(self, declaration: nodes.InvariantDecl, scope: Scope) -> Invariant | None:
         """Check an invariant like a rule's conditions."""
         targets = self.targets(declaration.target, scope)
-        conjuncts = tuple(_conjuncts(declaration.clauses))
+        conjuncts = tuple(conjuncts_of(declaration.clauses))
         exprs = [c.expr for c in conjuncts]
         read: dict[int, RequestNeeds] = {}
 
@@ -487,41 +477,6 @@ class RuleChecker:
         return Invariant(declaration.name.name, conjuncts, typings, needs, declaration)
 
 
-class _Clauses:
-    """The clauses of a rule by kind; the first where one was written twice."""
-
-    def __init__(self, rule: nodes.Rule) -> None:
-        self.because: nodes.Template | None = None
-        self.otherwise: nodes.Template | None = None
-        self.refer: nodes.Template | None = None
-        self.fields: nodes.Fields | None = None
-        self.cites = ""
-        self.valid_from: int | None = None
-        self.valid_until: int | None = None
-        self.waivable = False
-        self.obligations: list[nodes.Call] = []
-        for clause in reversed(rule.clauses):
-            match clause:
-                case nodes.Because(text):
-                    self.because = text
-                case nodes.Otherwise(text):
-                    self.otherwise = text
-                case nodes.Refer(text):
-                    self.refer = text
-                case nodes.Cites(where):
-                    self.cites = where
-                case nodes.Fields():
-                    self.fields = clause
-                case nodes.From(nodes.Literal(value=int(moment))):
-                    self.valid_from = moment
-                case nodes.Until(nodes.Literal(value=int(moment))):
-                    self.valid_until = moment
-                case nodes.Waivable():
-                    self.waivable = True
-                case nodes.Oblige(calls):
-                    self.obligations[:0] = calls
-
-
 def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) -> Guards:
     """Check the conditions in written order; return the guards that they give together."""
     guards = NO_GUARDS
@@ -529,30 +484,6 @@ def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) 
         checker.condition(conjunct.expr, guards)
         guards |= present_if(conjunct.expr, checker.variables, holds=conjunct.wanted)
     return guards
-
-
-def _conjuncts(clauses: Iterable[nodes.Node]) -> Iterator[Conjunct]:
-    for clause in clauses:
-        match clause:
-            case nodes.When(nodes.And(operands)):
-                for operand in operands:
-                    yield Conjunct(operand, True)
-            case nodes.When(condition):
-                yield Conjunct(condition, True)
-            case nodes.Unless(nodes.Or(operands)):
-                for operand in operands:
-                    yield Conjunct(operand, False)
-            case nodes.Unless(condition):
-                yield Conjunct(condition, False)
-
-
-def _once(clauses: Iterable[nodes.Node], problems: list[Diagnostic]) -> None:
-    """Report each clause that is written twice and allowed once."""
-    first: dict[type[nodes.Node], nodes.Node] = {}
-    for clause in clauses:
-        if isinstance(clause, _ONCE) and first.setdefault(type(clause), clause) is not clause:
-            word = _WORDS[type(clause)]
-            problems.append(messages.clause_twice(clause.span, word, first[type(clause)].span))
 
 
 def _measured(exprs: Iterable[nodes.Expr]) -> tuple[frozenset[str], int]:

@@ -15,6 +15,7 @@ from lark import Token, Tree
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean, nearest
+from policyengine.syntax import foreign_words
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.parse_state import (
     CLAUSES,
@@ -29,73 +30,6 @@ from policyengine.syntax.parse_state import (
     span_of,
     spelling,
 )
-
-# Operators of other languages, and what to write here. In the order of length, longest first.
-_FOREIGN_SIGNS = {
-    "===": "write `==`",
-    "!==": "write `!=`",
-    "**": "there are no powers",
-    "&&": "write `and`",
-    "||": "write `or`",
-    "=>": "write `>=` to compare",
-    "=<": "write `<=`",
-    "<>": "write `!=`",
-    "->": "",
-    ":=": "write `=`",
-    "::": "write `.`",
-    "//": "a comment begins with `#`",
-    "/*": "a comment begins with `#`, on every line",
-    "--": "a comment begins with `#`",
-    "&": "write `and`",
-    "|": "write `or`",
-    "!": "write `not`",
-    "/": "there is no division; multiply instead",
-    "%": "there is no remainder",
-    ";": "nothing ends a clause; leave it out",
-    "[": "a set is written `{a, b}`, and nothing is read by position",
-    "]": "a set is written `{a, b}`, and nothing is read by position",
-    "'": 'a string is written with `"`',
-    "`": 'a string is written with `"`',
-    "@": "nothing is annotated",
-    "$": "names begin with a letter",
-}
-
-_FOREIGN_OPERATORS = {
-    "is": "write `==`, or `within` for what is below something",
-    "equals": "write `==`",
-    "eq": "write `==`",
-    "ne": "write `!=`",
-    "contains": "write it the other way round: `x in set`",
-    "includes": "write it the other way round: `x in set`",
-    "matches": "write `like`",
-    "intersects": "write `overlaps`",
-    "exists": "write `entity has attribute`",
-    "below": "write `within`",
-    "under": "write `within`",
-    "xor": "write `!=` between two conditions",
-    "div": "there is no division",
-    "mod": "there is no remainder",
-}
-
-_FOREIGN_CLAUSES = {
-    "if": "when", "where": "when", "provided": "when", "except": "unless", "reason": "because",
-    "else": "otherwise", "source": "cites", "see": "cites", "since": "from", "starts": "from",
-    "expires": "until", "ends": "until", "must": "oblige", "obligation": "oblige",
-    "field": "fields", "escalate": "refer", "overridable": "waivable",
-}  # fmt: skip
-
-_FOREIGN_DECLARATIONS = {
-    "allow": "permit", "grant": "permit", "deny": "forbid", "prohibit": "forbid", "type": "entity",
-    "class": "entity", "role": "entity", "resource": "entity", "subject": "entity",
-    "principal": "entity", "def": "define", "function": "define", "fn": "define", "var": "const",
-    "namespace": "package", "module": "package", "operation": "action",
-    "exception": "waiver", "assert": "invariant", "never": "invariant",
-}  # fmt: skip
-
-_FOREIGN_STEPS = {
-    "assert": "expect", "given": "let", "foreach": "for", "each": "for", "matrix": "for",
-    "table": "for",
-}  # fmt: skip
 
 _CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
 _EFFECT_WORDS = ("permit", "forbid", "expose")
@@ -176,7 +110,7 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
         begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
     for start in sorted({begins, s.start}):
-        for sign, help in _FOREIGN_SIGNS.items():
+        for sign, help in foreign_words.SIGNS.items():
             if s.source.text.startswith(sign, start):
                 return _no_sign(s, start, sign, help)
     if s.text.startswith("=") and "_ASSIGN" in s.accepts | {kind_of(i) for i in s.stack[-1:]}:
@@ -277,12 +211,12 @@ def _is_outside(s: ParseState, bracket: Token | Tree[Token], owner: str) -> bool
 def table(s: ParseState) -> Diagnostic | None:
     """A table of expectations that is written like a similar construct."""
     if s.last_word == "expect" and "_BY" in s.accepts and s.before:
-        help = _SHAPES["_FOR"]
+        help = foreign_words.FORMS["_FOR"]
         return error("PE101", s.before, "`expect` comes before the table, after the request", help)
     if s.opened is None or s.opened[1] != "table" or "_COLON" in s.accepts:
         return None
     if s.terminal == "_RBRACE":
-        return error("PE114", s.span, "a row is missing before `}`", _SHAPES["_FOR"])
+        return error("PE114", s.span, "a row is missing before `}`", foreign_words.FORMS["_FOR"])
     if s.terminal in ("_COLON", "_COMMA"):
         message = "rows of a table are not separated by commas after what is expected"
         return error("PE101", s.span, message, "leave the comma before the row out")
@@ -347,11 +281,11 @@ def _wanted(s: ParseState) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
     """List the kinds of parts that could begin here, their words here and in other languages."""
     wanted: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
     if s.wants_clause():
-        wanted.append(("clause", _CLAUSE_WORDS, _FOREIGN_CLAUSES))
+        wanted.append(("clause", _CLAUSE_WORDS, foreign_words.CLAUSES))
     if "_CAUSE" in s.accepts:
         wanted.append(("expectation", _EXPECTATION_WORDS, {}))
     if "_EXPECT" in s.accepts:
-        wanted.append(("step of a test", _TEST_WORDS, _FOREIGN_STEPS))
+        wanted.append(("step of a test", _TEST_WORDS, foreign_words.STEPS))
     if "_TICKET" in s.accepts:
         wanted.append(
             ("part of a waiver", _WAIVER_WORDS, {"expires": "until", "by": "approved_by"})
@@ -359,9 +293,9 @@ def _wanted(s: ParseState) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
     if "_HAVING" in s.accepts:
         wanted.append(("part of an action", _ACTION_WORDS, {"requires": "having"}))
     if "_ENTITY" in s.accepts:
-        wanted.append(("declaration", _DECLARATION_WORDS, _FOREIGN_DECLARATIONS))
+        wanted.append(("declaration", _DECLARATION_WORDS, foreign_words.DECLARATIONS))
     elif s.accepts >= EFFECTS:
-        effects = {k: v for k, v in _FOREIGN_DECLARATIONS.items() if v in _EFFECT_WORDS}
+        effects = {k: v for k, v in foreign_words.DECLARATIONS.items() if v in _EFFECT_WORDS}
         wanted.append(("rule", _EFFECT_WORDS, effects))
     return wanted
 
@@ -411,8 +345,8 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
     """A word that is an operator elsewhere, or a misspelt one."""
     if not s.wants_operator() or (s.wants_clause() and s.first_on_line):
         return None
-    if s.text in _FOREIGN_OPERATORS and s.terminal in ("NAME", "_UNDER"):
-        help = _FOREIGN_OPERATORS[s.text]
+    if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
+        help = foreign_words.OPERATORS[s.text]
         return error("PE110", s.span, f"there is no operator {s.found}", help)
     if s.terminal != "NAME":
         return None
@@ -489,25 +423,6 @@ def missing_operator(s: ParseState) -> Diagnostic | None:
 # ---- signs ------------------------------------------------------------------------------
 
 
-_SHAPES = {
-    **dict.fromkeys(("effect", *EFFECTS), "a rule is written `permit name: actions`"),
-    "_INVARIANT": "an invariant is written `invariant name: never allow actions unless condition`",
-    "_DEFINE": "a definition is written `define name(x: Type) = expression`",
-    "_CONST": "a constant is written `const name: type = value`",
-    "_LEVELS": "levels are written `levels Name = low < high`",
-    "_ENUM": "an enumeration is written `enum Name = one | two`",
-    "_TAXONOMY": "a taxonomy is written `taxonomy Name { term { narrower } }`",
-    "_OBLIGATION": "an obligation is written `obligation name(x: type)`",
-    "_GATE": 'a gate is written `gate name "question"`, its rules `gate name { … }`',
-    "_WAIVER": 'a waiver is written `waiver name of gate.rule for App "id" until … ticket …`',
-    "_TEST": 'a test is written `test "title" { … }`',
-    "_LET": "write `let name = value`",
-    "_FOR": "a table is written `for x in Type: action by subject on resource expect { a, b: deny … }`",
-    "_EXPECT": "an expectation is written `expect allow action by subject on resource`",
-    "QUANTIFIER": "a quantifier is written `some x in set: condition`",
-}
-
-
 def missing_sign(s: ParseState) -> Diagnostic | None:
     """A missing sign: the only one, or one of two, that could follow."""
     accepts = s.accepts - _GOES_ON
@@ -535,8 +450,8 @@ def _shape(s: ParseState) -> str:
             continue  # the subject of the waiver
         if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
             return "an attribute is written `name: type`"
-        if kind_of(item) in _SHAPES:
-            return _SHAPES[kind_of(item)]
+        if kind_of(item) in foreign_words.FORMS:
+            return foreign_words.FORMS[kind_of(item)]
     return ""
 
 
