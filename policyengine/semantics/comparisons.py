@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, assert_never
+from typing import assert_never
 
-from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import (
     DATETIME,
     DECIMAL,
@@ -20,28 +19,15 @@ from policyengine.model.types import (
 )
 from policyengine.semantics import messages
 from policyengine.semantics.guards import Guards
-from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits
+from policyengine.semantics.inference import Inference
+from policyengine.semantics.vocabulary import UNKNOWN, fits
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import of_comparison, operator_of
 
 _ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 
 
-class OperandChecker(Protocol):
-    """Infers the types of operands: the checker of the whole expression."""
-
-    vocabulary: Vocabulary
-    problems: list[Diagnostic]
-    types: dict[int, Type]
-
-    def infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None = None) -> Type:
-        """Return the type of *node* and note it; *wanted* is the type of an indefinite one."""
-
-    def is_indefinite(self, node: nodes.Expr) -> bool:
-        """Whether *node* has a type only beside another operand."""
-
-
-def check_comparison(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> None:
+def check_comparison(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     """Check the operands of *node*, noting their types in *checker*."""
     shape = of_comparison(node).types
     match shape:
@@ -66,7 +52,7 @@ def check_comparison(checker: OperandChecker, node: nodes.Compare, guards: Guard
             assert_never(shape)
 
 
-def applied(checker: OperandChecker, node: nodes.Expr, types: Sequence[Type]) -> Type:
+def applied(checker: Inference, node: nodes.Expr, types: Sequence[Type]) -> Type:
     """Return the type of the result of an operator with a list of types, for operands of *types*."""
     row = operator_of(node)
     assert row is not None
@@ -79,12 +65,12 @@ def applied(checker: OperandChecker, node: nodes.Expr, types: Sequence[Type]) ->
     return result
 
 
-def _refused(checker: OperandChecker, node: nodes.Compare) -> None:
+def _refused(checker: Inference, node: nodes.Compare) -> None:
     types = (checker.types[id(side)] for side in (node.left, node.right))
     checker.problems.append(messages.operator_types(node.span, of_comparison(node), *types))
 
 
-def _alike(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> Type:
+def _alike(checker: Inference, node: nodes.Compare, guards: Guards) -> Type:
     """Return the type that both sides have; report sides that can never be equal."""
     one, other = _both(checker, node.left, node.right, guards)
     if UNKNOWN in (one, other):
@@ -96,7 +82,7 @@ def _alike(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> Type
 
 
 def _both(
-    checker: OperandChecker, left: nodes.Expr, right: nodes.Expr, guards: Guards
+    checker: Inference, left: nodes.Expr, right: nodes.Expr, guards: Guards
 ) -> tuple[Type, Type]:
     """Infer both sides, the one that can say its own type first."""
     if checker.is_indefinite(left) and not checker.is_indefinite(right):
@@ -106,7 +92,7 @@ def _both(
     return one, checker.infer(right, guards, one)
 
 
-def _sets(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> None:
+def _sets(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     one, other = _both(checker, node.left, node.right, guards)
     if UNKNOWN in (one, other):
         return
@@ -116,7 +102,7 @@ def _sets(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> None:
         checker.problems.append(messages.never_equal(node.span, one, other))
 
 
-def _touches(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> None:
+def _touches(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     one = checker.infer(node.left, guards)
     element = one.element if isinstance(one, SetType) else one
     other = checker.infer(node.right, guards, SetType(element))
@@ -128,7 +114,7 @@ def _touches(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> No
         checker.problems.append(messages.never_equal(node.span, element, other.element))
 
 
-def _member_test(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> None:
+def _member_test(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     left, right = node.left, node.right
     if checker.is_indefinite(left) and not checker.is_indefinite(right):
         other = checker.infer(right, guards)
@@ -144,7 +130,7 @@ def _member_test(checker: OperandChecker, node: nodes.Compare, guards: Guards) -
         checker.problems.append(messages.never_equal(node.span, one, other.element))
 
 
-def _within(checker: OperandChecker, node: nodes.Compare, guards: Guards) -> None:
+def _within(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     one = checker.infer(node.left, guards)
     element = one.element if isinstance(one, SetType) else one
     hint: Type | None = element

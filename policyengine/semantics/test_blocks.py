@@ -19,6 +19,7 @@ from policyengine.model.types import (
 )
 from policyengine.semantics import messages
 from policyengine.semantics.checked import CheckedTest, Typing, Value
+from policyengine.semantics.displays import check_fields, report_repeats
 from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import ACTION, FIXTURE, OBLIGATION, Scope
@@ -126,9 +127,9 @@ class ExampleChecker:
         resource = self._entity(item.resource, action.resources, checker)
         match item.context:
             case nodes.RecordDisplay(fields):
-                checker.report_repeats(fields)
+                report_repeats(checker, fields)
                 owner = f"the context of `{action.name}`"
-                checker.fields(fields, action.context.by_name, owner)
+                check_fields(checker, fields, action.context.by_name, owner)
             case nodes.SetDisplay(items) if items:
                 found = checker.infer(item.context, NO_GUARDS)
                 self.problems.append(messages.wrong_type(item.context.span, "`name: value`", found))

@@ -8,7 +8,7 @@ operands of comparisons are in `comparisons.py`. What is learnt of each node goe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from typing import assert_never
 
@@ -16,10 +16,8 @@ from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
-    INT,
     PRIMITIVES,
     STRING,
     Attribute,
@@ -30,11 +28,12 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
-from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
-from policyengine.semantics.checked import Binding, Fixture, Size, Typing, Value, Variable
+from policyengine.semantics.calls import check_call
+from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
 from policyengine.semantics.comparisons import applied, check_comparison
 from policyengine.semantics.demand import read_by
+from policyengine.semantics.displays import check_entity, check_record, check_set, check_update
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
 from policyengine.semantics.names import (
     FIXTURE,
@@ -45,7 +44,7 @@ from policyengine.semantics.names import (
     Symbol,
     ValueLookup,
 )
-from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits, record
+from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits
 from policyengine.syntax import nodes
 
 
@@ -117,13 +116,13 @@ class ExpressionChecker:
             case nodes.Attr():
                 return self._attribute(node, guards)
             case nodes.SetDisplay():
-                return self._set(node, guards, wanted)
+                return check_set(self, node, guards, wanted)
             case nodes.RecordDisplay():
-                return self._record(node, guards, wanted)
+                return check_record(self, node, node.fields, guards, wanted)
             case nodes.EntityRef():
-                return self._entity(node)
+                return check_entity(self, node)
             case nodes.Update():
-                return self._update(node)
+                return check_update(self, node)
             case nodes.Not(operand):
                 self.condition(operand, guards)
                 return BOOL
@@ -154,7 +153,7 @@ class ExpressionChecker:
             case nodes.Arithmetic(_, left, right):
                 return applied(self, node, [self.infer(left, guards), self.infer(right, guards)])
             case nodes.Call():
-                return self._call(node, guards)
+                return check_call(self, node, guards)
             case nodes.Quantified(_, variable, over, body):
                 self._quantified(variable, over, body, guards)
                 return BOOL
@@ -176,11 +175,11 @@ class ExpressionChecker:
             self.bindings[id(node)] = Variable(name)
             return self.variables[name]
         if constants:
-            return self._bind(node, self.values.constant(constants[0]))
+            return self.bind(node, self.values.constant(constants[0]))
         if fixtures:
             return self._fixture(node, fixtures[0])
         if owners:
-            return self._bind(node, _member(owners[0], name))
+            return self.bind(node, _member(owners[0], name))
         others = self._owners(name, None)
         if isinstance(wanted, Enumeration) and not self._known(name):
             known = wanted.members
@@ -191,7 +190,7 @@ class ExpressionChecker:
             )
             return UNKNOWN
         if others:  # of the wrong kind altogether: let the caller say what is wanted
-            return self._bind(node, _member(others[0], name))
+            return self.bind(node, _member(others[0], name))
         self._unknown_name(nodes.Ident(name, span=node.span))
         return UNKNOWN
 
@@ -236,9 +235,10 @@ class ExpressionChecker:
 
     def _fixture(self, node: nodes.Expr, symbol: Symbol) -> Type:
         found = self.shared.fixture(symbol) if self.shared else None
-        return self._bind(node, found) if found else UNKNOWN
+        return self.bind(node, found) if found else UNKNOWN
 
-    def _bind(self, node: nodes.Node, value: Value | Fixture) -> Type:
+    def bind(self, node: nodes.Node, value: Value | Fixture) -> Type:
+        """Note what *node* stands for, and return its type."""
         self.bindings[id(node)] = value
         return value.type
 
@@ -246,7 +246,7 @@ class ExpressionChecker:
         if name not in owner.positions:
             self.problems.append(messages.not_a_member(node.span, name, owner, owner.members))
             return UNKNOWN
-        return self._bind(node, _member(owner, name))
+        return self.bind(node, _member(owner, name))
 
     def _attribute(self, node: nodes.Attr, guards: Guards) -> Type:
         qualified = self._qualified(node)
@@ -279,7 +279,7 @@ class ExpressionChecker:
                     qualified = nodes.Ident(node.name.name, first, span=node.span)
                     symbol = self.scope.find(VALUE, qualified, "name", self.problems)
                     if symbol and isinstance(symbol.declaration, nodes.ConstDecl):
-                        return self._bind(node, self.values.constant(symbol))
+                        return self.bind(node, self.values.constant(symbol))
                     if symbol:
                         self.problems.append(messages.unknown("name", qualified, ()))
                     return UNKNOWN
@@ -297,7 +297,7 @@ class ExpressionChecker:
                 name, members = node.name, owner.members
                 self.problems.append(messages.not_a_member(name.span, name.name, owner, members))
                 return UNKNOWN
-            return self._bind(node, _member(owner, node.name.name))
+            return self.bind(node, _member(owner, node.name.name))
         if owner is not UNKNOWN:
             self.problems.append(messages.no_attribute(f"the type `{type_ident}`", node.name, ()))
         return UNKNOWN
@@ -341,128 +341,6 @@ class ExpressionChecker:
     def _has(self, object_: nodes.Expr, name: nodes.Ident, guards: Guards) -> None:
         self._attribute_of(object_, self.infer(object_, guards), name)
 
-    def _set(self, node: nodes.SetDisplay, guards: Guards, wanted: Type | None) -> Type:
-        if not node.items and isinstance(wanted, RecordType):
-            return self._record_of(node, (), guards, wanted)
-        if not node.items:
-            if not isinstance(wanted, SetType):
-                if wanted is not UNKNOWN:
-                    self.problems.append(messages.no_type(node.span))
-                return UNKNOWN
-            return self._bind(node, Value(wanted, frozenset()))
-        element = wanted.element if isinstance(wanted, SetType) else None
-        for item in self._definite_first(node.items):
-            if element is None or element is UNKNOWN:
-                element = self.infer(item, guards)
-            else:
-                self.expect(item, element, guards)
-        assert element is not None
-        known = [self.bindings.get(id(item)) for item in node.items]
-        constant = [binding.value for binding in known if isinstance(binding, Value)]
-        if len(constant) == len(node.items) and element is not UNKNOWN:
-            self.bindings[id(node)] = self.vocabulary.constant_set(element, constant)
-        return SetType(element)
-
-    def _record(self, node: nodes.RecordDisplay, guards: Guards, wanted: Type | None) -> Type:
-        return self._record_of(node, node.fields, guards, wanted)
-
-    def _record_of(
-        self,
-        node: nodes.RecordDisplay | nodes.SetDisplay,
-        fields: Sequence[nodes.RecordField],
-        guards: Guards,
-        wanted: Type | None,
-    ) -> Type:
-        self.report_repeats(fields)
-        if not isinstance(wanted, RecordType):
-            made = record(
-                Attribute(f.name.name, self.infer(f.value, guards))
-                for f in {f.name.name: f for f in fields}.values()
-            )
-        else:
-            made = wanted
-            self.fields(fields, wanted.by_name, "this record", guards)
-            given = {f.name.name for f in fields}
-            for attribute in wanted.attributes:
-                if not attribute.optional and attribute.name not in given:
-                    self.problems.append(
-                        messages.lacks_attribute(node.span, "this record", attribute.name)
-                    )
-        known = {f.name.name: self.bindings.get(id(f.value)) for f in fields}
-        constant = {name: b.value for name, b in known.items() if isinstance(b, Value)}
-        required = {a.name for a in made.attributes if not a.optional}
-        if len(constant) == len(known) and required <= set(constant) <= set(made.by_name):
-            values = (constant.get(a.name, ABSENT) for a in made.attributes)
-            self.bindings[id(node)] = Value(made, record_class(made)(*values))
-        return made
-
-    def report_repeats(self, fields: Sequence[nodes.RecordField]) -> None:
-        first: dict[str, nodes.Ident] = {}
-        for f in fields:
-            if first.setdefault(f.name.name, f.name) is not f.name:
-                self.problems.append(messages.given_twice(f.name, first[f.name.name]))
-
-    def fields(
-        self,
-        fields: Sequence[nodes.RecordField],
-        known: Mapping[str, Attribute],
-        owner: str,
-        guards: Guards = NO_GUARDS,
-    ) -> None:
-        """Check that each field is one of *known* and has its type."""
-        for f in fields:
-            attribute = known.get(f.name.name)
-            if attribute is None:
-                self.problems.append(messages.no_attribute(owner, f.name, known))
-            else:
-                self.expect(f.value, attribute.type, guards)
-
-    def _entity(self, node: nodes.EntityRef) -> Type:
-        name = self.vocabulary.entity_name(node.type, self.scope)
-        if self.shared is None:
-            if node.attributes is not None or node.parents is not None:
-                help = 'in a rule an entity is only named: `App "a1"`'
-                what = "what belongs to an entity"
-                self.problems.append(messages.only_in_tests(node.span, what, help))
-        elif name is not None:
-            self._contents(name, node.attributes)
-            for parent in node.parents or ():
-                lies_in = self.vocabulary.entity_name(parent.type, self.scope)
-                if lies_in and lies_in not in self.vocabulary.entities[name].parents:
-                    self.problems.append(messages.never_within(parent.span, name, lies_in))
-        if name is None:
-            return UNKNOWN
-        if node.attributes is None and node.parents is None:
-            return self._bind(node, Value(EntityRefType(name), node.id))
-        return EntityRefType(name)
-
-    def _contents(
-        self, entity: str, written: nodes.RecordDisplay | nodes.SetDisplay | None
-    ) -> None:
-        """Check what a test says of an entity; what no rule reads may be left out."""
-        match written:
-            case nodes.RecordDisplay(fields):
-                self.report_repeats(fields)
-                self.fields(fields, self.vocabulary.entities[entity].by_name, f"`{entity}`")
-            case nodes.SetDisplay(items) if items:
-                self.problems.append(
-                    messages.wrong_type(
-                        written.span, "`name: value`", self.infer(written, NO_GUARDS)
-                    )
-                )
-
-    def _update(self, node: nodes.Update) -> Type:
-        found = self.infer(node.object, NO_GUARDS)
-        if self.shared is None:
-            help = "a rule reads what the request gives"
-            self.problems.append(messages.only_in_tests(node.span, "a changed entity", help))
-        elif isinstance(found, EntityRefType):
-            self._contents(found.name, node.changes)
-            return found
-        elif found is not UNKNOWN:
-            self.problems.append(messages.wrong_type(node.object.span, "an entity", found))
-        return UNKNOWN
-
     def _branches(
         self, node: nodes.If, first: tuple[nodes.Expr, Guards], second: tuple[nodes.Expr, Guards],
         wanted: Type | None,
@@ -491,43 +369,6 @@ class ExpressionChecker:
                 return self.is_indefinite(yes) and self.is_indefinite(no)
             case _:
                 return False
-
-    def _definite_first(self, items: Sequence[nodes.Expr]) -> list[nodes.Expr]:
-        return sorted(items, key=self.is_indefinite)
-
-    def _call(self, node: nodes.Call, guards: Guards) -> Type:
-        name, arguments = node.name, node.arguments
-        if name.package is None and name.name == "size":
-            self.bindings[id(node)] = Size()
-            if len(arguments) != 1:
-                self.problems.append(messages.argument_count(node.span, "size", 1, len(arguments)))
-                return INT
-            found = self.infer(arguments[0], guards)
-            if not isinstance(found, SetType) and found is not UNKNOWN:
-                self.problems.append(messages.wrong_type(arguments[0].span, "a set", found))
-            return INT
-        symbol = self.scope.find(VALUE, name, "definition", self.problems)
-        if symbol is None:
-            return UNKNOWN
-        if not isinstance(symbol.declaration, nodes.DefineDecl):
-            known = (
-                s.name.name
-                for s in self.scope.symbols(VALUE)
-                if isinstance(s.declaration, nodes.DefineDecl)
-            )
-            self.problems.append(messages.unknown("definition", name, known))
-            return UNKNOWN
-        definition = self.values.definition(symbol)
-        if definition is None:
-            return UNKNOWN
-        self.bindings[id(node)] = definition
-        parameters = definition.parameter_types
-        if len(parameters) != len(arguments):
-            count = messages.argument_count(node.span, str(name), len(parameters), len(arguments))
-            self.problems.append(count)
-        for argument, parameter in zip(arguments, parameters, strict=False):
-            self.expect(argument, parameter, guards)
-        return definition.result
 
     def _quantified(
         self, variable: nodes.Ident, over: nodes.Expr, body: nodes.Expr, guards: Guards

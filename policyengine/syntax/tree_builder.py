@@ -9,8 +9,6 @@ checked it before. A value that cannot be read (a date that does not exist) is r
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -22,12 +20,10 @@ from policyengine.diagnostics.source import Span
 from policyengine.model import values
 from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.grammar import reserved_words
-from policyengine.syntax.literals import closing_brace, parse_int
+from policyengine.syntax.literals import parse_int
+from policyengine.syntax.strings import cut_at_braces, unquoted
 
 _Canonical = TypeVar("_Canonical", int, values.Ip)
-
-_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
-_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
 
 
 class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
@@ -106,39 +102,10 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return children[0] or ()
 
     def _unquote(self, token: Token, keep: str = "") -> str:
-        """Return the text of a string; escapes of the characters in *keep* are kept."""
+        return unquoted(str(token)[1:-1], self._token_span(token).start + 1, self._report_at, keep)
 
-        def one(found: re.Match[str]) -> str:
-            code, character = found[1], found[2]
-            if code is not None:
-                character = self._code_point(int(code, 16), token, found.start())
-                return f"\\{character}" if character and character in keep else character
-            if character in keep:
-                return found[0]
-            if character in _ESCAPES:
-                return _ESCAPES[character]
-            at = self._token_span(token).start + 1 + found.start()
-            self._report(
-                "PE123",
-                Span(self.file_name, at, at + 2),
-                f"`\\{character}` is no escape",
-                'an escape is `\\"`, `\\\\`, `\\n`, `\\t` or `\\u` with four hexadecimal digits',
-            )
-            return ""
-
-        body = str(token)[1:-1]
-        return _ESCAPE.sub(one, body) if "\\" in body else body
-
-    def _code_point(self, code: int, token: Token, at: int) -> str:
-        start = self._token_span(token).start + 1 + at
-        if unicodedata.category(chr(code)) in ("Cc", "Cs") and chr(code) not in "\n\t":
-            self._report(
-                "PE123",
-                Span(self.file_name, start, start + 6),
-                f"U+{code:04X} may not be in a string",
-            )
-            return ""
-        return chr(code)
+    def _report_at(self, code: str, start: int, end: int, message: str, help: str = "") -> None:
+        self._report(code, Span(self.file_name, start, end), message, help)
 
     def _value(
         self, read: Callable[[str], _Canonical], text: str, span: Span, instead: _Canonical
@@ -313,50 +280,14 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return self.literal(span, children)
 
     def template(self, span: Span, children: list[Any]) -> nodes.Template:
-        """Cut a string at its `{expr}` and parse each."""
+        """Parse each `{expr}` of a text."""
         (token,) = children
-        raw, start = str(token), self._token_span(token).start
+        start = self._token_span(token).start + 1
         parts: list[str | nodes.Expr] = []
-        text, i, end = "", 1, len(raw) - 1
-
-        def literal_part(piece: str) -> str:
-            quoted = Token("STRING", f'"{piece}"', start_pos=i - self.offset + start - 1)
-            quoted.end_pos = (quoted.start_pos or 0) + len(quoted)
-            return self._unquote(quoted)
-
-        while i < end:
-            if raw[i] == "\\":
-                text += literal_part(raw[i : i + (6 if raw[i + 1] == "u" else 2)])
-                i += 6 if raw[i + 1] == "u" else 2
-            elif raw.startswith(("{{", "}}"), i):
-                text += raw[i]
-                i += 2
-            elif raw[i] == "}":
-                self._report(
-                    "PE124", Span(self.file_name, start + i, start + i + 1),
-                    "`}` closes nothing", "write `}}` for a brace in the text",
-                )  # fmt: skip
-                i += 1
-            elif raw[i] == "{":
-                close = closing_brace(raw, i)
-                if close is None:
-                    self._report(
-                        "PE124", Span(self.file_name, start + i, start + i + 1),
-                        "`{` is not closed in this text", "write `{{` for a brace in the text",
-                    )  # fmt: skip
-                    break
-                if text:
-                    parts.append(text)
-                    text = ""
-                expr = self._interpolated(raw[i + 1 : close], start + i + 1)
-                if expr is not None:
-                    parts.append(expr)
-                i = close + 1
-            else:
-                text += raw[i]
-                i += 1
-        if text:
-            parts.append(text)
+        for part, at in cut_at_braces(str(token)[1:-1], start, self._report_at):
+            expr = part if at is None else self._interpolated(part, at)
+            if expr is not None:
+                parts.append(expr)
         return nodes.Template(tuple(parts), span=span)
 
     def _interpolated(self, text: str, offset: int) -> nodes.Expr | None:

@@ -9,10 +9,9 @@ from typing import get_args
 
 import pytest
 
-from policyengine.syntax import nodes
+from policyengine.syntax import foreign_words, nodes
 from policyengine.syntax.expressions import _CHILDREN
 from policyengine.syntax.grammar import parser, reserved_words
-from policyengine.syntax.mistakes import _FOREIGN_OPERATORS
 from policyengine.syntax.operators import OPERATORS
 from policyengine.syntax.parse_state import COMPARISONS, INFIX, keywords, spelling
 
@@ -67,7 +66,7 @@ def test_both_polarities_read_differently():
 def test_what_other_languages_write_is_no_operator_here():
     known = {part for row in ROWS for part in row.word.split()}
 
-    assert known & set(_FOREIGN_OPERATORS) == set()
+    assert known & set(foreign_words.OPERATORS) == set()
 
 
 def test_syntax_errors_know_what_stands_after_an_operand():

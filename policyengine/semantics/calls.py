@@ -1,0 +1,48 @@
+"""Check calls: of definitions, and of what the language defines itself."""
+
+from __future__ import annotations
+
+from policyengine.model.types import INT, SetType, Type
+from policyengine.semantics import messages
+from policyengine.semantics.checked import Size
+from policyengine.semantics.guards import Guards
+from policyengine.semantics.inference import Inference
+from policyengine.semantics.names import VALUE
+from policyengine.semantics.vocabulary import UNKNOWN
+from policyengine.syntax import nodes
+
+
+def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
+    """Return the type of a call; check its arguments."""
+    name, arguments = node.name, node.arguments
+    if name.package is None and name.name == "size":
+        checker.bindings[id(node)] = Size()
+        if len(arguments) != 1:
+            checker.problems.append(messages.argument_count(node.span, "size", 1, len(arguments)))
+            return INT
+        found = checker.infer(arguments[0], guards)
+        if not isinstance(found, SetType) and found is not UNKNOWN:
+            checker.problems.append(messages.wrong_type(arguments[0].span, "a set", found))
+        return INT
+    symbol = checker.scope.find(VALUE, name, "definition", checker.problems)
+    if symbol is None:
+        return UNKNOWN
+    if not isinstance(symbol.declaration, nodes.DefineDecl):
+        known = (
+            s.name.name
+            for s in checker.scope.symbols(VALUE)
+            if isinstance(s.declaration, nodes.DefineDecl)
+        )
+        checker.problems.append(messages.unknown("definition", name, known))
+        return UNKNOWN
+    definition = checker.values.definition(symbol)
+    if definition is None:
+        return UNKNOWN
+    checker.bindings[id(node)] = definition
+    parameters = definition.parameter_types
+    if len(parameters) != len(arguments):
+        count = messages.argument_count(node.span, str(name), len(parameters), len(arguments))
+        checker.problems.append(count)
+    for argument, parameter in zip(arguments, parameters, strict=False):
+        checker.expect(argument, parameter, guards)
+    return definition.result
