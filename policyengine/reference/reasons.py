@@ -1,6 +1,6 @@
 """Say what a decision rests on: the texts of its rules, or what no permit was satisfied by.
 
-Nothing is shared with `runtime/details.py`, which is tested against it.
+Nothing is shared with `runtime/judged_request.py`, which is tested against it.
 """
 
 from __future__ import annotations

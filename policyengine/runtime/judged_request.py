@@ -1,0 +1,324 @@
+"""Put together what the verdicts on rules amount to: the result, the reason, the answer as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from msgspec import Struct, field
+
+from policyengine.concurrency import cached_property
+from policyengine.model.decision import (
+    Cause,
+    Frame,
+    Listed,
+    Outcome,
+    SharedResult,
+    filled,
+    make_frame,
+)
+from policyengine.model.request import Request
+from policyengine.model.request_messages import MOST_LISTED_RULES, joined
+from policyengine.model.rules import Effect
+from policyengine.runtime.compiled_rule import (
+    NOT_SHOWN,
+    Key,
+    Rule,
+    Text,
+    Verdict,
+    exposed_by,
+    is_constant,
+    rendered,
+    sorted_obligations,
+)
+from policyengine.runtime.directory import Directory
+
+_MOST_FRAMES: Final = 8
+
+
+class JudgedRequest(Struct, eq=False, dict=True):
+    """The verdicts on the rules that count and are in force, and what they amount to together.
+
+    *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
+    whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
+    other requests. *directory*: of all rules; *now*, where some were passed over, of which it is known
+    that they are not satisfied; else None. It is never changed.
+    """
+
+    action: str
+    verdicts: tuple[Verdict, ...]
+    gates: tuple[tuple[str, bool], ...]
+    directory: Directory
+    fields: tuple[str, ...] | None = None
+    shared: bool = False
+    now: int | None = None
+    _frames: dict[int, _Kept] = field(default_factory=dict)
+
+    @cached_property
+    def forbids(self) -> tuple[Verdict, ...]:
+        """The verdicts on the forbids."""
+        return tuple(verdict for verdict in self.verdicts if verdict.rule.effect == "forbid")
+
+    @cached_property
+    def others(self) -> tuple[Verdict, ...]:
+        """The verdicts on the permits and exposes."""
+        return tuple(verdict for verdict in self.verdicts if verdict.rule.effect != "forbid")
+
+    @cached_property
+    def _by_gate(self) -> dict[tuple[str, str], list[Verdict]]:
+        grouped: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in self.others:
+            grouped.setdefault((verdict.rule.effect, verdict.rule.gate), []).append(verdict)
+        return grouped
+
+    def of(self, effect: Effect, gate: str) -> list[Verdict]:
+        """Return the verdicts on the permits or exposes of a gate."""
+        return self._by_gate.get((effect, gate), [])
+
+    def satisfied(self, effect: Effect, gate: str) -> list[Verdict]:
+        """Return the satisfied permits or exposes of a gate."""
+        return [verdict for verdict in self.of(effect, gate) if verdict.satisfied]
+
+    def missing(self, gate: str) -> list[str]:
+        """Return the fields that were asked for and that the gate, if of fields, lacks."""
+        if self.fields is None or (gate, True) not in self.gates:
+            return []
+        counting = self.satisfied("permit", gate) + self.satisfied("expose", gate)
+        exposed = exposed_by([verdict.rule for verdict in counting], (gate,))
+        return sorted(set(self.fields).difference(exposed or ()))
+
+    @cached_property
+    def shut(self) -> tuple[str, ...]:
+        """The gates that were not opened."""
+        return tuple(
+            gate
+            for gate, _ in self.gates
+            if not self.satisfied("permit", gate) or self.missing(gate)
+        )
+
+    @cached_property
+    def forbidding(self) -> tuple[Verdict, ...]:
+        """The forbids that deny; one that failed does."""
+        return tuple(v for v in self.forbids if v.satisfied or v.failed)
+
+    @cached_property
+    def giving(self) -> tuple[Verdict, ...]:
+        """The satisfied permits and exposes: what an allow gives comes from them."""
+        return tuple(v for v in self.others if v.satisfied)
+
+    @cached_property
+    def determining(self) -> tuple[Verdict, ...]:
+        """The rules that the decision rests on."""
+        if self.forbidding:
+            return self.forbidding
+        if self.shut:
+            return tuple(v for gate in self.shut for v in self.of("permit", gate))
+        return self.giving
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the rules that the decision rests on, those that were passed over as well."""
+        if self.now is None or self.forbidding or not self.shut:
+            return tuple([verdict.rule.id for verdict in self.determining])
+        gates = [self.directory.permits_at(gate, self.now) for gate in self.shut]
+        return gates[0] if len(gates) == 1 else tuple([id_ for ids in gates for id_ in ids])
+
+    @cached_property
+    def listed(self) -> Listed:
+        """The ids that are named in JSON, and how many there are besides."""
+        if len(self.ids) <= MOST_LISTED_RULES:
+            return self.ids, 0
+        concerned = [v.rule.id for v in self.determining if not v.misses][:MOST_LISTED_RULES]
+        return tuple(concerned), len(self.ids) - len(concerned)
+
+    @cached_property
+    def cause(self) -> Cause:
+        """Why the request is allowed or denied, in one word."""
+        if any(verdict.satisfied for verdict in self.forbidding):
+            return "forbidden"
+        if self.forbidding or any(map(self._shut_by_failure, self.shut)):
+            return "error"
+        return "not_permitted" if self.shut else "permitted"
+
+    def _shut_by_failure(self, gate: str) -> bool:
+        """Whether a rule that failed might have opened the gate."""
+        might = self.of("permit", gate)
+        if self.satisfied("permit", gate):  # only fields are missing
+            might = might + self.of("expose", gate)
+        return any(verdict.failed for verdict in might)
+
+    @cached_property
+    def referring(self) -> tuple[Verdict, ...]:
+        """The rules of a deny that may refer it to a team."""
+        return () if self.cause == "permitted" else self.determining
+
+    @cached_property
+    def referrals(self) -> tuple[Text, ...]:
+        """The texts that say who should look at a deny."""
+        return tuple(v.rule.refer for v in self.referring if v.rule.refer is not None)
+
+    @cached_property
+    def refers_alike(self) -> bool:
+        """Whether it is the same for all requests who should look at a deny."""
+        return all(map(is_constant, self.referrals))
+
+    @cached_property
+    def failed(self) -> tuple[Rule, ...]:
+        """The rules that failed."""
+        return tuple(verdict.rule for verdict in self.verdicts if verdict.failed)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What the verdicts amount to, without what differs by the request."""
+        referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
+        allowed = self.cause == "permitted"
+        field_gates = [gate for gate, is_field in self.gates if is_field]
+        counting = [verdict.rule for verdict in self.giving] if allowed else []
+        return Outcome(
+            allowed=allowed,
+            cause=self.cause,
+            rules=self.ids,
+            gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
+            exposed=exposed_by(counting, field_gates),
+            obligations=sorted_obligations(o for v in self.giving for o in v.owed if allowed),
+            referrals=tuple(sorted(referrals)),
+            advisories=(),
+            waivers=tuple(sorted(self._mattering_waivers())),
+            errors=(),
+        )
+
+    def _mattering_waivers(self) -> Iterator[str]:
+        """Give the waivers without which a gate that has a satisfied permit would have none."""
+        for gate, _ in self.gates:
+            permits = self.satisfied("permit", gate)
+            if not any(permit.holds for permit in permits):
+                for permit in permits:
+                    yield from permit.waivers
+
+    # ---- wording ------------------------------------------------------------------------
+
+    @cached_property
+    def said(self) -> tuple[Said, ...]:
+        """What the reason is made of: texts, rules of which a condition is described, and unmet keys."""
+        if self.forbidding:
+            return tuple(map(_said_by_forbid, self.forbidding))
+        if self.shut:
+            return tuple(said for gate in self.shut for said in self._said_of_shut(gate))
+        first = (self.satisfied("permit", gate)[0].rule.because for gate, _ in self.gates)
+        return tuple(text for text in first if text is not None)
+
+    def _said_of_shut(self, gate: str) -> Iterator[Said]:
+        if self.satisfied("permit", gate):
+            yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
+            return
+        permits = self.of("permit", gate)
+        contested = self.directory.contested.get(gate, ())
+        paths = frozenset([key.path for key in contested])
+        yield from (_said_by_permit(v) for v in permits if not v.misses)
+        strangers = self._passes_over(gate) or any(_not_described(v, paths) for v in permits)
+        if strangers and not any(_is_for(v, paths) for v in permits):
+            yield Nobody(tuple(contested))
+        elif not permits and not strangers:
+            yield (f"no rule of `{gate}` permits `{self.action}`",)
+        yield from (
+            _said_by_permit(v) for v in permits if v.misses and not _not_described(v, paths)
+        )
+
+    def _passes_over(self, gate: str) -> bool:
+        """Whether some permits of *gate* were passed over."""
+        in_force = () if self.now is None else self.directory.permits_at(gate, self.now)
+        return len(in_force) > len(self.of("permit", gate))
+
+    @cached_property
+    def reason(self) -> str | None:
+        """The reason, if it is the same for all requests."""
+        texts = [s for s in self.said if isinstance(s, tuple) and is_constant(s)]
+        return self.reason_for(None) if len(texts) == len(self.said) else None
+
+    def reason_for(self, request: Request | None) -> str:
+        """Return the texts of the rules that the decision rests on, each once, and not too many."""
+        parts = (_worded(said, request) for said in self.said)
+        return joined(parts, len(self.said)) or "every gate permits it"
+
+    def frame(self, answer: SharedResult) -> Frame:
+        """Return the parts of *answer* as JSON that equal decisions share."""
+        kept = self._frames.get(id(answer))
+        if kept is not None and kept.answer is answer:
+            return kept.frame
+        made = make_frame(answer, self.outcome, self.listed)
+        if len(self._frames) < _MOST_FRAMES:
+            whole = None if self.reason is None else filled(made, self.reason, None)
+            self._frames[id(answer)] = _Kept(answer, made, whole)
+        return made
+
+    def written(self, answer: SharedResult, request: Callable[[], Request]) -> bytes | None:
+        """Return the answer as JSON, if one like it was written before and no time bounds it."""
+        kept = self._frames.get(id(answer))
+        if kept is None or kept.answer is not answer:
+            return None
+        return kept.whole or filled(kept.frame, self.reason_for(request()), None)
+
+
+class _Kept(Struct, frozen=True, eq=False):
+    """What is kept of an answer as JSON; *whole*: all of it, where nothing is left open."""
+
+    answer: SharedResult
+    frame: Frame
+    whole: bytes | None
+
+
+class Nobody(Struct, frozen=True, eq=False):
+    """That no rule is for a request, by these keys."""
+
+    keys: tuple[Key, ...]
+
+    def worded(self, request: Request) -> str:
+        """Return it with the values of the request, and no others."""
+        values = [key.requested(request) for key in self.keys]
+        return f"no rule here is for {' and '.join(values)}"
+
+
+Said: TypeAlias = Text | Rule | Nobody
+"""A part of a reason: a text, a rule of which a condition is described, or that no rule is for the request."""
+
+
+def _worded(said: Said, request: Request | None) -> str:
+    if isinstance(said, tuple):
+        return rendered(said, request)
+    assert request is not None
+    return said.worded(request) if isinstance(said, Nobody) else _first_sentence(said, request)
+
+
+def _said_by_permit(verdict: Verdict) -> Said:
+    if verdict.failed:
+        return _failed(verdict)
+    return verdict.rule if verdict.rule.otherwise is None else verdict.rule.otherwise
+
+
+def _not_described(verdict: Verdict, paths: frozenset[str]) -> bool:
+    """Whether nothing is said of a permit, since it is for other requests by one of *paths*."""
+    described = verdict.failed or verdict.rule.otherwise is not None
+    return not described and not verdict.misses.isdisjoint(paths)
+
+
+def _is_for(verdict: Verdict, paths: frozenset[str]) -> bool:
+    """Whether a permit is for this request and not for others, by *paths*."""
+    return verdict.misses.isdisjoint(paths) and any(key.path in paths for key in verdict.rule.keys)
+
+
+def _failed(verdict: Verdict) -> Text:
+    return (f"`{verdict.rule.id}` failed",)
+
+
+def _said_by_forbid(verdict: Verdict) -> Text:
+    if verdict.failed:
+        return _failed(verdict)
+    because = verdict.rule.because
+    return (f"`{verdict.rule.id}` forbids it",) if because is None else because
+
+
+def _first_sentence(rule: Rule, request: Request | None) -> str:
+    """Describe the first false condition of a permit that may be shown."""
+    assert request is not None
+    sentence = rule.first_sentence(request)
+    return NOT_SHOWN if sentence is None else rendered(sentence, request)
