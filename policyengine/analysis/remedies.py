@@ -12,13 +12,8 @@ from itertools import combinations, islice
 
 from attrs import frozen
 
-from policyengine.analysis.what_if import (
-    Changes,
-    Neighbourhood,
-    OutOfBudgetError,
-    Place,
-    value_at,
-)
+from policyengine.analysis.places import Changes, Place, value_at
+from policyengine.analysis.what_if import Neighbourhood, OutOfBudgetError
 from policyengine.model.request import Request
 from policyengine.model.types import Changer
 from policyengine.reference import interpreter

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from attrs import evolve
 from msgspec.structs import replace
 
+from policyengine.analysis.places import Place
 from policyengine.analysis.remedies import Change, search
-from policyengine.analysis.what_if import Place
 from policyengine.explain.evidence import OfferedChange, Offers
 from policyengine.model.decision import Outcome
 from policyengine.model.request import Request

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import combinations, islice, zip_longest
+from itertools import islice, zip_longest
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -26,8 +26,9 @@ from typing import Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 from msgspec.structs import replace
 
+from policyengine.analysis.places import read_keys_of
 from policyengine.analysis.questions import equivalent
-from policyengine.analysis.what_if import NOW, Changes, Granted, Neighbourhood, Place, read_keys_of
+from policyengine.analysis.what_if import Granted
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
@@ -40,7 +41,7 @@ from policyengine.mutation.write_tests import owed_clause
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
-from policyengine.reference.interpreter import JudgedRequest, Verdict
+from policyengine.reference.interpreter import JudgedRequest
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.semantics.checker import Rechecker, check
 from policyengine.syntax import nodes
@@ -55,8 +56,6 @@ _MOST_BASES = 24
 _BUDGET = 20_000
 """The number of requests that are decided for that."""
 
-_FEW = 12
-"""The number of values of a place that are tried together with those of another."""
 
 _TIME = re.compile(r"\b(?:now|from|until)\b")
 """The words without which no answer depends on the time."""
@@ -348,9 +347,9 @@ class Trial:
     def _distinguishing_test(self, mutant: Mutant, changed: CheckedSet) -> str | None:
         """Return a test that the original passes and the mutant does not."""
         searches = [
-            _Search(self.checked, changed, base, mutant.rules) for base in self._bases(mutant)
+            NearbySearch(self.checked, changed, base, mutant.rules) for base in self._bases(mutant)
         ]
-        for ways in (_Search.alone, _Search.together):
+        for ways in (NearbySearch.alone, NearbySearch.together):
             budget = _BUDGET
             for search in searches:
                 for changes in islice(ways(search), _BUDGET // 8):
@@ -511,68 +510,7 @@ def _differ(case: JudgedRequest, before: JudgedRequest, rule_id: str) -> bool:
     pair = [next((v for v in one.verdicts if v.rule.id == rule_id), None) for one in (case, before)]
     if any(v is not None and v.rule.effect == "permit" and not v.satisfied for v in pair):
         return True
-    return _counts(pair[0]) != _counts(pair[1])
-
-
-def _counts(verdict: Verdict | None) -> object:
-    """Return the parts of a verdict on which a decision may depend."""
-    if verdict is None or not (verdict.satisfied or verdict.failed):
-        return None
-    rule = verdict.rule
-    return verdict.failed, verdict.obligations, rule.effect, rule.fields
-
-
-@define
-class _Search:
-    """Searches near a request for one that a mutant decides otherwise."""
-
-    checked: CheckedSet
-    changed: CheckedSet
-    base: Request
-    rules: frozenset[str]
-    near: Neighbourhood = field(init=False)
-    before: tuple[CheckedRule, ...] = field(init=False)
-    after: tuple[CheckedRule, ...] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        target = (self.base.action, self.base.subject.type, self.base.resource.type)
-        self.before, self.after = (
-            tuple(rule for rule in one.rules_for(target) if not rule.advisory)
-            for one in (self.checked, self.changed)
-        )
-        self.near = Neighbourhood(self.checked, self.base, also=self.after)
-
-    def alone(self) -> Iterator[Changes]:
-        """Give the empty change, and those of one value."""
-        yield ()
-        for place in (*self.near.places, NOW):
-            yield from (((place, value),) for value in self.near.options(place))
-
-    def together(self) -> Iterator[Changes]:
-        """Give changes of two values, of which the rules read one at least."""
-        places = (*self.near.places, NOW)
-        read = [place for place in places if self._reads(place)]
-        rest = [place for place in places if place not in read]
-        for one, other in (*combinations(read, 2), *((a, b) for a in read for b in rest)):
-            if not one.overlaps(other):
-                for a in self.near.options(one)[:_FEW]:
-                    yield from (((one, a), (other, b)) for b in self.near.options(other)[:_FEW])
-
-    def _reads(self, place: Place) -> bool:
-        rules = [r for r in (*self.before, *self.after) if r.id in self.rules]
-        return place == NOW or any(place.read_key in self.near.reads(rule) for rule in rules)
-
-    def differ(self, changes: Changes) -> tuple[Granted, Granted] | None:
-        """Return what both grant, if it is not the same."""
-        if all(self._counts(self.before, id_, changes) == self._counts(self.after, id_, changes)
-               for id_ in self.rules):  # fmt: skip
-            return None
-        one, other = (self.near.granted(changes, rules) for rules in (self.before, self.after))
-        return (one, other) if one != other and self.near.fits(changes) else None
-
-    def _counts(self, rules: tuple[CheckedRule, ...], id_: str, changes: Changes) -> object:
-        rule = next((rule for rule in rules if rule.id == id_), None)
-        return None if rule is None else _counts(self.near.verdict(rule, changes))
+    return counted(pair[0]) != counted(pair[1])
 
 
 def _clauses(answer: Granted, other: Granted) -> list[str] | None:

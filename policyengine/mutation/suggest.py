@@ -12,7 +12,8 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from policyengine.analysis.what_if import NOW, Changes, Neighbourhood, Place, value_at
+from policyengine.analysis.places import NOW, Changes, Place, value_at
+from policyengine.analysis.what_if import Neighbourhood
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
 from policyengine.model.types import BOOL, DATETIME, DECIMAL, DURATION, INT, LevelsType, SetType

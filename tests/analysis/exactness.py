@@ -15,10 +15,10 @@ from random import Random
 from attrs import frozen
 
 from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.places import changed
 from policyengine.analysis.questions import conditions_in
 from policyengine.analysis.remedies import remedies
 from policyengine.analysis.search import holds
-from policyengine.analysis.what_if import changed
 from policyengine.lint.linter import examine, lint
 from policyengine.lint.rules.trivial_level_comparison import is_trivial
 from policyengine.model.request import Request

@@ -7,8 +7,8 @@ from unittest import mock
 
 from hypothesis import given
 
+from policyengine.analysis.places import changed
 from policyengine.analysis.remedies import remedies, search
-from policyengine.analysis.what_if import changed
 from policyengine.diagnostics.source import Source
 from policyengine.explain import explain
 from policyengine.intake.validation import Validator

@@ -23,8 +23,8 @@ import msgspec
 from attrs import frozen
 from msgspec.structs import fields, replace
 
+from policyengine.analysis.places import changed
 from policyengine.analysis.remedies import remedies
-from policyengine.analysis.what_if import changed
 from policyengine.cache import program_cache
 from policyengine.cache.folder import Cache
 from policyengine.engine import PolicyEngine

@@ -1,0 +1,259 @@
+"""Find the values of a request that rules read, and put others there."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+from attrs import define, field, frozen
+from msgspec.structs import replace
+
+from policyengine.model.entities import Entity, Key
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.records import Record
+from policyengine.model.request import Request
+from policyengine.model.sealed import altered
+from policyengine.model.types import (
+    DATETIME,
+    STRING,
+    Attribute,
+    Changer,
+    EntityRefType,
+    RecordType,
+    Schema,
+    SetType,
+    TargetKey,
+    Type,
+)
+from policyengine.model.values import ABSENT, slot
+from policyengine.semantics.checked import CheckedSet
+
+PlaceKind: TypeAlias = Literal["attribute", "parents", "fields", "now"]
+ReadKey: TypeAlias = tuple[str, str]
+
+
+@frozen
+class Place:
+    """The place of a value in a request.
+
+    *owner*: the entity, None for the context and the fields that are asked for; *names* lead from
+    there to an attribute, through records; *text* is the path as a policy writes it. *by*: the party
+    that can change the value. *hidden*: it is private, or of another entity than the subject.
+    """
+
+    kind: PlaceKind
+    owner: Key | None
+    names: tuple[str, ...]
+    text: str = field(eq=False)
+    type: Type = field(eq=False)
+    optional: bool = field(eq=False)
+    by: Changer = field(eq=False)
+    hidden: bool = field(eq=False)
+
+    @property
+    def read_key(self) -> ReadKey:
+        """The attribute that rules read here, by type and name, whichever entity it is of."""
+        if self.kind != "attribute":
+            return "", self.kind
+        return self.owner[0] if self.owner else "context", self.names[0]
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether one of the two is inside the other: an attribute in a record."""
+        shorter = min(len(self.names), len(other.names))
+        same = (self.kind, self.owner) == (other.kind, other.owner)
+        return same and self.names[:shorter] == other.names[:shorter]
+
+
+PARENTS_KEY: ReadKey = ("", "parents")
+NOW_KEY: ReadKey = ("", "now")
+
+NOW = Place("now", None, (), "now", DATETIME, optional=False, by="nobody", hidden=False)
+"""The time: not among the places of a request, but it can be changed as well."""
+
+Changes: TypeAlias = tuple[tuple[Place, object], ...]
+"""Places, each with its new value."""
+
+
+def places_of(checked: CheckedSet, request: Request) -> tuple[Place, ...]:
+    """Return the places of *request* that rules may read, each once."""
+    target = (request.action, request.subject.type, request.resource.type)
+    needs = checked.needs(target)
+    finding = _Places(request)
+    finding.entity(request.subject, needs.subject, "subject")
+    finding.entity(request.resource, needs.resource, "resource")
+    context = checked.schema.actions[request.action].context
+    finding.attributes(None, (), context.attributes, request.context, needs.context, "context")
+    if request.fields is not None:
+        asked = Place("fields", None, (), "fields", SetType(STRING), False, "caller", False)
+        finding.found.setdefault(asked, None)
+    return tuple(finding.found)
+
+
+@define
+class _Places:
+    request: Request
+    found: dict[Place, None] = field(factory=dict)
+
+    def entity(self, entity: Entity, needs: Needs, text: str) -> None:
+        """Find the places of an entity, and of those that it refers to."""
+        if needs.line and entity.parents_ is not None:
+            self._add("parents", entity.key_, (), f"{text} in", SetType(STRING))
+        attributes = entity.entity_type.attributes
+        self.attributes(entity.key_, (), attributes, entity, needs, text)
+
+    def attributes(
+        self,
+        owner: Key | None,
+        above: tuple[str, ...],
+        attributes: Iterable[Attribute],
+        holder: object,
+        needs: Needs,
+        text: str,
+        by: Changer | None = None,
+        *,
+        private: bool = False,
+    ) -> None:
+        """Find the places of an entity, a context or a record in one."""
+        for part in attributes:
+            if part.name not in needs.attributes:
+                continue
+            value = getattr(holder, slot(part.name))
+            names, here = (*above, part.name), f"{text}.{part.name}"
+            changer, hidden = by or part.by, private or part.private
+            inner = needs.attributes[part.name]
+            whole = not (isinstance(part.type, RecordType) and value is not ABSENT)
+            if whole or part.optional:
+                self._add(
+                    "attribute", owner, names, here, part.type, part.optional, changer, hidden
+                )
+            match part.type, value:
+                case _ if value is ABSENT:
+                    pass
+                case RecordType(inside), Record():
+                    self.attributes(
+                        owner, names, inside, value, inner, here, changer, private=hidden
+                    )
+                case EntityRefType(name), str() if inner:
+                    self.entity(self.request.entities[name, value], inner, here)
+                case SetType(EntityRefType(name)), frozenset() if inner.elements:
+                    for one in sorted(value):
+                        entity = self.request.entities[name, one]
+                        self.entity(entity, inner.elements, f'{here}["{one}"]')
+
+    def _add(
+        self,
+        kind: PlaceKind,
+        owner: Key | None,
+        names: tuple[str, ...],
+        text: str,
+        type_: Type,
+        optional: bool = False,  # noqa: FBT001, FBT002 - the same order as the fields of a place
+        by: Changer = "platform",
+        private: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        hidden = private or owner not in (None, self.request.subject.key_)
+        place = Place(kind, owner, names, text, type_, optional, by, hidden)
+        self.found.setdefault(place, None)
+
+
+def value_at(request: Request, place: Place) -> Any:
+    """Return the value at *place*: a canonical value, the keys of parents, or names of fields."""
+    if place.kind == "fields":
+        return frozenset(request.fields or ())
+    if place.kind == "now":
+        return request.now
+    owner: object = request.context if place.owner is None else request.entities[place.owner]
+    if place.kind == "parents":
+        return getattr(owner, "parents_", frozenset())
+    for name in place.names:
+        owner = getattr(owner, slot(name))
+    return owner
+
+
+def changed(request: Request, changes: Changes) -> Request:
+    """Return *request* with other values at some places."""
+    for place, value in sorted(changes, key=lambda change: len(change[0].names)):
+        request = _with(request, place, value)
+    return request
+
+
+def _with(request: Request, place: Place, value: Any) -> Request:
+    if place.kind == "fields":
+        return replace(request, fields=tuple(sorted(value)))
+    if place.kind == "now":
+        return replace(request, now=value)
+    if place.owner is None:
+        return replace(request, context=_put(request.context, place.names, value))
+    entity = request.entities[place.owner]
+    if place.kind == "parents":
+        return _with_entities(request, _moved(request, entity, value))
+    return _with_entities(request, {place.owner: _put(entity, place.names, value)})
+
+
+def _put(holder: Any, names: tuple[str, ...], value: object) -> Any:
+    if not names:
+        return value
+    name, *rest = names
+    inner = _put(getattr(holder, slot(name)), tuple(rest), value) if rest else value
+    return altered(holder, **{slot(name): inner})
+
+
+def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
+    return replace(
+        request,
+        subject=others.get(request.subject.key_, request.subject),
+        resource=others.get(request.resource.key_, request.resource),
+        entities=ChainMap(others, request.entities),  # type: ignore[arg-type]  # it is only read
+    )
+
+
+def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Key, Entity]:
+    """Return *entity* below other parents, and its descendants."""
+    line = ancestors_with(request, entity.key_, parents) if parents else frozenset({entity.key_})
+    before = entity.line or frozenset()
+    moved = {entity.key_: altered(entity, parents_=parents, line=line)}
+    for key, other in request.entities.items():
+        if key != entity.key_ and other.line and entity.key_ in other.line:
+            moved[key] = altered(other, line=(other.line - before) | line)
+    return moved
+
+
+def ancestors_with(request: Request, key: Key, parents: Iterable[Key]) -> frozenset[Key]:
+    """Return an entity, its known ancestors, and *parents* with theirs."""
+    line = {key, *parents}
+    for one in parents or (key,):
+        if one in request.entities:
+            line |= request.entities[one].line or frozenset()
+    return frozenset(line)
+
+
+def read_keys_of(needs: RequestNeeds, schema: Schema, target: TargetKey) -> frozenset[ReadKey]:
+    """Return the read keys of all that *needs* lists."""
+    found: set[ReadKey] = set()
+    action, subject, resource = target
+
+    def entity(name: str, part: Needs) -> None:
+        if part.line:
+            found.add(PARENTS_KEY)
+        for attribute, inner in part.attributes.items():
+            found.add((name, attribute))
+            value(schema.entities[name].by_name[attribute].type, inner)
+
+    def value(type_: Type, part: Needs) -> None:
+        match type_:
+            case EntityRefType(name):
+                entity(name, part)
+            case SetType(element):
+                value(element, part.elements or NOTHING)
+            case RecordType():
+                for attribute, inner in part.attributes.items():
+                    value(type_.by_name[attribute].type, inner)
+
+    entity(subject, needs.subject)
+    entity(resource, needs.resource)
+    context = schema.actions[action].context
+    for name, inner in needs.context.attributes.items():
+        found.add(("context", name))
+        value(context.by_name[name].type, inner)
+    return frozenset(found)
