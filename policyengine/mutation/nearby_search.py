@@ -10,6 +10,8 @@ from attrs import define, field
 from policyengine.analysis.places import NOW, Changes, Place
 from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.request import Request
+from policyengine.reference.interpreter import Verdict
+from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 _FEW = 12
 """The number of values of a place that are tried together with those of another."""

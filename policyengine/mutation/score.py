@@ -36,6 +36,7 @@ from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.mutants import Mutant, mutants_of
+from policyengine.mutation.nearby_search import NearbySearch, counted
 from policyengine.mutation.witness_requests import witness_request
 from policyengine.mutation.write_tests import owed_clause
 from policyengine.pipeline import check_sources
