@@ -66,17 +66,36 @@ class Key(Struct, frozen=True, eq=False):
         if not self.shown:
             return f"this {self.path}"
         value = self.value(request)
-        if value is ABSENT:
+        if value is ABSENT or value is _UNREADABLE:
             return f"no {self.name}"
         text = shown_value(self.type, value)
         return text if self.path == self.name else f"{self.name} {text}"
 
     def value(self, request: Request) -> object:
-        """Return the value that the request has there, `ABSENT` if it has none."""
+        """Return the value that the request has there, `ABSENT` if it has none.
+
+        A value that cannot be read for another reason is a bug: what is returned for it cannot be looked up,
+        so that every rule is judged.
+        """
         try:
             return self.read(*request.roots)
-        except Exception:  # noqa: BLE001 - it is not there
-            return ABSENT
+        except Exception as problem:  # noqa: BLE001 - errors never open anything
+            return ABSENT if _is_absence(problem) else _UNREADABLE
+
+
+_UNREADABLE: Final[list[object]] = []
+"""What stands for a value that cannot be read: it is no constant, and has no hash."""
+
+
+def _is_absence(problem: Exception) -> bool:
+    """Whether *problem* says that an optional attribute is absent on the way to a value."""
+    match problem:
+        case AttributeError(obj=owner):
+            return owner is ABSENT
+        case KeyError(args=((_, owner),)):  # the key of an entity
+            return owner is ABSENT
+        case _:
+            return type(problem) is LookupError
 
 
 class Rule(RuleHead, frozen=True, eq=False):

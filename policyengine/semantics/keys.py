@@ -26,7 +26,7 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children, walk_expressions
 from policyengine.syntax.operators import of_comparison
 
-_SAME = {True: ("==", "in"), False: ("!=", "not in")}
+_SAME = {True: ("==", "in"), False: ("!=",)}
 
 
 @frozen
@@ -77,8 +77,8 @@ def _membership(conjunct: Conjunct, typing: Typing) -> tuple[nodes.Expr, frozens
             known, expr = typing.binding_of(right), left
             if op in ("==", "!=") and isinstance(typing.binding_of(left), Value):
                 known, expr = typing.binding_of(left), right
-            if isinstance(known, Value):
-                return expr, _constants(known, among=op in ("in", "not in"))
+            if isinstance(known, Value) and (among := _constants(known, among=op == "in")):
+                return expr, among
     return None
 
 

@@ -106,6 +106,8 @@ def test_an_outline_of_rules_for_tenants_is_that_of_the_rules(seed):
 @pytest.mark.parametrize(
     "rules",
     [
+        # Nothing is one of no constants, so no rule is found by them.
+        "forbid a: act when subject.name in {} permit b: act",
         # The name of a term or tier is no constant: what has another is of another form.
         "permit a: act when subject.tier == pro permit b: act when subject.tier == free",
         'permit a: act when subject.name in {"a", "b"} permit b: act when subject.name in {"c", "d"}',
@@ -146,3 +148,19 @@ def test_a_reason_makes_only_the_rules_that_it_needs():
         again = engine.decide(user, "read", doc)
         assert again.reason == decision.reason
         assert made.call_count <= 3
+
+
+@pytest.mark.usefixtures("_all_are_many")
+def test_where_a_value_cannot_be_read_every_rule_is_judged():
+    text = """package p
+entity User { at: { place: ip } }
+action read by User on User
+permit a: read
+forbid b: read when subject.at.place == ip "10.0.0.1"
+"""
+    user = {"type": "User", "id": "u", "properties": {"at": {"place": "::1"}}}
+    given = {"subject": user, "action": "read", "resource": user, "now": "2026-01-01"}
+    loaded = load({"p": text})
+    case = Case(None, loaded, given, loaded.request(**given), 0)
+    assert any(True for _ in laws.spoilings(case.request, Random(0)))
+    laws.failures_agree_and_open_nothing(case)
