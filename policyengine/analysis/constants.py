@@ -120,8 +120,9 @@ class MentionedConstants:
                     and not isinstance(typing.binding_of(item), Value)
                     for item in items
                 )
-            case nodes.Call(name):
-                self.sized |= name.name == "size"
+            case nodes.Call(nodes.Ident("size", None), (sized,)):
+                self.sized = True
+                self.unsure |= typing.type_of(sized) == STRING
             case nodes.Compare(_, left, right):
                 sides = [typing.type_of(left), typing.type_of(right)]
                 if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
@@ -136,6 +137,7 @@ class MentionedConstants:
             case (
                 nodes.Literal() | nodes.Name() | nodes.EntityRef() | nodes.Update() | nodes.RecordDisplay()
                 | nodes.Not() | nodes.And() | nodes.Or() | nodes.If() | nodes.Has() | nodes.Quantified()
+                | nodes.Call()
             ):  # fmt: skip
                 pass  # every outcome of these is tried, by the values inside
             case _:

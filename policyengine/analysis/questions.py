@@ -230,13 +230,16 @@ def same_conditions(one: CheckedRule, other: CheckedRule, *, but: nodes.Expr | N
 
 
 def conditions_in(expr: nodes.Expr) -> Iterable[nodes.Expr]:
-    """Give *expr* and its operands, as far as it is made by `and`, `or`, `not` and `if`."""
+    """Give *expr* and its operands, as far as it is made by `and`, `or`, `not` and `if`.
+
+    `a not in b` is one condition, as it is written.
+    """
     yield expr
     match expr:
         case nodes.And(operands) | nodes.Or(operands):
             for operand in operands:
                 yield from conditions_in(operand)
-        case nodes.Not(operand):
+        case nodes.Not(operand, infix=False):
             yield from conditions_in(operand)
         case nodes.If(condition, yes, no):
             for part in (condition, yes, no):

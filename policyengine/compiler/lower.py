@@ -38,6 +38,7 @@ from policyengine.semantics.checked import (
     CheckedSet,
     Conjunct,
     Definition,
+    Lower,
     Size,
     Typing,
     Value,
@@ -234,6 +235,8 @@ class _Lowerer:
     def _call(self, called: object, arguments: tuple[nodes.Expr, ...]) -> ir.Expr:
         if isinstance(called, Size):
             return ir.Operation("len", (self.lower(arguments[0]),))
+        if isinstance(called, Lower):
+            return ir.Operation("lower", (self.lower(arguments[0]),))
         assert isinstance(called, Definition)
         outside = self._inside(self.scope)
         values = [outside.lower(argument) for argument in arguments]
@@ -258,8 +261,10 @@ def _compare(
     match op:
         case "==" | "!=" | "<" | "<=" | ">" | ">=":
             return ir.Binary(op, left, right, numeric=one in _NUMERIC)
-        case "in" | "not in":
+        case "in":
             return ir.Binary(op, left, right)
+        case "startswith" | "endswith" | "contains":
+            return ir.Operation(op, (left, right))
         case "overlaps":
             return ir.Overlaps(left, right)
         case "subset":

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
-from policyengine.model.types import BOOL, INT, STRING, RecordType, SetType
+from policyengine.model.types import BOOL, INT, STRING, RecordType, SetType, Type
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
@@ -125,8 +125,12 @@ def fold_operators(node: ir.Expr) -> ir.Expr:
         case ir.Operation(name, arguments):
             values = list(map(_known, arguments))
             if None not in values:
-                return ir.Const(INT if name == "len" else BOOL, EXPORTED[name](*values))
+                return ir.Const(_RESULTS.get(name, BOOL), EXPORTED[name](*values))
     return node
+
+
+_RESULTS: Final[Mapping[str, Type]] = {"len": INT, "lower": STRING}
+"""The types of what operations give that are no conditions."""
 
 
 def _known(node: ir.Expr) -> object:

@@ -212,7 +212,7 @@ def _blamed(node: nodes.Expr, seen: Mapping[int, object], typing: Typing) -> Ite
             for operand in operands:
                 if id(operand) in seen and bool(seen[id(operand)]) == owing:
                     yield from _blamed(operand, seen, typing)
-        case nodes.Not(operand):
+        case nodes.Not(operand, infix=False):
             yield from _blamed(operand, seen, typing)
         case nodes.If(condition, yes, no):
             yield from _blamed(condition, seen, typing)

@@ -276,7 +276,9 @@ def check_moment(value: int) -> int:
 
 def from_datetime(moment: datetime) -> int:
     """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
-    if type(moment) is datetime and moment.tzinfo is UTC:  # as most are: in range, and quick to read
+    if (
+        type(moment) is datetime and moment.tzinfo is UTC
+    ):  # as most are: in range, and quick to read
         return (moment - _EPOCH) // _MICROSECOND
     if moment.utcoffset() is None:
         raise ValueError("a datetime needs a time zone, as in `datetime(…, tzinfo=UTC)`")

@@ -238,6 +238,8 @@ def _changes(
                     less = rest[0] if len(rest) == 1 else replace(part, operands=rest)
                     what = f"`{text(operand)}` is left out"
                     yield "drop-operand", what, operand.span, part, less
+            case nodes.Not(operand, infix=True):
+                yield "negate", f"`{text(part)}` is negated", part.span, part, operand
             case nodes.Not(operand):
                 yield (
                     "negate",

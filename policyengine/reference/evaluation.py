@@ -26,7 +26,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, slot
-from policyengine.semantics.checked import Definition, Size, Typing, Value
+from policyengine.semantics.checked import Definition, Lower, Size, Typing, Value
 from policyengine.syntax import nodes
 
 Trace: TypeAlias = Callable[[nodes.Expr, object], None]
@@ -162,11 +162,14 @@ def line_of(type_: str, id_: str, env: Env) -> frozenset[tuple[str, str]]:
 
 
 def call(called: object, arguments: list[Callable[[], Any]], env: Env) -> object:
-    """Return the size of a set; or a definition's body with arguments in place of parameters."""
+    """Return what a built-in function gives; or a definition's body with arguments in place of parameters."""
     match called:
         case Size():
-            (elements,) = arguments
-            return len(elements())
+            (sized,) = arguments
+            return len(sized())
+        case Lower():
+            (text,) = arguments
+            return lower(text())
         case Definition():
             scope = dict(zip(called.parameters, arguments, strict=True))
             return evaluate(called.body, called.typing, evolve(env, variables=scope))
@@ -217,8 +220,6 @@ def compare(
             return bool(left >= right)
         case "in":
             return left in right
-        case "not in":
-            return left not in right
         case "overlaps":
             return bool(left & right)
         case "subset":
@@ -228,6 +229,12 @@ def compare(
             inner, outer = _element(left_type), _element(right_type)
             members = left if isinstance(left_type, SetType) else [left]
             return bool(members) and all(lies_within(m, around, inner, outer, env) for m in members)
+        case "startswith":
+            return bool(left[: len(right)] == right)
+        case "endswith":
+            return bool(left[max(0, len(left) - len(right)) :] == right)
+        case "contains":
+            return right in left
         case "touches":
             taxonomy = _element(left_type)
             assert isinstance(taxonomy, TaxonomyType)
@@ -249,6 +256,11 @@ def lies_within(one: Any, around: Iterable[Any], inner: Type, outer: Type, env: 
         one.version == other.version and other.first <= one.first and one.last <= other.last
         for other in around
     )
+
+
+def lower(text: str) -> str:
+    """Return *text* with `a` to `z` in place of `A` to `Z`, and nothing else changed."""
+    return "".join(chr(ord(one) + 32) if "A" <= one <= "Z" else one for one in text)
 
 
 def is_like(text: str, pattern: str) -> bool:

@@ -36,6 +36,14 @@ def like(text: str, pieces: tuple[str, ...]) -> bool:
     return len(text) - len(last) >= at and text.endswith(last)
 
 
+def lower(text: str) -> str:
+    """Return *text* with `a` to `z` in place of `A` to `Z`, and nothing else changed."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
+_LOWER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
 def present(value: Any) -> Any:
     """Return an optional attribute that a guard has found present; raise if it did not."""
     if value is ABSENT:
@@ -204,7 +212,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, entity_within, entities_within,
+        present, like, lower, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip

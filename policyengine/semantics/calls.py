@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from policyengine.model.types import INT, SetType, Type
+from policyengine.model.types import INT, STRING, SetType, Type
 from policyengine.semantics import messages
-from policyengine.semantics.checked import Size
+from policyengine.semantics.checked import Lower, Size
+from policyengine.semantics.comparisons import applied
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.inference import Inference
 from policyengine.semantics.names import VALUE
@@ -21,9 +22,16 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
             checker.problems.append(messages.argument_count(node.span, "size", 1, len(arguments)))
             return INT
         found = checker.infer(arguments[0], guards)
-        if not isinstance(found, SetType) and found is not UNKNOWN:
-            checker.problems.append(messages.wrong_type(arguments[0].span, "a set", found))
+        if not isinstance(found, SetType) and found not in (STRING, UNKNOWN):
+            wanted = "a set or a string"
+            checker.problems.append(messages.wrong_type(arguments[0].span, wanted, found))
         return INT
+    if name.package is None and name.name == "lower":
+        checker.bindings[id(node)] = Lower()
+        if len(arguments) != 1:
+            checker.problems.append(messages.argument_count(node.span, "lower", 1, len(arguments)))
+            return UNKNOWN
+        return applied(checker, node, [checker.infer(arguments[0], guards)])
     symbol = checker.scope.find(VALUE, name, "definition", checker.problems)
     if symbol is None:
         return UNKNOWN

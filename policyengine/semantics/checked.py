@@ -41,7 +41,12 @@ class Value:
 
 @frozen
 class Size:
-    """The built-in `size(set)`."""
+    """The built-in `size(a)`, of a set or a string."""
+
+
+@frozen
+class Lower:
+    """The built-in `lower(a)`, of a string."""
 
 
 @frozen(eq=False)
@@ -73,7 +78,7 @@ class Fixture:
     type: Type
 
 
-Binding: TypeAlias = Variable | Value | Size | Definition | Fixture
+Binding: TypeAlias = Variable | Value | Size | Lower | Definition | Fixture
 
 
 @frozen(eq=False)

@@ -22,7 +22,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
-from policyengine.semantics.checked import Definition, Typing, Value
+from policyengine.semantics.checked import Definition, Lower, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
 from policyengine.syntax.operators import of_comparison
@@ -33,6 +33,8 @@ _LONGEST_GIVEN = DIGITS + 2
 MOST_DIGITS = 1_000
 """The most digits of a number that an expression may compute: it can still be printed."""
 
+_CHARACTERS = 1_000
+"""The code points of a string that one step goes through."""
 
 _SHOWING = 20
 """Steps that showing one part of a value takes."""
@@ -111,6 +113,10 @@ class Costs:
         match node:
             case nodes.Quantified(_, _, over, _):
                 steps += self._elements(over, typing) * (1 + parts[1].steps)
+            case nodes.Compare("startswith" | "endswith" | "contains", left, right):
+                steps += self._length(left, typing) + self._length(right, typing)
+            case nodes.Like(text):
+                steps += self._length(text, typing)
             case nodes.Compare(_, left, right) if of_comparison(node).linear:
                 steps += self._weight(left, typing) + self._weight(right, typing)
             case nodes.Compare(_, left, right):
@@ -127,8 +133,10 @@ class Costs:
                 # an argument that is longer.
                 grown = digits * body.size if digits > _LONGEST_GIVEN else 0
                 digits, longest = body.digits + grown, max(longest, body.longest + grown)
-            case nodes.Call():
+            case nodes.Call(_, arguments):
                 digits = max(_LONGEST_GIVEN, digits)
+                if isinstance(binding, Lower):
+                    steps += self._length(arguments[0], typing)
         digits = _digits_in(typing.type_of(node), digits, longest)
         return Cost(steps, size, depth, digits, max(longest, digits))
 
@@ -160,6 +168,12 @@ class Costs:
         if isinstance(node, nodes.SetDisplay):
             return max(1, len(node.items))
         return self._limits.set_size if isinstance(typing.type_of(node), SetType) else 1
+
+    def _length(self, node: nodes.Expr, typing: Typing) -> int:
+        """Return the steps that going through a string takes."""
+        binding = typing.binding_of(node)
+        most = self._limits.string_size
+        return 1 + (len(str(binding.value)) if isinstance(binding, Value) else most) // _CHARACTERS
 
     def _weight(self, node: nodes.Expr, typing: Typing) -> int:
         type_ = typing.type_of(node)

@@ -63,7 +63,10 @@ def _sentence(
     conjunct: Conjunct, source: Source, typings: tuple[Typing, ...], schema: Schema
 ) -> Sentence:
     node, wanted = conjunct.expr, conjunct.wanted
+    written, holds = node, wanted
     while isinstance(node, nodes.Not):
+        if not node.infix:
+            written, holds = node.operand, not wanted
         node, wanted = node.operand, not wanted
 
     def shown(expr: nodes.Expr) -> bool:
@@ -107,9 +110,9 @@ def _sentence(
             state = "must be true" if wanted else "must be false"
             return Sentence(template([f"{text(node)} {state}"]))
         case _:
-            must = must or ("must hold" if wanted else "must not hold")
+            must = "must hold" if holds else "must not hold"
             without = quiet(node.object) if isinstance(node, nodes.Like) else None
-            return Sentence(template([f"`{text(node)}` {must}"]), without)
+            return Sentence(template([f"`{text(written)}` {must}"]), without)
 
 
 def _joined(parts: Iterable[str | nodes.Expr]) -> Iterable[str | nodes.Expr]:

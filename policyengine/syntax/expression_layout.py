@@ -23,6 +23,7 @@ from policyengine.syntax.layout import (
     mark_broken,
     render,
 )  # fmt: skip
+from policyengine.syntax.operators import operator_of
 
 # The levels of precedence, weakest first; see the grammar.
 _WHOLE, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _UNARY, _PRIMARY = range(9)
@@ -51,6 +52,8 @@ def expression(node: nodes.Expr) -> Doc:
         case nodes.Update(object_, changes):
             return (_operand(object_, _PRIMARY), " ", braces(changes, padded=True))
         case nodes.Not(operand):
+            if _is_infix(node):
+                return _comparison(operand, Word("not"), " ")
             return (Word("not"), " ", _operand(operand, _NOT))
         case nodes.Negate(operand):
             return (Word("-"), _operand(operand, _UNARY))
@@ -60,14 +63,8 @@ def expression(node: nodes.Expr) -> Doc:
             return _junction("or", [_operand(o, _AND) for o in operands])
         case nodes.If():
             return _choice(node)
-        case nodes.Compare(op, left, right):
-            words = tuple((Word(part), " ") for part in op.split())
-            return _infix(_operand(left, _SUM), words, right, _operand(right, _SUM))
-        case nodes.Has(object_, name):
-            return (_operand(object_, _SUM), " ", Word("has"), " ", Word(name.name))
-        case nodes.Like(object_, pattern):
-            glob = Word(quoted(pattern, escape_backslash=False), written=True)
-            return (_operand(object_, _SUM), " ", Word("like"), " ", glob)
+        case nodes.Compare() | nodes.Has() | nodes.Like():
+            return _comparison(node)
         case nodes.Arithmetic(op, left, right):
             level = _level(node)
             sign = (Word(op), " ")
@@ -98,7 +95,7 @@ def _level(node: nodes.Expr) -> int:
         case nodes.And():
             return _AND
         case nodes.Not():
-            return _NOT
+            return _COMPARISON if _is_infix(node) else _NOT
         case nodes.Compare() | nodes.Has() | nodes.Like():
             return _COMPARISON
         case nodes.Arithmetic("*"):
@@ -114,6 +111,27 @@ def _level(node: nodes.Expr) -> int:
             return _PRIMARY
         case _:
             assert_never(node)
+
+
+def _is_infix(node: nodes.Not) -> bool:
+    """Whether `not` is written before an operator, and there is one that it may be written before."""
+    row = operator_of(node.operand)
+    return node.infix and row is not None and row.negatable
+
+
+def _comparison(node: nodes.Expr, *negated: Doc) -> Doc:
+    """Return a comparison, with what stands before its operator if it is *negated*."""
+    match node:
+        case nodes.Compare(op, left, right):
+            words = (*negated, Word(op), " ")
+            return _infix(_operand(left, _SUM), words, right, _operand(right, _SUM))
+        case nodes.Has(object_, name):
+            return (_operand(object_, _SUM), " ", *negated, Word("has"), " ", Word(name.name))
+        case nodes.Like(object_, pattern):
+            glob = Word(quoted(pattern, escape_backslash=False), written=True)
+            return (_operand(object_, _SUM), " ", *negated, Word("like"), " ", glob)
+        case _:
+            raise AssertionError("only what is written between operands is negated there")
 
 
 def _operand(node: nodes.Expr, level: int) -> Doc:

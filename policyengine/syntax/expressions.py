@@ -82,9 +82,12 @@ class Update(Node, frozen=True):
 
 
 class Not(Node, frozen=True):
-    """`not a`"""
+    """`not a`; *infix* if it is written before the operator of *operand*, as in `x not in S`."""
 
     operand: Expr
+    infix: bool = False
+
+    ASIDE = frozenset({"span", "infix"})
 
 
 class Negate(Node, frozen=True):
@@ -114,8 +117,9 @@ class If(Node, frozen=True):
 
 
 Comparison: TypeAlias = OneOf[
-    "==", "!=", "<", "<=", ">", ">=", "in", "not in", "overlaps", "subset", "within", "touches"
-]
+    "==", "!=", "<", "<=", ">", ">=", "in", "overlaps", "subset", "within", "touches",
+    "startswith", "endswith", "contains",
+]  # fmt: skip
 Sign: TypeAlias = OneOf["+", "-", "*"]
 Quantifier: TypeAlias = OneOf["every", "some"]
 
@@ -151,7 +155,7 @@ class Arithmetic(Node, frozen=True):
 
 
 class Call(Node, frozen=True):
-    """`name(arguments)`: `size`, or a definition."""
+    """`name(arguments)`: `size`, `lower`, or a definition."""
 
     name: Ident
     arguments: tuple[Expr, ...]

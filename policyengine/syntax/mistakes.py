@@ -320,7 +320,7 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
 
 
 _COMPARE = frozenset({"operator", "_HAS", "_LIKE"})
-_COMPARING = [row.word for row in INFIX if row.compares and " " in row.word]
+_NEGATABLE = tuple(row.word for row in INFIX if row.negatable)
 
 
 def chained_comparison(s: ParseState) -> Diagnostic | None:
@@ -336,14 +336,15 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
     right = s.before
     if left and middle and right and "\n" not in s.source.text[left.start : s.end]:
         first = s.source.text[left.start : right.end]
-        after = next((word for word in _COMPARING if s.reads(word)), s.text)
+        negated = (f"not {word}" for word in _NEGATABLE)
+        after = next((words for words in negated if s.reads(words)), s.text)
         help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} …`"
     return error("PE111", s.span, "comparisons do not chain", help)
 
 
 def foreign_operator(s: ParseState) -> Diagnostic | None:
     """A word that is an operator elsewhere, or a misspelt one."""
-    if not s.wants_operator() or (s.wants_clause() and s.first_on_line):
+    if not (s.wants_operator() or s.wants_negated()) or (s.wants_clause() and s.first_on_line):
         return None
     if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
         help = foreign_words.OPERATORS[s.text]
@@ -356,6 +357,21 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
     if meant:
         return error("PE110", s.span, f"there is no operator {s.found}", f"did you mean `{meant}`?")
     return None
+
+
+def nothing_to_negate(s: ParseState) -> Diagnostic | None:
+    """`a not b` and `a not == b`: a `not` after an operand, before what is no operator or a sign."""
+    if not s.wants_negated():
+        return None
+    opposite = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}.get(s.text)
+    if opposite:
+        return error(
+            "PE110", s.span, f"`not` is not written before `{s.text}`", f"write `{opposite}`"
+        )
+    help = f"after an operand `not` stands before {_listed(_NEGATABLE)}"
+    return error(
+        "PE113", s.after_last, f"an operator is missing after `not`, before {s.found}", help
+    )
 
 
 def incomplete_if(s: ParseState) -> Diagnostic | None:
@@ -382,6 +398,8 @@ def keyword_taken_for_name(s: ParseState) -> Diagnostic | None:
     after = s.source.text[before.start : before.end].split()[-1]
     is_operand = s.wants_operator() and kind_of(s.stack[-2]) != "_DOT"
     if is_operand and word in ("every", "some", "if", "not"):
+        if word == "not" and after in _NEGATABLE:
+            return error("PE110", at, f"`not` is written before `{after}`", f"write `not {after}`")
         message = f"`{word}` needs parentheses after `{after}`"
         return error("PE115", at, message, f"write `({word} …)`")
     if keywords().get(word) not in _BEGINNINGS or s.terminal not in ("NAME", "STRING", "DATETIME"):
@@ -503,6 +521,7 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     keyword_taken_for_name,
     quotes,
     foreign_operator,
+    nothing_to_negate,
     unknown_word,
     misplaced_word,
     incomplete_if,

@@ -67,6 +67,11 @@ class Operator:
         """Whether it follows an operand."""
         return not self.form.startswith(self.word)
 
+    @property
+    def negatable(self) -> bool:
+        """Whether `not` may be written before its word."""
+        return self.compares and self.word.isalpha()
+
 
 def _negation(row: Operator, word: nodes.Comparison, form: str) -> Operator:
     """Return the row of the operator that holds exactly where that of *row* does not."""
@@ -84,9 +89,9 @@ _BELOW = Operator(
 _AT_MOST = evolve(
     _BELOW, word="<=", form="a <= b", must="must be at most", must_not="must be above"
 )
-_MEMBER = Operator(
-    nodes.Compare, "in", "x in S", "member", "a value and a set of such values",
-    "must be one of", "must not be one of", linear=True, understood=True,
+_STARTSWITH = Operator(
+    nodes.Compare, "startswith", "a startswith b", {(STRING, STRING): BOOL}, "two strings",
+    "must start with", "must not start with", linear=True,
 )  # fmt: skip
 
 _ROWS = (
@@ -103,8 +108,10 @@ _ROWS = (
     _AT_MOST,
     _negation(_AT_MOST, ">", "a > b"),
     _negation(_BELOW, ">=", "a >= b"),
-    _MEMBER,
-    _negation(_MEMBER, "not in", "x not in S"),
+    Operator(
+        nodes.Compare, "in", "x in S", "member", "a value and a set of such values",
+        "must be one of", "must not be one of", linear=True, understood=True,
+    ),
     Operator(
         nodes.Compare, "overlaps", "A overlaps B", "sets", "two sets of one type",
         "must overlap", "must not overlap", linear=True, understood=True,
@@ -122,6 +129,15 @@ _ROWS = (
         nodes.Compare, "touches", "a touches B", "touches",
         "a term or a set of terms, and a set of terms",
         "must touch", "must not touch", understood=True,
+    ),
+    _STARTSWITH,
+    evolve(
+        _STARTSWITH, word="endswith", form="a endswith b",
+        must="must end with", must_not="must not end with",
+    ),
+    evolve(
+        _STARTSWITH, word="contains", form="a contains b",
+        must="must contain", must_not="must not contain",
     ),
     Operator(nodes.Quantified, "every", "every x in S: c", None, "a set", understood=True),
     Operator(nodes.Quantified, "some", "some x in S: c", None, "a set", understood=True),
@@ -159,7 +175,8 @@ _ROWS = (
         nodes.Negate, "-", "-a", {(INT,): INT, (DECIMAL,): DECIMAL, (DURATION,): DURATION},
         "an int, a decimal or a duration", understood=True,
     ),
-    Operator(nodes.Call, "size", "size(S)", None, "a set", understood=True),
+    Operator(nodes.Call, "size", "size(a)", None, "a set or a string", understood=True),
+    Operator(nodes.Call, "lower", "lower(a)", {(STRING,): STRING}, "a string"),
 )  # fmt: skip
 
 OPERATORS: Mapping[tuple[type[nodes.Expr], str], Operator] = {
@@ -194,8 +211,8 @@ def operator_of(node: nodes.Expr) -> Operator | None:
             word = "like"
         case nodes.Negate():
             word = "-"
-        case nodes.Call(nodes.Ident("size", None)):
-            word = "size"
+        case nodes.Call(nodes.Ident(("size" | "lower") as called, None)):
+            word = called
         case (
             nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
             | nodes.EntityRef() | nodes.Update() | nodes.Call()

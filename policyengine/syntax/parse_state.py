@@ -72,10 +72,12 @@ def _first_terminals(rows: Iterable[Operator]) -> frozenset[str]:
 INFIX = tuple(row for row in OPERATORS.values() if row.infix)
 """The operators that follow an operand."""
 
-COMPARISONS = _first_terminals(row for row in INFIX if row.compares)
+COMPARISONS = _first_terminals(row for row in INFIX if row.compares) | {"_NOT"}
 """The terminals with which a comparison goes on after its first operand."""
 
-_AFTER_OPERAND = _first_terminals(INFIX) | {"_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING"}
+_AFTER_OPERAND = frozenset({
+    *_first_terminals(INFIX), "_NOT", "_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING",
+})  # fmt: skip
 
 
 @frozen(slots=False)
@@ -241,6 +243,10 @@ class ParseState:
     def wants_operator(self) -> bool:
         """Whether an operator was possible after the operand that was read last."""
         return "_AND" in self.accepts
+
+    def wants_negated(self) -> bool:
+        """Whether an operator must follow the `not` that was read last, after an operand."""
+        return self.last_word == "not" and self.accepts >= {"_IN", "_HAS"}
 
     def wants_clause(self) -> bool:
         """Whether any clause of a rule was possible."""

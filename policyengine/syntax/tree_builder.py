@@ -419,16 +419,24 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def operator(self, span: Span, children: list[Any]) -> str:
         return " ".join(str(token) for token in children)
 
-    def compare(self, span: Span, children: list[Any]) -> nodes.Compare:
-        left, op, right = children
-        return nodes.Compare(op, left, right, span=span)
+    def compare(self, span: Span, children: list[Any]) -> nodes.Expr:
+        left, words, right = children
+        op = cast("nodes.Comparison", words.removeprefix("not "))
+        return self._infix(nodes.Compare(op, left, right, span=span), words)
 
-    def has(self, span: Span, children: list[Any]) -> nodes.Has:
-        return nodes.Has(*children, span=span)
+    def has(self, span: Span, children: list[Any]) -> nodes.Expr:
+        object_, *words, name = children
+        return self._infix(nodes.Has(object_, name, span=span), words[0])
 
-    def like(self, span: Span, children: list[Any]) -> nodes.Like:
-        object_, pattern = children
-        return nodes.Like(object_, self._unquote(pattern, keep="*\\"), span=span)
+    def like(self, span: Span, children: list[Any]) -> nodes.Expr:
+        object_, *words, pattern = children
+        glob = self._unquote(pattern, keep="*\\")
+        return self._infix(nodes.Like(object_, glob, span=span), words[0])
+
+    def _infix(self, made: nodes.Expr, words: str) -> nodes.Expr:
+        """Return what was written with *words*, which may begin with `not`, between operands."""
+        negated = words.partition(" ")[0] == "not"
+        return nodes.Not(made, infix=True, span=made.span) if negated else made
 
     def sum(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
         left, op, right = children
@@ -459,7 +467,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             case _:
                 self._report(
                     "PE126", called.span, "this cannot be called",
-                    "a definition or `size` can: `stale(subject)`",
+                    "a definition, `size` or `lower` can: `stale(subject)`",
                 )  # fmt: skip
                 return called  # type: ignore[no-any-return]
         return nodes.Call(ident, tuple(a for a in arguments if a is not None), span=span)

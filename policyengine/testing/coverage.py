@@ -151,7 +151,8 @@ def operands_of(expr: nodes.Expr, typing: Typing) -> list[nodes.Expr]:
     return [
         part
         for part in conditions_in(expr)
-        if not isinstance(part, nodes.And | nodes.Or | nodes.Not | nodes.If)
+        if not isinstance(part, nodes.And | nodes.Or | nodes.If)
+        and not (isinstance(part, nodes.Not) and not part.infix)
         and typing.types.get(id(part)) == BOOL
         and not isinstance(typing.binding_of(part), Value)
     ]

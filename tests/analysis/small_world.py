@@ -42,6 +42,8 @@ ATOMS = (
 ROUGH = (
     "(subject has age and subject.age + 100 > 116)", "(subject has age and subject.age - 90 > -74)",
     "(subject has age and 100 * subject.age <= 1600)", "(subject has age and -subject.age < -16)",
+    'resource.tag startswith "ad"', 'resource.tag endswith "s"', 'resource.tag not contains "d"',
+    'lower(resource.tag) == "ads"', "size(resource.tag) == 3", 'lower(resource.tag) != "ads"',
     'subject == App "a"', 'resource.tag == "ad"', "{hidden: resource.hidden} == shown",
 )  # fmt: skip
 """Conditions of which not all is known: what is claimed of them is so, and not all of it is claimed."""

@@ -102,6 +102,29 @@ subject.at != {lat: 1.5}
 {a: 1, b: "x"} in subject.notes
 {a: 2} in subject.notes
 {lat: subject.score, long: 2.5} == subject.at and {lat: subject.score} != subject.at
+subject.name startswith "B" and "Bob" startswith subject.name and subject.name startswith ""
+subject.name not startswith "b" and subject.name not startswith "Bobb" and "" not startswith "B"
+subject.name endswith "ob" and subject.name endswith "Bob" and subject.name endswith "" and "" endswith ""
+subject.name not endswith "Bo" and subject.name not endswith "BBob" and "" not endswith "B"
+subject.name contains "o" and "xBoby" contains subject.name and subject.name contains "" and "" contains ""
+subject.name not contains "bb" and "" not contains "o" and not (subject.name contains "ob ")
+"a\u0301" startswith "a" and "\u00e1" not startswith "a"
+context.user.name contains "*" and subject.name not contains "*"
+lower(subject.name) == "bob" and lower("") == "" and lower("\u00c4\u0130AZ[@") == "\u00c4\u0130az[@"
+lower(resource.name) startswith "a" and lower(lower(subject.name)) endswith "bob"
+size(subject.name) == 3 and size("") == 0 and size("\u00e4\u20ac") == 2 and size("a\u0301") == 2
+subject not has boss or subject.boss.name == "Ann"
+if resource not has boss then true else resource.boss.name == "x"
+resource not has boss
+not (subject not has boss)
+not subject not has boss
+subject.name not like "C*b" and not (subject.name not like "B*")
+health not within market and not (health not within research)
+resource.purposes not within research and subject.purposes not within academic
+subject.friends not within Folder "top" and subject not within Folder "nowhere"
+subject.home not within ip "11.0.0.0/8"
+market not touches {health} and resource.purposes not touches {research}
+{} not overlaps subject.purposes and {1, 4} not subset few
 subject.name like "B*"
 not (subject.name like "C*b")
 not (subject.name like "B*z*b")

@@ -184,7 +184,8 @@ class Writer:
         """Write a bool."""
         simple: list[Callable[[int, Guards], str | None]] = [
             self._flag, self._equal, self._equal, self._ordered, self._ordered, self._member,
-            self._sets, self._within, self._touches, self._has, self._like, self._timed, self._call,
+            self._sets, self._within, self._touches, self._has, self._like, self._texts, self._timed,
+            self._call,
         ]  # fmt: skip
         nested: list[Callable[[int, Guards], str | None]] = [
             self._not, self._and, self._or, self._if, self._guarded, self._guarded,
@@ -238,7 +239,11 @@ class Writer:
         if left is None:
             return None
         type_ = next(p.type for p in self.paths if p.text == left)
-        return f"({left} {self.rng.choice(('in', 'not in'))} {self.set_of(type_, depth, guards)})"
+        return f"({left} {self._maybe_not()}in {self.set_of(type_, depth, guards)})"
+
+    def _maybe_not(self) -> str:
+        """Write `not` before an operator, or nothing."""
+        return self.rng.choice(("", "not "))
 
     def _sets(self, depth: int, guards: Guards) -> str | None:
         left = self.read(guards, _is_set)
@@ -247,7 +252,7 @@ class Writer:
         type_ = next(p.type for p in self.paths if p.text == left)
         assert isinstance(type_, SetType)
         right = self.set_of(type_.element, depth, guards)
-        op = self.rng.choice(("overlaps", "subset"))
+        op = self._maybe_not() + self.rng.choice(("overlaps", "subset"))
         if self.rng.random() < 0.3:
             return f"({right} {op} {left})"
         return f"({left} {op} {right})"
@@ -284,7 +289,7 @@ class Writer:
                 right = "{" + self.value(outer, 0, guards, wanted=False) + "}"
         else:
             right = self.value(outer, 0, guards, wanted=isinstance(element, TaxonomyType))
-        return f"({left} within {right})"
+        return f"({left} {self._maybe_not()}within {right})"
 
     def _touches(self, depth: int, guards: Guards) -> str | None:
         left = self.read(guards, lambda t: isinstance(_element(t), TaxonomyType))
@@ -294,7 +299,7 @@ class Writer:
         if self.loops and isinstance(type_, SetType):
             return None
         element = _element(type_)
-        return f"({left} touches {self.set_of(element, 0, guards)})"
+        return f"({left} {self._maybe_not()}touches {self.set_of(element, 0, guards)})"
 
     def _has(self, depth: int, guards: Guards) -> str | None:
         found = self.optional(guards)
@@ -302,7 +307,7 @@ class Writer:
             return None
         path = self.rng.choice(found)
         self.used_private |= path.private
-        return f"({path.owner} has {path.name})"
+        return f"({path.owner} {self._maybe_not()}has {path.name})"
 
     def _like(self, depth: int, guards: Guards) -> str | None:
         if self.in_text:
@@ -310,7 +315,23 @@ class Writer:
         left = self.read(guards, lambda t: t == STRING)
         if left is None:
             return None
-        return f"({left} like {_pattern(self.rng)})"
+        return f"({left} {self._maybe_not()}like {_pattern(self.rng)})"
+
+    def _texts(self, depth: int, guards: Guards) -> str | None:
+        if self.in_text:
+            return None
+        left = self.read(guards, lambda t: t == STRING)
+        if left is None:
+            return None
+        right = self.value(STRING, depth - 1, guards, wanted=False)
+        if self.rng.random() < 0.3:  # with a constant that has a capital it would be refused
+            left = f"lower({left})"
+            right = right.lower() if right.startswith('"') else f"lower({right})"
+        pair = [left, right]
+        if self.rng.random() < 0.3:
+            pair.reverse()
+        op = self.rng.choice(("startswith", "endswith", "contains", "=="))
+        return f"({pair[0]} {self._maybe_not() if op != '==' else ''}{op} {pair[1]})"
 
     def _call(self, depth: int, guards: Guards) -> str | None:
         return self.call(BOOL, depth, guards)
@@ -344,8 +365,10 @@ class Writer:
             (
                 f"({asked} and {then})",
                 f"(not {asked} or {then})",
+                f"({path.owner} not has {path.name} or {then})",
                 f"(if {asked} then {then} else {other})",
                 f"(if not ({asked}) then {other} else {then})",
+                f"(if {path.owner} not has {path.name} then {other} else {then})",
                 f"(not (not {asked} or {other}) and {then})",
                 f"(({asked} and {other}) and {then})",
             )
@@ -433,8 +456,11 @@ class Writer:
                     f"(-{of(DURATION)})",
                 )
             )
+        if type_ == STRING and not self.in_text:
+            text = self.read(guards, lambda t: t == STRING)
+            return text and f"lower({text})"
         if type_ == INT:
-            sized = self.read(guards, _is_set)
+            sized = self.read(guards, lambda t: t == STRING or _is_set(t))
             if sized is not None and rng.random() < 0.5:
                 return f"size({sized})"
             return f"({of(INT)} {rng.choice('+-*')} {of(INT)})"
