@@ -210,9 +210,18 @@ def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
     plain = rule.otherwise is None and rule.refer is None and not rule.is_dated
     if rule.waivers or (rule.effect == "permit" and not (key.contested and plain)):
         return False
+    if rule.effect == "forbid" and not fails_seen(rule, found.number):
+        return False
     return not any(ir.mentions(condition, "now") for condition in rule.conditions[: found.number])
 
 
-def _moves(part: str | Part) -> bool:
-    """Whether a value that is shown or owed depends on the time."""
-    return isinstance(part, Part) and ir.mentions(part.expr, "now")
+def fails_seen(rule: Rule, number: int) -> bool:
+    """Whether a failure in the conditions of *rule* before that one, a key, shows when values are looked up.
+
+    A forbid that fails denies, so it is passed over only where nothing before the key can fail unseen.
+    """
+    keys = {key.number for key in rule.keys}
+    return all(
+        n in keys or (isinstance(condition, ir.Present) and ir.is_path(condition.slot))
+        for n, condition in enumerate(rule.conditions[:number])
+    )

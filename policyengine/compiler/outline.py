@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.generate import are_many
+from policyengine.compiler.load_rules import fails_seen
 from policyengine.compiler.lower import lower_rule
 from policyengine.compiler.lowered import Part, Rule
 from policyengine.compiler.simplify import simplify_rule
@@ -70,7 +71,9 @@ class _Likeness(Struct, frozen=True, eq=False):
         return {
             key.path: key.number
             for key in rule.keys
-            if key.number <= self.until and (rule.effect != "permit" or key.path in contested)
+            if key.number <= self.until
+            and (rule.effect != "permit" or key.path in contested)
+            and (rule.effect != "forbid" or fails_seen(rule, key.number))
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from random import Random
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -164,3 +165,29 @@ forbid b: read when subject.at.place == ip "10.0.0.1"
     case = Case(None, loaded, given, loaded.request(**given), 0)
     assert any(True for _ in laws.spoilings(case.request, Random(0)))
     laws.failures_agree_and_open_nothing(case)
+
+
+@pytest.mark.usefixtures("_all_are_many")
+@pytest.mark.parametrize(
+    "condition",
+    ["subject.boss.boss within subject.boss", "subject.boss.age > 3", 'subject.boss.name == "b"'],
+)
+def test_a_forbid_that_may_fail_before_a_key_is_not_passed_over(condition):
+    loaded = load(
+        {
+            "p.policy": f"""
+            package p
+            entity User {{ name: string, age: int, boss: User }}
+            action act by User on User
+            permit always: any
+            forbid bosses: any when {condition} and subject.name == "somebody"
+            """
+        }
+    )
+    user = {"age": 1, "name": "ann", "boss": {"type": "User", "id": "b"}}
+    boss = {"type": "User", "id": "b", "parents": [], "properties": {**user, "name": "b"}}
+    given = {"type": "User", "id": "a", "parents": [], "properties": user}
+    request = loaded.request(subject=given, action="act", resource=given, entities=[boss])
+    for seed in range(10):
+        case = SimpleNamespace(loaded=loaded, request=request, seed=seed)
+        laws.failures_agree_and_open_nothing(case)
