@@ -68,7 +68,8 @@ class _Target(Struct, frozen=True, eq=False):
         A value is found at the place of its type, so nothing equals what is of another type.
         """
         entities = request.entities
-        search = Search(entities.__getitem__, lambda _, path: path)
+        find = entities.__getitem__
+        search = Search(find, lambda _, path: path, find, most=_FOREVER)
         search.request(request.subject, request.resource, request.context, self.needs)
         read = frozenset(
             [

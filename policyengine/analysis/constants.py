@@ -136,6 +136,7 @@ class MentionedConstants:
                 self.unsure |= any(has_record(side) for side in sides)
             case (
                 nodes.Literal() | nodes.Name() | nodes.EntityRef() | nodes.Update() | nodes.RecordDisplay()
+                | nodes.Ancestors()
                 | nodes.Not() | nodes.And() | nodes.Or() | nodes.If() | nodes.Has() | nodes.Quantified()
                 | nodes.Call()
             ):  # fmt: skip

@@ -101,6 +101,10 @@ class _Places:
             self._add("parents", entity.key_, (), f"{text} in", SetType(STRING))
         attributes = entity.entity_type.attributes
         self.attributes(entity.key_, (), attributes, entity, needs, text)
+        for type_, part in needs.above.items():
+            for key in sorted(key for key in entity.line or () if key[0] == type_):
+                above = f'ancestors({text}, {type_})["{key[1]}"]'
+                self.entity(self.request.entities[key], part, above)
 
     def attributes(
         self,
@@ -239,6 +243,8 @@ def read_keys_of(needs: RequestNeeds, schema: Schema, target: TargetKey) -> froz
         for attribute, inner in part.attributes.items():
             found.add((name, attribute))
             value(schema.entities[name].by_name[attribute].type, inner)
+        for above, inner in part.above.items():
+            entity(above, inner)
 
     def value(type_: Type, part: Needs) -> None:
         match type_:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
 
@@ -52,16 +52,19 @@ class _RequestMaker:
             if value is not ABSENT:
                 described["properties"][name] = self._json(attributes[name].type, value, part)
         above = [
-            place[3]
+            cast("Key", place[3])
             for place, yes in list(self.state.known.items())
             if place[:3] == ("line", *key) and yes
         ]
         for parent in above:
-            assert isinstance(parent, tuple)
             reference = {"type": parent[0], "id": parent[1]}
             if needs.line and reference not in described["parents"]:
                 described["parents"].append(reference)
                 self.entities.setdefault(parent, {"properties": {}, "parents": []})
+        for type_, part in needs.above.items():
+            for one in (key, *above):
+                if one[0] == type_:
+                    self._entity(one, part)
 
     def _parts(self, record: Any, type_: RecordType, needs: Needs) -> dict[str, Any]:
         return {

@@ -90,5 +90,6 @@ def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
 
 def _is_optional(owner: Any, path: str) -> bool:
     """Whether *path* leads to an optional attribute of *owner* itself."""
-    attribute = owner.by_name.get(path.partition(".")[2])
+    root, _, name = path.partition(".")
+    attribute = owner.by_name.get(name) if root in _ROOTS else None
     return attribute is not None and attribute.optional

@@ -30,6 +30,8 @@ def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
     for rule in rules:
         timed = timed or rule.is_dated or bool(rule.waivers)
         follows = follows or (rule.advisory and _may_follow(rule.needs))
+        # The ancestors of a type are counted, and looked at, where all entities are known.
+        follows = follows or any(needs.asks_above() for needs in rule.needs.parts)
         if not rule.advisory:  # also where the condition that asks was simplified away
             lines |= {"subject"} if rule.needs.subject.line else set()
             lines |= {"resource"} if rule.needs.resource.line else set()
@@ -50,8 +52,7 @@ def _may_follow(needs: RequestNeeds) -> bool:
 
     It may even if no condition follows any: what is the same for all requests was left out of them.
     """
-    roots = needs.subject, needs.resource, needs.context
-    return any(part for root in roots for part in root.attributes.values())
+    return any(root.line or any(root.attributes.values()) for root in needs.parts)
 
 
 def expressions(rule: Rule) -> list[ir.Expr]:

@@ -225,3 +225,8 @@ def fails_seen(rule: Rule, number: int) -> bool:
         n in keys or (isinstance(condition, ir.Present) and ir.is_path(condition.slot))
         for n, condition in enumerate(rule.conditions[:number])
     )
+
+
+def _moves(part: str | Part) -> bool:
+    """Whether a value that is shown or owed depends on the time."""
+    return isinstance(part, Part) and ir.mentions(part.expr, "now")

@@ -191,6 +191,12 @@ class _Lowerer:
                 return ir.MakeRecord(made, tuple(parts))
             case nodes.Call(_, arguments):
                 return self._call(binding, arguments)
+            case nodes.Ancestors(object_):
+                made = type_of(node)
+                assert isinstance(made, SetType)
+                assert isinstance(made.element, EntityRefType)
+                line = ir.Line(_owner(low(object_), type_of(object_)))
+                return ir.Operation("ancestors", (line, ir.Data(made.element.name)))
             case nodes.Quantified(kind, variable, over, body):
                 local = f"{variable.name}_{self.depth}"
                 inner = self._inside({**self.scope, variable.name: ir.Local(local)})
@@ -223,8 +229,8 @@ class _Lowerer:
             case EntityRefType(), _ if name == "id":
                 return value
             case EntityRefType(entity), _:
-                owner = value.object if isinstance(value, ir.Id) else ir.Entity(entity, value)
-                return ir.Slot(owner, name, self.schema.entities[entity].by_name[name].optional)
+                optional = self.schema.entities[entity].by_name[name].optional
+                return ir.Slot(_owner(value, type_), name, optional)
             case RecordType(), ir.Const(_, record):
                 found = getattr(record, slot(name))
                 return ir.Absent() if found is ABSENT else ir.Const(type_.by_name[name].type, found)
@@ -295,8 +301,13 @@ def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     if isinstance(one, SetType) or isinstance(other, SetType):
         name = "entities_within" if isinstance(one, SetType) else "entity_within"
         return ir.Operation(name, (inner, left, outer, among, ir.Root("entities")))
-    owner = left.object if isinstance(left, ir.Id) else ir.Entity(element.name, left)
-    return ir.Operation("lies_in", (ir.Line(owner), outer, right))
+    return ir.Operation("lies_in", (ir.Line(_owner(left, element)), outer, right))
+
+
+def _owner(value: ir.Expr, type_: Type) -> ir.Expr:
+    """Return the entity of a reference."""
+    assert isinstance(type_, EntityRefType)
+    return value.object if isinstance(value, ir.Id) else ir.Entity(type_.name, value)
 
 
 def _terms_within(

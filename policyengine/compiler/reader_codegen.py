@@ -115,18 +115,10 @@ def request_reader(
     body += _filled(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
-    body += [
-        statement
-        for part, needed in (("subject", needs.subject), ("resource", needs.resource))
-        if needed.line
-        for statement in _filled("if part.line is None: return None", part=part)
-    ]
-    for part, root, needed in (
-        ("subject", schema.entities[types[0]], needs.subject),
-        ("resource", schema.entities[types[1]], needs.resource),
-        ("context", context, needs.context),
-    ):
-        body += writer.follow(schema, part, root, needed)
+    both = zip(("subject", "resource"), types, (needs.subject, needs.resource), strict=True)
+    for part, type_name, needed in both:
+        body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
+    body += writer.follow(schema, "context", context, needs.context)
     body += _filled("return finish(subject, resource, context, now or clock(), known)")
     return writer.finish(
         body, ("subject", "resource", "context", "now", "others", "store", "finish")
@@ -193,6 +185,13 @@ if type(value) is not dict or len(value) != 2: return None
 kind = value["type"]
 if type(kind) is not str or kind != type_name: return None
 value = value["id"]
+"""
+_ANCESTORS: Final = """
+found = [known[key] for key in part.line if key[0] == type_name]
+if len(found) > most: return None
+"""
+_KNOWN_ANCESTOR: Final = """
+if store is not None and not one.described_ and (type_name, one.id) not in store: return None
 """
 _NAME: Final = """
 if type(value) is not str: return None
@@ -378,6 +377,25 @@ class _Writer(Struct, eq=False):
                 body += [assign(value, read), ast.If(is_given, reading, [])]
         return body
 
+    def follow_entity(self, schema: Schema, part: str, type_: EntityType, needs: Needs) -> Body:
+        """See that the ancestors of *part* are known if they are read, and what rules follow to."""
+        body: Body = []
+        if needs.line:
+            body += _filled("if part.line is None: return None", part=part)
+        body += self.follow(schema, part, type_, needs)
+        for above, inner in needs.above.items():
+            one, found = self.fresh("one"), self.fresh("found")
+            parts: dict[str, ast.expr | str] = {
+                "part": part, "one": one, "found": found, "type_name": ast.Constant(above),
+                "most": ast.Constant(self.limits.ancestors_of_type),
+            }  # fmt: skip
+            looked_at = _filled(_KNOWN_ANCESTOR, **parts)
+            looked_at += self.sufficient(one, schema.entities[above], inner)
+            looked_at += self.follow_entity(schema, one, schema.entities[above], inner)
+            body += _filled(_ANCESTORS, **parts)
+            body.append(ast.For(ast.Name(one, ast.Store()), name(found), looked_at, []))
+        return body
+
     def _follow_value(self, schema: Schema, value: str, type_: Type, needs: Needs) -> Body:
         match type_:
             case EntityRefType(entity) if needs:
@@ -385,10 +403,8 @@ class _Writer(Struct, eq=False):
                 found = self.fresh("found")
                 parts: dict[str, ast.expr | str] = {"found": found, "value": value}
                 body = _filled("found = known[kind, value]", kind=ast.Constant(entity), **parts)
-                if needs.line:
-                    body += _filled("if found.line is None: return None", **parts)
                 body += self.sufficient(found, to, needs)
-                return body + self.follow(schema, found, to, needs)
+                return body + self.follow_entity(schema, found, to, needs)
             case SetType(element):
                 one = self.fresh("one")
                 inner = self._follow_value(schema, one, element, needs.elements or NOTHING)

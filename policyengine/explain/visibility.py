@@ -64,6 +64,8 @@ def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
             element = type_.element if isinstance(type_, SetType) else type_
             if isinstance(element, EntityRefType) and not is_own(left):
                 return True
+        case nodes.Ancestors(object_) if not is_own(object_):
+            return True
         case nodes.Call(_, arguments) if isinstance(binding, Definition):
             given = zip(binding.parameters, arguments, strict=True)
             inner = frozenset(name for name, argument in given if is_own(argument))

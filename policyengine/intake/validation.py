@@ -209,6 +209,16 @@ class _Reading:
         entity = self._find(key)
         return None if entity is None or self._is_out_of_account(entity) else entity
 
+    def _find_ancestor(self, key: Key) -> Entity | None:
+        """Return an ancestor; None if a store, of whatever kind, should know it and does not.
+
+        One that was deleted would else hide what it forbids.
+        """
+        entity = self._find_described(key)
+        if entity is None or self._store is None or key in self._store or entity.described_:
+            return entity
+        return None
+
     def _is_out_of_account(self, entity: Entity) -> bool:
         """Whether what an entity lacks follows from a problem that is reported already."""
         return self._is_unknown(entity) or entity.key_ in self._known.uncombined
@@ -232,7 +242,12 @@ class _Reading:
             NOTHING if self._is_out_of_account(resource) else needs.resource,
             needs.context,
         )
-        search = Search(self._find_described, self._known.places.get)
+        search = Search(
+            self._find_described,
+            self._known.places.get,
+            self._find_ancestor,
+            self._limits.ancestors_of_type,
+        )
         for gap in search.request(subject, resource, context, needs):
             if not self.problems.full:
                 self._report(gap, f"rules for `{action}`")
@@ -244,15 +259,26 @@ class _Reading:
         if not self._all_read or gap.key in self._known.uncombined:
             return
         name = "the entity" if is_private(gap.path) else entity_name(gap.key)
-        if gap.lack == "entity" and self._store is not None and not self._store.by_key.bare:
+        store = self._store
+        if gap.lack == "number":
+            self._report_number(gap, rules, name)
+        elif store is not None and (
+            gap.lack == "ancestor" or (gap.lack == "entity" and not store.by_key.bare)
+        ):
             self._report_unknown(gap.key, gap.path)
-        elif gap.lack == "entity":
+        elif gap.lack in ("entity", "ancestor"):
             read = listed(gap.needs.attributes) or "the ancestors"
             said = f"{rules} read {read} of {name}: give it in `entities` or in a store"
             self.problems.add("PE508", gap.path, said)
         elif not self._known.broken:
             said = f"{rules} ask what {name} lies within: {self._lacking(gap)}"
             self.problems.add("PE509", inside(gap.path, "parents"), said)
+
+    def _report_number(self, gap: Gap, rules: str, name: str) -> None:
+        [type_] = gap.needs.above
+        most = self._limits.ancestors_of_type
+        said = f"{rules} ask for each `{type_}` that {name} lies within, and there are more than {most}"
+        self.problems.add("PE514", gap.path, said)
 
     def _report_unknown(self, key: Key, path: Path) -> None:
         name = "the entity" if is_private(path) else entity_name(key)

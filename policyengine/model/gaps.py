@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 from msgspec import Struct, field
 
 from policyengine.model.entities import Entity, Key
+from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record, record_class
 from policyengine.model.request import Request
@@ -31,14 +32,14 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, INVALID, Ip, slot
 
-Lack: TypeAlias = Literal["attribute", "entity", "line", "value"]
+Lack: TypeAlias = Literal["attribute", "entity", "line", "ancestor", "number", "value"]
 
 
 class Gap(Struct, frozen=True):
     """Something that is read and not given: an attribute, an entity, its line, or a fitting value.
 
-    *path* is where it would be, of an entity the reference to it; *key* is that of the entity;
-    *needs* what is read of it.
+    Or there is no entity for an *ancestor* on a line, or too large a *number* of one type. *path* is where
+    it would be, of an entity the reference to it; *key* is that of the entity; *needs* what is read of it.
     """
 
     lack: Lack
@@ -48,6 +49,7 @@ class Gap(Struct, frozen=True):
 
 
 SUBJECT: Final[Path] = inside(None, "subject")
+_MOST_OF_A_TYPE: Final = Limits().ancestors_of_type
 RESOURCE: Final[Path] = inside(None, "resource")
 CONTEXT: Final[Path] = inside(None, "context")
 
@@ -56,11 +58,14 @@ class Search(Struct):
     """Follows needs through values and collects the gaps.
 
     *find* gives an entity by its key, or None; *place* where an entity was given, if not at the
-    reference; *suspicious*: whether values are distrusted, as after a failure.
+    reference; *suspicious*: whether values are distrusted, as after a failure. *find_ancestor* gives those
+    that are asked for by their type, of which there may be *most*.
     """
 
     find: Callable[[Key], Entity | None]
     place: Callable[[Key, Path], Path]
+    find_ancestor: Callable[[Key], Entity | None]
+    most: int = _MOST_OF_A_TYPE
     suspicious: bool = False
     gaps: list[Gap] = field(default_factory=list)
     seen: dict[tuple[Key, int], Needs] = field(default_factory=dict)
@@ -87,6 +92,22 @@ class Search(Struct):
         if needs.line and entity.line is None:
             self.gaps.append(Gap("line", path, entity.key_, needs))
         self._attributes(entity, entity.entity_type, needs, inside(path, "properties"))
+        for type_, part in needs.above.items():
+            self._ancestors(entity, type_, part, path)
+
+    def _ancestors(self, entity: Entity, type_: str, needs: Needs, path: Path) -> None:
+        """Check what is read of the ancestors of that type; an unknown line is a gap already."""
+        keys = sorted(key for key in entity.line or () if key[0] == type_)
+        place = inside(path, "parents")
+        if len(keys) > self.most:
+            self.gaps.append(Gap("number", place, entity.key_, Needs(above={type_: needs})))
+            return
+        for key in keys:
+            found = self.find_ancestor(key)
+            if found is None:
+                self.gaps.append(Gap("ancestor", place, key, needs))
+            else:
+                self.entity(found, needs, self.place(key, place))
 
     def record(self, record: object, needs: Needs, path: Path) -> None:
         """Check the values that are read of a record."""
@@ -182,7 +203,8 @@ def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
 
 
 def _gaps(request: Request, needs: RequestNeeds) -> Sequence[Gap]:
-    search = Search(_finder(request), _here, suspicious=True)
+    find = _finder(request)
+    search = Search(find, _here, find, suspicious=True)
     return search.request(request.subject, request.resource, request.context, needs)
 
 

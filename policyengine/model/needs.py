@@ -11,13 +11,15 @@ class Needs(Struct, frozen=True):
     """The parts of one value that may be read.
 
     *attributes*: of a record or an entity, by name (`id` is not listed: it is always there);
-    *elements*: of each element of a set; *line*: whether the ancestors of an entity are read.
-    An entity of which an attribute or the line is needed must itself be given.
+    *elements*: of each element of a set; *line*: whether the ancestors of an entity are read; *above*:
+    of each of those that are of a type that rules ask for (`ancestors`), by the type, and then the line
+    is read as well. An entity of which an attribute or the line is needed must itself be given.
     """
 
     attributes: Mapping[str, Needs] = field(default_factory=dict)
     elements: Needs | None = None
     line: bool = False
+    above: Mapping[str, Needs] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.attributes or self.elements or self.line)
@@ -31,15 +33,20 @@ class Needs(Struct, frozen=True):
             yield from part.paths(f"{root}.{name}")
         if self.elements is not None:
             yield from self.elements.paths(f"{root}[]")
+        for type_, part in self.above.items():
+            yield from part.paths(f"ancestors({root}, {type_})[]")
+
+    def asks_above(self) -> bool:
+        """Whether ancestors are asked for by their type, of the value or of what it leads to."""
+        inner = (*self.attributes.values(), *([self.elements] if self.elements else []))
+        return bool(self.above) or any(part.asks_above() for part in inner)
 
     def __or__(self, other: Needs) -> Needs:
         if not self:
             return other
         if not other:
             return self
-        attributes = dict(self.attributes)
-        for name, needs in other.attributes.items():
-            attributes[name] = attributes[name] | needs if name in attributes else needs
+        attributes = _merged(self.attributes, other.attributes)
         elements = (
             self.elements | other.elements
             if self.elements is not None and other.elements is not None
@@ -47,7 +54,15 @@ class Needs(Struct, frozen=True):
             if other.elements is None
             else other.elements
         )
-        return Needs(attributes, elements, self.line or other.line)
+        above = _merged(self.above, other.above)
+        return Needs(attributes, elements, self.line or other.line, above)
+
+
+def _merged(one: Mapping[str, Needs], other: Mapping[str, Needs]) -> Mapping[str, Needs]:
+    merged = dict(one)
+    for name, needs in other.items():
+        merged[name] = merged[name] | needs if name in merged else needs
+    return merged
 
 
 NOTHING = Needs()
@@ -59,6 +74,11 @@ class RequestNeeds(Struct, frozen=True):
     subject: Needs = NOTHING
     resource: Needs = NOTHING
     context: Needs = NOTHING
+
+    @property
+    def parts(self) -> tuple[Needs, Needs, Needs]:
+        """What may be read of the subject, the resource and the context."""
+        return self.subject, self.resource, self.context
 
     def __or__(self, other: RequestNeeds) -> RequestNeeds:
         return RequestNeeds(

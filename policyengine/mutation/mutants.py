@@ -267,7 +267,7 @@ def _is_condition(node: nodes.Expr) -> bool:
         case (
             nodes.Literal() | nodes.Name() | nodes.SetDisplay() | nodes.RecordDisplay() | nodes.EntityRef()
             | nodes.Update() | nodes.Not() | nodes.Negate() | nodes.And() | nodes.Or() | nodes.If()
-            | nodes.Arithmetic()
+            | nodes.Arithmetic() | nodes.Ancestors()
         ):  # fmt: skip
             return False
         case _:

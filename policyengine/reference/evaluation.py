@@ -102,6 +102,12 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             return record_class(made)(*(given.get(a.name, ABSENT) for a in made.attributes))
         case nodes.Call(_, arguments):
             return call(typing.binding_of(expr), [cache(partial(of, a)) for a in arguments], env)
+        case nodes.Ancestors(object_):
+            one, made = typing.type_of(object_), typing.type_of(expr)
+            assert isinstance(one, EntityRefType)
+            assert isinstance(made, SetType)
+            assert isinstance(made.element, EntityRefType)
+            return ancestors(one.name, of(object_), made.element.name, env)
         case nodes.Quantified(kind, bound, over, body):
             inner = (with_variable(env, bound.name, element) for element in of(over))
             holds = (evaluate(body, typing, scope) for scope in inner)
@@ -159,6 +165,11 @@ def line_of(type_: str, id_: str, env: Env) -> frozenset[tuple[str, str]]:
     if line is None:
         raise LookupError(f"the ancestors of {type_} {id_}")
     return line
+
+
+def ancestors(inner: str, one: str, outer: str, env: Env) -> frozenset[str]:
+    """Return the ids of the entities of type *outer* within which *one* lies, itself among them."""
+    return frozenset(id_ for type_, id_ in line_of(inner, one, env) if type_ == outer)
 
 
 def call(called: object, arguments: list[Callable[[], Any]], env: Env) -> object:

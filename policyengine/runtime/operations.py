@@ -129,6 +129,11 @@ def lies_in(line: AbstractSet[Key], type_: str, id_: str) -> bool:
     return (type_, id_) in line
 
 
+def ancestors(line: AbstractSet[Key], type_: str) -> frozenset[str]:
+    """Return the ids of the entities of that type that are on *line*."""
+    return frozenset([id_ for of, id_ in line if of == type_])
+
+
 def lies_in_one(line: AbstractSet[Key], type_: str, ids: Iterable[str]) -> bool:
     """Whether one of the entities *ids* of that type is on *line*."""
     for id_ in ids:  # noqa: SIM110 - twice as quick as `any` with a generator
@@ -212,7 +217,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, lower, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, entity_within, entities_within,
+        present, like, lower, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, ancestors, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
     )
 }  # fmt: skip

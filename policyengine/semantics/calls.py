@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policyengine.model.types import INT, STRING, SetType, Type
+from policyengine.model.types import INT, STRING, EntityRefType, SetType, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Lower, Size
 from policyengine.semantics.comparisons import applied
@@ -32,6 +32,11 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
             checker.problems.append(messages.argument_count(node.span, "lower", 1, len(arguments)))
             return UNKNOWN
         return applied(checker, node, [checker.infer(arguments[0], guards)])
+    if name.package is None and name.name == "ancestors":
+        for argument in arguments[:1]:
+            checker.infer(argument, guards)
+        checker.problems.append(messages.no_ancestors(node.span))
+        return UNKNOWN
     symbol = checker.scope.find(VALUE, name, "definition", checker.problems)
     if symbol is None:
         return UNKNOWN
@@ -54,3 +59,17 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     for argument, parameter in zip(arguments, parameters, strict=False):
         checker.expect(argument, parameter, guards)
     return definition.result
+
+
+def check_ancestors(checker: Inference, node: nodes.Ancestors, guards: Guards) -> Type:
+    """Return the type of a set of ancestors; check that they can be of the type asked for."""
+    found = checker.infer(node.object, guards)
+    around = checker.vocabulary.entity_name(node.type, checker.scope)
+    if around is None or found is UNKNOWN:
+        return UNKNOWN
+    if not isinstance(found, EntityRefType):
+        checker.problems.append(messages.wrong_type(node.object.span, "an entity", found))
+        return UNKNOWN
+    if found.name != around and around not in checker.vocabulary.ancestors(found.name):
+        checker.problems.append(messages.never_within(node.span, found.name, around))
+    return SetType(EntityRefType(around))

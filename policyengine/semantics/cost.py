@@ -133,6 +133,8 @@ class Costs:
                 # an argument that is longer.
                 grown = digits * body.size if digits > _LONGEST_GIVEN else 0
                 digits, longest = body.digits + grown, max(longest, body.longest + grown)
+            case nodes.Ancestors():
+                steps += self._limits.ancestors
             case nodes.Call(_, arguments):
                 digits = max(_LONGEST_GIVEN, digits)
                 if isinstance(binding, Lower):
@@ -165,8 +167,15 @@ class Costs:
         binding = typing.binding_of(node)
         if isinstance(binding, Value) and isinstance(binding.value, frozenset):
             return max(1, len(binding.value))
-        if isinstance(node, nodes.SetDisplay):
-            return max(1, len(node.items))
+        match node:
+            case nodes.SetDisplay(items):
+                return max(1, len(items))
+            case nodes.Ancestors():
+                return self._limits.ancestors_of_type
+            case nodes.If(_, yes, no):
+                return max(self._elements(yes, typing), self._elements(no, typing))
+            case nodes.Call() if isinstance(binding, Definition):
+                return self._elements(binding.body, binding.typing)
         return self._limits.set_size if isinstance(typing.type_of(node), SetType) else 1
 
     def _length(self, node: nodes.Expr, typing: Typing) -> int:

@@ -87,6 +87,12 @@ class _Reader:
             case nodes.Compare(_, left, right) if of_comparison(node).ancestors:
                 self.read(left, _line_of(self.typing.type_of(left)))
                 self.read(right, NOTHING)
+            case nodes.Ancestors(object_):
+                made = self.typing.type_of(node)
+                assert isinstance(made, SetType)
+                assert isinstance(made.element, EntityRefType)
+                above = {made.element.name: need.elements or NOTHING}
+                self.read(object_, Needs(line=True, above=above))
             case nodes.Call(_, arguments) if isinstance(binding, Definition):
                 for parameter, argument in zip(binding.parameters, arguments, strict=True):
                     self.read(argument, binding.demands.get(parameter, NOTHING))

@@ -84,6 +84,7 @@ _FORMS: Final[Mapping[type[nodes.Node], Callable[[Any], object]]] = {
     nodes.Arithmetic: lambda node: node.op,
     nodes.Call: lambda node: (str(node.name), len(node.arguments)),
     nodes.Quantified: lambda node: (node.kind, node.variable.name),
+    nodes.Ancestors: lambda node: str(node.type),
     nodes.Not: lambda _: None,
     nodes.Negate: lambda _: None,
     nodes.If: lambda _: None,

@@ -169,6 +169,14 @@ def never_within(span: Span, left: str, right: str) -> Diagnostic:
     return error("PE303", span, f"{a(left)} is never within {a(right)}")
 
 
+def no_ancestors(span: Span) -> Diagnostic:
+    """A call of `ancestors` with something else than an entity and a type."""
+    return error(
+        "PE361", span, "`ancestors` takes an entity and the type to look for",
+        "write `ancestors(resource, Folder)`",
+    )  # fmt: skip
+
+
 def literal_help(left: Type, right: Type) -> str:
     """Return what to do where an int meets a decimal."""
     if {str(left), str(right)} == {"int", "decimal"}:

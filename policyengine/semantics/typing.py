@@ -29,7 +29,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.semantics import messages
-from policyengine.semantics.calls import check_call
+from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
 from policyengine.semantics.comparisons import applied, check_comparison
 from policyengine.semantics.demand import read_by
@@ -154,6 +154,8 @@ class ExpressionChecker:
                 return applied(self, node, [self.infer(left, guards), self.infer(right, guards)])
             case nodes.Call():
                 return check_call(self, node, guards)
+            case nodes.Ancestors():
+                return check_ancestors(self, node, guards)
             case nodes.Quantified(_, variable, over, body):
                 self._quantified(variable, over, body, guards)
                 return BOOL
@@ -402,5 +404,7 @@ def _written(node: nodes.Expr) -> str:
             return f'{type_} "{id_}"'
         case nodes.Call(name):
             return f"{name}(…)"
+        case nodes.Ancestors():
+            return "ancestors(…)"
         case _:
             return "…"

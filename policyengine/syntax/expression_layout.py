@@ -71,6 +71,11 @@ def expression(node: nodes.Expr) -> Doc:
             return _infix(_operand(left, level), sign, right, _operand(right, level + 1))
         case nodes.Call(name, arguments):
             return (_qualified(name), _arguments(arguments))
+        case nodes.Ancestors(object_, type_):
+            inside = Fill([(expression(object_), Word(",")), _qualified(type_)])
+            return Group(
+                (Word("ancestors"), Word("("), Nest((NOTHING, inside)), NOTHING, Word(")"))
+            )
         case nodes.Quantified(kind, variable, over, body):
             head = (
                 Word(kind),
@@ -106,7 +111,7 @@ def _level(node: nodes.Expr) -> int:
             return _UNARY
         case (
             nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
-            | nodes.EntityRef() | nodes.Update() | nodes.Call()
+            | nodes.EntityRef() | nodes.Update() | nodes.Call() | nodes.Ancestors()
         ):  # fmt: skip
             return _PRIMARY
         case _:

@@ -161,6 +161,13 @@ class Call(Node, frozen=True):
     arguments: tuple[Expr, ...]
 
 
+class Ancestors(Node, frozen=True):
+    """`ancestors(object, Type)`: the entities of a type within which an entity lies."""
+
+    object: Expr
+    type: Ident
+
+
 class Quantified(Node, frozen=True):
     """`every x in set: body` or `some x in set: body`"""
 
@@ -172,7 +179,7 @@ class Quantified(Node, frozen=True):
 
 Expr: TypeAlias = (
     Literal | Name | Attr | SetDisplay | RecordDisplay | EntityRef | Update | Not | Negate | And
-    | Or | If | Compare | Has | Like | Arithmetic | Call | Quantified
+    | Or | If | Compare | Has | Like | Arithmetic | Call | Ancestors | Quantified
 )  # fmt: skip
 
 
@@ -247,6 +254,7 @@ _CHILDREN: Final[Mapping[type[Node], Callable[[Any], tuple[Expr, ...]]]] = {
     Attr: lambda node: (node.object,),
     Has: lambda node: (node.object,),
     Like: lambda node: (node.object,),
+    Ancestors: lambda node: (node.object,),
     Update: lambda node: (node.object, node.changes),
     Not: lambda node: (node.operand,),
     Negate: lambda node: (node.operand,),

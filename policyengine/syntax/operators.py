@@ -177,6 +177,7 @@ _ROWS = (
     ),
     Operator(nodes.Call, "size", "size(a)", None, "a set or a string", understood=True),
     Operator(nodes.Call, "lower", "lower(a)", {(STRING,): STRING}, "a string"),
+    Operator(nodes.Ancestors, "ancestors", "ancestors(a, T)", None, "an entity and an entity type"),
 )  # fmt: skip
 
 OPERATORS: Mapping[tuple[type[nodes.Expr], str], Operator] = {
@@ -213,6 +214,8 @@ def operator_of(node: nodes.Expr) -> Operator | None:
             word = "-"
         case nodes.Call(nodes.Ident(("size" | "lower") as called, None)):
             word = called
+        case nodes.Ancestors():
+            word = "ancestors"
         case (
             nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
             | nodes.EntityRef() | nodes.Update() | nodes.Call()

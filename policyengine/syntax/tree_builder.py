@@ -470,6 +470,11 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
                     "a definition, `size` or `lower` can: `stale(subject)`",
                 )  # fmt: skip
                 return called  # type: ignore[no-any-return]
+        match ident, arguments:
+            case nodes.Ident("ancestors", None), [object_, nodes.Name() | nodes.Attr() as type_]:
+                asked = _type_named(type_)
+                if asked is not None:
+                    return nodes.Ancestors(object_, asked, span=span)
         return nodes.Call(ident, tuple(a for a in arguments if a is not None), span=span)
 
     def literal(self, span: Span, children: list[Any]) -> nodes.Literal:
@@ -536,3 +541,14 @@ _PART_WORDS = {
     "groups": "in", "subjects": "by", "resources": "on", "context": "with",
     "constants": "having", "asking": "asking",
 }  # fmt: skip
+
+
+def _type_named(node: nodes.Name | nodes.Attr) -> nodes.Ident | None:
+    """Return the type that is named where an argument stands: `Folder`, `other.Folder`."""
+    match node:
+        case nodes.Name(name):
+            return nodes.Ident(name, span=node.span)
+        case nodes.Attr(nodes.Name(package), name):
+            return nodes.Ident(name.name, package, span=node.span)
+        case _:
+            return None

@@ -45,6 +45,7 @@ ROUGH = (
     'resource.tag startswith "ad"', 'resource.tag endswith "s"', 'resource.tag not contains "d"',
     'lower(resource.tag) == "ads"', "size(resource.tag) == 3", 'lower(resource.tag) != "ads"',
     'subject == App "a"', 'resource.tag == "ad"', "{hidden: resource.hidden} == shown",
+    "(some post in ancestors(resource, Post): post.hidden)", "size(ancestors(subject, App)) > 1",
 )  # fmt: skip
 """Conditions of which not all is known: what is claimed of them is so, and not all of it is claimed."""
 

@@ -80,6 +80,10 @@ not (resource within Folder "top")
 subject within {Folder "nowhere", Folder "top"}
 not (subject.friends within Folder "top")
 resource.friends within {resource, subject}
+ancestors(subject, Folder) == {Folder "f1", Folder "top"}
+subject in ancestors(subject, User) and size(ancestors(subject, User)) == 1
+not (ancestors(resource, Folder) overlaps ancestors(subject, Folder))
+every f in ancestors(resource, Folder): false
 subject.home within ip "10.0.0.0/8"
 subject.home within {ip "::/0", ip "10.1.2.3"}
 not (subject.home within ip "11.0.0.0/8")

@@ -103,6 +103,10 @@ def _below(path: Path, made: Vocabulary, depth: int) -> Iterator[Path]:
             yield Path(f"{path.text}.id", STRING, path.guards, private=path.private)
             if path.constant:
                 return
+            for above in sorted(made.ancestors(name) | {name}):
+                ancestors = f"ancestors({path.text}, {above})"
+                set_ = SetType(EntityRefType(above))
+                yield Path(ancestors, set_, path.guards, private=path.private)
             attributes: Sequence[Attribute] = made.entities[name].attributes
         case RecordType(attributes):
             pass

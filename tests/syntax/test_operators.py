@@ -47,7 +47,7 @@ def test_the_grammar_knows_the_comparisons_that_have_rows():
 def test_every_word_of_an_operator_is_reserved():
     parts = {part for row in ROWS for part in row.word.split() if part.isalpha()}
 
-    assert parts - {"size", "lower"} <= reserved_words()
+    assert parts - {"size", "lower", "ancestors"} <= reserved_words()
 
 
 def test_every_comparison_lists_what_it_takes_and_says_it():
@@ -75,7 +75,7 @@ def test_syntax_errors_know_what_stands_after_an_operand():
 
     assert accepted == {"not", *(row.word for row in ROWS if row.compares)}
     assert {row.word for row in ROWS} - {row.word for row in INFIX} == {
-        "not", "if", "every", "some", "size", "lower",
+        "not", "if", "every", "some", "size", "lower", "ancestors",
     }  # fmt: skip
     assert {"within", "like", "has"} <= set(keywords())
 

@@ -114,7 +114,7 @@ DATA = (
     ),
     Code(
         "PE509", "missing-ancestor", "Ancestors that a rule asks for, and that are not known.",
-        "Where `within` may look at an entity, it and all its ancestors are given, each with its "
+        "Where `within` or `ancestors` may look at an entity, it and all its ancestors are given, each with its "
         "`parents`; an empty list says that there are none.",
         _request(action='{"name": "borrow"}'),
         _request(action='{"name": "borrow"}', resource=_IN_SHELF[0], more=_IN_SHELF[1]),
@@ -148,7 +148,7 @@ DATA = (
         _request(resource=_book('"due": "2026-09-01T10:00:00+02:00"')),
     ),
     Code(
-        "PE514", "too-large", "A set, a string, a document or a request over its limit.",
+        "PE514", "too-large", "A set, a string, a number of ancestors, a document or a request over its limit.",
         "The sender of a request must not be able to make it costly. The limits are the "
         "integrator's to set (`Limits`).",
         _request(resource=_book('"tags": ["a", "b", "c", "d"]')),
@@ -255,7 +255,8 @@ DATA = (
         "Of an entity that was deleted nothing is known, so a rule that forbids it something could be "
         "escaped. Give the `properties` of one that is about to be made, even if there are none "
         '(`{}`). A store that was made with `unknown="bare"` lets requests name entities that it does '
-        "not know; then they have no attributes.",
+        "not know; then they have no attributes. Ancestors for which a rule asks by `ancestors` must be known "
+        "to every store.",
         "store = engine.store([])\nengine.decide({'type': 'Reader', 'id': 'gone'}, action, resource, entities=store)\n",
         "store = engine.store([reader])\nengine.decide({'type': 'Reader', 'id': 'there'}, action, resource, entities=store)\n",
     ),

@@ -258,4 +258,11 @@ TYPES = (
         _MANY_TYPES + _EVERY_TYPE + _EVERY_TYPE.replace("read", "edit, show, send, list"),
         _MANY_TYPES + _EVERY_TYPE + "action edit, show, send, list by E0 on E1\n",
     ),
+    Code(
+        "PE361", "malformed-ancestors", "A call of `ancestors` without an entity and a type.",
+        "`ancestors(resource, Folder)` is the set of the folders within which the resource lies: the type "
+        "says which of its ancestors are meant.",
+        _WORDS + "permit p: any when size(ancestors(resource)) > 0\n",
+        _WORDS + "permit p: any when size(ancestors(resource, Folder)) > 0\n",
+    ),
 )  # fmt: skip
