@@ -17,10 +17,9 @@ from attrs import Factory, define
 
 from policyengine.model.types import (
     DATETIME,
-    DECIMAL,
     DURATION,
-    INT,
     IP,
+    ORDERED,
     STRING,
     EntityRefType,
     LevelsType,
@@ -36,8 +35,6 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk
 from policyengine.syntax.operators import operator_of
-
-ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 
 
 @define

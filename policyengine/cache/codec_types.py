@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from policyengine.model.records import Record, record_class, slot
+from policyengine.model.schedules import Schedule
 from policyengine.model.values import ABSENT, Ip
 
 _PYTHON: Final[Mapping[type, str]] = {
@@ -36,6 +37,8 @@ def encoded_parts(value: Any) -> tuple[str, Iterable[object]] | None:
         return "absent", ()
     if class_ is Ip:
         return "Ip", value
+    if class_ is Schedule:
+        return "Schedule", (value.text, value.zone, value.intervals)
     if isinstance(value, Record):
         type_ = class_.record_type
         return "record", (type_, *[getattr(value, slot(a.name)) for a in type_.attributes])
@@ -71,6 +74,7 @@ def _at_line(class_: type[ast.AST]) -> Callable[..., object]:
 MAKERS: Final[Mapping[str, Callable[..., object]]] = {
     "absent": lambda: ABSENT,
     "Ip": Ip,
+    "Schedule": Schedule,
     "record": lambda type_, *parts: record_class(type_)(*parts),
     "record class": record_class,
     **{name: class_ for class_, name in _PYTHON.items()},

@@ -356,6 +356,11 @@ class Emitter(Struct, eq=False):
                 return compare(emit(part), ast.In(), emit(text))
             case ir.Operation("startswith" | "endswith" as method, (text, part)):
                 return ast.Call(attribute(emit(text), method), [emit(part)], [])
+            case ir.Operation("within_schedule", (moment, schedule)) if (
+                self.traced and self._slope(moment) == 1
+            ):
+                watched = emit(moment), emit(schedule), name("now"), name(TURNS)
+                return call("watch_schedule", *watched)
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
             case ir.MakeSet(_, items):
@@ -539,7 +544,10 @@ class Emitter(Struct, eq=False):
 
     def _watched(self, node: ir.Expr, made: ast.expr) -> ast.expr:
         """Return *made*, noting first that it depends on a value which moves with the time."""
+        parts: tuple[ir.Expr, ...]
         match node:
+            case ir.Operation("within_schedule", (moment, schedule)) if self._slope(moment) == 1:
+                parts = (schedule,)
             case ir.Operation(_, parts):
                 pass
             case ir.Overlaps(left, right) | ir.AllIn(left, right):

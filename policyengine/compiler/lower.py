@@ -18,11 +18,11 @@ from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
-    DATETIME,
-    DECIMAL,
-    DURATION,
     INT,
     IP,
+    MONTHS,
+    ORDERED,
+    SCHEDULE,
     ActionType,
     EntityRefType,
     RecordType,
@@ -46,8 +46,6 @@ from policyengine.semantics.checked import (
 from policyengine.semantics.checked import Sentence as CheckedSentence
 from policyengine.semantics.keys import compared, comparisons, keys_of
 from policyengine.syntax import nodes
-
-_NUMERIC = (INT, DECIMAL, DATETIME, DURATION)
 
 Scope: TypeAlias = Mapping[str, ir.Expr]
 """What parameters and quantifiers' variables stand for."""
@@ -177,6 +175,11 @@ class _Lowerer:
                 return ir.Operation("like", (low(object_), ir.Data(_pieces(pattern))))
             case nodes.Negate(operand):
                 return ir.Binary("-", ir.Const(INT, 0), low(operand))
+            case nodes.Arithmetic("-", left, right) if type_of(right) == MONTHS:
+                back = ir.Binary("-", ir.Const(INT, 0), low(right))
+                return ir.Operation("add_months", (low(left), back))
+            case nodes.Arithmetic(_, left, right) if type_of(right) == MONTHS:
+                return ir.Operation("add_months", (low(left), low(right)))
             case nodes.Arithmetic(op, left, right):
                 return ir.Binary(op, low(left), low(right))
             case nodes.SetDisplay(items):
@@ -266,7 +269,7 @@ def _compare(
 ) -> ir.Expr:
     match op:
         case "==" | "!=" | "<" | "<=" | ">" | ">=":
-            return ir.Binary(op, left, right, numeric=one in _NUMERIC)
+            return ir.Binary(op, left, right, numeric=one in ORDERED)
         case "in":
             return ir.Binary(op, left, right)
         case "startswith" | "endswith" | "contains":
@@ -285,6 +288,8 @@ def _compare(
 
 def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     """`left` is, or is below, `right`; a set on the left is not empty and all of it does."""
+    if other == SCHEDULE:
+        return ir.Operation("within_schedule", (left, right))
     element = one.element if isinstance(one, SetType) else one
     around = other.element if isinstance(other, SetType) else other
     if isinstance(element, TaxonomyType):

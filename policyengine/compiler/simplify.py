@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
-from policyengine.model.types import BOOL, INT, STRING, RecordType, SetType, Type
+from policyengine.model.types import BOOL, DATETIME, INT, STRING, RecordType, SetType, Type
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
@@ -129,7 +129,7 @@ def fold_operators(node: ir.Expr) -> ir.Expr:
     return node
 
 
-_RESULTS: Final[Mapping[str, Type]] = {"len": INT, "lower": STRING}
+_RESULTS: Final[Mapping[str, Type]] = {"len": INT, "lower": STRING, "add_months": DATETIME}
 """The types of what operations give that are no conditions."""
 
 

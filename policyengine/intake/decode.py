@@ -54,6 +54,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "decimal": values.parse_decimal,
     "datetime": values.parse_datetime,
     "duration": values.parse_duration,
+    "months": values.parse_months,
     "ip": values.parse_ip,
 }
 
@@ -61,6 +62,7 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
     "decimal": ((Decimal,), lambda number: values.from_decimal(Decimal(number))),
     "datetime": ((datetime,), values.from_datetime),
     "duration": ((timedelta,), values.from_timedelta),
+    "months": ((), values.parse_months),
     "ip": (
         (IPv4Address, IPv6Address, IPv4Network, IPv6Network),
         lambda address: values.parse_ip(str.__str__(str(address))),

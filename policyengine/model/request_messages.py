@@ -178,6 +178,7 @@ _DESCRIBED: Final[Mapping[str, str]] = {
     "string": "a string",
     "datetime": 'a datetime (a string like "2026-09-01T10:00:00Z")',
     "duration": 'a duration (a string like "1d12h")',
+    "months": 'months (a string like "1y6mo")',
     "ip": 'an ip (a string like "10.0.0.0/8")',
 }
 

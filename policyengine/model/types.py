@@ -33,11 +33,16 @@ DECIMAL = Primitive("decimal")
 STRING = Primitive("string")
 DATETIME = Primitive("datetime")
 DURATION = Primitive("duration")
+MONTHS = Primitive("months")
 IP = Primitive("ip")
+SCHEDULE = Primitive("schedule")
 
 PRIMITIVES: Mapping[str, Primitive] = {
-    t.name: t for t in (BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, IP)
+    t.name: t for t in (BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, MONTHS, IP, SCHEDULE)
 }
+
+ORDERED: Final = (INT, DECIMAL, DATETIME, DURATION, MONTHS)
+"""The types whose values are whole numbers, ordered as these are."""
 
 
 class EnumType(Struct, frozen=True, dict=True, cache_hash=True):

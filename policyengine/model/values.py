@@ -358,8 +358,34 @@ def _duration_text(value: int) -> str:
     return ("-" if value < 0 else "") + ("".join(parts) or "0s")
 
 
+_MONTHS = re.compile(r"(-?)(?:(0|[1-9][0-9]{0,5})y)?(?:(0|[1-9][0-9]{0,5})mo)?", re.ASCII)
+_LONGEST_MONTHS: Final = 20
+_MONTHS_FORM: Final = "months are written like `18y`, `6mo` or `1y6mo`"
+MOST_MONTHS: Final = 120_000
+"""Ten thousand years."""
+
+
+def parse_months(text: str) -> int:
+    """Read `1y6mo` as a number of months; `ValueError` says what is wrong."""
+    match = _MONTHS.fullmatch(text) if len(text) <= _LONGEST_MONTHS else None
+    if match is None or not any(match.groups()[1:]):
+        raise ValueError(_MONTHS_FORM)
+    total = 12 * int(match[2] or 0) + int(match[3] or 0)
+    if total > MOST_MONTHS:
+        raise OutOfRange("there are at most 120,000 months, 10,000 years")
+    return -total if match[1] else total
+
+
+def _months_text(value: int) -> str:
+    years, months = divmod(abs(value), 12)
+    text = (f"{years}y" if years else "") + (f"{months}mo" if months or not years else "")
+    return f"-{text}" if value < 0 else text
+
+
 def can_be_given(type_: Type, value: int) -> bool:
     """Whether a request may hold a number of that type, or it is too large."""
+    if type_ == Primitive("months"):
+        return abs(value) <= MOST_MONTHS
     if type_ == Primitive("datetime"):
         return bool(_FIRST <= value <= _LAST)
     return bool(-_BOUND < value < _BOUND)
@@ -398,9 +424,9 @@ def text_of(type_: Type, value: object) -> str:
 def to_python(type_: Type, value: object) -> object:
     """Return the Python value of a canonical value.
 
-    `Decimal`, aware `datetime` in UTC, `timedelta`, an address or network of `ipaddress`, the name
-    of a level, `frozenset` (`list` where its elements are dicts), `dict` for a record, and
-    `{"type", "id"}` for a reference. What a computed moment or span has beyond the range of
+    `Decimal`, aware `datetime` in UTC, `timedelta`, an address or network of `ipaddress`, months and
+    schedules as text, the name of a level, `frozenset` (`list` where its elements are dicts), `dict` for
+    a record, and `{"type", "id"}` for a reference. What a computed moment or span has beyond the range of
     `datetime` or `timedelta` is cut off.
     """
     match type_:
@@ -481,7 +507,9 @@ _PRIMITIVE_TEXT: Final[Mapping[str, Callable[..., str]]] = {
     "string": str,
     "datetime": _date_text,
     "duration": _duration_text,
+    "months": _months_text,
     "ip": str,
+    "schedule": str,
 }
 
 _PRIMITIVE_PYTHON: Final[Mapping[str, Callable[..., object]]] = {
@@ -491,5 +519,7 @@ _PRIMITIVE_PYTHON: Final[Mapping[str, Callable[..., object]]] = {
     "string": str,
     "datetime": to_datetime,
     "duration": _to_timedelta,
+    "months": _months_text,
     "ip": Ip.to_python,
+    "schedule": str,
 }

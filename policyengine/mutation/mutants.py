@@ -16,10 +16,7 @@ from policyengine.analysis.questions import conditions_in
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.rules import Effect
 from policyengine.model.types import (
-    DATETIME,
-    DECIMAL,
-    DURATION,
-    INT,
+    ORDERED,
     EnumType,
     LevelsType,
     SetType,
@@ -44,7 +41,6 @@ _STRICTER: Mapping[nodes.Comparison, nodes.Comparison] = {
     ">=": ">",
     ">": ">=",
 }
-_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _SWAPPED: Mapping[Effect, Effect] = {"permit": "forbid", "forbid": "permit"}
 
 _OF_BOTH = (
@@ -283,12 +279,12 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
         binding = typing.binding_of(node)
         match node:
             case nodes.Compare(op, left, right) if op in _STRICTER:
-                if typing.type_of(left) in _ORDERED and typing.type_of(right) in _ORDERED:
+                if typing.type_of(left) in ORDERED and typing.type_of(right) in ORDERED:
                     what = f"`{op}` becomes `{_STRICTER[op]}`"
                     yield "move-bound", what, node.span, node, replace(node, op=_STRICTER[op])
             case nodes.SetDisplay(items) if isinstance(type_, SetType):
                 yield from _sets(node, items, type_.element, sources)
-            case nodes.Literal(kind, value, text) if type_ in _ORDERED and isinstance(value, int):
+            case nodes.Literal(kind, value, text) if type_ in ORDERED and isinstance(value, int):
                 for moved in (value - _unit(kind, value, text), value + _unit(kind, value, text)):
                     what = f"`{text}` is moved {'down' if moved < value else 'up'} by one"
                     made = nodes.Literal(kind, moved, text, span=node.span)

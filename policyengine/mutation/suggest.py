@@ -16,7 +16,7 @@ from policyengine.analysis.places import NOW, Changes, Place, value_at
 from policyengine.analysis.what_if import Neighbourhood
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.model.types import BOOL, DATETIME, DECIMAL, DURATION, INT, LevelsType, SetType
+from policyengine.model.types import BOOL, ORDERED, LevelsType, SetType
 from policyengine.model.values import ABSENT
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.witness_requests import witness_request
@@ -25,7 +25,6 @@ from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.testing.requests_of_tests import requests_of
 
-_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
 _MOST_BASES = 4
 
 
@@ -111,7 +110,7 @@ def _boundary_values(near: Neighbourhood, rule: CheckedRule, place: Place) -> It
     if len({holds_with(value) for value in values}) < 2:  # noqa: PLR2004 - it makes no difference
         return
     kept: list[object] = []
-    if place.type in _ORDERED or isinstance(place.type, LevelsType):
+    if place.type in ORDERED or isinstance(place.type, LevelsType):
         line = sorted(value for value in values if isinstance(value, int))
         for below, above in pairwise(line):
             if holds_with(below) != holds_with(above):

@@ -17,6 +17,8 @@ from policyengine.model.records import record_class
 from policyengine.model.request import Request
 from policyengine.model.types import (
     IP,
+    MONTHS,
+    SCHEDULE,
     EntityRefType,
     RecordType,
     Schema,
@@ -26,6 +28,8 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, slot
+from policyengine.reference import calendar
+from policyengine.reference.moving import Moving
 from policyengine.semantics.checked import Definition, Lower, Size, Typing, Value
 from policyengine.syntax import nodes
 
@@ -91,6 +95,8 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             return is_like(of(object_), pattern)
         case nodes.Negate(operand):
             return -of(operand)
+        case nodes.Arithmetic(op, left, right) if typing.type_of(right) == MONTHS:
+            return calendar.add_months(of(left), of(right) if op == "+" else -of(right))
         case nodes.Arithmetic(op, left, right):
             return compute(op, of(left), of(right))
         case nodes.SetDisplay(items):
@@ -235,6 +241,10 @@ def compare(
             return bool(left & right)
         case "subset":
             return bool(left <= right)
+        case "within" if right_type == SCHEDULE:
+            if isinstance(left, Moving):
+                left.turns(calendar.next_turn(int(left), right))
+            return calendar.is_within(int(left), right)
         case "within":
             around = right if isinstance(right_type, SetType) else frozenset([right])
             inner, outer = _element(left_type), _element(right_type)

@@ -49,6 +49,10 @@ class Moving(int):
         made.clock, made.slope = clock, slope
         return made
 
+    def turns(self, value: int) -> None:
+        """Note that an answer changes when this, which grows as the clock does, comes to be *value*."""
+        self.clock.turns.append(self.clock.now + value - int(self))
+
     def __neg__(self) -> Moving:
         return Moving.of(self.clock, -int(self), -self.slope)
 

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
 from policyengine.model.values import ABSENT, Ip
+from policyengine.runtime.calendar_operations import add_months, watch_schedule, within_schedule
 
 Key: TypeAlias = tuple[str, str]
 """(type, id) of an entity."""
@@ -219,5 +220,6 @@ EXPORTED: Final[Mapping[str, Any]] = {
     for operation in (
         present, like, lower, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, ancestors, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
+        within_schedule, watch_schedule, add_months,
     )
 }  # fmt: skip

@@ -22,6 +22,7 @@ from policyengine.model.values import (
     parse_decimal,
     parse_duration,
     parse_ip,
+    parse_months,
 )
 from policyengine.runtime import clock
 
@@ -167,6 +168,11 @@ def span(given: Any) -> int:
     return from_timedelta(given) if type(given) is timedelta else parse_duration(_text(given))
 
 
+def calendar_months(given: Any) -> int:
+    """Read a number of months."""
+    return parse_months(_text(given))
+
+
 def address(given: Any) -> object:
     """Read an address or a network."""
     return parse_ip(str(given) if type(given) in _ADDRESSES else _text(given))
@@ -186,6 +192,7 @@ QUICK: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 
 READERS: Final[Mapping[str, Callable[[Any], object]]] = {
-    "datetime": moment, "decimal": number, "duration": span, "ip": address,
+    "datetime": moment, "decimal": number, "duration": span, "months": calendar_months,
+    "ip": address,
 }  # fmt: skip
 """What reads each primitive type that is written as a string."""

@@ -7,7 +7,7 @@ shared where the types are the same. Both the reference interpreter and the comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -49,11 +49,40 @@ class Lower:
     """The built-in `lower(a)`, of a string."""
 
 
+@frozen
+class Reads:
+    """Which of `now` and the parameters of a definition a value reads.
+
+    Of those in *steady* it is the value itself, or that and a duration.
+    """
+
+    steady: frozenset[str] = frozenset()
+    other: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """All that it reads."""
+        return self.steady | self.other
+
+
+@frozen
+class ClockUse:
+    """How the *value* of a definition follows the clock.
+
+    The parameters *fixed* may not read `now`; those that are *steady* may be `now` and a duration.
+    """
+
+    value: Reads
+    fixed: Collection[str]
+    steady: Collection[str]
+
+
 @frozen(eq=False)
 class Definition:
     """A checked `define`; its parameters have one type each, so it has one typing.
 
-    *demands*: what the body reads of each parameter; *reads_private*: whether anything private.
+    *demands*: what the body reads of each parameter; *reads_private*: whether anything private; *clock*:
+    how it follows the clock.
     """
 
     name: str
@@ -65,6 +94,7 @@ class Definition:
     result: Type
     demands: Mapping[str, Needs]
     reads_private: bool
+    clock: ClockUse
 
 
 @frozen(eq=False)

@@ -7,10 +7,9 @@ from typing import assert_never
 
 from policyengine.model.types import (
     DATETIME,
-    DECIMAL,
-    DURATION,
-    INT,
     IP,
+    ORDERED,
+    SCHEDULE,
     EntityRefType,
     LevelsType,
     SetType,
@@ -24,8 +23,6 @@ from policyengine.semantics.vocabulary import UNKNOWN, fits
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import of_comparison, operator_of
 
-_ORDERED = (INT, DECIMAL, DATETIME, DURATION)
-
 
 def check_comparison(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     """Check the operands of *node*, noting their types in *checker*."""
@@ -35,7 +32,7 @@ def check_comparison(checker: Inference, node: nodes.Compare, guards: Guards) ->
             _alike(checker, node, guards)
         case "ordered":
             one = _alike(checker, node, guards)
-            if one not in (UNKNOWN, *_ORDERED) and not isinstance(one, LevelsType):
+            if one not in (UNKNOWN, *ORDERED) and not isinstance(one, LevelsType):
                 _refused(checker, node)
         case "member":
             _member_test(checker, node, guards)
@@ -77,6 +74,9 @@ def _alike(checker: Inference, node: nodes.Compare, guards: Guards) -> Type:
         return UNKNOWN
     if not fits(other, one):
         checker.problems.append(messages.never_equal(node.span, one, other))
+        return UNKNOWN
+    if one == SCHEDULE:
+        _refused(checker, node)
         return UNKNOWN
     return one
 
@@ -150,5 +150,5 @@ def _within(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
             if element != around:
                 checker.problems.append(messages.never_equal(node.span, element, around))
         case _:
-            if not (element == IP and around == IP):
+            if (element, around) != (IP, IP) and (one, other) != (DATETIME, SCHEDULE):
                 _refused(checker, node)

@@ -13,10 +13,7 @@ from attrs import evolve, frozen
 
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.types import (
-    DATETIME,
-    DECIMAL,
-    DURATION,
-    INT,
+    ORDERED,
     Primitive,
     RecordType,
     SetType,
@@ -201,4 +198,4 @@ class Costs:
 
 
 def _is_number(type_: Type) -> bool:
-    return type(type_) is Primitive and type_ in (INT, DECIMAL, DATETIME, DURATION)
+    return type(type_) is Primitive and type_ in ORDERED

@@ -18,6 +18,7 @@ from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Typing, Value
 from policyengine.semantics.cost import MOST_DIGITS, Cost, Costs
 from policyengine.semantics.demand import demands_of, private_reads
+from policyengine.semantics.follows_clock import clock_use
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
 from policyengine.semantics.typing import ExpressionChecker
@@ -64,7 +65,7 @@ class Definitions:
             if id(symbol) not in self._cyclic:
                 declaration = symbol.declaration
                 assert isinstance(declaration, nodes.ConstDecl)
-                type_ = self.vocabulary.resolve(declaration.type, symbol.scope)
+                type_ = self.vocabulary.resolve(declaration.type, symbol.scope, schedules=True)
                 value = self.read_constant(declaration.value, type_, symbol.scope)
                 self._done[id(symbol)] = Value(type_, value)
         made = self._done[id(symbol)]
@@ -92,7 +93,9 @@ class Definitions:
                 self.problems.append(messages.taken(name, "something else"))
             if self.names.packages[symbol.package][VALUE].get(name.name):
                 self.problems.append(messages.taken(name, "a constant or a definition"))
-            variables[name.name] = self.vocabulary.resolve(parameter.type, symbol.scope)
+            variables[name.name] = self.vocabulary.resolve(
+                parameter.type, symbol.scope, schedules=True
+            )
         if len(self.problems) > before:
             return None
         parameters = {n: t for n, t in variables.items() if n != "now"}
@@ -107,6 +110,7 @@ class Definitions:
             symbol.name.name, symbol.package, tuple(parameters), tuple(parameters.values()),
             body, typing, result, demands_of(body, typing),
             any(True for _ in private_reads(body, typing, self.vocabulary.schema)),
+            clock_use(body, typing),
         )  # fmt: skip
         problem = self.over_bound(self.costs.of_definition(made), body.span)
         if problem:

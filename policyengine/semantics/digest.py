@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterable
 
 from policyengine.diagnostics.source import Source
+from policyengine.model import zones
 
-LANGUAGE_VERSION = "1"
+LANGUAGE_VERSION = f"1, time zones {zones.VERSION}"
 """Part of every digest: the same text may mean something else in another version."""
 
 

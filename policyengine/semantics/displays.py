@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from policyengine.model.records import record_class
-from policyengine.model.types import Attribute, EntityRefType, RecordType, SetType, Type
+from policyengine.model.types import SCHEDULE, Attribute, EntityRefType, RecordType, SetType, Type
 from policyengine.model.values import ABSENT
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Value
@@ -34,6 +34,9 @@ def check_set(
         else:
             checker.expect(item, element, guards)
     assert element is not None
+    if element == SCHEDULE:
+        checker.problems.append(messages.misplaced_schedule(node.span))
+        return UNKNOWN
     known = [checker.bindings.get(id(item)) for item in node.items]
     constant = [binding.value for binding in known if isinstance(binding, Value)]
     if len(constant) == len(node.items) and element is not UNKNOWN:
@@ -55,6 +58,9 @@ def check_record(
             Attribute(f.name.name, checker.infer(f.value, guards))
             for f in {f.name.name: f for f in fields}.values()
         )
+        if any(attribute.type == SCHEDULE for attribute in made.attributes):
+            checker.problems.append(messages.misplaced_schedule(node.span))
+            return UNKNOWN
     else:
         made = wanted
         check_fields(checker, fields, wanted.by_name, "this record", guards)

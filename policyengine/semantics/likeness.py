@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.schedules import Schedule
 from policyengine.model.types import EntityRefType, Primitive, SetType, TargetKey, Type
 from policyengine.semantics.checked import Binding, Typing, Value
 from policyengine.semantics.cost import Cost
@@ -61,6 +62,8 @@ def _written(names: Sequence[nodes.Ident] | None) -> tuple[str, ...] | None:
 def _form_of_literal(node: nodes.Literal) -> object:
     if type(node.value) is int:
         return node.kind, len(str(node.value))
+    if isinstance(node.value, Schedule):  # of which the zone may be unknown
+        return node.kind, node.value.zone
     return node.kind
 
 

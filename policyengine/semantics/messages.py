@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warning
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
-from policyengine.model.types import TargetKey, Type
+from policyengine.model.types import DATETIME, MONTHS, TargetKey, Type
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 
@@ -44,6 +44,8 @@ def _listed(names: Iterable[str], word: str = "or") -> str:
 def a(type_: object) -> str:
     """Return the type with its article, cut short if it is long."""
     shown = str(type_)
+    if shown == "months":
+        return "`months`"
     if len(shown) > _LONG:
         shown = f"{shown[:_LONG]}…"
     return f"{'an' if shown[0] in 'aeiouAEIO' else 'a'} `{shown}`"
@@ -133,6 +135,16 @@ def rule_without_gate(rule: nodes.Rule, gates: Iterable[str]) -> Diagnostic:
     )  # fmt: skip
 
 
+def unknown_zone(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
+    """A schedule in a time zone that does not exist."""
+    near = {zone.lower(): zone for zone in known}
+    found = near.get(name.lower())
+    help = f"write `{found}`" if found else did_you_mean(name, near.values())
+    if not help:
+        help = "zones are named like `Europe/Berlin`, `America/New_York` or `UTC`"
+    return error("PE228", span, f"there is no time zone `{name}`", help)
+
+
 def group_requested(ident: nodes.Ident) -> Diagnostic:
     """A group where an action is wanted."""
     return error("PE212", ident.span, f"`{ident.name}` is a group, which nobody can request")
@@ -181,6 +193,8 @@ def literal_help(left: Type, right: Type) -> str:
     """Return what to do where an int meets a decimal."""
     if {str(left), str(right)} == {"int", "decimal"}:
         return "write the whole number with a fraction: `5.0`"
+    if {str(left), str(right)} == {"duration", "months"}:
+        return "months differ in length: instead of `now - x > 1y` write `x + 1y < now`"
     return ""
 
 
@@ -212,9 +226,42 @@ def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnost
 
 def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
     """An operator that does not apply to its operands."""
+    if MONTHS in types and operator.word in ("+", "-") and DATETIME not in types:
+        message = f"`{operator.word}` does not apply to {_listed(map(str, types), 'and')}"
+        help = "add one after the other to a datetime: `x + 1mo + 1d`"
+        return error("PE306", span, message, help)
     operands = " and ".join(f"`{type_}`" for type_ in types)
     message = f"`{operator.word}` does not apply to {operands}"
     return error("PE306", span, message, f"it takes {operator.takes}")
+
+
+def misplaced_schedule(span: Span) -> Diagnostic:
+    """A schedule among the values of requests, or in a set or a record."""
+    return error(
+        "PE340", span, "a schedule is no value of a request, and no part of another value",
+        "it may be a `const`, a parameter of a `define`, or written after `within`",
+    )  # fmt: skip
+
+
+def schedule_on_clock(span: Span, called: str = "") -> Diagnostic:
+    """Something before a schedule that follows the clock in another way than `now` does."""
+    what = f"`{called}` asks whether this is within a schedule, and it" if called else "this"
+    return error(
+        "PE341", span, f"{what} depends on `now` in a way that does not say when the answer turns",
+        "before `within` a schedule stands `now`, `now + 1h`, or what does not read `now`",
+    )  # fmt: skip
+
+
+def months_on_clock(span: Span, called: str = "") -> Diagnostic:
+    """Months that are added to something which reads `now`."""
+    what = f"`{called}` adds months to this, or takes them from it" if called else "months"
+    rest = (
+        ", and it reads `now`" if called else " are not added to what reads `now`, or taken from it"
+    )
+    return error(
+        "PE342", span, what + rest,
+        "instead of `now - 6mo < x` write `x + 6mo > now`, which is the same but for the ends of months",
+    )  # fmt: skip
 
 
 def private_shown(span: Span, path: str, where: str) -> Diagnostic:

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 from attrs import Factory, define, field, frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.model.types import PRIMITIVES
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Fixture, Value
 from policyengine.syntax import nodes
@@ -147,6 +148,8 @@ def collect(files: Iterable[nodes.PolicyFile]) -> Names:
     wire: dict[tuple[str, str], Symbol] = {}
     for scope in names.scopes:
         for kind, ident, declaration in _declared(scope.file):
+            if kind == TYPE and ident.name in PRIMITIVES:
+                names.problems.append(messages.taken(ident, "a type of the language"))
             symbol = Symbol(kind, ident, scope.package, declaration, scope)
             table = names.packages[scope.package].setdefault(kind, {})
             first = table.get(ident.name)

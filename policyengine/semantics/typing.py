@@ -16,6 +16,7 @@ from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     BOOL,
     PRIMITIVES,
@@ -28,12 +29,14 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
+from policyengine.model.zones import zone_names
 from policyengine.semantics import messages
 from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
 from policyengine.semantics.comparisons import applied, check_comparison
 from policyengine.semantics.demand import read_by
 from policyengine.semantics.displays import check_entity, check_record, check_set, check_update
+from policyengine.semantics.follows_clock import clock_problems
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
 from policyengine.semantics.names import (
     FIXTURE,
@@ -94,10 +97,15 @@ class ExpressionChecker:
         return found
 
     def needs_of(self, exprs: Iterable[nodes.Expr]) -> RequestNeeds:
-        """Return what *exprs* may read; report what they read of entities that they only name."""
+        """Return what *exprs* may read.
+
+        Report what they read of entities that they only name, and `now` where the calendar forbids it.
+        """
         if not self.sound:
             return RequestNeeds()
-        needs, beyond = read_by(exprs, Typing(self.types, self.bindings))
+        exprs, typing = tuple(exprs), Typing(self.types, self.bindings)
+        needs, beyond = read_by(exprs, typing)
+        self.problems += clock_problems(exprs, typing)
         for node, path in beyond:
             self.problems.append(messages.only_a_name(node.span, _written(node) + path))
         return needs
@@ -109,6 +117,8 @@ class ExpressionChecker:
             case nodes.Literal(kind, value):
                 if kind == "string" and isinstance(wanted, Enumeration):
                     return self._enumerator(node, str(value), wanted)
+                if isinstance(value, Schedule) and value.zone not in zone_names():
+                    self.problems.append(messages.unknown_zone(node.span, value.zone, zone_names()))
                 self.bindings[id(node)] = Value(PRIMITIVES[kind], value)
                 return PRIMITIVES[kind]
             case nodes.Name():

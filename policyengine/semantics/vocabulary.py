@@ -143,9 +143,15 @@ class Vocabulary:
                 self.problems.append(messages.given_twice(ident, first[ident.name]))
         return tuple(first)
 
-    def resolve(self, written: nodes.TypeExpr, scope: Scope) -> Type:
-        """Return the type that was written; `UNKNOWN` after reporting one that does not exist."""
+    def resolve(self, written: nodes.TypeExpr, scope: Scope, *, schedules: bool = False) -> Type:
+        """Return the type that was written; `UNKNOWN` after reporting one that does not exist.
+
+        *schedules*: whether a schedule may be there, which is no value of a request.
+        """
         match written:
+            case nodes.NamedType(nodes.Ident("schedule", None)) if not schedules:
+                self.problems.append(messages.misplaced_schedule(written.span))
+                return UNKNOWN
             case nodes.NamedType(ident):
                 if ident.package is None and ident.name in PRIMITIVES:
                     return PRIMITIVES[ident.name]

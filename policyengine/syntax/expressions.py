@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 from typing import Literal as OneOf
 
+from policyengine.model.schedules import Schedule
 from policyengine.model.values import Ip
 from policyengine.syntax.node import Ident, Node
 
@@ -14,12 +15,12 @@ class Literal(Node, frozen=True):
     """A written value in canonical form (see `model.values`).
 
     *kind* is `bool`, `int`, `decimal` (value: ten-thousandths), `string`, `datetime` (microseconds
-    since 1970 UTC), `duration` (microseconds) or `ip` (`model.values.Ip`); *text* is the written form,
-    for the formatter.
+    since 1970 UTC), `duration` (microseconds), `months` (a number), `ip` (`model.values.Ip`) or
+    `schedule` (`model.schedules.Schedule`); *text* is the written form, for the formatter.
     """
 
     kind: str
-    value: bool | int | str | Ip
+    value: bool | int | str | Ip | Schedule
     text: str
 
     ASIDE = frozenset({"span", "text"})

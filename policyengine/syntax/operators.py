@@ -19,6 +19,7 @@ from policyengine.model.types import (
     DECIMAL,
     DURATION,
     INT,
+    MONTHS,
     STRING,
     Type,
 )
@@ -83,7 +84,7 @@ _EQUAL = Operator(
     "must be", "must not be", linear=True, understood=True,
 )  # fmt: skip
 _BELOW = Operator(
-    nodes.Compare, "<", "a < b", "ordered", "ints, decimals, datetimes, durations or levels",
+    nodes.Compare, "<", "a < b", "ordered", "ints, decimals, datetimes, durations, months or levels",
     "must be below", "must be at least", linear=True, understood=True,
 )  # fmt: skip
 _AT_MOST = evolve(
@@ -122,7 +123,7 @@ _ROWS = (
     ),
     Operator(
         nodes.Compare, "within", "a within b", "within",
-        "terms of a taxonomy, entities, or ip addresses and networks",
+        "terms of a taxonomy, entities, ip addresses and networks, or a datetime and a schedule",
         "must lie within", "must not lie within", ancestors=True, understood=True,
     ),
     Operator(
@@ -150,17 +151,19 @@ _ROWS = (
         nodes.Arithmetic, "+", "a + b",
         {
             (INT, INT): INT, (DECIMAL, DECIMAL): DECIMAL, (DURATION, DURATION): DURATION,
-            (DATETIME, DURATION): DATETIME,
+            (DATETIME, DURATION): DATETIME, (DATETIME, MONTHS): DATETIME,
         },
-        "two ints, two decimals, two durations, or a datetime and a duration", understood=True,
+        "two ints, two decimals, two durations, or a datetime and a duration or months",
+        understood=True,
     ),
     Operator(
         nodes.Arithmetic, "-", "a - b",
         {
             (INT, INT): INT, (DECIMAL, DECIMAL): DECIMAL, (DURATION, DURATION): DURATION,
             (DATETIME, DATETIME): DURATION, (DATETIME, DURATION): DATETIME,
+            (DATETIME, MONTHS): DATETIME,
         },
-        "two ints, two decimals, two durations, two datetimes, or a datetime and a duration",
+        "two ints, two decimals, two durations, two datetimes, or a datetime and a duration or months",
         understood=True,
     ),
     Operator(
@@ -172,8 +175,9 @@ _ROWS = (
         "an int and an int, a decimal or a duration", understood=True,
     ),
     Operator(
-        nodes.Negate, "-", "-a", {(INT,): INT, (DECIMAL,): DECIMAL, (DURATION,): DURATION},
-        "an int, a decimal or a duration", understood=True,
+        nodes.Negate, "-", "-a",
+        {(INT,): INT, (DECIMAL,): DECIMAL, (DURATION,): DURATION, (MONTHS,): MONTHS},
+        "an int, a decimal, a duration or months", understood=True,
     ),
     Operator(nodes.Call, "size", "size(a)", None, "a set or a string", understood=True),
     Operator(nodes.Call, "lower", "lower(a)", {(STRING,): STRING}, "a string"),

@@ -18,6 +18,7 @@ from lark.tree import Meta
 from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
+from policyengine.model.schedules import Schedule, ScheduleError
 from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literals import parse_int
@@ -496,6 +497,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             case "DURATION":
                 value = self._value(values.parse_duration, text, span, 0)
                 return nodes.Literal("duration", value, text, span=span)
+            case "MONTHS":
+                value = self._value(values.parse_months, text, span, 0)
+                return nodes.Literal("months", value, text, span=span)
         raise AssertionError(token.type)
 
     def ip(self, span: Span, children: list[Any]) -> nodes.Literal:
@@ -503,9 +507,28 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         value = self._value(values.parse_ip, text, span, values.Ip(4, 0, 0))
         return nodes.Literal("ip", value, f"ip {children[0]}", span=span)
 
-    def entity_ref(self, span: Span, children: list[Any]) -> nodes.EntityRef:
+    def entity_ref(self, span: Span, children: list[Any]) -> nodes.EntityRef | nodes.Literal:
         type_, id_, parents, attributes = children
+        if type_.name == "schedule":
+            return self._schedule(span, id_, whole=parents is None and attributes is None)
         return nodes.EntityRef(type_, self._unquote(id_), attributes, parents, span=span)
+
+    def _schedule(self, span: Span, token: Token, *, whole: bool) -> nodes.Literal:
+        text, schedule = self._unquote(token), _NEVER_OPEN
+        if not whole:
+            self._report(
+                "PE137", span, "a schedule is written out in its text", "leave out the rest"
+            )
+        try:
+            schedule = Schedule.parse(text)
+        except ScheduleError as problem:
+            place = self._token_span(token)
+            at = str(token).find(problem.part) if problem.part else -1
+            if at >= 0:
+                start = place.start + at
+                place = Span(self.file_name, start, start + len(problem.part))
+            self._report("PE137", place, str(problem), problem.help)
+        return nodes.Literal("schedule", schedule, f"schedule {token}", span=span)
 
     def under(self, span: Span, children: list[Any]) -> tuple[nodes.EntityRef, ...]:
         return tuple(c for c in children if c is not None)
@@ -533,6 +556,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def rest(self, span: Span, children: list[Any]) -> None:
         """Nothing: text after a mistake is parsed only for its own mistakes."""
 
+
+_NEVER_OPEN = Schedule("", "UTC", ())
+"""What a text stands for that is no schedule."""
 
 _RENAMED = {"for", "import", "with", "from", "if", "or", "and", "not"}
 """Rules whose names are words of Python; their methods end in an underscore."""

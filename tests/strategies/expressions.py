@@ -19,6 +19,8 @@ from policyengine.model.types import (
     DURATION,
     INT,
     IP,
+    MONTHS,
+    SCHEDULE,
     STRING,
     Attribute,
     EntityRefType,
@@ -151,6 +153,8 @@ class Writer:
     in_text: bool = False
     loops: int = 0
     in_call: bool = False
+    moving: tuple[str, ...] = ()
+    """Parameters for which an argument may read `now`."""
     used_private: bool = False
 
     # ---- what may be read ---------------------------------------------------------------
@@ -192,7 +196,7 @@ class Writer:
             self._call,
         ]  # fmt: skip
         nested: list[Callable[[int, Guards], str | None]] = [
-            self._not, self._and, self._or, self._if, self._guarded, self._guarded,
+            self._not, self._scheduled, self._and, self._or, self._if, self._guarded, self._guarded,
             self._quantified, self._quantified,
         ]  # fmt: skip
         if self.in_text:
@@ -208,7 +212,9 @@ class Writer:
         return self.read(guards, lambda t: t == BOOL)
 
     def _equal(self, depth: int, guards: Guards) -> str | None:
-        found = self.readable(guards, lambda t: not self.loops or not isinstance(t, SetType))
+        found = self.readable(
+            guards, lambda t: t != SCHEDULE and (not self.loops or not isinstance(t, SetType))
+        )
         if not found:
             return None
         left = self.rng.choice(found)
@@ -220,7 +226,7 @@ class Writer:
         return f"({pair[0]} {self.rng.choice(('==', '==', '!='))} {pair[1]})"
 
     def _ordered(self, depth: int, guards: Guards) -> str | None:
-        type_ = self.rng.choice((INT, DECIMAL, DATETIME, DURATION, *self._levels()))
+        type_ = self.rng.choice((INT, DECIMAL, DATETIME, DURATION, MONTHS, *self._levels()))
         left = self.value(type_, depth - 1, guards, wanted=False)
         right = self.value(type_, depth - 1, guards, wanted=False)
         return f"({left} {self.rng.choice(('<', '<=', '>', '>='))} {right})"
@@ -238,8 +244,34 @@ class Writer:
             return f"({span} {op} ({moment} - now))"
         return f"(now {op} {self.value(DATETIME, depth - 1, guards, wanted=False)})"
 
+    def _scheduled(self, depth: int, guards: Guards) -> str | None:
+        schedule = self.value(SCHEDULE, depth - 1, guards)
+        if self.in_text or self.rng.random() < 0.3:
+            return f"({self.unmoved(DATETIME, guards)} within {schedule})"
+        left = self.rng.choice(
+            ("now", f"(now {self.rng.choice('+-')} {self.unmoved(DURATION, guards)})")
+        )
+        return f"({left} within {schedule})"
+
+    def unmoved(self, type_: Type, guards: Guards) -> str:
+        """Write a value that does not read `now`, also when arguments are put in."""
+        found = [
+            path
+            for path in self.readable(guards, lambda t: t == type_)
+            if not path.text.startswith(self.moving)
+        ]
+        if not found or self.rng.random() < 0.3:
+            return self._parenthesised(literal(self.rng, type_, self.made))
+        path = self.rng.choice(found)
+        self.used_private |= path.private
+        if type_ == DATETIME and self.rng.random() < 0.3:
+            return f"({path.text} {self.rng.choice('+-')} {self.unmoved(DURATION, guards)})"
+        return path.text
+
     def _member(self, depth: int, guards: Guards) -> str | None:
-        left = self.read(guards, lambda t: not isinstance(t, SetType) or not self.loops)
+        left = self.read(
+            guards, lambda t: t != SCHEDULE and (not isinstance(t, SetType) or not self.loops)
+        )
         if left is None:
             return None
         type_ = next(p.type for p in self.paths if p.text == left)
@@ -450,7 +482,15 @@ class Writer:
 
         rng = self.rng
         if type_ == DATETIME:
-            return rng.choice(("now", f"({of(DATETIME)} {rng.choice('+-')} {of(DURATION)})"))
+            return rng.choice(
+                (
+                    "now",
+                    f"({of(DATETIME)} {rng.choice('+-')} {of(DURATION)})",
+                    f"({self.unmoved(DATETIME, guards)} {rng.choice('+-')} {of(MONTHS)})",
+                )
+            )
+        if type_ == MONTHS:
+            return f"(-{of(MONTHS)})"
         if type_ == DURATION:
             return rng.choice(
                 (

@@ -10,7 +10,7 @@ from random import Random
 
 from attrs import define, evolve, field
 
-from policyengine.model.types import BOOL, STRING, Attribute, EntityRefType
+from policyengine.model.types import BOOL, SCHEDULE, STRING, Attribute, EntityRefType
 from tests.strategies.expressions import (
     NO_GUARDS,
     Defined,
@@ -160,9 +160,16 @@ def make_world(rng: Random, size: int = 2) -> World:
 
 
 def _define(rng: Random, world: World, number: int) -> None:
-    parameters = [(f"a{number}_{i}", some_type(rng, world.made)) for i in range(rng.randint(0, 2))]
+    types = [
+        SCHEDULE if rng.random() < 0.1 else some_type(rng, world.made)
+        for _ in range(rng.randint(0, 2))
+    ]
+    parameters = [(f"a{number}_{i}", type_) for i, type_ in enumerate(types)]
     paths = [p for name, type_ in parameters for p in paths_from(name, type_, world.made, 2)]
     writer = Writer(rng, world.made, paths, list(world.defined))
+    writer.moving = tuple(
+        name for name, type_ in parameters if not isinstance(type_, EntityRefType)
+    )
     result = BOOL if rng.random() < 0.7 else some_type(rng, world.made, 1)
     body = (
         writer.condition(2) if result == BOOL else writer.value(result, 1, NO_GUARDS, wanted=False)
@@ -172,8 +179,7 @@ def _define(rng: Random, world: World, number: int) -> None:
     name = f"d{number}"
     written = ", ".join(f"{n}: {type_text(t)}" for n, t in parameters)
     world.vocabulary.append(f"define {name}({written}) = {body}")
-    types = tuple(t for _, t in parameters)
-    world.defined.append(Defined(name, types, result, writer.used_private))
+    world.defined.append(Defined(name, tuple(types), result, writer.used_private))
 
 
 def _says_its_type(body: str) -> bool:

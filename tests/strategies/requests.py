@@ -29,6 +29,7 @@ from tests.strategies.vocabulary import (
     IDS,
     IPS,
     MOMENTS,
+    MONTHS_WRITTEN,
     STRINGS,
     Vocabulary,
 )
@@ -98,6 +99,8 @@ def _primitive(rng: Random, name: str) -> Json:
             return rng.choice(MOMENTS)
         case "duration":
             return rng.choice(("", "", "", "-")) + rng.choice(DURATIONS[1:])
+        case "months":
+            return rng.choice(("", "", "", "-")) + rng.choice(MONTHS_WRITTEN[1:])
         case _:
             return rng.choice(IPS)
 

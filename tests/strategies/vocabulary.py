@@ -20,6 +20,8 @@ from policyengine.model.types import (
     DURATION,
     INT,
     IP,
+    MONTHS,
+    SCHEDULE,
     STRING,
     Attribute,
     EntityRefType,
@@ -35,9 +37,16 @@ from policyengine.model.types import (
 
 MOMENTS = (
     "2023-03-29", "2024-02-29T12:00:00Z", "2025-01-01", "2025-01-01T00:00:00.000001Z",
-    "2025-06-15T10:30:00Z", "2026-12-31T23:59:59.999999Z",
+    "2025-06-15T10:30:00Z", "2026-12-31T23:59:59.999999Z", "2025-01-31T01:00:00Z",
+    "2025-03-30T01:00:00Z", "2025-10-26T01:00:00Z", "2024-11-03T06:00:00Z",
 )  # fmt: skip
 DURATIONS = ("0s", "1us", "1h", "24h", "90m", "30d", "1w2d", "365d")
+MONTHS_WRITTEN = ("0mo", "1mo", "6mo", "1y", "1y1mo", "18y", "400y")
+SCHEDULES = (
+    "Mon-Fri 09:00-17:00, Sat 10:00-14:00 Europe/Berlin", "Sat-Mon 22:00-06:00 America/New_York",
+    "02:15-02:45 Europe/Berlin", "Sun 01:30-02:30, Sun 05:00-24:00 Australia/Lord_Howe",
+    "Wed 00:00-00:01 UTC", "00:00-24:00 Asia/Kathmandu", "Mon Thu 23:59-00:01 Pacific/Apia",
+)  # fmt: skip
 IPS = (
     "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "192.168.0.1", "0.0.0.0/0", "2001:db8::/32",
     "2001:db8::1", "::ffff:10.1.2.4",
@@ -158,6 +167,8 @@ def make_vocabulary(rng: Random, size: int) -> Vocabulary:
     for number in range(rng.randint(0, size)):
         type_ = some_type(rng, made)
         made.constants[f"k{number}"] = (type_, literal(rng, type_, made, constant=True))
+    for number in range(rng.randint(0, 1)):
+        made.constants[f"open{number}"] = SCHEDULE, literal(rng, SCHEDULE, made)
     for number in range(rng.randint(1, 2)):
         made.obligations[f"owe{number}"] = tuple(
             Attribute(f"p{i}", some_type(rng, made, depth=1)) for i in range(rng.randint(0, 2))
@@ -241,7 +252,8 @@ def some_record(rng: Random, made: Vocabulary) -> RecordType:
 
 def some_type(rng: Random, made: Vocabulary, depth: int = 2) -> Type:
     """Return a type, not too costly to compare: no sets of sets."""
-    scalars: list[Type] = [BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, IP, *made.enumerations]
+    scalars: list[Type] = [BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, MONTHS, IP]
+    scalars += made.enumerations
     named: list[Type] = [EntityRefType(name) for name in made.entities]
     kind = rng.random()
     if depth > 0 and kind < 0.25:
@@ -330,6 +342,10 @@ def _primitive(rng: Random, type_: Primitive, *, signed: bool) -> str:
             return rng.choice(MOMENTS)
         case "duration":
             return sign + rng.choice(DURATIONS)
+        case "months":
+            return sign + rng.choice(MONTHS_WRITTEN)
+        case "schedule":
+            return f"schedule {quoted(rng.choice(SCHEDULES))}"
         case _:
             return f"ip {quoted(rng.choice(IPS))}"
 

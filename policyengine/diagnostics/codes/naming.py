@@ -166,4 +166,11 @@ NAMES = (
         _WORDS + "permit p: any\nlet a = b\nlet b = a\n",
         _WORDS + 'permit p: any\nlet a = b { status: draft }\nlet b = Document "d"\n',
     ),
+    Code(
+        "PE228", "unknown-time-zone", "A time zone that does not exist.",
+        "Zones have the names of the IANA database, with their case. They come from the package `tzdata`, "
+        "on every machine the same, and never from the system.",
+        _WORDS + 'permit p: any when now within schedule "09:00-17:00 europe/berlin"\n',
+        _WORDS + 'permit p: any when now within schedule "09:00-17:00 Europe/Berlin"\n',
+    ),
 )  # fmt: skip

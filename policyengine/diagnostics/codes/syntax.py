@@ -207,4 +207,12 @@ SYNTAX = (
         "$ policyengine check /",
         "$ policyengine check policies",
     ),
+    Code(
+        "PE137", "malformed-schedule", "A schedule that is not written as one.",
+        "Intervals are separated by commas: days (`Mon` to `Sun`, several with spaces, or a range), then "
+        "times of day (`HH:MM-HH:MM`). Without days it is every day; an end before the begin is on the "
+        "next day. The time zone comes last, once.",
+        _WORDS + 'const opening: schedule = schedule "Mon-Fri 9:00-25:00 Europe/Berlin"\n',
+        _WORDS + 'const opening: schedule = schedule "Mon-Fri 09:00-17:00 Europe/Berlin"\n',
+    ),
 )  # fmt: skip

@@ -259,6 +259,32 @@ TYPES = (
         _MANY_TYPES + _EVERY_TYPE + "action edit, show, send, list by E0 on E1\n",
     ),
     Code(
+        "PE340", "misplaced-schedule", "A schedule where only values of requests may be.",
+        "A schedule is a constant of the policy: no attribute, no argument of an obligation, and no part "
+        "of a set or a record. It may be a `const` or a parameter of a `define`.",
+        _WORDS + "entity Office { opening: schedule }\npermit p: any\n",
+        _WORDS + 'const opening: schedule = schedule "Mon-Fri 09:00-17:00 Europe/Berlin"\n'
+        "permit p: any when now within opening\n",
+    ),
+    Code(
+        "PE341", "unsteady-time", "A time before a schedule that does not go with the clock.",
+        "A decision says until when it holds. That is known of `now`, of `now` and a duration that does "
+        "not read `now`, and of what does not read `now` at all; definitions are looked into.",
+        _WORDS + 'permit p: any when (if now > 2027-01-01 then now else 2026-06-01) within schedule '
+        '"09:00-17:00 UTC"\n',
+        _WORDS + 'permit p: any when now > 2027-01-01 and now within schedule "09:00-17:00 UTC"\n',
+    ),
+    Code(
+        "PE342", "months-on-now", "Months that are added to the time, or taken from it.",
+        "Months have different lengths, so it cannot be said when `now - 6mo` passes a moment. Add them to "
+        "the other side: `x + 6mo > now` turns at one known moment. The two differ at the ends of months, "
+        "where the day is cut. Definitions are looked into, and conditions count.",
+        _WORDS + "entity Contract { signed: datetime }\naction see by User on Contract\n"
+        "permit p: see when now - 6mo < resource.signed\n",
+        _WORDS + "entity Contract { signed: datetime }\naction see by User on Contract\n"
+        "permit p: see when resource.signed + 6mo > now\n",
+    ),
+    Code(
         "PE361", "malformed-ancestors", "A call of `ancestors` without an entity and a type.",
         "`ancestors(resource, Folder)` is the set of the folders within which the resource lies: the type "
         "says which of its ancestors are meant.",
