@@ -8,9 +8,10 @@ from policyengine.semantics.checked import Lower, Size
 from policyengine.semantics.comparisons import applied
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.inference import Inference
-from policyengine.semantics.names import VALUE
+from policyengine.semantics.names import VALUE, Scope
 from policyengine.semantics.vocabulary import UNKNOWN
 from policyengine.syntax import nodes
+from policyengine.syntax.foreign_calls import help_of_call
 
 
 def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
@@ -36,6 +37,10 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
         for argument in arguments[:1]:
             checker.infer(argument, guards)
         checker.problems.append(messages.no_ancestors(node.span))
+        return UNKNOWN
+    help = help_of_call(name.name)
+    if help and not _is_known(checker.scope, name):
+        checker.problems.append(messages.foreign_call(name, help))
         return UNKNOWN
     symbol = checker.scope.find(VALUE, name, "definition", checker.problems)
     if symbol is None:
@@ -73,3 +78,10 @@ def check_ancestors(checker: Inference, node: nodes.Ancestors, guards: Guards) -
     if found.name != around and around not in checker.vocabulary.ancestors(found.name):
         checker.problems.append(messages.never_within(node.span, found.name, around))
     return SetType(EntityRefType(around))
+
+
+def _is_known(scope: Scope, name: nodes.Ident) -> bool:
+    """Whether a declaration has the name, be it one that cannot be called here."""
+    if name.package is None:
+        return bool(scope.candidates(VALUE, name.name))
+    return name.name in scope.names.packages.get(name.package, {}).get(VALUE, {})

@@ -17,6 +17,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.semantics import messages
+from policyengine.semantics.checked import Definition, Lower, Value
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.inference import Inference
 from policyengine.semantics.vocabulary import UNKNOWN, fits
@@ -47,6 +48,9 @@ def check_comparison(checker: Inference, node: nodes.Compare, guards: Guards) ->
             applied(checker, node, list(sides))
         case _:
             assert_never(shape)
+    for side, other in ((node.left, node.right), (node.right, node.left)):
+        if _is_lowered(checker, side):
+            _report_capitals(checker, other)
 
 
 def applied(checker: Inference, node: nodes.Expr, types: Sequence[Type]) -> Type:
@@ -60,6 +64,35 @@ def applied(checker: Inference, node: nodes.Expr, types: Sequence[Type]) -> Type
     if result is UNKNOWN:
         checker.problems.append(messages.operator_types(node.span, row, *types))
     return result
+
+
+def check_pattern(checker: Inference, node: nodes.Like) -> None:
+    """Report a pattern that no lowered string is like."""
+    if _is_lowered(checker, node.object) and _has_capital(node.pattern):
+        checker.problems.append(messages.capital(node.span, node.pattern))
+
+
+def _is_lowered(checker: Inference, node: nodes.Expr) -> bool:
+    """Whether *node* is what `lower` gives, directly or by a definition."""
+    binding = checker.bindings.get(id(node))
+    while isinstance(binding, Definition):
+        binding = binding.typing.binding_of(binding.body)
+    return isinstance(binding, Lower)
+
+
+def _report_capitals(checker: Inference, node: nodes.Expr) -> None:
+    """Report the constants in *node* that no lowered string is equal to."""
+    for part in node.items if isinstance(node, nodes.SetDisplay) else (node,):
+        match checker.bindings.get(id(part)):
+            case Value(_, str() as text) if _has_capital(text):
+                checker.problems.append(messages.capital(part.span, text))
+            case Value(_, frozenset() as texts):
+                for text in sorted(t for t in texts if isinstance(t, str) and _has_capital(t))[:1]:
+                    checker.problems.append(messages.capital(part.span, text))
+
+
+def _has_capital(text: str) -> bool:
+    return any("A" <= character <= "Z" for character in text)
 
 
 def _refused(checker: Inference, node: nodes.Compare) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warning
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
-from policyengine.model.types import DATETIME, MONTHS, TargetKey, Type
+from policyengine.model.types import DATETIME, MONTHS, STRING, SetType, TargetKey, Type
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 
@@ -94,6 +94,13 @@ def unknown_package(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
     )  # fmt: skip
 
 
+def foreign_call(ident: nodes.Ident, help: str) -> Diagnostic:
+    """A call of a function or a method that other languages have."""
+    if ident.package is None:
+        return error("PE211", ident.span, f"there is no definition `{ident}`", help)
+    return error("PE126", ident.span, "this cannot be called", help)
+
+
 def cycle(code: str, ident: nodes.Ident, what: str, names: Sequence[str]) -> Diagnostic:
     """Things that go round in a circle."""
     if len(names) == 1:
@@ -108,6 +115,12 @@ def taken(ident: nodes.Ident, by: str) -> Diagnostic:
     """A variable or parameter whose name already means something there."""
     help = "choose another name"
     return error("PE213", ident.span, f"`{ident.name}` already names {by} here", help)
+
+
+def built_in(ident: nodes.Ident) -> Diagnostic:
+    """A definition with the name of something that the language defines itself."""
+    message = f"`{ident.name}` is built in, so a definition of it would never be called"
+    return error("PE225", ident.span, message, "choose another name")
 
 
 def gates_in_two_files(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
@@ -232,7 +245,33 @@ def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
         return error("PE306", span, message, help)
     operands = " and ".join(f"`{type_}`" for type_ in types)
     message = f"`{operator.word}` does not apply to {operands}"
-    return error("PE306", span, message, f"it takes {operator.takes}")
+    return error(
+        "PE306", span, message, _meant(operator.word, *types) or f"it takes {operator.takes}"
+    )
+
+
+def _meant(word: str, *types: Type) -> str:
+    """Return what to write where an operator for strings was written for one for sets, or the reverse."""
+    match word, types:
+        case "contains", (SetType(element), other) if element == other:
+            return "of a set write `x in S`"
+        case "contains", (SetType(), SetType()):
+            return "of two sets write `part subset whole`"
+        case "+", (one, other) if one == other == STRING:
+            return "texts are not joined; compare one with `startswith`, `endswith` or `contains`"
+        case "in", (one, other) if one == other == STRING:
+            return "of two strings write `whole contains part`"
+        case (("startswith" | "endswith" | "contains"), (one, SetType(element))) if one == element:
+            return f"write `some part in S: text {word} part`"
+        case _:
+            return ""
+
+
+def capital(span: Span, text: str) -> Diagnostic:
+    """A constant with a capital beside a string without any."""
+    lowered = "".join(c.lower() if "A" <= c <= "Z" else c for c in text)
+    message = "this has a capital, and what `lower` gives has none"
+    return error("PE334", span, message, f"write `{lowered}`")
 
 
 def misplaced_schedule(span: Span) -> Diagnostic:

@@ -17,6 +17,7 @@ from policyengine.model.types import PRIMITIVES
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Fixture, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.operators import BUILT_IN
 
 TypeDecl: TypeAlias = nodes.EnumDecl | nodes.LevelsDecl | nodes.TaxonomyDecl | nodes.EntityDecl
 Declared: TypeAlias = (
@@ -151,6 +152,8 @@ def collect(files: Iterable[nodes.PolicyFile]) -> Names:
             if kind == TYPE and ident.name in PRIMITIVES:
                 names.problems.append(messages.taken(ident, "a type of the language"))
             symbol = Symbol(kind, ident, scope.package, declaration, scope)
+            if isinstance(declaration, nodes.DefineDecl) and ident.name in BUILT_IN:
+                names.problems.append(messages.built_in(ident))
             table = names.packages[scope.package].setdefault(kind, {})
             first = table.get(ident.name)
             if first is None and symbol.on_the_wire:

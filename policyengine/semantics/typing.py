@@ -33,7 +33,7 @@ from policyengine.model.zones import zone_names
 from policyengine.semantics import messages
 from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
-from policyengine.semantics.comparisons import applied, check_comparison
+from policyengine.semantics.comparisons import applied, check_comparison, check_pattern
 from policyengine.semantics.demand import read_by
 from policyengine.semantics.displays import check_entity, check_record, check_set, check_update
 from policyengine.semantics.follows_clock import clock_problems
@@ -159,6 +159,7 @@ class ExpressionChecker:
                 return BOOL
             case nodes.Like(object_):
                 self.expect(object_, STRING, guards)
+                check_pattern(self, node)
                 return BOOL
             case nodes.Arithmetic(_, left, right):
                 return applied(self, node, [self.infer(left, guards), self.infer(right, guards)])

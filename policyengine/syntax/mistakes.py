@@ -251,7 +251,9 @@ def quotes(s: ParseState) -> Diagnostic | None:
         help = f"write `{name}`" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
         return error("PE119", s.span, f"a name is wanted here, not the text {s.text}", help)
     if s.terminal == "NAME" and s.accepts == {"STRING"}:
-        return error("PE119", s.span, f"`{s.last_word}` wants a text in quotes, found {s.found}")
+        help = "of two values write `startswith`, `endswith` or `contains`"
+        message = f"`{s.last_word}` wants a text in quotes, found {s.found}"
+        return error("PE119", s.span, message, help if s.last_word == "like" else "")
     return None
 
 

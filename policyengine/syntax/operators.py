@@ -190,6 +190,10 @@ OPERATORS: Mapping[tuple[type[nodes.Expr], str], Operator] = {
 """Each row by the class of its node and its word."""
 
 
+BUILT_IN = frozenset({row.word for row in _ROWS if row.node is nodes.Call} | {"ancestors"})
+"""The names that are called and that nothing may define."""
+
+
 def of_comparison(node: nodes.Compare) -> Operator:
     """Return the row of a comparison."""
     return OPERATORS[nodes.Compare, node.op]

@@ -20,8 +20,10 @@ from policyengine.diagnostics.source import Span
 from policyengine.model import values
 from policyengine.model.schedules import Schedule, ScheduleError
 from policyengine.syntax import lalr_driver, nodes
+from policyengine.syntax.foreign_calls import help_of_call
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literals import parse_int
+from policyengine.syntax.operators import BUILT_IN
 from policyengine.syntax.strings import cut_at_braces, unquoted
 
 _Canonical = TypeVar("_Canonical", int, values.Ip)
@@ -461,14 +463,18 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def call(self, span: Span, children: list[Any]) -> nodes.Expr:
         called, *arguments = children
         match called:
-            case nodes.Name(name):
+            case nodes.Name(name) if name not in reserved_words():
                 ident = nodes.Ident(name, span=called.span)
-            case nodes.Attr(nodes.Name(package), name):
-                ident = nodes.Ident(name.name, package, span=called.span)
+            case nodes.Attr(nodes.Name(package), nodes.Ident(name)) if (
+                name not in reserved_words() | BUILT_IN
+            ):
+                ident = nodes.Ident(name, package, span=called.span)
             case _:
+                word = str(called.name) if isinstance(called, nodes.Name | nodes.Attr) else ""
+                self.reserved = [i for i in self.reserved if i.span != called.span]
                 self._report(
-                    "PE126", called.span, "this cannot be called",
-                    "a definition, `size` or `lower` can: `stale(subject)`",
+                    "PE126", called.span, "this cannot be called", help_of_call(word)
+                    or "a definition, `size` or `lower` can: `stale(subject)`",
                 )  # fmt: skip
                 return called  # type: ignore[no-any-return]
         match ident, arguments:

@@ -85,7 +85,7 @@ NAMES = (
     ),
     Code(
         "PE211", "unknown-definition", "A call of something that is not defined.",
-        "A call names a definition (`define`) or the built-in `size`.",
+        "A call names a definition (`define`) or what is built in: `size` and `lower`.",
         _WORDS + "permit p: any when length(subject.teams) > 0\n",
         _WORDS + "permit p: any when size(subject.teams) > 0\n",
     ),
@@ -165,6 +165,13 @@ NAMES = (
         "A `let` outside tests is a value written out, directly or through others.",
         _WORDS + "permit p: any\nlet a = b\nlet b = a\n",
         _WORDS + 'permit p: any\nlet a = b { status: draft }\nlet b = Document "d"\n',
+    ),
+    Code(
+        "PE225", "redefined-function", "A definition of something that is built in.",
+        "A call of `size`, `lower` or `ancestors` always means the function of the language, so the definition "
+        "would be passed over.",
+        'package docs\ndefine lower(code: string) = code == "low"\n',
+        'package docs\ndefine is_low(code: string) = code == "low"\n',
     ),
     Code(
         "PE228", "unknown-time-zone", "A time zone that does not exist.",

@@ -183,7 +183,7 @@ SYNTAX = (
     ),
     Code(
         "PE126", "not-callable", "A call of something that cannot be called.",
-        "Definitions and `size` are called by their names; there are no methods.",
+        "Definitions, `size` and `lower` are called by their names; there are no methods.",
         _WORDS + "permit own: read when subject.teams.size() > 3\n",
         _WORDS + "permit own: read when size(subject.teams) > 3\n",
     ),

@@ -259,6 +259,12 @@ TYPES = (
         _MANY_TYPES + _EVERY_TYPE + "action edit, show, send, list by E0 on E1\n",
     ),
     Code(
+        "PE334", "capital-beside-lower", "A constant with a capital that is compared with `lower(…)`.",
+        "`lower` gives a string without capitals, so the comparison would never hold, or always.",
+        _WORDS + 'permit p: read when lower(subject.id) endswith "@Example.com"\n',
+        _WORDS + 'permit p: read when lower(subject.id) endswith "@example.com"\n',
+    ),
+    Code(
         "PE340", "misplaced-schedule", "A schedule where only values of requests may be.",
         "A schedule is a constant of the policy: no attribute, no argument of an obligation, and no part "
         "of a set or a record. It may be a `const` or a parameter of a `define`.",
