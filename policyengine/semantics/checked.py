@@ -221,13 +221,17 @@ class Invariant:
 
 @frozen(eq=False)
 class CheckedTest:
-    """A `test` block; *typing* covers all its expressions, those of nested entities included."""
+    """A `test` block; *typing* covers all its expressions, those of nested entities included.
+
+    *entities*: the fixtures that describe an entity, by its type and id.
+    """
 
     __test__ = False
 
     title: str
     node: nodes.TestDecl
     typing: Typing
+    entities: Mapping[tuple[str, str], Fixture]
 
 
 @frozen(eq=False)

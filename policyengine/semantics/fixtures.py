@@ -6,7 +6,7 @@ worked off in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import define, field
 
@@ -15,7 +15,7 @@ from policyengine.semantics import messages
 from policyengine.semantics.checked import Fixture, Typing
 from policyengine.semantics.definitions import Definitions, innermost_first
 from policyengine.semantics.guards import NO_GUARDS
-from policyengine.semantics.names import FIXTURE, Names, Symbol, find_cycles
+from policyengine.semantics.names import FIXTURE, Names, Scope, Symbol, find_cycles
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
@@ -31,6 +31,7 @@ class Fixtures:
     definitions: Definitions
     problems: list[Diagnostic]
     _done: dict[int, Fixture | None] = field(factory=dict)
+    _entities: dict[int, dict[tuple[str, str], Fixture]] = field(factory=dict)
 
     def check_all(self) -> None:
         """Check every fixture, also those that nothing uses."""
@@ -57,6 +58,18 @@ class Fixtures:
     def fixture(self, symbol: Symbol) -> Fixture | None:
         """Return a fixture, or None if it has an error."""
         return self._done.get(id(symbol))
+
+    def entities(self, scope: Scope) -> Mapping[tuple[str, str], Fixture]:
+        """Return the fixtures that describe an entity, by its type and id; the package's own first."""
+        if id(scope) not in self._entities:
+            found = self._entities[id(scope)] = {}
+            for fixture in filter(None, map(self.fixture, scope.symbols(FIXTURE))):
+                match fixture.value:
+                    case nodes.EntityRef(type_, id_, attributes, parents) if (
+                        attributes is not None or parents is not None
+                    ):
+                        found.setdefault((type_.name, id_), fixture)
+        return self._entities[id(scope)]
 
     def _checked(self, symbol: Symbol) -> Fixture | None:
         declaration = symbol.declaration

@@ -64,7 +64,8 @@ class ExampleChecker:
                     pass  # a moment is a literal
         if len(self.problems) > before:
             return None
-        return CheckedTest(declaration.title, declaration, Typing(checker.types, checker.bindings))
+        typing = Typing(checker.types, checker.bindings)
+        return CheckedTest(declaration.title, declaration, typing, self.fixtures.entities(scope))
 
     def _free(self, name: nodes.Ident, checker: ExpressionChecker) -> None:
         """Report a name that means something already."""

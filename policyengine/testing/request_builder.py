@@ -67,13 +67,14 @@ class RequestBuilder:
     """Evaluates the expressions of one test, and builds its requests.
 
     *names*: the values of the `let`s so far. *known*: the entities that were written out so far,
-    by (type, id): that is where a parent that is only named is looked up. *shared*: the values of the
-    fixtures that were used so far, by identity.
+    by (type, id): that is where a parent that is only named is looked up, and then among *fixtures*.
+    *shared*: the values of the fixtures that were used so far, by identity.
     """
 
     schema: Schema
     typing: Typing
     now: int
+    fixtures: Mapping[Key, Fixture] = field(factory=dict)
     names: dict[str, object] = field(factory=dict)
     known: dict[Key, EntityLiteral] = field(factory=dict)
     shared: dict[int, object] = field(factory=dict)
@@ -166,9 +167,15 @@ class RequestBuilder:
                 "entities": collector.entities,
             }
 
-        first = _EntityCollector(self.schema, self.known)
+        first = _EntityCollector(self.schema, self._parent)
         assemble(first)
-        return assemble(_EntityCollector(self.schema, self.known, _newer(first.met)))
+        return assemble(_EntityCollector(self.schema, self._parent, _newer(first.met)))
+
+    def _parent(self, key: Key) -> EntityLiteral:
+        """Return a parent that is only named; one that is written out nowhere has no parents."""
+        if key not in self.known and key in self.fixtures:
+            self.fixture(self.fixtures[key])
+        return self.known.get(key) or EntityLiteral.of(key)
 
     def _env(self) -> Env:
         entities = _LiteralEntities(self.schema, self.known)
@@ -253,11 +260,11 @@ class _LiteralEntities:
 class _EntityCollector:
     """Converts values to what a service would send, and collects the entities that they refer to.
 
-    *newer*: the version that replaces an entity, by identity.
+    *parent*: finds a parent by its type and id. *newer*: the version that replaces an entity, by identity.
     """
 
     schema: Schema
-    known: Mapping[Key, EntityLiteral]
+    parent: Callable[[Key], EntityLiteral]
     newer: Mapping[int, EntityLiteral] = field(factory=dict)
     entities: list[dict[str, Any]] = field(factory=list)
     met: list[EntityLiteral] = field(factory=list)
@@ -295,5 +302,4 @@ class _EntityCollector:
             }
         entity["parents"] = [{"type": type_, "id": id_} for type_, id_ in written.parents]
         for key in written.parents:
-            # A parent that is written out nowhere is one without parents.
-            self.reference(key[0], self.known.get(key) or EntityLiteral.of(key))
+            self.reference(key[0], self.parent(key))

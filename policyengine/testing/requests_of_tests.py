@@ -60,7 +60,10 @@ def requests_of(
     validator = Validator(checked.schema, checked.needs, limits or Limits())
     for test in checked.tests:
         builder = RequestBuilder(
-            checked.schema, test.typing, time.time_ns() // 1000 if now is None else now
+            checked.schema,
+            test.typing,
+            time.time_ns() // 1000 if now is None else now,
+            test.entities,
         )
         for item in test.node.items:
             try:

@@ -60,7 +60,7 @@ class _Runner:
     def run(self, test: CheckedTest) -> Result:
         """Run one test to its end, even if some parts fail."""
         start = time.perf_counter()
-        builder = RequestBuilder(self.checked.schema, test.typing, self.now)
+        builder = RequestBuilder(self.checked.schema, test.typing, self.now, test.entities)
         problems: list[Problem] = []
         expectations = 0
         for item in test.node.items:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from policyengine.diagnostics.source import Source
+from policyengine.lint.linter import lint
 from policyengine.model.limits import Limits
-from policyengine.pipeline import check_sources
+from policyengine.pipeline import check_sources, compile_set
+from policyengine.testing.requests_of_tests import requests_of
+from policyengine.testing.runner import run_tests
 
 WORDS = """\
 package p
@@ -123,3 +126,59 @@ def test_long_chains_are_bounded_and_not_recursed_into():
     assert found(chain(100)) == []
     assert [problem[0] for problem in found(chain(101))] == ["PE308"]
     assert [problem[0] for problem in found(chain(1_000))] == ["PE308"]
+
+
+UNITS = """
+package hospital
+entity Unit in Unit { heads: set<Nurse> }
+entity Nurse in Unit
+entity Bed in Unit
+action make by Nurse on Bed
+permit head: make when some u in ancestors(resource, Unit): subject in u.heads
+let house = Unit "house" { heads: {kim} }
+let kim = Nurse "kim" under Unit "house"
+let ward = Unit "ward" under Unit "house" { heads: {lee} }
+let lee = Nurse "lee" under Unit "ward"
+let bed = Bed "b" under Unit "ward"
+"""
+
+
+def test_an_entity_brings_along_the_fixtures_of_what_it_is_under():
+    text = (
+        UNITS
+        + """
+test "t" {
+    expect allow make by lee on bed
+    expect allow make by kim on bed
+    expect allow make by kim on Bed "c" under {Unit "ward"}
+    expect deny make by Nurse "mo" on bed
+}
+test "what a test describes goes before" {
+    let closed = Unit "ward" { heads: {} }
+    expect deny make by lee on bed
+    expect deny make by kim on bed
+}
+"""
+    )
+    checked, diagnostics = check_sources({"a": Source("a", text)}, Limits())
+    assert checked is not None, diagnostics
+    assert [result.status for result in run_tests(checked, compile_set(checked)).results] == [
+        "passed",
+        "passed",
+    ]
+    assert len(list(requests_of(checked))) == 6
+    assert "PE410" not in {d.code for d in lint(checked).items}
+
+
+def test_another_package_describes_what_its_entities_are_under():
+    other = """
+package tests
+import hospital
+test "t" { expect allow hospital.make by hospital.lee on bed expect allow make by kim on bed }
+"""
+    sources = {"a": Source("a", UNITS), "b": Source("b", other)}
+    checked, diagnostics = check_sources(sources, Limits())
+    assert checked is not None, diagnostics
+    assert [result.status for result in run_tests(checked, compile_set(checked)).results] == [
+        "passed"
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
@@ -11,14 +11,17 @@ from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import words
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each definition, constant and fixture that nothing names."""
-    used = words(subject.files)
+    used, under = words(subject.files), _parents(subject.files)
     for file in subject.files:
         for declaration in file.declarations:
             match declaration:
+                case nodes.Let(value=nodes.EntityRef(type_, id_)) if (type_.name, id_) in under:
+                    continue
                 case nodes.ConstDecl(name) | nodes.DefineDecl(name) | nodes.Let(name) if (
                     name.name not in used
                 ):
@@ -27,6 +30,17 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                         "PE410", name.span, f"nothing uses `{name}`", "leave it out",
                         fix=leave_out(source, declaration.span),
                     )  # fmt: skip
+
+
+def _parents(files: Iterable[nodes.PolicyFile]) -> set[tuple[str, str]]:
+    """Return the entities that others are `under`: the fixtures that describe them are used."""
+    return {
+        (parent.type.name, parent.id)
+        for file in files
+        for node in walk(file.declarations)
+        if isinstance(node, nodes.EntityRef)
+        for parent in node.parents or ()
+    }
 
 
 RULE = LintRule(
