@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from policyengine.semantics.checked import CheckedSet
 
 Handler: TypeAlias = Callable[..., object]
-"""Fulfils an obligation; called with its parameters by name."""
+"""Fulfils an obligation; called with its parameters by name (see `PolicyEngine.fulfil`)."""
 
 
 load_before_fork(
@@ -386,9 +386,24 @@ class PolicyEngine(Immutable):
         return self._intake.decide_json(data, accept_now, entities)
 
     def fulfil(self, decision: Decision) -> None:
-        """Call the handler of each obligation of *decision*, in order."""
+        """Call the handler of each obligation of *decision*, in order; of a deny as of an allow.
+
+        A handler with a parameter `deny`, which no obligation has, gets whether it is a deny.
+        """
         for obligation in decision.obligations:
-            self._handlers[obligation.name](**obligation.parameters)
+            handler = self._handlers[obligation.name]
+            given = {"deny": not decision.allowed} if _takes_deny(handler) else {}
+            handler(**obligation.parameters, **given)
+
+
+def _takes_deny(handler: Handler) -> bool:
+    """Whether a handler asks for it whether the decision is a deny."""
+    from inspect import signature  # loading and deciding need none
+
+    try:
+        return "deny" in signature(handler).parameters
+    except (TypeError, ValueError):  # of a class that does not say
+        return False
 
 
 def _loaded_again(

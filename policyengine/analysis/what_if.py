@@ -56,7 +56,7 @@ class OutOfBudgetError(Exception):
 
 @frozen
 class Granted:
-    """What a decision grants: whether it allows, the fields it exposes and the obligations."""
+    """What a decision grants: whether it allows, the fields it exposes, and what is owed for it."""
 
     allowed: bool
     exposed: frozenset[str] | None
@@ -208,8 +208,7 @@ class Neighbourhood:
         """Return what *rules* together grant after *changes*."""
         case = self.judged(changes, rules)
         allowed = interpreter.cause(case) == "permitted"
-        owed = interpreter.obligations(case) if allowed else ()
-        return Granted(allowed, interpreter.exposed(case), owed)
+        return Granted(allowed, interpreter.exposed(case), interpreter.obligations(case))
 
     def fits(self, changes: Changes) -> bool:
         """Whether the changed request still gives all that rules read."""

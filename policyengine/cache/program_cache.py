@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MANY: Final = 100
 """The number of rules of a target for which the generated module is kept."""
 
-_Module: TypeAlias = tuple[Any, dict[str, object], tuple[str, ...], tuple[bool, bool]]
+_Module: TypeAlias = tuple[Any, dict[str, object], tuple[str, ...], tuple[bool, bool, bool]]
 """What decides: the tree, what it names, the rules that give something, whether it is timed, and looks up."""
 
 KeptSet: TypeAlias = tuple[Program, frozenset[str]]
@@ -128,7 +128,7 @@ class _Kept(Struct, eq=False):
             from policyengine.compiler.target_compiler import decision_module
 
             made, reached = decision_module(rules, self.schema)
-            reach = reached.timed, reached.follows
+            reach = reached.timed, reached.follows, reached.owing
             module = made.tree, dict(made.objects), made.giving, reach
             self._keep("module", target, module)
             return self._load(target, *module)
@@ -139,13 +139,13 @@ class _Kept(Struct, eq=False):
         tree: Any,
         objects: dict[str, object],
         giving: tuple[str, ...],
-        reach: tuple[bool, bool],
+        reach: tuple[bool, bool, bool],
     ) -> Compiled:
-        """Load what was generated for *target*; *reach*: whether it is timed and follows to other entities."""
+        """Load what was generated for *target*; *reach*: whether it is timed, follows and is owing (`Compiled`)."""
         from policyengine.runtime.compiled_target import Compiled  # with the first request
         from policyengine.runtime.generated import classes_of, file_name, run, show
 
-        timed, follows = reach
+        timed, follows, owing = reach
         file = file_name(self.digest, target)
         linked = Compiled(
             digest=self.digest,
@@ -153,6 +153,7 @@ class _Kept(Struct, eq=False):
             classes=classes_of(self.schema, target),
             timed=timed,
             follows=follows,
+            owing=owing,
             gates=tuple(self.schema.field_gates.items()),
             giving=giving,
             module=run(tree, objects, file),

@@ -15,20 +15,23 @@ class Dependencies(Struct, frozen=True):
     """What rules depend on beyond the attributes of the parts of a request.
 
     *timed*: on the time; *follows*: on other entities, so that these must be put together before a
-    request can be decided; *lines*: the parts (`subject`, `resource`) whose ancestors are read.
+    request can be decided; *lines*: the parts (`subject`, `resource`) whose ancestors are read; *owing*:
+    whether a forbid may owe something.
     """
 
     timed: bool
     follows: bool
     lines: tuple[str, ...]
+    owing: bool
 
 
 def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
     """Return what *rules* depend on, and what describes them does."""
-    timed = follows = False
+    timed = follows = owing = False
     lines: set[str] = set()
     for rule in rules:
         timed = timed or rule.is_dated or bool(rule.waivers)
+        owing = owing or (rule.effect == "forbid" and not rule.advisory and bool(rule.duties))
         follows = follows or (rule.advisory and _may_follow(rule.needs))
         # The ancestors of a type are counted, and looked at, where all entities are known.
         follows = follows or any(needs.asks_above() for needs in rule.needs.parts)
@@ -44,7 +47,7 @@ def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
                         pass  # among what it needs
                     case ir.Line() | ir.Entity() | ir.Root("entities"):
                         follows = True
-    return Dependencies(timed, follows, tuple(sorted(lines)))
+    return Dependencies(timed, follows, tuple(sorted(lines)), owing)
 
 
 def _may_follow(needs: RequestNeeds) -> bool:

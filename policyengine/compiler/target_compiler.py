@@ -91,6 +91,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             classes=classes_of(self.schema, self.target),
             timed=reached.timed,
             follows=reached.follows,
+            owing=reached.owing,
             gates=tuple(self.schema.field_gates.items()),
             giving=made.giving,
             module=run(made.tree, made.objects, file),

@@ -21,7 +21,7 @@ Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "
 
 
 class Obligation(Struct, frozen=True):
-    """A duty of the caller after an allow: a name, and a (parameter, type, value) each."""
+    """A duty of the caller after a decision: a name, and a (parameter, type, value) each."""
 
     name: str
     arguments: tuple[tuple[str, Type, object], ...]
@@ -127,14 +127,15 @@ class SharedResult(Struct, frozen=True):
     """The part of a decision on which a service acts. Equal decisions share one.
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
-    *obligations*: what is owed for an allow, sorted. *policy*: the digest of the set that decided.
+    *obligations*: what is owed, sorted; None for a deny for which forbids may owe something, which its
+    details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision.
     """
 
     allowed: bool
     cause: Cause
     exposed: frozenset[str] | None
-    obligations: tuple[Obligation, ...]
+    obligations: tuple[Obligation, ...] | None
     policy: str
     make_details: MakeDetails
     written: Written = lambda *_: None
@@ -189,8 +190,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def obligations(self) -> tuple[Obligation, ...]:
-        """The obligations of an allow, sorted."""
-        return self._answer.obligations
+        """The obligations of an allow, or of a deny that forbids determine; sorted."""
+        owed = self._answer.obligations
+        return self._judged().obligations if owed is None else owed
 
     @property
     def policy(self) -> str:
@@ -285,7 +287,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def __reduce__(self) -> tuple[Callable[..., Decision], tuple[object, ...]]:
         """Work out everything that can be read; the request is left out."""
         answer = self._answer
-        parts = answer.allowed, answer.cause, answer.exposed, answer.obligations, answer.policy
+        parts = answer.allowed, answer.cause, answer.exposed, self.obligations, answer.policy
         listed = self._worked_out().details.listed()
         return _unpickled, (*parts, self._judged(), listed, self.reason, self._until())
 
@@ -337,6 +339,7 @@ def _document(
 ) -> dict[str, object]:
     # Deciding stops at the first gate that is shut: only the details know whether a rule failed.
     cause = outcome.cause if answered.cause == "not_permitted" else answered.cause
+    owed = outcome.obligations if answered.obligations is None else answered.obligations
     return answer(
         allowed=answered.allowed,
         cause=cause,
@@ -345,7 +348,7 @@ def _document(
         more_rules=listed[1],
         gates=dict(outcome.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
-        obligations=[obligation.to_json() for obligation in answered.obligations],
+        obligations=[obligation.to_json() for obligation in owed],
         referrals=outcome.referrals,
         advisories=[advisory.to_json() for advisory in outcome.advisories],
         waivers=outcome.waivers,

@@ -282,7 +282,7 @@ class Trial:
                 if other is not rule
                 and not other.advisory
                 and other.outlasts(rule)
-                and (other.effect == "forbid" or _gives_as_much(other, rule))
+                and _masks(other, rule)
                 and not reads.isdisjoint(
                     read_keys_of(other.needs[target], self.checked.schema, target)
                 )
@@ -495,6 +495,13 @@ def _same_beside_conditions(one: CheckedRule, other: CheckedRule) -> bool:
         return rule.effect, rule.fields, rule.obligations, dates, rule.waivable
 
     return rest(one) == rest(other)
+
+
+def _masks(one: CheckedRule, other: CheckedRule) -> bool:
+    """Whether nothing depends on *other* where *one* holds; what a forbid owes does."""
+    if one.effect == "forbid":
+        return other.effect != "forbid" or not other.obligations
+    return _gives_as_much(one, other)
 
 
 def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:

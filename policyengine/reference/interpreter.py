@@ -33,7 +33,8 @@ class Verdict:
     """What came of one rule.
 
     *holds*: whether its own conditions did; *waivers*: those that stand in for them; *obligations*:
-    what a permit or an expose owes. A rule that *failed* was not evaluated to the end.
+    what it owes. A rule that *failed* was not evaluated to the end. A forbid of which an obligation failed
+    is *faulty*: it forbids all the same, and owes the others.
     """
 
     rule: CheckedRule
@@ -41,6 +42,7 @@ class Verdict:
     waivers: tuple[Waiver, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     failed: bool = False
+    faulty: bool = False
 
     @property
     def satisfied(self) -> bool:
@@ -149,11 +151,16 @@ def judge(rule: CheckedRule, waived_by: tuple[Waiver, ...], env: Env) -> Verdict
         holds = False
     if not holds and not waived_by:
         return Verdict(rule)
-    try:
-        owed = in_order(obligation(call, typing, env) for call in rule.obligations)
-    except Exception:  # noqa: BLE001
-        return Verdict(rule, failed=True)
-    return Verdict(rule, holds, waived_by, owed)
+    owed: list[Obligation] = []
+    faulty = False
+    for call in rule.obligations:
+        try:
+            owed += in_order([obligation(call, typing, env)])
+        except Exception:  # noqa: BLE001
+            if rule.effect != "forbid":
+                return Verdict(rule, failed=True)
+            faulty = True
+    return Verdict(rule, holds, waived_by, in_order(owed), faulty=faulty)
 
 
 def first_false(conjuncts: tuple[Conjunct, ...], typing: Typing, env: Env) -> int | None:
@@ -281,8 +288,9 @@ def exposed(case: JudgedRequest) -> frozenset[str] | None:
 
 
 def obligations(case: JudgedRequest) -> tuple[Obligation, ...]:
-    """Return what an allow owes."""
-    return in_order(o for v in giving(case) for o in v.obligations)
+    """Return what an allow owes, or a deny that satisfied forbids determine."""
+    owing = giving(case) if cause(case) == "permitted" else case.of("forbid")
+    return in_order(o for v in owing if v.satisfied for o in v.obligations)
 
 
 def in_order(owed: Iterable[Obligation]) -> tuple[Obligation, ...]:
@@ -317,7 +325,7 @@ def failures(case: JudgedRequest) -> tuple[RuleError, ...]:
     return tuple(
         RuleError(v.rule.id, misfits(request, v.rule.needs[target]), FAILED)
         for v in case.verdicts
-        if v.failed
+        if v.failed or v.faulty
     )
 
 
@@ -330,7 +338,7 @@ def outcome(case: JudgedRequest, advisories: tuple[Advisory, ...]) -> Outcome:
         rules=tuple(v.rule.id for v in determining(case)),
         gates=tuple((gate, is_open(case, gate)) for gate in gates(case)),
         exposed=exposed(case),
-        obligations=obligations(case) if allowed else (),
+        obligations=obligations(case),
         referrals=() if allowed else referrals(case),
         advisories=advisories,
         waivers=mattering_waivers(case),

@@ -160,22 +160,23 @@ class Rule(RuleHead, frozen=True, eq=False):
             holds = False
         if not holds and not waivers:
             return Verdict(self)
-        owed = self.owed
-        if self.duties:
+        owed, faulty = self.owed, False
+        for duty in self.duties:
             try:
-                more = [duty.owed(request) for duty in self.duties]
-                owed = sorted_obligations((*owed, *more))
+                owed = sorted_obligations((*owed, duty.owed(request)))
             except Exception:  # noqa: BLE001
-                return Verdict(self, failed=True)
-        return Verdict(self, holds=holds, waivers=waivers, owed=owed)
+                if self.effect != "forbid":
+                    return Verdict(self, failed=True)
+                faulty = True
+        return Verdict(self, holds=holds, waivers=waivers, owed=owed, faulty=faulty)
 
 
 class Verdict(Struct, eq=False):
     """The verdict on one rule. It is never changed: `define` is quicker to make than `frozen`.
 
     *holds*: whether its own conditions did; *waivers*: those that stand in for them; *owed*: what
-    the rule owes if it counts; *misses*: the paths at which the request has none of the values that the
-    rule is for.
+    the rule owes if it counts; *faulty*: whether an obligation of a forbid failed, which forbids all the
+    same; *misses*: the paths at which the request has none of the values that the rule is for.
     """
 
     rule: Rule
@@ -183,6 +184,7 @@ class Verdict(Struct, eq=False):
     waivers: tuple[str, ...] = ()
     owed: tuple[Obligation, ...] = ()
     failed: bool = False
+    faulty: bool = False
     misses: frozenset[str] = frozenset()
 
     @property

@@ -60,7 +60,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
     *timed*: whether time plays any part, *follows* whether some rule follows to other
-    entities. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
+    entities; *owing*: whether a forbid may owe something. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
     that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
     context. *module*: the generated functions by name; it is given what they ask and answer with.
     *load* makes the rules, and the function that judges them all; *make_specializer*
@@ -71,6 +71,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     target: TargetKey
     timed: bool
     follows: bool
+    owing: bool
     gates: tuple[tuple[str, bool], ...]
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]
@@ -135,11 +136,12 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         asking = self.make_details(*parts).request
         owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
         answer = self.answers[given]
-        all_ = sorted_obligations((*answer.obligations, *owed))
+        all_ = sorted_obligations((*(answer.obligations or ()), *owed))
         return Decision(True, replace(answer, obligations=all_), *parts)
 
     def _denied(self, cause: Cause) -> SharedResult:
-        return SharedResult(False, cause, exposed_by((), self._field_gates), (), *self._own)
+        owed = None if self.owing else ()
+        return SharedResult(False, cause, exposed_by((), self._field_gates), owed, *self._own)
 
     def _permitted(self, given: int) -> SharedResult:
         """Work out what the rules whose bits are set in *given* give together."""

@@ -268,8 +268,9 @@ class Details(Struct, eq=False):
                     turns.append(now + 1)
         if explainer.rules.outline.moving:
             case = self.case
-            moving = case.giving if case.cause == "permitted" else ()
-            if any(v.rule.moves for v in moving) or any(v.rule.refer_moves for v in case.referring):
+            if any(v.rule.moves for v in case.owing) or any(
+                v.rule.refer_moves for v in case.referring
+            ):
                 turns.append(now + 1)
         return min((moment for moment in turns if moment > now), default=None)
 

@@ -107,6 +107,13 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return tuple(v for v in self.others if v.satisfied)
 
     @cached_property
+    def owing(self) -> tuple[Verdict, ...]:
+        """The rules whose obligations are owed: those that give an allow, or the satisfied forbids."""
+        if self.cause == "permitted":
+            return self.giving
+        return tuple(v for v in self.forbidding if v.satisfied)
+
+    @cached_property
     def determining(self) -> tuple[Verdict, ...]:
         """The rules that the decision rests on."""
         if self.forbidding:
@@ -164,8 +171,8 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def failed(self) -> tuple[Rule, ...]:
-        """The rules that failed."""
-        return tuple(verdict.rule for verdict in self.verdicts if verdict.failed)
+        """The rules that failed, and those of which an obligation did."""
+        return tuple(v.rule for v in self.verdicts if v.failed or v.faulty)
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -180,7 +187,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
             rules=self.ids,
             gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
             exposed=exposed_by(counting, field_gates),
-            obligations=sorted_obligations(o for v in self.giving for o in v.owed if allowed),
+            obligations=sorted_obligations(o for v in self.owing for o in v.owed),
             referrals=tuple(sorted(referrals)),
             advisories=(),
             waivers=tuple(sorted(self._mattering_waivers())),

@@ -291,7 +291,7 @@ class RuleChecker:
             match clause:
                 case nodes.Fields() if not is_field:
                     where = f"in `{gate}`, which is no field gate"
-                case nodes.Fields() | nodes.Oblige() if rule.effect == "forbid":
+                case nodes.Fields() if rule.effect == "forbid":
                     where = "on a forbid, which gives nothing"
                 case nodes.Otherwise() | nodes.Waivable() if rule.effect != "permit":
                     where = f"on {'an expose' if rule.effect == 'expose' else 'a forbid'}"

@@ -266,7 +266,7 @@ def make_rule(
         rule.clauses.append(f"refer {writer.text(known)}")
     if rng.random() < 0.2:
         rule.clauses.append('cites "somewhere"')
-    if effect != "forbid" and rng.random() < 0.35:
+    if rng.random() < 0.35:
         rule.clauses.append(f"oblige {_owed(rng, writer, guards)}")
     if effect != "forbid" and world.gates.get(gate) and rng.random() < 0.8:
         rule.clauses.append(f"fields {_fields(rng, world, targets)}")

@@ -121,8 +121,8 @@ TYPES = (
     ),
     Code(
         "PE315", "misplaced-clause", "A clause or an effect that has no meaning there.",
-        "Only field gates have `fields` and `expose`; a forbid gives nothing, so it has neither "
-        "fields nor obligations; only a permit can be waived or says `otherwise`.",
+        "Only field gates have `fields` and `expose`; a forbid gives nothing, so it has no "
+        "fields; only a permit can be waived or says `otherwise`.",
         _WORDS + "permit p: any fields all\n",
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields all }\n',
     ),
