@@ -15,6 +15,7 @@ from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     DATETIME,
+    PATH,
     STRING,
     EntityRefType,
     EnumType,
@@ -105,6 +106,8 @@ class CandidateValues:
                 return [False, True]
             case _ if type_ == STRING:
                 return [*self.mentioned(type_), *self.mentions.examples(), "something else"]
+            case _ if type_ == PATH:
+                return self.mentions.paths()
             case Primitive("ip"):
                 return [ip for ip in self.mentioned(type_) if isinstance(ip, Ip)]
             case Primitive():

@@ -15,11 +15,13 @@ from typing import assert_never
 
 from attrs import Factory, define
 
+from policyengine.model.path_syntax import MOST_CHARACTERS, MOST_SEGMENTS, is_path, segments_of
 from policyengine.model.types import (
     DATETIME,
     DURATION,
     IP,
     ORDERED,
+    PATH,
     STRING,
     EntityRefType,
     LevelsType,
@@ -36,6 +38,9 @@ from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk
 from policyengine.syntax.operators import operator_of
 
+_SEGMENTS = ("other", "else", *map(str, range(10)))
+"""Segments of paths to try, those first that people understand."""
+
 
 @define
 class MentionedConstants:
@@ -43,6 +48,11 @@ class MentionedConstants:
 
     values: dict[Type, set[object]] = Factory(dict)
     patterns: set[str] = Factory(set)
+    path_patterns: set[str] = Factory(set)
+    path_trees: bool = False
+    """Whether rules test what a path is within."""
+    new_segment: str = "other"
+    """A segment of paths that no rule mentions."""
     beyond: set[Type] = Factory(set)
     loose: Counter[Type] = Factory(Counter)
     """The number of comparisons between two values of the request, by type."""
@@ -65,6 +75,9 @@ class MentionedConstants:
                     made.add(DATETIME, moment)
             made.take([c.expr for c in rule.conjuncts], typing, set())
             made.take(rule.obligations, typing, set())
+        if len(made.path_patterns) + made.path_trees > 1:
+            made.beyond.add(PATH)
+        made._choose_segment()
         return made
 
     def add(self, type_: Type, value: object) -> None:
@@ -86,6 +99,31 @@ class MentionedConstants:
         marked = (p.replace("\\*", "\0").replace("*", "x") for p in sorted(self.patterns))
         return [text.replace("\0", "*").replace("\\\\", "\\") for text in marked]
 
+    def paths(self) -> list[str]:
+        """Return paths that represent all: each that is mentioned, one just below it, and one unlike all.
+
+        For a pattern, there are one that matches and one that has more segments.
+        """
+        known = sorted(str(path) for path in self.values.get(PATH, ()))
+        new = self.new_segment
+        made = [f"/{new}", *known, *(f"{path.rstrip('/')}/{new}" for path in known), "/"]
+        for pattern in sorted(self.path_patterns):
+            deep = min(len(segments_of(pattern)) + 1, MOST_SEGMENTS)
+            made += [pattern.replace("**", "*").replace("*", new), f"/{new}" * deep]
+        return [path for path in dict.fromkeys(made) if is_path(path)]
+
+    def _choose_segment(self) -> None:
+        """Choose a segment that no text of a path or of a pattern has in it."""
+        patterns = "".join(self.path_patterns)
+        known = [*map(str, self.values.get(PATH, ())), *self.path_patterns]
+        texts, longest = "\n".join(known), max(map(len, known), default=0)
+        for word in (*_SEGMENTS, *map(chr, range(0x4E00, 0x9FA6))):
+            room = longest + len(word) * (2 + patterns.count("*")) <= MOST_CHARACTERS
+            if (room or len(word) == 1) and word not in texts and not set(word) & set(patterns):
+                self.new_segment = word
+                return
+        self.beyond.add(PATH)
+
     def take(self, exprs: Iterable[nodes.Expr], typing: Typing, seen: set[int]) -> None:
         """Collect from expressions, and from the definitions that they use."""
         for node in walk_expressions(exprs):
@@ -102,6 +140,8 @@ class MentionedConstants:
         row = operator_of(node)
         self.unsure |= row is not None and not row.understood
         match node:
+            case nodes.Like(_, pattern, "path"):
+                self.path_patterns.add(pattern)
             case nodes.Like(object_, pattern):
                 self.patterns.add(pattern)
                 self.unsure |= is_id(object_, typing)
@@ -120,12 +160,13 @@ class MentionedConstants:
             case nodes.Call(nodes.Ident("size", None), (sized,)):
                 self.sized = True
                 self.unsure |= typing.type_of(sized) == STRING
-            case nodes.Compare(_, left, right):
+            case nodes.Compare(op, left, right):
                 sides = [typing.type_of(left), typing.type_of(right)]
                 if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
                     self.unsure |= any(is_id(side, typing) for side in (left, right))
-                    self.beyond.update(side for side in sides if side in ORDERED)
+                    self.beyond.update(side for side in sides if side in (*ORDERED, PATH))
                     self.loose.update({s.element if isinstance(s, SetType) else s for s in sides})
+                self.path_trees |= op == "within" and PATH in sides
                 if IP in sides or SetType(IP) in sides:
                     self.beyond.add(IP)
                 if any(isinstance(side, SetType) and endless(side.element) for side in sides):

@@ -20,6 +20,7 @@ from policyengine.model.types import (
     BOOL,
     DATETIME,
     IP,
+    PATH,
     STRING,
     Attribute,
     EntityRefType,
@@ -145,6 +146,8 @@ class SymbolicState:
                 return (False, True)
             case _ if type_ == STRING:
                 return self._strings()
+            case _ if type_ == PATH:
+                return self.mentions.paths()
             case _ if type_ == IP:
                 self.guessed = True
                 mentioned = [ip for ip in self.mentions.values.get(IP, ()) if isinstance(ip, Ip)]

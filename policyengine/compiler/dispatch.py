@@ -227,7 +227,12 @@ def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
                 if optional:
                     guards.append(ir.Present(node))
                 node = object_
-            case ir.Id(inner) | ir.Line(inner) | ir.Entity(_, inner):
+            case (
+                ir.Id(inner)
+                | ir.Line(inner)
+                | ir.Entity(_, inner)
+                | ir.Operation("prefixes", [inner])
+            ):
                 node = inner
             case _:
                 return None

@@ -343,6 +343,10 @@ class Emitter(Struct, eq=False):
             case ir.Choice(condition, yes, no):
                 test, *branches = emit(condition), self.perhaps(yes), self.perhaps(no)
                 return ast.IfExp(test, *branches)
+            case ir.Binary("in", ir.Const(_, str(above)), ir.Operation("prefixes", (path,))):
+                whole = ast.BinOp(emit(path), ast.Add(), ast.Constant("/"))
+                below = ast.Constant(f"{above.rstrip('/')}/")
+                return ast.Call(attribute(whole, "startswith"), [below], [])
             case ir.Binary():
                 return self._binary(node)
             case ir.Overlaps(left, right):

@@ -1,7 +1,7 @@
 """Lower the rules of one target from syntax to `ir`: names resolved, definitions inlined.
 
 A definition's body takes the place of its call. An argument that is no more than a constant or a path
-takes the place of the parameter; any other is bound by a `Let`. Which operation a word means (`within` over terms, entities or addresses) is decided
+takes the place of the parameter; any other is bound by a `Let`. Which operation a word means (`within` over terms, entities, addresses or paths) is decided
 here, from the types, and `action` is known: its constants are constants.
 """
 
@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
+from policyengine.model.path_syntax import segments_of
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     BOOL,
@@ -22,6 +23,7 @@ from policyengine.model.types import (
     IP,
     MONTHS,
     ORDERED,
+    PATH,
     SCHEDULE,
     ActionType,
     EntityRefType,
@@ -171,8 +173,11 @@ class _Lowerer:
                 return ir.Choice(low(condition), low(yes), low(no))
             case nodes.Compare(op, left, right):
                 return _compare(op, low(left), low(right), type_of(left), type_of(right))
-            case nodes.Like(object_, pattern):
+            case nodes.Like(object_, pattern, "string"):
                 return ir.Operation("like", (low(object_), ir.Data(_pieces(pattern))))
+            case nodes.Like(object_, pattern):
+                segments = ir.Data(tuple(segments_of(pattern)))
+                return ir.Operation("path_like", (low(object_), segments))
             case nodes.Negate(operand):
                 return ir.Binary("-", ir.Const(INT, 0), low(operand))
             case nodes.Arithmetic("-", left, right) if type_of(right) == MONTHS:
@@ -298,6 +303,11 @@ def _within(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
     if element == IP:
         name = "ips_within" if isinstance(one, SetType) else "ip_within"
         return ir.Operation(name, (left, among))
+    if element == PATH:
+        if isinstance(one, SetType):
+            return ir.Operation("paths_within", (left, among))
+        above = ir.Operation("prefixes", (left,))
+        return ir.Overlaps(above, right) if among is right else ir.Binary("in", right, above)
     assert isinstance(element, EntityRefType)
     assert isinstance(around, EntityRefType)
     inner, outer = ir.Data(element.name), ir.Data(around.name)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
-from policyengine.model.types import BOOL, DATETIME, INT, STRING, RecordType, SetType, Type
+from policyengine.model.types import BOOL, DATETIME, INT, PATH, STRING, RecordType, SetType, Type
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
@@ -122,6 +122,8 @@ def fold_operators(node: ir.Expr) -> ir.Expr:
             return ir.Const(BOOL, not one.isdisjoint(other))
         case ir.AllIn(ir.Const(_, frozenset() as one), ir.Const(_, frozenset() as other)):
             return ir.Const(BOOL, bool(one) and one <= other)
+        case ir.Operation("lower", (ir.Const(type_, text),)):
+            return ir.Const(type_, EXPORTED["lower"](text))
         case ir.Operation(name, arguments):
             values = list(map(_known, arguments))
             if None not in values:
@@ -129,7 +131,9 @@ def fold_operators(node: ir.Expr) -> ir.Expr:
     return node
 
 
-_RESULTS: Final[Mapping[str, Type]] = {"len": INT, "lower": STRING, "add_months": DATETIME}
+_RESULTS: Final[Mapping[str, Type]] = {
+    "len": INT, "add_months": DATETIME, "prefixes": SetType(PATH),
+}  # fmt: skip
 """The types of what operations give that are no conditions."""
 
 
@@ -194,7 +198,10 @@ def fold_and(node: ir.Expr) -> ir.Expr:
 
 
 def fold_like(node: ir.Expr) -> ir.Expr:
-    """A glob with one star or two asks for what Python is quick at, one without for the same text."""
+    """A glob with one star or two asks for what Python is quick at, one without for the same text.
+
+    A pattern of paths without a star is one path, and with `**` at its end all that is within it.
+    """
     match node:
         case ir.Operation("like", (text, ir.Data([whole]))):
             return ir.Binary("==", text, ir.Const(STRING, whole))
@@ -204,6 +211,14 @@ def fold_like(node: ir.Expr) -> ir.Expr:
             return ir.Operation("endswith", (text, ir.Const(STRING, end)))
         case ir.Operation("like", (text, ir.Data(["", middle, ""]))):
             return ir.Operation("contains", (text, ir.Const(STRING, middle)))
+        case ir.Operation("path_like", (path, ir.Data(segments))):
+            plain = segments[:-1] if segments[-1:] == ("**",) else segments
+            known = ir.Const(PATH, f"/{'/'.join(plain)}")
+            if any("*" in segment for segment in plain):
+                return node
+            if plain is segments:
+                return ir.Binary("==", path, known)
+            return ir.Binary("in", known, ir.Operation("prefixes", (path,)))
     return node
 
 

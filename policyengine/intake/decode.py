@@ -23,6 +23,7 @@ from policyengine.model import values
 from policyengine.model.entities import Entity, Key, Line, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.path_syntax import parse_path
 from policyengine.model.records import Record, record_class
 from policyengine.model.request_messages import (
     Path,
@@ -56,6 +57,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "duration": values.parse_duration,
     "months": values.parse_months,
     "ip": values.parse_ip,
+    "path": parse_path,
 }
 
 _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] = {
@@ -67,6 +69,7 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
         (IPv4Address, IPv6Address, IPv4Network, IPv6Network),
         lambda address: values.parse_ip(str.__str__(str(address))),
     ),
+    "path": ((), parse_path),  # the paths of Python put away `//` and `/.` before anybody sees them
 }
 
 _NAMES: Final = (EnumType, LevelsType, TaxonomyType)
@@ -147,7 +150,7 @@ class Reader(Struct):
         except ValueError as problem:
             # What the parser says may quote the text.
             said = f"expected {described(type_)}" if is_private(path) else str(problem)
-            return self.report("PE513", path, said)
+            return self.report("PE530" if name == "path" else "PE513", path, said)
         except Exception as problem:  # noqa: BLE001 - of a class, or a time zone, of somebody's
             return self._mistyped(type_, failed(problem), path)
         return self._mistyped(type_, raw, path)

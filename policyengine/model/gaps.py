@@ -185,7 +185,7 @@ def fits(type_: Type, value: object) -> bool:
 
 _CLASSES: Final[dict[str, type]] = {
     "bool": bool, "int": int, "decimal": int, "string": str, "datetime": int, "duration": int,
-    "months": int, "ip": Ip,
+    "months": int, "ip": Ip, "path": str,
 }  # fmt: skip
 
 

@@ -180,6 +180,7 @@ _DESCRIBED: Final[Mapping[str, str]] = {
     "duration": 'a duration (a string like "1d12h")',
     "months": 'months (a string like "1y6mo")',
     "ip": 'an ip (a string like "10.0.0.0/8")',
+    "path": 'a path (a string like "/public/logo.png")',
 }
 
 

@@ -36,9 +36,10 @@ DURATION = Primitive("duration")
 MONTHS = Primitive("months")
 IP = Primitive("ip")
 SCHEDULE = Primitive("schedule")
+PATH = Primitive("path")
 
 PRIMITIVES: Mapping[str, Primitive] = {
-    t.name: t for t in (BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, MONTHS, IP, SCHEDULE)
+    t.name: t for t in (BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, MONTHS, IP, SCHEDULE, PATH)
 }
 
 ORDERED: Final = (INT, DECIMAL, DATETIME, DURATION, MONTHS)

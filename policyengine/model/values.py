@@ -1,7 +1,7 @@
 """Define the canonical form of values, and convert it to text, to Python and to JSON.
 
 Rules are evaluated on canonical values: whole numbers for decimals (ten-thousandths), moments and
-spans (microseconds), positions for levels, strings for names and references. A canonical
+spans (microseconds), positions for levels, strings for names, references and paths. A canonical
 value does not show its type, so every function here takes both. What others write is decoded in `intake/decode.py`; here is
 how each literal is written, in policies, in JSON and in Python strings.
 """
@@ -510,6 +510,7 @@ _PRIMITIVE_TEXT: Final[Mapping[str, Callable[..., str]]] = {
     "months": _months_text,
     "ip": str,
     "schedule": str,
+    "path": str,
 }
 
 _PRIMITIVE_PYTHON: Final[Mapping[str, Callable[..., object]]] = {
@@ -522,4 +523,5 @@ _PRIMITIVE_PYTHON: Final[Mapping[str, Callable[..., object]]] = {
     "months": _months_text,
     "ip": Ip.to_python,
     "schedule": str,
+    "path": str,
 }

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from policyengine.analysis.questions import conditions_in
 from policyengine.diagnostics.source import Source, Span
+from policyengine.model.path_syntax import segments_of
 from policyengine.model.rules import Effect
 from policyengine.model.types import (
     ORDERED,
@@ -31,6 +32,7 @@ from policyengine.semantics.checked import (
     Value,
 )
 from policyengine.syntax import nodes
+from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.node import walk
 
 N = TypeVar("N", bound=nodes.Node)
@@ -42,6 +44,8 @@ _STRICTER: Mapping[nodes.Comparison, nodes.Comparison] = {
     ">": ">=",
 }
 _SWAPPED: Mapping[Effect, Effect] = {"permit": "forbid", "forbid": "permit"}
+
+_STARS: Mapping[str, str] = {"*": "**", "**": "*"}
 
 _OF_BOTH = (
     nodes.When, nodes.Unless, nodes.Because, nodes.Refer, nodes.Cites, nodes.From, nodes.Until,
@@ -291,6 +295,19 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
                     yield "move-bound", what, node.span, node, made
             case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
                 yield from _names(node, type_)
+            case nodes.Literal("path", str(path)) if path != "/":
+                above = path.rpartition("/")[0] or "/"
+                what = f"`{path}` becomes `{above}`"
+                made = nodes.Literal("path", above, f"path {quoted(above)}", span=node.span)
+                yield "parent-path", what, node.span, node, made
+            case nodes.Like(_, pattern, "path"):
+                segments = segments_of(pattern)
+                for at, segment in enumerate(segments):
+                    if segment in _STARS:
+                        changed = [*segments[:at], _STARS[segment], *segments[at + 1 :]]
+                        other = replace(node, pattern=f"/{'/'.join(changed)}")
+                        what = f"`{segment}` becomes `{_STARS[segment]}` in the pattern"
+                        yield "other-star", what, node.span, node, other
 
 
 def _sets(

@@ -318,6 +318,8 @@ class _TestText:
                 return text if "." in text else f"{text}.0"
             case Primitive("ip"):
                 return f'ip "{value}"'
+            case Primitive("path"):
+                return f"path {quoted(str(value))}"
             case _:
                 return text_of(type_, value)
 

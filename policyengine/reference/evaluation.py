@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
+from itertools import accumulate
+from operator import or_
 from typing import Any, TypeAlias, assert_never
 
 from attrs import evolve, field, frozen
@@ -18,6 +20,7 @@ from policyengine.model.request import Request
 from policyengine.model.types import (
     IP,
     MONTHS,
+    PATH,
     SCHEDULE,
     EntityRefType,
     RecordType,
@@ -91,8 +94,10 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
         case nodes.Compare(op, left, right):
             types = typing.type_of(left), typing.type_of(right)
             return compare(op, of(left), of(right), *types, env)
-        case nodes.Like(object_, pattern):
+        case nodes.Like(object_, pattern, "string"):
             return is_like(of(object_), pattern)
+        case nodes.Like(object_, pattern):
+            return is_like_path(of(object_), pattern)
         case nodes.Negate(operand):
             return -of(operand)
         case nodes.Arithmetic(op, left, right) if typing.type_of(right) == MONTHS:
@@ -272,6 +277,9 @@ def lies_within(one: Any, around: Iterable[Any], inner: Type, outer: Type, env: 
         return any(other in above for other in around)
     if isinstance(inner, EntityRefType) and isinstance(outer, EntityRefType):
         return any((outer.name, other) in line_of(inner.name, one, env) for other in around)
+    if inner == PATH:
+        segments = _segments(one)
+        return any(segments[: len(above)] == above for above in map(_segments, around))
     assert inner == IP
     return any(
         one.version == other.version and other.first <= one.first and one.last <= other.last
@@ -310,6 +318,23 @@ def _pieces(pattern: str) -> list[str]:
         else:
             pieces[-1] += next(characters, "\\") if character == "\\" else character
     return pieces
+
+
+def is_like_path(path: str, pattern: str) -> bool:
+    """Whether *path* is *pattern*: `*` is any text in a segment, `**` any number of segments."""
+    segments = _segments(path)
+    fits = [True, *(False for _ in segments)]  # whether so many segments are the pattern up to here
+    for part in _segments(pattern):
+        if part == "**":
+            fits = list(accumulate(fits, or_))
+        else:
+            pairs = zip(fits, segments, strict=False)
+            fits = [False, *(before and is_like(segment, part) for before, segment in pairs)]
+    return fits[-1]
+
+
+def _segments(path: str) -> list[str]:
+    return [] if path == "/" else path.split("/")[1:]
 
 
 def _element(type_: Type) -> Type:

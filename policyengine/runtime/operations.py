@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
+from policyengine.model.path_syntax import segments_of
 from policyengine.model.values import ABSENT, Ip
 from policyengine.runtime.calendar_operations import add_months, watch_schedule, within_schedule
 
@@ -43,6 +44,48 @@ def lower(text: str) -> str:
 
 
 _LOWER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def path_like(path: str, pattern: tuple[str, ...]) -> bool:
+    """Whether *path* is a pattern of these segments: `*` is any text in one, `**` any number of them.
+
+    Takes no longer than each of its segments beside each of the pattern's.
+    """
+    segments = segments_of(path)
+    if "**" not in pattern:
+        return _are_like(segments, pattern)
+    first, *middle, last = _runs(pattern)
+    at, end = len(first), len(segments) - len(last)
+    if at > end or not (_are_like(segments[:at], first) and _are_like(segments[end:], last)):
+        return False
+    for run in middle:  # taking each as early as it comes leaves most for the rest
+        while not _are_like(segments[at : min(at + len(run), end)], run):
+            at += 1
+            if at + len(run) > end:
+                return False
+        at += len(run)
+    return True
+
+
+def _runs(pattern: Sequence[str]) -> list[list[str]]:
+    """Cut *pattern* at each `**`."""
+    runs: list[list[str]] = [[]]
+    for part in pattern:
+        if part == "**":
+            runs.append([])
+        else:
+            runs[-1].append(part)
+    return runs
+
+
+def _are_like(segments: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether these segments are these parts of a pattern, one by one."""
+    if len(segments) != len(parts):
+        return False
+    for segment, part in zip(segments, parts, strict=True):
+        if not (part == segment or ("*" in part and like(segment, tuple(part.split("*"))))):
+            return False
+    return True
 
 
 def present(value: Any) -> Any:
@@ -177,6 +220,24 @@ def ips_within(those: AbstractSet[Ip], around: AbstractSet[Ip]) -> bool:
     return bool(those)
 
 
+def prefixes(path: str) -> frozenset[str]:
+    """Return the paths that *path* is within: itself, and all above it."""
+    found = ["/", path]
+    end = path.rfind("/")
+    while end > 0:
+        found.append(path[:end])
+        end = path.rfind("/", 0, end)
+    return frozenset(found)
+
+
+def paths_within(those: AbstractSet[str], around: AbstractSet[str]) -> bool:
+    """Whether there are *those*, and each is within one of *around*."""
+    for one in those:
+        if around.isdisjoint(prefixes(one)):
+            return False
+    return bool(those)
+
+
 # ---- watching the time ------------------------------------------------------------------
 
 
@@ -218,7 +279,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, lower, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, ancestors, entity_within, entities_within,
+        present, like, lower, path_like, prefixes, paths_within, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, ancestors, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
         within_schedule, watch_schedule, add_months,
     )

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
 from policyengine.model.entities import Key
+from policyengine.model.path_syntax import parse_path
 from policyengine.model.values import (
     ABSENT,
     from_datetime,
@@ -178,6 +179,11 @@ def address(given: Any) -> object:
     return parse_ip(str(given) if type(given) in _ADDRESSES else _text(given))
 
 
+def path(given: Any) -> str:
+    """Read a path."""
+    return parse_path(_text(given))
+
+
 def _text(given: Any) -> str:
     if type(given) is not str:
         raise TypeError
@@ -193,6 +199,6 @@ QUICK: Final[Mapping[str, Any]] = {
 
 READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "datetime": moment, "decimal": number, "duration": span, "months": calendar_months,
-    "ip": address,
+    "ip": address, "path": path,
 }  # fmt: skip
 """What reads each primitive type that is written as a string."""

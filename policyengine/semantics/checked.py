@@ -46,7 +46,7 @@ class Size:
 
 @frozen
 class Lower:
-    """The built-in `lower(a)`, of a string."""
+    """The built-in `lower(a)`, of a string or a path."""
 
 
 @frozen

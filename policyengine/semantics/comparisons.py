@@ -9,7 +9,9 @@ from policyengine.model.types import (
     DATETIME,
     IP,
     ORDERED,
+    PATH,
     SCHEDULE,
+    STRING,
     EntityRefType,
     LevelsType,
     SetType,
@@ -183,5 +185,9 @@ def _within(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
             if element != around:
                 checker.problems.append(messages.never_equal(node.span, element, around))
         case _:
-            if (element, around) != (IP, IP) and (one, other) != (DATETIME, SCHEDULE):
+            if {element, around} == {STRING, PATH}:
+                checker.problems.append(messages.never_equal(node.span, element, around))
+            elif (one, other) != (DATETIME, SCHEDULE) and not (
+                element == around and element in (IP, PATH)
+            ):
                 _refused(checker, node)

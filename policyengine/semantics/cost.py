@@ -12,8 +12,10 @@ from typing import assert_never
 from attrs import evolve, frozen
 
 from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.path_syntax import MOST_SEGMENTS, segments_of
 from policyengine.model.types import (
     ORDERED,
+    PATH,
     Primitive,
     RecordType,
     SetType,
@@ -117,7 +119,12 @@ class Costs:
             case nodes.Compare(_, left, right) if of_comparison(node).linear:
                 steps += self._weight(left, typing) + self._weight(right, typing)
             case nodes.Compare(_, left, right):
-                steps += self._elements(left, typing) * self._elements(right, typing)
+                each = self._elements(right, typing)
+                if typing.type_of(left) in (PATH, SetType(PATH)):
+                    each += MOST_SEGMENTS
+                steps += self._elements(left, typing) * each
+            case nodes.Like(_, pattern, "path"):
+                steps += MOST_SEGMENTS * len(segments_of(pattern))
             case nodes.SetDisplay() | nodes.RecordDisplay():
                 steps += self._weight(node, typing)
             case nodes.Arithmetic(op):

@@ -91,7 +91,7 @@ _FORMS: Final[Mapping[type[nodes.Node], Callable[[Any], object]]] = {
     nodes.Not: lambda _: None,
     nodes.Negate: lambda _: None,
     nodes.If: lambda _: None,
-    nodes.Like: lambda _: None,
+    nodes.Like: lambda node: (node.kind, node.kind == "path" and node.pattern.count("/")),
 }
 
 

@@ -203,11 +203,13 @@ def no_ancestors(span: Span) -> Diagnostic:
 
 
 def literal_help(left: Type, right: Type) -> str:
-    """Return what to do where an int meets a decimal."""
+    """Return what to do where an int meets a decimal, or a string a path."""
     if {str(left), str(right)} == {"int", "decimal"}:
         return "write the whole number with a fraction: `5.0`"
     if {str(left), str(right)} == {"duration", "months"}:
         return "months differ in length: instead of `now - x > 1y` write `x + 1y < now`"
+    if {str(left), str(right)} == {"string", "path"}:
+        return 'a path is written `path "/public"`, also as a pattern; no string becomes one'
     return ""
 
 

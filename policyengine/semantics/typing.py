@@ -157,8 +157,8 @@ class ExpressionChecker:
             case nodes.Has(object_, name):
                 self._has(object_, name, guards)
                 return BOOL
-            case nodes.Like(object_):
-                self.expect(object_, STRING, guards)
+            case nodes.Like(object_, _, kind):
+                self.expect(object_, PRIMITIVES[kind], guards)
                 check_pattern(self, node)
                 return BOOL
             case nodes.Arithmetic(_, left, right):

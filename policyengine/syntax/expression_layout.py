@@ -37,9 +37,9 @@ def expression(node: nodes.Expr) -> Doc:
     """Return the document of a whole expression."""
     match node:
         case nodes.Literal(kind, _, written):
-            if kind == "ip":
-                word, _, address = written.partition(" ")
-                return (Word(word), " ", Word(address, written=True))
+            if kind in ("ip", "path"):
+                word, _, value = written.partition(" ")
+                return (Word(word), " ", Word(value, written=True))
             return Word(written, written=kind == "string")
         case nodes.Name(name):
             return Word(name)
@@ -132,9 +132,10 @@ def _comparison(node: nodes.Expr, *negated: Doc) -> Doc:
             return _infix(_operand(left, _SUM), words, right, _operand(right, _SUM))
         case nodes.Has(object_, name):
             return (_operand(object_, _SUM), " ", *negated, Word("has"), " ", Word(name.name))
-        case nodes.Like(object_, pattern):
+        case nodes.Like(object_, pattern, kind):
             glob = Word(quoted(pattern, escape_backslash=False), written=True)
-            return (_operand(object_, _SUM), " ", *negated, Word("like"), " ", glob)
+            of_path = (Word("path"), " ") if kind == "path" else ()
+            return (_operand(object_, _SUM), " ", *negated, Word("like"), " ", *of_path, glob)
         case _:
             raise AssertionError("only what is written between operands is negated there")
 

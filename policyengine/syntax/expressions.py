@@ -15,8 +15,8 @@ class Literal(Node, frozen=True):
     """A written value in canonical form (see `model.values`).
 
     *kind* is `bool`, `int`, `decimal` (value: ten-thousandths), `string`, `datetime` (microseconds
-    since 1970 UTC), `duration` (microseconds), `months` (a number), `ip` (`model.values.Ip`) or
-    `schedule` (`model.schedules.Schedule`); *text* is the written form, for the formatter.
+    since 1970 UTC), `duration` (microseconds), `months` (a number), `ip` (`model.values.Ip`), `path` (its
+    text) or `schedule` (`model.schedules.Schedule`); *text* is the written form, for the formatter.
     """
 
     kind: str
@@ -141,10 +141,14 @@ class Has(Node, frozen=True):
 
 
 class Like(Node, frozen=True):
-    r"""`object like "glob*"`; in *pattern* `*` matches anything and `\*` a star."""
+    r"""`object like "glob*"`; in *pattern* `*` matches anything and `\*` a star.
+
+    Of the *kind* `path` it is `object like path "/a/*"`: see `model.path_syntax`.
+    """
 
     object: Expr
     pattern: str
+    kind: OneOf["string", "path"] = "string"
 
 
 class Arithmetic(Node, frozen=True):

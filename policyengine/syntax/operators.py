@@ -20,6 +20,7 @@ from policyengine.model.types import (
     DURATION,
     INT,
     MONTHS,
+    PATH,
     STRING,
     Type,
 )
@@ -123,7 +124,7 @@ _ROWS = (
     ),
     Operator(
         nodes.Compare, "within", "a within b", "within",
-        "terms of a taxonomy, entities, ip addresses and networks, or a datetime and a schedule",
+        "terms of a taxonomy, entities, ip addresses and networks, paths, or a datetime and a schedule",
         "must lie within", "must not lie within", ancestors=True, understood=True,
     ),
     Operator(
@@ -146,7 +147,10 @@ _ROWS = (
         nodes.Has, "has", "x has a", None, "an optional attribute",
         "is missing", "must not be given", understood=True,
     ),
-    Operator(nodes.Like, "like", 's like "glob*"', {(STRING,): BOOL}, "a string", understood=True),
+    Operator(
+        nodes.Like, "like", 's like "glob*"', {(STRING,): BOOL, (PATH,): BOOL}, "a string or a path",
+        understood=True,
+    ),
     Operator(
         nodes.Arithmetic, "+", "a + b",
         {
@@ -180,7 +184,9 @@ _ROWS = (
         "an int, a decimal, a duration or months", understood=True,
     ),
     Operator(nodes.Call, "size", "size(a)", None, "a set or a string", understood=True),
-    Operator(nodes.Call, "lower", "lower(a)", {(STRING,): STRING}, "a string"),
+    Operator(
+        nodes.Call, "lower", "lower(a)", {(STRING,): STRING, (PATH,): PATH}, "a string or a path"
+    ),
     Operator(nodes.Ancestors, "ancestors", "ancestors(a, T)", None, "an entity and an entity type"),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ checked it before. A value that cannot be read (a date that does not exist) is r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from lark import Token, Transformer_NonRecursive, Tree
@@ -18,7 +18,9 @@ from lark.tree import Meta
 from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
+from policyengine.model.path_syntax import parse_path, parse_pattern
 from policyengine.model.schedules import Schedule, ScheduleError
+from policyengine.model.types import PATH
 from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.foreign_calls import help_of_call
 from policyengine.syntax.grammar import reserved_words
@@ -432,9 +434,16 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return self._infix(nodes.Has(object_, name, span=span), words[0])
 
     def like(self, span: Span, children: list[Any]) -> nodes.Expr:
-        object_, *words, pattern = children
-        glob = self._unquote(pattern, keep="*\\")
-        return self._infix(nodes.Like(object_, glob, span=span), words[0])
+        object_, *words, kind, pattern = children
+        of_path = kind is not None and kind.name == PATH.name
+        if kind is not None and not of_path:
+            what = f"nothing of `{kind.name}` can be like a pattern"
+            self._report("PE136", kind.span, what, 'a pattern is `"a*"` or `path "/a/*"`')
+        if of_path:
+            made = nodes.Like(object_, self._path(pattern, parse_pattern), "path", span=span)
+        else:
+            made = nodes.Like(object_, self._unquote(pattern, keep="*\\"), span=span)
+        return self._infix(made, words[0])
 
     def _infix(self, made: nodes.Expr, words: str) -> nodes.Expr:
         """Return what was written with *words*, which may begin with `not`, between operands."""
@@ -490,23 +499,11 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         match token.type:
             case "TRUE" | "FALSE":
                 return nodes.Literal("bool", text == "true", text, span=span)
-            case "INT":
-                return nodes.Literal("int", self._value(parse_int, text, span, 0), text, span=span)
-            case "DECIMAL":
-                value = self._value(values.parse_decimal, text, span, 0)
-                return nodes.Literal("decimal", value, text, span=span)
             case "STRING":
                 return nodes.Literal("string", self._unquote(token), text, span=span)
-            case "DATETIME":
-                value = self._value(values.parse_datetime, text, span, 0)
-                return nodes.Literal("datetime", value, text, span=span)
-            case "DURATION":
-                value = self._value(values.parse_duration, text, span, 0)
-                return nodes.Literal("duration", value, text, span=span)
-            case "MONTHS":
-                value = self._value(values.parse_months, text, span, 0)
-                return nodes.Literal("months", value, text, span=span)
-        raise AssertionError(token.type)
+            case kind:
+                value = self._value(_NUMBERS[kind], text, span, 0)
+                return nodes.Literal(kind.lower(), value, text, span=span)
 
     def ip(self, span: Span, children: list[Any]) -> nodes.Literal:
         text = self._unquote(children[0])
@@ -517,7 +514,18 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         type_, id_, parents, attributes = children
         if type_.name == "schedule":
             return self._schedule(span, id_, whole=parents is None and attributes is None)
+        if type_.name == PATH.name:
+            if parents is not None or attributes is not None:
+                self._report("PE136", span, "a path is no entity: it has no attributes or parents")
+            return nodes.Literal("path", self._path(id_, parse_path), f"path {id_}", span=span)
         return nodes.EntityRef(type_, self._unquote(id_), attributes, parents, span=span)
+
+    def _path(self, token: Token, read: Callable[[str], str]) -> str:
+        try:
+            return read(self._unquote(token))
+        except ValueError as problem:
+            self._report("PE135", self._token_span(token), str(problem))
+            return "/"
 
     def _schedule(self, span: Span, token: Token, *, whole: bool) -> nodes.Literal:
         text, schedule = self._unquote(token), _NEVER_OPEN
@@ -562,6 +570,12 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def rest(self, span: Span, children: list[Any]) -> None:
         """Nothing: text after a mistake is parsed only for its own mistakes."""
 
+
+_NUMBERS: Mapping[str, Callable[[str], int]] = {
+    "INT": parse_int, "DECIMAL": values.parse_decimal, "DATETIME": values.parse_datetime,
+    "DURATION": values.parse_duration, "MONTHS": values.parse_months,
+}  # fmt: skip
+"""What reads the terminals whose values are whole numbers."""
 
 _NEVER_OPEN = Schedule("", "UTC", ())
 """What a text stands for that is no schedule."""

@@ -42,7 +42,8 @@ def test_every_construct_is_written(worlds):
     assert wanted - kinds <= only_in_tests
     rows = [operator_of(node) for node in found if isinstance(node, get_args(nodes.Expr))]
     assert {(row.node, row.word) for row in rows if row} == set(OPERATORS)
-    assert len({node.kind for node in found if isinstance(node, nodes.Literal)}) == 9
+    assert len({node.kind for node in found if isinstance(node, nodes.Literal)}) == 10
+    assert {node.kind for node in found if isinstance(node, nodes.Like)} == {"string", "path"}
 
 
 def test_every_outcome_is_reached(worlds):

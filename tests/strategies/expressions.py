@@ -20,6 +20,7 @@ from policyengine.model.types import (
     INT,
     IP,
     MONTHS,
+    PATH,
     SCHEDULE,
     STRING,
     Attribute,
@@ -30,7 +31,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from tests.strategies.vocabulary import PATTERNS, Vocabulary, literal, quoted
+from tests.strategies.vocabulary import PATH_PATTERNS, PATTERNS, Vocabulary, literal, quoted
 
 Guards = frozenset[str]
 NO_GUARDS: Guards = frozenset()
@@ -348,10 +349,14 @@ class Writer:
     def _like(self, depth: int, guards: Guards) -> str | None:
         if self.in_text:
             return None
-        left = self.read(guards, lambda t: t == STRING)
+        kind = self.rng.choice((STRING, PATH))
+        left = self.read(guards, lambda t: t == kind)
         if left is None:
             return None
-        return f"({left} {self._maybe_not()}like {_pattern(self.rng)})"
+        pattern = _pattern(self.rng)
+        if kind == PATH:
+            pattern = f"path {quoted(self.rng.choice(PATH_PATTERNS))}"
+        return f"({left} {self._maybe_not()}like {pattern})"
 
     def _texts(self, depth: int, guards: Guards) -> str | None:
         if self.in_text:
@@ -481,6 +486,9 @@ class Writer:
             return self.value(part, depth - 1, guards, wanted=False)
 
         rng = self.rng
+        if type_ == PATH:
+            path = self.read(guards, lambda t: t == PATH)
+            return path and f"lower({path})"
         if type_ == DATETIME:
             return rng.choice(
                 (
@@ -591,7 +599,7 @@ def _refers(type_: Type) -> bool:
 
 def _lies_within(type_: Type) -> bool:
     element = _element(type_)
-    return element == IP or isinstance(element, TaxonomyType | EntityRefType)
+    return element in (IP, PATH) or isinstance(element, TaxonomyType | EntityRefType)
 
 
 def common(paths: Iterable[Iterable[Path]]) -> list[Path]:

@@ -30,6 +30,7 @@ from tests.strategies.vocabulary import (
     IPS,
     MOMENTS,
     MONTHS_WRITTEN,
+    PATHS,
     STRINGS,
     Vocabulary,
 )
@@ -101,6 +102,8 @@ def _primitive(rng: Random, name: str) -> Json:
             return rng.choice(("", "", "", "-")) + rng.choice(DURATIONS[1:])
         case "months":
             return rng.choice(("", "", "", "-")) + rng.choice(MONTHS_WRITTEN[1:])
+        case "path":
+            return rng.choice(PATHS)
         case _:
             return rng.choice(IPS)
 

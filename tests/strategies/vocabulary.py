@@ -21,6 +21,7 @@ from policyengine.model.types import (
     INT,
     IP,
     MONTHS,
+    PATH,
     SCHEDULE,
     STRING,
     Attribute,
@@ -53,6 +54,13 @@ IPS = (
 )  # fmt: skip
 STRINGS = ("", "a", "ab", "a*b", "tweet.read", "é{}", 'say "x"', "back\\slash")
 PATTERNS = ("*", "a*", "*b", "a*b", "a\\*b", "*.read", "", "*e*r*")
+PATHS = (
+    "/", "/a", "/a/b", "/a/b/c", "/ab", "/A", "/a/.x", "/é {}/a", '/say "x"/b', "/x/profile",
+)  # fmt: skip
+PATH_PATTERNS = (
+    "/", "/a", "/*", "/**", "/a/**", "/a/*", "/*/b", "/**/b", "/a*", "/*b*", "/**/*/c", "/**/b/**",
+    "/*/**/*", "/**/.*", '/*"*/**',
+)  # fmt: skip
 DECIMALS = ("0", "0.5", "1", "1.5", "2.0001", "99999.9999")
 IDS = ("x1", "x2", 'odd "id"', "x4")
 ATTRIBUTES = (
@@ -252,7 +260,7 @@ def some_record(rng: Random, made: Vocabulary) -> RecordType:
 
 def some_type(rng: Random, made: Vocabulary, depth: int = 2) -> Type:
     """Return a type, not too costly to compare: no sets of sets."""
-    scalars: list[Type] = [BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, MONTHS, IP]
+    scalars: list[Type] = [BOOL, INT, DECIMAL, STRING, DATETIME, DURATION, MONTHS, IP, PATH]
     scalars += made.enumerations
     named: list[Type] = [EntityRefType(name) for name in made.entities]
     kind = rng.random()
@@ -346,6 +354,8 @@ def _primitive(rng: Random, type_: Primitive, *, signed: bool) -> str:
             return sign + rng.choice(MONTHS_WRITTEN)
         case "schedule":
             return f"schedule {quoted(rng.choice(SCHEDULES))}"
+        case "path":
+            return f"path {quoted(rng.choice(PATHS))}"
         case _:
             return f"ip {quoted(rng.choice(IPS))}"
 

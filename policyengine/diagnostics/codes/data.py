@@ -16,7 +16,7 @@ package library
 levels Rank = guest < member < librarian
 entity Shelf in Shelf
 entity Reader { rank: Rank, fines: decimal, card?: private string, friends: set<Reader> }
-entity Book in Shelf { title: string, loans: int, tags: set<string>, due?: datetime, owner?: Reader }
+entity Book in Shelf { title: string, loans: int, tags: set<string>, due?: datetime, owner?: Reader, file?: path }
 group visit
 action read, borrow in visit by Reader on Book with { from?: ip }
 permit members: any when subject.rank >= member
@@ -259,5 +259,15 @@ DATA = (
         "to every store.",
         "store = engine.store([])\nengine.decide({'type': 'Reader', 'id': 'gone'}, action, resource, entities=store)\n",
         "store = engine.store([reader])\nengine.decide({'type': 'Reader', 'id': 'there'}, action, resource, entities=store)\n",
+    ),
+    Code(
+        "PE530", "malformed-path", "A path that is not written as one.",
+        "Every path has one spelling, so what another program may read differently is refused and not put "
+        "right: a path that does not begin with `/`, or ends with it, `//`, `.` and `..`, `%`, `\\`, `?`, `#`, "
+        "`;`, `*`, control characters, and segments that end with a dot or a space. It has at most 4,096 "
+        "characters and 256 segments. Decode it, cut the query off, and bring it into its normal form before "
+        "asking, in the same way as the server that will open it.",
+        _request(resource=_book('"file": "/novels/../drafts"')),
+        _request(resource=_book('"file": "/drafts"')),
     ),
 )  # fmt: skip

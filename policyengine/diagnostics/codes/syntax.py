@@ -14,6 +14,13 @@ entity Document { owner: User, title: string, tags: set<string>, public: bool }
 action read by User on Document
 """
 
+_PATHS = """\
+package docs
+entity User
+entity File { path: path }
+action open by User on File
+"""
+
 SYNTAX = (
     Code(
         "PE101", "unexpected-text", "Text that is not possible where it is.",
@@ -206,6 +213,23 @@ SYNTAX = (
         "mistake from being read whole.",
         "$ policyengine check /",
         "$ policyengine check policies",
+    ),
+    Code(
+        "PE135", "malformed-path", "A path, or a pattern of paths, that is not written as one.",
+        "Every path has one spelling: `/` is the root, any other is `/` and a segment, as often as needed. So "
+        "there is no `/` at the end, no `//`, no `.` or `..`, no segment that ends with a dot or a space, no "
+        "control character, and none of `%`, `\\`, `?`, `#` and `;`, which servers read in different ways. A "
+        "`*` is in patterns only: there it is any text inside one segment, and `**`, alone in its segment, any "
+        "number of segments. A path has at most 4,096 characters and 256 segments.",
+        _PATHS + 'permit own: open when resource.path within path "/public/../admin"\n',
+        _PATHS + 'permit own: open when resource.path within path "/admin"\n',
+    ),
+    Code(
+        "PE136", "misplaced-path", "A path that is written as if it were an entity, or an entity as a pattern.",
+        'A path is `path "/public"`, without attributes or parents. A pattern is `like "a*"` of strings, and '
+        '`like path "/a/*"` of paths.',
+        _PATHS + 'permit own: open when resource.path like File "/users/*/profile"\n',
+        _PATHS + 'permit own: open when resource.path like path "/users/*/profile"\n',
     ),
     Code(
         "PE137", "malformed-schedule", "A schedule that is not written as one.",

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
-from policyengine.lint.rules.trivial_level_comparison import is_trivial
+from policyengine.lint.rules import trivial_level_comparison, trivial_path_test
 from policyengine.lint.rules.words import WORDS
+
+_OF_THEIR_OWN = (trivial_level_comparison, trivial_path_test)
+"""The rules that say it better."""
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -19,7 +22,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             continue
         typing = next(iter(rule.typings.values()))
         for expr, value in constant:
-            if not is_trivial(expr, typing):
+            if not any(rule.is_trivial(expr, typing) for rule in _OF_THEIR_OWN):
                 yield warning(
                     "PE402", expr.span,
                     f"this is always {str(value).lower()} where `{rule.id}` asks it",
