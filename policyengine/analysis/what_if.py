@@ -191,7 +191,7 @@ class Neighbourhood:
                 return False
             if verdict.satisfied:
                 opened.add(rule.gate)
-        if len(opened) < len(self.checked.schema.gates):
+        if len(opened) < len(self.checked.schema.gates_of(self.target).names):
             return False
         if self.request.fields is None:
             return True

@@ -127,7 +127,7 @@ class _Kept(Struct, eq=False):
                 return self._origin(target).compiled()
             from policyengine.compiler.target_compiler import decision_module
 
-            made, reached = decision_module(rules, self.schema)
+            made, reached = decision_module(rules, self.schema.gates_of(target))
             reach = reached.timed, reached.follows, reached.owing
             module = made.tree, dict(made.objects), made.giving, reach
             self._keep("module", target, module)
@@ -154,7 +154,7 @@ class _Kept(Struct, eq=False):
             timed=timed,
             follows=follows,
             owing=owing,
-            gates=tuple(self.schema.field_gates.items()),
+            gates=self.schema.gates_of(target),
             giving=giving,
             module=run(tree, objects, file),
             load=lambda: self._origin(target).load(),

@@ -41,7 +41,7 @@ from policyengine.compiler.lowered import Rule
 from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 from policyengine.model.rules import Effect
-from policyengine.model.types import DATETIME
+from policyengine.model.types import DATETIME, TargetGates
 
 DECIDE: Final = "decide"
 TAKE: Final = "take"
@@ -76,7 +76,7 @@ class _Class(Struct, eq=False):
 
 
 class DecisionWriter(Struct, eq=False):
-    """Writes the function for the *rules* that count; *gates* says of each if it is a field gate.
+    """Writes the function for the *rules* that count, and the *gates* that apply.
 
     *reached*: what decisions depend on beyond the parts of a request; *asked*: the parts whose classes
     are checked if they were not validated before. *giving*: the rules that have a bit, in the order of the
@@ -84,7 +84,7 @@ class DecisionWriter(Struct, eq=False):
     """
 
     rules: Sequence[Rule]
-    gates: Mapping[str, bool]
+    gates: TargetGates
     reached: Dependencies
     asked: Sequence[str] = PARTS
     giving: list[Rule] = field(default_factory=list)
@@ -97,7 +97,7 @@ class DecisionWriter(Struct, eq=False):
     def __post_init__(self) -> None:
         self.rules = [replace(rule, conditions=_all_conditions(rule)) for rule in self.rules]
         self._forbids = _combined(self._of("forbid"))
-        for gate in sorted(self.gates):
+        for gate in self.gates.names:
             permits, exposes = self._of("permit", gate), self._of("expose", gate)
             if self._gives(gate):
                 self._split(gate, _alike(permits), _alike(exposes))
@@ -149,7 +149,7 @@ class DecisionWriter(Struct, eq=False):
     def _gives(self, gate: str) -> bool:
         """Whether it matters which rules of *gate* are satisfied, beyond that it is open."""
         rules = self._of("permit", gate) + self._of("expose", gate)
-        return self.gates[gate] or any(rule.duties for rule in rules)
+        return gate in (self.gates.fields or ()) or any(rule.duties for rule in rules)
 
     def _body(self, emitter: Emitter) -> list[ast.stmt]:
         """Return the statements; what denies comes in the order of what it takes."""
@@ -167,7 +167,7 @@ class DecisionWriter(Struct, eq=False):
                 body.append(ast.If(test, [self._answer(False, name(cause))], []))
         if self.giving:
             body.append(assign(GIVEN, ast.Constant(0)))
-        for gate in sorted(self.gates.keys() - set(denying), key=self._gate_work):
+        for gate in sorted(set(self.gates.names).difference(denying), key=self._gate_work):
             body += self._collect(gate, emitter)
             bits = sum(self._bits[c.first.id] for c in self._permits[gate])
             if all(r.conditions for c in self._permits[gate] for r in c.rules):
@@ -185,7 +185,9 @@ class DecisionWriter(Struct, eq=False):
 
     def _denying(self) -> list[Rule | str]:
         """Return the forbids, and the gates of which it matters only whether they open."""
-        gates = [gate for gate in self.gates if not self._gives(gate) or not self._permits[gate]]
+        gates = [
+            gate for gate in self.gates.names if not self._gives(gate) or not self._permits[gate]
+        ]
         steps: list[Rule | str] = [*gates, *self._forbids]
         return sorted(
             steps,

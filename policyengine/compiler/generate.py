@@ -35,6 +35,7 @@ from policyengine.compiler.lowered import Rule
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.simplify import TRUE
 from policyengine.model.rules import RuleHead
+from policyengine.model.types import TargetGates
 
 _MOST_JUDGED: Final = 200
 """Rules that one function judges, a bit each; more are judged one by one."""
@@ -80,11 +81,11 @@ class RuleModule(Struct, frozen=True, eq=False):
 
 def generate_decision(
     rules: Sequence[Rule],
-    gates: Mapping[str, bool],
+    gates: TargetGates,
     reached: Dependencies,
     asked: Sequence[str] = PARTS,
 ) -> DecisionModule:
-    """Generate the decision function; *gates* says of each gate whether it is a field gate.
+    """Generate the decision function; *gates*: those that apply.
 
     *reached*: what the rules depend on, as far as details need it; *asked*: the parts of a plain
     request that must be looked at.

@@ -29,7 +29,7 @@ from policyengine.compiler.load_rules import (
 )
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.specialize import decision_key, generate_tests, residual_rules, tests_of
-from policyengine.model.types import Schema, TargetKey
+from policyengine.model.types import Schema, TargetGates, TargetKey
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.directory import Rules
@@ -66,9 +66,14 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         """What modules that are made of these rules are called."""
         return file_name(self.digest, self.target)
 
+    @property
+    def gates(self) -> TargetGates:
+        """The gates that apply."""
+        return self.schema.gates_of(self.target)
+
     def compiled(self) -> Compiled:
         """Generate and load the decision function."""
-        made = decision_module(self.rules(for_details=False), self.schema)
+        made = decision_module(self.rules(for_details=False), self.gates)
         self.outlined()  # a small part of the work, so that the first reason need not wait for it
         linked = self._compiled(
             *made, load=self.load, make_specializer=self.specializer, file=self.file
@@ -92,7 +97,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             timed=reached.timed,
             follows=reached.follows,
             owing=reached.owing,
-            gates=tuple(self.schema.field_gates.items()),
+            gates=self.gates,
             giving=made.giving,
             module=run(made.tree, made.objects, file),
             load=load,
@@ -123,19 +128,19 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         tests = tests_of(rules)
         asking = generate_tests(tests)
         functions = run(asking.tree, asking.objects, f"{self.file}:tests")
-        reached, gates = dependencies_of(rules), self.schema.field_gates
+        reached = dependencies_of(rules)
         made = weakref.WeakValueDictionary[object, Compiled]()
 
         def specialize(profile: SubjectProfile) -> Residual:
             known = {
                 test: found for test, found in zip(tests, profile, strict=True) if found is not None
             }
-            left = residual_rules(rules, gates, known)
+            left = residual_rules(rules, self.gates.names, known)
             key = decision_key(left)
             found = made.get(key)
             if found is None:
                 found = made[key] = self._compiled(
-                    generate_decision(left, gates, reached, PARTS[1:]),
+                    generate_decision(left, self.gates, reached, PARTS[1:]),
                     reached,
                     load=lambda: (whole.explainer.rules, whole.explainer.judge),
                     make_specializer=lambda _: None,
@@ -153,14 +158,16 @@ class TargetCompiler(Struct, frozen=True, eq=False):
     def texts(self) -> tuple[str, str]:
         """Return the text of the decision function, and of the functions for details."""
         rules = self.rules()
-        made, _ = decision_module(rules, self.schema)
+        made, _ = decision_module(rules, self.gates)
         return ast.unparse(made.tree), ast.unparse(generate_rule_functions(rules).tree)
 
 
-def decision_module(rules: tuple[Rule, ...], schema: Schema) -> tuple[DecisionModule, Dependencies]:
-    """Return the module that decides by *rules*, and what they depend on."""
+def decision_module(
+    rules: tuple[Rule, ...], gates: TargetGates
+) -> tuple[DecisionModule, Dependencies]:
+    """Return the module that decides by *rules* of *gates*, and what they depend on."""
     reached = dependencies_of(rules)
-    return generate_decision(rules, schema.field_gates, reached), reached
+    return generate_decision(rules, gates, reached), reached
 
 
 def can_specialize(rules: tuple[Rule, ...]) -> bool:

@@ -37,7 +37,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     until = interpreter.valid_until(checked, request)
     env = Env(request, checked.schema)
     masked = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
-    rules: dict[str, list[RuleExplanation]] = {gate: [] for gate in checked.schema.gates}
+    rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
     explainer = _RuleExplainer(checked, env, frozenset(outcome.rules))
     shut = [gate for gate, opened in outcome.gates if not opened]
     nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)
@@ -51,8 +51,8 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
         None if until is None else moment_text(until),
         any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target)),
         tuple(
-            GateExplanation(name, gate.question, dict(outcome.gates)[name], tuple(rules[name]))
-            for name, gate in sorted(checked.schema.gates.items())
+            GateExplanation(name, checked.schema.gates[name].question, opened, tuple(rules[name]))
+            for name, opened in outcome.gates
         ),
         offers,
         offered_to_all(checked, request, outcome) or offers,

@@ -25,7 +25,7 @@ from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
 from policyengine.model.request_messages import Problems
-from policyengine.model.types import EntityType, RecordType, Schema, SetType, TargetKey, Type
+from policyengine.model.types import RecordType, Schema, SetType, TargetKey, Type
 from policyengine.model.values import check_moment, from_datetime, parse_datetime
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
@@ -69,7 +69,6 @@ class FastPaths:
         self._entity_readers: dict[str, Read] = {}
         self._context_readers: dict[str, Read] = {}
         self._classes = {n: entity_class(t) for n, t in program.schema.entities.items()}
-        self._has_fields = any(gate.is_field for gate in program.schema.gates.values())
 
     def read(self, raw: RawRequest) -> Request | None:
         """Return the request if it is valid without further checks, else None."""
@@ -100,15 +99,21 @@ class FastPaths:
         if not known or isinstance(known, StoredEntities):  # the reader collected none
             both = {(subject.type, subject.id): subject, (resource.type, resource.id): resource}
             known = Entities(both, known) if known else both
-        fields = None if raw.fields is None else self._fields(raw.fields, resource.entity_type)
+        fields = None
+        if raw.fields is not None:
+            fields = self._fields(raw.fields, (raw.action, subject.type, resource.type))
         moment = now if given is None else given
         return Request(subject, raw.action, resource, context, moment, fields, known)
 
-    def _fields(self, raw: Any, resource: EntityType) -> tuple[str, ...]:
-        if type(raw) not in _LISTS or len(raw) > self._limits.set_size or not self._has_fields:
+    def _fields(self, raw: Any, target: TargetKey) -> tuple[str, ...]:
+        schema = self._program.schema
+        known = schema.entities[target[2]].by_name
+        if type(raw) not in _LISTS or len(raw) > self._limits.set_size:
+            raise NeedsFullValidation
+        if not schema.gates_of(target).fields:
             raise NeedsFullValidation
         for name in raw:
-            if type(name) is not str or (name != "id" and name not in resource.by_name):
+            if type(name) is not str or (name != "id" and name not in known):
                 raise NeedsFullValidation
         if len(set(raw)) != len(raw):
             raise NeedsFullValidation

@@ -69,7 +69,7 @@ class Validator:
         resource = reading.entity(raw.resource, RESOURCE, action.resources if action else None)
         context = reading.context(raw.context, action)
         moment = reading.now(raw.now)
-        fields = reading.fields(raw.fields, resource)
+        fields = reading.fields(raw.fields, action, subject, resource)
         reading.others(raw.entities)
         known = reading.known()
         if action and subject and resource:
@@ -127,7 +127,13 @@ class _Reading:
             read = self.reader.value(DATETIME, raw, _NOW)
             return read if isinstance(read, int) else None
 
-    def fields(self, raw: object, resource: Entity | None) -> tuple[str, ...] | None:
+    def fields(
+        self,
+        raw: object,
+        action: ActionType | None,
+        subject: Entity | None,
+        resource: Entity | None,
+    ) -> tuple[str, ...] | None:
         """Read the names of the fields that are asked for."""
         if raw is None or raw is ABSENT:
             return None
@@ -142,6 +148,8 @@ class _Reading:
         if not any(gate.is_field for gate in self._schema.gates.values()):
             message = "fields cannot be asked for: the policy set has no field gate"
             self.problems.add("PE527", _FIELDS, message)
+        elif action and subject and resource:
+            self._check_asked((action.name, subject.type, resource.type))
         names: list[str] = []
         for i, given in enumerate(raw):
             place = inside(_FIELDS, i)
@@ -153,6 +161,12 @@ class _Reading:
                 if resource is not None:
                     self._check_field(name, resource.entity_type, place)
         return tuple(names if isinstance(raw, list | tuple) else sorted(names))
+
+    def _check_asked(self, target: TargetKey) -> None:
+        if not self._schema.gates_of(target).fields:
+            action, subject, resource = target
+            message = f"no field gate applies to `{action}` by `{subject}` on `{resource}`"
+            self.problems.add("PE527", _FIELDS, f"fields cannot be asked for: {message}")
 
     def _check_field(self, name: str, resource: EntityType, place: Path) -> None:
         known = ("id", *resource.by_name)

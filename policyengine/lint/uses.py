@@ -32,6 +32,8 @@ def _used(declaration: nodes.Declaration) -> Iterator[str]:
             used: object = value
         case nodes.ActionDecl(constants=constants):
             used = constants
+        case nodes.GateDecl(range=nodes.Target() as range_):
+            used = range_
         case nodes.GateBlock(rules=rules):
             used = tuple((rule.target, rule.clauses) for rule in rules)
         case nodes.Rule(target=target, clauses=clauses):

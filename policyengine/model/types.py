@@ -224,14 +224,38 @@ class ActionType(Struct, frozen=True):
     constant_types: RecordType
     constants: Mapping[str, object]
 
+    @property
+    def targets(self) -> list[TargetKey]:
+        """The targets of the action: each with a type of subject and a type of resource."""
+        return [(self.name, one, other) for one in self.subjects for other in self.resources]
+
 
 class GateType(Struct, frozen=True):
-    """One question that must be answered yes."""
+    """One question that must be answered yes.
+
+    *range*: the targets to which the gate applies; None if it was declared without `for` and applies to all.
+    """
 
     name: str
     question: str
     is_field: bool
     package: str
+    range: frozenset[TargetKey] | None = None
+
+    def applies_to(self, target: TargetKey) -> bool:
+        """Whether a request for *target* is allowed only if this gate permits it."""
+        return self.range is None or target in self.range
+
+
+class TargetGates(Struct, frozen=True):
+    """The gates that apply to a target.
+
+    *names*: in order. *fields*: which of them are field gates; None if the set has none at all, so that what may
+    be seen is not decided.
+    """
+
+    names: tuple[str, ...]
+    fields: frozenset[str] | None
 
 
 class ObligationType(Struct, frozen=True):
@@ -253,7 +277,13 @@ class Schema(Struct, frozen=True):
     gates: Mapping[str, GateType]
     obligations: Mapping[str, ObligationType]
 
-    @property
-    def field_gates(self) -> dict[str, bool]:
-        """Of every gate, by name, whether it is a field gate."""
-        return {name: gate.is_field for name, gate in sorted(self.gates.items())}
+    def gates_of(self, target: TargetKey) -> TargetGates:
+        """Return the gates that apply to *target*.
+
+        If none does, which the checker refuses, all are returned, and nothing is allowed.
+        """
+        gates = [gate for _, gate in sorted(self.gates.items())]
+        applying = [gate for gate in gates if gate.applies_to(target)] or gates
+        fields = frozenset(gate.name for gate in applying if gate.is_field)
+        has_fields = any(gate.is_field for gate in gates)
+        return TargetGates(tuple(gate.name for gate in applying), fields if has_fields else None)

@@ -69,7 +69,7 @@ class JudgedRequest:
 
 
 def decide(checked: CheckedSet, request: Request, trace: Trace | None = None) -> Outcome:
-    """Decide *request*: allowed when every gate permits it and no rule forbids it."""
+    """Decide *request*: allowed when every gate that applies permits it and no rule forbids it."""
     env = Env(request, checked.schema, trace=trace)
     advisories = tuple(
         advice(checked, rule, env) for rule in candidates(checked, env, advisory=True)
@@ -227,8 +227,8 @@ def is_open(case: JudgedRequest, gate: str) -> bool:
 
 
 def gates(case: JudgedRequest) -> tuple[str, ...]:
-    """Return the names of all gates in order."""
-    return tuple(sorted(case.checked.schema.gates))
+    """Return the names of the gates that apply, in order."""
+    return case.checked.schema.gates_of(case.env.target).names
 
 
 def shut_gates(case: JudgedRequest) -> tuple[str, ...]:
@@ -278,11 +278,14 @@ def determining(case: JudgedRequest) -> tuple[Verdict, ...]:
 
 
 def exposed(case: JudgedRequest) -> frozenset[str] | None:
-    """Return what every field gate exposes, None if there is none; nothing on a deny."""
-    field_gates = [gate for gate in gates(case) if case.checked.schema.gates[gate].is_field]
-    if not field_gates:
+    """Return what every field gate that applies exposes; nothing on a deny, or if none applies.
+
+    None in a set without any field gate.
+    """
+    field_gates = case.checked.schema.gates_of(case.env.target).fields
+    if field_gates is None:
         return None
-    if cause(case) != "permitted":
+    if cause(case) != "permitted" or not field_gates:
         return frozenset()
     return frozenset.intersection(*(exposed_by(case, gate) for gate in field_gates))
 

@@ -225,12 +225,17 @@ def sorted_obligations(obligations: Iterable[Obligation]) -> tuple[Obligation, .
     )
 
 
-def exposed_by(rules: Sequence[Rule], field_gates: Iterable[str]) -> frozenset[str] | None:
-    """Return what every field gate exposes by way of satisfied *rules*; None if there is none."""
+def exposed_by(rules: Sequence[Rule], field_gates: Iterable[str] | None) -> frozenset[str] | None:
+    """Return what each of *field_gates* exposes by way of satisfied *rules*: nothing if none applies.
+
+    None where the set has no field gate.
+    """
+    if field_gates is None:
+        return None
     unions = [
         frozenset[str]().union(
             *(rule.fields for rule in rules if rule.gate == gate and rule.fields)
         )
         for gate in field_gates
     ]
-    return frozenset.intersection(*unions) if unions else None
+    return frozenset.intersection(*unions) if unions else frozenset()

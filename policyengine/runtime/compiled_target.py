@@ -20,7 +20,7 @@ from policyengine.model.decision import Cause, Decision, MakeDetails, SharedResu
 from policyengine.model.entities import Entity, Key
 from policyengine.model.records import Record
 from policyengine.model.request import Request
-from policyengine.model.types import TargetKey
+from policyengine.model.types import TargetGates, TargetKey
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function, Rule, exposed_by, sorted_obligations
 
@@ -60,7 +60,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
     *timed*: whether time plays any part, *follows* whether some rule follows to other
-    entities; *owing*: whether a forbid may owe something. *gates*: of every gate, by name, whether it is a field gate; *giving*: ids of the rules
+    entities; *owing*: whether a forbid may owe something. *gates*: those that apply; *giving*: ids of the rules
     that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
     context. *module*: the generated functions by name; it is given what they ask and answer with.
     *load* makes the rules, and the function that judges them all; *make_specializer*
@@ -72,7 +72,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     timed: bool
     follows: bool
     owing: bool
-    gates: tuple[tuple[str, bool], ...]
+    gates: TargetGates
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]
     module: dict[str, Any]
@@ -141,13 +141,13 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     def _denied(self, cause: Cause) -> SharedResult:
         owed = None if self.owing else ()
-        return SharedResult(False, cause, exposed_by((), self._field_gates), owed, *self._own)
+        return SharedResult(False, cause, exposed_by((), self.gates.fields), owed, *self._own)
 
     def _permitted(self, given: int) -> SharedResult:
         """Work out what the rules whose bits are set in *given* give together."""
         rules = self._rules(given)
         owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
-        exposed = exposed_by(rules, self._field_gates)
+        exposed = exposed_by(rules, self.gates.fields)
         return SharedResult(True, "permitted", exposed, owed, *self._own)
 
     @property
@@ -165,10 +165,6 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     def _numbers(self) -> Mapping[str, int]:
         """The numbers of the rules, by their ids."""
         return {head.id: number for number, head in enumerate(self.explainer.rules.outline.heads)}
-
-    @property
-    def _field_gates(self) -> list[str]:
-        return [gate for gate, is_field in self.gates if is_field]
 
     # ---- details ------------------------------------------------------------------------
 

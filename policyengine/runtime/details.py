@@ -26,6 +26,7 @@ from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.types import TargetGates
 from policyengine.runtime.compiled_rule import (
     FAILED,
     Function,
@@ -50,7 +51,7 @@ class Explainer(Struct, eq=False, dict=True):
 
     action: str
     rules: Rules
-    gates: tuple[tuple[str, bool], ...]
+    gates: TargetGates
     judge: Function | None
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
 

@@ -20,6 +20,7 @@ from policyengine.model.decision import (
 from policyengine.model.request import Request
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.rules import Effect
+from policyengine.model.types import TargetGates
 from policyengine.runtime.compiled_rule import (
     NOT_SHOWN,
     Key,
@@ -39,15 +40,15 @@ _MOST_FRAMES: Final = 8
 class JudgedRequest(Struct, eq=False, dict=True):
     """The verdicts on the rules that count and are in force, and what they amount to together.
 
-    *action*: what was asked for. *verdicts*: by gate, then name; *gates*: of every gate, by name,
-    whether it is a field gate; *fields*: those that were asked for. *shared*: whether it is kept for
+    *action*: what was asked for. *verdicts*: by gate, then name; *gates*: those that
+    apply; *fields*: those that were asked for. *shared*: whether it is kept for
     other requests. *directory*: of all rules; *now*, where some were passed over, of which it is known
     that they are not satisfied; else None. It is never changed.
     """
 
     action: str
     verdicts: tuple[Verdict, ...]
-    gates: tuple[tuple[str, bool], ...]
+    gates: TargetGates
     directory: Directory
     fields: tuple[str, ...] | None = None
     shared: bool = False
@@ -81,7 +82,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     def missing(self, gate: str) -> list[str]:
         """Return the fields that were asked for and that the gate, if of fields, lacks."""
-        if self.fields is None or (gate, True) not in self.gates:
+        if self.fields is None or gate not in (self.gates.fields or ()):
             return []
         counting = self.satisfied("permit", gate) + self.satisfied("expose", gate)
         exposed = exposed_by([verdict.rule for verdict in counting], (gate,))
@@ -92,7 +93,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
         """The gates that were not opened."""
         return tuple(
             gate
-            for gate, _ in self.gates
+            for gate in self.gates.names
             if not self.satisfied("permit", gate) or self.missing(gate)
         )
 
@@ -179,14 +180,13 @@ class JudgedRequest(Struct, eq=False, dict=True):
         """What the verdicts amount to, without what differs by the request."""
         referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
-        field_gates = [gate for gate, is_field in self.gates if is_field]
         counting = [verdict.rule for verdict in self.giving] if allowed else []
         return Outcome(
             allowed=allowed,
             cause=self.cause,
             rules=self.ids,
-            gates=tuple((gate, gate not in self.shut) for gate, _ in self.gates),
-            exposed=exposed_by(counting, field_gates),
+            gates=tuple((gate, gate not in self.shut) for gate in self.gates.names),
+            exposed=exposed_by(counting, self.gates.fields),
             obligations=sorted_obligations(o for v in self.owing for o in v.owed),
             referrals=tuple(sorted(referrals)),
             advisories=(),
@@ -196,7 +196,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     def _mattering_waivers(self) -> Iterator[str]:
         """Give the waivers without which a gate that has a satisfied permit would have none."""
-        for gate, _ in self.gates:
+        for gate in self.gates.names:
             permits = self.satisfied("permit", gate)
             if not any(permit.holds for permit in permits):
                 for permit in permits:
@@ -211,7 +211,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
             return tuple(map(_said_by_forbid, self.forbidding))
         if self.shut:
             return tuple(said for gate in self.shut for said in self._said_of_shut(gate))
-        first = (self.satisfied("permit", gate)[0].rule.because for gate, _ in self.gates)
+        first = (self.satisfied("permit", gate)[0].rule.because for gate in self.gates.names)
         return tuple(text for text in first if text is not None)
 
     def _said_of_shut(self, gate: str) -> Iterator[Said]:

@@ -23,6 +23,7 @@ from policyengine.semantics.digest import digest
 from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
 from policyengine.semantics.rule_checks import RuleChecker
+from policyengine.semantics.targets import add_gates
 from policyengine.semantics.test_blocks import ExampleChecker
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
@@ -81,7 +82,7 @@ def _words(
     definitions = Definitions(vocabulary, names, limits, Costs(limits), problems)
     vocabulary.add_actions(definitions.read_constant, limits.targets)
     vocabulary.add_obligations()
-    vocabulary.add_gates()
+    add_gates(vocabulary)
     definitions.check_all()
     return names, RuleChecker(vocabulary, definitions, sources, problems)
 
@@ -126,12 +127,30 @@ def _add_rules(scope: Scope, rules: RuleChecker) -> None:
                 _add_rule(declaration, None, scope, rules)
             case nodes.GateBlock(gate, inside):
                 symbol = None
+                if _is_for_others(gate, inside, scope, rules):
+                    continue
                 if gate.name != DEFAULT_GATE or DEFAULT_GATE not in rules.vocabulary.gates:
                     symbol = scope.find(GATE, gate, "gate", rules.problems)
                     if symbol is None:
                         continue
                 for rule in inside:
                     _add_rule(rule, symbol.name.name if symbol else DEFAULT_GATE, scope, rules)
+
+
+def _is_for_others(
+    gate: nodes.Ident, inside: Sequence[nodes.Rule], scope: Scope, rules: RuleChecker
+) -> bool:
+    """Report permits and exposes in a gate of a package that is not imported: an import is no help.
+
+    Return whether there are no other rules.
+    """
+    owner = next(scope.names.named(GATE, gate.name), None)
+    if owner is None or gate.package is not None or owner.package in scope.visible:
+        return False
+    opening = [rule for rule in inside if rule.effect != "forbid"]
+    for rule in opening:
+        rules.problems.append(messages.foreign_gate(rule, gate.name, owner.package))
+    return bool(opening) and len(opening) == len(inside)
 
 
 def _add_rule(rule: nodes.Rule, gate: str | None, scope: Scope, rules: RuleChecker) -> None:
@@ -176,17 +195,19 @@ def _tests(scopes: Iterable[Scope], examples: ExampleChecker) -> Iterable[Checke
 def _never_permitted(
     names: Names, vocabulary: Vocabulary, rules: Iterable[CheckedRule]
 ) -> Iterable[Diagnostic]:
-    """Warn of each action that some gate can never permit."""
+    """Warn of each action that some gate, which applies to it, can never permit."""
     permitted: dict[str, set[str]] = {gate: set() for gate in vocabulary.gates}
     for rule in rules:
         if rule.effect == "permit" and not rule.advisory:
             permitted[rule.gate].update(target[0] for target in rule.typings)
     for symbol in names.all(ACTION):
-        if symbol.name.name in vocabulary.actions:
+        action = vocabulary.actions.get(symbol.name.name)
+        if action is not None:
             shut = [
                 gate
                 for gate, open_to in sorted(permitted.items())
-                if symbol.name.name not in open_to
+                if action.name not in open_to
+                and any(map(vocabulary.gates[gate].applies_to, action.targets))
             ]
             if shut:
                 yield messages.never_permitted(symbol.name, shut)

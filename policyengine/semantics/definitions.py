@@ -20,7 +20,7 @@ from policyengine.semantics.cost import MOST_DIGITS, Cost, Costs
 from policyengine.semantics.demand import demands_of, private_reads
 from policyengine.semantics.follows_clock import clock_use
 from policyengine.semantics.guards import NO_GUARDS
-from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles
+from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles, way_round
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
@@ -49,8 +49,8 @@ class Definitions:
             code, what = ("PE219", "constants refer to one another") if constant else (
                 "PE218", "definitions call one another"
             )  # fmt: skip
-            plain = [name.partition(".")[2] for name in cycle]
-            self.problems.append(messages.cycle(code, first.name, what, plain))
+            way = way_round([symbols[name] for name in cycle])
+            self.problems.append(messages.cycle(code, first.name, what, way))
             self._cyclic.update(id(symbols[name]) for name in cycle)
         for symbol in map(symbols.__getitem__, innermost_first(graph)):
             if isinstance(symbol.declaration, nodes.ConstDecl):
@@ -156,8 +156,14 @@ def _references(symbol: Symbol) -> Iterator[str]:
     declaration = symbol.declaration
     assert isinstance(declaration, nodes.ConstDecl | nodes.DefineDecl)
     whole = declaration.value if isinstance(declaration, nodes.ConstDecl) else declaration.body
-    for node in walk_expressions([whole]):
+    parts = list(walk_expressions([whole]))
+    bound = {part.variable.name for part in parts if isinstance(part, nodes.Quantified)}
+    if isinstance(declaration, nodes.DefineDecl):
+        bound |= {parameter.name.name for parameter in declaration.parameters}
+    for node in parts:
         match node:
+            case nodes.Name(name) | nodes.Attr(nodes.Name(name)) if name in bound:
+                continue
             case nodes.Name(name):
                 mentioned = symbol.scope.candidates(VALUE, name)
             case nodes.Call(nodes.Ident(name, None)):

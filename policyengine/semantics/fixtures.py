@@ -15,7 +15,7 @@ from policyengine.semantics import messages
 from policyengine.semantics.checked import Fixture, Typing
 from policyengine.semantics.definitions import Definitions, innermost_first
 from policyengine.semantics.guards import NO_GUARDS
-from policyengine.semantics.names import FIXTURE, Names, Scope, Symbol, find_cycles
+from policyengine.semantics.names import FIXTURE, Names, Scope, Symbol, find_cycles, way_round
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
@@ -39,8 +39,8 @@ class Fixtures:
         graph = {name: list(_references(symbol)) for name, symbol in symbols.items()}
         cyclic: set[str] = set()
         for cycle in find_cycles(graph):
-            what, plain = "fixtures refer to one another", [n.partition(".")[2] for n in cycle]
-            self.problems.append(messages.cycle("PE224", symbols[cycle[0]].name, what, plain))
+            what, way = "fixtures refer to one another", way_round([symbols[n] for n in cycle])
+            self.problems.append(messages.cycle("PE224", symbols[cycle[0]].name, what, way))
             cyclic.update(cycle)
         most, depth = self.definitions.limits.nesting, dict.fromkeys(cyclic, 0)
         for name in innermost_first(graph):

@@ -29,7 +29,8 @@ def form_of(rule: nodes.Rule) -> tuple[Form, list[nodes.Expr]]:
     """Return the form of *rule*, and its expressions in an order that depends on the form alone."""
     target = rule.target
     form: list[object] = [rule.effect, rule.advisory]
-    form += map(_written, (target.actions, target.subjects, target.resources))
+    named = target.actions, target.subjects, target.resources, target.exceptions
+    form += map(_written, named)
     stack: list[nodes.Expr] = []
     for clause in rule.clauses:
         form.append(type(clause))

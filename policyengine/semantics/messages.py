@@ -62,10 +62,27 @@ def _counted(count: int) -> str:
 def unknown(
     what: str, ident: nodes.Ident, known: Iterable[str], elsewhere: Iterable[str] = ()
 ) -> Diagnostic:
-    """A name that nothing declares; *elsewhere* lists packages that do, but are not imported."""
+    """A name that nothing declares; *elsewhere* lists packages that do, but are not meant here.
+
+    *known*: names that are; with the package of *ident*, if it has one.
+    """
     packages = sorted(set(elsewhere))
-    help = f"`import {packages[0]}` brings it in" if packages else did_you_mean(ident.name, known)
+    if not packages and ident.package:
+        help = did_you_mean(str(ident), [f"{ident.package}.{name}" for name in known])
+    elif not packages:
+        help = did_you_mean(ident.name, known)
+    elif ident.package:
+        help = f"write {_listed(f'{package}.{ident.name}' for package in packages)}"
+    else:
+        imports = _listed(f"import {package}" for package in packages)
+        help = f"{imports} brings {'it' if len(packages) == 1 else 'one'} in"
     return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
+
+
+def rule_of_several_gates(rule: nodes.Ident, ids: Sequence[str]) -> Diagnostic:
+    """A rule without its gate, of which there are several."""
+    message = f"there are {len(ids)} rules `{rule.name}`, each in a gate of its own"
+    return error("PE209", rule.span, message, f"write {_listed(ids)}")
 
 
 def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
@@ -99,6 +116,18 @@ def foreign_call(ident: nodes.Ident, help: str) -> Diagnostic:
     if ident.package is None:
         return error("PE211", ident.span, f"there is no definition `{ident}`", help)
     return error("PE126", ident.span, "this cannot be called", help)
+
+
+def self_import(ident: nodes.Ident) -> Diagnostic:
+    """A package that imports itself."""
+    message = f"package `{ident.name}` imports itself"
+    return error("PE232", ident.span, message, "leave it out: a file sees its own package")
+
+
+def package_as_value(ident: nodes.Ident) -> Diagnostic:
+    """The name of a package where a value is wanted."""
+    help = f"`{ident.name}` is a package: write `{ident.name}.name`"
+    return error("PE201", ident.span, f"there is no name `{ident.name}`", help)
 
 
 def cycle(code: str, ident: nodes.Ident, what: str, names: Sequence[str]) -> Diagnostic:
@@ -366,6 +395,35 @@ def covers_nothing(target: nodes.Target, why: str) -> Diagnostic:
     return error("PE310", target.span, f"this covers no action: {why}")
 
 
+def out_of_range(
+    ident: nodes.Ident, gate: str, outside: Sequence[str], inside: Sequence[str]
+) -> Diagnostic:
+    """An action, or one that a group covers, to which a gate does not apply."""
+    covered = "" if list(outside) == [ident.name] else f", which `{ident}` covers"
+    few = inside if len(inside) <= _FEW else ()
+    return error(
+        "PE350", ident.span,
+        f"gate `{gate}` does not apply to {_listed(outside[:_FEW], 'and')}{covered}",
+        f"it applies to {_listed(few, 'and')}" if few else "",
+    )  # fmt: skip
+
+
+def idle_exception(ident: nodes.Ident, *, taken_anyway: bool) -> Diagnostic:
+    """An exception without which a target covers the same."""
+    why = "another exception does so" if taken_anyway else "this does not cover it anyway"
+    return error("PE351", ident.span, f"the exception `{ident}` takes nothing away: {why}")
+
+
+def no_gate(ident: nodes.Ident, target: TargetKey, *, everywhere: bool) -> Diagnostic:
+    """An action to which no gate applies: with any types, or with some."""
+    _, subject, resource = target
+    types = "" if everywhere else f" by `{subject}` on `{resource}`"
+    return error(
+        "PE352", ident.span, f"no gate applies to `{ident.name}`{types}",
+        "let a gate apply to it, or declare one without `for`",
+    )  # fmt: skip
+
+
 def never_permitted(ident: nodes.Ident, gates: Sequence[str]) -> Diagnostic:
     """An action that some gate can never permit (a warning)."""
     which = f"gate{'s' * (len(gates) > 1)} {_listed(gates, 'and')}"
@@ -522,6 +580,10 @@ def unknown_cause(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
     )  # fmt: skip
 
 
-def asking_in_vain(span: Span) -> Diagnostic:
-    """Fields asked for in a set without a field gate."""
-    return error("PE329", span, "there is no field gate, so no fields can be asked for")
+def asking_in_vain(span: Span, target: TargetKey | None = None) -> Diagnostic:
+    """Fields asked for in a set without a field gate, or for a target to which none applies."""
+    lacking = "there is no field gate"
+    if target is not None:
+        action, subject, resource = target
+        lacking = f"no field gate applies to `{action}` by `{subject}` on `{resource}`"
+    return error("PE329", span, f"{lacking}, so no fields can be asked for")

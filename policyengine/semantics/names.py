@@ -7,7 +7,7 @@ groups, gates and obligations go over the wire, so theirs are unique over the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from attrs import Factory, define, field, frozen
@@ -48,6 +48,13 @@ class Symbol:
         return self.kind in (ACTION, OBLIGATION, GATE) or isinstance(
             self.declaration, nodes.EntityDecl
         )
+
+
+_MEANT: Mapping[str, type] = {
+    "entity type": nodes.EntityDecl, "action": nodes.ActionDecl, "name": nodes.ConstDecl,
+    "definition": nodes.DefineDecl,
+}  # fmt: skip
+"""The declarations that are meant where not all of a kind are."""
 
 
 class ValueLookup(Protocol):
@@ -119,14 +126,16 @@ class Scope:
         self, kind: str, ident: nodes.Ident, what: str, report: list[Diagnostic]
     ) -> Symbol | None:
         """Return the one symbol that *ident* means here; report it as an unknown *what* if none."""
-        if ident.package is not None:
-            if ident.package not in self.visible:
-                report.append(messages.unknown_package(ident, self.names.packages))
+        package, packages = ident.package, self.names.packages
+        if package is not None:
+            found = packages.get(package, {}).get(kind, {}).get(ident.name)
+            if package not in self.visible and (found or package not in packages):
+                report.append(messages.unknown_package(ident, packages))
                 return None
-            found = self.names.packages[ident.package].get(kind, {}).get(ident.name)
             candidates = [found] if found else []
+            known = iter(packages[package].get(kind, {}).values())
         else:
-            candidates = self.candidates(kind, ident.name)
+            candidates, known = self.candidates(kind, ident.name), self.symbols(kind)
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -134,8 +143,14 @@ class Scope:
                 messages.ambiguous(ident, [f"{s.package}.{ident.name}" for s in candidates])
             )
             return None
-        elsewhere = [symbol.package for symbol in self.names.named(kind, ident.name)]
-        report.append(messages.unknown(what, ident, self.known(kind), elsewhere))
+        meant = _MEANT.get(what, object)
+        names = [s.name.name for s in known if isinstance(s.declaration, meant)]
+        elsewhere = [
+            symbol.package
+            for symbol in self.names.named(kind, ident.name)
+            if isinstance(symbol.declaration, meant)
+        ]
+        report.append(messages.unknown(what, ident, names, elsewhere))
         return None
 
 
@@ -194,19 +209,24 @@ def _declared(file: nodes.PolicyFile) -> Iterator[tuple[str, nodes.Ident, Declar
 
 
 def _resolve_imports(names: Names) -> None:
-    imports: dict[str, dict[str, nodes.Ident]] = {package: {} for package in names.packages}
+    """Enter what each file sees. Packages may import one another in a circle."""
     for scope in names.scopes:
         scope.visible.append(scope.package)
         for statement in scope.file.imports:
             ident = statement.package
-            if ident.name not in names.packages:
+            if ident.name == scope.package:
+                names.problems.append(messages.self_import(ident))
+            elif ident.name not in names.packages:
                 names.problems.append(messages.unknown_package(ident, names.packages))
             elif ident.name not in scope.visible:
                 scope.visible.append(ident.name)
-                imports[scope.package].setdefault(ident.name, ident)
-    for cycle in find_cycles({package: list(found) for package, found in imports.items()}):
-        at = imports[cycle[0]][cycle[1 % len(cycle)]]
-        names.problems.append(messages.cycle("PE208", at, "packages import", cycle))
+
+
+def way_round(circle: Sequence[Symbol]) -> list[str]:
+    """Return the names of what refers to itself in a circle, with packages if there are several."""
+    if len({symbol.package for symbol in circle}) == 1:
+        return [symbol.name.name for symbol in circle]
+    return [f"{symbol.package}.{symbol.name.name}" for symbol in circle]
 
 
 def find_cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:

@@ -15,7 +15,7 @@ from attrs import define, field
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import DATETIME, EntityRefType, TargetKey, Type
+from policyengine.model.types import DATETIME, EntityRefType, GateType, TargetKey, Type
 from policyengine.semantics import messages
 from policyengine.semantics.checked import (
     CheckedRule,
@@ -31,10 +31,11 @@ from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.likeness import Likeness, Sound, form_of
-from policyengine.semantics.names import ACTION, OBLIGATION, Scope
+from policyengine.semantics.names import OBLIGATION, Scope
 from policyengine.semantics.sentences import sentences
+from policyengine.semantics.targets import TargetFinder
 from policyengine.semantics.typing import ExpressionChecker
-from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
+from policyengine.semantics.vocabulary import Vocabulary
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import interpolated, walk_expressions
 
@@ -60,49 +61,11 @@ class RuleChecker:
     covered: int = 0
     """How much has been checked, as `Limits.coverage` counts it."""
 
-    # ---- targets ------------------------------------------------------------------------
-
-    def targets(self, target: nodes.Target, scope: Scope) -> list[TargetKey]:
-        """Return the targets that *target* covers, in order; report one that covers nothing."""
-        actions: list[str] = []
-        if target.actions is None:
-            actions = list(self.vocabulary.actions)
-        for ident in target.actions or ():
-            symbol = scope.find(ACTION, ident, "action or group", self.problems)
-            if symbol is None:
-                return []
-            actions += self.vocabulary.members[symbol.name.name]
-        subjects = self._entity_names(target.subjects, scope)
-        resources = self._entity_names(target.resources, scope)
-        covered = [
-            (name, subject, resource)
-            for name in sorted(set(actions))
-            if name in self.vocabulary.actions
-            for subject in self.vocabulary.actions[name].subjects
-            if subjects is None or subject in subjects
-            for resource in self.vocabulary.actions[name].resources
-            if resources is None or resource in resources
-        ]
-        if not covered and not self._incomplete(actions):
-            why = "no action is in it" if not actions else "none is done by or on these types"
-            self.problems.append(messages.covers_nothing(target, why))
-        return covered
-
-    def _incomplete(self, actions: Iterable[str]) -> bool:
-        """Whether some action has an error, so that more might be covered than is known."""
-        known = self.vocabulary.actions
-        return any(
-            name not in known or not known[name].subjects or not known[name].resources
-            for name in actions
-        )
-
-    def _entity_names(
-        self, idents: Sequence[nodes.Ident] | None, scope: Scope
-    ) -> frozenset[str] | None:
-        if idents is None:
-            return None
-        names = (self.vocabulary.entity_name(ident, scope) for ident in idents)
-        return frozenset(name for name in names if name)
+    def targets(
+        self, target: nodes.Target, scope: Scope, gate: GateType | None = None
+    ) -> list[TargetKey]:
+        """Return the targets that *target* covers, of a rule in *gate* or of an invariant."""
+        return TargetFinder(self.vocabulary, scope, self.problems, gate).covered(target)
 
     # ---- typings ------------------------------------------------------------------------
 
@@ -193,7 +156,7 @@ class RuleChecker:
             return
         before = len(self.problems)
         self._check_clauses(rule, gate)
-        targets = self.targets(rule.target, scope)
+        targets = self.targets(rule.target, scope, self.vocabulary.gates[gate])
         conjuncts = tuple(conjuncts_of(rule.clauses))
         parts = Clauses(rule)
         obligations = self._known_obligations(parts.obligations, scope)
@@ -407,20 +370,24 @@ class RuleChecker:
     # ---- waivers and invariants ---------------------------------------------------------
 
     def rule_id(self, gate: nodes.Ident | None, rule: nodes.Ident) -> str | None:
-        """Return the id of the rule that is meant; report one that does not exist."""
+        """Return the id of the rule that is meant; report one that does not exist.
+
+        Without a gate that is the rule of that name, if there is only one.
+        """
         gates = self.vocabulary.gates
-        name = gate.name if gate else DEFAULT_GATE
-        if gate and name not in gates:
+        if gate and gate.name not in gates:
             self.problems.append(messages.unknown("gate", gate, gates))
             return None
-        found = f"{name}.{rule.name}"
-        if found not in self.written:
-            known = (i.partition(".")[2] for i in self.written if i.startswith(f"{name}."))
-            elsewhere = [i for g in gates if (i := f"{g}.{rule.name}") in self.written]
-            problem = messages.unknown("rule", rule, known if gate or not elsewhere else elsewhere)
-            self.problems.append(problem)
-            return None
-        return found
+        among = [gate.name] if gate else sorted(gates)
+        found = [id_ for name in among if (id_ := f"{name}.{rule.name}") in self.written]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            self.problems.append(messages.rule_of_several_gates(rule, found))
+        else:
+            known = (i.partition(".")[2] for i in self.written if i.partition(".")[0] in among)
+            self.problems.append(messages.unknown("rule", rule, known))
+        return None
 
     def waiver(self, declaration: nodes.WaiverDecl, scope: Scope) -> Waiver | None:
         """Check a waiver: of a waivable rule, for a subject it may see, with date and ticket."""

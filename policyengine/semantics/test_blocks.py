@@ -124,7 +124,7 @@ class ExampleChecker:
                 checker.infer(expr, NO_GUARDS)
             return None
         action = self.vocabulary.actions[symbol.name.name]
-        self._entity(item.subject, action.subjects, checker)
+        subject = self._entity(item.subject, action.subjects, checker)
         resource = self._entity(item.resource, action.resources, checker)
         match item.context:
             case nodes.RecordDisplay(fields):
@@ -137,6 +137,10 @@ class ExampleChecker:
         if item.asking is not None:
             if not any(gate.is_field for gate in self.vocabulary.gates.values()):
                 self.problems.append(messages.asking_in_vain(item.span))
+            elif subject is not None and resource is not None:
+                target = action.name, subject, resource
+                if not self.vocabulary.schema.gates_of(target).fields:
+                    self.problems.append(messages.asking_in_vain(item.span, target))
             self._fields(item.asking.names, resource)
         return resource
 

@@ -209,7 +209,7 @@ class ExpressionChecker:
 
     def _unknown_name(self, ident: nodes.Ident) -> None:
         if ident.name in self.scope.names.packages:
-            self.problems.append(messages.unknown_package(ident, self.scope.names.packages))
+            self.problems.append(messages.package_as_value(ident))
             return
         if self.shared is None and self.scope.candidates(FIXTURE, ident.name):
             self.problems.append(messages.fixture_in_rule(ident))
@@ -285,11 +285,12 @@ class ExpressionChecker:
                 ident = nodes.Ident(first, span=node.object.span)
                 if self.scope.candidates(TYPE, first):
                     return self._member_of(node, ident)
-                if first in self.scope.visible:
+                if first in self.scope.names.packages:
+                    qualified = nodes.Ident(node.name.name, first, span=node.span)
                     fixtures = self.scope.names.packages[first].get(FIXTURE, {})
                     if self.shared and node.name.name in fixtures:
-                        return self._fixture(node, fixtures[node.name.name])
-                    qualified = nodes.Ident(node.name.name, first, span=node.span)
+                        shared = self.scope.find(FIXTURE, qualified, "name", self.problems)
+                        return self._fixture(node, shared) if shared else UNKNOWN
                     symbol = self.scope.find(VALUE, qualified, "name", self.problems)
                     if symbol and isinstance(symbol.declaration, nodes.ConstDecl):
                         return self.bind(node, self.values.constant(symbol))
@@ -297,7 +298,7 @@ class ExpressionChecker:
                         self.problems.append(messages.unknown("name", qualified, ()))
                     return UNKNOWN
             case nodes.Attr(nodes.Name(package), type_) if (
-                package in self.scope.visible and package not in self.variables
+                package in self.scope.names.packages and package not in self.variables
             ):
                 return self._member_of(node, nodes.Ident(type_.name, package, span=type_.span))
         return None

@@ -38,13 +38,13 @@ from policyengine.semantics import messages
 from policyengine.semantics.checked import Value
 from policyengine.semantics.names import (
     ACTION,
-    GATE,
     OBLIGATION,
     TYPE,
     Names,
     Scope,
     Symbol,
     find_cycles,
+    way_round,
 )
 from policyengine.syntax import nodes
 
@@ -198,7 +198,7 @@ class Vocabulary:
         self.problems.append(messages.unknown_changer(written, CHANGERS))
         return "platform"
 
-    # ---- entities, obligations, gates ---------------------------------------------------
+    # ---- entities, obligations ----------------------------------------------------------
 
     def add_entities(self) -> None:
         """Enter every entity type; parents may be declared later."""
@@ -257,22 +257,6 @@ class Vocabulary:
                 ),
             )
 
-    def add_gates(self) -> None:
-        """Enter every gate, or the single gate `access` where none is declared."""
-        home: dict[str, Symbol] = {}
-        for symbol in self.names.all(GATE):
-            assert isinstance(symbol.declaration, nodes.GateDecl)
-            first = home.setdefault(symbol.package, symbol)
-            if first.scope is not symbol.scope:
-                self.problems.append(messages.gates_in_two_files(symbol.name, first.name))
-            declaration = symbol.declaration
-            self.gates[symbol.name.name] = GateType(
-                symbol.name.name, declaration.question, declaration.is_field, symbol.package
-            )
-        if not self.gates:
-            question = "whether the action is allowed"
-            self.gates[DEFAULT_GATE] = GateType(DEFAULT_GATE, question, False, "")
-
     # ---- groups and actions -------------------------------------------------------------
 
     def add_actions(self, read_constant: ConstantReader, most: int) -> None:
@@ -284,9 +268,8 @@ class Vocabulary:
         direct = {name: self._groups(symbol) for name, symbol in symbols.items()}
         cyclic: set[str] = set()
         for cycle in find_cycles(direct):
-            self.problems.append(
-                messages.cycle("PE217", symbols[cycle[0]].name, "groups contain one another", cycle)
-            )
+            what, way = "groups contain one another", way_round([symbols[name] for name in cycle])
+            self.problems.append(messages.cycle("PE217", symbols[cycle[0]].name, what, way))
             cyclic.update(cycle)
         above = {name: _closure(name, direct) for name in symbols}
         members: dict[str, list[str]] = {name: [] for name in symbols}

@@ -102,11 +102,15 @@ class ObligationDecl(Node, frozen=True):
 
 
 class GateDecl(Node, frozen=True):
-    """`gate name "question"` or `field gate name "question"`"""
+    """`gate name "question" for range` or `field gate name "question" for range`
+
+    *range* is None where nothing was written: the gate applies to everything.
+    """
 
     name: Ident
     question: str
     is_field: bool = False
+    range: Target | None = None
 
 
 class ConstDecl(Node, frozen=True):
@@ -129,11 +133,15 @@ class DefineDecl(Node, frozen=True):
 
 
 class Target(Node, frozen=True):
-    """What selects a rule: actions and groups (None: `any`), narrowed by types (None: not)."""
+    """The actions and groups (None: `any`) that are meant, narrowed by types (None: not).
+
+    *exceptions*: the actions and groups that `any` leaves out.
+    """
 
     actions: tuple[Ident, ...] | None
     subjects: tuple[Ident, ...] | None = None
     resources: tuple[Ident, ...] | None = None
+    exceptions: tuple[Ident, ...] = ()
 
 
 class When(Node, frozen=True):

@@ -54,7 +54,7 @@ OPERATORS = {
 }
 
 CLAUSES = {
-    "if": "when", "where": "when", "provided": "when", "except": "unless", "reason": "because",
+    "if": "when", "where": "when", "provided": "when", "but": "except", "without": "except", "reason": "because",
     "else": "otherwise", "source": "cites", "see": "cites", "since": "from", "starts": "from",
     "expires": "until", "ends": "until", "must": "oblige", "obligation": "oblige",
     "field": "fields", "escalate": "refer", "overridable": "waivable",
@@ -82,7 +82,7 @@ FORMS = {
     "_ENUM": "an enumeration is written `enum Name = one | two`",
     "_TAXONOMY": "a taxonomy is written `taxonomy Name { term { narrower } }`",
     "_OBLIGATION": "an obligation is written `obligation name(x: type)`",
-    "_GATE": 'a gate is written `gate name "question"`, its rules `gate name { … }`',
+    "_GATE": 'a gate is written `gate name "question"` or `gate name "question" for actions`, its rules `gate name { … }`',
     "_WAIVER": 'a waiver is written `waiver name of gate.rule for App "id" until … ticket …`',
     "_TEST": 'a test is written `test "title" { … }`',
     "_LET": "write `let name = value`",

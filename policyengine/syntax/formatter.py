@@ -130,9 +130,12 @@ def _declaration(node: nodes.Declaration) -> Doc:
             return _action(node)
         case nodes.ObligationDecl(name, parameters):
             return (Word("obligation"), " ", _name(name), _parameters(parameters))
-        case nodes.GateDecl(name, question, is_field):
+        case nodes.GateDecl(name, question, is_field, range_):
             kind: Doc = (Word("field"), " ", Word("gate")) if is_field else Word("gate")
-            return (kind, " ", _name(name), " ", text(question))
+            asked: Doc = (kind, " ", _name(name), " ", text(question))
+            if range_ is None:
+                return asked
+            return Group((asked, Nest((SOFT, Word("for"), " ", _target(range_)))))
         case nodes.ConstDecl(name, type_, value):
             start = (Word("const"), " ", _name(name), Word(":"), " ", _type(type_), " ", Word("="))
             return value_after_sign(start, value)
@@ -285,6 +288,8 @@ def _target(target: nodes.Target) -> Doc:
     items = _names(target.actions) if target.actions else [Word("any")]
     for _, names in sorted(parts, key=lambda part: part[0]):
         items += names
+    if target.exceptions:
+        items += _names(target.exceptions, "except")
     return Nest(Fill(items), 8)
 
 

@@ -30,6 +30,7 @@ from policyengine.syntax.parse_state import (
     span_of,
     spelling,
 )
+from policyengine.syntax.target_mistakes import misplaced_exception, misplaced_range
 
 _CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
 _EFFECT_WORDS = ("permit", "forbid", "expose")
@@ -466,8 +467,8 @@ def _shape(s: ParseState) -> str:
     for item in reversed(s.stack):
         if kind_of(item) in CLAUSES:
             return ""
-        if kind_of(item) == "_FOR" and "_WAIVER" in kinds:
-            continue  # the subject of the waiver
+        if kind_of(item) == "_FOR" and kinds & {"_WAIVER", "_GATE"}:
+            continue  # the subject of the waiver, the range of the gate
         if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
             return "an attribute is written `name: type`"
         if kind_of(item) in foreign_words.FORMS:
@@ -520,6 +521,8 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     table,
     stray_bracket,
     keyword_attribute,
+    misplaced_exception,
+    misplaced_range,
     keyword_taken_for_name,
     quotes,
     foreign_operator,

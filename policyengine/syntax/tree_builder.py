@@ -215,8 +215,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.ObligationDecl(*children, span=span)
 
     def gate(self, span: Span, children: list[Any]) -> nodes.GateDecl:
-        is_field, name, question = children
-        return nodes.GateDecl(name, self._unquote(question), is_field is not None, span=span)
+        is_field, name, question, range_ = children
+        question = self._unquote(question)
+        return nodes.GateDecl(name, question, is_field is not None, range_, span=span)
 
     def const(self, span: Span, children: list[Any]) -> nodes.ConstDecl:
         return nodes.ConstDecl(*children, span=span)
@@ -239,7 +240,10 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def target(self, span: Span, children: list[Any]) -> nodes.Target:
         first, *parts = children
         actions = None if isinstance(first, Token) else first
-        return nodes.Target(actions, **self._parts(parts), span=span)
+        return nodes.Target(actions, **self._parts(list(filter(None, parts))), span=span)
+
+    def excepted(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
+        return "exceptions", span, children[0]
 
     def when(self, span: Span, children: list[Any]) -> nodes.When:
         return nodes.When(children[0], span=span)

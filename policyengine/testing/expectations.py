@@ -8,7 +8,6 @@ from typing import TypeAlias, assert_never
 from policyengine.diagnostics.source import Span
 from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.types import Schema
-from policyengine.semantics.vocabulary import DEFAULT_GATE
 from policyengine.syntax import nodes
 from policyengine.testing.request_builder import RequestBuilder
 
@@ -38,8 +37,7 @@ def _clause(
     """Return a message if a clause is not met."""
     match clause:
         case nodes.ExpectRules(refs):
-            ids = (f"{ref.gate.name if ref.gate else DEFAULT_GATE}.{ref.rule.name}" for ref in refs)
-            missing = [f"`{id_}`" for id_ in ids if id_ not in outcome.rules]
+            missing = [f"`{_named(ref)}`" for ref in refs if not _is_among(ref, outcome.rules)]
             if missing:
                 return f"{', '.join(missing)} did not decide this; {_listed(outcome.rules)} did"
         case nodes.ExpectFields(names):
@@ -75,6 +73,17 @@ def _obligation(call: nodes.Call, builder: RequestBuilder) -> Obligation:
         call.name.name,
         tuple((p.name, p.type, v) for p, v in zip(parameters, values, strict=True)),
     )
+
+
+def _named(ref: nodes.RuleRef) -> str:
+    return f"{ref.gate.name}.{ref.rule.name}" if ref.gate else ref.rule.name
+
+
+def _is_among(ref: nodes.RuleRef, ids: Iterable[str]) -> bool:
+    """Whether the rule is among *ids*; without a gate it is the only one of its name in the set."""
+    if ref.gate:
+        return _named(ref) in ids
+    return any(id_.partition(".")[2] == ref.rule.name for id_ in ids)
 
 
 def _verdict(*, allow: bool) -> str:

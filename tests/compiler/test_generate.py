@@ -20,7 +20,7 @@ from policyengine.compiler.emitter import ROOTS, Emitter, Module, Shares, counte
 from policyengine.compiler.generate import generate_decision, generate_rule_functions
 from policyengine.compiler.link import compile_target
 from policyengine.compiler.slope import slope
-from policyengine.model.types import BOOL, DATETIME, INT, SetType
+from policyengine.model.types import BOOL, DATETIME, INT, SetType, TargetGates
 from policyengine.reference import interpreter
 from policyengine.runtime.operations import ANSWERING, EXPORTED
 from tests.compiler.world import TARGET, decided, request, rules, user, world
@@ -118,9 +118,9 @@ def test_a_traceback_shows_the_generated_line():
 def test_every_statement_has_the_line_on_which_it_is_printed():
     for text in ((GOLDEN / "rules.policy").read_text(encoding="utf-8"), HOSTILE):
         made = tuple(rules(text).values())
-        deciding = generate_decision(
-            made, {rule.gate: True for rule in made}, dependencies_of(made)
-        ).tree
+        names = tuple(sorted({rule.gate for rule in made}))
+        gates = TargetGates(names, frozenset(names))
+        deciding = generate_decision(made, gates, dependencies_of(made)).tree
         for tree, least in ((deciding, 5), (generate_rule_functions(made).tree, 15)):
             printed = ast.parse(ast.unparse(tree))
             lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
@@ -566,7 +566,7 @@ def test_each_operator_is_as_in_the_reference(condition: str, effect: str):
 
 def test_generated_modules_need_no_rules_at_all():
     for made, name in (
-        (generate_decision((), {"access": False}, dependencies_of(())), "decide"),
+        (generate_decision((), TargetGates(("access",), None), dependencies_of(())), "decide"),
         (generate_rule_functions(()), "judge"),
     ):
         assert [n.name for n in made.tree.body if isinstance(n, ast.FunctionDef)] == [name]
@@ -576,7 +576,7 @@ def test_a_constant_keeps_its_type():
     rule = rules("permit r: act when subject.ok")["access.r"]
     one, yes = (ir.Const(SetType(t), frozenset({v})) for t, v in ((INT, 1), (BOOL, True)))
     rule = replace(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
-    made = generate_decision((rule,), {"access": False}, dependencies_of((rule,)))
+    made = generate_decision((rule,), TargetGates(("access",), None), dependencies_of((rule,)))
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]
 
 

@@ -44,6 +44,10 @@ def test_every_construct_is_written(worlds):
     assert {(row.node, row.word) for row in rows if row} == set(OPERATORS)
     assert len({node.kind for node in found if isinstance(node, nodes.Literal)}) == 10
     assert {node.kind for node in found if isinstance(node, nodes.Like)} == {"string", "path"}
+    assert any(node.exceptions for node in found if isinstance(node, nodes.Target))
+    assert any(node.range for node in found if isinstance(node, nodes.GateDecl))
+    imports = {(file.package.name, i.package.name) for file in files for i in file.imports}
+    assert {("p", "q"), ("q", "p")} <= imports
 
 
 def test_every_outcome_is_reached(worlds):
@@ -84,7 +88,7 @@ BREAKS = [
 
 
 def hold_on_many(law):
-    for seed in range(200):
+    for seed in range(400):
         laws.hold(law, seed, requests=5)
 
 

@@ -7,6 +7,7 @@ over files, and a counterexample can be cut down piece by piece.
 from __future__ import annotations
 
 from random import Random
+from typing import TypeAlias
 
 from attrs import define, evolve, field
 
@@ -34,6 +35,9 @@ from tests.strategies.vocabulary import (
 )
 
 DEFAULT_GATE = "access"
+
+Target: TypeAlias = tuple[str, str, str]
+"""An action with the types of its subject and resource."""
 
 
 @define
@@ -69,17 +73,36 @@ class World:
     defined: list[Defined] = field(factory=list)
     spread: int = 0
     """Which file a rule goes to: 0 for one file only, else a seed."""
+    ranges: dict[str, tuple[str, list[Target]]] = field(factory=dict)
+    """What gates apply to, as text and as targets; others apply to everything."""
+
+    def range_of(self, gate: str) -> list[Target]:
+        """Return the targets to which a gate applies."""
+        return self.ranges[gate][1] if gate in self.ranges else all_targets(self)
+
+    def asks_fields(self, target: Target) -> bool:
+        """Whether some field gate applies to a target."""
+        return any(is_field and target in self.range_of(g) for g, is_field in self.gates.items())
 
     def sources(self) -> dict[str, str]:
         """Return the files of the set by name."""
         gates = [
             f"{'field ' * is_field}gate {name} {quoted('whether ' + name)}"
+            + (f" for {self.ranges[name][0]}" if name in self.ranges else "")
             for name, is_field in self.gates.items()
         ]
-        main = ["package p", *self.vocabulary, *gates]
         if not self.spread:
+            main = ["package p", *self.vocabulary, *gates]
             return {"p.policy": "\n".join([*main, *self._blocks(self.rules), *self.others, ""])}
         rng = Random(self.spread)
+        circular = rng.random() < 0.5
+        away = [
+            text
+            for text in self.vocabulary
+            if not text.startswith(("enum", "levels", "taxonomy")) and rng.random() < 0.4 * circular
+        ]
+        main = ["package p"] + ["import q"] * circular
+        main += [text for text in self.vocabulary if text not in away] + gates
         here: list[RuleText] = []
         there: list[RuleText] = []
         elsewhere: list[RuleText] = []
@@ -90,8 +113,10 @@ class World:
                 rng.choice((here, there)).append(rule)
         return {
             "p.policy": "\n".join([*main, *self._blocks(here), ""]),
-            "rules.policy": "\n".join(["package p", *self.others, *self._blocks(there), ""]),
-            "q.policy": "\n".join(["package q import p", *self._blocks(elsewhere), ""]),
+            "rules.policy": "\n".join(
+                ["package p", *["import q"] * circular, *self.others, *self._blocks(there), ""]
+            ),
+            "q.policy": "\n".join(["package q import p", *away, *self._blocks(elsewhere), ""]),
         }
 
     def _blocks(self, rules: list[RuleText]) -> list[str]:
@@ -140,6 +165,7 @@ def make_world(rng: Random, size: int = 2) -> World:
     if rng.random() < 0.75:
         names = rng.sample(("standing", "use", "scope", "zone"), rng.randint(1, size))
         world.gates = {name: rng.random() < 0.4 for name in names}
+        _ranges(rng, world)
     for gate in world.gates or (DEFAULT_GATE,):
         for _ in range(rng.randint(1, size)):
             world.rules.append(make_rule(rng, world, gate, "permit"))
@@ -157,6 +183,16 @@ def make_world(rng: Random, size: int = 2) -> World:
     for number in range(rng.randint(0, 2)):
         world.others.append(_invariant(rng, world, number))
     return world
+
+
+def _ranges(rng: Random, world: World) -> None:
+    """Let some gates apply to less, but some gate to everything that may be requested."""
+    for gate in world.gates:
+        if rng.random() < 0.4:
+            world.ranges[gate] = some_target(rng, world)
+    reached = {target for gate in world.gates for target in world.range_of(gate)}
+    if len(reached) < len(all_targets(world)):
+        del world.ranges[rng.choice(list(world.ranges))]
 
 
 def _define(rng: Random, world: World, number: int) -> None:
@@ -189,7 +225,7 @@ def _says_its_type(body: str) -> bool:
 
 def targets_of(
     world: World, actions: list[str], by: tuple[str, ...] | None, on: tuple[str, ...] | None
-) -> list[tuple[str, str, str]]:
+) -> list[Target]:
     """Return the (action, subject type, resource type) that a target covers."""
     return [
         (action, subject, resource)
@@ -201,12 +237,12 @@ def targets_of(
     ]
 
 
-def all_targets(world: World) -> list[tuple[str, str, str]]:
+def all_targets(world: World) -> list[Target]:
     """Return everything that may be requested."""
     return targets_of(world, list(world.made.actions), None, None)
 
 
-def environment(world: World, targets: list[tuple[str, str, str]]) -> list[Path]:
+def environment(world: World, targets: list[Target]) -> list[Path]:
     """Return what may be read in a rule that covers *targets*."""
     made = world.made
     return common(
@@ -222,14 +258,20 @@ def environment(world: World, targets: list[tuple[str, str, str]]) -> list[Path]
     )
 
 
-def some_target(rng: Random, world: World) -> tuple[str, list[tuple[str, str, str]]]:
-    """Return a target as text, and what it covers: never nothing."""
+def some_target(
+    rng: Random, world: World, within: list[Target] | None = None
+) -> tuple[str, list[Target]]:
+    """Return a target as text, and what it covers of *within*: never nothing."""
     made = world.made
+    within = all_targets(world) if within is None else within
+    inside = {action for action, _, _ in within}
+    known = [n for n in (*made.groups, *made.actions) if {*made.members(n)} <= inside]
+    known = [n for n in known if made.members(n)]
     for _ in range(10):
-        if rng.random() < 0.25:
+        is_any = rng.random() < 0.35 or not known
+        if is_any:
             text, actions = "any", list(made.actions)
         else:
-            known = [n for n in (*made.groups, *made.actions) if made.members(n)]
             names = rng.sample(known, min(len(known), rng.choice((1, 1, 2))))
             text = ", ".join(names)
             actions = [a for a in made.actions if any(a in made.members(n) for n in names)]
@@ -240,17 +282,22 @@ def some_target(rng: Random, world: World) -> tuple[str, list[tuple[str, str, st
         if rng.random() < 0.3:
             on = tuple(rng.sample(list(made.entities), 1))
             text += f" on {', '.join(on)}"
-        targets = targets_of(world, actions, by, on)
+        targets = [t for t in targets_of(world, actions, by, on) if t in within]
+        if is_any and rng.random() < 0.5:
+            name = rng.choice([*made.groups, *made.actions])
+            left = [t for t in targets if t[0] not in made.members(name)]
+            if 0 < len(left) < len(targets):
+                text, targets = f"{text} except {name}", left
         if targets:
             return text, targets
-    return "any", all_targets(world)
+    return "any", within
 
 
 def make_rule(
     rng: Random, world: World, gate: str, effect: str, *, advisory: bool | None = None
 ) -> RuleText:
     """Make a rule for *gate*, under a name that is not taken."""
-    text, targets = some_target(rng, world)
+    text, targets = some_target(rng, world, world.range_of(gate))
     rule = _begin(rng, world, gate, effect, text, targets, advisory=advisory)
     writer = Writer(rng, world.made, environment(world, targets), world.defined)
     rule.clauses, guards = _conditions(rng, writer)
@@ -275,20 +322,21 @@ def make_rule(
 
 
 def _easy_permit(rng: Random, world: World, gate: str) -> RuleText:
-    rule = _begin(rng, world, gate, "permit", "any", all_targets(world), advisory=False)
+    targets = world.range_of(gate)
+    rule = _begin(rng, world, gate, "permit", "any", targets, advisory=False)
     if rng.random() < 0.5:
-        writer = Writer(rng, world.made, environment(world, all_targets(world)), world.defined)
+        writer = Writer(rng, world.made, environment(world, targets), world.defined)
         rule.clauses.append(f"when {writer.condition(0)}")
     if rng.random() < 0.3:
         rule.clauses.append('because "it is easy"')
     if world.gates.get(gate):
-        rule.clauses.append(f"fields {_fields(rng, world, all_targets(world))}")
+        rule.clauses.append(f"fields {_fields(rng, world, targets)}")
     return rule
 
 
 def _begin(
     rng: Random, world: World, gate: str, effect: str, text: str,
-    targets: list[tuple[str, str, str]], *, advisory: bool | None,
+    targets: list[Target], *, advisory: bool | None,
 ) -> RuleText:  # fmt: skip
     if advisory is None:
         advisory = rng.random() < 0.1
@@ -335,7 +383,7 @@ def _owed(rng: Random, writer: Writer, guards: Guards) -> str:
     return ", ".join(calls)
 
 
-def _fields(rng: Random, world: World, targets: list[tuple[str, str, str]]) -> str:
+def _fields(rng: Random, world: World, targets: list[Target]) -> str:
     each = [{a.name for a in world.made.entities[t[2]].attributes} for t in targets]
     known = sorted(set.intersection(*each) & {n for n in set.union(*each) if n not in RESERVED})
     if rng.random() < 0.3:

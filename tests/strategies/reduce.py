@@ -45,6 +45,9 @@ def _less_world(world: World) -> Iterator[World]:
             gates={name: is_field for name, is_field in world.gates.items() if name != gate},
             rules=[rule for rule in world.rules if rule.gate != gate],
         )
+    for gate in world.ranges:
+        ranges = {name: range_ for name, range_ in world.ranges.items() if name != gate}
+        yield evolve(world, ranges=ranges)
     half = len(world.rules) // 2
     if half > 1:
         yield evolve(world, rules=world.rules[half:])

@@ -141,7 +141,7 @@ def make_request(
         "now": some_now(rng),
         "entities": list(scene.values()),
     }
-    if any(world.gates.values()) and rng.random() < 0.4:
+    if world.asks_fields((action, subject, resource)) and rng.random() < 0.4:
         names = ["id", *(a.name for a in made.entities[resource].attributes)]
         request["fields"] = rng.sample(names, rng.randint(0, min(2, len(names))))
     return request

@@ -237,9 +237,9 @@ DATA = (
         _RIGHT,
     ),
     Code(
-        "PE527", "useless-fields", "Fields that are asked for without a field gate.",
-        "Which fields may be seen is decided by field gates; where there is none, asking would "
-        "suggest a protection that is not there.",
+        "PE527", "useless-fields", "Fields that are asked for where no field gate applies.",
+        "Which fields may be seen is decided by the field gates that apply to the action and its types; "
+        "where there is none, asking would suggest a protection that is not there.",
         _request(more=',\n "fields": ["title"]'),
         _RIGHT,
     ),

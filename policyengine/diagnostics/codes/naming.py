@@ -64,12 +64,6 @@ NAMES = (
         "package docs\n",
     ),
     Code(
-        "PE208", "circular-import", "Packages that import one another in a circle.",
-        "What each of them means would depend on the other; the shared names belong into a third.",
-        "package docs\nimport docs2\n---\npackage docs2\nimport docs\n",
-        "package docs\nimport docs2\n---\npackage docs2\n",
-    ),
-    Code(
         "PE209", "unknown-rule", "A rule that nothing declares.",
         "Waivers and tests name rules as `gate.rule`; in a set without gates as `rule`.",
         _WORDS + 'permit own: any waivable\nwaiver w of owned for User "u" until 2027-01-31 '
@@ -179,5 +173,11 @@ NAMES = (
         "on every machine the same, and never from the system.",
         _WORDS + 'permit p: any when now within schedule "09:00-17:00 europe/berlin"\n',
         _WORDS + 'permit p: any when now within schedule "09:00-17:00 Europe/Berlin"\n',
+    ),
+    Code(
+        "PE232", "self-import", "A package that imports itself.",
+        "A file sees all names of its own package. Packages may import one another, also in a circle.",
+        "package docs\nimport docs\nentity User\n",
+        "package docs\nentity User\n",
     ),
 )  # fmt: skip

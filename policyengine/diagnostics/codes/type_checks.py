@@ -208,8 +208,8 @@ TYPES = (
         'test "t" { expect deny edit by User "u" on Document "d" cause not_permitted }\n',
     ),
     Code(
-        "PE329", "useless-asking", "Fields asked for in a policy set without a field gate.",
-        "Which fields may be seen is decided by field gates.",
+        "PE329", "useless-asking", "Fields asked for where no field gate applies.",
+        "Which fields may be seen is decided by the field gates that apply to the action and its types.",
         _WORDS + "permit p: any\n"
         'test "t" { expect allow read by User "u" on Document "d" asking {status} }\n',
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields status }\n'
@@ -289,6 +289,30 @@ TYPES = (
         "permit p: see when now - 6mo < resource.signed\n",
         _WORDS + "entity Contract { signed: datetime }\naction see by User on Contract\n"
         "permit p: see when resource.signed + 6mo > now\n",
+    ),
+    Code(
+        "PE350", "outside-range", "An action in a gate that does not apply to it.",
+        "A gate that was declared with `for` is asked for nothing else. A group counts for those of its types to "
+        "which the gate applies, but each of its actions must have some. A forbid on everything is in a gate "
+        "without `for`.",
+        _WORDS + 'gate all_of_it "?"\ngate changes "?" for edit\ngate all_of_it { permit p: any }\n'
+        "gate changes { permit q: edit forbid r: read when subject.age < 18 }\n",
+        _WORDS + 'gate all_of_it "?"\ngate changes "?" for edit\n'
+        "gate all_of_it { permit p: any forbid r: read when subject.age < 18 }\ngate changes { permit q: edit }\n",
+    ),
+    Code(
+        "PE351", "idle-exception", "An exception that takes nothing away.",
+        "What it names is not covered anyway, or another exception takes it away. A reader would think that it "
+        "has an effect.",
+        _WORDS + "action draw by User on Image\npermit p: any on Document except draw\npermit q: draw\n",
+        _WORDS + "action draw by User on Image\npermit p: any on Document\npermit q: draw\n",
+    ),
+    Code(
+        "PE352", "ungated-action", "An action, with its types, to which no gate applies.",
+        "Nothing would be asked before it is allowed. Prefer `for any on Document` to a list of actions, so that "
+        "an action that is added later is covered.",
+        _WORDS + 'gate changes "?" for edit\ngate changes { permit p: edit }\n',
+        _WORDS + 'gate changes "?" for any on Document\ngate changes { permit p: any }\n',
     ),
     Code(
         "PE361", "malformed-ancestors", "A call of `ancestors` without an entity and a type.",
