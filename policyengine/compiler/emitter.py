@@ -533,7 +533,7 @@ class Emitter(Struct, eq=False):
         if not node.numeric:
             return disjunction([_kept(), compare(left, op, right)])
         by = ast.Constant(moving[0])
-        distance = call("watch", left, right, by, name("now"), name(TURNS))
+        distance = call("watch", left, right, by, ast.Constant(node.op), name("now"), name(TURNS))
         return compare(distance, op, ast.Constant(0))
 
     def _slope(self, node: ir.Expr) -> int | None:

@@ -10,6 +10,9 @@ next microsecond.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+
 from attrs import define, field
 
 
@@ -28,12 +31,19 @@ class Clock:
         """Note that a moving value was kept: it is another one at once."""
         self.turns.append(self.now + 1)
 
-    def compared(self, distance: int, slope: int) -> None:
-        """Note when *distance*, which grows by *slope* each microsecond, changes its sign."""
-        if distance == 0 and slope != 0:
-            self.kept()
-        elif distance * slope < 0:
-            self.turns.append(self.now - -abs(distance) // abs(slope))
+    def compared(self, distance: int, slope: int, holds: Callable[[int, int], bool]) -> bool:
+        """Return whether *distance*, which grows by *slope* each microsecond, *holds* against 0.
+
+        Note when that changes, which is where the distance is 0, or where its sign has changed.
+        """
+        here = holds(distance, 0)
+        if slope != 0:
+            zero = -distance // slope
+            for steps in (zero, zero + 1):
+                if steps > 0 and holds(distance + steps * slope, 0) != here:
+                    self.turns.append(self.now + steps)
+                    break
+        return here
 
 
 class Moving(int):
@@ -73,19 +83,19 @@ class Moving(int):
     __rmul__ = __mul__
 
     def __lt__(self, other: int) -> bool:
-        return self._distance(other) < 0
+        return self._compared(other, operator.lt)
 
     def __le__(self, other: int) -> bool:
-        return self._distance(other) <= 0
+        return self._compared(other, operator.le)
 
     def __gt__(self, other: int) -> bool:
-        return self._distance(other) > 0
+        return self._compared(other, operator.gt)
 
     def __ge__(self, other: int) -> bool:
-        return self._distance(other) >= 0
+        return self._compared(other, operator.ge)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, int) and self._distance(other) == 0
+        return isinstance(other, int) and self._compared(other, operator.eq)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -94,10 +104,9 @@ class Moving(int):
         self.clock.kept()
         return hash(int(self))
 
-    def _distance(self, other: int) -> int:
-        distance = int(self) - int(other)
-        self.clock.compared(distance, self.slope - _slope(other))
-        return distance
+    def _compared(self, other: int, holds: Callable[[int, int], bool]) -> bool:
+        slope = self.slope - _slope(other)
+        return self.clock.compared(int(self) - int(other), slope, holds)
 
 
 def _slope(number: int) -> int:

@@ -241,17 +241,26 @@ def paths_within(those: AbstractSet[str], around: AbstractSet[str]) -> bool:
 # ---- watching the time ------------------------------------------------------------------
 
 
-def watch(left: int, right: int, slope: int | None, now: int, turns: list[int]) -> int:
-    """Return `left - right`, noting in *turns* the moment when its sign changes.
+def watch(left: int, right: int, slope: int | None, op: str, now: int, turns: list[int]) -> int:
+    """Return `left - right`, noting in *turns* the moment when `left op right` changes.
 
     *slope*: by how much it grows each microsecond; None if that is not known, so that it may
     change at once.
     """
     distance = left - right
-    if slope is None or distance == 0:
+    if slope is None:
         turns.append(now + 1)
-    elif distance * slope < 0:
-        turns.append(now - -abs(distance) // abs(slope))
+        return distance
+    rising, fast = (distance, slope) if slope > 0 else (-distance, -slope)
+    if op in ("==", "!="):
+        if rising == 0:
+            turns.append(now + 1)
+        elif rising < 0 and rising % fast == 0:
+            turns.append(now - rising // fast)
+    else:
+        over = int((op in ("<=", ">")) == (slope > 0))  # equality is on one side or the other
+        if rising < over:
+            turns.append(now - (rising - over) // fast)
     return distance
 
 

@@ -68,6 +68,7 @@ def unclosed_string(s: ParseState) -> Diagnostic | None:
 
 
 _DURATION = "a duration is written in whole `w`, `d`, `h`, `m`, `s`, `ms` or `us`, as `1d12h`"
+_MONTHS = "months are like `18y`, `6mo`, `1y6mo`; a duration is added by itself: `x + 1mo + 1d`"
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)([\w:.]*)")
 
 
@@ -92,12 +93,14 @@ def bad_number(s: ParseState) -> Diagnostic | None:
     if fraction and s.text[:1].isdigit():
         span = Span(s.source.name, s.start - len(fraction[0]), s.end)
         message = f"`{fraction[0]}{s.text}` is no number, date or duration"
-        return error("PE120", span, message, _DURATION if s.terminal == "DURATION" else "")
+        return error("PE120", span, message, {"DURATION": _DURATION, "MONTHS": _MONTHS}.get(s.terminal or "", ""))
     if s.terminal or not s.text[:1].isdigit():
         return None
     help = "names begin with a letter" if re.fullmatch(r"\d+[A-Za-z_]{4,}\w*", s.text) else ""
     if re.fullmatch(r"\d+(\.\d+)?[A-Za-z]{1,7}", s.text):
         help = _DURATION
+    if re.fullmatch(r"(?:\d+(?:\.\d+)?[A-Za-z]+)+", s.text) and re.search(r"\d(?:y|mo|M)", s.text):
+        help = _MONTHS
     if re.fullmatch(r"\d[\d_]*", s.text):
         help = f"write `{s.text.replace('_', '')}`"
     return error("PE120", s.span, f"{s.found} is no number, date or duration", help)
@@ -430,7 +433,7 @@ def missing_operand(s: ParseState) -> Diagnostic | None:
 def missing_operator(s: ParseState) -> Diagnostic | None:
     """A missing operator: two operands with nothing between them."""
     if not s.wants_operator() or s.terminal not in (
-        "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "TRUE", "FALSE", "_LPAREN",
+        "NAME", "INT", "DECIMAL", "STRING", "DATETIME", "DURATION", "MONTHS", "TRUE", "FALSE", "_LPAREN",
         "_LBRACE", "QUANTIFIER", "_IP",
     ):  # fmt: skip
         return None

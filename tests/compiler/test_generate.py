@@ -452,7 +452,7 @@ def test_how_much_a_value_grows(node: ir.Expr, expected: int | None):
     ("node", "code"),
     [
         (ir.Binary("<", A, B, numeric=True), "subject.v_a < subject.v_b"),
-        (ir.Binary(">", NOW, A, numeric=True), "watch(now, subject.v_a, 1, now, turns) > 0"),
+        (ir.Binary(">", NOW, A, numeric=True), "watch(now, subject.v_a, 1, '>', now, turns) > 0"),
         (ir.Binary("==", A, linear(2), numeric=True), None),
         (ir.Binary("<", NOW, ir.Binary("+", NOW, A), numeric=True), "now < now + subject.v_a"),
         (ir.Binary("in", NOW, A), "kept(now, turns) or now in subject.v_a"),
@@ -500,7 +500,7 @@ def test_a_rule_that_hangs_on_no_comparison_that_was_made_does_not_turn():
     loaded = world("permit a: act when not subject.ok and now > 2030-01-01\npermit b: act")
     assert loaded.program.decide(request(loaded)).valid_until is None
     loaded = world("permit a: act when subject.ok and now > 2030-01-01\npermit b: act")
-    assert str(loaded.program.decide(request(loaded)).valid_until) == "2030-01-01 00:00:00+00:00"
+    assert str(loaded.program.decide(request(loaded)).valid_until) == "2030-01-01 00:00:00.000001+00:00"
 
 
 def test_comparisons_with_the_time_are_watched_however_deep_they_are():

@@ -56,6 +56,49 @@ not ({} overlaps subject.purposes)
 {} subset subject.none
 {1, 3} subset few
 not ({1, 4} subset few)
+2026-01-31 + 1mo == 2026-02-28
+2024-01-31T10:00:00.000001Z + 1mo == 2024-02-29T10:00:00.000001Z
+2026-03-31 - 1mo == 2026-02-28
+2026-02-28 + 1mo == 2026-03-28
+2024-02-29 + 18y == 2042-02-28
+2042-02-28 < 2024-02-29 + 18y + 1us
+2024-02-29 + 4y == 2028-02-29
+2024-02-29 - 100y == 1924-02-29
+2000-02-29 + 100y == 2100-02-28
+2026-01-31 + 1mo + 1d == 2026-03-01
+2026-01-31 + 1d + 1mo == 2026-03-01
+2026-01-30 + 1mo + 1d != 2026-01-30 + 1d + 1mo - 1d
+2026-01-30T23:00:00Z + 1mo > 2026-01-31T01:00:00Z + 1mo
+2026-01-31 + 1mo - 1mo == 2026-01-28
+2026-05-31 + -6mo == 2025-11-30
+2026-01-01 - -6mo == 2026-07-01
+9999-12-31 + 1mo > 9999-12-31
+0001-01-01 - 10000y < 0001-01-01
+(9999-12-31 + 10000y) - 10000y == 9999-12-31
+(0001-01-01 - 10000y) + 10000y == 0001-01-01
+18y == 216mo and 1y6mo == 18mo and 6mo < 1y and -6mo < 0mo
+6mo in {1y, 6mo}
+2026-06-01T07:00:00Z within schedule "Mon 09:00-17:00 Europe/Berlin"
+2026-06-01T06:59:59.999999Z not within schedule "Mon 09:00-17:00 Europe/Berlin"
+2026-06-01T14:59:59.999999Z within schedule "Mon 09:00-17:00 Europe/Berlin"
+2026-06-01T15:00:00Z not within schedule "Mon 09:00-17:00 Europe/Berlin"
+2026-01-05T08:00:00Z within schedule "Mon 09:00-17:00 Europe/Berlin"
+2026-06-01T22:30:00Z within schedule "Tue 00:00-01:00 Europe/Berlin"
+2026-06-02T03:00:00Z within schedule "Mon 22:00-06:00 UTC"
+2026-06-02T22:00:00Z not within schedule "Mon 22:00-06:00 UTC"
+2026-06-01T03:00:00Z within schedule "Sun 22:00-06:00 UTC"
+2026-06-07T23:59:59.999999Z within schedule "Sun 22:00-06:00 UTC"
+2026-06-06 within schedule "Sat-Mon 00:00-24:00 UTC" and 2026-06-08 within schedule "Sat-Mon 00:00-24:00 UTC"
+2026-06-09 not within schedule "Sat-Mon 00:00-24:00 UTC"
+2026-03-29T00:59:59Z not within schedule "02:00-03:00 Europe/Berlin"
+2026-03-29T01:00:00Z not within schedule "02:00-03:00 Europe/Berlin"
+2026-10-25T00:30:00Z within schedule "02:15-02:45 Europe/Berlin"
+2026-10-25T01:30:00Z within schedule "02:15-02:45 Europe/Berlin"
+2026-10-25T01:00:00Z not within schedule "02:15-02:45 Europe/Berlin"
+0001-01-01 within schedule "00:00-24:00 Asia/Tokyo" and 9999-12-31T23:59:59Z within schedule "00:00-24:00 Asia/Tokyo"
+0001-01-01 within schedule "Sun 16:00-24:00 America/Los_Angeles"
+9999-12-31T23:59:59.999999Z within schedule "Sat 13:00-14:00 Pacific/Kiritimati"
+9999-12-31 + 1d + 1y within schedule "Mon 00:00-24:00 UTC"
 few subset {3, 2, 1, 0}
 {1, 1, 2, 3} == few
 subject.none == {}

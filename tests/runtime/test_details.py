@@ -176,7 +176,7 @@ def test_waivers_matter_where_nothing_else_opens_the_gate():
         ("permit p: act when now < context.when", "2026-03-01"),
         ("permit p: act when now - subject.since <= 31d", "2026-02-01T00:00:00.000001Z"),
         ("permit p: act when (now - subject.since) * 2 < 100d", "2026-02-20"),
-        ("permit p: act when now > context.when", "2026-03-01"),
+        ("permit p: act when now > context.when", "2026-03-01T00:00:00.000001Z"),
         ("permit p: act when subject.age > 99 and now < context.when", None),
         ("permit p: act until 2026-01-01 when now < context.when", None),
         ("permit p: act oblige keep(now - subject.since)", "2026-02-01T00:00:00.000001Z"),
