@@ -16,12 +16,15 @@ from typing import assert_never
 from attrs import Factory, define
 
 from policyengine.model.path_syntax import MOST_CHARACTERS, MOST_SEGMENTS, is_path, segments_of
+from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     DATETIME,
     DURATION,
     IP,
+    MONTHS,
     ORDERED,
     PATH,
+    SCHEDULE,
     STRING,
     EntityRefType,
     LevelsType,
@@ -32,6 +35,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, can_be_given, slot
+from policyengine.reference.calendar import add_months, next_turn
 from policyengine.semantics.checked import CheckedRule, Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
@@ -60,6 +64,12 @@ class MentionedConstants:
     """Whether the size of a set matters, so that elements that no rule mentions do."""
     ids: bool = False
     """Whether an `id` is read as a text, so that the texts mentioned are ids to try."""
+    schedules: set[Schedule] = Factory(set)
+    """The schedules within which `now` is to be."""
+    scheduled: int = 0
+    """How often `now` is before a schedule."""
+    timed: int = 0
+    """How often the time is read, dates of rules included."""
     unsure: bool = False
     """Whether rules do something that cannot be tried: compare whole records, or ids with texts, or
     apply an operator that the analysis does not understand."""
@@ -72,12 +82,14 @@ class MentionedConstants:
             typing = rule.typings[target]
             for moment in (rule.valid_from, rule.valid_until):
                 if moment is not None:
+                    made.timed += 1
                     made.add(DATETIME, moment)
             made.take([c.expr for c in rule.conjuncts], typing, set())
             made.take(rule.obligations, typing, set())
         if len(made.path_patterns) + made.path_trees > 1:
             made.beyond.add(PATH)
         made._choose_segment()
+        made._take_schedules()
         return made
 
     def add(self, type_: Type, value: object) -> None:
@@ -93,6 +105,17 @@ class MentionedConstants:
                     self.add(part.type, getattr(value, slot(part.name)))
             case _:
                 self.values.setdefault(type_, set()).add(value)
+
+    def _take_schedules(self) -> None:
+        """Note moments within each schedule and beyond it.
+
+        They represent all if there is one, and nothing else reads the time.
+        """
+        for schedule in self.schedules:
+            turn = next_turn(_A_DAY, schedule)
+            for moment in (_A_DAY, turn, next_turn(turn, schedule)):
+                self.add(DATETIME, moment)
+        self.unsure |= len(self.schedules) > 1 or (self.scheduled not in (0, self.timed))
 
     def examples(self) -> list[str]:
         """Return a text for each pattern that matches it."""
@@ -160,6 +183,15 @@ class MentionedConstants:
             case nodes.Call(nodes.Ident("size", None), (sized,)):
                 self.sized = True
                 self.unsure |= typing.type_of(sized) == STRING
+            case nodes.Name("now"):
+                self.timed += 1
+            case nodes.Compare(_, left, right) if typing.type_of(right) == SCHEDULE:
+                match left, typing.binding_of(right):
+                    case nodes.Name("now"), Value(_, Schedule() as schedule):
+                        self.scheduled += 1
+                        self.schedules.add(schedule)
+                    case _:
+                        self.unsure = True
             case nodes.Compare(op, left, right):
                 sides = [typing.type_of(left), typing.type_of(right)]
                 if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
@@ -223,6 +255,9 @@ def numbers(
         spans = {v for v in mentions.values.get(DURATION, ()) if isinstance(v, int)}
         if type_ in (DATETIME, DURATION):
             about |= {v + sign * span for v in about for span in spans for sign in (1, -1)}
+        if type_ == DATETIME:
+            months = {v for v in mentions.values.get(MONTHS, ()) if isinstance(v, int)}
+            about |= {add_months(v, sign * m) for v in about for m in months for sign in (1, -1)}
         about.add(0 if type_ != DATETIME else _A_DAY)
     if not about:
         return [_A_DAY if type_ == DATETIME else 0]

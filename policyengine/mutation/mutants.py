@@ -16,6 +16,7 @@ from policyengine.analysis.questions import conditions_in
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.path_syntax import segments_of
 from policyengine.model.rules import Effect
+from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     ORDERED,
     EnumType,
@@ -24,6 +25,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.mutation.schedules import schedule_changes
 from policyengine.semantics.checked import (
     CheckedRule,
     CheckedSet,
@@ -293,6 +295,10 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
                     what = f"`{text}` is moved {'down' if moved < value else 'up'} by one"
                     made = nodes.Literal(kind, moved, text, span=node.span)
                     yield "move-bound", what, node.span, node, made
+            case nodes.Literal("schedule", Schedule() as schedule):
+                for kind, what, changed in schedule_changes(schedule):
+                    made = nodes.Literal("schedule", changed, f'schedule "{changed}"', span=node.span)
+                    yield kind, what, node.span, node, made
             case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
                 yield from _names(node, type_)
             case nodes.Literal("path", str(path)) if path != "/":
@@ -383,6 +389,8 @@ def _unit(kind: str, value: int, text: str) -> int:
         return _DAY if "T" not in text else _SECOND
     if kind == "duration":
         return next(span for span in _SPANS if value % span == 0)
+    if kind == "months":
+        return 12 if text.endswith("y") else 1
     if kind == "decimal":
         return int(10 ** (4 - len(text.partition(".")[2])))
     return 1

@@ -36,7 +36,9 @@ _NAMED = {
     "NAME": "a name", "STRING": "a text in quotes", "DATETIME": "a date", "INT": "a number",
     "QUANTIFIER": "`every` or `some`",
 }  # fmt: skip
-_NOT_SPELLED = frozenset({"STRING", "NAME", "DATETIME", "DURATION", "MONTHS", "DECIMAL", "INT", "QUANTIFIER"})
+_NOT_SPELLED = frozenset(
+    {"STRING", "NAME", "DATETIME", "DURATION", "MONTHS", "DECIMAL", "INT", "QUANTIFIER"}
+)
 
 _LONGEST_WORD = 40
 """The number of characters that a message shows of the text found."""

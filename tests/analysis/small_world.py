@@ -44,6 +44,8 @@ ROUGH = (
     "(subject has age and 100 * subject.age <= 1600)", "(subject has age and -subject.age < -16)",
     'resource.tag startswith "ad"', 'resource.tag endswith "s"', 'resource.tag not contains "d"',
     'lower(resource.tag) == "ads"', "size(resource.tag) == 3", 'lower(resource.tag) != "ads"',
+    'now within schedule "Thu 00:00-01:00 UTC"', 'now not within schedule "00:00-24:00 UTC"',
+    "(subject has age and 1970-01-31 + 1mo > now)", "-1mo < (if subject has age then 0mo else -2mo)",
     'subject == App "a"', 'resource.tag == "ad"', "{hidden: resource.hidden} == shown",
     "(some post in ancestors(resource, Post): post.hidden)", "size(ancestors(subject, App)) > 1",
 )  # fmt: skip

@@ -500,7 +500,10 @@ def test_a_rule_that_hangs_on_no_comparison_that_was_made_does_not_turn():
     loaded = world("permit a: act when not subject.ok and now > 2030-01-01\npermit b: act")
     assert loaded.program.decide(request(loaded)).valid_until is None
     loaded = world("permit a: act when subject.ok and now > 2030-01-01\npermit b: act")
-    assert str(loaded.program.decide(request(loaded)).valid_until) == "2030-01-01 00:00:00.000001+00:00"
+    assert (
+        str(loaded.program.decide(request(loaded)).valid_until)
+        == "2030-01-01 00:00:00.000001+00:00"
+    )
 
 
 def test_comparisons_with_the_time_are_watched_however_deep_they_are():

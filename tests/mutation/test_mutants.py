@@ -56,6 +56,29 @@ def test_rules_on_trial_are_left_alone():
             },
         ),
         (
+            'now within schedule "Mon-Fri 09:00-17:00, Sat 10:00-24:00, 12:00-12:01 UTC"',
+            {
+                ("negate", '`now within schedule "Mon-Fri 09:00-17:00, Sat 10:00-24:00, …` is negated'),
+                ("narrow-schedule", "`Mon-Fri 09:00-17:00` is left out of the schedule"),
+                ("narrow-schedule", "`Sat 10:00-24:00` is left out of the schedule"),
+                ("narrow-schedule", "`12:00-12:01` is left out of the schedule"),
+                ("move-bound", "`Mon-Fri 09:00-17:00` ends a minute later"),
+                ("move-bound", "`Sat 10:00-24:00` ends a minute earlier"),
+                ("move-bound", "`12:00-12:01` ends a minute later"),
+            },
+        ),
+        (
+            "2026-01-01 + 1y6mo < now",
+            {
+                ("negate", "`2026-01-01 + 1y6mo < now` is negated"),
+                ("move-bound", "`2026-01-01` is moved down by one"),
+                ("move-bound", "`2026-01-01` is moved up by one"),
+                ("move-bound", "`1y6mo` is moved down by one"),
+                ("move-bound", "`1y6mo` is moved up by one"),
+                ("move-bound", "`<` becomes `<=`"),
+            },
+        ),
+        (
             "if subject.away then subject.age >= 1 else subject.tier < Tier.basic",
             {
                 ("negate", "`then` and `else` change places"),

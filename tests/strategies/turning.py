@@ -80,7 +80,7 @@ class TimedSet:
 
     def candidates(self, request: Request) -> list[int]:
         """Return the moments after the request's at which something may turn."""
-        found = {moment for moment in self.bounds}
+        found = set(self.bounds)
         for one in self.timed:
             assert one.candidates is not None
             found.update(one.candidates(request))
@@ -126,7 +126,7 @@ def _condition(rng: Random) -> Timed:
 
 
 def _untimed(rng: Random) -> Timed:
-    return Timed(rng.choice(("subject.ok", "resource.ok", f'subject.at within {_written(rng)[0]}')))
+    return Timed(rng.choice(("subject.ok", "resource.ok", f"subject.at within {_written(rng)[0]}")))
 
 
 def _written(rng: Random) -> tuple[str, str, list[int]]:
@@ -251,7 +251,7 @@ def _later(moment: int, months: int) -> int:
         cycles, months = 1, months - 12 * 400
     elif months < -12 * 300:
         cycles, months = -1, months + 12 * 400
-    near = moment + (2_000 * 365 * DAY < moment) * -_CYCLE + (moment < -500 * 365 * DAY) * _CYCLE
+    near = moment + (moment > 2_000 * 365 * DAY) * -_CYCLE + (moment < -500 * 365 * DAY) * _CYCLE
     at = _EPOCH + timedelta(microseconds=near)
     year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
     day = min(at.day, calendar.monthrange(year, month + 1)[1])
@@ -298,7 +298,9 @@ def make_request(rng: Random) -> dict[str, object]:
         kept = rng.choice(MONTHS)
         at = _border(rng)
         if rng.random() < 0.5:  # so that months later it is about now
-            at = max(FIRST, min(_later(now, -_count(rng.choice(MONTHS))) + rng.choice((0, 1, -1)), LAST))
+            at = max(
+                FIRST, min(_later(now, -_count(rng.choice(MONTHS))) + rng.choice((0, 1, -1)), LAST)
+            )
         properties = {
             "at": moment_text(at), "kept": rng.choice(("", "-")) + kept, "waits": "1h",
             "ok": rng.random() < 0.5,
@@ -332,14 +334,19 @@ def decisions_hold_until_they_say(seed: int, requests: int) -> tuple[int, int]:
             if until is not None and candidate > until and not made.exact:
                 break
             for moment in (candidate - 1, candidate):
-                if moment > request.now and program.decide(replace(request, now=moment)).outcome() != outcome:
+                if (
+                    moment > request.now
+                    and program.decide(replace(request, now=moment)).outcome() != outcome
+                ):
                     change = moment
                     break
             if change is not None:
                 break
         shown = f"seed {seed}\n{made.text}\n{given}\nvalid until {said}"
         assert until is None or until > request.now or request.now == LAST, shown
-        assert change is None or (until is not None and until <= change), f"{shown}\nchanges {change}"
+        assert change is None or (until is not None and until <= change), (
+            f"{shown}\nchanges {change}"
+        )
         if rng.random() < 0.1:
             reference = interpreter.valid_until(loaded.checked, request)
             cut = reference if reference is None else min(reference, LAST)
