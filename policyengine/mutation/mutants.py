@@ -296,8 +296,9 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
                     made = nodes.Literal(kind, moved, text, span=node.span)
                     yield "move-bound", what, node.span, node, made
             case nodes.Literal("schedule", Schedule() as schedule):
-                for kind, what, changed in schedule_changes(schedule):
-                    made = nodes.Literal("schedule", changed, f'schedule "{changed}"', span=node.span)
+                for kind, what, other in schedule_changes(schedule):
+                    text = f'schedule "{other}"'
+                    made = nodes.Literal("schedule", other, text, span=node.span)
                     yield kind, what, node.span, node, made
             case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
                 yield from _names(node, type_)

@@ -58,7 +58,10 @@ def test_rules_on_trial_are_left_alone():
         (
             'now within schedule "Mon-Fri 09:00-17:00, Sat 10:00-24:00, 12:00-12:01 UTC"',
             {
-                ("negate", '`now within schedule "Mon-Fri 09:00-17:00, Sat 10:00-24:00, …` is negated'),
+                (
+                    "negate",
+                    '`now within schedule "Mon-Fri 09:00-17:00, Sat 10:00-24:00, …` is negated',
+                ),
                 ("narrow-schedule", "`Mon-Fri 09:00-17:00` is left out of the schedule"),
                 ("narrow-schedule", "`Sat 10:00-24:00` is left out of the schedule"),
                 ("narrow-schedule", "`12:00-12:01` is left out of the schedule"),
