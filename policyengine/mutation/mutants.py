@@ -296,10 +296,10 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
                     made = nodes.Literal(kind, moved, text, span=node.span)
                     yield "move-bound", what, node.span, node, made
             case nodes.Literal("schedule", Schedule() as schedule):
-                for kind, what, other in schedule_changes(schedule):
-                    text = f'schedule "{other}"'
-                    made = nodes.Literal("schedule", other, text, span=node.span)
-                    yield kind, what, node.span, node, made
+                for kind, what, hours in schedule_changes(schedule):
+                    text = f'schedule "{hours}"'
+                    slip = nodes.Literal("schedule", hours, text, span=node.span)
+                    yield kind, what, node.span, node, slip
             case nodes.Name() | nodes.Attr() if isinstance(binding, Value):
                 yield from _names(node, type_)
             case nodes.Literal("path", str(path)) if path != "/":
