@@ -216,8 +216,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def gate(self, span: Span, children: list[Any]) -> nodes.GateDecl:
         is_field, name, question, range_ = children
-        question = self._unquote(question)
-        return nodes.GateDecl(name, question, is_field is not None, range_, span=span)
+        return nodes.GateDecl(name, self._unquote(question), bool(is_field), range_, span=span)
 
     def const(self, span: Span, children: list[Any]) -> nodes.ConstDecl:
         return nodes.ConstDecl(*children, span=span)
@@ -239,11 +238,10 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def target(self, span: Span, children: list[Any]) -> nodes.Target:
         first, *parts = children
-        actions = None if isinstance(first, Token) else first
-        return nodes.Target(actions, **self._parts(list(filter(None, parts))), span=span)
-
-    def excepted(self, span: Span, children: list[Any]) -> tuple[str, Span, Any]:
-        return "exceptions", span, children[0]
+        if not isinstance(first, Token):
+            return nodes.Target(first, **self._parts(parts), span=span)
+        *parts, exceptions = parts
+        return nodes.Target(None, **self._parts(parts), exceptions=exceptions or (), span=span)
 
     def when(self, span: Span, children: list[Any]) -> nodes.When:
         return nodes.When(children[0], span=span)
