@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from policyengine.model import values
 from policyengine.model.limits import DIGITS
 
 
@@ -12,6 +15,13 @@ def parse_int(text: str) -> int:
     if len(text) > DIGITS:
         raise ValueError(f"an integer has at most {DIGITS} digits")
     return int(text)
+
+
+NUMBERS: Mapping[str, Callable[[str], int]] = {
+    "INT": parse_int, "DECIMAL": values.parse_decimal, "DATETIME": values.parse_datetime,
+    "DURATION": values.parse_duration, "MONTHS": values.parse_months,
+}  # fmt: skip
+"""What reads the terminals whose values are whole numbers."""
 
 
 def closing_brace(text: str, opening: int) -> int | None:

@@ -9,7 +9,7 @@ checked it before. A value that cannot be read (a date that does not exist) is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from lark import Token, Transformer_NonRecursive, Tree
@@ -24,7 +24,7 @@ from policyengine.model.types import PATH
 from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.foreign_calls import help_of_call
 from policyengine.syntax.grammar import reserved_words
-from policyengine.syntax.literals import parse_int
+from policyengine.syntax.literals import NUMBERS
 from policyengine.syntax.operators import BUILT_IN
 from policyengine.syntax.strings import cut_at_braces, unquoted
 
@@ -504,7 +504,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             case "STRING":
                 return nodes.Literal("string", self._unquote(token), text, span=span)
             case kind:
-                value = self._value(_NUMBERS[kind], text, span, 0)
+                value = self._value(NUMBERS[kind], text, span, 0)
                 return nodes.Literal(kind.lower(), value, text, span=span)
 
     def ip(self, span: Span, children: list[Any]) -> nodes.Literal:
@@ -572,12 +572,6 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def rest(self, span: Span, children: list[Any]) -> None:
         """Nothing: text after a mistake is parsed only for its own mistakes."""
 
-
-_NUMBERS: Mapping[str, Callable[[str], int]] = {
-    "INT": parse_int, "DECIMAL": values.parse_decimal, "DATETIME": values.parse_datetime,
-    "DURATION": values.parse_duration, "MONTHS": values.parse_months,
-}  # fmt: skip
-"""What reads the terminals whose values are whole numbers."""
 
 _NEVER_OPEN = Schedule("", "UTC", ())
 """What a text stands for that is no schedule."""
