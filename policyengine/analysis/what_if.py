@@ -56,10 +56,11 @@ class OutOfBudgetError(Exception):
 
 @frozen
 class Granted:
-    """What a decision grants: whether it allows, the fields it exposes, and what is owed for it."""
+    """What a decision grants: whether it allows, the fields it shows, and what is owed for it."""
 
     allowed: bool
     exposed: frozenset[str] | None
+    masks: tuple[tuple[str, str], ...]
     obligations: tuple[Obligation, ...]
 
 
@@ -208,7 +209,8 @@ class Neighbourhood:
         """Return what *rules* together grant after *changes*."""
         case = self.judged(changes, rules)
         allowed = interpreter.cause(case) == "permitted"
-        return Granted(allowed, interpreter.exposed(case), interpreter.obligations(case))
+        owed = interpreter.obligations(case)
+        return Granted(allowed, interpreter.exposed(case), interpreter.masks(case), owed)
 
     def fits(self, changes: Changes) -> bool:
         """Whether the changed request still gives all that rules read."""

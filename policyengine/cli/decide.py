@@ -104,7 +104,7 @@ def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "problem", f"{path}{problem['message']} [{problem['code']}]"
     else:
         yield "reason", context["reason"]
-        for label in ("rules", "exposed", "obligations", "referrals", "advisories", "waivers",
+        for label in ("rules", "exposed", "masks", "obligations", "referrals", "advisories", "waivers",
                       "errors", "valid_until"):  # fmt: skip
             if context[label] or (label == "exposed" and context[label] is not None):
                 yield label.replace("_", " "), _flat(context[label]) or "nothing"

@@ -207,8 +207,10 @@ def compiled_rule(
 
 def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
     """Whether a rule of which this key does not hold plays no part, but that it is not satisfied."""
-    plain = rule.otherwise is None and rule.refer is None and not rule.is_dated
-    if rule.waivers or (rule.effect == "permit" and not (key.contested and plain)):
+    if rule.waivers or rule.otherwise is not None:
+        return False
+    plain = rule.refer is None and not rule.is_dated
+    if rule.effect == "permit" and not (key.contested and plain):
         return False
     if rule.effect == "forbid" and not fails_seen(rule, found.number):
         return False

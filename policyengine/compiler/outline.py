@@ -66,7 +66,9 @@ class _Likeness(Struct, frozen=True, eq=False):
     def filed(self, contested: frozenset[str]) -> Mapping[str, int]:
         """Return by which conditions it can be told that such a rule plays no part, by their paths."""
         rule = self.rule
-        if rule.effect == "permit" and not (rule.otherwise is None and rule.refer is None):
+        if rule.effect == "permit" and rule.refer is not None:
+            return {}
+        if rule.otherwise is not None:
             return {}
         return {
             key.path: key.number

@@ -21,6 +21,7 @@ from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.limits import Limits
+from policyengine.model.masks import ID, field_type, masks_of, parted
 from policyengine.model.needs import NOTHING, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
@@ -150,17 +151,20 @@ class _Reading:
             self.problems.add("PE527", _FIELDS, message)
         elif action and subject and resource:
             self._check_asked((action.name, subject.type, resource.type))
-        names: list[str] = []
+        asked: dict[str, str] = {}  # by the name of the field
         for i, given in enumerate(raw):
             place = inside(_FIELDS, i)
-            name = self.reader.text(given, place)
-            if isinstance(name, str) and name in names:
+            spelling = self.reader.text(given, place)
+            if not isinstance(spelling, str):
+                continue
+            name, mask = parted(spelling)
+            if name in asked:
                 self.problems.add("PE511", place, f"`{shown(name)}` is asked for twice")
-            elif isinstance(name, str):
-                names.append(name)
-                if resource is not None:
-                    self._check_field(name, resource.entity_type, place)
-        return tuple(names if isinstance(raw, list | tuple) else sorted(names))
+                continue
+            asked[name] = spelling
+            if resource is not None:
+                self._check_field(name, mask, resource.entity_type, place)
+        return tuple(asked.values() if isinstance(raw, list | tuple) else sorted(asked.values()))
 
     def _check_asked(self, target: TargetKey) -> None:
         if not self._schema.gates_of(target).fields:
@@ -168,13 +172,18 @@ class _Reading:
             message = f"no field gate applies to `{action}` by `{subject}` on `{resource}`"
             self.problems.add("PE527", _FIELDS, f"fields cannot be asked for: {message}")
 
-    def _check_field(self, name: str, resource: EntityType, place: Path) -> None:
-        known = ("id", *resource.by_name)
-        if name not in known and not self.problems.full:
-            said = (
-                f"`{resource.name}` has no field `{shown(name)}`{self.problems.hint(name, known)}"
+    def _check_field(self, name: str, mask: str | None, resource: EntityType, place: Path) -> None:
+        if self.problems.full:
+            return
+        type_ = field_type(resource, name)
+        if type_ is None:
+            hint = self.problems.hint(name, (ID, *resource.by_name))
+            self.problems.add(
+                "PE526", place, f"`{resource.name}` has no field `{shown(name)}`{hint}"
             )
-            self.problems.add("PE526", place, said)
+        elif mask is not None and mask not in masks_of(type_):
+            said = f"`{name}` cannot be shown as `{shown(mask)}`, but as {listed(masks_of(type_))}"
+            self.problems.add("PE535", place, said)
 
     def others(self, raw: object) -> None:
         """Read the entities that are referred to."""

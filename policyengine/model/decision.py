@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr, replace
 
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.immutable import FrozenDict
+from policyengine.model.masks import MaskedField
 from policyengine.model.request_messages import joined
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
@@ -71,8 +72,9 @@ class Outcome(Struct, frozen=True):
     """A decision without its wording; every list is sorted and without repeats.
 
     *gates*: whether each gate, by name, was opened. *rules*: ids of the determining rules,
-    by gate, then name. *exposed*: None without a field gate; empty on a deny. *waivers*: names of
-    those without which a gate would have been shut.
+    by gate, then name. *exposed*: the fields that are shown themselves; None without a field gate; empty
+    on a deny. *masks*: of the fields that are shown in part, how each is. *waivers*: names of those
+    without which a gate would have been shut.
     """
 
     allowed: bool
@@ -80,6 +82,7 @@ class Outcome(Struct, frozen=True):
     rules: tuple[str, ...]
     gates: tuple[tuple[str, bool], ...]
     exposed: frozenset[str] | None
+    masks: tuple[tuple[str, str], ...]
     obligations: tuple[Obligation, ...]
     referrals: tuple[str, ...]
     advisories: tuple[Advisory, ...]
@@ -120,21 +123,20 @@ arguments of `MakeDetails`."""
 MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
 """Makes the details of a decision from the subject, the resource, the context and the rest."""
 
-Document = TypeVar("Document")
-
 
 class SharedResult(Struct, frozen=True):
     """The part of a decision on which a service acts. Equal decisions share one.
 
     *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
-    *obligations*: what is owed, sorted; None for a deny for which forbids may owe something, which its
-    details say. *policy*: the digest of the set that decided.
+    *masks*: those that may be seen in part, sorted. *obligations*: what is owed, sorted; None for a deny for
+    which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision.
     """
 
     allowed: bool
     cause: Cause
     exposed: frozenset[str] | None
+    masks: tuple[MaskedField, ...]
     obligations: tuple[Obligation, ...] | None
     policy: str
     make_details: MakeDetails
@@ -187,6 +189,11 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def exposed(self) -> frozenset[str] | None:
         """The fields of the resource that may be seen; None where no gate asks; empty on a deny."""
         return self._answer.exposed
+
+    @property
+    def masks(self) -> Mapping[str, str]:
+        """The fields that may be seen in part, and how: `{"born": "year"}`; none of them is in `exposed`."""
+        return FrozenDict({field.name: field.mask for field in self._answer.masks})
 
     @property
     def obligations(self) -> tuple[Obligation, ...]:
@@ -273,6 +280,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             allowed=self.allowed,
             cause=self.cause,
             exposed=self.exposed,
+            masks=tuple(self.masks.items()),
             obligations=self.obligations,
         )
 
@@ -287,21 +295,32 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def __reduce__(self) -> tuple[Callable[..., Decision], tuple[object, ...]]:
         """Work out everything that can be read; the request is left out."""
         answer = self._answer
-        parts = answer.allowed, answer.cause, answer.exposed, self.obligations, answer.policy
+        shown = answer.exposed, answer.masks
+        parts = answer.allowed, answer.cause, *shown, self.obligations, answer.policy
         listed = self._worked_out().details.listed()
         return _unpickled, (*parts, self._judged(), listed, self.reason, self._until())
 
     # ---- for others ---------------------------------------------------------------------
 
-    def redact(self, document: Mapping[str, Document]) -> dict[str, Document]:
+    def redact(self, document: Mapping[str, Any], key: bytes | None = None) -> dict[str, Any]:
         """Return the fields of *document* that may be seen; it has the resource's fields at its top.
 
-        No fields on a deny; all on an allow if the policy set has no field gate.
+        No fields on a deny; all on an allow if the policy set has no field gate. Of a field that may be
+        seen in part (`masks`) the part is shown; a value that is not of its type is left out. *key*: of
+        pseudonyms, 16 bytes at least; `TypeError` if some field is shown by one and there is no key.
         """
         if not self.allowed:
             return {}
         exposed = self.exposed
-        return {k: v for k, v in document.items() if exposed is None or k in exposed}
+        shown: dict[str, Any] = {
+            name: value for name, value in document.items() if exposed is None or name in exposed
+        }
+        if not self._answer.masks:
+            return shown
+        from policyengine.model.redaction import redacted  # most decisions have no masks
+
+        together = shown | redacted(document, self._answer.masks, key)
+        return {name: together[name] for name in document if name in together}
 
     def to_json(self, ignored: Iterable[str] = ()) -> dict[str, object]:
         """Return the decision as an AuthZEN answer. *ignored*: names in the request that were ignored."""
@@ -348,6 +367,7 @@ def _document(
         more_rules=listed[1],
         gates=dict(outcome.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
+        masks={field.name: field.mask for field in answered.masks},
         obligations=[obligation.to_json() for obligation in owed],
         referrals=outcome.referrals,
         advisories=[advisory.to_json() for advisory in outcome.advisories],
@@ -411,13 +431,14 @@ def _unpickled(
     allowed: bool,  # noqa: FBT001 - as it was pickled
     cause: Cause,
     exposed: frozenset[str] | None,
+    masks: tuple[MaskedField, ...],
     obligations: tuple[Obligation, ...],
     policy: str,
     *details: Any,
 ) -> Decision:
     """Make a decision that was pickled."""
     pickled = _PickledDetails(*details)
-    shared = SharedResult(allowed, cause, exposed, obligations, policy, lambda *_: pickled)
+    shared = SharedResult(allowed, cause, exposed, masks, obligations, policy, lambda *_: pickled)
     return Decision(allowed, shared)
 
 
@@ -430,7 +451,7 @@ class _Refused(Struct, frozen=True):
     problems: tuple[Problem, ...]
 
     def outcome(self) -> Outcome:
-        return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), ())
+        return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), (), ())
 
     def listed(self) -> Listed:
         return (), 0
@@ -451,7 +472,7 @@ class _Refused(Struct, frozen=True):
 def refused(refusal: InvalidRequest, policy: str) -> Decision:
     """Return the decision on a request that does not fit: a deny that names every problem."""
     details = _Refused(refusal.problems)
-    denied = SharedResult(False, "invalid_request", frozenset(), (), policy, lambda *_: details)
+    denied = SharedResult(False, "invalid_request", frozenset(), (), (), policy, lambda *_: details)
     return Decision(False, denied)
 
 
@@ -464,6 +485,7 @@ def answer(
     more_rules: int = 0,
     gates: Mapping[str, bool] | None = None,
     exposed: Iterable[str] | None = None,
+    masks: Mapping[str, str] | None = None,
     obligations: Iterable[object] = (),
     referrals: Iterable[str] = (),
     advisories: Iterable[object] = (),
@@ -481,6 +503,7 @@ def answer(
         "more_rules": more_rules,
         "gates": dict(gates or {}),
         "exposed": None if exposed is None else list(exposed),
+        "masks": dict(masks or {}),
         "obligations": list(obligations),
         "referrals": list(referrals),
         "advisories": list(advisories),

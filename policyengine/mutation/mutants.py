@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from policyengine.analysis.questions import conditions_in
 from policyengine.diagnostics.source import Source, Span
+from policyengine.model.masks import next_mask
 from policyengine.model.path_syntax import segments_of
 from policyengine.model.rules import Effect
 from policyengine.model.schedules import Schedule
@@ -119,14 +120,18 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
                 typing = next(iter(rule.typings.values()))
                 for kind, what, where, old, new in _changes(condition, typing, sources):
                     yield mutant(kind, what, where, _substituted(node, old, new))
-            case nodes.Fields(names) if names:
-                for name in names:
-                    fewer = tuple(other for other in names if other is not name)
-                    changed = _substituted(node, clause, replace(clause, names=fewer))
-                    what = f"the field `{name}` is left out"
+            case nodes.Fields(fields) if fields:
+                for shown in fields:
+                    fewer = tuple(other for other in fields if other is not shown)
+                    changed = _substituted(node, clause, replace(clause, fields=fewer))
+                    what = f"the field `{shown.spelling}` is left out"
                     if fewer:
-                        yield mutant("narrow-fields", what, name.span, changed)
-                changed = _substituted(node, clause, replace(clause, names=None))
+                        yield mutant("narrow-fields", what, shown.span, changed)
+                    for what, more in _more_telling(shown):
+                        yield mutant(
+                            "widen-mask", what, shown.span, _substituted(node, shown, more)
+                        )
+                changed = _substituted(node, clause, replace(clause, fields=None))
                 what = "`fields` becomes `fields all`"
                 yield mutant("widen-fields", what, clause.span, changed)
             case nodes.Oblige(calls):
@@ -139,6 +144,17 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
                     )
                     what = f"the obligation `{call.name}` is left out"
                     yield mutant("drop-obligation", what, call.span, changed)
+
+
+def _more_telling(shown: nodes.ShownField) -> Iterator[tuple[str, nodes.ShownField]]:
+    """Give what shows more of a field that is masked: the next mask of its chain, and the field itself."""
+    if shown.mask is None:
+        return
+    following = next_mask(shown.mask.name)
+    if following is not None:
+        what = f"`{shown.spelling}` becomes `{shown.field} as {following}`"
+        yield what, replace(shown, mask=replace(shown.mask, name=following))
+    yield f"`{shown.spelling}` becomes `{shown.field}`", replace(shown, mask=None)
 
 
 # ---- of constants and definitions -------------------------------------------------------

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice, zip_longest
+from itertools import islice, starmap, zip_longest
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -32,6 +32,7 @@ from policyengine.analysis.what_if import Granted
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
+from policyengine.model.masks import spelled
 from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
@@ -529,8 +530,12 @@ def _clauses(answer: Granted, other: Granted) -> list[str] | None:
     if answer.allowed != other.allowed:
         return []
     clauses: list[str] = []
-    if answer.exposed != other.exposed and answer.exposed is not None:
-        clauses.append(f"fields {{{', '.join(sorted(answer.exposed))}}}")
+    if (answer.exposed, answer.masks) != (
+        other.exposed,
+        other.masks,
+    ) and answer.exposed is not None:
+        shown = sorted([*answer.exposed, *starmap(spelled, answer.masks)])
+        clauses.append(f"fields {{{', '.join(shown)}}}")
     if answer.obligations != other.obligations and answer.obligations:
         clauses.append(owed_clause(answer.obligations))
     return clauses or None

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.gaps import gives, misfits
+from policyengine.model.masks import parted, shows, telling
 from policyengine.model.request import Request
 from policyengine.model.rules import Effect
 from policyengine.model.values import text_of
@@ -104,8 +105,16 @@ def broken_invariants(
         invariant.name
         for invariant in checked.invariants
         if outcome.allowed and env.target in invariant.typings
+        if invariant.fields is None or any(is_shown(field, outcome) for field in invariant.fields)
         if broken(invariant.conjuncts, invariant.typings[env.target])
     )
+
+
+def is_shown(field: str, outcome: Outcome) -> bool:
+    """Whether *outcome* shows a field; one that is named with a mask, whether it shows more."""
+    name, mask = parted(field)
+    fields = dict(outcome.masks) | dict.fromkeys(outcome.exposed or ())
+    return name in fields and (mask is None or telling(fields[name]) > telling(mask))
 
 
 # ---- rules ------------------------------------------------------------------------------
@@ -206,11 +215,17 @@ def satisfied_exposes(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
     return tuple(v for v in case.of("expose", gate) if v.satisfied)
 
 
-def exposed_by(case: JudgedRequest, gate: str) -> frozenset[str]:
-    """Return what the satisfied permits and exposes of *gate* expose together."""
+def given_by(case: JudgedRequest, rules: Iterable[CheckedRule]) -> dict[str, str | None]:
+    """Return the mask of each field that *rules* give, the most telling; None is the field itself."""
     resource = case.env.request.resource.type
+    given = [parted(field) for rule in rules if rule.fields for field in rule.fields[resource]]
+    return dict(sorted(given, key=lambda field: telling(field[1])))  # the last one counts
+
+
+def shown_by(case: JudgedRequest, gate: str) -> dict[str, str | None]:
+    """Return how the satisfied permits and exposes of *gate* show fields together."""
     counting = satisfied_permits(case, gate) + satisfied_exposes(case, gate)
-    return frozenset().union(*(v.rule.fields[resource] for v in counting if v.rule.fields))
+    return given_by(case, (v.rule for v in counting))
 
 
 def missing_fields(case: JudgedRequest, gate: str) -> tuple[str, ...]:
@@ -218,7 +233,19 @@ def missing_fields(case: JudgedRequest, gate: str) -> tuple[str, ...]:
     asked = case.env.request.fields
     if asked is None or not case.checked.schema.gates[gate].is_field:
         return ()
-    return tuple(sorted(set(asked) - exposed_by(case, gate)))
+    shown = shown_by(case, gate)
+    return tuple(sorted(field for field in asked if not shows(shown, field)))
+
+
+def lacking(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
+    """Return the exposes with an `otherwise` that would have given fields which an open *gate* lacks."""
+    missing = missing_fields(case, gate) if satisfied_permits(case, gate) else ()
+    return tuple(
+        v
+        for v in case.of("expose", gate)
+        if v.rule.otherwise and not v.satisfied
+        if any(shows(given_by(case, [v.rule]), field) for field in missing)
+    )
 
 
 def is_open(case: JudgedRequest, gate: str) -> bool:
@@ -273,21 +300,43 @@ def determining(case: JudgedRequest) -> tuple[Verdict, ...]:
     if forbidding(case):
         return forbidding(case)
     if shut_gates(case):
-        return tuple(v for gate in shut_gates(case) for v in case.of("permit", gate))
+        shut = [
+            v for gate in shut_gates(case) for v in (*case.of("permit", gate), *lacking(case, gate))
+        ]
+        return tuple(v for v in case.verdicts if v in shut)
     return giving(case)
 
 
-def exposed(case: JudgedRequest) -> frozenset[str] | None:
-    """Return what every field gate that applies exposes; nothing on a deny, or if none applies.
+def shown(case: JudgedRequest) -> dict[str, str | None] | None:
+    """Return how fields are shown; none on a deny, or if no field gate applies.
 
-    None in a set without any field gate.
+    A field is shown if every field gate that applies shows it, as the least telling of them does, and not
+    more telling than it was asked for. None in a set without any field gate.
     """
     field_gates = case.checked.schema.gates_of(case.env.target).fields
     if field_gates is None:
         return None
     if cause(case) != "permitted" or not field_gates:
-        return frozenset()
-    return frozenset.intersection(*(exposed_by(case, gate) for gate in field_gates))
+        return {}
+    by_gate = [shown_by(case, gate) for gate in field_gates]
+    everywhere = {
+        name: min((gate[name] for gate in by_gate), key=telling)
+        for name in by_gate[0]
+        if all(name in gate for gate in by_gate)
+    }
+    return everywhere | dict(map(parted, case.env.request.fields or ()))
+
+
+def exposed(case: JudgedRequest) -> frozenset[str] | None:
+    """Return the fields that are shown themselves; None in a set without any field gate."""
+    fields = shown(case)
+    return None if fields is None else frozenset(n for n, mask in fields.items() if mask is None)
+
+
+def masks(case: JudgedRequest) -> tuple[tuple[str, str], ...]:
+    """Return how each field is shown that is shown in part."""
+    fields = shown(case) or {}
+    return tuple(sorted((name, mask) for name, mask in fields.items() if mask is not None))
 
 
 def obligations(case: JudgedRequest) -> tuple[Obligation, ...]:
@@ -341,6 +390,7 @@ def outcome(case: JudgedRequest, advisories: tuple[Advisory, ...]) -> Outcome:
         rules=tuple(v.rule.id for v in determining(case)),
         gates=tuple((gate, is_open(case, gate)) for gate in gates(case)),
         exposed=exposed(case),
+        masks=masks(case),
         obligations=obligations(case),
         referrals=() if allowed else referrals(case),
         advisories=advisories,

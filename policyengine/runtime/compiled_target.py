@@ -8,7 +8,7 @@ raises anything, the details decide: a forbid that failed denies, and a permit t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -18,11 +18,20 @@ from msgspec.structs import replace
 from policyengine.concurrency import cached_property
 from policyengine.model.decision import Cause, Decision, MakeDetails, SharedResult, Written
 from policyengine.model.entities import Entity, Key
+from policyengine.model.masks import MaskedField, Shown, field_type, shows
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import TargetGates, TargetKey
 from policyengine.runtime import clock
-from policyengine.runtime.compiled_rule import Function, Rule, exposed_by, sorted_obligations
+from policyengine.runtime.compiled_rule import (
+    Function,
+    Rule,
+    as_asked,
+    exposed_of,
+    masks_in,
+    shown_by,
+    sorted_obligations,
+)
 
 if TYPE_CHECKING:
     from policyengine.runtime.details import Details, Explainer
@@ -119,7 +128,8 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         except Exception:  # noqa: BLE001 - a bug of ours, and errors open nothing
             details = self.explainer.details(request)
             outcome = details.outcome()
-            parts = outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations
+            masks = self._with_types(outcome.masks)
+            parts = outcome.allowed, outcome.cause, outcome.exposed, masks, outcome.obligations
             return Decision(outcome.allowed, SharedResult(*parts, self.digest, lambda *_: details))
         asked = request.fields
         if asked is None:
@@ -127,8 +137,18 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         if decision.allowed and not (
             decision.exposed is None or decision.exposed.issuperset(asked)
         ):
-            decision = replace(decision, allowed=False, _answer=self._denied("not_permitted"))
+            answer = self._answer_for(asked, decision)
+            decision = replace(decision, allowed=answer.allowed, _answer=answer)
         return replace(decision, _rest=(request.now, request.entities, asked))
+
+    def _answer_for(self, asked: tuple[str, ...], decision: Decision) -> SharedResult:
+        """Return the result of an allow that does not expose all fields that were *asked* for."""
+        shown: Shown = {**dict.fromkeys(decision.exposed or ()), **decision.masks}
+        if not all(shows(shown, spelling) for spelling in asked):
+            return self._denied("not_permitted")
+        shown = as_asked(shown, asked)
+        masks = self._with_types(masks_in(shown))
+        return replace(decision._answer, exposed=exposed_of(shown), masks=masks)  # noqa: SLF001 - it is ours
 
     def allow(self, given: int, *parts: Any) -> Decision:
         """Return an allow of which something that is owed must be computed."""
@@ -141,14 +161,21 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     def _denied(self, cause: Cause) -> SharedResult:
         owed = None if self.owing else ()
-        return SharedResult(False, cause, exposed_by((), self.gates.fields), owed, *self._own)
+        exposed = exposed_of(shown_by((), self.gates.fields))
+        return SharedResult(False, cause, exposed, (), owed, *self._own)
 
     def _permitted(self, given: int) -> SharedResult:
         """Work out what the rules whose bits are set in *given* give together."""
         rules = self._rules(given)
         owed = sorted_obligations(obligation for rule in rules for obligation in rule.owed)
-        exposed = exposed_by(rules, self.gates.fields)
-        return SharedResult(True, "permitted", exposed, owed, *self._own)
+        shown = shown_by(rules, self.gates.fields)
+        masks = self._with_types(masks_in(shown))
+        return SharedResult(True, "permitted", exposed_of(shown), masks, owed, *self._own)
+
+    def _with_types(self, masks: Iterable[tuple[str, str]]) -> tuple[MaskedField, ...]:
+        entity = self.classes[1].entity_type
+        fields = [(name, mask, field_type(entity, name)) for name, mask in masks]
+        return tuple([MaskedField(name, mask, t) for name, mask, t in fields if t is not None])
 
     @property
     def _own(self) -> tuple[str, MakeDetails, Written]:

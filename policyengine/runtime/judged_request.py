@@ -17,6 +17,7 @@ from policyengine.model.decision import (
     filled,
     make_frame,
 )
+from policyengine.model.masks import shows
 from policyengine.model.request import Request
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.rules import Effect
@@ -27,9 +28,12 @@ from policyengine.runtime.compiled_rule import (
     Rule,
     Text,
     Verdict,
-    exposed_by,
+    as_asked,
+    exposed_of,
     is_constant,
+    masks_in,
     rendered,
+    shown_by,
     sorted_obligations,
 )
 from policyengine.runtime.directory import Directory
@@ -85,8 +89,20 @@ class JudgedRequest(Struct, eq=False, dict=True):
         if self.fields is None or gate not in (self.gates.fields or ()):
             return []
         counting = self.satisfied("permit", gate) + self.satisfied("expose", gate)
-        exposed = exposed_by([verdict.rule for verdict in counting], (gate,))
-        return sorted(set(self.fields).difference(exposed or ()))
+        shown = shown_by([verdict.rule for verdict in counting], (gate,)) or {}
+        return sorted(asked for asked in self.fields if not shows(shown, asked))
+
+    def lacking(self, gate: str) -> list[Verdict]:
+        """Return the exposes that say why an open gate lacks fields that were asked for."""
+        if not self.satisfied("permit", gate):
+            return []
+        missing = self.missing(gate)
+        return [
+            verdict
+            for verdict in self.of("expose", gate)
+            if verdict.rule.otherwise is not None and not verdict.satisfied
+            if any(shows(shown_by([verdict.rule], (gate,)) or {}, asked) for asked in missing)
+        ]
 
     @cached_property
     def shut(self) -> tuple[str, ...]:
@@ -120,16 +136,25 @@ class JudgedRequest(Struct, eq=False, dict=True):
         if self.forbidding:
             return self.forbidding
         if self.shut:
-            return tuple(v for gate in self.shut for v in self.of("permit", gate))
+            return tuple(v for gate in self.shut for v in self._of_shut(gate))
         return self.giving
+
+    def _of_shut(self, gate: str) -> list[Verdict]:
+        """Return the rules because of which a gate is shut, by name."""
+        permits, lacking = self.of("permit", gate), self.lacking(gate)
+        return sorted(permits + lacking, key=lambda v: v.rule.id) if lacking else permits
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """The ids of the rules that the decision rests on, those that were passed over as well."""
         if self.now is None or self.forbidding or not self.shut:
             return tuple([verdict.rule.id for verdict in self.determining])
-        gates = [self.directory.permits_at(gate, self.now) for gate in self.shut]
+        gates = [self._ids_of_shut(gate, self.now) for gate in self.shut]
         return gates[0] if len(gates) == 1 else tuple([id_ for ids in gates for id_ in ids])
+
+    def _ids_of_shut(self, gate: str, now: int) -> tuple[str, ...]:
+        permits, lacking = self.directory.permits_at(gate, now), self.lacking(gate)
+        return tuple(sorted([*permits, *(v.rule.id for v in lacking)])) if lacking else permits
 
     @cached_property
     def listed(self) -> Listed:
@@ -180,13 +205,16 @@ class JudgedRequest(Struct, eq=False, dict=True):
         """What the verdicts amount to, without what differs by the request."""
         referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
-        counting = [verdict.rule for verdict in self.giving] if allowed else []
+        shown = shown_by([v.rule for v in self.giving] if allowed else [], self.gates.fields)
+        if shown is not None and allowed:
+            shown = as_asked(shown, self.fields or ())
         return Outcome(
             allowed=allowed,
             cause=self.cause,
             rules=self.ids,
             gates=tuple((gate, gate not in self.shut) for gate in self.gates.names),
-            exposed=exposed_by(counting, self.gates.fields),
+            exposed=exposed_of(shown),
+            masks=masks_in(shown),
             obligations=sorted_obligations(o for v in self.owing for o in v.owed),
             referrals=tuple(sorted(referrals)),
             advisories=(),
@@ -217,6 +245,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
     def _said_of_shut(self, gate: str) -> Iterator[Said]:
         if self.satisfied("permit", gate):
             yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
+            yield from map(_said_by_permit, self.lacking(gate))
             return
         permits = self.of("permit", gate)
         contested = self.directory.contested.get(gate, ())

@@ -159,8 +159,8 @@ class Sentence:
 class CheckedRule(RuleHead, frozen=True, eq=False):
     """A rule, ready to be evaluated.
 
-    *fields* is None where nothing was written (a permit then exposes nothing), else the names, `all`
-    already spelled out for each resource type. *needs* is what evaluating the rule, its texts and its
+    *fields* is None where nothing was written (a permit then exposes nothing), else for each resource type
+    how it shows fields (`born as year`), `all` already spelled out. *needs* is what evaluating the rule, its texts and its
     obligations may read, by target. *like*: one object for rules that differ only in constants
     (`likeness.Sound`), None where it is not known which do.
     """
@@ -209,11 +209,13 @@ class Invariant:
     """A promise: the covered actions are never allowed unless the conjuncts fail.
 
     `never allow T unless c` gives the conjunct (c, False): it is broken when a request is allowed
-    and every conjunct has its wanted value.
+    and every conjunct has its wanted value. With *fields*, of `never expose`, it is broken when, besides,
+    one of them is shown; one that is named with a mask, when it is shown more telling than so.
     """
 
     name: str
     conjuncts: tuple[Conjunct, ...]
+    fields: tuple[str, ...] | None
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
     node: nodes.InvariantDecl

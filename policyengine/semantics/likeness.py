@@ -45,8 +45,8 @@ def form_of(rule: nodes.Rule) -> tuple[Form, list[nodes.Expr]]:
                 form.append(tuple([(str(call.name), len(call.arguments)) for call in calls]))
                 for call in calls:
                     stack += call.arguments
-            case nodes.Fields(names):
-                form.append(_written(names))
+            case nodes.Fields(fields):
+                form.append(None if fields is None else tuple([f.spelling for f in fields]))
     exprs: list[nodes.Expr] = []
     while stack:
         node = stack.pop()

@@ -14,9 +14,17 @@ from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
+from policyengine.model.masks import ID
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import DATETIME, EntityRefType, GateType, TargetKey, Type
-from policyengine.semantics import messages
+from policyengine.model.types import (
+    DATETIME,
+    EntityRefType,
+    EntityType,
+    GateType,
+    TargetKey,
+    Type,
+)
+from policyengine.semantics import field_messages, messages
 from policyengine.semantics.checked import (
     CheckedRule,
     Conjunct,
@@ -33,6 +41,7 @@ from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.likeness import Likeness, Sound, form_of
 from policyengine.semantics.names import OBLIGATION, Scope
 from policyengine.semantics.sentences import sentences
+from policyengine.semantics.shown_fields import check_shown
 from policyengine.semantics.targets import TargetFinder
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import Vocabulary
@@ -256,7 +265,9 @@ class RuleChecker:
                     where = f"in `{gate}`, which is no field gate"
                 case nodes.Fields() if rule.effect == "forbid":
                     where = "on a forbid, which gives nothing"
-                case nodes.Otherwise() | nodes.Waivable() if rule.effect != "permit":
+                case nodes.Otherwise() if rule.effect == "forbid":
+                    where = "on a forbid"
+                case nodes.Waivable() if rule.effect != "permit":
                     where = f"on {'an expose' if rule.effect == 'expose' else 'a forbid'}"
                 case _:
                     continue
@@ -268,22 +279,24 @@ class RuleChecker:
     def _fields(
         self, clause: nodes.Fields | None, targets: Sequence[TargetKey]
     ) -> dict[str, frozenset[str]] | None:
-        """Return the exposed fields for each resource type; report one that a type lacks."""
+        """Return how each resource type shows fields, as they are spelled; report what is wrong with them."""
         if clause is None:
             return None
-        fields: dict[str, frozenset[str]] = {}
-        for resource in dict.fromkeys(target[2] for target in targets):
-            known = self.vocabulary.entities[resource].by_name
-            if clause.names is None:
-                fields[resource] = frozenset(a.name for a in known.values() if not a.private) | {
-                    "id"
-                }
-                continue
-            for ident in clause.names:
-                if ident.name not in known and ident.name != "id":
-                    self.problems.append(messages.no_field(ident, resource, [*known, "id"]))
-            fields[resource] = frozenset(ident.name for ident in clause.names)
-        return fields
+        resources = self._resources(targets)
+        if clause.fields is None:
+            return {
+                resource.name: frozenset(a.name for a in resource.attributes if not a.private)
+                | {ID}
+                for resource in resources
+            }
+        check_shown(clause.fields, resources, self.problems)
+        spelled = frozenset(shown.spelling for shown in clause.fields)
+        return {resource.name: spelled for resource in resources}
+
+    def _resources(self, targets: Sequence[TargetKey]) -> list[EntityType]:
+        """Return the types of the resources of *targets*, each once."""
+        names = dict.fromkeys(target[2] for target in targets)
+        return [self.vocabulary.entities[name] for name in names]
 
     def _known_obligations(
         self, calls: Iterable[nodes.Call], scope: Scope
@@ -426,6 +439,11 @@ class RuleChecker:
     def invariant(self, declaration: nodes.InvariantDecl, scope: Scope) -> Invariant | None:
         """Check an invariant like a rule's conditions."""
         targets = self.targets(declaration.target, scope)
+        before, fields = len(self.problems), declaration.fields
+        if fields is not None:
+            check_shown(fields, self._resources(targets), self.problems)
+            if not any(gate.is_field for gate in self.vocabulary.gates.values()):
+                self.problems.append(field_messages.never_exposed_in_vain(declaration.name.span))
         conjuncts = tuple(conjuncts_of(declaration.clauses))
         exprs = [c.expr for c in conjuncts]
         read: dict[int, RequestNeeds] = {}
@@ -436,12 +454,13 @@ class RuleChecker:
             self._cost(checker, exprs)
 
         typings = self.typings(declaration.name, targets, scope, exprs, check)
-        if typings is None:
+        if typings is None or len(self.problems) > before:
             return None
         needs: dict[TargetKey, RequestNeeds] = {
             target: read[id(typing.bindings)] for target, typing in typings.items()
         }
-        return Invariant(declaration.name.name, conjuncts, typings, needs, declaration)
+        spelled = None if fields is None else tuple(shown.spelling for shown in fields)
+        return Invariant(declaration.name.name, conjuncts, spelled, typings, needs, declaration)
 
 
 def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) -> Guards:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from attrs import define
@@ -24,6 +24,7 @@ from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import ACTION, FIXTURE, OBLIGATION, Scope
 from policyengine.semantics.rule_checks import RuleChecker
+from policyengine.semantics.shown_fields import check_shown
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
@@ -141,7 +142,7 @@ class ExampleChecker:
                 target = action.name, subject, resource
                 if not self.vocabulary.schema.gates_of(target).fields:
                     self.problems.append(messages.asking_in_vain(item.span, target))
-            self._fields(item.asking.names, resource)
+            self._fields(item.asking.fields, resource)
         return resource
 
     def _expected(
@@ -162,13 +163,9 @@ class ExampleChecker:
             self.problems.append(messages.wrong_type(expr.span, wanted, found))
         return None
 
-    def _fields(self, names: Iterable[nodes.Ident], resource: str | None) -> None:
-        if resource is None:
-            return
-        known = [*self.vocabulary.entities[resource].by_name, "id"]
-        for ident in names:
-            if ident.name not in known:
-                self.problems.append(messages.no_field(ident, resource, known))
+    def _fields(self, fields: Sequence[nodes.ShownField], resource: str | None) -> None:
+        if resource is not None:
+            check_shown(fields, [self.vocabulary.entities[resource]], self.problems)
 
     def _expectation(
         self, clause: nodes.ExpectClause, resource: str | None, checker: ExpressionChecker,
@@ -178,8 +175,8 @@ class ExampleChecker:
             case nodes.ExpectRules(rules):
                 for ref in rules:
                     self.rules.rule_id(ref.gate, ref.rule)
-            case nodes.ExpectFields(names):
-                self._fields(names, resource)
+            case nodes.ExpectFields(fields):
+                self._fields(fields, resource)
             case nodes.ExpectObligations(calls):
                 for call in calls:
                     found = scope.find(OBLIGATION, call.name, "obligation", self.problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from policyengine.model.masks import spelled
 from policyengine.model.rules import Effect
 from policyengine.syntax.expressions import (
     Attr,
@@ -163,15 +164,36 @@ class Because(Node, frozen=True):
 
 
 class Otherwise(Node, frozen=True):
-    """`otherwise "text"`: said when the permit is not satisfied and its gate stays shut."""
+    """`otherwise "text"`: said when the permit is not satisfied and its gate stays shut.
+
+    Of an expose: when the gate is open and lacks a field that was asked for and that it would have given.
+    """
 
     text: Template
 
 
-class Fields(Node, frozen=True):
-    """`fields a, b`, or `fields all` (*names* is None)."""
+class Mask(Node, frozen=True):
+    """`year`, `digits(1)`: how a field is shown in part; *name* is the whole text."""
 
-    names: tuple[Ident, ...] | None
+    name: str
+
+
+class ShownField(Node, frozen=True):
+    """`born as year`, or `born` where the field itself is meant."""
+
+    field: Ident
+    mask: Mask | None = None
+
+    @property
+    def spelling(self) -> str:
+        """The text of it, as requests and decisions have it."""
+        return spelled(self.field.name, self.mask.name if self.mask else None)
+
+
+class Fields(Node, frozen=True):
+    """`fields a, b as year`, or `fields all` (*fields* is None)."""
+
+    fields: tuple[ShownField, ...] | None
 
 
 class Oblige(Node, frozen=True):
@@ -259,11 +281,15 @@ class WaiverDecl(Node, frozen=True):
 
 
 class InvariantDecl(Node, frozen=True):
-    """`invariant name: never allow target unless condition`"""
+    """`invariant name: never allow target unless condition`, or `never expose fields of target`.
+
+    *fields*: None where nothing is to be allowed.
+    """
 
     name: Ident
     target: Target
     clauses: tuple[When | Unless, ...] = ()
+    fields: tuple[ShownField, ...] | None = None
 
 
 class RuleRef(Node, frozen=True):
@@ -293,9 +319,9 @@ class ExpectRules(Node, frozen=True):
 
 
 class ExpectFields(Node, frozen=True):
-    """`fields {a, b}`: exactly these are exposed."""
+    """`fields {a, b as year}`: exactly these are shown, and so."""
 
-    names: tuple[Ident, ...]
+    fields: tuple[ShownField, ...]
 
 
 class ExpectObligations(Node, frozen=True):
@@ -330,7 +356,7 @@ ExpectClause: TypeAlias = (
 class Asking(Node, frozen=True):
     """`asking {fields}`, of which there may be none."""
 
-    names: tuple[Ident, ...]
+    fields: tuple[ShownField, ...]
 
 
 class Expect(Node, frozen=True):

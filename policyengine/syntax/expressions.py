@@ -280,3 +280,14 @@ def interpolated(template: Template) -> Iterator[Expr]:
     for part in template.parts:
         if not isinstance(part, str):
             yield part
+
+
+def type_named(node: Name | Attr) -> Ident | None:
+    """Return the type that is named where an argument stands: `Folder`, `other.Folder`."""
+    match node:
+        case Name(name):
+            return Ident(name, span=node.span)
+        case Attr(Name(package), name):
+            return Ident(name.name, package, span=node.span)
+        case _:
+            return None

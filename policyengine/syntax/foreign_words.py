@@ -75,7 +75,8 @@ STEPS = {
 
 FORMS = {
     **dict.fromkeys(("effect", *EFFECTS), "a rule is written `permit name: actions`"),
-    "_INVARIANT": "an invariant is written `invariant name: never allow actions unless condition`",
+    "_INVARIANT": "an invariant is written `invariant name: never allow actions unless condition`, or "
+    "`never expose fields of actions unless condition`",
     "_DEFINE": "a definition is written `define name(x: Type) = expression`",
     "_CONST": "a constant is written `const name: type = value`",
     "_LEVELS": "levels are written `levels Name = low < high`",

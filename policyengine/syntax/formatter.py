@@ -11,6 +11,7 @@ comment was lost.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -148,8 +149,11 @@ def _declaration(node: nodes.Declaration) -> Doc:
             return _rule(node)
         case nodes.WaiverDecl():
             return _waiver(node)
-        case nodes.InvariantDecl(name, target, clauses):
-            promise = (Word("never"), " ", Word("allow"), " ", _target(target))
+        case nodes.InvariantDecl(name, target, clauses, fields):
+            what: Doc = Word("allow")
+            if fields is not None:
+                what = (Nest(Fill(_fields(fields, "expose"))), " ", Word("of"))
+            promise = (Word("never"), " ", what, " ", _target(target))
             body = Group((promise, Nest(tuple((SOFT, _clause(c)) for c in clauses))))
             return Group((Word("invariant"), " ", _name(name), Word(":"), Nest((SOFT, body))))
         case nodes.Let():
@@ -177,7 +181,22 @@ def _name(ident: nodes.Ident) -> Doc:
 
 def _names(idents: Sequence[nodes.Ident], word: str = "") -> list[Doc]:
     """Return the items of a `Fill`: `word a,`, `b,`, `c`."""
-    items = comma_separated([_name(ident) for ident in idents])
+    return _begun(comma_separated([_name(ident) for ident in idents]), word)
+
+
+def _fields(fields: Sequence[nodes.ShownField], word: str = "") -> list[Doc]:
+    """Return the items of a `Fill`: `word a,`, `b as year`."""
+    return _begun(comma_separated([_field(field) for field in fields]), word)
+
+
+def _field(shown: nodes.ShownField) -> Doc:
+    if shown.mask is None:
+        return _name(shown.field)
+    mask = tuple(Word(part) for part in re.findall(r"\w+|[()]", shown.mask.name))
+    return (_name(shown.field), " ", Word("as"), " ", mask)
+
+
+def _begun(items: list[Doc], word: str) -> list[Doc]:
     return [(Word(word), " ", items[0]), *items[1:]] if word else items
 
 
@@ -318,10 +337,10 @@ def _clause(node: nodes.Clause | nodes.WaiverClause) -> Doc:
             return (Word("refer"), " ", text(template))
         case nodes.Cites(words):
             return (Word("cites"), " ", text(words))
-        case nodes.Fields(names):
-            return Nest(
-                Fill(_names(names, "fields") if names else [(Word("fields"), " ", Word("all"))])
-            )
+        case nodes.Fields(None):
+            return (Word("fields"), " ", Word("all"))
+        case nodes.Fields(fields):
+            return Nest(Fill(_fields(fields or (), "fields")))
         case nodes.Oblige(calls):
             return _calls(calls)
         case nodes.From(moment):
@@ -407,16 +426,16 @@ def _asked(
         context = (Word("with"), " ", braces(node.context, padded=True))
         parts.append((node.context.span.start, context))
     if node.asking is not None:
-        asking = (Word("asking"), " ", _name_set(node.asking.names))
+        asking = (Word("asking"), " ", _field_set(node.asking.fields))
         parts.append((node.asking.span.start, asking))
     rows = tuple((SOFT, part) for _, part in sorted(parts, key=lambda part: part[0]))
     return Nest(Fill(head)), Nest(rows)
 
 
-def _name_set(names: Sequence[nodes.Ident]) -> Doc:
-    if not names:
+def _field_set(fields: Sequence[nodes.ShownField]) -> Doc:
+    if not fields:
         return block([])
-    return block([Fill(comma_separated([_name(name) for name in names]))], padded=False)
+    return block([Fill(_fields(fields))], padded=False)
 
 
 def _expectation(node: nodes.ExpectClause) -> Doc:
@@ -424,8 +443,8 @@ def _expectation(node: nodes.ExpectClause) -> Doc:
         case nodes.ExpectRules(rules):
             items = comma_separated([_rule_ref(rule.gate, rule.rule) for rule in rules])
             return Nest(Fill([(Word("because"), " ", items[0]), *items[1:]]))
-        case nodes.ExpectFields(names):
-            return (Word("fields"), " ", _name_set(names))
+        case nodes.ExpectFields(fields):
+            return (Word("fields"), " ", _field_set(fields))
         case nodes.ExpectObligations(calls):
             return _calls(calls)
         case nodes.ExpectReferrals(words):

@@ -477,6 +477,8 @@ def _shape(s: ParseState) -> str:
             return ""
         if kind_of(item) == "_FOR" and kinds & {"_WAIVER", "_GATE"}:
             continue  # the subject of the waiver, the range of the gate
+        if kind_of(item) == "EXPOSE" and "_INVARIANT" in kinds:
+            continue  # what is promised
         if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
             return "an attribute is written `name: type`"
         if kind_of(item) in foreign_words.FORMS:

@@ -161,8 +161,8 @@ def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> 
                 stack.append(type_)
             case nodes.NamedType(nodes.Ident("ip") as name):
                 allowed.add(id(name))
-            case nodes.Fields(names) | nodes.ExpectFields(names) | nodes.Asking(names):
-                allowed.update(id(name) for name in names or ())
+            case nodes.ShownField(name):
+                allowed.add(id(name))
             case nodes.Node() as node:
                 stack += nodes.fields_of(node).values()
     return [

@@ -101,9 +101,16 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def names(self, span: Span, children: list[Any]) -> tuple[nodes.Ident, ...]:
         return tuple(children)
 
-    refs = names
+    refs = shown_fields = calls = names
 
-    def name_set(self, span: Span, children: list[Any]) -> tuple[nodes.Ident, ...]:
+    def shown_field(self, span: Span, children: list[Any]) -> nodes.ShownField:
+        return nodes.ShownField(*children, span=span)
+
+    def mask(self, span: Span, children: list[Any]) -> nodes.Mask:
+        name, digits = children
+        return nodes.Mask(f"{name}({digits})" if digits is not None else str(name), span=span)
+
+    def field_set(self, span: Span, children: list[Any]) -> tuple[nodes.ShownField, ...]:
         return children[0] or ()
 
     def _unquote(self, token: Token, keep: str = "") -> str:
@@ -262,9 +269,6 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def oblige(self, span: Span, children: list[Any]) -> nodes.Oblige:
         return nodes.Oblige(children[0], span=span)
 
-    def calls(self, span: Span, children: list[Any]) -> tuple[nodes.Call, ...]:
-        return tuple(children)
-
     def obligation_call(self, span: Span, children: list[Any]) -> nodes.Call:
         return nodes.Call(children[0], tuple(c for c in children[1:] if c is not None), span=span)
 
@@ -340,8 +344,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.EntityRef(children[0], self._unquote(children[1]), span=span)
 
     def invariant(self, span: Span, children: list[Any]) -> nodes.InvariantDecl:
-        name, _allow, target, *clauses = children
-        return nodes.InvariantDecl(name, target, tuple(clauses), span=span)
+        name, never, *rest = children
+        fields = rest.pop(0) if never.type == "EXPOSE" else None
+        return nodes.InvariantDecl(name, rest[0], tuple(rest[1:]), fields, span=span)
 
     def test(self, span: Span, children: list[Any]) -> nodes.TestDecl:
         return nodes.TestDecl(self._unquote(children[0]), tuple(children[1:]), span=span)
@@ -490,7 +495,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 return called  # type: ignore[no-any-return]
         match ident, arguments:
             case nodes.Ident("ancestors", None), [object_, nodes.Name() | nodes.Attr() as type_]:
-                asked = _type_named(type_)
+                asked = nodes.type_named(type_)
                 if asked is not None:
                     return nodes.Ancestors(object_, asked, span=span)
         return nodes.Call(ident, tuple(a for a in arguments if a is not None), span=span)
@@ -583,14 +588,3 @@ _PART_WORDS = {
     "groups": "in", "subjects": "by", "resources": "on", "context": "with",
     "constants": "having", "asking": "asking",
 }  # fmt: skip
-
-
-def _type_named(node: nodes.Name | nodes.Attr) -> nodes.Ident | None:
-    """Return the type that is named where an argument stands: `Folder`, `other.Folder`."""
-    match node:
-        case nodes.Name(name):
-            return nodes.Ident(name, span=node.span)
-        case nodes.Attr(nodes.Name(package), name):
-            return nodes.Ident(name.name, package, span=node.span)
-        case _:
-            return None

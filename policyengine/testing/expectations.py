@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 from typing import TypeAlias, assert_never
 
 from policyengine.diagnostics.source import Span
 from policyengine.model.decision import Obligation, Outcome
+from policyengine.model.masks import spelled
 from policyengine.model.types import Schema
 from policyengine.syntax import nodes
 from policyengine.testing.request_builder import RequestBuilder
@@ -40,12 +42,13 @@ def _clause(
             missing = [f"`{_named(ref)}`" for ref in refs if not _is_among(ref, outcome.rules)]
             if missing:
                 return f"{', '.join(missing)} did not decide this; {_listed(outcome.rules)} did"
-        case nodes.ExpectFields(names):
-            expected = {name.name for name in names}
+        case nodes.ExpectFields(fields):
+            expected = {field.spelling for field in fields}
             if outcome.exposed is None:
                 return "no field gate says what is exposed"
-            if expected != outcome.exposed:
-                return f"expected {_set(expected)} to be exposed, got {_set(outcome.exposed)}"
+            shown = {*outcome.exposed, *starmap(spelled, outcome.masks)}
+            if expected != shown:
+                return f"expected {_set(expected)} to be exposed, got {_set(shown)}"
         case nodes.ExpectObligations(calls):
             wanted = {_obligation(call, builder) for call in calls}
             if wanted != set(outcome.obligations):

@@ -163,7 +163,7 @@ class RequestBuilder:
                 "resource": resource,
                 "context": {name: collector.wire(type_, value) for name, type_, value in context},
                 "now": moment_text(self.now),
-                "fields": None if expect.asking is None else [n.name for n in expect.asking.names],
+                "fields": [f.spelling for f in expect.asking.fields] if expect.asking else None,
                 "entities": collector.entities,
             }
 

@@ -130,9 +130,11 @@ class _Runner:
         for name in lacking:
             message = f"the request does not give what the invariant `{name}` reads"
             yield Problem("error", expect.span, message)
+        promised = {invariant.name: invariant.fields for invariant in self.checked.invariants}
         for name in interpreter.broken_invariants(self.checked, request, outcome):
             if name not in lacking:
-                message = f"this is allowed, and the invariant `{name}` says never"
+                done = f"shows {', '.join(fields)}" if (fields := promised[name]) else "is allowed"
+                message = f"this {done}, and the invariant `{name}` says never"
                 yield Problem("failed", expect.span, message, _notes(outcome, reason))
 
 

@@ -234,8 +234,8 @@ def test_an_answer_has_every_member():
     answer = json.loads(decision().to_bytes(("feilds",)))
     assert answer["decision"] is True
     assert list(answer["context"]) == [
-        *("cause", "reason", "rules", "more_rules", "gates", "exposed", "obligations", "referrals"),
-        *("advisories", "waivers", "errors", "valid_until", "policy", "ignored"),
+        *("cause", "reason", "rules", "more_rules", "gates", "exposed", "masks", "obligations"),
+        *("referrals", "advisories", "waivers", "errors", "valid_until", "policy", "ignored"),
     ]
     assert answer["context"]["ignored"] == ["feilds"]
 

@@ -44,6 +44,7 @@ class Counted:
             rules=("scope.a", "tier.b"),
             gates=(("scope", True), ("tier", True)),
             exposed=frozenset({"id", "text"}),
+            masks=(),
             obligations=(DELETE,),
             referrals=(),
             advisories=(Advisory("tier.c", "forbid", "unknown"),),
@@ -71,6 +72,7 @@ def decision(details: Counted | None = None, **parts: Any) -> Decision:
         "allowed": True,
         "cause": "permitted",
         "exposed": frozenset({"id", "text"}),
+        "masks": (),
         "obligations": (DELETE,),
         "policy": "digest",
         "make_details": lambda *_: details or Counted(),
@@ -117,7 +119,9 @@ def test_a_decision_is_neither_true_nor_false():
         assert not decision(allowed=False)
 
 
-@pytest.mark.parametrize("name", ["allowed", "cause", "exposed", "reason", "valid_until", "other"])
+@pytest.mark.parametrize(
+    "name", ["allowed", "cause", "exposed", "masks", "reason", "valid_until", "other"]
+)
 def test_a_decision_cannot_be_changed(name):
     made = decision()
     with pytest.raises(AttributeError):
@@ -158,6 +162,7 @@ def test_a_decision_is_json():
             "more_rules": 1,
             "gates": {"scope": True, "tier": True},
             "exposed": ["id", "text"],
+            "masks": {},
             "obligations": [
                 {
                     "name": "delete_within",

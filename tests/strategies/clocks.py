@@ -47,7 +47,14 @@ def what_is_kept_holds_from_a_moment_until_a_moment(case: Case) -> None:
 
 def _seen(decision: Decision) -> Any:
     """Return what must agree: the decision, and what it says of itself."""
-    return decision.allowed, decision.cause, decision.rules, decision.obligations, decision.exposed
+    return (
+        decision.allowed,
+        decision.cause,
+        decision.rules,
+        decision.obligations,
+        decision.exposed,
+        decision.masks,
+    )
 
 
 def _holders(

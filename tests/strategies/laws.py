@@ -31,6 +31,7 @@ from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.masks import telling
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.sealed import altered
@@ -174,6 +175,7 @@ def _outcome_of(decision: Decision) -> Outcome:
         rules=decision.rules,
         gates=tuple(decision.gates.items()),
         exposed=decision.exposed,
+        masks=tuple(decision.masks.items()),
         obligations=decision.obligations,
         referrals=decision.referrals,
         advisories=decision.advisories,
@@ -462,7 +464,9 @@ def a_rule_more_only_adds(case: Case) -> None:
         assert before.allowed or not after.allowed
     else:
         assert after.allowed or not before.allowed
-        assert before.exposed is None or before.exposed <= (after.exposed or frozenset())
+        shown = dict(after.masks) | dict.fromkeys(after.exposed or ())
+        assert all(shown[name] is None for name in before.exposed or ())
+        assert all(telling(shown[name]) >= telling(mask) for name, mask in before.masks)
         assert set(before.obligations) <= set(after.obligations) or not before.allowed
 
 

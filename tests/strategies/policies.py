@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from attrs import define, evolve, field
 
-from policyengine.model.types import BOOL, SCHEDULE, STRING, Attribute, EntityRefType
+from policyengine.model.masks import masks_of, spelled
+from policyengine.model.types import BOOL, SCHEDULE, STRING, Attribute, EntityRefType, Type
 from tests.strategies.expressions import (
     NO_GUARDS,
     Defined,
@@ -306,7 +307,7 @@ def make_rule(
         guards = NO_GUARDS
     if rng.random() < 0.6:
         rule.clauses.append(f"because {writer.text(guards)}")
-    if effect == "permit" and rng.random() < 0.5:
+    if effect != "forbid" and rng.random() < 0.5:
         rule.clauses.append(f"otherwise {writer.text(NO_GUARDS)}")
     if rng.random() < 0.3:
         known = guards if effect == "forbid" else NO_GUARDS
@@ -388,7 +389,26 @@ def _fields(rng: Random, world: World, targets: list[Target]) -> str:
     known = sorted(set.intersection(*each) & {n for n in set.union(*each) if n not in RESERVED})
     if rng.random() < 0.3:
         return "all"
-    return ", ".join(rng.sample(["id", *known], rng.randint(1, 1 + len(known))))
+    return some_fields(
+        rng, world, targets, rng.sample(["id", *known], rng.randint(1, 1 + len(known)))
+    )
+
+
+def some_fields(
+    rng: Random, world: World, targets: list[tuple[str, str, str]], names: list[str]
+) -> str:
+    """Write fields that all resources of *targets* have, some with a mask that all of them take."""
+    shown = []
+    for name in names:
+        taken = [masks_of(_type_of(world, resource, name)) for _, _, resource in targets]
+        masks = [mask for mask in taken[0] if all(mask in other for other in taken)]
+        shown.append(spelled(name, rng.choice(masks) if rng.random() < 0.4 else None))
+    return ", ".join(shown)
+
+
+def _type_of(world: World, resource: str, name: str) -> Type:
+    types = {a.name: a.type for a in world.made.entities[resource].attributes}
+    return types.get(name, EntityRefType(resource))
 
 
 RESERVED = frozenset({"when"})
@@ -416,4 +436,7 @@ def _invariant(rng: Random, world: World, number: int) -> str:
     text, targets = some_target(rng, world)
     writer = Writer(rng, world.made, environment(world, targets), world.defined)
     clauses, _ = _conditions(rng, writer)
-    return f"invariant i{number}: never allow {text} {' '.join(clauses)}"
+    never = "allow"
+    if any(world.gates.values()) and rng.random() < 0.4:
+        never = f"expose {some_fields(rng, world, targets, ['id'])} of"
+    return f"invariant i{number}: never {never} {text} {' '.join(clauses)}"

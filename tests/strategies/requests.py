@@ -22,7 +22,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from tests.strategies.policies import World, all_targets
+from tests.strategies.policies import World, all_targets, some_fields
 from tests.strategies.vocabulary import (
     DECIMALS,
     DURATIONS,
@@ -143,5 +143,7 @@ def make_request(
     }
     if world.asks_fields((action, subject, resource)) and rng.random() < 0.4:
         names = ["id", *(a.name for a in made.entities[resource].attributes)]
-        request["fields"] = rng.sample(names, rng.randint(0, min(2, len(names))))
+        names = rng.sample(names, rng.randint(0, min(2, len(names))))
+        target = (action, subject, resource)
+        request["fields"] = [some_fields(rng, world, [target], [name]) for name in names]
     return request

@@ -48,7 +48,7 @@ WORDS = (
     *_ODD, "permit a: any", "forbid", "expose", "when x", "unless", "subject", "resource.a", "now",
     "enum E = a | b", "entity U", "action r by U on U", "levels", "taxonomy T {", "test", "expect",
     "allow", "define f(x: int) = x", "const", "set<", "size(", "waiver", "invariant", "never", "if",
-    "let a = b", "for t in T: r by U on U", "expect {", "a, b: deny",
+    "fields a as year, b", "never expose a as digits(1) of any", "let a = b", "for t in T: r by U on U", "expect {", "a, b: deny",
     "then", "else", '"a{b}"', "1", "1.5", "24h", "2026-01-01",
     *dict.fromkeys(row.word for row in OPERATORS.values()),
 )  # fmt: skip
@@ -66,11 +66,11 @@ test "what {} is for" {{
     let one = {entity} "x1" under {{{entity} "x2", {entity} "x3"}} {{ alpha: 1, when: {{beta: "\\u00e9", size: {{}}}} }}
     let other = one {{ alpha: -1 }}
     at 2026-01-01T00:00:00Z
-    expect allow act0 by one on other with {{ kind: {{one, other}}, label: ip "10.0.0.0/8" }} asking {{id, when}}
+    expect allow act0 by one on other with {{ kind: {{one, other}}, label: ip "10.0.0.0/8" }} asking {{id as pseudonym, when}}
         because use.a_0, scope.b fields {{id}} oblige owe0(24h, -1.50) refer "team" reason "part" cause permitted
     expect deny act0 by {entity} "x1" on {entity} "x2" under {entity} "x3"
     for each_one in p.Tier: act0 by one {{ alpha: each_one }} on shared with {{ kind: {{}} }} asking {{}}
-        expect {{ free, Tier.basic: deny, "pro": allow fields {{}} because use.a_0 true: deny refer "team" }}
+        expect {{ free, Tier.basic: deny, "pro": allow fields {{alpha as digits(1), id}} because use.a_0 true: deny refer "team" }}
 }}
 let shared = {entity} "x1" {{ when: every_one {{ beta: 1 }} }}
 """  # fmt: skip

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from policyengine.diagnostics.source import Source
 from policyengine.model.decision import Decision, Outcome, SharedResult
+from policyengine.model.masks import MaskedField
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
-from policyengine.model.types import TargetKey
+from policyengine.model.types import STRING, TargetKey
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter, reasons
 from policyengine.semantics.checked import CheckedSet
@@ -77,8 +78,10 @@ class Interpreted:
     def decide(self, request: Request) -> Decision:
         outcome = self.lie(interpreter.decide(self.checked, request))
         reason = self.reworded or reasons.reason(self.checked, request)
-        parts = outcome.allowed, outcome.cause, outcome.exposed, outcome.obligations, "digest"
-        return Decision(outcome.allowed, SharedResult(*parts, lambda *_: Told(outcome, reason)))
+        masks = tuple(MaskedField(name, mask, STRING) for name, mask in outcome.masks)
+        parts = outcome.allowed, outcome.cause, outcome.exposed, masks, outcome.obligations
+        made = SharedResult(*parts, "digest", lambda *_: Told(outcome, reason))
+        return Decision(outcome.allowed, made)
 
 
 @pytest.fixture

@@ -231,6 +231,7 @@ def test_a_program_that_words_it_otherwise_is_a_mistake_of_ours(run: Callable[..
     ("part", "value"),
     [
         ("rules", ()), ("gates", (("scope", False),)), ("exposed", frozenset()),
+        ("masks", (("id", "present"),)),
         ("referrals", ("x",)), ("waivers", ("x",)), ("cause", "error"), ("obligations", ("x",)),
     ],
 )  # fmt: skip

@@ -270,4 +270,12 @@ DATA = (
         _request(resource=_book('"file": "/novels/../drafts"')),
         _request(resource=_book('"file": "/drafts"')),
     ),
+    Code(
+        "PE535", "unknown-requested-mask", "A field that is asked for with a mask that its type does not take.",
+        "A datetime is shown as `present`, `year`, `month` or `day`, a decimal as `present` or `digits(0)` to "
+        "`digits(3)`, a string or a reference as `present` or `pseudonym`, anything else as `present`. It is "
+        "written as in a policy, with one space on each side of `as`.",
+        _request(more=',\n "fields": ["title as year"]'),
+        _RIGHT,
+    ),
 )  # fmt: skip

@@ -121,8 +121,8 @@ TYPES = (
     ),
     Code(
         "PE315", "misplaced-clause", "A clause or an effect that has no meaning there.",
-        "Only field gates have `fields` and `expose`; a forbid gives nothing, so it has no "
-        "fields; only a permit can be waived or says `otherwise`.",
+        "Only field gates have `fields` and `expose`; a forbid gives nothing, so it has no fields; only a permit "
+        "can be waived; a forbid says `because`, and never `otherwise`.",
         _WORDS + "permit p: any fields all\n",
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields all }\n',
     ),
@@ -320,5 +320,26 @@ TYPES = (
         "says which of its ancestors are meant.",
         _WORDS + "permit p: any when size(ancestors(resource)) > 0\n",
         _WORDS + "permit p: any when size(ancestors(resource, Folder)) > 0\n",
+    ),
+    Code(
+        "PE355", "unknown-mask", "A mask that the type of the field does not take.",
+        "A datetime is shown as `present`, `year`, `month` or `day`, a decimal as `present` or `digits(0)` to "
+        "`digits(3)`, a string or a reference as `present` or `pseudonym`, anything else as `present`. A record "
+        "takes a mask that all its parts take.",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id as year }\n',
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id as pseudonym }\n',
+    ),
+    Code(
+        "PE356", "repeated-field", "A field that stands twice in one list.",
+        "A rule shows a field in one way. Where another shows it in another way, the more telling one counts.",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id, id as present }\n',
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n',
+    ),
+    Code(
+        "PE357", "useless-never-expose", "An invariant about fields in a set without a field gate.",
+        "Where no gate is asked which fields may be seen, every allow shows all of them.",
+        _WORDS + "permit p: any\ninvariant i: never expose status of any\n",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n'
+        "invariant i: never expose status of any\n",
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import words
+from policyengine.model.masks import parted
 from policyengine.syntax import nodes
 
 
@@ -16,7 +17,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each attribute of an entity or a context that no rule reads or exposes."""
     used = words(subject.files, tests=False)
     for rule in subject.checked.rules:
-        used = used.union(*(rule.fields or {}).values())
+        shown = frozenset[str]().union(*(rule.fields or {}).values())
+        used |= {name for name, _ in map(parted, shown)}
     for file in subject.files:
         for declaration in file.declarations:
             match declaration:

@@ -1,0 +1,47 @@
+"""Word the diagnostics of fields, and of the masks by which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
+from policyengine.diagnostics.source import Span
+from policyengine.diagnostics.spell import did_you_mean
+from policyengine.model.masks import ID
+from policyengine.model.request_messages import listed
+from policyengine.model.types import RecordType, Type
+from policyengine.semantics.messages import a
+from policyengine.syntax import nodes
+
+
+def field_twice(field: nodes.Ident, first: nodes.Ident) -> Diagnostic:
+    """A field that stands twice in one list."""
+    return error(
+        "PE356", field.span, f"`{field.name}` stands twice", "a list has each field once",
+        Label(first.span, "here before"),
+    )  # fmt: skip
+
+
+def no_mask(shown: nodes.ShownField, type_: Type, masks: Sequence[str]) -> Diagnostic:
+    """A mask that the type of a field does not take."""
+    assert shown.mask is not None
+    what = "the `id`" if shown.field.name == ID else a(str(type_))
+    if isinstance(type_, RecordType):
+        what = "this record, by what all its parts take,"
+    return error(
+        "PE355", shown.mask.span,
+        f"`{shown.field.name}` cannot be shown as `{shown.mask.name}`",
+        did_you_mean(shown.mask.name, masks) or f"{what} is shown as {_any_of(masks)}",
+    )  # fmt: skip
+
+
+def never_exposed_in_vain(span: Span) -> Diagnostic:
+    """An invariant about fields in a set without a field gate."""
+    return error(
+        "PE357", span, "there is no field gate, so an allow shows every field",
+        'declare one: `field gate view "which fields may be seen"`',
+    )  # fmt: skip
+
+
+def _any_of(masks: Sequence[str]) -> str:
+    return " or ".join(filter(None, (listed(masks[:-1]), listed(masks[-1:]))))
