@@ -63,6 +63,9 @@ $(VENV)/.peers: $(READY)
 fuzz: $(READY) ## Test the laws of the language on new random input; FOR=3600 takes an hour
 	$(BIN)/python -m tests.fuzz --seconds $(FOR)
 
+turns: $(READY) ## Hold `valid_until` against every moment at which a decision may turn; N=100000 requests
+	$(BIN)/python -m tests.turns --requests $(N)
+
 exact: $(READY) ## Compare the findings of lint and explain with all requests of a small world; N=10000 denied ones
 	$(BIN)/python -m tests.analysis.exactness --requests $(N)
 

@@ -13,6 +13,7 @@ from policyengine.cache.codec import UnknownTypeError, decode, encode
 from policyengine.compiler import ir
 from policyengine.model.needs import Needs
 from policyengine.model.records import record_class
+from policyengine.model.schedules import Schedule
 from policyengine.model.types import INT, Attribute, RecordType, SetType, TaxonomyType
 from policyengine.model.values import ABSENT, Ip
 
@@ -52,6 +53,12 @@ def test_what_compares_equal_is_kept_apart():
     again = decode(encode(value))
     assert typed(again) == typed(value)
     assert type(again[5]) is Ip
+
+
+def test_a_schedule_is_the_same_again():
+    schedule = Schedule.parse("Mon-Fri 22:00-06:00, Sun 10:00-12:00 Europe/Berlin")
+    again = decode(encode({"opening": schedule}))["opening"]
+    assert (again, again.ends, hash(again)) == (schedule, schedule.ends, hash(schedule))
 
 
 def test_what_is_equal_is_written_once():

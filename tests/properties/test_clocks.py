@@ -29,6 +29,9 @@ permit counted: any when subject.n > 3 and resource.m > 1
 forbid ended: any by User on Doc when subject.ends < now
 forbid early: any when now < subject.starts and subject.n < 5
 forbid soon: any by User on Note when subject.ends - now < 2h
+forbid a_year_later: any by User on Doc when subject.starts + 1mo - 31d <= now and subject.n == 2
+permit open: any when now within schedule "00:30-02:30, Tue 16:00-17:00 Europe/Berlin" and subject.n == 1
+permit late: any by User on Note when now - 1h within schedule "Mon-Sun 15:30-19:30 UTC" and subject.n < resource.m
 """
 HOUR = 3_600 * 10**6
 NOW = 1_764_000_000 * 10**6
