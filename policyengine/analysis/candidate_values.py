@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -46,7 +46,7 @@ class CandidateValues:
 
     @classmethod
     def of(
-        cls, checked: CheckedSet, request: Request, rules: Iterable[CheckedRule],
+        cls, checked: CheckedSet, request: Request, rules: Sequence[CheckedRule],
         places: Iterable[Place], *, all_known: bool,
     ) -> CandidateValues:  # fmt: skip
         target = (request.action, request.subject.type, request.resource.type)
@@ -66,6 +66,11 @@ class CandidateValues:
             if not isinstance(value, Record):
                 mentions.add(type_, value)
         mentions.add(DATETIME, request.now)
+        ids = {rule.id for rule in rules}
+        for waiver in checked.waivers:
+            for waived in (waiver.subject, waiver.resource) if waiver.rule in ids else ():
+                if waived is not None and waived.within:
+                    mentions.add(EntityRefType(waived.type), waived.id)
         for party in (request.subject, request.resource):
             mentions.add(EntityRefType(party.type), party.id)
         known: dict[str, list[str]] = {}

@@ -79,8 +79,17 @@ def _compiler_types() -> KnownTypes:
     from typing import get_args
 
     from policyengine.compiler import ir, lowered
+    from policyengine.model.rules import RuleWaiver, WaivedEntity
 
-    types_ = lowered.Rule, lowered.Text, lowered.Part, lowered.Duty, lowered.Sentence, lowered.Key
+    types_: tuple[type, ...] = (
+        lowered.Rule,
+        lowered.Text,
+        lowered.Part,
+        lowered.Duty,
+        lowered.Sentence,
+        lowered.Key,
+    )
+    types_ += RuleWaiver, WaivedEntity
     return {f"rule {class_.__name__}": class_ for class_ in (*get_args(ir.Expr), ir.Table, *types_)}
 
 

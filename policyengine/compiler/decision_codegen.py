@@ -40,8 +40,8 @@ from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.simplify import FALSE, TRUE, joined
-from policyengine.model.rules import Effect
-from policyengine.model.types import DATETIME, TargetGates
+from policyengine.model.rules import Effect, WaivedEntity
+from policyengine.model.types import DATETIME, EntityRefType, TargetGates
 
 DECIDE: Final = "decide"
 TAKE: Final = "take"
@@ -281,11 +281,32 @@ def _conjuncts(conditions: Iterable[ir.Expr]) -> Iterator[ir.Expr]:
 
 def _waived(rule: Rule) -> ir.Expr:
     """Return the test whether a waiver stands in for the conditions of *rule*."""
-    until: dict[object, int] = {}
-    for _, subject, moment in rule.waivers:
-        until[subject] = max(moment, until.get(subject, moment))
-    latest = ir.Lookup(ir.Table(until, default=-math.inf), (ir.Id(ir.Root("subject")),))
-    return ir.Binary("<", _NOW, latest, numeric=True)
+    latest: dict[tuple[str, ...], dict[object, int]] = {}
+    tests: list[ir.Expr] = []
+    for waiver in rule.waivers:
+        parts = (("subject", waiver.subject), ("resource", waiver.resource))
+        named = [(part, waived) for part, waived in parts if waived is not None]
+        if any(waived.within for _, waived in named):
+            before = ir.Binary("<", _NOW, ir.Const(DATETIME, waiver.until), numeric=True)
+            tests.append(ir.And((before, *(_is_meant(*one) for one in named))))
+        else:
+            ids = tuple(waived.id for _, waived in named)
+            until = latest.setdefault(tuple(part for part, _ in named), {})
+            key = ids if len(ids) > 1 else ids[0]
+            until[key] = max(waiver.until, until.get(key, waiver.until))
+    for parts_, until in latest.items():
+        asked = tuple(ir.Id(ir.Root(part)) for part in parts_)
+        found = ir.Lookup(ir.Table(until, default=-math.inf), asked)
+        tests.insert(0, ir.Binary("<", _NOW, found, numeric=True))
+    return tests[0] if len(tests) == 1 else ir.Or(tuple(tests))
+
+
+def _is_meant(part: str, waived: WaivedEntity) -> ir.Expr:
+    """Return the test whether a waiver means the subject or the resource."""
+    root, id_ = ir.Root(part), ir.Const(EntityRefType(waived.type), waived.id)
+    if waived.within:
+        return ir.Operation("lies_in", (ir.Line(root), ir.Data(waived.type), id_))
+    return ir.Binary("==", ir.Id(root), id_)
 
 
 def _satisfied(rule: Rule, emitter: Emitter) -> ast.expr:

@@ -17,6 +17,7 @@ from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.model.path_syntax import segments_of
 from policyengine.model.records import record_class
+from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import (
     BOOL,
     INT,
@@ -124,9 +125,9 @@ def lower_rule(
         ),
         compared=tuple(compared(rule, target).items()) if for_details else (),
         waivers=tuple(
-            (waiver.name, waiver.subject_id, waiver.until)
+            RuleWaiver(waiver.name, waiver.subject, waiver.resource, waiver.until)
             for waiver in checked.waivers
-            if (waiver.rule, waiver.subject_type) == (rule.id, target[1])
+            if waiver.rule == rule.id and target in waiver.targets
         ),
         needs=rule.needs[target],
     )

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.rules import RuleHead
+from policyengine.model.rules import RuleHead, RuleWaiver
 from policyengine.model.types import Type
 
 
@@ -57,8 +57,7 @@ class Key(Struct, frozen=True):
 class Rule(RuleHead, frozen=True, eq=False):
     """A rule of one target. The conditions hold when all are true, in order.
 
-    *place*: file and line. *waivers*: (name, id of the subject, until) each, of the target's
-    subject type. *keys* and *compared*: as `semantics.keys` finds them. The rest is as in
+    *place*: file and line. *waivers*: those that may be for a request of the target. *keys* and *compared*: as `semantics.keys` finds them. The rest is as in
     `CheckedRule`.
     """
 
@@ -72,7 +71,7 @@ class Rule(RuleHead, frozen=True, eq=False):
     sentences: tuple[Sentence | None, ...]
     keys: tuple[Key, ...]
     compared: tuple[tuple[str, frozenset[object]], ...]
-    waivers: tuple[tuple[str, str, int], ...]
+    waivers: tuple[RuleWaiver, ...]
     needs: RequestNeeds
 
     @property

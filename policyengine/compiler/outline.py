@@ -100,7 +100,7 @@ def outline_rules(checked: CheckedSet, target: TargetKey) -> Outlined | None:
                 if first.setdefault((rule.gate, path), constants) != constants:
                     known.add(path)
     paths = {gate: frozenset(known) for gate, known in contested.items()}
-    waived = {w.rule for w in checked.waivers if w.subject_type == target[1]}
+    waived = {waiver.rule for waiver in checked.waivers if target in waiver.targets}
     counting = [one for one in found.values() if not one.rule.advisory]
     always, filed = _filed(rules, like, target, paths, waived)
     return Outlined(

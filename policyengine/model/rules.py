@@ -1,10 +1,13 @@
-"""Define the head of a rule: the part that is the same in every stage."""
+"""Define the head of a rule, and what a waiver is for: the parts that are the same in every stage."""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+
+from policyengine.model.entities import Entity
+from policyengine.model.request import Request
 
 Effect: TypeAlias = Literal["permit", "forbid", "expose"]
 
@@ -43,3 +46,32 @@ class RuleHead(Struct, frozen=True, eq=False):
             other.valid_until is not None and self.valid_until >= other.valid_until
         )
         return begins and ends
+
+
+class WaivedEntity(Struct, frozen=True):
+    """The entity that a waiver names; *within*: it is meant with all that lies in it."""
+
+    type: str
+    id: str
+    within: bool = False
+
+    def means(self, entity: Entity) -> bool:
+        """Whether *entity* is meant."""
+        if self.within:
+            return entity.line is not None and (self.type, self.id) in entity.line
+        return (entity.type, entity.id) == (self.type, self.id)
+
+
+class RuleWaiver(Struct, frozen=True):
+    """A waiver of one rule, for a subject, on a resource, or both, before the moment *until*."""
+
+    name: str
+    subject: WaivedEntity | None
+    resource: WaivedEntity | None
+    until: int
+
+    def is_for(self, request: Request) -> bool:
+        """Whether it is for a request, at some moment."""
+        return (self.subject is None or self.subject.means(request.subject)) and (
+            self.resource is None or self.resource.means(request.resource)
+        )

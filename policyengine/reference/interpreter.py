@@ -14,10 +14,11 @@ from attrs import frozen
 from msgspec.structs import replace
 
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
+from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.masks import parted, shows, telling
 from policyengine.model.request import Request
-from policyengine.model.rules import Effect
+from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.values import text_of
 from policyengine.reference.evaluation import Env, Trace, evaluate
 from policyengine.reference.moving import Clock
@@ -138,15 +139,25 @@ def judge_all(checked: CheckedSet, env: Env) -> JudgedRequest:
 
 
 def waivers(checked: CheckedSet, rule: CheckedRule, env: Env) -> tuple[Waiver, ...]:
-    """Return the waivers of *rule* that are in force for the request's subject."""
-    subject = env.request.subject
+    """Return the waivers of *rule* that are in force for the request's subject and resource."""
+    request = env.request
     return tuple(
         waiver
         for waiver in checked.waivers
         if waiver.rule == rule.id
-        and (waiver.subject_type, waiver.subject_id) == (subject.type, subject.id)
-        and env.request.now < waiver.until
+        and is_meant(request.subject, waiver.subject)
+        and is_meant(request.resource, waiver.resource)
+        and request.now < waiver.until
     )
+
+
+def is_meant(entity: Entity, waived: WaivedEntity | None) -> bool:
+    """Whether a waiver means an entity: the one that it names, or one that lies within that."""
+    if waived is None:
+        return True
+    if waived.within:
+        return entity.line is not None and (waived.type, waived.id) in entity.line
+    return (entity.type, entity.id) == (waived.type, waived.id)
 
 
 def judge(rule: CheckedRule, waived_by: tuple[Waiver, ...], env: Env) -> Verdict:

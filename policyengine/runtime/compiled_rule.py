@@ -15,7 +15,7 @@ from policyengine.model.decision import Obligation
 from policyengine.model.masks import Shown, parted, telling
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
-from policyengine.model.rules import RuleHead
+from policyengine.model.rules import RuleHead, RuleWaiver
 from policyengine.model.shown import shown_value
 from policyengine.model.types import Type
 from policyengine.model.values import ABSENT, text_of
@@ -107,7 +107,7 @@ class Rule(RuleHead, frozen=True, eq=False):
     list the moments at which a condition may turn.
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
     whether those depend on the time, *refer_moves* whether the text of `refer` does. *waivers*:
-    (name, subject's id, until) each. *keys*: which requests it is for; *filed*: those of them by which
+    those that may be for a request. *keys*: which requests it is for; *filed*: those of them by which
     it is known without judging it that it plays no part (`runtime.directory`). The rest is as in
     `semantics.checked.CheckedRule`.
     """
@@ -126,15 +126,14 @@ class Rule(RuleHead, frozen=True, eq=False):
     sentences: tuple[Text | None, ...]
     keys: tuple[Key, ...]
     filed: tuple[Key, ...]
-    waivers: tuple[tuple[str, str, int], ...]
+    waivers: tuple[RuleWaiver, ...]
     needs: RequestNeeds
 
     def waived_by(self, request: Request) -> tuple[str, ...]:
-        """Return the names of the waivers that are in force for the subject."""
+        """Return the names of the waivers that are in force for a request."""
         if not self.waivers:
             return ()
-        subject, now = request.subject.id, request.now
-        return tuple(name for name, id_, until in self.waivers if id_ == subject and now < until)
+        return tuple(w.name for w in self.waivers if request.now < w.until and w.is_for(request))
 
     def first_false(self, request: Request) -> int | None:
         """Return the number of the first condition that is false, None if none is."""

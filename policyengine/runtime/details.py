@@ -254,9 +254,8 @@ class Details(Struct, eq=False):
         if explainer.timeless:
             return None
         turns = [*explainer.rules.outline.bounds]
-        subject = self.request.subject.id
         for rule in explainer.waivable:
-            turns += [until for _, id_, until in rule.waivers if id_ == subject]
+            turns += [waiver.until for waiver in rule.waivers if waiver.is_for(self.request)]
         if explainer.judge is None:
             turning = _turning(verdict.rule for verdict in self.case.verdicts)
         else:

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from policyengine.diagnostics.source import Source, Span
-from policyengine.model.needs import Needs, RequestNeeds
-from policyengine.model.rules import RuleHead
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.rules import RuleHead, WaivedEntity
 from policyengine.model.types import Schema, TargetKey, Type
 from policyengine.syntax import nodes
 
@@ -192,16 +192,29 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
 
 @frozen
 class Waiver:
-    """Replaces the conditions of *rule* (an id) for one subject before the moment *until*."""
+    """Replaces the conditions of *rule* (an id) before the moment *until*.
+
+    It does so for a *subject*, on a *resource*, or both: None where any will do. *targets*: those of the
+    rule that may have such.
+    """
 
     name: str
     rule: str
-    subject_type: str
-    subject_id: str
+    subject: WaivedEntity | None
+    resource: WaivedEntity | None
+    targets: frozenset[TargetKey]
     until: int
     ticket: str
     approved_by: str
     span: Span
+
+    @property
+    def needs(self) -> RequestNeeds:
+        """What a request must give so that it is known what the waiver is for, whatever the date."""
+        parts = (
+            NOTHING if w is None else Needs(line=w.within) for w in (self.subject, self.resource)
+        )
+        return RequestNeeds(*parts)
 
 
 @frozen(eq=False)

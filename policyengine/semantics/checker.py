@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve
+from msgspec.structs import replace
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import TargetKey
 from policyengine.semantics import messages
 from policyengine.semantics.checked import CheckedRule, CheckedSet, CheckedTest, Invariant, Waiver
@@ -26,6 +28,7 @@ from policyengine.semantics.rule_checks import RuleChecker
 from policyengine.semantics.targets import add_gates
 from policyengine.semantics.test_blocks import ExampleChecker
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
+from policyengine.semantics.waivers import check_waiver
 from policyengine.syntax import nodes
 
 
@@ -44,7 +47,12 @@ def check(
     fixtures.check_all()
     examples = ExampleChecker(vocabulary, rules, fixtures, problems)
     tests = tuple(_tests(names.scopes, examples))
-    checked = tuple(sorted(rules.rules.values(), key=lambda rule: (rule.gate, rule.name)))
+    checked = tuple(
+        sorted(
+            (with_waivers(rule, waivers) for rule in rules.rules.values()),
+            key=lambda rule: (rule.gate, rule.name),
+        )
+    )
     by_target: dict[TargetKey, list[CheckedRule]] = {}
     for rule in checked:
         for target in rule.typings:
@@ -87,18 +95,31 @@ def _words(
     return names, RuleChecker(vocabulary, definitions, sources, problems)
 
 
+def with_waivers(rule: CheckedRule, waivers: Iterable[Waiver]) -> CheckedRule:
+    """Return *rule*, which needs what its waivers do for all that it covers."""
+    needs = RequestNeeds()
+    for waiver in waivers:
+        if waiver.rule == rule.id:
+            needs |= waiver.needs
+    if not any(needs.parts):
+        return rule
+    return replace(rule, needs={target: needs | own for target, own in rule.needs.items()})
+
+
 class Rechecker:
     """Checks a rule as if it was in the place of another, in a set without errors."""
 
     def __init__(self, checked: CheckedSet, limits: Limits) -> None:
         names, self._rules = _words(checked.files, checked.sources, limits)
+        self._waivers = checked.waivers
         self._scopes = {scope.file.span.file: scope for scope in names.scopes}
 
     def recheck(self, rule: CheckedRule, node: nodes.Rule) -> CheckedRule | None:
         """Return *node* checked in the place of *rule*, None if it has an error there."""
         rules = evolve(self._rules, problems=[], rules={}, written={})
         rules.add_rule(node, rule.gate, self._scopes[node.span.file])
-        return rules.rules.get(rule.id)
+        found = rules.rules.get(rule.id)
+        return found and with_waivers(found, self._waivers)
 
 
 class TestChecker:
@@ -170,7 +191,7 @@ def _add_rule(rule: nodes.Rule, gate: str | None, scope: Scope, rules: RuleCheck
 def _waivers(names: Names, rules: RuleChecker) -> Iterable[Waiver]:
     for symbol in names.all(WAIVER):
         assert isinstance(symbol.declaration, nodes.WaiverDecl)
-        waiver = rules.waiver(symbol.declaration, symbol.scope)
+        waiver = check_waiver(symbol.declaration, symbol.scope, rules)
         if waiver:
             yield waiver
 

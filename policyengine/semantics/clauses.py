@@ -11,13 +11,13 @@ from policyengine.syntax import nodes
 
 _ONCE = (
     nodes.Because, nodes.Otherwise, nodes.Fields, nodes.Refer, nodes.Cites, nodes.From,
-    nodes.Until, nodes.Waivable, nodes.Ticket, nodes.ApprovedBy,
+    nodes.Until, nodes.Waivable, nodes.Ticket, nodes.ApprovedBy, nodes.WaivedFor, nodes.WaivedOn,
 )  # fmt: skip
 WORDS: Mapping[type[nodes.Node], str] = {
     nodes.Because: "because", nodes.Otherwise: "otherwise", nodes.Fields: "fields",
     nodes.Refer: "refer", nodes.Cites: "cites", nodes.From: "from", nodes.Until: "until",
     nodes.Waivable: "waivable", nodes.Oblige: "oblige", nodes.Ticket: "ticket",
-    nodes.ApprovedBy: "approved_by",
+    nodes.ApprovedBy: "approved_by", nodes.WaivedFor: "for", nodes.WaivedOn: "on",
 }  # fmt: skip
 """The word with which each clause begins."""
 

@@ -6,11 +6,12 @@ advice goes into the help line, and only when it is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warning
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
+from policyengine.model.rules import WaivedEntity
 from policyengine.model.types import DATETIME, MONTHS, STRING, SetType, TargetKey, Type
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
@@ -448,9 +449,13 @@ def not_waivable(ident: nodes.Ident, rule: nodes.Rule) -> Diagnostic:
     )  # fmt: skip
 
 
-def waived_stranger(span: Span, type_: str, rule: str) -> Diagnostic:
-    """A waiver for a subject that the rule never sees."""
-    return error("PE313", span, f"`{rule}` never has {a(type_)} as its subject")
+def waived_stranger(span: Span, never: Mapping[str, WaivedEntity], rule: str) -> Diagnostic:
+    """A waiver for a subject or a resource that the rule never sees, or never both together."""
+    seen = [
+        f"{'anything within ' if waived.within else ''}{a(waived.type)} as its {part}"
+        for part, waived in never.items()
+    ]
+    return error("PE313", span, f"`{rule}` never has {' and '.join(seen)}")
 
 
 def no_field(ident: nodes.Ident, resource: str, known: Iterable[str]) -> Diagnostic:

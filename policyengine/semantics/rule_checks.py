@@ -1,4 +1,4 @@
-"""Check rules, waivers and invariants: targets, clauses, and conditions in every typing of theirs.
+"""Check rules and invariants: targets, clauses, and conditions in every typing of theirs.
 
 A rule is checked once for each *different* set of types that its roots may have; the targets it
 covers share the resulting typings. A problem that only some of them have is reported for an
@@ -31,7 +31,6 @@ from policyengine.semantics.checked import (
     Invariant,
     Sentence,
     Typing,
-    Waiver,
 )
 from policyengine.semantics.clauses import WORDS, Clauses, conjuncts_of, report_repeated
 from policyengine.semantics.cost import NO_COST, Cost, most_of, together
@@ -55,7 +54,7 @@ Check: TypeAlias = Callable[[ExpressionChecker], None]
 
 @define
 class RuleChecker:
-    """Checks rules, waivers and invariants: everything that has a target."""
+    """Checks rules and invariants: everything that has a target."""
 
     vocabulary: Vocabulary
     definitions: Definitions
@@ -380,7 +379,7 @@ class RuleChecker:
                     self.problems.append(problem)
                     return
 
-    # ---- waivers and invariants ---------------------------------------------------------
+    # ---- invariants, and rules that are named -------------------------------------------
 
     def rule_id(self, gate: nodes.Ident | None, rule: nodes.Ident) -> str | None:
         """Return the id of the rule that is meant; report one that does not exist.
@@ -401,40 +400,6 @@ class RuleChecker:
             known = (i.partition(".")[2] for i in self.written if i.partition(".")[0] in among)
             self.problems.append(messages.unknown("rule", rule, known))
         return None
-
-    def waiver(self, declaration: nodes.WaiverDecl, scope: Scope) -> Waiver | None:
-        """Check a waiver: of a waivable rule, for a subject it may see, with date and ticket."""
-        before = len(self.problems)
-        report_repeated(declaration.clauses, self.problems)
-        rule_id = self.rule_id(declaration.gate, declaration.rule)
-        subject = self.vocabulary.entity_name(declaration.subject.type, scope)
-        given = {type(clause): clause for clause in declaration.clauses}
-        for kind, what, help in (
-            (nodes.Until, "date", "add `until 2027-01-31`"),
-            (nodes.Ticket, "ticket", 'add `ticket "…"`'),
-            (nodes.ApprovedBy, "approver", 'add `approved_by "…"`'),
-        ):
-            if kind not in given:
-                self.problems.append(messages.waiver_lacks(declaration.name, what, help))
-        if rule_id:
-            written = self.written[rule_id]
-            if not any(isinstance(clause, nodes.Waivable) for clause in written.clauses):
-                self.problems.append(messages.not_waivable(declaration.rule, written))
-            checked = self.rules.get(rule_id)
-            if checked and subject and all(t[1] != subject for t in checked.typings):
-                span = declaration.subject.span
-                self.problems.append(messages.waived_stranger(span, subject, rule_id))
-        if len(self.problems) > before or rule_id is None or subject is None:
-            return None
-        until, ticket, approver = given[nodes.Until], given[nodes.Ticket], given[nodes.ApprovedBy]
-        assert isinstance(until, nodes.Until)
-        assert isinstance(until.moment.value, int)
-        assert isinstance(ticket, nodes.Ticket)
-        assert isinstance(approver, nodes.ApprovedBy)
-        return Waiver(
-            declaration.name.name, rule_id, subject, declaration.subject.id, until.moment.value,
-            ticket.text, approver.text, declaration.span,
-        )  # fmt: skip
 
     def invariant(self, declaration: nodes.InvariantDecl, scope: Scope) -> Invariant | None:
         """Check an invariant like a rule's conditions."""

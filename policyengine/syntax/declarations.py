@@ -267,16 +267,29 @@ class ApprovedBy(Node, frozen=True):
     text: str
 
 
-WaiverClause: TypeAlias = Until | Ticket | ApprovedBy
+class WaivedFor(Node, frozen=True):
+    """`for App "acme"` of a waiver, or `for within Ward "icu"`."""
+
+    entity: EntityRef
+    within: bool = False
+
+
+class WaivedOn(Node, frozen=True):
+    """`on Folder "f"` of a waiver, or `on within Folder "f"`."""
+
+    entity: EntityRef
+    within: bool = False
+
+
+WaiverClause: TypeAlias = WaivedFor | WaivedOn | Until | Ticket | ApprovedBy
 
 
 class WaiverDecl(Node, frozen=True):
-    """`waiver name of gate.rule for App "id" clauses`; *gate* is None where none was named."""
+    """`waiver name of gate.rule clauses`; *gate* is None where none was named."""
 
     name: Ident
     gate: Ident | None
     rule: Ident
-    subject: EntityRef
     clauses: tuple[WaiverClause, ...] = ()
 
 

@@ -349,6 +349,10 @@ def _clause(node: nodes.Clause | nodes.WaiverClause) -> Doc:
             return (Word("until"), " ", Word(moment.text))
         case nodes.Waivable():
             return Word("waivable")
+        case nodes.WaivedFor(who, within):
+            return (Word("for"), " ", (Word("within"), " ") if within else (), entity(who))
+        case nodes.WaivedOn(what, within):
+            return (Word("on"), " ", (Word("within"), " ") if within else (), entity(what))
         case nodes.Ticket(words):
             return (Word("ticket"), " ", text(words))
         case nodes.ApprovedBy(words):
@@ -371,9 +375,8 @@ def _rule_ref(gate: nodes.Ident | None, rule: nodes.Ident) -> Doc:
 
 def _waiver(node: nodes.WaiverDecl) -> Doc:
     head = (Word("waiver"), " ", _name(node.name), " ", Word("of"), " ")
-    subject = (Word("for"), " ", entity(node.subject))
     clauses = ((SOFT, _clause(clause)) for clause in node.clauses)
-    return Group((head, _rule_ref(node.gate, node.rule), Nest((SOFT, subject, *clauses))))
+    return Group((head, _rule_ref(node.gate, node.rule), Nest(tuple(clauses))))
 
 
 def _test_item(node: nodes.TestItem) -> Doc:

@@ -37,7 +37,7 @@ _EFFECT_WORDS = ("permit", "forbid", "expose")
 _DECLARATION_WORDS = (*sorted(map(spelling, DECLARATIONS)), *_EFFECT_WORDS, "let")
 _TEST_WORDS = ("let", "at", "expect", "for")
 _EXPECTATION_WORDS = ("because", "cause", "fields", "oblige", "reason", "refer")
-_WAIVER_WORDS = ("approved_by", "ticket", "until")
+_WAIVER_WORDS = ("approved_by", "for", "on", "ticket", "until")
 _ACTION_WORDS = ("by", "having", "in", "on", "with")
 
 

@@ -325,8 +325,16 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     # ---- exceptions, promises, examples -------------------------------------------------
 
     def waiver(self, span: Span, children: list[Any]) -> nodes.WaiverDecl:
-        name, rule, subject, *clauses = children
-        return nodes.WaiverDecl(name, rule.gate, rule.rule, subject, tuple(clauses), span=span)
+        name, rule, *clauses = children
+        return nodes.WaiverDecl(name, rule.gate, rule.rule, tuple(clauses), span=span)
+
+    def waived_for(self, span: Span, children: list[Any]) -> nodes.WaivedFor:
+        within, entity = children
+        return nodes.WaivedFor(entity, within is not None, span=span)
+
+    def waived_on(self, span: Span, children: list[Any]) -> nodes.WaivedOn:
+        within, entity = children
+        return nodes.WaivedOn(entity, within is not None, span=span)
 
     def ticket(self, span: Span, children: list[Any]) -> nodes.Ticket:
         return nodes.Ticket(self._unquote(children[0]), span=span)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policyengine.compiler import ir
+from policyengine.model.rules import RuleWaiver, WaivedEntity
 from policyengine.model.types import BOOL, INT, EntityRefType, SetType
 from tests.compiler.world import conditions, rules
 
@@ -139,7 +140,9 @@ def test_texts_obligations_and_places():
     assert (text, age.type) == (" is ", INT)
     assert found.duties[0].name == "tell"
     assert found.place == "p.policy:17"
-    assert found.waivers == (("w", "u9", 1_798_761_600_000_000),)
+    assert found.waivers == (
+        RuleWaiver("w", WaivedEntity("User", "u9"), None, 1_798_761_600_000_000),
+    )
 
 
 @pytest.mark.parametrize(

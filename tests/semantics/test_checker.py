@@ -50,6 +50,11 @@ def _when(condition: str) -> str:
     return _open(f"permit p: look when {condition}")
 
 
+def _waiver(parts: str) -> str:
+    rule = _open("permit p: look waivable")
+    return f'{rule}\nwaiver w of open.p {parts} until 2027-01-01 ticket "x" approved_by "y"'
+
+
 CASES = [
     # ---- names
     ("PE201", _when("subjct.count > 1"), "subjct", "did you mean `subject`?"),
@@ -206,6 +211,20 @@ CASES = [
      'ticket "x" approved_by "y"', "p", ""),
     ("PE313", _open("permit p: look waivable") + '\nwaiver w of open.p for Org "a" '
      'until 2027-01-01 ticket "x" approved_by "y"', 'Org "a"', ""),
+    ("PE313", _waiver('for User "a"'), 'User "a"', ""),
+    ("PE313", _waiver('for within User "a"'), 'User "a"', ""),
+    ("PE313", _waiver('on App "a"'), 'App "a"', ""),
+    ("PE313", _waiver('for App "a" on within Team "a"'), 'Team "a"', ""),
+    ("PE313", _waiver('for Team "a"'), 'Team "a"', ""),
+    ("PE312", _waiver(""), "w", "for App"),
+    ("PE316", _waiver('for App "a" for App "b"'), 'for App "b"', ""),
+    ("PE316", _waiver('on User "a" on within User "a"'), 'on within User "a"', ""),
+    ("PE202", _waiver('for Ap "a"'), "Ap", "did you mean `App`?"),
+    ("PE202", _waiver('on within Usr "a"'), "Usr", "did you mean `User`?"),
+    (None, _waiver('for within Org "a"'), "", ""),
+    (None, _waiver('for within Team "a" on User "b"'), "", ""),
+    (None, _waiver('for within App "a"'), "", ""),
+    (None, _waiver('on User "b"'), "", ""),
     ("PE209", 'waiver w of open.alway for App "a" until 2027-01-01 ticket "x" approved_by "y"',
      "alway", "did you mean `always`?"),
     ("PE206", 'waiver w of opne.always for App "a" until 2027-01-01 ticket "x" approved_by "y"',

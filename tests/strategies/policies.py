@@ -50,7 +50,7 @@ class RuleText:
     head: str
     clauses: list[str] = field(factory=list)
     effect: str = "permit"
-    subjects: tuple[str, ...] = ()
+    targets: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def waivable(self) -> bool:
@@ -343,9 +343,8 @@ def _begin(
         advisory = rng.random() < 0.1
     taken = {rule.name for rule in world.rules if rule.gate == gate}
     name = next(n for i in range(1000) if (n := f"{rng.choice('abc')}_{i}") not in taken)
-    subjects = tuple(dict.fromkeys(target[1] for target in targets))
     head = f"{'advisory ' * advisory}{effect} {name}: {text}"
-    return RuleText(gate, name, head, effect=effect, subjects=subjects)
+    return RuleText(gate, name, head, effect=effect, targets=tuple(targets))
 
 
 def _conditions(rng: Random, writer: Writer) -> tuple[list[str], Guards]:
@@ -425,9 +424,18 @@ def _validity(rng: Random, chance: float) -> list[str]:
 
 def _waiver(rng: Random, world: World, rule: RuleText, number: int) -> str:
     of = f"{rule.gate}.{rule.name}" if world.gates else rule.name
-    subject = f"{rng.choice(rule.subjects)} {quoted(rng.choice(IDS))}"
+    _, *types = rng.choice(rule.targets)
+    parts = []
+    for word, type_ in zip(("for", "on"), types, strict=True):
+        if rng.random() < 0.4:
+            around = rng.choice(sorted(world.made.ancestors(type_) | {type_}))
+            parts.append(f"{word} within {around} {quoted(rng.choice(IDS))}")
+        elif rng.random() < 0.6:
+            parts.append(f"{word} {type_} {quoted(rng.choice(IDS))}")
+    if not parts:
+        parts.append(f"for {types[0]} {quoted(rng.choice(IDS))}")
     return (
-        f"waiver w{number} of {of} for {subject} until {rng.choice(MOMENTS)}"
+        f"waiver w{number} of {of} {' '.join(parts)} until {rng.choice(MOMENTS)}"
         f' ticket "T-{number}" approved_by "somebody"'
     )
 

@@ -98,7 +98,7 @@ TYPES = (
         _WORDS + "permit p: read, edit\n",
     ),
     Code(
-        "PE312", "incomplete-waiver", "A waiver without a date, a ticket or an approver.",
+        "PE312", "incomplete-waiver", "A waiver without a date, a ticket, an approver, or any word on what it is for.",
         "An exception ends, and somebody answers for it.",
         _WORDS + 'permit p: any waivable\nwaiver w of p for User "u" ticket "T" approved_by "x"\n',
         _WORDS + 'permit p: any waivable\nwaiver w of p for User "u" until 2027-01-31 ticket "T" '
@@ -107,7 +107,7 @@ TYPES = (
     Code(
         "PE313", "improper-waiver", "A waiver of a rule that is not waivable, or for a stranger to it.",
         "The author of a rule decides whether there may be exceptions. A waiver never touches a "
-        "forbid, and is for a subject that the rule sees.",
+        "forbid, and is for a subject and on a resource that the rule may see, or that may lie in the entity named.",
         _WORDS + 'permit p: any\nwaiver w of p for User "u" until 2027-01-31 ticket "T" '
         'approved_by "x"\n',
         _WORDS + 'permit p: any waivable\nwaiver w of p for User "u" until 2027-01-31 ticket "T" '
