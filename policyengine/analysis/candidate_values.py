@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations, islice
 from typing import Any
 
 from attrs import frozen
@@ -110,7 +110,9 @@ class CandidateValues:
             case _ if type_ == BOOL:
                 return [False, True]
             case _ if type_ == STRING:
-                return [*self.mentioned(type_), *self.mentions.examples(), "something else"]
+                matching_none, *matching = self.mentions.unmentioned()
+                others = chain(*(islice(texts, 1) for texts in (*matching, matching_none)))
+                return [*self.mentioned(type_), *others]
             case _ if type_ == PATH:
                 return self.mentions.paths()
             case Primitive("ip"):

@@ -10,8 +10,9 @@ more (arithmetic, numbers compared with each other, several patterns), its types
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import assert_never
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import count, filterfalse
+from typing import Final, TypeAlias, assert_never
 
 from attrs import Factory, define
 
@@ -36,6 +37,7 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, can_be_given, slot
 from policyengine.reference.calendar import add_months, next_turn
+from policyengine.reference.evaluation import is_made_of, pieces_of
 from policyengine.semantics.checked import CheckedRule, Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
@@ -44,6 +46,14 @@ from policyengine.syntax.operators import operator_of
 
 _SEGMENTS = ("other", "else", *map(str, range(10)))
 """Segments of paths to try, those first that people understand."""
+Pieces: TypeAlias = tuple[str, ...]
+"""A pattern cut at its stars."""
+
+_PIECES: Final[Mapping[str, Callable[[str], Pieces]]] = {
+    "startswith": lambda part: (part, ""),
+    "endswith": lambda part: ("", part),
+    "contains": lambda part: ("", part, ""),
+}
 
 
 @define
@@ -51,7 +61,7 @@ class MentionedConstants:
     """The constants by type, the patterns, and the types for which constants are not enough."""
 
     values: dict[Type, set[object]] = Factory(dict)
-    patterns: set[str] = Factory(set)
+    patterns: set[Pieces] = Factory(set)
     path_patterns: set[str] = Factory(set)
     path_trees: bool = False
     """Whether rules test what a path is within."""
@@ -117,10 +127,11 @@ class MentionedConstants:
                 self.add(DATETIME, moment)
         self.unsure |= len(self.schedules) > 1 or (self.scheduled not in (0, self.timed))
 
-    def examples(self) -> list[str]:
-        """Return a text for each pattern that matches it."""
-        marked = (p.replace("\\*", "\0").replace("*", "x") for p in sorted(self.patterns))
-        return [text.replace("\0", "*").replace("\\\\", "\\") for text in marked]
+    def unmentioned(self) -> list[Iterator[str]]:
+        """Give texts that no rule mentions: those that match no pattern, then those that match each."""
+        mentioned = self.values.get(STRING, set())
+        each = (_matching_none(self.patterns), *map(_matching, sorted(self.patterns)))
+        return [filterfalse(mentioned.__contains__, texts) for texts in each]
 
     def paths(self) -> list[str]:
         """Return paths that represent all: each that is mentioned, one just below it, and one unlike all.
@@ -159,6 +170,16 @@ class MentionedConstants:
                     self.take([binding.body], binding.typing, seen)
             self._beyond(node, typing)
 
+    def _compared(self, text: nodes.Expr, pieces: Pieces, typing: Typing) -> None:
+        """Note that a text is compared with a pattern; without a star that is a constant."""
+        self.unsure |= is_id(text, typing)
+        if len(pieces) == 1:
+            self.add(STRING, pieces[0])
+            return
+        self.patterns.add(pieces)
+        if len(self.patterns) > 1:
+            self.beyond.add(STRING)
+
     def _beyond(self, node: nodes.Expr, typing: Typing) -> None:
         row = operator_of(node)
         self.unsure |= row is not None and not row.understood
@@ -166,10 +187,13 @@ class MentionedConstants:
             case nodes.Like(_, pattern, "path"):
                 self.path_patterns.add(pattern)
             case nodes.Like(object_, pattern):
-                self.patterns.add(pattern)
-                self.unsure |= is_id(object_, typing)
-                if len(self.patterns) > 1:
-                    self.beyond.add(STRING)
+                self._compared(object_, tuple(pieces_of(pattern)), typing)
+            case nodes.Compare("startswith" | "endswith" | "contains" as op, left, right):
+                match typing.binding_of(right):
+                    case Value(_, str(part)):
+                        self._compared(left, _PIECES[op](part), typing)
+                    case _:
+                        self.unsure = True
             case nodes.Arithmetic() | nodes.Negate():
                 self.beyond.update(ORDERED)
             case nodes.Attr():
@@ -213,6 +237,22 @@ class MentionedConstants:
                 pass  # every outcome of these is tried, by the values inside
             case _:
                 assert_never(node)
+
+
+def _matching(pieces: Pieces) -> Iterator[str]:
+    """Give texts that match a pattern, without end."""
+    return (("x" * n).join(pieces) for n in count(1))
+
+
+def _matching_none(patterns: Collection[Pieces]) -> Iterator[str]:
+    """Give texts that match none of *patterns*, without end; none if a pattern matches every text."""
+    if not all(map(any, patterns)):
+        return
+    used = {character for pieces in patterns for piece in pieces for character in piece}
+    other = next(letter for letter in map(chr, count(ord("a"))) if letter not in used)
+    for n in count(1):
+        text = f"text {n}"
+        yield other * n if any(is_made_of(text, pieces) for pieces in patterns) else text
 
 
 def endless(type_: Type) -> bool:

@@ -9,6 +9,7 @@ is one choice for each element that is tested.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from attrs import Factory, define, frozen
@@ -157,10 +158,18 @@ class SymbolicState:
                 return numbers(self.mentions, type_, self.numbers.get(type_, ()))
 
     def _strings(self) -> Sequence[str]:
+        chosen = {value for value in self.known.values() if isinstance(value, str)}
+        groups: list[list[str]] = []
+        for texts in self.mentions.unmentioned():
+            used: list[str] = []
+            for text in texts:
+                if text not in chosen:
+                    used.insert(0, text)
+                    break
+                used.append(text)
+            groups.append(used)
         mentioned = sorted(str(text) for text in self.mentions.values.get(STRING, ()))
-        used = sorted({v for v in self.known.values() if isinstance(v, str) and v[:4] == "text"})
-        examples = self.mentions.examples()
-        return list(dict.fromkeys([f"text {len(used) + 1}", *used, *mentioned, *examples]))
+        return list(dict.fromkeys(chain(groups[0], mentioned, *groups[1:])))
 
 
 def _edges(ip: Ip) -> Iterator[Ip]:

@@ -101,7 +101,8 @@ class Neighbourhood:
     @property
     def unsure(self) -> bool:
         """Whether rules turn on what no option may show."""
-        return self._pool.mentions.unsure
+        mentions = self._pool.mentions
+        return mentions.unsure or len(mentions.patterns) > 1
 
     def options(self, place: Place) -> tuple[object, ...]:
         """Return the other values that *place* may have, the nearest first."""

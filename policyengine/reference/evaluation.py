@@ -6,7 +6,7 @@ noted. Nothing is partial: on a request that fits, no checked expression raises 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from itertools import accumulate
 from operator import or_
@@ -293,11 +293,16 @@ def lower(text: str) -> str:
 
 
 def is_like(text: str, pattern: str) -> bool:
-    r"""Whether *text* is *pattern*: `*` is any text, `\*` a star and `\\` a backslash."""
-    first, *pieces = _pieces(pattern)
-    if not pieces:
+    """Whether *text* is *pattern*, a glob."""
+    return is_made_of(text, pieces_of(pattern))
+
+
+def is_made_of(text: str, pieces: Sequence[str]) -> bool:
+    """Whether *text* is the *pieces* with any text between them."""
+    first, *rest = pieces
+    if not rest:
         return text == first
-    *middle, last = pieces
+    *middle, last = rest
     if not text.startswith(first):
         return False
     at = len(first)
@@ -309,8 +314,8 @@ def is_like(text: str, pattern: str) -> bool:
     return len(text) - len(last) >= at and text.endswith(last)
 
 
-def _pieces(pattern: str) -> list[str]:
-    """Cut *pattern* at its stars."""
+def pieces_of(pattern: str) -> list[str]:
+    r"""Cut a glob at its stars; `\*` is a star of the text and `\\` a backslash."""
     pieces, characters = [""], iter(pattern)
     for character in characters:
         if character == "*":

@@ -93,7 +93,7 @@ _AT_MOST = evolve(
 )
 _STARTSWITH = Operator(
     nodes.Compare, "startswith", "a startswith b", {(STRING, STRING): BOOL}, "two strings",
-    "must start with", "must not start with", linear=True,
+    "must start with", "must not start with", linear=True, understood=True,
 )  # fmt: skip
 
 _ROWS = (

@@ -30,7 +30,7 @@ ATOMS = (
     "subject.tier == pro", "subject.tier < basic", "subject.tier >= basic", "subject.tier != free",
     "subject.tier <= basic", "subject.tier > free", "subject.status not in {held}",
     "subject.status == active", "subject.status in {active, held}", "resource.hidden",
-    'resource.tag like "ad*"', "(some use in subject.uses: use touches {research})",
+    'resource.tag like "ad*"', 'resource.tag startswith "ad"', "(some use in subject.uses: use touches {research})",
     "subject.uses touches {academic}", "subject.uses within research", "subject.uses overlaps many",
     "many subset subject.uses", "ads in subject.uses", "subject.uses == {}", "size(subject.uses) > 1",
     "(every use in subject.uses: use within research)", "adult(subject)",
@@ -42,7 +42,7 @@ ATOMS = (
 ROUGH = (
     "(subject has age and subject.age + 100 > 116)", "(subject has age and subject.age - 90 > -74)",
     "(subject has age and 100 * subject.age <= 1600)", "(subject has age and -subject.age < -16)",
-    'resource.tag startswith "ad"', 'resource.tag endswith "s"', 'resource.tag not contains "d"',
+    'resource.tag endswith "s"', 'resource.tag not contains "d"', 'resource.tag != "adx"',
     'lower(resource.tag) == "ads"', "size(resource.tag) == 3", 'lower(resource.tag) != "ads"',
     'now within schedule "Thu 00:00-01:00 UTC"', 'now not within schedule "00:00-24:00 UTC"',
     "(subject has age and 1970-01-31 + 1mo > now)", "-1mo < (if subject has age then 0mo else -2mo)",

@@ -157,3 +157,42 @@ def test_no_word_is_said_to_be_unused_that_such_an_operator_may_reach(monkeypatc
     key = nodes.Compare, "=="
     monkeypatch.setitem(OPERATORS, key, evolve(OPERATORS[key], understood=False))
     assert "PE407" not in {d.code for d in lint(checked).items}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'resource.tag like "ad*" and resource.tag != "adx"',
+        'resource.tag startswith "ad" and resource.tag not in {"ad", "adx", "adxx"}',
+        'resource.tag not contains "e" and resource.tag not in {"text 1", "a"}',
+        'not (resource.tag like "t*") and resource.tag != "a"',
+        'resource.tag like "a\\**" and resource.tag != "a*x"',
+    ],
+)
+def test_there_are_other_texts_than_those_that_are_mentioned(condition):
+    checked = checked_of(f"permit p: any when {condition}\n")
+    assert not Questions(checked).never_holds(checked.rules[0])
+    assert [d.code for d in lint(checked).items if d.code in ("PE401", "PE402")] == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "never"),
+    [
+        ('resource.tag startswith "ad" and not (resource.tag like "ad*")', True),
+        ('resource.tag startswith "ad" and resource.tag == "news"', True),
+        ('resource.tag not contains ""', True),
+        ('resource.tag endswith "s" and resource.tag not contains "s"', False),  # it is not known
+        ('lower(resource.tag) == "a" and resource.tag not in {"a", "A"}', False),
+        ('size(resource.tag) == 1 and resource.tag == "ab"', False),
+    ],
+)
+def test_texts_that_contradict_each_other_are_found_where_one_pattern_is_used(condition, never):
+    checked = checked_of(f"permit p: any when {condition}\n")
+    assert Questions(checked).never_holds(checked.rules[0]) is never
+
+
+def test_of_several_patterns_it_is_not_said_that_everything_was_tried():
+    tags = 'resource.tag startswith "b" and resource.tag endswith "y"'
+    checked = checked_of(f"permit p: any when {tags}\n")
+    _, everything = search(checked, validated_requests()[0])
+    assert not everything
