@@ -24,7 +24,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                     yield warning(
                         "PE423", node.span,
                         f"`{rule.id}` forbids nothing where `{node.name}` is absent",
-                        f"add `not (… has {node.name}) or`, or make the attribute required",
+                        f"add `… not has {node.name} or`, or make the attribute required",
                     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ RULE = LintRule(
         "PE423", "forbid-escaped-by-absence", "A forbid that the absence of an optional attribute escapes.",
         "A request that leaves the attribute out is not forbidden anything. Where absence should not help, forbid it as well; where it is meant, say so with `# lint: ignore[forbid-escaped-by-absence]` and why.",
         WORDS + 'permit p: any when subject.status == active\nforbid young: any when subject has age and subject.age < 16 because "under 16"\n',
-        WORDS + 'permit p: any when subject.status == active\nforbid young: any when not (subject has age) or subject.age < 16 because "not known to be 16"\n',
+        WORDS + 'permit p: any when subject.status == active\nforbid young: any when subject not has age or subject.age < 16 because "not known to be 16"\n',
     ),
     find,
 )  # fmt: skip
