@@ -219,7 +219,10 @@ def _paths(shape: Shape, *, marked: bool) -> Iterator[tuple[int, Path]]:
 
 
 def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
-    """Return what must be present for *node* to be read, in order; None if it is no path."""
+    """Return what must be present for *node* to be read, in order; None if it is no path.
+
+    A string may be lowered.
+    """
     guards: list[ir.Expr] = []
     while not isinstance(node, ir.Root):
         match node:
@@ -231,7 +234,7 @@ def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
                 ir.Id(inner)
                 | ir.Line(inner)
                 | ir.Entity(_, inner)
-                | ir.Operation("prefixes", [inner])
+                | ir.Operation("lower" | "prefixes", (inner,))
             ):
                 node = inner
             case _:

@@ -199,6 +199,10 @@ def test_steps_are_the_most_generous_bound_around_a_value():
 BESIDE = {
     "like": 'subject.name like "n{i}*"',
     "like in the middle": 'subject.name like "*n*{i}*"',
+    "beginning": 'subject.name startswith "n{i}"',
+    "beginning of another": "subject.name startswith resource.name",
+    "no end": 'subject.name not endswith "{i}"',
+    "part, lowered": 'lower(subject.name) contains "n{i}"',
     "networks": 'subject.home within ip "10.0.{i}.0/24"',
     "difference": 'subject.name != "n{i}"',
     "or": '(subject.name == "n{i}" or subject.age > {i} or subject.tier == pro)',
@@ -216,6 +220,7 @@ BESIDE = {
 KEYS = {
     "an equality": 'resource.name == "n{i}"',
     "a membership": 'resource.name in {"n{i}", "m{i}"}',
+    "a lowered string": 'lower(resource.name) == "n{i}"',
     "an entity": 'resource == User "u{i}"',
     "elements": '"n{i}" in resource.tags',
     "a guarded path": 'resource has place and resource.place.city == "n{i}"',
