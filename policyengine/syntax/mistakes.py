@@ -260,9 +260,12 @@ def quotes(s: ParseState) -> Diagnostic | None:
         help = f"write `{name}`" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
         return error("PE119", s.span, f"a name is wanted here, not the text {s.text}", help)
     if s.terminal == "NAME" and s.accepts == {"STRING"}:
+        return error("PE119", s.span, f"`{s.last_word}` wants a text in quotes, found {s.found}")
+    after = [kind_of(item) for item in s.stack[-2:]]
+    if after in (["_LIKE", "NAME"], ["_LIKE", "name"]) and s.last_word != "path" and s.before:
         help = "of two values write `startswith`, `endswith` or `contains`"
-        message = f"`{s.last_word}` wants a text in quotes, found {s.found}"
-        return error("PE119", s.span, message, help if s.last_word == "like" else "")
+        message = f"`like` wants a text in quotes, found `{s.last_word}`"
+        return error("PE119", s.before, message, help)
     return None
 
 
@@ -493,6 +496,8 @@ def missing_name(s: ParseState) -> Diagnostic | None:
         ("DATETIME", "a date"),
     )  # fmt: skip
     for terminal, what in wanted:
+        if terminal == "NAME" and s.last_word == "like":
+            continue  # the name before a pattern is hardly the missing one
         if terminal in s.accepts and not s.accepts & {"INT", "_ENTITY", "_RBRACE", "_AND"}:
             after = f" after `{s.last_word}`" if s.last_word else ""
             message = f"{what} is missing{after}, before {s.found}"
