@@ -24,6 +24,7 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -107,6 +108,8 @@ class CandidateValues:
                     for a, part in zip(attributes, parts, strict=True)
                 )
                 return [] if lacking else [record_class(type_)(*parts)]
+            case TableType():
+                return []
             case _ if type_ == BOOL:
                 return [False, True]
             case _ if type_ == STRING:

@@ -32,6 +32,7 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TargetKey,
     Type,
 )
@@ -110,6 +111,11 @@ class MentionedConstants:
             case SetType(element), frozenset():
                 for one in value:
                     self.add(element, one)
+            case TableType(key), tuple():
+                for name in range(len(key.members)) if isinstance(key, LevelsType) else key.members:
+                    self.add(key, name)
+                for row in value:
+                    self.add(type_.value, row)
             case RecordType(attributes), _:
                 for part in attributes:
                     self.add(part.type, getattr(value, slot(part.name)))
@@ -218,7 +224,7 @@ class MentionedConstants:
                         self.unsure = True
             case nodes.Compare(op, left, right):
                 sides = [typing.type_of(left), typing.type_of(right)]
-                if not any(isinstance(typing.binding_of(side), Value) for side in (left, right)):
+                if not any(_is_mentioned(side, typing) for side in (left, right)):
                     self.unsure |= any(is_id(side, typing) for side in (left, right))
                     self.beyond.update(side for side in sides if side in (*ORDERED, PATH))
                     self.loose.update({s.element if isinstance(s, SetType) else s for s in sides})
@@ -233,6 +239,7 @@ class MentionedConstants:
                 | nodes.Ancestors()
                 | nodes.Not() | nodes.And() | nodes.Or() | nodes.If() | nodes.Has() | nodes.Quantified()
                 | nodes.Call()
+                | nodes.LookUp()
             ):  # fmt: skip
                 pass  # every outcome of these is tried, by the values inside
             case _:
@@ -253,6 +260,11 @@ def _matching_none(patterns: Collection[Pieces]) -> Iterator[str]:
     for n in count(1):
         text = f"text {n}"
         yield other * n if any(is_made_of(text, pieces) for pieces in patterns) else text
+
+
+def _is_mentioned(node: nodes.Expr, typing: Typing) -> bool:
+    """Whether *node* is a constant, or one of a table's."""
+    return isinstance(node, nodes.LookUp) or isinstance(typing.binding_of(node), Value)
 
 
 def endless(type_: Type) -> bool:

@@ -31,7 +31,7 @@ _MODEL: Final[KnownTypes] = {
     class_.__name__: class_
     for class_ in (
         types.Primitive, types.EnumType, types.LevelsType, types.TaxonomyType, types.EntityRefType,
-        types.SetType, types.Attribute, types.RecordType, types.EntityType, types.ActionType,
+        types.SetType, types.TableType, types.Count, types.Attribute, types.RecordType, types.EntityType, types.ActionType,
         types.GateType, types.ObligationType, types.Schema, needs.Needs, needs.RequestNeeds,
     )
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,7 +27,7 @@ def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
 
     A service must fetch these data before it asks: conditions, reasons and obligations read nothing
     else. Actions for which the same is read are listed together. Optional parts are marked with `?`;
-    leave them out where there are none.
+    leave them out where there are none. What a number of the context counts is beside it.
 
     \b
     Examples:
@@ -52,7 +52,9 @@ def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
         plan = plans[group[0]]
         for root in _ROOTS:
             for path in plan[root]:
-                say(f"  {path}")
+                count = plan["counts"].get(path)
+                text = f"{path}: the {count['text']}" if count else path
+                say(fill(text, 100, initial_indent="  ", subsequent_indent=" " * 6))
         if plan["time"]:
             say("  the time")
         if not (plan["time"] or any(plan[root] for root in _ROOTS)):
@@ -66,7 +68,9 @@ def _name(target: TargetKey) -> str:
 
 
 def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
-    """Return the paths that are read below each root, and whether the time matters."""
+    """Return the paths that are read below each root, the counts among them, and whether the time matters."""
+    from msgspec.structs import asdict
+
     from policyengine.compiler.dependencies import dependencies_of
     from policyengine.compiler.lower import lower
 
@@ -83,6 +87,11 @@ def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
             for path in getattr(needs, root).paths(root)
         ]
         for root, owner in owners.items()
+    }
+    plan["counts"] = {
+        f"context.{part.name}": {"text": str(part.count), **asdict(part.count)}
+        for part in schema.actions[action].context.attributes
+        if part.count and f"context.{part.name}" in plan["context"]
     }
     plan["time"] = dependencies_of(lower(checked, target)).timed
     return plan

@@ -237,6 +237,13 @@ def _guards(node: ir.Expr) -> tuple[ir.Expr, ...] | None:
                 | ir.Operation("lower" | "prefixes", (inner,))
             ):
                 node = inner
+            case ir.Rows():
+                break
+            case ir.Entry(table, term):
+                before, last = _guards(table), _guards(term)
+                if before is None or last is None:
+                    return None
+                return (*before, *last, *reversed(guards))
             case _:
                 return None
     return tuple(reversed(guards))

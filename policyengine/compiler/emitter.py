@@ -13,14 +13,14 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from msgspec import Struct, field
 
 from policyengine.compiler import ir
 from policyengine.compiler.slope import slope
 from policyengine.model.records import record_class, slot
-from policyengine.model.types import Type
+from policyengine.model.types import LevelsType, TableType, Type
 from policyengine.runtime.operations import ANSWERING, EXPORTED
 
 PARTS: Final = ("subject", "resource", "context")
@@ -99,6 +99,18 @@ def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
     if len(tests) == 1:
         return tests[0]
     return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
+
+
+def by_key(type_: Type, value: Any) -> Any:
+    """Return a table, and the tables in it, so that `table[key]` is the row of a key."""
+    if not isinstance(type_, TableType):
+        return value
+    rows = tuple([by_key(type_.value, row) for row in value])
+    return (
+        rows
+        if isinstance(type_.key, LevelsType)
+        else dict(zip(type_.key.members, rows, strict=True))
+    )
 
 
 def identifier(prefix: str, rule_id: str) -> str:
@@ -228,7 +240,7 @@ def _worth_keeping(node: ir.Expr) -> bool:
     return not isinstance(
         node,
         ir.Const | ir.Data | ir.Absent | ir.Root | ir.Local | ir.Id | ir.Slot | ir.Line | ir.Not
-        | ir.Above | ir.Below | ir.Present,
+        | ir.Above | ir.Below | ir.Rows | ir.Present,
     )  # fmt: skip
 
 
@@ -319,6 +331,8 @@ class Emitter(Struct, eq=False):
                 return self.module.named("above", taxonomy, taxonomy.above)
             case ir.Below(taxonomy):
                 return self.module.named("below", taxonomy, taxonomy.below)
+            case ir.Rows(type_, values):
+                return self.module.named("rows", node, by_key(type_, values))
             case ir.Entry(table, term):
                 return ast.Subscript(emit(table), emit(term), ast.Load())
             case ir.Lookup(table, keys):

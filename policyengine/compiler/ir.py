@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from policyengine.model.types import BOOL, RecordType, SetType, TaxonomyType, Type
+from policyengine.model.types import BOOL, RecordType, SetType, TableType, TaxonomyType, Type
 
 
 class Const(Struct, frozen=True, cache_hash=True):
@@ -88,10 +88,17 @@ class Below(Struct, frozen=True, cache_hash=True):
     taxonomy: TaxonomyType
 
 
-class Entry(Struct, frozen=True, cache_hash=True):
-    """What *table* has of *term*: terms of a taxonomy, or the constant of that number in a row."""
+class Rows(Struct, frozen=True, cache_hash=True):
+    """The table of a policy that is the value of *type*."""
 
-    table: Above | Below | Local | Entry
+    type: TableType
+    values: tuple[object, ...]
+
+
+class Entry(Struct, frozen=True, cache_hash=True):
+    """What *table* has of *term*: terms of a taxonomy, a row, or the constant of that number in one."""
+
+    table: Above | Below | Rows | Local | Entry
     term: Expr
 
 
@@ -257,7 +264,7 @@ class Quantified(Struct, frozen=True, cache_hash=True):
 
 
 Expr: TypeAlias = (
-    Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Entry | Lookup
+    Const | Data | Absent | Root | Local | Let | Id | Line | Entity | Above | Below | Rows | Entry | Lookup
     | Dispatch | Found | Between | Slot | Present | Not | And | Or | Choice | Binary | Overlaps | AllIn | Operation | MakeSet
     | MakeRecord | Quantified
 )  # fmt: skip
@@ -277,6 +284,7 @@ _CHILDREN: Final[Mapping[type[Struct], Callable[[Any], tuple[Expr, ...]]]] = {
     Local: lambda _: (),
     Above: lambda _: (),
     Below: lambda _: (),
+    Rows: lambda _: (),
     Id: lambda node: (node.object,),
     Line: lambda node: (node.object,),
     Slot: lambda node: (node.object,),
@@ -341,6 +349,11 @@ def rebuilt(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return replace(node, over=changed[0], body=changed[1])
         case _:
             raise AssertionError("what has no parts does not change")
+
+
+def known(type_: Type, value: Any) -> Const | Rows:
+    """Return the expression of a known value of that type."""
+    return Rows(type_, value) if isinstance(type_, TableType) else Const(type_, value)
 
 
 def conjunction(conditions: Sequence[Expr]) -> Expr:

@@ -151,7 +151,7 @@ class _Lowerer:
         low, type_of = self.lower, self.typing.type_of
         binding = self.typing.binding_of(node)
         if isinstance(binding, Value):
-            return ir.Const(binding.type, binding.value)
+            return ir.known(binding.type, binding.value)
         match node:
             case nodes.Name(name):
                 return self._variable(name)
@@ -198,6 +198,10 @@ class _Lowerer:
                 given = {f.name.name: low(f.value) for f in fields}
                 parts = (given.get(a.name, ir.Absent()) for a in made.attributes)
                 return ir.MakeRecord(made, tuple(parts))
+            case nodes.LookUp(table, key):
+                rows = low(table)
+                assert isinstance(rows, ir.Rows | ir.Entry)
+                return ir.Entry(rows, low(key))
             case nodes.Call(_, arguments):
                 return self._call(binding, arguments)
             case nodes.Ancestors(object_):

@@ -35,6 +35,7 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TableType,
     TargetKey,
     TaxonomyType,
     Type,
@@ -510,6 +511,8 @@ class _Writer(Struct, eq=False):
                 return self._set(element, value, needs or NOTHING)
             case RecordType():
                 return self.record(value, type_, needs or NOTHING)
+            case TableType():
+                raise TypeError("a table is no value of a request")
             case _:
                 assert_never(type_)
 

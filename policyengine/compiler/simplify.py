@@ -168,6 +168,14 @@ def fold_values(node: ir.Expr) -> ir.Expr:
     return node
 
 
+def fold_entry(node: ir.Expr) -> ir.Expr:
+    """`limits[free]` is what the row of `free` has."""
+    match node:
+        case ir.Entry(ir.Rows(type_, values), ir.Const(_, name)):
+            return ir.known(type_.value, type_.row(values, name))
+    return node
+
+
 def fold_not(node: ir.Expr) -> ir.Expr:
     """`not a == b` is `a != b`; numbers are ordered totally, sets are not."""
     match node:
@@ -299,6 +307,7 @@ STEPS: Final[Mapping[type[ir.Expr], Sequence[Callable[[ir.Expr], ir.Expr]]]] = {
     ir.MakeRecord: (fold_values,),
     ir.Slot: (fold_values,),
     ir.Present: (fold_values,),
+    ir.Entry: (fold_entry,),
     ir.Not: (fold_not,),
     ir.And: (fold_and,),
     ir.Or: (fold_and, fold_or),

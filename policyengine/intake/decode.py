@@ -46,6 +46,7 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -113,6 +114,8 @@ class Reader(Struct):
                 return self._set(type_, raw, path)
             case RecordType():
                 return self.record(type_, raw, path)
+            case TableType():
+                raise TypeError("a table is no value of a request")
             case _:
                 assert_never(type_)
 

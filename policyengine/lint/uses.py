@@ -30,10 +30,12 @@ def _used(declaration: nodes.Declaration) -> Iterator[str]:
     match declaration:
         case nodes.ConstDecl(_, _, value) | nodes.DefineDecl(_, _, value) | nodes.Let(_, value):
             used: object = value
-        case nodes.ActionDecl(constants=constants):
-            used = constants
         case nodes.GateDecl(range=nodes.Target() as range_):
             used = range_
+        case nodes.ActionDecl(context=context, constants=constants):
+            used = (constants, tuple(part.count for part in context))
+        case nodes.GroupDecl(context=context):
+            used = tuple(part.count for part in context)
         case nodes.GateBlock(rules=rules):
             used = tuple((rule.target, rule.clauses) for rule in rules)
         case nodes.Rule(target=target, clauses=clauses):
@@ -74,6 +76,8 @@ def mentioned_types(checked: CheckedSet) -> set[str]:
                 if row is not None and not row.understood:
                     sides = map(typing.type_of, children(node))
                     compared = compared.union(*map(_names, sides))
+                elif isinstance(node, nodes.LookUp):
+                    compared |= _names(typing.type_of(node.key))
                 elif isinstance(node, nodes.Compare):
                     names = _names(typing.type_of(node.left))
                     if _is_written(node.left, typing) or _is_written(node.right, typing):
@@ -91,6 +95,8 @@ def _is_written(expr: nodes.Expr, typing: Typing) -> bool:
     if isinstance(binding, Definition):
         return _is_written(binding.body, binding.typing)
     match expr:
+        case nodes.LookUp():
+            return True
         case nodes.If(_, yes, no):
             return _is_written(yes, typing) and _is_written(no, typing)
     return False

@@ -27,6 +27,7 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -179,6 +180,8 @@ def fits(type_: Type, value: object) -> bool:
                 (part := getattr(value, slot(a.name))) is ABSENT or fits(a.type, part)
                 for a in attributes
             )
+        case TableType():
+            raise TypeError("a table is no value of a request")
         case _:
             assert_never(type_)
 

@@ -26,6 +26,7 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -190,5 +191,7 @@ def _fits(type_: Type, value: Any) -> bool:
             return isinstance(value, Mapping) and all(
                 _fits(a.type, value[a.name]) for a in attributes if a.name in value
             )
+        case TableType():
+            return False
         case _:
             assert_never(type_)

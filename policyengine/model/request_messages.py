@@ -19,6 +19,7 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -165,6 +166,8 @@ def described(type_: Type) -> str:
             return f"a set of `{element}`"
         case RecordType(attributes):
             return "a record of " + (listed(a.name for a in attributes) or "nothing")
+        case TableType():
+            raise TypeError("a table is no value of a request")
         case _:
             assert_never(type_)
 

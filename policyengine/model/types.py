@@ -7,8 +7,8 @@ name and package that declared them. They are structs of msgspec, since they are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -144,10 +144,28 @@ whose settings it is among, or nobody, since it is a fact."""
 CHANGERS: Final[tuple[Changer, ...]] = ("caller", "platform", "person", "nobody")
 
 
+class Count(Struct, frozen=True):
+    """What an attribute of a context counts before a request: *things* for each value of *by*, in a window.
+
+    The things are entities that were *delivered*, or actions and groups that were requested. *per*: a
+    duration, `day`, `month` or `year`; nothing if they are counted for ever.
+    """
+
+    things: tuple[str, ...]
+    delivered: bool
+    by: tuple[str, ...]
+    per: str
+
+    def __str__(self) -> str:
+        per = f" per {self.per}" if self.per else ""
+        return f"count of {', '.join(self.things)} by {' and '.join(self.by)}{per}"
+
+
 class Attribute(Struct, frozen=True):
     """A named part of a record, an entity or a context; *by*: the party that can change it.
 
-    A part of a record can be changed by the party that can change the record.
+    A part of a record can be changed by the party that can change the record. *count*: what it counts,
+    which is said of ints of a context.
     """
 
     name: str
@@ -155,6 +173,7 @@ class Attribute(Struct, frozen=True):
     optional: bool = False
     private: bool = False
     by: Changer = "platform"
+    count: Count | None = None
 
 
 class RecordType(Struct, frozen=True, dict=True, cache_hash=True):
@@ -175,7 +194,34 @@ class RecordType(Struct, frozen=True, dict=True, cache_hash=True):
 Enumeration: TypeAlias = EnumType | LevelsType | TaxonomyType
 """A type whose values are declared names."""
 
-Type: TypeAlias = Primitive | Enumeration | EntityRefType | SetType | RecordType
+
+class TableType(Struct, frozen=True):
+    """A table, which only a constant of a policy is: a value for each name of *key*.
+
+    It is a tuple of the values, in the order of the members of *key*.
+    """
+
+    key: Enumeration
+    value: Type
+
+    def __str__(self) -> str:
+        return f"{self.key} -> {self.value}"
+
+    def row(self, rows: Any, name: object) -> Any:
+        """Return what *rows*, a table of this type, have for a value of *key*."""
+        return rows[name if isinstance(self.key, LevelsType) else self.key.positions[str(name)]]
+
+
+Type: TypeAlias = Primitive | Enumeration | EntityRefType | SetType | RecordType | TableType
+
+
+def in_rows(type_: Type, value: Any) -> Iterator[tuple[Type, object]]:
+    """Give the values that a table may give, with their type; of anything else, itself."""
+    if isinstance(type_, TableType):
+        for row in value:
+            yield from in_rows(type_.value, row)
+    else:
+        yield type_, value
 
 
 def is_private(attribute: Attribute) -> bool:

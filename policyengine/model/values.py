@@ -32,6 +32,7 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -417,6 +418,8 @@ def text_of(type_: Type, value: object) -> str:
             given = [(a, part) for a in attributes if (part := _part(value, a.name)) is not ABSENT]
             shown = (f"{a.name}: {'…' if a.private else text_of(a.type, v)}" for a, v in given)
             return "{" + ", ".join(shown) + "}"
+        case TableType():
+            raise TypeError("a table is no value of a request")
         case _:
             assert_never(type_)
 
@@ -447,6 +450,8 @@ def to_python(type_: Type, value: object) -> object:
                 for a in attributes
                 if (part := _part(value, a.name)) is not ABSENT
             }
+        case TableType():
+            raise TypeError("a table is no value of a request")
         case _:
             assert_never(type_)
 

@@ -279,7 +279,7 @@ def _is_condition(node: nodes.Expr) -> bool:
     match node:
         case (
             nodes.Compare() | nodes.Has() | nodes.Like() | nodes.Attr() | nodes.Call()
-            | nodes.Quantified()
+            | nodes.Quantified() | nodes.LookUp()
         ):  # fmt: skip
             return True
         case (

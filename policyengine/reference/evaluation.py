@@ -26,6 +26,7 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TableType,
     TargetKey,
     TaxonomyType,
     Type,
@@ -111,6 +112,10 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             assert isinstance(made, RecordType)
             given = {f.name.name: of(f.value) for f in fields}
             return record_class(made)(*(given.get(a.name, ABSENT) for a in made.attributes))
+        case nodes.LookUp(table, key):
+            type_ = typing.type_of(table)
+            assert isinstance(type_, TableType)
+            return type_.row(of(table), of(key))
         case nodes.Call(_, arguments):
             return call(typing.binding_of(expr), [cache(partial(of, a)) for a in arguments], env)
         case nodes.Ancestors(object_):

@@ -7,7 +7,7 @@ shared where the types are the same. Both the reference interpreter and the comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -15,7 +15,7 @@ from attrs import field, frozen
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.rules import RuleHead, WaivedEntity
-from policyengine.model.types import Schema, TargetKey, Type
+from policyengine.model.types import Schema, TargetKey, Type, in_rows
 from policyengine.syntax import nodes
 
 
@@ -131,6 +131,15 @@ class Typing:
     def binding_of(self, node: nodes.Node) -> Binding | None:
         """The binding of the node, if it is a name, a call or a constant."""
         return self.bindings.get(id(node))
+
+
+def rows_of(node: nodes.Expr, typing: Typing) -> Iterator[object]:
+    """Give the values that a look-up may give, those of all rows of its table."""
+    while isinstance(node, nodes.LookUp):
+        node = node.table
+    table = typing.binding_of(node)
+    if isinstance(table, Value):
+        yield from (value for _, value in in_rows(table.type, table.value))
 
 
 @frozen

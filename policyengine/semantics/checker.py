@@ -47,6 +47,7 @@ def check(
     fixtures.check_all()
     examples = ExampleChecker(vocabulary, rules, fixtures, problems)
     tests = tuple(_tests(names.scopes, examples))
+    fixtures.report_unused()
     checked = tuple(
         sorted(
             (with_waivers(rule, waivers) for rule in rules.rules.values()),

@@ -21,7 +21,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
-from policyengine.semantics.checked import Definition, Lower, Typing, Value
+from policyengine.semantics.checked import Definition, Lower, Typing, Value, rows_of
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
 from policyengine.syntax.operators import of_comparison
@@ -139,6 +139,8 @@ class Costs:
                 digits, longest = body.digits + grown, max(longest, body.longest + grown)
             case nodes.Ancestors():
                 steps += self._limits.ancestors
+            case nodes.LookUp():
+                digits = max(_LONGEST_GIVEN, digits)
             case nodes.Call(_, arguments):
                 digits = max(_LONGEST_GIVEN, digits)
                 if isinstance(binding, Lower):
@@ -176,6 +178,8 @@ class Costs:
                 return max(1, len(items))
             case nodes.Ancestors():
                 return self._limits.ancestors_of_type
+            case nodes.LookUp():
+                return max(map(_size, rows_of(node, typing)), default=1)
             case nodes.If(_, yes, no):
                 return max(self._elements(yes, typing), self._elements(no, typing))
             case nodes.Call() if isinstance(binding, Definition):
@@ -202,6 +206,10 @@ class Costs:
                 return 1 + sum(self._type_weight(a.type) for a in attributes)
             case _:
                 return 1
+
+
+def _size(value: object) -> int:
+    return max(1, len(value)) if isinstance(value, frozenset) else 1
 
 
 def _is_number(type_: Type) -> bool:

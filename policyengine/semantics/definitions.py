@@ -21,6 +21,7 @@ from policyengine.semantics.demand import demands_of, private_reads
 from policyengine.semantics.follows_clock import clock_use
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import VALUE, Names, Scope, Symbol, find_cycles, way_round
+from policyengine.semantics.tables import read_table
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
@@ -66,11 +67,16 @@ class Definitions:
                 declaration = symbol.declaration
                 assert isinstance(declaration, nodes.ConstDecl)
                 type_ = self.vocabulary.resolve(declaration.type, symbol.scope, schedules=True)
-                value = self.read_constant(declaration.value, type_, symbol.scope)
-                self._done[id(symbol)] = Value(type_, value)
+                self._done[id(symbol)] = self._constant(declaration, type_, symbol.scope)
         made = self._done[id(symbol)]
         assert isinstance(made, Value)
         return made
+
+    def _constant(self, declaration: nodes.ConstDecl, type_: Type, scope: Scope) -> Value:
+        if not isinstance(declaration.type, nodes.TableOf):
+            return Value(type_, self.read_constant(declaration.value, type_, scope))
+        rows = None if type_ is UNKNOWN else read_table(self, declaration.value, type_, scope)
+        return Value(UNKNOWN if rows is None else type_, rows)
 
     def definition(self, symbol: Symbol) -> Definition | None:
         """Return a definition, or None if it has an error."""

@@ -56,10 +56,13 @@ class _Reader:
     def read(self, node: nodes.Expr, need: Needs) -> None:
         """Demand *need* of the value of *node*."""
         binding = self.typing.binding_of(node)
-        if isinstance(binding, Value) or (isinstance(binding, Variable) and binding == _ACTION):
+        known = isinstance(binding, Value) or (isinstance(binding, Variable) and binding == _ACTION)
+        if known or isinstance(node, nodes.LookUp):
             path = _path_to_entity(self.typing.type_of(node), need)
             if path is not None:
                 self.beyond.append((node, path))
+            for child in () if known else children(node):
+                self.read(child, NOTHING)
             return
         match node:
             case nodes.Name():

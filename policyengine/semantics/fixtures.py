@@ -1,18 +1,20 @@
 """Check the `let`s outside tests: fixtures that all tests of a package may use.
 
 Each is checked once, after those that it refers to, so that circles are reported and long chains are
-worked off in order.
+worked off in order. One that may be a context is checked as such where it is used; what is wrong with it as
+a value is reported if it is used as one, or if it is used nowhere and no type of a key would settle it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Fixture, Typing
+from policyengine.semantics.contexts import Context, certain, context_of, fixtures_named
 from policyengine.semantics.definitions import Definitions, innermost_first
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import FIXTURE, Names, Scope, Symbol, find_cycles, way_round
@@ -32,6 +34,9 @@ class Fixtures:
     problems: list[Diagnostic]
     _done: dict[int, Fixture | None] = field(factory=dict)
     _entities: dict[int, dict[tuple[str, str], Fixture]] = field(factory=dict)
+    _contexts: dict[int, Context] = field(factory=dict)
+    _waiting: dict[int, list[Diagnostic]] = field(factory=dict)
+    _used: set[int] = field(factory=set)
 
     def check_all(self) -> None:
         """Check every fixture, also those that nothing uses."""
@@ -71,15 +76,37 @@ class Fixtures:
                         found.setdefault((type_.name, id_), fixture)
         return self._entities[id(scope)]
 
+    def unreported(self, symbol: Symbol) -> Sequence[Diagnostic]:
+        """Return what is wrong with a fixture as a value, if it may be a context."""
+        return self._waiting.get(id(symbol), ())
+
+    def context(self, expr: nodes.Expr, scope: Scope) -> Context | None:
+        """Return the context that *expr* names among the fixtures, None if it names none."""
+        symbols = list(fixtures_named(expr, scope))
+        if len(symbols) != 1:
+            return None
+        self._used.add(id(symbols[0]))
+        return self._contexts.get(id(symbols[0]))
+
+    def report_unused(self) -> None:
+        """Report what is wrong with fixtures that were used neither as a context nor as a value."""
+        for key, problems in self._waiting.items():
+            if key not in self._used:
+                self.problems += [p for p in certain(problems) if p not in self.problems]
+
     def _checked(self, symbol: Symbol) -> Fixture | None:
         declaration = symbol.declaration
         assert isinstance(declaration, nodes.Let)
-        checker = ExpressionChecker(
-            self.vocabulary, symbol.scope, self.definitions, {}, shared=self, problems=self.problems
-        )
-        before = len(self.problems)
-        found = checker.infer(declaration.value, NO_GUARDS)
-        if len(self.problems) > before or found is UNKNOWN:
+        value, scope = declaration.value, symbol.scope
+        context = context_of(value, scope, {}, lambda expr: self.context(expr, scope))
+        checker = ExpressionChecker(self.vocabulary, scope, self.definitions, {}, shared=self)
+        found = checker.infer(value, NO_GUARDS)
+        if context is not None:
+            self._contexts[id(symbol)] = context
+            self._waiting[id(symbol)] = checker.problems
+        else:
+            self.problems += checker.problems
+        if checker.problems or found is UNKNOWN:
             return None
         typing = Typing(checker.types, checker.bindings)
         return Fixture(symbol.name.name, symbol.package, declaration.value, typing, found)
@@ -89,10 +116,6 @@ def _references(symbol: Symbol) -> Iterator[str]:
     """Give the fixtures that a fixture mentions, as `package.name`."""
     assert isinstance(symbol.declaration, nodes.Let)
     for node in walk(symbol.declaration.value):
-        match node:
-            case nodes.Name(name):
-                for other in symbol.scope.candidates(FIXTURE, name):
-                    yield f"{other.package}.{name}"
-            case nodes.Attr(nodes.Name(package), nodes.Ident(name)):
-                if name in symbol.scope.names.packages.get(package, {}).get(FIXTURE, {}):
-                    yield f"{package}.{name}"
+        if isinstance(node, nodes.Name | nodes.Attr):
+            for other in fixtures_named(node, symbol.scope):
+                yield f"{other.package}.{other.name.name}"

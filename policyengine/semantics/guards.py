@@ -19,12 +19,23 @@ NO_GUARDS: Guards = frozenset()
 
 
 def path_of(node: nodes.Expr, variables: Container[str]) -> Path | None:
-    """Return the path that *node* reads, if it is a variable or an attribute of one."""
+    """Return the path that *node* reads, if it is a variable or an attribute of one, or a row of a table.
+
+    The key of a row is such a path as well, and stands in brackets.
+    """
     names: list[str] = []
-    while isinstance(node, nodes.Attr):
-        names.append(node.name.name)
-        node = node.object
-    if isinstance(node, nodes.Name) and node.name in variables:
+    is_row = False
+    while isinstance(node, nodes.Attr | nodes.LookUp):
+        if isinstance(node, nodes.Attr):
+            names.append(node.name.name)
+            node = node.object
+        else:
+            key, is_row = path_of(node.key, variables), True
+            if key is None:
+                return None
+            names += ("]", *reversed(key), "[")
+            node = node.table
+    if isinstance(node, nodes.Name) and (is_row or node.name in variables):
         return (node.name, *reversed(names))
     return None
 

@@ -24,8 +24,18 @@ class Inference(Protocol):
     types: dict[int, Type]
     bindings: dict[int, Binding]
 
-    def infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None = None) -> Type:
-        """Return the type of *node* and note it; *wanted* is the type of an indefinite one."""
+    def infer(
+        self,
+        node: nodes.Expr,
+        guards: Guards,
+        wanted: Type | None = None,
+        *,
+        looked_up: bool = False,
+    ) -> Type:
+        """Return the type of *node* and note it; *wanted* is the type of an indefinite one.
+
+        *looked_up*: whether it may be a table.
+        """
 
     def expect(self, node: nodes.Expr, wanted: Type, guards: Guards) -> None:
         """Check that *node* has exactly the type *wanted*."""

@@ -19,6 +19,7 @@ from policyengine.model.types import (
     SetType,
     TargetKey,
     Type,
+    in_rows,
 )
 from policyengine.semantics.checked import CheckedRule, Conjunct, Typing, Value
 from policyengine.semantics.sentences import may_be_shown, tells_private
@@ -112,8 +113,10 @@ def _constants_in(node: nodes.Expr, typing: Typing) -> frozenset[object]:
     found: frozenset[object] = frozenset()
     for part in walk_expressions([node]):
         known = typing.binding_of(part)
-        if isinstance(known, Value) and _is_open(known.type):
-            found |= _constants(known, among=isinstance(known.type, SetType))
+        if isinstance(known, Value):
+            for type_, value in in_rows(known.type, known.value):
+                if _is_open(type_):
+                    found |= _constants(Value(type_, value), among=isinstance(type_, SetType))
         elif isinstance(part, nodes.Like):
             found |= {("like", part.pattern)}
     return found

@@ -93,6 +93,7 @@ _FORMS: Final[Mapping[type[nodes.Node], Callable[[Any], object]]] = {
     nodes.Negate: lambda _: None,
     nodes.If: lambda _: None,
     nodes.Like: lambda node: (node.kind, node.kind == "path" and node.pattern.count("/")),
+    nodes.LookUp: lambda _: None,
 }
 
 

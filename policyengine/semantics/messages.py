@@ -36,7 +36,8 @@ _MANY = 10**12
 """From where on a number is not written out."""
 
 
-def _listed(names: Iterable[str], word: str = "or") -> str:
+def listed(names: Iterable[str], word: str = "or") -> str:
+    """Return names in backticks, with *word* before the last."""
     quoted = [f"`{name}`" for name in names]
     *others, last = quoted
     return f"{', '.join(others)} {word} {last}" if others else last
@@ -73,9 +74,9 @@ def unknown(
     elif not packages:
         help = did_you_mean(ident.name, known)
     elif ident.package:
-        help = f"write {_listed(f'{package}.{ident.name}' for package in packages)}"
+        help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"
     else:
-        imports = _listed(f"import {package}" for package in packages)
+        imports = listed(f"import {package}" for package in packages)
         help = f"{imports} brings {'it' if len(packages) == 1 else 'one'} in"
     return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
 
@@ -83,7 +84,7 @@ def unknown(
 def rule_of_several_gates(rule: nodes.Ident, ids: Sequence[str]) -> Diagnostic:
     """A rule without its gate, of which there are several."""
     message = f"there are {len(ids)} rules `{rule.name}`, each in a gate of its own"
-    return error("PE209", rule.span, message, f"write {_listed(ids)}")
+    return error("PE209", rule.span, message, f"write {listed(ids)}")
 
 
 def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
@@ -94,7 +95,7 @@ def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
 
 def ambiguous(ident: nodes.Ident, meanings: Sequence[str]) -> Diagnostic:
     """A bare name with two meanings."""
-    help = f"write {_listed(meanings)}"
+    help = f"write {listed(meanings)}"
     return error("PE204", ident.span, f"`{ident.name}` could mean two things here", help)
 
 
@@ -201,7 +202,7 @@ def no_attribute(owner: str, ident: nodes.Ident, known: Iterable[str]) -> Diagno
     known = list(known)
     help = did_you_mean(ident.name, known)
     if not help and 0 < len(known) <= _FEW:
-        help = f"it has {_listed(known, 'and')}"
+        help = f"it has {listed(known, 'and')}"
     return error("PE301", ident.span, f"{owner} has no attribute `{ident.name}`", help)
 
 
@@ -258,7 +259,7 @@ def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Di
     known = list(known)
     help = did_you_mean(name, known)
     if not help and 0 < len(known) <= _FEW:
-        help = f"it has {_listed(known, 'and')}"
+        help = f"it has {listed(known, 'and')}"
     if name == str(type_):
         help = "the name of a taxonomy is no term of it"
     return error("PE221", span, f"`{type_}` has no `{name}`", help)
@@ -272,7 +273,7 @@ def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnost
 def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
     """An operator that does not apply to its operands."""
     if MONTHS in types and operator.word in ("+", "-") and DATETIME not in types:
-        message = f"`{operator.word}` does not apply to {_listed(map(str, types), 'and')}"
+        message = f"`{operator.word}` does not apply to {listed(map(str, types), 'and')}"
         help = "add one after the other to a datetime: `x + 1mo + 1d`"
         return error("PE306", span, message, help)
     operands = " and ".join(f"`{type_}`" for type_ in types)
@@ -404,8 +405,8 @@ def out_of_range(
     few = inside if len(inside) <= _FEW else ()
     return error(
         "PE350", ident.span,
-        f"gate `{gate}` does not apply to {_listed(outside[:_FEW], 'and')}{covered}",
-        f"it applies to {_listed(few, 'and')}" if few else "",
+        f"gate `{gate}` does not apply to {listed(outside[:_FEW], 'and')}{covered}",
+        f"it applies to {listed(few, 'and')}" if few else "",
     )  # fmt: skip
 
 
@@ -427,7 +428,7 @@ def no_gate(ident: nodes.Ident, target: TargetKey, *, everywhere: bool) -> Diagn
 
 def never_permitted(ident: nodes.Ident, gates: Sequence[str]) -> Diagnostic:
     """An action that some gate can never permit (a warning)."""
-    which = f"gate{'s' * (len(gates) > 1)} {_listed(gates, 'and')}"
+    which = f"gate{'s' * (len(gates) > 1)} {listed(gates, 'and')}"
     return warning(
         "PE311", ident.span, f"no rule of {which} permits `{ident.name}`, so it is always denied"
     )
@@ -492,7 +493,7 @@ def not_constant(span: Span) -> Diagnostic:
 def table_lacks(span: Span, missing: Sequence[str]) -> Diagnostic:
     """A table of expectations without a row for each value."""
     return error(
-        "PE330", span, f"the table does not say what is expected of {_listed(missing, 'and')}",
+        "PE330", span, f"the table does not say what is expected of {listed(missing, 'and')}",
         f"add a row: `{missing[0]}: allow` or `{missing[0]}: deny`",
     )  # fmt: skip
 
@@ -523,7 +524,7 @@ def types_disagree(ident: nodes.Ident, word: str, groups: Sequence[str]) -> Diag
     """An action whose types do not fit those of its groups."""
     return error(
         "PE322", ident.span,
-        f"the types after `{word}` of `{ident.name}` do not fit those of {_listed(groups, 'and')}",
+        f"the types after `{word}` of `{ident.name}` do not fit those of {listed(groups, 'and')}",
     )  # fmt: skip
 
 
@@ -565,7 +566,7 @@ def unknown_changer(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
     known = list(known)
     return error(
         "PE222", ident.span, f"an attribute cannot be said to be by `{ident}`",
-        did_you_mean(ident.name, known) or f"there are {_listed(known, 'and')}",
+        did_you_mean(ident.name, known) or f"there are {listed(known, 'and')}",
     )  # fmt: skip
 
 
@@ -581,7 +582,7 @@ def unknown_cause(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
     known = list(known)
     return error(
         "PE328", ident.span, f"no decision has the cause `{ident.name}`",
-        did_you_mean(ident.name, known) or f"there are {_listed(known, 'and')}",
+        did_you_mean(ident.name, known) or f"there are {listed(known, 'and')}",
     )  # fmt: skip
 
 

@@ -73,6 +73,9 @@ class FixtureLookup(Protocol):
     def fixture(self, symbol: Symbol) -> Fixture | None:
         """Return a fixture, or None if it has an error."""
 
+    def unreported(self, symbol: Symbol) -> Sequence[Diagnostic]:
+        """Return what is wrong with a fixture as a value, if it may be a context."""
+
 
 Table: TypeAlias = dict[str, dict[str, Symbol]]
 """kind → name → symbol, of one package."""

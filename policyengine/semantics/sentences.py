@@ -147,7 +147,10 @@ def may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
         case nodes.Attr(object_):
             is_record = isinstance(typing.type_of(object_), RecordType)
             return is_record and may_be_shown(object_, typing, schema)
-        case nodes.Arithmetic() | nodes.Negate() | nodes.Call(nodes.Ident("size", None)):
+        case (
+            nodes.Arithmetic() | nodes.Negate() | nodes.LookUp()
+            | nodes.Call(nodes.Ident("size", None))
+        ):  # fmt: skip
             return all(may_be_shown(child, typing, schema) for child in children(node))
         case _:
             return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import get_args
+from typing import TypeVar, get_args
 
 from attrs import define
+from msgspec.structs import replace
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.decision import Cause
@@ -17,17 +18,19 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.semantics import messages
+from policyengine.semantics import messages, table_messages
 from policyengine.semantics.checked import CheckedTest, Typing, Value
-from policyengine.semantics.displays import check_fields, report_repeats
 from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.guards import NO_GUARDS
+from policyengine.semantics.lets import Lets
 from policyengine.semantics.names import ACTION, FIXTURE, OBLIGATION, Scope
 from policyengine.semantics.rule_checks import RuleChecker
 from policyengine.semantics.shown_fields import check_shown
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
+
+Asked = TypeVar("Asked", nodes.Expect, nodes.ExpectEach)
 
 
 @define
@@ -50,23 +53,28 @@ class ExampleChecker:
             shared=self.fixtures,
             problems=self.problems,
         )
+        lets = Lets(self.fixtures, checker)
+        items: list[nodes.TestItem] = []
         for item in declaration.items:
             match item:
-                case nodes.Let(name, value):
-                    found = checker.infer(value, NO_GUARDS)
+                case nodes.Let(name):
                     self._free(name, checker)
-                    checker.variables[name.name] = found
+                    if lets.take(item):
+                        items.append(item)
                 case nodes.Expect():
-                    resource = self._asked(item, checker, scope)
+                    resource, asked = self._asked(item, checker, lets)
                     self._expected(item.clauses, resource, checker, scope)
+                    items.append(asked)
                 case nodes.ExpectEach():
-                    self._expect_each(item, checker, scope)
+                    items.append(self._expect_each(item, checker, lets))
                 case nodes.At():
-                    pass  # a moment is a literal
+                    items.append(item)  # a moment is a literal
+        lets.report_misused()
         if len(self.problems) > before:
             return None
+        node = replace(declaration, items=tuple(items))
         typing = Typing(checker.types, checker.bindings)
-        return CheckedTest(declaration.title, declaration, typing, self.fixtures.entities(scope))
+        return CheckedTest(declaration.title, node, typing, self.fixtures.entities(scope))
 
     def _free(self, name: nodes.Ident, checker: ExpressionChecker) -> None:
         """Report a name that means something already."""
@@ -76,10 +84,11 @@ class ExampleChecker:
             self.problems.append(messages.taken(name, "what all tests share"))
 
     def _expect_each(
-        self, item: nodes.ExpectEach, checker: ExpressionChecker, scope: Scope
-    ) -> None:
+        self, item: nodes.ExpectEach, checker: ExpressionChecker, lets: Lets
+    ) -> nodes.ExpectEach:
         """Check a table: its variable is visible in the request and in the expectations of each row."""
         name = item.variable
+        scope = checker.scope
         over = self.vocabulary.resolve(item.type, scope)
         members = _members(over)
         if members is None and over is not UNKNOWN:
@@ -87,11 +96,12 @@ class ExampleChecker:
             self.problems.append(messages.wrong_type(item.type.span, wanted, over))
         self._free(name, checker)
         outside, checker.variables = checker.variables, {**checker.variables, name.name: over}
-        resource = self._asked(item, checker, scope)
+        resource, asked = self._asked(item, checker, lets)
         for row in item.rows:
             self._expected(row.clauses, resource, checker, scope)
         checker.variables = outside
         self._table(item, over, members or {}, checker)
+        return asked
 
     def _table(
         self, item: nodes.ExpectEach, over: Type, members: Mapping[object, str],
@@ -114,27 +124,21 @@ class ExampleChecker:
             self.problems.append(messages.table_lacks(item.type.span, missing))
 
     def _asked(
-        self, item: nodes.Expect | nodes.ExpectEach, checker: ExpressionChecker, scope: Scope
-    ) -> str | None:
-        """Check a request; return the type of its resource."""
-        symbol = scope.find(ACTION, item.action, "action", self.problems)
+        self, item: Asked, checker: ExpressionChecker, lets: Lets
+    ) -> tuple[str | None, Asked]:
+        """Check a request; return the type of its resource, and it with its context written out."""
+        symbol = checker.scope.find(ACTION, item.action, "action", self.problems)
         if symbol is None or symbol.name.name not in self.vocabulary.actions:
             if symbol and isinstance(symbol.declaration, nodes.GroupDecl):
                 self.problems.append(messages.group_requested(item.action))
             for expr in (item.subject, item.resource):
                 checker.infer(expr, NO_GUARDS)
-            return None
+            return None, item
         action = self.vocabulary.actions[symbol.name.name]
-        subject = self._entity(item.subject, action.subjects, checker)
-        resource = self._entity(item.resource, action.resources, checker)
-        match item.context:
-            case nodes.RecordDisplay(fields):
-                report_repeats(checker, fields)
-                owner = f"the context of `{action.name}`"
-                check_fields(checker, fields, action.context.by_name, owner)
-            case nodes.SetDisplay(items) if items:
-                found = checker.infer(item.context, NO_GUARDS)
-                self.problems.append(messages.wrong_type(item.context.span, "`name: value`", found))
+        subject = self._entity(item.subject, action.subjects, checker, lets)
+        resource = self._entity(item.resource, action.resources, checker, lets)
+        if item.context is not None:
+            item = replace(item, context=lets.written(item.context, action))
         if item.asking is not None:
             if not any(gate.is_field for gate in self.vocabulary.gates.values()):
                 self.problems.append(messages.asking_in_vain(item.span))
@@ -143,7 +147,7 @@ class ExampleChecker:
                 if not self.vocabulary.schema.gates_of(target).fields:
                     self.problems.append(messages.asking_in_vain(item.span, target))
             self._fields(item.asking.fields, resource)
-        return resource
+        return resource, item
 
     def _expected(
         self, clauses: Iterable[nodes.ExpectClause], resource: str | None,
@@ -153,8 +157,11 @@ class ExampleChecker:
             self._expectation(clause, resource, checker, scope)
 
     def _entity(
-        self, expr: nodes.Expr, allowed: Iterable[str], checker: ExpressionChecker
+        self, expr: nodes.Expr, allowed: Iterable[str], checker: ExpressionChecker, lets: Lets
     ) -> str | None:
+        if lets.context(expr) is not None:
+            self.problems.append(table_messages.no_party(expr.span))
+            return None
         found = checker.infer(expr, NO_GUARDS)
         if isinstance(found, EntityRefType) and found.name in allowed:
             return found.name

@@ -27,10 +27,11 @@ from policyengine.model.types import (
     LevelsType,
     RecordType,
     SetType,
+    TableType,
     Type,
 )
 from policyengine.model.zones import zone_names
-from policyengine.semantics import messages
+from policyengine.semantics import messages, table_messages
 from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
 from policyengine.semantics.comparisons import applied, check_comparison, check_pattern
@@ -47,6 +48,7 @@ from policyengine.semantics.names import (
     Symbol,
     ValueLookup,
 )
+from policyengine.semantics.tables import check_look_up
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits
 from policyengine.syntax import nodes
 
@@ -90,9 +92,22 @@ class ExpressionChecker:
             help = messages.literal_help(found, wanted)
             self.problems.append(messages.wrong_type(node.span, messages.a(wanted), found, help))
 
-    def infer(self, node: nodes.Expr, guards: Guards, wanted: Type | None = None) -> Type:
-        """Return the type of *node* and note it; *wanted* settles what has no type of its own."""
+    def infer(
+        self,
+        node: nodes.Expr,
+        guards: Guards,
+        wanted: Type | None = None,
+        *,
+        looked_up: bool = False,
+    ) -> Type:
+        """Return the type of *node* and note it; *wanted* settles what has no type of its own.
+
+        *looked_up*: whether it may be a table.
+        """
         found = self._infer(node, guards, wanted)
+        if isinstance(found, TableType) and not looked_up:
+            self.problems.append(table_messages.table_as_value(node.span, _written(node), found))
+            found = UNKNOWN
         self.types[id(node)] = found
         return found
 
@@ -163,6 +178,8 @@ class ExpressionChecker:
                 return BOOL
             case nodes.Arithmetic(_, left, right):
                 return applied(self, node, [self.infer(left, guards), self.infer(right, guards)])
+            case nodes.LookUp():
+                return check_look_up(self, node, guards)
             case nodes.Call():
                 return check_call(self, node, guards)
             case nodes.Ancestors():
@@ -248,6 +265,9 @@ class ExpressionChecker:
 
     def _fixture(self, node: nodes.Expr, symbol: Symbol) -> Type:
         found = self.shared.fixture(symbol) if self.shared else None
+        if self.shared and not found:
+            unreported = self.shared.unreported(symbol)
+            self.problems += [p for p in unreported if p not in self.problems]
         return self.bind(node, found) if found else UNKNOWN
 
     def bind(self, node: nodes.Node, value: Value | Fixture) -> Type:
@@ -414,6 +434,8 @@ def _written(node: nodes.Expr) -> str:
             return f"{_written(object_)}.{name.name}"
         case nodes.EntityRef(type_, id_):
             return f'{type_} "{id_}"'
+        case nodes.LookUp(table):
+            return f"{_written(table)}[…]"
         case nodes.Call(name):
             return f"{name}(…)"
         case nodes.Ancestors():

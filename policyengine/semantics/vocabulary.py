@@ -31,11 +31,13 @@ from policyengine.model.types import (
     RecordType,
     Schema,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
-from policyengine.semantics import messages
+from policyengine.semantics import messages, table_messages
 from policyengine.semantics.checked import Value
+from policyengine.semantics.counts import check_paths, count_of
 from policyengine.semantics.names import (
     ACTION,
     OBLIGATION,
@@ -59,10 +61,11 @@ DEFAULT_GATE = "access"
 
 @frozen
 class Part:
-    """A context attribute or constant, with the place that declares it."""
+    """A context attribute or constant, with the place that declares it, and its note if it counts."""
 
     attribute: Attribute
     ident: nodes.Ident
+    count: nodes.CountNote | None = None
 
 
 @define
@@ -159,6 +162,15 @@ class Vocabulary:
                 return self.declared(known) if known else UNKNOWN
             case nodes.SetOf(element):
                 return SetType(self.resolve(element, scope))
+            case nodes.TableOf(key, value):
+                names = self.resolve(key, scope)
+                values = self.resolve(value, scope, schedules=schedules)
+                if UNKNOWN in (names, values):
+                    return UNKNOWN
+                if not isinstance(names, Enumeration):
+                    self.problems.append(table_messages.no_table_key(key.span, names))
+                    return UNKNOWN
+                return TableType(names, values)
             case nodes.RecordOf(attributes):
                 return record(part.attribute for part in self.parts(attributes, scope))
 
@@ -175,17 +187,27 @@ class Vocabulary:
         self._distinct(a.name for a in attributes)
         return [
             Part(
-                Attribute(
-                    a.name.name,
-                    self.resolve(a.type, scope),
-                    a.optional,
-                    a.private,
-                    self._changer(a.by, by),
-                ),
+                self._attribute(a, scope, by),
                 a.name,
+                a.count,
             )
             for a in {a.name.name: a for a in reversed(attributes)}.values()
         ]
+
+    def _attribute(
+        self, declared: nodes.AttributeDecl, scope: Scope, by: Changer | None
+    ) -> Attribute:
+        type_ = self.resolve(declared.type, scope)
+        made = Attribute(declared.name.name, type_, declared.optional, declared.private)
+        note = declared.count
+        if note is None:
+            return replace(made, by=self._changer(declared.by, by))
+        if by != "caller":
+            self.problems.append(table_messages.misplaced_count(note))
+            return made
+        if type_ is UNKNOWN:
+            return made
+        return replace(made, count=count_of(note, declared, type_, scope, self.problems))
 
     def _changer(self, written: nodes.Ident | None, otherwise: Changer | None) -> Changer:
         if written is None:
@@ -334,11 +356,19 @@ class Vocabulary:
         name = symbol.name.name
         context = self._merged(symbol, [part for own, _ in parts for part in own])
         constant_types = self._merged(symbol, [part for _, own in parts for part in own])
+        subjects = self._entity_types(symbol, line, "by", "who does", lambda d: d.subjects)
+        resources = self._entity_types(
+            symbol, line, "on", "on what one does", lambda d: d.resources
+        )
+        for part in (part for own, _ in parts for part in own):
+            if part.count:
+                roots = {"subject": subjects, "resource": resources}
+                check_paths(part.count, roots, self.entities, self.problems)
         self.actions[name] = ActionType(
             name,
             frozenset(s.name.name for s in line[1:]),
-            self._entity_types(symbol, line, "by", "who does", lambda d: d.subjects),
-            self._entity_types(symbol, line, "on", "on what one does", lambda d: d.resources),
+            subjects,
+            resources,
             record(context),
             record([Attribute("name", STRING), *constant_types]),
             self._constants(symbol, constant_types, direct, symbols, read_constant),

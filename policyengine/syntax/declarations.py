@@ -16,9 +16,7 @@ from policyengine.syntax.expressions import (
     Literal,
     Name,
     NamedType,
-    RecordDisplay,
     RecordField,
-    SetDisplay,
     Template,
     TypeExpr,
 )  # fmt: skip
@@ -115,7 +113,7 @@ class GateDecl(Node, frozen=True):
 
 
 class ConstDecl(Node, frozen=True):
-    """`const name: type = value`"""
+    """`const name: type = value`; the rows of a table are a record, whose keys may be quoted."""
 
     name: Ident
     type: TypeExpr
@@ -379,7 +377,7 @@ class Expect(Node, frozen=True):
     action: Ident
     subject: Expr
     resource: Expr
-    context: RecordDisplay | SetDisplay | None = None
+    context: Expr | None = None
     asking: Asking | None = None
     clauses: tuple[ExpectClause, ...] = ()
 
@@ -401,7 +399,7 @@ class ExpectEach(Node, frozen=True):
     subject: Expr
     resource: Expr
     rows: tuple[Row, ...]
-    context: RecordDisplay | SetDisplay | None = None
+    context: Expr | None = None
     asking: Asking | None = None
 
     def expectations(self) -> Iterator[tuple[Name | Attr | Literal, Expect]]:

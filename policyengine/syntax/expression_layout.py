@@ -69,6 +69,8 @@ def expression(node: nodes.Expr) -> Doc:
             level = _level(node)
             sign = (Word(op), " ")
             return _infix(_operand(left, level), sign, right, _operand(right, level + 1))
+        case nodes.LookUp(table, key):
+            return (_operand(table, _PRIMARY), Word("["), expression(key), Word("]"))
         case nodes.Call(name, arguments):
             return (_qualified(name), _arguments(arguments))
         case nodes.Ancestors(object_, type_):
@@ -111,7 +113,7 @@ def _level(node: nodes.Expr) -> int:
             return _UNARY
         case (
             nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
-            | nodes.EntityRef() | nodes.Update() | nodes.Call() | nodes.Ancestors()
+            | nodes.EntityRef() | nodes.Update() | nodes.LookUp() | nodes.Call() | nodes.Ancestors()
         ):  # fmt: skip
             return _PRIMARY
         case _:

@@ -159,6 +159,13 @@ class Arithmetic(Node, frozen=True):
     right: Expr
 
 
+class LookUp(Node, frozen=True):
+    """`table[key]`: the value that a row of a table has; the table may be a look-up itself."""
+
+    table: Expr
+    key: Expr
+
+
 class Call(Node, frozen=True):
     """`name(arguments)`: `size`, `lower`, or a definition."""
 
@@ -184,7 +191,7 @@ class Quantified(Node, frozen=True):
 
 Expr: TypeAlias = (
     Literal | Name | Attr | SetDisplay | RecordDisplay | EntityRef | Update | Not | Negate | And
-    | Or | If | Compare | Has | Like | Arithmetic | Call | Ancestors | Quantified
+    | Or | If | Compare | Has | Like | Arithmetic | LookUp | Call | Ancestors | Quantified
 )  # fmt: skip
 
 
@@ -212,10 +219,22 @@ class SetOf(Node, frozen=True):
     element: TypeExpr
 
 
+class CountNote(Node, frozen=True):
+    """`count of things by paths per window`: what an int counts before a request.
+
+    *things* are an entity type, or actions and groups. *per* is a duration or a word, None for ever.
+    """
+
+    things: tuple[Ident, ...]
+    by: tuple[Expr, ...]
+    per: Literal | Ident | None = None
+
+
 class AttributeDecl(Node, frozen=True):
     """`name?: private type (by who)` in an entity, a record, a `with` or a group's `having`.
 
-    *by*: the party that can change it, None where nothing was written.
+    *by*: the party that can change it, None where nothing was written. *count*: what it counts, as a
+    `with` may say in the same place.
     """
 
     name: Ident
@@ -223,6 +242,7 @@ class AttributeDecl(Node, frozen=True):
     optional: bool = False
     private: bool = False
     by: Ident | None = None
+    count: CountNote | None = None
 
 
 class RecordOf(Node, frozen=True):
@@ -231,7 +251,14 @@ class RecordOf(Node, frozen=True):
     attributes: tuple[AttributeDecl, ...]
 
 
-TypeExpr: TypeAlias = NamedType | SetOf | RecordOf
+class TableOf(Node, frozen=True):
+    """`Tier -> int`: the type of a table, which only a constant has."""
+
+    key: NamedType
+    value: TypeExpr
+
+
+TypeExpr: TypeAlias = NamedType | SetOf | RecordOf | TableOf
 
 
 # ---- what is inside ---------------------------------------------------------------------
@@ -270,6 +297,7 @@ _CHILDREN: Final[Mapping[type[Node], Callable[[Any], tuple[Expr, ...]]]] = {
     If: lambda node: (node.condition, node.yes, node.no),
     Compare: lambda node: (node.left, node.right),
     Arithmetic: lambda node: (node.left, node.right),
+    LookUp: lambda node: (node.table, node.key),
     Call: lambda node: node.arguments,
     Quantified: lambda node: (node.set, node.body),
 }

@@ -17,7 +17,7 @@ SIGNS = {
     "=>": "write `>=` to compare",
     "=<": "write `<=`",
     "<>": "write `!=`",
-    "->": "",
+    "->": "a table is declared so: `const limits: Tier -> int = { free: 10, pro: 100 }`",
     ":=": "write `=`",
     "::": "write `.`",
     "//": "a comment begins with `#`",

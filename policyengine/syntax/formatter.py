@@ -139,6 +139,8 @@ def _declaration(node: nodes.Declaration) -> Doc:
             return Group((asked, Nest((SOFT, Word("for"), " ", _target(range_)))))
         case nodes.ConstDecl(name, type_, value):
             start = (Word("const"), " ", _name(name), Word(":"), " ", _type(type_), " ", Word("="))
+            if isinstance(type_, nodes.TableOf):
+                return (start, " ", _constant(type_, value))
             return value_after_sign(start, value)
         case nodes.DefineDecl(name, parameters, value):
             start = (Word("define"), " ", _name(name), _parameters(parameters), " ", Word("="))
@@ -213,8 +215,21 @@ def _type(node: nodes.TypeExpr) -> Doc:
             return (Word("set"), Word("<"), _type(element), Word(">"))
         case nodes.RecordOf(attributes):
             return _attributes(attributes, padded=False)
+        case nodes.TableOf(key, value):
+            return (_type(key), " ", Word("->"), " ", _type(value))
         case _:
             assert_never(node)
+
+
+def _constant(type_: nodes.TypeExpr, value: nodes.Expr) -> Doc:
+    """Return the value of a constant; keys of a table are quoted where they must be."""
+    if not (isinstance(type_, nodes.TableOf) and isinstance(value, nodes.RecordDisplay)):
+        return expression(value)
+    rows = [
+        (member(row.name), Word(":"), " ", _constant(type_.value, row.value))
+        for row in value.fields
+    ]
+    return block(comma_separated(rows), Either(broken=Word(",")))
 
 
 def _attributes(attributes: Sequence[nodes.AttributeDecl], *, padded: bool = True) -> Doc:
@@ -233,7 +248,21 @@ def _attribute(node: nodes.AttributeDecl) -> Doc:
         _name(node.name), Word("?") if node.optional else (), Word(":"), " ",
         (Word("private"), " ") if node.private else (), _type(node.type),
         (" ", Word("("), Word("by"), " ", _name(node.by), Word(")")) if node.by else (),
+        (" ", Word("("), _count(node.count), Word(")")) if node.count else (),
     )  # fmt: skip
+
+
+def _count(node: nodes.CountNote) -> Doc:
+    parts: list[Doc] = [
+        Word("count"),
+        *_names(node.things, "of"),
+        (Word("by"), " ", expression(node.by[0])),
+    ]
+    parts += [(Word("and"), " ", expression(path)) for path in node.by[1:]]
+    match node.per:
+        case nodes.Literal(text=written) | nodes.Ident(written):
+            parts.append((Word("per"), " ", Word(written)))
+    return Nest(Fill(parts))
 
 
 def _parameters(parameters: Sequence[nodes.Parameter]) -> Doc:
@@ -382,7 +411,10 @@ def _waiver(node: nodes.WaiverDecl) -> Doc:
 def _test_item(node: nodes.TestItem) -> Doc:
     match node:
         case nodes.Let(name, value):
-            return value_after_sign((Word("let"), " ", _name(name), " ", Word("=")), value)
+            start = (Word("let"), " ", _name(name), " ", Word("="))
+            if isinstance(value, nodes.RecordDisplay):  # as after `with`
+                return (start, " ", braces(value, padded=True))
+            return value_after_sign(start, value)
         case nodes.At(moment):
             return (Word("at"), " ", Word(moment.text))
         case nodes.Expect():
@@ -426,7 +458,11 @@ def _asked(
         (Word("on"), " ", expression(node.resource)),
     ]
     if node.context is not None:
-        context = (Word("with"), " ", braces(node.context, padded=True))
+        given = node.context
+        if isinstance(given, nodes.SetDisplay | nodes.RecordDisplay):
+            context = (Word("with"), " ", braces(given, padded=True))
+        else:
+            context = (Word("with"), " ", expression(given))
         parts.append((node.context.span.start, context))
     if node.asking is not None:
         asking = (Word("asking"), " ", _field_set(node.asking.fields))

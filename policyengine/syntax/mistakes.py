@@ -19,6 +19,7 @@ from policyengine.syntax import foreign_words
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.parse_state import (
     CLAUSES,
+    CLOSES,
     COMPARISONS,
     DECLARATIONS,
     EFFECTS,
@@ -146,6 +147,12 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
     if sign == "[" and s.opened and s.opened[1] == "attributes":
         help = "a set of them is written `set<type>`"
     span = Span(s.source.name, start, start + len(sign))
+    if sign == "->":
+        return error("PE143", span, "only the type of a constant has a `->`", help)
+    if sign in "[]":
+        if "_LBRACKET" in s.open_kinds():
+            return None
+        return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
     return error("PE110", span, f"there is no `{sign}` in this language", help)
 
 
@@ -189,7 +196,7 @@ def unclosed_bracket(s: ParseState) -> Diagnostic | None:
     if s.opened is None or not _is_outside(s, *s.opened):
         return None
     bracket = s.opened[0]
-    closes = "}" if kind_of(bracket) == "_LBRACE" else ")"
+    closes = {"_LBRACE": "}", "_LPAREN": ")", "_LBRACKET": "]"}[kind_of(bracket)]
     at = span_of(s.source, bracket)
     assert at is not None
     also = () if s.terminal == "$END" else (Label(s.span, f"`{closes}` is missing before this"),)
@@ -201,10 +208,9 @@ def _is_outside(s: ParseState, bracket: Token | Tree[Token], owner: str) -> bool
     match s.terminal:
         case "$END":
             return True
-        case "_RBRACE":
-            return kind_of(bracket) == "_LPAREN" and "_LBRACE" in s.open_kinds()
-        case "_RPAREN":
-            return kind_of(bracket) == "_LBRACE" and "_LPAREN" in s.open_kinds()
+        case closing if closing in CLOSES:
+            opening = CLOSES[closing]
+            return kind_of(bracket) != opening and opening in s.open_kinds()
     if not s.first_on_line or s.next_character in (":", "?"):  # the latter: an attribute's name
         return False
     at = span_of(s.source, bracket)
@@ -234,7 +240,7 @@ def table(s: ParseState) -> Diagnostic | None:
 
 def stray_bracket(s: ParseState) -> Diagnostic | None:
     """A closing bracket without an opening one."""
-    opens = {"_RBRACE": "_LBRACE", "_RPAREN": "_LPAREN"}.get(s.terminal)
+    opens = CLOSES.get(s.terminal)
     if opens is None or opens in s.open_kinds():
         return None
     return error("PE109", s.span, f"{s.found} closes nothing")
@@ -459,7 +465,7 @@ def missing_sign(s: ParseState) -> Diagnostic | None:
     """A missing sign: the only one, or one of two, that could follow."""
     accepts = s.accepts - _GOES_ON
     if "PLUS" in s.accepts or s.accepts >= {"_ON", "STRING"}:  # after an operand or an entity
-        accepts -= {"_LPAREN", "_LBRACE", "_UNDER", "STRING"}
+        accepts -= {"_LPAREN", "_LBRACE", "_LBRACKET", "_UNDER", "STRING"}
     wanted = [spelling(t) for t in accepts if spelling(t)]
     if len(wanted) != 1 or accepts & {"NAME", "STRING", "$END"}:
         return None

@@ -232,7 +232,7 @@ def operator_of(node: nodes.Expr) -> Operator | None:
             word = "ancestors"
         case (
             nodes.Literal() | nodes.Name() | nodes.Attr() | nodes.SetDisplay() | nodes.RecordDisplay()
-            | nodes.EntityRef() | nodes.Update() | nodes.Call()
+            | nodes.EntityRef() | nodes.Update() | nodes.LookUp() | nodes.Call()
         ):  # fmt: skip
             return None
         case _:

@@ -77,8 +77,11 @@ INFIX = tuple(row for row in OPERATORS.values() if row.infix)
 COMPARISONS = _first_terminals(row for row in INFIX if row.compares) | {"_NOT"}
 """The terminals with which a comparison goes on after its first operand."""
 
+CLOSES = {"_RBRACE": "_LBRACE", "_RPAREN": "_LPAREN", "_RBRACKET": "_LBRACKET"}
+"""Closing brackets, each with the one that it closes."""
+
 _AFTER_OPERAND = frozenset({
-    *_first_terminals(INFIX), "_NOT", "_DOT", "_LPAREN", "_LBRACE", "_UNDER", "STRING",
+    *_first_terminals(INFIX), "_NOT", "_DOT", "_LPAREN", "_LBRACE", "_LBRACKET", "_UNDER", "STRING",
 })  # fmt: skip
 
 
@@ -213,9 +216,9 @@ class ParseState:
         opened: list[int] = []
         for i, item in enumerate(self.stack):
             match kind_of(item):
-                case "_LBRACE" | "_LPAREN":
+                case "_LBRACE" | "_LPAREN" | "_LBRACKET":
                     opened.append(i)
-                case "_RBRACE" | "_RPAREN":
+                case "_RBRACE" | "_RPAREN" | "_RBRACKET":
                     del opened[-1:]  # after a mistake, the opening one may be left out
         return opened
 
@@ -244,7 +247,7 @@ class ParseState:
 
     def wants_operator(self) -> bool:
         """Whether an operator was possible after the operand that was read last."""
-        return "_AND" in self.accepts
+        return self.accepts >= {"_AND", "_OR"}
 
     def wants_negated(self) -> bool:
         """Whether an operator must follow the `not` that was read last, after an operand."""

@@ -31,6 +31,21 @@ from policyengine.syntax.strings import cut_at_braces, unquoted
 _Canonical = TypeVar("_Canonical", int, values.Ip)
 
 
+def _node(class_: Callable[..., Any]) -> Callable[[TreeBuilder, Span, list[Any]], Any]:
+    """Return a method that builds a node of that class, whose parts are those of the rule."""
+    return lambda _, span, children: class_(*children, span=span)
+
+
+def _node_of_list(class_: Callable[..., Any]) -> Callable[[TreeBuilder, Span, list[Any]], Any]:
+    """Return a method that builds a node of that class of its first part and the list of the others."""
+    return lambda _, span, children: class_(children[0], tuple(children[1:]), span=span)
+
+
+def _text(class_: Callable[..., Any]) -> Callable[[TreeBuilder, Span, list[Any]], Any]:
+    """Return a method that builds a node of that class, which has a text."""
+    return lambda builder, span, children: class_(builder.unquote(children[0]), span=span)
+
+
 class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     """Builds the nodes of one file.
 
@@ -53,6 +68,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         self.parse_expression = parse_expression
         self.problems: list[Diagnostic] = []
         self.reserved: list[nodes.Ident] = []
+        self.quoted: dict[int, nodes.Ident] = {}
 
     def _call_userfunc(self, tree: Tree[Any], new_children: Any = None) -> Any:
         children = tree.children if new_children is None else new_children
@@ -87,7 +103,13 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self.reserved.append(ident)
         return ident
 
-    key = name
+    def key(self, span: Span, children: list[Any]) -> nodes.Ident:
+        (token,) = children
+        if token.type != "STRING":
+            return self.name(span, children)
+        ident = nodes.Ident(self.unquote(token), span=span)
+        self.quoted[id(ident)] = ident
+        return ident
 
     def ref(self, span: Span, children: list[Any]) -> nodes.Ident:
         first, second = children
@@ -95,10 +117,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             return self.name(span, [first])
         return nodes.Ident(str(second), str(first), span=span)
 
-    def quoted_name(self, span: Span, children: list[Any]) -> nodes.Ident:
-        return nodes.Ident(self._unquote(children[0]), span=span)
+    quoted_name = _text(nodes.Ident)
 
-    def names(self, span: Span, children: list[Any]) -> tuple[nodes.Ident, ...]:
+    def names(self, span: Span, children: list[Any]) -> tuple[Any, ...]:
         return tuple(children)
 
     refs = shown_fields = calls = names
@@ -113,7 +134,8 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def field_set(self, span: Span, children: list[Any]) -> tuple[nodes.ShownField, ...]:
         return children[0] or ()
 
-    def _unquote(self, token: Token, keep: str = "") -> str:
+    def unquote(self, token: Token, keep: str = "") -> str:
+        """Return the text of a string; escapes of the characters in *keep* are kept."""
         return unquoted(str(token)[1:-1], self._token_span(token).start + 1, self._report_at, keep)
 
     def _report_at(self, code: str, start: int, end: int, message: str, help: str = "") -> None:
@@ -130,46 +152,54 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     # ---- types --------------------------------------------------------------------------
 
-    def named_type(self, span: Span, children: list[Any]) -> nodes.NamedType:
-        return nodes.NamedType(children[0], span=span)
-
-    def set_type(self, span: Span, children: list[Any]) -> nodes.SetOf:
-        return nodes.SetOf(children[0], span=span)
-
-    def record_type(self, span: Span, children: list[Any]) -> nodes.RecordOf:
-        return nodes.RecordOf(children[0], span=span)
+    named_type = _node(nodes.NamedType)
+    set_type = _node(nodes.SetOf)
+    record_type = _node(nodes.RecordOf)
 
     def attributes(self, span: Span, children: list[Any]) -> tuple[nodes.AttributeDecl, ...]:
         return tuple(children)
 
     def attribute(self, span: Span, children: list[Any]) -> nodes.AttributeDecl:
-        name, optional, private, type_, by = children
+        name, optional, private, type_, note = children
+        by, count = (None, note) if isinstance(note, nodes.CountNote) else (note, None)
         return nodes.AttributeDecl(
-            name, type_, optional is not None, private is not None, by, span=span
+            name, type_, optional is not None, private is not None, by, count, span=span
         )
 
-    def parameter(self, span: Span, children: list[Any]) -> nodes.Parameter:
-        return nodes.Parameter(*children, span=span)
+    def counted(self, span: Span, children: list[Any]) -> nodes.CountNote:
+        word, things, *by, per, window = children
+        for written, wanted in ((word, "count"), (per, "per")):
+            if written is not None and written.name != wanted:
+                self._report(
+                    "PE144", written.span, f"`{written.name}` is no part of a note", _NOTES
+                )
+        if isinstance(window, Token):
+            window = self.literal(self._token_span(window), [window])
+        return nodes.CountNote(things, tuple(by), window, span=span)
 
-    def parameters(self, span: Span, children: list[Any]) -> tuple[nodes.Parameter, ...]:
+    def place(self, span: Span, children: list[Any]) -> nodes.Expr:
+        path: nodes.Expr = nodes.Name(str(children[0]), span=self._token_span(children[0]))
+        for name in children[1:]:
+            path = nodes.Attr(path, name, span=Span(self.file_name, path.span.start, name.span.end))
+        return path
+
+    def table_type(self, span: Span, children: list[Any]) -> nodes.TableOf:
+        key, value = children
+        return nodes.TableOf(nodes.NamedType(key, span=key.span), value, span=span)
+
+    parameter = _node(nodes.Parameter)
+
+    def parameters(self, span: Span, children: list[Any]) -> tuple[Any, ...]:
         return tuple(c for c in children if c is not None)
+
+    under = parameters
 
     # ---- vocabulary ---------------------------------------------------------------------
 
-    def package(self, span: Span, children: list[Any]) -> nodes.Ident:
-        return children[0]  # type: ignore[no-any-return]
-
-    def import_(self, span: Span, children: list[Any]) -> nodes.Import:
-        return nodes.Import(children[0], span=span)
-
-    def levels(self, span: Span, children: list[Any]) -> nodes.LevelsDecl:
-        return nodes.LevelsDecl(children[0], tuple(children[1:]), span=span)
-
-    def enum(self, span: Span, children: list[Any]) -> nodes.EnumDecl:
-        return nodes.EnumDecl(children[0], tuple(children[1:]), span=span)
-
-    def taxonomy(self, span: Span, children: list[Any]) -> nodes.TaxonomyDecl:
-        return nodes.TaxonomyDecl(children[0], tuple(children[1:]), span=span)
+    import_ = _node(nodes.Import)
+    levels = _node_of_list(nodes.LevelsDecl)
+    enum = _node_of_list(nodes.EnumDecl)
+    taxonomy = _node_of_list(nodes.TaxonomyDecl)
 
     def term(self, span: Span, children: list[Any]) -> nodes.Term:
         return nodes.Term(children[0], tuple(c for c in children[1:] if c is not None), span=span)
@@ -218,23 +248,29 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def action(self, span: Span, children: list[Any]) -> nodes.ActionDecl:
         return nodes.ActionDecl(children[0], **self._parts(children[1:]), span=span)
 
-    def obligation(self, span: Span, children: list[Any]) -> nodes.ObligationDecl:
-        return nodes.ObligationDecl(*children, span=span)
+    obligation = _node(nodes.ObligationDecl)
 
     def gate(self, span: Span, children: list[Any]) -> nodes.GateDecl:
         is_field, name, question, range_ = children
-        return nodes.GateDecl(name, self._unquote(question), bool(is_field), range_, span=span)
+        return nodes.GateDecl(name, self.unquote(question), bool(is_field), range_, span=span)
 
     def const(self, span: Span, children: list[Any]) -> nodes.ConstDecl:
-        return nodes.ConstDecl(*children, span=span)
+        name, type_, value = children
+        self._accept_rows(type_, value)
+        return nodes.ConstDecl(name, type_, value, span=span)
 
-    def define(self, span: Span, children: list[Any]) -> nodes.DefineDecl:
-        return nodes.DefineDecl(*children, span=span)
+    def _accept_rows(self, type_: nodes.TypeExpr, value: nodes.Expr) -> None:
+        """Accept the quoted keys of a table, and of the tables in it."""
+        if isinstance(type_, nodes.TableOf) and isinstance(value, nodes.RecordDisplay):
+            for row in value.fields:
+                self.quoted.pop(id(row.name), None)
+                self._accept_rows(type_.value, row.value)
+
+    define = _node(nodes.DefineDecl)
 
     # ---- rules --------------------------------------------------------------------------
 
-    def gate_block(self, span: Span, children: list[Any]) -> nodes.GateBlock:
-        return nodes.GateBlock(children[0], tuple(children[1:]), span=span)
+    gate_block = _node_of_list(nodes.GateBlock)
 
     def effect(self, span: Span, children: list[Any]) -> str:
         return str(children[0])
@@ -250,39 +286,24 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         *parts, exceptions = parts
         return nodes.Target(None, **self._parts(parts), exceptions=exceptions or (), span=span)
 
-    def when(self, span: Span, children: list[Any]) -> nodes.When:
-        return nodes.When(children[0], span=span)
-
-    def unless(self, span: Span, children: list[Any]) -> nodes.Unless:
-        return nodes.Unless(children[0], span=span)
-
-    def because(self, span: Span, children: list[Any]) -> nodes.Because:
-        return nodes.Because(children[0], span=span)
-
-    def otherwise(self, span: Span, children: list[Any]) -> nodes.Otherwise:
-        return nodes.Otherwise(children[0], span=span)
+    when = _node(nodes.When)
+    unless = _node(nodes.Unless)
+    because = _node(nodes.Because)
+    otherwise = _node(nodes.Otherwise)
 
     def fields(self, span: Span, children: list[Any]) -> nodes.Fields:
         (names,) = children
         return nodes.Fields(None if isinstance(names, Token) else names, span=span)
 
-    def oblige(self, span: Span, children: list[Any]) -> nodes.Oblige:
-        return nodes.Oblige(children[0], span=span)
+    oblige = _node(nodes.Oblige)
 
     def obligation_call(self, span: Span, children: list[Any]) -> nodes.Call:
         return nodes.Call(children[0], tuple(c for c in children[1:] if c is not None), span=span)
 
-    def refer(self, span: Span, children: list[Any]) -> nodes.Refer:
-        return nodes.Refer(children[0], span=span)
-
-    def cites(self, span: Span, children: list[Any]) -> nodes.Cites:
-        return nodes.Cites(self._unquote(children[0]), span=span)
-
-    def from_(self, span: Span, children: list[Any]) -> nodes.From:
-        return nodes.From(children[0], span=span)
-
-    def until(self, span: Span, children: list[Any]) -> nodes.Until:
-        return nodes.Until(children[0], span=span)
+    refer = _node(nodes.Refer)
+    cites = _text(nodes.Cites)
+    from_ = _node(nodes.From)
+    until = _node(nodes.Until)
 
     def waivable(self, span: Span, children: list[Any]) -> nodes.Waivable:
         return nodes.Waivable(span=span)
@@ -336,11 +357,8 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         within, entity = children
         return nodes.WaivedOn(entity, within is not None, span=span)
 
-    def ticket(self, span: Span, children: list[Any]) -> nodes.Ticket:
-        return nodes.Ticket(self._unquote(children[0]), span=span)
-
-    def approved_by(self, span: Span, children: list[Any]) -> nodes.ApprovedBy:
-        return nodes.ApprovedBy(self._unquote(children[0]), span=span)
+    ticket = _text(nodes.Ticket)
+    approved_by = _text(nodes.ApprovedBy)
 
     def rule_ref(self, span: Span, children: list[Any]) -> nodes.RuleRef:
         first, second = children
@@ -349,7 +367,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.RuleRef(first, second, span=span)
 
     def entity_name(self, span: Span, children: list[Any]) -> nodes.EntityRef:
-        return nodes.EntityRef(children[0], self._unquote(children[1]), span=span)
+        return nodes.EntityRef(children[0], self.unquote(children[1]), span=span)
 
     def invariant(self, span: Span, children: list[Any]) -> nodes.InvariantDecl:
         name, never, *rest = children
@@ -357,13 +375,10 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.InvariantDecl(name, rest[0], tuple(rest[1:]), fields, span=span)
 
     def test(self, span: Span, children: list[Any]) -> nodes.TestDecl:
-        return nodes.TestDecl(self._unquote(children[0]), tuple(children[1:]), span=span)
+        return nodes.TestDecl(self.unquote(children[0]), tuple(children[1:]), span=span)
 
-    def let(self, span: Span, children: list[Any]) -> nodes.Let:
-        return nodes.Let(*children, span=span)
-
-    def at(self, span: Span, children: list[Any]) -> nodes.At:
-        return nodes.At(children[0], span=span)
+    let = _node(nodes.Let)
+    at = _node(nodes.At)
 
     def verdict(self, span: Span, children: list[Any]) -> bool:
         return bool(children[0] == "allow")
@@ -392,34 +407,25 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         values, clauses = children[:verdict], children[verdict + 1 :]
         return nodes.Row(tuple(values), children[verdict], tuple(clauses), span=span)
 
-    def member_of(self, span: Span, children: list[Any]) -> nodes.Attr:
-        return nodes.Attr(*children, span=span)
+    member_of = _node(nodes.Attr)
 
     def expect_rules(self, span: Span, children: list[Any]) -> nodes.ExpectRules:
         return nodes.ExpectRules(tuple(children), span=span)
 
-    def expect_fields(self, span: Span, children: list[Any]) -> nodes.ExpectFields:
-        return nodes.ExpectFields(children[0], span=span)
-
-    def expect_obligations(self, span: Span, children: list[Any]) -> nodes.ExpectObligations:
-        return nodes.ExpectObligations(children[0], span=span)
-
-    def expect_referrals(self, span: Span, children: list[Any]) -> nodes.ExpectReferrals:
-        return nodes.ExpectReferrals(self._unquote(children[0]), span=span)
-
-    def expect_reason(self, span: Span, children: list[Any]) -> nodes.ExpectReason:
-        return nodes.ExpectReason(self._unquote(children[0]), span=span)
-
-    def expect_cause(self, span: Span, children: list[Any]) -> nodes.ExpectCause:
-        return nodes.ExpectCause(children[0], span=span)
+    expect_fields = _node(nodes.ExpectFields)
+    expect_obligations = _node(nodes.ExpectObligations)
+    expect_referrals = _text(nodes.ExpectReferrals)
+    expect_reason = _text(nodes.ExpectReason)
+    expect_cause = _node(nodes.ExpectCause)
 
     # ---- expressions --------------------------------------------------------------------
 
-    def expression(self, span: Span, children: list[Any]) -> nodes.Expr:
-        return children[0]  # type: ignore[no-any-return]
+    def expression(self, span: Span, children: list[Any]) -> Any:
+        return children[0]
 
-    def if_(self, span: Span, children: list[Any]) -> nodes.If:
-        return nodes.If(*children, span=span)
+    package = expression
+
+    if_ = _node(nodes.If)
 
     def quantified(self, span: Span, children: list[Any]) -> nodes.Quantified:
         kind, variable, over, body = children
@@ -433,8 +439,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def and_(self, span: Span, children: list[Any]) -> nodes.And:
         return nodes.And(tuple(children), span=span)
 
-    def not_(self, span: Span, children: list[Any]) -> nodes.Not:
-        return nodes.Not(children[0], span=span)
+    not_ = _node(nodes.Not)
 
     def operator(self, span: Span, children: list[Any]) -> str:
         return " ".join(str(token) for token in children)
@@ -457,7 +462,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         if of_path:
             made = nodes.Like(object_, self._path(pattern, parse_pattern), "path", span=span)
         else:
-            made = nodes.Like(object_, self._unquote(pattern, keep="*\\"), span=span)
+            made = nodes.Like(object_, self.unquote(pattern, keep="*\\"), span=span)
         return self._infix(made, words[0])
 
     def _infix(self, made: nodes.Expr, words: str) -> nodes.Expr:
@@ -481,8 +486,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self.reserved.append(nodes.Ident(name, span=span))
         return nodes.Name(name, span=span)
 
-    def attr(self, span: Span, children: list[Any]) -> nodes.Attr:
-        return nodes.Attr(*children, span=span)
+    attr = _node(nodes.Attr)
 
     def call(self, span: Span, children: list[Any]) -> nodes.Expr:
         called, *arguments = children
@@ -508,6 +512,8 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
                     return nodes.Ancestors(object_, asked, span=span)
         return nodes.Call(ident, tuple(a for a in arguments if a is not None), span=span)
 
+    look_up = _node(nodes.LookUp)
+
     def literal(self, span: Span, children: list[Any]) -> nodes.Literal:
         (token,) = children
         text = str(token)
@@ -515,13 +521,12 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             case "TRUE" | "FALSE":
                 return nodes.Literal("bool", text == "true", text, span=span)
             case "STRING":
-                return nodes.Literal("string", self._unquote(token), text, span=span)
-            case kind:
-                value = self._value(NUMBERS[kind], text, span, 0)
-                return nodes.Literal(kind.lower(), value, text, span=span)
+                return nodes.Literal("string", self.unquote(token), text, span=span)
+        value = self._value(NUMBERS[token.type], text, span, 0)
+        return nodes.Literal(token.type.lower(), value, text, span=span)
 
     def ip(self, span: Span, children: list[Any]) -> nodes.Literal:
-        text = self._unquote(children[0])
+        text = self.unquote(children[0])
         value = self._value(values.parse_ip, text, span, values.Ip(4, 0, 0))
         return nodes.Literal("ip", value, f"ip {children[0]}", span=span)
 
@@ -533,17 +538,17 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             if parents is not None or attributes is not None:
                 self._report("PE136", span, "a path is no entity: it has no attributes or parents")
             return nodes.Literal("path", self._path(id_, parse_path), f"path {id_}", span=span)
-        return nodes.EntityRef(type_, self._unquote(id_), attributes, parents, span=span)
+        return nodes.EntityRef(type_, self.unquote(id_), attributes, parents, span=span)
 
     def _path(self, token: Token, read: Callable[[str], str]) -> str:
         try:
-            return read(self._unquote(token))
+            return read(self.unquote(token))
         except ValueError as problem:
             self._report("PE135", self._token_span(token), str(problem))
             return "/"
 
     def _schedule(self, span: Span, token: Token, *, whole: bool) -> nodes.Literal:
-        text, schedule = self._unquote(token), _NEVER_OPEN
+        text, schedule = self.unquote(token), _NEVER_OPEN
         if not whole:
             self._report(
                 "PE137", span, "a schedule is written out in its text", "leave out the rest"
@@ -559,11 +564,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self._report("PE137", place, str(problem), problem.help)
         return nodes.Literal("schedule", schedule, f"schedule {token}", span=span)
 
-    def under(self, span: Span, children: list[Any]) -> tuple[nodes.EntityRef, ...]:
-        return tuple(c for c in children if c is not None)
-
-    def update(self, span: Span, children: list[Any]) -> nodes.Update:
-        return nodes.Update(*children, span=span)
+    update = _node(nodes.Update)
 
     def braces(self, span: Span, children: list[Any]) -> nodes.SetDisplay | nodes.RecordDisplay:
         items = [c for c in children if c is not None]
@@ -571,13 +572,15 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             return nodes.RecordDisplay(tuple(items), span=span)
         return nodes.SetDisplay(tuple(items), span=span)
 
-    def record_field(self, span: Span, children: list[Any]) -> nodes.RecordField:
-        return nodes.RecordField(*children, span=span)
+    record_field = _node(nodes.RecordField)
 
     # ---- files --------------------------------------------------------------------------
 
     def file(self, span: Span, children: list[Any]) -> nodes.PolicyFile:
         package, *rest = children
+        for key in self.quoted.values():
+            help = "only a name that is a row of a table may be quoted"
+            self._report("PE141", key.span, "the name of an attribute is not quoted", help)
         imports = tuple(c for c in rest if isinstance(c, nodes.Import))
         declarations = tuple(c for c in rest if not isinstance(c, nodes.Import))
         return nodes.PolicyFile(package, imports, declarations, span=span)
@@ -588,6 +591,8 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
 _NEVER_OPEN = Schedule("", "UTC", ())
 """What a text stands for that is no schedule."""
+
+_NOTES = "write `(by platform)` or `(count of Post by subject per month)`"
 
 _RENAMED = {"for", "import", "with", "from", "if", "or", "and", "not"}
 """Rules whose names are words of Python; their methods end in an underscore."""

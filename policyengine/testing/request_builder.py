@@ -208,7 +208,7 @@ def _innermost_first(expr: nodes.Expr) -> Iterator[_Part]:
         yield expr
 
 
-def _fields(record: nodes.RecordDisplay | nodes.SetDisplay) -> tuple[nodes.RecordField, ...]:
+def _fields(record: nodes.Expr) -> tuple[nodes.RecordField, ...]:
     """Return the fields in braces; `{}` is parsed as a set."""
     return record.fields if isinstance(record, nodes.RecordDisplay) else ()
 

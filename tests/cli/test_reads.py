@@ -38,8 +38,34 @@ def test_one_action_as_json(run, tmp_path: Path):
     assert done.json == {
         "prune by User on Doc": {
             "subject": ["subject.since"], "resource": ["resource.title?"], "context": [],
-            "time": True,
+            "counts": {}, "time": True,
         }
+    }  # fmt: skip
+
+
+def test_what_is_counted_is_beside_the_count(run, tmp_path: Path):
+    (tmp_path / "p.policy").write_text("""package p
+entity User
+entity Post { author: User }
+action read by User on Post with {
+    reads: int (count of Post by subject per month)
+    tries: int (count of read, send by subject and resource.author per 90m)
+    ever: int (count of read by action.name)
+}
+action send by User on Post
+permit few: read when context.reads < 100 and context.tries < 5
+""")
+    done = run("reads", tmp_path, "--action", "read")
+    assert done.out == (
+        "read by User on Post\n"
+        "  context.reads: the count of Post by subject per month\n"
+        "  context.tries: the count of read, send by subject and resource.author per 1h30m\n\n"
+    )
+    counts = run("reads", tmp_path, "--action", "read", "--format", "json").json
+    assert counts["read by User on Post"]["counts"]["context.tries"] == {
+        "text": "count of read, send by subject and resource.author per 1h30m",
+        "things": ["read", "send"], "delivered": False, "by": ["subject", "resource.author"],
+        "per": "1h30m",
     }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from tests.strategies.loading import load
 from tests.strategies.policies import make_world
 from tests.strategies.requests import make_request
 
-WORLDS = 40
+WORLDS = 60
 
 
 @pytest.fixture(scope="module")

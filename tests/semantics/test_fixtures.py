@@ -10,6 +10,7 @@ from policyengine.model.limits import Limits
 from policyengine.pipeline import check_sources, compile_set
 from policyengine.testing.requests_of_tests import requests_of
 from policyengine.testing.runner import run_tests
+from tests.testing.conftest import Interpreted
 
 WORDS = """\
 package p
@@ -182,3 +183,104 @@ test "t" { expect allow hospital.make by hospital.lee on bed expect allow make b
     assert [result.status for result in run_tests(checked, compile_set(checked)).results] == [
         "passed"
     ]
+
+
+# ---- contexts ---------------------------------------------------------------------------
+
+PLACES = """\
+package p
+enum Ward = icu | er
+enum Room = icu | attic
+entity User
+entity Doc { owner: User }
+action read by User on Doc with { ward: Ward, hour: int, who: User, note?: string }
+action tidy by User on Doc with { ward: Room, hour: int }
+action ask by User on Doc
+permit p: read when context.ward == icu and context.hour > 8 and context.who == subject
+permit q: tidy when context.ward == icu and context.hour > 8
+permit r: ask
+"""
+OFFICE = 'let office = { ward: icu, hour: 9, who: User "ann" }\n'
+
+
+def found_in_contexts(text: str) -> list[tuple[str, str]]:
+    """Return the code of each mistake, and what is underlined."""
+    _, diagnostics = check_sources({"p": Source("p", PLACES + text)}, Limits())
+    return [(d.code, (PLACES + text)[d.span.start : d.span.end]) for d in diagnostics.errors]
+
+
+def asked(*lines: str, before: str = OFFICE) -> str:
+    return f'{before}test "t" {{\n' + "\n".join(lines) + "\n}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        asked('expect allow read by User "ann" on Doc "d" with office'),
+        asked('expect deny read by User "ann" on Doc "d" with office { ward: er, note: "n" }'),
+        asked('expect deny read by User "bob" on Doc "d" with p.office'),
+        asked('expect allow ask by User "ann" on Doc "d" with nothing', before="let nothing = {}\n"),
+        asked(
+            "let late = office { hour: 3 }", "let same = late",
+            'expect deny read by User "ann" on Doc "d" with late',
+            'expect allow read by User "ann" on Doc "d" with same { hour: 10 }',
+        ),
+        asked(
+            'let ann = User "ann" {}', "let here = { ward: icu, hour: 9, who: ann }",
+            'expect allow read by ann on Doc "d" { owner: ann } with here',
+        ),
+        asked(
+            "let here = { ward: icu, hour: 9 }",
+            'expect allow tidy by User "u" on Doc "d" with here',
+            'expect allow read by User "u" on Doc "d" with here { who: User "u" }',
+            'for w in Room: tidy by User "u" on Doc "d" with here { ward: w }'
+            " expect { icu: allow attic: deny }",
+            'for w in Ward: read by User "ann" on Doc "d" with office { ward: w }'
+            " expect { icu: allow er: deny }",
+        ),
+        asked("let a = { hour: 9, ward: Ward.er }", 'expect deny read by User "u" on Doc "d" with a { who: User "u" }'),
+        "let b = a { hour: 3 }\nlet a = { ward: er, hour: 9 }\n"
+        + asked('expect deny tidy by User "u" on Doc "d" with b { ward: attic }'),
+    ],
+)  # fmt: skip
+def test_a_context_has_a_name(text: str):
+    checked, diagnostics = check_sources({"p": Source("p", PLACES + text)}, Limits())
+    assert diagnostics.errors == ()
+    assert checked is not None
+    for result in run_tests(checked, Interpreted(checked), now=0).results:
+        assert (result.status, result.problems) == ("passed", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (asked('expect deny read by User "u" on Doc "d" with User "u"'), [("PE349", 'User "u"')]),
+        (asked('let ann = User "ann"', 'expect deny read by ann on Doc "d" with ann'), [("PE349", "ann")]),
+        (asked('expect deny read by office on Doc "d" with office'), [("PE349", "office")]),
+        (asked('expect deny read by User "u" on office { hour: 3 }'), [("PE349", "office { hour: 3 }")]),
+        (asked("let a = {hour: 3}", 'expect deny read by a on Doc "d"'), [("PE349", "a")]),
+        (asked('expect deny tidy by User "u" on Doc "d" with office'), [("PE301", "who")]),
+        (asked('expect deny ask by User "u" on Doc "d" with office { hour: 3 }'),
+         [("PE301", "ward"), ("PE301", "who"), ("PE301", "hour")]),
+        (asked('expect deny read by User "u" on Doc "d" with office { ward: attic }'), [("PE304", "attic")]),
+        (asked('expect deny read by User "u" on Doc "d" with office { hour: 1, hour: 2 }'), [("PE203", "hour")]),
+        (asked('expect deny read by User "u" on Doc "d" with offce'), [("PE201", "offce")]),
+        (asked('expect deny read by User "u" on Doc "d" with offce { hour: 1 }'), [("PE201", "offce")]),
+        (asked('expect deny read by User "u" on Doc "d" with x.office'), [("PE201", "x")]),
+        (asked('let a = { hour: "9", ward: er }', 'expect deny tidy by User "u" on Doc "d" with a { ward: icu }',
+               'expect deny tidy by User "u" on Doc "d" with a { ward: icu }'), [("PE305", '"9"')]),
+        (asked("let a = { ward: icu }"), []),
+        ("let a = { ward: icu, hour: nope }", [("PE201", "nope")]),
+        (asked("let a = { ward: icu }", 'let d = Doc "d" { owner: a }'), [("PE204", "icu")]),
+        (asked('expect deny ask by User "u" on Doc "d" { owner: office }'), [("PE204", "icu")]),
+        ("let a = a { hour: 3 }", [("PE224", "a")]),
+        ("let a = b { hour: 3 }\nlet b = a", [("PE224", "a")]),
+        (asked('expect deny read by User "u" on Doc "d" with {icu, er}'), [("PE305", "{icu, er}"), ("PE204", "icu")]),
+        (asked('expect deny read by User "u" on Doc "d" with 5'), [("PE114", "")]),
+        (asked('expect deny read by User "u" on Doc "d" with office with office'), [("PE122", "with office")]),
+        ("permit x: read when context == office\n" + OFFICE, [("PE325", "office")]),
+        (asked("let office = { hour: 3 }"), [("PE213", "office")]),
+    ],
+)  # fmt: skip
+def test_what_is_no_context(text: str, mistakes: list[tuple[str, str]]):
+    assert found_in_contexts(text) == mistakes

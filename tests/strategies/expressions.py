@@ -8,6 +8,8 @@ enumerator, `{}`) stands only where the other side says it, what is optional onl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import eq
 from random import Random
 
 from attrs import define, evolve, field, frozen
@@ -28,6 +30,7 @@ from policyengine.model.types import (
     LevelsType,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -90,6 +93,26 @@ def context_paths(context: Mapping[str, Attribute], made: Vocabulary) -> Iterato
 def constant_paths(constants: Mapping[str, Attribute], made: Vocabulary) -> Iterator[Path]:
     """Give what can be read of the constants of an action."""
     yield from record_paths(Path("action", _record(constants), constant=True), made)
+
+
+def row_paths(keys: Iterable[Path], made: Vocabulary) -> Iterator[Path]:
+    """Give what can be read of tables, by keys that can be read."""
+    by_type: dict[Type, list[Path]] = {}
+    for key in keys:
+        by_type.setdefault(key.type, []).append(key)
+    for name, (table, _) in made.tables.items():
+        found = [Path(name, table, constant=True)]
+        while found and isinstance(last := found[0].type, TableType):
+            found = [
+                Path(
+                    f"{path.text}[{key.text}]", last.value, path.guards | key.guards,
+                    private=path.private or key.private, constant=True,
+                )
+                for path in found
+                for key in by_type.get(last.key, ())[:2]
+            ]  # fmt: skip
+        for path in found:
+            yield from _below(path, made, 2)
 
 
 def _record(attributes: Mapping[str, Attribute]) -> RecordType:
@@ -461,6 +484,10 @@ class Writer:
             named = [n for n, (t, _) in self.made.constants.items() if t == type_]
             if named:
                 return rng.choice(named)
+        if rng.random() < 0.2:
+            row = self._row(type_, guards)
+            if row is not None:
+                return row
         if rng.random() < 0.15:
             called = self.call(type_, depth, guards)
             if called is not None:
@@ -469,6 +496,30 @@ class Writer:
             branches = [self.value(type_, depth - 1, guards, wanted=wanted) for _ in range(2)]
             return f"(if {self.condition(0, guards)} then {branches[0]} else {branches[1]})"
         return self._written(type_, guards, wanted=wanted)
+
+    def _row(self, type_: Type, guards: Guards) -> str | None:
+        """Write a look-up in a table of values of *type_*, or return None if there is none."""
+        found: list[tuple[str, list[Type]]] = []
+        for name, (table, _) in self.made.tables.items():
+            keys: list[Type] = []
+            last: Type = table
+            while isinstance(last, TableType):
+                keys.append(last.key)
+                last = last.value
+            if last == type_:
+                found.append((name, keys))
+        if not found:
+            return None
+        name, keys = self.rng.choice(found)
+        parts: list[str] = [name]
+        for key in keys:
+            part = self.read(guards, partial(eq, key))
+            if part is None or (not self.in_text and self.rng.random() < 0.3):
+                if self.in_text:
+                    return None
+                part = self.value(key, 0, guards)
+            parts.append(f"[{part}]")
+        return "".join(parts)
 
     def _written(self, type_: Type, guards: Guards, *, wanted: bool) -> str:
         for _ in range(8):

@@ -23,6 +23,7 @@ from tests.strategies.expressions import (
     constant_paths,
     context_paths,
     paths_from,
+    row_paths,
 )
 from tests.strategies.vocabulary import (
     IDS,
@@ -246,7 +247,7 @@ def all_targets(world: World) -> list[Target]:
 def environment(world: World, targets: list[Target]) -> list[Path]:
     """Return what may be read in a rule that covers *targets*."""
     made = world.made
-    return common(
+    paths = common(
         [
             *paths_from("subject", EntityRefType(subject), made),
             *paths_from("resource", EntityRefType(resource), made),
@@ -257,6 +258,7 @@ def environment(world: World, targets: list[Target]) -> list[Path]:
         ]
         for action, subject, resource in targets
     )
+    return [*paths, *row_paths(paths, made)]
 
 
 def some_target(

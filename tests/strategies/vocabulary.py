@@ -32,6 +32,7 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -103,6 +104,7 @@ class Vocabulary:
     groups: dict[str, Group] = field(factory=dict)
     actions: dict[str, Action] = field(factory=dict)
     constants: dict[str, tuple[Type, str]] = field(factory=dict)
+    tables: dict[str, tuple[TableType, str]] = field(factory=dict)
     obligations: dict[str, tuple[Attribute, ...]] = field(factory=dict)
 
     def line(self, name: str) -> list[Group | Action]:
@@ -177,6 +179,9 @@ def make_vocabulary(rng: Random, size: int) -> Vocabulary:
         made.constants[f"k{number}"] = (type_, literal(rng, type_, made, constant=True))
     for number in range(rng.randint(0, 1)):
         made.constants[f"open{number}"] = SCHEDULE, literal(rng, SCHEDULE, made)
+    for number in range(rng.randint(0, size)):
+        table = some_table(rng, made)
+        made.tables[f"rows{number}"] = (table, rows_text(rng, table, made))
     for number in range(rng.randint(1, 2)):
         made.obligations[f"owe{number}"] = tuple(
             Attribute(f"p{i}", some_type(rng, made, depth=1)) for i in range(rng.randint(0, 2))
@@ -274,6 +279,13 @@ def some_type(rng: Random, made: Vocabulary, depth: int = 2) -> Type:
     return rng.choice(scalars)
 
 
+def some_table(rng: Random, made: Vocabulary) -> TableType:
+    """Return a type of tables, some of which have tables in their rows."""
+    key = rng.choice(made.enumerations)
+    nested = rng.random() < 0.3
+    return TableType(key, some_table(rng, made) if nested else some_type(rng, made, 1))
+
+
 # ---- as text ----------------------------------------------------------------------------
 
 
@@ -281,6 +293,21 @@ def quoted(text: str) -> str:
     """Return *text* as a string of the language."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def rows_text(rng: Random, type_: TableType, made: Vocabulary) -> str:
+    """Write out a table; some terms have the row of their parent."""
+    parents = dict(type_.key.parents) if isinstance(type_.key, TaxonomyType) else {}
+    rows: list[str] = []
+    for name in rng.sample(type_.key.members, len(type_.key.members)):
+        if parents.get(name) is None or rng.random() < 0.5:
+            inner = type_.value
+            row = (
+                rows_text(rng, inner, made) if isinstance(inner, TableType)
+                else literal(rng, inner, made, constant=True)
+            )  # fmt: skip
+            rows.append(f"{quoted(name) if rng.random() < 0.2 else _member(name)}: {row}")
+    return "{" + ", ".join(rows) + "}"
 
 
 def type_text(type_: Type) -> str:
@@ -367,7 +394,7 @@ def vocabulary_texts(made: Vocabulary) -> list[str]:
         *(_entity_text(entity) for entity in made.entities.values()),
         *(
             f"const {name}: {type_text(type_)} = {text}"
-            for name, (type_, text) in made.constants.items()
+            for name, (type_, text) in (made.constants | made.tables).items()
         ),
         *(
             f"obligation {name}({', '.join(f'{p.name}: {type_text(p.type)}' for p in parameters)})"

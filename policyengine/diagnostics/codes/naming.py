@@ -180,4 +180,23 @@ NAMES = (
         "package docs\nimport docs\nentity User\n",
         "package docs\nentity User\n",
     ),
+    Code(
+        "PE229", "misplaced-count", "A count that is no attribute of a context.",
+        "What is counted depends on the request, so only its context can give it.",
+        "package docs\nentity User { reads: int (count of User by subject per day) }\n",
+        _WORDS + "action send by User on Document with { reads: int (count of Document by subject per day) }\n",
+    ),
+    Code(
+        "PE230", "uncountable", "A count that is no int, or may be absent.",
+        "A limit on a count that may be left out would be escaped by leaving it out.",
+        _WORDS + "action send by User on Document with { sent?: int (count of send by subject per day) }\n",
+        _WORDS + "action send by User on Document with { sent: int (count of send by subject per day) }\n",
+    ),
+    Code(
+        "PE231", "unusable-count", "A count by something, or over a time, for which there is no number.",
+        "It is counted by `subject`, `resource`, `action.name` or attributes that they always have, over a "
+        "duration just past, or the `day`, `month` or `year` of the calendar in UTC.",
+        _WORDS + "action send by User on Document with { sent: int (count of send by subject per week) }\n",
+        _WORDS + "action send by User on Document with { sent: int (count of send by subject per 7d) }\n",
+    ),
 )  # fmt: skip

@@ -254,4 +254,25 @@ SYNTAX = (
         _WORDS + 'gate money "?" on Document\ngate money { permit p: any }\n',
         _WORDS + 'gate money "?" for any on Document\ngate money { permit p: any }\n',
     ),
+    Code(
+        "PE141", "quoted-key", "The name of an attribute in quotes.",
+        "Attributes are names. Only a row of a table may be quoted, since it is an enumerator, which may be "
+        "no name.",
+        _WORDS + 'const place: {city: string} = {"city": "Graz"}\n',
+        _WORDS + 'const place: {city: string} = {city: "Graz"}\n',
+    ),
+    Code(
+        "PE143", "misplaced-table", "A `->` that is not in the type of a constant.",
+        "A table is a constant of the policy, and no value that a request, a parameter or an attribute "
+        "could have.",
+        _WORDS + "enum Plan = free | paid\ndefine most(limits: Plan -> int, plan: Plan) = limits[plan]\n",
+        _WORDS + "enum Plan = free | paid\nconst limits: Plan -> int = { free: 10, paid: 100 }\n"
+        "define most(plan: Plan) = limits[plan]\n",
+    ),
+    Code(
+        "PE144", "malformed-note", "A note after a type that is none.",
+        "It says who can change an attribute, or what an int of a context counts.",
+        _WORDS + "action send by User with { sent: int (sum of Document by subject per day) } on Document\n",
+        _WORDS + "action send by User with { sent: int (count of Document by subject per day) } on Document\n",
+    ),
 )  # fmt: skip

@@ -342,4 +342,37 @@ TYPES = (
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n'
         "invariant i: never expose status of any\n",
     ),
+    Code(
+        "PE345", "unusable-key", "A table over a type that has no list of names.",
+        "A table has a row for each name of an enum, levels or a taxonomy, so that a look-up cannot fail.",
+        _WORDS + "const rooms: int -> int = { one: 1 }\n",
+        _WORDS + "const rooms: Clearance -> int = { public: 1, internal: 10, secret: 100 }\n",
+    ),
+    Code(
+        "PE346", "missing-row", "A table without a row for each name.",
+        "A look-up cannot fail: who adds a name decides which row it has. A term of a taxonomy without a row has that of "
+        "its parent.",
+        _WORDS + "const rooms: Clearance -> int = { public: 1, internal: 10 }\n",
+        _WORDS + "const rooms: Clearance -> int = { public: 1, internal: 10, secret: 100 }\n",
+    ),
+    Code(
+        "PE347", "table-as-value", "A table where a value is wanted.",
+        "Tables are not compared, passed or shown; what one of their rows has is.",
+        _WORDS + "const rooms: Clearance -> int = { public: 1, internal: 10, secret: 100 }\npermit p: any when subject.age > rooms\n",
+        _WORDS + "const rooms: Clearance -> int = { public: 1, internal: 10, secret: 100 }\npermit p: any when subject.age > rooms[subject.clearance]\n",
+    ),
+    Code(
+        "PE348", "no-table", "Brackets after something that is no table.",
+        "Sets and strings have no positions: ask whether something `in` a set.",
+        _WORDS + 'permit p: any when subject.teams["red"]\n',
+        _WORDS + 'permit p: any when "red" in subject.teams\n',
+    ),
+    Code(
+        "PE349", "misplaced-context", "Something else where a test gives a context, or a context in the place of something else.",
+        "After `with` there is a record, written out or named by a `let`; `by` and `on` are followed by entities.",
+        _WORDS + "permit p: any\n"
+        'test "t" { expect allow read by User "u" on Document "d" with User "u" }\n',
+        _WORDS + "permit p: any\nlet nothing = {}\n"
+        'test "t" { expect allow read by User "u" on Document "d" with nothing }\n',
+    ),
 )  # fmt: skip
