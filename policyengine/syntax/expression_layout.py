@@ -37,7 +37,7 @@ def expression(node: nodes.Expr) -> Doc:
     """Return the document of a whole expression."""
     match node:
         case nodes.Literal(kind, _, written):
-            if kind in ("ip", "path"):
+            if kind in ("ip", "path", "schedule"):
                 word, _, value = written.partition(" ")
                 return (Word(word), " ", Word(value, written=True))
             return Word(written, written=kind == "string")
