@@ -31,6 +31,7 @@ from policyengine.semantics.checked import (
     CheckedRule,
     CheckedSet,
     Definition,
+    Lower,
     Typing,
     Value,
 )
@@ -45,6 +46,11 @@ _STRICTER: Mapping[nodes.Comparison, nodes.Comparison] = {
     "<": "<=",
     ">=": ">",
     ">": ">=",
+}
+_OTHER_PART: Mapping[nodes.Comparison, nodes.Comparison] = {
+    "startswith": "contains",
+    "endswith": "contains",
+    "contains": "startswith",
 }
 _SWAPPED: Mapping[Effect, Effect] = {"permit": "forbid", "forbid": "permit"}
 
@@ -304,6 +310,11 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
                 if typing.type_of(left) in ORDERED and typing.type_of(right) in ORDERED:
                     what = f"`{op}` becomes `{_STRICTER[op]}`"
                     yield "move-bound", what, node.span, node, replace(node, op=_STRICTER[op])
+            case nodes.Compare(op) if op in _OTHER_PART:
+                what = f"`{op}` becomes `{_OTHER_PART[op]}`"
+                yield "other-part", what, node.span, node, replace(node, op=_OTHER_PART[op])
+            case nodes.Call(_, (text,)) if isinstance(binding, Lower):
+                yield "drop-lower", "`lower` is left out", node.span, node, text
             case nodes.SetDisplay(items) if isinstance(type_, SetType):
                 yield from _sets(node, items, type_.element, sources)
             case nodes.Literal(kind, value, text) if type_ in ORDERED and isinstance(value, int):

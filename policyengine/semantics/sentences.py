@@ -149,7 +149,7 @@ def may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
             return is_record and may_be_shown(object_, typing, schema)
         case (
             nodes.Arithmetic() | nodes.Negate() | nodes.LookUp()
-            | nodes.Call(nodes.Ident("size", None))
+            | nodes.Call(nodes.Ident("size" | "lower", None))
         ):  # fmt: skip
             return all(may_be_shown(child, typing, schema) for child in children(node))
         case _:

@@ -25,6 +25,9 @@ def number(value: int) -> ir.Const:
     [
         ("action.limit == 3", True),
         ('action.name like "a*"', True),
+        ('action.name startswith "a" and action.name endswith "ct"', True),
+        ('action.name not contains "c"', False),
+        ('lower("ACT") == action.name and size(action.name) == 3', True),
         ("size(action.scopes) + 1 > 2", False),
         ('"read" in action.scopes and not ("write" in action.scopes)', True),
         ("{1, action.limit} overlaps {3}", True),

@@ -56,6 +56,18 @@ def test_rules_on_trial_are_left_alone():
             },
         ),
         (
+            'lower(resource.text) not startswith "a" and resource.text endswith "b"',
+            {
+                ("drop-operand", '`lower(resource.text) not startswith "a"` is left out'),
+                ("drop-operand", '`resource.text endswith "b"` is left out'),
+                ("negate", '`lower(resource.text) not startswith "a"` is negated'),
+                ("negate", '`resource.text endswith "b"` is negated'),
+                ("other-part", "`startswith` becomes `contains`"),
+                ("other-part", "`endswith` becomes `contains`"),
+                ("drop-lower", "`lower` is left out"),
+            },
+        ),
+        (
             'now within schedule "Mon-Fri 09:00-17:00, Sat 10:00-24:00, 12:00-12:01 UTC"',
             {
                 (

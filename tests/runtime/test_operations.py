@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyengine.model.types import TaxonomyType
+from policyengine.model.types import STRING, TaxonomyType
 from policyengine.model.values import ABSENT, Ip
+from policyengine.reference import evaluation
 from policyengine.runtime import calendar_operations, operations
 from policyengine.runtime.operations import (
     Once,
@@ -22,6 +23,7 @@ from policyengine.runtime.operations import (
     kept,
     lies_in,
     like,
+    lower,
     present,
     terms_within,
     touches,
@@ -37,6 +39,20 @@ SETS = st.frozensets(TERMS, max_size=3)
 def test_a_glob_is_what_the_same_regular_expression_matches(text: str, pieces: list[str]):
     expected = re.fullmatch(".*".join(map(re.escape, pieces)), text, re.DOTALL)
     assert like(text, tuple(pieces)) is (expected is not None)
+
+
+def test_lower_changes_the_letters_from_a_to_z_and_nothing_else():
+    every = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
+    letters = {ord(one): one.lower() for one in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+    assert lower(every) == evaluation.lower(every) == every.translate(letters)
+    assert lower("AZ az") == evaluation.lower("AZ az") == "az az"
+
+
+@given(st.text("aA\u0130\u00df", max_size=4), st.text("aA\u0130", max_size=3))
+def test_parts_of_texts_are_what_the_reference_says(text: str, part: str):
+    for name in ("startswith", "endswith", "contains"):
+        found = evaluation.compare(name, text, part, STRING, STRING, None)
+        assert operations.EXPORTED[name](text, part) is found
 
 
 def test_a_glob_takes_linear_time():

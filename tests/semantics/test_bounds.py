@@ -37,6 +37,17 @@ def test_a_rule_is_bounded_with_all_that_it_says(clauses: str):
     assert found(text, Limits(expression_size=30_000, target_size=30_000)).errors == ()
 
 
+def test_a_string_at_its_limit_counts_a_step_for_each_thousand_code_points():
+    rule = READ + "permit p: read when lower(subject.s) startswith resource.s\n"
+    limits = Limits(string_size=1_000_000, expression_cost=3_000)
+    (problem,) = found(rule, limits).errors
+    assert problem.code == "PE308"
+    assert "may take 3,0" in problem.message
+    assert found(rule, Limits(string_size=100_000, expression_cost=3_000)).errors == ()
+    constant = READ + 'permit p: read when subject.s startswith "abc"\n'
+    assert found(constant, limits).errors == ()
+
+
 def test_what_a_text_shows_is_bounded():
     (problem,) = found(READ + 'permit p: read because "' + "{subject.t}" * 600 + '"\n').errors
     assert problem.code == "PE308"

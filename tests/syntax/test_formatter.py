@@ -105,6 +105,25 @@ class TestBraces:
 
         assert result == "package x\n\nentity A  # a\n# b\nentity B\n# c\n"
 
+    def test_a_negation_stays_where_it_is_written(self):
+        text = """package x
+
+permit p: any
+    when a not within b
+     and not a within b
+     and c not has d
+     and not (a not like "x*")
+     and not not a not in b
+"""
+        expected = text.replace('not (a not like "x*")', 'not a not like "x*"')
+        assert formatted(text) == expected
+        assert formatted(expected) == expected
+
+    def test_comments_between_the_words_of_a_negated_operator_are_kept(self):
+        result = formatted("package x permit p: any when a not # why\n startswith b")
+        assert "# why" in result
+        assert formatted(result) == result
+
 
 class TestStrings:
     def test_written_forms_stay(self):

@@ -108,6 +108,18 @@ def test_not_and_if_are_taken_apart():
     assert decides(item) == [True, True, True]
 
 
+def test_a_negated_operator_is_one_operand_as_it_is_written():
+    rule = "gate scope { permit r: list when subject.age > 18 and subject.status not in {closed} fields all }\n"
+    item = only(rule + expecting("age: 9", "age: 30", "status: closed"))
+    assert [o.text for o in item.operands] == [
+        "subject.age > 18", "subject.status not in {closed}",
+    ]  # fmt: skip
+    assert [(o.true_in, o.false_in) for o in item.operands] == [
+        (("t1", "t2"), ("t0",)), (("t1",), ("t2",)),
+    ]  # fmt: skip
+    assert decides(item) == [True, True]
+
+
 DEFINED = """\
 const adult: int = 18
 define grown(user: User) = user.age > adult and not user.away
