@@ -22,6 +22,7 @@ from policyengine.model.types import (
     ORDERED,
     EnumType,
     LevelsType,
+    Schema,
     SetType,
     TaxonomyType,
     Type,
@@ -72,7 +73,8 @@ class Mutant:
 
     *of*: the id of the rule, or the name of the constant or definition; *what*: the change in words,
     at *span*. *rules*: the ids of the rules that it concerns. *rule*: the replacement of the rule *of*,
-    None if it is left out. *declaration*: the replacement of *before*, a constant or a definition.
+    None if it is left out. *declaration*: the replacement of *before*, a constant or a definition. *actions*:
+    those that the replacement covers as well, if it covers more; nothing changes for others.
     """
 
     of: str
@@ -83,6 +85,7 @@ class Mutant:
     rule: nodes.Rule | None = None
     before: nodes.Declaration | None = None
     declaration: nodes.Declaration | None = None
+    actions: frozenset[str] = frozenset()
 
 
 def mutants_of(checked: CheckedSet) -> Iterator[Mutant]:
@@ -93,6 +96,7 @@ def mutants_of(checked: CheckedSet) -> Iterator[Mutant]:
     for rule in checked.rules:
         if not rule.advisory:
             yield from _of_rule(rule, checked.sources)
+            yield from _of_exceptions(rule, checked.schema)
     yield from _of_words(checked)
 
 
@@ -161,6 +165,23 @@ def _more_telling(shown: nodes.ShownField) -> Iterator[tuple[str, nodes.ShownFie
         what = f"`{shown.spelling}` becomes `{shown.field} as {following}`"
         yield what, replace(shown, mask=replace(shown.mask, name=following))
     yield f"`{shown.spelling}` becomes `{shown.field}`", replace(shown, mask=None)
+
+
+def _of_exceptions(rule: CheckedRule, schema: Schema) -> Iterator[Mutant]:
+    """Leave out each exception of `any except a, b`."""
+    target = rule.node.target
+    for name in target.exceptions:
+        kept = tuple(other for other in target.exceptions if other is not name)
+        changed = replace(rule.node, target=replace(target, exceptions=kept))
+        actions = frozenset(
+            action.name
+            for action in schema.actions.values()
+            if name.name in {action.name, *action.groups}
+        )
+        yield Mutant(
+            rule.id, "drop-exception", f"the exception `{name}` is left out", name.span,
+            frozenset({rule.id}), changed, actions=actions,
+        )  # fmt: skip
 
 
 # ---- of constants and definitions -------------------------------------------------------

@@ -301,13 +301,18 @@ class Trial:
             made = self._rechecker.recheck(rule, mutant.rule)
             if made is None:
                 return None
+        covered = {} if made is None else made.typings
         by_target = {
             target: tuple(
-                filter(
-                    None, (made if one is rule else one for one in self.checked.by_target[target])
+                sorted(
+                    (
+                        *(one for one in self.checked.rules_for(target) if one is not rule),
+                        *([made] if made is not None and target in covered else []),
+                    ),
+                    key=lambda one: (one.gate, one.name),
                 )
             )
-            for target in rule.typings
+            for target in rule.typings.keys() | covered.keys()
         }
         rules = tuple(filter(None, (made if one is rule else one for one in self.checked.rules)))
         return evolve(self.checked, rules=rules, by_target={**self.checked.by_target, **by_target})
@@ -342,6 +347,8 @@ class Trial:
         return None
 
     def _concerns(self, mutant: Mutant, target: TargetKey) -> bool:
+        if mutant.actions:
+            return target[0] in mutant.actions
         return any(target in self._rules[id_].typings for id_ in mutant.rules)
 
     # ---- how a survivor differs from the original ---------------------------------------
@@ -436,6 +443,9 @@ class Trial:
         inside = mutant.before or self._rules[mutant.of].node
         name = f"{mutant.of}: {mutant.what} at {mutant.span.start - inside.span.start}"
         around = "".join(self._context_digest(self._rules[id_]) for id_ in sorted(mutant.rules))
+        if mutant.actions:  # of which any rule and test may speak
+            timed = any(_TIME.search(source.text) for source in self.checked.sources.values())
+            around += f"{self.checked.digest}{self.now if timed else ''}"
         return hashlib.sha256(f"{name}\n{around}".encode()).hexdigest()
 
     def _context_digest(self, rule: CheckedRule) -> str:
@@ -493,7 +503,8 @@ def _rejudge(
 def _same_beside_conditions(one: CheckedRule, other: CheckedRule) -> bool:
     def rest(rule: CheckedRule) -> object:
         dates = rule.valid_from, rule.valid_until
-        return rule.effect, rule.fields, rule.obligations, dates, rule.waivable
+        covered = frozenset(rule.typings)
+        return covered, rule.effect, rule.fields, rule.obligations, dates, rule.waivable
 
     return rest(one) == rest(other)
 

@@ -151,7 +151,8 @@ def _add_rules(scope: Scope, rules: RuleChecker) -> None:
                 symbol = None
                 if _is_for_others(gate, inside, scope, rules):
                     continue
-                if gate.name != DEFAULT_GATE or DEFAULT_GATE not in rules.vocabulary.gates:
+                known = rules.vocabulary.gates.get(DEFAULT_GATE)
+                if gate.name != DEFAULT_GATE or known is None or known.package:
                     symbol = scope.find(GATE, gate, "gate", rules.problems)
                     if symbol is None:
                         continue
@@ -232,4 +233,5 @@ def _never_permitted(
                 and any(map(vocabulary.gates[gate].applies_to, action.targets))
             ]
             if shut:
-                yield messages.never_permitted(symbol.name, shut)
+                declared = bool(vocabulary.gates[shut[0]].package)
+                yield messages.never_permitted(symbol.name, shut, declared=declared)

@@ -426,12 +426,14 @@ def no_gate(ident: nodes.Ident, target: TargetKey, *, everywhere: bool) -> Diagn
     )  # fmt: skip
 
 
-def never_permitted(ident: nodes.Ident, gates: Sequence[str]) -> Diagnostic:
+def never_permitted(ident: nodes.Ident, gates: Sequence[str], *, declared: bool) -> Diagnostic:
     """An action that some gate can never permit (a warning)."""
     which = f"gate{'s' * (len(gates) > 1)} {listed(gates, 'and')}"
+    help = f'permit it there, or say what the gate applies to: `gate {gates[0]} "…" for actions`'
     return warning(
-        "PE311", ident.span, f"no rule of {which} permits `{ident.name}`, so it is always denied"
-    )
+        "PE311", ident.span, f"no rule of {which} permits `{ident.name}`, so it is always denied",
+        help if declared else "",
+    )  # fmt: skip
 
 
 def waiver_lacks(ident: nodes.Ident, what: str, help: str) -> Diagnostic:

@@ -130,13 +130,16 @@ class Scope:
     ) -> Symbol | None:
         """Return the one symbol that *ident* means here; report it as an unknown *what* if none."""
         package, packages = ident.package, self.names.packages
+        meant = _MEANT.get(what, object)
         if package is not None:
-            found = packages.get(package, {}).get(kind, {}).get(ident.name)
-            if package not in self.visible and (found or package not in packages):
-                report.append(messages.unknown_package(ident, packages))
-                return None
-            candidates = [found] if found else []
-            known = iter(packages[package].get(kind, {}).values())
+            table = packages.get(package, {}).get(kind, {})
+            candidates = [table[ident.name]] if ident.name in table else []
+            known = iter(table.values())
+            if package not in self.visible:
+                candidates = [s for s in candidates if isinstance(s.declaration, meant)]
+                if candidates or package not in packages:
+                    report.append(messages.unknown_package(ident, packages))
+                    return None
         else:
             candidates, known = self.candidates(kind, ident.name), self.symbols(kind)
         if len(candidates) == 1:
@@ -146,7 +149,6 @@ class Scope:
                 messages.ambiguous(ident, [f"{s.package}.{ident.name}" for s in candidates])
             )
             return None
-        meant = _MEANT.get(what, object)
         names = [s.name.name for s in known if isinstance(s.declaration, meant)]
         elsewhere = [
             symbol.package

@@ -193,6 +193,16 @@ def test_validity_fields_and_obligations():
     }
 
 
+def test_exceptions_are_left_out_one_by_one():
+    checked = checked_set("gate scope { permit r: any except edit, list }")
+    found = [m for m in mutants_of(checked) if m.kind == "drop-exception"]
+    assert [(m.what, m.actions) for m in found] == [
+        ("the exception `edit` is left out", {"edit"}),
+        ("the exception `list` is left out", {"list"}),
+    ]
+    assert [[str(i) for i in m.rule.target.exceptions] for m in found] == [["list"], ["edit"]]
+
+
 def test_constants_and_definitions_that_rules_use():
     checked = checked_set(
         "const grown: int = 18\nconst idle: int = 3\nconst most: set<Tier> = {pro}\n"

@@ -79,6 +79,29 @@ def test_a_survivor_is_looked_for_near_requests_that_came_out_otherwise():
     assert [one.what for one in run_of(rule + test_of(*far, near)).survivors if not one.test] == []
 
 
+EXCEPTED = """
+gate scope {
+    permit r: list, edit when subject.age >= 18
+    permit s: list when subject.away
+    forbid f: any except list when subject.away
+}
+"""
+
+
+def test_an_exception_is_noticed_by_a_test_of_what_it_leaves_out():
+    what = "the exception `list` is left out"
+    asked = test_of(
+        "expect allow list by ann on item", "expect deny list by ann { age: 17 } on item"
+    )
+    (survived,) = (one for one in run_of(EXCEPTED + asked).tried if one.what == what)
+    assert survived.fate == "survived"
+    assert "away: true" in survived.test
+    assert "expect allow list" in survived.test
+    away = test_of("expect allow list by ann { away: true } on item", title="u")
+    (noticed,) = (one for one in run_of(EXCEPTED + asked + away).tried if one.what == what)
+    assert (noticed.fate, noticed.by) == ("noticed", "u")
+
+
 def test_a_set_without_rules_has_nothing_to_notice():
     assert run_of("").score == 1.0
 
