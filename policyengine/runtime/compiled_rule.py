@@ -84,8 +84,11 @@ class Key(Struct, frozen=True, eq=False):
             return ABSENT if _is_absence(problem) else _UNREADABLE
 
 
-_UNREADABLE: Final[list[object]] = []
-"""What stands for a value that cannot be read: it is no constant, and has no hash."""
+class _Unreadable(Struct):
+    """What stands for a value that cannot be read: it is no constant, and has no hash."""
+
+
+_UNREADABLE: Final = _Unreadable()
 
 
 def _is_absence(problem: Exception) -> bool:
