@@ -148,7 +148,7 @@ def may_be_shown(node: nodes.Expr, typing: Typing, schema: Schema) -> bool:
             is_record = isinstance(typing.type_of(object_), RecordType)
             return is_record and may_be_shown(object_, typing, schema)
         case (
-            nodes.Arithmetic() | nodes.Negate() | nodes.LookUp()
+            nodes.Arithmetic() | nodes.Negate() | nodes.LookUp() | nodes.Ancestors()
             | nodes.Call(nodes.Ident("size" | "lower", None))
         ):  # fmt: skip
             return all(may_be_shown(child, typing, schema) for child in children(node))

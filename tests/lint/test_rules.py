@@ -191,3 +191,36 @@ def test_names_that_look_alike(one, other, like):
 
     assert looks_like(one, other) is like
     assert looks_like(other, one) is like
+
+
+FOLDERS = """
+package f
+entity User
+entity Folder in Folder { viewers: set<User>, open: bool }
+entity Document in Folder
+action read by User on Document
+action look by User on Folder
+define all_open(d: Document) = every f in ancestors(d, Folder): f.open
+"""
+EVERY = "every f in ancestors(resource, Folder): f.open"
+
+
+@pytest.mark.parametrize(
+    ("rule", "count"),
+    [
+        (f"permit p: read when {EVERY}", 1),
+        (f'permit p: read when subject == User "a" or ({EVERY})', 1),
+        (f"permit p: read unless not ({EVERY})", 1),
+        ("permit p: read when all_open(resource)", 1),
+        (f'permit p: read when if subject == User "a" then {EVERY} else true', 1),
+        (f"permit p: read when ({EVERY}) and size(ancestors(resource, Folder)) > 0", 0),
+        (f"permit p: read when ({EVERY}) and (some f in ancestors(resource, Folder): subject in f.viewers)", 0),
+        (f"permit p: read unless {EVERY}", 0),
+        (f"permit p: look when {EVERY}", 0),
+        (f'permit p: read permit q: look forbid g: read when {EVERY} because "x"', 0),
+        ("permit p: read unless some f in ancestors(resource, Folder): not f.open", 0),
+    ],
+)  # fmt: skip
+def test_every_ancestor_in_a_permit_may_be_none(rule, count):
+    found = [d for d in findings(FOLDERS + rule) if d.code == "PE445"]
+    assert len(found) == count

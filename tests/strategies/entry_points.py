@@ -52,11 +52,12 @@ def every_entry_point_reads_the_same(case: Case) -> int:
     rng = Random(case.seed)
     given = {name: case.given[name] for name in ("subject", "action", "resource", "context")}
     scene = case.loaded.engine.store(case.given["entities"])
+    fewer = _with_gaps(case, rng)
     bare = {who: {k: given[who][k] for k in ("type", "id")} for who in _PARTS}
     count = 0
     clock = SimpleNamespace(time_ns=lambda: case.given["now"] * 1000)
     with mock.patch("policyengine.runtime.clock.time", clock):
-        for store in (None, scene):
+        for store in (None, rng.choice((scene, fewer))):
             engine = PolicyEngine(
                 case.loaded.program, case.loaded.engine._checked, limits=Limits(), store=store
             )
@@ -65,6 +66,14 @@ def every_entry_point_reads_the_same(case: Case) -> int:
                 for entities in (None, case.given["entities"]):
                     count += _agree(engine, {**one, "entities": entities}, store)
     return count
+
+
+def _with_gaps(case: Case, rng: Random) -> EntityStore:
+    """Return a store that does not know some of the entities, which are no parents of others."""
+    entities = case.given["entities"]
+    parents = {(p["type"], p["id"]) for entity in entities for p in entity["parents"]}
+    known = [e for e in entities if (e["type"], e["id"]) in parents or rng.random() < 0.7]
+    return case.loaded.engine.store(known, unknown=rng.choice(("refuse", "bare")))
 
 
 def _agree(engine: PolicyEngine, asked: dict[str, Json], store: EntityStore | None) -> bool:
