@@ -8,6 +8,7 @@ here, from the types, and `action` is known: its constants are constants.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
@@ -177,8 +178,7 @@ class _Lowerer:
             case nodes.Like(object_, pattern, "string"):
                 return ir.Operation("like", (low(object_), ir.Data(_pieces(pattern))))
             case nodes.Like(object_, pattern):
-                segments = ir.Data(tuple(segments_of(pattern)))
-                return ir.Operation("path_like", (low(object_), segments))
+                return _like_path(low(object_), segments_of(pattern))
             case nodes.Negate(operand):
                 return ir.Binary("-", ir.Const(INT, 0), low(operand))
             case nodes.Arithmetic("-", left, right) if type_of(right) == MONTHS:
@@ -328,6 +328,19 @@ def _owner(value: ir.Expr, type_: Type) -> ir.Expr:
     """Return the entity of a reference."""
     assert isinstance(type_, EntityRefType)
     return value.object if isinstance(value, ir.Id) else ir.Entity(type_.name, value)
+
+
+def _like_path(path: ir.Expr, segments: list[str]) -> ir.Expr:
+    """`path` is a pattern of these segments; rules can be looked up by those before the first star."""
+    plain = list(takewhile(lambda segment: "*" not in segment, segments))
+    known = ir.Const(PATH, f"/{'/'.join(plain)}")
+    if plain == segments:
+        return ir.Binary("==", path, known)
+    below = ir.Binary("in", known, ir.Operation("prefixes", (path,)))
+    if segments[len(plain) :] == ["**"]:
+        return below
+    like = ir.Operation("path_like", (path, ir.Data(tuple(segments))))
+    return ir.And((below, like)) if plain and ir.is_plain(path) else like
 
 
 def _terms_within(

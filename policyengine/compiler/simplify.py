@@ -206,10 +206,7 @@ def fold_and(node: ir.Expr) -> ir.Expr:
 
 
 def fold_like(node: ir.Expr) -> ir.Expr:
-    """A glob with one star or two asks for what Python is quick at, one without for the same text.
-
-    A pattern of paths without a star is one path, and with `**` at its end all that is within it.
-    """
+    """A glob with one star or two asks for what Python is quick at, one without for the same text."""
     match node:
         case ir.Operation("like", (text, ir.Data([whole]))):
             return ir.Binary("==", text, ir.Const(STRING, whole))
@@ -219,14 +216,6 @@ def fold_like(node: ir.Expr) -> ir.Expr:
             return ir.Operation("endswith", (text, ir.Const(STRING, end)))
         case ir.Operation("like", (text, ir.Data(["", middle, ""]))):
             return ir.Operation("contains", (text, ir.Const(STRING, middle)))
-        case ir.Operation("path_like", (path, ir.Data(segments))):
-            plain = segments[:-1] if segments[-1:] == ("**",) else segments
-            known = ir.Const(PATH, f"/{'/'.join(plain)}")
-            if any("*" in segment for segment in plain):
-                return node
-            if plain is segments:
-                return ir.Binary("==", path, known)
-            return ir.Binary("in", known, ir.Operation("prefixes", (path,)))
     return node
 
 
