@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, assert_never
 
 from attrs import Factory, define
 
-from policyengine.model.path_syntax import MOST_CHARACTERS, MOST_SEGMENTS, is_path, segments_of
+from policyengine.model.path_syntax import MOST_SEGMENTS, is_path, segments_of
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     DATETIME,
@@ -45,8 +45,9 @@ from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk
 from policyengine.syntax.operators import operator_of
 
-_SEGMENTS = ("other", "else", *map(str, range(10)))
-"""Segments of paths to try, those first that people understand."""
+_LETTERS = ("x", "y", "z", *map(chr, range(0x4E00, 0x9FA6)))
+"""What new segments are made of where words that people understand are in others."""
+
 Pieces: TypeAlias = tuple[str, ...]
 """A pattern cut at its stars."""
 
@@ -67,7 +68,7 @@ class MentionedConstants:
     path_trees: bool = False
     """Whether rules test what a path is within."""
     new_segment: str = "other"
-    """A segment of paths that no rule mentions."""
+    """A segment of paths that is in no constant, and has nothing of a pattern in it."""
     beyond: set[Type] = Factory(set)
     loose: Counter[Type] = Factory(Counter)
     """The number of comparisons between two values of the request, by type."""
@@ -152,17 +153,25 @@ class MentionedConstants:
             made += [pattern.replace("**", "*").replace("*", new), f"/{new}" * deep]
         return [path for path in dict.fromkeys(made) if is_path(path)]
 
+    def _add_above(self, binding: object) -> None:
+        """Note all paths that a constant path is within, if *binding* is one, or a set of some."""
+        match binding:
+            case Value(_, str() as path):
+                parts = segments_of(path)
+                for count in range(len(parts)):
+                    self.add(PATH, f"/{'/'.join(parts[:count])}")
+            case Value(_, frozenset() as paths):
+                for path in paths:
+                    self._add_above(Value(PATH, path))
+
     def _choose_segment(self) -> None:
-        """Choose a segment that no text of a path or of a pattern has in it."""
-        patterns = "".join(self.path_patterns)
+        """Choose the segment that paths to try are made of."""
         known = [*map(str, self.values.get(PATH, ())), *self.path_patterns]
-        texts, longest = "\n".join(known), max(map(len, known), default=0)
-        for word in (*_SEGMENTS, *map(chr, range(0x4E00, 0x9FA6))):
-            room = longest + len(word) * (2 + patterns.count("*")) <= MOST_CHARACTERS
-            if (room or len(word) == 1) and word not in texts and not set(word) & set(patterns):
-                self.new_segment = word
-                return
-        self.beyond.add(PATH)
+        new = _unlike(known, "".join(self.path_patterns), ("other", "else", *_LETTERS))
+        if new is None:
+            self.beyond.add(PATH)
+        else:
+            self.new_segment = new
 
     def take(self, exprs: Iterable[nodes.Expr], typing: Typing, seen: set[int]) -> None:
         """Collect from expressions, and from the definitions that they use."""
@@ -222,18 +231,8 @@ class MentionedConstants:
                         self.schedules.add(schedule)
                     case _:
                         self.unsure = True
-            case nodes.Compare(op, left, right):
-                sides = [typing.type_of(left), typing.type_of(right)]
-                if not any(_is_mentioned(side, typing) for side in (left, right)):
-                    self.unsure |= any(is_id(side, typing) for side in (left, right))
-                    self.beyond.update(side for side in sides if side in (*ORDERED, PATH))
-                    self.loose.update({s.element if isinstance(s, SetType) else s for s in sides})
-                self.path_trees |= op == "within" and PATH in sides
-                if IP in sides or SetType(IP) in sides:
-                    self.beyond.add(IP)
-                if any(isinstance(side, SetType) and endless(side.element) for side in sides):
-                    self.beyond.update(s.element for s in sides if isinstance(s, SetType))
-                self.unsure |= any(has_record(side) for side in sides)
+            case nodes.Compare():
+                self._values_compared(node, typing)
             case (
                 nodes.Literal() | nodes.Name() | nodes.EntityRef() | nodes.Update() | nodes.RecordDisplay()
                 | nodes.Ancestors()
@@ -244,6 +243,28 @@ class MentionedConstants:
                 pass  # every outcome of these is tried, by the values inside
             case _:
                 assert_never(node)
+
+    def _values_compared(self, node: nodes.Compare, typing: Typing) -> None:
+        """Note the types for which a comparison needs more than its constants."""
+        left, right = node.left, node.right
+        sides = [typing.type_of(left), typing.type_of(right)]
+        computed = [
+            typing.type_of(side) for side in (left, right) if not _is_mentioned(side, typing)
+        ]
+        if len(computed) == len(sides):
+            self.unsure |= any(is_id(side, typing) for side in (left, right))
+            self.beyond.update(side for side in sides if side in (*ORDERED, PATH))
+            self.loose.update({s.element if isinstance(s, SetType) else s for s in sides})
+        if node.op == "within" and PATH in sides:
+            self.path_trees = True
+            self._add_above(typing.binding_of(left))
+            if isinstance(left, nodes.LookUp):
+                self.beyond.add(PATH)
+        if IP in sides or SetType(IP) in sides:
+            self.beyond.add(IP)
+        sets = [side for side in computed if isinstance(side, SetType)]
+        self.beyond.update(one.element for one in sets if endless(one.element))
+        self.unsure |= any(has_record(side) for side in sides)
 
 
 def _matching(pieces: Pieces) -> Iterator[str]:
@@ -265,6 +286,23 @@ def _matching_none(patterns: Collection[Pieces]) -> Iterator[str]:
 def _is_mentioned(node: nodes.Expr, typing: Typing) -> bool:
     """Whether *node* is a constant, or one of a table's."""
     return isinstance(node, nodes.LookUp) or isinstance(typing.binding_of(node), Value)
+
+
+def _unlike(known: Iterable[str], patterns: str, words: Iterable[str]) -> str | None:
+    """Return one of *words* that is in no *known* text and has no character of *patterns* in it.
+
+    A word takes more room in a path than a letter, so it is none for paths at their limit.
+    """
+    texts = "\n".join(known)
+    long = max(map(len, texts.split("\n"))) > _LONG
+    for word in words:
+        if word not in texts and not set(word) & set(patterns) and not (long and len(word) > 1):
+            return word
+    return None
+
+
+_LONG = 1_000
+"""Characters of a text from which on new ones are made of letters: a path has 4,096."""
 
 
 def endless(type_: Type) -> bool:
