@@ -77,7 +77,7 @@ def _copied(value: Any) -> Any:
     match value:
         case nodes.Node():
             return replace(value, **{n: _copied(p) for n, p in nodes.fields_of(value).items()})
-        case tuple():
+        case tuple() if type(value) is tuple:  # an address is one, too
             return tuple([_copied(part) for part in value])
         case _:
             return value

@@ -139,6 +139,8 @@ def slugs(text, *select):
         ('permit p: any when subject.on because "{resource.owner.on}"', "irrelevant-reason", 1),
         ('permit p: any when resource.owner == subject because "{resource.owner} {subject.id}"',
          "irrelevant-reason", 0),
+        ('field gate view "?"\ngate view {\npermit p: any fields id\nexpose q: any when subject.on otherwise "{subject.on}" fields at\n}', "irrelevant-reason", 0),
+        ('field gate view "?"\ngate view {\npermit p: any when subject.on fields id\nexpose q: any when resource.hidden otherwise "{subject.on}" fields at\n}', "irrelevant-reason", 1),
         ("permit p: any when subject.status == active", "unused-enumerator", 2),
         ("permit p: any when subject.status == resource.owner.status or subject.status == active",
          "unused-enumerator", 0),

@@ -284,3 +284,20 @@ def test_a_context_has_a_name(text: str):
 )  # fmt: skip
 def test_what_is_no_context(text: str, mistakes: list[tuple[str, str]]):
     assert found_in_contexts(text) == mistakes
+
+
+def test_a_context_has_values_of_every_kind():
+    text = """
+package p
+entity User
+action call by User on User with { address: ip, size: decimal, since: datetime, parts: set<ip> }
+permit near: call
+    when context.address within ip "10.0.0.0/8" and context.address in context.parts
+     and context.size == 1.50 and context.since < now
+let here = { address: ip "10.0.0.1", size: 1.5, since: 2026-01-01, parts: {ip "10.0.0.1"} }
+test "t" { at 2026-11-23 expect allow call by User "a" on User "b" with here }
+"""
+    checked, diagnostics = check_sources({"p": Source("p", text)}, Limits())
+    assert checked is not None, diagnostics
+    (result,) = run_tests(checked, compile_set(checked)).results
+    assert result.problems == ()

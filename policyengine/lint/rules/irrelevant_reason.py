@@ -21,9 +21,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if rule.effect == "permit":
             shutting.setdefault(rule.gate, set()).update(own[rule.id])
     for rule in rules:
-        for template, read in (
-            (rule.because, own[rule.id]), (rule.otherwise, shutting.get(rule.gate, set())),
-        ):  # fmt: skip
+        lacking = own[rule.id] if rule.effect == "expose" else shutting.get(rule.gate, set())
+        for template, read in ((rule.because, own[rule.id]), (rule.otherwise, lacking)):
             for part in template.parts if template else ():
                 path = None if isinstance(part, str) else path_of(part)
                 if path is None or len(path) == 1 or path[0] == "action" or path[-1] == "id":
