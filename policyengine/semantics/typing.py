@@ -51,6 +51,7 @@ from policyengine.semantics.names import (
 from policyengine.semantics.tables import check_look_up
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits
 from policyengine.syntax import nodes
+from policyengine.syntax.foreign_calls import help_of_call
 
 
 @define
@@ -355,16 +356,13 @@ class ExpressionChecker:
                 owner = (
                     f"`{_written(object_)}`" if path_of(object_, self.variables) else "this record"
                 )
-            case SetType():
-                help = "ask of its elements: `some x in … : …`"
-                self.problems.append(
-                    messages.wrong_type(object_.span, "an entity or a record", type_, help)
-                )
-                return None
             case _:
                 if type_ is not UNKNOWN:
+                    is_set = isinstance(type_, SetType)
+                    help = "ask of its elements: `some x in … : …`" if is_set else ""
+                    help = help_of_call(name.name) or help
                     self.problems.append(
-                        messages.wrong_type(object_.span, "an entity or a record", type_)
+                        messages.wrong_type(object_.span, "an entity or a record", type_, help)
                     )
                 return None
         if name.name not in known:

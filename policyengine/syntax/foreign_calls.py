@@ -12,6 +12,7 @@ _CALLS: Final = {
     "containsany intersects overlaps": "write `a overlaps b`",
     "lower tolower tolowercase lowercase casefold": "write `lower(text)`",
     "upper toupper touppercase": "write `lower(text)`, and compare it with small letters",
+    "trim strip replace substring concat join split format": "texts are compared as they come",
     "size length len count strlen": "write `size(a)`",
     "isempty empty": "write `size(a) == 0`",
     "matches match regexmatch like": 'write `text like "glob*"`',

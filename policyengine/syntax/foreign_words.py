@@ -48,10 +48,23 @@ OPERATORS = {
     "exists": "write `entity has attribute`",
     "below": "write `within`",
     "under": "write `within`",
+    "contained": "write `x in set`, or `text contains part`",
+    "isnt": "write `!=`",
+    "ilike": 'write `lower(text) like "glob*"`',
+    "regex": "there are no regular expressions; write `like`",
     "xor": "write `!=` between two conditions",
     "div": "there is no division",
     "mod": "there is no remainder",
 }
+
+PHRASES = {
+    "starts with": "write `startswith`",
+    "begins with": "write `startswith`",
+    "ends with": "write `endswith`",
+    "does not": "write `not` alone before the operator: `a not contains b`",
+    "doesnt": "write `not` before the operator: `a not contains b`",
+}
+"""Operators of several words."""
 
 CLAUSES = {
     "if": "when", "where": "when", "provided": "when", "but": "except", "without": "except", "reason": "because",

@@ -354,7 +354,8 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
     help = "join two comparisons with `and`"
     left, middle = span_of(s.source, s.stack[done - 1]), span_of(s.source, s.stack[done + 1])
     right = s.before
-    if left and middle and right and "\n" not in s.source.text[left.start : s.end]:
+    chains = kind_of(s.stack[done]) == "operator"  # what follows `like` and `has` is no operand
+    if chains and left and middle and right and "\n" not in s.source.text[left.start : s.end]:
         first = s.source.text[left.start : right.end]
         negated = (f"not {word}" for word in _NEGATABLE)
         after = next((words for words in negated if s.reads(words)), s.text)
@@ -366,6 +367,9 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
     """A word that is an operator elsewhere, or a misspelt one."""
     if not (s.wants_operator() or s.wants_negated()) or (s.wants_clause() and s.first_on_line):
         return None
+    for phrase, help in foreign_words.PHRASES.items():
+        if s.reads(phrase) and s.terminal == "NAME":
+            return error("PE110", s.span, f"there is no operator {s.found}", help)
     if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
         help = foreign_words.OPERATORS[s.text]
         return error("PE110", s.span, f"there is no operator {s.found}", help)
