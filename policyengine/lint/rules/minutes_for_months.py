@@ -22,11 +22,19 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each number of minutes beside a datetime that is counted in days or months."""
     spans = list(_spans(subject))
     long = {name for name, span, typing in spans if _is_long(span, typing)} | _dates(subject)
+    constants = {
+        declaration.name.name: declaration.value
+        for file in subject.files
+        for declaration in file.declarations
+        if isinstance(declaration, nodes.ConstDecl)
+    }
     for name, span, _ in spans:
-        match span:
-            case nodes.Literal("duration", _, text) if _MINUTES.fullmatch(text) and name in long:
+        match constants.get(span.name, span) if isinstance(span, nodes.Name) else span:
+            case nodes.Literal("duration", _, text) as literal if (
+                _MINUTES.fullmatch(text) and name in long
+            ):
                 yield warning(
-                    "PE437", span.span,
+                    "PE437", literal.span,
                     f"`{text}` are minutes, and `{name}` is a matter of days or months elsewhere",
                     f"months are written `{text}o`, minutes that are meant `{int(text[:-1]) * 60}s`",
                 )  # fmt: skip
