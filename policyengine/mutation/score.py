@@ -528,9 +528,14 @@ def _gives_as_much(one: CheckedRule, other: CheckedRule) -> bool:
 def _differ(case: JudgedRequest, before: JudgedRequest, rule_id: str) -> bool:
     """Whether the verdict on a rule differs, or its text may."""
     pair = [next((v for v in one.verdicts if v.rule.id == rule_id), None) for one in (case, before)]
-    if any(v is not None and v.rule.effect == "permit" and not v.satisfied for v in pair):
+    if any(v is not None and not v.satisfied and _says_why_not(v.rule) for v in pair):
         return True
     return counted(pair[0]) != counted(pair[1])
+
+
+def _says_why_not(rule: CheckedRule) -> bool:
+    """Whether a reason may describe that *rule* is not satisfied."""
+    return rule.effect == "permit" or (rule.effect == "expose" and rule.otherwise is not None)
 
 
 def _clauses(answer: Granted, other: Granted) -> list[str] | None:

@@ -8,9 +8,9 @@ from policyengine.mutation.mutants import mutants_of, shortened
 from tests.testing.world import WORDS, checked_set
 
 
-def changes(text: str) -> set[tuple[str, str, str]]:
+def changes(text: str, words: str = WORDS) -> set[tuple[str, str, str]]:
     """Return what is changed: of what, the kind, in words."""
-    return {(m.of, m.kind, m.what) for m in mutants_of(checked_set(text))}
+    return {(m.of, m.kind, m.what) for m in mutants_of(checked_set(text, words))}
 
 
 def of_condition(condition: str, clauses: str = "fields all") -> set[tuple[str, str]]:
@@ -201,6 +201,19 @@ def test_exceptions_are_left_out_one_by_one():
         ("the exception `list` is left out", {"list"}),
     ]
     assert [[str(i) for i in m.rule.target.exceptions] for m in found] == [["list"], ["edit"]]
+
+
+def test_a_mask_is_made_more_telling_and_left_out():
+    words = WORDS.replace("text: string", "text: string, made: datetime")
+    text = "gate scope { expose e: list fields made as month, id as pseudonym, owner as present }"
+    found = changes(text, words)
+    assert {what for _, kind, what in found if kind == "widen-mask"} == {
+        "`made as month` becomes `made as day`",
+        "`made as month` becomes `made`",
+        "`id as pseudonym` becomes `id`",
+        "`owner as present` becomes `owner`",
+    }
+    assert ("scope.e", "narrow-fields", "the field `made as month` is left out") in found
 
 
 def test_constants_and_definitions_that_rules_use():

@@ -155,6 +155,31 @@ def test_fields_and_obligations_are_told_apart_by_what_is_expected():
     assert holds_after_pasting(text).score == 1.0
 
 
+def test_masks_are_told_apart_by_what_is_expected():
+    text = "gate scope { permit r: list fields id, text as pseudonym }\n" + test_of(
+        "expect allow list by ann on item"
+    )
+    tests = {one.what: one.test for one in run_of(text).survivors}
+    assert "fields {id, text as pseudonym}" in tests["`text as pseudonym` becomes `text`"]
+    assert holds_after_pasting(text).score == 1.0
+
+
+def test_what_an_expose_says_of_a_missing_field_is_noticed():
+    text = (
+        "gate scope {\n"
+        "    permit p: list fields id\n"
+        '    expose e: list when subject.away otherwise "not away" fields text as pseudonym\n'
+        "}\n"
+    )
+    asked = test_of(
+        "expect allow list by ann { away: true } on item asking {text as pseudonym}\n"
+        "        fields {id, text as pseudonym}",
+        'expect deny list by ann { away: false } on item asking {text as pseudonym} reason "not away"',
+        "expect allow list by ann { away: true } on item fields {id, text as pseudonym}",
+    )
+    assert {what for what, fate in fates(text + asked).items() if fate == "survived"} == set()
+
+
 def test_what_no_test_could_expect_comes_without_one():
     """More is owed by the mutant, and nothing says that nothing is."""
     text = (
