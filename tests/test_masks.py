@@ -152,6 +152,23 @@ def test_the_least_telling_of_several_gates_counts():
     assert decision.masks == {"geo": "digits(1)", "sex": "present"}
 
 
+def test_gates_that_do_not_apply_have_no_say():
+    words = WORDS.replace("action read by", "action read, list by")
+    law = 'field gate law "what the law lets be seen" for list\ngate law { permit p: list fields born as present, id }\n'
+    made = engine(RULES + law, words)
+    assert made.decide(user(), "read", PATIENT).masks == RESEARCH
+    decision = made.decide(user(), "list", PATIENT)
+    assert (decision.exposed, decision.masks) == (set(), {"id": "pseudonym", "born": "present"})
+    open_ = RULES.replace('be seen"', 'be seen" for list', 1)
+    open_ = open_.replace(": any", ": list")
+    made = engine(f'{open_}gate other "?" for read\ngate other {{ permit p: read }}\n', words)
+    decision = made.decide(user(), "read", PATIENT)
+    assert (decision.allowed, decision.exposed, decision.masks) == (True, set(), {})
+    assert decision.redact(DOCUMENT) == {}
+    with pytest.raises(InvalidRequest, match="PE527"):
+        made.decide(user(), "read", PATIENT, fields=["born as year"])
+
+
 def test_a_deny_and_a_set_without_field_gates_have_no_masks():
     denied = engine(RULES + "gate view { forbid f: any }").decide(user(), "read", PATIENT)
     assert (denied.allowed, denied.exposed, denied.masks) == (False, frozenset(), {})

@@ -21,6 +21,7 @@ from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore, StoredEntities
 from policyengine.model.entities import Closed, Entity, Key, entity_class
 from policyengine.model.limits import Limits
+from policyengine.model.masks import ID, field_type, masks_of, parted
 from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
@@ -107,16 +108,23 @@ class FastPaths:
 
     def _fields(self, raw: Any, target: TargetKey) -> tuple[str, ...]:
         schema = self._program.schema
-        known = schema.entities[target[2]].by_name
+        resource = schema.entities[target[2]]
         if type(raw) not in _LISTS or len(raw) > self._limits.set_size:
             raise NeedsFullValidation
         if not schema.gates_of(target).fields:
             raise NeedsFullValidation
-        for name in raw:
-            # One that is asked for with a mask is none of these names: full validation reads it.
-            if type(name) is not str or (name != "id" and name not in known):
+        names: set[str] = set()
+        for asked in raw:
+            if type(asked) is not str:
                 raise NeedsFullValidation
-        if len(set(raw)) != len(raw):
+            name = asked
+            if name != ID and name not in resource.by_name:
+                name, mask = parted(asked)
+                type_ = field_type(resource, name)
+                if type_ is None or mask not in masks_of(type_):
+                    raise NeedsFullValidation
+            names.add(name)
+        if len(names) != len(raw):
             raise NeedsFullValidation
         return tuple(raw)
 
