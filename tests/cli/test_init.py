@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 FILES = ["documents.policy", "request.json", "tests.policy"]
 
 
@@ -21,6 +23,16 @@ def test_every_rule_has_a_test_both_ways(run, shop: Path):
     assert all(f"because {rule}" in text for rule in ("own", "shared", "suspended"))
     assert text.count("expect allow") >= 2
     assert text.count("expect deny") >= 2
+
+
+@pytest.mark.parametrize("like", ["workspace"])
+def test_a_shipped_set_is_begun_with(run, tmp_path: Path, like: str):
+    done = run("init", tmp_path / "mine", "--like", like)
+    assert done.code == 0
+    shipped = Path(__file__).parents[2] / "policies" / like
+    made = {path.relative_to(tmp_path / "mine") for path in (tmp_path / "mine").rglob("*.*")}
+    assert made == {path.relative_to(shipped) for path in shipped.rglob("*.*")}
+    assert run("check", "--strict", tmp_path / "mine").code == 0
 
 
 def test_nothing_is_overwritten(fails, shop: Path):

@@ -1,4 +1,4 @@
-"""Holds policies/x to the platform's facts: its operations, and a test for each rule, both ways."""
+"""Holds policies/x to the platform's facts: its operations, and the fields of their answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from policyengine.engine import PolicyEngine
-from policyengine.pipeline import check_paths, compile_set
-from policyengine.reference import interpreter
-from policyengine.reference.evaluation import Env
-from policyengine.testing import runner
+from policyengine.pipeline import check_paths
 
 X = Path(__file__).parents[2] / "policies" / "x"
 
@@ -61,45 +57,6 @@ def test_an_operation_takes_what_the_document_says(checked, row):
     assert constants["scopes"] == frozenset(row["scopes"].split())
     assert constants["accepts"] == frozenset(row["credentials"].split())
     assert constants["tiers"] == frozenset(row["tiers"].split())
-
-
-def test_every_rule_says_where_it_comes_from(checked):
-    assert [rule.id for rule in checked.rules if not rule.cites] == []
-
-
-def test_every_rule_is_tried_both_ways(checked, monkeypatch):
-    """Each rule is satisfied by one request of the tests, and not by another that it covers."""
-    seen: dict[str, set[bool]] = {rule.id: set() for rule in checked.rules}
-
-    def watched(checked_set, request, trace=None):
-        case = interpreter.judge_all(checked_set, Env(request, checked_set.schema))
-        for verdict in case.verdicts:
-            seen[verdict.rule.id].add(verdict.satisfied)
-        return decide(checked_set, request, trace)
-
-    decide = interpreter.decide
-    monkeypatch.setattr(interpreter, "decide", watched)
-    run = runner.run_tests(checked, compile_set(checked))
-
-    assert [result for result in run.results if result.status != "passed"] == []
-    unconditional = {rule.id for rule in checked.rules if not rule.conjuncts}
-    lacking = {rule for rule, outcomes in seen.items() if outcomes < {True, False}} - unconditional
-    assert lacking == set()
-    assert all(seen[rule] == {True} for rule in unconditional)
-
-
-def test_the_requests_of_the_demo_are_answered_as_they_are_called():
-    engine = PolicyEngine.load(X)
-    answers = {}
-    for file in X.glob("requests/*.json"):
-        answer = engine.decide_json(file.read_bytes(), accept_now=True)
-        answers[file.name] = b'"decision":true' in answer.replace(b" ", b"")
-
-    assert len(answers) >= 8
-    assert {name for name, allowed in answers.items() if allowed} == {
-        "1-research-search-is-allowed.json",
-        "6-messages-with-authorization.json",
-    }
 
 
 def test_needed_facts_are_few(checked):

@@ -1,0 +1,69 @@
+"""Hold every shipped set to what a set that is copied must be: tested, cited, formatted, and without findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policyengine.cli.main import run
+from policyengine.engine import PolicyEngine
+from policyengine.pipeline import check_paths, compile_set
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.testing import runner
+
+POLICIES = Path(__file__).parents[2] / "policies"
+SETS = sorted(folder for folder in POLICIES.iterdir() if folder.is_dir())
+
+ALLOWED = {
+    "x": {"1-research-search-is-allowed.json", "6-messages-with-authorization.json"},
+    "workspace": {"1-a-writer-edits.json", "5-support-sees-pseudonyms.json"},
+}
+"""The requests of each set that are allowed; all others are denied."""
+
+
+@pytest.fixture(scope="module", params=SETS, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_nothing_is_found(folder: Path):
+    assert run(["check", "--strict", str(folder)]) == 0
+    assert run(["lint", str(folder)]) == 0
+    assert run(["fmt", "--check", str(folder)]) == 0
+
+
+def test_every_rule_is_cited_and_tried_both_ways(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each rule is satisfied by one request of the tests, and not by another that it covers."""
+    checked, _ = check_paths([folder])
+    assert checked is not None
+    seen: dict[str, set[bool]] = {rule.id: set() for rule in checked.rules}
+
+    def watched(checked_set, request, trace=None):
+        case = interpreter.judge_all(checked_set, Env(request, checked_set.schema))
+        for verdict in case.verdicts:
+            seen[verdict.rule.id].add(verdict.satisfied)
+        return decide(checked_set, request, trace)
+
+    decide = interpreter.decide
+    monkeypatch.setattr(interpreter, "decide", watched)
+    tests = runner.run_tests(checked, compile_set(checked))
+
+    assert [result for result in tests.results if result.status != "passed"] == []
+    assert [rule.id for rule in checked.rules if not rule.cites] == []
+    unconditional = {rule.id for rule in checked.rules if not rule.conjuncts}
+    assert {rule for rule, outcomes in seen.items() if len(outcomes) < 2} == unconditional
+    assert all(seen[rule] == {True} for rule in unconditional)
+
+
+def test_its_requests_are_answered_as_they_are_called(folder: Path):
+    engine = PolicyEngine.load(folder)
+    answers = {}
+    for file in folder.glob("requests/*.json"):
+        answer = engine.decide_json(file.read_bytes(), accept_now=True)
+        answers[file.name] = b'"decision":true' in answer.replace(b" ", b"")
+
+    assert len(answers) >= 8
+    assert {name for name, allowed in answers.items() if allowed} == ALLOWED[folder.name]
