@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from policyengine.model.types import (
@@ -75,22 +75,44 @@ def check_pattern(checker: Inference, node: nodes.Like) -> None:
 
 
 def _is_lowered(checker: Inference, node: nodes.Expr) -> bool:
-    """Whether *node* is what `lower` gives, directly or by a definition."""
-    binding = checker.bindings.get(id(node))
-    while isinstance(binding, Definition):
-        binding = binding.typing.binding_of(binding.body)
-    return isinstance(binding, Lower)
+    """Whether *node* has no capital, since `lower` gives it, directly or by a definition."""
+    found = False
+    for part in _alternatives(node):
+        binding = checker.bindings.get(id(part))
+        while isinstance(binding, Definition):
+            binding = binding.typing.binding_of(binding.body)
+        match binding:
+            case Lower():
+                found = True
+            case Value(_, str() as text) if not _has_capital(text):
+                pass
+            case _:
+                return False
+    return found
 
 
 def _report_capitals(checker: Inference, node: nodes.Expr) -> None:
     """Report the constants in *node* that no lowered string is equal to."""
-    for part in node.items if isinstance(node, nodes.SetDisplay) else (node,):
+    for part in _alternatives(node):
         match checker.bindings.get(id(part)):
             case Value(_, str() as text) if _has_capital(text):
                 checker.problems.append(messages.capital(part.span, text))
             case Value(_, frozenset() as texts):
                 for text in sorted(t for t in texts if isinstance(t, str) and _has_capital(t))[:1]:
                     checker.problems.append(messages.capital(part.span, text))
+
+
+def _alternatives(node: nodes.Expr) -> Iterator[nodes.Expr]:
+    """Give the values that *node* may be, or have in it: the branches of `if`, the items of a set."""
+    match node:
+        case nodes.SetDisplay(items):
+            for item in items:
+                yield from _alternatives(item)
+        case nodes.If(_, yes, no):
+            yield from _alternatives(yes)
+            yield from _alternatives(no)
+        case _:
+            yield node
 
 
 def _has_capital(text: str) -> bool:

@@ -12,7 +12,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warnin
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.rules import WaivedEntity
-from policyengine.model.types import DATETIME, MONTHS, STRING, SetType, TargetKey, Type
+from policyengine.model.types import DATETIME, MONTHS, PATH, STRING, SetType, TargetKey, Type
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 
@@ -294,6 +294,8 @@ def _meant(word: str, *types: Type) -> str:
             return "texts are not joined; compare one with `startswith`, `endswith` or `contains`"
         case "in", (one, other) if one == other == STRING:
             return "of two strings write `whole contains part`"
+        case (("startswith" | "endswith" | "contains"), _) if PATH in types:
+            return 'a path is asked with `within path "/a"`, or with a pattern: `like path "/a/*"`'
         case (("startswith" | "endswith" | "contains"), (one, SetType(element))) if one == element:
             return f"write `some part in S: text {word} part`"
         case _:
