@@ -115,7 +115,9 @@ class CandidateValues:
             case _ if type_ == STRING:
                 matching_none, *matching = self.mentions.unmentioned()
                 others = chain(*(islice(texts, 1) for texts in (*matching, matching_none)))
-                return [*self.mentioned(type_), *others]
+                mentioned = self.mentioned(type_)
+                capitals = [text.upper() for text in mentioned if self.mentions.lowered]
+                return list(dict.fromkeys([*mentioned, *others, *capitals]))
             case _ if type_ == PATH:
                 return self.mentions.paths()
             case Primitive("ip"):

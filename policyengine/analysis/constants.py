@@ -74,6 +74,8 @@ class MentionedConstants:
     """The number of comparisons between two values of the request, by type."""
     sized: bool = False
     """Whether the size of a set matters, so that elements that no rule mentions do."""
+    lowered: bool = False
+    """Whether strings are lowered, so that those mentioned may be written with capitals."""
     ids: bool = False
     """Whether an `id` is read as a text, so that the texts mentioned are ids to try."""
     schedules: set[Schedule] = Factory(set)
@@ -219,6 +221,8 @@ class MentionedConstants:
                     and not isinstance(typing.binding_of(item), Value)
                     for item in items
                 )
+            case nodes.Call(nodes.Ident("lower", None)):
+                self.lowered = True
             case nodes.Call(nodes.Ident("size", None), (sized,)):
                 self.sized = True
                 self.unsure |= typing.type_of(sized) == STRING
@@ -268,16 +272,16 @@ class MentionedConstants:
 
 
 def _matching(pieces: Pieces) -> Iterator[str]:
-    """Give texts that match a pattern, without end."""
-    return (("x" * n).join(pieces) for n in count(1))
+    """Give texts that match a pattern, without end, and what is between its pieces is in none of them."""
+    between = _another_letter("".join(pieces), first="x")
+    return ((between * n).join(pieces) for n in count(1))
 
 
 def _matching_none(patterns: Collection[Pieces]) -> Iterator[str]:
     """Give texts that match none of *patterns*, without end; none if a pattern matches every text."""
     if not all(map(any, patterns)):
         return
-    used = {character for pieces in patterns for piece in pieces for character in piece}
-    other = next(letter for letter in map(chr, count(ord("a"))) if letter not in used)
+    other = _another_letter("".join(piece for pieces in patterns for piece in pieces), first="a")
     for n in count(1):
         text = f"text {n}"
         yield other * n if any(is_made_of(text, pieces) for pieces in patterns) else text
@@ -303,6 +307,11 @@ def _unlike(known: Iterable[str], patterns: str, words: Iterable[str]) -> str | 
 
 _LONG = 1_000
 """Characters of a text from which on new ones are made of letters: a path has 4,096."""
+
+
+def _another_letter(text: str, first: str) -> str:
+    """Return a character that is not in *text*: *first*, or one after it."""
+    return next(letter for letter in map(chr, count(ord(first))) if letter not in text)
 
 
 def endless(type_: Type) -> bool:

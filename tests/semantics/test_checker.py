@@ -303,7 +303,7 @@ CASES = [
     (None, _when('(if subject.count > 1 then lower(resource.name) else resource.name) == "A"'), "", ""),
     (None, _when('lower("A") == lower(resource.name) and lower("ABC") == "abc"'), "", ""),
     (None, _when('subject not has note or subject.note startswith "A"'), "", ""),
-    (None, _when('if subject not has note then true else subject.note contains resource.name'), "", ""),
+    (None, _when("if subject not has note then true else subject.note contains resource.name"), "", ""),
     (None, _when('not subject not has note and subject.note not like "a*"'), "", ""),
     ("PE302", _when('subject not has note and subject.note startswith "a"'), "subject.note", ""),
     ("PE307", _open('permit p: look when subject has contact because "{size(subject.contact)}"'),
