@@ -30,6 +30,7 @@ _FORM: Final = "a schedule is written like `Mon-Fri 09:00-17:00, Sat 10:00-14:00
 _TIMES = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _LIKE_TIMES = re.compile(r"\d[\d:.h]*(?:-[\d:.h]*)?", re.ASCII)
 _MIDNIGHT: Final = 24 * 60
+_MOST_INTERVALS: Final = 100
 
 
 class ScheduleError(ValueError):
@@ -57,6 +58,9 @@ class Schedule(Struct, frozen=True, dict=True, cache_hash=True):
         if _LIKE_TIMES.fullmatch(zone.rstrip(",")) or zone.endswith(","):
             raise ScheduleError("a schedule ends with its time zone", zone, _FORM)
         items = [item.split() for item in " ".join(given).split(",")]
+        if len(items) > _MOST_INTERVALS:
+            message = f"a schedule has at most {_MOST_INTERVALS} intervals between commas"
+            raise ScheduleError(message, "", "unite some")
         return cls(text, zone, tuple(interval for item in items for interval in _read(item)))
 
     def __str__(self) -> str:
@@ -94,7 +98,10 @@ def _read(item: list[str]) -> Iterator[Interval]:
         raise ScheduleError("between two commas of a schedule there are days and times", "", _FORM)
     *days, times = item
     if days_of(times) is not None:
-        raise ScheduleError(f"`{' '.join(item)}` has no times", times, _FORM)
+        help = "days of one interval have spaces between them: `Mon Wed 09:00-17:00`"
+        raise ScheduleError(f"`{' '.join(item)}` has no times", times, help)
+    if "/" in times or times == "UTC":
+        raise ScheduleError("the time zone of a schedule comes last, once", times, _FORM)
     begin, end = _times(times)
     for word in days or ["Mon-Sun"]:
         found = days_of(word)

@@ -181,7 +181,8 @@ def rule_without_gate(rule: nodes.Rule, gates: Iterable[str]) -> Diagnostic:
 
 def unknown_zone(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
     """A schedule in a time zone that does not exist."""
-    near = {zone.lower(): zone for zone in known}
+    near = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
+    near |= {zone.lower(): zone for zone in known}
     found = near.get(name.lower())
     help = f"write `{found}`" if found else did_you_mean(name, near.values())
     if not help:

@@ -105,7 +105,9 @@ def bad_number(s: ParseState) -> Diagnostic | None:
     help = "names begin with a letter" if re.fullmatch(r"\d+[A-Za-z_]{4,}\w*", s.text) else ""
     if re.fullmatch(r"\d+(\.\d+)?[A-Za-z]{1,7}", s.text):
         help = _DURATION
-    if re.fullmatch(r"(?:\d+(?:\.\d+)?[A-Za-z]+)+", s.text) and re.search(r"\d(?:y|mo|M)", s.text):
+    if re.fullmatch(r"(?:\d+(?:\.\d+)?[A-Za-z]+)+", s.text) and re.search(
+        r"\d(?:[yY]|[mM]o|M)", s.text
+    ):
         help = _MONTHS
     if re.fullmatch(r"\d[\d_]*", s.text):
         help = f"write `{s.text.replace('_', '')}`"

@@ -8,9 +8,10 @@ from random import Random
 import pytest
 
 from policyengine.compiler.link import compile_target
+from policyengine.reference import interpreter
 from tests.strategies import laws
 from tests.strategies.loading import load
-from tests.strategies.turning import make_request
+from tests.strategies.turning import LAST, make_request
 
 WORDS = """\
 package p
@@ -47,3 +48,30 @@ def test_an_equality_beside_the_calendar_is_looked_up(condition, call):
     for _ in range(15):
         given = make_request(rng)
         laws.compiled_agrees(laws.Case(None, loaded, given, loaded.request(**given), 1))
+
+
+DEFINED = """
+define twice(t: datetime, a: schedule) = t within a or t + 1h within opening
+define moved(t: datetime, d: duration) = t - d
+define chosen(ok: bool) = if ok then opening else schedule "Sat-Sun 22:00-02:30 America/New_York"
+define later(u: User, m: months) = u.at + m
+permit a: read when twice(now - 1h, schedule "02:15-02:45 Australia/Lord_Howe")
+permit b: read when not twice(moved(moved(now, 1h), subject.waits), chosen(now < 2025-06-01 or subject.ok))
+permit c: read when (if now within opening then later(subject, 1mo) else later(resource, -resource.kept)) < now
+permit d: read when some s in {subject, resource}: now < s.at + 1y and now within opening
+forbid e: read when now within chosen(subject.ok) and now - subject.at < 30d and later(subject, subject.kept) != now
+permit f: read when subject.at within chosen(now < resource.at) and subject.at + 1mo - 1mo == subject.at
+"""
+
+
+def test_definitions_choices_and_quantifiers_turn_when_the_reference_says():
+    loaded = load({"p": WORDS + DEFINED})
+    rng = Random(2)
+    for _ in range(150):
+        request = loaded.request(**make_request(rng))
+        laws.compiled_agrees(laws.Case(None, loaded, {}, request, 1))
+        until = interpreter.valid_until(loaded.checked, request)
+        decision = loaded.program.decide(request)
+        assert decision._until() == until
+        if until is None or until <= LAST:  # else it is cut to the last moment that can be said
+            laws.compiled_holds_until(laws.Case(None, loaded, {}, request, 1))
