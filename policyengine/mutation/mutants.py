@@ -24,6 +24,7 @@ from policyengine.model.types import (
     LevelsType,
     Schema,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
@@ -251,13 +252,20 @@ class _Uses:
 
 
 def _constant(declaration: nodes.ConstDecl, type_: Type) -> Typing:
-    """Return the types of the nodes of a constant: of a set, those of its items, too."""
-    types: dict[int, Type] = {id(declaration.value): type_}
-    bindings: dict[int, Any] = {id(declaration.value): Value(type_, None)}
-    if isinstance(type_, SetType) and isinstance(declaration.value, nodes.SetDisplay):
-        for item in declaration.value.items:
-            types[id(item)] = type_.element
-            bindings[id(item)] = Value(type_.element, None)
+    """Return the types of the nodes of a constant: those of the items of a set and the rows of a table, too."""
+    types: dict[int, Type] = {}
+    bindings: dict[int, Any] = {}
+    stack: list[tuple[nodes.Expr, Type]] = [(declaration.value, type_)]
+    while stack:
+        node, type_ = stack.pop()
+        types[id(node)], bindings[id(node)] = type_, Value(type_, None)
+        match node, type_:
+            case nodes.SetDisplay(items), SetType(element):
+                stack += [(item, element) for item in items]
+            case nodes.RecordDisplay(rows), TableType(_, value):
+                stack += [(row.value, value) for row in rows]
+            case nodes.Negate(operand), _:
+                stack.append((operand, type_))
     return Typing(types, bindings)
 
 
@@ -338,6 +346,8 @@ def _values(expr: nodes.Expr, typing: Typing, sources: Mapping[str, Source]) -> 
                 yield "drop-lower", "`lower` is left out", node.span, node, text
             case nodes.SetDisplay(items) if isinstance(type_, SetType):
                 yield from _sets(node, items, type_.element, sources)
+            case nodes.RecordDisplay(rows) if isinstance(type_, TableType):
+                yield from _rows(node, rows, type_)
             case nodes.Literal(kind, value, text) if type_ in ORDERED and isinstance(value, int):
                 for moved in (value - _unit(kind, value, text), value + _unit(kind, value, text)):
                     what = f"`{text}` is moved {'down' if moved < value else 'up'} by one"
@@ -382,6 +392,23 @@ def _sets(
             more = _member(lacking[0], node.span)
             what = f"`{lacking[0]}` is added to the set"
             yield "widen-set", what, node.span, node, replace(node, items=(*items, more))
+
+
+def _rows(
+    node: nodes.RecordDisplay, rows: tuple[nodes.RecordField, ...], type_: TableType
+) -> Iterator[Change]:
+    """Leave out rows that terms would have from their parents, and turn rows of bools round."""
+    parents = dict(type_.key.parents) if isinstance(type_.key, TaxonomyType) else {}
+    for row in rows:
+        if parents.get(row.name.name) is not None:
+            rest = tuple(other for other in rows if other is not row)
+            what = f"the row of `{row.name}` is left out"
+            yield "drop-row", what, row.span, node, replace(node, fields=rest)
+        if isinstance(row.value, nodes.Literal) and row.value.kind == "bool":
+            other = not row.value.value
+            turned = nodes.Literal("bool", other, str(other).lower(), span=row.value.span)
+            what = f"the row of `{row.name}` is turned round"
+            yield "negate", what, row.span, row, replace(row, value=turned)
 
 
 def _names(node: nodes.Name | nodes.Attr, type_: Type) -> Iterator[Change]:

@@ -21,6 +21,11 @@ entity Post { hidden: bool, tag: string }
 action read, write by App on Post
 const many: set<Use> = {academic, ads}
 const shown: {hidden: bool} = {hidden: false}
+const limits: Tier -> int = { free: 16, basic: 18, pro: 18 }
+const wanted: Tier -> set<Use> = { free: {ads}, basic: {}, pro: {academic, ads} }
+const fit: Use -> Tier -> bool = {
+    research: { free: true, basic: false, pro: true }, ads: { free: false, basic: false, pro: false },
+}
 define adult(app: App) = app has age and app.age >= 18
 """
 
@@ -36,6 +41,8 @@ ATOMS = (
     "(every use in subject.uses: use within research)", "adult(subject)",
     "(subject has age and subject.age < 16)", "not (subject has age)",
     "(if subject.status == held then resource.hidden else subject.tier == basic)",
+    "(subject has age and subject.age < limits[subject.tier])", "subject.uses overlaps wanted[subject.tier]",
+    "(some use in subject.uses: fit[use][subject.tier])", "limits[subject.tier] == 18",
 )  # fmt: skip
 """Conditions of which everything is known: what is claimed of them is claimed just where it is so."""
 

@@ -234,6 +234,25 @@ def test_constants_and_definitions_that_rules_use():
     }
 
 
+def test_rows_of_tables_that_rules_use():
+    checked = checked_set(
+        "const most: Tier -> int = { free: -3, basic: 1_000, pro: 9 }\n"
+        "const fit: Purpose -> bool = { research: true, health: false, sales: true }\n"
+        "gate scope { permit a: list when subject.age < most[subject.tier]\n"
+        "permit b: read when every p in context.purposes: fit[p] }"
+    )
+    of_words = [m for m in mutants_of(checked) if m.before is not None]
+    assert {(m.of, m.what, m.rules) for m in of_words} == {
+        *(("most", f"`{n}` is moved {way} by one", frozenset({"scope.a"}))
+          for n in ("3", "1_000", "9") for way in ("up", "down")),
+        *(("fit", f"the row of `{name}` is turned round", frozenset({"scope.b"}))
+          for name in ("research", "health", "sales")),
+        ("fit", "the row of `health` is left out", frozenset({"scope.b"})),
+    }  # fmt: skip
+    (condition,) = [m for m in mutants_of(checked) if m.of == "scope.b" and "fit[p]" in m.what]
+    assert condition.what == "`every p in context.purposes: fit[p]` is negated"
+
+
 def test_each_points_at_what_is_changed():
     text = "gate scope { permit r: list when subject.age > 3 and subject.age < 9 or subject.age > 3 }\n"
     checked = checked_set(text)

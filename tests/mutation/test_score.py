@@ -217,6 +217,26 @@ def test_constants_definitions_and_validity():
     assert holds_after_pasting(whole).score == 1.0
 
 
+def test_rows_of_tables():
+    text = (
+        "const most: Tier -> int = { free: 10, basic: 20, pro: 40 }\n"
+        "gate scope { permit r: list when subject.age < most[subject.tier] fields all }\n"
+    )
+    whole = text + test_of("expect allow list by ann on item")
+    assert "`40` is moved up by one" in {one.what for one in run_of(whole).survivors}
+    assert holds_after_pasting(whole).score == 1.0
+
+
+def test_contexts_that_have_names():
+    text = "gate scope { permit r: read when context.purposes overlaps {health} fields all }\n"
+    named = "let for_health = { purposes: {health} }\n"
+    asked = test_of(
+        "expect allow read by ann on item with for_health",
+        "expect deny read by ann on item with for_health { purposes: {} }",
+    )
+    assert holds_after_pasting(text + named + asked).score == 1.0
+
+
 def test_invariants_count_as_tests_do():
     text = (
         "gate scope { permit r: list when not subject.away fields all }\n"
