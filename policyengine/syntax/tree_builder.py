@@ -25,25 +25,11 @@ from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.foreign_calls import help_of_call
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literals import NUMBERS
+from policyengine.syntax.node_methods import of_list, of_parts, of_text
 from policyengine.syntax.operators import BUILT_IN
 from policyengine.syntax.strings import cut_at_braces, unquoted
 
 _Canonical = TypeVar("_Canonical", int, values.Ip)
-
-
-def _node(class_: Callable[..., Any]) -> Callable[[TreeBuilder, Span, list[Any]], Any]:
-    """Return a method that builds a node of that class, whose parts are those of the rule."""
-    return lambda _, span, children: class_(*children, span=span)
-
-
-def _node_of_list(class_: Callable[..., Any]) -> Callable[[TreeBuilder, Span, list[Any]], Any]:
-    """Return a method that builds a node of that class of its first part and the list of the others."""
-    return lambda _, span, children: class_(children[0], tuple(children[1:]), span=span)
-
-
-def _text(class_: Callable[..., Any]) -> Callable[[TreeBuilder, Span, list[Any]], Any]:
-    """Return a method that builds a node of that class, which has a text."""
-    return lambda builder, span, children: class_(builder.unquote(children[0]), span=span)
 
 
 class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
@@ -117,7 +103,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             return self.name(span, [first])
         return nodes.Ident(str(second), str(first), span=span)
 
-    quoted_name = _text(nodes.Ident)
+    quoted_name = of_text(nodes.Ident)
 
     def names(self, span: Span, children: list[Any]) -> tuple[Any, ...]:
         return tuple(children)
@@ -152,9 +138,9 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     # ---- types --------------------------------------------------------------------------
 
-    named_type = _node(nodes.NamedType)
-    set_type = _node(nodes.SetOf)
-    record_type = _node(nodes.RecordOf)
+    named_type = of_parts(nodes.NamedType)
+    set_type = of_parts(nodes.SetOf)
+    record_type = of_parts(nodes.RecordOf)
 
     def attributes(self, span: Span, children: list[Any]) -> tuple[nodes.AttributeDecl, ...]:
         return tuple(children)
@@ -187,7 +173,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         key, value = children
         return nodes.TableOf(nodes.NamedType(key, span=key.span), value, span=span)
 
-    parameter = _node(nodes.Parameter)
+    parameter = of_parts(nodes.Parameter)
 
     def parameters(self, span: Span, children: list[Any]) -> tuple[Any, ...]:
         return tuple(c for c in children if c is not None)
@@ -196,10 +182,10 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     # ---- vocabulary ---------------------------------------------------------------------
 
-    import_ = _node(nodes.Import)
-    levels = _node_of_list(nodes.LevelsDecl)
-    enum = _node_of_list(nodes.EnumDecl)
-    taxonomy = _node_of_list(nodes.TaxonomyDecl)
+    import_ = of_parts(nodes.Import)
+    levels = of_list(nodes.LevelsDecl)
+    enum = of_list(nodes.EnumDecl)
+    taxonomy = of_list(nodes.TaxonomyDecl)
 
     def term(self, span: Span, children: list[Any]) -> nodes.Term:
         return nodes.Term(children[0], tuple(c for c in children[1:] if c is not None), span=span)
@@ -248,7 +234,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def action(self, span: Span, children: list[Any]) -> nodes.ActionDecl:
         return nodes.ActionDecl(children[0], **self._parts(children[1:]), span=span)
 
-    obligation = _node(nodes.ObligationDecl)
+    obligation = of_parts(nodes.ObligationDecl)
 
     def gate(self, span: Span, children: list[Any]) -> nodes.GateDecl:
         is_field, name, question, range_ = children
@@ -266,11 +252,11 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
                 self.quoted.pop(id(row.name), None)
                 self._accept_rows(type_.value, row.value)
 
-    define = _node(nodes.DefineDecl)
+    define = of_parts(nodes.DefineDecl)
 
     # ---- rules --------------------------------------------------------------------------
 
-    gate_block = _node_of_list(nodes.GateBlock)
+    gate_block = of_list(nodes.GateBlock)
 
     def effect(self, span: Span, children: list[Any]) -> str:
         return str(children[0])
@@ -286,24 +272,24 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         *parts, exceptions = parts
         return nodes.Target(None, **self._parts(parts), exceptions=exceptions or (), span=span)
 
-    when = _node(nodes.When)
-    unless = _node(nodes.Unless)
-    because = _node(nodes.Because)
-    otherwise = _node(nodes.Otherwise)
+    when = of_parts(nodes.When)
+    unless = of_parts(nodes.Unless)
+    because = of_parts(nodes.Because)
+    otherwise = of_parts(nodes.Otherwise)
 
     def fields(self, span: Span, children: list[Any]) -> nodes.Fields:
         (names,) = children
         return nodes.Fields(None if isinstance(names, Token) else names, span=span)
 
-    oblige = _node(nodes.Oblige)
+    oblige = of_parts(nodes.Oblige)
 
     def obligation_call(self, span: Span, children: list[Any]) -> nodes.Call:
         return nodes.Call(children[0], tuple(c for c in children[1:] if c is not None), span=span)
 
-    refer = _node(nodes.Refer)
-    cites = _text(nodes.Cites)
-    from_ = _node(nodes.From)
-    until = _node(nodes.Until)
+    refer = of_parts(nodes.Refer)
+    cites = of_text(nodes.Cites)
+    from_ = of_parts(nodes.From)
+    until = of_parts(nodes.Until)
 
     def waivable(self, span: Span, children: list[Any]) -> nodes.Waivable:
         return nodes.Waivable(span=span)
@@ -357,8 +343,8 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         within, entity = children
         return nodes.WaivedOn(entity, within is not None, span=span)
 
-    ticket = _text(nodes.Ticket)
-    approved_by = _text(nodes.ApprovedBy)
+    ticket = of_text(nodes.Ticket)
+    approved_by = of_text(nodes.ApprovedBy)
 
     def rule_ref(self, span: Span, children: list[Any]) -> nodes.RuleRef:
         first, second = children
@@ -377,8 +363,8 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def test(self, span: Span, children: list[Any]) -> nodes.TestDecl:
         return nodes.TestDecl(self.unquote(children[0]), tuple(children[1:]), span=span)
 
-    let = _node(nodes.Let)
-    at = _node(nodes.At)
+    let = of_parts(nodes.Let)
+    at = of_parts(nodes.At)
 
     def verdict(self, span: Span, children: list[Any]) -> bool:
         return bool(children[0] == "allow")
@@ -407,16 +393,16 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         values, clauses = children[:verdict], children[verdict + 1 :]
         return nodes.Row(tuple(values), children[verdict], tuple(clauses), span=span)
 
-    member_of = _node(nodes.Attr)
+    member_of = of_parts(nodes.Attr)
 
     def expect_rules(self, span: Span, children: list[Any]) -> nodes.ExpectRules:
         return nodes.ExpectRules(tuple(children), span=span)
 
-    expect_fields = _node(nodes.ExpectFields)
-    expect_obligations = _node(nodes.ExpectObligations)
-    expect_referrals = _text(nodes.ExpectReferrals)
-    expect_reason = _text(nodes.ExpectReason)
-    expect_cause = _node(nodes.ExpectCause)
+    expect_fields = of_parts(nodes.ExpectFields)
+    expect_obligations = of_parts(nodes.ExpectObligations)
+    expect_referrals = of_text(nodes.ExpectReferrals)
+    expect_reason = of_text(nodes.ExpectReason)
+    expect_cause = of_parts(nodes.ExpectCause)
 
     # ---- expressions --------------------------------------------------------------------
 
@@ -425,7 +411,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     package = expression
 
-    if_ = _node(nodes.If)
+    if_ = of_parts(nodes.If)
 
     def quantified(self, span: Span, children: list[Any]) -> nodes.Quantified:
         kind, variable, over, body = children
@@ -439,7 +425,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def and_(self, span: Span, children: list[Any]) -> nodes.And:
         return nodes.And(tuple(children), span=span)
 
-    not_ = _node(nodes.Not)
+    not_ = of_parts(nodes.Not)
 
     def operator(self, span: Span, children: list[Any]) -> str:
         return " ".join(str(token) for token in children)
@@ -486,7 +472,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self.reserved.append(nodes.Ident(name, span=span))
         return nodes.Name(name, span=span)
 
-    attr = _node(nodes.Attr)
+    attr = of_parts(nodes.Attr)
 
     def call(self, span: Span, children: list[Any]) -> nodes.Expr:
         called, *arguments = children
@@ -512,7 +498,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
                     return nodes.Ancestors(object_, asked, span=span)
         return nodes.Call(ident, tuple(a for a in arguments if a is not None), span=span)
 
-    look_up = _node(nodes.LookUp)
+    look_up = of_parts(nodes.LookUp)
 
     def literal(self, span: Span, children: list[Any]) -> nodes.Literal:
         (token,) = children
@@ -564,7 +550,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             self._report("PE137", place, str(problem), problem.help)
         return nodes.Literal("schedule", schedule, f"schedule {token}", span=span)
 
-    update = _node(nodes.Update)
+    update = of_parts(nodes.Update)
 
     def braces(self, span: Span, children: list[Any]) -> nodes.SetDisplay | nodes.RecordDisplay:
         items = [c for c in children if c is not None]
@@ -572,7 +558,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
             return nodes.RecordDisplay(tuple(items), span=span)
         return nodes.SetDisplay(tuple(items), span=span)
 
-    record_field = _node(nodes.RecordField)
+    record_field = of_parts(nodes.RecordField)
 
     # ---- files --------------------------------------------------------------------------
 
