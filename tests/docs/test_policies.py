@@ -37,7 +37,8 @@ class Block:
     @property
     def sources(self) -> dict[str, Source]:
         """The block, with the page's tour unless it is a whole set."""
-        texts = [self.text]
+        texts = re.split(r"^# ---- \w+\.policy\n", self.text, flags=re.MULTILINE)
+        texts = [text for text in texts if text.strip()]
         if self.mark not in ("", "tour"):
             package = PACKAGE.search(self.tour)
             assert package is not None
