@@ -279,18 +279,23 @@ class ActionType(Struct, frozen=True):
 class GateType(Struct, frozen=True):
     """One question that must be answered yes.
 
-    *range*: the targets to which the gate applies; None if it was declared without `for` and applies to all.
+    *range*: the targets to which the gate applies, by action; None if it was declared without `for` and applies
+    to all.
     """
 
     name: str
     question: str
     is_field: bool
     package: str
-    range: frozenset[TargetKey] | None = None
+    range: Mapping[str, frozenset[TargetKey]] | None = None
 
     def applies_to(self, target: TargetKey) -> bool:
         """Whether a request for *target* is allowed only if this gate permits it."""
-        return self.range is None or target in self.range
+        return self.range is None or target in self.range.get(target[0], ())
+
+    def is_asked_for(self, action: str) -> bool:
+        """Whether the gate applies to the action with some types."""
+        return self.range is None or action in self.range
 
 
 class TargetGates(Struct, frozen=True):

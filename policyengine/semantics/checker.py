@@ -91,7 +91,7 @@ def _words(
     definitions = Definitions(vocabulary, names, limits, Costs(limits), problems)
     vocabulary.add_actions(definitions.read_constant, limits.targets)
     vocabulary.add_obligations()
-    add_gates(vocabulary)
+    add_gates(vocabulary, limits.coverage)
     definitions.check_all()
     return names, RuleChecker(vocabulary, definitions, sources, problems)
 
@@ -229,8 +229,7 @@ def _never_permitted(
             shut = [
                 gate
                 for gate, open_to in sorted(permitted.items())
-                if action.name not in open_to
-                and any(map(vocabulary.gates[gate].applies_to, action.targets))
+                if action.name not in open_to and vocabulary.gates[gate].is_asked_for(action.name)
             ]
             if shut:
                 declared = bool(vocabulary.gates[shut[0]].package)

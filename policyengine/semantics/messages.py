@@ -370,7 +370,7 @@ def covers_too_much(rule: nodes.Ident, cost: int, most: int) -> Diagnostic:
     """A rule with which a set has too much to check."""
     return error(
         "PE332", rule.span,
-        f"with `{rule.name}` the rules of this set have {cost:,} parts in all the targets that they "
+        f"with `{rule.name}` the rules and gates of this set have {cost:,} parts in all the targets that they "
         f"cover, and at most {most:,} are allowed",
         "let rules cover less, or allow more with `Limits(coverage=…)`",
     )  # fmt: skip

@@ -7,8 +7,9 @@ gate applies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import GateType, TargetKey
@@ -37,29 +38,40 @@ class TargetFinder:
         if actions is not None:
             for ident, members in zip(target.actions or (), actions, strict=True):
                 self._check_range(ident, members)
-        named = sorted(set(self.vocabulary.actions if actions is None else sum(actions, ())))
+        named = sorted(set(self.vocabulary.actions if actions is None else chain(*actions)))
         subjects = self._entity_names(target.subjects)
         resources = self._entity_names(target.resources)
-        fitting = [
-            key
-            for name in named
-            if name in self.vocabulary.actions
-            for key in self.vocabulary.actions[name].targets
-            if (subjects is None or key[1] in subjects)
-            and (resources is None or key[2] in resources)
-        ]
-        applying = [key for key in fitting if self.gate is None or self.gate.applies_to(key)]
-        left = self._without(target.exceptions, exceptions, applying)
+        covered = [key for name in named for key in self._fitting(name, subjects, resources)]
+        left = self._without(target.exceptions, exceptions, covered)
         if not left and len(self.problems) == before and not self._incomplete(named):
             why = "none is done by or on these types"
             if not named:
                 why = "no action is in it"
-            elif applying:
+            elif covered:
                 why = "the exceptions leave none"
-            elif fitting and self.gate is not None:
+            elif self.gate is not None and evolve(self, problems=[], gate=None).covered(target):
                 why = f"gate `{self.gate.name}` does not apply to these types"
             self.problems.append(messages.covers_nothing(target, why))
         return left
+
+    def _fitting(
+        self, name: str, subjects: frozenset[str] | None, resources: frozenset[str] | None
+    ) -> list[TargetKey]:
+        """Return the targets of an action with these types to which the gate applies."""
+        action, gate = self.vocabulary.actions.get(name), self.gate
+        if action is None:
+            return []
+        if gate is not None and gate.range is not None and subjects is resources is None:
+            return sorted(gate.range.get(name, ()))
+        return [
+            key
+            for subject in action.subjects
+            if subjects is None or subject in subjects
+            for resource in action.resources
+            if resources is None or resource in resources
+            for key in [(name, subject, resource)]
+            if gate is None or gate.applies_to(key)
+        ]
 
     def _members(self, idents: Iterable[nodes.Ident]) -> list[tuple[str, ...]] | None:
         """Return the actions that each of *idents* means; None after reporting one that is unknown."""
@@ -71,32 +83,34 @@ class TargetFinder:
 
     def _check_range(self, ident: nodes.Ident, members: Iterable[str]) -> None:
         """Report actions to which the gate does not apply, whatever the types."""
-        gate, actions = self.gate, self.vocabulary.actions
+        gate = self.gate
         if gate is None or gate.range is None:
             return
         outside = [
-            name
-            for name in members
-            if not self._incomplete([name]) and not any(map(gate.applies_to, actions[name].targets))
+            name for name in members if name not in gate.range and not self._incomplete([name])
         ]
         if outside:
-            inside = sorted({action for action, _, _ in gate.range})
+            inside = sorted(gate.range)
             self.problems.append(messages.out_of_range(ident, gate.name, outside, inside))
 
     def _without(
         self,
         idents: Sequence[nodes.Ident],
-        exceptions: Sequence[Iterable[str]],
+        exceptions: Sequence[Sequence[str]],
         covered: list[TargetKey],
     ) -> list[TargetKey]:
-        """Return *covered* without the exceptions; report one that takes nothing away."""
-        taken = [{key for key in covered if key[0] in members} for members in exceptions]
-        for i, (ident, own) in enumerate(zip(idents, taken, strict=True)):
-            others = taken[:i] + [other for other in taken[i + 1 :] if other != own]
-            is_idle = any(own <= other for other in [set[TargetKey](), *others])
-            if is_idle and not self._incomplete(exceptions[i]):
+        """Return *covered* without the exceptions; report one that takes nothing away from the others."""
+        by_action = {name: list(keys) for name, keys in groupby(covered, key=lambda key: key[0])}
+        taken: set[TargetKey] = set()
+        widest_first = sorted(
+            zip(idents, exceptions, strict=True), key=lambda pair: len(pair[1]), reverse=True
+        )
+        for ident, members in widest_first:
+            own = {key for name in members for key in by_action.get(name, ())}
+            if own <= taken and not self._incomplete(members):
                 self.problems.append(messages.idle_exception(ident, taken_anyway=bool(own)))
-        return [key for key in covered if not any(key in own for own in taken)]
+            taken |= own
+        return [key for key in covered if key not in taken]
 
     def _incomplete(self, actions: Iterable[str]) -> bool:
         """Whether some action has an error, so that more might be covered than is known."""
@@ -113,12 +127,13 @@ class TargetFinder:
         return frozenset(name for name in names if name)
 
 
-def add_gates(vocabulary: Vocabulary) -> None:
+def add_gates(vocabulary: Vocabulary, most: int) -> None:
     """Enter every gate, or the single gate `access` where none is declared.
 
-    A range with an error counts as everything, so that nothing is reported twice.
+    *most*: how many targets the ranges of all gates may have together. A range with an error counts as
+    everything, so that nothing is reported twice.
     """
-    gates, home = vocabulary.gates, dict[str, Symbol]()
+    gates, home, count = vocabulary.gates, dict[str, Symbol](), 0
     for symbol in vocabulary.names.all(GATE):
         declaration = symbol.declaration
         assert isinstance(declaration, nodes.GateDecl)
@@ -126,9 +141,14 @@ def add_gates(vocabulary: Vocabulary) -> None:
         if first.scope is not symbol.scope:
             vocabulary.problems.append(messages.gates_in_two_files(symbol.name, first.name))
         range_ = None
-        if declaration.range is not None:
+        if declaration.range is not None and count <= most:
             finder = TargetFinder(vocabulary, symbol.scope, vocabulary.problems)
-            range_ = frozenset(finder.covered(declaration.range)) or None
+            covered = finder.covered(declaration.range)
+            count += len(covered)
+            if count > most:
+                vocabulary.problems.append(messages.covers_too_much(symbol.name, count, most))
+            by_action = groupby(covered, key=lambda key: key[0])
+            range_ = {name: frozenset(keys) for name, keys in by_action} or None
         gates[symbol.name.name] = GateType(
             symbol.name.name, declaration.question, declaration.is_field, symbol.package, range_
         )
@@ -140,15 +160,15 @@ def add_gates(vocabulary: Vocabulary) -> None:
 
 def _check_actions(vocabulary: Vocabulary) -> None:
     """Report each action, with its types, to which no gate applies."""
-    gates = vocabulary.gates.values()
-    if any(gate.range is None for gate in gates):
+    ranges = [gate.range for gate in vocabulary.gates.values() if gate.range is not None]
+    if len(ranges) < len(vocabulary.gates):
         return
+    reached = {key for range_ in ranges for keys in range_.values() for key in keys}
     for symbol in vocabulary.names.all(ACTION):
         action = vocabulary.actions.get(symbol.name.name)
-        targets = () if action is None else action.targets
-        open_ = [key for key in targets if not any(gate.applies_to(key) for gate in gates)]
+        targets = [] if action is None else action.targets
+        open_ = [key for key in targets if key not in reached]
         if open_:
             everywhere = len(open_) == len(targets)
-            vocabulary.problems.append(
-                messages.no_gate(symbol.name, open_[0], everywhere=everywhere)
-            )
+            problem = messages.no_gate(symbol.name, open_[0], everywhere=everywhere)
+            vocabulary.problems.append(problem)

@@ -6,6 +6,7 @@ import pytest
 
 from policyengine import InvalidRequest
 from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
 from tests.strategies.loading import load
@@ -247,3 +248,11 @@ def test_an_explanation_shows_the_gates_that_apply():
     loaded = load({"p": VOCABULARY + TWO + RULES})
     shown = loaded.engine.explain(USER, "see", INVOICE).to_json("auditor")
     assert [gate["gate"] for gate in shown["gates"]] == ["money"]
+
+
+def test_the_ranges_of_all_gates_together_are_bounded():
+    many = "".join(f'gate g{n} "?" for any on Doc\n' for n in range(30))
+    source = {"p": Source("p", VOCABULARY + many)}
+    _, problems = check_sources(source, Limits(coverage=100))
+    found = [(e.code, source["p"].text[e.span.start : e.span.end]) for e in problems.errors]
+    assert found == [("PE332", "g20")]  # of five targets each

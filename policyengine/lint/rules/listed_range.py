@@ -8,6 +8,7 @@ from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
+from policyengine.model.types import TargetKey
 from policyengine.syntax import nodes
 
 
@@ -18,10 +19,11 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         for declaration in file.declarations:
             match declaration:
                 case nodes.GateDecl(name, range=nodes.Target((_, _, *_), None) as range_):
-                    targets = schema.gates[name.name].range or ()
+                    by_action = schema.gates[name.name].range or {}
+                    targets = frozenset[TargetKey]().union(*by_action.values())
                     on = sorted({resource for _, _, resource in targets})
                     every = (t for a in schema.actions.values() for t in a.targets if t[2] in on)
-                    if set(targets) == set(every):
+                    if targets == set(every):
                         yield warning(
                             "PE442", range_.span, f"gate `{name}` lists every action on {' and '.join(on)}",
                             f"write `for any on {', '.join(on)}`: an action that is added later is then covered",

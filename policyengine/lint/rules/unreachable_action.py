@@ -31,10 +31,7 @@ def _shut(
     subject: Subject, name: nodes.Ident, permits: dict[tuple[str, str], list[CheckedRule]]
 ) -> Iterator[Diagnostic]:
     schema = subject.checked.schema
-    targets = schema.actions[name.name].targets
-    for gate in sorted(
-        g for g, type_ in schema.gates.items() if any(map(type_.applies_to, targets))
-    ):
+    for gate in sorted(g for g, type_ in schema.gates.items() if type_.is_asked_for(name.name)):
         some = permits.get((name.name, gate), [])
         # Permits that hold for no action at all are findings of their own.
         reported = bool(some) and all(subject.ask.never_holds(rule) for rule in some)
