@@ -43,7 +43,7 @@ class ScheduleError(ValueError):
 
 
 class Schedule(Struct, frozen=True, dict=True, cache_hash=True):
-    """The opening hours of a week in a time zone, as *text* says."""
+    """The opening hours of a week in a time zone, as *text* says, with single spaces."""
 
     text: str
     zone: str
@@ -52,6 +52,10 @@ class Schedule(Struct, frozen=True, dict=True, cache_hash=True):
     @classmethod
     def parse(cls, text: str) -> Schedule:
         """Read a schedule; `ScheduleError` says what is wrong. Whether there is such a zone is checked later."""
+        for character in text:
+            if not (character.isascii() and character.isprintable()):
+                message = f"the character U+{ord(character):04X} is in no schedule"
+                raise ScheduleError(message, character, _FORM)
         *given, zone = text.split() or [""]
         if not zone:
             raise ScheduleError("a schedule is not empty", text, _FORM)
@@ -61,7 +65,8 @@ class Schedule(Struct, frozen=True, dict=True, cache_hash=True):
         if len(items) > _MOST_INTERVALS:
             message = f"a schedule has at most {_MOST_INTERVALS} intervals between commas"
             raise ScheduleError(message, "", "unite some")
-        return cls(text, zone, tuple(interval for item in items for interval in _read(item)))
+        intervals = tuple(interval for item in items for interval in _read(item))
+        return cls(" ".join(text.split()), zone, intervals)
 
     def __str__(self) -> str:
         return self.text

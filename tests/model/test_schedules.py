@@ -78,9 +78,11 @@ def test_intervals_are_united(text, ends):
         ("00:00-00:00 UTC", "00:00-00:00"),
         (
             "Mon \u0660\u0669:\u0660\u0660-\u0661\u0667:\u0660\u0660 UTC",
-            "\u0660\u0669:\u0660\u0660-\u0661\u0667:\u0660\u0660",
+            "\u0660",
         ),
-        ("Mon\u00a009:00-17:00 UTC x", ""),
+        ("Mon\u00a009:00-17:00 UTC", "\u00a0"),
+        ("Mon 09:00-17:00\nUTC", "\n"),
+        ("Mon 09:00\u201317:00 UTC", "\u2013"),
     ],
 )
 def test_what_is_no_schedule(text, part):
@@ -107,7 +109,7 @@ def problems(text):
         ("Tokyo", "write `Asia/Tokyo`"),
         ("CEST", ""), ("right/Europe/Berlin", ""), ("posix/Europe/Berlin", ""), ("localtime", ""),
         ("posixrules", ""), ("../zones", ""), ("Europe", ""), ("/etc/passwd", ""), ("UTC+1", ""),
-        ("+01:00", ""), ("Europe/Berlin\\u202e", ""), ("Europe/", ""), ("Foo/Bar/Baz", ""),
+        ("+01:00", ""), ("Europe/", ""), ("Foo/Bar/Baz", ""),
     ],
 )  # fmt: skip
 def test_an_unknown_zone(zone, help):
