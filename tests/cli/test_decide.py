@@ -172,7 +172,7 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
         "action read by User on Doc\nobligation erase(after: duration, loudly: bool)\n"
         'field gate scope "what"\n'
         "gate scope {\n"
-        "permit some_of_it: read when subject.old fields text oblige erase(2h, true) waivable\n"
+        "permit some_of_it: read when subject.old fields text, id as pseudonym oblige erase(2h, true) waivable\n"
         "advisory forbid trial: read when subject.old\n"
         'forbid late: read from 2030-01-01 refer "people"\n'
         "}\n"
@@ -189,6 +189,7 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
         for line in run("decide", ".", "-r", file, "--now", "2026-01-01").out.splitlines()[1:]
     )
     assert shown["exposed"] == "text"
+    assert shown["masks"] == "id: pseudonym"
     assert shown["obligations"] == "erase(after: 2h, loudly: true)"
     assert shown["advisories"] == "forbid scope.trial: not satisfied"
     assert shown["waivers"] == "ann"

@@ -497,6 +497,8 @@ def leaving_out_opens_nothing(case: Case) -> None:
             continue
         after = interpreter.decide(case.loaded.checked, request)
         assert before.allowed or not after.allowed, f"leaving out opened it: {given}"
+        if after.allowed and given.get("fields") == case.given.get("fields"):
+            assert (after.exposed, after.masks) == (before.exposed, before.masks), given
         assert after.errors == (), after.errors
 
 
