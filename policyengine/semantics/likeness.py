@@ -65,7 +65,19 @@ def _form_of_literal(node: nodes.Literal) -> object:
         return node.kind, len(str(node.value))
     if isinstance(node.value, Schedule):  # of which the zone may be unknown
         return node.kind, node.value.zone
+    if isinstance(node.value, str):
+        return node.kind, _has_capital(node.value)
     return node.kind
+
+
+def _form_of_pattern(node: nodes.Like) -> object:
+    segments = node.pattern.count("/") if node.kind == "path" else 0
+    return node.kind, segments, _has_capital(node.pattern)
+
+
+def _has_capital(text: str) -> bool:
+    """Whether a text has a capital, with which it may not be compared with what `lower` gives."""
+    return text != text.lower()
 
 
 def _form_of_set(node: nodes.SetDisplay) -> object:
@@ -92,7 +104,7 @@ _FORMS: Final[Mapping[type[nodes.Node], Callable[[Any], object]]] = {
     nodes.Not: lambda _: None,
     nodes.Negate: lambda _: None,
     nodes.If: lambda _: None,
-    nodes.Like: lambda node: (node.kind, node.kind == "path" and node.pattern.count("/")),
+    nodes.Like: _form_of_pattern,
     nodes.LookUp: lambda _: None,
 }
 

@@ -12,7 +12,8 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warnin
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.rules import WaivedEntity
-from policyengine.model.types import DATETIME, MONTHS, PATH, STRING, SetType, TargetKey, Type
+from policyengine.model.types import DATETIME, MONTHS, TargetKey, Type
+from policyengine.semantics.advice import meant
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 
@@ -280,27 +281,8 @@ def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
     operands = " and ".join(f"`{type_}`" for type_ in types)
     message = f"`{operator.word}` does not apply to {operands}"
     return error(
-        "PE306", span, message, _meant(operator.word, *types) or f"it takes {operator.takes}"
+        "PE306", span, message, meant(operator.word, *types) or f"it takes {operator.takes}"
     )
-
-
-def _meant(word: str, *types: Type) -> str:
-    """Return what to write where an operator for strings was written for one for sets, or the reverse."""
-    match word, types:
-        case "contains", (SetType(element), other) if element == other:
-            return "of a set write `x in S`"
-        case "contains", (SetType(), SetType()):
-            return "of two sets write `part subset whole`"
-        case "+", (one, other) if one == other == STRING:
-            return "texts are not joined; compare one with `startswith`, `endswith` or `contains`"
-        case "in", (one, other) if one == other == STRING:
-            return "of two strings write `whole contains part`"
-        case (("startswith" | "endswith" | "contains"), _) if PATH in types:
-            return 'a path is asked with `within path "/a"`, or with a pattern: `like path "/a/*"`'
-        case (("startswith" | "endswith" | "contains"), (one, SetType(element))) if one == element:
-            return f"write `some part in S: text {word} part`"
-        case _:
-            return ""
 
 
 def capital(span: Span, text: str) -> Diagnostic:

@@ -17,6 +17,7 @@ _CALLS: Final = {
     "isempty empty": "write `size(a) == 0`",
     "matches match regexmatch like": 'write `text like "glob*"`',
     "isinrange inrange incidr": 'write `address within ip "10.0.0.0/8"`',
+    "path": 'write `path "/public"`',
     "has hasattribute hasattr": "write `entity has attribute`",
 }
 _HELP_OF_CALLS: Final = {word: help for words, help in _CALLS.items() for word in words.split()}

@@ -19,7 +19,6 @@ from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model import values
 from policyengine.model.path_syntax import parse_path, parse_pattern
-from policyengine.model.schedules import Schedule, ScheduleError
 from policyengine.model.types import PATH
 from policyengine.syntax import lalr_driver, nodes
 from policyengine.syntax.foreign_calls import help_of_call
@@ -28,6 +27,7 @@ from policyengine.syntax.literals import NUMBERS
 from policyengine.syntax.node_methods import of_list, of_parts, of_text
 from policyengine.syntax.operators import BUILT_IN
 from policyengine.syntax.strings import cut_at_braces, unquoted
+from policyengine.syntax.worded_values import read_path, read_schedule
 
 _Canonical = TypeVar("_Canonical", int, values.Ip)
 
@@ -527,27 +527,18 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return nodes.EntityRef(type_, self.unquote(id_), attributes, parents, span=span)
 
     def _path(self, token: Token, read: Callable[[str], str]) -> str:
-        try:
-            return read(self.unquote(token))
-        except ValueError as problem:
-            self._report("PE135", self._token_span(token), str(problem))
+        before = len(self.problems)
+        text = self.unquote(token)
+        if len(self.problems) > before:  # what is left of a text with a mistake says nothing
             return "/"
+        return read_path(read, text, self._token_span(token), self._report)
 
     def _schedule(self, span: Span, token: Token, *, whole: bool) -> nodes.Literal:
-        text, schedule = self.unquote(token), _NEVER_OPEN
         if not whole:
-            self._report(
-                "PE137", span, "a schedule is written out in its text", "leave out the rest"
-            )
-        try:
-            schedule = Schedule.parse(text)
-        except ScheduleError as problem:
-            place = self._token_span(token)
-            at = str(token).find(problem.part) if problem.part else -1
-            if at >= 0:
-                start = place.start + at
-                place = Span(self.file_name, start, start + len(problem.part))
-            self._report("PE137", place, str(problem), problem.help)
+            help = "leave out the rest"
+            self._report("PE137", span, "a schedule is written out in its text", help)
+        place, text = self._token_span(token), self.unquote(token)
+        schedule = read_schedule(text, str(token), place, self._report)
         return nodes.Literal("schedule", schedule, f"schedule {token}", span=span)
 
     update = of_parts(nodes.Update)
@@ -574,9 +565,6 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
     def rest(self, span: Span, children: list[Any]) -> None:
         """Nothing: text after a mistake is parsed only for its own mistakes."""
 
-
-_NEVER_OPEN = Schedule("", "UTC", ())
-"""What a text stands for that is no schedule."""
 
 _NOTES = "write `(by platform)` or `(count of Post by subject per month)`"
 

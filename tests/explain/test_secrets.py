@@ -42,6 +42,10 @@ class Planting:
                 return secret
             case Primitive("int" | "decimal" | "datetime" | "duration" as name):
                 return self._number(type_, name)
+            case Primitive("path"):
+                secret = f"SECRET{self.rng.randrange(10**9)}"
+                self.told.add(secret)
+                return f"/a/{secret}"
             case Primitive("ip"):
                 secret = f"172.{self.rng.randrange(16, 32)}.{self.rng.randrange(99, 256)}.77"
                 self.told.add(secret)

@@ -29,9 +29,11 @@ MOST_SAID = 1_000_000
 _VALUES = {
     "bool": True, "int": 3, "decimal": "1", "string": "aab" * 30_000, "duration": "1d",
     "datetime": "2026-01-01", "ip": "10.0.0.1",
+    "path": "/a" * 255 + "/b",
 }  # fmt: skip
 _MANY: dict[str, list[object]] = {
     "string": [f"x{n}" for n in range(1000)], "int": list(range(1000)),
+    "path": [f"/{n}" + "/a" * 255 for n in range(1000)],
     "ip": [f"10.0.{n // 200}.{n % 200}" for n in range(1000)],
 }  # fmt: skip
 

@@ -127,6 +127,15 @@ ancestors(subject, Folder) == {Folder "f1", Folder "top"}
 subject in ancestors(subject, User) and size(ancestors(subject, User)) == 1
 not (ancestors(resource, Folder) overlaps ancestors(subject, Folder))
 every f in ancestors(resource, Folder): false
+path "/a/b" within path "/a" and path "/a" within path "/a" and path "/" within path "/"
+not (path "/ab" within path "/a") and not (path "/" within path "/a")
+path "/a" within path "/" and path "/a" within {path "/b", path "/a"} and not (path "/a" within {})
+{path "/a/b", path "/a"} within path "/a" and not ({path "/a", path "/b"} within path "/a")
+path "/a" == path "/a" and path "/a" != path "/A" and path "/a" in {path "/", path "/a"}
+lower(path "/A/É") == path "/a/É" and lower(path "/Ab") within path "/ab"
+path "/users/u/profile" like path "/users/*/profile" and path "/users/profile" like path "/users/**/profile"
+not (path "/users/a/b/profile" like path "/users/*/profile") and path "/" like path "/**"
+path "/a/b.png" like path "/**/*.png" and path "/a/.git/x" not like path "/*" and path "/.git" like path "/*"
 subject.home within ip "10.0.0.0/8"
 subject.home within {ip "::/0", ip "10.1.2.3"}
 not (subject.home within ip "11.0.0.0/8")

@@ -26,7 +26,7 @@ from tests.strategies.policies import make_world
 VOCABULARY = """package p
 enum Status = active | "shut down"
 entity User { name: string, tags: set<string>, age: int, status: Status, boss: User }
-action act by User on User with { address: ip }
+action act by User on User with { address: ip, file: path }
 """
 
 
@@ -60,6 +60,11 @@ def checked(*rules: str) -> tuple[CheckedSet | None, list[Any], int]:
         ('context.address within ip "10.0.0.0/8"', 'context.address within ip "::1"', 1),
         ('subject.age > 10 because "{subject.age} and 1"', 'subject.age > 11 because "{subject.age}"', 1),
         ('subject.age > 10 because "{subject.age}"', 'subject.age > 11 because "{resource.age}"', 2),
+        ('context.file within path "/a"', 'context.file within path "/b/c"', 1),
+        ('context.file like path "/a/*"', 'context.file like path "/**/b"', 1),
+        ('context.file like path "/a/*"', 'context.file like path "/a/*/b"', 2),
+        ('context.file like path "/a*"', 'subject.name like "/a*"', 2),
+        ('subject.name == "a"', 'subject.name == "A"', 2),
         ("subject.age > 10 until 2027-01-01", "subject.age > 11 until 2028-01-01", 1),
     ],
 )  # fmt: skip
@@ -71,7 +76,13 @@ def test_what_differs_in_constants_is_checked_once(one: str, other: str, checks:
 
 def test_a_mistake_beside_many_that_are_alike_is_reported():
     many = [f'permit p{i}: act when subject.name == "n{i}"' for i in range(9)]
-    for wrong in ('subject.nme == "n"', "subject.name == 5", 'subject.status == "open"'):
+    many += [f'permit l{i}: act when lower(subject.name) == "n{i}"' for i in range(3)]
+    many += [f'permit k{i}: act when lower(subject.name) like "n{i}*"' for i in range(3)]
+    many += [f'permit f{i}: act when lower(context.file) like path "/n{i}/*"' for i in range(3)]
+    for wrong in (
+        'subject.nme == "n"', "subject.name == 5", 'subject.status == "open"', 'lower(subject.name) == "N"',
+        'lower(subject.name) like "N*"', 'lower(context.file) like path "/N/*"',
+    ):  # fmt: skip
         made, problems, _ = checked(*many, f"permit w: act when {wrong}")
         assert made is None
         assert len(problems) == 1

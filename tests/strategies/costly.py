@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 HEAD: Final = """package t
-entity User { n: int, s: string, t: set<string>, q: set<int>, f: bool, d: datetime, i: set<ip>, u: User }
+entity User { n: int, s: string, t: set<string>, q: set<int>, f: bool, d: datetime, i: set<ip>, p: path, ps: set<path>, u: User }
 entity Doc { n: int, s: string, t: set<string>, q: set<int>, f: bool, u: User, rs: set<{a: int}> }
 """
 READ: Final = HEAD + "action read by User on Doc\n"
@@ -210,6 +210,10 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "one glob": lambda size, level: filled(size, READ + 'permit p: read when subject.s like "', lambda _: "*aab", '"\n'),
     "sets": rules("subject.t overlaps resource.t and subject.q == resource.q and subject.n > @"),
     "networks": rules('subject.i within ip "10.@.0.0/16" or subject.i within {ip "10.0.0.0/8"}'.replace("10.@.", "10.1.")),
+    "paths": rules('subject.ps within {path "/a@", path "/a/b"} or subject.p within subject.ps'),
+    "patterns of paths": rules('subject.p like path "/**/*a*/**/*a@*/**/b"'),
+    "long patterns of paths": rules('subject.p like path "' + "/**/*a*" * 60 + '/@"'),
+    "deep paths that are constants": rules('subject.p within path "' + "/a" * 250 + '/@"'),
     "quantifiers": rules("some x in subject.q: x * x + @ < 0 and x > @"),
     "nested quantifiers": rules("some x in subject.q: some y in resource.q: x + y == @"),
     "deep nesting": rules("not (" * 40 + "subject.n > @" + ")" * 40),

@@ -1,0 +1,41 @@
+"""Read values that are written as a word and a text: `path "/public"`, `schedule "Mon-Fri 09:00-17:00 UTC"`.
+
+What is wrong is reported, and a harmless value returned instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from policyengine.diagnostics.source import Span
+from policyengine.model.schedules import Schedule, ScheduleError
+
+_NEVER_OPEN = Schedule("", "UTC", ())
+
+
+class Report(Protocol):
+    """Reports a mistake at a place."""
+
+    def __call__(self, code: str, span: Span, message: str, help: str = "") -> None: ...
+
+
+def read_path(read: Callable[[str], str], text: str, place: Span, report: Report) -> str:
+    """Return the path or the pattern that *read* makes of *text*, the root if it is none."""
+    try:
+        return read(text)
+    except ValueError as problem:
+        report("PE135", place, str(problem))
+        return "/"
+
+
+def read_schedule(text: str, written: str, place: Span, report: Report) -> Schedule:
+    """Return the schedule of a *text* that is *written* at *place*."""
+    try:
+        return Schedule.parse(text)
+    except ScheduleError as problem:
+        at = written.find(problem.part) if problem.part else -1
+        if at >= 0:
+            place = Span(place.file, place.start + at, place.start + at + len(problem.part))
+        report("PE137", place, str(problem), problem.help)
+        return _NEVER_OPEN
