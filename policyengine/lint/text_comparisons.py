@@ -110,7 +110,7 @@ def _in(condition: Condition, given: tuple[Condition, ...]) -> Iterator[TextComp
                     yield from _in(part, given)
         case nodes.Compare("startswith" | "endswith" | "contains", left, right) as node:
             yield TextComparison(node, placed.at(left), placed.at(right), wanted, given)
-        case nodes.Like(text) as node:
+        case nodes.Like(text, _, "string") as node:  # the case of a path counts
             yield TextComparison(node, placed.at(text), None, wanted, given)
         case _ if placed.definition:
             yield from _in((placed.definition, wanted), given)
@@ -135,7 +135,7 @@ def _excludes(condition: Condition, path: tuple[str, ...]) -> bool:
         case nodes.And(operands) | nodes.Or(operands):
             each = (_excludes((placed.at(operand), wanted), path) for operand in operands)
             return any(each) if isinstance(placed.expr, nodes.And) is wanted else all(each)
-        case nodes.Like(text, pattern):
+        case nodes.Like(text, pattern, "string"):
             value = _if_empty(placed.at(text), path)
             return isinstance(value, str) and is_like(value, pattern) is not wanted
         case nodes.Compare(op, left, right):

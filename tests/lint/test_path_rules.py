@@ -18,7 +18,13 @@ const top: path = path "/"
 define inside(p: path, q: path) = p within q
 """
 SLUGS = frozenset(
-    {"trivial-path-test", "constant-condition", "unsatisfiable-rule", "superfluous-permit"}
+    {
+        "trivial-path-test",
+        "constant-condition",
+        "unsatisfiable-rule",
+        "superfluous-permit",
+        "escaped-by-case",
+    }
 )
 
 
@@ -54,3 +60,11 @@ def test_what_is_said_of_a_condition(condition: str, expected: list[str]):
 def test_a_permit_of_a_part_is_superfluous_beside_one_of_the_whole():
     rules = 'permit p: read when context.file within path "/a"\npermit q: read when context.file within path "/a/b"\n'
     assert slugs(rules) == ["superfluous-permit"]
+
+
+@pytest.mark.parametrize(
+    "condition", ['within path "/admin"', 'like path "/admin/*"', '== path "/admin"']
+)
+def test_the_case_of_a_path_counts_whatever_asks_for_it(condition: str):
+    rules = f'permit p: read when subject.on\nforbid f: read when context.file {condition} because "no"\n'
+    assert slugs(rules) == []
