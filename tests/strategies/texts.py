@@ -49,6 +49,7 @@ WORDS = (
     "enum E = a | b", "entity U", "action r by U on U", "levels", "taxonomy T {", "test", "expect",
     "allow", "define f(x: int) = x", "const", "set<", "size(", "waiver", "invariant", "never", "if",
     "fields a as year, b", "never expose a as digits(1) of any", "let a = b", "for t in T: r by U on U", "expect {", "a, b: deny",
+    "const t: T -> int = {", "->", "[", "]", "t[a]", "1_000", "int (count of U by subject", "per day)", "with office",
     "then", "else", '"a{b}"', "1", "1.5", "24h", "2026-01-01",
     *dict.fromkeys(row.word for row in OPERATORS.values()),
 )  # fmt: skip
@@ -71,6 +72,16 @@ test "what {} is for" {{
     expect deny act0 by {entity} "x1" on {entity} "x2" under {entity} "x3"
     for each_one in p.Tier: act0 by one {{ alpha: each_one }} on shared with {{ kind: {{}} }} asking {{}}
         expect {{ free, Tier.basic: deny, "pro": allow fields {{alpha as digits(1), id}} because use.a_0 true: deny refer "team" }}
+}}
+const rows: p.Tier -> Scope -> {{a: int}} = {{ free: {{ "tweet.read": {{a: 1_000}} }}, "if": {{}}, pro: shared.t[Tier.basic][red] }}
+action count in g by U on U with {{ n: int (count of act0, p.g0 by subject.self and action.name per 90m), m: int (count of
+    U by resource) }}
+let office = {{ kind: {{}}, label: one }}
+test "contexts" {{
+    let here = office {{ kind: {{one}} }}
+    expect allow act0 by one on other with here asking {{id}}
+    expect deny act0 by one on other with p.office
+    for each_one in bool: act0 by one on other with here {{ kind: {{}} }} expect {{ true, false: deny }}
 }}
 let shared = {entity} "x1" {{ when: every_one {{ beta: 1 }} }}
 """  # fmt: skip

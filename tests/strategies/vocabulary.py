@@ -25,6 +25,7 @@ from policyengine.model.types import (
     SCHEDULE,
     STRING,
     Attribute,
+    Count,
     EntityRefType,
     EntityType,
     EnumType,
@@ -221,6 +222,10 @@ def _attributes(
 def _actions(rng: Random, made: Vocabulary, names: Sequence[str], size: int) -> None:
     # One name has one type everywhere: two groups of an action may both declare it.
     context = _attributes(rng, made, 2 + size, optional=0.3, private=0.1)
+    context = tuple(
+        replace(a, count=some_count(rng, names)) if a.type == INT and not a.optional else a
+        for a in context
+    )
     constants = _attributes(rng, made, 2, optional=0.3, depth=1)
     constants = tuple(a for a in constants if a.name != "name")
     for number in range(rng.randint(1, size)):
@@ -251,6 +256,15 @@ def _actions(rng: Random, made: Vocabulary, names: Sequence[str], size: int) -> 
             given = any(isinstance(d, Action) and attribute.name in d.constants for d in line)
             if rng.random() < (0.3 if attribute.optional or given else 1.0):
                 action.constants[attribute.name] = literal(rng, attribute.type, made, constant=True)
+
+
+def some_count(rng: Random, names: Sequence[str]) -> Count:
+    """Return what an int of a context may count."""
+    by = ("subject", "resource.id", "action.name")
+    return Count(
+        (rng.choice(names),), True, tuple(rng.sample(by, rng.randint(1, 3))),
+        rng.choice(("", "day", "month", "year", "15m")),
+    )  # fmt: skip
 
 
 def some_record(rng: Random, made: Vocabulary) -> RecordType:
@@ -324,7 +338,8 @@ def type_text(type_: Type) -> str:
 def attributes_text(attributes: Iterable[Attribute]) -> str:
     """Return attributes in braces, as in `entity`, `with` and records."""
     parts = (
-        f"{a.name}{'?' * a.optional}: {'private ' * a.private}{type_text(a.type)}{f' (by {a.by})' * (a.by != 'platform')}"
+        f"{a.name}{'?' * a.optional}: {'private ' * a.private}{type_text(a.type)}"
+        + (f" ({a.count})" if a.count else f" (by {a.by})" * (a.by != "platform"))
         for a in attributes
     )
     return "{ " + ", ".join(parts) + " }"
