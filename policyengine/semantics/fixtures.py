@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic
-from policyengine.semantics import messages
+from policyengine.diagnostics.source import Span
+from policyengine.semantics import messages, table_messages
 from policyengine.semantics.checked import Fixture, Typing
 from policyengine.semantics.contexts import Context, certain, context_of, fixtures_named
 from policyengine.semantics.definitions import Definitions, innermost_first
@@ -37,6 +38,7 @@ class Fixtures:
     _contexts: dict[int, Context] = field(factory=dict)
     _waiting: dict[int, list[Diagnostic]] = field(factory=dict)
     _used: set[int] = field(factory=set)
+    _parts: int = 0
 
     def check_all(self) -> None:
         """Check every fixture, also those that nothing uses."""
@@ -88,6 +90,17 @@ class Fixtures:
         self._used.add(id(symbols[0]))
         return self._contexts.get(id(symbols[0]))
 
+    def may_take(self, parts: int, at: Span) -> bool:
+        """Whether contexts may have so many parts more, wherever they are used; report it once if not.
+
+        Else a short text could have a long context in thousands of places.
+        """
+        most, before = self.definitions.limits.coverage, self._parts
+        self._parts += parts
+        if before <= most < self._parts:
+            self.problems.append(table_messages.contexts_too_long(at, most))
+        return self._parts <= most
+
     def report_unused(self) -> None:
         """Report what is wrong with fixtures that were used neither as a context nor as a value."""
         for key, problems in self._waiting.items():
@@ -102,7 +115,8 @@ class Fixtures:
         checker = ExpressionChecker(self.vocabulary, scope, self.definitions, {}, shared=self)
         found = checker.infer(value, NO_GUARDS)
         if context is not None:
-            self._contexts[id(symbol)] = context
+            allowed = self.may_take(len(context), value.span)
+            self._contexts[id(symbol)] = context if allowed else {}
             self._waiting[id(symbol)] = checker.problems
         else:
             self.problems += checker.problems

@@ -20,6 +20,7 @@ from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 
 
 @define(eq=False)
@@ -41,7 +42,8 @@ class Lets:
             return True
         apart = self._apart(checker.variables)
         found = apart.infer(let.value, NO_GUARDS)
-        self._contexts[name] = context
+        allowed = self.fixtures.may_take(len(context), let.value.span)
+        self._contexts[name] = context if allowed else {}
         waiting = [*apart.problems, *self._waiting_in(apart)]
         if waiting:
             self._waiting[name], found = waiting, UNKNOWN
@@ -80,6 +82,8 @@ class Lets:
             return expr
         copies: list[nodes.RecordField] = []
         for given in context.values():
+            if not self.fixtures.may_take(sum(1 for _ in walk(given.field)), expr.span):
+                break
             copies.append(given.copied())
             apart = self._apart(given.variables, checker)
             apart.scope = given.scope

@@ -96,6 +96,13 @@ def no_context(span: Span, found: Type) -> Diagnostic:
     return error("PE349", span, message, help)
 
 
+def contexts_too_long(span: Span, most: int) -> Diagnostic:
+    """Contexts that are used so often that what they give is too much."""
+    message = f"the contexts that have names give more than {most:,} parts wherever they are used"
+    help = "give fewer keys a name, or allow more with `Limits(coverage=…)`"
+    return error("PE308", span, message, help)
+
+
 def no_party(span: Span) -> Diagnostic:
     """A context where an entity is wanted."""
     message = "an entity is wanted here, and this is a context"

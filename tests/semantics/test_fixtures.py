@@ -301,3 +301,15 @@ test "t" { at 2026-11-23 expect allow call by User "a" on User "b" with here }
     assert checked is not None, diagnostics
     (result,) = run_tests(checked, compile_set(checked)).results
     assert result.problems == ()
+
+
+def test_a_long_context_is_not_in_thousands_of_places():
+    keys = ", ".join(f"k{n}: {n}" for n in range(400))
+    declared = ", ".join(f"k{n}: int" for n in range(400))
+    words = f"package p\nentity U\naction a by U on U with {{ {declared} }}\npermit p: a\n"
+    uses = '    expect deny a by U "u" on U "v" with whole\n' * 400
+    lets = "".join(f"    let l{n} = whole {{ k0: {n} }}\n" for n in range(1_000))
+    for lines in (uses, lets):
+        text = f'{words}let whole = {{ {keys} }}\ntest "t" {{\n{lines}}}'
+        _, diagnostics = check_sources({"p": Source("p", text)}, Limits())
+        assert [d.code for d in diagnostics.errors] == ["PE308"]
