@@ -69,8 +69,12 @@ def fixtures_named(expr: nodes.Expr, scope: Scope) -> Iterator[Symbol]:
 
 
 def certain(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Return what is wrong with a context wherever it is used: not what the types of its keys would settle."""
-    return [problem for problem in problems if problem.code not in ("PE204", "PE317")]
+    """Return what is wrong with a context wherever it is used, by what is wrong with it as a value.
+
+    The types of its keys may settle which enumerator is meant and what `{}` holds, and one that changes another
+    is no value at all.
+    """
+    return [problem for problem in problems if problem.code not in ("PE204", "PE305", "PE317")]
 
 
 def _copied(value: Any) -> Any:

@@ -239,6 +239,7 @@ def asked(*lines: str, before: str = OFFICE) -> str:
             " expect { icu: allow er: deny }",
         ),
         asked("let a = { hour: 9, ward: Ward.er }", 'expect deny read by User "u" on Doc "d" with a { who: User "u" }'),
+        asked("let late = office { hour: 3 }"), OFFICE + "let late = office { hour: 3 }",
         "let b = a { hour: 3 }\nlet a = { ward: er, hour: 9 }\n"
         + asked('expect deny tidy by User "u" on Doc "d" with b { ward: attic }'),
     ],
