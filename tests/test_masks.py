@@ -287,6 +287,18 @@ def test_the_texts_of_many_exposes_are_said_as_the_reference_does():
     )
 
 
+def test_an_explanation_offers_what_is_given(clinic):
+    asked = {
+        "subject": user(),
+        "action": "read",
+        "resource": PATIENT,
+        "fields": ["born", "name", "sex"],
+    }
+    explained = "\n".join(clinic.explain(**asked).lines("developer"))
+    assert "fields = {born as year, sex}" in explained
+    assert clinic.decide(**{**asked, "fields": ["born as year", "sex"]}).allowed
+
+
 # ---- documents --------------------------------------------------------------------------
 
 DOCUMENT = {

@@ -31,6 +31,7 @@ from policyengine.analysis.places import (
 from policyengine.analysis.symbolic_request import ancestor_types
 from policyengine.model.decision import Obligation
 from policyengine.model.gaps import gives
+from policyengine.model.masks import parted, spelled
 from policyengine.model.request import Request
 from policyengine.model.types import (
     EntityRefType,
@@ -131,7 +132,11 @@ class Neighbourhood:
             case = self.judged((), self.rules)
             gates = interpreter.gates(case)
             lacking = {name for gate in gates for name in interpreter.missing_fields(case, gate)}
-            return [now - lacking, *(now - {one} for one in sorted(now)), frozenset()]
+            given = interpreter.shown_by_all(case)
+            names = [parted(field)[0] for field in lacking]
+            less = {spelled(name, given[name]) for name in names if name in given}
+            fewer = (now - {one} for one in sorted(now))
+            return [*dict.fromkeys([now - lacking | less, now - lacking, *fewer, frozenset()])]
         assert place.owner is not None
         above = ancestor_types(self.checked.schema, place.owner[0])
         ones = [

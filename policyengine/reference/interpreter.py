@@ -324,18 +324,23 @@ def shown(case: JudgedRequest) -> dict[str, str | None] | None:
     A field is shown if every field gate that applies shows it, as the least telling of them does, and not
     more telling than it was asked for. None in a set without any field gate.
     """
-    field_gates = case.checked.schema.gates_of(case.env.target).fields
-    if field_gates is None:
+    if case.checked.schema.gates_of(case.env.target).fields is None:
         return None
-    if cause(case) != "permitted" or not field_gates:
+    if cause(case) != "permitted":
         return {}
-    by_gate = [shown_by(case, gate) for gate in field_gates]
-    everywhere = {
+    return shown_by_all(case) | dict(map(parted, case.env.request.fields or ()))
+
+
+def shown_by_all(case: JudgedRequest) -> dict[str, str | None]:
+    """Return how fields are shown by all field gates that apply: as the least telling does; none if none applies."""
+    by_gate = [
+        shown_by(case, gate) for gate in case.checked.schema.gates_of(case.env.target).fields or ()
+    ]
+    return {
         name: min((gate[name] for gate in by_gate), key=telling)
-        for name in by_gate[0]
+        for name in set().union(*by_gate)
         if all(name in gate for gate in by_gate)
     }
-    return everywhere | dict(map(parted, case.env.request.fields or ()))
 
 
 def exposed(case: JudgedRequest) -> frozenset[str] | None:
