@@ -67,6 +67,7 @@ class FastPaths:
         self._limits = limits
         self._store = store
         self._readers: dict[TargetKey, Function] = {}
+        self._with_fields: set[TargetKey] = set()
         self._entity_readers: dict[str, Read] = {}
         self._context_readers: dict[str, Read] = {}
         self._classes = {n: entity_class(t) for n, t in program.schema.entities.items()}
@@ -111,7 +112,7 @@ class FastPaths:
         resource = schema.entities[target[2]]
         if type(raw) not in _LISTS or len(raw) > self._limits.set_size:
             raise NeedsFullValidation
-        if not schema.gates_of(target).fields:
+        if target not in self._with_fields:
             raise NeedsFullValidation
         names: set[str] = set()
         for asked in raw:
@@ -143,6 +144,8 @@ class FastPaths:
             return
         if self._size(target) > _MOST_ATTRIBUTES:
             return
+        if self._program.schema.gates_of(target).fields:
+            self._with_fields.add(target)
         self._readers[target] = self._reader(target)  # another thread may make an equal one
         readers = list(self._readers)
         deciders = {

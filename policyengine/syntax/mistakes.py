@@ -330,7 +330,8 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
     if s.terminal in CLAUSES and ("_ENTITY" in s.accepts or s.accepts >= EFFECTS):
         return error("PE118", s.span, f"{s.found} is outside a rule")
     if s.terminal in TEST_ITEMS and "_ENTITY" in s.accepts:
-        return error("PE118", s.span, f"{s.found} is outside a test")
+        help = foreign_words.FORMS["_GATE"] if s.terminal == "_FOR" else ""
+        return error("PE118", s.span, f"{s.found} is outside a test", help)
     if s.terminal in DECLARATIONS | {"_LET"} and owner == "gate":
         return error("PE118", s.span, f"{s.found} cannot be in a gate block, only rules can")
     if s.terminal in DECLARATIONS | EFFECTS | {"ADVISORY"} and owner == "test":

@@ -48,11 +48,16 @@ FINDINGS = ("PE401", "PE402", "PE403", "PE404", "PE405", "PE406", "PE423")
 
 
 def some_rules(rng: Random, atoms: Sequence[str] = ATOMS) -> str:
-    text = f"permit p: any when {some_condition(rng, atoms=atoms)}\n"
+    target = rng.choice(("any", "any", "any except write"))
+    text = f"permit p: {target} when {some_condition(rng, atoms=atoms)}\n"
     if rng.random() < 0.5:
         text += f"permit q: any when {some_condition(rng, atoms=atoms)}\n"
     if rng.random() < 0.6:
         text += f'forbid f: any when {some_condition(rng, atoms=atoms)} because "f"\n'
+    if rng.random() < 0.3:
+        range_ = rng.choice(ACTIONS)
+        other = f"permit o: any when {some_condition(rng, 1, atoms)}"
+        text = f'gate g "?"\ngate h "?" for {range_}\ngate g {{ {text} }}\ngate h {{ {other} }}\n'
     return text
 
 
@@ -108,7 +113,7 @@ def some_set(rng: Random, atoms: Sequence[str] = ATOMS) -> str:
     text = ""
     for name in "pqrs"[: rng.choice((1, 2, 3, 3, 4))]:
         effect = rng.choice(("permit", "permit", "forbid"))
-        target = rng.choice(("any", "any", "any", *ACTIONS))
+        target = rng.choice(("any", "any", "any", *ACTIONS, "any except read", "any except write"))
         condition = rng.choice((*shared, *shared, some_condition(rng, 2, atoms)))
         if rng.random() < 0.4:
             more = rng.choice((*shared, some_condition(rng, 1, atoms)))
