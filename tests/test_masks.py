@@ -452,6 +452,49 @@ def test_a_mask_that_is_wrong_is_said(fields, code, help):
     assert problems[0].span.start > text.index("permit")
 
 
+@pytest.mark.parametrize(
+    ("expectation", "code"),
+    [
+        ("expect allow read by u on p asking {born as weekday}", "PE355"),
+        ("expect allow read by u on p asking {born, born as year}", "PE356"),
+        ("expect allow read by u on p asking {borne as year}", "PE314"),
+        ("expect allow read by u on p fields {born as digits(1)}", "PE355"),
+        ("expect allow read by u on p fields {sex as present, sex}", "PE356"),
+        ("expect allow read by u on p fields {born as}", "PE114"),
+        ("expect allow read by u on p fields born as year", "PE112"),
+        ("for sex in Sex: read by u on p expect { female, male: allow fields {born as yaer} }", "PE355"),
+    ],
+)  # fmt: skip
+def test_a_mask_that_is_wrong_in_a_test_is_said(expectation, code):
+    text = f'{WORDS}{RULES}test "t" {{\n    let u = User "u"\n    let p = Patient "p"\n    {expectation}\n}}\n'
+    problems = checked(text)[1].errors
+    assert [p.code for p in problems] == [code], problems
+    assert problems[0].span.start > text.index("expect")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        'gate plain "?"\ngate plain { permit p: any fields born as year }',
+        'field gate view "?"\ngate view { forbid p: any fields born as year }',
+        'field gate view "?"\ngate view { forbid p: any otherwise "x" }',
+        'field gate view "?"\ngate view { expose p: any fields born as year waivable }',
+    ],
+)  # fmt: skip
+def test_a_clause_that_has_no_meaning_there_is_said(rules):
+    assert [p.code for p in checked(WORDS + rules)[1].errors] == ["PE315"]
+
+
+def test_an_expose_that_is_not_in_force_says_nothing():
+    rules = RULES.replace('otherwise "say why"', 'otherwise "say why" from 2030-01-01')
+    made = engine(rules)
+    later = made.decide(user(), "read", PATIENT, now="2030-01-01", fields=["born"])
+    assert later.reason == "`view` does not expose born; say why"
+    decision = made.decide(user(), "read", PATIENT, now="2029-12-31", fields=["born"])
+    assert decision.reason == "`view` does not expose born"
+    assert decision.valid_until == datetime(2030, 1, 1, tzinfo=UTC)
+
+
 def test_as_is_a_reserved_word_that_may_name_attributes():
     engine('field gate view "?"\ngate view { permit p: any when subject.as fields id }')
     words = "package clinic\nentity User { as: datetime }\naction read by User on User\n"
