@@ -84,6 +84,8 @@ class MentionedConstants:
     """How often `now` is before a schedule."""
     timed: int = 0
     """How often the time is read, dates of rules included."""
+    climbs: bool = False
+    """Whether rules ask for the ancestors of an entity, of which there may be any number."""
     unsure: bool = False
     """Whether rules do something that cannot be tried: compare whole records, or ids with texts, or
     apply an operator that the analysis does not understand."""
@@ -213,6 +215,8 @@ class MentionedConstants:
                         self.unsure = True
             case nodes.Arithmetic() | nodes.Negate():
                 self.beyond.update(ORDERED)
+            case nodes.Ancestors():
+                self.climbs = True
             case nodes.Attr():
                 self.ids |= is_id(node, typing)
             case nodes.SetDisplay(items):  # a symbolic set or record hashes by identity
@@ -239,7 +243,6 @@ class MentionedConstants:
                 self._values_compared(node, typing)
             case (
                 nodes.Literal() | nodes.Name() | nodes.EntityRef() | nodes.Update() | nodes.RecordDisplay()
-                | nodes.Ancestors()
                 | nodes.Not() | nodes.And() | nodes.Or() | nodes.If() | nodes.Has() | nodes.Quantified()
                 | nodes.Call()
                 | nodes.LookUp()

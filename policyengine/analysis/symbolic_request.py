@@ -259,6 +259,16 @@ class SymbolicAncestors:
         above = ancestor_types(self.state.schema, self.type)
         return key[0] in above and self.state.whether("line", self.type, self.id, key)
 
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Give some of them: of each type those that are known, and one more."""
+        self.state.guessed = True
+        yield self.type, self.id
+        for type_ in sorted(ancestor_types(self.state.schema, self.type)):
+            met = self.state.in_play(type_)
+            for id_ in (*met, f"{type_.lower()}-{len(met) + 1}"):
+                if (type_, id_) != (self.type, self.id) and (type_, id_) in self:
+                    yield type_, id_
+
 
 def ancestor_types(schema: Schema, type_: str) -> set[str]:
     """Return the types of which an entity may have ancestors."""

@@ -103,7 +103,7 @@ class Neighbourhood:
     def unsure(self) -> bool:
         """Whether rules turn on what no option may show."""
         mentions = self._pool.mentions
-        return mentions.unsure or len(mentions.patterns) > 1
+        return mentions.unsure or mentions.climbs or len(mentions.patterns) > 1
 
     def options(self, place: Place) -> tuple[object, ...]:
         """Return the other values that *place* may have, the nearest first."""

@@ -187,7 +187,10 @@ _ROWS = (
     Operator(
         nodes.Call, "lower", "lower(a)", {(STRING,): STRING, (PATH,): PATH}, "a string or a path"
     ),
-    Operator(nodes.Ancestors, "ancestors", "ancestors(a, T)", None, "an entity and an entity type"),
+    Operator(
+        nodes.Ancestors, "ancestors", "ancestors(a, T)", None, "an entity and an entity type",
+        understood=True,
+    ),
 )  # fmt: skip
 
 OPERATORS: Mapping[tuple[type[nodes.Expr], str], Operator] = {

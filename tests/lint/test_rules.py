@@ -226,3 +226,17 @@ EVERY = "every f in ancestors(resource, Folder): f.open"
 def test_every_ancestor_in_a_permit_may_be_none(rule, count):
     found = [d for d in findings(FOLDERS + rule) if d.code == "PE445"]
     assert len(found) == count
+
+
+@pytest.mark.parametrize(
+    ("rule", "codes"),
+    [
+        ('permit p: read when subject == User "a" and subject == User "b" and (some f in ancestors(resource, Folder): f.open)', {"PE401"}),
+        ("permit p: read when (some f in ancestors(resource, Folder): f.open) and not (some f in ancestors(resource, Folder): f.open)", set()),
+        ("permit p: read permit q: read when some f in ancestors(resource, Folder): f.open", {"PE404"}),
+        ("permit p: read when size(ancestors(resource, Folder)) > 200", set()),
+    ],
+)  # fmt: skip
+def test_of_ancestors_only_what_holds_whatever_they_are_is_found(rule, codes):
+    found = {d.code for d in findings(FOLDERS + rule)}
+    assert found & {"PE401", "PE402", "PE403", "PE404", "PE405"} == codes
