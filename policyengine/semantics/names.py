@@ -150,6 +150,7 @@ class Scope:
             )
             return None
         names = [s.name.name for s in known if isinstance(s.declaration, meant)]
+        names += sorted(BUILT_IN) if what == "definition" and package is None else []
         elsewhere = [
             symbol.package
             for symbol in self.names.named(kind, ident.name)
