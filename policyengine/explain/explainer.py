@@ -23,6 +23,7 @@ from policyengine.explain.explanation import Explanation
 from policyengine.explain.offers import offered, offered_to_all, shown_or_unknown
 from policyengine.explain.visibility import is_hidden, times_hidden
 from policyengine.model.request import Request
+from policyengine.model.types import TableType
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate
@@ -173,21 +174,24 @@ class _RuleExplainer:
     def _readings(
         self, node: nodes.Expr, typing: Typing, seen: Mapping[int, object]
     ) -> Iterator[Reading]:
-        """Give each attribute and variable that *node* reads, with its value, once."""
+        """Give each attribute, variable and row of a table that *node* reads, with its value, once."""
         given: set[str] = set()
         stack = [node]
         while stack:
             inner = stack.pop()
             if isinstance(typing.binding_of(inner), Value):
                 continue
-            if isinstance(inner, nodes.Attr | nodes.Name):
+            is_row = isinstance(inner, nodes.LookUp)
+            if isinstance(typing.type_of(inner), TableType):
+                pass  # a table in a table, of which a row is read
+            elif is_row or isinstance(inner, nodes.Attr | nodes.Name):
                 text = self._text(inner)
                 if id(inner) in seen and text not in given:
                     given.add(text)
                     value = shown_or_unknown(typing.type_of(inner), seen[id(inner)])
                     yield Reading(text, value, is_hidden(inner, typing, self.checked.schema))
-                continue
-            stack += reversed(children(inner))
+            if is_row or not isinstance(inner, nodes.Attr | nodes.Name):
+                stack += reversed(children(inner))
 
     def _text(self, node: nodes.Expr) -> str:
         return self.checked.sources[node.span.file].on_one_line(node.span)

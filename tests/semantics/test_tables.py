@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from policyengine.compiler import ir
+from policyengine.compiler.index import indexed
+from policyengine.compiler.lower import lower
+from policyengine.compiler.simplify import simplify_rule
 from policyengine.diagnostics.source import Source
 from policyengine.engine import PolicyEngine
 from policyengine.model.limits import Limits
@@ -178,3 +182,82 @@ def test_what_differs_in_a_table_alone_is_another_rule():
     context = {"n": 50, "window": "day", "use": "money"}
     decision = engine.decide(subject, "read", {"type": "Doc", "id": "d"}, context)
     assert decision.rules == ("access.p0",)
+
+
+COUNTED = """\
+package p
+levels Tier = free < pro
+entity User { tier: Tier, secret: private Tier }
+entity Post { owner: User }
+action read by User on Post with { reads: int (count of Post by subject per month) }
+const monthly: Tier -> int = { free: 100, pro: 1_000 }
+const limits: Tier -> Tier -> int = { free: { free: 7, pro: 8 }, pro: { free: 8, pro: 9 } }
+"""
+ASKED = {
+    "subject": {"type": "User", "id": "u", "properties": {"tier": "free", "secret": "pro"}},
+    "action": "read",
+    "resource": {"type": "Post", "id": "p", "properties": {"owner": {"type": "User", "id": "u"}}},
+    "context": {"reads": 2_000},
+}
+
+
+def test_a_reason_shows_the_row_unless_its_key_is_hidden():
+    open_ = PolicyEngine.from_text(
+        COUNTED + "permit a: read when context.reads < monthly[subject.tier]"
+    )
+    assert open_.decide(**ASKED).reason == (
+        "context.reads is 2000; it must be below monthly[subject.tier], which is 100"
+    )
+    private = PolicyEngine.from_text(
+        COUNTED + "permit a: read when context.reads < monthly[subject.secret]"
+    )
+    assert private.decide(**ASKED).reason == "a condition that is not shown does not hold"
+    foreign = PolicyEngine.from_text(
+        COUNTED + "permit a: read when context.reads < monthly[resource.owner.tier]"
+    )
+    assert "1000" not in foreign.decide(**ASKED).reason
+    assert "which is" not in foreign.decide(**ASKED).reason
+
+
+def test_an_explanation_shows_rows_and_whom_to_ask():
+    engine = PolicyEngine.from_text(
+        COUNTED + "permit a: read when context.reads < monthly[subject.tier]\n"
+        "permit b: read when context.reads < limits[subject.tier][subject.tier]\n"
+    )
+    said = "\n".join(engine.explain(**ASKED).lines("auditor"))
+    assert "monthly[subject.tier] = 100" in said
+    assert "limits[subject.tier][subject.tier] = 7" in said
+    assert "limits[subject.tier] =" not in said
+    assert "the platform: context.reads = 99" in said
+    assert "the caller" not in said
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'names[subject.tier] == "n{0}" and context.n > {0}',
+        "rows[subject.tier] == {0} and context.n < {0}",
+    ],
+)
+def test_rules_that_differ_in_what_they_compare_a_row_with_are_looked_up(condition):
+    rows = 'const names: Tier -> string = { free: "n1", basic: "n2", pro: "n3" }\n'
+    rows += "const rows: Tier -> int = { free: 1, basic: 2, pro: 3 }\n"
+    text = WORDS + rows + "".join(
+        f"permit r{n}: read when {condition.format(n)}\n" for n in range(40)
+    )  # fmt: skip
+    checked, _ = check_sources({"p": Source("p", text)}, Limits())
+    assert checked is not None
+    lowered = [simplify_rule(rule) for rule in lower(checked, ("read", "User", "Doc"))]
+    (made,) = indexed(lowered)
+    kinds = {type(node) for test in made.conditions for node in ir.walk(test)}
+    assert kinds & {ir.Lookup, ir.Found, ir.Dispatch}
+
+
+def test_a_set_with_tables_and_counts_is_kept(tmp_path):
+    (tmp_path / "p.policy").write_text(
+        COUNTED + "permit a: read when context.reads < limits[subject.tier][subject.secret]"
+    )
+    asked = {**ASKED, "context": {"reads": 7}}
+    made = [PolicyEngine.load(tmp_path, cache=tmp_path / "kept") for _ in range(2)]
+    assert [engine.decide(**asked).allowed for engine in made] == [True, True]
+    assert made[0].digest == made[1].digest
