@@ -175,8 +175,15 @@ class DecisionWriter(Struct, eq=False):
                 body.append(
                     ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
                 )
-        if any(not duty.is_known for rule in self.giving for duty in rule.duties):
-            return [*body, ast.Return(call("allow", name(GIVEN), *self._kept()))]
+        owing = sum(
+            self._bits[rule.id]
+            for rule in self.giving
+            if any(not duty.is_known for duty in rule.duties)
+        )
+        if owing:
+            owes = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(owing))
+            computed = ast.Return(call("allow", name(GIVEN), *self._kept()))
+            body.append(ast.If(owes, [computed], []))
         if self.giving:
             answer: ast.expr = ast.Subscript(name("answers"), name(GIVEN), ast.Load())
         else:

@@ -370,6 +370,25 @@ class Emitter(Struct, eq=False):
             case ir.Between(value, ends):
                 after = call("bisect_right", emit(ends), emit(value))
                 return ast.BinOp(after, ast.BitAnd(), ast.Constant(1))
+            case ir.Operation():
+                return self._operation(node)
+            case ir.MakeSet(_, items):
+                return call("frozenset", ast.Tuple(list(map(emit, items)), ast.Load()))
+            case ir.MakeRecord(type_, parts):
+                made = self.module.named("record", type_, record_class(type_))
+                return ast.Call(made, list(map(emit, parts)), [])
+            case ir.Quantified(kind, local, over, body):
+                return self._quantified(kind, local, over, body)
+            case _:
+                assert_never(node)
+
+    def _operation(self, node: ir.Operation) -> ast.expr:
+        emit = self.emit
+        match node:
+            case ir.Operation("lies_in", (line, type_, id_)):
+                return compare(
+                    ast.Tuple([emit(type_), emit(id_)], ast.Load()), ast.In(), emit(line)
+                )
             case ir.Operation("contains", (text, part)):
                 return compare(emit(part), ast.In(), emit(text))
             case ir.Operation("startswith" | "endswith" as method, (text, part)):
@@ -381,15 +400,6 @@ class Emitter(Struct, eq=False):
                 return call("watch_schedule", *watched)
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
-            case ir.MakeSet(_, items):
-                return call("frozenset", ast.Tuple(list(map(emit, items)), ast.Load()))
-            case ir.MakeRecord(type_, parts):
-                made = self.module.named("record", type_, record_class(type_))
-                return ast.Call(made, list(map(emit, parts)), [])
-            case ir.Quantified(kind, local, over, body):
-                return self._quantified(kind, local, over, body)
-            case _:
-                assert_never(node)
 
     def _lookup(self, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
         if not keys:

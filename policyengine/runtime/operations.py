@@ -168,11 +168,6 @@ def touches(terms: AbstractSet[str], others: AbstractSet[str], above: Table, bel
     return False
 
 
-def lies_in(line: AbstractSet[Key], type_: str, id_: str) -> bool:
-    """Whether the entity of that type and id is on *line*."""
-    return (type_, id_) in line
-
-
 def ancestors(line: AbstractSet[Key], type_: str) -> frozenset[str]:
     """Return the ids of the entities of that type that are on *line*."""
     return frozenset([id_ for of, id_ in line if of == type_])
@@ -288,7 +283,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, lower, path_like, prefixes, paths_within, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in, lies_in_one, ancestors, entity_within, entities_within,
+        present, like, lower, path_like, prefixes, paths_within, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in_one, ancestors, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
         within_schedule, watch_schedule, add_months,
     )

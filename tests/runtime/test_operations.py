@@ -21,7 +21,6 @@ from policyengine.runtime.operations import (
     ip_within,
     ips_within,
     kept,
-    lies_in,
     like,
     lower,
     present,
@@ -88,8 +87,6 @@ ENTITIES = {("U", "u"): Known("t", "top"), ("U", "v"): Known("top")}
 
 
 def test_entities_within_others():
-    assert lies_in(ENTITIES["U", "u"].line, "T", "t")
-    assert not lies_in(ENTITIES["U", "u"].line, "U", "t")
     assert entity_within("U", "u", "T", {"x", "t"}, ENTITIES)
     assert not entity_within("U", "v", "T", {"x", "t"}, ENTITIES)
     assert entities_within("U", frozenset({"u", "v"}), "T", frozenset({"top"}), ENTITIES)
