@@ -19,10 +19,10 @@ _COPIED = (".policy", ".json", ".md")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option(
     "--like",
-    type=click.Choice(["minimal", "workspace"]),
+    type=click.Choice(["minimal", "hospital", "workspace"]),
     default="minimal",
     show_default=True,
-    help="The set to begin with: a few rules, or a documents service with tenants.",
+    help="The set to begin with: a few rules, a hospital's records, or a documents service with tenants.",
 )
 @format_option
 def command(directory: str, like: str, format: str) -> int:

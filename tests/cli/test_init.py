@@ -25,7 +25,7 @@ def test_every_rule_has_a_test_both_ways(run, shop: Path):
     assert text.count("expect deny") >= 2
 
 
-@pytest.mark.parametrize("like", ["workspace"])
+@pytest.mark.parametrize("like", ["hospital", "workspace"])
 def test_a_shipped_set_is_begun_with(run, tmp_path: Path, like: str):
     done = run("init", tmp_path / "mine", "--like", like)
     assert done.code == 0
