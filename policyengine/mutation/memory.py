@@ -19,7 +19,9 @@ from policyengine.mutation.score import Fate, Tried
 from policyengine.semantics.digest import LANGUAGE_VERSION
 from policyengine.version import __version__
 
-_VERSION = f"{__version__}, language {LANGUAGE_VERSION}"
+VERSION = f"{__version__}, language {LANGUAGE_VERSION}"
+"""The versions under which fates are remembered: others mean something else."""
+
 _MOST_BYTES = 16_000_000
 _MOST_MUTANTS = 100_000
 _Mark = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -46,7 +48,7 @@ def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict
         found = msgspec.json.decode(entry.about, type=_Entry)
     except msgspec.DecodeError:
         return {}
-    if found.version != _VERSION:
+    if found.version != VERSION:
         return {}
     return {
         mark: Tried("", "", "", NOWHERE, one.fate, one.by, one.test)
@@ -60,7 +62,7 @@ def remember(
     """Keep the fates of the mutants of the policy set in *paths*, if there is a cache."""
     if cache:
         mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
-        cache.write(_name(paths), msgspec.json.encode(_Entry(_VERSION, mutants)))
+        cache.write(_name(paths), msgspec.json.encode(_Entry(VERSION, mutants)))
         cache.tidy()
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from policyengine import __version__
 from policyengine.cache.key import open_cache
 from policyengine.cli import watching
 from policyengine.mutation import memory
@@ -194,7 +193,7 @@ def test_a_memory_that_is_not_ours_is_none(run, file: Path, spoil):
 
 
 MARK = "a" * 64
-GOOD = {"version": __version__, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
+GOOD = {"version": memory.VERSION, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
 
 
 def test_what_is_remembered_is_validated(file: Path):
@@ -202,6 +201,7 @@ def test_what_is_remembered_is_validated(file: Path):
     for spoilt in (
         b"", b"{", b"[]", b"\xff", b"[" * 100_000, b" " * 17_000_000 + json.dumps(GOOD).encode(),
         json.dumps({**GOOD, "version": "0"}).encode(),
+        json.dumps({**GOOD, "version": f"{memory.VERSION}.post1"}).encode(),
         json.dumps({**GOOD, "more": 1}).encode(),
         json.dumps({**GOOD, "mutants": {"../x": {"fate": "noticed"}}}).encode(),
         json.dumps({**GOOD, "mutants": {MARK: {"fate": "forgiven"}}}).encode(),
