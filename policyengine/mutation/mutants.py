@@ -28,7 +28,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.mutation.schedules import schedule_changes
+from policyengine.mutation.schedule_changes import schedule_changes
 from policyengine.semantics.checked import (
     CheckedRule,
     CheckedSet,
