@@ -13,9 +13,13 @@ from policyengine.lint.rules.words import WORDS
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each `permit …: any` that has no condition and no end."""
     for rule in subject.checked.rules:
-        if rule.effect == "permit" and rule.node.target.actions is None and not rule.conjuncts:
+        target = rule.node.target
+        if rule.effect == "permit" and target.actions is None and not rule.conjuncts:
+            narrowed = target.subjects or target.resources or target.exceptions
+            everything = not narrowed and subject.checked.schema.gates[rule.gate].range is None
+            what = "every action" if everything else "all that `any` covers here"
             yield warning(
-                "PE424", rule.node.name.span, f"`{rule.id}` permits every action to everybody",
+                "PE424", rule.node.name.span, f"`{rule.id}` permits {what} to everybody",
                 "name the actions, or say when",
             )  # fmt: skip
 
