@@ -82,6 +82,12 @@ def unknown(
     return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
 
 
+def type_for_action(ident: nodes.Ident) -> Diagnostic:
+    """An entity type among actions and groups."""
+    message = f"there is no action or group `{ident}`, it is an entity type"
+    return error("PE205", ident.span, message, f"write `any on {ident}`, or `any by {ident}`")
+
+
 def rule_of_several_gates(rule: nodes.Ident, ids: Sequence[str]) -> Diagnostic:
     """A rule without its gate, of which there are several."""
     message = f"there are {len(ids)} rules `{rule.name}`, each in a gate of its own"

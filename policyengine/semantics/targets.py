@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import GateType, TargetKey
 from policyengine.semantics import messages
-from policyengine.semantics.names import ACTION, GATE, Scope, Symbol
+from policyengine.semantics.names import ACTION, GATE, TYPE, Scope, Symbol
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
 
@@ -75,11 +75,18 @@ class TargetFinder:
 
     def _members(self, idents: Iterable[nodes.Ident]) -> list[tuple[str, ...]] | None:
         """Return the actions that each of *idents* means; None after reporting one that is unknown."""
-        symbols = [
-            self.scope.find(ACTION, ident, "action or group", self.problems) for ident in idents
-        ]
+        symbols = [self._action(ident) for ident in idents]
         known = [self.vocabulary.members[symbol.name.name] for symbol in symbols if symbol]
         return known if len(known) == len(symbols) else None
+
+    def _action(self, ident: nodes.Ident) -> Symbol | None:
+        """Return the action or group that is meant; an entity type may be written for `any on` it."""
+        types = [] if ident.package else self.scope.candidates(TYPE, ident.name)
+        is_entity = any(isinstance(symbol.declaration, nodes.EntityDecl) for symbol in types)
+        if is_entity and not self.scope.candidates(ACTION, ident.name):
+            self.problems.append(messages.type_for_action(ident))
+            return None
+        return self.scope.find(ACTION, ident, "action or group", self.problems)
 
     def _check_range(self, ident: nodes.Ident, members: Iterable[str]) -> None:
         """Report actions to which the gate does not apply, whatever the types."""

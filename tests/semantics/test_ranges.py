@@ -93,6 +93,9 @@ def test_in_a_gate_everything_is_what_it_applies_to(rule, gate, expected):
     [
         ("permit r: any except raed", [("PE205", "raed")]),
         ("permit r: any except other.read", [("PE207", "other.read")]),
+        ("permit r: Doc", [("PE205", "Doc")]),
+        ("permit r: any except Doc", [("PE205", "Doc")]),
+        ('gate g "?" for Doc', [("PE205", "Doc")]),
         ("permit r: any on Doc except pay", [("PE351", "pay")]),
         ("permit r: any except nothing", [("PE351", "nothing")]),
         ("permit r: any except read, read", [("PE351", "read")]),
@@ -137,6 +140,8 @@ def test_messages_say_what_is_wrong_and_what_to_write():
     ).errors
     assert outside.message == "gate `money` does not apply to `shred`, which `looking` covers"
     assert outside.help == "it applies to `list`, `pay` and `see`"
+    (typed,) = found('gate g "?" for Doc').errors
+    assert typed.help == "write `any on Doc`, or `any by Doc`"
 
 
 def test_only_gates_that_apply_are_missed():
