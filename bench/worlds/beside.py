@@ -1,4 +1,4 @@
-"""Make a rule for each tenant, which asks something beside whose it is that no table answers."""
+"""Make a rule for each tenant, which asks something beside whose it is, or whose it is in another way."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from policyengine import PolicyEngine
 
 _SEED = 20_261_202
 _VOCABULARY = """package beside
-entity User { tenant: string, name: string }
-entity Doc { kind: string, size: int }
+entity User { tenant: string, name: string, plan: Plan }
+entity Doc { kind: string, size: int, file: path }
 action read by User on Doc with { addr: ip }"""
+
+_ZONES: Final = ("Europe/Berlin", "America/New_York")
 
 
 def _network(number: int) -> str:
@@ -25,10 +27,14 @@ def _network(number: int) -> str:
 
 @frozen
 class _Beside:
-    """What a rule asks, by the number of its tenant, in the language and by hand."""
+    """What a rule asks, by the number of its tenant, in the language and by hand.
+
+    *alone*: without the equality, since it finds the rule itself.
+    """
 
     condition: Callable[[int], str]
     test: Callable[[int, Plain], bool]
+    alone: bool = False
 
 
 _BESIDE: Final = {
@@ -51,9 +57,27 @@ _BESIDE: Final = {
         lambda n: f'subject.name not in {{"u{n}x", "v{n}"}}',
         lambda n, q: q["subject"]["name"] not in {f"u{n}x", f"v{n}"},
     ),
+    "startswith": _Beside(
+        lambda n: f'subject.name startswith "u{n}"',
+        lambda n, q: q["subject"]["name"].startswith(f"u{n}"),
+    ),
+    "schedule": _Beside(
+        lambda n: f'now within schedule "00:00-24:00 {_ZONES[n % 2]}"', lambda _n, _q: True
+    ),
+    "within path": _Beside(
+        lambda n: f'resource.file within path "/t{n}"',
+        lambda n, q: q["resource"]["file"].startswith(f"/t{n}/"),
+        alone=True,
+    ),
+    "row of a table": _Beside(
+        lambda n: f"numbers[subject.plan] == {n}",
+        lambda n, q: q["subject"]["plan"] == f"p{n}",
+        alone=True,
+    ),
 }
 
 NAMES: Final = tuple(_BESIDE)
+ALONE: Final = frozenset(name for name, beside in _BESIDE.items() if beside.alone)
 
 
 @frozen
@@ -68,9 +92,14 @@ class BesideWorld:
 def make(name: str, size: int, count: int) -> BesideWorld:
     """Return *size* rules with *name* beside an equality, and *count* requests."""
     rng, beside = Random(_SEED), _BESIDE[name]
+    plans = [f"p{n}" for n in range(size)]
+    words = [
+        f"enum Plan = {' | '.join(plans)}",
+        f"const numbers: Plan -> int = {{ {', '.join(f'{p}: {n}' for n, p in enumerate(plans))} }}",
+    ]
+    tenants = ("" if beside.alone else f'subject.tenant == "t{n}" and ' for n in range(size))
     rules = (
-        f'permit r{n}: read when subject.tenant == "t{n}" and {beside.condition(n)}'
-        for n in range(size)
+        f"permit r{n}: read when {tenant}{beside.condition(n)}" for n, tenant in enumerate(tenants)
     )
     requests: list[Plain] = []
     for number in range(count):
@@ -81,12 +110,14 @@ def make(name: str, size: int, count: int) -> BesideWorld:
                     "id": f"user{number}",
                     "tenant": f"t{n}",
                     "name": f"{rng.choice('uv')}{n}{rng.choice(('', 'x', 'y'))}",
+                    "plan": f"p{n}",
                 },
                 "action": "read",
                 "resource": {
                     "id": f"doc{number}",
                     "kind": f"k{rng.choice((n, size))}",
                     "size": n + rng.choice((-1, 1)),
+                    "file": f"/{rng.choice('tu')}{n}/plans/2026",
                 },
                 "context": {"addr": _network(rng.choice((n, size))).replace("0/24", "7")},
             }
@@ -95,7 +126,7 @@ def make(name: str, size: int, count: int) -> BesideWorld:
     def by_hand(request: Plain) -> bool:
         return beside.test(int(request["subject"]["tenant"][1:]), request)
 
-    return BesideWorld("\n".join((_VOCABULARY, *rules)), requests, by_hand)
+    return BesideWorld("\n".join((_VOCABULARY, *words, *rules)), requests, by_hand)
 
 
 def build(engine: PolicyEngine, request: Plain) -> Parts:
