@@ -21,9 +21,8 @@ def ask(scale: Scale) -> Iterator[Answer]:
             "many": _deciding(name, many, scale.requests),
         }
         ratio = side_by_side(contestants, scale.requests, scale.rounds)["many"].ratio
-        yield Answer(
-            f"an equality beside `{name}`, or it alone, {many:,} rules over {_FEW}", ratio, 2, 1.2
-        )
+        what = f"`{name}` alone" if name in beside.ALONE else f"an equality beside `{name}`"
+        yield Answer(f"{what}, {many:,} rules over {_FEW}", ratio, 2, 1.2)
 
 
 def _deciding(name: str, size: int, requests: int) -> Callable[[], None]:
