@@ -52,7 +52,7 @@ def test_the_package_is_typed():
 def test_every_dependency_says_what_it_is_for():
     block = TEXT[TEXT.index("\ndependencies = [") : TEXT.index("[project.optional-dependencies]")]
     lines = re.findall(r'^  "(\w+)[^"]*",(.*)$', block, re.MULTILINE)
-    names = ["attrs", "click", "lark", "msgspec", "rich"]
+    names = ["attrs", "click", "lark", "msgspec", "rich", "tzdata"]
     assert [name for name, _ in lines] == names
     assert len(PROJECT["dependencies"]) == len(lines)
     assert all(comment.strip().startswith("# ") for _, comment in lines)
