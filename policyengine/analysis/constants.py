@@ -78,8 +78,6 @@ class MentionedConstants:
     """Whether strings are lowered, so that those mentioned may be written with capitals."""
     ids: bool = False
     """Whether an `id` is read as a text, so that the texts mentioned are ids to try."""
-    schedules: set[Schedule] = Factory(set)
-    """The schedules within which `now` is to be."""
     scheduled: int = 0
     """How often `now` is before a schedule."""
     timed: int = 0
@@ -132,11 +130,12 @@ class MentionedConstants:
 
         They represent all if there is one, and nothing else reads the time.
         """
-        for schedule in self.schedules:
+        schedules = [s for s in self.values.get(SCHEDULE, ()) if isinstance(s, Schedule)]
+        for schedule in schedules:
             turn = next_turn(_A_DAY, schedule)
             for moment in (_A_DAY, turn, next_turn(turn, schedule)):
                 self.add(DATETIME, moment)
-        self.unsure |= len(self.schedules) > 1 or (self.scheduled not in (0, self.timed))
+        self.unsure |= len(schedules) > 1 or (self.scheduled not in (0, self.timed))
 
     def unmentioned(self) -> list[Iterator[str]]:
         """Give texts that no rule mentions: those that match no pattern, then those that match each."""
@@ -234,9 +233,8 @@ class MentionedConstants:
                 self.timed += 1
             case nodes.Compare(_, left, right) if typing.type_of(right) == SCHEDULE:
                 match left, typing.binding_of(right):
-                    case nodes.Name("now"), Value(_, Schedule() as schedule):
+                    case nodes.Name("now"), Value():
                         self.scheduled += 1
-                        self.schedules.add(schedule)
                     case _:
                         self.unsure = True
             case nodes.Compare():
