@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.simplify import question, replaced
-from policyengine.model.types import BOOL, INT
+from policyengine.model.types import BOOL, INT, RecordType
 
 LEAST: Final = 8
 """Rules of one shape that are worth a table, or a function that they share."""
@@ -76,7 +76,7 @@ def _split(condition: ir.Expr) -> tuple[Aspect | ir.Expr, object]:
     match condition:
         case _ if asked is not None:
             return Aspect(asked[0], asked[1]), _interned(asked[2].value)
-        case ir.Binary("==", left, ir.Const(_, value)):
+        case ir.Binary("==", left, ir.Const(type_, value)) if not isinstance(type_, RecordType):
             return Aspect("in", left), frozenset({value})
         case ir.Binary("<" | "<=" | ">" | ">=" as op, left, ir.Const(_, int(value)), True):
             return Aspect(op, left), value

@@ -266,7 +266,10 @@ def question(node: ir.Expr) -> tuple[Literal["in", "overlaps"], ir.Expr, ir.Cons
             return "in", asked, known
         case ir.Binary("in", ir.Const(type_, value), asked):
             return "overlaps", asked, ir.Const(SetType(type_), frozenset({value}))
-        case ir.Binary("==", asked, ir.Const(type_, value), numeric=False):
+        # Records are compared part by part, and of a hash every part must be there.
+        case ir.Binary("==", asked, ir.Const(type_, value), numeric=False) if not isinstance(
+            type_, RecordType
+        ):
             return "in", asked, ir.Const(SetType(type_), frozenset({value}))
         case _:
             return None

@@ -191,3 +191,23 @@ def test_a_forbid_that_may_fail_before_a_key_is_not_passed_over(condition):
     for seed in range(10):
         case = SimpleNamespace(loaded=loaded, request=request, seed=seed)
         laws.failures_agree_and_open_nothing(case)
+
+
+@pytest.mark.usefixtures("_all_are_many")
+def test_records_are_compared_part_by_part():
+    text = """package p
+entity User
+action read by User on User with { first?: int, second: { n: int } }
+permit a: read when context == {first: 1, second: {n: 2}} and context has first
+permit b: read
+"""
+    user = {"type": "User", "id": "u", "properties": {}}
+    given = {
+        "subject": user,
+        "action": "read",
+        "resource": user,
+        "now": 0,
+        "context": {"second": {"n": 1}},
+    }
+    loaded = load({"p": text})
+    laws.failures_agree_and_open_nothing(Case(None, loaded, given, loaded.request(**given), 0))
