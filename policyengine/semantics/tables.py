@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from policyengine.diagnostics.diagnostic import Diagnostic
+from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic
 from policyengine.model.types import TableType, TaxonomyType, Type
 from policyengine.semantics import messages, table_messages
 from policyengine.semantics.checked import Value
@@ -35,6 +35,8 @@ def read_table(reader: ConstantReader, node: nodes.Expr, type_: Type, scope: Sco
     key, rows = type_.key, dict[str, object]()
     first: dict[str, nodes.Ident] = {}
     for row in node.fields:
+        if len(reader.problems) >= MOST_SHOWN:  # saying what is wrong takes long
+            return None
         name = row.name.name
         if name not in key.positions:
             problem = messages.not_a_member(row.name.span, name, key, key.members)
