@@ -472,7 +472,7 @@ def _shut(
     if not _in_standing(app, operation, now):
         yield (
             f"{name} is {app.status} and was last reviewed on {_date(app.reviewed_at)}; it must "
-            "be active, with a review in the last 365d"
+            "be active, with a review in the last 1y"
         )
         if not operation.writes:
             yield f"{name} is {app.status}"
