@@ -372,8 +372,10 @@ def _touches(left: ir.Expr, right: ir.Expr, one: Type, other: Type) -> ir.Expr:
         return (
             ir.Overlaps(left, known) if isinstance(one, SetType) else ir.Binary("in", left, known)
         )
-    among = left if isinstance(one, SetType) else ir.MakeSet(SetType(one), (left,))
-    return ir.Operation("touches", (among, right, ir.Above(taxonomy), ir.Below(taxonomy)))
+    if isinstance(one, SetType):
+        return ir.Operation("touches", (left, right, ir.Above(taxonomy), ir.Below(taxonomy)))
+    sides: tuple[ir.Above | ir.Below, ...] = (ir.Above(taxonomy), ir.Below(taxonomy))
+    return ir.Or(tuple(ir.Overlaps(ir.Entry(side, left), right) for side in sides))
 
 
 def _terms(node: ir.Expr) -> frozenset[str] | None:

@@ -204,7 +204,11 @@ def entities_within(
 
 def ip_within(one: Ip, around: Iterable[Ip]) -> bool:
     """Whether an address or network lies within one of *around*."""
-    return any(one.within(other) for other in around)
+    version, first, last = one
+    for of, low, high in around:  # noqa: SIM110 - as above
+        if of == version and low <= first and last <= high:
+            return True
+    return False
 
 
 def ips_within(those: AbstractSet[Ip], around: AbstractSet[Ip]) -> bool:
