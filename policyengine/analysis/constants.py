@@ -51,6 +51,9 @@ _LETTERS = ("x", "y", "z", *map(chr, range(0x4E00, 0x9FA6)))
 Pieces: TypeAlias = tuple[str, ...]
 """A pattern cut at its stars."""
 
+_LONG = 1_000
+"""Characters of a text from which on new ones are made of letters: a path has 4,096."""
+
 _PIECES: Final[Mapping[str, Callable[[str], Pieces]]] = {
     "startswith": lambda part: (part, ""),
     "endswith": lambda part: ("", part),
@@ -161,8 +164,8 @@ class MentionedConstants:
         match binding:
             case Value(_, str() as path):
                 parts = segments_of(path)
-                for count in range(len(parts)):
-                    self.add(PATH, f"/{'/'.join(parts[:count])}")
+                for above in range(len(parts)):
+                    self.add(PATH, f"/{'/'.join(parts[:above])}")
             case Value(_, frozenset() as paths):
                 for path in paths:
                     self._add_above(Value(PATH, path))
@@ -306,10 +309,6 @@ def _unlike(known: Iterable[str], patterns: str, words: Iterable[str]) -> str | 
     return None
 
 
-_LONG = 1_000
-"""Characters of a text from which on new ones are made of letters: a path has 4,096."""
-
-
 def _another_letter(text: str, first: str) -> str:
     """Return a character that is not in *text*: *first*, or one after it."""
     return next(letter for letter in map(chr, count(ord(first))) if letter not in text)
@@ -344,6 +343,13 @@ def walk_typed(node: nodes.Node, typing: Typing) -> Iterator[tuple[nodes.Node, T
         binding = typing.binding_of(inner)
         if isinstance(binding, Definition):
             yield from walk_typed(binding.body, binding.typing)
+
+
+def walk_conditions(rule: CheckedRule) -> Iterator[tuple[nodes.Node, Typing]]:
+    """Give all nodes of the conditions of *rule*, for one of its typings."""
+    typing = next(iter(rule.typings.values()))
+    for conjunct in rule.conjuncts:
+        yield from walk_typed(conjunct.expr, typing)
 
 
 def numbers(

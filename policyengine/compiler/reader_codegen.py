@@ -39,6 +39,7 @@ from policyengine.model.types import (
     TargetKey,
     TaxonomyType,
     Type,
+    table_given,
 )
 from policyengine.model.values import slot
 from policyengine.runtime.generated import run
@@ -512,7 +513,7 @@ class _Writer(Struct, eq=False):
             case RecordType():
                 return self.record(value, type_, needs or NOTHING)
             case TableType():
-                raise TypeError("a table is no value of a request")
+                raise table_given(type_)
             case _:
                 assert_never(type_)
 

@@ -49,6 +49,7 @@ from policyengine.model.types import (
     TableType,
     TaxonomyType,
     Type,
+    table_given,
 )
 from policyengine.model.values import ABSENT, INVALID, Invalid, OutOfRange
 
@@ -115,7 +116,7 @@ class Reader(Struct):
             case RecordType():
                 return self.record(type_, raw, path)
             case TableType():
-                raise TypeError("a table is no value of a request")
+                raise table_given(type_)
             case _:
                 assert_never(type_)
 

@@ -146,7 +146,7 @@ class _Reading:
             message = f"at most {self._limits.set_size} fields can be asked for"
             self.problems.add("PE514", _FIELDS, message)
             return None
-        if not any(gate.is_field for gate in self._schema.gates.values()):
+        if not self._schema.has_field_gate:
             message = "fields cannot be asked for: the policy set has no field gate"
             self.problems.add("PE527", _FIELDS, message)
         elif action and subject and resource:

@@ -30,6 +30,7 @@ from policyengine.model.types import (
     TableType,
     TaxonomyType,
     Type,
+    table_given,
 )
 from policyengine.model.values import ABSENT, INVALID, Ip, slot
 
@@ -181,7 +182,7 @@ def fits(type_: Type, value: object) -> bool:
                 for a in attributes
             )
         case TableType():
-            raise TypeError("a table is no value of a request")
+            raise table_given(type_)
         case _:
             assert_never(type_)
 

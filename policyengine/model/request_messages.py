@@ -22,6 +22,7 @@ from policyengine.model.types import (
     TableType,
     TaxonomyType,
     Type,
+    table_given,
 )
 
 MOST_SHOWN: Final = 60
@@ -167,7 +168,7 @@ def described(type_: Type) -> str:
         case RecordType(attributes):
             return "a record of " + (listed(a.name for a in attributes) or "nothing")
         case TableType():
-            raise TypeError("a table is no value of a request")
+            raise table_given(type_)
         case _:
             assert_never(type_)
 

@@ -61,15 +61,20 @@ class Schedule(Struct, frozen=True, dict=True, cache_hash=True):
             raise ScheduleError("a schedule is not empty", text, _FORM)
         if _LIKE_TIMES.fullmatch(zone.rstrip(",")) or zone.endswith(","):
             raise ScheduleError("a schedule ends with its time zone", zone, _FORM)
-        items = [item.split() for item in " ".join(given).split(",")]
+        items = _items(" ".join(given))
         if len(items) > _MOST_INTERVALS:
             message = f"a schedule has at most {_MOST_INTERVALS} intervals between commas"
             raise ScheduleError(message, "", "unite some")
-        intervals = tuple(interval for item in items for interval in _read(item))
+        intervals = tuple(interval for item in items for interval in _read(item.split()))
         return cls(" ".join(text.split()), zone, intervals)
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def items(self) -> list[str]:
+        """The days and times between commas, as they are written."""
+        return _items(self.text.removesuffix(self.zone))
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
@@ -86,6 +91,10 @@ class Schedule(Struct, frozen=True, dict=True, cache_hash=True):
             else:
                 ends += [first, last]
         return tuple(ends)
+
+
+def _items(text: str) -> list[str]:
+    return [" ".join(item.split()) for item in text.split(",")]
 
 
 def days_of(text: str) -> tuple[int, ...] | None:
@@ -138,10 +147,9 @@ def _listed() -> str:
     return ", ".join(f"`{day}`" for day in DAYS)
 
 
-def unspecific(schedule: Schedule) -> str | None:
-    """Return an interval without days after one that has some; None if there is none."""
-    items = [item.split() for item in schedule.text.removesuffix(schedule.zone).split(",")]
-    for before, item in pairwise(items):
-        if len(before) > 1 and len(item) == 1:
-            return item[0]
+def times_without_days(schedule: Schedule) -> str | None:
+    """Return the times of an item without days after one that has some; None if there is none."""
+    for before, item in pairwise(schedule.items):
+        if " " in before and " " not in item:
+            return item
     return None

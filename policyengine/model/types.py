@@ -215,6 +215,11 @@ class TableType(Struct, frozen=True):
 Type: TypeAlias = Primitive | Enumeration | EntityRefType | SetType | RecordType | TableType
 
 
+def table_given(type_: TableType) -> TypeError:
+    """Return what is raised if a request seems to give a table, which only constants of a policy are."""
+    return TypeError(f"a table is no value of a request: {type_}")
+
+
 def in_rows(type_: Type, value: Any) -> Iterator[tuple[Type, object]]:
     """Give the values that a table may give, with their type; of anything else, itself."""
     if isinstance(type_, TableType):
@@ -328,6 +333,11 @@ class Schema(Struct, frozen=True):
     gates: Mapping[str, GateType]
     obligations: Mapping[str, ObligationType]
 
+    @property
+    def has_field_gate(self) -> bool:
+        """Whether the set decides which fields may be seen."""
+        return any(gate.is_field for gate in self.gates.values())
+
     def gates_of(self, target: TargetKey) -> TargetGates:
         """Return the gates that apply to *target*.
 
@@ -336,5 +346,5 @@ class Schema(Struct, frozen=True):
         gates = [gate for _, gate in sorted(self.gates.items())]
         applying = [gate for gate in gates if gate.applies_to(target)] or gates
         fields = frozenset(gate.name for gate in applying if gate.is_field)
-        has_fields = any(gate.is_field for gate in gates)
-        return TargetGates(tuple(gate.name for gate in applying), fields if has_fields else None)
+        names = tuple(gate.name for gate in applying)
+        return TargetGates(names, fields if self.has_field_gate else None)

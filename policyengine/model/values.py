@@ -35,6 +35,7 @@ from policyengine.model.types import (
     TableType,
     TaxonomyType,
     Type,
+    table_given,
 )
 
 
@@ -419,7 +420,7 @@ def text_of(type_: Type, value: object) -> str:
             shown = (f"{a.name}: {'…' if a.private else text_of(a.type, v)}" for a, v in given)
             return "{" + ", ".join(shown) + "}"
         case TableType():
-            raise TypeError("a table is no value of a request")
+            raise table_given(type_)
         case _:
             assert_never(type_)
 
@@ -451,7 +452,7 @@ def to_python(type_: Type, value: object) -> object:
                 if (part := _part(value, a.name)) is not ABSENT
             }
         case TableType():
-            raise TypeError("a table is no value of a request")
+            raise table_given(type_)
         case _:
             assert_never(type_)
 

@@ -12,9 +12,7 @@ _LAST_MINUTE: Final = 24 * 60 - 1
 
 def schedule_changes(schedule: Schedule) -> Iterator[tuple[str, str, Schedule]]:
     """Give changed schedules, each with its kind and what was changed in words."""
-    items = [
-        " ".join(i.split()) for i in schedule.text.strip().removesuffix(schedule.zone).split(",")
-    ]
+    items = schedule.items
     for number, item in enumerate(items):
         rest = [*items[:number], *items[number + 1 :]]
         if rest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from policyengine.model.types import (
@@ -19,7 +19,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.semantics import messages
-from policyengine.semantics.checked import Definition, Lower, Value
+from policyengine.semantics.capitals import report_capitals
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.inference import Inference
 from policyengine.semantics.vocabulary import UNKNOWN, fits
@@ -50,9 +50,7 @@ def check_comparison(checker: Inference, node: nodes.Compare, guards: Guards) ->
             applied(checker, node, list(sides))
         case _:
             assert_never(shape)
-    for side, other in ((node.left, node.right), (node.right, node.left)):
-        if _is_lowered(checker, side):
-            _report_capitals(checker, other)
+    report_capitals(checker, node)
 
 
 def applied(checker: Inference, node: nodes.Expr, types: Sequence[Type]) -> Type:
@@ -66,57 +64,6 @@ def applied(checker: Inference, node: nodes.Expr, types: Sequence[Type]) -> Type
     if result is UNKNOWN:
         checker.problems.append(messages.operator_types(node.span, row, *types))
     return result
-
-
-def check_pattern(checker: Inference, node: nodes.Like) -> None:
-    """Report a pattern that no lowered string is like."""
-    if _is_lowered(checker, node.object) and _has_capital(node.pattern):
-        checker.problems.append(messages.capital(node.span, node.pattern))
-
-
-def _is_lowered(checker: Inference, node: nodes.Expr) -> bool:
-    """Whether *node* has no capital, since `lower` gives it, directly or by a definition."""
-    found = False
-    for part in _alternatives(node):
-        binding = checker.bindings.get(id(part))
-        while isinstance(binding, Definition):
-            binding = binding.typing.binding_of(binding.body)
-        match binding:
-            case Lower():
-                found = True
-            case Value(_, str() as text) if not _has_capital(text):
-                pass
-            case _:
-                return False
-    return found
-
-
-def _report_capitals(checker: Inference, node: nodes.Expr) -> None:
-    """Report the constants in *node* that no lowered string is equal to."""
-    for part in _alternatives(node):
-        match checker.bindings.get(id(part)):
-            case Value(_, str() as text) if _has_capital(text):
-                checker.problems.append(messages.capital(part.span, text))
-            case Value(_, frozenset() as texts):
-                for text in sorted(t for t in texts if isinstance(t, str) and _has_capital(t))[:1]:
-                    checker.problems.append(messages.capital(part.span, text))
-
-
-def _alternatives(node: nodes.Expr) -> Iterator[nodes.Expr]:
-    """Give the values that *node* may be, or have in it: the branches of `if`, the items of a set."""
-    match node:
-        case nodes.SetDisplay(items):
-            for item in items:
-                yield from _alternatives(item)
-        case nodes.If(_, yes, no):
-            yield from _alternatives(yes)
-            yield from _alternatives(no)
-        case _:
-            yield node
-
-
-def _has_capital(text: str) -> bool:
-    return any("A" <= character <= "Z" for character in text)
 
 
 def _refused(checker: Inference, node: nodes.Compare) -> None:

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import EntityRefType, Primitive, SetType, TargetKey, Type
+from policyengine.semantics.capitals import has_capital
 from policyengine.semantics.checked import Binding, Typing, Value
 from policyengine.semantics.cost import Cost
 from policyengine.syntax import nodes
@@ -66,18 +67,13 @@ def _form_of_literal(node: nodes.Literal) -> object:
     if isinstance(node.value, Schedule):  # of which the zone may be unknown
         return node.kind, node.value.zone
     if isinstance(node.value, str):
-        return node.kind, _has_capital(node.value)
+        return node.kind, has_capital(node.value)
     return node.kind
 
 
 def _form_of_pattern(node: nodes.Like) -> object:
     segments = node.pattern.count("/") if node.kind == "path" else 0
-    return node.kind, segments, _has_capital(node.pattern)
-
-
-def _has_capital(text: str) -> bool:
-    """Whether a text has a capital, with which it may not be compared with what `lower` gives."""
-    return text != text.lower()
+    return node.kind, segments, has_capital(node.pattern)
 
 
 def _form_of_set(node: nodes.SetDisplay) -> object:

@@ -407,7 +407,7 @@ class RuleChecker:
         before, fields = len(self.problems), declaration.fields
         if fields is not None:
             check_shown(fields, self._resources(targets), self.problems)
-            if not any(gate.is_field for gate in self.vocabulary.gates.values()):
+            if not self.vocabulary.schema.has_field_gate:
                 self.problems.append(field_messages.never_exposed_in_vain(declaration.name.span))
         conjuncts = tuple(conjuncts_of(declaration.clauses))
         exprs = [c.expr for c in conjuncts]

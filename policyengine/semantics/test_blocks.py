@@ -140,11 +140,12 @@ class ExampleChecker:
         if item.context is not None:
             item = replace(item, context=lets.written(item.context, action))
         if item.asking is not None:
-            if not any(gate.is_field for gate in self.vocabulary.gates.values()):
+            schema = self.vocabulary.schema
+            if not schema.has_field_gate:
                 self.problems.append(messages.asking_in_vain(item.span))
             elif subject is not None and resource is not None:
                 target = action.name, subject, resource
-                if not self.vocabulary.schema.gates_of(target).fields:
+                if not schema.gates_of(target).fields:
                     self.problems.append(messages.asking_in_vain(item.span, target))
             self._fields(item.asking.fields, resource)
         return resource, item

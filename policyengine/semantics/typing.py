@@ -33,8 +33,9 @@ from policyengine.model.types import (
 from policyengine.model.zones import zone_names
 from policyengine.semantics import messages, table_messages
 from policyengine.semantics.calls import check_ancestors, check_call
+from policyengine.semantics.capitals import report_capitals
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
-from policyengine.semantics.comparisons import applied, check_comparison, check_pattern
+from policyengine.semantics.comparisons import applied, check_comparison
 from policyengine.semantics.demand import read_by
 from policyengine.semantics.displays import check_entity, check_record, check_set, check_update
 from policyengine.semantics.follows_clock import clock_problems
@@ -175,7 +176,7 @@ class ExpressionChecker:
                 return BOOL
             case nodes.Like(object_, _, kind):
                 self.expect(object_, PRIMITIVES[kind], guards)
-                check_pattern(self, node)
+                report_capitals(self, node)
                 return BOOL
             case nodes.Arithmetic(_, left, right):
                 return applied(self, node, [self.infer(left, guards), self.infer(right, guards)])

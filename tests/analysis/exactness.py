@@ -14,7 +14,7 @@ from random import Random
 
 from attrs import frozen
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.analysis.places import changed
 from policyengine.analysis.questions import conditions_in
 from policyengine.analysis.remedies import remedies
@@ -126,9 +126,7 @@ def some_set(rng: Random, atoms: Sequence[str] = ATOMS) -> str:
 
 
 def _asked(rule: CheckedRule) -> list[nodes.Has]:
-    typing = next(iter(rule.typings.values()))
-    found = (node for c in rule.conjuncts for node, _ in walk_typed(c.expr, typing))
-    return [node for node in found if isinstance(node, nodes.Has)]
+    return [node for node, _ in walk_conditions(rule) if isinstance(node, nodes.Has)]
 
 
 @frozen(eq=False)

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.analysis.questions import Questions
 from policyengine.analysis.remedies import search
 from policyengine.analysis.search import holds
@@ -36,8 +36,7 @@ ONLY_IN_TESTS = {nodes.Update}
 def expressions_of(condition: str) -> list[nodes.Expr]:
     """Return the expressions of *condition* and of the definitions that it calls."""
     (rule,) = checked_of(f"permit p: any when {condition}\n").rules
-    typing = next(iter(rule.typings.values()))
-    found = (node for c in rule.conjuncts for node, _ in walk_typed(c.expr, typing))
+    found = (node for node, _ in walk_conditions(rule))
     return [node for node in found if isinstance(node, get_args(nodes.Expr))]
 
 

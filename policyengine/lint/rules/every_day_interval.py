@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
-from policyengine.model.schedules import Schedule, unspecific
+from policyengine.model.schedules import Schedule, times_without_days
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 
@@ -18,7 +18,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         for node in walk(file):
             match node:
                 case nodes.Literal("schedule", Schedule() as schedule):
-                    times = unspecific(schedule)
+                    times = times_without_days(schedule)
                     if times:
                         yield warning(
                             "PE438", node.span, f"`{times}` is on every day, whatever days are before it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -17,15 +17,13 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     for rule in subject.checked.rules:
         if rule.effect != "forbid" or subject.ask.never_holds(rule):
             continue
-        typing = next(iter(rule.typings.values()))
-        for conjunct in rule.conjuncts:
-            for node, _ in walk_typed(conjunct.expr, typing):
-                if isinstance(node, nodes.Has) and subject.ask.needed(rule, node):
-                    yield warning(
-                        "PE423", node.span,
-                        f"`{rule.id}` forbids nothing where `{node.name}` is absent",
-                        f"add `… not has {node.name} or`, or make the attribute required",
-                    )  # fmt: skip
+        for node, _ in walk_conditions(rule):
+            if isinstance(node, nodes.Has) and subject.ask.needed(rule, node):
+                yield warning(
+                    "PE423", node.span,
+                    f"`{rule.id}` forbids nothing where `{node.name}` is absent",
+                    f"add `… not has {node.name} or`, or make the attribute required",
+                )  # fmt: skip
 
 
 RULE = LintRule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -43,18 +43,16 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 def _spans(subject: Subject) -> Iterator[tuple[str, nodes.Expr, Typing]]:
     """Give each attribute, by name, with what is added to it, taken from it, or compared with its age."""
     for rule in subject.checked.rules:
-        typing = next(iter(rule.typings.values()))
-        for conjunct in rule.conjuncts:
-            for node, types in walk_typed(conjunct.expr, typing):
-                match node:
-                    case nodes.Arithmetic("+" | "-", nodes.Attr(_, name) as left, right) if (
-                        types.type_of(left) == DATETIME
-                    ):
-                        yield name.name, right, types
-                    case nodes.Compare(
-                        _, nodes.Arithmetic("-", nodes.Name("now"), nodes.Attr(_, name)), right
-                    ):
-                        yield name.name, right, types
+        for node, types in walk_conditions(rule):
+            match node:
+                case nodes.Arithmetic("+" | "-", nodes.Attr(_, name) as left, right) if (
+                    types.type_of(left) == DATETIME
+                ):
+                    yield name.name, right, types
+                case nodes.Compare(
+                    _, nodes.Arithmetic("-", nodes.Name("now"), nodes.Attr(_, name)), right
+                ):
+                    yield name.name, right, types
 
 
 def _is_long(span: nodes.Expr, typing: Typing) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -24,16 +24,14 @@ _MIRRORED: Mapping[nodes.Comparison, nodes.Comparison] = {
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each comparison that is decided by the order of the levels."""
     for rule in subject.checked.rules:
-        typing = next(iter(rule.typings.values()))
-        for conjunct in rule.conjuncts:
-            for node, types in walk_typed(conjunct.expr, typing):
-                if is_trivial(node, types):
-                    assert isinstance(node, nodes.Compare)
-                    always = "true" if "=" in node.op else "false"
-                    yield warning(
-                        "PE422", node.span, f"this is always {always}: there is no level beyond",
-                        "leave it out, or compare with another level",
-                    )  # fmt: skip
+        for node, types in walk_conditions(rule):
+            if is_trivial(node, types):
+                assert isinstance(node, nodes.Compare)
+                always = "true" if "=" in node.op else "false"
+                yield warning(
+                    "PE422", node.span, f"this is always {always}: there is no level beyond",
+                    "leave it out, or compare with another level",
+                )  # fmt: skip
 
 
 def is_trivial(node: nodes.Node, typing: Typing) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -17,14 +17,12 @@ from policyengine.syntax import nodes
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each test of a path that is always true."""
     for rule in subject.checked.rules:
-        typing = next(iter(rule.typings.values()))
-        for conjunct in rule.conjuncts:
-            for node, types in walk_typed(conjunct.expr, typing):
-                if is_trivial(node, types):
-                    yield warning(
-                        "PE435", node.span, "this is always true: every path is within the root",
-                        "leave it out, or name the part of the tree that is meant",
-                    )  # fmt: skip
+        for node, types in walk_conditions(rule):
+            if is_trivial(node, types):
+                yield warning(
+                    "PE435", node.span, "this is always true: every path is within the root",
+                    "leave it out, or name the part of the tree that is meant",
+                )  # fmt: skip
 
 
 def is_trivial(node: nodes.Node, typing: Typing) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -16,14 +16,12 @@ from policyengine.syntax import nodes
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each comparison whose value depends on a part that may be absent."""
     for rule in subject.checked.rules:
-        typing = next(iter(rule.typings.values()))
-        for conjunct in rule.conjuncts:
-            for node, types in walk_typed(conjunct.expr, typing):
-                if isinstance(node, nodes.Compare) and _may_lack(types.type_of(node.left)):
-                    yield warning(
-                        "PE427", node.span, "leaving out an optional part of the record changes this",
-                        "compare the parts that matter, each with `has` before it",
-                    )  # fmt: skip
+        for node, types in walk_conditions(rule):
+            if isinstance(node, nodes.Compare) and _may_lack(types.type_of(node.left)):
+                yield warning(
+                    "PE427", node.span, "leaving out an optional part of the record changes this",
+                    "compare the parts that matter, each with `has` before it",
+                )  # fmt: skip
 
 
 def _may_lack(type_: Type) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.constants import walk_typed
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -21,16 +21,14 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     for rule in subject.checked.rules:
         if rule.effect != "forbid":
             continue
-        typing = next(iter(rule.typings.values()))
-        for conjunct in rule.conjuncts:
-            for node, types in walk_typed(conjunct.expr, typing):
-                match node:
-                    case nodes.Compare("within", left, right):
-                        escapes = _escapes(types.type_of(left), types.binding_of(right))
-                    case _:
-                        continue
-                if escapes:
-                    yield warning("PE412", node.span, f"`{rule.id}` lets through {escapes}", _HELP)
+        for node, types in walk_conditions(rule):
+            match node:
+                case nodes.Compare("within", left, right):
+                    escapes = _escapes(types.type_of(left), types.binding_of(right))
+                case _:
+                    continue
+            if escapes:
+                yield warning("PE412", node.span, f"`{rule.id}` lets through {escapes}", _HELP)
 
 
 def _escapes(type_: Type, bound: object) -> str:
