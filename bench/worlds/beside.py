@@ -62,7 +62,8 @@ _BESIDE: Final = {
         lambda n, q: q["subject"]["name"].startswith(f"u{n}"),
     ),
     "schedule": _Beside(
-        lambda n: f'now within schedule "00:00-24:00 {_ZONES[n % 2]}"', lambda _n, _q: True
+        lambda n: f'now {"not " * (n % 2)}within schedule "00:00-24:00 {_ZONES[n % 2]}"',
+        lambda n, _q: n % 2 == 0,
     ),
     "within path": _Beside(
         lambda n: f'resource.file within path "/t{n}"',
@@ -71,7 +72,7 @@ _BESIDE: Final = {
     ),
     "row of a table": _Beside(
         lambda n: f"numbers[subject.plan] == {n}",
-        lambda n, q: q["subject"]["plan"] == f"p{n}",
+        lambda n, q: q["subject"]["plan"] == f"p{n}" and n % 2 == 0,
         alone=True,
     ),
 }
@@ -95,7 +96,7 @@ def make(name: str, size: int, count: int) -> BesideWorld:
     plans = [f"p{n}" for n in range(size)]
     words = [
         f"enum Plan = {' | '.join(plans)}",
-        f"const numbers: Plan -> int = {{ {', '.join(f'{p}: {n}' for n, p in enumerate(plans))} }}",
+        f"const numbers: Plan -> int = {{ {', '.join(f'{p}: {n + n % 2 * size}' for n, p in enumerate(plans))} }}",
     ]
     tenants = ("" if beside.alone else f'subject.tenant == "t{n}" and ' for n in range(size))
     rules = (
