@@ -143,12 +143,12 @@ def collects():
 print(forked(collects))
 """,
         """
-from policyengine.compiler import reader_codegen
+from policyengine.compiler import code_templates
 def parsing(wait):
-    with reader_codegen._parsing.lock:
+    with code_templates._parsing.lock:
         wait()
 begun(parsing)
-print(forked(lambda: reader_codegen._parsing.lock.acquire(timeout=5)))
+print(forked(lambda: code_templates._parsing.lock.acquire(timeout=5)))
 """,
     ],
     ids=["classes", "cached properties", "garbage", "templates"],

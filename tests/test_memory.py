@@ -121,7 +121,7 @@ BOUNDED = {
     "decode._sets": "weak: it goes with the entities",
     "entities._classes": "weak: it goes with the entities, and with the code that makes some",
     "records._classes": "weak, like those of entities",
-    "reader_codegen._parsed": "of each template of our own, one",
+    "code_templates._parsed": "of each template of our own, one",
     "generated._shown": "weak: it goes with what was compiled",
     "generated.linecache.cache": "taken back by a finalizer of what was compiled",
     "policyengine.globals()": "the public names",

@@ -21,23 +21,19 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.dependencies import Dependencies
 from policyengine.compiler.dispatch import dispatched
-from policyengine.compiler.emitter import (
-    PARTS,
-    Emitter,
-    Module,
-    Shares,
+from policyengine.compiler.emitter import PARTS, Emitter, Module, Shares, counted
+from policyengine.compiler.index import indexed
+from policyengine.compiler.lowered import Rule
+from policyengine.compiler.python_nodes import (
     assign,
     attribute,
     call,
     compare,
     conjunction,
-    counted,
     disjunction,
     name,
     negated,
 )
-from policyengine.compiler.index import indexed
-from policyengine.compiler.lowered import Rule
 from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 from policyengine.model.rules import Effect, WaivedEntity

@@ -18,6 +18,16 @@ from typing import Any, Final, assert_never
 from msgspec import Struct, field
 
 from policyengine.compiler import ir
+from policyengine.compiler.python_nodes import (
+    assign,
+    attribute,
+    call,
+    compare,
+    conjunction,
+    disjunction,
+    name,
+    negated,
+)
 from policyengine.compiler.slope import slope
 from policyengine.model.records import record_class, slot
 from policyengine.model.types import LevelsType, TableType, Type
@@ -44,61 +54,6 @@ _COMPARISONS: Final[Mapping[ir.Relation, type[ast.cmpop]]] = {
 _ARITHMETIC: Final[Mapping[ir.Sign, type[ast.operator]]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult,
 }  # fmt: skip
-
-
-# ---- nodes ------------------------------------------------------------------------------
-
-
-def name(variable: str) -> ast.Name:
-    """Return a variable that is read."""
-    return ast.Name(variable, ast.Load())
-
-
-def call(function: str, *arguments: ast.expr) -> ast.Call:
-    """Return a call of a function of that name."""
-    return ast.Call(name(function), list(arguments), [])
-
-
-def assign(variable: str, value: ast.expr) -> ast.stmt:
-    """Return `variable = value`."""
-    return ast.Assign([ast.Name(variable, ast.Store())], value)
-
-
-def attribute(owner: ast.expr, attribute_name: str) -> ast.expr:
-    """Return `owner.attribute_name`."""
-    return ast.Attribute(owner, attribute_name, ast.Load())
-
-
-def compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
-    """Return `left op right`."""
-    return ast.Compare(left, [op], [right])
-
-
-def negated(test: ast.expr) -> ast.expr:
-    """Return `not test`, the short way where there is one."""
-    match test:
-        case ast.UnaryOp(ast.Not(), inner):
-            return inner
-        case ast.Compare(left, [ast.IsNot()], [right]):
-            return compare(left, ast.Is(), right)
-        case ast.Constant(bool(value)):
-            return ast.Constant(not value)
-        case _:
-            return ast.UnaryOp(ast.Not(), test)
-
-
-def conjunction(tests: Sequence[ast.expr]) -> ast.expr:
-    """Return the `and` of *tests*, true if there are none."""
-    if len(tests) == 1:
-        return tests[0]
-    return ast.BoolOp(ast.And(), list(tests)) if tests else ast.Constant(True)
-
-
-def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
-    """Return the `or` of *tests*, false if there are none."""
-    if len(tests) == 1:
-        return tests[0]
-    return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
 
 
 def by_key(type_: Type, value: Any) -> Any:

@@ -29,9 +29,9 @@ from policyengine.compiler.emitter import (
     Variable,
     described,
     identifier,
-    negated,
 )
 from policyengine.compiler.lowered import Rule
+from policyengine.compiler.python_nodes import negated
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.simplify import TRUE
 from policyengine.model.rules import RuleHead

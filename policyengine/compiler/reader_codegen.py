@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
 
-from policyengine.compiler.emitter import assign, conjunction, disjunction, name
-from policyengine.concurrency import ForkSafeLock
+from policyengine.compiler.code_templates import Body, expression, filled
+from policyengine.compiler.python_nodes import assign, conjunction, disjunction, name
 from policyengine.model.entities import entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -44,8 +43,6 @@ from policyengine.model.types import (
 from policyengine.model.values import slot
 from policyengine.runtime.generated import run
 from policyengine.runtime.reader_operations import QUICK, READERS, Sets
-
-Body: TypeAlias = list[ast.stmt]
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Returns the entity or record that a dict says; None, or it fails, if it must be validated in full."""
@@ -104,24 +101,24 @@ def request_reader(
     ):
         type_ = schema.entities[type_name]
         body += writer.part(part, type_, needed, lined=needed.line or follows)
-    reading = _filled("if context is None: context = NOTHING")
+    reading = filled("if context is None: context = NOTHING")
     if context.attributes:
         reading += writer.record("context", context, needs.context)
     else:
         empty = writer.named("empty", record_class(context)((), True, True))
-        reading += _filled(_EMPTY, empty=empty)
-    otherwise = _filled("if not context.complete_: return None")
-    body.append(ast.If(_expression("type(context) is not Context", **parts), reading, otherwise))
+        reading += filled(_EMPTY, empty=empty)
+    otherwise = filled("if not context.complete_: return None")
+    body.append(ast.If(expression("type(context) is not Context", **parts), reading, otherwise))
     alone = " and ".join(map(_alone, ("subject", "resource"), types, [schema] * 2))
     known = _BOTH if follows else "NOTHING"
-    body += _filled(
+    body += filled(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
     both = zip(("subject", "resource"), types, (needs.subject, needs.resource), strict=True)
     for part, type_name, needed in both:
         body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
     body += writer.follow(schema, "context", context, needs.context)
-    body += _filled("return finish(subject, resource, context, now or clock(), known)")
+    body += filled("return finish(subject, resource, context, now or clock(), known)")
     return writer.finish(
         body, ("subject", "resource", "context", "now", "others", "store", "finish")
     )
@@ -218,42 +215,6 @@ for string in value:
 """
 
 
-_parsing: Final = ForkSafeLock()
-"""Python counts in one place for all threads how deep it is in making a tree, and fails if they meet."""
-
-
-@lru_cache(maxsize=256)
-def _parsed(template: str) -> Body:
-    with _parsing.lock:
-        return ast.parse(template).body
-
-
-def _filled(template: str, **parts: ast.expr | str) -> Body:
-    """Return the statements of *template*, with *parts* where their names stand."""
-    filled: Body = _copied(_parsed(template), parts)
-    return filled
-
-
-def _copied(node: Any, parts: Mapping[str, ast.expr | str]) -> Any:
-    """Return a copy of *node* with expressions where their names stand, and names in the place of others."""
-    match node:
-        case list():
-            return [_copied(one, parts) for one in node]
-        case ast.Name(id=id_, ctx=context):
-            part = parts.get(id_, id_)
-            return ast.Name(part, context) if isinstance(part, str) else part
-        case ast.AST():
-            return type(node)(*[_copied(getattr(node, field), parts) for field in node._fields])
-        case _:
-            return node
-
-
-def _expression(template: str, **parts: ast.expr | str) -> ast.expr:
-    [statement] = _filled(template, **parts)
-    assert isinstance(statement, ast.Expr)
-    return statement.value
-
-
 def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
     return ast.Call(function, list(arguments), [])
 
@@ -287,20 +248,20 @@ class _Writer(Struct, eq=False):
         """Read the subject or the resource, in whatever form it is given."""
         stored = f"stored_{part}"
         of_type = self.named("class", entity_class(type_))
-        fits = _filled("if type(part) is not Class: return None", part=part, Class=of_type)
+        fits = filled("if type(part) is not Class: return None", part=part, Class=of_type)
         fits += self.sufficient(part, type_, needs)
         new: Body = [
             ast.If(
-                _expression("type(part) is dict", part=part),
+                expression("type(part) is dict", part=part),
                 self.entity(part, type_, needs, lined=lined),
                 fits,
             )
         ]
-        named = _filled(_NAMED, part=part, stored=stored)
+        named = filled(_NAMED, part=part, stored=stored)
         return [
-            *_filled(_STORED, part=part, stored=stored, type_name=ast.Constant(type_.name)),
+            *filled(_STORED, part=part, stored=stored, type_name=ast.Constant(type_.name)),
             ast.If(
-                _expression("stored is None or stored is part", stored=stored, part=part),
+                expression("stored is None or stored is part", stored=stored, part=part),
                 new,
                 [*named, *fits],
             ),
@@ -321,10 +282,10 @@ class _Writer(Struct, eq=False):
             "most": ast.Constant(self.limits.ancestors),
             "longest": ast.Constant(self.limits.string_size),
         }  # fmt: skip
-        body = _filled(_ENTITY.replace("unsaid", unsaid), **parts)
+        body = filled(_ENTITY.replace("unsaid", unsaid), **parts)
         body += self.string(id_)
         found, complete, reading = self.attributes(type_.attributes, given, needs)
-        plain = _expression("line is not None or parents is None", **parts)
+        plain = expression("line is not None or parents is None", **parts)
         plain = conjunction([complete, plain]) if type_.parents else complete
         rest = [name(above), name(parents), name("NONE"), complete, plain, name(described)]
         made = _call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
@@ -333,7 +294,7 @@ class _Writer(Struct, eq=False):
     def record(self, part: str, type_: RecordType, needs: Needs) -> Body:
         """Turn the dict *part* into a record, if it is one."""
         given = self.fresh("given")
-        body = _filled(_RECORD, raw=part, given=given)
+        body = filled(_RECORD, raw=part, given=given)
         # What is inside must not be written twice at each level: that would double at each of them.
         once = any(_has_records(attribute.type) for attribute in type_.attributes)
         found, complete, reading = self.attributes(type_.attributes, given, needs, once=once)
@@ -352,15 +313,15 @@ class _Writer(Struct, eq=False):
                 continue
             value = ast.Attribute(name(part), slot(attribute_name), ast.Load())
             if not attribute.optional:
-                lacking.append(_expression("value is ABSENT", value=value))
+                lacking.append(expression("value is ABSENT", value=value))
             if inner and not isinstance(attribute.type, EntityRefType):
                 deep = "value is not ABSENT and not value.complete_"
                 if isinstance(attribute.type, SetType):
                     deep = "value" if isinstance(attribute.type.element, RecordType) else "False"
-                lacking.append(_expression(deep, value=value))
+                lacking.append(expression(deep, value=value))
         if not lacking:
             return []
-        incomplete = ast.UnaryOp(ast.Not(), _expression("part.complete_", part=part))
+        incomplete = ast.UnaryOp(ast.Not(), expression("part.complete_", part=part))
         test = conjunction([incomplete, disjunction(lacking)])
         return [ast.If(test, [ast.Return(ast.Constant(None))], [])]
 
@@ -375,7 +336,7 @@ class _Writer(Struct, eq=False):
             reading = self._follow_value(schema, value, attribute.type, inner) if attribute else []
             if reading:
                 read = ast.Attribute(name(owner), slot(attribute_name), ast.Load())
-                is_given = _expression("value is not ABSENT", value=value)
+                is_given = expression("value is not ABSENT", value=value)
                 body += [assign(value, read), ast.If(is_given, reading, [])]
         return body
 
@@ -383,7 +344,7 @@ class _Writer(Struct, eq=False):
         """See that the ancestors of *part* are known if they are read, and what rules follow to."""
         body: Body = []
         if needs.line:
-            body += _filled("if part.line is None: return None", part=part)
+            body += filled("if part.line is None: return None", part=part)
         body += self.follow(schema, part, type_, needs)
         for above, inner in needs.above.items():
             one, found = self.fresh("one"), self.fresh("found")
@@ -391,10 +352,10 @@ class _Writer(Struct, eq=False):
                 "part": part, "one": one, "found": found, "type_name": ast.Constant(above),
                 "most": ast.Constant(self.limits.ancestors_of_type),
             }  # fmt: skip
-            looked_at = _filled(_KNOWN_ANCESTOR, **parts)
+            looked_at = filled(_KNOWN_ANCESTOR, **parts)
             looked_at += self.sufficient(one, schema.entities[above], inner)
             looked_at += self.follow_entity(schema, one, schema.entities[above], inner)
-            body += _filled(_ANCESTORS, **parts)
+            body += filled(_ANCESTORS, **parts)
             body.append(ast.For(ast.Name(one, ast.Store()), name(found), looked_at, []))
         return body
 
@@ -404,7 +365,7 @@ class _Writer(Struct, eq=False):
                 to = schema.entities[entity]
                 found = self.fresh("found")
                 parts: dict[str, ast.expr | str] = {"found": found, "value": value}
-                body = _filled("found = known[kind, value]", kind=ast.Constant(entity), **parts)
+                body = filled("found = known[kind, value]", kind=ast.Constant(entity), **parts)
                 body += self.sufficient(found, to, needs)
                 return body + self.follow_entity(schema, found, to, needs)
             case SetType(element):
@@ -438,7 +399,7 @@ class _Writer(Struct, eq=False):
         full, deep = self._full(attributes, variables, given, needs)
         complete = self.fresh("complete")
         total = ast.Constant(len(attributes))
-        all_given = _expression("len(given) == total", given=given, total=total)
+        all_given = expression("len(given) == total", given=given, total=total)
         full.append(assign(complete, _all(deep)))
         sparse.append(assign(complete, _all(lacking)))
         return found, name(complete), [ast.If(all_given, full, sparse)]
@@ -451,10 +412,10 @@ class _Writer(Struct, eq=False):
         deep: list[ast.expr] = []
         for attribute, variable in zip(attributes, variables, strict=True):
             key = ast.Constant(attribute.name)
-            body += _filled("value = given[key]", value=variable, given=given, key=key)
+            body += filled("value = given[key]", value=variable, given=given, key=key)
             body += self._value(attribute.type, variable, needs.attributes.get(attribute.name))
             if isinstance(attribute.type, RecordType):
-                deep.append(_expression("value.complete_", value=variable))
+                deep.append(expression("value.complete_", value=variable))
         return body, deep
 
     def _sparse(
@@ -470,23 +431,23 @@ class _Writer(Struct, eq=False):
             }  # fmt: skip
             reading = self._value(attribute.type, variable, needs.attributes.get(attribute.name))
             if _must(attribute, needs):
-                body += [*_filled("value = given[key]", **parts), *reading]
+                body += [*filled("value = given[key]", **parts), *reading]
                 count += 1
             else:
-                body += _filled("value = given[key] if key in given else ABSENT", **parts)
-                is_given = _expression("value is not ABSENT", **parts)
+                body += filled("value = given[key] if key in given else ABSENT", **parts)
+                is_given = expression("value is not ABSENT", **parts)
                 body.append(ast.If(is_given, reading, []))
                 present.append(is_given)
                 lacking += [] if attribute.optional else [is_given]
             if isinstance(attribute.type, RecordType):
-                lacking.append(_expression("value is ABSENT or value.complete_", **parts))
+                lacking.append(expression("value is ABSENT or value.complete_", **parts))
         known = _sum_of([ast.Constant(count), *present])
-        unknown = _expression("len(given) != known", given=given, known=known)
+        unknown = expression("len(given) != known", given=given, known=known)
         return [*body, ast.If(unknown, [ast.Return(ast.Constant(None))], [])], lacking
 
     def string(self, value: str) -> Body:
         """Check the string *value*."""
-        return _filled(_STRING, value=value, longest=ast.Constant(self.limits.string_size))
+        return filled(_STRING, value=value, longest=ast.Constant(self.limits.string_size))
 
     def _value(self, type_: Type, value: str, needs: Needs | None) -> Body:
         """Return statements that turn the variable *value* into canonical form, or return None."""
@@ -494,20 +455,20 @@ class _Writer(Struct, eq=False):
             case Primitive("string"):
                 return self.string(value)
             case Primitive("bool"):
-                return _filled(_BOOL, value=value)
+                return filled(_BOOL, value=value)
             case Primitive("int"):
                 bounds = {"small": _SMALL, "least": -_BOUND, "bound": _BOUND}
                 constants = {bound: ast.Constant(number) for bound, number in bounds.items()}
-                return _filled(_INT, value=value, **constants)
+                return filled(_INT, value=value, **constants)
             case Primitive(primitive):
                 read = self.named("read", READERS[primitive])
-                return _filled("value = read(value)", value=value, read=read)
+                return filled("value = read(value)", value=value, read=read)
             case EnumType() | LevelsType() | TaxonomyType():
                 names = self.named("names", _names(type_))
-                return _filled(_NAME, value=value, names=names)
+                return filled(_NAME, value=value, names=names)
             case EntityRefType(entity):
                 of_type = ast.Constant(entity)
-                return _filled(_REFERENCE, value=value, type_name=of_type) + self.string(value)
+                return filled(_REFERENCE, value=value, type_name=of_type) + self.string(value)
             case SetType(element):
                 return self._set(element, value, needs or NOTHING)
             case RecordType():
@@ -526,22 +487,22 @@ class _Writer(Struct, eq=False):
         match element:
             case EnumType() | LevelsType() | TaxonomyType():
                 sets = self.named("sets", Sets(_names(element), self.limits.set_size))
-                return _filled(_NAMES, value=value, sets=sets, count=self.fresh("count"))
+                return filled(_NAMES, value=value, sets=sets, count=self.fresh("count"))
             case Primitive("string"):
-                return _filled(_STRINGS, **limits)
+                return filled(_STRINGS, **limits)
             case EntityRefType(entity):
                 of_type = ast.Constant(entity)
                 read = "value = references(value, type_name, most, longest)"
-                return _filled(read, type_name=of_type, **limits)
+                return filled(read, type_name=of_type, **limits)
             case _:
                 writer = _Writer(self.limits)
                 body = writer._value(element, "raw", needs.elements)
                 if isinstance(element, RecordType):
-                    body += _filled("if not raw.complete_: return None")
+                    body += filled("if not raw.complete_: return None")
                 read_one = self.named(
                     "read", writer.finish([*body, ast.Return(name("raw"))], ("raw",))
                 )
-                return _filled("value = elements(value, read, most)", read=read_one, **limits)
+                return filled("value = elements(value, read, most)", read=read_one, **limits)
 
     def finish(self, body: Body, parameters: Sequence[str]) -> Callable[..., Any]:
         """Return the function with that body."""

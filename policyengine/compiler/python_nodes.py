@@ -1,0 +1,58 @@
+"""Make the nodes of Python's `ast` that generated code is full of."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+
+def name(variable: str) -> ast.Name:
+    """Return a variable that is read."""
+    return ast.Name(variable, ast.Load())
+
+
+def call(function: str, *arguments: ast.expr) -> ast.Call:
+    """Return a call of a function of that name."""
+    return ast.Call(name(function), list(arguments), [])
+
+
+def assign(variable: str, value: ast.expr) -> ast.stmt:
+    """Return `variable = value`."""
+    return ast.Assign([ast.Name(variable, ast.Store())], value)
+
+
+def attribute(owner: ast.expr, attribute_name: str) -> ast.expr:
+    """Return `owner.attribute_name`."""
+    return ast.Attribute(owner, attribute_name, ast.Load())
+
+
+def compare(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+    """Return `left op right`."""
+    return ast.Compare(left, [op], [right])
+
+
+def negated(test: ast.expr) -> ast.expr:
+    """Return `not test`, the short way where there is one."""
+    match test:
+        case ast.UnaryOp(ast.Not(), inner):
+            return inner
+        case ast.Compare(left, [ast.IsNot()], [right]):
+            return compare(left, ast.Is(), right)
+        case ast.Constant(bool(value)):
+            return ast.Constant(not value)
+        case _:
+            return ast.UnaryOp(ast.Not(), test)
+
+
+def conjunction(tests: Sequence[ast.expr]) -> ast.expr:
+    """Return the `and` of *tests*, true if there are none."""
+    if len(tests) == 1:
+        return tests[0]
+    return ast.BoolOp(ast.And(), list(tests)) if tests else ast.Constant(True)
+
+
+def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
+    """Return the `or` of *tests*, false if there are none."""
+    if len(tests) == 1:
+        return tests[0]
+    return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
