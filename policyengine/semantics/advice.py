@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from policyengine.model.types import PATH, STRING, SetType, Type
+from policyengine.model.types import DATETIME, MONTHS, PATH, STRING, SetType, Type
 
 
 def meant(word: str, *types: Type) -> str:
-    """Return what to write where an operator for strings was written for one for sets, or the reverse."""
+    """Return what to write in place of an operator that does not apply to *types*; empty if nothing is known."""
     match word, types:
+        case (("+" | "-"), _) if MONTHS in types and DATETIME not in types:
+            return "add one after the other to a datetime: `x + 1mo + 1d`"
         case "contains", (SetType(element), other) if element == other:
             return "of a set write `x in S`"
         case "contains", (SetType(), SetType()):

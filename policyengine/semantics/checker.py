@@ -17,7 +17,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import TargetKey
-from policyengine.semantics import messages
+from policyengine.semantics import messages, target_messages
 from policyengine.semantics.checked import CheckedRule, CheckedSet, CheckedTest, Invariant, Waiver
 from policyengine.semantics.cost import Costs
 from policyengine.semantics.definitions import Definitions
@@ -233,4 +233,4 @@ def _never_permitted(
             ]
             if shut:
                 declared = bool(vocabulary.gates[shut[0]].package)
-                yield messages.never_permitted(symbol.name, shut, declared=declared)
+                yield target_messages.never_permitted(symbol.name, shut, declared=declared)

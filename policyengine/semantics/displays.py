@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from policyengine.model.records import record_class
 from policyengine.model.types import SCHEDULE, Attribute, EntityRefType, RecordType, SetType, Type
 from policyengine.model.values import ABSENT
-from policyengine.semantics import messages
+from policyengine.semantics import messages, time_messages
 from policyengine.semantics.checked import Value
 from policyengine.semantics.guards import NO_GUARDS, Guards
 from policyengine.semantics.inference import Inference
@@ -35,7 +35,7 @@ def check_set(
             checker.expect(item, element, guards)
     assert element is not None
     if element == SCHEDULE:
-        checker.problems.append(messages.misplaced_schedule(node.span))
+        checker.problems.append(time_messages.misplaced_schedule(node.span))
         return UNKNOWN
     known = [checker.bindings.get(id(item)) for item in node.items]
     constant = [binding.value for binding in known if isinstance(binding, Value)]
@@ -59,7 +59,7 @@ def check_record(
             for f in {f.name.name: f for f in fields}.values()
         )
         if any(attribute.type == SCHEDULE for attribute in made.attributes):
-            checker.problems.append(messages.misplaced_schedule(node.span))
+            checker.problems.append(time_messages.misplaced_schedule(node.span))
             return UNKNOWN
     else:
         made = wanted

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.masks import ID
 from policyengine.model.request_messages import listed
-from policyengine.model.types import RecordType, Type
+from policyengine.model.types import RecordType, TargetKey, Type
 from policyengine.semantics.messages import a
 from policyengine.syntax import nodes
 
@@ -45,3 +45,20 @@ def never_exposed_in_vain(span: Span) -> Diagnostic:
 
 def _any_of(masks: Sequence[str]) -> str:
     return " or ".join(filter(None, (listed(masks[:-1]), listed(masks[-1:]))))
+
+
+def no_field(ident: nodes.Ident, resource: str, known: Iterable[str]) -> Diagnostic:
+    """A field that the resource lacks."""
+    return error(
+        "PE314", ident.span, f"`{resource}` has no field `{ident.name}`",
+        did_you_mean(ident.name, known),
+    )  # fmt: skip
+
+
+def asking_in_vain(span: Span, target: TargetKey | None = None) -> Diagnostic:
+    """Fields asked for in a set without a field gate, or for a target to which none applies."""
+    lacking = "there is no field gate"
+    if target is not None:
+        action, subject, resource = target
+        lacking = f"no field gate applies to `{action}` by `{subject}` on `{resource}`"
+    return error("PE329", span, f"{lacking}, so no fields can be asked for")

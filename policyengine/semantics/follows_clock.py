@@ -14,7 +14,7 @@ from attrs import Factory, define
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import MONTHS, SCHEDULE
-from policyengine.semantics import messages
+from policyengine.semantics import time_messages
 from policyengine.semantics.checked import ClockUse, Definition, Reads, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
@@ -63,14 +63,14 @@ class _Finder:
                 return _NOTHING if name in _PARTS else Reads(frozenset({name}))
             case nodes.Arithmetic(_, left, right) if self.typing.type_of(right) == MONTHS:
                 one, other = self.reads(left), self.reads(right)
-                self._want(one, "fixed", messages.months_on_clock(node.span))
+                self._want(one, "fixed", time_messages.months_on_clock(node.span))
                 return Reads(other=one.all | other.all)
             case nodes.Arithmetic("+" | "-", left, right):
                 one, other = self.reads(left), self.reads(right)
                 return Reads(one.steady, one.other | other.all)
             case nodes.Compare(_, left, right) if self.typing.type_of(right) == SCHEDULE:
                 one, other = self.reads(left), self.reads(right)
-                self._want(one, "steady", messages.schedule_on_clock(left.span))
+                self._want(one, "steady", time_messages.schedule_on_clock(left.span))
                 return Reads(other=one.all | other.all)
             case nodes.Call(name, arguments) if isinstance(binding, Definition):
                 return self._call(str(name), binding, arguments)
@@ -90,9 +90,9 @@ class _Finder:
         for parameter, argument in zip(definition.parameters, arguments, strict=True):
             given[parameter] = reads = self.reads(argument)
             if parameter in use.fixed:
-                self._want(reads, "fixed", messages.months_on_clock(argument.span, name))
+                self._want(reads, "fixed", time_messages.months_on_clock(argument.span, name))
             elif parameter in use.steady:
-                problem = messages.schedule_on_clock(argument.span, name)
+                problem = time_messages.schedule_on_clock(argument.span, name)
                 self._want(reads, "steady", problem)
         steady = [given[known] for known in use.value.steady]
         other = [given[known].all for known in use.value.other]

@@ -1,4 +1,6 @@
-"""Word every diagnostic of names and types: one function each; all texts of the room are here.
+"""Word every diagnostic of names and types: one function each.
+
+Those of one subject are in `field_messages.py`, `table_messages.py`, `target_messages.py`, `time_messages.py`.
 
 A message is one sentence in lower case without a full stop, what the author wrote in backticks;
 advice goes into the help line, and only when it is right.
@@ -8,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from policyengine.diagnostics.diagnostic import Diagnostic, Label, error, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.rules import WaivedEntity
-from policyengine.model.types import DATETIME, MONTHS, TargetKey, Type
+from policyengine.model.types import TargetKey, Type
 from policyengine.semantics.advice import meant
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
@@ -24,8 +26,8 @@ _UNKNOWN_CODES = {
 }  # fmt: skip
 
 
-_FEW = 8
-"""How many names a help line may list."""
+FEW = 8
+"""How many names a message lists."""
 
 _LISTED = 20
 """How many members of a circle a message names."""
@@ -80,12 +82,6 @@ def unknown(
         imports = listed(f"import {package}" for package in packages)
         help = f"{imports} brings {'it' if len(packages) == 1 else 'one'} in"
     return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
-
-
-def type_for_action(ident: nodes.Ident) -> Diagnostic:
-    """An entity type among actions and groups."""
-    message = f"there is no action or group `{ident}`, it is an entity type"
-    return error("PE205", ident.span, message, f"write `any on {ident}`, or `any by {ident}`")
 
 
 def rule_of_several_gates(rule: nodes.Ident, ids: Sequence[str]) -> Diagnostic:
@@ -186,17 +182,6 @@ def rule_without_gate(rule: nodes.Rule, gates: Iterable[str]) -> Diagnostic:
     )  # fmt: skip
 
 
-def unknown_zone(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
-    """A schedule in a time zone that does not exist."""
-    near = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
-    near |= {zone.lower(): zone for zone in known}
-    found = near.get(name.lower())
-    help = f"write `{found}`" if found else did_you_mean(name, near.values())
-    if not help:
-        help = "zones are named like `Europe/Berlin`, `America/New_York` or `UTC`"
-    return error("PE228", span, f"there is no time zone `{name}`", help)
-
-
 def group_requested(ident: nodes.Ident) -> Diagnostic:
     """A group where an action is wanted."""
     return error("PE212", ident.span, f"`{ident.name}` is a group, which nobody can request")
@@ -209,7 +194,7 @@ def no_attribute(owner: str, ident: nodes.Ident, known: Iterable[str]) -> Diagno
     """An attribute that the type lacks."""
     known = list(known)
     help = did_you_mean(ident.name, known)
-    if not help and 0 < len(known) <= _FEW:
+    if not help and 0 < len(known) <= FEW:
         help = f"it has {listed(known, 'and')}"
     return error("PE301", ident.span, f"{owner} has no attribute `{ident.name}`", help)
 
@@ -266,7 +251,7 @@ def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Di
     """A name that the enumeration, levels or taxonomy lacks."""
     known = list(known)
     help = did_you_mean(name, known)
-    if not help and 0 < len(known) <= _FEW:
+    if not help and 0 < len(known) <= FEW:
         help = f"it has {listed(known, 'and')}"
     if name == str(type_):
         help = "the name of a taxonomy is no term of it"
@@ -280,10 +265,6 @@ def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnost
 
 def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
     """An operator that does not apply to its operands."""
-    if MONTHS in types and operator.word in ("+", "-") and DATETIME not in types:
-        message = f"`{operator.word}` does not apply to {listed(map(str, types), 'and')}"
-        help = "add one after the other to a datetime: `x + 1mo + 1d`"
-        return error("PE306", span, message, help)
     operands = " and ".join(f"`{type_}`" for type_ in types)
     message = f"`{operator.word}` does not apply to {operands}"
     return error(
@@ -296,35 +277,6 @@ def capital(span: Span, text: str) -> Diagnostic:
     lowered = "".join(c.lower() if "A" <= c <= "Z" else c for c in text)
     message = "this has a capital, and what `lower` gives has none"
     return error("PE334", span, message, f"write `{lowered}`")
-
-
-def misplaced_schedule(span: Span) -> Diagnostic:
-    """A schedule among the values of requests, or in a set or a record."""
-    return error(
-        "PE340", span, "a schedule is no value of a request, and no part of another value",
-        "it may be a `const`, a parameter of a `define`, or written after `within`",
-    )  # fmt: skip
-
-
-def schedule_on_clock(span: Span, called: str = "") -> Diagnostic:
-    """Something before a schedule that follows the clock in another way than `now` does."""
-    what = f"`{called}` asks whether this is within a schedule, and it" if called else "this"
-    return error(
-        "PE341", span, f"{what} depends on `now` in a way that does not say when the answer turns",
-        "before `within` a schedule stands `now`, `now + 1h`, or what does not read `now`",
-    )  # fmt: skip
-
-
-def months_on_clock(span: Span, called: str = "") -> Diagnostic:
-    """Months that are added to something which reads `now`."""
-    what = f"`{called}` adds months to this, or takes them from it" if called else "months"
-    rest = (
-        ", and it reads `now`" if called else " are not added to what reads `now`, or taken from it"
-    )
-    return error(
-        "PE342", span, what + rest,
-        "instead of `now - 6mo < x` write `x + 6mo > now`, which is the same but for the ends of months",
-    )  # fmt: skip
 
 
 def private_shown(span: Span, path: str, where: str) -> Diagnostic:
@@ -354,76 +306,12 @@ def too_costly_together(
     )  # fmt: skip
 
 
-def covers_too_much(rule: nodes.Ident, cost: int, most: int) -> Diagnostic:
-    """A rule with which a set has too much to check."""
-    return error(
-        "PE332", rule.span,
-        f"with `{rule.name}` the rules and gates of this set have {cost:,} parts in all the targets that they "
-        f"cover, and at most {most:,} are allowed",
-        "let rules cover less, or allow more with `Limits(coverage=…)`",
-    )  # fmt: skip
-
-
-def too_many_targets(action: nodes.Ident, count: int, most: int) -> Diagnostic:
-    """An action with which a set has too many targets."""
-    return error(
-        "PE333", action.span,
-        f"with the action `{action.name}` this set has {count:,} targets, each an action with the "
-        f"types of its subject and resource, and at most {most:,} are allowed",
-        "narrow `by` and `on`, or allow more with `Limits(targets=…)`",
-    )  # fmt: skip
-
-
 def ill_typed_for(problem: Diagnostic, action: str) -> Diagnostic:
     """A problem that a rule has for some of the actions it covers, and not for others."""
     return error(
         "PE309", problem.span,
         f"for the action `{action}`, which the rule covers: {problem.message}",
         problem.help, *problem.labels[1:],
-    )  # fmt: skip
-
-
-def covers_nothing(target: nodes.Target, why: str) -> Diagnostic:
-    """A target that no action and types fit."""
-    return error("PE310", target.span, f"this covers no action: {why}")
-
-
-def out_of_range(
-    ident: nodes.Ident, gate: str, outside: Sequence[str], inside: Sequence[str]
-) -> Diagnostic:
-    """An action, or one that a group covers, to which a gate does not apply."""
-    covered = "" if list(outside) == [ident.name] else f", which `{ident}` covers"
-    few = inside if len(inside) <= _FEW else ()
-    return error(
-        "PE350", ident.span,
-        f"gate `{gate}` does not apply to {listed(outside[:_FEW], 'and')}{covered}",
-        f"it applies to {listed(few, 'and')}" if few else "",
-    )  # fmt: skip
-
-
-def idle_exception(ident: nodes.Ident, *, taken_anyway: bool) -> Diagnostic:
-    """An exception without which a target covers the same."""
-    why = "another exception does so" if taken_anyway else "this does not cover it anyway"
-    return error("PE351", ident.span, f"the exception `{ident}` takes nothing away: {why}")
-
-
-def no_gate(ident: nodes.Ident, target: TargetKey, *, everywhere: bool) -> Diagnostic:
-    """An action to which no gate applies: with any types, or with some."""
-    _, subject, resource = target
-    types = "" if everywhere else f" by `{subject}` on `{resource}`"
-    return error(
-        "PE352", ident.span, f"no gate applies to `{ident.name}`{types}",
-        "let a gate apply to it, or declare one without `for`",
-    )  # fmt: skip
-
-
-def never_permitted(ident: nodes.Ident, gates: Sequence[str], *, declared: bool) -> Diagnostic:
-    """An action that some gate can never permit (a warning)."""
-    which = f"gate{'s' * (len(gates) > 1)} {listed(gates, 'and')}"
-    help = f'permit it there, or say what the gate applies to: `gate {gates[0]} "…" for actions`'
-    return warning(
-        "PE311", ident.span, f"no rule of {which} permits `{ident.name}`, so it is always denied",
-        help if declared else "",
     )  # fmt: skip
 
 
@@ -450,14 +338,6 @@ def waived_stranger(span: Span, never: Mapping[str, WaivedEntity], rule: str) ->
         for part, waived in never.items()
     ]
     return error("PE313", span, f"`{rule}` never has {' and '.join(seen)}")
-
-
-def no_field(ident: nodes.Ident, resource: str, known: Iterable[str]) -> Diagnostic:
-    """A field that the resource lacks."""
-    return error(
-        "PE314", ident.span, f"`{resource}` has no field `{ident.name}`",
-        did_you_mean(ident.name, known),
-    )  # fmt: skip
 
 
 def clause_misplaced(span: Span, clause: str, where: str, help: str = "") -> Diagnostic:
@@ -577,12 +457,3 @@ def unknown_cause(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
         "PE328", ident.span, f"no decision has the cause `{ident.name}`",
         did_you_mean(ident.name, known) or f"there are {listed(known, 'and')}",
     )  # fmt: skip
-
-
-def asking_in_vain(span: Span, target: TargetKey | None = None) -> Diagnostic:
-    """Fields asked for in a set without a field gate, or for a target to which none applies."""
-    lacking = "there is no field gate"
-    if target is not None:
-        action, subject, resource = target
-        lacking = f"no field gate applies to `{action}` by `{subject}` on `{resource}`"
-    return error("PE329", span, f"{lacking}, so no fields can be asked for")

@@ -24,7 +24,7 @@ from policyengine.model.types import (
     TargetKey,
     Type,
 )
-from policyengine.semantics import field_messages, messages
+from policyengine.semantics import field_messages, messages, target_messages
 from policyengine.semantics.checked import (
     CheckedRule,
     Conjunct,
@@ -110,7 +110,7 @@ class RuleChecker:
         before, most = self.covered, self.definitions.limits.coverage
         self.covered += size
         if before <= most < self.covered:
-            self.problems.append(messages.covers_too_much(name, self.covered, most))
+            self.problems.append(target_messages.covers_too_much(name, self.covered, most))
         return self.covered > most
 
     def _roots(self, target: TargetKey) -> dict[str, Type]:

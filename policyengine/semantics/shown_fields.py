@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.masks import ID, field_type, masks_of
 from policyengine.model.types import EntityType
-from policyengine.semantics import field_messages, messages
+from policyengine.semantics import field_messages
 from policyengine.syntax import nodes
 
 
@@ -27,7 +27,7 @@ def check_shown(
             type_ = field_type(resource, shown.field.name)
             if type_ is None:
                 problems.append(
-                    messages.no_field(shown.field, resource.name, [*resource.by_name, ID])
+                    field_messages.no_field(shown.field, resource.name, [*resource.by_name, ID])
                 )
             elif shown.mask is not None and shown.mask.name not in masks_of(type_):
                 problems.append(field_messages.no_mask(shown, type_, masks_of(type_)))

@@ -8,11 +8,8 @@ from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.types import BOOL, SetType, TableType, TaxonomyType, Type
-from policyengine.semantics.messages import a, listed
+from policyengine.semantics.messages import FEW, a, listed
 from policyengine.syntax import nodes
-
-_FEW = 8
-"""How many names a message lists."""
 
 
 def no_table_key(span: Span, found: Type) -> Diagnostic:
@@ -33,8 +30,8 @@ def no_rows(span: Span, type_: TableType) -> Diagnostic:
 
 def lacks_rows(span: Span, key: Type, missing: Sequence[str]) -> Diagnostic:
     """A table without a row for each name."""
-    more = f" and {len(missing) - _FEW:,} more" if len(missing) > _FEW else ""
-    named = (", ".join(f"`{n}`" for n in missing[:_FEW]) + more) if more else listed(missing, "and")
+    more = f" and {len(missing) - FEW:,} more" if len(missing) > FEW else ""
+    named = (", ".join(f"`{n}`" for n in missing[:FEW]) + more) if more else listed(missing, "and")
     below = "; a term without a row has that of its parent" if isinstance(key, TaxonomyType) else ""
     return error(
         "PE346", span, f"the table lacks a row for {named}", f"add `{missing[0]}: …`{below}"

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import GateType, TargetKey
-from policyengine.semantics import messages
+from policyengine.semantics import messages, target_messages
 from policyengine.semantics.names import ACTION, GATE, TYPE, Scope, Symbol
 from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
@@ -51,7 +51,7 @@ class TargetFinder:
                 why = "the exceptions leave none"
             elif self.gate is not None and evolve(self, problems=[], gate=None).covered(target):
                 why = f"gate `{self.gate.name}` does not apply to these types"
-            self.problems.append(messages.covers_nothing(target, why))
+            self.problems.append(target_messages.covers_nothing(target, why))
         return left
 
     def _fitting(
@@ -84,7 +84,7 @@ class TargetFinder:
         types = [] if ident.package else self.scope.candidates(TYPE, ident.name)
         is_entity = any(isinstance(symbol.declaration, nodes.EntityDecl) for symbol in types)
         if is_entity and not self.scope.candidates(ACTION, ident.name):
-            self.problems.append(messages.type_for_action(ident))
+            self.problems.append(target_messages.type_for_action(ident))
             return None
         return self.scope.find(ACTION, ident, "action or group", self.problems)
 
@@ -98,7 +98,7 @@ class TargetFinder:
         ]
         if outside:
             inside = sorted(gate.range)
-            self.problems.append(messages.out_of_range(ident, gate.name, outside, inside))
+            self.problems.append(target_messages.out_of_range(ident, gate.name, outside, inside))
 
     def _without(
         self,
@@ -115,7 +115,7 @@ class TargetFinder:
         for ident, members in widest_first:
             own = {key for name in members for key in by_action.get(name, ())}
             if own <= taken and not self._incomplete(members):
-                self.problems.append(messages.idle_exception(ident, taken_anyway=bool(own)))
+                self.problems.append(target_messages.idle_exception(ident, taken_anyway=bool(own)))
             taken |= own
         return [key for key in covered if key not in taken]
 
@@ -153,7 +153,9 @@ def add_gates(vocabulary: Vocabulary, most: int) -> None:
             covered = finder.covered(declaration.range)
             count += len(covered)
             if count > most:
-                vocabulary.problems.append(messages.covers_too_much(symbol.name, count, most))
+                vocabulary.problems.append(
+                    target_messages.covers_too_much(symbol.name, count, most)
+                )
             by_action = groupby(covered, key=lambda key: key[0])
             range_ = {name: frozenset(keys) for name, keys in by_action} or None
         gates[symbol.name.name] = GateType(
@@ -177,5 +179,5 @@ def _check_actions(vocabulary: Vocabulary) -> None:
         open_ = [key for key in targets if key not in reached]
         if open_:
             everywhere = len(open_) == len(targets)
-            problem = messages.no_gate(symbol.name, open_[0], everywhere=everywhere)
+            problem = target_messages.no_gate(symbol.name, open_[0], everywhere=everywhere)
             vocabulary.problems.append(problem)

@@ -18,7 +18,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.semantics import messages, table_messages
+from policyengine.semantics import field_messages, messages, table_messages
 from policyengine.semantics.checked import CheckedTest, Typing, Value
 from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.guards import NO_GUARDS
@@ -142,11 +142,11 @@ class ExampleChecker:
         if item.asking is not None:
             schema = self.vocabulary.schema
             if not schema.has_field_gate:
-                self.problems.append(messages.asking_in_vain(item.span))
+                self.problems.append(field_messages.asking_in_vain(item.span))
             elif subject is not None and resource is not None:
                 target = action.name, subject, resource
                 if not schema.gates_of(target).fields:
-                    self.problems.append(messages.asking_in_vain(item.span, target))
+                    self.problems.append(field_messages.asking_in_vain(item.span, target))
             self._fields(item.asking.fields, resource)
         return resource, item
 

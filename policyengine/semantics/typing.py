@@ -31,7 +31,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.zones import zone_names
-from policyengine.semantics import messages, table_messages
+from policyengine.semantics import messages, table_messages, time_messages
 from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.capitals import report_capitals
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
@@ -135,7 +135,9 @@ class ExpressionChecker:
                 if kind == "string" and isinstance(wanted, Enumeration):
                     return self._enumerator(node, str(value), wanted)
                 if isinstance(value, Schedule) and value.zone not in zone_names():
-                    self.problems.append(messages.unknown_zone(node.span, value.zone, zone_names()))
+                    self.problems.append(
+                        time_messages.unknown_zone(node.span, value.zone, zone_names())
+                    )
                 self.bindings[id(node)] = Value(PRIMITIVES[kind], value)
                 return PRIMITIVES[kind]
             case nodes.Name():

@@ -35,7 +35,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.semantics import messages, table_messages
+from policyengine.semantics import messages, table_messages, target_messages, time_messages
 from policyengine.semantics.checked import Value
 from policyengine.semantics.counts import check_paths, count_of
 from policyengine.semantics.names import (
@@ -153,7 +153,7 @@ class Vocabulary:
         """
         match written:
             case nodes.NamedType(nodes.Ident("schedule", None)) if not schedules:
-                self.problems.append(messages.misplaced_schedule(written.span))
+                self.problems.append(time_messages.misplaced_schedule(written.span))
                 return UNKNOWN
             case nodes.NamedType(ident):
                 if ident.package is None and ident.name in PRIMITIVES:
@@ -318,7 +318,9 @@ class Vocabulary:
         for name, action in self.actions.items():
             count += len(action.subjects) * len(action.resources)
             if count > most:
-                self.problems.append(messages.too_many_targets(symbols[name].name, count, most))
+                self.problems.append(
+                    target_messages.too_many_targets(symbols[name].name, count, most)
+                )
                 nobody = {n: replace(a, subjects=()) for n, a in self.actions.items()}
                 self.actions.update(nobody)
                 return
