@@ -154,7 +154,7 @@ class _Places:
         type_: Type,
         optional: bool = False,  # noqa: FBT001, FBT002 - the same order as the fields of a place
         by: Changer = "platform",
-        private: bool = False,  # noqa: FBT001, FBT002
+        private: bool = False,  # noqa: FBT001, FBT002 - as above
     ) -> None:
         hidden = private or owner not in (None, self.request.subject.key_)
         place = Place(kind, owner, names, text, type_, optional, by, hidden)

@@ -31,7 +31,7 @@ from policyengine.analysis.places import (
 from policyengine.analysis.symbolic_request import ancestor_types
 from policyengine.model.decision import Obligation
 from policyengine.model.gaps import gives
-from policyengine.model.masks import parted, spelled
+from policyengine.model.masks import field_and_mask, spelled
 from policyengine.model.request import Request
 from policyengine.model.types import (
     EntityRefType,
@@ -133,7 +133,7 @@ class Neighbourhood:
             gates = interpreter.gates(case)
             lacking = {name for gate in gates for name in interpreter.missing_fields(case, gate)}
             given = interpreter.shown_by_all(case)
-            names = [parted(field)[0] for field in lacking]
+            names = [field_and_mask(field)[0] for field in lacking]
             less = {spelled(name, given[name]) for name in names if name in given}
             fewer = (now - {one} for one in sorted(now))
             return [*dict.fromkeys([now - lacking | less, now - lacking, *fewer, frozenset()])]

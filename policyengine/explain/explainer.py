@@ -37,7 +37,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     outcome = interpreter.decide(checked, request)
     until = interpreter.valid_until(checked, request)
     env = Env(request, checked.schema)
-    masked = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
+    hiding = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
     explainer = _RuleExplainer(checked, env, frozenset(outcome.rules))
     shut = [gate for gate, opened in outcome.gates if not opened]
@@ -48,7 +48,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     evidence = Evidence(
         outcome,
         reasons.reason(checked, request),
-        reasons.reason_of(interpreter.judge_all(checked, masked)),
+        reasons.reason_of(interpreter.judge_all(checked, hiding)),
         None if until is None else moment_text(until),
         any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target)),
         tuple(

@@ -21,7 +21,7 @@ from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore, StoredEntities
 from policyengine.model.entities import Closed, Entity, Key, entity_class
 from policyengine.model.limits import Limits
-from policyengine.model.masks import ID, field_type, masks_of, parted
+from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
@@ -120,7 +120,7 @@ class FastPaths:
                 raise NeedsFullValidation
             name = asked
             if name != ID and name not in resource.by_name:
-                name, mask = parted(asked)
+                name, mask = field_and_mask(asked)
                 type_ = field_type(resource, name)
                 if type_ is None or mask not in masks_of(type_):
                     raise NeedsFullValidation

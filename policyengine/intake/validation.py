@@ -21,7 +21,7 @@ from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.limits import Limits
-from policyengine.model.masks import ID, field_type, masks_of, parted
+from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.needs import NOTHING, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
@@ -157,7 +157,7 @@ class _Reading:
             spelling = self.reader.text(given, place)
             if not isinstance(spelling, str):
                 continue
-            name, mask = parted(spelling)
+            name, mask = field_and_mask(spelling)
             if name in asked:
                 self.problems.add("PE511", place, f"`{shown(name)}` is asked for twice")
                 continue

@@ -51,9 +51,10 @@ class Gap(Struct, frozen=True):
 
 
 SUBJECT: Final[Path] = inside(None, "subject")
-_MOST_OF_A_TYPE: Final = Limits().ancestors_of_type
 RESOURCE: Final[Path] = inside(None, "resource")
 CONTEXT: Final[Path] = inside(None, "context")
+
+_MOST_OF_A_TYPE: Final = Limits().ancestors_of_type
 
 
 class Search(Struct):

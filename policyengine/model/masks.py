@@ -79,7 +79,7 @@ def spelled(name: str, mask: str | None) -> str:
     return name if mask is None else f"{name} as {mask}"
 
 
-def parted(spelling: str) -> tuple[str, str | None]:
+def field_and_mask(spelling: str) -> tuple[str, str | None]:
     """Return the name of the field, and how it is shown."""
     name, as_, mask = spelling.partition(" as ")
     return name, mask if as_ else None
@@ -87,5 +87,5 @@ def parted(spelling: str) -> tuple[str, str | None]:
 
 def shows(shown: Shown, spelling: str) -> bool:
     """Whether a field is shown as it was asked for, or more telling than that."""
-    name, mask = parted(spelling)
+    name, mask = field_and_mask(spelling)
     return name in shown and telling(shown[name]) >= telling(mask)

@@ -283,7 +283,7 @@ class Trial:
                 if other is not rule
                 and not other.advisory
                 and other.outlasts(rule)
-                and _masks(other, rule)
+                and _leaves_idle(other, rule)
                 and not reads.isdisjoint(
                     read_keys_of(other.needs[target], self.checked.schema, target)
                 )
@@ -509,7 +509,7 @@ def _same_beside_conditions(one: CheckedRule, other: CheckedRule) -> bool:
     return rest(one) == rest(other)
 
 
-def _masks(one: CheckedRule, other: CheckedRule) -> bool:
+def _leaves_idle(one: CheckedRule, other: CheckedRule) -> bool:
     """Whether nothing depends on *other* where *one* holds; what a forbid owes does."""
     if one.effect == "forbid":
         return other.effect != "forbid" or not other.obligations

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
-from policyengine.model.masks import parted, shows, telling
+from policyengine.model.masks import field_and_mask, shows, telling
 from policyengine.model.request import Request
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.values import text_of
@@ -113,7 +113,7 @@ def broken_invariants(
 
 def is_shown(field: str, outcome: Outcome) -> bool:
     """Whether *outcome* shows a field; one that is named with a mask, whether it shows more."""
-    name, mask = parted(field)
+    name, mask = field_and_mask(field)
     fields = dict(outcome.masks) | dict.fromkeys(outcome.exposed or ())
     return name in fields and (mask is None or telling(fields[name]) > telling(mask))
 
@@ -229,7 +229,9 @@ def satisfied_exposes(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
 def given_by(case: JudgedRequest, rules: Iterable[CheckedRule]) -> dict[str, str | None]:
     """Return the mask of each field that *rules* give, the most telling; None is the field itself."""
     resource = case.env.request.resource.type
-    given = [parted(field) for rule in rules if rule.fields for field in rule.fields[resource]]
+    given = [
+        field_and_mask(field) for rule in rules if rule.fields for field in rule.fields[resource]
+    ]
     return dict(sorted(given, key=lambda field: telling(field[1])))  # the last one counts
 
 
@@ -248,7 +250,7 @@ def missing_fields(case: JudgedRequest, gate: str) -> tuple[str, ...]:
     return tuple(sorted(field for field in asked if not shows(shown, field)))
 
 
-def lacking(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
+def withholding(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
     """Return the exposes with an `otherwise` that would have given fields which an open *gate* lacks."""
     missing = missing_fields(case, gate) if satisfied_permits(case, gate) else ()
     return tuple(
@@ -312,7 +314,9 @@ def determining(case: JudgedRequest) -> tuple[Verdict, ...]:
         return forbidding(case)
     if shut_gates(case):
         shut = [
-            v for gate in shut_gates(case) for v in (*case.of("permit", gate), *lacking(case, gate))
+            v
+            for gate in shut_gates(case)
+            for v in (*case.of("permit", gate), *withholding(case, gate))
         ]
         return tuple(v for v in case.verdicts if v in shut)
     return giving(case)
@@ -328,7 +332,7 @@ def shown(case: JudgedRequest) -> dict[str, str | None] | None:
         return None
     if cause(case) != "permitted":
         return {}
-    return shown_by_all(case) | dict(map(parted, case.env.request.fields or ()))
+    return shown_by_all(case) | dict(map(field_and_mask, case.env.request.fields or ()))
 
 
 def shown_by_all(case: JudgedRequest) -> dict[str, str | None]:

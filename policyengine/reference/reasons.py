@@ -18,10 +18,10 @@ from policyengine.reference.interpreter import (
     forbidding,
     gates,
     judge_all,
-    lacking,
     missing_fields,
     satisfied_permits,
     shut_gates,
+    withholding,
 )
 from policyengine.reference.texts import rendered
 from policyengine.semantics.checked import CheckedRule, CheckedSet
@@ -61,7 +61,7 @@ def said_of_shut(case: JudgedRequest, gate: str) -> Iterator[str]:
     """Give the reasons why *gate* was not opened."""
     if satisfied_permits(case, gate):
         yield f"`{gate}` does not expose {', '.join(missing_fields(case, gate))}"
-        for verdict in lacking(case, gate):
+        for verdict in withholding(case, gate):
             yield said_by_permit(verdict, (), case.env)
     elif not case.of("permit", gate):
         yield f"no rule of `{gate}` permits `{case.env.request.action}`"

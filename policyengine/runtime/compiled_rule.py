@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.decision import Obligation
-from policyengine.model.masks import Shown, parted, telling
+from policyengine.model.masks import Shown, field_and_mask, telling
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead, RuleWaiver
@@ -244,14 +244,14 @@ def shown_by(rules: Sequence[Rule], field_gates: Iterable[str] | None) -> Shown 
 def _most_telling(rules: Iterable[Rule]) -> Shown:
     shown: dict[str, str | None] = {}
     for spelling in frozenset[str]().union(*(rule.fields or () for rule in rules)):
-        name, mask = parted(spelling)
+        name, mask = field_and_mask(spelling)
         shown[name] = max(mask, shown.get(name, mask), key=telling)
     return shown
 
 
 def as_asked(shown: Shown, asked: Iterable[str]) -> Shown:
     """Return how fields are shown where some were asked for, all of which are given: no more telling than so."""
-    return {**shown, **dict(map(parted, asked))}
+    return {**shown, **dict(map(field_and_mask, asked))}
 
 
 def exposed_of(shown: Shown | None) -> frozenset[str] | None:

@@ -92,7 +92,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
         shown = shown_by([verdict.rule for verdict in counting], (gate,)) or {}
         return sorted(asked for asked in self.fields if not shows(shown, asked))
 
-    def lacking(self, gate: str) -> list[Verdict]:
+    def withholding(self, gate: str) -> list[Verdict]:
         """Return the exposes that say why an open gate lacks fields that were asked for."""
         if not self.satisfied("permit", gate):
             return []
@@ -141,8 +141,8 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     def _of_shut(self, gate: str) -> list[Verdict]:
         """Return the rules because of which a gate is shut, by name."""
-        permits, lacking = self.of("permit", gate), self.lacking(gate)
-        return sorted(permits + lacking, key=lambda v: v.rule.id) if lacking else permits
+        permits, withholding = self.of("permit", gate), self.withholding(gate)
+        return sorted(permits + withholding, key=lambda v: v.rule.id) if withholding else permits
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -153,8 +153,10 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return gates[0] if len(gates) == 1 else tuple([id_ for ids in gates for id_ in ids])
 
     def _ids_of_shut(self, gate: str, now: int) -> tuple[str, ...]:
-        permits, lacking = self.directory.permits_at(gate, now), self.lacking(gate)
-        return tuple(sorted([*permits, *(v.rule.id for v in lacking)])) if lacking else permits
+        permits, withholding = self.directory.permits_at(gate, now), self.withholding(gate)
+        return (
+            tuple(sorted([*permits, *(v.rule.id for v in withholding)])) if withholding else permits
+        )
 
     @cached_property
     def listed(self) -> Listed:
@@ -245,7 +247,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
     def _said_of_shut(self, gate: str) -> Iterator[Said]:
         if self.satisfied("permit", gate):
             yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
-            yield from map(_said_by_permit, self.lacking(gate))
+            yield from map(_said_by_permit, self.withholding(gate))
             return
         permits = self.of("permit", gate)
         contested = self.directory.contested.get(gate, ())

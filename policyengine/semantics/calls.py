@@ -12,32 +12,14 @@ from policyengine.semantics.names import VALUE, Scope
 from policyengine.semantics.vocabulary import UNKNOWN
 from policyengine.syntax import nodes
 from policyengine.syntax.foreign_calls import help_of_call
+from policyengine.syntax.operators import BUILT_IN
 
 
 def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     """Return the type of a call; check its arguments."""
     name, arguments = node.name, node.arguments
-    if name.package is None and name.name == "size":
-        checker.bindings[id(node)] = Size()
-        if len(arguments) != 1:
-            checker.problems.append(messages.argument_count(node.span, "size", 1, len(arguments)))
-            return INT
-        found = checker.infer(arguments[0], guards)
-        if not isinstance(found, SetType) and found not in (STRING, UNKNOWN):
-            wanted = "a set or a string"
-            checker.problems.append(messages.wrong_type(arguments[0].span, wanted, found))
-        return INT
-    if name.package is None and name.name == "lower":
-        checker.bindings[id(node)] = Lower()
-        if len(arguments) != 1:
-            checker.problems.append(messages.argument_count(node.span, "lower", 1, len(arguments)))
-            return UNKNOWN
-        return applied(checker, node, [checker.infer(arguments[0], guards)])
-    if name.package is None and name.name == "ancestors":
-        for argument in arguments[:1]:
-            checker.infer(argument, guards)
-        checker.problems.append(messages.no_ancestors(node.span))
-        return UNKNOWN
+    if name.package is None and name.name in BUILT_IN:
+        return _built_in(checker, node, guards)
     help = help_of_call(name.name)
     if help and not _is_known(checker.scope, name):
         checker.problems.append(messages.foreign_call(name, help))
@@ -64,6 +46,28 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     for argument, parameter in zip(arguments, parameters, strict=False):
         checker.expect(argument, parameter, guards)
     return definition.result
+
+
+def _built_in(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
+    """Return the type of a call of what the language defines itself."""
+    word, arguments = node.name.name, node.arguments
+    if word == "ancestors":  # with an entity and a type it is a node of its own
+        for argument in arguments[:1]:
+            checker.infer(argument, guards)
+        checker.problems.append(messages.no_ancestors(node.span))
+        return UNKNOWN
+    is_size = word == "size"
+    checker.bindings[id(node)] = Size() if is_size else Lower()
+    if len(arguments) != 1:
+        checker.problems.append(messages.argument_count(node.span, word, 1, len(arguments)))
+        return INT if is_size else UNKNOWN
+    found = checker.infer(arguments[0], guards)
+    if not is_size:
+        return applied(checker, node, [found])
+    if not isinstance(found, SetType) and found not in (STRING, UNKNOWN):
+        wanted = "a set or a string"
+        checker.problems.append(messages.wrong_type(arguments[0].span, wanted, found))
+    return INT
 
 
 def check_ancestors(checker: Inference, node: nodes.Ancestors, guards: Guards) -> Type:

@@ -107,7 +107,7 @@ class Lets:
         return self.fixtures.context(expr, self.checker.scope)
 
     def _waiting_in(self, checker: ExpressionChecker) -> list[Diagnostic]:
-        """Return what is wrong with the values that expressions name which were checked by *checker*."""
+        """Return what is wrong with the values that are named in what *checker* has checked."""
         bindings = checker.bindings.values()
         names = dict.fromkeys(bound.name for bound in bindings if isinstance(bound, Variable))
         return [problem for name in names for problem in self._waiting.get(name, ())]

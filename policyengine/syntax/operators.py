@@ -199,7 +199,7 @@ OPERATORS: Mapping[tuple[type[nodes.Expr], str], Operator] = {
 """Each row by the class of its node and its word."""
 
 
-BUILT_IN = frozenset({row.word for row in _ROWS if row.node is nodes.Call} | {"ancestors"})
+BUILT_IN = frozenset(row.word for row in _ROWS if row.node in (nodes.Call, nodes.Ancestors))
 """The names that are called and that nothing may define."""
 
 

@@ -531,14 +531,14 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
         text = self.unquote(token)
         if len(self.problems) > before:  # what is left of a text with a mistake says nothing
             return "/"
-        return read_path(read, text, self._token_span(token), self._report)
+        return read_path(read, text, self._token_span(token), self._report_at)
 
     def _schedule(self, span: Span, token: Token, *, whole: bool) -> nodes.Literal:
         if not whole:
             help = "leave out the rest"
             self._report("PE137", span, "a schedule is written out in its text", help)
         place, text = self._token_span(token), self.unquote(token)
-        schedule = read_schedule(text, str(token), place, self._report)
+        schedule = read_schedule(text, str(token), place, self._report_at)
         return nodes.Literal("schedule", schedule, f"schedule {token}", span=span)
 
     update = of_parts(nodes.Update)

@@ -6,18 +6,12 @@ What is wrong is reported, and a harmless value returned instead.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from policyengine.diagnostics.source import Span
 from policyengine.model.schedules import Schedule, ScheduleError
+from policyengine.syntax.strings import Report
 
 _NEVER_OPEN = Schedule("", "UTC", ())
-
-
-class Report(Protocol):
-    """Reports a mistake at a place."""
-
-    def __call__(self, code: str, span: Span, message: str, help: str = "") -> None: ...
 
 
 def read_path(read: Callable[[str], str], text: str, place: Span, report: Report) -> str:
@@ -25,7 +19,7 @@ def read_path(read: Callable[[str], str], text: str, place: Span, report: Report
     try:
         return read(text)
     except ValueError as problem:
-        report("PE135", place, str(problem))
+        report("PE135", place.start, place.end, str(problem))
         return "/"
 
 
@@ -34,8 +28,9 @@ def read_schedule(text: str, written: str, place: Span, report: Report) -> Sched
     try:
         return Schedule.parse(text)
     except ScheduleError as problem:
+        start, end = place.start, place.end
         at = written.find(problem.part) if problem.part else -1
         if at >= 0:
-            place = Span(place.file, place.start + at, place.start + at + len(problem.part))
-        report("PE137", place, str(problem), problem.help)
+            start, end = start + at, start + at + len(problem.part)
+        report("PE137", start, end, str(problem), problem.help)
         return _NEVER_OPEN

@@ -175,12 +175,6 @@ NAMES = (
         _WORDS + 'permit p: any when now within schedule "09:00-17:00 Europe/Berlin"\n',
     ),
     Code(
-        "PE232", "self-import", "A package that imports itself.",
-        "A file sees all names of its own package. Packages may import one another, also in a circle.",
-        "package docs\nimport docs\nentity User\n",
-        "package docs\nentity User\n",
-    ),
-    Code(
         "PE229", "misplaced-count", "A count that is no attribute of a context.",
         "What is counted depends on the request, so only its context can give it.",
         "package docs\nentity User { reads: int (count of User by subject per day) }\n",
@@ -198,5 +192,11 @@ NAMES = (
         "duration just past, or the `day`, `month` or `year` of the calendar in UTC.",
         _WORDS + "action send by User on Document with { sent: int (count of send by subject per week) }\n",
         _WORDS + "action send by User on Document with { sent: int (count of send by subject per 7d) }\n",
+    ),
+    Code(
+        "PE232", "self-import", "A package that imports itself.",
+        "A file sees all names of its own package. Packages may import one another, also in a circle.",
+        "package docs\nimport docs\nentity User\n",
+        "package docs\nentity User\n",
     ),
 )  # fmt: skip

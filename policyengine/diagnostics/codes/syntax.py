@@ -240,21 +240,6 @@ SYNTAX = (
         _WORDS + 'const opening: schedule = schedule "Mon-Fri 09:00-17:00 Europe/Berlin"\n',
     ),
     Code(
-        "PE145", "misplaced-exception", "An `except` that does not follow `any`, or what cannot be excepted.",
-        "`any by User on Document except read, edit` is everything that `any` covers there but those actions and "
-        "the members of those groups. `except` comes last, and lists actions and groups; conditions are those of "
-        "the rule.",
-        _WORDS + "action edit by User on Document\npermit p: any except edit on Document\n",
-        _WORDS + "action edit by User on Document\npermit p: any on Document except edit\n",
-    ),
-    Code(
-        "PE146", "malformed-range", "A range of a gate that does not begin with `for`, or has conditions.",
-        "What follows `for` is written as what a rule covers: actions and groups or `any`, `by` and `on`. The rules "
-        "of the gate are in a block of its own.",
-        _WORDS + 'gate money "?" on Document\ngate money { permit p: any }\n',
-        _WORDS + 'gate money "?" for any on Document\ngate money { permit p: any }\n',
-    ),
-    Code(
         "PE141", "quoted-key", "The name of an attribute in quotes.",
         "Attributes are names. Only a row of a table may be quoted, since it is an enumerator, which may be "
         "no name.",
@@ -274,5 +259,20 @@ SYNTAX = (
         "It says who can change an attribute, or what an int of a context counts.",
         _WORDS + "action send by User with { sent: int (sum of Document by subject per day) } on Document\n",
         _WORDS + "action send by User with { sent: int (count of Document by subject per day) } on Document\n",
+    ),
+    Code(
+        "PE145", "misplaced-exception", "An `except` that does not follow `any`, or what cannot be excepted.",
+        "`any by User on Document except read, edit` is everything that `any` covers there but those actions and "
+        "the members of those groups. `except` comes last, and lists actions and groups; conditions are those of "
+        "the rule.",
+        _WORDS + "action edit by User on Document\npermit p: any except edit on Document\n",
+        _WORDS + "action edit by User on Document\npermit p: any on Document except edit\n",
+    ),
+    Code(
+        "PE146", "malformed-range", "A range of a gate that does not begin with `for`, or has conditions.",
+        "What follows `for` is written as what a rule covers: actions and groups or `any`, `by` and `on`. The rules "
+        "of the gate are in a block of its own.",
+        _WORDS + 'gate money "?" on Document\ngate money { permit p: any }\n',
+        _WORDS + 'gate money "?" for any on Document\ngate money { permit p: any }\n',
     ),
 )  # fmt: skip

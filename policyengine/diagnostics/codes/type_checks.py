@@ -291,58 +291,6 @@ TYPES = (
         "permit p: see when resource.signed + 6mo > now\n",
     ),
     Code(
-        "PE350", "outside-range", "An action in a gate that does not apply to it.",
-        "A gate that was declared with `for` is asked for nothing else. A group counts for those of its types to "
-        "which the gate applies, but each of its actions must have some. A forbid on everything is in a gate "
-        "without `for`.",
-        _WORDS + 'gate all_of_it "?"\ngate changes "?" for edit\ngate all_of_it { permit p: any }\n'
-        "gate changes { permit q: edit forbid r: read when subject.age < 18 }\n",
-        _WORDS + 'gate all_of_it "?"\ngate changes "?" for edit\n'
-        "gate all_of_it { permit p: any forbid r: read when subject.age < 18 }\ngate changes { permit q: edit }\n",
-    ),
-    Code(
-        "PE351", "idle-exception", "An exception that takes nothing away.",
-        "What it names is not covered anyway, or another exception takes it away. A reader would think that it "
-        "has an effect.",
-        _WORDS + "action draw by User on Image\npermit p: any on Document except draw\npermit q: draw\n",
-        _WORDS + "action draw by User on Image\npermit p: any on Document\npermit q: draw\n",
-    ),
-    Code(
-        "PE352", "ungated-action", "An action, with its types, to which no gate applies.",
-        "Nothing would be asked before it is allowed. Prefer `for any on Document` to a list of actions, so that "
-        "an action that is added later is covered.",
-        _WORDS + 'gate changes "?" for edit\ngate changes { permit p: edit }\n',
-        _WORDS + 'gate changes "?" for any on Document\ngate changes { permit p: any }\n',
-    ),
-    Code(
-        "PE361", "malformed-ancestors", "A call of `ancestors` without an entity and a type.",
-        "`ancestors(resource, Folder)` is the set of the folders within which the resource lies: the type "
-        "says which of its ancestors are meant.",
-        _WORDS + "permit p: any when size(ancestors(resource)) > 0\n",
-        _WORDS + "permit p: any when size(ancestors(resource, Folder)) > 0\n",
-    ),
-    Code(
-        "PE355", "unknown-mask", "A mask that the type of the field does not take.",
-        "A datetime is shown as `present`, `year`, `month` or `day`, a decimal as `present` or `digits(0)` to "
-        "`digits(3)`, a string or a reference as `present` or `pseudonym`, anything else as `present`. A record "
-        "takes a mask that all its parts take.",
-        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id as year }\n',
-        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id as pseudonym }\n',
-    ),
-    Code(
-        "PE356", "repeated-field", "A field that stands twice in one list.",
-        "A rule shows a field in one way. Where another shows it in another way, the more telling one counts.",
-        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id, id as present }\n',
-        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n',
-    ),
-    Code(
-        "PE357", "useless-never-expose", "An invariant about fields in a set without a field gate.",
-        "Where no gate is asked which fields may be seen, every allow shows all of them.",
-        _WORDS + "permit p: any\ninvariant i: never expose status of any\n",
-        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n'
-        "invariant i: never expose status of any\n",
-    ),
-    Code(
         "PE345", "unusable-key", "A table over a type that has no list of names.",
         "A table has a row for each name of an enum, levels or a taxonomy, so that a look-up cannot fail.",
         _WORDS + "const rooms: int -> int = { one: 1 }\n",
@@ -374,5 +322,57 @@ TYPES = (
         'test "t" { expect allow read by User "u" on Document "d" with User "u" }\n',
         _WORDS + "permit p: any\nlet nothing = {}\n"
         'test "t" { expect allow read by User "u" on Document "d" with nothing }\n',
+    ),
+    Code(
+        "PE350", "outside-range", "An action in a gate that does not apply to it.",
+        "A gate that was declared with `for` is asked for nothing else. A group counts for those of its types to "
+        "which the gate applies, but each of its actions must have some. A forbid on everything is in a gate "
+        "without `for`.",
+        _WORDS + 'gate all_of_it "?"\ngate changes "?" for edit\ngate all_of_it { permit p: any }\n'
+        "gate changes { permit q: edit forbid r: read when subject.age < 18 }\n",
+        _WORDS + 'gate all_of_it "?"\ngate changes "?" for edit\n'
+        "gate all_of_it { permit p: any forbid r: read when subject.age < 18 }\ngate changes { permit q: edit }\n",
+    ),
+    Code(
+        "PE351", "idle-exception", "An exception that takes nothing away.",
+        "What it names is not covered anyway, or another exception takes it away. A reader would think that it "
+        "has an effect.",
+        _WORDS + "action draw by User on Image\npermit p: any on Document except draw\npermit q: draw\n",
+        _WORDS + "action draw by User on Image\npermit p: any on Document\npermit q: draw\n",
+    ),
+    Code(
+        "PE352", "ungated-action", "An action, with its types, to which no gate applies.",
+        "Nothing would be asked before it is allowed. Prefer `for any on Document` to a list of actions, so that "
+        "an action that is added later is covered.",
+        _WORDS + 'gate changes "?" for edit\ngate changes { permit p: edit }\n',
+        _WORDS + 'gate changes "?" for any on Document\ngate changes { permit p: any }\n',
+    ),
+    Code(
+        "PE355", "unknown-mask", "A mask that the type of the field does not take.",
+        "A datetime is shown as `present`, `year`, `month` or `day`, a decimal as `present` or `digits(0)` to "
+        "`digits(3)`, a string or a reference as `present` or `pseudonym`, anything else as `present`. A record "
+        "takes a mask that all its parts take.",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id as year }\n',
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id as pseudonym }\n',
+    ),
+    Code(
+        "PE356", "repeated-field", "A field that stands twice in one list.",
+        "A rule shows a field in one way. Where another shows it in another way, the more telling one counts.",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id, id as present }\n',
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n',
+    ),
+    Code(
+        "PE357", "useless-never-expose", "An invariant about fields in a set without a field gate.",
+        "Where no gate is asked which fields may be seen, every allow shows all of them.",
+        _WORDS + "permit p: any\ninvariant i: never expose status of any\n",
+        _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n'
+        "invariant i: never expose status of any\n",
+    ),
+    Code(
+        "PE361", "malformed-ancestors", "A call of `ancestors` without an entity and a type.",
+        "`ancestors(resource, Folder)` is the set of the folders within which the resource lies: the type "
+        "says which of its ancestors are meant.",
+        _WORDS + "permit p: any when size(ancestors(resource)) > 0\n",
+        _WORDS + "permit p: any when size(ancestors(resource, Folder)) > 0\n",
     ),
 )  # fmt: skip

@@ -31,7 +31,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 RULE = LintRule(
     Code(
         "PE431", "empty-part", "A permit that looks for a string which may be empty.",
-        "Every string starts with, ends with and contains the empty one. Whoever sends an empty prefix, or has none in the directory, is let through.",
+        "Every string starts with, ends with and contains the empty one. A request with an empty prefix is let through, and so is an entity for which none is known.",
         WORDS + "entity File { name: string }\naction open by App on File with { prefix: string }\npermit o: open when resource.name startswith context.prefix\npermit q: read when subject.status == active\n",
         WORDS + 'entity File { name: string }\naction open by App on File with { prefix: string }\npermit o: open when context.prefix != "" and resource.name startswith context.prefix\npermit q: read when subject.status == active\n',
     ),

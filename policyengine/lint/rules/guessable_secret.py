@@ -49,8 +49,8 @@ def _is_sent(side: Placed, schema: Schema) -> bool:
 
 RULE = LintRule(
     Code(
-        "PE433", "guessable-secret", "A private string of which a caller can find out part by part.",
-        "Whoever may send any beginning, end or part learns from each answer whether it is right, and so finds the whole in a few hundred requests.",
+        "PE433", "guessable-secret", "A private string that a caller can find out part by part.",
+        "A caller that may send any beginning, end or part learns from each answer whether it is right, and so finds the whole in a few hundred requests.",
         WORDS + 'entity Vault { code: private string }\naction open by App on Vault with { code: string }\npermit o: open when context.code != "" and resource.code startswith context.code otherwise "another code"\npermit q: read when subject.status == active\n',
         WORDS + 'entity Vault { code: private string }\naction open by App on Vault with { code: string }\npermit o: open when resource.code == context.code otherwise "another code"\npermit q: read when subject.status == active\n',
     ),

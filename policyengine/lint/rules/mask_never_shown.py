@@ -8,7 +8,7 @@ from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
-from policyengine.model.masks import parted, telling
+from policyengine.model.masks import field_and_mask, telling
 from policyengine.semantics.checked import CheckedRule
 from policyengine.syntax import nodes
 
@@ -43,7 +43,9 @@ def _shows_more(other: CheckedRule, rule: CheckedRule, shown: nodes.ShownField) 
         return False
     least = telling(shown.mask.name)
     given = [
-        dict(map(parted, fields)) for t, fields in other.fields.items() if t in (rule.fields or ())
+        dict(map(field_and_mask, fields))
+        for t, fields in other.fields.items()
+        if t in (rule.fields or ())
     ]
     name = shown.field.name
     return all(name in fields and telling(fields[name]) > least for fields in given)

@@ -9,7 +9,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import words
-from policyengine.model.masks import parted
+from policyengine.model.masks import field_and_mask
 from policyengine.syntax import nodes
 
 
@@ -18,7 +18,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     used = words(subject.files, tests=False)
     for rule in subject.checked.rules:
         shown = frozenset[str]().union(*(rule.fields or {}).values())
-        used |= {name for name, _ in map(parted, shown)}
+        used |= {name for name, _ in map(field_and_mask, shown)}
     for file in subject.files:
         for declaration in file.declarations:
             match declaration:
