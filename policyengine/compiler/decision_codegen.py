@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.dependencies import Dependencies
 from policyengine.compiler.dispatch import dispatched
-from policyengine.compiler.emitter import PARTS, Emitter, Module, Shares, counted
+from policyengine.compiler.emitter import PARTS, Emitter, Module
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.python_nodes import (
@@ -35,6 +35,7 @@ from policyengine.compiler.python_nodes import (
     negated,
 )
 from policyengine.compiler.shapes import LEAST
+from policyengine.compiler.shares import Shares, counted
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.types import DATETIME, EntityRefType, TargetGates

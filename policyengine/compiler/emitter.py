@@ -18,6 +18,7 @@ from typing import Any, Final, assert_never
 from msgspec import Struct, field
 
 from policyengine.compiler import ir
+from policyengine.compiler.loops import Level, loop_function
 from policyengine.compiler.python_nodes import (
     assign,
     attribute,
@@ -28,6 +29,7 @@ from policyengine.compiler.python_nodes import (
     name,
     negated,
 )
+from policyengine.compiler.shares import Shares
 from policyengine.compiler.slope import slope
 from policyengine.model.records import record_class, slot
 from policyengine.model.types import LevelsType, TableType, Type
@@ -45,6 +47,7 @@ TURNS: Final = "turns"
 
 _RESERVED: Final = (*ROOTS, *EXPORTED, *ANSWERING, TURNS, "take")
 _DEEPEST = 14
+_MOST_LOOPS = 8  # in one another: Python takes 20
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
 
 _COMPARISONS: Final[Mapping[ir.Relation, type[ast.cmpop]]] = {
@@ -141,76 +144,6 @@ class Module(Struct, eq=False):
         )
 
 
-# ---- sharing ----------------------------------------------------------------------------
-
-
-class Shares(Struct, eq=False):
-    """What one function computes once.
-
-    Emitting runs twice. The first time, everything that comes up again is kept when it is computed,
-    and *used* notes which of those variables were read; the second time only those are made.
-    """
-
-    counts: Mapping[ir.Expr, int]
-    used: set[int] = field(default_factory=set)
-    final: bool = False
-    available: dict[ir.Expr, tuple[int, str]] = field(default_factory=dict)
-    _number: int = 0
-
-    def again(self) -> Shares:
-        """Return what the second run starts with."""
-        return Shares(self.counts, self.used, final=True)
-
-    def find(self, node: ir.Expr) -> str | None:
-        """Return the variable that certainly has the value of *node* by now."""
-        found = self.available.get(node)
-        if found is None:
-            return None
-        self.used.add(found[0])
-        return found[1]
-
-    def keep(self, node: ir.Expr, module: Module) -> str | None:
-        """Return the variable to keep the value of *node* in, if it is worth keeping."""
-        if self.counts.get(node, 0) < 2:  # noqa: PLR2004 - it does not come up again
-            return None
-        self._number += 1
-        if self.final and self._number not in self.used:
-            return None
-        identifier = module.fresh(described(node)) if self.final else "_"
-        self.available[node] = self._number, identifier
-        return identifier
-
-
-def counted(conditions: Iterable[ir.Expr]) -> dict[ir.Expr, int]:
-    """Count how often each expression that is worth keeping comes up."""
-    counts: dict[ir.Expr, int] = {}
-    parts = (node for condition in conditions for node in ir.closed(condition))
-    for node in filter(_worth_keeping, parts):
-        counts[node] = counts.get(node, 0) + 1
-    return counts
-
-
-def _worth_keeping(node: ir.Expr) -> bool:
-    """Whether *node* takes longer to compute than to look up a variable."""
-    return not isinstance(
-        node,
-        ir.Const | ir.Data | ir.Absent | ir.Root | ir.Local | ir.Id | ir.Slot | ir.Line | ir.Not
-        | ir.Above | ir.Below | ir.Rows | ir.Present,
-    )  # fmt: skip
-
-
-def described(node: ir.Expr) -> str:
-    """Return a name for the value of *node*, like `resource_author`."""
-    path: list[str] = []
-    while isinstance(node, ir.Entity | ir.Slot | ir.Id):
-        if isinstance(node, ir.Entity):
-            node = node.id
-        else:
-            path.append("id" if isinstance(node, ir.Id) else node.name)
-            node = node.object
-    return "_".join([node.name, *reversed(path)]) if isinstance(node, ir.Root) else "something"
-
-
 # ---- expressions ------------------------------------------------------------------------
 
 
@@ -252,7 +185,7 @@ class Emitter(Struct, eq=False):
             made = self._watched(node, made)
         self._depth -= 1
         if self.shares is not None and not self._nowhere:
-            identifier = self.shares.keep(node, self.module)
+            identifier = self.shares.keep(node, self.module.fresh)
             if identifier:
                 return ast.NamedExpr(ast.Name(identifier, ast.Store()), made)
         return made
@@ -332,8 +265,10 @@ class Emitter(Struct, eq=False):
             case ir.MakeRecord(type_, parts):
                 made = self.module.named("record", type_, record_class(type_))
                 return ast.Call(made, list(map(emit, parts)), [])
-            case ir.Quantified(kind, local, over, body):
-                return self._quantified(kind, local, over, body)
+            case ir.Quantified() if self.traced:
+                return self._generated(node)
+            case ir.Quantified():
+                return self._looped(node)
             case _:
                 assert_never(node)
 
@@ -456,16 +391,49 @@ class Emitter(Struct, eq=False):
         last = ast.Constant(len(made) - 1)
         return ast.Subscript(ast.Tuple(made, ast.Load()), last, ast.Load())
 
-    def _quantified(
-        self, kind: ir.Quantifier, local: str, over: ir.Expr, body: ir.Expr
-    ) -> ast.expr:
-        with self._fixed():  # Python has no assignment in what a loop goes over
-            elements = self.emit(over)
-        outside = self.scope
-        variable = self._variable(local, 0)  # what `over` depends on was watched as a whole
-        self.scope = {**outside, local: variable}
+    def _looped(self, node: ir.Quantified) -> ast.expr:
+        """Call a function of loops: quantifiers of one kind in one another are one."""
+        outside, levels = self.scope, list[Level]()
+        body: ir.Expr = node
         with self._fixed():
+            while (
+                isinstance(body, ir.Quantified)
+                and body.kind == node.kind
+                and len(levels) < _MOST_LOOPS
+            ):
+                variable = self._variable(body.local, 0)
+                levels.append(self._level(body.over, variable.name))
+                self.scope = {**self.scope, body.local: variable}
+                body = body.body
             each = self.emit(body)
+        self.scope = outside
+        kept = (kept for _, kept in self.shares.available.values()) if self.shares else ()
+        known = dict.fromkeys((*ROOTS, *(v.name for v in outside.values()), *sorted(kept)))
+        identifier = self.module.fresh(f"{node.kind}_element")
+        function, parameters = loop_function(identifier, node.kind, levels, each, known)
+        self.module.functions.append(function)
+        return call(identifier, *map(name, parameters))
+
+    def _level(self, over: ir.Expr, variable: str) -> Level:
+        bound = ast.Name(variable, ast.Store())
+        match over:
+            case ir.Operation("ancestors", (line, ir.Data(str(type_)))):  # no set is made of them
+                of = self.module.fresh("type_of")
+                target = ast.Tuple([ast.Name(of, ast.Store()), bound], ast.Store())
+                is_one = compare(name(of), ast.Eq(), ast.Constant(type_))
+                return Level(target, self.emit(line), [is_one])
+            case _:
+                return Level(bound, self.emit(over))
+
+    def _generated(self, node: ir.Quantified) -> ast.expr:
+        """Ask a generator: what notes when it turns is no function of its own."""
+        with self._fixed():  # Python has no assignment in what a loop goes over
+            elements = self.emit(node.over)
+        outside = self.scope
+        variable = self._variable(node.local, 0)  # what `over` depends on was watched as a whole
+        self.scope = {**outside, node.local: variable}
+        with self._fixed():
+            each = self.emit(node.body)
         self.scope = outside
         bound = ast.Name(variable.name, ast.Store())
         before: list[ast.expr] = []
@@ -473,7 +441,7 @@ class Emitter(Struct, eq=False):
             before = [ast.NamedExpr(bound, elements)]
             elements = name(variable.name)
         loop = ast.comprehension(bound, elements, [], 0)
-        made = call({"every": "all", "some": "any"}[kind], ast.GeneratorExp(each, [loop]))
+        made = call({"every": "all", "some": "any"}[node.kind], ast.GeneratorExp(each, [loop]))
         if not before:
             return made
         return ast.Subscript(ast.Tuple([*before, made], ast.Load()), ast.Constant(1), ast.Load())

@@ -27,12 +27,12 @@ from policyengine.compiler.emitter import (
     Emitter,
     Module,
     Variable,
-    described,
     identifier,
 )
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.python_nodes import negated
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
+from policyengine.compiler.shares import described
 from policyengine.compiler.simplify import TRUE
 from policyengine.model.rules import RuleHead
 from policyengine.model.types import TargetGates
@@ -153,13 +153,15 @@ def number_lines(tree: ast.Module) -> None:
 def _number(statement: ast.stmt, line: int) -> int:
     """Give *statement* that line, and what is inside those after it; return the next one."""
     inside: list[ast.stmt] = []
-    part: ast.AST = statement
+    parts: list[ast.AST] = [statement]
     match statement:
         case ast.FunctionDef(args=arguments, body=body):
-            part, inside = arguments, body
+            parts, inside = [arguments], body
         case ast.If(test=test, body=body):
-            part, inside = test, body
-    for node in (statement, *ast.walk(part)):
+            parts, inside = [test], body
+        case ast.For(target=target, iter=elements, body=body):
+            parts, inside = [target, elements], body
+    for node in (statement, *(node for part in parts for node in ast.walk(part))):
         if isinstance(node, ast.stmt | ast.expr | ast.arg):
             node.lineno = node.end_lineno = line
             node.col_offset = node.end_col_offset = 0
