@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct, field
@@ -197,12 +197,33 @@ def compiled_rule(
         refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
         sentences=tuple(map(said, rule.sentences)),
         keys=keys,
-        filed=tuple(
-            key for key, found in zip(keys, rule.keys, strict=True) if _files(rule, key, found)
-        ),
+        filed=_filed(rule, keys),
         waivers=rule.waivers,
         needs=rule.needs,
     )
+
+
+def _filed(rule: Rule, keys: Sequence[compiled.Key]) -> tuple[compiled.Key, ...]:
+    found = {
+        low.number: key for low, key in zip(rule.keys, keys, strict=True) if _files(rule, key, low)
+    }
+    return tuple([found[number] for number in filed_by(rule, found)[0]])
+
+
+def filed_by(rule: Rule, numbers: Collection[int]) -> tuple[list[int], int]:
+    """Return by which of some keys a rule is filed, and how many conditions before may fail without being seen.
+
+    *numbers*: those of the keys, in order. That one of them fails is seen when values are looked up, and a rule
+    is passed over only where nothing fails before the key of which the request has another value.
+    """
+    first = min(numbers, default=0)
+    seen = [
+        number in numbers
+        or isinstance(condition, ir.Const)
+        or (isinstance(condition, ir.Present) and ir.is_path(condition.slot))
+        for number, condition in enumerate(rule.conditions)
+    ]
+    return [n for n in numbers if all(seen[first:n])], 0 if all(seen[:first]) else first
 
 
 def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
@@ -212,21 +233,7 @@ def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
     plain = rule.refer is None and not rule.is_dated
     if rule.effect == "permit" and not (key.contested and plain):
         return False
-    if rule.effect == "forbid" and not fails_seen(rule, found.number):
-        return False
     return not any(ir.mentions(condition, "now") for condition in rule.conditions[: found.number])
-
-
-def fails_seen(rule: Rule, number: int) -> bool:
-    """Whether a failure in the conditions of *rule* before that one, a key, shows when values are looked up.
-
-    A forbid that fails denies, so it is passed over only where nothing before the key can fail unseen.
-    """
-    keys = {key.number for key in rule.keys}
-    return all(
-        n in keys or (isinstance(condition, ir.Present) and ir.is_path(condition.slot))
-        for n, condition in enumerate(rule.conditions[:number])
-    )
 
 
 def _moves(part: str | Part) -> bool:

@@ -12,14 +12,16 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.generate import are_many
-from policyengine.compiler.load_rules import fails_seen
+from policyengine.compiler.load_rules import filed_by
 from policyengine.compiler.lower import lower_rule
 from policyengine.compiler.lowered import Part, Rule
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.types import TargetKey
 from policyengine.runtime.directory import Outline, Places, file_rule
-from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct
 from policyengine.semantics.keys import compared, constants_of
+from policyengine.syntax import nodes
+from policyengine.syntax.expressions import walk_expressions
 
 
 class Outlined(Struct, frozen=True, eq=False):
@@ -63,20 +65,39 @@ class _Likeness(Struct, frozen=True, eq=False):
             moves=any(ir.mentions(part.expr, "now") for part in parts),
         )
 
-    def filed(self, contested: frozenset[str]) -> Mapping[str, int]:
-        """Return by which conditions it can be told that such a rule plays no part, by their paths."""
+    def filed(self, contested: frozenset[str]) -> _Filed:
+        """Return by which conditions it can be told that such a rule plays no part."""
         rule = self.rule
-        if rule.effect == "permit" and rule.refer is not None:
-            return {}
-        if rule.otherwise is not None:
-            return {}
-        return {
-            key.path: key.number
+        if (rule.effect == "permit" and rule.refer is not None) or rule.otherwise is not None:
+            return _Filed({}, 0)
+        keys = {
+            key.number: key.path
             for key in rule.keys
-            if key.number <= self.until
-            and (rule.effect != "permit" or key.path in contested)
-            and (rule.effect != "forbid" or fails_seen(rule, key.number))
+            if key.number <= self.until and (rule.effect != "permit" or key.path in contested)
         }
+        numbers, unseen = filed_by(rule, keys)
+        return _Filed({keys[number]: number for number in numbers}, unseen)
+
+
+class _Filed(Struct, frozen=True):
+    """The numbers of the conditions that rules which are alike are filed by, and their paths.
+
+    *unseen* as `filed_by` finds it. What fails is an error, and no rule may then be passed over; so of the
+    rules that have those conditions in common, one is always looked at.
+    """
+
+    keys: Mapping[str, int]
+    unseen: int
+
+
+def _literals(conjuncts: Sequence[Conjunct]) -> tuple[object, ...]:
+    """Return what may differ in conditions that are alike."""
+    found: list[object] = []
+    for node in walk_expressions([conjunct.expr for conjunct in conjuncts]):
+        match node:
+            case nodes.Literal(value=value) | nodes.EntityRef(id=value) | nodes.Like(pattern=value):
+                found.append(value)
+    return tuple(found)
 
 
 def outline_rules(checked: CheckedSet, target: TargetKey) -> Outlined | None:
@@ -144,13 +165,19 @@ def _filed(
     """Return the numbers of the rules that are always looked at, and of the others by their constants."""
     always: list[int] = []
     filed: Places = {}
-    keys = {one.number: one.filed(contested[one.rule.gate]) for one in like}
+    by = {one.number: one.filed(contested[one.rule.gate]) for one in like}
+    seen: set[tuple[object, ...]] = set()
     for number, (rule, one) in enumerate(zip(rules, like, strict=True)):
         if rule.advisory:
             continue
         asked: dict[str, frozenset[object]] = {}
-        if rule.id not in waived and not (rule.is_dated and rule.effect == "permit"):
+        found = by[one.number]
+        common = one.number, *_literals(rule.conjuncts[: found.unseen])
+        if found.unseen and common not in seen:
+            if not (rule.is_dated or rule.id in waived):  # which may not show that it fails
+                seen.add(common)
+        elif rule.id not in waived and not (rule.is_dated and rule.effect == "permit"):
             typing, conjuncts = rule.typings[target], rule.conjuncts
-            asked = {p: constants_of(conjuncts[n], typing) for p, n in keys[one.number].items()}
+            asked = {p: constants_of(conjuncts[n], typing) for p, n in found.keys.items()}
         file_rule(number, asked, always, filed)
     return always, filed

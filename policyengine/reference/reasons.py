@@ -178,10 +178,9 @@ def requested(key: Key, rule: CheckedRule, env: Env) -> str:
         return f"this {key.path}"
     typing = rule.typings[env.target]
     try:
-        value = evaluate(key.expr, typing, env)
+        text = shown_value(typing.type_of(key.expr), evaluate(key.expr, typing, env))
     except Exception:  # noqa: BLE001 - it is not there
         return f"no {key.name}"
-    text = shown_value(typing.type_of(key.expr), value)
     return text if key.path == key.name else f"{key.name} {text}"
 
 

@@ -69,7 +69,10 @@ class Key(Struct, frozen=True, eq=False):
         value = self.value(request)
         if value is ABSENT or value is _UNREADABLE:
             return f"no {self.name}"
-        text = shown_value(self.type, value)
+        try:
+            text = shown_value(self.type, value)
+        except Exception:  # noqa: BLE001 - a text is never worth failing for
+            return f"no {self.name}"
         return text if self.path == self.name else f"{self.name} {text}"
 
     def value(self, request: Request) -> object:
