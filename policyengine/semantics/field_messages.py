@@ -28,10 +28,11 @@ def no_mask(shown: nodes.ShownField, type_: Type, masks: Sequence[str]) -> Diagn
     what = "the `id`" if shown.field.name == ID else a(str(type_))
     if isinstance(type_, RecordType):
         what = "this record, by what all its parts take,"
+    digits = shown.mask.name.startswith("digits")  # of which none is meant more than another
     return error(
         "PE355", shown.mask.span,
         f"`{shown.field.name}` cannot be shown as `{shown.mask.name}`",
-        did_you_mean(shown.mask.name, masks) or f"{what} is shown as {_any_of(masks)}",
+        (not digits and did_you_mean(shown.mask.name, masks)) or f"{what} is shown as {_any_of(masks)}",
     )  # fmt: skip
 
 

@@ -121,6 +121,8 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     begins = s.start
     if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
         begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
+    if s.text == "=" and s.opened and s.opened[1] == "expression" and _ends_key(s):
+        return error("PE110", s.span, "`=` gives no key its value", "write `:`")
     for start in sorted({begins, s.start}):
         for sign, help in foreign_words.SIGNS.items():
             if s.source.text.startswith(sign, start):
@@ -141,11 +143,18 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     return None
 
 
+def _ends_key(s: ParseState) -> bool:
+    """Whether what was read last can be the key of a record or a table."""
+    return "_COLON" in s.accepts and kind_of(s.stack[-2]) in ("_LBRACE", "_COMMA")
+
+
 def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | None:
     if sign[0] == "|" and any(kind_of(item) == "_ENUM" for item in s.stack):
         if sign == "|":
             return None
         help = "write `|`"
+    if sign == "=>" and kind_of(s.stack[-1]) == "_ASSIGN":  # of a constant
+        help = "write `->`"
     if sign == "[" and s.opened and s.opened[1] == "attributes":
         help = "a set of them is written `set<type>`"
     span = Span(s.source.name, start, start + len(sign))
@@ -378,6 +387,9 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
         return error("PE110", s.span, f"there is no operator {s.found}", help)
     if s.terminal != "NAME":
         return None
+    if s.last_word in ("lower", "size", "ancestors"):
+        help = f"write `{s.last_word}(…)`"
+        return error("PE112", s.after_last, f"`(` is missing after `{s.last_word}`", help)
     words = sorted({word for row in INFIX for word in row.word.split() if word.isalpha()})
     swapped = [word for word in words if sorted(word) == sorted(s.text.lower())]
     meant = swapped[0] if swapped else nearest(s.text, words)

@@ -91,7 +91,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
 
     def key(self, span: Span, children: list[Any]) -> nodes.Ident:
         (token,) = children
-        if token.type != "STRING":
+        if token[0] != '"':  # words whose terminals leave no trace are no tokens
             return self.name(span, children)
         ident = nodes.Ident(self.unquote(token), span=span)
         self.quoted[id(ident)] = ident

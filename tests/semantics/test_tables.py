@@ -12,6 +12,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.engine import PolicyEngine
 from policyengine.model.limits import Limits
 from policyengine.pipeline import check_sources
+from policyengine.syntax.grammar import reserved_words
 
 WORDS = """\
 package p
@@ -261,3 +262,17 @@ def test_a_set_with_tables_and_counts_is_kept(tmp_path):
     made = [PolicyEngine.load(tmp_path, cache=tmp_path / "kept") for _ in range(2)]
     assert [engine.decide(**asked).allowed for engine in made] == [True, True]
     assert made[0].digest == made[1].digest
+
+
+@pytest.mark.parametrize("word", sorted(reserved_words()))
+def test_a_reserved_word_is_a_key_where_an_attribute_has_that_name(word):
+    text = f"""
+action ask by User on Doc with {{ {word}: int }}
+const one: {{ {word}: int }} = {{ {word}: 1 }}
+permit some_one: ask when one == {{ {word}: 1 }}
+permit read: read
+test "keys" {{ expect allow ask by User "a" on Doc "d" with {{ {word}: 1 }} }}
+"""
+    assert found(text) == []
+    table = f"const t: Tier -> int = {{ free: 1, basic: 2, pro: 3, {word}: 4 }}\npermit a: any"
+    assert found(table) == [("PE221", word)]
