@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck, Phase, settings
 os.environ["POLICYENGINE_CACHE"] = "off"  # so that no test leaves or finds anything
 
 collect_ignore_glob = ["*.policy"]
+
+_TESTS = Path(__file__).parent
 
 _COMMON = {
     "deadline": None,  # the machine may be busy
@@ -26,6 +29,17 @@ _COMMON = {
 settings.register_profile("ci", max_examples=60, derandomize=True, **_COMMON)
 settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+_NOT_MEASURED = ("properties", "privacy", "bench")
+"""Folders of laws, and of what is timed: what they run, other tests run as well, and measuring takes as long again."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage while laws are tried."""
+    for item in items:
+        if item.path.relative_to(_TESTS).parts[0] in _NOT_MEASURED:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True)
