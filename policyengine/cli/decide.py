@@ -11,7 +11,7 @@ import click
 from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say
-from policyengine.model.shown import escaped
+from policyengine.model.shown import escaped, shown_entity
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -119,6 +119,8 @@ def _flat(value: Any) -> str:
     match value:
         case list():
             return ", ".join(map(_flat, value))
+        case {"type": str(type_), "id": str(id_), **rest} if not rest:
+            return shown_entity(type_, id_)
         case {"name": name, "parameters": dict(parameters)}:
             return f"{name}({_flat(parameters)})"
         case {"rule": rule, "effect": effect, "outcome": outcome}:

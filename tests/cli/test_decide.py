@@ -169,10 +169,10 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("p.policy").write_text(
         "package p\nentity User { old: bool }\nentity Doc { text: string }\n"
-        "action read by User on Doc\nobligation erase(after: duration, loudly: bool)\n"
+        "action read by User on Doc\nobligation erase(after: duration, loudly: bool, what: Doc)\n"
         'field gate scope "what"\n'
         "gate scope {\n"
-        "permit some_of_it: read when subject.old fields text, id as pseudonym oblige erase(2h, true) waivable\n"
+        "permit some_of_it: read when subject.old fields text, id as pseudonym oblige erase(2h, true, resource) waivable\n"
         "advisory forbid trial: read when subject.old\n"
         'forbid late: read from 2030-01-01 refer "people"\n'
         "}\n"
@@ -190,7 +190,7 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
     )
     assert shown["exposed"] == "text"
     assert shown["masks"] == "id: pseudonym"
-    assert shown["obligations"] == "erase(after: 2h, loudly: true)"
+    assert shown["obligations"] == 'erase(after: 2h, loudly: true, what: Doc "d")'
     assert shown["advisories"] == "forbid scope.trial: not satisfied"
     assert shown["waivers"] == "ann"
     assert shown["valid"] == "until 2027-01-01T00:00:00Z"
