@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from attrs import define, field, frozen
@@ -25,7 +26,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, entity_text, slot, text_of
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Typing
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Fixture, Typing
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
@@ -54,8 +55,9 @@ def write_test(
     expectations = list(expectations)
     text_of_test = _TestText(reserved_words() | _ROOTS | frozenset(_words(checked.files)))
     if beside is not None:
-        files = {file.span.file: file.package.name for file in checked.files}
-        text_of_test.share(checked, files[beside.node.span.file])
+        (file,) = (f for f in checked.files if f.span.file == beside.node.span.file)
+        packages = {file.package.name, *(one.package.name for one in file.imports)}
+        text_of_test.share([f for f in checked.fixtures if f.package in packages], checked)
     if all(request.now == now for request, _, _ in expectations):
         text_of_test.now = now
     for request, allow, clauses in expectations:
@@ -155,24 +157,30 @@ class _TestText:
     latest: dict[Key, _Bound] = field(factory=dict)
     shared: dict[int, str] = field(factory=dict)
 
-    def share(self, checked: CheckedSet, package: str) -> None:
-        """Make the entities among the fixtures of a package versions that may be used."""
+    def share(self, visible: Sequence[Fixture], checked: CheckedSet) -> None:
+        """Make the entities among the *visible* fixtures versions that may be used."""
         builder = RequestBuilder(checked.schema, Typing({}, {}), 0)
-        for fixture in checked.fixtures:
+        times = Counter(fixture.name for fixture in visible)
+        found = []
+        for fixture in visible:
             try:
                 value = builder.fixture(fixture)
             except Exception:  # noqa: BLE001, S112 - tests that use it are errors
                 continue
-            if fixture.package == package and isinstance(value, EntityLiteral):
-                attributes = checked.schema.entities[value.type].by_name
-                parts = {
-                    name: self.value(attributes[name].type, part)
-                    for name, part in (value.properties or {}).items()
-                }
+            if isinstance(value, EntityLiteral) and times[fixture.name] == 1:
                 self.shared[id(value)] = fixture.name
-                self.versions.append(
-                    _Version(fixture.name, value.key, frozenset(value.parents), parts)
-                )
+                found.append((fixture.name, value))
+        described = Counter(value.key for _, value in found)
+        for name, value in found:
+            attributes = checked.schema.entities[value.type].by_name
+            parts = {
+                part: self.value(attributes[part].type, given)
+                for part, given in (value.properties or {}).items()
+            }
+            version = _Version(name, value.key, frozenset(value.parents), parts)
+            self.versions.append(version)
+            if described[value.key] == 1:  # whoever is under it brings it along
+                self.latest[value.key] = version, {}
 
     def expectation(
         self, request: Request, *, allow: bool, clauses: Iterable[str]
@@ -207,7 +215,7 @@ class _TestText:
         if key not in self.bound or (self.naming and key in self.stated):
             return entity_text(*key)
         if self.naming:
-            return _NO_NAME
+            return _UNSTATED
         self.stated.add(key)
         version, changes = self.bound[key]
         if not changes or key in self.said:
@@ -330,6 +338,9 @@ def _listed(parts: Mapping[str, str]) -> str:
 
 _NO_NAME = ""
 """The text of an entity that is described inside a fixture: no reference of a request is this."""
+
+_UNSTATED = "?"
+"""The short form of an entity that the request does not have so far: no part of a version is this."""
 
 _ROOTS = frozenset({"subject", "resource", "context", "action", "now"})
 

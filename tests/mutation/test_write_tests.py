@@ -166,6 +166,61 @@ test "t" {
     assert [one.request for one in requests_of(again, now=NOW)] == requests
 
 
+APART = {
+    "words": """package words
+import places
+entity Branch { city: string }
+entity Shelf in Shelf { open: bool, branch: Branch }
+entity Copy in Shelf { branch: Branch }
+entity Member { home: Branch }
+action borrow by Member on Copy
+""",
+    "places": """package places
+import words
+let main = Branch "main" { city: "Halle" }
+let ann = Member "ann" { home: main }
+""",
+    "rules": """package rules
+import words
+import places
+permit here: borrow when resource.branch == subject.home and resource.branch.city != ""
+forbid closed: borrow when some s in ancestors(resource, Shelf): not s.open
+let a1 = Shelf "a1" { open: true, branch: main }
+let atlas = Copy "atlas" under Shelf "a1" { branch: main }
+test "t" { expect allow borrow by ann on atlas }
+""",
+}
+
+
+def test_fixtures_of_another_package_are_used_where_it_is_imported():
+    assert (
+        written_apart(APART)
+        == """\
+test "t" {
+    expect allow borrow by ann on atlas
+}
+"""
+    )
+
+
+def test_what_a_fixture_describes_inside_is_no_reference_of_a_request():
+    inside = 'branch: Branch "main" { city: "Halle" }'
+    rules = APART["rules"].replace("branch: main", inside)
+    rules = rules.replace("by ann", 'by Member "kim" { home: Branch "west" { city: "" } }')
+    text = written_apart({**APART, "rules": rules})
+    assert 'let shelf_a1 = Shelf "a1" { open: true, branch: main }' in text, text
+
+
+def written_apart(texts: dict[str, str]) -> str:
+    checked, problems = check_sources({n: Source(n, t) for n, t in texts.items()})
+    assert checked is not None, [p.message for p in problems.items]
+    (one,) = requests_of(checked, now=NOW)
+    writer = VerifiedTestWriter(checked, Limits(), NOW)
+    text = writer.test("t", [(one.request, True, ())], checked.rules[0], timed=False)
+    assert text is not None
+    return text
+
+
 def test_what_is_expected_and_asked_for_is_written():
     (request,) = requests(
         test_of('expect allow read by ann on item with { purposes: {}, note: "a" } asking {text}')
