@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,12 +229,14 @@ def _coverage_json(coverage: Coverage) -> dict[str, Any]:
 
 
 def _show_mutation(run: MutationRun) -> None:
-    for one in run.survivors:
+    for alike in _by_test(run.survivors):
         say("")
-        say("survived", "bold yellow", end=" ")
-        line, _ = run.sources[one.span.file].position(one.span.start)
-        say(f"{one.span.file}:{line}  {one.of}: {one.what} ({one.kind})")
-        say(one.test.rstrip() if one.test else "no request was found that it decides otherwise")
+        for one in alike:
+            say("survived", "bold yellow", end=" ")
+            line, _ = run.sources[one.span.file].position(one.span.start)
+            say(f"{one.span.file}:{line}  {one.of}: {one.what} ({one.kind})")
+        test = alike[0].test
+        say(test.rstrip() if test else "no request was found that it decides otherwise")
     noticed, survived = run.count("noticed"), run.count("survived")
     say("")
     say(f"mutation {100 * run.score:.1f} %", "green" if not survived else "bold yellow", end=": ")
@@ -242,6 +244,15 @@ def _show_mutation(run: MutationRun) -> None:
         f"tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
         f"checker refuses {run.count('refused')} and {run.count('equivalent')} change no answer"
     )
+
+
+def _by_test(survivors: Iterable[Tried]) -> Iterable[Sequence[Tried]]:
+    """Gather the survivors that one test would notice: the tests differ in their titles alone."""
+    groups: dict[object, list[Tried]] = {}
+    for one in survivors:
+        _, _, body = (one.test or "").partition("\n")
+        groups.setdefault(body or id(one), []).append(one)
+    return groups.values()
 
 
 def _mutation_json(run: MutationRun) -> dict[str, Any]:

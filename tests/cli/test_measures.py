@@ -138,6 +138,24 @@ def test_survivors_come_with_tests_to_be_pasted(run, file: Path):
     assert "mutation 100.0 %" in after.out
 
 
+def test_survivors_that_one_test_would_notice_are_above_it(run, file: Path):
+    shown = """\
+package p
+entity User
+entity Door { a: int, b: int }
+action look by User on Door
+field gate view "?"
+gate view { permit look: look fields a, b }
+test "t" { expect allow look by User "u" on Door "d" }
+"""
+    file.write_text(shown)
+    out = run("test", file, "--mutate").out
+    head = "survived p.policy:6  view.look: "
+    assert f"{head}the field `a` is left out" in out
+    assert f"{head}the field `b` is left out" in out
+    assert out.count("fields {a, b}") == out.count("\ntest ") == 1
+
+
 def test_mutation_has_a_threshold(run, file: Path):
     done = run("test", file, "--fail-under", "mutation=95")
     assert done.code == 1
