@@ -102,6 +102,7 @@ FORMS = {
     "_LET": "write `let name = value`",
     "_FOR": "a table is written `for x in Type: action by subject on resource expect { a, b: deny … }`",
     "_EXPECT": "an expectation is written `expect allow action by subject on resource`",
+    "_UNDER": 'parents are named by type and id: `under Folder "plans"`',
     "QUANTIFIER": "a quantifier is written `some x in set: condition`",
 }
 """The form of each construct, by a terminal or a rule that it begins with."""

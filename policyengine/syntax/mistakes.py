@@ -375,6 +375,29 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
     return error("PE111", s.span, "comparisons do not chain", help)
 
 
+def misplaced_part(s: ParseState) -> Diagnostic | None:
+    """Parents that do not follow the id of an entity, or the name of a rule with its package."""
+    kinds = [kind_of(item) for item in s.stack]
+    named = kinds[-3:] == ["name", "_DOT", "name"] and kinds[-4] in ("_OF", "_BECAUSE", "_COMMA")
+    if s.terminal == "_DOT" and named:
+        message = "a rule is named without its package"
+        return error("PE118", s.span, message, "write `rule`, or `gate.rule`")
+    if s.terminal != "_UNDER" or {"_LET", "_TEST"}.isdisjoint(kinds):
+        return None
+    last = len(kinds) - 1
+    if kinds[last] == "_RBRACE":
+        last = max(i for i in range(last) if kinds[i] == "_LBRACE") - 1
+    if kinds[last] == "STRING":
+        help = 'write `Folder "id" under … { … }`'
+        return error("PE118", s.span, "`under` comes before the attributes", help)
+    entity = span_of(s.source, s.stack[last])
+    if entity is None or kinds[last] not in ("NAME", "name", "variable"):
+        return None
+    message = f"`{s.source.text[entity.start : entity.end]}` has the parents with which it was written out"
+    help = 'one with others is written out: `Folder "id" under … { … }`'
+    return error("PE118", s.span, message, help)
+
+
 def foreign_operator(s: ParseState) -> Diagnostic | None:
     """A word that is an operator elsewhere, or a misspelt one."""
     if not (s.wants_operator() or s.wants_negated()) or (s.wants_clause() and s.first_on_line):
@@ -569,6 +592,7 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     misplaced_range,
     keyword_taken_for_name,
     quotes,
+    misplaced_part,
     foreign_operator,
     nothing_to_negate,
     unknown_word,
