@@ -137,14 +137,14 @@ class BoundSubject(Immutable):
         made = valid.get(target[2])
         if made is not None and made.since <= now < made.until:  # it was not made for this request
             return
-        compiled = engine._program.compiled(target)  # noqa: SLF001
+        compiled = engine._program.compiled(target)  # noqa: SLF001 - a bound subject is part of its engine
         decide, since, until = compiled.decide, _NEVER, _FOREVER
         if compiled.specializer is not None:
             residual, since, until = compiled.specializer.for_subject(subject, now)
             decide = residual.decide
-        knows_line = subject.line is not None or not engine._program.needs(target).subject.line  # noqa: SLF001
+        knows_line = subject.line is not None or not engine._program.needs(target).subject.line  # noqa: SLF001 - a bound subject is part of its engine
         direct = subject.plain_ and knows_line
-        decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001
+        decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001 - a bound subject is part of its engine
         since, until = max(since, self._from), min(until, self._until)
         valid[target[2]] = _ValidResidual(since, until, decide)
         self._by_action[action] = _by_type(dict(valid))

@@ -145,7 +145,7 @@ class DecisionCache:
             return kept.decision
         compiled = target.compiled
         decision = compiled.answer(request)
-        failed = decision._answer.make_details != compiled.make_details  # noqa: SLF001
+        failed = decision._answer.make_details != compiled.make_details  # noqa: SLF001 - it is ours
         if not (target.on_trial or failed or _size(request) > _MOST):
             since, until = -_FOREVER, _FOREVER
             if compiled.timed:
@@ -155,7 +155,7 @@ class DecisionCache:
         return decision
 
     def _find_target(self, key: TargetKey) -> _Target:
-        program = self._engine._program  # noqa: SLF001
+        program = self._engine._program  # noqa: SLF001 - it is ours
         compiled = program.compiled(key)
         on_trial = any(rule.advisory for rule in compiled.explainer.rules)
         made = _Target(program.needs(key), compiled, on_trial)

@@ -99,7 +99,7 @@ class _Writer:
     def _number(self, value: object) -> int:
         """Return the number of *value* once it is encoded; that of a leaf is negative."""
         class_ = type(value)
-        if class_ in _LEAVES and not (class_ is int and abs(value) > _LARGEST):  # type: ignore[arg-type]
+        if class_ in _LEAVES and not (class_ is int and abs(value) > _LARGEST):  # type: ignore[arg-type]  # an int
             return ~self._leaves.setdefault((class_, value), len(self._leaves))
         known = self._seen.get(id(value))
         if known is not None:

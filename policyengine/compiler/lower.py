@@ -1,8 +1,9 @@
 """Lower the rules of one target from syntax to `ir`: names resolved, definitions inlined.
 
-A definition's body takes the place of its call. An argument that is no more than a constant or a path
-takes the place of the parameter; any other is bound by a `Let`. Which operation a word means (`within` over terms, entities, addresses or paths) is decided
-here, from the types, and `action` is known: its constants are constants.
+A definition's body takes the place of its call. An argument that is no more than a constant or a path takes
+the place of the parameter; any other is bound by a `Let`. Which operation a word means (`within` over terms,
+entities, addresses, paths or a schedule) is decided here, from the types, and `action` is known: its constants
+are constants.
 """
 
 from __future__ import annotations

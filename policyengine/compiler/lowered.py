@@ -57,8 +57,8 @@ class Key(Struct, frozen=True):
 class Rule(RuleHead, frozen=True, eq=False):
     """A rule of one target. The conditions hold when all are true, in order.
 
-    *place*: file and line. *waivers*: those that may be for a request of the target. *keys* and *compared*: as `semantics.keys` finds them. The rest is as in
-    `CheckedRule`.
+    *place*: file and line. *waivers*: those that may be for a request of the target. *keys* and
+    *compared*: as `semantics.keys` finds them. The rest is as in `CheckedRule`.
     """
 
     place: str

@@ -219,10 +219,6 @@ def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
     return ast.Call(function, list(arguments), [])
 
 
-def _is_true(expression: ast.expr) -> bool:
-    return isinstance(expression, ast.Constant) and expression.value is True
-
-
 # ---- writing ----------------------------------------------------------------------------
 
 

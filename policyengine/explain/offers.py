@@ -136,5 +136,5 @@ def shown_or_unknown(type_: Type, value: object) -> str:
     """Return the text of a value, which may be unfit where a rule fails."""
     try:
         return shown_value(type_, value)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - a text is never worth failing for
         return "?"

@@ -30,6 +30,7 @@ _FORM: Final = "a schedule is written like `Mon-Fri 09:00-17:00, Sat 10:00-14:00
 _TIMES = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _LIKE_TIMES = re.compile(r"\d[\d:.h]*(?:-[\d:.h]*)?", re.ASCII)
 _MIDNIGHT: Final = 24 * 60
+_LAST_MINUTE: Final = 59
 _MOST_INTERVALS: Final = 100
 
 
@@ -134,7 +135,7 @@ def _times(text: str) -> tuple[int, int]:
         raise ScheduleError(f"`{text}` are no times of day", text, "times are like `09:00-17:00`")
     begin_hour, begin_minute, end_hour, end_minute = map(int, match.groups())
     begin, end = begin_hour * 60 + begin_minute, end_hour * 60 + end_minute
-    if max(begin_minute, end_minute) > 59 or end > _MIDNIGHT or begin >= _MIDNIGHT:  # noqa: PLR2004 - minutes of an hour
+    if max(begin_minute, end_minute) > _LAST_MINUTE or end > _MIDNIGHT or begin >= _MIDNIGHT:
         help = "a day begins at `00:00` and ends at `24:00`"
         raise ScheduleError(f"there are no such times of day: `{text}`", text, help)
     if begin == end:

@@ -1,9 +1,9 @@
 """Define the canonical form of values, and convert it to text, to Python and to JSON.
 
 Rules are evaluated on canonical values: whole numbers for decimals (ten-thousandths), moments and
-spans (microseconds), positions for levels, strings for names, references and paths. A canonical
-value does not show its type, so every function here takes both. What others write is decoded in `intake/decode.py`; here is
-how each literal is written, in policies, in JSON and in Python strings.
+spans (microseconds), numbers of months, positions for levels, strings for names, references and paths. A
+canonical value does not show its type, so every function here takes both. What others write is decoded in
+`intake/decode.py`; here is how each literal is written, in policies, in JSON and in Python strings.
 """
 
 from __future__ import annotations

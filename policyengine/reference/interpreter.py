@@ -99,7 +99,7 @@ def broken_invariants(
     def broken(conjuncts: tuple[Conjunct, ...], typing: Typing) -> bool:
         try:
             return first_false(conjuncts, typing, env) is None
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - errors never open anything
             return True
 
     return tuple(
@@ -165,7 +165,7 @@ def judge(rule: CheckedRule, waived_by: tuple[Waiver, ...], env: Env) -> Verdict
     typing = rule.typings[env.target]
     try:
         holds = first_false(rule.conjuncts, typing, env) is None
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - errors never open anything
         if not waived_by:
             return Verdict(rule, failed=True)
         holds = False
@@ -176,7 +176,7 @@ def judge(rule: CheckedRule, waived_by: tuple[Waiver, ...], env: Env) -> Verdict
     for call in rule.obligations:
         try:
             owed += in_order([obligation(call, typing, env)])
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - errors never open anything
             if rule.effect != "forbid":
                 return Verdict(rule, failed=True)
             faulty = True

@@ -22,7 +22,7 @@ def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
             value = evaluate(expr, typing, env)
             hash(value)  # a text that depends on the time may change at once: see `Moving`
             return shown_value(typing.type_of(expr), value)
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - a text is never worth failing for
             return "?"
 
     return "".join(part if isinstance(part, str) else shown(part) for part in template.parts)

@@ -170,7 +170,7 @@ class Rule(RuleHead, frozen=True, eq=False):
         for duty in self.duties:
             try:
                 owed = sorted_obligations((*owed, duty.owed(request)))
-            except Exception:  # noqa: BLE001
+            except Exception:  # noqa: BLE001 - errors never open anything
                 if self.effect != "forbid":
                     return Verdict(self, failed=True)
                 faulty = True

@@ -44,9 +44,9 @@ class Explainer(Struct, eq=False, dict=True):
     """Works out the details of decisions about one target.
 
     *action*: that of the target. *rules*: every rule of it, by gate, then name; of many, only those are made
-    that some request concerns. *gates* as in `JudgedRequest`. *judge* is a generated function that returns a bit for each rule that is not on trial
-    and whose conditions hold, in the order of the rules, then for each key that does; None where they are
-    too many. Equal verdicts have the same result, so it is kept.
+    that some request concerns. *gates* as in `JudgedRequest`. *judge* is a generated function that returns a
+    bit for each rule that is not on trial and whose conditions hold, in the order of the rules, then for each
+    key that does; None where they are too many. Equal verdicts have the same result, so it is kept.
     """
 
     action: str

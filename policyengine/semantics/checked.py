@@ -169,8 +169,8 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     """A rule, ready to be evaluated.
 
     *fields* is None where nothing was written (a permit then exposes nothing), else for each resource type
-    how it shows fields (`born as year`), `all` already spelled out. *needs* is what evaluating the rule, its texts and its
-    obligations may read, by target. *like*: one object for rules that differ only in constants
+    how it shows fields (`born as year`), `all` already spelled out. *needs* is what evaluating the rule, its
+    texts and its obligations may read, by target. *like*: one object for rules that differ only in constants
     (`likeness.Sound`), None where it is not known which do.
     """
 

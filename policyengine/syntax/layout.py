@@ -117,7 +117,6 @@ class Either:
 Doc: TypeAlias = Word | Slot | Line | Group | Nest | Align | Fill | Either | str | tuple["Doc", ...]
 """A string is only ever a blank; what is visible is a `Word`."""
 
-HARD = Line(hard=True)
 SPACED = Line(hard=True, blank=True)
 AIRY = Line(hard=True, blank=True, airy=True)
 SOFT = Line()

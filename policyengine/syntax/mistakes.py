@@ -94,12 +94,8 @@ def bad_number(s: ParseState) -> Diagnostic | None:
     if fraction and s.text[:1].isdigit():
         span = Span(s.source.name, s.start - len(fraction[0]), s.end)
         message = f"`{fraction[0]}{s.text}` is no number, date or duration"
-        return error(
-            "PE120",
-            span,
-            message,
-            {"DURATION": _DURATION, "MONTHS": _MONTHS}.get(s.terminal or "", ""),
-        )
+        help = {"DURATION": _DURATION, "MONTHS": _MONTHS}.get(s.terminal or "", "")
+        return error("PE120", span, message, help)
     if s.terminal or not s.text[:1].isdigit():
         return None
     help = "names begin with a letter" if re.fullmatch(r"\d+[A-Za-z_]{4,}\w*", s.text) else ""

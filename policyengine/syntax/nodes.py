@@ -5,5 +5,5 @@ Two nodes are equal if the same text was written; spans do not count.
 """
 
 from policyengine.syntax.declarations import *  # noqa: F403 - all of them, as `nodes.Rule` and so on
-from policyengine.syntax.expressions import *  # noqa: F403
-from policyengine.syntax.node import *  # noqa: F403
+from policyengine.syntax.expressions import *  # noqa: F403 - likewise
+from policyengine.syntax.node import *  # noqa: F403 - likewise

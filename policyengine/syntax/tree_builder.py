@@ -490,7 +490,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
                     "PE126", called.span, "this cannot be called", help_of_call(word)
                     or "a definition, `size` or `lower` can: `stale(subject)`",
                 )  # fmt: skip
-                return called  # type: ignore[no-any-return]
+                return called  # type: ignore[no-any-return]  # after the report, any node will do
         match ident, arguments:
             case nodes.Ident("ancestors", None), [object_, nodes.Name() | nodes.Attr() as type_]:
                 asked = nodes.type_named(type_)

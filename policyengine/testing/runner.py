@@ -71,7 +71,7 @@ class _Runner:
                 case nodes.Let(name, value):
                     try:
                         builder.names[name.name] = builder.value(value)
-                    except Exception as problem:  # noqa: BLE001
+                    except Exception as problem:  # noqa: BLE001 - reported, whatever it is
                         problems.append(_unreadable(item.span, problem))
                 case nodes.Expect() | nodes.ExpectEach():
                     for expect, of in builder.each(item):
@@ -91,7 +91,7 @@ class _Runner:
             message = "the request does not fit the policy set"
             yield Problem("error", expect.span, message, notes)
             return
-        except Exception as problem:  # noqa: BLE001
+        except Exception as problem:  # noqa: BLE001 - reported, whatever it is
             yield _unreadable(expect.span, problem)
             return
         outcome = interpreter.decide(self.checked, request)
@@ -101,7 +101,7 @@ class _Runner:
         try:
             for span, message in unmet(expect, outcome, reason, builder):
                 yield Problem("failed", span, message, _notes(outcome, reason))
-        except Exception as problem:  # noqa: BLE001
+        except Exception as problem:  # noqa: BLE001 - reported, whatever it is
             yield _unreadable(expect.span, problem)
 
     def _disagreement(
