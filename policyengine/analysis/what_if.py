@@ -46,7 +46,6 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet
 MOST_OPTIONS = 60
 """The number of values that are tried at one place."""
 
-
 _JUDGING = 10
 """The cost of judging a rule, beside looking up an earlier verdict."""
 

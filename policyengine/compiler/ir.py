@@ -153,7 +153,7 @@ class Found(Struct, frozen=True, cache_hash=True):
 
 
 class Between(Struct, frozen=True, cache_hash=True):
-    """Whether *value* lies in one of the ranges [from, until) whose *ends* these are, in order."""
+    """Whether *value* is in one of the ranges [from, until) whose *ends* these are, in order."""
 
     value: Expr
     ends: Expr

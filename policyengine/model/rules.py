@@ -49,7 +49,7 @@ class RuleHead(Struct, frozen=True, eq=False):
 
 
 class WaivedEntity(Struct, frozen=True):
-    """The entity that a waiver names; *within*: it is meant with all that lies in it."""
+    """The entity that a waiver names; *within*: all that is within it is meant as well."""
 
     type: str
     id: str

@@ -58,7 +58,6 @@ _MOST_BASES = 24
 _BUDGET = 20_000
 """The number of requests that are decided for that."""
 
-
 _TIME = re.compile(r"\b(?:now|from|until)\b")
 """The words without which no answer depends on the time."""
 

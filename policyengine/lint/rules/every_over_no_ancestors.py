@@ -73,7 +73,7 @@ action read by User on Document
 RULE = LintRule(
     Code(
         "PE445", "every-over-no-ancestors", "A permit that asks for every ancestor where there may be none.",
-        "`every` over none is true, so a permit that asks it of the folders around a document permits all that lies in no folder.",
+        "`every` over none is true, so a permit that asks it of the folders around a document permits all that is in no folder.",
         _WORDS + "permit p: read when every f in ancestors(resource, Folder): subject in f.viewers\n",
         _WORDS + "permit p: read when some f in ancestors(resource, Folder): subject in f.viewers\n",
     ),

@@ -9,12 +9,12 @@ from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
+from policyengine.model.schedules import DAY
 from policyengine.model.types import DATETIME, MONTHS
 from policyengine.semantics.checked import Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 
-_DAY = 86_400_000_000
 _MINUTES = re.compile(r"([1-9]\d?)m")
 
 
@@ -61,7 +61,7 @@ def _is_long(span: nodes.Expr, typing: Typing) -> bool:
         return True
     match typing.binding_of(span):
         case Value(_, int(value)):
-            return value >= _DAY
+            return value >= DAY
     return False
 
 
