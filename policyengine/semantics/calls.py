@@ -27,6 +27,10 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     symbol = checker.scope.find(VALUE, name, "definition", checker.problems)
     if symbol is None:
         return UNKNOWN
+    match symbol.declaration:
+        case nodes.ConstDecl(type=nodes.TableOf()):
+            checker.problems.append(messages.called_table(name))
+            return UNKNOWN
     if not isinstance(symbol.declaration, nodes.DefineDecl):
         known = (
             s.name.name

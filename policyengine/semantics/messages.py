@@ -15,7 +15,7 @@ from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.rules import WaivedEntity
 from policyengine.model.types import TargetKey, Type
-from policyengine.semantics.advice import meant
+from policyengine.semantics.advice import help_of_name, meant
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import Operator
 
@@ -75,7 +75,7 @@ def unknown(
     if not packages and ident.package:
         help = did_you_mean(str(ident), [f"{ident.package}.{name}" for name in known])
     elif not packages:
-        help = did_you_mean(ident.name, known)
+        help = did_you_mean(ident.name, known) or help_of_name(what, ident.name)
     elif ident.package:
         help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"
     else:
@@ -121,6 +121,18 @@ def foreign_call(ident: nodes.Ident, help: str) -> Diagnostic:
     if ident.package is None:
         return error("PE211", ident.span, f"there is no definition `{ident}`", help)
     return error("PE126", ident.span, "this cannot be called", help)
+
+
+def called_table(ident: nodes.Ident) -> Diagnostic:
+    """A table that is called."""
+    help = f"a table is read as `{ident}[…]`"
+    return error("PE211", ident.span, f"there is no definition `{ident}`", help)
+
+
+def type_as_value(ident: nodes.Ident) -> Diagnostic:
+    """The name of an entity type where a value is wanted."""
+    help = f'an entity is written `{ident} "id"`'
+    return error("PE201", ident.span, f"there is no name `{ident}`", help)
 
 
 def self_import(ident: nodes.Ident) -> Diagnostic:

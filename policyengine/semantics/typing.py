@@ -235,6 +235,10 @@ class ExpressionChecker:
         if self.shared is None and self.scope.candidates(FIXTURE, ident.name):
             self.problems.append(messages.fixture_in_rule(ident))
             return
+        types = self.scope.candidates(TYPE, ident.name)
+        if any(isinstance(symbol.declaration, nodes.EntityDecl) for symbol in types):
+            self.problems.append(messages.type_as_value(ident))
+            return
         shared = self.scope.known(FIXTURE) if self.shared else ()
         known = chain(self.variables, self.scope.known(VALUE), shared)
         elsewhere = [
