@@ -55,6 +55,12 @@ OPERATORS = {
     "xor": "write `!=` between two conditions",
     "div": "there is no division",
     "mod": "there is no remainder",
+    "between": "write `low <= x and x < high`",
+    "years": "a number of years is written `18y`",
+    "months": "a number of months is written `6mo`",
+    "days": "a number of days is written `30d`",
+    "hours": "a number of hours is written `24h`",
+    "minutes": "a number of minutes is written `15m`",
 }
 
 PHRASES = {

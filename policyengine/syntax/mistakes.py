@@ -18,6 +18,7 @@ from policyengine.diagnostics.spell import did_you_mean, nearest
 from policyengine.syntax import foreign_words
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literal_mistakes import bad_number, unclosed_string
+from policyengine.syntax.misplaced_parts import foreign_form, misplaced_part
 from policyengine.syntax.parse_state import (
     CLAUSES,
     CLOSES,
@@ -240,7 +241,7 @@ def unknown_word(s: ParseState) -> Diagnostic | None:
         return None
     kinds = " and no ".join(kind for kind, _, _ in wanted)
     kind, words, _ = wanted[0]
-    help = f"a {kind} begins with {_listed(words)}"
+    help = f"{'an' if kind == 'expectation' else 'a'} {kind} begins with {_listed(words)}"
     if kind == "declaration":
         help = "a declaration begins with a word like `entity`, `action`, `gate` or `permit`"
     return error("PE117", s.span, f"{s.found} begins no {kinds}", help)
@@ -314,29 +315,6 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
         after = next((words for words in negated if s.reads(words)), s.text)
         help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} …`"
     return error("PE111", s.span, "comparisons do not chain", help)
-
-
-def misplaced_part(s: ParseState) -> Diagnostic | None:
-    """Parents that do not follow the id of an entity, or the name of a rule with its package."""
-    kinds = [kind_of(item) for item in s.stack]
-    named = kinds[-3:] == ["name", "_DOT", "name"] and kinds[-4] in ("_OF", "_BECAUSE", "_COMMA")
-    if s.terminal == "_DOT" and named:
-        message = "a rule is named without its package"
-        return error("PE118", s.span, message, "write `rule`, or `gate.rule`")
-    if s.terminal != "_UNDER" or {"_LET", "_TEST"}.isdisjoint(kinds):
-        return None
-    last = len(kinds) - 1
-    if kinds[last] == "_RBRACE":
-        last = max(i for i in range(last) if kinds[i] == "_LBRACE") - 1
-    if kinds[last] == "STRING":
-        help = 'write `Folder "id" under … { … }`'
-        return error("PE118", s.span, "`under` comes before the attributes", help)
-    entity = span_of(s.source, s.stack[last])
-    if entity is None or kinds[last] not in ("NAME", "name", "variable"):
-        return None
-    message = f"`{s.source.text[entity.start : entity.end]}` has the parents with which it was written out"
-    help = 'one with others is written out: `Folder "id" under … { … }`'
-    return error("PE118", s.span, message, help)
 
 
 def foreign_operator(s: ParseState) -> Diagnostic | None:
@@ -538,6 +516,7 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     nothing_to_negate,
     unknown_word,
     misplaced_word,
+    foreign_form,
     incomplete_if,
     missing_operand,
     missing_operator,

@@ -24,6 +24,10 @@ def misplaced_exception(s: ParseState) -> Diagnostic | None:
             return error("PE114", s.before, message, help)
     if s.terminal != "_EXCEPT" or not kinds:
         return None
+    if kinds[-2:] in (["_FIELDS", "ALL"], ["_FIELDS", "all"]):
+        return error(
+            "PE145", s.span, "`except` follows `any`, not `all`", "name the fields that are shown"
+        )
     if not _IN_CLAUSES.isdisjoint(kinds):
         help = "write `any except …`, and then the conditions"
         return error("PE145", s.span, "`except` comes after `any`, before the clauses", help)
