@@ -1,7 +1,6 @@
 """Hold compiled rules, and judge one: whether it is satisfied, and what it owes.
 
-This is the careful way, rule by rule, that an account of a decision takes; a rule that raises
-anything has failed, and says so.
+The details of a decision need the verdict on each rule; a rule that raises anything has failed, and says so.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def count_of(
         problems.append(table_messages.uncountable(declared, type_))
     first: dict[str, nodes.Expr] = {}
     for path in note.by:
-        written = _written(path)
+        written = messages.written(path)
         root, _, rest = written.partition(".")
         if root not in ("subject", "resource") and (root, rest) != ("action", "name"):
             problems.append(table_messages.not_counted_by(path.span, f"`{written}`"))
@@ -76,7 +76,7 @@ def check_paths(
 ) -> None:
     """Report each part by which nothing can be counted; *roots*: the types of the subject and the resource."""
     for path in note.by:
-        names = _written(path).split(".")
+        names = messages.written(path).split(".")
         for type_ in roots.get(names[0], ()):
             problem = _misread(path, names[1:], EntityRefType(type_), entities)
             if problem and problem not in problems:
@@ -104,13 +104,3 @@ def _misread(
     if isinstance(type_, SetType | RecordType):
         return table_messages.not_counted_by(path.span, messages.a(type_))
     return None
-
-
-def _written(path: nodes.Expr) -> str:
-    """Return a path as it is written."""
-    match path:
-        case nodes.Attr(object_, name):
-            return f"{_written(object_)}.{name.name}"
-        case _:
-            assert isinstance(path, nodes.Name)
-            return path.name

@@ -56,6 +56,25 @@ def a(type_: object) -> str:
     return f"{'an' if shown[0] in 'aeiouAEIO' else 'a'} `{shown}`"
 
 
+def written(node: nodes.Expr) -> str:
+    """Return *node* roughly as it was written, for a message."""
+    match node:
+        case nodes.Name(name):
+            return name
+        case nodes.Attr(object_, name):
+            return f"{written(object_)}.{name.name}"
+        case nodes.EntityRef(type_, id_):
+            return f'{type_} "{id_}"'
+        case nodes.LookUp(table):
+            return f"{written(table)}[…]"
+        case nodes.Call(name):
+            return f"{name}(…)"
+        case nodes.Ancestors():
+            return "ancestors(…)"
+        case _:
+            return "…"
+
+
 def _counted(count: int) -> str:
     """Return a number with commas, and no more of it than anybody reads."""
     return f"{count:,}" if count < _MANY else f"more than {_MANY:,}"

@@ -108,7 +108,9 @@ class ExpressionChecker:
         """
         found = self._infer(node, guards, wanted)
         if isinstance(found, TableType) and not looked_up:
-            self.problems.append(table_messages.table_as_value(node.span, _written(node), found))
+            self.problems.append(
+                table_messages.table_as_value(node.span, messages.written(node), found)
+            )
             found = UNKNOWN
         self.types[id(node)] = found
         return found
@@ -124,7 +126,7 @@ class ExpressionChecker:
         needs, beyond = read_by(exprs, typing)
         self.problems += clock_problems(exprs, typing)
         for node, path in beyond:
-            self.problems.append(messages.only_a_name(node.span, _written(node) + path))
+            self.problems.append(messages.only_a_name(node.span, messages.written(node) + path))
         return needs
 
     # ---- each kind of node --------------------------------------------------------------
@@ -301,7 +303,7 @@ class ExpressionChecker:
         if attribute.optional:
             path = path_of(node, self.variables)
             if path is None or path not in guards:
-                owner = _written(object_)
+                owner = messages.written(object_)
                 written = f"{owner}.{name.name}"
                 self.problems.append(messages.unguarded(node.span, written, owner, name.name))
         return attribute.type
@@ -351,7 +353,7 @@ class ExpressionChecker:
         match type_:
             case EntityRefType(entity):
                 if isinstance(object_, nodes.EntityRef | nodes.Update):
-                    written = _written(object_)
+                    written = messages.written(object_)
                     self.problems.append(messages.only_a_name(name.span, written))
                     return None
                 if name.name == "id":
@@ -361,7 +363,9 @@ class ExpressionChecker:
             case RecordType():
                 known = type_.by_name
                 owner = (
-                    f"`{_written(object_)}`" if path_of(object_, self.variables) else "this record"
+                    f"`{messages.written(object_)}`"
+                    if path_of(object_, self.variables)
+                    else "this record"
                 )
             case _:
                 if type_ is not UNKNOWN:
@@ -428,22 +432,3 @@ class ExpressionChecker:
 
 def _member(owner: Enumeration, name: str) -> Value:
     return Value(owner, owner.positions[name] if isinstance(owner, LevelsType) else name)
-
-
-def _written(node: nodes.Expr) -> str:
-    """Return *node* roughly as it was written, for a message."""
-    match node:
-        case nodes.Name(name):
-            return name
-        case nodes.Attr(object_, name):
-            return f"{_written(object_)}.{name.name}"
-        case nodes.EntityRef(type_, id_):
-            return f'{type_} "{id_}"'
-        case nodes.LookUp(table):
-            return f"{_written(table)}[…]"
-        case nodes.Call(name):
-            return f"{name}(…)"
-        case nodes.Ancestors():
-            return "ancestors(…)"
-        case _:
-            return "…"
