@@ -33,6 +33,9 @@ _TAB = 4
 _LEAD = 20
 """The least number of cells of a cut line that are shown before the place."""
 
+_AROUND = 1_000
+"""The code points before and after a place that are looked at, of a line that may be the whole file."""
+
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")
 
@@ -108,27 +111,29 @@ class _View:
 
     text: str
     offset: int
-    """The offset of the line in its source."""
+    """Where in its source the part begins that `first` counts from."""
     first: int
-    """The first code point of the line that is shown."""
+    """The first code point that is shown."""
     columns: tuple[int, ...]
     """The columns at which the code points that are shown begin, and that at which the last ends."""
 
     @classmethod
     def of(cls, source: Source, number: int, span: Span) -> _View:
         """Show line *number*, cut around *span* if it is long."""
+        at = source.position(span.start)[1] - 1
+        line = source.line(number)
+        begin = max(0, min(at, len(line)) - _AROUND)
         pieces, ends, column = [], [0], 0
-        for character in source.line(number):
+        for character in line[begin : at + _AROUND]:
             piece = " " * (_TAB - column % _TAB) if character == "\t" else _visible(character)
             column += len(piece) if character == "\t" else _width(piece)
             pieces.append(piece)
             ends.append(column)
-        at = source.position(span.start)[1] - 1
-        first, last = _window(ends, min(at, len(pieces)))
-        cut = "…" if first else ""
-        text = cut + "".join(pieces[first:last]) + ("…" if last < len(pieces) else "")
+        first, last = _window(ends, min(at, len(line)) - begin)
+        cut = "…" if begin + first else ""
+        more = "…" if begin + last < len(line) else ""
         shown = tuple(end - ends[first] + len(cut) for end in ends[first : last + 1])
-        return cls(text, span.start - at, first, shown)
+        return cls(cut + "".join(pieces[first:last]) + more, span.start - at + begin, first, shown)
 
     def columns_of(self, span: Span) -> tuple[int, int]:
         """Return the columns that *span* takes on this line; at least one."""

@@ -1,5 +1,8 @@
+from unittest import mock
+
 import pytest
 
+from policyengine.diagnostics import render as render_module
 from policyengine.diagnostics.diagnostic import Diagnostics, Label, error, warning
 from policyengine.diagnostics.render import WIDTH, render, render_all, summary
 from policyengine.diagnostics.source import NOWHERE, Source, Span
@@ -171,3 +174,19 @@ def test_the_summary_counts(errors, warnings, text):
     found += [warning("PE999", Span("f", i, i), "odd") for i in range(warnings)]
 
     assert summary(Diagnostics.of(found, {})) == text
+
+
+def test_of_a_very_long_line_only_what_is_around_the_place_is_looked_at():
+    line = "".join(f"a{number}, " for number in range(50_000))
+    at = line.index("a44444")
+    source = Source("f", line)
+    with mock.patch(
+        "policyengine.diagnostics.render._visible", wraps=render_module._visible
+    ) as seen:
+        rows = render(error("PE999", Span("f", at, at + 6), "wrong"), {"f": source}).splitlines()
+    assert seen.call_count < 5_000
+    begin = rows[2].index("a44444")
+    assert rows[2][6] == "…"
+    assert rows[2].endswith("…")
+    assert rows[3][begin : begin + 6] == "^^^^^^"
+    assert rows[1].endswith(f":1:{at + 1}")
