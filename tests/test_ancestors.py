@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from policyengine import DecisionCache, InvalidRequest, Limits, PolicyEngine
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
+from tests.strategies import laws
 from tests.strategies.loading import load
 
 POLICY = """
@@ -297,3 +299,30 @@ def test_an_ancestor_is_not_known_by_being_named():
         assert bare.decide(user, "view", plan, entities=made).allowed
         locked = [{**named[0], "properties": {"locked": True}}]
         assert not bare.decide(user, "view", plan, entities=locked).allowed
+
+
+def test_where_an_ancestor_cannot_be_read_both_report_the_same():
+    loaded = load(
+        {
+            "p.policy": """
+            package p
+            entity Team in Team { size: int, open: bool }
+            action act by Team on Team
+            permit a: any when some t in ancestors(subject, Team): t.size > 3 and t.open
+            forbid b: any when not (every t in ancestors(subject, Team): t.size < 7 or t.open)
+            """
+        }
+    )
+    teams = [
+        {
+            "type": "Team",
+            "id": f"t{number}",
+            "parents": [{"type": "Team", "id": f"t{number - 1}"}] if number else [],
+            "properties": {"size": number, "open": number % 3 == 0},
+        }
+        for number in range(9)
+    ]
+    request = loaded.request(subject=teams[8], action="act", resource=teams[0], entities=teams)
+    for seed in range(30):
+        case = SimpleNamespace(loaded=loaded, request=request, seed=seed)
+        laws.failures_agree_and_open_nothing(case)

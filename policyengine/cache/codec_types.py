@@ -18,7 +18,7 @@ _PYTHON: Final[Mapping[type, str]] = {
     class_: f"python {class_.__name__}"
     for class_ in (
         ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign,
-        ast.If, ast.Expr, ast.BoolOp, ast.NamedExpr, ast.BinOp, ast.UnaryOp, ast.Lambda, ast.IfExp,
+        ast.If, ast.For, ast.Expr, ast.BoolOp, ast.NamedExpr, ast.BinOp, ast.UnaryOp, ast.Lambda, ast.IfExp,
         ast.Compare, ast.Call, ast.Constant, ast.Attribute, ast.Subscript, ast.Name, ast.Tuple,
         ast.GeneratorExp, ast.comprehension, ast.Load, ast.Store, ast.And, ast.Or, ast.Not,
         ast.USub, ast.Add, ast.Sub, ast.Mult, ast.BitAnd, ast.BitOr, ast.Eq, ast.NotEq, ast.Lt,

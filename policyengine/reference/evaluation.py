@@ -118,14 +118,12 @@ def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             return type_.row(of(table), of(key))
         case nodes.Call(_, arguments):
             return call(typing.binding_of(expr), [cache(partial(of, a)) for a in arguments], env)
-        case nodes.Ancestors(object_):
-            one, made = typing.type_of(object_), typing.type_of(expr)
-            assert isinstance(one, EntityRefType)
-            assert isinstance(made, SetType)
-            assert isinstance(made.element, EntityRefType)
-            return ancestors(one.name, of(object_), made.element.name, env)
+        case nodes.Ancestors():
+            return frozenset(ancestors(expr, typing, env))
         case nodes.Quantified(kind, bound, over, body):
-            inner = (with_variable(env, bound.name, element) for element in of(over))
+            # Of ancestors in the order of the line: it decides what is reported where reading one fails.
+            among = ancestors(over, typing, env) if isinstance(over, nodes.Ancestors) else of(over)
+            inner = (with_variable(env, bound.name, element) for element in among)
             holds = (evaluate(body, typing, scope) for scope in inner)
             return quantify(kind, holds)
         case nodes.Literal() | nodes.EntityRef() | nodes.Update():
@@ -183,9 +181,14 @@ def line_of(type_: str, id_: str, env: Env) -> frozenset[tuple[str, str]]:
     return line
 
 
-def ancestors(inner: str, one: str, outer: str, env: Env) -> frozenset[str]:
-    """Return the ids of the entities of type *outer* within which *one* lies, itself among them."""
-    return frozenset(id_ for type_, id_ in line_of(inner, one, env) if type_ == outer)
+def ancestors(expr: nodes.Ancestors, typing: Typing, env: Env) -> list[str]:
+    """Return the ids of the entities of the type asked for within which one lies, itself among them."""
+    one, made = typing.type_of(expr.object), typing.type_of(expr)
+    assert isinstance(one, EntityRefType)
+    assert isinstance(made, SetType)
+    assert isinstance(made.element, EntityRefType)
+    line = line_of(one.name, evaluate(expr.object, typing, env), env)
+    return [id_ for type_, id_ in line if type_ == made.element.name]
 
 
 def call(called: object, arguments: list[Callable[[], Any]], env: Env) -> object:

@@ -80,7 +80,7 @@ def test_what_the_model_knows_is_the_same_again():
 
 
 def test_a_module_of_python_is_the_same_again():
-    text = "def f(a, b=1):\n    if a.x in {}.get(b, ()):\n        return not a\n    return -b == 2"
+    text = "def f(a, b=1):\n    for c in {}.get(b, ()):\n        if a.x == c:\n            return not a\n    return -b == 2"
     tree = ast.parse(text.replace("{}", "table"))
     ast.increment_lineno(tree, 3)
     again = decode(encode(tree))

@@ -317,9 +317,13 @@ def _kept(loaded: Loaded) -> Program:
 
     folder = mkdtemp()
     cache = Cache(folder, b"k" * 32)
-    with mock.patch(
-        "policyengine.cache.program_cache.MANY", 2
-    ):  # so that some modules are kept as well
+    lost_some = AssertionError("something could not be kept")
+    with (
+        mock.patch(
+            "policyengine.cache.program_cache.MANY", 2
+        ),  # so that some modules are kept as well
+        mock.patch.object(Cache, "warn", side_effect=lost_some),
+    ):
         assert program_cache.keep(cache, "set", loaded.checked)
         made = program_cache.find(cache, "set", lambda: loaded.checked)
         assert made is not None
