@@ -233,13 +233,11 @@ def _constant(type_: nodes.TypeExpr, value: nodes.Expr) -> Doc:
 
 
 def _attributes(attributes: Sequence[nodes.AttributeDecl], *, padded: bool = True) -> Doc:
-    items: list[Doc] = []
-    for i, attribute in enumerate(attributes):
-        after = attributes[i + 1] if i + 1 < len(attributes) else None
-        comma: Doc = Either(flat=Word(",")) if after else ()
-        if after and after.name.name in reserved_words():  # which would go on the type before
-            comma = Word(",")
-        items.append((_attribute(attribute), comma))
+    # A reserved word would go on the type before it: where one needs a comma, all have one.
+    needed = any(attribute.name.name in reserved_words() for attribute in attributes[1:])
+    comma: Doc = Word(",") if needed else Either(flat=Word(","))
+    last = len(attributes) - 1
+    items = [(_attribute(one), comma if i < last else ()) for i, one in enumerate(attributes)]
     return block(items, padded=padded)
 
 

@@ -88,10 +88,16 @@ class TestBraces:
             "package x\n\nentity A { a: int, b: int }\n"
         )
 
-    def test_a_comma_stands_before_an_attribute_named_by_a_keyword(self):
-        text = "package x\n\nentity A {\n    a: int,\n    in: int\n    b: int\n}\n"
+    def test_all_have_commas_where_an_attribute_named_by_a_keyword_needs_one(self):
+        text = "package x\n\nentity A {\n    a: int,\n    in: int,\n    b: int\n}\n"
 
         assert formatted(text) == text
+        assert formatted(text.replace("in: int,", "in: int")) == text
+
+    def test_a_keyword_that_comes_first_needs_no_comma(self):
+        text = "package x\n\nentity A {\n    in: int\n    b: int\n}\n"
+
+        assert formatted(text.replace("in: int", "in: int,")) == text
 
     def test_empty_blocks_that_say_nothing_go(self):
         text = (

@@ -17,7 +17,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         for rule in rules:
             if not rule.cites:
                 yield warning(
-                    "PE413", rule.node.name.span, f"`{rule.id}` does not say where it comes from",
+                    "PE413", rule.node.name.span, f"`{rule.id}` does not say where it comes from, and other rules do",
                     'add `cites "…"`: the document and the section',
                 )  # fmt: skip
 
