@@ -46,13 +46,13 @@ class _Kept(Struct, frozen=True):
 
 
 class _Key(Struct, frozen=True, cache_hash=True):
-    """What requests have in common that are decided equally."""
+    """The common parts of requests that are decided equally."""
 
     parts: tuple[object, ...]
 
 
 class _Target(Struct, frozen=True, eq=False):
-    """What the rules for one target read.
+    """The data that the rules for one target read.
 
     *on_trial*: whether a rule is on trial: it may read more, at any moment.
     """

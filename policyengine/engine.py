@@ -48,7 +48,7 @@ load_before_fork(
 
 
 class Origin(Struct, frozen=True, eq=False):
-    """What an engine was loaded from: texts, and the *obligations* that were said to be fulfilled."""
+    """The sources of an engine: texts, and the *obligations* that were said to be fulfilled."""
 
     sources: Mapping[str, Source]
     obligations: frozenset[str] | None
@@ -80,7 +80,7 @@ class PolicyEngine(Immutable):
 
     @cached_property
     def _intake(self) -> Intake:
-        """What takes requests that no fast path takes; loaded with the first of them."""
+        """The intake of requests that no fast path takes; loaded with the first of them."""
         from policyengine.intake.fast_path import time_but_zero
         from policyengine.intake.intake import Intake
 

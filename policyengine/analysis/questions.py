@@ -250,16 +250,16 @@ def equivalent(
     checked: CheckedSet,
     one: CheckedRule,
     other: CheckedRule,
-    masks: Callable[[TargetKey], tuple[CheckedRule, ...]] = lambda _: (),
+    instead: Callable[[TargetKey], tuple[CheckedRule, ...]] = lambda _: (),
 ) -> bool:
     """Whether two rules with the same targets are known to hold for the same requests.
 
-    Requests for which one of *masks* holds do not count: it decides, whatever the two rules do.
+    Requests for which one of the rules *instead* holds do not count: it decides, whatever the two rules do.
     """
 
     def differ(env: Env) -> bool:
         if holds(one, env) == holds(other, env):
             return False
-        return not any(holds(mask, env) for mask in masks(env.target))
+        return not any(holds(rule, env) for rule in instead(env.target))
 
-    return bool(never(checked, one.typings, lambda t: (one, other, *masks(t)), differ))
+    return bool(never(checked, one.typings, lambda t: (one, other, *instead(t)), differ))

@@ -56,7 +56,7 @@ class OutOfBudgetError(Exception):
 
 @frozen
 class Granted:
-    """What a decision grants: whether it allows, the fields it shows, and what is owed for it."""
+    """The parts of a decision that somebody is granted: whether it allows, the fields it shows, and what is owed for it."""
 
     allowed: bool
     exposed: frozenset[str] | None

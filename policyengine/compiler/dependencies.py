@@ -12,7 +12,7 @@ from policyengine.model.needs import RequestNeeds
 
 
 class Dependencies(Struct, frozen=True):
-    """What rules depend on beyond the attributes of the parts of a request.
+    """The data that rules depend on beyond the attributes of the parts of a request.
 
     *timed*: on the time; *follows*: on other entities, so that these must be put together before a
     request can be decided; *lines*: the parts (`subject`, `resource`) whose ancestors are read; *owing*:

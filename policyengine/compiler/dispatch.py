@@ -295,7 +295,7 @@ def _dispatch(together: Sequence[_Keyed], marks: Mapping[str, int] | None) -> Ru
 
 
 class _Test(Struct, frozen=True, eq=False):
-    """What is asked of rules of one shape that were found.
+    """The test that rules of one shape, once found, must pass.
 
     *columns*: which of their constants the condition takes, and whether of each set its only element.
     """

@@ -42,7 +42,7 @@ _MOST_JUDGED: Final = 200
 
 
 class Functions(Struct, frozen=True, eq=False):
-    """What the functions of one rule are called; None where there is none.
+    """The names of the functions of one rule; None where there is none.
 
     *blames*: what is `fails` of the conditions that have a sentence. *row*: the constants of the
     rule, where it shares its functions with others of the same shape.

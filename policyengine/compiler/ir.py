@@ -96,14 +96,14 @@ class Rows(Struct, frozen=True, cache_hash=True):
 
 
 class Entry(Struct, frozen=True, cache_hash=True):
-    """What *table* has of *term*: terms of a taxonomy, a row, or the constant of that number in one."""
+    """The entry of *table* for *term*: terms of a taxonomy, a row, or the constant of that number in one."""
 
     table: Above | Below | Rows | Local | Entry
     term: Expr
 
 
 class Table(Struct, frozen=True, eq=False):
-    """What rules of one shape know: by key (a value, or several as a tuple), and for any other.
+    """The constants of rules of one shape: by key (a value, or several as a tuple), and for any other.
 
     Where that is False, every entry is True.
     """
@@ -118,7 +118,7 @@ class Table(Struct, frozen=True, eq=False):
 
 
 class Lookup(Struct, frozen=True, cache_hash=True):
-    """What *table* has of the values of *keys*. Without keys it has one entry, that of `()`."""
+    """The entry of *table* for the values of *keys*. Without keys it has one entry, that of `()`."""
 
     table: Table
     keys: tuple[Expr, ...]

@@ -36,7 +36,7 @@ class Duty(Struct, frozen=True):
 
 
 class Sentence(Struct, frozen=True):
-    """What is said where a condition is false: in full and without constants, and what it compares."""
+    """The text for a condition that is false: in full and without constants, and what it compares."""
 
     text: Text
     quiet: Text | None

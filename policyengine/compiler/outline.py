@@ -33,7 +33,7 @@ class Outlined(Struct, frozen=True, eq=False):
 
 
 class _Likeness(Struct, frozen=True, eq=False):
-    """What rules have in common that differ only in constants.
+    """The common parts of rules that differ only in constants.
 
     *number*: that of the first; *keys*: the number of the condition, and the path; those *until* whose
     number may be told without asking what depends on the time; *compared*: paths as of `keys.compared`.

@@ -10,7 +10,7 @@ from policyengine.compiler import ir
 
 
 class Shares(Struct, eq=False):
-    """What one function computes once.
+    """The expressions that one function computes once.
 
     Emitting runs twice. The first time, everything that comes up again is kept when it is computed,
     and *used* notes which of those variables were read; the second time only those are made.

@@ -48,7 +48,7 @@ _MOST_TESTS: Final = 200
 
 
 class TargetCompiler(Struct, frozen=True, eq=False):
-    """What a target is made of: its *rules*, lowered and simplified, whenever they are asked for.
+    """The parts of which a target is compiled: its *rules*, lowered and simplified, whenever they are asked for.
 
     *digest* and *schema*: of the set. With *for_details=False*, what only details need may be left out (`lower`).
     *outlined* gives an outline of many rules, made once, by which those that a request does not concern need not
@@ -63,7 +63,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
 
     @property
     def file(self) -> str:
-        """What modules that are made of these rules are called."""
+        """The file name of modules that are made of these rules."""
         return file_name(self.digest, self.target)
 
     @property

@@ -30,7 +30,7 @@ class Placed:
 
     @property
     def binding(self) -> object:
-        """What the expression stands for."""
+        """The binding of the expression: a constant, a function, a definition."""
         return self.typing.binding_of(self.expr)
 
     @property

@@ -77,7 +77,7 @@ class RequestNeeds(Struct, frozen=True):
 
     @property
     def parts(self) -> tuple[Needs, Needs, Needs]:
-        """What may be read of the subject, the resource and the context."""
+        """The needs of the subject, the resource and the context."""
         return self.subject, self.resource, self.context
 
     def __or__(self, other: RequestNeeds) -> RequestNeeds:

@@ -145,7 +145,7 @@ CHANGERS: Final[tuple[Changer, ...]] = ("caller", "platform", "person", "nobody"
 
 
 class Count(Struct, frozen=True):
-    """What an attribute of a context counts before a request: *things* for each value of *by*, in a window.
+    """The meaning of a number that counts, before a request, *things* for each value of *by*, in a window.
 
     The things are entities that were *delivered*, or actions and groups that were requested. *per*: a
     duration, `day`, `month` or `year`; nothing if they are counted for ever.

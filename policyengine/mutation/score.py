@@ -265,16 +265,18 @@ class Trial:
             _same_beside_conditions(*pair)
             and (
                 equivalent(self.checked, *pair)
-                or equivalent(self.checked, *pair, self._masks(pair[0]))
+                or equivalent(self.checked, *pair, self._deciding_instead(pair[0]))
             )
             for pair in pairs
         )
 
-    def _masks(self, rule: CheckedRule) -> Callable[[TargetKey], tuple[CheckedRule, ...]]:
+    def _deciding_instead(
+        self, rule: CheckedRule
+    ) -> Callable[[TargetKey], tuple[CheckedRule, ...]]:
         """Return rules that decide on their own where they hold, and that read some of the same values."""
 
         @cache
-        def masks(target: TargetKey) -> tuple[CheckedRule, ...]:
+        def rules(target: TargetKey) -> tuple[CheckedRule, ...]:
             reads = read_keys_of(rule.needs[target], self.checked.schema, target)
             return tuple(
                 other
@@ -288,7 +290,7 @@ class Trial:
                 )
             )
 
-        return masks
+        return rules
 
     def _changed(self, mutant: Mutant) -> CheckedSet | None:
         """Return the set with the mutant, None if it does not check."""

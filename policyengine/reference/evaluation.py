@@ -43,7 +43,7 @@ Trace: TypeAlias = Callable[[nodes.Expr, object], None]
 
 @frozen(eq=False)
 class Env:
-    """What an expression is evaluated in: the request, the schema, and the names in scope.
+    """The environment of an expression: the request, the schema, and the names in scope.
 
     *variables* has what gives the value of each parameter and each variable of a quantifier;
     *hides* says which expressions may not be shown in texts.

@@ -32,7 +32,7 @@ FAILED = "failed while it was evaluated"
 
 @frozen(eq=False)
 class Verdict:
-    """What came of one rule.
+    """The result of judging one rule.
 
     *holds*: whether its own conditions did; *waivers*: those that stand in for them; *obligations*:
     what it owes. A rule that *failed* was not evaluated to the end. A forbid of which an obligation failed

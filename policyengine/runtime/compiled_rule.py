@@ -87,7 +87,7 @@ class Key(Struct, frozen=True, eq=False):
 
 
 class _Unreadable(Struct):
-    """What stands for a value that cannot be read: it is no constant, and has no hash."""
+    """The mark of a value that cannot be read: it is no constant, and has no hash."""
 
 
 _UNREADABLE: Final = _Unreadable()

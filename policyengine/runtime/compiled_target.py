@@ -50,7 +50,7 @@ _MOST_ANSWERS: Final = 4_096
 
 
 class AllowCache(dict[int, SharedResult]):
-    """What an allow is answered with, by the bits of the satisfied rules; made when first needed."""
+    """The results of allows, by the bits of the satisfied rules; made when first needed."""
 
     __slots__ = ("_make",)
 
@@ -118,7 +118,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     @cached_property
     def answers(self) -> AllowCache:
-        """What allows are answered with."""
+        """The results of allows that were given before."""
         return AllowCache(self._permitted)
 
     def answer(self, request: Request) -> Decision:
@@ -179,7 +179,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     @property
     def _own(self) -> tuple[str, MakeDetails, Written]:
-        """What is the same in all answers."""
+        """The parts that are the same in all results."""
         return self.digest, self.make_details, self.written
 
     def _rules(self, given: int) -> list[Rule]:
@@ -207,7 +207,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     @cached_property
     def specializer(self) -> Specializer | None:
-        """What specializes this for subjects, so that less is left to decide about each."""
+        """The specializer of this target for subjects, so that less is left to decide about each."""
         return self.make_specializer(self)
 
     def make_details(

@@ -204,7 +204,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def outcome(self) -> Outcome:
-        """What the verdicts amount to, without what differs by the request."""
+        """The outcome of the verdicts, without what differs by the request."""
         referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
         shown = shown_by([v.rule for v in self.giving] if allowed else [], self.gates.fields)
@@ -236,7 +236,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def said(self) -> tuple[Said, ...]:
-        """What the reason is made of: texts, rules of which a condition is described, and unmet keys."""
+        """The parts of the reason: texts, rules of which a condition is described, and unmet keys."""
         if self.forbidding:
             return tuple(map(_said_by_forbid, self.forbidding))
         if self.shut:
@@ -298,7 +298,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
 
 class _Kept(Struct, frozen=True, eq=False):
-    """What is kept of an answer as JSON; *whole*: all of it, where nothing is left open."""
+    """The parts of an answer as JSON that are kept; *whole*: all of it, where nothing is left open."""
 
     answer: SharedResult
     frame: Frame

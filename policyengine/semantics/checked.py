@@ -67,7 +67,7 @@ class Reads:
 
 @frozen
 class ClockUse:
-    """How the *value* of a definition follows the clock.
+    """The way in which the *value* of a definition follows the clock.
 
     The parameters *fixed* may not read `now`; those that are *steady* may be `now` and a duration.
     """
@@ -219,7 +219,7 @@ class Waiver:
 
     @property
     def needs(self) -> RequestNeeds:
-        """What a request must give so that it is known what the waiver is for, whatever the date."""
+        """The needs of the test whether a request is one that the waiver is for, whatever the date."""
         parts = (
             NOTHING if w is None else Needs(line=w.within) for w in (self.subject, self.resource)
         )

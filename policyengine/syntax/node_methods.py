@@ -11,7 +11,7 @@ from policyengine.diagnostics.source import Span
 
 
 class Unquoter(Protocol):
-    """What reads the text of a string: the tree builder."""
+    """A reader of the text of strings: the tree builder."""
 
     def unquote(self, token: Token, keep: str = "") -> str:
         """Return the text of a string; escapes of the characters in *keep* are kept."""

@@ -52,7 +52,7 @@ def _after_except(s: ParseState) -> Diagnostic | None:
 
 
 def misplaced_range(s: ParseState) -> Diagnostic | None:
-    """What follows the question of a gate and is not `for`, or a condition in its range."""
+    """Something else than `for` after the question of a gate, or a condition in its range."""
     kinds = _unfinished(s)
     if kinds[:1] != ["_GATE"] or "STRING" not in kinds:
         return None
