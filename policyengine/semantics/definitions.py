@@ -118,7 +118,7 @@ class Definitions:
             any(True for _ in private_reads(body, typing, self.vocabulary.schema)),
             clock_use(body, typing),
         )  # fmt: skip
-        problem = self.over_bound(self.costs.of_definition(made), body.span)
+        problem = self.over_bound(self.costs.at_least(made), body.span)  # more is a matter of calls
         if problem:
             self.problems.append(problem)
             return None

@@ -116,3 +116,43 @@ def test_large_counts_types_and_circles_are_cut_short():
     circle = "".join(f"define c{n}(x: int) = c{(n + 1) % 90}(x)\n" for n in range(90))
     (problem,) = found(f"{READ}{circle}permit p: read\n").errors
     assert "… (70 more) → `c0`" in problem.message
+
+
+FOLDERS = """package p
+entity Team
+entity User in Team { folders: set<Folder> }
+entity Folder in Folder { grants: set<{to: Team, right: int}> }
+action read by User on Folder
+define granted(user: User, folders: set<Folder>) =
+    some f in folders: some g in f.grants: user within g.to and g.right > 1
+"""
+
+
+def test_a_definition_costs_what_it_is_called_with():
+    """There are fewer folders above one than a set may have."""
+    above = "permit a: read when granted(subject, ancestors(resource, Folder))"
+    listed = "permit b: read when granted(subject, {resource})"
+    assert found(FOLDERS + above).errors == ()
+    assert found(FOLDERS + listed).errors == ()
+    (problem,) = found(FOLDERS + "permit c: read when granted(subject, subject.folders)").errors
+    assert problem.code == "PE308"
+    assert problem.span.start == len(FOLDERS) + len("permit c: read when ")
+
+
+def test_a_definition_passes_sizes_on():
+    through = "define any_of(u: User, them: set<Folder>) = granted(u, them)\n"
+    above = "permit a: read when any_of(subject, ancestors(resource, Folder))"
+    assert found(FOLDERS + through + above).errors == ()
+    large = "permit a: read when any_of(subject, subject.folders)"
+    (problem,) = found(FOLDERS + through + large).errors
+    assert problem.code == "PE308"
+
+
+def test_calls_with_many_sizes_are_not_told_apart():
+    sets = [", ".join(["resource"] * size) for size in range(1, 80)]
+    rules = "\n".join(
+        f"permit r{n}: read when granted(subject, {{{written}}})" for n, written in enumerate(sets)
+    )
+    errors = found(FOLDERS + rules, Limits(target_cost=10**9)).errors
+    assert {problem.code for problem in errors} == {"PE308"}
+    assert len(errors) < len(sets) / 2
