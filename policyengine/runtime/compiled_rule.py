@@ -5,13 +5,12 @@ The details of a decision need the verdict on each rule; a rule that raises anyt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from policyengine.model.decision import Obligation
-from policyengine.model.masks import Shown, field_and_mask, telling
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead, RuleWaiver
@@ -226,41 +225,3 @@ def sorted_obligations(obligations: Iterable[Obligation]) -> tuple[Obligation, .
     if len(found) > len({o.name for o in found}):  # making texts takes longest
         found.sort(key=lambda o: (o.name, [text_of(t, value) for _, t, value in o.arguments]))
     return tuple(found)
-
-
-def shown_by(rules: Sequence[Rule], field_gates: Iterable[str] | None) -> Shown | None:
-    """Return how the fields are shown that each of *field_gates* gives by satisfied *rules*.
-
-    Of a gate counts the most telling that a rule gives, and of the gates the least telling; nothing is shown
-    if none applies. None where the set has no field gate.
-    """
-    if field_gates is None:
-        return None
-    gates = [_most_telling(rule for rule in rules if rule.gate == gate) for gate in field_gates]
-    if not gates:
-        return {}
-    names = set(gates[0]).intersection(*gates[1:])
-    return {name: min((gate[name] for gate in gates), key=telling) for name in names}
-
-
-def _most_telling(rules: Iterable[Rule]) -> Shown:
-    shown: dict[str, str | None] = {}
-    for spelling in frozenset[str]().union(*(rule.fields or () for rule in rules)):
-        name, mask = field_and_mask(spelling)
-        shown[name] = max(mask, shown.get(name, mask), key=telling)
-    return shown
-
-
-def as_asked(shown: Shown, asked: Iterable[str]) -> Shown:
-    """Return how fields are shown where some were asked for, all of which are given: no more telling than so."""
-    return {**shown, **dict(map(field_and_mask, asked))}
-
-
-def exposed_of(shown: Shown | None) -> frozenset[str] | None:
-    """Return the fields that are shown themselves; None without a field gate."""
-    return None if shown is None else frozenset([n for n, mask in shown.items() if mask is None])
-
-
-def masks_in(shown: Shown | None) -> tuple[tuple[str, str], ...]:
-    """Return the fields that are shown in part, and how, sorted."""
-    return tuple(sorted([(n, mask) for n, mask in (shown or {}).items() if mask is not None]))

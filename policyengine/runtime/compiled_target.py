@@ -23,15 +23,8 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import TargetGates, TargetKey
 from policyengine.runtime import clock
-from policyengine.runtime.compiled_rule import (
-    Function,
-    Rule,
-    as_asked,
-    exposed_of,
-    masks_in,
-    shown_by,
-    sorted_obligations,
-)
+from policyengine.runtime.compiled_rule import Function, Rule, sorted_obligations
+from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 if TYPE_CHECKING:
     from policyengine.runtime.details import Details, Explainer

@@ -28,15 +28,12 @@ from policyengine.runtime.compiled_rule import (
     Rule,
     Text,
     Verdict,
-    as_asked,
-    exposed_of,
     is_constant,
-    masks_in,
     rendered,
-    shown_by,
     sorted_obligations,
 )
 from policyengine.runtime.directory import Directory
+from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 _MOST_FRAMES: Final = 8
 
