@@ -112,7 +112,9 @@ def rule_of_several_gates(rule: nodes.Ident, ids: Sequence[str]) -> Diagnostic:
 def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
     """A name that is already taken."""
     also = Label(first.span, "first given here")
-    return error("PE203", ident.span, f"`{ident.name}` is given twice", "", also)
+    apart = ident.span.file != first.span.file
+    help = "rename one; all files that are given at once are one policy set" if apart else ""
+    return error("PE203", ident.span, f"`{ident.name}` is given twice", help, also)
 
 
 def ambiguous(ident: nodes.Ident, meanings: Sequence[str]) -> Diagnostic:

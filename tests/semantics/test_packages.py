@@ -196,3 +196,20 @@ def test_a_rule_is_named_without_its_gate_if_there_is_one_of_its_name():
     waiver = 'waiver w of b for User "u" until 2100-01-01 ticket "T" approved_by "x"'
     loaded = load({"p": words + waived + waiver})
     assert [waiver.rule for waiver in loaded.checked.waivers] == ["two.b"]
+
+
+@pytest.mark.parametrize(
+    ("second", "help"),
+    [
+        ("package p\nentity User", "all files that are given at once are one policy set"),
+        ("package q\nentity User", "all files that are given at once are one policy set"),
+        (None, ""),
+    ],
+)
+def test_a_name_that_another_file_has_as_well_may_be_another_set(second: str | None, help: str):
+    first = "package p\nentity User\n" + ("" if second else "entity User\n")
+    texts = {"a": first} if second is None else {"a": first, "b": second}
+    _, problems = check_sources({name: Source(name, text) for name, text in texts.items()})
+    (found,) = (d for d in problems.items if d.code == "PE203")
+    assert help in found.help
+    assert bool(help) is bool(found.help)
