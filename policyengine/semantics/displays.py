@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.records import record_class
 from policyengine.model.types import SCHEDULE, Attribute, EntityRefType, RecordType, SetType, Type
 from policyengine.model.values import ABSENT
@@ -52,7 +53,7 @@ def check_record(
     wanted: Type | None,
 ) -> Type:
     """Return the type of a record with *fields*, and note its value if it is constant."""
-    report_repeats(checker, fields)
+    checker.problems += repeats(fields)
     if not isinstance(wanted, RecordType):
         made = record(
             Attribute(f.name.name, checker.infer(f.value, guards))
@@ -79,12 +80,22 @@ def check_record(
     return made
 
 
-def report_repeats(checker: Inference, fields: Sequence[nodes.RecordField]) -> None:
-    """Report each name that is given twice."""
+def fields_of(expr: nodes.Expr) -> tuple[nodes.RecordField, ...]:
+    """Return the fields that are written in a record, or in a change of one."""
+    match expr:
+        case nodes.RecordDisplay(fields) | nodes.Update(_, nodes.RecordDisplay(fields)):
+            return fields
+    return ()
+
+
+def repeats(fields: Sequence[nodes.RecordField]) -> list[Diagnostic]:
+    """Return a report of each name that is given twice."""
     first: dict[str, nodes.Ident] = {}
-    for f in fields:
-        if first.setdefault(f.name.name, f.name) is not f.name:
-            checker.problems.append(messages.given_twice(f.name, first[f.name.name]))
+    return [
+        messages.given_twice(f.name, first[f.name.name])
+        for f in fields
+        if first.setdefault(f.name.name, f.name) is not f.name
+    ]
 
 
 def check_fields(
@@ -130,7 +141,7 @@ def _contents(
     """Check what a test says of an entity; what no rule reads may be left out."""
     match written:
         case nodes.RecordDisplay(fields):
-            report_repeats(checker, fields)
+            checker.problems += repeats(fields)
             check_fields(
                 checker, fields, checker.vocabulary.entities[entity].by_name, f"`{entity}`"
             )

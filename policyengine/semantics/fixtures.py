@@ -17,6 +17,7 @@ from policyengine.semantics import messages, table_messages
 from policyengine.semantics.checked import Fixture, Typing
 from policyengine.semantics.contexts import Context, certain, context_of, fixtures_named
 from policyengine.semantics.definitions import Definitions, innermost_first
+from policyengine.semantics.displays import fields_of, repeats
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.names import FIXTURE, Names, Scope, Symbol, find_cycles, way_round
 from policyengine.semantics.typing import ExpressionChecker
@@ -115,6 +116,7 @@ class Fixtures:
         checker = ExpressionChecker(self.vocabulary, scope, self.definitions, {}, shared=self)
         found = checker.infer(value, NO_GUARDS)
         if context is not None:
+            self.problems += repeats(fields_of(value))  # wrong however it is used
             allowed = self.may_take(len(context), value.span)
             self._contexts[id(symbol)] = context if allowed else {}
             self._waiting[id(symbol)] = checker.problems

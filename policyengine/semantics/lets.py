@@ -14,7 +14,7 @@ from policyengine.model.types import ActionType, Type
 from policyengine.semantics import messages, table_messages
 from policyengine.semantics.checked import Variable
 from policyengine.semantics.contexts import Context, certain, context_of
-from policyengine.semantics.displays import check_fields, report_repeats
+from policyengine.semantics.displays import check_fields, fields_of, repeats
 from policyengine.semantics.fixtures import Fixtures
 from policyengine.semantics.guards import NO_GUARDS
 from policyengine.semantics.typing import ExpressionChecker
@@ -40,6 +40,7 @@ class Lets:
         if context is None:
             checker.variables[name] = checker.infer(let.value, NO_GUARDS)
             return True
+        checker.problems += repeats(fields_of(let.value))
         apart = self._apart(checker.variables)
         found = apart.infer(let.value, NO_GUARDS)
         allowed = self.fixtures.may_take(len(context), let.value.span)
@@ -63,7 +64,7 @@ class Lets:
         checker, owner = self.checker, f"the context of `{action.name}`"
         match expr:
             case nodes.RecordDisplay(fields):
-                report_repeats(checker, fields)
+                checker.problems += repeats(fields)
                 check_fields(checker, fields, action.context.by_name, owner)
                 return expr
             case nodes.SetDisplay(items):
@@ -72,8 +73,7 @@ class Lets:
                     problem = messages.wrong_type(expr.span, "`name: value`", found)
                     checker.problems.append(problem)
                 return expr
-            case nodes.Update(_, nodes.RecordDisplay(fields)):
-                report_repeats(checker, fields)
+        checker.problems += repeats(fields_of(expr))
         context = self.context(expr)
         if context is None:
             found = checker.infer(expr, NO_GUARDS)
