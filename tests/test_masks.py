@@ -426,6 +426,7 @@ def test_a_record_takes_what_all_its_parts_take():
         ("born as digits(1)", "PE355", "a `datetime` is shown as `present`, `year`, `month` or `day`"),
         ("born as yaer", "PE355", "did you mean `year`?"),
         ("geo as digits(4)", "PE355", ""),
+        ("weight as digits(4)", "PE355", "a `decimal` is shown as `present`, `digits(0)`, "),
         ("sex as pseudonym", "PE355", "a `Sex` is shown as `present`"),
         ("tags as pseudonym", "PE355", "is shown as `present`"),
         ("visit as year", "PE355", "is shown as `present`"),
