@@ -1,10 +1,11 @@
-"""Read seeded faults, and plant them in the policies of X.
+"""Read seeded faults, and plant them in the shipped policy sets.
 
 A fault is a folder with a `fault.toml`:
 
 * *slip* says what an author did wrong, in a sentence;
+* *set* is the folder of policies/ in which it is planted; without it, `x`;
 * *finds* names what must find it: a code of the checker or a lint rule (`PE403`), `tests` (some test of
-  policies/x fails) or `mutation` (a small change of *rule* survives: a test is missing);
+  the set fails) or `mutation` (a small change of *rule* survives: a test is missing);
 * *says* is what must be said, all of it: messages with their file; titles of failing tests, of which
   there must be at least these; or changes of *rule* that survive.
 
@@ -31,7 +32,7 @@ from policyengine.syntax.nodes import PolicyFile
 from policyengine.syntax.parser import parse
 
 FAULTS = Path(__file__).parent
-X = Path(__file__).parents[2] / "policies" / "x"
+POLICIES = Path(__file__).parents[2] / "policies"
 
 
 class Rotten(Exception):  # noqa: N818 - it is named after what happened
@@ -70,6 +71,7 @@ class Fault:
     says: tuple[str, ...]
     changes: tuple[Change, ...]
     rule: str = ""
+    set: str = "x"
 
     @classmethod
     def read(cls, folder: Path) -> Fault:
@@ -85,8 +87,8 @@ def faults() -> list[Fault]:
 
 
 def planted(fault: Fault) -> tuple[CheckedSet | None, list[Diagnostic]]:
-    """Return the policies of X with *fault* in them, and what the checker says."""
-    texts = {name: source.text for name, source in policies().items()}
+    """Return the policies with *fault* in them, and what the checker says."""
+    texts = {name: source.text for name, source in policies(fault.set).items()}
     for change in fault.changes:
         texts[change.file] = change.made_in(texts[change.file])
     sources = {name: Source(name, text) for name, text in texts.items()}
@@ -100,11 +102,12 @@ def planted(fault: Fault) -> tuple[CheckedSet | None, list[Diagnostic]]:
 
 
 @cache
-def policies() -> dict[str, Source]:
-    """Return the policies of X, named from their folder."""
-    sources, found = read_sources([X])
+def policies(of: str) -> dict[str, Source]:
+    """Return the policies of a shipped set, named from their folder."""
+    folder = POLICIES / of
+    sources, found = read_sources([folder])
     assert found == []
-    names = {name: Path(name).relative_to(X).as_posix() for name in sources}
+    names = {name: Path(name).relative_to(folder).as_posix() for name in sources}
     return {names[name]: Source(names[name], source.text) for name, source in sources.items()}
 
 
