@@ -231,30 +231,41 @@ def test_the_face_for_integrators_loads_no_parser():
     assert not {"lark", "rich", "click", "policyengine.compiler", "policyengine.syntax"} & loaded
 
 
-SET = PACKAGE.parent / "policies" / "x"
+SETS = {
+    "x": "1-research-search-is-allowed",
+    "hospital": "8-a-study-sees-the-year-of-birth",
+    "workspace": "5-support-sees-pseudonyms",
+}
+"""The shipped sets, each with a request that is allowed."""
+
 LOADS = """
 from policyengine import PolicyEngine
 engine = PolicyEngine.load({set!r}, cache={cache!r})
 """
-DECIDES = f"""
-with open({str(SET / "requests" / "1-research-search-is-allowed.json")!r}, "rb") as file:
-    assert b"approved for" in engine.decide_json(file.read(), accept_now=True)
+DECIDES = """
+with open({request!r}, "rb") as file:
+    answer = engine.decide_json(file.read(), accept_now=True)
+assert b'"decision":true' in answer, answer
+assert b'"reason":""' not in answer, answer
 """
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory) -> tuple[str, dict[str, str]]:
-    """Code that loads a set from a cache where it and what it decides with are kept, and the environment that finds the key."""
+@pytest.fixture(scope="module", params=SETS)
+def kept(request, tmp_path_factory) -> tuple[str, str, dict[str, str]]:
+    """Code that loads a set from a cache where it and what it decides with are kept, code that decides, and the environment that finds the key."""
     folder = tmp_path_factory.mktemp("kept")
-    code = LOADS.format(set=str(SET), cache=str(folder / "cache"))
+    policies = PACKAGE.parent / "policies" / request.param
+    loads = LOADS.format(set=str(policies), cache=str(folder / "cache"))
+    file = policies / "requests" / f"{SETS[request.param]}.json"
+    decides = DECIDES.format(request=str(file))
     key = {"POLICYENGINE_CACHE_KEY": str(folder / "key")}
-    assert "lark" in modules_after(code + DECIDES, **key)
-    return code, key
+    assert "lark" in modules_after(loads + decides, **key)
+    return loads, loads + decides, key
 
 
 def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
-    code, key = kept
-    loaded = modules_after(code, **key) - modules_after("", **key)  # coverage loads some
+    loads, _, key = kept
+    loaded = modules_after(loads, **key) - modules_after("", **key)  # coverage loads some
     assert {"policyengine.engine", "policyengine.cache.program_cache"} <= loaded
     rooms = {name.rpartition(".")[0] for name in loaded}
     assert not {"policyengine.compiler", "policyengine.reference", "policyengine.explain"} & rooms
@@ -265,8 +276,8 @@ def test_a_set_that_was_kept_is_loaded_without_what_requests_need(kept):
 
 
 def test_a_set_that_was_kept_is_decided_by_without_a_parser(kept):
-    code, key = kept
-    loaded = modules_after(code + DECIDES, **key) - modules_after("", **key)
+    _, decides, key = kept
+    loaded = modules_after(decides, **key) - modules_after("", **key)
     assert {"policyengine.intake.intake", "policyengine.compiler.target_compiler"} <= loaded
     assert not {
         "policyengine.semantics.checked", "policyengine.syntax.nodes", "policyengine.compiler.lower",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 
 from policyengine.diagnostics.source import Source
@@ -156,11 +157,19 @@ def what_is_suggested_passes(case: Case) -> None:
     assert not broken, (broken, texts[name])
 
 
-def test_what_is_suggested_for_the_developer_platform_passes():
-    sources, _ = read_sources([Path(__file__).parents[2] / "policies" / "x"])
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("x", "package x\n\n"),
+        ("hospital", "package hospital\n\n"),
+        ("workspace", "package tests\nimport billing\nimport documents\nimport people\n\n"),
+    ],
+)
+def test_what_is_suggested_for_a_shipped_set_passes(name, head):
+    sources, _ = read_sources([Path(__file__).parents[2] / "policies" / name])
     checked, _ = check_sources(sources)
     assert checked is not None
-    text = "package x\n\n" + "\n".join(one.text for one in suggest(checked, now=NOW))
+    text = head + "\n".join(one.text for one in suggest(checked, now=NOW))
     assert format_source(Source("more.policy", text)) == text
     more, problems = check_sources({**sources, "more.policy": Source("more.policy", text)})
     assert more is not None, [p.message for p in problems.items]
