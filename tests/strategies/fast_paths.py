@@ -71,7 +71,8 @@ def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
     """
     engine, given = case.loaded.engine, case.given
     scene = {(one["type"], one["id"]): one for one in given["entities"]}
-    above = rng.choice((scene, make_scene(rng, case.world.made)))
+    other = make_scene(rng, case.world.made) if case.world else scene
+    above = rng.choice((scene, other))
     elsewhere = engine.store(
         {**one, "parents": above[key]["parents"]} for key, one in scene.items()
     )

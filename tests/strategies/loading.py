@@ -39,6 +39,10 @@ class Loaded:
         """Validate a request; raises `InvalidRequest`."""
         return self.validator.validate_parts(**parts)
 
+    def text(self) -> str:
+        """Return all files of the set as one text."""
+        return "\n".join(source.text for source in self.checked.sources.values())
+
 
 def load(sources: Mapping[str, str]) -> Loaded:
     """Parse and check policy texts by file name; raises `RefusedError` with the diagnostics."""

@@ -17,14 +17,13 @@ from tests.strategies.requests import Json, some_value
 
 def with_other_secrets(rng: Random, case: Case) -> dict[str, Json]:
     """Return the request of *case* with other private values, or others of them left out."""
-    made, given = case.world.made, case.given
+    schema, given = case.loaded.checked.schema, case.given
     entities = [
-        {**entity, "properties": _other(rng, made.entities[entity["type"]].attributes, entity)}
-        for entity in ({**e, **e["properties"]} for e in given["entities"])
+        {**e, "properties": _other(rng, schema.entities[e["type"]].attributes, e["properties"])}
+        for e in given["entities"]
     ]
-    entities = [{k: e[k] for k in ("type", "id", "properties", "parents")} for e in entities]
     by_key = {(e["type"], e["id"]): e for e in entities}
-    context = tuple(made.context(given["action"]).values())
+    context = schema.actions[given["action"]].context.attributes
     return {
         **given,
         "subject": by_key[given["subject"]["type"], given["subject"]["id"]],
