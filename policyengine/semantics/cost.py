@@ -7,6 +7,7 @@ The *cost* counts elementary steps with each set at its limit, and nodes with de
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias, assert_never
 
 from attrs import evolve, frozen
@@ -91,7 +92,7 @@ def _digits_of(op: nodes.Sign, one: int, other: int) -> int:
 Sizes: TypeAlias = Mapping[str, int]
 """The most elements of sets, by the names of parameters."""
 
-_AT_LIMIT: Final[Sizes] = {}
+_AT_LIMIT: Final[Sizes] = MappingProxyType({})
 
 _MOST_CALLS = 64
 """Calls of one definition with sets of different sizes that are told apart; in others sets are at their limit."""

@@ -132,6 +132,7 @@ def test_python_is_what_is_run(run, tmp_path: Path):
     file = tmp_path / "p.policy"
     file.write_text(LOWERED)
     done = run("compile", file)
-    assert done.out.startswith("# see by User on Doc\n\ndef decide(")
+    assert done.out.startswith("# see by User on Doc\n\ndef ")
+    assert "\ndef decide(" in done.out
     compile(done.out, "p", "exec")
     assert run("compile", file, "--format", "json").json["see by User on Doc"] in done.out

@@ -117,7 +117,8 @@ def test_a_law_bites_and_shows_a_small_counterexample(monkeypatch, module, name,
 
 
 def test_every_law_of_requests_is_fuzzed():
-    names = [module.name for module in pkgutil.iter_modules(strategies.__path__)]
+    modules = [module.name for module in pkgutil.iter_modules(strategies.__path__)]
+    names = [name for name in modules if name != "real_sets"]  # of sets that are not generated
     found = {
         made
         for module in (importlib.import_module(f"tests.strategies.{name}") for name in names)
