@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from typing import Final
 
 from policyengine.model.schedules import DAY, FIVE_WEEKS, WEEK, Schedule
@@ -56,6 +57,11 @@ def watch_schedule(moment: int, schedule: Schedule, now: int, turns: list[int]) 
 def add_months(moment: int, months: int) -> int:
     """Return *moment* so many months later, the day cut to the last of the month."""
     days, time = divmod(moment, DAY)
+    return _day_later(days, months) * DAY + time
+
+
+@lru_cache(maxsize=4_096)  # a service asks about the same days of birth and of review again
+def _day_later(days: int, months: int) -> int:
     era, day = divmod(days + _DAYS_BEFORE_1970, _DAYS_OF_ERA)
     year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
     day -= 365 * year + year // 4 - year // 100
@@ -70,4 +76,4 @@ def add_months(moment: int, months: int) -> int:
     day = min(day, _LENGTHS[month] - 1 + leap)
     era, year = divmod(year, 400)
     day += 365 * year + year // 4 - year // 100 + (153 * month + 2) // 5
-    return (era * _DAYS_OF_ERA + day - _DAYS_BEFORE_1970) * DAY + time
+    return era * _DAYS_OF_ERA + day - _DAYS_BEFORE_1970
