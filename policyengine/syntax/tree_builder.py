@@ -32,7 +32,7 @@ from policyengine.syntax.worded_values import read_path, read_schedule
 _Canonical = TypeVar("_Canonical", int, values.Ip)
 
 
-class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]
+class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]  # generic for Lark alone: its trees are of tokens and nodes
     """Builds the nodes of one file.
 
     *deepest*: the most branches that may be above one another. *offset* is added to every position: it
