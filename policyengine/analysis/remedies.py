@@ -56,6 +56,24 @@ class Remedy:
         return frozenset(change.place.by for change in self.changes)
 
 
+@frozen
+class SearchResult:
+    """What a search for remedies found, and what it left out.
+
+    *not_tried*: the places of which not all values that may matter were tried. *gave_up*: whether the
+    budget was spent before all was tried.
+    """
+
+    remedies: tuple[Remedy, ...]
+    not_tried: tuple[Place, ...] = ()
+    gave_up: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every change of one value was tried and, where none is enough, every change of two."""
+        return not (self.not_tried or self.gave_up)
+
+
 def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
     """Return the smallest changes to *request* that would allow it: of one value, else of two.
 
@@ -63,29 +81,25 @@ def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
     nobody can make is reported, and pairs are tried all the same. Changes that the caller can make
     come first.
     """
-    return search(checked, request)[0]
+    return search(checked, request).remedies
 
 
-def search(
-    checked: CheckedSet, request: Request, budget: int = _BUDGET
-) -> tuple[tuple[Remedy, ...], bool]:
-    """Return the remedies, and whether everything was tried.
-
-    It is not where rules are too many, or do something that cannot be tried (`constants.py`).
-    """
+def search(checked: CheckedSet, request: Request, budget: int = _BUDGET) -> SearchResult:
+    """Search for the remedies, and note what was not tried."""
     near = Neighbourhood(checked, request, budget=budget)
     found: list[Remedy] = []
-    complete = not near.unsure
+    gave_up = False
     try:
         if near.allows(()):
-            return (), True
+            return SearchResult(())
         found.extend(_alone(near))
         if all("nobody" in remedy.by for remedy in found):
             found.extend(islice(_together(near), MOST_OFFERED))
     except OutOfBudgetError:
-        complete = False
+        gave_up = True
     found.sort(key=lambda r: (max(map(_ORDER.index, r.by)), len(r.changes)))
-    return tuple(found[:MOST_OFFERED]), complete
+    not_tried = near.places if near.unsure else ()
+    return SearchResult(tuple(found[:MOST_OFFERED]), not_tried, gave_up)
 
 
 def _alone(near: Neighbourhood) -> Iterator[Remedy]:

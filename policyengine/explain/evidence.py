@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
+from policyengine.analysis.places import Place
 from policyengine.model.decision import Outcome
 from policyengine.model.types import Changer
 
@@ -110,13 +111,15 @@ class OfferedChange:
 class Offers:
     """The smallest changes to the request after which it is allowed, each decided again.
 
-    *tried_all*: whether no other was left untried: where rules are many, or compare whole records.
-    *depends_on_hidden*: whether rules were left out of account as far as they depend on something private.
+    *tried_all*: whether no other was left untried. *depends_on_hidden*: whether rules were left out of
+    account as far as they depend on something private. *not_tried*: the places of which not all values that
+    may matter were tried; a place may be hidden.
     """
 
     changes: tuple[tuple[OfferedChange, ...], ...]
     tried_all: bool
     depends_on_hidden: bool = False
+    not_tried: tuple[Place, ...] = ()
 
 
 @frozen

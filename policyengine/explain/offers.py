@@ -31,8 +31,9 @@ from policyengine.syntax.expressions import walk_expressions
 
 def offered(checked: CheckedSet, request: Request) -> Offers:
     """Return the changes that would allow *request*."""
-    found, complete = search(checked, request)
-    return Offers(tuple(tuple(map(_offered, remedy.changes)) for remedy in found), complete)
+    found = search(checked, request)
+    changes = tuple(tuple(map(_offered, remedy.changes)) for remedy in found.remedies)
+    return Offers(changes, found.complete, not_tried=found.not_tried)
 
 
 def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> Offers | None:
@@ -62,7 +63,7 @@ def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> O
     env = Env(request, checked.schema)
     lacking = [r for r in kept if r not in covering and interpreter.judge(r, (), env).holds]
     others = offered(_only(checked, target, tuple(r for r in kept if r not in lacking)), request)
-    return Offers((*others.changes, *hidden), others.tried_all, depends_on_hidden=True)
+    return evolve(others, changes=(*others.changes, *hidden), depends_on_hidden=True)
 
 
 def _only(checked: CheckedSet, target: TargetKey, rules: tuple[CheckedRule, ...]) -> CheckedSet:

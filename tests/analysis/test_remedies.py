@@ -8,7 +8,7 @@ from unittest import mock
 from hypothesis import given
 
 from policyengine.analysis.places import changed
-from policyengine.analysis.remedies import remedies, search
+from policyengine.analysis.remedies import SearchResult, remedies, search
 from policyengine.diagnostics.source import Source
 from policyengine.explain import explain
 from policyengine.intake.validation import Validator
@@ -150,12 +150,13 @@ def test_what_is_too_much_to_try_is_given_up_and_said():
         now=0,
     )
 
-    everything, complete = search(checked, request)
-    assert complete
-    assert {len(remedy.changes) for remedy in everything} == {2}
+    found = search(checked, request)
+    assert found.complete
+    assert {len(remedy.changes) for remedy in found.remedies} == {2}
     for budget in (0, 100, 2_000):
-        assert search(checked, request, budget) == ((), False)
-    with mock.patch("policyengine.explain.offers.search", return_value=((), False)):
+        assert search(checked, request, budget) == SearchResult((), gave_up=True)
+    nothing = SearchResult((), gave_up=True)
+    with mock.patch("policyengine.explain.offers.search", return_value=nothing):
         explanation = explain(checked, request)
     assert explanation.to_json("user")["tried_all"] is False
     assert list(explanation.lines("user"))[-2:] == [
