@@ -52,8 +52,10 @@ class _Formatted:
 def command(paths: tuple[str, ...], check: bool, diff: bool, format: str) -> int:
     """Format the policy files in PATH in place; `-` formats standard input to standard output.
 
-    There is one style and nothing to set. A file is written only if its syntax tree is the same
-    after as before, and a file that does not parse is left alone.
+    There is one style and nothing to set. What helps a reader stays as it is written: parentheses
+    that group a part of an expression, clauses and operands on lines of their own, tables in
+    columns, line ends. A file is written only if its syntax tree is the same after as before, and a
+    file that does not parse is left alone.
 
     \b
     Examples:
@@ -117,7 +119,7 @@ def _pass_through(result: _Formatted) -> None:
         for problem in result.problems:
             show_diagnostic(problem, {result.source.name: result.source}, aside=True)
     else:
-        click.echo(result.text, nl=False)
+        click.echo(result.text.encode(), nl=False)  # bytes, so that line ends stay as they are
 
 
 def _show(results: Sequence[_Formatted], *, dry: bool, diff: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from codecs import BOM_UTF8
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,26 +18,27 @@ if TYPE_CHECKING:
 
 
 def replace_files(changes: Sequence[tuple[Source, str]]) -> None:
-    """Replace the texts of files, each whole or not at all, with the same permissions.
+    """Replace the texts of files, each whole or not at all, with the same permissions and byte-order marks.
 
     Raises `FailingInput`, and writes nothing, if one of them has changed since it was read.
     """
     from policyengine.diagnostics.reading import read_regular
     from policyengine.syntax.decoding import decode
 
+    marks = []
     for before, _ in changes:
-        if decode(read_regular(before.name), before.name) != before:
+        data = read_regular(before.name)
+        if decode(data, before.name) != before:
             raise FailingInput(f"`{before.name}` has changed meanwhile, so nothing was written")
-    for before, text in changes:
-        _write(Path(before.name), text)
+        marks.append(BOM_UTF8 if data.startswith(BOM_UTF8) else b"")
+    for mark, (before, text) in zip(marks, changes, strict=True):
+        _write(Path(before.name), mark + text.encode())
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, data: bytes) -> None:
     target = path.resolve()  # a link stays a link
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=target.parent, prefix=".policy-", delete=False
-    ) as file:
-        file.write(text)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".policy-", delete=False) as file:
+        file.write(data)
     try:
         shutil.copymode(target, file.name)
         Path(file.name).replace(target)

@@ -29,6 +29,11 @@ class Source(Struct, frozen=True, dict=True):
 
         return sha256(self.text.encode()).hexdigest()
 
+    @property
+    def line_end(self) -> str:
+        """How lines of the text end: as its first one does."""
+        return "\r\n" if self.text[: self.text.find("\n") + 1].endswith("\r\n") else "\n"
+
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(i + 1 for i, c in enumerate(self.text) if c == "\n")]

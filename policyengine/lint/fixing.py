@@ -12,7 +12,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.semantics.checked import CheckedSet
 
 _MOST_ROUNDS = 50
-_BLANK_LINES = re.compile(r"\n{3,}")
+_BLANK_LINES = re.compile(r"(?:\r?\n){3,}")
 
 
 class BrokenFixError(Exception):
@@ -53,9 +53,14 @@ def apply_fixes(
 
 
 def _with(source: Source, edits: Iterable[Edit]) -> Source:
-    text = edited(source.text, (edit for edit in edits if edit.span.file == source.name))
-    if "\n\n\n" not in source.text:
-        text = _BLANK_LINES.sub("\n\n", text)  # which two edits together would leave
+    own = (
+        Edit(edit.span, edit.text.replace("\n", source.line_end))
+        for edit in edits
+        if edit.span.file == source.name
+    )
+    text = edited(source.text, own)
+    if not _BLANK_LINES.search(source.text):
+        text = _BLANK_LINES.sub(source.line_end * 2, text)  # which two edits together would leave
     return Source(source.name, text)
 
 

@@ -62,7 +62,7 @@ def write_test(
         text_of_test.now = now
     for request, allow, clauses in expectations:
         lines += text_of_test.expectation(request, allow=allow, clauses=clauses)
-    body = "\n".join(lines)
+    body = " ".join(lines)
     text = f"package p\n\ntest {quoted(title)} {{\n{body}\n}}\n"
     formatted = format_source(Source("test", text))
     assert isinstance(formatted, str), (text, formatted)

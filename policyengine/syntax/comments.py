@@ -20,7 +20,8 @@ _BETWEEN = re.compile(r"[ \t\r\n\f]+|#[^\n]*")
 _STRING_OR_COMMENT = re.compile(_STRING + r"|#[^\n]*")
 _WRITTEN = re.compile(_STRING + r"|[A-Za-z_][A-Za-z0-9_]*")
 _LEFT_OUT = re.compile(r"[,(){}]|(?:with|having)(?![A-Za-z0-9_])")
-_LINE_ENDS = re.compile(r"[ \t\r\f]*(?:#[^\n]*)?\n")
+_TOKEN = re.compile(_STRING + r'|#[^\n]*|[()]|[^()"#\s]+|"')
+_WIDE = re.compile(r"  |\t")
 _ADDED = (",", "(", ")")
 
 
@@ -50,13 +51,17 @@ class _Reader:
     """The last word on the current line, beside which a comment may be."""
     newlines: int = 0
     """Line ends since the last word, comment or sign."""
+    blanks: str = ""
+    """The blanks since then."""
 
     def skip(self) -> None:
         """Go to the next word or sign, over blanks and comments."""
+        self.blanks = ""
         while found := _BETWEEN.match(self.text, self.at):
             self.at = found.end()
             if not found[0].startswith("#"):
                 self.newlines += found[0].count("\n")
+                self.blanks = found[0]
                 continue
             comment = found[0].rstrip()
             if self.newlines == 0 and self.last and not self.last.beside and not self.pending:
@@ -72,6 +77,9 @@ class _Reader:
             end = self._end_of(word)
             if end is not None:
                 word.blank_before = self.newlines > 1
+                word.begins_line = self.newlines > 0
+                word.column = self.at - self.text.rfind("\n", 0, self.at)
+                word.wide_before = _WIDE.search(self.blanks) is not None
                 self.at, self.newlines = end, 0
                 return True
             if word.text in _ADDED:
@@ -106,13 +114,21 @@ class _Reader:
 
 
 def give_comments(leaves: Sequence[Word | Slot], text: str) -> None:
-    """Fill in the comments and blank lines around each word, and the comments of each slot."""
+    """Fill in the comments and blank lines around each word, and the comments of each slot.
+
+    Parentheses that may be there are if the source has them.
+    """
     reader = _Reader(text)
+    in_parentheses = _in_parentheses(text)
     slot: Slot | None = None
     for leaf in leaves:
         if isinstance(leaf, Slot):
             slot = leaf
             continue
+        if leaf.around is not None:
+            if leaf.around not in in_parentheses:
+                continue
+            leaf.text = leaf.sign
         if not reader.take(leaf):
             continue
         if slot is not None and leaf.text == "}":
@@ -122,8 +138,24 @@ def give_comments(leaves: Sequence[Word | Slot], text: str) -> None:
         slot = None
         if leaf.text != ",":
             reader.last = leaf
-        if leaf.text == "{":
-            leaf.broken_after = _LINE_ENDS.match(text, reader.at) is not None
     reader.finish()
     if slot is not None:
         slot.comments = reader.pending
+
+
+def _in_parentheses(text: str) -> set[tuple[int, int]]:
+    """Return where the text between two parentheses begins and ends, for each pair of them."""
+    between: set[tuple[int, int]] = set()
+    opened: list[int] = []
+    end = 0
+    for found in _TOKEN.finditer(text):
+        if found[0].startswith("#"):
+            continue
+        if opened and opened[-1] < 0:
+            opened[-1] = found.start()
+        if found[0] == "(":
+            opened.append(-1)
+        elif found[0] == ")" and opened:
+            between.add((opened.pop(), end))
+        end = found.end()
+    return between

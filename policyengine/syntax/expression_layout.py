@@ -88,7 +88,7 @@ def expression(node: nodes.Expr) -> Doc:
                 " ",
                 _operand(over, _SUM),
             )
-            return Group((head, Word(":"), Nest((SOFT, expression(body)))))
+            return Group((head, Word(":"), Nest((SOFT, _body(body)))))
         case _:
             assert_never(node)
 
@@ -143,10 +143,29 @@ def _comparison(node: nodes.Expr, *negated: Doc) -> Doc:
 
 
 def _operand(node: nodes.Expr, level: int) -> Doc:
-    """Return an operand, in parentheses if its precedence is below *level*."""
-    if _level(node) >= level:
-        return expression(node)
-    return (Word("("), Align(expression(node)), Word(")"))
+    """Return an operand, in parentheses if its precedence is below *level* or if they are written.
+
+    Parentheses that are written around a single value go.
+    """
+    if _level(node) < level:
+        return (Word("("), Align(expression(node)), Word(")"))
+    return expression(node) if _level(node) == _PRIMARY else _as_written(node)
+
+
+def _part(node: nodes.Expr) -> Doc:
+    """Return an expression that ends where a word begins, in parentheses if they are written and help."""
+    return _as_written(node) if _level(node) == _WHOLE else expression(node)
+
+
+def _body(node: nodes.Expr) -> Doc:
+    """Return the body of a quantifier, in parentheses if they are written and help."""
+    return _as_written(node) if _level(node) < _NOT else expression(node)
+
+
+def _as_written(node: nodes.Expr) -> Doc:
+    around = (node.span.start, node.span.end)
+    opener, closer = (Word("", sign=sign, around=around) for sign in "()")
+    return (opener, Align(expression(node)), closer)
 
 
 def _qualified(name: nodes.Ident) -> Doc:
@@ -155,8 +174,11 @@ def _qualified(name: nodes.Ident) -> Doc:
 
 
 def _junction(op: str, operands: Sequence[Doc]) -> Doc:
-    first, *rest = operands
-    return Group((first, *((SOFT, Word(op), " ", operand) for operand in rest)))
+    """Return operands below one another, if they are not on one line or the author began one between them."""
+    first, *rest = (Align(operand) for operand in operands)
+    words = [Word(op) for _ in rest]
+    rows = [(SOFT, word, " ", operand) for word, operand in zip(words, rest, strict=True)]
+    return Group((first, *rows), kept=(words[0], rest[0]))
 
 
 def _infix(left: Doc, op: Doc, right: nodes.Expr, operand: Doc) -> Doc:
@@ -166,17 +188,17 @@ def _infix(left: Doc, op: Doc, right: nodes.Expr, operand: Doc) -> Doc:
 
 
 def _choice(node: nodes.If) -> Doc:
-    """Lay out `if`, with all `else if` that follow at the same column."""
+    """Lay out `if`, with each `else if` that follows on a line that begins at the same column."""
     rows: list[Doc] = []
     word: Doc = Word("if")
     while True:
-        rows.append((word, " ", Align(expression(node.condition))))
-        rows.append((Word("then"), " ", Align(expression(node.yes))))
+        yes = (Word("then"), " ", Align(_part(node.yes)))
+        rows.append(Group((word, " ", Align(_part(node.condition)), Nest((SOFT, yes)))))
         if not isinstance(node.no, nodes.If):
             break
         word, node = (Word("else"), " ", Word("if")), node.no
     rows.append((Word("else"), " ", Align(expression(node.no))))
-    return Group(Align((rows[0], *((SOFT, row) for row in rows[1:]))))
+    return Group(Align((rows[0], *((SOFT, row) for row in rows[1:]))), kept=rows[1:2])
 
 
 def _arguments(arguments: Sequence[nodes.Expr]) -> Doc:
@@ -191,7 +213,7 @@ def condition(word: str, node: nodes.Expr) -> Doc:
     if not isinstance(node, nodes.And | nodes.Or):
         return (Word(word), " ", expression(node))
     op, level = ("and", _NOT) if isinstance(node, nodes.And) else ("or", _AND)
-    operands = [Align(_operand(operand, level)) for operand in node.operands]
+    operands = [_operand(operand, level) for operand in node.operands]
     return (Word(word), " ", Align(_junction(op, operands), -len(op) - 1))
 
 
@@ -212,28 +234,35 @@ def comma_separated(items: Sequence[Doc]) -> list[Doc]:
     return [*((item, Word(",")) for item in items[:-1]), *items[-1:]]
 
 
-def block(items: Sequence[Doc], end: Doc = (), *, padded: bool = True) -> Doc:
-    """Return `{ items }`, each item on a line of its own if they do not fit on one."""
+def block(
+    items: Sequence[Doc], end: Doc = (), *, padded: bool = True, rows: Sequence[Doc] | None = None
+) -> Doc:
+    """Return `{ items }`, each item on a line of its own if they do not fit on one.
+
+    *rows*: the parts that are aligned if they were written in columns; the items where nothing is given.
+    """
     opener, edge = Word("{"), Line(" " if padded and items else "")
-    rows: list[Doc] = []
+    parts: list[Doc] = []
     for i, item in enumerate(items):
-        rows += [Line(blank=True), item] if i else [item]
-    inside = Nest((edge, *rows, end, Slot())) if items else Nest(Slot())
-    return Group((opener, inside, edge, Word("}")), opener=opener if items else None)
+        parts += [Line(blank=True), item] if i else [item]
+    inside = Nest((edge, *parts, end, Slot())) if items else Nest(Slot())
+    made = (opener, inside, edge, Word("}"))
+    return Group(made, kept=items[:1], rows=items if rows is None else rows)
 
 
 def braces(node: nodes.SetDisplay | nodes.RecordDisplay, *, padded: bool = False) -> Doc:
-    """Return a set or a record; a set of simple things fills its lines."""
+    """Return a set or a record, which fills its lines; each record of a set has its own."""
     trailing = Either(broken=Word(","))
     match node:
         case nodes.SetDisplay(items):
             docs = comma_separated([expression(item) for item in items])
             if docs and all(isinstance(i, nodes.Literal | nodes.Name | nodes.Attr) for i in items):
-                docs = [Fill(docs)]
+                return block([Fill(docs, rows=True)], trailing, padded=padded, rows=docs)
             return block(docs, trailing if docs else (), padded=padded)
         case nodes.RecordDisplay(fields):
             docs = [(Word(f.name.name), Word(":"), " ", expression(f.value)) for f in fields]
-            return block(comma_separated(docs), trailing, padded=padded)
+            docs = comma_separated(docs)
+            return block([Fill(docs, rows=True)], trailing, padded=padded, rows=docs)
         case _:
             assert_never(node)
 

@@ -2,8 +2,9 @@
 
 The tree is converted to a document (`layout.py`), by one function for each kind of node. The words of
 the document then take comments, blank lines and the written forms of strings from the source
-(`comments.py`), and printing decides where lines end. Parentheses follow from the tree alone. The
-author's order is kept everywhere.
+(`comments.py`), and printing decides where lines end. The author's order is kept everywhere, and so is
+what helps a reader and no rule can know (`docs/decisions/0015`): parentheses that group a part of an
+expression, a line that begins with the second part of a construct, columns, and how lines end.
 
 `format_source` parses its own result and returns it only if the tree is the same as before and no
 comment was lost.
@@ -44,6 +45,7 @@ from policyengine.syntax.layout import (
     Nest,
     Slot,
     Word,
+    first_word,
     leaves,
     mark_broken,
     render,
@@ -67,6 +69,7 @@ def format_source(source: Source, limits: Limits = _DEFAULT) -> str | tuple[Diag
         formatted = format_file(file, source)
     except MisalignedError as problem:
         return (_refused(source, str(problem)),)
+    formatted = formatted.replace("\n", source.line_end)
     again, _ = parse(Source(source.name, formatted), limits)
     if again != file:
         return (_refused(source, "the tree would change"),)
@@ -136,7 +139,7 @@ def _declaration(node: nodes.Declaration) -> Doc:
             asked: Doc = (kind, " ", _name(name), " ", text(question))
             if range_ is None:
                 return asked
-            return Group((asked, Nest((SOFT, Word("for"), " ", _target(range_)))))
+            return _with_clauses(asked, [(Word("for"), " ", _target(range_))])
         case nodes.ConstDecl(name, type_, value):
             start = (Word("const"), " ", _name(name), Word(":"), " ", _type(type_), " ", Word("="))
             if isinstance(type_, nodes.TableOf):
@@ -156,8 +159,8 @@ def _declaration(node: nodes.Declaration) -> Doc:
             if fields is not None:
                 what = (Nest(Fill(_fields(fields, "expose"))), " ", Word("of"))
             promise = (Word("never"), " ", what, " ", _target(target))
-            body = Group((promise, Nest(tuple((SOFT, _clause(c)) for c in clauses))))
-            return Group((Word("invariant"), " ", _name(name), Word(":"), Nest((SOFT, body))))
+            body = _with_clauses(promise, [_clause(clause) for clause in clauses])
+            return _with_clauses((Word("invariant"), " ", _name(name), Word(":")), [body])
         case nodes.Let():
             return _test_item(node)
         case nodes.TestDecl(title, items):
@@ -245,8 +248,8 @@ def _attribute(node: nodes.AttributeDecl) -> Doc:
     return (
         _name(node.name), Word("?") if node.optional else (), Word(":"), " ",
         (Word("private"), " ") if node.private else (), _type(node.type),
-        (" ", Word("("), Word("by"), " ", _name(node.by), Word(")")) if node.by else (),
-        (" ", Word("("), _count(node.count), Word(")")) if node.count else (),
+        (" ", Word("(", begins_cell=True), Word("by"), " ", _name(node.by), Word(")")) if node.by else (),
+        (" ", Word("(", begins_cell=True), _count(node.count), Word(")")) if node.count else (),
     )  # fmt: skip
 
 
@@ -315,7 +318,13 @@ def _with_parts(head: list[Doc], parts: list[tuple[int, list[Doc], bool]]) -> Do
         else:
             rows[-1][1].extend(items)
     first, *rest = (Fill(items) for _, items in rows)
-    return Group(Nest((first, *((SOFT, row) for row in rest))))
+    return _with_clauses(Nest(first), rest)
+
+
+def _with_clauses(head: Doc, clauses: Sequence[Doc], *, broken: bool = False) -> Group:
+    """Return a head with its clauses, each on a line of its own if the author began one with the first."""
+    rows = Nest(tuple((SOFT, clause) for clause in clauses))
+    return Group((head, rows), broken=broken, kept=clauses[:1])
 
 
 def _long_block(items: Sequence[Doc]) -> Doc:
@@ -340,14 +349,13 @@ def _target(target: nodes.Target) -> Doc:
 
 
 def _rule(rule: nodes.Rule) -> Doc:
-    """Lay out a rule on one line if it is short and has no text; else each clause on its own."""
+    """Lay out a rule on one line if it is short, was so and has no text; else each clause on its own."""
     head: Doc = (
         (Word("advisory"), " ") if rule.advisory else (),
         Word(rule.effect), " ", _name(rule.name), Word(":"), " ", _target(rule.target),
     )  # fmt: skip
-    clauses = tuple((SOFT, _clause(clause)) for clause in rule.clauses)
     has_text = any(isinstance(clause, _TEXT_CLAUSES) for clause in rule.clauses)
-    return Group((head, Nest(clauses)), broken=has_text)
+    return _with_clauses(head, [_clause(clause) for clause in rule.clauses], broken=has_text)
 
 
 def _clause(node: nodes.Clause | nodes.WaiverClause) -> Doc:
@@ -402,8 +410,8 @@ def _rule_ref(gate: nodes.Ident | None, rule: nodes.Ident) -> Doc:
 
 def _waiver(node: nodes.WaiverDecl) -> Doc:
     head = (Word("waiver"), " ", _name(node.name), " ", Word("of"), " ")
-    clauses = ((SOFT, _clause(clause)) for clause in node.clauses)
-    return Group((head, _rule_ref(node.gate, node.rule), Nest(tuple(clauses))))
+    clauses = [_clause(clause) for clause in node.clauses]
+    return _with_clauses((head, _rule_ref(node.gate, node.rule)), clauses)
 
 
 def _test_item(node: nodes.TestItem) -> Doc:
@@ -426,29 +434,30 @@ def _test_item(node: nodes.TestItem) -> Doc:
 def _expect(node: nodes.Expect) -> Doc:
     start = (Word("expect"), " ", _verdict(node.allow), " ")
     parts = [(clause.span.start, _expectation(clause)) for clause in node.clauses]
-    return Group(_asked(node, start, parts))
+    return _asked(node, start, parts)
 
 
 def _expect_each(node: nodes.ExpectEach) -> Doc:
     over = (Word("in"), " ", _type(node.type), Word(":"), " ")
     start = (Word("for"), " ", _name(node.variable), " ", over)
     table = (Word("expect"), " ", _long_block([_row(row) for row in node.rows]))
-    return Group(_asked(node, start, [(node.rows[0].span.start, table)]))
+    return _asked(node, start, [(node.rows[0].span.start, table)])
 
 
 def _row(row: nodes.Row) -> Doc:
     values = Fill(comma_separated([expression(value) for value in row.values]))
-    clauses = tuple((SOFT, _expectation(clause)) for clause in row.clauses)
-    return Group((Nest(values), Word(":"), " ", _verdict(row.allow), Nest(clauses)))
+    clauses = [_expectation(clause) for clause in row.clauses]
+    for clause in clauses:
+        if word := first_word(clause):
+            word.begins_cell = True
+    return _with_clauses((Nest(values), Word(":"), " ", _verdict(row.allow)), clauses)
 
 
 def _verdict(allow: bool) -> Doc:  # noqa: FBT001 - it is what is written
     return Word("allow" if allow else "deny")
 
 
-def _asked(
-    node: nodes.Expect | nodes.ExpectEach, start: Doc, parts: list[tuple[int, Doc]]
-) -> tuple[Doc, Doc]:
+def _asked(node: nodes.Expect | nodes.ExpectEach, start: Doc, parts: list[tuple[int, Doc]]) -> Doc:
     """Lay out a request after *start*, and its *parts* in written order."""
     head: list[Doc] = [
         (start, _name(node.action)),
@@ -465,8 +474,8 @@ def _asked(
     if node.asking is not None:
         asking = (Word("asking"), " ", _field_set(node.asking.fields))
         parts.append((node.asking.span.start, asking))
-    rows = tuple((SOFT, part) for _, part in sorted(parts, key=lambda part: part[0]))
-    return Nest(Fill(head)), Nest(rows)
+    rows = [part for _, part in sorted(parts, key=lambda part: part[0])]
+    return _with_clauses(Nest(Fill(head)), rows)
 
 
 def _field_set(fields: Sequence[nodes.ShownField]) -> Doc:

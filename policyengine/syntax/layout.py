@@ -19,6 +19,10 @@ from attrs import Factory, define, field, frozen
 
 WIDTH = 100
 INDENT = 4
+_WIDEST_ROW = WIDTH - 4 * INDENT
+"""The most columns of a row of a table whose cells are aligned."""
+
+_OPENING, _CLOSING = ("{", "(", "["), ("}", ")", "]")
 
 
 @frozen
@@ -33,15 +37,27 @@ class Comment:
 class Word:
     """Text that is never broken, with the comments and blank lines around it.
 
-    *written* marks text that takes the source's form: a string, a name that may be quoted.
+    *written* marks text that takes the source's form: a string, a name that may be quoted. *sign* is a
+    parenthesis that is there if the source has it there, *around* what is between these places; until
+    then the text is empty.
     """
 
     text: str
     written: bool = False
+    sign: str = ""
+    around: tuple[int, int] | None = None
     leading: list[Comment] = Factory(list)
     beside: str = ""
     blank_before: bool = False
-    broken_after: bool = False
+    begins_line: bool = False
+    begins_cell: bool = False
+    """It is one that is aligned with others, in rows that were written in columns."""
+    wide_before: bool = False
+    """More than one blank is before it in the source."""
+    column: int = 0
+    """Its column in the source."""
+    pad: int = 0
+    """Blanks before it that align it with words of other lines."""
 
     @property
     def is_tail(self) -> bool:
@@ -72,11 +88,16 @@ class Line:
 
 @define(eq=False)
 class Group:
-    """A part that is on one line if it fits; *opener* keeps it broken where the author broke it."""
+    """A part that is on one line if it fits.
+
+    It stays broken if the author began a line with one of the parts *kept*. *rows* are aligned if it is broken
+    and they were written in columns.
+    """
 
     content: Doc
     broken: bool = False
-    opener: Word | None = None
+    kept: Sequence[Doc] = ()
+    rows: Sequence[Doc] = ()
 
 
 @frozen(eq=False)
@@ -99,11 +120,17 @@ def _groups(docs: Sequence[Doc]) -> tuple[Group, ...]:
     return tuple(doc if isinstance(doc, Group) else Group(doc) for doc in docs)
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Fill:
-    """Items with blanks between them, as many on a line as fit."""
+    """Items with blanks between them, as many on a line as fit.
+
+    *rows*: those that need several lines begin a line, and so does what follows them; and if the author
+    began a line with each item, each stays on its own.
+    """
 
     items: Sequence[Group] = field(converter=_groups)
+    rows: bool = False
+    broken: bool = False
 
 
 @frozen(eq=False)
@@ -121,6 +148,16 @@ SPACED = Line(hard=True, blank=True)
 AIRY = Line(hard=True, blank=True, airy=True)
 SOFT = Line()
 NOTHING = Line("")
+
+
+def first_word(doc: Doc) -> Word | None:
+    """Return the first word of a document that is printed."""
+    return next((leaf for leaf in leaves(doc) if isinstance(leaf, Word) and leaf.text), None)
+
+
+def _begins_line(doc: Doc) -> bool:
+    word = first_word(doc)
+    return word is not None and word.begins_line
 
 
 def leaves(doc: Doc) -> Iterator[Word | Slot]:
@@ -179,6 +216,8 @@ def mark_broken(doc: Doc) -> None:
 
 def _shape(doc: Doc) -> _Shape:
     match doc:
+        case Word(""):
+            return _Shape()
         case Word():
             shape = _Shape(words=not doc.is_tail, first=bool(doc.leading), last=bool(doc.beside))
             if doc.is_tail and doc.beside:
@@ -192,16 +231,104 @@ def _shape(doc: Doc) -> _Shape:
             shape = _Shape()
             for part in doc if isinstance(doc, tuple) else doc.items:
                 shape = shape.then(_shape(part))
+            if isinstance(doc, Fill) and doc.rows:
+                doc.broken = all(_begins_line(item) for item in doc.items)
             return shape
-        case Group(content, broken, opener):
+        case Group(content, broken, kept, rows):
             shape = _shape(content)
             broken = broken or shape.breaks or shape.inside
-            doc.broken = broken or bool(opener and opener.broken_after)
+            doc.broken = broken or any(_begins_line(part) for part in kept)
+            if rows and doc.broken:
+                _align(rows)
             return _Shape(shape.words, shape.first, shape.last, shape.inside, doc.broken)
         case Nest(content) | Align(content):
             return _shape(content)
         case Either() | str():
             return _Shape()
+
+
+# ---- columns ----------------------------------------------------------------------------
+
+
+def _align(rows: Sequence[Doc]) -> None:
+    """Align the parts of rows that were written below one another, with blanks before them."""
+    lines = [_cells(row) for row in rows]
+    if not all(lines) or not all(_begins_line(row) for row in rows):
+        return
+    shifts = [0] * len(lines)
+    padded: list[Word] = []
+    for k in range(1, max(map(len, lines)) - 1):
+        column = [(row, *cells[k]) for row, cells in enumerate(lines) if k < len(cells) - 1]
+        places = [word.column for _, word, _ in column]
+        if len(set(places)) == len(places) or not any(word.wide_before for _, word, _ in column):
+            continue
+        target = max(at + shifts[row] for row, _, at in column)
+        for row, word, at in column:
+            word.pad = target - at - shifts[row]
+            shifts[row] += word.pad
+            padded.append(word)
+    if max(cells[-1][1] + shift for cells, shift in zip(lines, shifts, strict=True)) > _WIDEST_ROW:
+        for word in padded:
+            word.pad = 0
+
+
+def _cells(row: Doc) -> list[tuple[Word, int]]:
+    """Return the first words of the cells of a row and the places where they begin, and its last word and end.
+
+    Nothing if it cannot be on one line. A cell begins after a colon, after a comma in the braces of the row, and
+    with a word that is marked so.
+    """
+    found: list[tuple[Word, int]] = []
+    at = depth = 0
+    last: Word | None = None
+    for part in _on_one_line(row, broken=True):
+        if isinstance(part, Word):
+            if last is not None and (last.beside or part.leading):
+                return []
+            if last is None or (part.begins_cell or (depth, last.text) in ((0, ":"), (1, ","))):
+                found.append((part, at))
+            depth += (part.text in _OPENING) - (part.text in _CLOSING)
+            last = part
+            at += len(part.text)
+        elif part is None:
+            return []
+        else:
+            at += len(part)
+    return [*found, (last, at)] if last else []
+
+
+def _on_one_line(doc: Doc, *, broken: bool = False) -> Iterator[Word | str | None]:
+    """Yield the words and blanks of a document on one line, and None for what needs several.
+
+    *broken*: the group around it is.
+    """
+    match doc:
+        case Word():
+            if doc.text:
+                yield doc
+        case str():
+            yield doc
+        case tuple():
+            for part in doc:
+                yield from _on_one_line(part, broken=broken)
+        case Line(flat, hard):
+            yield None if hard else flat
+        case Group(content, never):
+            if never:
+                yield None
+            yield from _on_one_line(content)
+        case Nest(content) | Align(content):
+            yield from _on_one_line(content, broken=broken)
+        case Fill(items):
+            for number, item in enumerate(items):
+                if number:
+                    yield " "
+                yield from _on_one_line(item)
+        case Either(below, beside):
+            yield from _on_one_line(below if broken else beside)
+        case Slot(comments):
+            if comments:
+                yield None
 
 
 # ---- printing ---------------------------------------------------------------------------
@@ -211,7 +338,7 @@ def _shape(doc: Doc) -> _Shape:
 class _More:
     """The items of a `Fill` from *start* on, each after a blank or a line end."""
 
-    items: Sequence[Group]
+    fill: Fill
     start: int
 
 
@@ -266,7 +393,7 @@ class _Page:
         for comment in word.leading:
             self.comment(comment, indent)
         self.leave_blank(wanted=word.blank_before)
-        self.line += word.text
+        self.line += " " * word.pad + word.text
         self.fresh = self.keeps_blank = False
         if word.beside:
             self.beside.append(word.beside)
@@ -279,6 +406,8 @@ def render(doc: Doc) -> str:
     while stack:
         indent, flat, item = stack.pop()
         match item:
+            case Word(""):
+                pass
             case Word():
                 page.word(item, indent)
             case str():
@@ -304,10 +433,10 @@ def render(doc: Doc) -> str:
                 )
                 stack.append((indent, flat, content))
             case Fill(items):
-                stack.append((indent, flat, _More(items, 1)))
+                stack.append((indent, flat, _More(item, 1)))
                 stack.append((indent, flat, items[0]))
-            case _More(items, start):
-                if start < len(items):
+            case _More(fill, start):
+                if start < len(fill.items):
                     _print_more(indent, item, stack, page, flat=flat)
             case Slot(comments):
                 page.keeps_blank = page.line.rstrip()[-1:] != "{"
@@ -325,21 +454,27 @@ def _print_more(
 
     It is on this line if it fits, or if it cannot be on one line anyway and can begin here.
     """
-    item = more.items[more.start]
-    behind = stack.copy() if more.start + 1 == len(more.items) else []
-    stack.append((indent, flat, _More(more.items, more.start + 1)))
+    items = more.fill.items
+    item = items[more.start]
+    behind = stack.copy() if more.start + 1 == len(items) else []
+    stack.append((indent, flat, _More(more.fill, more.start + 1)))
     stack.append((indent, flat, item))
     if flat:
         page.line += " "
         return
-    here = WIDTH - len(page.line)
+    here, line = WIDTH - len(page.line), WIDTH - indent
     fits = not item.broken and _fits((0, True, (" ", item)), behind, here)
-    if not fits and (item.broken or not _fits((0, True, item), behind, WIDTH - indent)):
+    if more.fill.rows:
+        before, word = items[more.start - 1], first_word(item)
+        apart = more.fill.broken or before.broken or not _fits((0, True, before), [], line)
+        fits = fits and not apart and not (word and (word.blank_before or word.leading))
+    elif not fits and (item.broken or not _fits((0, True, item), behind, line)):
         fits = _fits((0, False, (" ", item)), [], here)
     if fits and not page.beside:
         page.line += " "
     else:
         page.end_line(indent)
+        page.keeps_blank = more.fill.rows
 
 
 def _fits(first: _Command, behind: Sequence[_Command], room: int) -> bool:
@@ -355,10 +490,12 @@ def _fits(first: _Command, behind: Sequence[_Command], room: int) -> bool:
             todo.append(behind[left])
         _, flat, item = todo.pop()
         match item:
+            case Word(""):
+                pass
             case Word():
                 if (item.leading and words) or (commented and not item.is_tail):
                     return True
-                room -= len(item.text)
+                room -= item.pad + len(item.text)
                 words = True
                 commented = commented or bool(item.beside)
             case str():
@@ -372,14 +509,14 @@ def _fits(first: _Command, behind: Sequence[_Command], room: int) -> bool:
             case Either(broken_doc, flat_doc):
                 todo.append((0, flat, flat_doc if flat else broken_doc))
             case Fill(items):
-                todo.append((0, flat, _More(items, 1)))
+                todo.append((0, flat, _More(item, 1)))
                 todo.append((0, flat, items[0]))
-            case _More(items, start):
-                if start < len(items):
+            case _More(fill, start):
+                if start < len(fill.items):
                     if not flat:
                         return True
-                    todo.append((0, flat, _More(items, start + 1)))
-                    todo.append((0, flat, (" ", items[start])))
+                    todo.append((0, flat, _More(fill, start + 1)))
+                    todo.append((0, flat, (" ", fill.items[start])))
             case Line():
                 if item.hard or not flat:
                     return True

@@ -93,6 +93,18 @@ def test_standard_input_goes_to_standard_output(run, monkeypatch):
     assert done.out.startswith("package p  # a package\n")
 
 
+def test_line_ends_stay(run, ugly: Path, monkeypatch):
+    windows = UGLY.replace("\n", "\r\n").encode()
+    ugly.write_bytes(b"\xef\xbb\xbf" + windows)
+    run("fmt", ugly)
+    formatted = ugly.read_bytes()
+    assert formatted.startswith(b"\xef\xbb\xbfpackage p  # a package\r\n")
+    assert formatted.count(b"\n") == formatted.count(b"\r\n") > 3
+    assert run("fmt", "--check", ugly).code == 0
+    standard_input(monkeypatch, windows)
+    assert run("fmt", "-").out.encode() == formatted.removeprefix(b"\xef\xbb\xbf")
+
+
 def test_standard_input_that_does_not_parse_gives_no_output(run, monkeypatch):
     standard_input(monkeypatch, BROKEN.encode())
     done = run("fmt", "-")

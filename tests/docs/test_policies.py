@@ -11,6 +11,7 @@ from attrs import frozen
 
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources, compile_set
+from policyengine.syntax.formatter import format_source
 from policyengine.testing.runner import run_tests
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,10 +36,15 @@ class Block:
     tour: str
 
     @property
+    def texts(self) -> list[str]:
+        """The files that the block is written as."""
+        texts = re.split(r"^# ---- \w+\.policy\n", self.text, flags=re.MULTILINE)
+        return [text for text in texts if text.strip()]
+
+    @property
     def sources(self) -> dict[str, Source]:
         """The block, with the page's tour unless it is a whole set."""
-        texts = re.split(r"^# ---- \w+\.policy\n", self.text, flags=re.MULTILINE)
-        texts = [text for text in texts if text.strip()]
+        texts = self.texts
         if self.mark not in ("", "tour"):
             package = PACKAGE.search(self.tour)
             assert package is not None
@@ -68,6 +74,17 @@ def test_examples_check_clean_and_pass(block: Block) -> None:
     assert checked is not None
     run = run_tests(checked, compile_set(checked))
     assert [result for result in run.results if result.status != "passed"] == []
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=_ids)
+def test_examples_are_formatted(block: Block) -> None:
+    for text in block.texts:
+        head = "" if PACKAGE.search(text) else "package p\n\n"
+        formatted = format_source(Source("p", head + text))
+        if isinstance(formatted, str):  # a mistake of syntax is an example of one
+            assert formatted == head + text
+        else:
+            assert {problem.code for problem in formatted} == {block.mark}
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.mark.startswith("PE")], ids=_ids)

@@ -97,6 +97,14 @@ def test_what_can_be_fixed_is_and_nothing_else(before, after):
     assert not any(d.fix for d in result.left.items)
 
 
+def test_fixes_keep_line_ends():
+    text = "const one: int = 3\ndefine two() = 4 > 3\n\nconst inner: int = 3\n\npermit p: read when subject.on\n"
+    fixed, windows = (applied(t).sources["a.policy"].text
+                      for t in (WORDS + text, (WORDS + text).replace("\n", "\r\n")))  # fmt: skip
+    assert fixed == WORDS + "permit p: read when subject.on\n"
+    assert windows == fixed.replace("\n", "\r\n")
+
+
 @pytest.mark.parametrize("code", LINT_CODES.values(), ids=lambda code: code.slug)
 def test_what_a_fix_leaves_is_formatted_and_has_one_finding_less(code):
     before = format_source(Source("a.policy", code.example))

@@ -49,7 +49,7 @@ class TestLaws:
     @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(strewn())
     def test_the_layout_is_tidy(self, texts):
-        result = formatted(texts[1])
+        result = formatted(texts[1].replace("\r\n", "\n"))
 
         assert result.endswith("\n")
         assert not result.startswith("\n")
@@ -65,8 +65,14 @@ class TestLaws:
 
 
 class TestLineEnds:
-    def test_carriage_returns_go(self):
-        assert formatted("package x # c\r\n\r\nentity A\r\n") == "package x  # c\n\nentity A\n"
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_they_stay_as_those_of_the_first_line_are(self, end):
+        text = f"package x # c{end}{end}entity A\n entity B{{a:int\r\n}}"
+
+        result = formatted(text)
+
+        assert result == f"package x  # c{end}{end}entity A{end}entity B {{ a: int }}{end}"
+        assert formatted(result) == result
 
     def test_a_file_without_declarations(self):
         assert formatted("package x") == "package x\n"
@@ -121,14 +127,87 @@ permit p: any
      and not (a not like "x*")
      and not not a not in b
 """
-        expected = text.replace('not (a not like "x*")', 'not a not like "x*"')
-        assert formatted(text) == expected
-        assert formatted(expected) == expected
+        assert formatted(text) == text
 
     def test_comments_between_the_words_of_a_negated_operator_are_kept(self):
         result = formatted("package x permit p: any when a not # why\n startswith b")
         assert "# why" in result
         assert formatted(result) == result
+
+
+class TestParentheses:
+    @pytest.mark.parametrize(
+        "helpful",
+        [
+            "a or (b and c)", "(a and b) or c", "(not a) or b", "not (a == b)", "not (a within b)",
+            'not (a like "b*")', "not (a has b)", "(a == b) and c", "(a within b) or c",
+            "(a * b) + c", "(now - a) > 30d", "-(-1) == a", "if (if a then b else c) then d else e",
+            "if a then (if b then c else d) else e", "if (some x in y: x) then a else b",
+            "some x in y: (a and b)", "some x in y: (every z in x: z)", "f((a and b) or c)",
+            "{(a * b) + c}", "a or (\n        b and c\n    )",
+        ],
+    )  # fmt: skip
+    def test_those_that_group_a_part_stay(self, helpful):
+        result = formatted(f"package x define d() = {helpful}")
+
+        assert " ".join(helpful.split()).replace("( ", "(").replace(" )", ")") in result
+        assert formatted(result) == result
+
+    @pytest.mark.parametrize(
+        ("written", "shown"),
+        [
+            ("(a)", "a"), ("((a or b))", "a or b"), ("(a.b) and (1) == (f(x))", "a.b and 1 == f(x)"),
+            ("((a and b)) or c", "(a and b) or c"), ("((a and b) or c)", "(a and b) or c"),
+            ("f((a and b))", "f(a and b)"), ("if (a or b) then (c) else (d)", "if a or b then c else d"),
+            ("not (a.b)", "not a.b"), ("some x in (y): (x)", "some x in y: x"), ("{(a + b)}", "{a + b}"),
+            ("a or b and c", "a or b and c"), ("not a == b", "not a == b"),
+        ],
+    )  # fmt: skip
+    def test_those_around_a_whole_a_single_value_or_others_go(self, written, shown):
+        assert (
+            formatted(f"package x define d() = {written}") == f"package x\n\ndefine d() = {shown}\n"
+        )
+
+
+class TestShape:
+    @pytest.mark.parametrize(
+        ("before", "head", "clauses", "after"),
+        [
+            ("", "permit p: read", ("when a", "waivable"), ""),
+            ("", "waiver w of g.p", ("until 2027-01-01", 'ticket "t"'), ""),
+            ('test "t" {\n    ', "expect allow read by a on b", ("fields {a}", 'refer "t"'), "}\n"),
+        ],
+    )
+    def test_one_line_end_between_head_and_clauses_keeps_them_below(
+        self, before, head, clauses, after
+    ):
+        below = f"\n{' ' * (8 if before else 4)}"
+
+        def shown(text):
+            result = formatted(f"package x {before}{text} {after}")
+            return result.removeprefix(f"package x\n\n{before}").removesuffix(after)
+
+        assert shown(f"{head} {' '.join(clauses)}") == f"{head} {' '.join(clauses)}\n"
+        assert shown(head + " " + "\n".join(clauses)) == f"{head} {' '.join(clauses)}\n"
+        assert shown(head + "\n" + " ".join(clauses)) == below.join([head, *clauses]) + "\n"
+        assert shown(f"{head} # why\n {' '.join(clauses)}") == (
+            below.join([f"{head}  # why", *clauses]) + "\n"
+        )
+
+    def test_operands_and_cases_stay_below_one_another(self):
+        text = """package x
+
+define below(a: A) =
+    a.b
+    and a.c
+define chosen(a: A) =
+    if a.b then 1
+    else if a.c then 2
+    else 3
+define beside(a: A) = a.b and a.c
+"""
+        assert formatted(text) == text
+        assert formatted(text.replace("\n    and", " and\n")) == text
 
 
 class TestStrings:

@@ -11,7 +11,7 @@ from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.parser import parse
 
 _TOKEN = re.compile(
-    r'"(?:[^"\\\r\n]|\\[^\r\n])*"|#[^\n]*|\d{4}-\d\d-\d\d[0-9T:Z.]*|\d+\.\d+|set<|\w+|[<>=!]=|\s+|.'
+    r'"(?:[^"\\\r\n]|\\[^\r\n])*"|#[^\n]*|\d{4}-\d\d-\d\d[0-9T:Z.]*|\d+\.\d+|set<|\w+|->|[<>=!]=|\s+|.'
 )
 
 
