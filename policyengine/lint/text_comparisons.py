@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
 from policyengine.analysis.paths import path_of
+from policyengine.lint.placed import Condition, Placed, asked_in
 from policyengine.reference.evaluation import is_like
-from policyengine.semantics.checked import CheckedRule, Definition, Lower, Size, Typing, Value
+from policyengine.semantics.checked import CheckedRule, Size
 from policyengine.syntax import nodes
-from policyengine.syntax.expressions import children
-
-
-@frozen
-class Placed:
-    """An expression where it is: with its typing, and the arguments of the definition that it is in."""
-
-    expr: nodes.Expr
-    typing: Typing
-    arguments: Mapping[str, Placed]
-
-    def at(self, expr: nodes.Expr) -> Placed:
-        """Return a part of it; of a parameter, the argument."""
-        if isinstance(expr, nodes.Name) and expr.name in self.arguments:
-            return self.arguments[expr.name]
-        return Placed(expr, self.typing, self.arguments)
-
-    @property
-    def binding(self) -> object:
-        """The binding of the expression: a constant, a function, a definition."""
-        return self.typing.binding_of(self.expr)
-
-    @property
-    def constant(self) -> object:
-        """The value of a constant, None for anything else."""
-        return self.binding.value if isinstance(self.binding, Value) else None
-
-    @property
-    def is_written(self) -> bool:
-        """Whether the policy gives the value, written out or as what an action has."""
-        path = path_of(self.expr)
-        return self.constant is not None or (path is not None and path[0] == "action")
-
-    @property
-    def lowered(self) -> Placed | None:
-        """The string that is lowered, if the expression lowers one."""
-        if isinstance(self.expr, nodes.Call) and isinstance(self.binding, Lower):
-            return self.at(self.expr.arguments[0])
-        return self.definition.lowered if self.definition else None
-
-    @property
-    def definition(self) -> Placed | None:
-        """The body of the definition that is called, if one is."""
-        match self.expr, self.binding:
-            case nodes.Call(_, arguments), Definition() as called:
-                given = dict(zip(called.parameters, map(self.at, arguments), strict=True))
-                return Placed(called.body, called.typing, given)
-        return None
-
-
-Condition: TypeAlias = tuple[Placed, bool]
-"""A condition, and whether it must hold."""
 
 
 @frozen
@@ -82,41 +30,14 @@ class TextComparison:
 
 def text_comparisons(rule: CheckedRule) -> Iterator[TextComparison]:
     """Give the comparisons of strings in the conditions of *rule*, and in the definitions that it uses."""
-    typing = next(iter(rule.typings.values()))
-    yield from _together([(Placed(c.expr, typing, {}), c.wanted) for c in rule.conjuncts], ())
-
-
-def _together(
-    conditions: Iterable[Condition], given: tuple[Condition, ...]
-) -> Iterator[TextComparison]:
-    """Give those in conditions that all hold."""
-    conditions = tuple(conditions)
-    for condition in conditions:
-        others = tuple(other for other in conditions if other is not condition)
-        yield from _in(condition, given + others)
-
-
-def _in(condition: Condition, given: tuple[Condition, ...]) -> Iterator[TextComparison]:
-    placed, wanted = condition
-    match placed.expr:
-        case nodes.Not(operand):
-            yield from _in((placed.at(operand), not wanted), given)
-        case nodes.And(operands) | nodes.Or(operands):
-            parts = [(placed.at(operand), wanted) for operand in operands]
-            if isinstance(placed.expr, nodes.And) is wanted:
-                yield from _together(parts, given)
-            else:
-                for part in parts:
-                    yield from _in(part, given)
-        case nodes.Compare("startswith" | "endswith" | "contains", left, right) as node:
-            yield TextComparison(node, placed.at(left), placed.at(right), wanted, given)
-        case nodes.Like(text, _, "string") as node:  # the case of a path counts
-            yield TextComparison(node, placed.at(text), None, wanted, given)
-        case _ if placed.definition:
-            yield from _in((placed.definition, wanted), given)
-        case expr:
-            for child in children(expr):
-                yield from _in((placed.at(child), wanted), given)
+    for asked in asked_in(rule):
+        placed = asked.placed
+        match placed.expr:
+            case nodes.Compare("startswith" | "endswith" | "contains", left, right) as node:
+                text, part = placed.at(left), placed.at(right)
+                yield TextComparison(node, text, part, asked.wanted, asked.given)
+            case nodes.Like(text_, _, "string") as node:  # the case of a path counts
+                yield TextComparison(node, placed.at(text_), None, asked.wanted, asked.given)
 
 
 def may_be_empty(part: Placed, given: Iterable[Condition]) -> bool:

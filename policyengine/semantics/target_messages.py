@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policyengine.diagnostics.diagnostic import Diagnostic, error, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, error, warning
 from policyengine.model.types import TargetKey
 from policyengine.semantics.messages import FEW, listed
 from policyengine.syntax import nodes
@@ -74,7 +74,11 @@ def never_permitted(ident: nodes.Ident, gates: Sequence[str], *, declared: bool)
     """An action that some gate can never permit (a warning)."""
     which = f"gate{'s' * (len(gates) > 1)} {listed(gates, 'and')}"
     help = f'permit it there, or say what the gate applies to: `gate {gates[0]} "…" for actions`'
+    several = Several(
+        f"no rule of {which} permits {{count}} actions, so they are always denied: {{names}}",
+        help.replace("permit it", "permit them") if declared else "",
+    )
     return warning(
         "PE311", ident.span, f"no rule of {which} permits `{ident.name}`, so it is always denied",
-        help if declared else "",
+        help if declared else "", several=several,
     )  # fmt: skip

@@ -7,6 +7,7 @@ explained and prints how many claims were compared; `make exact` is short for it
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ from tests.analysis.small_world import (
 PLACES = (
     "subject.tier", "subject.status", "subject.uses", "subject.age", "resource.hidden", "resource.tag",
 )  # fmt: skip
+
+_BACKTICKED = re.compile(r"`(\w+)`(?:, |$)")
 
 FINDINGS = ("PE401", "PE402", "PE403", "PE404", "PE405", "PE406", "PE423")
 """The findings that are about all requests."""
@@ -129,6 +132,12 @@ def _asked(rule: CheckedRule) -> list[nodes.Has]:
     return [node for node, _ in walk_conditions(rule) if isinstance(node, nodes.Has)]
 
 
+def _reads_age(rule: CheckedRule) -> bool:
+    """Whether a rule reads the one optional attribute, besides asking for it."""
+    read = (node for node, _ in walk_conditions(rule) if isinstance(node, nodes.Attr))
+    return any(node.name.name == "age" for node in read)
+
+
 @frozen(eq=False)
 class _Enumerated:
     """What rules say of each action and request, by asking for all."""
@@ -174,7 +183,7 @@ class _Enumerated:
             found |= {("PE402", expr.span.start) for expr in self._constant(rule)}
             if rule.effect == "permit" and held[rule.id] <= forbidden:
                 found.add(("PE403", rule.id))
-            if rule.effect == "forbid":
+            if rule.effect == "forbid" and _reads_age(rule):
                 needed = (node for node in _asked(rule) if self.needed.get((rule.id, id(node))))
                 found |= {("PE423", node.span.start) for node in needed}
         found |= {("PE406", action) for action in ACTIONS if self._is_shut(action)}
@@ -230,7 +239,7 @@ class _Enumerated:
         ]
         if any(action == of for rule in permits for of, _ in self.held[rule.id]):
             return False
-        return not permits or any(self.held[r.id] for r in permits)
+        return any(self.held[r.id] for r in permits)  # without a permit, the checker says so
 
     def _told_by_another(self) -> set[tuple[str, object]]:
         """Return duplicates, and what is superfluous of the rest, from the last on."""
@@ -293,9 +302,13 @@ def hold_findings(
     linted = examine(checked, now=0)
     assert not linted.gave_up
     found = {
-        (d.code, names.get(d.span) or actions.get(d.span) or d.span.start)
+        (d.code, about)
         for d in linted.found.items
         if d.code in FINDINGS
+        for about in (
+            (": " in d.message and _BACKTICKED.findall(d.message.rpartition(": ")[2]))
+            or [names.get(d.span) or actions.get(d.span) or d.span.start]
+        )
     }
     enumerated = _Enumerated.of(checked, requests)
     if rough:

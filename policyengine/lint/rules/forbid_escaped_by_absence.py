@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from policyengine.analysis.constants import walk_conditions
+from policyengine.analysis.paths import Path
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.placed import Asked, Placed, asked_in
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
+from policyengine.model.types import BOOL, EntityRefType, Schema
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each `has` without which a forbid never holds."""
+    """Give a finding for each `has` without which a forbid never holds, and on whose value it depends."""
     for rule in subject.checked.rules:
         if rule.effect != "forbid" or subject.ask.never_holds(rule):
             continue
-        for node, _ in walk_conditions(rule):
-            if isinstance(node, nodes.Has) and subject.ask.needed(rule, node):
+        asked = list(asked_in(rule))
+        for one in asked:
+            node, found = one.placed.expr, one.placed
+            if isinstance(node, nodes.Has) and _is_a_guard(found, asked, subject):
+                if not subject.ask.needed(rule, node):
+                    continue
+                source = subject.checked.sources[node.span.file]
+                object_ = source.text[node.object.span.start : node.object.span.end]
                 yield warning(
                     "PE423", node.span,
                     f"`{rule.id}` forbids nothing where `{node.name}` is absent",
-                    f"add `… not has {node.name} or`, or make the attribute required",
+                    f"if that is right, ignore this and say why; else write `({object_} not has {node.name} or …)` "
+                    f"in place of `{object_} has {node.name} and …`",
                 )  # fmt: skip
+
+
+def _is_a_guard(has: Placed, asked: Iterable[Asked], subject: Subject) -> bool:
+    """Whether `has` guards a condition on the value.
+
+    Otherwise presence is what is forbidden. So it is where a reference that is stored must be another than
+    something: if it is absent, it refers to nobody else.
+    """
+    assert isinstance(has.expr, nodes.Has)
+    before = has.at(has.expr.object).path
+    if before is None:
+        return True
+    path = (*before, has.expr.name.name)
+    return any(
+        _reads(one.placed, path) and not _is_another(one, path, subject.checked.schema)
+        for one in asked
+    )
+
+
+def _reads(placed: Placed, path: Path) -> bool:
+    """Whether an expression is a condition at *path*, or has an operand there."""
+    match placed.expr:
+        case nodes.Attr() | nodes.Name() as expr:  # it is an operand, unless it is a condition
+            return placed.typing.type_of(expr) == BOOL and _is_below(placed.path, path)
+        case nodes.Has():
+            return False
+        case expr:
+            return any(_is_below(placed.at(child).path, path) for child in children(expr))
+
+
+def _is_below(path: Path | None, other: Path) -> bool:
+    return path is not None and path[: len(other)] == other
+
+
+def _is_another(asked: Asked, path: Path, schema: Schema) -> bool:
+    """Whether an expression asks that the reference at *path*, which no caller sends, is not another."""
+    match asked.placed.expr:
+        case nodes.Compare("==" | "!=" as op, left, right):
+            for side in (asked.placed.at(left), asked.placed.at(right)):
+                if side.path == path and isinstance(side.typing.type_of(side.expr), EntityRefType):
+                    return ((op == "!=") is asked.wanted) and not side.is_sent(schema)
+    return False
 
 
 RULE = LintRule(
     Code(
         "PE423", "forbid-escaped-by-absence", "A forbid that the absence of an optional attribute escapes.",
-        "A request that leaves the attribute out is not forbidden anything. Where absence should not help, forbid it as well; where it is meant, say so with `# lint: ignore[forbid-escaped-by-absence]` and why.",
+        "A request that leaves the attribute out is not forbidden anything. Where absence should not help, forbid it as well; where it is meant, say so with `# lint: ignore[forbid-escaped-by-absence]` and why. A forbid that only asks whether the attribute is there is left alone: presence is what it forbids.",
         WORDS + 'permit p: any when subject.status == active\nforbid young: any when subject has age and subject.age < 16 because "under 16"\n',
         WORDS + 'permit p: any when subject.status == active\nforbid young: any when subject not has age or subject.age < 16 because "not known to be 16"\n',
     ),

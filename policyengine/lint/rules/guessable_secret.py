@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.lint.placed import Placed
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
-from policyengine.lint.text_comparisons import Placed, text_comparisons
+from policyengine.lint.text_comparisons import text_comparisons
 from policyengine.model.types import Schema
-from policyengine.semantics.demand import attribute_of, private_reads
-from policyengine.syntax import nodes
+from policyengine.semantics.demand import private_reads
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -22,7 +22,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             if found.part is None:
                 continue
             sides = found.text, found.part
-            if any(_is_private(a, schema) and _is_sent(b, schema) for a, b in (sides, sides[::-1])):
+            if any(_is_private(a, schema) and b.is_sent(schema) for a, b in (sides, sides[::-1])):
                 yield warning(
                     "PE433", found.node.span,
                     f"by `{rule.id}` a caller can find a private string letter by letter",
@@ -33,18 +33,6 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 def _is_private(side: Placed, schema: Schema) -> bool:
     side = side.lowered or side
     return any(True for _ in private_reads(side.expr, side.typing, schema))
-
-
-def _is_sent(side: Placed, schema: Schema) -> bool:
-    """Whether the caller sends the string."""
-    side = side.lowered or side
-    expr = side.expr
-    while isinstance(expr, nodes.Attr):
-        attribute = attribute_of(side.typing.type_of(expr.object), expr.name.name, schema)
-        if attribute is not None and attribute.by == "caller":
-            return True
-        expr = expr.object
-    return False
 
 
 RULE = LintRule(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
+
+_SEVERAL = Several(
+    "{count} rules do not say where they come from, and others do: {names}",
+    'add `cites "…"` to each: the document and the section',
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -18,7 +23,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             if not rule.cites:
                 yield warning(
                     "PE413", rule.node.name.span, f"`{rule.id}` does not say where it comes from, and other rules do",
-                    'add `cites "…"`: the document and the section',
+                    'add `cites "…"`: the document and the section', several=_SEVERAL,
                 )  # fmt: skip
 
 

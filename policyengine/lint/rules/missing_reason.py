@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
+
+_SEVERAL = Several(
+    "{count} forbids do not say why they forbid: {names}",
+    'add `because "…"` to each: which value, and what would be allowed',
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -16,7 +21,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if rule.effect == "forbid" and rule.because is None:
             yield warning(
                 "PE415", rule.node.name.span, f"`{rule.id}` does not say why it forbids",
-                'add `because "…"`: which value, and what would be allowed',
+                'add `because "…"`: which value, and what would be allowed', several=_SEVERAL,
             )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from policyengine.model.types import LevelsType
 from policyengine.semantics.checked import Typing, Value
 from policyengine.syntax import nodes
 
-_MIRRORED: Mapping[nodes.Comparison, nodes.Comparison] = {
+MIRRORED: Mapping[nodes.Comparison, nodes.Comparison] = {
     "<": ">",
     ">": "<",
     "<=": ">=",
@@ -37,9 +37,9 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 def is_trivial(node: nodes.Node, typing: Typing) -> bool:
     """Whether *node* compares with the first or last level so that it has one value."""
     match node:
-        case nodes.Compare(op, left, right) if op in _MIRRORED:
+        case nodes.Compare(op, left, right) if op in MIRRORED:
             return _beyond(op, typing.binding_of(right)) or _beyond(
-                _MIRRORED[op], typing.binding_of(left)
+                MIRRORED[op], typing.binding_of(left)
             )
     return False
 

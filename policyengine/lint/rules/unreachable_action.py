@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.semantics.checked import CheckedRule
@@ -34,11 +34,16 @@ def _shut(
     for gate in sorted(g for g, type_ in schema.gates.items() if type_.is_asked_for(name.name)):
         some = permits.get((name.name, gate), [])
         # Permits that hold for no action at all are findings of their own.
-        reported = bool(some) and all(subject.ask.never_holds(rule) for rule in some)
+        # The checker reports an action without a permit.
+        reported = all(subject.ask.never_holds(rule) for rule in some)
         if not reported and not any(_can_hold(subject, rule, name.name) for rule in some):
             yield warning(
                 "PE406", name.span, f"no permit of gate `{gate}` can hold for `{name}`",
                 "every request for it is denied: permit it there, or leave it out",
+                several=Several(
+                    f"no permit of gate `{gate}` can hold for {{count}} actions: {{names}}",
+                    "every request for them is denied: permit them there, or leave them out",
+                ),
             )  # fmt: skip
 
 
@@ -50,7 +55,7 @@ def _can_hold(subject: Subject, rule: CheckedRule, action: str) -> bool:
 RULE = LintRule(
     Code(
         "PE406", "unreachable-action", "An action that no permit of some gate reaches.",
-        "Every request for it is denied, whatever the other gates say: a permit for it is missing, or has a condition that never holds for this action.",
+        "Every request for it is denied, whatever the other gates say: its permits have conditions that never hold for this action. If it has no permit at all, `check` says so (PE311).",
         WORDS + 'action write by App on Post\npermit p: any when action.name == "read" and not resource.hidden\n',
         WORDS + 'action write by App on Post\npermit p: any when action.name == "read" or not resource.hidden\n',
     ),

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import judge_all
 from policyengine.testing.requests_of_tests import requests_of
+
+_SEVERAL = Several(
+    "{count} rules hold in no test: {names}",
+    "write tests in which they do; `policyengine test --suggest` may have some to begin with",
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -28,7 +33,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if rule.id not in satisfied and not rule.advisory:
             yield warning(
                 "PE414", rule.node.name.span, f"`{rule.id}` holds in no test",
-                "write a test in which it does; `policyengine test --suggest` has some to begin with",
+                "write a test in which it does; `policyengine test --suggest` may have one to begin with",
+                several=_SEVERAL,
             )  # fmt: skip
 
 

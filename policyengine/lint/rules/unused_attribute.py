@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import words
 from policyengine.model.masks import field_and_mask
 from policyengine.syntax import nodes
+
+_SEVERAL = Several(
+    "{count} attributes are neither read nor exposed by a rule: {names}",
+    "leave out those that no rule will need; what may be given may be relied on",
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -33,7 +38,7 @@ def _unused(parts: tuple[nodes.AttributeDecl, ...], used: set[str]) -> Iterator[
         if part.name.name not in used and not part.private:
             yield warning(
                 "PE409", part.name.span, f"no rule reads or exposes `{part.name}`",
-                "leave it out; an attribute that may be given may be relied on",
+                "leave it out; an attribute that may be given may be relied on", several=_SEVERAL,
             )  # fmt: skip
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import mentioned_types, words
 from policyengine.syntax import nodes
+
+_SEVERAL = Several(
+    "{count} enumerators are mentioned by nothing, and rules tell their siblings apart: {names}",
+    "write tests that use them, or leave them out",
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -25,6 +30,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                                 "PE407", member.span,
                                 f"nothing mentions `{member}`, and rules tell its siblings apart",
                                 "write a test that uses it, or leave it out",
+                                several=_SEVERAL,
                             )  # fmt: skip
 
 

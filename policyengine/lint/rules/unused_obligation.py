@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.syntax import nodes
+
+_SEVERAL = Several(
+    "{count} obligations are owed by no rule: {names}",
+    "add them to rules with `oblige`, or leave them out",
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -20,7 +25,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                 case nodes.ObligationDecl(name) if name.name not in owed:
                     yield warning(
                         "PE411", name.span, f"no rule owes `{name}`",
-                        "add it to a rule with `oblige`, or leave it out",
+                        "add it to a rule with `oblige`, or leave it out", several=_SEVERAL,
                     )  # fmt: skip
 
 

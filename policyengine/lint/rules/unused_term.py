@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.lint.uses import mentioned_types, words
 from policyengine.syntax import nodes
+
+_SEVERAL = Several(
+    "{count} terms are mentioned by nothing, nor what is above or below them: {names}",
+    "write tests that use them, or leave them out",
+)
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
@@ -29,7 +34,7 @@ def _unused(term: nodes.Term, used: set[str], *, around: bool) -> Iterator[Diagn
     if not around and not _below(term) & used:
         yield warning(
             "PE408", term.name.span, f"nothing mentions `{term.name}`, nor what is above or below it",
-            "write a test that uses it, or leave it out",
+            "write a test that uses it, or leave it out", several=_SEVERAL,
         )  # fmt: skip
 
 
