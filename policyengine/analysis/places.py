@@ -14,6 +14,7 @@ from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.sealed import altered
+from policyengine.model.shown import in_words
 from policyengine.model.types import (
     DATETIME,
     STRING,
@@ -28,6 +29,7 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, slot
 from policyengine.semantics.checked import CheckedSet
+from policyengine.semantics.phrases import REQUEST, YOU, Phrase
 
 PlaceKind: TypeAlias = Literal["attribute", "parents", "fields", "now"]
 ReadKey: TypeAlias = tuple[str, str]
@@ -39,7 +41,8 @@ class Place:
 
     *owner*: the entity, None for the context and the fields that are asked for; *names* lead from
     there to an attribute, through records; *text* is the path as a policy writes it. *by*: the party
-    that can change the value. *hidden*: it is private, or of another entity than the subject.
+    that can change the value. *private* or *hidden*: it is private, or of another entity than the subject;
+    *words* name it to readers who may not see it: "the owner of the document".
     """
 
     kind: PlaceKind
@@ -50,6 +53,8 @@ class Place:
     optional: bool = field(eq=False)
     by: Changer = field(eq=False)
     hidden: bool = field(eq=False)
+    private: bool = field(eq=False, default=False)
+    words: str = field(eq=False, default="")
 
     @property
     def read_key(self) -> ReadKey:
@@ -80,10 +85,12 @@ def places_of(checked: CheckedSet, request: Request) -> tuple[Place, ...]:
     target = (request.action, request.subject.type, request.resource.type)
     needs = checked.needs(target)
     finding = _Places(request)
-    finding.entity(request.subject, needs.subject, "subject")
-    finding.entity(request.resource, needs.resource, "resource")
+    finding.entity(request.subject, needs.subject, "subject", YOU)
+    resource = Phrase(f"the {in_words(request.resource.type)}")
+    finding.entity(request.resource, needs.resource, "resource", resource)
     context = checked.schema.actions[request.action].context
-    finding.attributes(None, (), context.attributes, request.context, needs.context, "context")
+    given = request.context
+    finding.attributes(None, (), context.attributes, given, needs.context, "context", REQUEST)
     if request.fields is not None:
         asked = Place("fields", None, (), "fields", SetType(STRING), False, "caller", False)
         finding.found.setdefault(asked, None)
@@ -95,16 +102,18 @@ class _Places:
     request: Request
     found: dict[Place, None] = field(factory=dict)
 
-    def entity(self, entity: Entity, needs: Needs, text: str) -> None:
+    def entity(self, entity: Entity, needs: Needs, text: str, phrase: Phrase) -> None:
         """Find the places of an entity, and of those that it refers to."""
         if needs.line and entity.parents_ is not None:
-            self._add("parents", entity.key_, (), f"{text} in", SetType(STRING))
+            words = Phrase(f"what {phrase.text} lies within")
+            self._add("parents", entity.key_, (), f"{text} in", words, SetType(STRING))
         attributes = entity.entity_type.attributes
-        self.attributes(entity.key_, (), attributes, entity, needs, text)
+        self.attributes(entity.key_, (), attributes, entity, needs, text, phrase)
         for type_, part in needs.above.items():
             for key in sorted(key for key in entity.line or () if key[0] == type_):
                 above = f'ancestors({text}, {type_})["{key[1]}"]'
-                self.entity(self.request.entities[key], part, above)
+                holds = Phrase(f"a {in_words(type_)} that holds {phrase.text}")
+                self.entity(self.request.entities[key], part, above, holds)
 
     def attributes(
         self,
@@ -114,6 +123,7 @@ class _Places:
         holder: object,
         needs: Needs,
         text: str,
+        phrase: Phrase,
         by: Changer | None = None,
         *,
         private: bool = False,
@@ -124,26 +134,29 @@ class _Places:
                 continue
             value = getattr(holder, slot(part.name))
             names, here = (*above, part.name), f"{text}.{part.name}"
+            words = phrase.of(part.name)
             changer, hidden = by or part.by, private or part.private
             inner = needs.attributes[part.name]
             whole = not (isinstance(part.type, RecordType) and value is not ABSENT)
             if whole or part.optional:
+                kind = Phrase(f"a setting of {phrase.text}") if changer == "person" else words
                 self._add(
-                    "attribute", owner, names, here, part.type, part.optional, changer, hidden
+                    "attribute", owner, names, here, kind, part.type, part.optional, changer, hidden
                 )
             match part.type, value:
                 case _ if value is ABSENT:
                     pass
                 case RecordType(inside), Record():
                     self.attributes(
-                        owner, names, inside, value, inner, here, changer, private=hidden
+                        owner, names, inside, value, inner, here, words, changer, private=hidden
                     )
                 case EntityRefType(name), str() if inner:
-                    self.entity(self.request.entities[name, value], inner, here)
+                    self.entity(self.request.entities[name, value], inner, here, words)
                 case SetType(EntityRefType(name)), frozenset() if inner.elements:
                     for one in sorted(value):
                         entity = self.request.entities[name, one]
-                        self.entity(entity, inner.elements, f'{here}["{one}"]')
+                        among = Phrase(f"one of {words.text}")
+                        self.entity(entity, inner.elements, f'{here}["{one}"]', among)
 
     def _add(
         self,
@@ -151,13 +164,14 @@ class _Places:
         owner: Key | None,
         names: tuple[str, ...],
         text: str,
+        phrase: Phrase,
         type_: Type,
         optional: bool = False,  # noqa: FBT001, FBT002 - the same order as the fields of a place
         by: Changer = "platform",
         private: bool = False,  # noqa: FBT001, FBT002 - as above
     ) -> None:
         hidden = private or owner not in (None, self.request.subject.key_)
-        place = Place(kind, owner, names, text, type_, optional, by, hidden)
+        place = Place(kind, owner, names, text, type_, optional, by, hidden, private, phrase.text)
         self.found.setdefault(place, None)
 
 

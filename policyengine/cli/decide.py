@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
-from policyengine.cli.output import FINDINGS, FINE, format_option, say
-from policyengine.model.shown import escaped, shown_entity
+from policyengine.cli.output import FINDINGS, FINE, folded, format_option, say
+from policyengine.model.shown import escaped, shown_entity, written_value
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
+    from policyengine.model.decision import Obligation
 
 
 @click.command(short_help="Decide requests: allow or deny, with the reason.")
@@ -60,42 +61,47 @@ def command(
     engine = load_engine(paths, entities)
     denied = False
     for number, file in enumerate(requests):
-        answer = _answer(engine, file, now)
+        answer, owed = _answer(engine, file, now)
         denied |= answer["decision"] is not True
         if format == "json":
             click.echo(json.dumps(answer, ensure_ascii=False))
             continue
         if number:
             say("")
-        _show(file if len(requests) > 1 else "", answer)
+        _show(file if len(requests) > 1 else "", answer, owed)
     return FINDINGS if exit_code and denied else FINE
 
 
-def _answer(engine: PolicyEngine, file: str, now: str | None) -> dict[str, Any]:
-    """Return the answer to the request in *file*, as JSON values."""
+def _answer(
+    engine: PolicyEngine, file: str, now: str | None
+) -> tuple[dict[str, Any], tuple[Obligation, ...]]:
+    """Return the answer to the request in *file*, as JSON values, and what is owed."""
     from policyengine.intake.authzen import refusal_document
     from policyengine.model.errors import InvalidRequest
 
     raw = read_request(file, now)
+    owed: tuple[Obligation, ...] = ()
     try:
-        document = engine.decide(**arguments(raw)).to_bytes(raw.ignored)
+        decision = engine.decide(**arguments(raw))
+        document, owed = decision.to_bytes(raw.ignored), decision.obligations
     except InvalidRequest as refusal:
         document = refusal_document(refusal, engine.digest, raw.ignored)
     answer: dict[str, Any] = json.loads(document)
-    return answer
+    return answer, owed
 
 
-def _show(title: str, answer: Mapping[str, Any]) -> None:
+def _show(title: str, answer: Mapping[str, Any], owed: Iterable[Obligation]) -> None:
     """Write an answer for a person; empty parts are left out."""
     allowed, context = answer["decision"], answer["context"]
     say("allow" if allowed else "deny", "bold green" if allowed else "bold red", end="")
     say(f"  {title}" if title else "")
-    for label, text in _lines(context):
+    for label, text in _lines(context, owed):
         say(f"  {label:<12}", "dim", end="")
-        say(text.replace("\n", "\n" + " " * 14))
+        lines = folded(" " * 14 + text, hanging=0)
+        say("\n".join(lines)[14:])
 
 
-def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _lines(context: Mapping[str, Any], owed: Iterable[Obligation]) -> Iterator[tuple[str, str]]:
     """Yield the parts of an answer, each with its label."""
     yield "cause", context["cause"]
     if context["cause"] == "invalid_request":
@@ -107,11 +113,18 @@ def _lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for label in ("rules", "exposed", "masks", "obligations", "referrals", "advisories", "waivers",
                       "errors", "valid_until"):  # fmt: skip
             if context[label] or (label == "exposed" and context[label] is not None):
-                yield label.replace("_", " "), _flat(context[label]) or "nothing"
+                text = ", ".join(map(_written, owed)) if label == "obligations" else ""
+                yield label.replace("_", " "), text or _flat(context[label]) or "nothing"
             if label == "rules" and context["more_rules"]:
                 yield "more rules", f"{context['more_rules']:,}"
     if context["ignored"]:
         yield "ignored", _flat(context["ignored"])
+
+
+def _written(owed: Obligation) -> str:
+    """Return an obligation as policies write it, with the names of its parameters."""
+    given = (f"{name}: {written_value(type_, value)}" for name, type_, value in owed.arguments)
+    return f"{owed.name}({', '.join(given)})"
 
 
 def _flat(value: Any) -> str:
@@ -121,8 +134,6 @@ def _flat(value: Any) -> str:
             return ", ".join(map(_flat, value))
         case {"type": str(type_), "id": str(id_), **rest} if not rest:
             return shown_entity(type_, id_)
-        case {"name": name, "parameters": dict(parameters)}:
-            return f"{name}({_flat(parameters)})"
         case {"rule": rule, "effect": effect, "outcome": outcome}:
             return f"{effect} {rule}: {str(outcome).replace('_', ' ')}"
         case {"rule": rule, "message": message}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,19 @@ import click
 
 from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine
-from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json, working
+from policyengine.cli.output import (
+    FINE,
+    FailingInput,
+    format_option,
+    say,
+    say_folded,
+    say_json,
+    working,
+)
 
 if TYPE_CHECKING:
     from policyengine.explain import Audience
+    from policyengine.explain.audiences import Tone
 
 _CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)+", re.IGNORECASE)
 """A code, or its name: `shadowed-rule`."""
@@ -91,19 +101,19 @@ def _explain_request(
     if format == "json":
         say_json(explanation.to_json(audience))
         return FINE
-    for line in explanation.lines(audience):
-        say(line, _style(line))
+    for line in explanation.toned_lines(audience):
+        say_folded(line.text, _STYLES[line.tone])
     return FINE
 
 
-def _style(line: str) -> str | None:
-    """Return how a line of an explanation looks on a terminal."""
-    start = line.lstrip()
-    if line.startswith(("allow", "gate ")) and ": shut" not in line:
-        return "bold green" if line.startswith("allow") else "bold"
-    if line.startswith(("deny", "gate ")):
-        return "bold red"
-    return {"✓": "green", "✗": "red"}.get(start[:1])
+_STYLES: Mapping[Tone, str | None] = {
+    "plain": None,
+    "title": "bold",
+    "allow": "bold green",
+    "deny": "bold red",
+    "good": "green",
+    "bad": "red",
+}
 
 
 def _explain_code(wanted: str, format: str) -> int:
@@ -129,7 +139,11 @@ def _explain_code(wanted: str, format: str) -> int:
         say_json(document)
         return FINE
     say(f"{code.number} {code.slug}", "bold")
-    say(f"\n{code.summary}\n\n{code.explanation}")
+    say("")
+    say_folded(code.summary, hanging=0)
+    say("")
+    for paragraph in code.explanation.split("\n"):
+        say_folded(paragraph, hanging=0)
     for title, text in (("This gives it:", code.example), ("Write instead:", code.instead)):
         say(f"\n{title}\n", "bold")
         say("\n".join(f"    {line}".rstrip() for line in text.splitlines()))

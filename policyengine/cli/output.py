@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import wrap
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 FINE, FINDINGS, MISUSE = 0, 1, 2
 """The exit codes."""
+
+_NARROWEST = 40
+"""The columns that a terminal is taken to have at least."""
 
 _PATIENCE = 1.0
 """The seconds after which work in progress is shown."""
@@ -52,6 +57,28 @@ def say(text: str, style: str | None = None, *, end: str = "\n") -> None:
         _console().print(Text(visible(text), style), end=end, soft_wrap=True)
     else:
         click.echo(visible(text) + end, nl=False)
+
+
+def say_folded(text: str, style: str | None = None, *, hanging: int = 4) -> None:
+    """Write *text* as `say` does, on a terminal in lines that fit, broken between words.
+
+    The lines after the first are indented by *hanging* more.
+    """
+    say("\n".join(folded(text, hanging)), style)
+
+
+def folded(text: str, hanging: int) -> list[str]:
+    """Return *text* in lines that fit the terminal; in one where output goes elsewhere."""
+    if not sys.stdout.isatty():
+        return [text]
+    width = max(shutil.get_terminal_size().columns, _NARROWEST)
+    content = text.lstrip(" ")
+    margin = " " * min(len(text) - len(content), width - _NARROWEST // 2)
+    rest = " " * min(len(margin) + hanging, width - _NARROWEST // 2)
+    lines = wrap(
+        content, width, initial_indent=margin, subsequent_indent=rest, break_on_hyphens=False
+    )
+    return lines or [""]
 
 
 def say_json(document: object) -> None:

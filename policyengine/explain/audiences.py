@@ -11,18 +11,23 @@ Values of `private` attributes, and of entities other than the subject, are for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
+
+from attrs import frozen
 
 from policyengine.explain.evidence import (
     Audience,
     Condition,
     Evidence,
     GateExplanation,
+    Inside,
     OfferedChange,
     Offers,
+    Operand,
     Reading,
     RuleExplanation,
 )
+from policyengine.explain.visibility import PRIVATE
 from policyengine.model.types import Changer
 
 _WHO: Final[Mapping[Changer, str]] = {
@@ -31,6 +36,25 @@ _WHO: Final[Mapping[Changer, str]] = {
     "platform": "the platform",
     "nobody": "nobody",
 }
+
+_OF_FORBIDS: Final[Mapping[str, str]] = {"satisfied": "applies", "not satisfied": "does not apply"}
+"""The states of rules as they are called of a forbid."""
+
+_MOST_NAMED: Final = 8
+"""The number of places that a line names."""
+
+_TRUTH: Final[Mapping[str, bool]] = {"true": True, "false": False}
+
+Tone: TypeAlias = Literal["plain", "title", "allow", "deny", "good", "bad"]
+"""The meaning of a line, which a terminal shows as a colour."""
+
+
+@frozen
+class Line:
+    """A line of an explanation."""
+
+    text: str
+    tone: Tone = "plain"
 
 
 # ---- as JSON ----------------------------------------------------------------------------
@@ -58,6 +82,7 @@ def to_json(explanation: Evidence, audience: Audience) -> dict[str, Any]:
         **document,
         "depends_on_hidden": offers.depends_on_hidden,
         "tried_all": offers.tried_all,
+        "not_tried": list(_not_tried(offers, audience)),
         "policy": explanation.policy,
     }
 
@@ -107,8 +132,7 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
         "nearest": _nearest(rule, audience),
         "cites": rule.cites,
     }
-    conditions = [_condition_json(c, audience) for c in _conditions(rule, audience)]
-    hidden = len(rule.conditions) - len(conditions)
+    conditions = [_condition_json(c) for c in _conditions(rule, audience)]
     if audience == "auditor":
         document |= {
             "advisory": rule.advisory,
@@ -116,33 +140,57 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
             "place": rule.place,
             "waivers": list(rule.waivers),
         }
-    return {**document, "conditions": conditions, "hidden_conditions": hidden}
+    hidden = len(rule.conditions) - len(conditions)
+    kinds = list(_hidden_kinds(rule)) if hidden else []
+    return {
+        **document,
+        "conditions": conditions,
+        "hidden_conditions": hidden,
+        "hidden_kinds": kinds,
+    }
 
 
-def _condition_json(condition: Condition, audience: Audience) -> dict[str, Any]:
+def _hidden_kinds(rule: RuleExplanation) -> Iterator[str]:
+    """Name the kinds of the values that the hidden conditions of a rule depend on, each once."""
+    yield from dict.fromkeys(kind for condition in rule.conditions for kind in condition.hidden)
+
+
+def _condition_json(condition: Condition) -> dict[str, Any]:
     return {
         "text": condition.text,
         "wanted": condition.wanted,
         "holds": condition.holds,
-        "values": _values_json(condition.values, audience),
-        "failing": [
-            {
-                "text": operand.text,
-                "value": operand.value,
-                "values": _values_json(operand.values, audience),
-            }
-            for operand in condition.failing
-        ],
+        "values": _values_json(condition.values),
+        "failing": list(map(_operand_json, condition.failing)),
+        "inside": list(map(_inside_json, condition.inside)),
     }
 
 
-def _values_json(values: Iterable[Reading], audience: Audience) -> dict[str, str]:
-    return {v.text: v.value for v in values if audience == "auditor" or not v.hidden}
+def _operand_json(operand: Operand) -> dict[str, Any]:
+    return {
+        "text": operand.text,
+        "value": operand.value,
+        "values": _values_json(operand.values),
+    }
+
+
+def _inside_json(inside: Inside) -> dict[str, Any]:
+    return {
+        "text": inside.text,
+        "value": inside.value,
+        "values": _values_json(inside.values),
+        "failing": list(map(_operand_json, inside.failing)),
+        "inside": list(map(_inside_json, inside.inside)),
+    }
+
+
+def _values_json(values: Iterable[Reading]) -> dict[str, str]:
+    return {v.text: v.value for v in values}
 
 
 def _change_json(change: OfferedChange, audience: Audience) -> dict[str, Any]:
     if change.hidden and audience != "auditor":
-        return {"by": change.by}
+        return {"by": change.by, "kind": change.kind}
     document = {"by": change.by, "what": change.text, "from": change.before}
     if not change.gives_away or audience == "auditor":
         document["to"] = change.after
@@ -152,24 +200,26 @@ def _change_json(change: OfferedChange, audience: Audience) -> dict[str, Any]:
 # ---- as text ----------------------------------------------------------------------------
 
 
-def lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
+def lines(explanation: Evidence, audience: Audience) -> Iterator[Line]:
     """Give what *audience* may see as text, line by line."""
     outcome = explanation.outcome
-    verdict = "allow" if outcome.allowed else "deny"
-    yield f"{verdict} ({outcome.cause}): {_reason(explanation, audience)}"
+    verdict: Tone = "allow" if outcome.allowed else "deny"
+    text = f"{verdict} ({outcome.cause}): {_reason(explanation, audience)}"
+    yield Line(text, verdict)
     if explanation.valid_until and (audience == "auditor" or not explanation.until_hidden):
-        yield f"valid until {explanation.valid_until}"
+        yield Line(f"valid until {explanation.valid_until}")
     if not outcome.allowed:
-        yield ""
-        yield from _offer_lines(explanation, audience)
+        yield Line("")
+        yield from map(Line, _offer_lines(explanation, audience))
     if audience == "user":
         return
     for gate in explanation.gates:
-        yield ""
-        yield f"gate {gate.name}: {'opened' if gate.opened else 'shut'} — {gate.question}"
+        yield Line("")
+        state: tuple[str, Tone] = ("opened", "title") if gate.opened else ("shut", "deny")
+        yield Line(f"gate {gate.name}: {state[0]} — {gate.question}", state[1])
         rules = list(_rules(gate, audience))
         if not gate.rules:
-            yield "  no rule covers the request"
+            yield Line("  no rule covers the request")
         for rule in rules:
             yield from _rule_lines(rule, audience)
 
@@ -178,7 +228,7 @@ def _offer_lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
     offers = _offers(explanation, audience)
     said = [" and ".join(_said(c, audience) for c in offer) for offer in offers.changes]
     if said and offers.depends_on_hidden:
-        yield "any of these would allow it, if what is not shown to you is as it must be:"
+        yield "any of these would allow it, if private values are as they must be:"
     elif said:
         yield "any of these would allow it:"
     if said:
@@ -188,36 +238,82 @@ def _offer_lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
     else:
         yield "no change was found that would allow it"
     if not offers.tried_all:
-        yield "not every change could be tried: there may be others"
+        not_tried = list(_not_tried(offers, audience))
+        if not_tried:
+            more = f" and {len(not_tried) - _MOST_NAMED} more" * (len(not_tried) > _MOST_NAMED)
+            some = ", ".join(not_tried[:_MOST_NAMED])
+            yield f"there may be others: not every value was tried of {some}{more}"
+        else:
+            yield "there may be others: they are too many to try all"
+
+
+def _not_tried(offers: Offers, audience: Audience) -> Iterator[str]:
+    """Name the places of which not every value was tried, each once."""
+    seen = audience == "auditor"
+    yield from dict.fromkeys(
+        place.text if seen or not place.hidden else PRIVATE if place.private else place.words
+        for place in offers.not_tried
+    )
 
 
 def _said(change: OfferedChange, audience: Audience) -> str:
     who = _WHO[change.by]
-    if change.hidden and audience != "auditor":
-        return f"{who}: something that is not shown to you"
     can = f"{who} can change" if change.by == "nobody" else f"{who}:"
+    if change.hidden and audience != "auditor":
+        return f"{can} {change.kind}"
     if change.gives_away and audience != "auditor":
         return f"{can} another {change.text} (now {change.before})"
     return f"{can} {change.text} = {change.after} (now {change.before})"
 
 
-def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[str]:
+def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[Line]:
     trial = "advisory " if rule.advisory else ""
     place = f" ({rule.place})" if audience == "auditor" else ""
     near = ", the nearest to being so" if _nearest(rule, audience) else ""
-    yield f"  {trial}{rule.effect} {rule.id}{place}: {rule.state}{near}"
+    forbids = rule.effect == "forbid"
+    state = _OF_FORBIDS.get(rule.state, rule.state) if forbids else rule.state
+    counts = rule.state in ("satisfied", "waived", "failed")
+    tone: Tone = _tone(holds=counts, forbids=forbids) if counts or forbids else "plain"
+    yield Line(f"  {trial}{rule.effect} {rule.id}{place}: {state}{near}", tone)
     if rule.waivers and audience == "auditor":
-        yield f"      waived by {', '.join(rule.waivers)}"
+        yield Line(f"      waived by {', '.join(rule.waivers)}")
     shown = _conditions(rule, audience)
     for condition in shown:
-        mark = {True: "✓", False: "✗", None: "·"}[condition.holds]
-        yield f"      {mark} {'' if condition.wanted else 'unless '}{condition.text}"
-        for reading in condition.values:
-            yield f"          {reading.text} = {reading.value}"
-        for operand in condition.failing:
-            if operand.text != condition.text:
-                yield f"          {'true' if operand.value else 'false'}: {operand.text}"
+        # The mark says whether what is written holds, the tone whether the rule gets what it asks for.
+        holds = condition.holds
+        mark = _mark(None if holds is None else holds is condition.wanted)
+        text = f"{'' if condition.wanted else 'unless '}{condition.text}"
+        yield Line(
+            f"      {mark} {text}",
+            "plain" if holds is None else _tone(holds=holds, forbids=forbids),
+        )
+        yield from _under(condition, 10)
     if len(shown) < len(rule.conditions):
-        yield "      (and what is not shown to you)"
+        kinds = ", ".join(_hidden_kinds(rule))
+        yield Line(f"      · and what depends on {kinds}")
     if rule.cites:
-        yield f"      cites {rule.cites}"
+        yield Line(f"      cites {rule.cites}")
+
+
+def _under(evaluated: Condition | Inside, indent: int) -> Iterator[Line]:
+    """Give the lines under a condition: what it read, what failed, and what happened inside."""
+    margin = " " * indent
+    for reading in evaluated.values:
+        yield Line(f"{margin}{reading.text} = {reading.value}")
+    for operand in evaluated.failing:
+        if operand.text != evaluated.text:
+            yield Line(f"{margin}{_mark(operand.value)} {operand.text}")
+    for inside in evaluated.inside:
+        truth = _TRUTH.get(inside.value)
+        value = f" = {inside.value}" if truth is None else ""
+        mark = "·" if truth is None else _mark(truth)
+        yield Line(f"{margin}{mark} {inside.text}{value}")
+        yield from _under(inside, indent + 4)
+
+
+def _mark(holds: object) -> str:
+    return "·" if holds is None else "✓" if holds else "✗"
+
+
+def _tone(*, holds: bool, forbids: bool) -> Tone:
+    return "bad" if holds is forbids else "good"

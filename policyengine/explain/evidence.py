@@ -25,11 +25,10 @@ State: TypeAlias = Literal["satisfied", "waived", "not satisfied", "failed", "no
 
 @frozen
 class Reading:
-    """A value that a condition read, in words. *hidden*: it is for the auditor alone."""
+    """A value that a condition read, as policies write it."""
 
     text: str
     value: str
-    hidden: bool
 
 
 @frozen
@@ -42,12 +41,27 @@ class Operand:
 
 
 @frozen
+class Inside:
+    """The evaluation inside a call of a definition, or of a quantifier's condition for one element.
+
+    *text*: the body of the definition, or the element. *value*: the result; the rest is as in `Condition`.
+    """
+
+    text: str
+    value: str
+    values: tuple[Reading, ...]
+    failing: tuple[Operand, ...]
+    inside: tuple[Inside, ...]
+
+
+@frozen
 class Condition:
     """One condition of a rule.
 
     *text* as it was written; *wanted*: the value it must have; *holds*: whether it had it, None
     where evaluation did not come that far; *values*: the values that it read; *failing*: the operands
-    that made it fail. *hidden*: it depends on something that is for the auditor alone.
+    that made it fail; *inside*: the definitions that it called and the elements that decided. *hidden*
+    names the kinds of the values that are for the auditor alone, if it depends on such.
     """
 
     text: str
@@ -55,7 +69,8 @@ class Condition:
     holds: bool | None
     values: tuple[Reading, ...]
     failing: tuple[Operand, ...]
-    hidden: bool
+    inside: tuple[Inside, ...]
+    hidden: tuple[str, ...]
 
 
 @frozen
@@ -96,10 +111,11 @@ class GateExplanation:
 class OfferedChange:
     """Another value at one place of the request, in words, and the party that can make the change.
 
-    *hidden*: the place is for the auditor alone; *gives_away*: the other value is.
+    *hidden*: the place is for the auditor alone, and others see its *kind*; *gives_away*: the other value is.
     """
 
     by: Changer
+    kind: str
     text: str
     before: str
     after: str

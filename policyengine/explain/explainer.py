@@ -1,35 +1,34 @@
 """Collect the evidence for a decision: gate by gate, rule by rule, with the values that decided.
 
-The reference interpreter evaluates every rule once more, with a trace of its evaluations, so the
-compiled functions need no tracing at all.
+The reference interpreter evaluates every rule once more (`tracing.py`), so the compiled functions need no
+tracing at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve
 
 from policyengine.explain.evidence import (
     Condition,
     Evidence,
     GateExplanation,
+    Inside,
     Operand,
     Reading,
     RuleExplanation,
     State,
 )
 from policyengine.explain.explanation import Explanation
-from policyengine.explain.offers import offered, offered_to_all, shown_or_unknown
-from policyengine.explain.visibility import is_hidden, times_hidden
+from policyengine.explain.offers import offered, offered_to_all
+from policyengine.explain.tracing import Trace
+from policyengine.explain.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.model.request import Request
-from policyengine.model.types import TableType
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Value
-from policyengine.syntax import nodes
-from policyengine.syntax.expressions import children
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct
 
 
 def explain(checked: CheckedSet, request: Request) -> Explanation:
@@ -138,88 +137,28 @@ class _RuleExplainer:
 
     def _conditions(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> Iterator[Condition]:
         """Evaluate the conditions in order, with a trace; those after the first false one do not count."""
-        typing = rule.typings[self.env.target]
+        trace = Trace(self.checked.sources, rule.typings[self.env.target], self.env)
         reached = True
         for conjunct in conjuncts:
-            watch = _Watch()
+            expr = conjunct.expr
             holds: bool | None = None
+            values: tuple[Reading, ...] = ()
             failing: tuple[Operand, ...] = ()
+            inside: tuple[Inside, ...] = ()
             if reached:
-                watching = evolve(self.env, trace=watch.see)
                 try:
-                    value = evaluate(conjunct.expr, typing, watching)
-                    holds = bool(value) == conjunct.wanted
+                    holds = bool(trace.value(expr)) == conjunct.wanted
+                    values, inside = trace.readings(expr), trace.inside(expr)
+                    failing = () if holds else trace.blamed(expr)
                 except Exception:  # noqa: BLE001 - a rule that fails is what is to be explained
                     reached = False
-            if holds is False:
-                blamed = _blamed(conjunct.expr, watch.seen, typing)
-                failing = tuple(
-                    Operand(
-                        self._text(operand),
-                        bool(watch.seen[id(operand)]),
-                        tuple(self._readings(operand, typing, watch.seen)),
-                    )
-                    for operand in blamed
-                )
             yield Condition(
-                self._text(conjunct.expr),
+                trace.text(expr),
                 conjunct.wanted,
                 holds,
-                tuple(self._readings(conjunct.expr, typing, watch.seen)),
+                values,
                 failing,
-                is_hidden(conjunct.expr, typing, self.checked.schema),
+                inside,
+                tuple(hidden_kinds(expr, trace.typing, self.checked.schema)),
             )
             reached = reached and bool(holds)
-
-    def _readings(
-        self, node: nodes.Expr, typing: Typing, seen: Mapping[int, object]
-    ) -> Iterator[Reading]:
-        """Give each attribute, variable and row of a table that *node* reads, with its value, once."""
-        given: set[str] = set()
-        stack = [node]
-        while stack:
-            inner = stack.pop()
-            if isinstance(typing.binding_of(inner), Value):
-                continue
-            is_row = isinstance(inner, nodes.LookUp)
-            if isinstance(typing.type_of(inner), TableType):
-                pass  # a table in a table, of which a row is read
-            elif is_row or isinstance(inner, nodes.Attr | nodes.Name):
-                text = self._text(inner)
-                if id(inner) in seen and text not in given:
-                    given.add(text)
-                    value = shown_or_unknown(typing.type_of(inner), seen[id(inner)])
-                    yield Reading(text, value, is_hidden(inner, typing, self.checked.schema))
-            if is_row or not isinstance(inner, nodes.Attr | nodes.Name):
-                stack += reversed(children(inner))
-
-    def _text(self, node: nodes.Expr) -> str:
-        return self.checked.sources[node.span.file].on_one_line(node.span)
-
-
-@frozen
-class _Watch:
-    seen: dict[int, object] = field(factory=dict)
-
-    def see(self, node: nodes.Expr, value: object) -> None:
-        """Keep the value of *node*; the last one, where it was evaluated several times."""
-        self.seen[id(node)] = value
-
-
-def _blamed(node: nodes.Expr, seen: Mapping[int, object], typing: Typing) -> Iterator[nodes.Expr]:
-    """Give the innermost operands that give *node* its value; only those were evaluated."""
-    match node:
-        case _ if isinstance(typing.binding_of(node), Value):
-            yield node
-        case nodes.And(operands) | nodes.Or(operands):
-            owing = bool(seen[id(node)])
-            for operand in operands:
-                if id(operand) in seen and bool(seen[id(operand)]) == owing:
-                    yield from _blamed(operand, seen, typing)
-        case nodes.Not(operand, infix=False):
-            yield from _blamed(operand, seen, typing)
-        case nodes.If(condition, yes, no):
-            yield from _blamed(condition, seen, typing)
-            yield from _blamed(yes if id(yes) in seen else no, seen, typing)
-        case _:
-            yield node

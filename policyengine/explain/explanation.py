@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from policyengine.explain import audiences
+from policyengine.explain.audiences import Line
 from policyengine.explain.evidence import Audience, Evidence
 from policyengine.model.decision import Outcome
 from policyengine.model.immutable import Immutable
@@ -34,4 +35,8 @@ class Explanation(Immutable):
 
     def lines(self, audience: Audience) -> Iterator[str]:
         """Give what *audience* may see as text, line by line."""
+        return (line.text for line in self.toned_lines(audience))
+
+    def toned_lines(self, audience: Audience) -> Iterator[Line]:
+        """Give the same lines, each with what it means: for a terminal."""
         return audiences.lines(self._evidence, audience)

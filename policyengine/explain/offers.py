@@ -15,10 +15,12 @@ from msgspec.structs import replace
 from policyengine.analysis.places import Place
 from policyengine.analysis.remedies import Change, search
 from policyengine.explain.evidence import OfferedChange, Offers
+from policyengine.explain.tracing import written
+from policyengine.explain.visibility import PRIVATE
 from policyengine.model.decision import Outcome
 from policyengine.model.request import Request
-from policyengine.model.shown import escaped, shown_entity, shown_set, shown_value
-from policyengine.model.types import CHANGERS, Changer, Schema, TargetKey, Type, is_private
+from policyengine.model.shown import escaped, shown_entity, shown_set
+from policyengine.model.types import CHANGERS, Changer, Schema, TargetKey, is_private
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -109,13 +111,14 @@ def _changers_in(expr: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[C
 
 
 def _hidden(by: Changer) -> OfferedChange:
-    return OfferedChange(by, "", "", "", hidden=True, gives_away=False)
+    return OfferedChange(by, PRIVATE, "", "", "", hidden=True, gives_away=False)
 
 
 def _offered(change: Change) -> OfferedChange:
     place = change.place
     return OfferedChange(
         place.by,
+        PRIVATE if place.private else place.words,
         place.text,
         _in_words(place, change.before),
         _in_words(place, change.after),
@@ -128,14 +131,6 @@ def _in_words(place: Place, value: object) -> str:
     if value is ABSENT:
         return "nothing"
     if place.kind == "attribute":
-        return shown_or_unknown(place.type, value)
+        return written(place.type, value)
     assert isinstance(value, frozenset)
     return shown_set([escaped(o) if isinstance(o, str) else shown_entity(*o) for o in value])
-
-
-def shown_or_unknown(type_: Type, value: object) -> str:
-    """Return the text of a value, which may be unfit where a rule fails."""
-    try:
-        return shown_value(type_, value)
-    except Exception:  # noqa: BLE001 - a text is never worth failing for
-        return "?"

@@ -7,9 +7,13 @@ no secret.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 from policyengine.model.types import EntityRefType, Schema, SetType, TargetKey
 from policyengine.semantics.checked import CheckedRule, Definition, Typing, Value, Variable
 from policyengine.semantics.demand import private_reads
+from policyengine.semantics.phrases import View
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children
 from policyengine.syntax.operators import of_comparison
@@ -17,9 +21,54 @@ from policyengine.syntax.operators import of_comparison
 _SUBJECT = frozenset({"subject"})
 
 
-def is_hidden(expr: nodes.Expr, typing: Typing, schema: Schema) -> bool:
-    """Whether the value of *expr* reveals something private, or about another entity than the subject."""
-    return any(True for _ in private_reads(expr, typing, schema)) or _beyond(expr, typing, _SUBJECT)
+def is_hidden(
+    expr: nodes.Expr, typing: Typing, schema: Schema, own: frozenset[str] = _SUBJECT
+) -> bool:
+    """Whether the value of *expr* reveals something private, or about another entity than those in *own*."""
+    return any(True for _ in private_reads(expr, typing, schema)) or _beyond(expr, typing, own)
+
+
+PRIVATE: Final = "a private value"
+"""What everything private is called."""
+
+
+def hidden_kinds(expr: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[str]:
+    """Name the kinds of the values that *expr* reads and that are for the auditor alone, each once."""
+    yield from dict.fromkeys(_kinds(expr, View((typing,), schema), _SUBJECT))
+
+
+def _kinds(node: nodes.Expr, view: View, own: frozenset[str]) -> Iterator[str]:
+    (typing,) = view.typings
+    if view.value_of(node) is not None or not is_hidden(node, typing, view.schema, own):
+        return
+    called = view.called(node)
+    match node:
+        case nodes.Attr() | nodes.Has() if any(private_reads(node, typing, view.schema)):
+            yield PRIVATE
+        case nodes.Attr(object_, name) | nodes.Has(object_, name):
+            constant = view.has_constant(node)
+            yield "another value" if constant else view.phrase(object_).of(name.name).text
+        case nodes.Call(_, arguments) if called is not None:
+            for argument in arguments:
+                yield from _kinds(argument, view, own)
+            if called.reads_private:
+                yield PRIVATE
+            else:
+                given = zip(called.parameters, arguments, strict=True)
+                inner = frozenset(name for name, given_ in given if _is_one_of(given_, own))
+                yield from _kinds(called.body, view.inside(node, called), inner)
+        case nodes.Name():
+            yield PRIVATE
+        case nodes.Quantified(_, _, over, body):
+            yield from _kinds(over, view, own)
+            yield from _kinds(body, view.within(node), own)
+        case _:
+            line = node.left if isinstance(node, nodes.Compare) else None
+            line = node.object if isinstance(node, nodes.Ancestors) else line
+            inside = [kind for child in children(node) for kind in _kinds(child, view, own)]
+            yield from inside
+            if line is not None and not inside:
+                yield f"what {view.phrase(line).text} lies within"
 
 
 def times_hidden(rule: CheckedRule, target: TargetKey, schema: Schema) -> bool:
@@ -44,6 +93,10 @@ def _reads_now(node: nodes.Expr, typing: Typing) -> bool:
     return any(_reads_now(child, typing) for child in children(node))
 
 
+def _is_one_of(node: nodes.Expr, own: frozenset[str]) -> bool:
+    return isinstance(node, nodes.Name) and node.name in own
+
+
 def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
     """Whether attributes or ancestors are read of an entity that is none of those in *own*."""
     binding = typing.binding_of(node)
@@ -51,8 +104,7 @@ def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
         return False
 
     def is_own(expr: nodes.Expr) -> bool:
-        bound = typing.binding_of(expr)
-        return isinstance(bound, Variable) and bound.name in own
+        return _is_one_of(expr, own)
 
     match node:
         case nodes.Attr(object_, name) | nodes.Has(object_, name):

@@ -7,12 +7,22 @@ a page, so that it can neither look like text of the engine nor fill the screen.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from typing import Final
 from unicodedata import combining, is_normalized
 
-from policyengine.model.types import Attribute, EntityRefType, Primitive, RecordType, SetType, Type
+from policyengine.model.types import (
+    Attribute,
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
 from policyengine.model.values import ABSENT, slot, text_of
 
 MOST_CHARACTERS: Final = 200
@@ -31,6 +41,9 @@ _BLANK: Final = [
     0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164,
     *range(0xFE00, 0xFE10), 0xFFA0, *range(0xE0100, 0xE01F0),
 ]  # fmt: skip
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a word begins in a name of several."""
+
 _INVISIBLE: Final = re.compile(f"[{''.join(map(chr, _BLANK))}]")
 
 
@@ -68,8 +81,7 @@ def _piece(character: str, *, alike: bool) -> str:
 
 def shown_entity(type_: str, id_: str) -> str:
     """Return `App "a1"` as policies write it."""
-    quoted = escaped(id_).replace('"', '\\"')
-    return f'{type_} "{quoted}"'
+    return f"{type_} {_quoted(id_)}"
 
 
 def shown_value(type_: Type, value: object) -> str:
@@ -90,14 +102,50 @@ def shown_value(type_: Type, value: object) -> str:
             return escaped(text_of(type_, value))
 
 
-def shown_attributes(attributes: Iterable[Attribute], owner: object) -> Iterator[str]:
+def shown_attributes(
+    attributes: Iterable[Attribute],
+    owner: object,
+    shown: Callable[[Type, object], str] = shown_value,
+) -> Iterator[str]:
     """Give the text of each attribute; of a private one `…`, whether or not it is given."""
     for attribute in attributes:
         value = getattr(owner, slot(attribute.name))
         if attribute.private:
             yield f"{attribute.name}: …"
         elif value is not ABSENT:
-            yield f"{attribute.name}: {shown_value(attribute.type, value)}"
+            yield f"{attribute.name}: {shown(attribute.type, value)}"
+
+
+def written_value(type_: Type, value: object) -> str:
+    """Return the text of a canonical value as policies write it: strings in quotes, `ip "10.0.0.1"`."""
+    match type_:
+        case Primitive("string"):
+            return _quoted(str(value))
+        case Primitive("decimal"):
+            text = text_of(type_, value)
+            return text if "." in text else f"{text}.0"
+        case Primitive("ip" | "path" as name):
+            return f"{name} {_quoted(text_of(type_, value))}"
+        case SetType(element):
+            assert isinstance(value, frozenset)
+            return shown_set([written_value(element, one) for one in value])
+        case RecordType(attributes):
+            return "{" + ", ".join(shown_attributes(attributes, value, written_value)) + "}"
+        case EnumType() | TaxonomyType() | LevelsType():
+            member = text_of(type_, value)
+            return member if member.isidentifier() else _quoted(member)
+        case _:
+            return shown_value(type_, value)
+
+
+def _quoted(text: str) -> str:
+    return '"' + escaped(text).replace('"', '\\"') + '"'
+
+
+def in_words(name: str) -> str:
+    """Return the words of a declared name: `reviewed_at` and `DirectMessage` as "reviewed at", "direct message"."""
+    words = _CAPITAL.sub(" ", name.rpartition(".")[2].replace("_", " ")).split()
+    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words)
 
 
 def shown_set(shown: Sequence[str]) -> str:

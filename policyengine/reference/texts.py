@@ -5,19 +5,20 @@ from __future__ import annotations
 from policyengine.model.shown import shown_value
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import CheckedRule
+from policyengine.semantics.phrases import View
 from policyengine.syntax import nodes
 
 
 def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
     """Return a text of *rule* with its values.
 
-    `?` stands for one that cannot be shown, `…` for one that may not be.
+    `?` stands for one that cannot be shown; one that may not be is named in words.
     """
     typing = rule.typings[env.target]
 
     def shown(expr: nodes.Expr) -> str:
         if env.hides(expr, typing):
-            return "…"
+            return View((typing,), env.schema).phrase(expr).text
         try:
             value = evaluate(expr, typing, env)
             hash(value)  # a text that depends on the time may change at once: see `Moving`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -114,3 +115,41 @@ def test_work_is_not_told_to_files(capsys: pytest.CaptureFixture[str]):
 )
 def test_characters_that_steer_a_terminal_are_replaced(text: str, shown: str):
     assert visible(text) == shown
+
+
+LONG = """\
+package p
+entity User { role: string, words: set<string> }
+entity Doc { text: string }
+action read by User on Doc
+obligation log(who: User, text: string)
+define is_doctor_of_this_house(somebody: User) = somebody.role == "doctor" and size(somebody.words) > 12
+permit doctors_of_this_house: read
+    when is_doctor_of_this_house(subject) and resource.text == "a text that is longer than the others"
+    otherwise "{subject} is no doctor of this house, or the document is not the one that they may read"
+permit others: read when subject.role == "other" oblige log(subject, "a text that is longer than the terminal is wide")
+"""
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize(("command", "role"), [("decide", "other"), ("explain", "nurse")])
+def test_lines_are_broken_between_words_at_the_width_of_the_terminal(
+    tmp_path: Path, columns: int, command: str, role: str
+):
+    colour = {"NO_COLOR": "1"} if columns > 60 else {}
+    (tmp_path / "p.policy").write_text(LONG)
+    user = {"role": role, "words": [f"word number {n}" for n in range(9)]}
+    request = {
+        "subject": {"type": "User", "id": "ann", "properties": user},
+        "action": {"name": "read"},
+        "resource": {"type": "Doc", "id": "d", "properties": {"text": "x" * 30}},
+    }
+    (tmp_path / "r.json").write_text(json.dumps(request))
+    arguments = command, str(tmp_path / "p.policy"), "-r", str(tmp_path / "r.json")
+    shown = on_a_terminal(MAIN, *arguments, COLUMNS=str(columns), **colour)
+    lines = COLOUR.sub("", shown).replace("\r", "").splitlines()
+    # Patience moves the cursor on a slow machine.
+    lines = [line for line in lines if "\x1b" not in line and "⠋" not in line]
+    assert max(map(len, lines)) <= columns
+    words = set(" ".join(lines).split())
+    assert words >= ({'"doctor"', "✗"} if command == "explain" else {"obligations", "log(who:"})

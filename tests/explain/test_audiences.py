@@ -106,8 +106,9 @@ def test_each_audience_is_told_what_is_theirs(engine):
     developer = "\n".join(explanation.lines("developer"))
     auditor = "\n".join(explanation.lines("auditor"))
     assert "whose motto is loud" in user
-    assert "the caller: context.reason = because (now said)" in user
-    assert "something that is not shown to you" in user
+    assert 'the caller: context.reason = "because" (now "said")' in user
+    assert "the owner of the record wrote the note of the record, not Person" in user
+    assert "nobody can change the owner of the record" in user
     assert "permit access" not in user
     assert '✗ context.reason == "because"' in developer
     assert "clinic" not in developer
@@ -226,7 +227,7 @@ permit grown: read when subject.age > 17 and subject.age < 99
     user = {"type": "User", "id": "u", "properties": {"age": 20}}
     with (
         mock.patch("policyengine.reference.interpreter.first_false", side_effect=LookupError),
-        mock.patch("policyengine.explain.explainer.evaluate", side_effect=LookupError),
+        mock.patch("policyengine.explain.tracing.evaluate", side_effect=LookupError),
     ):
         explanation = engine.explain(user, "read", user)
     (rule,) = explanation._evidence.gates[0].rules
