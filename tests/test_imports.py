@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "mutation": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "testing", "cache", "version"},
     "cli": STAGES
-    | {"compiler", "runtime", "intake", "pipeline", "engine", "explain"}
+    | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain"}
     | {"testing", "mutation", "lint", "cache", "version"},
     "version": set(),
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "version"},

@@ -42,6 +42,9 @@ NAMES: Final = (
     "tenants_decide",
     "tenants_deny",
     "tenants_first_reason",
+    "lint",
+    "mutate",
+    "explain",
 )
 
 

@@ -14,31 +14,13 @@ from typing import Any, TypeVar
 
 from attrs import Factory, define
 
+from policyengine.analysis.budget import Budget, OutOfBudgetError
+
 T = TypeVar("T")
 
 
 _START = 10
 """The cost of beginning a path, beside one for each choice on it."""
-
-
-class TooManyPathsError(Exception):
-    """There are more paths than the bound: nothing is known of those that were not tried."""
-
-
-@define
-class SearchBudget:
-    """The number of choices that may still be made: by one search and, in *whole*, by several."""
-
-    left: int
-    whole: SearchBudget | None = None
-
-    def spend(self, cost: int) -> None:
-        """Take *cost* off the budget; raise `TooManyPathsError` if nothing is left."""
-        if self.whole is not None:
-            self.whole.spend(cost)
-        self.left -= cost
-        if self.left < 0:
-            raise TooManyPathsError
 
 
 @define
@@ -75,8 +57,8 @@ class Choices:
         return True
 
 
-def every_path(run: Callable[[Choices], T], most: int, budget: SearchBudget) -> Iterator[T]:
-    """Give what *run* returns for each path; raise `TooManyPathsError` after *most* of them."""
+def every_path(run: Callable[[Choices], T], most: int, budget: Budget) -> Iterator[T]:
+    """Give what *run* returns for each path; raise `OutOfBudgetError` after *most* of them."""
     choices = Choices()
     for _ in range(most):
         found = run(choices)
@@ -84,4 +66,4 @@ def every_path(run: Callable[[Choices], T], most: int, budget: SearchBudget) -> 
         yield found
         if not choices.go_on():
             return
-    raise TooManyPathsError
+    raise OutOfBudgetError

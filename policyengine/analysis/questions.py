@@ -1,19 +1,22 @@
 """Answer questions about rules: whether a rule can hold, and whether another one covers it.
 
 Every answer is about all requests for every target that the rules cover. Where the answer is not
-known, it is False.
+known, it is False: so what is found is true whatever the budget was, and a smaller one only finds less.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 from attrs import Factory, define
 
-from policyengine.analysis.choices import SearchBudget
+from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
 from policyengine.analysis.paths import Path, path_of, paths_in
-from policyengine.analysis.search import SearchSpace, UndecidedError, holds, never
+from policyengine.analysis.search import SearchSpace, holds, never
 from policyengine.model.types import TargetKey
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
@@ -21,29 +24,79 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 
-MOST_CHOICES = 2_000_000
-"""The number of choices of a value that all answers may take together: some ten seconds."""
+T = TypeVar("T")
 
 _ROOTS = ("subject", "resource", "context", "action")
 
 
 @define(eq=False)
 class Questions:
-    """Answers to questions about the rules of one set, within one budget."""
+    """Answers to questions about the rules of one set, within one budget.
+
+    *about*: the code of the lint rule that asks, under which questions are counted. *not_settled*: those
+    for which the budget, or the number of cases that are tried for one question, was too small.
+    """
 
     checked: CheckedSet
-    budget: SearchBudget = Factory(lambda: SearchBudget(MOST_CHOICES))
+    budget: Budget = Factory(Budget)
+    about: str = ""
+    asked: Counter[str] = Factory(Counter)
+    not_settled: Counter[str] = Factory(Counter)
     _never: dict[tuple[int, frozenset[TargetKey]], bool] = Factory(dict)
     _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
-    @property
-    def given_up(self) -> bool:
-        """Whether the budget is spent: questions that were asked after that got no answer."""
-        return self.budget.left < 0
-
     def never_holds(self, rule: CheckedRule, targets: Iterable[TargetKey] | None = None) -> bool:
         """Whether the conditions of *rule* hold for no request, or for none of *targets* if given."""
+        return self._ask(lambda: self._never_holds(rule, targets), default=False)
+
+    def covered(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
+        """Whether one of *others* holds, and is in force, whenever *rule* is."""
+        return self._ask(lambda: self._covered(rule, others), default=False)
+
+    def covering(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> CheckedRule | None:
+        """Return the first of *others* that covers *rule* alone, None if none is known to."""
+        for other in others:
+            with suppress(OutOfBudgetError):
+                if self._covered(rule, [other]):
+                    return other
+        return None
+
+    def same(self, one: CheckedRule, other: CheckedRule) -> bool:
+        """Whether two rules with the same targets hold for the same requests, and for at least one."""
+        return same_conditions(one, other) or self._ask(
+            lambda: (
+                not any(self._apart(one, other, target) for target in one.typings)
+                and self._covered(one, [other])
+                and self._covered(other, [one])
+                and not self._never_holds(one)
+            ),
+            default=False,
+        )
+
+    def constant_operands(self, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
+        """Return the conditions and operands of *rule* that have one value for all requests.
+
+        Of nested ones, only the outermost is returned.
+        """
+        return self._ask(lambda: self._constant_operands(rule), default=[])
+
+    def needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
+        """Whether *rule* holds only where *present* was evaluated and is true."""
+        return self._ask(lambda: self._needed(rule, present), default=False)
+
+    def _ask(self, question: Callable[[], T], default: T) -> T:
+        """Count and answer a question; *default* is returned if it is not settled."""
+        self.asked[self.about] += 1
+        try:
+            return question()
+        except OutOfBudgetError:
+            self.not_settled[self.about] += 1
+            return default
+
+    # ---- answers, which raise `OutOfBudgetError` where they are not settled --------------
+
+    def _never_holds(self, rule: CheckedRule, targets: Iterable[TargetKey] | None = None) -> bool:
         asked = frozenset(rule.typings if targets is None else targets)
         mark = id(rule), asked
         if mark not in self._never:
@@ -52,13 +105,10 @@ class Questions:
             )
         return self._never[mark]
 
-    def covered(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
-        """Whether one of *others* holds, and is in force, whenever *rule* is."""
-        if self.given_up:
-            return False
+    def _covered(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
         lasting = [other for other in others if other.outlasts(rule)]
         if not lasting:
-            return self.never_holds(rule)
+            return self._never_holds(rule)
         own = self._reads(rule)
         near: dict[TargetKey, tuple[CheckedRule, ...]] = {}
 
@@ -84,33 +134,22 @@ class Questions:
         # Conditions that cannot be tried out, such as arithmetic, need not be where another rule
         # holds already. So where the answer is unknown, the others are evaluated before the last
         # conditions of the rule.
+        too_many = False
         for first in reversed(range(len(rule.conjuncts) + 1)):
-            answer = self._is_no(
-                rule.typings, lambda t: (rule, *beside(t)), partial(uncovered, first=first)
-            )
+            try:
+                answer = self._is_no(
+                    rule.typings, lambda t: (rule, *beside(t)), partial(uncovered, first=first)
+                )
+            except OutOfBudgetError:
+                too_many = True
+                continue
             if answer is not None:
                 return answer
+        if too_many:
+            raise OutOfBudgetError
         return False
 
-    def covering(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> CheckedRule | None:
-        """Return the first of *others* that covers *rule* alone."""
-        return next((other for other in others if self.covered(rule, [other])), None)
-
-    def same(self, one: CheckedRule, other: CheckedRule) -> bool:
-        """Whether two rules with the same targets hold for the same requests, and for at least one."""
-        if same_conditions(one, other):
-            return True
-        if self.given_up or any(self._apart(one, other, target) for target in one.typings):
-            return False
-        return (
-            self.covered(one, [other]) and self.covered(other, [one]) and not self.never_holds(one)
-        )
-
-    def constant_operands(self, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
-        """Return the conditions and operands of *rule* that have one value for all requests.
-
-        Of nested ones, only the outermost is returned.
-        """
+    def _constant_operands(self, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
         operands = [part for c in rule.conjuncts for part in conditions_in(c.expr)]
         taken: dict[int, set[bool]] = {id(operand): set() for operand in operands}
 
@@ -125,6 +164,8 @@ class Questions:
                 ):
                     if all(len(values) == 2 for values in taken.values()):  # noqa: PLR2004 - a bool
                         return []
+            except OutOfBudgetError:
+                raise
             except UndecidedError:
                 return []
         found: list[tuple[nodes.Expr, bool]] = []
@@ -136,8 +177,7 @@ class Questions:
                 inside |= {id(part) for part in walk(operand)}
         return found
 
-    def needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
-        """Whether *rule* holds only where *present* was evaluated and is true."""
+    def _needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
         for target in rule.typings:
             seen: list[bool] = []
 
@@ -152,6 +192,8 @@ class Questions:
             try:
                 if any(True for _ in self._space(rule, target).states(without, trace)):
                     return False
+            except OutOfBudgetError:
+                raise
             except UndecidedError:
                 return False
         return True
@@ -162,9 +204,14 @@ class Questions:
         rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
         ask: Callable[[Env], bool],
     ) -> bool | None:
-        if self.given_up:
+        """Whether the answer is no for every request; None if values to try do not represent all."""
+        try:
+            self.budget.spend(0)
+            return never(self.checked, targets, rules, ask, self.budget)
+        except OutOfBudgetError:
+            raise
+        except UndecidedError:
             return None
-        return never(self.checked, targets, rules, ask, self.budget)
 
     def _reads(self, rule: CheckedRule) -> frozenset[Path]:
         """Return the paths in the conditions of *rule*."""
@@ -174,8 +221,7 @@ class Questions:
         return self._paths[id(rule)]
 
     def _space(self, rule: CheckedRule, target: TargetKey) -> SearchSpace:
-        if self.given_up:
-            raise UndecidedError
+        self.budget.spend(0)
         return SearchSpace(self.checked, target, (rule,), budget=self.budget)
 
     def _apart(self, one: CheckedRule, other: CheckedRule, target: TargetKey) -> bool:
@@ -262,4 +308,7 @@ def equivalent(
             return False
         return not any(holds(rule, env) for rule in instead(env.target))
 
-    return bool(never(checked, one.typings, lambda t: (one, other, *instead(t)), differ))
+    try:
+        return never(checked, one.typings, lambda t: (one, other, *instead(t)), differ)
+    except UndecidedError:
+        return False

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attrs import field, frozen
 
-from policyengine.analysis.choices import Choices, SearchBudget, TooManyPathsError, every_path
+from policyengine.analysis.budget import Budget, UndecidedError
+from policyengine.analysis.choices import Choices, every_path
 from policyengine.analysis.constants import MentionedConstants
 from policyengine.analysis.symbolic_request import SymbolicState
 from policyengine.model.types import TargetKey
@@ -27,10 +28,6 @@ _MOST_CHOICES = 100_000
 """The number of choices that are made for one question, over all its requests."""
 
 
-class UndecidedError(Exception):
-    """A question has no known answer: not everything that matters could be tried."""
-
-
 @frozen
 class SearchSpace:
     """The requests for one target, as far as *rules* can tell them apart.
@@ -42,7 +39,7 @@ class SearchSpace:
     target: TargetKey
     rules: tuple[CheckedRule, ...]
     most: int = MOST_PATHS
-    budget: SearchBudget | None = None
+    budget: Budget | None = None
     mentions: MentionedConstants = field(init=False)
 
     @mentions.default
@@ -65,15 +62,11 @@ class SearchSpace:
             state = SymbolicState(self.checked.schema, self.target, self.mentions, choices)
             return state, ask(state.env(trace))
 
-        try:
-            for state, answer in every_path(
-                run, self.most, SearchBudget(_MOST_CHOICES, self.budget)
-            ):
-                guessed |= state.guessed
-                if answer:
-                    yield state
-        except TooManyPathsError:
-            raise UndecidedError from None
+        budget = Budget(_MOST_CHOICES, whole=self.budget)
+        for state, answer in every_path(run, self.most, budget):
+            guessed |= state.guessed
+            if answer:
+                yield state
         if guessed:
             raise UndecidedError
 
@@ -92,11 +85,11 @@ def never(
     targets: Iterable[TargetKey],
     rules: Callable[[TargetKey], tuple[CheckedRule, ...]],
     ask: Callable[[Env], bool],
-    budget: SearchBudget | None = None,
-) -> bool | None:
-    """Whether the answer is no for every request for any of *targets*; None if it is unknown."""
+    budget: Budget | None = None,
+) -> bool:
+    """Whether the answer is no for every request for any of *targets*.
+
+    Raise `UndecidedError` if it is unknown.
+    """
     spaces = (SearchSpace(checked, target, rules(target), budget=budget) for target in targets)
-    try:
-        return all(space.find(ask) is None for space in spaces)
-    except UndecidedError:
-        return None
+    return all(space.find(ask) is None for space in spaces)

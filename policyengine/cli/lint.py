@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from attrs import frozen
+from attrs import Factory, evolve, frozen
 
+from policyengine.cli.left_open import budget_option, left_open
 from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
@@ -22,27 +23,26 @@ from policyengine.cli.writing import replace_files, show_diff
 from policyengine.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from policyengine.diagnostics.diagnostic import Diagnostics
     from policyengine.diagnostics.source import Source
     from policyengine.lint.configuration import Configuration
     from policyengine.semantics.checked import CheckedSet
 
-_GAVE_UP = (
-    "the rules are too many or too intricate to try everything: some findings may be missing "
-    "(`--select`, or smaller sets, ask less at a time)"
-)
-
 
 @frozen
 class _Linted:
-    """The result of a run: findings, or errors; the files that fixes changed, and the number of fixes."""
+    """The result of a run: findings, or errors; the files that fixes changed, and the number of fixes.
+
+    *notes*: what was left open; *not_settled*: the same by lint rule.
+    """
 
     found: Diagnostics
     changed: tuple[tuple[Source, str], ...] = ()
     fixes: int = 0
-    gave_up: bool = False
+    notes: tuple[str, ...] = ()
+    not_settled: Mapping[str, int] = Factory(dict)
 
 
 def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -70,6 +70,7 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     help="List the rules, and stop.",
 )
 @click.option("--fix", is_flag=True, help="Make all fixes that are safe.")
+@budget_option
 @click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change.")
 @click.option(
     "--format",
@@ -83,6 +84,7 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fix: bool,
+    budget: float,
     diff: bool,
     format: Literal["text", "json", "sarif", "github"],
 ) -> int:
@@ -106,6 +108,8 @@ def command(
       policyengine lint policies/x --format sarif > lint.sarif
       policyengine explain PE403                              what a rule means
 
+    What asks about all requests shares the time of --budget. A finding is true however much is left open.
+
     The exit code is 1 if there is a finding that was not fixed.
     """
     if diff and (fix or format != "text"):
@@ -113,7 +117,7 @@ def command(
     configuration = _configuration(paths[0], select, ignore)
     sources, problems = read_policies(paths)
     with working("linting the policies"):
-        linted = _lint(sources, problems, configuration, fixing=fix or diff)
+        linted = _lint(sources, problems, configuration, budget, fixing=fix or diff)
     if diff:
         for before, text in linted.changed:
             show_diff(before, text, "fixed")
@@ -130,39 +134,51 @@ def _lint(
     sources: Mapping[str, Source],
     problems: list[Any],
     configuration: Configuration,
+    seconds: float,
     *,
     fixing: bool,
 ) -> _Linted:
-    from policyengine.lint.fixing import BrokenFixError, apply_fixes
+    from policyengine.analysis.budget import Budget
+    from policyengine.lint.fixing import BrokenFixError
     from policyengine.lint.linter import examine
     from policyengine.pipeline import check_sources
 
     checked, diagnostics = check_sources(sources, found=problems, cache=the_cache())
     if checked is None:
         return _Linted(diagnostics)
-    gave_up = False
+    budget, asked = Budget.lasting(seconds), 0
+    not_settled: Mapping[str, int] = {}
 
     def find(checked: CheckedSet) -> Diagnostics:
-        nonlocal gave_up
-        linted = examine(checked, configuration)
-        gave_up = linted.gave_up
+        nonlocal asked, not_settled
+        linted = examine(checked, configuration, budget=budget)
+        asked, not_settled = linted.asked, linted.not_settled
         return linted.found
 
-    if not fixing:
-        found = find(checked)
-        return _Linted(found, gave_up=gave_up)
     try:
-        fixed = apply_fixes(checked, find, lambda sources: check_sources(sources)[0])
+        linted = _fixed(checked, find) if fixing else _Linted(find(checked))
     except BrokenFixError:
         raise FailingInput(
             "nothing was written: the fixes would break the policies, which is a bug of policyengine"
         ) from None
+    if not not_settled:
+        return linted
+    rules = ", ".join(f"{slug} {count:,}" for slug, count in not_settled.items())
+    note = f"{left_open(sum(not_settled.values()), asked, seconds)} ({rules})"
+    return evolve(linted, notes=(note,), not_settled=not_settled)
+
+
+def _fixed(checked: CheckedSet, find: Callable[[CheckedSet], Diagnostics]) -> _Linted:
+    from policyengine.lint.fixing import apply_fixes
+    from policyengine.pipeline import check_sources
+
+    fixed = apply_fixes(checked, find, lambda sources: check_sources(sources)[0])
     changed = tuple(
         (source, fixed.sources[name].text)
-        for name, source in sources.items()
+        for name, source in checked.sources.items()
         if fixed.sources[name].text != source.text
     )
-    return _Linted(fixed.left, changed, fixed.count, gave_up)
+    return _Linted(fixed.left, changed, fixed.count)
 
 
 def _configuration(path: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> Configuration:
@@ -189,15 +205,20 @@ def _report(linted: _Linted, format: Literal["text", "json", "sarif", "github"])
     from policyengine.lint.reports import github_lines, sarif
 
     codes = {**CODES, **LINT_CODES}
-    notes = (_GAVE_UP,) if linted.gave_up else ()
     match format:
         case "json":
-            summary = {"fixed": linted.fixes, "gave_up": linted.gave_up}
-            say_json({**diagnostics_json(linted.found, codes), **summary})
+            say_json(
+                {
+                    **diagnostics_json(linted.found, codes),
+                    "fixed": linted.fixes,
+                    "gave_up": bool(linted.not_settled),
+                    "not_settled": dict(linted.not_settled),
+                }
+            )
         case "sarif":
-            say_json(sarif(linted.found, codes, __version__, notes))
+            say_json(sarif(linted.found, codes, __version__, linted.notes))
         case "github":
-            for line in github_lines(linted.found, notes):
+            for line in github_lines(linted.found, linted.notes):
                 say(line)
         case "text":
             show_diagnostics(linted.found)
@@ -207,8 +228,8 @@ def _sum_up(files: int, linted: _Linted, verb: str) -> None:
     from policyengine.diagnostics.render import summary
 
     found = linted.found
-    if linted.gave_up:
-        say(_GAVE_UP, "yellow")
+    for note in linted.notes:
+        say(note, "yellow")
     say(f"{plural(files, 'file')}: ", end="")
     if linted.fixes:
         say(f"{plural(linted.fixes, 'finding')} {verb}, ", end="")

@@ -83,9 +83,15 @@ def _next_line(source: Source, line: int) -> int:
 
 
 def without_ignored(
-    findings: Iterable[Diagnostic], sources: Mapping[str, Source], codes: Mapping[str, Code]
+    findings: Iterable[Diagnostic],
+    sources: Mapping[str, Source],
+    codes: Mapping[str, Code],
+    left_open: AbstractSet[str] = frozenset(),
 ) -> Iterator[Diagnostic]:
-    """Give the findings that are not ignored, and those about the ignores themselves."""
+    """Give the findings that are not ignored, and those about the ignores themselves.
+
+    *left_open*: rules that may have more to find, so that no ignore of them is idle.
+    """
     ignores = [ignore for source in sources.values() for ignore in ignores_in(source)]
     by_line: dict[tuple[str, int], list[Ignore]] = {}
     for ignore in ignores:
@@ -101,6 +107,7 @@ def without_ignored(
             yield finding
     slugs = {code.slug for code in codes.values()}
     for ignore in ignores:
+        ignore.used |= left_open
         yield from _about(ignore, sources[ignore.span.file], slugs)
 
 

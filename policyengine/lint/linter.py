@@ -6,19 +6,20 @@ Only a set without errors is linted: nothing is guessed about one that does not 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from attrs import frozen
 
+from policyengine.analysis.budget import Budget
 from policyengine.analysis.questions import Questions
 from policyengine.diagnostics.codes.code import Code
-from policyengine.diagnostics.diagnostic import Diagnostics
+from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
 from policyengine.diagnostics.spell import shared_budget
 from policyengine.lint import ignores
 from policyengine.lint.configuration import Configuration
-from policyengine.lint.rule import Subject
+from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules import RULES
 from policyengine.semantics.checked import CheckedSet
 
@@ -31,36 +32,82 @@ SLUGS: Final = frozenset(code.slug for code in LINT_CODES.values())
 EVERYTHING: Final = Configuration(SLUGS)
 
 
+SECONDS: Final = 10.0
+"""The time for questions about all requests, unless the caller has another budget."""
+
+ASKING: Final = (
+    "unsatisfiable-rule", "unreachable-action", "forbid-escaped-by-absence", "constant-condition",
+    "duplicate-rule", "shadowed-rule", "superfluous-permit", "mask-never-shown",
+)  # fmt: skip
+"""The rules that ask about all requests, the most telling first: they share the budget. Others need none."""
+
+
 @frozen
 class Linted:
-    """The findings, and whether the search was given up, so that some may be missing."""
+    """The findings, and how many questions were asked; *not_settled*: those left open, by lint rule, the most telling first.
+
+    Each finding is true, however many questions are left open.
+    """
 
     found: Diagnostics
-    gave_up: bool
+    asked: int
+    not_settled: Mapping[str, int]
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether questions were left open, so that findings may be missing."""
+        return bool(self.not_settled)
 
 
 def lint(
-    checked: CheckedSet, configuration: Configuration = EVERYTHING, *, now: int | None = None
+    checked: CheckedSet,
+    configuration: Configuration = EVERYTHING,
+    *,
+    now: int | None = None,
+    budget: Budget | None = None,
 ) -> Diagnostics:
     """Return the findings of the rules, without those that authors have answered.
 
     *now* (microseconds since 1970 UTC): the moment at which waivers may have run out; the present.
+    *budget*: the time for questions about all requests; ten seconds from now.
     """
-    return examine(checked, configuration, now=now).found
+    return examine(checked, configuration, now=now, budget=budget).found
 
 
 def examine(
-    checked: CheckedSet, configuration: Configuration = EVERYTHING, *, now: int | None = None
+    checked: CheckedSet,
+    configuration: Configuration = EVERYTHING,
+    *,
+    now: int | None = None,
+    budget: Budget | None = None,
 ) -> Linted:
-    """Lint, and report whether every question was answered."""
+    """Lint, and report which questions were not settled."""
     moment = time.time_ns() // 1000 if now is None else now
     subject = Subject(checked, checked.files, moment, Questions(checked))
     wanted = [r for r in RULES if r.code.slug in configuration.select - configuration.ignore]
-    found = [finding for rule in wanted for finding in rule.find(subject)]
+    budget = budget or Budget.lasting(SECONDS)
+    found: list[Diagnostic] = []
+    for rule, share in _shares(wanted):
+        subject.ask.about, subject.ask.budget = rule.code.slug, budget.part(share=share)
+        found += rule.find(subject)
+    ask = subject.ask
     counting = (
         finding
-        for finding in ignores.without_ignored(found, checked.sources, LINT_CODES)
+        for finding in ignores.without_ignored(
+            found, checked.sources, LINT_CODES, ask.not_settled.keys()
+        )
         if configuration.counts(LINT_CODES[finding.code].slug, finding.span.file)
     )
     with shared_budget():
-        return Linted(Diagnostics.of(counting, checked.sources), subject.ask.given_up)
+        diagnostics = Diagnostics.of(counting, checked.sources)
+    return Linted(diagnostics, ask.asked.total(), dict(ask.not_settled))
+
+
+def _shares(rules: Sequence[LintRule]) -> Iterator[tuple[LintRule, float]]:
+    """Give the rules in the order in which they ask, each with its share of the time that is left then."""
+    asking = sorted(
+        (rule for rule in rules if rule.code.slug in ASKING),
+        key=lambda rule: ASKING.index(rule.code.slug),
+    )
+    yield from ((rule, 1) for rule in rules if rule not in asking)
+    yield from ((rule, 1 / (len(asking) - before)) for before, rule in enumerate(asking))

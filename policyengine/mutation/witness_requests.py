@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from policyengine.analysis.budget import UndecidedError
 from policyengine.analysis.remedies import remedies
-from policyengine.analysis.search import SearchSpace, UndecidedError, holds
+from policyengine.analysis.search import SearchSpace, holds
 from policyengine.analysis.what_if import Neighbourhood
 from policyengine.analysis.witness import request_of
 from policyengine.intake.validation import Validator

@@ -8,8 +8,9 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from policyengine.analysis.budget import UndecidedError
 from policyengine.analysis.questions import Questions
-from policyengine.analysis.search import SearchSpace, UndecidedError, holds
+from policyengine.analysis.search import SearchSpace, holds
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
 from policyengine.reference.evaluation import Env

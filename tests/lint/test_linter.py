@@ -8,10 +8,11 @@ from pydantic import BaseModel
 from sarif_pydantic import Sarif
 from sarif_pydantic.sarif import Notification
 
-from policyengine.analysis.questions import MOST_CHOICES, Questions
+from policyengine.analysis.budget import Budget
+from policyengine.analysis.questions import Questions
 from policyengine.diagnostics.source import Source
 from policyengine.lint.configuration import ConfigurationError, read_configuration
-from policyengine.lint.linter import LINT_CODES, SLUGS, lint
+from policyengine.lint.linter import ASKING, LINT_CODES, SLUGS, examine, lint
 from policyengine.lint.rule import Subject
 from policyengine.lint.rules import RULES
 from policyengine.pipeline import check_sources
@@ -193,18 +194,42 @@ def test_sarif_has_related_places_and_fixes(run, folder):
     assert (replacement.deleted_region.start_line, replacement.deleted_region.end_line) == (5, 6)
 
 
-def test_what_was_given_up_is_said_in_every_form(run, folder, monkeypatch):
-    monkeypatch.setattr("policyengine.analysis.questions.MOST_CHOICES", 1)
-    said = "some findings may be missing"
+def test_what_is_left_open_is_said_in_every_form(run, folder):
+    (folder / "a.policy").write_text(MANY)
+    said = "not settled in 0 s: `--budget` gives more time (unsatisfiable-rule 2, "
 
-    assert said in run("lint", str(folder)).out
-    assert run("lint", str(folder), "--format", "json").json["gave_up"] is True
-    assert run("lint", str(folder), "--format", "github").out.startswith("::notice::the rules are")
-    log = Sarif.model_validate_json(run("lint", str(folder), "--format", "sarif").out)
-    (note,) = log.runs[0].invocations[0].model_extra["toolExecutionNotifications"]
+    assert said in run("lint", str(folder), "--budget", "0").out
+    found = run("lint", str(folder), "--budget", "0", "--format", "json").json
+    assert found["gave_up"] is True
+    assert found["not_settled"]["unsatisfiable-rule"] == 2
+    assert said in run("lint", str(folder), "--budget", "0", "--format", "github").out
+    log = run("lint", str(folder), "--budget", "0", "--format", "sarif").out
+    (note,) = (
+        Sarif.model_validate_json(log)
+        .runs[0]
+        .invocations[0]
+        .model_extra["toolExecutionNotifications"]
+    )
     assert said in Notification.model_validate(note).message.text
-    monkeypatch.undo()
-    assert said not in run("lint", str(folder)).out
+    assert "not settled" not in run("lint", str(folder)).out
+    assert run("lint", str(folder), "--format", "json").json["not_settled"] == {}
+
+
+def test_an_ignore_of_what_is_left_open_is_not_idle(run, folder):
+    text = "permit p: any when subject.tier == pro and subject.tier == free  # lint: ignore[unsatisfiable-rule] why\n"
+    (folder / "a.policy").write_text(WORDS + text)
+
+    assert "PE428" not in run("lint", str(folder), "--budget", "0").out
+
+
+def test_rules_that_ask_about_all_requests_are_known():
+    """A rule that is not listed would ask before those that are more telling."""
+    asking = set()
+    for code in LINT_CODES.values():
+        for text in (code.example, code.instead):
+            checked, _ = check_sources({"a.policy": Source("a.policy", text)})
+            asking |= examine(checked, budget=Budget.lasting(0)).not_settled.keys()
+    assert asking == set(ASKING)
 
 
 def test_annotations_escape_what_would_end_them(run, tmp_path):
@@ -251,8 +276,9 @@ def test_rules_for_many_customers_are_told_apart_before_they_are_tried():
     def spent(count):
         (text,) = make(count, 1).policies
         checked, _ = check_sources({"a.policy": Source("a.policy", text)})
-        subject = Subject(checked, checked.files, 0, Questions(checked))
+        budget = Budget(steps=10**9)
+        subject = Subject(checked, checked.files, 0, Questions(checked, budget))
         assert [d for rule in RULES for d in rule.find(subject) if d.code < "PE406"] == []
-        return MOST_CHOICES - subject.ask.budget.left
+        return 10**9 - budget.steps
 
     assert spent(200) < 4 * spent(50) * 1.1
