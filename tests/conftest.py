@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 os.environ["POLICYENGINE_CACHE"] = "off"  # so that no test leaves or finds anything
+os.environ.pop("COLUMNS", None)  # so that lines are whole, whoever runs the tests
 
 collect_ignore_glob = ["*.policy"]
 

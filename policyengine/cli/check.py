@@ -11,8 +11,8 @@ from policyengine.cli.output import (
     FINDINGS,
     FINE,
     format_option,
-    say,
     say_json,
+    say_parts,
     show_diagnostics,
     working,
 )
@@ -65,8 +65,6 @@ def _sum_up(files: int, checked: CheckedSet | None, diagnostics: Diagnostics) ->
     what = plural(files, "file")
     if checked is not None:
         what += f", {plural(len(checked.rules), 'rule')}, {plural(len(checked.tests), 'test')}"
-    say(f"{what}: ", end="")
-    if diagnostics.items:
-        say(summary(diagnostics), "bold red" if diagnostics.errors else "yellow")
-    else:
-        say("no mistakes", "green")
+    style = "bold red" if diagnostics.errors else "yellow" if diagnostics.items else "green"
+    found = summary(diagnostics) if diagnostics.items else "no mistakes"
+    say_parts((f"{what}: ", None), (found, style))

@@ -81,10 +81,10 @@ def command(paths: tuple[str, ...], stage: str, action: str | None, format: str)
         say_json(document)
     elif stage == "python":
         for name, text in document.items():
-            say(f"# {name}\n\n{text}\n")
+            say(f"# {name}\n\n{text}\n", code=True)
     else:
         for line in _lines(document):
-            say(line)
+            say(line, code=True)
     return FINE
 
 

@@ -10,7 +10,7 @@ import click
 
 from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
-from policyengine.cli.output import FINDINGS, FINE, folded, format_option, say
+from policyengine.cli.output import FINDINGS, FINE, format_option, say, say_parts
 from policyengine.model.shown import escaped, shown_entity, written_value
 
 if TYPE_CHECKING:
@@ -93,12 +93,13 @@ def _answer(
 def _show(title: str, answer: Mapping[str, Any], owed: Iterable[Obligation]) -> None:
     """Write an answer for a person; empty parts are left out."""
     allowed, context = answer["decision"], answer["context"]
-    say("allow" if allowed else "deny", "bold green" if allowed else "bold red", end="")
-    say(f"  {title}" if title else "")
+    verdict = ("allow", "bold green") if allowed else ("deny", "bold red")
+    say_parts(verdict, (f"  {title}" if title else "", None))
     for label, text in _lines(context, owed):
-        say(f"  {label:<12}", "dim", end="")
-        lines = folded(" " * 14 + text, hanging=0)
-        say("\n".join(lines)[14:])
+        first, *others = text.split("\n")
+        say_parts((f"  {label:<12}", "dim"), (first, None))
+        for line in others:
+            say(" " * 14 + line)
 
 
 def _lines(context: Mapping[str, Any], owed: Iterable[Obligation]) -> Iterator[tuple[str, str]]:

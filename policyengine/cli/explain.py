@@ -16,7 +16,6 @@ from policyengine.cli.output import (
     FailingInput,
     format_option,
     say,
-    say_folded,
     say_json,
     working,
 )
@@ -102,7 +101,7 @@ def _explain_request(
         say_json(explanation.to_json(audience))
         return FINE
     for line in explanation.toned_lines(audience):
-        say_folded(line.text, _STYLES[line.tone])
+        say(line.text, _STYLES[line.tone])
     return FINE
 
 
@@ -139,12 +138,8 @@ def _explain_code(wanted: str, format: str) -> int:
         say_json(document)
         return FINE
     say(f"{code.number} {code.slug}", "bold")
-    say("")
-    say_folded(code.summary, hanging=0)
-    say("")
-    for paragraph in code.explanation.split("\n"):
-        say_folded(paragraph, hanging=0)
+    say(f"\n{code.summary}\n\n{code.explanation}")
     for title, text in (("This gives it:", code.example), ("Write instead:", code.instead)):
         say(f"\n{title}\n", "bold")
-        say("\n".join(f"    {line}".rstrip() for line in text.splitlines()))
+        say("\n".join(f"    {line}".rstrip() for line in text.splitlines()), code=True)
     return FINE

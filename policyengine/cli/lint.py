@@ -16,6 +16,7 @@ from policyengine.cli.output import (
     FailingInput,
     say,
     say_json,
+    say_parts,
     show_diagnostics,
     working,
 )
@@ -219,7 +220,7 @@ def _report(linted: _Linted, format: Literal["text", "json", "sarif", "github"])
             say_json(sarif(linted.found, codes, __version__, linted.notes))
         case "github":
             for line in github_lines(linted.found, linted.notes):
-                say(line)
+                click.echo(line)
         case "text":
             show_diagnostics(linted.found)
 
@@ -230,14 +231,15 @@ def _sum_up(files: int, linted: _Linted, verb: str) -> None:
     found = linted.found
     for note in linted.notes:
         say(note, "yellow")
-    say(f"{plural(files, 'file')}: ", end="")
+    start = f"{plural(files, 'file')}: "
     if linted.fixes:
-        say(f"{plural(linted.fixes, 'finding')} {verb}, ", end="")
+        start += f"{plural(linted.fixes, 'finding')} {verb}, "
     if found.errors:
-        say(summary(found), "bold red")
+        left = (summary(found), "bold red")
     elif found.items:
         fixable = sum(diagnostic.fix is not None for diagnostic in found.items)
         able = f", of which `--fix` can fix {fixable}" if fixable else ""
-        say(plural(len(found.items) + found.left_out, "finding") + able, "yellow")
+        left = (plural(len(found.items) + found.left_out, "finding") + able, "yellow")
     else:
-        say("no findings", "green")
+        left = ("no findings", "green")
+    say_parts((start, None), left)

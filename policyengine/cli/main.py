@@ -17,7 +17,7 @@ from io import TextIOWrapper
 
 import click
 
-from policyengine.cli.output import MISUSE, FailingInput, visible
+from policyengine.cli.output import MISUSE, FailingInput, visible, width
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.version import __version__
 
@@ -25,6 +25,12 @@ _NAME = "policyengine"
 
 COMPLETION = "_POLICYENGINE_COMPLETE"
 """The environment variable with which a shell asks for completions."""
+
+_SIGPIPE = 13
+"""The number of the signal of a pipe that nobody reads, which Windows has no name for."""
+
+_MARGIN = 2
+"""The columns of a terminal that click leaves free."""
 
 _COMMANDS = (
     "check",
@@ -40,8 +46,23 @@ _COMMANDS = (
 )
 
 
+class _Help(click.HelpFormatter):
+    """Fits what click leaves as it is, the examples, into the terminal."""
+
+    def getvalue(self) -> str:
+        from policyengine.diagnostics.wrapping import fitted
+
+        return fitted(super().getvalue(), self.width + _MARGIN)
+
+
+class _Context(click.Context):
+    formatter_class = _Help
+
+
 class _Commands(click.Group):
     """The commands, in the order in which a new user needs them, each loaded on first use."""
+
+    context_class = _Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -50,6 +71,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"policyengine.cli.{cmd_name}").command
+        command.context_class = _Context
         return command
 
     def resolve_command(
@@ -92,7 +114,7 @@ def cli(ctx: click.Context) -> int:
 
     Every PATH may be a file or a folder; of a folder, every `.policy` file below it is read, and
     all PATHs together are one policy set. Colour is used on a terminal only, and never where
-    NO_COLOR is set.
+    NO_COLOR is set; lines are fitted into the terminal, or into the COLUMNS that are set.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -127,11 +149,13 @@ def run(arguments: Sequence[str]) -> int:
     except FailingInput as problem:
         return _fail(str(problem))
     except BrokenPipeError:
-        # Buffered output would fail again when Python closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _fail("standard output was closed before everything was written")
+        # Whoever read has enough, as `head` does. Python would flush once more, and complain.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return 128 + _SIGPIPE  # as shells do it
     except KeyboardInterrupt:
-        return _fail("interrupted", 128 + signal.SIGINT)  # as shells do it
+        return _fail("interrupted", 128 + signal.SIGINT)
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)
@@ -139,8 +163,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(line: str, code: int = MISUSE) -> int:
-    """Report a failure in one line, and return its exit code."""
-    click.echo(f"policyengine: {visible(' '.join(line.split()))}", err=True)
+    """Report a failure in one line, which is fitted into a terminal, and return its exit code."""
+    from policyengine.diagnostics.wrapping import fitted
+
+    text = f"policyengine: {visible(' '.join(line.split()))}"
+    room = width(error=True)
+    click.echo(text if room is None else fitted(text, room), err=True)
     return code
 
 
@@ -149,3 +177,7 @@ def _write_whatever_it_is(*streams: object) -> None:
     for stream in streams:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 from attrs import field, frozen
 
 from policyengine.cli.loading import the_cache
-from policyengine.cli.output import FailingInput, say, working
+from policyengine.cli.output import FailingInput, say, say_parts, width, working
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.source import Source, Span
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from policyengine.testing.coverage_text import Thresholds
 
 _MUTATION = "mutation"
+_PERCENT = re.compile(r".*\((.*)\)")
 
 
 @frozen
@@ -157,18 +159,27 @@ def _show_coverage(coverage: Coverage, *, verbose: bool) -> None:
     from policyengine.testing.coverage_text import NAMES, lacks
 
     rows = [("", *NAMES.values()), *_rows(coverage, verbose=verbose)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     say("")
-    for i, (name, *cells) in enumerate(rows):
-        padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        say(
-            f"{name:<{widths[0]}}  {'  '.join(padded)}", "bold" if i in (0, len(rows) - 1) else None
-        )
+    for i, line in enumerate(_table(rows, width())):
+        say(line, "bold" if i in (0, len(rows) - 1) else None)
     lines = list(lacks(coverage))
     if lines:
         say("")
     for line in lines:
         say(line)
+
+
+def _table(rows: Sequence[Sequence[str]], room: int | None) -> Iterator[str]:
+    """Give the lines of a table, whose numbers are cut to percentages and its names to their ends if it must be."""
+    columns = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if room is not None and sum(columns) + 2 * len(columns) - 2 > room:
+        rows = [(row[0], *(_PERCENT.sub(r"\1", cell) for cell in row[1:])) for row in rows]
+        columns = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        columns[0] = min(columns[0], room - sum(columns[1:]) - 2 * len(columns) + 2)
+    for name, *cells in rows:
+        shown = name if len(name) <= columns[0] else "…" + name[1 - columns[0] :]
+        padded = (f"{cell:>{column}}" for cell, column in zip(cells, columns[1:], strict=True))
+        yield f"{shown:<{columns[0]}}  {'  '.join(padded)}"
 
 
 def _rows(coverage: Coverage, *, verbose: bool) -> Iterator[tuple[str, ...]]:
@@ -232,18 +243,22 @@ def _show_mutation(run: MutationRun) -> None:
     for alike in _by_test(run.survivors):
         say("")
         for one in alike:
-            say("survived", "bold yellow", end=" ")
             line, _ = run.sources[one.span.file].position(one.span.start)
-            say(f"{one.span.file}:{line}  {one.of}: {one.what} ({one.kind})")
+            what = f" {one.span.file}:{line}  {one.of}: {one.what} ({one.kind})"
+            say_parts(("survived", "bold yellow"), (what, None))
         test = alike[0].test
-        say(test.rstrip() if test else "no request was found that it decides otherwise")
+        if test:
+            say(test.rstrip(), code=True)
+        else:
+            say("no request was found that it decides otherwise")
     noticed, survived = run.count("noticed"), run.count("survived")
     say("")
-    say(f"mutation {100 * run.score:.1f} %", "green" if not survived else "bold yellow", end=": ")
-    say(
-        f"tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
+    counts = (
+        f": tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
         f"checker refuses {run.count('refused')} and {run.count('equivalent')} change no answer"
     )
+    score = f"mutation {100 * run.score:.1f} %"
+    say_parts((score, "green" if not survived else "bold yellow"), (counts, None))
 
 
 def _by_test(survivors: Iterable[Tried]) -> Iterable[Sequence[Tried]]:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from textwrap import wrap
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +25,10 @@ if TYPE_CHECKING:
 FINE, FINDINGS, MISUSE = 0, 1, 2
 """The exit codes."""
 
-_NARROWEST = 40
-"""The columns that a terminal is taken to have at least."""
+_NARROWEST, _USUAL = 40, 80
+"""The columns of a terminal: the fewest that lines are fitted into, and those of one that does not say."""
+
+_TAB = 4
 
 _PATIENCE = 1.0
 """The seconds after which work in progress is shown."""
@@ -49,36 +49,48 @@ def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def say(text: str, style: str | None = None, *, end: str = "\n") -> None:
-    """Write *text* to standard output, on a terminal in the rich style *style*."""
-    if style is not None and styled():
-        from rich.text import Text
+def say(text: str, style: str | None = None, *, code: bool = False) -> None:
+    """Write *text* to standard output, on a terminal in the rich style *style*.
 
-        _console().print(Text(visible(text), style), end=end, soft_wrap=True)
-    else:
-        click.echo(visible(text) + end, nl=False)
-
-
-def say_folded(text: str, style: str | None = None, *, hanging: int = 4) -> None:
-    """Write *text* as `say` does, on a terminal in lines that fit, broken between words.
-
-    The lines after the first are indented by *hanging* more.
+    Lines are fitted into the terminal. *code*: text of a language, which is fitted on a terminal alone, whatever
+    COLUMNS is: it may be written to a file.
     """
-    say("\n".join(folded(text, hanging)), style)
+    for line in text.split("\n"):
+        say_parts((line, style), code=code)
 
 
-def folded(text: str, hanging: int) -> list[str]:
-    """Return *text* in lines that fit the terminal; in one where output goes elsewhere."""
-    if not sys.stdout.isatty():
-        return [text]
-    width = max(shutil.get_terminal_size().columns, _NARROWEST)
-    content = text.lstrip(" ")
-    margin = " " * min(len(text) - len(content), width - _NARROWEST // 2)
-    rest = " " * min(len(margin) + hanging, width - _NARROWEST // 2)
-    lines = wrap(
-        content, width, initial_indent=margin, subsequent_indent=rest, break_on_hyphens=False
-    )
-    return lines or [""]
+def say_parts(*parts: tuple[str, str | None], code: bool = False) -> None:
+    """Write one line of *parts*, each with its style."""
+    from policyengine.diagnostics.wrapping import fitted_pieces
+
+    dressed = styled()
+    room = None if code and not sys.stdout.isatty() else width()
+    pieces = [
+        (visible(text if room is None else text.expandtabs(_TAB)), style) for text, style in parts
+    ]
+    rows = [
+        indent + "".join(_styled(text, style) if dressed and style else text for text, style in row)
+        for indent, row in fitted_pieces(pieces, room, code=code)
+    ]
+    click.echo("\n".join(rows), color=dressed)
+
+
+def width(*, error: bool = False) -> int | None:
+    """Return the columns that lines are fitted into, None where nothing says how many there are.
+
+    Those are COLUMNS, or the columns of the terminal; lines that go elsewhere are left whole.
+    """
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return max(int(wanted), _NARROWEST)
+    stream = sys.stderr if error else sys.stdout
+    if not stream.isatty():
+        return None
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return max(columns or _USUAL, _NARROWEST)
 
 
 def say_json(document: object) -> None:
@@ -100,15 +112,21 @@ def show_diagnostic(
     from policyengine.diagnostics.render import render
 
     dressed = _dressed if styled(error=aside) else None
-    click.echo(render(diagnostic, sources, dressed), err=aside, color=dressed is not None)
+    text = render(diagnostic, sources, dressed, width(error=aside))
+    click.echo(text, err=aside, color=dressed is not None)
 
 
 def _dressed(text: str, part: Part) -> str:
     """Return *text* with the terminal's codes for its kind."""
+    return _styled(text, _DRESSES[part])
+
+
+def _styled(text: str, style: str) -> str:
+    """Return *text* with the terminal's codes for a rich style."""
     from rich.color import ColorSystem
     from rich.style import Style
 
-    return Style.parse(_DRESSES[part]).render(text, color_system=ColorSystem.STANDARD)
+    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
 _DRESSES: Mapping[Part, str] = {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from policyengine.cli.loading import cache_option, load_checked, paths_argument
-from policyengine.cli.output import FINE, format_option, say, say_json
+from policyengine.cli.output import FINE, format_option, say, say_json, width
+from policyengine.diagnostics.wrapping import fitted
 
 if TYPE_CHECKING:
     from policyengine.model.types import TargetKey
     from policyengine.semantics.checked import CheckedSet
+
+_WIDTH = 100
+"""The columns of a line where nothing says how many there are."""
 
 _ROOTS = ("subject", "resource", "context")
 
@@ -42,19 +45,20 @@ def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
     if format == "json":
         say_json({_name(target): plan for target, plan in plans.items()})
         return FINE
+    room = width() or _WIDTH
     alike: dict[str, list[TargetKey]] = {}
     for target, plan in plans.items():
         alike.setdefault(repr((target[1:], plan)), []).append(target)
     for group in alike.values():
         _, subject, resource = group[0]
         heading = f"{', '.join(target[0] for target in group)} by {subject} on {resource}"
-        say("\n".join(wrap(heading, 100, break_on_hyphens=False)))
+        say(fitted(heading, room))
         plan = plans[group[0]]
         for root in _ROOTS:
             for path in plan[root]:
                 count = plan["counts"].get(path)
                 text = f"{path}: the {count['text']}" if count else path
-                say(fill(text, 100, initial_indent="  ", subsequent_indent=" " * 6))
+                say(fitted(f"  {text}", room))
         if plan["time"]:
             say("  the time")
         if not (plan["time"] or any(plan[root] for root in _ROOTS)):

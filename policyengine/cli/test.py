@@ -18,6 +18,7 @@ from policyengine.cli.output import (
     format_option,
     say,
     say_json,
+    say_parts,
     show_diagnostic,
     working,
 )
@@ -139,15 +140,16 @@ def _suggest(paths: tuple[str, ...], format: str) -> int:
     if format == "json":
         say_json({"suggestions": [{"rule": one.rule, "test": one.text} for one in found]})
     else:
-        say("\n".join(one.text for one in found), end="")
+        for number, one in enumerate(found):
+            say(f"\n{one.text}".rstrip() if number else one.text.rstrip(), code=True)
     return FINE
 
 
 def _show(run: Run, *, verbose: bool) -> None:
     for result in run.results:
         if verbose or result.status != "passed":
-            say(f"{result.status:<7}", _STYLES[result.status], end="")
-            say(f"{_place(run, result.span)}  {result.title}")
+            what = (f"{_place(run, result.span)}  {result.title}", None)
+            say_parts((f"{result.status:<7}", _STYLES[result.status]), what)
         for problem in result.problems:
             _show_problem(run, problem)
     counts = [f"{run.count('passed')} passed", f"{run.count('failed')} failed"]
@@ -155,8 +157,8 @@ def _show(run: Run, *, verbose: bool) -> None:
         counts.append(plural(run.count("error"), "error"))
     good = run.count("passed") == len(run.results)
     expectations = plural(sum(result.expectations for result in run.results), "expectation")
-    say(", ".join(counts), "green" if good else "bold red", end="")
-    say(f" ({expectations}, {run.seconds:.2f} s)")
+    took = (f" ({expectations}, {run.seconds:.2f} s)", None)
+    say_parts((", ".join(counts), "green" if good else "bold red"), took)
 
 
 def _show_problem(run: Run, problem: Problem) -> None:
@@ -164,8 +166,7 @@ def _show_problem(run: Run, problem: Problem) -> None:
 
     show_diagnostic(error(problem.code, problem.span, problem.message), run.sources)
     for label, text in problem.notes:
-        say(f"   = {label}: ", "dim", end="")
-        say(text)
+        say_parts((f"   = {label}: ", "dim"), (text, None))
     say("")
 
 

@@ -55,4 +55,4 @@ def show_diff(before: Source, text: str, how: str) -> None:
     name = before.name
     old, new = before.text.splitlines(), text.splitlines()
     for line in unified_diff(old, new, name, f"{name} ({how})", lineterm=""):
-        say(line, _DIFF_STYLES.get(line[:1]))
+        say(line, _DIFF_STYLES.get(line[:1]), code=True)

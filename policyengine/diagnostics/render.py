@@ -3,7 +3,8 @@
 The result is plain text. For colours, the caller gives a *style*: a function that adds codes to a
 piece of text by its kind. Source lines are shown cell by cell, as a terminal counts them: tabs are
 widened, wide characters take two cells, characters that are invisible or control a terminal are
-replaced, and a long line is cut around the place.
+replaced, and a long line is cut around the place. Where the width of the terminal is known, messages are
+broken between words, and source lines are cut to fit.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from attrs import frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, Label, Severity
 from policyengine.diagnostics.source import Source, Span
+from policyengine.diagnostics.wrapping import cells, fitted_pieces, width_of
 
 Part: TypeAlias = Literal[
     "error", "warning", "message", "place", "gutter", "mark", "also", "help", "source"
@@ -27,7 +29,10 @@ Part: TypeAlias = Literal[
 Style: TypeAlias = Callable[[str, Part], str]
 
 WIDTH = 100
-"""The number of cells of a source line that are shown, and of a line with its help."""
+"""The number of cells of a source line that are shown, and of a line with its help, where nothing else is known."""
+
+_NARROWEST = 20
+_BAR = " | "
 
 _TAB = 4
 _LEAD = 20
@@ -45,25 +50,30 @@ def _plain(text: str, _: Part) -> str:
 
 
 def render(
-    diagnostic: Diagnostic, sources: Mapping[str, Source], style: Style | None = None
+    diagnostic: Diagnostic,
+    sources: Mapping[str, Source],
+    style: Style | None = None,
+    width: int | None = None,
 ) -> str:
     """Return the lines that show *diagnostic*, without a line end at their end.
 
-    A place in a file that is not among *sources* is named, but its line is not shown.
+    A place in a file that is not among *sources* is named, but its line is not shown. *width*: the cells of a line.
     """
-    style = style or _plain
     severity: Part = "error" if diagnostic.severity is Severity.ERROR else "warning"
-    head = style(f"{severity}[{diagnostic.code}]", severity)
-    rows = [f"{head}: {style(readable(diagnostic.message), 'message')}"]
     help = readable(diagnostic.help)
     primary, *also = diagnostic.labels
-    page = _Page(sources, style, _gutter_width(diagnostic, sources))
+    page = _Page(sources, style or _plain, _gutter_width(diagnostic, sources), width)
+    rows = page.text(
+        (f"{severity}[{diagnostic.code}]", severity),
+        (": ", None),
+        (readable(diagnostic.message), "message"),
+    )
     in_file = [label for label in also if label.span.file == primary.span.file]
     rows += page.place(primary.span, "-->")
     shown, help_shown = page.lines(primary, in_file, help)
     rows += shown
     if help and not help_shown:
-        rows.append(" " * page.gutter_width + " " + style(f"= help: {help}", "help"))
+        rows += page.text((" " * (page.gutter_width + 1), None), (f"= help: {help}", "help"))
     for label in also:
         if label.span.file != primary.span.file:
             rows += page.place(label.span, ":::")
@@ -118,18 +128,18 @@ class _View:
     """The columns at which the code points that are shown begin, and that at which the last ends."""
 
     @classmethod
-    def of(cls, source: Source, number: int, span: Span) -> _View:
-        """Show line *number*, cut around *span* if it is long."""
+    def of(cls, source: Source, number: int, span: Span, width: int) -> _View:
+        """Show line *number*, cut to *width* cells around *span* if it is long."""
         at = source.position(span.start)[1] - 1
         line = source.line(number)
         begin = max(0, min(at, len(line)) - _AROUND)
         pieces, ends, column = [], [0], 0
         for character in line[begin : at + _AROUND]:
             piece = " " * (_TAB - column % _TAB) if character == "\t" else _visible(character)
-            column += len(piece) if character == "\t" else _width(piece)
+            column += len(piece) if character == "\t" else width_of(piece)
             pieces.append(piece)
             ends.append(column)
-        first, last = _window(ends, min(at, len(line)) - begin)
+        first, last = _window(ends, min(at, len(line)) - begin, width)
         cut = "…" if begin + first else ""
         more = "…" if begin + last < len(line) else ""
         shown = tuple(end - ends[first] + len(cut) for end in ends[first : last + 1])
@@ -140,27 +150,20 @@ class _View:
         start, end = self._column(span.start), self._column(span.end)
         return start, max(end, start + 1)
 
-    def room_behind(self, span: Span) -> int:
-        """Return the number of free cells after the underline of *span* and the word `help`."""
-        return WIDTH - self.columns_of(span)[1] - len(" help: ")
-
     def _column(self, offset: int) -> int:
         return self.columns[min(max(0, offset - self.offset - self.first), len(self.columns) - 1)]
 
 
-def _window(ends: list[int], at: int) -> tuple[int, int]:
+def _window(ends: list[int], at: int, width: int) -> tuple[int, int]:
     """Return the range of code points to show of a line, which includes *at*."""
+    if ends[-1] <= width:
+        return 0, len(ends) - 1
+    room = width - 2  # for the marks of what is cut
     first = 0
-    if ends[-1] > WIDTH and ends[at] > WIDTH - _LEAD:
-        first = bisect_left(ends, ends[at] - _LEAD)
-    last = bisect_right(ends, ends[first] + WIDTH) - 1
+    if ends[at] > room - min(_LEAD, room // 2):
+        first = bisect_left(ends, ends[at] - min(_LEAD, room // 2))
+    last = bisect_right(ends, ends[first] + room) - 1
     return first, last
-
-
-def _width(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _gutter_width(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> int:
@@ -178,10 +181,26 @@ class _Page:
     sources: Mapping[str, Source]
     style: Style
     gutter_width: int
+    width: int | None
+
+    @property
+    def room(self) -> int:
+        """The cells of a source line that are shown."""
+        if self.width is None:
+            return WIDTH
+        return max(self.width - self.gutter_width - len(_BAR), _NARROWEST)
+
+    def text(self, *pieces: tuple[str, Part | None], beside: int = 0) -> list[str]:
+        """Return the lines of a text; pieces of no kind are not dressed. *beside*: cells that are taken already."""
+        width = None if self.width is None else max(self.width - beside, _NARROWEST)
+        return [
+            indent + "".join(self.style(piece, part) if part else piece for piece, part in row)
+            for indent, row in fitted_pieces(pieces, width)
+        ]
 
     def gutter(self, number: int | None = None) -> str:
         text = "" if number is None else str(number)
-        return self.style(f"{text:>{self.gutter_width}} | ", "gutter")
+        return self.style(f"{text:>{self.gutter_width}}{_BAR}", "gutter")
 
     def place(self, span: Span, arrow: str) -> list[str]:
         """Return ` --> file:line:column`; nothing for a place in no file."""
@@ -213,21 +232,29 @@ class _Page:
                 rows.append(self.style(" " * self.gutter_width + "...", "gutter"))
             before = number
             on_line = sorted(group, key=lambda label: label is not primary)
-            view = _View.of(source, number, on_line[0].span)
+            view = _View.of(source, number, on_line[0].span, self.room)
             rows.append(self.gutter(number) + self.style(view.text, "source"))
             for label in on_line:
                 note = readable(label.text)
-                if label is primary and help and view.room_behind(label.span) > len(help):
+                end = view.columns_of(label.span)[1]
+                if label is primary and help and end + cells(f" help: {help}") < self.room:
                     note, help_shown = f"help: {help}", True
-                rows.append(self._underline(view, label, note, is_primary=label is primary))
+                rows += self._underline(view, label, note, is_primary=label is primary)
         return rows, help_shown
 
-    def _underline(self, view: _View, label: Label, note: str, *, is_primary: bool) -> str:
+    def _underline(self, view: _View, label: Label, note: str, *, is_primary: bool) -> list[str]:
+        """Return the underline of a place, with its note beside it if there is room, else below."""
         start, end = view.columns_of(label.span)
         mark: Part = "mark" if is_primary else "also"
         said: Part = "help" if is_primary else "also"
         row = self.gutter() + " " * start + self.style("^-"[not is_primary] * (end - start), mark)
-        return f"{row} {self.style(note, said)}" if note else row
+        if not note:
+            return [row]
+        if self.width is None or end + cells(f" {note}") <= self.room:
+            return [f"{row} {self.style(note, said)}"]
+        before = " " * max(0, min(start, self.room - cells(note)))
+        below = self.text((before, None), (note, said), beside=self.gutter_width + len(_BAR))
+        return [row, *(self.gutter() + line for line in below)]
 
 
 def _start(label: Label) -> int:

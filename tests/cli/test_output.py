@@ -134,18 +134,19 @@ permit others: read when subject.role == "other" oblige log(subject, "a text tha
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 @pytest.mark.parametrize(("command", "role"), [("decide", "other"), ("explain", "nurse")])
 def test_lines_are_broken_between_words_at_the_width_of_the_terminal(
-    tmp_path: Path, columns: int, command: str, role: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, command: str, role: str
 ):
+    monkeypatch.chdir(tmp_path)
     colour = {"NO_COLOR": "1"} if columns > 60 else {}
-    (tmp_path / "p.policy").write_text(LONG)
+    Path("p.policy").write_text(LONG)
     user = {"role": role, "words": [f"word number {n}" for n in range(9)]}
     request = {
         "subject": {"type": "User", "id": "ann", "properties": user},
         "action": {"name": "read"},
         "resource": {"type": "Doc", "id": "d", "properties": {"text": "x" * 30}},
     }
-    (tmp_path / "r.json").write_text(json.dumps(request))
-    arguments = command, str(tmp_path / "p.policy"), "-r", str(tmp_path / "r.json")
+    Path("r.json").write_text(json.dumps(request))
+    arguments = command, "p.policy", "-r", "r.json"
     shown = on_a_terminal(MAIN, *arguments, COLUMNS=str(columns), **colour)
     lines = COLOUR.sub("", shown).replace("\r", "").splitlines()
     # Patience moves the cursor on a slow machine.
