@@ -94,14 +94,12 @@ class Ip(NamedTuple):
         address, slash, prefix = text.partition("/")
         well_formed = len(text) <= _LONGEST_IP and "%" not in text
         if not well_formed or (slash and not (prefix.isascii() and prefix.isdigit())):
-            raise ValueError("an ip is an address like `10.0.0.1` or a network like `10.0.0.0/8`")
+            raise ValueError(_no_ip(text))
         try:
             host = ip_address(address)
             network = ip_network(text, strict=False)
         except ValueError:
-            raise ValueError(
-                "an ip is an address like `10.0.0.1` or a network like `10.0.0.0/8`"
-            ) from None
+            raise ValueError(_no_ip(text)) from None
         if slash and network.network_address != host:
             raise ValueError(f"the address has bits beyond the prefix; the network is `{network}`")
         first, last = int(network[0]), int(network[-1])
@@ -129,6 +127,25 @@ class Ip(NamedTuple):
         if self.version == _V4:
             return IPv4Address(self.first) if self.is_host else IPv4Network((self.first, prefix))
         return IPv6Address(self.first) if self.is_host else IPv6Network((self.first, prefix))
+
+
+def _no_ip(text: str) -> str:
+    """Return what is wrong with a text that is no address and no network."""
+    message = "an ip is an address like `10.0.0.1` or a network like `10.0.0.0/8`"
+    if len(text) > _LONGEST_IP:
+        return message
+    if "%" in text:
+        return f"{message}, without a zone: leave out what begins with `%`"
+    if "." in text.partition("/")[2]:
+        try:
+            return f"{message}: with its prefix and not with a mask, so `{ip_network(text, strict=False)}`"
+        except ValueError:
+            return message
+    if text.count(":") == 1:
+        return f"{message}, without a port"
+    if "*" in text or "-" in text:
+        return f"{message}: a range is a network, or a set of them"
+    return message
 
 
 parse_ip: Callable[[str], Ip] = Ip.parse
@@ -213,6 +230,8 @@ _DATETIME = re.compile(
     re.ASCII,
 )
 
+_MONTHS_OF_YEAR: Final = 12
+
 _OFFSET = re.compile(r"[+-]\d{2}:\d{2}", re.ASCII)
 
 _IN_UTC = re.compile(
@@ -240,7 +259,7 @@ def parse_datetime(text: str) -> int:
         raise ValueError("a datetime is written like `2026-09-01` or `2026-09-01T10:00:00Z`")
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     if hour is not None and offset is None:
-        raise ValueError(f"a time needs an offset from UTC, as in `{text}Z`")
+        raise ValueError(f"a time needs an offset from UTC, as in `{text}Z` or `{text}+01:00`")
     if len(fraction or "") > _MICROSECOND_DIGITS:
         raise ValueError("a time has at most six digits after the point")
     try:
@@ -248,9 +267,23 @@ def parse_datetime(text: str) -> int:
             int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
             int((fraction or "").ljust(6, "0")), UTC,
         )  # fmt: skip
-    except ValueError as problem:
-        raise ValueError(f"there is no such date or time: {problem}") from None
+    except ValueError:
+        raise ValueError(_no_moment(int(year), int(month), int(day))) from None
     return check_moment(_since_epoch(moment) - _offset(offset or "Z"))
+
+
+def _no_moment(year: int, month: int, day: int) -> str:
+    """Return what is wrong with a date or a time that does not exist."""
+    from calendar import monthrange  # what exists needs none
+
+    what = "times go from `00:00:00` to `23:59:59`"
+    if year == 0:
+        what = "years go from 0001 to 9999"
+    elif not 1 <= month <= _MONTHS_OF_YEAR:
+        what = "months go from 01 to 12"
+    elif not 1 <= day <= monthrange(year, month)[1]:
+        what = f"the last day of that month is `{year:04}-{month:02}-{monthrange(year, month)[1]}`"
+    return f"there is no such date or time: {what}"
 
 
 def _since_epoch(moment: datetime) -> int:

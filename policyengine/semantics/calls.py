@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from policyengine.model.types import INT, STRING, EntityRefType, SetType, Type
+from policyengine.model.types import INT, STRING, EntityRefType, RecordType, SetType, Type
 from policyengine.semantics import messages
+from policyengine.semantics.advice import of_conversion
 from policyengine.semantics.checked import Lower, Size
 from policyengine.semantics.comparisons import applied
 from policyengine.semantics.guards import Guards
@@ -11,6 +12,7 @@ from policyengine.semantics.inference import Inference
 from policyengine.semantics.names import VALUE, Scope
 from policyengine.semantics.vocabulary import UNKNOWN
 from policyengine.syntax import nodes
+from policyengine.syntax.excerpts import said
 from policyengine.syntax.foreign_calls import help_of_call
 from policyengine.syntax.operators import BUILT_IN
 
@@ -20,33 +22,36 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     name, arguments = node.name, node.arguments
     if name.package is None and name.name in BUILT_IN:
         return _built_in(checker, node, guards)
-    help = help_of_call(name.name)
-    if help and not _is_known(checker.scope, name):
-        checker.problems.append(messages.foreign_call(name, help))
-        return UNKNOWN
+    if not _is_known(checker.scope, name):
+        help = of_conversion(name, arguments) or help_of_call(
+            name.name, name.package or "", [said(a) for a in arguments]
+        )
+        if not help and name.package in checker.variables:
+            assert name.package is not None
+            help = _of_attribute(checker, name, name.package)
+        if help or name.package in checker.variables:
+            checker.problems.append(messages.foreign_call(name, help))
+            return UNKNOWN
     symbol = checker.scope.find(VALUE, name, "definition", checker.problems)
     if symbol is None:
         return UNKNOWN
     match symbol.declaration:
         case nodes.ConstDecl(type=nodes.TableOf()):
-            checker.problems.append(messages.called_table(name))
+            key = said(arguments[0], "…") if arguments else "…"
+            checker.problems.append(messages.called_table(name, key))
             return UNKNOWN
-    if not isinstance(symbol.declaration, nodes.DefineDecl):
-        known = (
-            s.name.name
-            for s in checker.scope.symbols(VALUE)
-            if isinstance(s.declaration, nodes.DefineDecl)
-        )
-        checker.problems.append(messages.unknown("definition", name, known))
-        return UNKNOWN
+        case nodes.ConstDecl():
+            checker.problems.append(messages.called_constant(name))
+            return UNKNOWN
+    assert isinstance(symbol.declaration, nodes.DefineDecl)
     definition = checker.values.definition(symbol)
     if definition is None:
         return UNKNOWN
     checker.bindings[id(node)] = definition
     parameters = definition.parameter_types
     if len(parameters) != len(arguments):
-        count = messages.argument_count(node.span, str(name), len(parameters), len(arguments))
-        checker.problems.append(count)
+        names = [parameter.name.name for parameter in symbol.declaration.parameters]
+        checker.problems.append(messages.argument_count(node, names))
     for argument, parameter in zip(arguments, parameters, strict=False):
         checker.expect(argument, parameter, guards)
     return definition.result
@@ -63,7 +68,7 @@ def _built_in(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     is_size = word == "size"
     checker.bindings[id(node)] = Size() if is_size else Lower()
     if len(arguments) != 1:
-        checker.problems.append(messages.argument_count(node.span, word, 1, len(arguments)))
+        checker.problems.append(messages.argument_count(node, ["S" if is_size else "text"]))
         return INT if is_size else UNKNOWN
     found = checker.infer(arguments[0], guards)
     if not is_size:
@@ -86,6 +91,18 @@ def check_ancestors(checker: Inference, node: nodes.Ancestors, guards: Guards) -
     if found.name != around and around not in checker.vocabulary.ancestors(found.name):
         checker.problems.append(messages.never_within(node.span, found.name, around))
     return SetType(EntityRefType(around))
+
+
+def _of_attribute(checker: Inference, name: nodes.Ident, variable: str) -> str:
+    """Return what to write for the call of an attribute; empty if *variable* has none of that name."""
+    match checker.variables[variable]:
+        case EntityRefType(entity):
+            known = checker.vocabulary.entities[entity].by_name
+        case RecordType() as record:
+            known = record.by_name
+        case _:
+            return ""
+    return f"leave the parentheses out: `{name}`" if name.name in known else ""
 
 
 def _is_known(scope: Scope, name: nodes.Ident) -> bool:

@@ -13,9 +13,10 @@ from policyengine.syntax import nodes
 def report_capitals(checker: Inference, node: nodes.Compare | nodes.Like) -> None:
     """Report the constants on one side of *node*, or its pattern, that no lowered string on the other is like."""
     match node:
-        case nodes.Like(object_, pattern):
+        case nodes.Like(object_, pattern, kind):
             if has_capital(pattern) and _is_lowered(checker, object_):
-                checker.problems.append(messages.capital(node.span, pattern))
+                written = "path" if kind == "path" else "glob"
+                checker.problems.append(messages.capital(node.span, pattern, written))
         case nodes.Compare(_, left, right):
             for side, other in ((left, right), (right, left)):
                 if _is_lowered(checker, side):
@@ -43,8 +44,8 @@ def _report_constants(checker: Inference, node: nodes.Expr) -> None:
     """Report the constants in *node* that no lowered string is equal to."""
     for part in _alternatives(node):
         match checker.bindings.get(id(part)):
-            case Value(_, str() as text) if has_capital(text):
-                checker.problems.append(messages.capital(part.span, text))
+            case Value(type_, str() as text) if has_capital(text):
+                checker.problems.append(messages.capital(part.span, text, str(type_)))
             case Value(_, frozenset() as texts):
                 for text in sorted(t for t in texts if isinstance(t, str) and has_capital(t))[:1]:
                     checker.problems.append(messages.capital(part.span, text))

@@ -180,7 +180,7 @@ def _add_rule(rule: nodes.Rule, gate: str | None, scope: Scope, rules: RuleCheck
     gates = rules.vocabulary.gates
     if gate is None:
         if DEFAULT_GATE not in gates or gates[DEFAULT_GATE].package:
-            rules.problems.append(messages.rule_without_gate(rule, gates))
+            rules.problems.append(messages.rule_without_gate(rule, _fitting(rule, rules)))
             return
         gate = DEFAULT_GATE
     owner = gates[gate].package
@@ -188,6 +188,20 @@ def _add_rule(rule: nodes.Rule, gate: str | None, scope: Scope, rules: RuleCheck
         rules.problems.append(messages.foreign_gate(rule, gate, owner))
         return
     rules.add_rule(rule, gate, scope)
+
+
+def _fitting(rule: nodes.Rule, rules: RuleChecker) -> list[str]:
+    """Return the gates in which *rule* may be meant to stand: those that apply to what it names."""
+    members, named = rules.vocabulary.members, rule.target.actions
+    shows = rule.effect == "expose" or any(isinstance(c, nodes.Fields) for c in rule.clauses)
+    actions = {name for ident in named or () for name in members.get(ident.name, ())}
+    fitting = [
+        gate
+        for _, gate in sorted(rules.vocabulary.gates.items())
+        if (gate.is_field or not shows) and (not actions or any(map(gate.is_asked_for, actions)))
+    ]
+    plain = [gate.name for gate in fitting if gate.is_field == shows]
+    return plain or [gate.name for gate in fitting]
 
 
 def _waivers(names: Names, rules: RuleChecker) -> Iterable[Waiver]:

@@ -18,10 +18,11 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.semantics import messages
+from policyengine.semantics import advice, messages
 from policyengine.semantics.capitals import report_capitals
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.inference import Inference
+from policyengine.semantics.names import VALUE
 from policyengine.semantics.vocabulary import UNKNOWN, fits
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import of_comparison, operator_of
@@ -62,27 +63,42 @@ def applied(checker: Inference, node: nodes.Expr, types: Sequence[Type]) -> Type
         return UNKNOWN
     result = row.types.get(tuple(types), UNKNOWN)
     if result is UNKNOWN:
-        checker.problems.append(messages.operator_types(node.span, row, *types))
+        checker.problems.append(messages.operator_types(node, row, *types))
     return result
 
 
 def _refused(checker: Inference, node: nodes.Compare) -> None:
     types = (checker.types[id(side)] for side in (node.left, node.right))
-    checker.problems.append(messages.operator_types(node.span, of_comparison(node), *types))
+    checker.problems.append(messages.operator_types(node, of_comparison(node), *types))
 
 
 def _alike(checker: Inference, node: nodes.Compare, guards: Guards) -> Type:
     """Return the type that both sides have; report sides that can never be equal."""
+    for null, asked in ((node.right, node.left), (node.left, node.right)):
+        if _is_null(null, checker):
+            checker.problems.append(messages.compared_with_null(node, null, asked))
+            return UNKNOWN
     one, other = _both(checker, node.left, node.right, guards)
     if UNKNOWN in (one, other):
         return UNKNOWN
     if not fits(other, one):
-        checker.problems.append(messages.never_equal(node.span, one, other))
+        checker.problems.append(messages.never_equal(node, one, other))
         return UNKNOWN
     if one == SCHEDULE:
         _refused(checker, node)
         return UNKNOWN
     return one
+
+
+def _is_null(node: nodes.Expr, checker: Inference) -> bool:
+    """Whether *node* is the null of another language, and no name of this set."""
+    return (
+        advice.is_null(node)
+        and isinstance(node, nodes.Name)
+        and node.name not in checker.variables
+        and not checker.scope.candidates(VALUE, node.name)
+        and not checker.vocabulary.enumerations_of(node.name, checker.scope)
+    )
 
 
 def _both(
@@ -103,7 +119,7 @@ def _sets(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     if not isinstance(one, SetType) or not isinstance(other, SetType):
         _refused(checker, node)
     elif not fits(other, one):
-        checker.problems.append(messages.never_equal(node.span, one, other))
+        checker.problems.append(messages.never_equal(node, one, other))
 
 
 def _touches(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
@@ -115,7 +131,7 @@ def _touches(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
     if not isinstance(element, TaxonomyType) or not isinstance(other, SetType):
         _refused(checker, node)
     elif not fits(other.element, element):
-        checker.problems.append(messages.never_equal(node.span, element, other.element))
+        checker.problems.append(messages.never_equal(node, element, other.element))
 
 
 def _member_test(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
@@ -131,7 +147,7 @@ def _member_test(checker: Inference, node: nodes.Compare, guards: Guards) -> Non
     if not isinstance(other, SetType):
         _refused(checker, node)
     elif not fits(one, other.element):
-        checker.problems.append(messages.never_equal(node.span, one, other.element))
+        checker.problems.append(messages.never_equal(node, one, other.element))
 
 
 def _within(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
@@ -152,10 +168,10 @@ def _within(checker: Inference, node: nodes.Compare, guards: Guards) -> None:
                 checker.problems.append(messages.never_within(node.span, inner, outer))
         case TaxonomyType(), TaxonomyType():
             if element != around:
-                checker.problems.append(messages.never_equal(node.span, element, around))
+                checker.problems.append(messages.never_equal(node, element, around))
         case _:
             if {element, around} == {STRING, PATH}:
-                checker.problems.append(messages.never_equal(node.span, element, around))
+                checker.problems.append(messages.never_equal(node, element, around))
             elif (one, other) != (DATETIME, SCHEDULE) and not (
                 element == around and element in (IP, PATH)
             ):

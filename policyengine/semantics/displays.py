@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.records import record_class
-from policyengine.model.types import SCHEDULE, Attribute, EntityRefType, RecordType, SetType, Type
+from policyengine.model.types import (
+    PRIMITIVES,
+    SCHEDULE,
+    Attribute,
+    EntityRefType,
+    RecordType,
+    SetType,
+    Type,
+)
 from policyengine.model.values import ABSENT
 from policyengine.semantics import messages, time_messages
 from policyengine.semantics.checked import Value
@@ -116,6 +124,10 @@ def check_fields(
 
 def check_entity(checker: Inference, node: nodes.EntityRef) -> Type:
     """Return the type of an entity; in tests, check what belongs to it."""
+    value = PRIMITIVES.get(node.type.name) if node.type.package is None else None
+    if value is not None:
+        checker.problems.append(messages.no_entity(node, value))
+        return UNKNOWN
     name = checker.vocabulary.entity_name(node.type, checker.scope)
     if checker.shared is None:
         if node.attributes is not None or node.parents is not None:

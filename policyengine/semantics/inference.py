@@ -19,6 +19,7 @@ class Inference(Protocol):
     vocabulary: Vocabulary
     scope: Scope
     values: ValueLookup
+    variables: dict[str, Type]
     shared: FixtureLookup | None
     problems: list[Diagnostic]
     types: dict[int, Type]

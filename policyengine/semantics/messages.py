@@ -14,10 +14,12 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.rules import WaivedEntity
-from policyengine.model.types import TargetKey, Type
-from policyengine.semantics.advice import help_of_name, meant
+from policyengine.model.types import STRING, TargetKey, TaxonomyType, Type
+from policyengine.semantics.advice import compared, help_of_name, instead, meant
 from policyengine.syntax import nodes
-from policyengine.syntax.operators import Operator
+from policyengine.syntax.excerpts import in_quotes, said
+from policyengine.syntax.expressions import children
+from policyengine.syntax.operators import Operator, of_comparison
 
 _UNKNOWN_CODES = {
     "name": "PE201", "type": "PE202", "entity type": "PE202", "action or group": "PE205",
@@ -94,13 +96,29 @@ def unknown(
     if not packages and ident.package:
         help = did_you_mean(str(ident), [f"{ident.package}.{name}" for name in known])
     elif not packages:
-        help = did_you_mean(ident.name, known) or help_of_name(what, ident.name)
+        known = list(known)
+        help = help_of_name(what, ident.name) or did_you_mean(ident.name, known)
+        help = help or ("" if what in ("name", "definition") else _all_of(known))
     elif ident.package:
         help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"
     else:
         imports = listed(f"import {package}" for package in packages)
         help = f"{imports} brings {'it' if len(packages) == 1 else 'one'} in"
     return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
+
+
+def no_entity(node: nodes.EntityRef, type_: Type) -> Diagnostic:
+    """A value that is written as an entity: `datetime "2026-01-01"`."""
+    message = f"there is no entity type `{node.type}`"
+    help = instead(nodes.Literal("string", node.id, "", span=node.span), STRING, type_)
+    return error("PE202", node.type.span, message, help)
+
+
+def _all_of(known: Iterable[str]) -> str:
+    few = sorted(set(known))
+    if not 0 < len(few) <= FEW:
+        return ""
+    return f"there {'is' if len(few) == 1 else 'are'} {listed(few, 'and')}"
 
 
 def rule_of_several_gates(rule: nodes.Ident, ids: Sequence[str]) -> Diagnostic:
@@ -113,7 +131,9 @@ def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
     """A name that is already taken."""
     also = Label(first.span, "first given here")
     apart = ident.span.file != first.span.file
-    help = "rename one; all files that are given at once are one policy set" if apart else ""
+    help = "rename one, or leave one out"
+    if apart:
+        help = "rename one; all files that are given at once are one policy set"
     return error("PE203", ident.span, f"`{ident.name}` is given twice", help, also)
 
 
@@ -144,16 +164,16 @@ def foreign_call(ident: nodes.Ident, help: str) -> Diagnostic:
     return error("PE126", ident.span, "this cannot be called", help)
 
 
-def called_table(ident: nodes.Ident) -> Diagnostic:
+def called_table(ident: nodes.Ident, key: str) -> Diagnostic:
     """A table that is called."""
-    help = f"a table is read as `{ident}[…]`"
-    return error("PE211", ident.span, f"there is no definition `{ident}`", help)
+    message = f"`{ident}` is a table, and is not called"
+    return error("PE211", ident.span, message, f"write `{ident}[{key}]`")
 
 
-def type_as_value(ident: nodes.Ident) -> Diagnostic:
-    """The name of an entity type where a value is wanted."""
-    help = f'an entity is written `{ident} "id"`'
-    return error("PE201", ident.span, f"there is no name `{ident}`", help)
+def called_constant(ident: nodes.Ident) -> Diagnostic:
+    """A constant that is called."""
+    message = f"`{ident}` is a constant, and is not called"
+    return error("PE211", ident.span, message, f"write `{ident}`")
 
 
 def self_import(ident: nodes.Ident) -> Diagnostic:
@@ -206,13 +226,13 @@ def foreign_gate(rule: nodes.Rule, gate: str, package: str) -> Diagnostic:
     )  # fmt: skip
 
 
-def rule_without_gate(rule: nodes.Rule, gates: Iterable[str]) -> Diagnostic:
-    """A rule outside a gate block in a set that has gates."""
-    some = sorted(gates)[:3]
-    return error(
-        "PE216", rule.name.span, f"rule `{rule.name.name}` is in no gate",
-        f"put it into `gate {some[0]} {{ … }}`",
-    )  # fmt: skip
+def rule_without_gate(rule: nodes.Rule, gates: Sequence[str]) -> Diagnostic:
+    """A rule outside a gate block in a set that has gates; *gates* are those that apply to its actions."""
+    blocks = [f"gate {gate} {{ … }}" for gate in gates[:FEW]]
+    help = f"put it into {listed(blocks)}" if blocks else "put it into the block of a gate"
+    if len(blocks) > 1:
+        help = f"put it where its question is asked: into {listed(blocks)}"
+    return error("PE216", rule.name.span, f"rule `{rule.name.name}` is in no gate", help)
 
 
 def group_requested(ident: nodes.Ident) -> Diagnostic:
@@ -239,11 +259,32 @@ def unguarded(span: Span, written: str, owner: str, name: str) -> Diagnostic:
     )
 
 
-def never_equal(span: Span, left: Type, right: Type) -> Diagnostic:
+def never_equal(node: nodes.Compare, left: Type, right: Type) -> Diagnostic:
     """A comparison between types that can never be equal."""
+    what = "can never be equal"
+    if of_comparison(node).types == "ordered":
+        what = "cannot be compared"
     return error(
-        "PE303", span, f"{a(left)} and {a(right)} can never be equal", literal_help(left, right)
+        "PE303", node.span, f"{a(left)} and {a(right)} {what}", compared(node, left, right)
     )
+
+
+def compared_with_null(node: nodes.Compare, null: nodes.Expr, other: nodes.Expr) -> Diagnostic:
+    """A comparison with the null of another language."""
+    has = "not has" if node.op == "==" else "has"
+    asked = (
+        f"{said(other.object)} {has} {other.name.name}"
+        if isinstance(other, nodes.Attr)
+        else f"x {has} a"
+    )
+    return error("PE201", null.span, f"nothing is `{said(null)}`", f"write `{asked}`")
+
+
+def unlike_branches(node: nodes.If, one: Type, other: Type) -> Diagnostic:
+    """An `if` whose branches have two types."""
+    message = f"both branches have one type, and these have {a(one)} and {a(other)}"
+    help = instead(node.no, other, one) or instead(node.yes, one, other)
+    return error("PE303", node.span, message, help)
 
 
 def never_within(span: Span, left: str, right: str) -> Diagnostic:
@@ -257,17 +298,6 @@ def no_ancestors(span: Span) -> Diagnostic:
         "PE361", span, "`ancestors` takes an entity and the type to look for",
         "write `ancestors(resource, Folder)`",
     )  # fmt: skip
-
-
-def literal_help(left: Type, right: Type) -> str:
-    """Return what to do where an int meets a decimal, or a string a path."""
-    if {str(left), str(right)} == {"int", "decimal"}:
-        return "write the whole number with a fraction: `5.0`"
-    if {str(left), str(right)} == {"duration", "months"}:
-        return "months differ in length: instead of `now - x > 1y` write `x + 1y < now`"
-    if {str(left), str(right)} == {"string", "path"}:
-        return 'a path is written `path "/public"`, also as a pattern; no string becomes one'
-    return ""
 
 
 def other_enumerator(
@@ -286,8 +316,9 @@ def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Di
     help = did_you_mean(name, known)
     if not help and 0 < len(known) <= FEW:
         help = f"it has {listed(known, 'and')}"
-    if name == str(type_):
-        help = "the name of a taxonomy is no term of it"
+    if name == str(type_) and known:
+        what = "taxonomy is no term" if isinstance(type_, TaxonomyType) else "type is no value"
+        help = f"the name of a {what} of it: write one, as `{known[0]}`"
     return error("PE221", span, f"`{type_}` has no `{name}`", help)
 
 
@@ -296,20 +327,20 @@ def wrong_type(span: Span, wanted: str, found: Type, help: str = "") -> Diagnost
     return error("PE305", span, f"{wanted} is wanted here, and this is {a(found)}", help)
 
 
-def operator_types(span: Span, operator: Operator, *types: Type) -> Diagnostic:
+def operator_types(node: nodes.Expr, operator: Operator, *types: Type) -> Diagnostic:
     """An operator that does not apply to its operands."""
     operands = " and ".join(f"`{type_}`" for type_ in types)
     message = f"`{operator.word}` does not apply to {operands}"
-    return error(
-        "PE306", span, message, meant(operator.word, *types) or f"it takes {operator.takes}"
-    )
+    help = meant(operator.word, children(node), *types) or f"it takes {operator.takes}"
+    return error("PE306", node.span, message, help)
 
 
-def capital(span: Span, text: str) -> Diagnostic:
-    """A constant with a capital beside a string without any."""
+def capital(span: Span, text: str, kind: str = "string") -> Diagnostic:
+    """A constant or a pattern with a capital beside a string without any."""
     lowered = "".join(c.lower() if "A" <= c <= "Z" else c for c in text)
+    written = {"glob": in_quotes(lowered, pattern=True), "path": f"path {in_quotes(lowered)}"}
     message = "this has a capital, and what `lower` gives has none"
-    return error("PE334", span, message, f"write `{lowered}`")
+    return error("PE334", span, message, f"write `{written.get(kind) or in_quotes(lowered)}`")
 
 
 def private_shown(span: Span, path: str, where: str) -> Diagnostic:
@@ -442,10 +473,18 @@ def context_disagrees(ident: nodes.Ident, action: str, first: nodes.Ident) -> Di
     )  # fmt: skip
 
 
-def argument_count(span: Span, name: str, wanted: int, found: int) -> Diagnostic:
-    """A call with too few or too many arguments."""
-    s = "s" * (wanted != 1)
-    return error("PE324", span, f"`{name}` takes {wanted} argument{s}, and {found} are given")
+def argument_count(call: nodes.Call, wanted: Sequence[str]) -> Diagnostic:
+    """A call with too few or too many arguments; *wanted*: the names of the parameters."""
+    name, given = call.name, [said(argument) for argument in call.arguments]
+    s, are = "s" * (len(wanted) != 1), "is" if len(given) == 1 else "are"
+    message = f"`{name}` takes {len(wanted)} argument{s}, and {len(given)} {are} given"
+    missing, rest = wanted[len(given) :], given[len(wanted) :]
+    if missing:
+        help = f"{listed(missing, 'and')} {'is' if len(missing) == 1 else 'are'} missing: "
+        help += f"`{name}({', '.join(wanted)})`"
+    else:
+        help = f"leave out {listed(rest, 'and')}"
+    return error("PE324", call.span, message, help)
 
 
 def only_in_tests(span: Span, what: str, help: str) -> Diagnostic:

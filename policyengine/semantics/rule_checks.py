@@ -305,11 +305,9 @@ class RuleChecker:
             symbol = scope.find(OBLIGATION, call.name, "obligation", self.problems)
             if symbol is None:
                 continue
-            wanted = len(self.vocabulary.obligations[symbol.name.name].parameters)
-            if wanted != len(call.arguments):
-                self.problems.append(
-                    messages.argument_count(call.span, str(call.name), wanted, len(call.arguments))
-                )
+            wanted = self.vocabulary.obligations[symbol.name.name].parameters
+            if len(wanted) != len(call.arguments):
+                self.problems.append(messages.argument_count(call, [p.name for p in wanted]))
                 continue
             known.append(call)
         return tuple(known)

@@ -7,9 +7,18 @@ from collections.abc import Sequence
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
-from policyengine.model.types import BOOL, SetType, TableType, TaxonomyType, Type
+from policyengine.model.types import (
+    BOOL,
+    EntityRefType,
+    RecordType,
+    SetType,
+    TableType,
+    TaxonomyType,
+    Type,
+)
 from policyengine.semantics.messages import FEW, a, listed
 from policyengine.syntax import nodes
+from policyengine.syntax.excerpts import said
 
 
 def no_table_key(span: Span, found: Type) -> Diagnostic:
@@ -44,10 +53,20 @@ def table_as_value(span: Span, written: str, type_: TableType) -> Diagnostic:
     return error("PE347", span, "a table is no value: only its rows can be read", help)
 
 
-def no_table(span: Span, found: Type) -> Diagnostic:
+def no_table(node: nodes.LookUp, found: Type) -> Diagnostic:
     """Brackets after something that is no table."""
-    help = "write `x in S`" if isinstance(found, SetType) else ""
-    return error("PE348", span, f"only in a table can be looked up, and this is {a(found)}", help)
+    written, help = said(node.table), ""
+    match found, node.key:
+        case SetType(), _:
+            help = f"elements have no position: write `x in {written}`, or `some x in {written}: condition`"
+        case ((EntityRefType() | RecordType()), nodes.Literal("string", str() as name)) if (
+            name.isidentifier()
+        ):
+            help = f"write `{written}.{name}`"
+        case _:
+            help = f"leave the brackets out: `{written}`"
+    message = f"only in a table can be looked up, and this is {a(found)}"
+    return error("PE348", node.table.span, message, help)
 
 
 def misplaced_count(note: nodes.CountNote) -> Diagnostic:

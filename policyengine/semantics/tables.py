@@ -63,7 +63,7 @@ def check_look_up(checker: Inference, node: nodes.LookUp, guards: Guards) -> Typ
     table = checker.infer(node.table, guards, looked_up=True)
     if not isinstance(table, TableType):
         if table is not UNKNOWN:
-            checker.problems.append(table_messages.no_table(node.table.span, table))
+            checker.problems.append(table_messages.no_table(node, table))
         return UNKNOWN
     checker.expect(node.key, table.key, guards)
     rows, name = (checker.bindings.get(id(part)) for part in (node.table, node.key))

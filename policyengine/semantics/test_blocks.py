@@ -191,11 +191,9 @@ class ExampleChecker:
                     if found is None:
                         continue
                     parameters = self.vocabulary.obligations[found.name.name].parameters
-                    given = len(call.arguments)
-                    if len(parameters) != given:
-                        wanted = len(parameters)
-                        problem = messages.argument_count(call.span, str(call.name), wanted, given)
-                        self.problems.append(problem)
+                    if len(parameters) != len(call.arguments):
+                        wanted = [parameter.name for parameter in parameters]
+                        self.problems.append(messages.argument_count(call, wanted))
                     for argument, parameter in zip(call.arguments, parameters, strict=False):
                         checker.expect(argument, parameter.type)
             case nodes.ExpectCause(cause):

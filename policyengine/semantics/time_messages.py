@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
+from policyengine.syntax import nodes
 
 
-def unknown_zone(span: Span, name: str, known: Iterable[str]) -> Diagnostic:
+def unknown_zone(schedule: nodes.Literal, name: str, known: Iterable[str]) -> Diagnostic:
     """A schedule in a time zone that does not exist."""
+    written, span = schedule.text, schedule.span
+    if name in written:  # and not with an escape
+        begins = span.end - len(written) + written.rfind(name)
+        span = Span(span.file, begins, begins + len(name))
     near = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
     near |= {zone.lower(): zone for zone in known}
     found = near.get(name.lower())

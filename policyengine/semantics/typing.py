@@ -31,7 +31,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.zones import zone_names
-from policyengine.semantics import messages, table_messages, time_messages
+from policyengine.semantics import advice, messages, name_messages, table_messages, time_messages
 from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.capitals import report_capitals
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
@@ -41,6 +41,7 @@ from policyengine.semantics.displays import check_entity, check_record, check_se
 from policyengine.semantics.follows_clock import clock_problems
 from policyengine.semantics.guards import NO_GUARDS, Guards, path_of, present_if
 from policyengine.semantics.names import (
+    ACTION,
     FIXTURE,
     TYPE,
     VALUE,
@@ -52,6 +53,7 @@ from policyengine.semantics.names import (
 from policyengine.semantics.tables import check_look_up
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary, fits
 from policyengine.syntax import nodes
+from policyengine.syntax.excerpts import said
 from policyengine.syntax.foreign_calls import help_of_call
 
 
@@ -84,14 +86,14 @@ class ExpressionChecker:
         """Check that *node* is a bool."""
         found = self.infer(node, guards, BOOL)
         if found not in (BOOL, UNKNOWN):
-            help = "compare it with something" if found is not BOOL else ""
+            help = advice.for_condition(node, found)
             self.problems.append(messages.wrong_type(node.span, "a condition", found, help))
 
     def expect(self, node: nodes.Expr, wanted: Type, guards: Guards = NO_GUARDS) -> None:
         """Check that *node* has exactly the type *wanted*."""
         found = self.infer(node, guards, wanted)
         if not fits(found, wanted):
-            help = messages.literal_help(found, wanted)
+            help = advice.instead(node, found, wanted)
             self.problems.append(messages.wrong_type(node.span, messages.a(wanted), found, help))
 
     def infer(
@@ -137,9 +139,7 @@ class ExpressionChecker:
                 if kind == "string" and isinstance(wanted, Enumeration):
                     return self._enumerator(node, str(value), wanted)
                 if isinstance(value, Schedule) and value.zone not in zone_names():
-                    self.problems.append(
-                        time_messages.unknown_zone(node.span, value.zone, zone_names())
-                    )
+                    self.problems.append(time_messages.unknown_zone(node, value.zone, zone_names()))
                 self.bindings[id(node)] = Value(PRIMITIVES[kind], value)
                 return PRIMITIVES[kind]
             case nodes.Name():
@@ -237,18 +237,30 @@ class ExpressionChecker:
         if self.shared is None and self.scope.candidates(FIXTURE, ident.name):
             self.problems.append(messages.fixture_in_rule(ident))
             return
-        types = self.scope.candidates(TYPE, ident.name)
-        if any(isinstance(symbol.declaration, nodes.EntityDecl) for symbol in types):
-            self.problems.append(messages.type_as_value(ident))
-            return
+        for kind in (VALUE, TYPE, ACTION):
+            for symbol in self.scope.candidates(kind, ident.name):
+                self.problems.append(name_messages.no_value(ident, symbol.declaration))
+                return
         shared = self.scope.known(FIXTURE) if self.shared else ()
-        known = chain(self.variables, self.scope.known(VALUE), shared)
         elsewhere = [
             symbol.package
             for symbol in self.scope.names.named(VALUE, ident.name)
             if isinstance(symbol.declaration, nodes.ConstDecl)
         ]
-        self.problems.append(messages.unknown("name", ident, known, elsewhere))
+        known = {name: name for name in chain(self.variables, shared)}
+        known |= {
+            s.name.name: name_messages.as_value(s.declaration) for s in self.scope.symbols(VALUE)
+        }
+        owners = [root for root in self.variables if self._has_attribute(root, ident.name)]
+        self.problems.append(name_messages.no_name(ident, known, elsewhere, owners))
+
+    def _has_attribute(self, variable: str, name: str) -> bool:
+        match self.variables[variable]:
+            case EntityRefType(entity):
+                return name in self.vocabulary.entities[entity].by_name
+            case RecordType() as record:
+                return name in record.by_name
+        return False
 
     def _known(self, name: str) -> bool:
         return bool(self.scope.candidates(VALUE, name))
@@ -371,7 +383,7 @@ class ExpressionChecker:
                 if type_ is not UNKNOWN:
                     is_set = isinstance(type_, SetType)
                     help = "ask of its elements: `some x in … : …`" if is_set else ""
-                    help = help_of_call(name.name) or help
+                    help = help_of_call(name.name, said(object_, "")) or help
                     self.problems.append(
                         messages.wrong_type(object_.span, "an entity or a record", type_, help)
                     )
@@ -393,7 +405,7 @@ class ExpressionChecker:
         one = self.infer(*first, wanted)
         other = self.infer(*second, wanted or one)
         if not fits(other, one):
-            self.problems.append(messages.never_equal(node.span, one, other))
+            self.problems.append(messages.unlike_branches(node, one, other))
             return UNKNOWN
         return one if other is UNKNOWN else other
 

@@ -294,13 +294,14 @@ def text(value: str | nodes.Template) -> Doc:
         return Word(quoted(value), written=True)
     parts = (
         quoted(part)[1:-1].replace("{", "{{").replace("}", "}}") if isinstance(part, str)
-        else "{" + _on_one_line(part) + "}"
+        else "{" + on_one_line(part) + "}"
         for part in value.parts
     )  # fmt: skip
     return Word(f'"{"".join(parts)}"', written=True)
 
 
-def _on_one_line(node: nodes.Expr) -> str:
+def on_one_line(node: nodes.Expr) -> str:
+    """Return the text of an expression without line ends."""
     doc = expression(node)
     mark_broken(doc)
     return " ".join(render(doc).split())

@@ -7,43 +7,60 @@ from __future__ import annotations
 
 from policyengine.syntax.parse_state import EFFECTS
 
+_OF_TYPE = "a rule says for which types it is: `permit name: any by User on Document`"
+_FOLLOWS = "for what follows from a condition write `not a or b`"
+
 # Operators of other languages, and what to write here. In the order of length, longest first.
 SIGNS = {
     "===": "write `==`",
     "!==": "write `!=`",
-    "**": "there are no powers",
+    "==>": _FOLLOWS,
+    "-->": _FOLLOWS,
+    "**": "there are no powers: multiply",
+    "++": "write `x + 1`",
+    "+=": "nothing is changed: write `x + 1`",
     "&&": "write `and`",
     "||": "write `or`",
-    "=>": "write `>=` to compare",
+    "??": "write `if x has a then x.a else b`",
+    "=~": "there are no regular expressions; write `like`",
+    "!~": "there are no regular expressions; write `not like`",
+    "=>": "write `>=` to compare, and for what follows from a condition `not a or b`",
     "=<": "write `<=`",
     "<>": "write `!=`",
     "->": "a table is declared so: `const limits: Tier -> int = { free: 10, pro: 100 }`",
     ":=": "write `=`",
-    "::": "write `.`",
+    "::": 'write `Tier.basic`, and of an entity `App "a1"`',
+    "..": "write `low <= x and x <= high`",
     "//": "a comment begins with `#`",
     "/*": "a comment begins with `#`, on every line",
     "--": "a comment begins with `#`",
     "&": "write `and`",
     "|": "write `or`",
     "!": "write `not`",
-    "/": "there is no division; multiply instead",
-    "%": "there is no remainder",
+    "/": "there is no division: multiply the other side",
+    "%": "there is no remainder, and a share is written `0.10`",
+    "^": "there are no powers: multiply",
+    "~": "write `not`, or `like` for a pattern",
     ";": "nothing ends a clause; leave it out",
     "[": "a set is written `{a, b}`, and nothing is read by position",
     "]": "a set is written `{a, b}`, and nothing is read by position",
     "'": 'a string is written with `"`',
     "`": 'a string is written with `"`',
-    "@": "nothing is annotated",
-    "$": "names begin with a letter",
+    "@": "nothing is annotated: write a comment with `#`, or `cites` for the source of a rule",
+    "$": "write the name alone",
+    "\\": "a line goes on without a sign",
 }
 
 OPERATORS = {
     "is": "write `==`, or `within` for what is below something",
+    "implies": _FOLLOWS,
+    "instanceof": _OF_TYPE,
+    "isa": _OF_TYPE,
     "equals": "write `==`",
     "eq": "write `==`",
     "ne": "write `!=`",
     "includes": "write `x in set`, or `text contains part`",
-    "matches": "write `like`",
+    "matches": "there are no regular expressions; write `like` for a pattern with `*`",
     "intersects": "write `overlaps`",
     "exists": "write `entity has attribute`",
     "below": "write `within`",
@@ -51,19 +68,26 @@ OPERATORS = {
     "contained": "write `x in set`, or `text contains part`",
     "isnt": "write `!=`",
     "ilike": 'write `lower(text) like "glob*"`',
-    "regex": "there are no regular expressions; write `like`",
+    "regex": "there are no regular expressions; write `like` for a pattern with `*`",
     "xor": "write `!=` between two conditions",
-    "div": "there is no division",
+    "div": "there is no division: multiply the other side",
     "mod": "there is no remainder",
     "between": "write `low <= x and x < high`",
-    "years": "a number of years is written `18y`",
-    "months": "a number of months is written `6mo`",
-    "days": "a number of days is written `30d`",
-    "hours": "a number of hours is written `24h`",
-    "minutes": "a number of minutes is written `15m`",
 }
 
 PHRASES = {
+    **dict.fromkeys(
+        ("is null", "is none", "is absent", "is undefined"), "write `{owner} not has {name}`"
+    ),
+    **dict.fromkeys(
+        ("is not null", "is not none", "is not undefined", "is present", "not null"),
+        "write `{owner} has {name}`",
+    ),
+    "is not": "write `!=`",
+    "is in": "write `in`",
+    "is within": "write `within`",
+    "is one of": "write `x in {{a, b}}`",
+    "one of": "write `x in {{a, b}}`",
     "starts with": "write `startswith`",
     "begins with": "write `startswith`",
     "ends with": "write `endswith`",
@@ -72,19 +96,45 @@ PHRASES = {
 }
 """Operators of several words."""
 
+_EVERY = "write `every x in set: condition`"
+_SOME = "write `some x in set: condition`"
+_CHOICE = "write `if a then b else c`, or a table with a row for each name"
+
+BEFORE_OPERANDS = {
+    **dict.fromkeys(("all", "forall", "each", "foreach"), _EVERY),
+    **dict.fromkeys(("any", "exists", "there", "exist"), _SOME),
+    "for": "write `every x in set: condition`, or `some x in set: condition`",
+    **dict.fromkeys(("match", "switch", "case", "select", "choose"), _CHOICE),
+    **dict.fromkeys(("is", "has", "new", "await", "typeof", "the", "f", "r", "exactly"), "leave it out"),
+    "no": "write `every x in set: not …`",
+    "none": "write `every x in set: not …`",
+}  # fmt: skip
+"""Words that stand before an operand in other languages."""
+
 CLAUSES = {
     "if": "when", "where": "when", "provided": "when", "but": "except", "without": "except", "reason": "because",
     "else": "otherwise", "source": "cites", "see": "cites", "since": "from", "starts": "from",
     "expires": "until", "ends": "until", "must": "oblige", "obligation": "oblige",
-    "field": "fields", "escalate": "refer", "overridable": "waivable",
+    "field": "fields", "escalate": "refer", "overridable": "waivable", "only": "when", "condition": "when",
+    "conditions": "when", "while": "when", "message": "because", "requires": "when", "require": "when",
+    "to": "by", "of": "on", "effect": "the word at the beginning of a rule is its effect: `permit` or `forbid`",
 }  # fmt: skip
 
 DECLARATIONS = {
-    "allow": "permit", "grant": "permit", "deny": "forbid", "prohibit": "forbid", "type": "entity",
-    "class": "entity", "role": "entity", "resource": "entity", "subject": "entity",
-    "principal": "entity", "def": "define", "function": "define", "fn": "define", "var": "const",
-    "namespace": "package", "module": "package", "operation": "action",
-    "exception": "waiver", "assert": "invariant", "never": "invariant",
+    **dict.fromkeys(("allow", "grant", "can", "accept", "rule"), "permit"),
+    **dict.fromkeys(("deny", "prohibit", "cannot", "reject", "revoke", "disallow", "block"), "forbid"),
+    **dict.fromkeys(("type", "class", "resource", "subject", "principal", "object", "struct"), "entity"),
+    **dict.fromkeys(("record", "interface", "relation", "model"), "entity"),
+    **dict.fromkeys(("role", "roles"), "roles are values: `enum Role = admin | member`, and an attribute `roles: set<Role>`"),
+    **dict.fromkeys(("permission", "permissions", "verb", "actions", "operation"), "action"),
+    **dict.fromkeys(("def", "function", "fn", "func", "macro"), "define"),
+    **dict.fromkeys(("var", "constant", "set"), "const"),
+    **dict.fromkeys(("namespace", "module"), "package"),
+    **dict.fromkeys(("include", "use", "using", "require"), "import"),
+    "default": "nothing is allowed unless a rule permits it: leave it out", "exception": "waiver",
+    **dict.fromkeys(("assert", "never", "always", "ensure"), "invariant"), "describe": "test", "it": "test",
+    "entities": "entity", "policy": "permit", "record_type": "entity", "enumeration": "enum",
+    "end": "nothing ends a rule: leave it out", "tree": "taxonomy", "else": "there is no `else` between rules: write another rule",
 }  # fmt: skip
 
 STEPS = {

@@ -16,9 +16,12 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean, nearest
 from policyengine.syntax import foreign_words
+from policyengine.syntax.foreign_expressions import foreign_expression, optional_chain
+from policyengine.syntax.foreign_signs import foreign_sign
+from policyengine.syntax.foreign_types import foreign_type
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literal_mistakes import bad_number, unclosed_string
-from policyengine.syntax.misplaced_parts import foreign_form, misplaced_part
+from policyengine.syntax.misplaced_parts import closed_early, foreign_form, misplaced_part
 from policyengine.syntax.parse_state import (
     CLAUSES,
     CLOSES,
@@ -33,8 +36,14 @@ from policyengine.syntax.parse_state import (
     span_of,
     spelling,
 )
-from policyengine.syntax.target_mistakes import misplaced_exception, misplaced_range
+from policyengine.syntax.target_mistakes import (
+    foreign_target,
+    misplaced_exception,
+    misplaced_range,
+)
 
+_A_CLAUSE = "a clause begins with a word like `when`, `unless` or `because`"
+_A_DECLARATION = "a declaration begins with a word like `entity`, `action`, `gate` or `permit`"
 _CLAUSE_WORDS = tuple(sorted(map(spelling, CLAUSES)))
 _EFFECT_WORDS = ("permit", "forbid", "expose")
 _DECLARATION_WORDS = (*sorted(map(spelling, DECLARATIONS)), *_EFFECT_WORDS, "let")
@@ -51,71 +60,6 @@ def recognise(s: ParseState) -> Diagnostic:
         if found is not None:
             return found
     return unexpected(s)
-
-
-# ---- signs -----------------------------------------------------------------------------
-
-
-def foreign_sign(s: ParseState) -> Diagnostic | None:
-    """An operator or a bracket of another language."""
-    if s.terminal in ("NAME", "STRING", "$END") or s.terminal in keywords().values():
-        return None
-    begins = s.start
-    if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
-        begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
-    if s.text == "=" and s.opened and s.opened[1] == "expression" and _ends_key(s):
-        return error("PE110", s.span, "`=` gives no key its value", "write `:`")
-    for start in sorted({begins, s.start}):
-        for sign, help in foreign_words.SIGNS.items():
-            if s.source.text.startswith(sign, start):
-                return _no_sign(s, start, sign, help)
-    if s.text.startswith("=") and "_ASSIGN" in s.accepts | {kind_of(i) for i in s.stack[-1:]}:
-        return error("PE110", Span(s.source.name, begins, s.end), "`==` only compares", "write `=`")
-    if s.text == "=" and s.wants_operator():
-        return error("PE110", s.span, "`=` does not compare", "write `==`")
-    if s.text == "?" and s.wants_operator():
-        return error("PE110", s.span, "there is no `?` operator", "write `if a then b else c`")
-    if s.text == "?" and s.last_word.isidentifier():
-        help = "write it after the attribute's name: `name?: type`"
-        return error("PE110", s.span, "`?` does not follow a type", help)
-    if s.text == "-" and s.last_word.isidentifier() and not s.wants_operator():
-        return error("PE110", s.span, "a name has no `-`", "write `_`")
-    if s.text == ",":
-        return _wrong_separator(s)
-    return None
-
-
-def _ends_key(s: ParseState) -> bool:
-    """Whether what was read last can be the key of a record or a table."""
-    return "_COLON" in s.accepts and kind_of(s.stack[-2]) in ("_LBRACE", "_COMMA")
-
-
-def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | None:
-    if sign[0] == "|" and any(kind_of(item) == "_ENUM" for item in s.stack):
-        if sign == "|":
-            return None
-        help = "write `|`"
-    if sign == "=>" and kind_of(s.stack[-1]) == "_ASSIGN":  # of a constant
-        help = "write `->`"
-    if sign == "[" and s.opened and s.opened[1] == "attributes":
-        help = "a set of them is written `set<type>`"
-    span = Span(s.source.name, start, start + len(sign))
-    if sign == "->":
-        return error("PE143", span, "only the type of a constant has a `->`", help)
-    if sign in "[]":
-        if "_LBRACKET" in s.open_kinds():
-            return None
-        return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
-    return error("PE110", span, f"there is no `{sign}` in this language", help)
-
-
-def _wrong_separator(s: ParseState) -> Diagnostic | None:
-    if s.opened and s.opened[1] == "taxonomy":
-        return error("PE110", s.span, "terms are not separated by commas", "leave it out")
-    for terminal, what, sign in (("_LEVELS", "levels", "<"), ("_ENUM", "enumerators", "|")):
-        if any(kind_of(item) == terminal for item in s.stack):
-            return error("PE110", s.span, f"{what} are not separated by commas", f"write `{sign}`")
-    return None
 
 
 # ---- the frame of a file ----------------------------------------------------------------
@@ -196,7 +140,14 @@ def stray_bracket(s: ParseState) -> Diagnostic | None:
     opens = CLOSES.get(s.terminal)
     if opens is None or opens in s.open_kinds():
         return None
-    return error("PE109", s.span, f"{s.found} closes nothing")
+    early = closed_early(s.source, s.start) if s.terminal == "_RBRACE" else None
+    if early is not None:
+        help = "leave it out: the block that it closes goes on below"
+        label = Label(s.span, "so that this one closes nothing")
+        return error(
+            "PE109", early, "this `}` is further in than the block that it closes", help, label
+        )
+    return error("PE109", s.span, f"{s.found} closes nothing", "leave it out")
 
 
 # ---- words ------------------------------------------------------------------------------
@@ -218,8 +169,15 @@ def quotes(s: ParseState) -> Diagnostic | None:
         name = s.text[1:-1]
         help = f"write `{name}`" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
         return error("PE119", s.span, f"a name is wanted here, not the text {s.text}", help)
+    if s.last_word == "ip" and s.accepts == {"STRING"} and s.before:
+        return _ip(s, s.before)
     if s.terminal == "NAME" and s.accepts == {"STRING"}:
-        return error("PE119", s.span, f"`{s.last_word}` wants a text in quotes, found {s.found}")
+        help = f'write `"{s.text}"`'
+        if s.next_character == '"' and s.source.text[s.end : s.end + 1] == '"':
+            help = f"leave {s.found} out: a text shows values with `{{…}}` by itself"
+        return error(
+            "PE119", s.span, f"`{s.last_word}` wants a text in quotes, found {s.found}", help
+        )
     after = [kind_of(item) for item in s.stack[-2:]]
     if after in (["_LIKE", "NAME"], ["_LIKE", "name"]) and s.last_word != "path" and s.before:
         help = "of two values write `startswith`, `endswith` or `contains`"
@@ -228,22 +186,45 @@ def quotes(s: ParseState) -> Diagnostic | None:
     return None
 
 
+def _ip(s: ParseState, place: Span) -> Diagnostic:
+    """`ip` without an address: of a call, or of something that is called so."""
+    called = re.compile(r'\(\s*("[^"\n]*")\s*\)').match(s.source.text, s.start)
+    if called:
+        return error("PE119", s.span, "an address has no parentheses", f"write `ip {called[1]}`")
+    help = 'an address is written `ip "10.0.0.1"`; what is called `ip` needs another name'
+    return error("PE119", place, "`ip` begins an address, and none follows", help)
+
+
+def missing_comma(s: ParseState) -> Diagnostic | None:
+    """Two names of a list without a comma."""
+    if s.terminal != "NAME" or "_COMMA" not in s.accepts or s.first_on_line or not s.wants_clause():
+        return None
+    if s.wants_operator() or nearest(s.text, (*_CLAUSE_WORDS, "by", "on")):
+        return None
+    if s.text.lower() in foreign_words.CLAUSES or s.text.lower() in foreign_words.DECLARATIONS:
+        return None
+    return error("PE112", s.after_last, f"a comma is missing before {s.found}", "write `,`")
+
+
 def unknown_word(s: ParseState) -> Diagnostic | None:
     """A word that begins no clause, rule, declaration or other part, where one is wanted."""
     wanted = _wanted(s)
     if s.terminal in _STRINGS_AND_SIGNS or not s.text.isidentifier() or not wanted:
         return None
     for kind, words, foreign in wanted:
-        meant = foreign.get(s.text) or (nearest(s.text, words) if s.terminal == "NAME" else None)
-        if meant and (s.first_on_line or not s.wants_operator() or s.text in foreign):
-            return error("PE117", s.span, f"{s.found} begins no {kind}", f"did you mean `{meant}`?")
+        word = s.text.lower()
+        meant = foreign.get(word) or (nearest(s.text, words) if s.terminal == "NAME" else None)
+        if meant and (s.first_on_line or not s.wants_operator() or word in foreign):
+            help = meant if " " in meant else f"did you mean `{meant}`?"
+            if meant in _EFFECT_WORDS and word in foreign:
+                help = f"write `{meant} name: actions`, and conditions after `when`"
+            return error("PE117", s.span, f"{s.found} begins no {kind}", help)
     if s.terminal != "NAME" or (s.wants_operator() and not s.first_on_line):
         return None
     kinds = " and no ".join(kind for kind, _, _ in wanted)
-    kind, words, _ = wanted[0]
+    kind, words, _ = wanted[-1 if s.first_on_line else 0]
     help = f"{'an' if kind == 'expectation' else 'a'} {kind} begins with {_listed(words)}"
-    if kind == "declaration":
-        help = "a declaration begins with a word like `entity`, `action`, `gate` or `permit`"
+    help = {"declaration": _A_DECLARATION, "clause": _A_CLAUSE}.get(kind, help)
     return error("PE117", s.span, f"{s.found} begins no {kinds}", help)
 
 
@@ -313,7 +294,9 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
         first = s.source.text[left.start : right.end]
         negated = (f"not {word}" for word in _NEGATABLE)
         after = next((words for words in negated if s.reads(words)), s.text)
-        help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} …`"
+        rest = re.compile(r"\s*([\w.]+)").match(s.source.text, s.start + len(after))
+        last = rest[1] if rest else "…"
+        help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} {last}`"
     return error("PE111", s.span, "comparisons do not chain", help)
 
 
@@ -322,8 +305,13 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
     if not (s.wants_operator() or s.wants_negated()) or (s.wants_clause() and s.first_on_line):
         return None
     for phrase, help in foreign_words.PHRASES.items():
-        if s.reads(phrase) and s.terminal == "NAME":
-            return error("PE110", s.span, f"there is no operator {s.found}", help)
+        if s.reads(phrase) and s.terminal in ("NAME", "_NOT"):
+            operand = re.search(r"([\w.]+)\.(\w+)\s*\Z", s.source.text[: s.start])
+            owner, name = operand.groups() if operand else ("x", "a")
+            instead = help.format(owner=owner, name=name)
+            return error("PE110", s.span, f"there is no operator `{phrase}`", instead)
+    if s.reads("is") and re.compile(r"is\s+[A-Z]\w*(?!\w*[\s\"])").match(s.source.text, s.start):
+        return error("PE110", s.span, "there is no operator `is`", foreign_words.OPERATORS["isa"])
     if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
         help = foreign_words.OPERATORS[s.text]
         return error("PE110", s.span, f"there is no operator {s.found}", help)
@@ -412,6 +400,8 @@ def missing_operator(s: ParseState) -> Diagnostic | None:
         "_LBRACE", "QUANTIFIER", "_IP",
     ):  # fmt: skip
         return None
+    if s.opened and "_COMMA" in s.accepts and s.next_character == ":":
+        return error("PE112", s.after_last, f"a comma is missing before {s.found}", "write `,`")
     if s.opened and "_COMMA" in s.accepts and s.terminal != "_LPAREN":
         message = f"a comma or an operator is missing before {s.found}"
     else:
@@ -501,7 +491,11 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     unclosed_string,
     no_package,
     bad_number,
+    optional_chain,
+    foreign_expression,
     chained_comparison,
+    foreign_target,
+    foreign_type,
     foreign_sign,
     unclosed_bracket,
     table,
@@ -512,11 +506,12 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     keyword_taken_for_name,
     quotes,
     misplaced_part,
+    missing_comma,
     foreign_operator,
     nothing_to_negate,
     unknown_word,
-    misplaced_word,
     foreign_form,
+    misplaced_word,
     incomplete_if,
     missing_operand,
     missing_operator,

@@ -10,7 +10,7 @@ compiler) recurses.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
 from lark import TextSlice, Token, Tree
@@ -137,7 +137,9 @@ def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> 
     Only declarations that use one as a name are walked.
     """
     allowed: set[int] = set()
+    instead: dict[int, str] = {}
     places = sorted(ident.span.start for ident in reserved.values())
+    begins = [declaration.span.start for declaration in file.declarations]
     stack: list[object] = [
         declaration
         for declaration in file.declarations
@@ -163,12 +165,22 @@ def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> 
                 allowed.add(id(name))
             case nodes.ShownField(name):
                 allowed.add(id(name))
+            case nodes.EnumDecl(name, members) | nodes.LevelsDecl(name, members):
+                instead |= {id(member): f'quote it: `"{member.name}"`' for member in members}
+                stack.append(name)
+                stack += members
             case nodes.Node() as node:
+                if isinstance(node, nodes.Target):
+                    instead |= {id(i): "write `any`" for i in node.actions or () if i.name == "all"}
                 stack += nodes.fields_of(node).values()
+    wrong = {  # in a declaration, each word once: its uses are not other mistakes
+        (ident.name, bisect_right(begins, ident.span.start)): (key, ident)
+        for key, ident in reversed(reserved.items()) if key not in allowed
+    }  # fmt: skip
     return [
         error(
             "PE121", ident.span, f"`{ident.name}` is a reserved word",
-            "reserved words may name attributes and nothing else",
+            instead.get(key) or "reserved words may name attributes and nothing else: take another name",
         )
-        for key, ident in reserved.items() if key not in allowed
+        for key, ident in sorted(wrong.values(), key=lambda item: item[1].span.start)
     ]  # fmt: skip

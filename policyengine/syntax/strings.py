@@ -38,7 +38,14 @@ def unquoted(body: str, start: int, report: Report, keep: str = "") -> str:
             return found[0]
         if character in _ESCAPES:
             return _ESCAPES[character]
-        help = 'an escape is `\\"`, `\\\\`, `\\n`, `\\t` or `\\u` with four hexadecimal digits'
+        star = "`\\*` for a star, " if "*" in keep else ""
+        help = (
+            f'an escape is {star}`\\"`, `\\\\`, `\\n`, `\\t` or `\\u` with four hexadecimal digits'
+        )
+        if character in "dwsDWSb.+?()[]|^$":
+            help = "there are no regular expressions: in a pattern `*` is any text"
+            if not star:
+                help = "write `\\\\` for a backslash in a string"
         report("PE123", at, at + 2, f"`\\{character}` is no escape", help)
         return ""
 

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
-from policyengine.syntax.parse_state import CLAUSES, COMPARISONS, EFFECTS, ParseState, kind_of
+from policyengine.syntax.parse_state import (
+    CLAUSES,
+    COMPARISONS,
+    DECLARATIONS,
+    EFFECTS,
+    ParseState,
+    kind_of,
+)
 
 _OWNERS = EFFECTS | {"effect", "_INVARIANT"}
 _IN_CLAUSES = CLAUSES | {terminal.lower().lstrip("_") for terminal in CLAUSES}
 _IN_CONDITIONS = COMPARISONS | {"_AND", "_OR", "_NOT", "_LPAREN", "_ASSIGN"}
+
+
+_JOINS = frozenset({"and", "or", "&", "|", "&&", "||", "+", "/"})
+_SHOWN = "actions are listed with commas and without brackets: `permit name: read, edit`"
+
+
+def foreign_target(s: ParseState) -> Diagnostic | None:
+    """Actions, types or fields that are listed as in other languages; a name with a `.`."""
+    if s.wants_operator() or not s.stack:
+        return None
+    last = kind_of(s.stack[-1])
+    if "_COMMA" in s.accepts and s.text in _JOINS and last in _LISTED and not s.first_on_line:
+        return error("PE147", s.span, f"a list has no {s.found}", "write `,`")
+    if "ANY" in s.accepts and last == "_COLON":
+        if s.text in ("*", "all", "everything", "anything"):
+            return error("PE147", s.span, f"{s.found} is no action", "write `any`")
+        if s.terminal == "STRING":
+            name = s.text[1:-1]
+            help = f"write `{name}`" if name.isidentifier() else ""
+            return error("PE119", s.span, f"an action is named without quotes: {s.text}", help)
+        if s.text in ("{", "[", "("):
+            return error("PE147", s.span, f"{s.found} is no action", _SHOWN)
+    if s.terminal == "_DOT" and last == "name" and kind_of(s.stack[-2]) in _DECLARING:
+        return error("PE110", s.span, "a name that is declared has no `.`", "write `_`")
+    return None
+
+
+_LISTED = frozenset(
+    {"ref", "refs", "name", "names", "NAME", "shown_field", "shown_fields", "_RPAREN"}
+)
+_DECLARING = EFFECTS | DECLARATIONS | {"effect", "_LET"}
 
 
 def misplaced_exception(s: ParseState) -> Diagnostic | None:

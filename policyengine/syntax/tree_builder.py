@@ -21,7 +21,7 @@ from policyengine.model import values
 from policyengine.model.path_syntax import parse_path, parse_pattern
 from policyengine.model.types import PATH
 from policyengine.syntax import lalr_driver, nodes
-from policyengine.syntax.foreign_calls import help_of_call
+from policyengine.syntax.foreign_calls import instead_of_call
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.literals import NUMBERS
 from policyengine.syntax.node_methods import of_list, of_parts, of_text
@@ -458,7 +458,19 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]  # generi
 
     def sum(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
         left, op, right = children
+        match left, right:
+            case nodes.Literal("datetime", _, moment), nodes.Literal("int", _, offset) if (
+                "T" in moment and not moment.endswith("Z")
+            ):
+                self._report_offset(span, moment, f"{op}{offset}")
         return nodes.Arithmetic(cast("nodes.Sign", str(op)), left, right, span=span)
+
+    def _report_offset(self, span: Span, moment: str, offset: str) -> None:
+        """Report `2026-09-01T10:00:00-0230` once: the builder read a moment, a sign and a number."""
+        self.problems = [p for p in self.problems if not span.start <= p.span.start < span.end]
+        hours, minutes = offset[:3], offset[3:] or "00"
+        message = f"`{moment}{offset}` is no datetime: an offset from UTC has a colon"
+        self._report("PE120", span, message, f"write `{moment}{hours}:{minutes}`")
 
     def product(self, span: Span, children: list[Any]) -> nodes.Arithmetic:
         return nodes.Arithmetic("*", *children, span=span)
@@ -484,12 +496,11 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]  # generi
             ):
                 ident = nodes.Ident(name, package, span=called.span)
             case _:
-                word = str(called.name) if isinstance(called, nodes.Name | nodes.Attr) else ""
                 self.reserved = [i for i in self.reserved if i.span != called.span]
-                self._report(
-                    "PE126", called.span, "this cannot be called", help_of_call(word)
-                    or "a definition, `size` or `lower` can: `stale(subject)`",
-                )  # fmt: skip
+                help = instead_of_call(called, arguments) or (
+                    "what can be called is a definition, `size`, `lower` or `ancestors`: `size(S)`"
+                )
+                self._report("PE126", called.span, "this cannot be called", help)
                 return called  # type: ignore[no-any-return]  # after the report, any node will do
         match ident, arguments:
             case nodes.Ident("ancestors", None), [object_, nodes.Name() | nodes.Attr() as type_]:

@@ -67,7 +67,8 @@ def test_a_character_that_hides_something_is_no_part_of_a_path():
     assert {code for code, *_ in found('const c: path = path "/a\\u0000b"')} == {"PE123"}
 
 
-PATH_HELP = 'a path is written `path "/public"`, also as a pattern; no string becomes one'
+PATH_HELP = 'write `path "/a"`'
+PATH_FORM = 'a path is written `path "/public"`, also as a pattern; no string becomes one'
 
 
 @pytest.mark.parametrize(
@@ -76,13 +77,13 @@ PATH_HELP = 'a path is written `path "/public"`, also as a pattern; no string be
         ('context.path == "/a"', "PE303", 'context.path == "/a"', PATH_HELP),
         ('"/a" == context.path', "PE303", '"/a" == context.path', PATH_HELP),
         ('context.path within "/a"', "PE303", 'context.path within "/a"', PATH_HELP),
-        ('context.path within {"/a"}', "PE303", 'context.path within {"/a"}', PATH_HELP),
-        ('subject.name within path "/a"', "PE303", 'subject.name within path "/a"', PATH_HELP),
-        ("subject.id within context.path", "PE303", "subject.id within context.path", PATH_HELP),
+        ('context.path within {"/a"}', "PE303", 'context.path within {"/a"}', PATH_FORM),
+        ('subject.name within path "/a"', "PE303", 'subject.name within path "/a"', PATH_FORM),
+        ("subject.id within context.path", "PE303", "subject.id within context.path", PATH_FORM),
         ('context.path in {"/a"}', "PE305", '"/a"', PATH_HELP),
         ('"/a" in subject.roots', "PE303", '"/a" in subject.roots', PATH_HELP),
-        ('context.path like "/a*"', "PE305", "context.path", PATH_HELP),
-        ('subject.name like path "/a"', "PE305", "subject.name", PATH_HELP),
+        ('context.path like "/a*"', "PE305", "context.path", PATH_FORM),
+        ('subject.name like path "/a"', "PE305", "subject.name", PATH_FORM),
         ('context.path within ip "10.0.0.0/8"', "PE306", 'context.path within ip "10.0.0.0/8"', None),
         ("context.path within subject.n", "PE306", "context.path within subject.n", None),
         ('context.path < path "/a"', "PE306", 'context.path < path "/a"', None),

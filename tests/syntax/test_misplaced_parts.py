@@ -34,8 +34,8 @@ def _test(text: str) -> str:
         (_rule("any fields place.lat as digits(1)"), "a mask, which goes for all parts"),
         (_rule("any oblige pay(amount: 1.0)"), "arguments have no names"),
         (_rule("any when now between a and b"), "`low <= x and x < high`"),
-        (_rule("any when x + 18 years <= now"), "is written `18y`"),
-        ("entity Loan { a: Set<string> }", "write `set<type>`"),
+        (_rule("any when x + 18 years <= now"), "write `18y`"),
+        ("entity Loan { a: Set<string> }", "write `set<string>`"),
     ],
 )
 def test_what_is_advised(text: str, help: str):

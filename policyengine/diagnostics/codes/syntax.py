@@ -275,4 +275,18 @@ SYNTAX = (
         _WORDS + 'gate money "?" on Document\ngate money { permit p: any }\n',
         _WORDS + 'gate money "?" for any on Document\ngate money { permit p: any }\n',
     ),
+    Code(
+        "PE147", "foreign-list", "A list of actions, types or fields in the form of another language.",
+        "Actions, types and fields are listed with commas, without brackets and without `and`. `any` stands for every "
+        "action.",
+        _WORDS + "permit own: read or print\naction print by User on Document\n",
+        _WORDS + "permit own: read, print\naction print by User on Document\n",
+    ),
+    Code(
+        "PE148", "foreign-type", "A type in the form of another language.",
+        "There are `set<T>` and records `{name: T}`, and no lists or maps. A `?` after the name of an attribute says "
+        "that it may be absent; a choice of values is declared as an `enum`. Attributes have no values of their own.",
+        "package docs\nentity Shelf { books: list<string>, owner: string }\n",
+        "package docs\nentity Shelf { books: set<string>, owner: string }\n",
+    ),
 )  # fmt: skip

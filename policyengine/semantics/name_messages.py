@@ -1,0 +1,68 @@
+"""Word the diagnostics of names that mean no value; see `messages.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.spell import nearest
+from policyengine.semantics.advice import help_of_name
+from policyengine.semantics.messages import listed
+from policyengine.semantics.names import Declared
+from policyengine.syntax import nodes
+
+
+def no_name(
+    ident: nodes.Ident, known: Mapping[str, str], elsewhere: Sequence[str], owners: Sequence[str]
+) -> Diagnostic:
+    """A name that means nothing where a value is wanted.
+
+    *known*: how each value that has a name is written. *elsewhere*: the packages that are not imported
+    and have a constant of that name. *owners*: the variables that have an attribute of that name.
+    """
+    name = ident.name
+    if owners:
+        help = f"write {listed(f'{owner}.{name}' for owner in owners)}"
+    elif elsewhere:
+        imports = listed(f"import {package}" for package in sorted(set(elsewhere)))
+        help = f"{imports} brings {'it' if len(set(elsewhere)) == 1 else 'one'} in"
+    else:
+        near = nearest(name, known)
+        help = help_of_name("name", name) or (f"did you mean `{known[near]}`?" if near else "")
+    return error("PE201", ident.span, f"there is no name `{ident}`", help)
+
+
+def as_value(declaration: Declared) -> str:
+    """Return how a constant is read, or a definition or a table is used."""
+    match declaration:
+        case nodes.DefineDecl(name, parameters):
+            return f"{name.name}({', '.join(parameter.name.name for parameter in parameters)})"
+        case nodes.ConstDecl(name, nodes.TableOf()):
+            return f"{name.name}[…]"
+        case nodes.ConstDecl(name):
+            return name.name
+    return ""
+
+
+def no_value(ident: nodes.Ident, declaration: Declared) -> Diagnostic:
+    """The name of a declaration that is no value."""
+    name = ident.name
+    match declaration:
+        case nodes.DefineDecl():
+            what, help = "a definition", f"write `{as_value(declaration)}`"
+        case nodes.EntityDecl():
+            what, help = "an entity type", f'one entity is written `{ident} "id"`'
+        case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members) if members:
+            what, help = "a type", f"one of its values is written `{name}.{members[0].name}`"
+        case nodes.TaxonomyDecl(_, terms) if terms:
+            what, help = "a taxonomy", f"one of its terms is written `{name}.{terms[0].name.name}`"
+        case nodes.ActionDecl():
+            what, help = (
+                "an action",
+                f'write `action.name == "{name}"`, or name it after the colon of the rule',
+            )
+        case nodes.GroupDecl():
+            what, help = "a group of actions", "name it after the colon of the rule"
+        case _:
+            what, help = "no value", ""
+    return error("PE201", ident.span, f"`{ident}` is {what}, and a value is wanted here", help)

@@ -1,0 +1,83 @@
+"""Recognise expressions that are written as in other languages: quantifiers, choices, sets, units of time."""
+
+from __future__ import annotations
+
+import re
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Span
+from policyengine.syntax import foreign_words
+from policyengine.syntax.foreign_calls import UNITS
+from policyengine.syntax.parse_state import ParseState, kind_of, span_of
+
+_OWN_WORDS = ("not", "every", "some", "if")
+_CHAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\.([A-Za-z_][A-Za-z0-9_]*)\Z")
+_CALLED = ("variable", "attr", "call", "ref", "name")
+
+
+def foreign_expression(s: ParseState) -> Diagnostic | None:
+    """An expression with the words or the order of another language."""
+    if not s.wants_operator():
+        return None
+    return _word_before_operand(s) or _choice(s) or _unit(s) or _set_in_parentheses(s)
+
+
+def optional_chain(s: ParseState) -> Diagnostic | None:
+    """`a.b?.c`"""
+    chain = _CHAIN.search(s.source.text[: s.start])
+    if not s.text.startswith("?") or s.source.text[s.start : s.start + 2] != "?." or not chain:
+        return None
+    owner, name = chain.groups()
+    help = f"write `{owner} has {name} and {owner}.{name}.…`"
+    return error("PE110", Span(s.source.name, s.start, s.start + 2), "there is no `?.`", help)
+
+
+def _word_before_operand(s: ParseState) -> Diagnostic | None:
+    word = s.last_word.lower()
+    if s.terminal in ("", "$END") or not s.text[:1].isalnum() or s.first_on_line:
+        return None
+    if s.before is None or kind_of(s.stack[-1]) not in ("NAME", "variable"):
+        return None
+    if word in _OWN_WORDS and word != s.last_word:
+        return error("PE110", s.before, f"there is no `{s.last_word}`", f"write `{word}`")
+    if s.text in foreign_words.OPERATORS and word not in ("there", "is"):
+        return None
+    help = foreign_words.BEFORE_OPERANDS.get(word)
+    if help is None:
+        return None
+    return error("PE110", s.before, f"there is no `{s.last_word}` in an expression", help)
+
+
+def _choice(s: ParseState) -> Diagnostic | None:
+    if s.text.lower() in ("elif", "elseif", "elsif"):
+        return error("PE110", s.span, f"there is no {s.found}", "write `else if`")
+    if s.terminal == "_IF" and not s.wants_clause():
+        help = "write `if condition then value else value`"
+        return error("PE110", s.span, "`if` comes before both values", help)
+    return None
+
+
+def _unit(s: ParseState) -> Diagnostic | None:
+    """`30 days`"""
+    if s.before is None or not s.last_word.isdigit():
+        return None
+    short = UNITS.get(s.text.lower().rstrip("s") + "s")
+    if s.text in UNITS.values():
+        short = s.text
+    if short is None:
+        return None
+    written = s.source.on_one_line(s.before.to(s.span))
+    message = f"`{written}` is no number, date or duration"
+    return error("PE120", s.before.to(s.span), message, f"write `{s.last_word}{short}`")
+
+
+def _set_in_parentheses(s: ParseState) -> Diagnostic | None:
+    """`x in (a, b)`"""
+    if s.terminal != "_COMMA" or "_COMMA" in s.accepts or not s.open_brackets:
+        return None
+    at = s.open_brackets[-1]
+    if kind_of(s.stack[at]) != "_LPAREN" or kind_of(s.stack[at - 1]) in _CALLED:
+        return None
+    place = span_of(s.source, s.stack[at])
+    assert place is not None
+    return error("PE110", place, "parentheses are no set", "write `{a, b}`")

@@ -1,0 +1,102 @@
+"""Recognise operators, brackets and separators of other languages."""
+
+from __future__ import annotations
+
+import re
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Span
+from policyengine.syntax import foreign_words
+from policyengine.syntax.parse_state import ParseState, keywords, kind_of
+
+
+def foreign_sign(s: ParseState) -> Diagnostic | None:
+    """An operator or a bracket of another language."""
+    if s.terminal in ("NAME", "STRING", "$END") or s.terminal in keywords().values():
+        return None
+    begins = s.start
+    if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
+        begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
+    if s.text == "=" and s.opened and s.opened[1] == "expression" and _ends_key(s):
+        return error("PE110", s.span, "`=` gives no key its value", "write `:`")
+    for start in sorted({begins, s.start}):
+        for sign, help in foreign_words.SIGNS.items():
+            if s.source.text.startswith(sign, start):
+                return _no_sign(s, start, sign, help)
+    if s.text.startswith("=") and "_ASSIGN" in s.accepts | {kind_of(i) for i in s.stack[-1:]}:
+        return error("PE110", Span(s.source.name, begins, s.end), "`==` only compares", "write `=`")
+    if s.text == "=" and s.wants_operator():
+        return error("PE110", s.span, "`=` does not compare", "write `==`")
+    if s.text == "?" and s.wants_operator():
+        return error("PE110", s.span, "there is no `?` operator", "write `if a then b else c`")
+    if s.text == "?" and s.last_word.isidentifier():
+        help = "write it after the attribute's name: `name?: type`"
+        return error("PE110", s.span, "`?` does not follow a type", help)
+    if s.text == "-" and s.last_word.isidentifier() and not s.wants_operator():
+        return error("PE110", s.span, "a name has no `-`", "write `_`")
+    if s.text == ",":
+        return _wrong_separator(s)
+    return None
+
+
+def _ends_key(s: ParseState) -> bool:
+    """Whether what was read last can be the key of a record or a table."""
+    return "_COLON" in s.accepts and kind_of(s.stack[-2]) in ("_LBRACE", "_COMMA")
+
+
+def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | None:
+    if sign[0] == "|" and any(kind_of(item) == "_ENUM" for item in s.stack):
+        if sign == "|":
+            return None
+        help = "write `|`"
+    if sign == "=>" and kind_of(s.stack[-1]) == "_ASSIGN":  # of a constant
+        help = "write `->`"
+    if sign in ("=>", "->") and [kind_of(i) for i in s.stack[-2:-1]] == [
+        "_LPAREN"
+    ]:  # `any(x => x.active)`
+        help = foreign_words.FORMS["QUANTIFIER"]
+    span = Span(s.source.name, start, start + len(sign))
+    if sign == "->":
+        if s.wants_operator() or start < s.start:
+            help = foreign_words.SIGNS["-->"]
+        if kind_of(s.stack[-1]) == "parameters":
+            help = "leave it out: the type of a definition is that of its expression"
+        return error("PE143", span, "only the type of a constant has a `->`", help)
+    if sign == "|" and "_COLON" in s.accepts and "QUANTIFIER" in map(kind_of, s.stack):
+        help = foreign_words.FORMS["QUANTIFIER"]
+    share = re.compile(r"\d{1,2}(?=%\s*(?:[^\w\s(]|\Z|\n|and|or))").match(
+        s.source.text, start - len(s.last_word)
+    )
+    if sign == "%" and share and s.last_word == share[0]:
+        help = f"write `0.{int(share[0]):02}`"
+    if sign == "::":
+        help = _in_place_of_colons(s, span)
+    if sign in ("&", "|", "&&", "||") and "_COMMA" in s.accepts and not s.wants_operator():
+        help = "write `,`"
+    if sign in "[]":
+        if "_LBRACKET" in s.open_kinds():
+            return None
+        return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
+    return error("PE110", span, f"there is no `{sign}` in this language", help)
+
+
+def _in_place_of_colons(s: ParseState, span: Span) -> str:
+    """Return what to write for `Tier::basic`, `User::"ann"` or `Action::"read"`."""
+    names = re.compile(r'(\w+(?:::\w+)*)::(?:"([^"\n]*)"|(\w+))?')
+    start = span.start - len(s.last_word)
+    found = names.match(s.source.text, start)
+    if not found or found[1] == found[3]:
+        return foreign_words.SIGNS["::"]
+    name = found[1].rpartition("::")[2]
+    if found[2] is None:
+        return f"write `{name}.{found[3]}`" if found[3] else foreign_words.SIGNS["::"]
+    return f'write `{name} "{found[2]}"`' if s.wants_operator() else f"write `{found[2]}`"
+
+
+def _wrong_separator(s: ParseState) -> Diagnostic | None:
+    if s.opened and s.opened[1] == "taxonomy":
+        return error("PE110", s.span, "terms are not separated by commas", "leave it out")
+    for terminal, what, sign in (("_LEVELS", "levels", "<"), ("_ENUM", "enumerators", "|")):
+        if any(kind_of(item) == terminal for item in s.stack):
+            return error("PE110", s.span, f"{what} are not separated by commas", f"write `{sign}`")
+    return None

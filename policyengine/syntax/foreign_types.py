@@ -1,0 +1,67 @@
+"""Recognise types that are written as in other languages: lists, maps, optional types, choices, values."""
+
+from __future__ import annotations
+
+import re
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Span
+from policyengine.syntax.parse_state import ParseState, kind_of
+
+_MAPS = frozenset({"map", "dict", "hashmap", "record", "object", "mapping"})
+_OPTIONAL = "`?` after the name says that an attribute may be absent: `name?: type`"
+_CHOICE = (
+    "declare the values by themselves: `enum Status = draft | open`, and write `status: Status`"
+)
+_NULLS = frozenset({"null", "none", "nil", "undefined"})
+_GENERIC = re.compile(r"(\w+)\s*[<\[({]\s*([\w.]+)\s*(?:[,:]\s*([\w.]+)\s*)?(?:[>\])}]|\Z)")
+_DECLARES_TYPE = ("_CONST", "_DEFINE", "_OBLIGATION")
+
+
+def foreign_type(s: ParseState) -> Diagnostic | None:
+    """The type of an attribute, a parameter or a constant as another language writes it."""
+    if not _in_type(s):
+        return None
+    if s.text[:1] in ("<", "[", "(", "{", ")"):
+        return _generic(s)
+    if s.terminal == "STRING" and s.last_word == ":":
+        return error("PE148", s.span, f"{s.found} is a value, and a type is wanted here", _CHOICE)
+    if s.text[:1] == "|":
+        other = re.compile(r"\|\s*(\w*)").match(s.source.text, s.start)
+        help = _OPTIONAL if other and other[1].lower() in _NULLS else _CHOICE
+        return error("PE148", s.span, "a type has no `|`", help)
+    if s.text[:1] == "=" and s.opened and "_COLON" not in s.accepts:
+        help = "leave it out: a request gives every attribute that is read"
+        return error("PE148", s.span, "an attribute has no value of its own", help)
+    return None
+
+
+def _in_type(s: ParseState) -> bool:
+    if s.opened and s.opened[1] == "attributes":
+        return True
+    kinds = [kind_of(item) for item in s.stack]
+    begun = max((i for i, kind in enumerate(kinds) if kind in _DECLARES_TYPE), default=-1)
+    return begun >= 0 and "_ASSIGN" not in kinds[begun:] and "_COLON" in kinds[begun:]
+
+
+def _generic(s: ParseState) -> Diagnostic | None:
+    line = s.source.text.rfind("\n", 0, s.start) + 1
+    for found in _GENERIC.finditer(s.source.text, line):
+        if not found.start() < s.start <= found.end() + 1:
+            continue
+        word, first, second = found.groups()
+        span = Span(s.source.name, found.start(), found.end())
+        message = f"`{found[0]}` is no type"
+        if second and word.lower() in _MAPS:
+            return error("PE148", span, message, f"write `set<{{key: {first}, value: {second}}}>`")
+        if word.lower() in ("optional", "option", "maybe", "nullable"):
+            return error("PE148", span, message, _OPTIONAL)
+        if second is None and first != "by":
+            return error("PE148", span, message, f"write `set<{first}>`")
+    array = re.compile(r"\[\s*([\w.]*)\s*\]").match(s.source.text, s.start)
+    if array and (array[1] or s.last_word.isidentifier()):
+        begins = s.start if array[1] else s.start - len(s.last_word)
+        span = Span(s.source.name, begins, array.end())
+        help = f"write `set<{array[1] or s.last_word}>`"
+        return error("PE148", span, f"`{s.source.at(span)}` is no type", help)
+    return None

@@ -1,0 +1,37 @@
+"""Holds the messages of slips to what is written, and their advice to being right; `make golden` rewrites them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from policyengine.diagnostics.source import Source
+from policyengine.pipeline import check_sources
+from tests.slips.harness import Slip, read, rewritten
+
+FILES = sorted(Path(__file__).parent.glob("*.slips"))
+
+if os.environ.get("UPDATE_GOLDEN"):
+    for path in FILES:
+        path.write_text(rewritten(path), encoding="utf-8")
+
+SLIPS = [slip for path in FILES for slip in read(path)[1]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_policy_before_the_slips_is_right(path: Path):
+    policy, _ = read(path)
+
+    assert check_sources({"p.policy": Source("p.policy", policy)})[1].errors == ()
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: f"{slip.file}:{slip.line}")
+def test_a_slip_is_said_in_these_words(slip: Slip):
+    assert slip.as_found() == list(slip.lines)
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: f"{slip.file}:{slip.line}")
+def test_what_is_advised_is_right(slip: Slip):
+    assert slip.problems_when_right() == []
