@@ -38,9 +38,10 @@ MAY_IMPORT = {
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
     "mutation": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "testing", "cache", "version"},
+    "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain"}
-    | {"testing", "mutation", "lint", "cache", "version"},
+    | {"testing", "mutation", "proving", "lint", "cache", "version"},
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "version"},

@@ -54,7 +54,7 @@ Pieces: TypeAlias = tuple[str, ...]
 _LONG = 1_000
 """Characters of a text from which on new ones are made of letters: a path has 4,096."""
 
-_PIECES: Final[Mapping[str, Callable[[str], Pieces]]] = {
+PIECES: Final[Mapping[str, Callable[[str], Pieces]]] = {
     "startswith": lambda part: (part, ""),
     "endswith": lambda part: ("", part),
     "contains": lambda part: ("", part, ""),
@@ -212,7 +212,7 @@ class MentionedConstants:
             case nodes.Compare("startswith" | "endswith" | "contains" as op, left, right):
                 match typing.binding_of(right):
                     case Value(_, str(part)):
-                        self._compared(left, _PIECES[op](part), typing)
+                        self._compared(left, PIECES[op](part), typing)
                     case _:
                         self.unsure = True
             case nodes.Arithmetic() | nodes.Negate():

@@ -152,7 +152,7 @@ class SymbolicState:
             case _ if type_ == IP:
                 self.guessed = True
                 mentioned = [ip for ip in self.mentions.values.get(IP, ()) if isinstance(ip, Ip)]
-                return [Ip(4, 0, 0), *sorted({e for ip in mentioned for e in _edges(ip)})]
+                return [Ip(4, 0, 0), *sorted({e for ip in mentioned for e in edges(ip)})]
             case _:
                 assert isinstance(type_, Primitive)  # the others are made part by part
                 return numbers(self.mentions, type_, self.numbers.get(type_, ()))
@@ -172,7 +172,7 @@ class SymbolicState:
         return list(dict.fromkeys(chain(groups[0], mentioned, *groups[1:])))
 
 
-def _edges(ip: Ip) -> Iterator[Ip]:
+def edges(ip: Ip) -> Iterator[Ip]:
     """Give a network, its first and last address, and those beside it."""
     yield ip
     for at in {ip.first - 1, ip.first, ip.last, ip.last + 1}:

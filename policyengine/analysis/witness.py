@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from attrs import define, field
 
 from policyengine.analysis.symbolic_request import SymbolicRequest, SymbolicState
 from policyengine.model.entities import Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.types import EntityRefType, RecordType, SetType, Type
+from policyengine.model.types import (
+    INT,
+    EntityRefType,
+    RecordType,
+    Schema,
+    SetType,
+    TargetKey,
+    Type,
+)
 from policyengine.model.values import ABSENT, slot, to_json
+
+_LINE = Needs(line=True)
 
 
 def request_of(state: SymbolicState, needs: RequestNeeds) -> dict[str, Any]:
     """Return the request of *state* with all that *needs* lists, as arguments of `validate`."""
-    return _RequestMaker(state).request(needs)
+
+    def above(key: Key) -> list[Any]:
+        return [
+            place[3]
+            for place, yes in list(state.known.items())
+            if place[:3] == ("line", *key) and yes
+        ]
+
+    return RequestMaker(SymbolicRequest(state), state.schema, state.target, above).request(needs)
 
 
 @define
-class _RequestMaker:
-    state: SymbolicState
+class RequestMaker:
+    """Reads a symbolic *request*; *above* gives the ancestors of an entity.
+
+    *elements* gives those of a set, and *plain* a value as JSON has it.
+    """
+
+    read: Any
+    schema: Schema
+    target: TargetKey
+    above: Callable[[Key], list[Key]]
+    elements: Callable[[Any], Iterable[Any]] = iter
+    plain: Callable[[Type, Any], object] = to_json
     entities: dict[Key, dict[str, Any]] = field(factory=dict)
     reading: set[tuple[Key, int]] = field(factory=set)
 
     def request(self, needs: RequestNeeds) -> dict[str, Any]:
-        symbolic = SymbolicRequest(self.state)
-        action, subject, resource = self.state.target
+        """Return the request with all that *needs* lists."""
+        symbolic = self.read
+        action, subject, resource = self.target
         keys = (subject, symbolic.subject.id), (resource, symbolic.resource.id)
-        context = self.state.schema.actions[action].context
+        context = self.schema.actions[action].context
         made = {
             "action": action,
             "context": self._parts(symbolic.context, context, needs.context),
-            "now": int(str(symbolic.now)),
+            "now": int(str(self.plain(INT, symbolic.now))),
         }
         for key, part in zip(keys, (needs.subject, needs.resource), strict=True):
             self._entity(key, part)
@@ -44,23 +74,20 @@ class _RequestMaker:
         if (key, id(needs)) in self.reading:
             return
         self.reading.add((key, id(needs)))
-        symbolic = SymbolicRequest(self.state).entities[key]
+        symbolic = self.read.entities[key]
         described = self.entities.setdefault(key, {"properties": {}, "parents": []})
-        attributes = self.state.schema.entities[key[0]].by_name
+        attributes = self.schema.entities[key[0]].by_name
         for name, part in needs.attributes.items():
             value = getattr(symbolic, slot(name))
             if value is not ABSENT:
                 described["properties"][name] = self._json(attributes[name].type, value, part)
-        above = [
-            cast("Key", place[3])
-            for place, yes in list(self.state.known.items())
-            if place[:3] == ("line", *key) and yes
-        ]
-        for parent in above:
-            reference = {"type": parent[0], "id": parent[1]}
-            if needs.line and reference not in described["parents"]:
-                described["parents"].append(reference)
-                self.entities.setdefault(parent, {"properties": {}, "parents": []})
+        above = self.above(key)
+        for parent in above if needs.line else ():
+            self._entity(parent, _LINE)
+            if not any(parent in self.above(other) for other in above if other != parent):
+                reference = {"type": parent[0], "id": parent[1]}
+                if reference not in described["parents"]:
+                    described["parents"].append(reference)
         for type_, part in needs.above.items():
             for one in (key, *above):
                 if one[0] == type_:
@@ -80,9 +107,12 @@ class _RequestMaker:
                     self._entity((name, str(value)), needs)
                 return {"type": name, "id": str(value)}
             case SetType(element):
-                return [self._json(element, one, needs.elements or NOTHING) for one in value]
+                return [
+                    self._json(element, one, needs.elements or NOTHING)
+                    for one in self.elements(value)
+                ]
             case RecordType():
                 everything = Needs({a.name: NOTHING for a in type_.attributes})
                 return self._parts(value, type_, needs | everything)
             case _:
-                return to_json(type_, value)
+                return self.plain(type_, value)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policyengine.cli.left_open import budget_option
 from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
@@ -16,9 +17,11 @@ from policyengine.cli.output import (
     show_diagnostics,
     working,
 )
+from policyengine.cli.prove import proof_json, remembered_proofs, show_not_settled
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostics
+    from policyengine.proving.proofs import Proof
     from policyengine.semantics.checked import CheckedSet
 
 
@@ -26,12 +29,14 @@ if TYPE_CHECKING:
 @paths_argument
 @cache_option
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
+@budget_option
 @format_option
-def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
+def command(paths: tuple[str, ...], strict: bool, budget: float, format: str) -> int:
     """Check the policy set in PATH and report every mistake, at most 100 in one run.
 
     A set that passes can be evaluated: a checked rule raises nothing on a request that fits. An error
-    keeps a policy set from loading; a warning does not.
+    keeps a policy set from loading; a warning does not. Then its invariants are proved for all requests: one
+    that is broken is an error here, and does not keep the set from loading.
 
     \b
     Examples:
@@ -44,16 +49,24 @@ def command(paths: tuple[str, ...], strict: bool, format: str) -> int:
     """
     from policyengine.diagnostics.export import diagnostics_json
     from policyengine.pipeline import check_sources
+    from policyengine.proving.proofs import with_broken
 
     sources, found = read_policies(paths)
     with working("checking the policies") as progress:
         checked, diagnostics = check_sources(
             sources, found=found, cache=the_cache(), progress=progress
         )
+    proofs: list[Proof] = []
+    if checked is not None and checked.invariants:
+        with working("proving the invariants"):
+            proofs = remembered_proofs(checked, paths, budget)
+        diagnostics = with_broken(diagnostics, checked, proofs)
     if format == "json":
-        say_json(diagnostics_json(diagnostics))
+        invariants = [proof_json(proof) for proof in proofs]
+        say_json({**diagnostics_json(diagnostics), "invariants": invariants})
     else:
         show_diagnostics(diagnostics)
+        show_not_settled(proofs, budget)
         files = len({*sources, *(problem.span.file for problem in found)})
         _sum_up(files, checked, diagnostics)
     return FINDINGS if diagnostics.errors or (strict and diagnostics.items) else FINE
@@ -65,6 +78,8 @@ def _sum_up(files: int, checked: CheckedSet | None, diagnostics: Diagnostics) ->
     what = plural(files, "file")
     if checked is not None:
         what += f", {plural(len(checked.rules), 'rule')}, {plural(len(checked.tests), 'test')}"
+        if checked.invariants:
+            what += f", {plural(len(checked.invariants), 'invariant')}"
     style = "bold red" if diagnostics.errors else "yellow" if diagnostics.items else "green"
     found = summary(diagnostics) if diagnostics.items else "no mistakes"
     say_parts((f"{what}: ", None), (found, style))

@@ -35,6 +35,7 @@ _MARGIN = 2
 _COMMANDS = (
     "check",
     "lint",
+    "prove",
     "fmt",
     "test",
     "decide",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policyengine.diagnostics.render import Part
     from policyengine.diagnostics.source import Source
 
-FINE, FINDINGS, MISUSE = 0, 1, 2
+FINE, FINDINGS, MISUSE, NOT_SETTLED = 0, 1, 2, 3
 """The exit codes."""
 
 _NARROWEST, _USUAL = 40, 80

@@ -13,7 +13,7 @@ from policyengine.model.request import Request
 from policyengine.mutation.write_tests import Expectation, can_be_written, write_test
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
-from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Invariant
 from policyengine.semantics.checker import TestChecker
 from policyengine.syntax import nodes
 from policyengine.syntax.parser import parse
@@ -29,7 +29,12 @@ class VerifiedTestWriter:
     now: int
 
     def test(
-        self, title: str, expectations: Iterable[Expectation], rule: CheckedRule, *, timed: bool
+        self,
+        title: str,
+        expectations: Iterable[Expectation],
+        rule: CheckedRule | Invariant,
+        *,
+        timed: bool,
     ) -> str | None:
         """Return a test beside *rule*; None if none was found that expresses these expectations.
 
@@ -47,7 +52,7 @@ class VerifiedTestWriter:
                 return text
         return None
 
-    def asked(self, text: str, rule: CheckedRule) -> list[ExpectedRequest]:
+    def asked(self, text: str, rule: CheckedRule | Invariant) -> list[ExpectedRequest]:
         """Return the requests of a test beside *rule*; none if it does not check."""
         file, _ = parse(Source("test", f"package p\n\n{text}"), self.limits)
         assert file is not None

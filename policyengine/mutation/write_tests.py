@@ -26,7 +26,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.model.values import ABSENT, entity_text, slot, text_of
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Fixture, Typing
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Fixture, Invariant, Typing
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
@@ -43,7 +43,7 @@ def write_test(
     expectations: Iterable[Expectation],
     checked: CheckedSet,
     *,
-    beside: CheckedRule | None = None,
+    beside: CheckedRule | Invariant | None = None,
     now: int | None = None,
 ) -> str:
     """Return a `test` block to be pasted into a file of the set.

@@ -40,13 +40,17 @@ from policyengine.syntax import nodes
 Trace: TypeAlias = Callable[[nodes.Expr, object], None]
 """Called with each expression that is evaluated, and its value."""
 
+Meaning: TypeAlias = "Callable[[nodes.Expr, Typing, Env], Any]"
+"""Gives the value of an expression."""
+
 
 @frozen(eq=False)
 class Env:
     """The environment of an expression: the request, the schema, and the names in scope.
 
     *variables* has what gives the value of each parameter and each variable of a quantifier;
-    *hides* says which expressions may not be shown in texts.
+    *hides* says which expressions may not be shown in texts. *meaning*: what gives the value of an
+    expression that is no constant; the analysis has one that knows values which are not chosen yet.
     """
 
     request: Request
@@ -54,6 +58,7 @@ class Env:
     variables: Mapping[str, Callable[[], object]] = field(factory=dict)
     trace: Trace | None = None
     hides: Callable[[nodes.Expr, Typing], bool] = lambda _expr, _typing: False
+    meaning: Meaning | None = None
 
     @property
     def target(self) -> TargetKey:
@@ -64,13 +69,16 @@ class Env:
 def evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
     """Return the canonical value of *expr*."""
     binding = typing.binding_of(expr)
-    value = binding.value if isinstance(binding, Value) else _evaluate(expr, typing, env)
+    meaning = env.meaning or meaning_of
+    value = binding.value if isinstance(binding, Value) else meaning(expr, typing, env)
     if env.trace is not None:
         env.trace(expr, value)
     return value
 
 
-def _evaluate(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
+def meaning_of(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
+    """Return the value of an expression that is no constant."""
+
     def of(part: nodes.Expr) -> Any:
         return evaluate(part, typing, env)
 

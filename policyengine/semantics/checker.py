@@ -137,7 +137,7 @@ class TestChecker:
         self._examples = ExampleChecker(rules.vocabulary, rules, fixtures, rules.problems)
         self._scopes = {scope.file.span.file: scope for scope in names.scopes}
 
-    def check(self, test: nodes.TestDecl, rule: CheckedRule) -> CheckedTest | None:
+    def check(self, test: nodes.TestDecl, rule: CheckedRule | Invariant) -> CheckedTest | None:
         """Return *test* checked in the file of *rule*, None if it has an error there."""
         return self._examples.test(test, self._scopes[rule.node.span.file])
 

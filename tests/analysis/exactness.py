@@ -1,4 +1,4 @@
-"""Compare what lint and explain claim of all requests with each request of a small vocabulary.
+"""Compare what lint, explain and prove claim of all requests with each request of a small vocabulary.
 
 `python -m tests.analysis.exactness --requests 10000` goes on until that many denied requests were
 explained and prints how many claims were compared; `make exact` is short for it.
@@ -28,6 +28,7 @@ from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
+from tests.analysis.small_promises import hold_promises
 from tests.analysis.small_world import (
     ACTIONS,
     ATOMS,
@@ -329,6 +330,7 @@ def main() -> int:
     requests = {action: validated_requests(action) for action in ACTIONS}
     explained: Counter[str] = Counter()
     found: Counter[str] = Counter()
+    promised: Counter[str] = Counter()
     seed = options.seed
     while explained["one"] + explained["two"] + explained["none"] < options.requests:
         try:
@@ -336,13 +338,16 @@ def main() -> int:
             found += hold_findings(requests, seed)
             hold_remedies(requests[ACTIONS[0]], seed, rough=True)
             hold_findings(requests, seed, rough=True)
+            promised += hold_promises(requests, seed)
+            promised += hold_promises(requests, seed, rough=True)
         except AssertionError as problem:
             sys.stdout.write(f"seed {seed}: {problem}\n")
             return 1
         seed += 1
     sys.stdout.write(
         f"{seed - options.seed:,} policy sets: what would allow compared for "
-        f"{options.requests:,} denied requests ({dict(explained)}), findings {dict(found)}\n"
+        f"{options.requests:,} denied requests ({dict(explained)}), findings {dict(found)}, "
+        f"invariants {dict(promised)}\n"
     )
     return 0
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from policyengine.analysis.budget import Budget
 from policyengine.diagnostics.codes import CODES
 from policyengine.diagnostics.source import Source
 from policyengine.lint.linter import LINT_CODES
 from policyengine.pipeline import check_sources
+from policyengine.proving.proofs import prove, with_broken
 
 PACKAGE = Path(__file__).parents[2] / "policyengine"
 OF_TEXT = [code for code in CODES.values() if code.number < "PE5" and code.example[:2] != "$ "]
@@ -18,7 +20,13 @@ OF_FILES = {"PE103", "PE106", "PE130", "PE131", "PE132"}
 def found_in(text):
     """Check the files of an example, which lines `---` part; return errors and warnings."""
     files = enumerate(re.split(r"^---\n", text, flags=re.MULTILINE))
-    _, found = check_sources({f"{n}.policy": Source(f"{n}.policy", part) for n, part in files})
+    checked, found = check_sources(
+        {f"{n}.policy": Source(f"{n}.policy", part) for n, part in files}
+    )
+    if checked is not None:
+        found = with_broken(
+            found, checked, prove(checked, checked.invariants, Budget.lasting(None))
+        )
     errors = {diagnostic.code for diagnostic in found.errors}
     return errors, {diagnostic.code for diagnostic in found.items} - errors
 

@@ -369,6 +369,15 @@ TYPES = (
         "invariant i: never expose status of any\n",
     ),
     Code(
+        "PE358", "broken-invariant", "An invariant that some request breaks.",
+        "The request is allowed, by all gates and against no forbid, or shows a field, and the invariant says never. "
+        "`policyengine prove` writes it as a test, which fails until the rules are mended. Either they allow too much, "
+        "or the invariant promises too much. It keeps no set from loading: deciding proves nothing.",
+        _WORDS + "permit p: read\ninvariant i: never allow read when subject.age < 18\n",
+        _WORDS + 'permit p: read\nforbid f: read when subject.age < 18 because "too young"\n'
+        "invariant i: never allow read when subject.age < 18\n",
+    ),
+    Code(
         "PE361", "malformed-ancestors", "A call of `ancestors` without an entity and a type.",
         "`ancestors(resource, Folder)` is the set of the folders within which the resource lies: the type "
         "says which of its ancestors are meant.",

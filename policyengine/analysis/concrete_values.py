@@ -1,0 +1,418 @@
+"""Complete a partial request: choose numbers within their bounds, texts that answer as was chosen.
+
+What was never asked gets a value that people read easily. The result may be no request of the kind that
+was wanted, where answers were chosen of which nothing is known: so it is decided before it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from itertools import chain, islice
+from math import inf
+from typing import Any
+
+from attrs import Factory, define
+
+from policyengine.analysis.constants import MentionedConstants
+from policyengine.analysis.differences import ZERO, Differences
+from policyengine.analysis.partial_request import ContradictionError, PartialRequest
+from policyengine.analysis.symbolic_request import edges
+from policyengine.analysis.unknowns import (
+    Place,
+    UnknownNumber,
+    UnknownSet,
+    UnknownText,
+)
+from policyengine.analysis.witness import RequestMaker
+from policyengine.model.entities import Key
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.schedules import Schedule
+from policyengine.model.types import (
+    BOOL,
+    DATETIME,
+    DURATION,
+    IP,
+    PATH,
+    STRING,
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import Ip, to_json
+from policyengine.reference import calendar
+from policyengine.reference.evaluation import lower
+
+_DAY = 86_400_000_000
+_FAR = 10
+"""How far from the usual numbers others are that are tried as well."""
+
+_TURNS = 60
+"""How many openings and closings of a schedule are tried."""
+
+_MOST_TEXTS = 20_000
+"""How many texts are tried, for all that must be chosen together."""
+
+_LONGEST = 10_000
+"""How much longer than a constant a text is made."""
+
+_HOST = Ip(4, 0x0A000001, 0x0A000001)
+
+
+@define(eq=False)
+class Completion:
+    """Completes one partial request; *needs*: what requests give; *now*: their time if any will do."""
+
+    state: PartialRequest
+    mentions: MentionedConstants
+    needs: RequestNeeds
+    now: int
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """Give requests, as arguments of `validate`, that differ in how numbers were picked."""
+        for prefer in (None, 1, -1):
+            try:
+                yield self._request(prefer)
+            except ContradictionError:
+                continue
+
+    def _request(self, prefer: int | None) -> dict[str, Any]:
+        numbers = _Numbers(self.state, deepcopy(self.state.differences), self.now, prefer)
+        numbers.settle()
+        texts = _Texts(self.state, self.mentions, numbers)
+        texts.settle()
+
+        def plain(type_: Type, value: Any) -> object:
+            match value:
+                case UnknownNumber():
+                    return to_json(type_, numbers.sum(value))
+                case UnknownText():
+                    return to_json(type_, texts.value(value))
+            return to_json(type_, value)
+
+        def elements(value: Any) -> Iterable[Any]:
+            return self._elements(value, numbers) if isinstance(value, UnknownSet) else [*value]
+
+        return RequestMaker(
+            self.state, self.state.schema, self.state.target, self._above, elements, plain
+        ).request(self.needs)
+
+    def _above(self, key: Key) -> list[Key]:
+        return list(self.state.lines.get(key, ()))
+
+    def _elements(self, one: UnknownSet, numbers: _Numbers) -> list[Any]:
+        """Return the known elements, and others where it must have more."""
+        found = list(one.members.values())
+        place = "size", one.place
+        if place not in self.state.number_types:
+            return found
+        size = numbers.pick(place, prefer=len(found))
+        more = self._more(one)
+        while len(found) < size:
+            another = next(more, None)
+            if another is None:
+                break
+            found.append(another)
+        return found
+
+    def _more(self, one: UnknownSet) -> Iterator[Any]:
+        match one.element:
+            case EnumType(members=members) | TaxonomyType(members=members):
+                asked = ((*one.place, "has", name) for name in members)
+                for place, name in zip(asked, members, strict=True):
+                    if place not in self.state.known:
+                        yield name
+            case LevelsType(members=members):
+                yield from (n for n in range(len(members)) if n not in one.members)
+            case EntityRefType(name):
+                yield from (f"{name.lower()}-of-{n}" for n in range(1, 100))
+            case _ if one.element == BOOL:
+                yield from (value for value in (False, True) if value not in one.members)
+            case _:
+                for n in range(1, 100):
+                    yield self.state.value(one.element, (*one.place, "more", n))
+
+
+@define(eq=False)
+class _Numbers:
+    """Picks numbers one by one; *prefer*: 1 for large ones, -1 for small ones, else those that are usual."""
+
+    state: PartialRequest
+    differences: Differences
+    now: int
+    prefer: int | None
+    values: dict[Place, int] = Factory(dict)
+
+    def settle(self) -> None:
+        """Pick first what others are computed from."""
+        for place, (moment, months) in self.state.moments.items():
+            self._settle_moment(place, moment, months)
+        for place, parts in self.state.totals.items():
+            self._settle_total(place, parts)
+
+    def sum(self, number: int | UnknownNumber) -> int:
+        """Return the value of a sum."""
+        if not isinstance(number, UnknownNumber):
+            return number
+        return number.constant + sum(of * self.pick(place) for place, of in number.parts.items())
+
+    def pick(self, place: Place, prefer: int | None = None) -> int:
+        """Return the number at *place*."""
+        if place not in self.values:
+            self._pin(place, self._best(place, self._usual(place) if prefer is None else prefer))
+        return self.values[place]
+
+    def _pin(self, place: Place, value: int) -> None:
+        self.values[place] = value
+        if self.differences.least(place) <= value <= self.differences.most(place):
+            self.differences.pin(place, value)
+
+    def _usual(self, place: Place) -> int:
+        if place[0] == "length":
+            return 24
+        type_ = self.state.number_types.get(place)
+        return self.now if type_ == DATETIME and place[0] != "size" else 0
+
+    def _best(self, place: Place, usual: int) -> int:
+        """Return the number nearest to the usual one, at whole days where there is room."""
+        least, most = self.differences.least(place), self.differences.most(place)
+        value = usual
+        if self.prefer is not None and place[0] not in ("size", "length"):
+            bound = most if self.prefer > 0 else least
+            value = usual + self.prefer * _FAR if abs(bound) == inf else int(bound)
+        day = _DAY if self.state.number_types.get(place) in (DATETIME, DURATION) else 1
+        if value < least:
+            rounded = -(-int(least) // day) * day
+            value = rounded if rounded <= most else int(least)
+        if value > most:
+            rounded = int(most) // day * day
+            value = rounded if rounded >= least else int(most)
+        return self._on_schedule(place, value)
+
+    def _on_schedule(self, place: Place, value: int) -> int:
+        """Return *value*, or one nearby that is within the schedules that it must be within."""
+        wanted: list[tuple[int, Schedule, bool]] = []
+        for asked, (number, schedule) in self.state.scheduled.items():
+            if dict(number.parts) == {place: 1} and asked in self.state.known:
+                wanted.append((number.constant, schedule, self.state.known[asked][0]))
+        if not wanted:
+            return value
+        least, most = self.differences.least(place), self.differences.most(place)
+        tried = [value, *(int(b) for b in (least, most) if abs(b) < inf)]
+        for start in tried:
+            ahead = start
+            for _ in range(_TURNS):
+                if least <= ahead <= most and all(
+                    calendar.is_within(ahead + later, schedule) == inside
+                    for later, schedule, inside in wanted
+                ):
+                    return ahead
+                ahead = min(
+                    calendar.next_turn(ahead + later, schedule) - later
+                    for later, schedule, _ in wanted
+                )
+        return value
+
+    def _settle_moment(self, place: Place, moment: Any, months: Any) -> None:
+        """Pick a moment so that the one some months later is within its bounds."""
+        count = self.sum(months)
+        parts = dict(moment.parts) if isinstance(moment, UnknownNumber) else {}
+        if len(parts) != 1 or place in self.values:
+            self._pin(place, calendar.add_months(self.sum(moment), count))
+            return
+        ((base, _),) = parts.items()
+        value = self.values.get(base)
+        if value is None:
+            value = self._best(base, self._usual(base))
+            least, most = self.differences.least(base), self.differences.most(base)
+            for _ in range(8):
+                later = calendar.add_months(value + moment.constant, count)
+                low = max(
+                    self.differences.least(place), value + self.differences.least(place, base)
+                )
+                high = min(self.differences.most(place), value + self.differences.most(place, base))
+                step = max(low - later, 0) or min(high - later, 0)
+                if not step or abs(step) == inf:
+                    break
+                value = int(min(max(value + step, least), most))
+            self._pin(base, value)
+        self._pin(place, calendar.add_months(value + moment.constant, count))
+
+    def _settle_total(self, place: Place, all_parts: Mapping[Place, int]) -> None:
+        """Pick the parts of a sum so that it is within its bounds."""
+        known = self.differences
+
+        def room(part: tuple[Place, int]) -> tuple[bool, int, str]:
+            place = part[0]
+            bounds = (known.least(place), known.most(place))
+            return place not in self.values, sum(abs(bound) == inf for bound in bounds), repr(place)
+
+        parts = sorted(all_parts.items(), key=room)  # the last one takes what the others leave
+        *others, (last, times) = parts
+        if last in self.values:
+            return
+        rest = sum(of * self.pick(one) for one, of in others)
+        low, high = self.differences.least(place) - rest, self.differences.most(place) - rest
+        if times < 0:
+            low, high = -high, -low
+        self._tighten(
+            last,
+            least=-(-int(low) // abs(times)) if abs(low) < inf else None,
+            most=int(high) // abs(times) if abs(high) < inf else None,
+        )
+        self.pick(last)
+
+    def _tighten(self, place: Place, least: int | None = None, most: int | None = None) -> None:
+        known = self.differences
+        if least is not None and least <= known.most(place):
+            known.bound(ZERO, place, -least)
+        if most is not None and most >= known.least(place):
+            known.bound(place, ZERO, most)
+
+
+@define(eq=False)
+class _Texts:
+    """Chooses texts together, so that each question is answered as was chosen."""
+
+    state: PartialRequest
+    mentions: MentionedConstants
+    numbers: _Numbers
+    values: dict[Place, Any] = Factory(dict)
+    left: int = _MOST_TEXTS
+
+    def settle(self) -> None:
+        """Choose all texts of which something was asked."""
+        asked: dict[Place, UnknownText] = {}
+        for place, question in self.state.questions.items():
+            for text in question.texts if place in self.state.known else ():
+                if isinstance(text, UnknownText):
+                    asked.setdefault(text.place, text)
+        for length in self.state.lengths.values():
+            asked.setdefault(length.place, length)
+        self._choose(list(asked.values()))
+
+    def value(self, text: UnknownText) -> Any:
+        """Return the value of a text."""
+        if text.place not in self.values:
+            self.values[text.place] = self._first(text)
+        return self._made(text)
+
+    def _first(self, text: UnknownText) -> Any:
+        if text.place[0] == "id":
+            return text.place[2]
+        if text.type == PATH:
+            return f"/{self.mentions.new_segment}"
+        return _HOST if text.type == IP else "text"
+
+    def _made(self, text: UnknownText) -> Any:
+        value = self.values[text.place]
+        for _ in text.made:
+            value = lower(value)
+        return value
+
+    def _choose(self, left: Sequence[UnknownText]) -> bool:
+        if not left:
+            return True
+        text, *others = left
+        for value in self._candidates(text):
+            self.left -= 1
+            if self.left < 0:
+                return False
+            self.values[text.place] = value
+            if self._fits(text) and self._choose(others):
+                return True
+        self.values.pop(text.place, None)
+        return False
+
+    def _fits(self, about: UnknownText) -> bool:
+        """Whether the questions about a text, as far as all texts are chosen, are answered so."""
+        for place, question in self.state.questions.items():
+            if place not in self.state.known:
+                continue
+            unknown = [one for one in question.texts if isinstance(one, UnknownText)]
+            if not any(one.place == about.place for one in unknown):
+                continue
+            if all(one.place in self.values for one in unknown):
+                given = (
+                    self._made(one) if isinstance(one, UnknownText) else one
+                    for one in question.texts
+                )
+                if question.answer(*given) != self.state.known[place][0]:
+                    return False
+        return all(
+            len(self._made(text)) == self.numbers.pick(place)
+            for place, text in self.state.lengths.items()
+            if text.place == about.place
+        )
+
+    def _candidates(self, text: UnknownText) -> Iterable[Any]:
+        bound = [
+            value for key, (value, _) in self.state.bound.items() if key and key[-1] == text.place
+        ]
+        if text.place[0] == "id":
+            return [text.place[2]]
+        if text.type == PATH:
+            return [*bound, *self._paths()]
+        if text.type == IP:
+            known = [ip for ip in self.mentions.values.get(IP, ()) if isinstance(ip, Ip)]
+            near = {edge for ip in known for edge in edges(ip)}
+            return [*bound, _HOST, *sorted(near), Ip(4, 0, 2**32 - 1), Ip(4, 1, 1)]
+        lengths = [
+            self.numbers.pick(place)
+            for place, one in self.state.lengths.items()
+            if one.place == text.place
+        ]
+        found = dict.fromkeys([*bound, *self._strings(text)])
+        spelled = chain(found, (one.upper() for one in found))
+        return (
+            spelled
+            if not lengths
+            else chain.from_iterable(_padded(one, lengths[0]) for one in spelled)
+        )
+
+    def _paths(self) -> list[str]:
+        made = self.mentions.paths()
+        patterns = [path for path in made if path != "/"]
+        below = [f"{one}{other}" for one in patterns for other in patterns]
+        new = self.mentions.new_segment
+        return [*made, *below, *(f"/{new}{n}" for n in range(2, 6))]
+
+    def _strings(self, text: UnknownText) -> list[str]:
+        """Return texts: those that are like all patterns that it must be like, constants, and others."""
+        like: list[tuple[str, ...]] = []
+        known = {str(value) for value in self.mentions.values.get(STRING, ())}
+        for place, question in self.state.questions.items():
+            about = any(
+                isinstance(one, UnknownText) and one.place == text.place for one in question.texts
+            )
+            if about:
+                known |= {one for one in question.texts if isinstance(one, str)}
+            if about and place in self.state.known and self.state.known[place][0]:
+                mark = place[1]
+                like += [mark[1]] if isinstance(mark, tuple) and mark[0] == "like" else []
+        firsts, lasts = [one[0] for one in like], [one[-1] for one in like]
+        middle = [piece for one in like for piece in one[1:-1]]
+        found = []
+        if like:
+            first, last = max(firsts, key=len), max(lasts, key=len)
+            between = [piece for piece in middle if piece not in first + last]
+            found = [
+                f"{first}{'x'.join(['', *between, '']) if between else ''}{last}",
+                f"{first}x{''.join(between)}x{last}",
+            ]
+        each = list(chain.from_iterable(islice(texts, 2) for texts in self.mentions.unmentioned()))
+        others = [f"text {n}" for n in range(1, 6)]
+        return [*found, "text", *each, *sorted(known), *others, ""]
+
+
+def _padded(text: str, length: int) -> Iterator[str]:
+    """Give *text* made longer, at its end, its begin and in between."""
+    lacking = length - len(text)
+    if lacking == 0:
+        yield text
+    if 0 < lacking <= _LONGEST:
+        filler = "x" * lacking
+        yield from (text + filler, filler + text)
+        yield from (text[:at] + filler + text[at:] for at in range(1, len(text)))

@@ -1,0 +1,416 @@
+"""Search for a request that is allowed and breaks an invariant.
+
+The search begins with what breaks the invariant, and nothing else. Whatever request is found is decided
+by the reference interpreter. If it is denied, the reasons for that become conditions of the search: this
+forbid does not hold, this gate is opened by one of its permits. So a search asks as few rules as it
+takes. Where no request is left, none breaks the invariant: it is *proved*, and rests on the conditions
+that failed. A request that is really allowed and breaks it is *broken*. If neither comes to be, it is
+*not settled*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import deepcopy
+from typing import Any, Literal, TypeAlias
+
+from attrs import Factory, define, evolve, frozen
+
+from policyengine.analysis.backtracking import Backtracking
+from policyengine.analysis.budget import Budget, OutOfBudgetError
+from policyengine.analysis.concrete_values import Completion
+from policyengine.analysis.constants import MentionedConstants
+from policyengine.analysis.partial_evaluation import env_of
+from policyengine.analysis.partial_request import ContradictionError, PartialRequest
+from policyengine.intake.validation import Validator
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
+from policyengine.model.masks import field_and_mask, telling
+from policyengine.model.request import Request
+from policyengine.model.types import EntityRefType, TargetKey
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.reference.interpreter import first_false
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Invariant
+
+Answer: TypeAlias = Literal["proved", "broken", "not settled"]
+
+_STEPS = (2_000, 50_000)
+"""The numbers of ways to answer that are tried for one target: for every invariant first, then for those left."""
+
+_DECIDING = 20
+"""The cost of deciding a request, beside trying a way to answer."""
+
+_MOST_SHRINKING = 150
+"""The number of requests that are decided to find a smaller one."""
+
+SHOWN_FIELDS = "shown fields"
+"""The name of the condition that one of an invariant's fields is shown."""
+
+
+@frozen
+class Finding:
+    """What is known of an invariant.
+
+    *rests_on*: the forbids and gates without which it would be broken; *request*: one that breaks it;
+    *tried*: the number of requests that were decided; *why*: why it is not settled, and for which *target*.
+    """
+
+    invariant: Invariant
+    answer: Answer
+    rests_on: tuple[str, ...] = ()
+    request: Request | None = None
+    tried: int = 0
+    why: str = ""
+    target: TargetKey | None = None
+
+
+@frozen(eq=False)
+class _Condition:
+    """Something that is so of every request that breaks the invariant; *rules*: those it asks."""
+
+    name: str
+    rules: tuple[CheckedRule, ...]
+    holds: Callable[[PartialRequest, Env], bool]
+
+
+def examine(
+    checked: CheckedSet, invariants: Iterable[Invariant], budget: Budget, now: int
+) -> list[Finding]:
+    """Return what is known of each of *invariants*. *now*: the time of requests, if any will do.
+
+    Those that take little are settled first; what is settled is true whatever the budget was.
+    """
+    promises = [_Promise(checked, invariant, budget, now) for invariant in invariants]
+    for steps in _STEPS:
+        for promise in promises:
+            if promise.answer == "not settled":
+                promise.settle(steps)
+    return [promise.finding() for promise in promises]
+
+
+@define(eq=False)
+class _Promise:
+    """An invariant, and what is known of it so far: *left* has its targets that are not settled, and why."""
+
+    checked: CheckedSet
+    invariant: Invariant
+    budget: Budget
+    now: int
+    rests_on: set[str] = Factory(set)
+    tried: int = 0
+    left: dict[TargetKey, str] = Factory(dict)
+    broken: tuple[Request, TargetKey] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.left = dict.fromkeys(sorted(self.invariant.typings), "the time was over before")
+
+    @property
+    def answer(self) -> Answer:
+        """What is known."""
+        if self.broken is not None:
+            return "broken"
+        return "not settled" if self.left else "proved"
+
+    def settle(self, steps: int) -> None:
+        """Search for each target that is left; the first request that breaks the invariant ends it."""
+        for target in tuple(self.left):
+            found = _TargetSearch(self, target, self.budget.part(steps)).run()
+            if isinstance(found, str):
+                self.left[target] = found
+                continue
+            del self.left[target]
+            if found is not None:
+                self.broken = found, target
+                return
+
+    def finding(self) -> Finding:
+        """Return what is known."""
+        request, target = self.broken or (None, next(iter(self.left), None))
+        why = "" if self.broken or target is None else self.left[target]
+        rests_on = tuple(sorted(self.rests_on)) if self.answer == "proved" else ()
+        return Finding(self.invariant, self.answer, rests_on, request, self.tried, why, target)
+
+
+@define(eq=False)
+class _TargetSearch:
+    """The search among the requests for one target."""
+
+    promise: _Promise
+    target: TargetKey
+    budget: Budget
+    conditions: list[_Condition] = Factory(list)
+    failed: set[str] = Factory(set)
+    requests: int = 0
+
+    @property
+    def checked(self) -> CheckedSet:
+        return self.promise.checked
+
+    @property
+    def invariant(self) -> Invariant:
+        return self.promise.invariant
+
+    def run(self) -> Request | str | None:
+        """Return a request that breaks the invariant, None if there is none, or why it is not known."""
+        breaking = [_Condition("", (), self._breaks)]
+        if self.invariant.fields is not None:
+            breaking.append(_Condition(SHOWN_FIELDS, self._field_rules(), self._shows))
+        # What settled another target is likely to settle this one.
+        hints = self._named(self.promise.rests_on)
+        self.conditions = [*breaking, *hints]
+        try:
+            found = self._refined()
+            if found is None and not self.failed <= self.promise.rests_on:
+                self.promise.rests_on |= self._least(breaking, self.failed)
+        except OutOfBudgetError:
+            over = self.promise.budget.is_spent
+            return "the time was over before" if over else "there are too many cases to try"
+        return found
+
+    def _refined(self) -> Request | str | None:
+        """Search, and again with the reasons for which what was found is denied."""
+        while True:
+            self.failed = set()
+            unsure = False
+            for state in self._states():
+                found = self._try(state)
+                if isinstance(found, Request):
+                    return found
+                if found:
+                    self.conditions += found
+                    break
+                unsure = True
+            else:
+                return self._unsure() if unsure else None
+
+    def _unsure(self) -> str:
+        return f"no request was found among {self.requests} that were decided, and none ruled out"
+
+    def _least(self, breaking: list[_Condition], names: set[str]) -> set[str]:
+        """Return those of the conditions without which there would be a request that seems to break it."""
+        kept = set(names)
+        for name in sorted(names - {SHOWN_FIELDS}):
+            self.conditions = [*breaking, *self._named(kept - {name})]
+            if next(self._states(), None) is None:
+                kept.remove(name)
+        return kept
+
+    def _named(self, names: Collection[str]) -> list[_Condition]:
+        """Return the conditions of these names that there are for the target."""
+        gates = [g for g in self.checked.schema.gates_of(self.target).names if f"gate {g}" in names]
+        forbids = [rule for rule in self._rules("forbid") if rule.id in names]
+        return [*map(self._forbid_fails, forbids), *map(self._gate_opens, gates)]
+
+    # ---- searching ----------------------------------------------------------------------
+
+    def _states(self) -> Iterator[PartialRequest]:
+        """Give the partial requests for which all conditions hold."""
+        choices = Backtracking()
+        constants = self._constants()
+        while True:
+            state = PartialRequest(self.checked.schema, self.target, constants, choices)
+            env = env_of(state)
+            complete = True
+            try:
+                for condition in self.conditions:
+                    state.reads.clear()
+                    if not condition.holds(state, env):
+                        self.failed |= {condition.name} - {""}
+                        complete = False
+                        break
+            except ContradictionError:
+                complete = False
+            self.budget.spend()
+            blamed = state.reads
+            if complete:
+                blamed = set(range(choices.made))
+                yield state
+            if not choices.go_back(blamed):
+                return
+
+    def _mentions(self) -> MentionedConstants:
+        rules = [rule for condition in self.conditions for rule in condition.rules]
+        mentions = MentionedConstants.of(rules, self.target)
+        exprs = [c.expr for c in self.invariant.conjuncts]
+        mentions.take(exprs, self.invariant.typings[self.target], set())
+        action = self.checked.schema.actions[self.target[0]]
+        for part in action.constant_types.attributes:
+            if part.name in action.constants:
+                mentions.add(part.type, action.constants[part.name])
+        ids = {rule.id for rule in rules}
+        for waiver in self.checked.waivers:
+            for waived in (waiver.subject, waiver.resource) if waiver.rule in ids else ():
+                if waived is not None:
+                    mentions.add(EntityRefType(waived.type), waived.id)
+        return mentions
+
+    def _constants(self) -> dict[str, set[str]]:
+        """Return the ids that the conditions name, by type."""
+        return {
+            type_.name: {str(one) for one in values}
+            for type_, values in self._mentions().values.items()
+            if isinstance(type_, EntityRefType)
+        }
+
+    # ---- conditions ---------------------------------------------------------------------
+
+    def _breaks(self, _: PartialRequest, env: Env) -> bool:
+        typing = self.invariant.typings[self.target]
+        return first_false(self.invariant.conjuncts, typing, env) is None
+
+    def _satisfied(self, rule: CheckedRule, env: Env) -> bool:
+        """Whether *rule* is in force and holds, or is waived."""
+        if rule.is_dated and not rule.in_force(env.request.now):
+            return False
+        if first_false(rule.conjuncts, rule.typings[self.target], env) is None:
+            return True
+        return bool(rule.waivable and interpreter.waivers(self.checked, rule, env))
+
+    def _rules(self, *effects: str, gate: str | None = None) -> tuple[CheckedRule, ...]:
+        return tuple(
+            rule
+            for rule in self.checked.rules_for(self.target)
+            if rule.effect in effects and not rule.advisory and gate in (None, rule.gate)
+        )
+
+    def _forbid_fails(self, rule: CheckedRule) -> _Condition:
+        return _Condition(rule.id, (rule,), lambda _, env: not self._satisfied(rule, env))
+
+    def _gate_opens(self, gate: str) -> _Condition:
+        permits = self._rules("permit", gate=gate)
+
+        def opens(state: PartialRequest, env: Env) -> bool:
+            return _some_satisfied(
+                state, ("gate", gate), permits, lambda r: self._satisfied(r, env)
+            )
+
+        return _Condition(f"gate {gate}", permits, opens)
+
+    def _field_gates(self) -> Sequence[str]:
+        return sorted(self.checked.schema.gates_of(self.target).fields or ())
+
+    def _field_rules(self) -> tuple[CheckedRule, ...]:
+        return tuple(
+            rule
+            for gate in self._field_gates()
+            for rule in self._rules("permit", "expose", gate=gate)
+        )
+
+    def _shows(self, state: PartialRequest, env: Env) -> bool:
+        """Whether one of the invariant's fields is shown, more telling than it says, by every field gate."""
+        gates = self._field_gates()
+        assert self.invariant.fields is not None
+        fields = [
+            (field, giving)
+            for field in self.invariant.fields
+            if all(giving := [self._giving(gate, field) for gate in gates]) and giving
+        ]
+        if not fields:
+            return False
+        field, giving = state.choose(("field",), lambda: fields)
+        return all(
+            _some_satisfied(state, ("shown", field, gate), rules, lambda r: self._satisfied(r, env))
+            for gate, rules in zip(gates, giving, strict=True)
+        )
+
+    def _giving(self, gate: str, field: str) -> tuple[CheckedRule, ...]:
+        """Return the rules of a gate that show *field* more telling than an invariant allows."""
+        name, mask = field_and_mask(field)
+        found = []
+        for rule in self._rules("permit", "expose", gate=gate):
+            given = dict(map(field_and_mask, (rule.fields or {}).get(self.target[2], ())))
+            if name in given and (mask is None or telling(given[name]) > telling(mask)):
+                found.append(rule)
+        return tuple(found)
+
+    # ---- deciding -----------------------------------------------------------------------
+
+    def _try(self, state: PartialRequest) -> Request | list[_Condition]:
+        """Return a request of *state* that is allowed and breaks the invariant, or new conditions."""
+        needs = self.checked.needs(self.target) | self.invariant.needs[self.target]
+        validator = Validator(self.checked.schema, lambda _: needs, Limits())
+        added: list[_Condition] = []
+        for given in Completion(state, self._mentions(), needs, self.promise.now).requests():
+            self.requests += 1
+            self.promise.tried += 1
+            self.budget.spend(_DECIDING)
+            try:
+                request = validator.validate_parts(**given)
+            except InvalidRequest:
+                continue
+            if self._is_broken_by(request):
+                return self._smaller(given, request, validator)
+            added = self._reasons(request)
+            if added:
+                return added
+        return added
+
+    def _is_broken_by(self, request: Request) -> bool:
+        """Whether *request* is allowed and breaks the invariant."""
+        alone = evolve(self.checked, invariants=(self.invariant,))
+        outcome = interpreter.decide(alone, request)
+        return outcome.allowed and bool(interpreter.broken_invariants(alone, request, outcome))
+
+    def _smaller(self, given: dict[str, Any], found: Request, validator: Validator) -> Request:
+        """Return a request that breaks the invariant as well, and from which nothing can be left out."""
+        tries = iter(range(_MOST_SHRINKING))
+        again = True
+        while again:
+            again = False
+            for less in _with_less(given):
+                if next(tries, None) is None:
+                    return found
+                try:
+                    request = validator.validate_parts(**less)
+                except InvalidRequest:
+                    continue
+                if self._is_broken_by(request):
+                    given, found, again = less, request, True
+                    break
+        return found
+
+    def _reasons(self, request: Request) -> list[_Condition]:
+        """Return conditions that are not asked yet and that *request* does not meet."""
+        asked = {condition.name for condition in self.conditions}
+        case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
+        gates = [g for g in interpreter.shut_gates(case) if f"gate {g}" not in asked]
+        forbids = [v.rule for v in interpreter.forbidding(case) if v.rule.id not in asked]
+        return [*map(self._forbid_fails, forbids), *map(self._gate_opens, gates)]
+
+
+def _some_satisfied(
+    state: PartialRequest,
+    place: tuple[object, ...],
+    rules: Sequence[CheckedRule],
+    satisfied: Callable[[CheckedRule], bool],
+) -> bool:
+    """Whether one of *rules*, which is chosen, is satisfied."""
+    if not rules:
+        return False
+    return satisfied(state.choose(place, lambda: rules))
+
+
+def _with_less(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give requests in which one element, attribute or entity is left out."""
+    for path in list(_parts_of(given, ())):
+        less = deepcopy(given)
+        holder: Any = less
+        for step in path[:-1]:
+            holder = holder[step]
+        del holder[path[-1]]
+        yield less
+
+
+def _parts_of(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Give the paths of what may be left out, the larger parts first."""
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict) and value.keys() != {"type", "id"}:
+        inside = value.items()
+    elif isinstance(value, list):
+        inside = enumerate(value)
+    for key, part in inside:
+        here = (*path, key)
+        if isinstance(value, list) or (path and key not in ("type", "id", "parents", "properties")):
+            yield here
+        yield from _parts_of(part, here)

@@ -1,0 +1,73 @@
+"""Compare what is said of invariants with each request of a small vocabulary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+from policyengine.analysis.budget import Budget
+from policyengine.analysis.promises import examine
+from policyengine.model.request import Request
+from policyengine.reference import interpreter
+from tests.analysis.small_world import ACTIONS, ATOMS, ROUGH, checked_of, some_condition
+
+SECONDS = 60.0
+"""More than any answer takes; what is not settled here is not settled for another reason."""
+
+
+def some_promise(rng: Random, atoms: Sequence[str]) -> str:
+    """Return an invariant, likely to be near what the rules say."""
+    target = rng.choice(("any", "any", "read", "write"))
+    clauses = [
+        f"{rng.choice(('when', 'unless'))} {some_condition(rng, rng.choice((0, 1, 1, 2)), atoms)}"
+        for _ in range(rng.choice((1, 1, 2)))
+    ]
+    return f"invariant i: never allow {target} {' '.join(clauses)}\n"
+
+
+def rules_about(rng: Random, atoms: Sequence[str]) -> str:
+    """Return rules of which some repeat one another's conditions, in one gate or two."""
+    shared = [some_condition(rng, 1, atoms) for _ in range(2)]
+
+    def some() -> str:
+        return rng.choice((*shared, some_condition(rng, 2, atoms)))
+
+    text = f"permit p: any when {some()}\n"
+    if rng.random() < 0.4:
+        text += f"permit q: any when {some()} and {some()}\n"
+    for name in "fg"[: rng.choice((0, 1, 1, 2))]:
+        text += f'forbid {name}: {rng.choice(("any", "read"))} when {some()} because "{name}"\n'
+    if rng.random() < 0.3:
+        other = f"permit o: any when {some()}"
+        text = f'gate g "?"\ngate h "?" for read\ngate g {{ {text} }}\ngate h {{ {other} }}\n'
+    promise = some_promise(rng, atoms)
+    if rng.random() < 0.6:
+        promise = f"invariant i: never allow any {rng.choice(('when', 'unless'))} {some()}\n"
+    return text + promise
+
+
+def hold_promises(
+    requests: dict[str, Sequence[Request]], seed: int, *, rough: bool = False
+) -> Counter[str]:
+    """Hold what is said of an invariant to what every request says of it.
+
+    *rough*: whether the rules may do of which not all is known; then an invariant need not be settled.
+    """
+    rng = Random(seed)
+    text = rules_about(rng, ATOMS + ROUGH * rough)
+    checked = checked_of(text)
+    (found,) = examine(checked, checked.invariants, Budget.lasting(SECONDS), now=0)
+    breaking = [
+        request
+        for action in ACTIONS
+        for request in requests[action]
+        if interpreter.broken_invariants(checked, request, interpreter.decide(checked, request))
+    ]
+    if found.request is not None:
+        outcome = interpreter.decide(checked, found.request)
+        assert outcome.allowed, text
+        assert interpreter.broken_invariants(checked, found.request, outcome), text
+    assert not (found.answer == "proved" and breaking), (text, breaking[0])
+    assert rough or found.answer == ("broken" if breaking else "proved"), (text, found)
+    return Counter([found.answer])
