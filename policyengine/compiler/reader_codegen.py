@@ -196,6 +196,13 @@ _NAME: Final = """
 if type(value) is not str: return None
 value = names[value]
 """
+_MAY_BE_GIVEN: Final = """
+if key in given:
+    value = given[key]
+    count += 1
+else:
+    value = ABSENT
+"""
 _NAMES: Final = """
 if type(value) is frozenset:
     value = sets[value]
@@ -415,31 +422,32 @@ class _Writer(Struct, eq=False):
         return body, deep
 
     def _sparse(
-        self, attributes: Iterable[Attribute], variables: Sequence[str], given: str, needs: Needs
+        self, attributes: Sequence[Attribute], variables: Sequence[str], given: str, needs: Needs
     ) -> tuple[Body, list[ast.expr]]:
         """Read attributes of which some may be left out; also the test that none is lacking."""
-        body: Body = []
         lacking: list[ast.expr] = []
-        count, present = 0, list[ast.expr]()
+        count = self.fresh("count")
+        musts = sum(_must(attribute, needs) for attribute in attributes)
+        body: Body = [assign(count, ast.Constant(musts))]
         for attribute, variable in zip(attributes, variables, strict=True):
             parts: dict[str, ast.expr | str] = {
                 "value": variable, "given": given, "key": ast.Constant(attribute.name),
+                "count": count,
             }  # fmt: skip
             reading = self._value(attribute.type, variable, needs.attributes.get(attribute.name))
             if _must(attribute, needs):
                 body += [*filled("value = given[key]", **parts), *reading]
-                count += 1
             else:
-                body += filled("value = given[key] if key in given else ABSENT", **parts)
-                is_given = expression("value is not ABSENT", **parts)
-                body.append(ast.If(is_given, reading, []))
-                present.append(is_given)
-                lacking += [] if attribute.optional else [is_given]
+                [branch] = filled(_MAY_BE_GIVEN, **parts)
+                assert isinstance(branch, ast.If)
+                branch.body += reading
+                body.append(branch)
+                if not attribute.optional:
+                    lacking.append(expression("value is not ABSENT", **parts))
             if isinstance(attribute.type, RecordType):
                 lacking.append(expression("value is ABSENT or value.complete_", **parts))
-        known = _sum_of([ast.Constant(count), *present])
-        unknown = expression("len(given) != known", given=given, known=known)
-        return [*body, ast.If(unknown, [ast.Return(ast.Constant(None))], [])], lacking
+        unknown = filled("if len(given) != count: return None", given=given, count=count)
+        return [*body, *unknown], lacking
 
     def string(self, value: str) -> Body:
         """Check the string *value*."""
@@ -532,14 +540,6 @@ def _has_records(type_: Type) -> bool:
     return isinstance(type_, RecordType) or (
         isinstance(type_, SetType) and _has_records(type_.element)
     )
-
-
-def _sum_of(parts: Sequence[ast.expr]) -> ast.expr:
-    """Return a sum that is nested as little as can be: an entity may have thousands of attributes."""
-    if len(parts) == 1:
-        return parts[0]
-    half = len(parts) // 2
-    return ast.BinOp(_sum_of(parts[:half]), ast.Add(), _sum_of(parts[half:]))
 
 
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:

@@ -67,6 +67,7 @@ class FastPaths:
         self._limits = limits
         self._store = store
         self._readers: dict[TargetKey, Function] = {}
+        self._takers: dict[TargetKey, Function] = {}
         self._with_fields: set[TargetKey] = set()
         self._entity_readers: dict[str, Read] = {}
         self._context_readers: dict[str, Read] = {}
@@ -147,6 +148,8 @@ class FastPaths:
         if self._program.schema.gates_of(target).fields:
             self._with_fields.add(target)
         self._readers[target] = self._reader(target)  # another thread may make an equal one
+        decide = self._program.compiled(target).decide
+        self._takers[target] = self._taker(target, decide)
         readers = list(self._readers)
         deciders = {
             key[1:]: self.taking(key, self._program.compiled(key).decide)
@@ -171,10 +174,21 @@ class FastPaths:
         It is the same code: its parameter `take` gets the reader, which ends in *decide*. *direct*:
         whether built parts may be decided about without the reader.
         """
-        store = None if self._store is None else self._store.by_key
-        take = _with_defaults(self._readers[target], 0, None, store, decide)
+        take = self._taker(target, decide)
         # What is built must be compared with what a store says.
-        return _with_defaults(decide, 0, None, take) if direct and store is None else take
+        return _with_defaults(decide, 0, None, take) if direct and self._store is None else take
+
+    def _taker(self, target: TargetKey, decide: Function) -> Function:
+        store = None if self._store is None else self._store.by_key
+        return _with_defaults(self._readers[target], 0, None, store, decide)
+
+    def taker(self, action: str, subject: Any, resource: Any) -> Function:
+        """Return the function that decides requests with others; raises where there is none.
+
+        It takes subject, resource, context, time and the others; it returns None, or fails, where a
+        request must be validated in full.
+        """
+        return self._takers[action, type_of(subject), type_of(resource)]
 
     def _reader(self, target: TargetKey) -> Function:
         from policyengine.compiler.reader_codegen import request_reader
@@ -256,6 +270,10 @@ class FastPaths:
             built = self._gather_built(subject, resource, context)
             if built is not None:
                 return built
+        elif store is None:
+            given_all = self._gather_given(subject, resource, context, others)
+            if given_all is not None:
+                return given_all
         known: dict[Key, Entity] = {}
         placed: dict[Key, None] = {}  # those that are given with parents: their lines are compared
         given: list[Entity] = [subject, resource]
@@ -303,6 +321,28 @@ class FastPaths:
                     return None
                 if one.__class__ is not classes.get(one.type):
                     return None
+        return known
+
+    def _gather_given(
+        self, subject: Entity, resource: Entity, context: Record | None, others: Any
+    ) -> dict[Key, Entity] | None:
+        """Return what is known, where nothing is carried along, in anything, or given twice."""
+        if subject.carried_ or resource.carried_ or (context is not None and context.carried_):
+            return None
+        if subject.parents_ or resource.parents_:
+            return None
+        if type(others) not in _LISTS or len(others) > self._limits.entities:
+            return None
+        known: dict[Key, Entity] = {(subject.type, subject.id): subject}
+        if known.setdefault((resource.type, resource.id), resource) is not resource:
+            return None
+        for raw in others:
+            if type(raw) is not dict:
+                return None
+            type_: str = raw["type"]
+            one = (self._entity_readers.get(type_) or self._entity_reader(type_))(raw)
+            if one is None or one.parents_ or known.setdefault((type_, one.id), one) is not one:
+                return None
         return known
 
     def _other(self, one: Any, store: StoredEntities | None) -> Entity:

@@ -97,9 +97,26 @@ class Intake:
         request = self.fast.read(raw)
         return self._validated(raw) if request is None else request
 
-    def decide_parts(self, *parts: Any) -> Decision:
+    def decide_parts(
+        self,
+        subject: Any,
+        action: Any,
+        resource: Any,
+        context: Any,
+        now: Any,
+        fields: Any,
+        entities: Any,
+    ) -> Decision:
         """Decide the request of these parts, in the order of `raw_request`."""
-        return self.decide(raw_request(*parts))
+        decision = None
+        if type(entities) is list:
+            decision = self._decide_quickly(
+                subject, action, resource, context, now, fields, entities, None
+            )
+        if decision is None:
+            raw = raw_request(subject, action, resource, context, now, fields, entities)
+            decision = self.decide(raw)
+        return decision
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
@@ -124,11 +141,15 @@ class Intake:
 
         It takes the parts of a `RawRequest`, which takes as long to make as some of the decision.
         """
-        if fields is None and entities is None and store is None:
+        if fields is None and store is None:
             found: Decision | None = None
             try:
                 moment = 0 if now is None else time_but_zero(now)
-                found = self.fast.by_action[action](subject, resource, context, moment)
+                if entities is None:
+                    found = self.fast.by_action[action](subject, resource, context, moment)
+                else:
+                    take = self.fast.taker(action, subject, resource)
+                    found = take(subject, resource, context, moment, entities)
             except Exception:  # noqa: BLE001, S110 - full validation says what is wrong, if anything is
                 pass
             return found

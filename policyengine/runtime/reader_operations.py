@@ -6,7 +6,7 @@ wrong, if anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -92,9 +92,22 @@ def strings(given: Any, most: int, longest: int) -> frozenset[str]:
 
 def references(given: Any, type_: str, most: int, longest: int) -> frozenset[str]:
     """Read a set of references to entities of that type, as the set of their ids."""
-    if type(given) is not list:
+    if type(given) is not list or len(given) > most:
         raise TypeError
-    return strings([_referred(one, (type_,)) for one in given], most, longest)
+    ids = []
+    for one in given:
+        if type(one) is not dict or len(one) != _REFERENCE_SIZE:
+            raise TypeError
+        named, id_ = one["type"], one["id"]
+        if type(named) is not str or named != type_ or type(id_) is not str or len(id_) > longest:
+            raise TypeError
+        if not id_.isascii():
+            id_.encode()
+        ids.append(id_)
+    made = frozenset(ids)
+    if len(made) != len(ids):
+        raise ValueError
+    return made
 
 
 def rest_of(
@@ -133,15 +146,6 @@ def _parents(given: Any, above: frozenset[str], most: int, longest: int) -> froz
     if len(made) != len(found):
         raise ValueError
     return made
-
-
-def _referred(given: Any, types: Container[str]) -> Any:
-    """Return the id of a reference to an entity of one of *types*."""
-    if type(given) is not dict or len(given) != _REFERENCE_SIZE or type(given["type"]) is not str:
-        raise TypeError
-    if given["type"] not in types:
-        raise TypeError
-    return given["id"]
 
 
 def elements(given: Any, read: Callable[[Any], Any], most: int) -> frozenset[Any]:
