@@ -1,20 +1,28 @@
-"""Choose the values that are tried at a place: those that rules and the request mention, and their neighbours."""
+"""Choose the values that are tried at a place: those that rules and the request mention, and their neighbours.
+
+Where the values that are chosen may not represent all, *guessed* is set: what was tried proves nothing then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, combinations, islice
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, combinations, islice, product
+from math import prod
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import define
 
-from policyengine.analysis.constants import MentionedConstants, numbers
-from policyengine.analysis.places import Place, value_at
+from policyengine.analysis.constants import MentionedConstants, is_id, numbers
+from policyengine.analysis.places import Place, read_keys_of, value_at
+from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.records import Record, record_class
 from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     DATETIME,
+    INT,
+    IP,
+    ORDERED,
     PATH,
     STRING,
     EntityRefType,
@@ -25,25 +33,57 @@ from policyengine.model.types import (
     Schema,
     SetType,
     TableType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import ABSENT, Ip
-from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.model.values import ABSENT, Ip, slot
+from policyengine.semantics.checked import (
+    CheckedRule,
+    CheckedSet,
+    Definition,
+    Lower,
+    Size,
+    Typing,
+    Value,
+)
+from policyengine.syntax import nodes
+from policyengine.syntax.expressions import children
+from policyengine.syntax.operators import operator_of
 
-_FEW = 5
+FEW: Final = 5
 """The number of elements of which every subset is tried."""
 
+MOST_RECORDS: Final = 64
+"""The number of records that are made of the values of their parts."""
 
-@frozen
+_MANY: Final = 20
+"""The number of elements up to which sets are made that are as large as rules want."""
+
+_MOST_ENTITIES: Final = 200
+"""The number of entities of a request whose values are tried elsewhere."""
+
+MOST_NAMES: Final = 60
+"""The number of names of an enumeration that are tried."""
+
+
+@define
 class CandidateValues:
-    """The values that rules and the request mention, by type."""
+    """The values that rules and the request mention, by type.
+
+    *doubted*: the types of which more matters than the values that are mentioned. *guessed*: whether
+    values were chosen since it was set to False that may not represent all.
+    """
 
     schema: Schema
     mentions: MentionedConstants
+    doubted: frozenset[Type]
     known: Mapping[str, list[str]]
     sets: Mapping[Type, list[frozenset[Any]]]
     now: int
+    guessed: bool = False
+    tells: Callable[[Record], object] | None = None
+    """What rules tell of a record at the place that values are chosen for, if that is known."""
 
     @classmethod
     def of(
@@ -59,13 +99,13 @@ class CandidateValues:
             if part.name in action.constants
         ]
         given += [(p.type, value_at(request, p)) for p in places if p.kind == "attribute"]
-        given = [(type_, value) for type_, value in given if value is not ABSENT]
+        if all_known:
+            given += _values_elsewhere(checked, request, target)
         sets: dict[Type, list[frozenset[Any]]] = {}
         for type_, value in given:
             if isinstance(value, frozenset):
                 sets.setdefault(type_, []).append(value)
-            if not isinstance(value, Record):
-                mentions.add(type_, value)
+            mentions.add(type_, value)
         mentions.add(DATETIME, request.now)
         ids = {rule.id for rule in rules}
         for waiver in checked.waivers:
@@ -78,75 +118,280 @@ class CandidateValues:
         for name, id_ in request.entities:
             if id_ in mentions.values.get(EntityRefType(name), ()) or all_known:
                 known.setdefault(name, []).append(id_)
-        return cls(checked.schema, mentions, known, sets, request.now)
+            if mentions.ids:
+                mentions.add(STRING, id_)
+        doubted = frozenset(doubted_types(rules, target, mentions))
+        return cls(checked.schema, mentions, doubted, known, sets, request.now)
 
     def mentioned(self, type_: Type) -> list[Any]:
         """Return the values of a type that are mentioned, in a fixed order."""
         return sorted(self.mentions.values.get(type_, ()), key=str)
 
-    def values(self, type_: Type, near: object) -> list[Any]:
-        """Return values of a type, the likeliest first."""
+    def values(self, type_: Type, near: object, needs: Needs = NOTHING) -> list[Any]:
+        """Return values of a type, the likeliest first; *needs*: the parts of them that rules read."""
+        self.guessed |= type_ in self.doubted
         match type_:
             case LevelsType(members=members):
                 at = near if isinstance(near, int) else 0
                 return sorted(range(len(members)), key=lambda level: (abs(level - at), level))
             case EnumType() | TaxonomyType():
                 said = self.mentions.values.get(type_, set())
-                return sorted(type_.members, key=lambda member: member not in said)
+                self.guessed |= len(type_.members) > MOST_NAMES
+                names = sorted(type_.members, key=lambda member: member not in said)
+                return names[:MOST_NAMES]
             case EntityRefType(name):
-                known = sorted(self.known.get(name, ()))
-                return [*known, *(one for one in self.mentioned(type_) if one not in known)]
+                return self.entities(name, described=bool(needs))
             case SetType(element):
-                return self._sets(type_, element, near)
-            case RecordType(attributes):
-                parts = [
-                    ABSENT if a.optional else next(iter(self.values(a.type, None)), ABSENT)
-                    for a in attributes
-                ]
-                lacking = any(
-                    part is ABSENT and not a.optional
-                    for a, part in zip(attributes, parts, strict=True)
-                )
-                return [] if lacking else [record_class(type_)(*parts)]
+                return self._sets(type_, element, near, needs.elements or NOTHING)
+            case RecordType():
+                return list(self._records(type_, needs))
             case TableType():
                 return []
             case _ if type_ == BOOL:
                 return [False, True]
             case _ if type_ == STRING:
-                matching_none, *matching = self.mentions.unmentioned()
-                others = chain(*(islice(texts, 1) for texts in (*matching, matching_none)))
-                mentioned = self.mentioned(type_)
-                capitals = [text.upper() for text in mentioned if self.mentions.lowered]
-                return list(dict.fromkeys([*mentioned, *others, *capitals]))
+                return self._texts()
             case _ if type_ == PATH:
                 return self.mentions.paths()
-            case Primitive("ip"):
-                return [ip for ip in self.mentioned(type_) if isinstance(ip, Ip)]
+            case _ if type_ == IP:
+                return list(self._addresses())
             case Primitive():
                 found = numbers(self.mentions, type_, ())
-                at = near if isinstance(near, int) else self.now if type_ == DATETIME else 0
+                at = near if isinstance(near, int) else self.start(type_)
                 return sorted(found, key=lambda number: (number != self.now, abs(number - at)))
 
-    def _sets(self, type_: Type, element: Type, near: object) -> list[frozenset[Any]]:
-        """Return sets near to one: all if there are few, else those that differ little."""
-        now = near if isinstance(near, frozenset) else frozenset()
-        if isinstance(element, RecordType | SetType):
+    def entities(self, name: str, *, described: bool) -> list[str]:
+        """Return ids of entities of a type: those that are known, and, unless they must be *described*, others.
+
+        Those are the ones that rules mention, and one that nothing does.
+        """
+        if described:
+            return sorted(self.known.get(name, ()))
+        texts = [one for one in self._texts() if one] if self.mentions.ids else []
+        ids = list(dict.fromkeys([*self.named(name), *texts]))
+        new = (f"{name.lower()}-{number}" for number in range(1, len(ids) + 2))
+        return [*ids, next(one for one in new if one not in ids)]
+
+    def named(self, name: str) -> list[str]:
+        """Return ids of entities of a type: those that are known or mentioned."""
+        mentioned = self.mentioned(EntityRefType(name))
+        return list(dict.fromkeys([*sorted(self.known.get(name, ())), *mentioned]))
+
+    def start(self, type_: Type) -> int:
+        """Return a number to begin with where there is none."""
+        return self.now if type_ == DATETIME else 0
+
+    def _texts(self) -> list[str]:
+        matching_none, *matching = self.mentions.unmentioned()
+        others = chain(*(islice(texts, 1) for texts in (*matching, matching_none)))
+        mentioned = self.mentioned(STRING)
+        capitals = [text.upper() for text in mentioned if self.mentions.lowered]
+        longer = [f"{text}x" for text in mentioned if STRING in self.doubted]
+        return list(dict.fromkeys([*mentioned, *others, *capitals, *longer]))
+
+    def _addresses(self) -> Iterator[Ip]:
+        """Give the addresses at the edges of those that are mentioned; a network is no address."""
+        mentioned = [ip for ip in self.mentioned(IP) if isinstance(ip, Ip)]
+        inner = [(ip, at) for ip in mentioned for at in (ip.first + 1, ip.first, ip.last)]
+        outer = [(ip, at) for ip in mentioned for at in (ip.last + 1, ip.first - 1)]
+        inner = [(ip, min(at, ip.last)) for ip, at in inner]
+        for ip, at in dict.fromkeys(
+            [*inner, *outer, *([] if mentioned else [(_SOME, _SOME.first)])]
+        ):
+            if 0 <= at < 2 ** (32 if ip.version == 4 else 128):  # noqa: PLR2004 - the address widths
+                yield Ip(ip.version, at, at)
+
+    def _records(self, type_: RecordType, needs: Needs) -> Iterator[Record]:
+        """Give records of every value of the parts that are read, and of one of each other part."""
+        parts: list[list[Any]] = []
+        for part in type_.attributes:
+            read = part.name in needs.attributes
+            inner = needs.attributes.get(part.name, NOTHING)
+            found = [ABSENT] if part.optional and not read else self.values(part.type, None, inner)
+            if part.optional and read:
+                found = [*found, ABSENT]
+            parts.append(found if read else found[:1])
+        if prod(map(len, parts)) > MOST_RECORDS:
+            self.guessed = True
+            parts = self._telling_first(type_, parts)
+        while prod(map(len, parts)) > MOST_RECORDS:
+            max(parts, key=len).pop()
+        yield from (record_class(type_)(*values) for values in product(*parts))
+
+    def _telling_first(self, type_: RecordType, parts: list[list[Any]]) -> list[list[Any]]:
+        """Return the values of each part, first one of each kind that rules tell apart."""
+        if self.tells is None or not all(parts):
+            return parts
+        first = [values[0] for values in parts]
+        found: list[list[Any]] = []
+        for number, values in enumerate(parts):
+            told: dict[object, Any] = {}
+            for value in values:
+                record = record_class(type_)(*first[:number], value, *first[number + 1 :])
+                told.setdefault(self.tells(record), value)
+            found.append(list(dict.fromkeys([*told.values(), *values])))
+        return found
+
+    def _variants(self, type_: RecordType, record: Any, needs: Needs) -> Iterator[Record]:
+        """Give *record* with one of the parts that are read changed."""
+        parts = [getattr(record, slot(part.name)) for part in type_.attributes]
+        for number, part in enumerate(type_.attributes):
+            if part.name in needs.attributes:
+                found = self.values(part.type, parts[number], needs.attributes[part.name])
+                for value in [*found, *([ABSENT] if part.optional else [])]:
+                    yield record_class(type_)(*parts[:number], value, *parts[number + 1 :])
+
+    def elements(self, type_: SetType, near: object, needs: Needs) -> list[Any]:
+        """Return what may be in sets of a type: what is in some, and other elements, without those of *near*."""
+        element, now = type_.element, _set_of(near)
+        found: list[Any] = []
+        if isinstance(element, RecordType):
+            found += (v for one in _ordered(now) for v in self._variants(element, one, needs))
+        found += self.values(element, None, needs)
+        found += (one for other in self.sets.get(type_, ()) for one in _ordered(other))
+        if self.sizes(type_) and not needs:
+            found += self._more(element)
+        return [one for one in dict.fromkeys(found) if one not in now]
+
+    def _sets(
+        self, type_: SetType, element: Type, near: object, needs: Needs
+    ) -> list[frozenset[Any]]:
+        """Return sets near to one: all if there are few elements, else those that differ little."""
+        now = _set_of(near)
+        if isinstance(element, SetType):
+            self.guessed = True
             return [frozenset(), *self.sets.get(type_, ())]
-        ones = self.values(element, None)
+        ones = self.elements(type_, near, needs)
+        self.guessed |= self.sizes(type_)
+        if len(ones) + len(now) <= FEW:
+            return nearest(subsets([*_ordered(now), *ones]), now)
+        self.guessed = True
+        less = subsets(_ordered(now)) if len(now) <= FEW else [frozenset(), now]
+        less += [now - {one} for one in _ordered(now)]
+        found = [*less, *(now | {one} for one in ones), *(frozenset({one}) for one in ones)]
         others = self.sets.get(type_, [])
-        if len(ones) <= _FEW and isinstance(element, EnumType | TaxonomyType | LevelsType):
-            found = _subsets(ones)
-        else:
-            found = _subsets(sorted(now, key=str)) if len(now) <= _FEW else [frozenset()]
-            found += [now - {one} for one in now]
-            found += [now & other for other in others] + [now - other for other in others]
-            found += [now | other for other in others] + others
-            found += [now | {one} for one in ones] + [frozenset({one}) for one in ones]
-        return sorted(
-            dict.fromkeys(found), key=lambda found: (len(found ^ now), sorted(map(str, found)))
-        )
+        for other in others:
+            found += [now & other, now - other, now | other, other]
+            found += [(now | other) - another for another in others]
+        found += [(now - {gone}) | {one} for gone in _ordered(now)[:FEW] for one in ones]
+        if self.mentions.sized:
+            found += [now | frozenset(ones[:number]) for number in range(2, len(ones) + 1)]
+        return nearest(found, now)
+
+    def sizes(self, type_: SetType) -> bool:
+        """Whether rules may ask how many elements a set has, of a type that has many."""
+        named = isinstance(type_.element, EnumType | TaxonomyType | LevelsType)
+        return self.mentions.sized and not named
+
+    def _more(self, element: Type) -> list[Any]:
+        """Return further elements, as many as rules may count."""
+        counted = [
+            n for n in self.mentions.values.get(INT, ()) if isinstance(n, int) and n <= _MANY
+        ]
+        many = range(2, max(counted, default=0) + 3)
+        match element:
+            case EntityRefType(name):
+                return [f"{name.lower()}-{number}" for number in many]
+            case Primitive("string"):
+                return [f"text {number}" for number in many]
+            case Primitive("int" | "decimal" | "duration"):
+                return [10_000 * number for number in many]
+        return []
 
 
-def _subsets(elements: Iterable[Any]) -> list[frozenset[Any]]:
-    pool = list(elements)
-    return [frozenset(some) for n in range(len(pool) + 1) for some in combinations(pool, n)]
+def _values_elsewhere(
+    checked: CheckedSet, request: Request, target: TargetKey
+) -> Iterator[tuple[Type, object]]:
+    """Give the values of entities that rules may read once another entity is referred to."""
+    read = read_keys_of(checked.needs(target), checked.schema, target)
+    for (name, _), entity in islice(request.entities.items(), _MOST_ENTITIES):
+        for part in entity.entity_type.attributes:
+            if (name, part.name) in read:
+                yield part.type, getattr(entity, slot(part.name))
+
+
+_SOME: Final = Ip(4, 0xCB007101, 0xCB007101)
+"""203.0.113.1, an address for documentation."""
+
+
+def _set_of(value: object) -> frozenset[Any]:
+    return value if isinstance(value, frozenset) else frozenset()
+
+
+def _ordered(values: Iterable[Any]) -> list[Any]:
+    return sorted(values, key=str)
+
+
+def nearest(found: Iterable[frozenset[Any]], now: frozenset[Any]) -> list[frozenset[Any]]:
+    """Return sets each once, those first that differ least from *now*."""
+    return sorted(dict.fromkeys(found), key=lambda one: len(one ^ now))
+
+
+def subsets(elements: Sequence[Any]) -> list[frozenset[Any]]:
+    """Return all sets of some of *elements*."""
+    return [frozenset(some) for n in range(len(elements) + 1) for some in combinations(elements, n)]
+
+
+# ---- what is not known to be represented ------------------------------------------------
+
+
+def doubted_types(
+    rules: Iterable[CheckedRule], target: TargetKey, mentions: MentionedConstants
+) -> Iterator[Type]:
+    """Give the types of which rules see more than the values that are mentioned represent."""
+    if len(mentions.patterns) > 1:
+        yield STRING
+    if PATH in mentions.beyond:
+        yield PATH
+    seen: set[int] = set()
+    for rule in rules:
+        for conjunct in rule.conjuncts:
+            yield from _doubted_in(conjunct.expr, rule.typings[target], seen)
+
+
+def _doubted_in(expr: nodes.Expr, typing: Typing, seen: set[int]) -> Iterator[Type]:
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        binding = typing.binding_of(node)
+        if isinstance(binding, Value) or id(node) in seen:
+            continue
+        inner = children(node)
+        stack += inner
+        types = [typing.types[id(part)] for part in inner if id(part) in typing.types]
+        row = operator_of(node)
+        if row is not None and not row.understood:
+            for type_ in types:
+                yield from _types_in(type_)
+        match node:
+            case nodes.Arithmetic() | nodes.Negate():
+                yield from (type_ for type_ in (*types, typing.type_of(node)) if type_ in ORDERED)
+            case nodes.Compare("startswith" | "endswith" | "contains", _, right):
+                if not isinstance(typing.binding_of(right), Value):
+                    yield STRING
+            case nodes.Compare("within", _, right) if IP in map(_element, types):
+                if not isinstance(typing.binding_of(right), Value):
+                    yield IP
+            case nodes.Like(object_) if is_id(object_, typing):
+                yield typing.type_of(object_.object) if isinstance(object_, nodes.Attr) else STRING
+            case nodes.Call() if isinstance(binding, Lower):
+                yield types[0]
+            case nodes.Call() if isinstance(binding, Size) and types == [STRING]:
+                yield STRING
+            case nodes.Call() if isinstance(binding, Definition):
+                seen.add(id(node))
+                yield from _doubted_in(binding.body, binding.typing, seen)
+
+
+def _element(type_: Type) -> Type:
+    return type_.element if isinstance(type_, SetType) else type_
+
+
+def _types_in(type_: Type) -> Iterator[Type]:
+    yield type_
+    match type_:
+        case SetType(element):
+            yield from _types_in(element)
+        case RecordType(parts):
+            for part in parts:
+                yield from _types_in(part.type)

@@ -6,7 +6,7 @@ from collections import ChainMap
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from msgspec.structs import replace
 
 from policyengine.model.entities import Entity, Key
@@ -14,7 +14,7 @@ from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.sealed import altered
-from policyengine.model.shown import in_words
+from policyengine.model.shown import in_words, shown_entity
 from policyengine.model.types import (
     DATETIME,
     STRING,
@@ -42,7 +42,8 @@ class Place:
     *owner*: the entity, None for the context and the fields that are asked for; *names* lead from
     there to an attribute, through records; *text* is the path as a policy writes it. *by*: the party
     that can change the value. *private* or *hidden*: it is private, or of another entity than the subject;
-    *words* name it to readers who may not see it: "the owner of the document".
+    *words* name it to readers who may not see it: "the owner of the document". *needs*: the parts of the
+    value that rules read.
     """
 
     kind: PlaceKind
@@ -55,6 +56,7 @@ class Place:
     hidden: bool = field(eq=False)
     private: bool = field(eq=False, default=False)
     words: str = field(eq=False, default="")
+    needs: Needs = field(eq=False, default=NOTHING)
 
     @property
     def read_key(self) -> ReadKey:
@@ -93,20 +95,26 @@ def places_of(checked: CheckedSet, request: Request) -> tuple[Place, ...]:
     finding.attributes(None, (), context.attributes, given, needs.context, "context", REQUEST)
     if request.fields is not None:
         asked = Place("fields", None, (), "fields", SetType(STRING), False, "caller", False)
-        finding.found.setdefault(asked, None)
-    return tuple(finding.found)
+        finding.found[asked] = asked
+    return tuple(finding.found.values())
 
 
 @define
 class _Places:
     request: Request
-    found: dict[Place, None] = field(factory=dict)
+    found: dict[Place, Place] = field(factory=dict)
 
     def entity(self, entity: Entity, needs: Needs, text: str, phrase: Phrase) -> None:
         """Find the places of an entity, and of those that it refers to."""
-        if needs.line and entity.parents_ is not None:
-            words = Phrase(f"what {phrase.text} lies within")
-            self._add("parents", entity.key_, (), f"{text} in", words, SetType(STRING))
+        if needs.line:
+            self._parents(entity, f"{text} in", Phrase(f"what {phrase.text} lies within"))
+            for key in sorted(entity.line or ()):
+                other = entity_at(self.request, key)
+                if other is not None and other is not entity:
+                    around = Phrase(
+                        f"what a {in_words(key[0])} that holds {phrase.text} lies within"
+                    )
+                    self._parents(other, f"{shown_entity(*key)} in", around)
         attributes = entity.entity_type.attributes
         self.attributes(entity.key_, (), attributes, entity, needs, text, phrase)
         for type_, part in needs.above.items():
@@ -114,6 +122,10 @@ class _Places:
                 above = f'ancestors({text}, {type_})["{key[1]}"]'
                 holds = Phrase(f"a {in_words(type_)} that holds {phrase.text}")
                 self.entity(self.request.entities[key], part, above, holds)
+
+    def _parents(self, entity: Entity, text: str, words: Phrase) -> None:
+        if entity.parents_ is not None and entity.entity_type.parents:
+            self._add("parents", entity.key_, (), text, words, SetType(STRING))
 
     def attributes(
         self,
@@ -141,11 +153,10 @@ class _Places:
             if whole or part.optional:
                 kind = Phrase(f"a setting of {phrase.text}") if changer == "person" else words
                 self._add(
-                    "attribute", owner, names, here, kind, part.type, part.optional, changer, hidden
-                )
+                    "attribute", owner, names, here, kind, part.type, part.optional, changer, hidden,
+                    inner,
+                )  # fmt: skip
             match part.type, value:
-                case _ if value is ABSENT:
-                    pass
                 case RecordType(inside), Record():
                     self.attributes(
                         owner, names, inside, value, inner, here, words, changer, private=hidden
@@ -157,6 +168,23 @@ class _Places:
                         entity = self.request.entities[name, one]
                         among = Phrase(f"one of {words.text}")
                         self.entity(entity, inner.elements, f'{here}["{one}"]', among)
+                case SetType(element), frozenset() if inner.elements:
+                    for one in sorted(value, key=str):
+                        self._referred(element, one, inner.elements, words)
+
+    def _referred(self, type_: Type, value: Any, needs: Needs, words: Phrase) -> None:
+        """Find the places of the entities that an element of a set refers to."""
+        match type_:
+            case EntityRefType(name) if needs and value is not ABSENT:
+                text, among = shown_entity(name, value), Phrase(f"one of {words.text}")
+                self.entity(self.request.entities[name, value], needs, text, among)
+            case RecordType(parts) if value is not ABSENT:
+                for part in parts:
+                    inner = needs.attributes.get(part.name, NOTHING)
+                    self._referred(part.type, getattr(value, slot(part.name)), inner, words)
+            case SetType(element) if needs.elements and value is not ABSENT:
+                for one in sorted(value, key=str):
+                    self._referred(element, one, needs.elements, words)
 
     def _add(
         self,
@@ -169,10 +197,34 @@ class _Places:
         optional: bool = False,  # noqa: FBT001, FBT002 - the same order as the fields of a place
         by: Changer = "platform",
         private: bool = False,  # noqa: FBT001, FBT002 - as above
+        needs: Needs = NOTHING,
     ) -> None:
         hidden = private or owner not in (None, self.request.subject.key_)
-        place = Place(kind, owner, names, text, type_, optional, by, hidden, private, phrase.text)
-        self.found.setdefault(place, None)
+        words = phrase.text
+        place = Place(kind, owner, names, text, type_, optional, by, hidden, private, words, needs)
+        before = self.found.get(place, place)
+        nearer = place if len(text) < len(before.text) else before
+        self.found[place] = evolve(nearer, needs=before.needs | needs)
+
+
+def entity_at(request: Request, key: Key) -> Entity | None:
+    """Return an entity that is known for the request, also if only its store knows it."""
+    try:
+        return request.entities[key]
+    except KeyError:
+        return None
+
+
+def leads_on(type_: Type, needs: Needs) -> bool:
+    """Whether rules follow a value of *type_* to entities, of which they read *needs*."""
+    match type_:
+        case EntityRefType():
+            return bool(needs)
+        case SetType(element):
+            return leads_on(element, needs.elements or NOTHING)
+        case RecordType(parts):
+            return any(leads_on(p.type, needs.attributes.get(p.name, NOTHING)) for p in parts)
+    return False
 
 
 def value_at(request: Request, place: Place) -> Any:
@@ -228,12 +280,28 @@ def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
 
 def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Key, Entity]:
     """Return *entity* below other parents, and its descendants."""
-    line = ancestors_with(request, entity.key_, parents) if parents else frozenset({entity.key_})
-    before = entity.line or frozenset()
-    moved = {entity.key_: altered(entity, parents_=parents, line=line)}
+    lines: dict[Key, frozenset[Key]] = {
+        entity.key_: frozenset({entity.key_}).union(
+            *(ancestors_with(request, parent, ()) for parent in parents)
+        )
+    }
+
+    def line_of(key: Key) -> frozenset[Key]:
+        """Return a line after the move. One whose parents are not known only grows."""
+        if key not in lines:
+            known = entity_at(request, key)
+            before = frozenset({key}) if known is None or known.line is None else known.line
+            lines[key] = before
+            if known is not None and entity.key_ in before:
+                above = before if known.parents_ is None else known.parents_
+                kept = before if known.parents_ is None else frozenset({key})
+                lines[key] = kept.union(*(line_of(one) for one in above if one != key))
+        return lines[key]
+
+    moved = {entity.key_: altered(entity, parents_=parents, line=lines[entity.key_])}
     for key, other in request.entities.items():
         if key != entity.key_ and other.line and entity.key_ in other.line:
-            moved[key] = altered(other, line=(other.line - before) | line)
+            moved[key] = altered(other, line=line_of(key))
     return moved
 
 
@@ -241,8 +309,8 @@ def ancestors_with(request: Request, key: Key, parents: Iterable[Key]) -> frozen
     """Return an entity, its known ancestors, and *parents* with theirs."""
     line = {key, *parents}
     for one in parents or (key,):
-        if one in request.entities:
-            line |= request.entities[one].line or frozenset()
+        known = entity_at(request, one)
+        line |= frozenset() if known is None else known.line or frozenset()
     return frozenset(line)
 
 

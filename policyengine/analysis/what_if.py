@@ -11,13 +11,21 @@ that rules and the request mention, and their neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from attrs import define, field, frozen
 
-from policyengine.analysis.candidate_values import CandidateValues
+from policyengine.analysis.atoms import (
+    Distances,
+    answers_in,
+    distances_in,
+    represented,
+    turning_points,
+)
+from policyengine.analysis.candidate_values import FEW, CandidateValues, nearest, subsets
 from policyengine.analysis.places import (
+    NOW,
     NOW_KEY,
     Changes,
     Place,
@@ -28,22 +36,28 @@ from policyengine.analysis.places import (
     read_keys_of,
     value_at,
 )
-from policyengine.analysis.symbolic_request import ancestor_types
 from policyengine.model.decision import Obligation
+from policyengine.model.entities import Key
 from policyengine.model.gaps import gives
 from policyengine.model.masks import field_and_mask, spelled
+from policyengine.model.needs import NOTHING
+from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import (
-    EntityRefType,
+    DATETIME,
+    ORDERED,
+    RecordType,
+    SetType,
     TargetKey,
+    holds_private,
 )
-from policyengine.model.values import ABSENT
+from policyengine.model.values import ABSENT, can_be_given
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import JudgedRequest, Verdict
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 
-MOST_OPTIONS = 60
+MOST_OPTIONS = 80
 """The number of values that are tried at one place."""
 
 _JUDGING = 10
@@ -84,7 +98,8 @@ class Neighbourhood:
     _reads: dict[int, frozenset[ReadKey]] = field(init=False, factory=dict)
     _verdicts: dict[tuple[int, Changes], Verdict] = field(init=False, factory=dict)
     _requests: dict[Changes, Request] = field(init=False, factory=dict)
-    _options: dict[Place, tuple[object, ...]] = field(init=False, factory=dict)
+    _options: dict[tuple[Place, Changes], tuple[object, ...]] = field(init=False, factory=dict)
+    _guessed: set[Place] = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
         env = Env(self.request, self.checked.schema)
@@ -99,52 +114,155 @@ class Neighbourhood:
         return CandidateValues.of(self.checked, self.request, rules, places, all_known=all_known)
 
     @property
-    def unsure(self) -> bool:
-        """Whether rules turn on what no option may show."""
-        mentions = self._pool.mentions
-        return mentions.unsure or mentions.climbs or len(mentions.patterns) > 1
+    def reads_time(self) -> bool:
+        """Whether any rule reads the time, its dates included."""
+        return bool(self._pool.mentions.timed)
 
-    def options(self, place: Place) -> tuple[object, ...]:
-        """Return the other values that *place* may have, the nearest first."""
-        if place not in self._options:
-            now = value_at(self.request, place)
-            found = [value for value in self._values(place, now, self._pool) if value != now]
-            if place.optional and now is not ABSENT:
-                found = [*found[: MOST_OPTIONS - 1], ABSENT]
-            self._options[place] = tuple(found[:MOST_OPTIONS])
-        return self._options[place]
+    def guessed(self, place: Place) -> bool:
+        """Whether the options of *place* may not represent all its values."""
+        self.options(place)
+        return place in self._guessed
+
+    def options(self, place: Place, given: Changes = ()) -> tuple[object, ...]:
+        """Return the other values that *place* may have after the changes *given*, the nearest first."""
+        mark = place, given
+        if mark not in self._options:
+            now = value_at(self.changed(given), place)
+            self._pool.guessed = False
+            found = self._values(place, now, self._pool, given)
+            found = [value for value in dict.fromkeys(found) if value != now]
+            optional = place.optional and now is not ABSENT
+            if len(found) + optional > MOST_OPTIONS:
+                self._pool.guessed = True
+                found = found[: MOST_OPTIONS - optional]
+            if self._pool.guessed:
+                self._guessed.add(place)
+            self._options[mark] = (*found, ABSENT) if optional else tuple(found)
+        return self._options[mark]
 
     def gives_away(self, place: Place, value: object) -> bool:
         """Whether *value* is an option at *place* only because of values at hidden places."""
         if value is ABSENT or place.kind == "fields":
             return False
         if self._public is None:
-            shown = [other for other in self.places if not other.hidden]
+            shown = [p for p in self.places if not p.hidden and not holds_private(p.type)]
             self._public = self._pool_of(shown, all_known=False)
         now = value_at(self.request, place)
-        return value not in self._values(place, now, self._public)
+        return value not in self._values(place, now, self._public, None)
 
-    def _values(self, place: Place, now: Any, pool: CandidateValues) -> list[Any]:
-        if place.kind in ("attribute", "now"):
-            return pool.values(place.type, None if now is ABSENT else now)
-        if place.kind == "fields":
-            case = self.judged((), self.rules)
-            gates = interpreter.gates(case)
-            lacking = {name for gate in gates for name in interpreter.missing_fields(case, gate)}
-            given = interpreter.shown_by_all(case)
-            names = [field_and_mask(field)[0] for field in lacking]
-            less = {spelled(name, given[name]) for name in names if name in given}
-            fewer = (now - {one} for one in sorted(now))
-            return [*dict.fromkeys([now - lacking | less, now - lacking, *fewer, frozenset()])]
+    def _values(
+        self, place: Place, now: Any, pool: CandidateValues, given: Changes | None
+    ) -> list[Any]:
+        """Return values for *place*; *given* is None if only what *pool* mentions may be regarded."""
+        match place.kind, place.type:
+            case "fields", _:
+                return list(self._fields(now))
+            case "parents", _:
+                return self._parents(place, now, pool)
+            case "attribute", RecordType() if now is not ABSENT:
+                return []  # its parts are places
+        pool.tells = None if given is None else self._tells(place, given)
+        found = pool.values(place.type, None if now is ABSENT else now, place.needs)
+        if given is None:
+            return found
+        if place.type in ORDERED and (place.type in pool.doubted or place == NOW):
+            simplest = [one for one in found if one == pool.now and place.type == DATETIME]
+            return [*simplest, *self._turning_points(place, now, given), *found]
+        if isinstance(place.type, SetType) and pool.guessed:
+            return [*self._representatives(place, place.type, now, given), *found]
+        return found
+
+    def _fields(self, now: frozenset[str]) -> Iterator[frozenset[str]]:
+        case = self.judged((), self.rules)
+        gates = interpreter.gates(case)
+        lacking = {name for gate in gates for name in interpreter.missing_fields(case, gate)}
+        given = interpreter.shown_by_all(case)
+        names = [field_and_mask(field)[0] for field in lacking]
+        less = {spelled(name, given[name]) for name in names if name in given}
+        fewer = (now - {one} for one in sorted(now))
+        yield from (now - lacking | less, now - lacking, *fewer, frozenset())
+
+    def _parents(self, place: Place, now: frozenset[Key], pool: CandidateValues) -> list[Any]:
         assert place.owner is not None
-        above = ancestor_types(self.checked.schema, place.owner[0])
         ones = [
             (name, one)
-            for name in sorted(above)
-            for one in pool.values(EntityRefType(name), None)
-            if place.owner not in ancestors_with(self.request, (name, one), ())
+            for name in sorted(self.checked.schema.entities[place.owner[0]].parents)
+            for one in pool.named(name)
+            if (name, one) not in now
+            and place.owner not in ancestors_with(self.request, (name, one), ())
         ]
-        return [*(now | {one} for one in ones), *(now - {one} for one in sorted(now)), frozenset()]
+        if len(ones) + len(now) <= FEW:
+            return nearest(subsets([*sorted(now), *ones]), now)
+        pool.guessed = True
+        less = [now - {one} for one in sorted(now)]
+        more = [now | {one} for one in ones]
+        instead = [(now - {gone}) | {one} for gone in sorted(now) for one in ones]
+        return nearest([*more, *less, *instead, frozenset()], now)
+
+    def _reading(self, place: Place) -> list[CheckedRule]:
+        key = place.read_key
+        return [
+            rule for rule in (*self.rules, *self.also) if key == NOW_KEY or key in self.reads(rule)
+        ]
+
+    def _tells(self, place: Place, given: Changes) -> Callable[[Record], object] | None:
+        """Return what rules tell of a record at *place*, or in the set there: the values of their atoms."""
+        if not isinstance(place.type, RecordType | SetType):
+            return None
+        rules = self._reading(place)
+
+        def tells(record: Record) -> object:
+            value = frozenset([record]) if isinstance(place.type, SetType) else record
+            request = self.changed((*given, (place, value)))
+            answers = answers_in(rules, Env(request, self.checked.schema))
+            return tuple(
+                (tuple(part for part in where if part != record), answer)
+                for where, answer in answers.items()
+            )
+
+        return tells
+
+    def computes(self, one: Place, other: Place) -> bool:
+        """Whether some rule may compute with the numbers at two places."""
+        doubted = self._pool.doubted
+        if one.type not in ORDERED or other.type not in doubted or other.type not in ORDERED:
+            return False
+        return any(one.read_key in self.reads(rule) for rule in self._reading(other))
+
+    def _turning_points(self, place: Place, now: Any, given: Changes) -> list[int]:
+        """Return the numbers at which a comparison that some rule makes changes, if all else is as it is."""
+        start = now if isinstance(now, int) else self._pool.start(place.type)
+        found: set[int] = set()
+        exact = True
+        for rule in self._reading(place):
+
+            def distances(number: int, rule: CheckedRule = rule) -> Distances:
+                request = self.changed((*given, (place, number)))
+                return distances_in(rule, Env(request, self.checked.schema))
+
+            points, all_found = turning_points(start, distances)
+            found |= points
+            exact &= all_found
+        self._pool.guessed = not exact
+        known = (number for number in found if can_be_given(place.type, number))
+        return sorted(known, key=lambda number: abs(number - start))
+
+    def _representatives(
+        self, place: Place, type_: SetType, now: Any, given: Changes
+    ) -> list[frozenset[Any]]:
+        """Return sets that represent all that rules can tell apart, if all else is as it is; none if too many."""
+        self._pool.guessed = False
+        present = now if isinstance(now, frozenset) else frozenset()
+        others = self._pool.elements(type_, now, place.needs.elements or NOTHING)
+        rules = self._reading(place)
+
+        def env(elements: Iterable[Any]) -> Env:
+            request = self.changed((*given, (place, frozenset(elements))))
+            return Env(request, self.checked.schema)
+
+        found = represented(present, others, rules, env)
+        self._pool.guessed |= found is None or self._pool.sizes(type_)
+        return found or []
 
     def changed(self, changes: Changes) -> Request:
         """Return the request with *changes*."""

@@ -130,7 +130,7 @@ def _offered(change: Change) -> OfferedChange:
 def _in_words(place: Place, value: object) -> str:
     if value is ABSENT:
         return "nothing"
-    if place.kind == "attribute":
+    if place.kind in ("attribute", "now"):
         return written(place.type, value)
     assert isinstance(value, frozenset)
     return shown_set([escaped(o) if isinstance(o, str) else shown_entity(*o) for o in value])

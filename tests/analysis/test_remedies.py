@@ -120,7 +120,7 @@ def test_parents_records_references_texts_and_fields_are_places_too():
         "subject.card.colour = b",
         'context.badge = "vip-x"',
         'subject in = {Team "red"}',
-        'resource.host = ip "10.1.0.0/16"',
+        'resource.host = ip "10.1.0.1"',
         'resource.hosts = {ip "10.0.0.1", ip "10.1.0.0/16"}',
     }
     assert 'context.badge = "vip-x"' in set(offers())  # where there is no card, none is changed
