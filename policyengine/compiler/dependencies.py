@@ -66,8 +66,10 @@ def expressions(rule: Rule) -> list[ir.Expr]:
 def parts_of(rule: Rule) -> list[Part]:
     """Return what is computed for the texts and obligations of *rule*."""
     texts: list[Text | None] = [rule.because, rule.otherwise, rule.refer]
-    for sentence in rule.sentences:
-        texts += [sentence.text, sentence.quiet] if sentence else []
+    sentences = [sentence for about in rule.sentences for sentence in about]
+    for sentence in sentences:
+        texts += [sentence.text, sentence.quiet]
     shown = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
     shown += [key.part for key in rule.keys]
+    shown += [sentence.test for sentence in sentences if sentence.test]
     return shown + [part for duty in rule.duties for _, part in duty.arguments]

@@ -154,10 +154,10 @@ def compiled_rule(
         arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
         return compiled.Duty(duty.name, tuple(arguments))
 
-    def said(sentence: Sentence | None) -> compiled.Text | None:
-        if sentence is None:
-            return None
-        return text(sentence.text if paths.isdisjoint(sentence.paths) else sentence.quiet)
+    def said(sentence: Sentence) -> compiled.Sentence:
+        test = None if sentence.test is None else computed(sentence.test)
+        told = paths.isdisjoint(sentence.paths)
+        return test, text(sentence.text if told else sentence.quiet)
 
     keys = tuple(
         compiled.Key(
@@ -195,7 +195,7 @@ def compiled_rule(
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
         refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
-        sentences=tuple(map(said, rule.sentences)),
+        sentences=tuple(tuple(map(said, about)) for about in rule.sentences),
         keys=keys,
         filed=_filed(rule, keys),
         waivers=rule.waivers,

@@ -8,7 +8,7 @@ are constants.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from types import MappingProxyType
 from typing import TypeAlias, assert_never
@@ -43,7 +43,9 @@ from policyengine.semantics.checked import (
     CheckedSet,
     Conjunct,
     Definition,
+    Inner,
     Lower,
+    SentenceText,
     Size,
     Typing,
     Value,
@@ -79,6 +81,13 @@ def lower_rule(
     def lowered(node: nodes.Expr) -> ir.Expr:
         return _Lowerer(checked.schema, action, typing).lower(node)
 
+    def inner(what: Inner) -> Part:
+        around = _Lowerer(checked.schema, action, typing)
+        return Part(*around.inside(what.calls, what.expr))
+
+    def sentence_text(written: SentenceText) -> Text:
+        return Text(tuple(p if isinstance(p, str) else inner(p) for p in written))
+
     def part(node: nodes.Expr) -> Part:
         return Part(typing.type_of(node), lowered(node))
 
@@ -87,14 +96,14 @@ def lower_rule(
             return None
         return Text(tuple(p if isinstance(p, str) else part(p) for p in template.parts))
 
-    def said(what: tuple[Conjunct, CheckedSentence | None]) -> Sentence | None:
-        conjunct, sentence = what
-        if sentence is None:
-            return None
+    def said(conjunct: Conjunct, sentences: Sequence[CheckedSentence]) -> Iterator[Sentence]:
         paths = frozenset(path for path, _ in comparisons(conjunct.expr, typing))
-        full = text(sentence.text)
-        assert full is not None
-        return Sentence(full, text(sentence.quiet), paths)
+        for sentence in sentences:
+            quiet = None if sentence.quiet is None else sentence_text(sentence.quiet)
+            tests = [(inner(test).expr, value) for test, value in sentence.tests]
+            parts = tuple(expr if value else ir.Not(expr) for expr, value in tests)
+            test = Part(BOOL, ir.And(parts) if len(parts) > 1 else parts[0]) if parts else None
+            yield Sentence(sentence_text(sentence.text), quiet, paths, test)
 
     def duty(call: nodes.Call) -> Duty:
         parameters = checked.schema.obligations[call.name.name].parameters
@@ -118,7 +127,10 @@ def lower_rule(
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
-        sentences=tuple(map(said, zip(rule.conjuncts, rule.sentences, strict=False)))
+        sentences=tuple(
+            tuple(said(conjunct, sentences))
+            for conjunct, sentences in zip(rule.conjuncts, rule.sentences, strict=False)
+        )
         if for_details
         else (),
         keys=tuple(
@@ -258,6 +270,31 @@ class _Lowerer:
         if isinstance(called, Lower):
             return ir.Operation("lower", (self.lower(arguments[0]),))
         assert isinstance(called, Definition)
+        return self._in_body(called, arguments, lambda inner: inner.lower(called.body))
+
+    def inside(self, calls: Sequence[nodes.Call], node: nodes.Expr) -> tuple[Type, ir.Expr]:
+        """Return the type and the meaning of *node*, which is in the body that the last of *calls* calls."""
+        if not calls:
+            return self.typing.type_of(node), self.lower(node)
+        called = self.typing.binding_of(calls[0])
+        assert isinstance(called, Definition)
+        types: list[Type] = []
+
+        def lowered(inner: _Lowerer) -> ir.Expr:
+            type_, expr = inner.inside(calls[1:], node)
+            types.append(type_)
+            return expr
+
+        made = self._in_body(called, calls[0].arguments, lowered)
+        return types[0], made
+
+    def _in_body(
+        self,
+        called: Definition,
+        arguments: tuple[nodes.Expr, ...],
+        lowered: Callable[[_Lowerer], ir.Expr],
+    ) -> ir.Expr:
+        """Return what is *lowered* in the body of a definition, with the arguments bound."""
         outside = self._inside(self.scope)
         values = [outside.lower(argument) for argument in arguments]
         scope: dict[str, ir.Expr] = {}
@@ -268,7 +305,7 @@ class _Lowerer:
             else:
                 local = f"{parameter}_{self.depth}"
                 scope[parameter], bound[local] = ir.Local(local), value
-        body = self._inside(scope, called.typing).lower(called.body)
+        body = lowered(self._inside(scope, called.typing))
         return ir.Let(tuple(bound), tuple(bound.values()), body) if bound else body
 
 

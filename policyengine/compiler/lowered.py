@@ -36,11 +36,15 @@ class Duty(Struct, frozen=True):
 
 
 class Sentence(Struct, frozen=True):
-    """The text for a condition that is false: in full and without constants, and what it compares."""
+    """A text for a condition that is false: in full and without constants, and what the condition compares.
+
+    *test*: whether it is the right one, None for the last.
+    """
 
     text: Text
     quiet: Text | None
     paths: frozenset[str]
+    test: Part | None
 
 
 class Key(Struct, frozen=True):
@@ -68,7 +72,7 @@ class Rule(RuleHead, frozen=True, eq=False):
     because: Text | None
     otherwise: Text | None
     refer: Text | None
-    sentences: tuple[Sentence | None, ...]
+    sentences: tuple[tuple[Sentence, ...], ...]
     keys: tuple[Key, ...]
     compared: tuple[tuple[str, frozenset[object]], ...]
     waivers: tuple[RuleWaiver, ...]
@@ -77,4 +81,4 @@ class Rule(RuleHead, frozen=True, eq=False):
     @property
     def said(self) -> tuple[int, ...]:
         """The numbers of the conditions of which it may be said that they are false."""
-        return tuple(n for n, sentence in enumerate(self.sentences) if sentence is not None)
+        return tuple(n for n, sentences in enumerate(self.sentences) if sentences)

@@ -44,12 +44,11 @@ def simplify_rule(rule: Rule) -> Rule:
     def text(written: Text | None) -> Text | None:
         return written and Text(tuple(p if isinstance(p, str) else part(p) for p in written.parts))
 
-    def sentence(written: Sentence | None) -> Sentence | None:
-        if written is None:
-            return None
+    def sentence(written: Sentence) -> Sentence:
         full = text(written.text)
         assert full is not None
-        return Sentence(full, text(written.quiet), written.paths)
+        test = written.test and part(written.test)
+        return Sentence(full, text(written.quiet), written.paths, test)
 
     return replace(
         rule,
@@ -61,7 +60,7 @@ def simplify_rule(rule: Rule) -> Rule:
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
-        sentences=tuple(map(sentence, rule.sentences)),
+        sentences=tuple(tuple(map(sentence, about)) for about in rule.sentences),
         keys=tuple(replace(key, part=part(key.part)) for key in rule.keys),
     )
 

@@ -140,6 +140,17 @@ def meaning_of(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
             assert_never(expr)
 
 
+def inside(calls: Iterable[nodes.Call], typing: Typing, env: Env) -> tuple[Typing, Env]:
+    """Return what is around the body of a definition: of the last of *calls*, each in the one before."""
+    for one in calls:
+        called = typing.binding_of(one)
+        assert isinstance(called, Definition)
+        arguments = [cache(partial(evaluate, a, typing, env)) for a in one.arguments]
+        env = evolve(env, variables=dict(zip(called.parameters, arguments, strict=True)))
+        typing = called.typing
+    return typing, env
+
+
 def with_variable(env: Env, name: str, value: object) -> Env:
     """Return what is around the body of a quantifier, for one element."""
     return evolve(env, variables={**env.variables, name: lambda: value})

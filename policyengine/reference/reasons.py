@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 
 from policyengine.model.request import Request
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
-from policyengine.model.shown import shown_value
-from policyengine.reference.evaluation import Env, Trace, evaluate
+from policyengine.model.shown import in_words, shown_value
+from policyengine.reference.evaluation import Env, Trace, evaluate, inside
 from policyengine.reference.interpreter import (
     JudgedRequest,
     Verdict,
@@ -23,10 +23,15 @@ from policyengine.reference.interpreter import (
     shut_gates,
     withholding,
 )
-from policyengine.reference.texts import rendered
-from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.reference.texts import rendered, rendered_sentence
+from policyengine.semantics.checked import (
+    CheckedRule,
+    CheckedSet,
+    Sentence,
+    SentenceText,
+    Typing,
+)
 from policyengine.semantics.keys import Key, compared, comparisons, contested, keys_of
-from policyengine.syntax import nodes
 
 NOT_SHOWN = "a condition that is not shown does not hold"
 """What is said of a permit of which only conditions that read something private are false."""
@@ -98,26 +103,35 @@ def said_by_permit(verdict: Verdict, paths: Collection[str], env: Env) -> str:
     if rule.otherwise:
         return rendered(rule.otherwise, rule, env)
     sentence = first_sentence(rule, paths, env)
-    return NOT_SHOWN if sentence is None else rendered(sentence, rule, env)
+    return NOT_SHOWN if sentence is None else rendered_sentence(sentence, rule, env)
 
 
-def first_sentence(rule: CheckedRule, paths: Collection[str], env: Env) -> nodes.Template | None:
+def first_sentence(rule: CheckedRule, paths: Collection[str], env: Env) -> SentenceText | None:
     """Return what says that a condition is false: the first of those that have a sentence.
 
     The others are not asked, so what is private plays no part in which one it is. *paths*: what
     permits of the gate compare with different constants, which are not told.
     """
     typing = rule.typings[env.target]
-    for conjunct, sentence in zip(rule.conjuncts, rule.sentences, strict=True):
-        if sentence is not None:
+    for conjunct, sentences in zip(rule.conjuncts, rule.sentences, strict=True):
+        if sentences:
             try:
-                holds = bool(evaluate(conjunct.expr, typing, env)) == conjunct.wanted
+                if bool(evaluate(conjunct.expr, typing, env)) == conjunct.wanted:
+                    continue
+                sentence = next(s for s in sentences if passes(s, typing, env))
             except Exception:  # noqa: BLE001 - a text is never worth failing for
                 return None
-            if not holds:
-                told = all(path not in paths for path, _ in comparisons(conjunct.expr, typing))
-                return sentence.text if told else sentence.quiet
+            told = all(path not in paths for path, _ in comparisons(conjunct.expr, typing))
+            return sentence.text if told else sentence.quiet
     return None
+
+
+def passes(sentence: Sentence, typing: Typing, env: Env) -> bool:
+    """Whether all tests of a sentence have their values."""
+    return all(
+        bool(evaluate(test.expr, *inside(test.calls, typing, env))) is value
+        for test, value in sentence.tests
+    )
 
 
 # ---- whom rules are for -----------------------------------------------------------------
@@ -175,13 +189,13 @@ def for_nobody(case: JudgedRequest, gate: str, paths: Collection[str]) -> str:
 def requested(key: Key, rule: CheckedRule, env: Env) -> str:
     """Return what a request has where a key looks, as `tenant t7`."""
     if not key.shown:
-        return f"this {key.path}"
+        return f"this {in_words(key.name)}"
     typing = rule.typings[env.target]
     try:
         text = shown_value(typing.type_of(key.expr), evaluate(key.expr, typing, env))
     except Exception:  # noqa: BLE001 - it is not there
-        return f"no {key.name}"
-    return text if key.path == key.name else f"{key.name} {text}"
+        return f"no {in_words(key.name)}"
+    return text if key.path == key.name else f"{in_words(key.name)} {text}"
 
 
 def listed(checked: CheckedSet, request: Request) -> tuple[tuple[str, ...], int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from policyengine.model.shown import shown_value
-from policyengine.reference.evaluation import Env, evaluate
-from policyengine.semantics.checked import CheckedRule
+from policyengine.reference.evaluation import Env, evaluate, inside
+from policyengine.semantics.checked import CheckedRule, SentenceText, Typing
 from policyengine.semantics.phrases import View
 from policyengine.syntax import nodes
 
@@ -19,11 +19,24 @@ def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
     def shown(expr: nodes.Expr) -> str:
         if env.hides(expr, typing):
             return View((typing,), env.schema).phrase(expr).text
-        try:
-            value = evaluate(expr, typing, env)
-            hash(value)  # a text that depends on the time may change at once: see `Moving`
-            return shown_value(typing.type_of(expr), value)
-        except Exception:  # noqa: BLE001 - a text is never worth failing for
-            return "?"
+        return _shown(expr, typing, env)
 
     return "".join(part if isinstance(part, str) else shown(part) for part in template.parts)
+
+
+def rendered_sentence(text: SentenceText, rule: CheckedRule, env: Env) -> str:
+    """Return a generated text about a condition of *rule*, which shows only what everybody may see."""
+    typing = rule.typings[env.target]
+    return "".join(
+        part if isinstance(part, str) else _shown(part.expr, *inside(part.calls, typing, env))
+        for part in text
+    )
+
+
+def _shown(expr: nodes.Expr, typing: Typing, env: Env) -> str:
+    try:
+        value = evaluate(expr, typing, env)
+        hash(value)  # a text that depends on the time may change at once: see `Moving`
+        return shown_value(typing.type_of(expr), value)
+    except Exception:  # noqa: BLE001 - a text is never worth failing for
+        return "?"

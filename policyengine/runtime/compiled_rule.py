@@ -14,7 +14,7 @@ from policyengine.model.decision import Obligation
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead, RuleWaiver
-from policyengine.model.shown import shown_value
+from policyengine.model.shown import in_words, shown_value
 from policyengine.model.types import Type
 from policyengine.model.values import ABSENT, text_of
 
@@ -26,6 +26,9 @@ Computed: TypeAlias = tuple[Type, Function]
 
 Text: TypeAlias = tuple[str | Computed, ...]
 """A text for a person: literal parts, and values."""
+
+Sentence: TypeAlias = tuple[Function | None, Text | None]
+"""A text about a condition that is false, if it may be said, and what tests whether it is the right one."""
 
 FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
@@ -63,15 +66,15 @@ class Key(Struct, frozen=True, eq=False):
     def requested(self, request: Request) -> str:
         """Return what the request has there, as `tenant t7`."""
         if not self.shown:
-            return f"this {self.path}"
+            return f"this {in_words(self.name)}"
         value = self.value(request)
         if value is ABSENT or value is _UNREADABLE:
-            return f"no {self.name}"
+            return f"no {in_words(self.name)}"
         try:
             text = shown_value(self.type, value)
         except Exception:  # noqa: BLE001 - a text is never worth failing for
-            return f"no {self.name}"
-        return text if self.path == self.name else f"{self.name} {text}"
+            return f"no {in_words(self.name)}"
+        return text if self.path == self.name else f"{in_words(self.name)} {text}"
 
     def value(self, request: Request) -> object:
         """Return the value that the request has there, `ABSENT` if it has none.
@@ -127,7 +130,7 @@ class Rule(RuleHead, frozen=True, eq=False):
     otherwise: Text | None
     refer: Text | None
     refer_moves: bool
-    sentences: tuple[Text | None, ...]
+    sentences: tuple[tuple[Sentence, ...], ...]
     keys: tuple[Key, ...]
     filed: tuple[Key, ...]
     waivers: tuple[RuleWaiver, ...]
@@ -148,9 +151,10 @@ class Rule(RuleHead, frozen=True, eq=False):
         """Return what says that a condition is false, of the first that has a sentence and is."""
         try:
             number = None if self.blames is None else self.blames(*request.roots)
+            about = () if number is None else self.sentences[number]
+            return next((t for test, t in about if test is None or test(*request.roots)), None)
         except Exception:  # noqa: BLE001 - a text is never worth failing for
             return None
-        return None if number is None else self.sentences[number]
 
     def judge(self, request: Request) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""

@@ -154,15 +154,28 @@ class Conjunct:
 
 
 @frozen
+class Inner:
+    """An expression inside the bodies of definitions: that of the last of *calls*, each in the one before."""
+
+    calls: tuple[nodes.Call, ...]
+    expr: nodes.Expr
+
+
+SentenceText: TypeAlias = tuple[str | Inner, ...]
+"""A generated text: literal strings and what is shown of the request."""
+
+
+@frozen
 class Sentence:
-    """The generated text about a condition that is false.
+    """The generated text about a condition that is false, for where all *tests* have these values.
 
     *quiet* names no constant: it is used where permits of the gate compare the same values with other
     constants; None if there is no such text.
     """
 
-    text: nodes.Template
-    quiet: nodes.Template | None = None
+    text: SentenceText
+    quiet: SentenceText | None = None
+    tests: tuple[tuple[Inner, bool], ...] = ()
 
 
 class CheckedRule(RuleHead, frozen=True, eq=False):
@@ -183,18 +196,19 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     cites: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
-    make_sentences: Callable[[], tuple[Sentence | None, ...]]
+    make_sentences: Callable[[], tuple[tuple[Sentence, ...], ...]]
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
     like: object
 
     @property
-    def sentences(self) -> tuple[Sentence | None, ...]:
-        """For a permit without an `otherwise`, a text for each conjunct that says why it is false.
+    def sentences(self) -> tuple[tuple[Sentence, ...], ...]:
+        """For a permit without an `otherwise`, texts for each conjunct that say why it is false.
 
-        None where that must not be said. They are made when they are asked for. Their expressions are
-        nodes of the rule, so the same typing covers them.
+        There are none where that must not be said. They are made when they are asked for. Their
+        expressions are nodes of the rule, and of the definitions that it calls, so the same typings
+        cover them.
         """
         return self.make_sentences()
 

@@ -7,7 +7,8 @@ even name the keys of the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -21,8 +22,9 @@ from policyengine.model.types import (
     Type,
     in_rows,
 )
-from policyengine.semantics.checked import CheckedRule, Conjunct, Typing, Value
-from policyengine.semantics.sentences import may_be_shown, tells_private
+from policyengine.semantics.checked import CheckedRule, Conjunct, Definition, Typing, Value
+from policyengine.semantics.phrases import View
+from policyengine.semantics.sentences import tells_private
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import children, walk_expressions
 from policyengine.syntax.operators import of_comparison
@@ -56,7 +58,7 @@ def keys_of(rule: CheckedRule, target: TargetKey, schema: Schema) -> tuple[Key, 
         path = None if test is None else _path(test[0], typing)
         if test is not None and path is not None:
             expr, constants = test
-            shown = may_be_shown(expr, typing, schema)
+            shown = View((typing,), schema).may_be_shown(expr)
             found.append(Key(number, path, path.rpartition(".")[2], expr, constants, shown))
     return tuple(found)
 
@@ -96,22 +98,44 @@ def compared(rule: CheckedRule, target: TargetKey) -> dict[str, frozenset[object
 def comparisons(expr: nodes.Expr, typing: Typing) -> Iterator[tuple[str, frozenset[object]]]:
     """Give the values that *expr* compares with constants of an open type, with the constants.
 
-    `<` and the like are left out: they test on which side of a constant a value is, and do not say which
-    values there may be.
+    So do the definitions that it calls. `<` and the like are left out: they test on which side of a constant
+    a value is, and do not say which values there may be.
     """
+    yield from _comparisons(expr, typing, {})
+
+
+_Given: TypeAlias = Mapping[str, tuple[tuple[str, ...], frozenset[object]]]
+"""The paths and the constants in the argument for each parameter of a definition."""
+
+
+def _comparisons(
+    expr: nodes.Expr, typing: Typing, given: _Given
+) -> Iterator[tuple[str, frozenset[object]]]:
     for node in walk_expressions([expr]):
         if isinstance(node, nodes.Compare) and of_comparison(node).types == "ordered":
             continue
         if isinstance(node, nodes.Compare | nodes.Like | nodes.Call | nodes.Quantified):
-            constants = _constants_in(node, typing)
-            for path in _paths_in(node, typing) if constants else ():
+            constants = _constants_in(node, typing, given)
+            for path in _paths_in(node, typing, given) if constants else ():
                 yield path, constants
+        called = typing.binding_of(node)
+        if isinstance(node, nodes.Call) and isinstance(called, Definition):
+            inner = {
+                name: (
+                    tuple(_paths_in(argument, typing, given)),
+                    _constants_in(argument, typing, given),
+                )
+                for name, argument in zip(called.parameters, node.arguments, strict=True)
+            }
+            yield from _comparisons(called.body, called.typing, inner)
 
 
-def _constants_in(node: nodes.Expr, typing: Typing) -> frozenset[object]:
+def _constants_in(node: nodes.Expr, typing: Typing, given: _Given) -> frozenset[object]:
     """Return the constants of an open type, and patterns, that are somewhere in an expression."""
     found: frozenset[object] = frozenset()
     for part in walk_expressions([node]):
+        if isinstance(part, nodes.Name) and part.name in given:
+            found |= given[part.name][1]
         known = typing.binding_of(part)
         if isinstance(known, Value):
             for type_, value in in_rows(known.type, known.value):
@@ -122,14 +146,14 @@ def _constants_in(node: nodes.Expr, typing: Typing) -> frozenset[object]:
     return found
 
 
-def _paths_in(node: nodes.Expr, typing: Typing) -> Iterator[str]:
+def _paths_in(node: nodes.Expr, typing: Typing, given: _Given) -> Iterator[str]:
     """Give the paths of all values that are read in an expression."""
-    path = _path(node, typing)
-    if path is not None:
-        yield path
+    paths = _paths(node, typing, given)
+    if paths:
+        yield from paths
     else:
         for child in children(node):
-            yield from _paths_in(child, typing)
+            yield from _paths_in(child, typing, given)
 
 
 def contested(rules: Iterable[dict[str, frozenset[object]]]) -> frozenset[str]:
@@ -144,15 +168,22 @@ def contested(rules: Iterable[dict[str, frozenset[object]]]) -> frozenset[str]:
 
 
 def _path(node: nodes.Expr, typing: Typing) -> str | None:
+    return next(iter(_paths(node, typing, {})), None)
+
+
+def _paths(node: nodes.Expr, typing: Typing, given: _Given) -> list[str]:
+    """Return the path of a value; of something of a parameter there are as many as in its argument."""
     names: list[str] = []
     while isinstance(node, nodes.Attr):
         if isinstance(typing.binding_of(node), Value):
-            return None
+            return []
         names.append(node.name.name)
         node = node.object
-    if isinstance(node, nodes.Name) and node.name in ("subject", "resource", "context"):
-        return ".".join((node.name, *reversed(names)))
-    return None
+    if not isinstance(node, nodes.Name):
+        return []
+    roots = [node.name] if node.name in ("subject", "resource", "context") else []
+    roots = [*given[node.name][0]] if node.name in given else roots
+    return [".".join((root, *reversed(names))) for root in roots]
 
 
 def _constants(known: Value, *, among: bool) -> frozenset[object]:

@@ -63,7 +63,7 @@ class View:
     """The place of an expression: its typings, the phrases for the names around it, and what may be shown.
 
     An expression of a rule has a typing for each target. *owners*: the names whose attributes may be
-    shown to anybody; *open*: those whose values may be.
+    shown to anybody; *open*: those whose values may be; *constant*: those for which constants were given.
     """
 
     typings: tuple[Typing, ...]
@@ -71,6 +71,7 @@ class View:
     names: Mapping[str, Phrase] = field(default=_ROOTS)
     owners: frozenset[str] = frozenset({"subject", "context", "action"})
     open: frozenset[str] = frozenset({"subject", "context", "action", "now"})
+    constant: frozenset[str] = frozenset()
 
     def type_of(self, node: nodes.Expr) -> Type:
         """The type of a node, by the first typing."""
@@ -96,6 +97,7 @@ class View:
             {**_ROOTS, **{name: self.phrase(node) for name, node in given.items()}},
             frozenset(owners),
             frozenset({"now"}.union(n for n, node in given.items() if self.may_be_shown(node))),
+            frozenset(name for name, node in given.items() if self.has_constant(node)),
         )
 
     def within(self, quantified: nodes.Quantified) -> View:
@@ -195,9 +197,9 @@ class View:
                 return all(self._may_be_shown(a, typing) for a in arguments) and self.inside(
                     node, called
                 ).may_be_shown(called.body)
-            case (
-                nodes.Arithmetic() | nodes.Negate() | nodes.LookUp() | nodes.Ancestors() | nodes.Call()
-            ):  # fmt: skip
+            case nodes.Ancestors(object_):
+                return _name_in(object_, self.owners)
+            case nodes.Arithmetic() | nodes.Negate() | nodes.LookUp() | nodes.Call():
                 return all(self._may_be_shown(child, typing) for child in children(node))
             case _:
                 return False
@@ -207,7 +209,7 @@ class View:
         stack: list[tuple[nodes.Expr, View]] = [(node, self)]
         while stack:
             inner, view = stack.pop()
-            if view.value_of(inner) is not None:
+            if view.value_of(inner) is not None or _name_in(inner, view.constant):
                 return True
             called = view.called(inner)
             if called is not None and isinstance(inner, nodes.Call):

@@ -217,13 +217,13 @@ class RuleChecker:
     ) -> None:
         """Enter a rule that is sound."""
         conjuncts, parts = tuple(conjuncts_of(rule.clauses)), Clauses(rule)
-        source, schema = self.sources[rule.span.file], self.vocabulary.schema
+        schema = self.vocabulary.schema
 
-        def generated() -> tuple[Sentence | None, ...]:
+        def generated() -> tuple[tuple[Sentence, ...], ...]:
             if rule.effect != "permit" or parts.otherwise is not None:
                 return ()
             distinct = {id(typing): typing for typing in typings.values()}
-            return sentences(conjuncts, source, distinct.values(), schema)
+            return sentences(conjuncts, distinct.values(), schema)
 
         rule_id = f"{gate}.{rule.name.name}"
         self.costs[rule_id] = cost

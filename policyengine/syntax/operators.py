@@ -116,11 +116,11 @@ _ROWS = (
     ),
     Operator(
         nodes.Compare, "overlaps", "A overlaps B", "sets", "two sets of one type",
-        "must overlap", "must not overlap", linear=True, understood=True,
+        "must have something in common with", "must have nothing in common with", linear=True, understood=True,
     ),
     Operator(
         nodes.Compare, "subset", "A subset B", "sets", "two sets of one type",
-        "must be a subset of", "must not be a subset of", linear=True, understood=True,
+        "must all be among", "must not all be among", linear=True, understood=True,
     ),
     Operator(
         nodes.Compare, "within", "a within b", "within",
@@ -130,7 +130,7 @@ _ROWS = (
     Operator(
         nodes.Compare, "touches", "a touches B", "touches",
         "a term or a set of terms, and a set of terms",
-        "must touch", "must not touch", understood=True,
+        "must have to do with", "must have nothing to do with", understood=True,
     ),
     _STARTSWITH,
     evolve(

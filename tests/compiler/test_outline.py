@@ -159,7 +159,7 @@ def test_a_reason_makes_only_the_rules_that_it_needs():
     doc = {"type": "Doc", "id": "d", "properties": {"tenant": "tenant9"}}
     decision = engine.decide(user, "read", doc)
     with mock.patch.object(outline, "simplify_rule", wraps=outline.simplify_rule) as made:
-        assert decision.reason == "subject.level is 1; it must be above 2"
+        assert decision.reason == "your level is 1; it must be above 2"
         assert len(decision.rules) == 300
         assert made.call_count <= 3
         again = engine.decide(user, "read", doc)

@@ -145,7 +145,7 @@ def decide(tenant: str, level: int, action: str = "read"):
 
 def test_a_tenant_is_told_of_its_own_rules_and_of_no_others():
     decision, explanation = decide("tenant7", 1)
-    assert decision.reason == "subject.level is 1; it must be above 3"
+    assert decision.reason == "your level is 1; it must be above 3"
     context = json.loads(decision.to_bytes())["context"]
     assert context["rules"] == ["access.t7"]
     assert context["more_rules"] == 299
@@ -159,33 +159,33 @@ def test_a_tenant_without_rules_is_told_that():
     context = json.loads(decision.to_bytes())["context"]
     assert (context["rules"], context["more_rules"]) == ([], 300)
     assert "tenant0" in "".join(explanation.lines("auditor"))
-    assert decide("other", 9, "edit")[0].reason == "no rule here is for this resource.tenant"
-    assert decide("tenant8", 1, "edit")[0].reason == "subject.level is 1; it must be above 4"
+    assert decide("other", 9, "edit")[0].reason == "no rule here is for this tenant"
+    assert decide("tenant8", 1, "edit")[0].reason == "your level is 1; it must be above 4"
 
 
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
         # one permit alone, and all permits with the same constant, may name it
-        (('subject.s == "a"',), "subject.s is x; it must be a"),
-        (('subject.s == "a"', 'subject.s == "a" and subject.n > 1'), "subject.s is x; it must be a"),
+        (('subject.s == "a"',), "your s is x; it must be a"),
+        (('subject.s == "a"', 'subject.s == "a" and subject.n > 1'), "your s is x; it must be a"),
         (('subject.s == "a"', 'subject.s == "b"'), "no rule here is for s x"),
         (("subject.n == 1", "subject.n in {2, 3}"), "no rule here is for n 9"),
         (('subject == User "a"', 'User "b" == subject'), 'no rule here is for User "u"'),
         (('subject.id == "a"', 'subject.id == "b"'), "no rule here is for id u"),
-        (("subject.e == one", "subject.e == two"), "subject.e is three; it must be one; subject.e is three; it must be two"),
+        (("subject.e == one", "subject.e == two"), "your e is three; it must be one; your e is three; it must be two"),
         (('subject.a == ip "10.0.0.1"', 'subject.a == ip "10.0.0.2"'), "no rule here is for a 10.9.9.9"),
         (
             ('subject.a within ip "10.1.0.0/16"', 'subject.a within ip "10.2.0.0/16"'),
-            "subject.a is 10.9.9.9, which is not what a rule here is for",
+            "your a is 10.9.9.9, which is not what a rule here is for",
         ),
         (
             ('subject.s like "a*"', 'subject.s like "b*"'),
-            "subject.s is x, which is not what a rule here is for",
+            "your s is x, which is not what a rule here is for",
         ),
         (
             ('"a" in subject.w', '"b" in subject.w'),
-            "subject.w is {z}, which is not what a rule here is for",
+            "your w are {z}, which is not what a rule here is for",
         ),
         (
             ('subject.s == "a"', 'subject.n == 1 and subject.s == "b"'),
@@ -197,10 +197,10 @@ def test_a_tenant_without_rules_is_told_that():
         ),
         (
             ('(subject.s == "a" or subject.n == 1)', 'subject.s == "b"', 'subject.s == "x" and subject.n < 1'),
-            "a condition that is not shown does not hold; subject.n is 9; it must be below 1",
+            "a condition that is not shown does not hold; your n is 9; it must be below 1",
         ),
         (("subject has o and subject.o == 1", "subject has o and subject.o == 2"), "no rule here is for no o"),
-        (("subject.n > 10", "subject.n > 20"), "subject.n is 9; it must be above 10; subject.n is 9; it must be above 20"),
+        (("subject.n > 10", "subject.n > 20"), "your n is 9; it must be above 10; your n is 9; it must be above 20"),
     ],
 )  # fmt: skip
 def test_constants_that_are_for_others_are_not_named(rules, said):
@@ -255,3 +255,35 @@ def test_constants_inside_conditions_of_any_kind_are_not_told(condition):
     assert not decision.allowed
     assert "foreign" not in decision.reason
     assert "foreign" not in decision.to_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("define", "call"),
+    [
+        ('of{n}(one: User) = one.tenant == "foreign{n}"', "of{n}(subject)"),
+        ('of{n}(one: User) = one.level > 3 or one.tenant == "foreign{n}"', "of{n}(subject)"),
+        ('of{n}(one: User) = one.level < 3 and one.tenant == "foreign{n}"', "of{n}(subject)"),
+        ('of{n}(one: string) = lower(one) in {{"foreign{n}", "x"}}', "of{n}(subject.tenant)"),
+        ('of{n}(one: string) = one like "foreign{n}*"', "of{n}(lower(subject.tenant))"),
+        ('of{n}(one: User) = if one.level > 3 then false else one.tenant == "foreign{n}"', "of{n}(subject)"),
+        ('of{n}(one: User) = some t in one.tags: t == "foreign{n}"', "of{n}(subject)"),
+        ('of{n}(one: User) = same(one.tenant, "foreign{n}")', "of{n}(subject)"),
+        ("of{n}(t: string, one: User) = size({{t, one.tenant}}) == 1", 'of{n}("foreign{n}", subject)'),
+        ("of{n}(t: string, one: User) = t in one.tags", 'of{n}("foreign{n}", subject)'),
+        ('of{n}(one: User) = same(one.tenant, "foreign{n}")', 'subject.tenant == "mine" and of{n}(subject)'),
+    ],
+)  # fmt: skip
+def test_constants_inside_definitions_are_not_told(define, call):
+    text = (
+        "package p\nentity User { tenant: string, tags: set<string>, level: int }\nentity Doc\n"
+        "action read by User on Doc\ndefine same(one: string, other: string) = one == other\n"
+    )
+    for n in range(3):
+        text += f"define {define.format(n=n)}\npermit p{n}: read when {call.format(n=n)}\n"
+    user = {"type": "User", "id": "u", "properties": {"tenant": "mine", "tags": ["x"], "level": 1}}
+    engine = PolicyEngine.from_text(text)
+    decision = engine.decide(user, "read", {"type": "Doc", "id": "d"})
+    assert not decision.allowed
+    assert "foreign" not in decision.reason
+    explanation = engine.explain(user, "read", {"type": "Doc", "id": "d"})
+    assert explanation.to_json("auditor")["reason"] == decision.reason

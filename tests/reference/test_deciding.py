@@ -305,7 +305,7 @@ def test_a_permit_that_fails_opens_nothing():
     assert denied.rules == ("access.a",)
     assert denied.reason == "`access.a` failed"
     rules = "permit a: any when subject.level > 1 permit b: any when subject.bad"
-    assert Decided(rules, spoil="level").reason == ("`access.a` failed; subject.bad must be true")
+    assert Decided(rules, spoil="level").reason == ('`access.a` failed; "bad" must be true of you')
 
 
 def test_a_permit_that_fails_beside_one_that_holds_changes_nothing_but_is_reported():
@@ -361,7 +361,7 @@ def test_a_deny_gives_each_text_once():
     permit b: any when subject.bad otherwise "ask {subject}"
     permit c: any when subject.ok when subject.level > 5
     """
-    assert Decided(rules).reason == ('ask User "u"; subject.level is 3; it must be above 5')
+    assert Decided(rules).reason == ('ask User "u"; your level is 3; it must be above 5')
 
 
 def test_a_value_that_cannot_be_shown_is_a_question_mark():

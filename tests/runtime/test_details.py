@@ -87,24 +87,24 @@ def test_equal_texts_count_once_until_a_reason_is_full():
             ),
             "not_permitted",
             ["o", "p"],
-            'subject.age is 30; it must be above 40; User "u1" is not ok',
+            'your age is 30; it must be above 40; User "u1" is not ok',
         ),
         *(
             (f"permit p: act when {condition}", "not_permitted", ["p"], reason)
             for condition, reason in (
-                ('subject.name endswith "z"', "subject.name is Ada; it must end with z"),
+                ('subject.name endswith "z"', "your name is Ada; it must end with z"),
                 (
                     'subject.name not startswith "A"',
-                    "subject.name is Ada; it must not start with A",
+                    "your name is Ada; it must not start with A",
                 ),
-                ('subject.name contains "z"', "subject.name is Ada; it must contain z"),
-                ('not (subject.name contains "d")', "subject.name is Ada; it must not contain d"),
-                ('lower(subject.name) == "z"', "lower(subject.name) is ada; it must be z"),
-                ("size(subject.name) > 9", "size(subject.name) is 3; it must be above 9"),
-                ("subject.age not in {30}", "subject.age is 30; it must not be one of {30}"),
-                ('subject.name not like "A*"', '`subject.name not like "A*"` must hold'),
-                ('not (subject.name not like "z*")', '`subject.name not like "z*"` must not hold'),
-                ('not subject.name like "A*"', '`subject.name like "A*"` must not hold'),
+                ('subject.name contains "z"', "your name is Ada; it must contain z"),
+                ('not (subject.name contains "d")', "your name is Ada; it must not contain d"),
+                ('lower(subject.name) == "z"', "your name in lower case is ada; it must be z"),
+                ("size(subject.name) > 9", "the length of your name is 3; it must be above 9"),
+                ("subject.age not in {30}", "your age is 30; it must not be one of {30}"),
+                ('subject.name not like "A*"', 'your name is Ada; it must not match "A*"'),
+                ('not (subject.name not like "z*")', 'your name is Ada; it must match "z*"'),
+                ('not subject.name like "A*"', 'your name is Ada; it must not match "A*"'),
             )
         ),
         (
