@@ -10,7 +10,7 @@ N ?= 10000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check fmt golden bench bench-peers fuzz exact clean
+.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: $(READY) ## Answer real requests against the X developer platform's polici
 
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+documents: $(READY) ## Run every command line of the documents as it is written; some minutes
+	$(BIN)/python -m tests.documents
 
 coverage: $(READY) ## Run the tests that are no laws with branch coverage, which takes some minutes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not no_cover' --cov --cov-report=term:skip-covered --cov-fail-under=95

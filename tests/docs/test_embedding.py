@@ -13,7 +13,7 @@ from policyengine.cli.main import run
 from policyengine.model.limits import Limits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w+)(?: \S+)?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def blocks(language: str) -> list[str]:
