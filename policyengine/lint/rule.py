@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from attrs import frozen
 
 from policyengine.analysis.questions import Questions
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax.nodes import PolicyFile
+from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of
 
 
-@frozen
+@frozen(slots=False)
 class Subject:
     """A policy set without errors that is linted at the moment *now* (microseconds).
 
@@ -24,6 +26,11 @@ class Subject:
     files: tuple[PolicyFile, ...]
     now: int
     ask: Questions
+
+    @cached_property
+    def requests(self) -> tuple[ExpectedRequest, ...]:
+        """The requests of the tests, with what is expected of each."""
+        return tuple(requests_of(self.checked, now=self.now))
 
     def beside(self, rule: CheckedRule) -> Iterator[CheckedRule]:
         """Give the rules that share a target with *rule*, itself included, each once."""

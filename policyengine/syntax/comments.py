@@ -119,7 +119,7 @@ def give_comments(leaves: Sequence[Word | Slot], text: str) -> None:
     Parentheses that may be there are if the source has them.
     """
     reader = _Reader(text)
-    in_parentheses = _in_parentheses(text)
+    in_parentheses = parenthesized(text)
     slot: Slot | None = None
     for leaf in leaves:
         if isinstance(leaf, Slot):
@@ -143,7 +143,7 @@ def give_comments(leaves: Sequence[Word | Slot], text: str) -> None:
         slot.comments = reader.pending
 
 
-def _in_parentheses(text: str) -> set[tuple[int, int]]:
+def parenthesized(text: str) -> set[tuple[int, int]]:
     """Return where the text between two parentheses begins and ends, for each pair of them."""
     between: set[tuple[int, int]] = set()
     opened: list[int] = []

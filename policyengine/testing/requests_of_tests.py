@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -37,6 +38,11 @@ class ExpectedRequest:
     def title(self) -> str:
         """The title of the test, with the row."""
         return f"{self.test.title} ({self.of})" if self.of else self.test.title
+
+    @property
+    def text(self) -> str:
+        """The request in JSON: of two that are the same it is the same, however they were written."""
+        return json.dumps(self.builder.request(self.expect), sort_keys=True, default=str)
 
     def meets(self, checked: CheckedSet, case: JudgedRequest, outcome: Outcome) -> bool:
         """Whether *outcome*, the result of *case*, is as expected and breaks no invariant."""

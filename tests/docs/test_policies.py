@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [
     DOCS / "language.md",
     DOCS / "recipes.md",
+    DOCS / "texts.md",
     DOCS / "before-and-after.md",
     *sorted((DOCS / "coming-from").glob("*.md")),
 ]

@@ -107,8 +107,21 @@ def test_conditions_of_other_clauses_count_as_well():
         ('resource.path startswith "\\u00e4"', False),
         ('resource.path not startswith "/public"', False),
         ("resource.path startswith context.part", False),
-        ('resource.path == "/tmp"', False),
+        ('resource.path == "/tmp"', True),
+        ('"/tmp" == resource.path', True),
+        ('resource.path in {"/tmp", "/"}', True),
+        ("resource.path in some_of", True),
+        ('not (resource.path != "/tmp")', True),
+        ('subject.admin and (resource.path == "a" or subject.name == "")', True),
+        ('resource.path != "/tmp"', False),
+        ('resource.path not in {"/tmp"}', False),
+        ('resource.path == "/"', False),
+        ('lower(resource.path) == "/tmp"', False),
+        ('lower(resource.path) in {"/tmp"}', False),
+        ("resource.path == context.part", False),
+        ('subject.id == "ann"', False),
         ('action.folder startswith "/ho"', False),
+        ('action.folder == "/ho"', False),
     ],
 )
 def test_a_prohibition_that_another_case_escapes(condition, found):
@@ -160,3 +173,83 @@ def test_a_private_string_that_can_be_found_part_by_part(condition, found):
 def test_a_permit_for_a_domain_that_others_satisfy(condition, found):
     assert bool(spans("open-ended-domain", f"permit p: any when {condition}\n")) is found
     assert not spans("open-ended-domain", f'forbid p: any when {condition} because "x"\n')
+
+
+SECRETS = """\
+package docs
+entity User
+entity File {
+    where: private path, from: private ip, keys: private set<string>, most: private int, until: private datetime
+    open: path
+}
+action read by User on File with {
+    where: path, all: set<path>, from: ip, nets: set<ip>, keys: set<string>, key: string, most: int, at: datetime
+    platform_says: path (by platform)
+}
+define is_below(one: path, other: path) = one within other
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("resource.where within context.where", "path segment by segment"),
+        ("context.where within resource.where", "path segment by segment"),
+        ("resource.where within context.all", "path segment by segment"),
+        ("is_below(lower(resource.where), context.where)", "path segment by segment"),
+        ("resource.from within context.from", "address bit by bit"),
+        ("resource.from within context.nets", "address bit by bit"),
+        ("context.keys subset resource.keys", "set element by element"),
+        ("resource.keys overlaps context.keys", "set element by element"),
+        ("context.most <= resource.most", "int by halving"),
+        ("resource.until > context.at", "datetime by halving"),
+        ("not (resource.most < context.most)", "int by halving"),
+        ("resource.where == context.where", ""),
+        ('resource.where within path "/home"', ""),
+        ("resource.where within context.platform_says", ""),
+        ("resource.open within context.where", ""),
+        ("context.key in resource.keys", ""),
+        ("resource.until > now", ""),
+    ],
+)
+def test_a_private_value_that_can_be_found_part_by_part(condition, said):
+    source = Source("a.policy", SECRETS + f"permit p: any when {condition}\n")
+    checked, problems = check_sources({"a.policy": source})
+    assert checked is not None, [d.message for d in problems.items]
+    found = lint(checked, Configuration(frozenset({"guessable-secret"})), now=0).items
+    assert [d.message for d in found] == (
+        [f"by `access.p` a caller can find a private {said}"] if said else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "folder"),
+    [
+        ('resource.path like "/public/*"', "/public"),
+        ('resource.path startswith "/public"', "/public"),
+        ('resource.path startswith "/public/"', "/public"),
+        ('resource.path like "/users/*/profile"', "/users"),
+        ('below(resource.path, "/public")', "/public"),
+        ('lower(resource.path) startswith "/public/"', "/public"),
+        ('resource.path startswith "/"', ""),
+        ('resource.path like "/*"', ""),
+        ('resource.path like "/public"', ""),
+        ('resource.path startswith "public/"', ""),
+        ('resource.path endswith "/public"', ""),
+        ('action.folder startswith "/home"', ""),
+        ("resource.path startswith context.part", ""),
+    ],
+)
+def test_a_string_that_is_compared_as_a_path(condition, folder):
+    def said(rule):
+        text = WORDS + rule
+        checked, found = check_sources({"a.policy": Source("a.policy", text)})
+        assert checked is not None, [d.message for d in found.items]
+        items = lint(checked, Configuration(frozenset({"path-as-text"})), now=0).items
+        return [d.message for d in items]
+
+    through = [f"`access.p` lets `{folder}/../x` through: a string is not a path"]
+    past = [f"`access.p` does not stop `/{folder}/x`: a string is not a path"]
+    assert said(f"permit p: any when {condition}\n") == (through if folder else [])
+    assert said(f'forbid p: any when {condition} because "x"\n') == (past if folder else [])
+    assert said(f"permit p: any unless {condition}\n") == (past if folder else [])

@@ -10,7 +10,6 @@ from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import judge_all
-from policyengine.testing.requests_of_tests import requests_of
 
 _SEVERAL = Several(
     "{count} rules hold in no test: {names}",
@@ -25,7 +24,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         return
     satisfied = {
         verdict.rule.id
-        for asked in requests_of(checked, now=subject.now)
+        for asked in subject.requests
         for verdict in judge_all(checked, Env(asked.request, checked.schema)).verdicts
         if verdict.satisfied
     }

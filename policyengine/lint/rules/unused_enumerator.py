@@ -18,7 +18,9 @@ _SEVERAL = Several(
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each member that nothing mentions, if other members are mentioned."""
+    """Give a finding for each member that nothing mentions, if other members are, in a set with tests."""
+    if not subject.checked.tests:
+        return
     used, mentioned = words(subject.files), mentioned_types(subject.checked)
     for file in subject.files:
         for declaration in file.declarations:
@@ -34,11 +36,13 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                             )  # fmt: skip
 
 
+_TEST = 'test "active" { expect allow read by App "a" { status: active } on Post "p" }\n'
+
 RULE = LintRule(
     Code(
         "PE407", "unused-enumerator", "An enumerator that nothing mentions.",
-        "Rules name other members of the list; this one falls wherever the rest falls, and no test says where. Lists of which rules compare whole values only are left alone.",
-        WORDS + "permit p: any when subject.status == active\n",
+        "Rules name other members of the list; this one falls wherever the rest falls, and no test says where. Reported only in policy sets with tests. Lists of which rules compare whole values only are left alone.",
+        WORDS + "permit p: any when subject.status == active\n" + _TEST,
         WORDS + 'permit p: any when subject.status == active\ntest "held" { expect deny read by App "a" { status: held } on Post "p" }\n',
     ),
     find,

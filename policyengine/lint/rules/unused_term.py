@@ -18,7 +18,9 @@ _SEVERAL = Several(
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each term that no rule or test names, nor a term above or below it."""
+    """Give a finding for each term that no rule or test names, nor a term above or below it, in a set with tests."""
+    if not subject.checked.tests:
+        return
     used, mentioned = words(subject.files), mentioned_types(subject.checked)
     for file in subject.files:
         for declaration in file.declarations:
@@ -42,11 +44,13 @@ def _below(term: nodes.Term) -> set[str]:
     return {below.name.name for below in term.below}.union(*map(_below, term.below))
 
 
+_TEST = 'test "research" { expect allow read by App "a" { uses: {research} } on Post "p" }\n'
+
 RULE = LintRule(
     Code(
         "PE408", "unused-term", "A taxonomy term that nothing mentions.",
-        "Rules name other terms of the taxonomy; neither this one nor any above or below it is in a rule or a test, so nobody knows what it does.",
-        WORDS + "permit p: any when subject.uses within research\n",
+        "Rules name other terms of the taxonomy; neither this one nor any above or below it is in a rule or a test, so nobody knows what it does. Reported only in policy sets with tests.",
+        WORDS + "permit p: any when subject.uses within research\n" + _TEST,
         WORDS + 'permit p: any when subject.uses within research\ntest "no ads" { expect deny read by App "a" { uses: {ads} } on Post "p" }\n',
     ),
     find,
