@@ -38,7 +38,9 @@ NOT_RUN: Mapping[str, str] = {
     "make bench-peers": "it takes hours",
     "make golden": "it writes what `make test` has compared",
     "pip install -e '.[bench]'": "peers are large, and change the environment of all other documents",
-    "python -m bench plot": "it needs what `bench` installs",
+    "python -m bench plot": "it needs what `[bench]` installs",
+    "pytest bench --benchmark-autosave": "it needs what `[bench]` installs",
+    "pytest bench --benchmark-compare": "it needs what `[bench]` installs",
     "policyengine diff": "it is said to be on its way",
 }
 """Commands that are not run, with the reason."""
@@ -47,8 +49,11 @@ SMALLER: Mapping[str, str] = {
     r"(policyengine test policies/.*) --mutate": r"\1",  # which `make check` does
     r"python -m bench questions": "python -m bench questions --quick --only decide_built",
     r"(python -m bench questions.*?)(?: --quick)?": r"\1 --quick",
-    r"(python -m bench growth.*--sizes.*)": r"\1",
-    r"(python -m bench growth.*)": r"\1 --sizes 10 --contestant 'policyengine, decide'",
+    r"python -m bench growth .*--sizes.*": r"\g<0>",
+    r"python -m bench growth .*": r"\g<0> --sizes 10 --contestant 'policyengine, decide'",
+    r"python -m bench growth": (
+        "python -m bench growth --world scans --sizes 10 --contestant 'policyengine, decide'"
+    ),
     r"(python -m bench (?:parts|reading))": r"\1 --rounds 1",
     r"python -m bench memory": "python -m bench memory --reloads 3 --rules 10",
     r"python -m bench\.compare": "python -m bench.compare --help",

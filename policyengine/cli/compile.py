@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.completing import actions
 from policyengine.cli.loading import (
     cache_option,
     load_checked,
@@ -41,7 +42,12 @@ _STAGES = ("parse", "check", "lower", "simplify", "python")
     show_default=True,
     help="The last stage to run; what it returned is printed.",
 )
-@click.option("--action", metavar="NAME", help="Only for this action (from `check` on).")
+@click.option(
+    "--action",
+    metavar="NAME",
+    shell_complete=actions,
+    help="Only for this action (from `check` on).",
+)
 @format_option
 def command(paths: tuple[str, ...], stage: str, action: str | None, format: str) -> int:
     """Print the result of a stage of the compiler for the policy set in PATH.

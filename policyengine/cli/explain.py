@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.asking import arguments, read_request, request_options
+from policyengine.cli.completing import codes_or_paths
 from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import (
     FINE,
@@ -29,7 +30,14 @@ _CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)+", re.IGNORECASE)
 
 
 @click.command(short_help="Say why a request is decided so, or what a code means.")
-@click.argument("paths", metavar="PATH...|CODE", nargs=-1, required=True, type=click.Path())
+@click.argument(
+    "paths",
+    metavar="PATH...|CODE",
+    nargs=-1,
+    required=True,
+    type=click.Path(),
+    shell_complete=codes_or_paths,
+)
 @click.option(
     "--request",
     "-r",

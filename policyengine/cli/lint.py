@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from attrs import Factory, evolve, frozen
 
+from policyengine.cli.completing import lint_rules
 from policyengine.cli.left_open import budget_option, left_open
 from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
 from policyengine.cli.output import (
@@ -60,8 +61,20 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @click.command(short_help="Find what is well-formed and still wrong.")
 @paths_argument
 @cache_option
-@click.option("--select", multiple=True, metavar="RULE", help="Only this rule; may be repeated.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Not this rule; may be repeated.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=lint_rules,
+    help="Only this rule; may be repeated.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=lint_rules,
+    help="Not this rule; may be repeated.",
+)
 @click.option(
     "--rules",
     is_flag=True,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _UNREADABLE = frozenset({"PE130", "PE131", "PE132"})
 """Codes of problems with a path, not with the text in it."""
 
-
+_STDIN = "-"
 _NO_CACHE = "policyengine.no_cache"
 
 
@@ -57,13 +57,24 @@ def the_cache() -> Cache | None:
 
 
 def read_policies(paths: Iterable[str]) -> tuple[dict[str, Source], list[Any]]:
-    """Return the sources in *paths*, and diagnostics for files that are no text.
+    """Return the sources in *paths*, of which `-` is standard input, and diagnostics for files that are no text.
 
     Raises `FailingInput` if a path is missing, unreadable or without policies.
     """
+    from policyengine.diagnostics.source import Source
+    from policyengine.model.limits import Limits
     from policyengine.pipeline import read_sources
+    from policyengine.syntax.decoding import decode
 
-    sources, found = read_sources(paths)
+    paths = list(paths)
+    files = [path for path in paths if path != _STDIN]
+    sources, found = read_sources(files) if files else ({}, [])
+    if len(files) < len(paths):
+        given = decode(read_file(_STDIN, 4 * Limits().source_size), "standard input")
+        if isinstance(given, Source):
+            sources[given.name] = given
+        else:
+            found.append(given)
     for problem in found:
         if problem.code in _UNREADABLE:
             raise FailingInput(problem.message)
@@ -121,7 +132,7 @@ def read_file(name: str, most: int | None = None) -> bytes:
 
     Of what has more than *most* bytes: no more than it takes to see that, or raises `OSError`.
     """
-    if name == "-":
+    if name == _STDIN:
         return sys.stdin.buffer.read(-1 if most is None else most + 1)
     from policyengine.diagnostics.reading import read_regular
 

@@ -113,8 +113,8 @@ def cli(ctx: click.Context) -> int:
       1  findings, or failing tests
       2  misuse or unreadable input: one line on standard error says which
 
-    Every PATH may be a file or a folder; of a folder, every `.policy` file below it is read, and
-    all PATHs together are one policy set. Colour is used on a terminal only, and never where
+    Every PATH may be a file, a folder, or `-` for standard input; of a folder, every `.policy`
+    file below it is read, and all PATHs together are one policy set. Colour is used on a terminal only, and never where
     NO_COLOR is set; lines are fitted into the terminal, or into the COLUMNS that are set.
     """
     if ctx.invoked_subcommand is None:

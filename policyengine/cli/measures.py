@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from policyengine.testing.coverage import Coverage, Covered
     from policyengine.testing.coverage_text import Thresholds
 
-_MUTATION = "mutation"
+MUTATION = "mutation"
+"""The measure of `--mutate`, beside those of coverage."""
+
 _PERCENT = re.compile(r".*\((.*)\)")
 
 
@@ -51,11 +53,11 @@ class Wanted:
 
         try:
             least: dict[Any, float] = dict(
-                read_threshold(text, [*NAMES, _MUTATION]) for text in fail_under
+                read_threshold(text, [*NAMES, MUTATION]) for text in fail_under
             )
         except ValueError as problem:
             raise click.UsageError(f"--fail-under: {problem}") from None
-        mutation_least = least.pop(_MUTATION, None)
+        mutation_least = least.pop(MUTATION, None)
         return cls(
             coverage or page is not None or bool(least),
             page,

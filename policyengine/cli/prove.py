@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.completing import invariants
 from policyengine.cli.left_open import budget_option, left_open
 from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural, the_cache
 from policyengine.cli.output import (
@@ -35,7 +36,12 @@ STYLES = {"proved": "green", "broken": "bold red", "not settled": "bold yellow"}
 @paths_argument
 @cache_option
 @click.option(
-    "--invariant", "names", multiple=True, metavar="NAME", help="Only this; may be repeated."
+    "--invariant",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=invariants,
+    help="Only this; may be repeated.",
 )
 @click.option(
     "--never-allow",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
+from policyengine.cli.completing import measures
 from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural
 from policyengine.cli.measures import Wanted, take_measures
 from policyengine.cli.output import (
@@ -50,6 +51,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
     "--fail-under",
     multiple=True,
     metavar="MEASURE=PERCENT",
+    shell_complete=measures,
     help="Fail below this; of rules, conditions, mcdc or mutation. May be repeated.",
 )
 @click.option(

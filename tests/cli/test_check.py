@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 WORDS = "package p\nentity User { age: int }\nentity Doc\naction read by User on Doc\n"
@@ -17,6 +19,24 @@ def test_files_are_one_set(run, shop: Path):
     done = run("check", shop / "tests.policy", shop / "documents.policy")
     assert (done.code, done.out) == (0, "2 files, 3 rules, 2 tests: no mistakes\n")
     assert run("check", shop / "tests.policy").code == 1
+
+
+def test_standard_input_is_a_path(run, shop: Path, monkeypatch):
+    def given(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    given((shop / "documents.policy").read_bytes())
+    assert run("check", "-").out == "1 file, 3 rules, 0 tests: no mistakes\n"
+    given((shop / "documents.policy").read_bytes())
+    assert run("check", shop / "tests.policy", "-").out.startswith("2 files, 3 rules, 2 tests")
+    given(b"package p\nentity {\n")
+    done = run("check", "-")
+    assert (done.code, "standard input:2:" in done.out) == (1, True)
+    given(b"\xff")
+    done = run("lint", "-")
+    assert (done.code, "PE103" in done.out) == (1, True)
+    given(b"")
+    assert run("check", "-", "missing").code == 2
 
 
 def test_every_mistake_is_shown_with_its_place(run, tmp_path: Path):

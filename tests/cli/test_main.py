@@ -179,9 +179,22 @@ def test_the_scripts_of_completion_are_the_shells_own(run: Callable[..., object]
         ("policyengine nope x", 2, []),
         ("policyengine compile --stop-after s", 3, ["plain,simplify"]),
         ("policyengine check ", 2, ["file,"]),
+        ("policyengine lint shop --select superf", 4, ["plain,superfluous-permit"]),
+        ("policyengine lint --ignore superf", 3, ["plain,superfluous-permit"]),
+        ("policyengine explain PE30", 2, [*(f"plain,PE30{n}" for n in range(1, 10)), "file,PE30"]),
+        ("policyengine explain uncovered-a", 2, ["plain,uncovered-action", "file,uncovered-a"]),
+        ("policyengine explain ", 2, ["file,"]),
+        ("policyengine reads shop --action ", 4, ["plain,comment", "plain,edit", "plain,read"]),
+        ("policyengine compile shop --action r", 4, ["plain,read"]),
+        ("policyengine compile missing --action r", 4, []),
+        ("policyengine compile --action r", 3, []),
+        ("policyengine prove more --invariant a", 4, ["plain,apart"]),
+        ("policyengine test shop --fail-under m", 4, ["plain,mcdc=", "plain,mutation="]),
     ],
 )
-def test_completion_completes(words: str, word: int, completions: list[str]):
+def test_completion_completes(shop: Path, words: str, word: int, completions: list[str]):
+    Path("more").mkdir()
+    Path("more", "p.policy").write_text("package p\ninvariant apart: never allow any when true\n")
     done = subprocess.run(
         POLICYENGINE, capture_output=True, text=True, check=True,
         env={
