@@ -10,7 +10,7 @@ from itertools import chain, combinations, islice, product
 from math import prod
 from typing import Any, Final
 
-from attrs import define
+from attrs import define, evolve, frozen
 
 from policyengine.analysis.constants import MentionedConstants, is_id, numbers
 from policyengine.analysis.places import Place, read_keys_of, value_at
@@ -67,6 +67,22 @@ MOST_NAMES: Final = 60
 """The number of names of an enumeration that are tried."""
 
 
+@frozen
+class RuleConstants:
+    """The constants that rules mention, the types of which more matters, and the ids of the rules."""
+
+    mentions: MentionedConstants
+    doubted: frozenset[Type]
+    rules: frozenset[str]
+
+    @classmethod
+    def of(cls, rules: Sequence[CheckedRule], target: TargetKey) -> RuleConstants:
+        """Collect from *rules* as they are for *target*."""
+        mentions = MentionedConstants.of(rules, target)
+        doubted = frozenset(doubted_types(rules, target, mentions))
+        return cls(mentions, doubted, frozenset(rule.id for rule in rules))
+
+
 @define
 class CandidateValues:
     """The values that rules and the request mention, by type.
@@ -87,11 +103,12 @@ class CandidateValues:
 
     @classmethod
     def of(
-        cls, checked: CheckedSet, request: Request, rules: Sequence[CheckedRule],
+        cls, checked: CheckedSet, request: Request, constants: RuleConstants,
         places: Iterable[Place], *, all_known: bool,
     ) -> CandidateValues:  # fmt: skip
         target = (request.action, request.subject.type, request.resource.type)
-        mentions = MentionedConstants.of(rules, target)
+        values = {type_: set(found) for type_, found in constants.mentions.values.items()}
+        mentions = evolve(constants.mentions, values=values)
         action = checked.schema.actions[request.action]
         given = [
             (part.type, action.constants[part.name])
@@ -107,9 +124,10 @@ class CandidateValues:
                 sets.setdefault(type_, []).append(value)
             mentions.add(type_, value)
         mentions.add(DATETIME, request.now)
-        ids = {rule.id for rule in rules}
         for waiver in checked.waivers:
-            for waived in (waiver.subject, waiver.resource) if waiver.rule in ids else ():
+            for waived in (
+                (waiver.subject, waiver.resource) if waiver.rule in constants.rules else ()
+            ):
                 if waived is not None and waived.within:
                     mentions.add(EntityRefType(waived.type), waived.id)
         for party in (request.subject, request.resource):
@@ -120,8 +138,7 @@ class CandidateValues:
                 known.setdefault(name, []).append(id_)
             if mentions.ids:
                 mentions.add(STRING, id_)
-        doubted = frozenset(doubted_types(rules, target, mentions))
-        return cls(checked.schema, mentions, doubted, known, sets, request.now)
+        return cls(checked.schema, mentions, constants.doubted, known, sets, request.now)
 
     def mentioned(self, type_: Type) -> list[Any]:
         """Return the values of a type that are mentioned, in a fixed order."""

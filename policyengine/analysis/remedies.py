@@ -7,13 +7,16 @@ value that somebody can make is enough.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import combinations
+
 from attrs import define, field, frozen
 
+from policyengine.analysis.obstacles import Obstacle, obstacles
 from policyengine.analysis.places import (
     NOW,
     Changes,
     Place,
-    ReadKey,
     leads_on,
     places_of,
     value_at,
@@ -22,13 +25,13 @@ from policyengine.analysis.what_if import Neighbourhood, OutOfBudgetError
 from policyengine.model.request import Request
 from policyengine.model.types import Changer
 from policyengine.reference import interpreter
-from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.checked import CheckedSet
 
 MOST_OFFERED = 12
 """The number of remedies that are reported."""
 
-_MOST_IN_PAIRS = 40
-"""The number of options of a place that are tried together with those of another."""
+_MOST_FAR = 24
+"""The number of values of a place that are followed to other entities."""
 
 _BUDGET = 1_500_000
 """The number of times that rules are judged: some seconds."""
@@ -106,42 +109,6 @@ def search(
     return SearchResult(tuple(found[:most]), tuple(searching.not_tried), gave_up)
 
 
-@frozen(eq=False)
-class _Reason:
-    """A reason to deny: a forbid, or a shut gate with the rules that might open it."""
-
-    near: Neighbourhood
-    rules: tuple[CheckedRule, ...]
-    reads: frozenset[ReadKey]
-    is_gate: bool
-
-    @classmethod
-    def of(cls, near: Neighbourhood, changes: Changes) -> list[_Reason]:
-        """Return the reasons to deny after *changes*."""
-        case = near.judged(changes, near.rules)
-        found = [
-            cls(near, (v.rule,), near.reads(v.rule), is_gate=False)
-            for v in interpreter.forbidding(case)
-        ]
-        for gate in interpreter.shut_gates(case):
-            deciding = [v.rule for v in (*case.of("permit", gate), *case.of("expose", gate))]
-            reads = frozenset({("", "fields")}).union(*map(near.reads, deciding))
-            permits = tuple(rule for rule in deciding if rule.effect == "permit")
-            found.append(cls(near, permits, reads, is_gate=True))
-        return found
-
-    def concerns(self, place: Place) -> bool:
-        """Whether another value at *place* may matter to it."""
-        return place == NOW or place.read_key in self.reads
-
-    def is_gone(self, changes: Changes) -> bool:
-        """Whether it is no reason any more after *changes*; of fields that are missing, it may be one all the same."""
-        verdicts = (self.near.verdict(rule, changes) for rule in self.rules)
-        if self.is_gate:
-            return any(verdict.satisfied for verdict in verdicts)
-        return not any(verdict.satisfied or verdict.failed for verdict in verdicts)
-
-
 @define(eq=False)
 class _Search:
     """Collects the remedies of one request, and the places of which not all was tried."""
@@ -149,93 +116,105 @@ class _Search:
     near: Neighbourhood
     found: list[Remedy] = field(factory=list)
     not_tried: dict[Place, None] = field(factory=dict)
+    _after: dict[tuple[Place, object], list[Obstacle] | None] = field(factory=dict)
 
     def run(self) -> None:
         """Try changes of one value and, where somebody's are not enough, of two."""
-        reasons = _Reason.of(self.near, ())
+        there = obstacles(self.near, ())
         time = (NOW,) if self.near.reads_time else ()
         for place in (*self.near.places, *time):
-            if all(reason.concerns(place) for reason in reasons):
-                self._alone(place, reasons)
+            if all(obstacle.concerns(place) for obstacle in there):
+                self._alone(place, there)
         if all("nobody" in remedy.by for remedy in self.found):
             places = [place for place in self.near.places if place.by != "nobody"]
-            for number, place in enumerate(places):
-                self._together(place, places[number + 1 :], reasons)
+            for one, other in combinations(places, 2):
+                if not one.overlaps(other):
+                    self._together(one, other, there)
+            for place in places:
+                if place.kind == "parents" or leads_on(place.type, place.needs):
+                    self._far(place, there)
 
-    def _alone(self, place: Place, reasons: list[_Reason]) -> None:
+    def _alone(self, place: Place, there: list[Obstacle]) -> None:
         near = self.near
         for value in near.options(place):
             if place == NOW and value <= near.request.now:  # type: ignore[operator]  # a moment
                 continue  # nobody can wait for what is past
-            if self._allows(((place, value),), reasons):
-                self.found.append(self._remedy(((place, value),)))
+            if self._tried(((place, value),), there):
                 return
         if near.guessed(place):
             self.not_tried[place] = None
 
-    def _together(self, one: Place, others: list[Place], reasons: list[_Reason]) -> None:
-        """Try values of *one* with values of each of *others*."""
+    def _together(self, one: Place, other: Place, there: list[Obstacle]) -> None:
+        """Try values of *one* with values of *other*."""
+        if not all(obstacle.concerns(one, other) for obstacle in there):
+            return
         near = self.near
-        far = [reason for reason in reasons if not reason.concerns(one)]
-        others = [
-            other
-            for other in others
-            if not one.overlaps(other) and all(reason.concerns(other) for reason in far)
-        ]
-        near_by = [reason for reason in reasons if reason.concerns(one)]
-        options = near.options(one)
-        leads = leads_on(one.type, one.needs) or one.kind == "parents"
-        for value in options[:_MOST_IN_PAIRS]:
-            left = [*far, *(r for r in near_by if not r.is_gone(((one, value),)))]
-            there = [o for o in others if all(reason.concerns(o) for reason in left)]
-            if leads:
-                there += self._reached((one, value), left)
-            if there and not left:
-                left = _Reason.of(near, ((one, value),))
-                there = [o for o in there if all(reason.concerns(o) for reason in left)]
-            for other in there:
-                if self._pair((one, value), other, left) and other in others:
-                    others.remove(other)
-        for place in (one, *others):
-            many = len(near.options(place)) > _MOST_IN_PAIRS
-            if others and (many or near.guessed(place)):
+        values = self._useful(one, near.options(one), other, there)
+        computed = near.computes(one, other)
+        others = [] if computed else self._useful(other, near.options(other), one, there)
+        for value in values:
+            if computed:
+                after = near.options(other, ((one, value),))
+                others = self._useful(other, after, one, there)
+            for another in others:
+                if self._tried(((one, value), (other, another)), there):
+                    return
+        for place in (one, other):
+            if near.guessed(place) or (computed and values):
                 self.not_tried[place] = None
 
-    def _reached(self, change: tuple[Place, object], left: list[_Reason]) -> list[Place]:
-        """Return the places that only *change* leads to."""
+    def _useful(
+        self, place: Place, values: Iterable[object], other: Place, there: list[Obstacle]
+    ) -> list[object]:
+        """Return the values of *place* that may allow the request together with a value of *other*."""
+        found = []
+        for value in values:
+            if all(obstacle.may_go(place, value, other) for obstacle in there):
+                fresh = self._fresh(place, value, there)
+                if fresh is None or all(obstacle.concerns(other) for obstacle in fresh):
+                    found.append(value)
+        return found
+
+    def _fresh(self, place: Place, value: object, there: list[Obstacle]) -> list[Obstacle] | None:
+        """Return the new obstacles where *value* at *place* removes those *there*; None if it does not."""
+        mark = place, value
+        if mark not in self._after:
+            change = ((place, value),)
+            gone = all(obstacle.is_gone(change) for obstacle in there)
+            self._after[mark] = obstacles(self.near, change) if gone else None
+        return self._after[mark]
+
+    def _far(self, place: Place, there: list[Obstacle]) -> None:
+        """Try values of *place* with those of places that only they lead to."""
         near = self.near
-        after = near.changed((change,))
-        try:
-            found = places_of(near.checked, after)
-        except LookupError:  # an entity that is not given
-            return []
-        return [
-            place
-            for place in found
-            if place not in near.places
-            and place.by != "nobody"
-            and all(reason.concerns(place) for reason in left)
-        ]
+        done: set[Place] = set()
+        for value in near.options(place)[:_MOST_FAR]:
+            change = ((place, value),)
+            try:
+                reached = places_of(near.checked, near.changed(change))
+            except LookupError:  # an entity that is not given
+                continue
+            for other in reached:
+                if other in near.places or other.by == "nobody" or other in done:
+                    continue
+                if all(obstacle.concerns(place, other) for obstacle in there) and any(
+                    self._tried((*change, (other, another)), there)
+                    for another in near.options(other, change)
+                ):
+                    done.add(other)
 
-    def _pair(self, change: tuple[Place, object], other: Place, left: list[_Reason]) -> bool:
-        """Whether some value at *other* allows the request after *change*; it is then among those found."""
-        for value in self.near.options(other, self._given(change, other))[:_MOST_IN_PAIRS]:
-            changes = (change, (other, value))
-            if self._allows(changes, left):
-                self.found.append(self._remedy(changes))
-                return True
-        return False
+    def _tried(self, changes: Changes, there: list[Obstacle]) -> bool:
+        """Whether *changes* allow the request; they are then among those found."""
+        if not self._allows(changes, there):
+            return False
+        self.found.append(self._remedy(changes))
+        return True
 
-    def _given(self, change: tuple[Place, object], other: Place) -> Changes:
-        """Return *change* if values of *other* must be chosen after it, since rules compute with both."""
-        new = other not in self.near.places
-        return (change,) if new or self.near.computes(change[0], other) else ()
-
-    def _allows(self, changes: Changes, reasons: list[_Reason]) -> bool:
+    def _allows(self, changes: Changes, there: list[Obstacle]) -> bool:
         """Whether *changes* allow the request, by deciding it again from the start."""
         near = self.near
         return (
-            all(reason.is_gone(changes) for reason in reasons)
+            all(obstacle.is_gone(changes) for obstacle in there)
             and near.allows(changes)
             and near.fits(changes)
             and interpreter.decide(near.checked, near.changed(changes)).allowed

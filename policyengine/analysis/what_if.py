@@ -23,7 +23,13 @@ from policyengine.analysis.atoms import (
     represented,
     turning_points,
 )
-from policyengine.analysis.candidate_values import FEW, CandidateValues, nearest, subsets
+from policyengine.analysis.candidate_values import (
+    FEW,
+    CandidateValues,
+    RuleConstants,
+    nearest,
+    subsets,
+)
 from policyengine.analysis.places import (
     NOW,
     NOW_KEY,
@@ -40,7 +46,7 @@ from policyengine.model.decision import Obligation
 from policyengine.model.entities import Key
 from policyengine.model.gaps import gives
 from policyengine.model.masks import field_and_mask, spelled
-from policyengine.model.needs import NOTHING
+from policyengine.model.needs import NOTHING, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import (
@@ -53,9 +59,10 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, can_be_given
 from policyengine.reference import interpreter
-from policyengine.reference.evaluation import Env
+from policyengine.reference.evaluation import Env, evaluate
 from policyengine.reference.interpreter import JudgedRequest, Verdict
 from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.semantics.demand import read_by
 
 MOST_OPTIONS = 80
 """The number of values that are tried at one place."""
@@ -93,10 +100,14 @@ class Neighbourhood:
     target: TargetKey = field(init=False)
     rules: tuple[CheckedRule, ...] = field(init=False)
     places: tuple[Place, ...] = field(init=False)
+    needs: RequestNeeds = field(init=False)
+    _constants: RuleConstants = field(init=False)
     _pool: CandidateValues = field(init=False)
     _public: CandidateValues | None = field(init=False, default=None)
     _reads: dict[int, frozenset[ReadKey]] = field(init=False, factory=dict)
     _verdicts: dict[tuple[int, Changes], Verdict] = field(init=False, factory=dict)
+    _held: dict[tuple[int, int, Changes], bool] = field(init=False, factory=dict)
+    _read_by: dict[tuple[int, int], frozenset[ReadKey]] = field(init=False, factory=dict)
     _requests: dict[Changes, Request] = field(init=False, factory=dict)
     _options: dict[tuple[Place, Changes], tuple[object, ...]] = field(init=False, factory=dict)
     _guessed: set[Place] = field(init=False, factory=set)
@@ -106,12 +117,16 @@ class Neighbourhood:
         self.target = env.target
         of_target = self.checked.rules_for(self.target)
         self.rules = tuple(rule for rule in of_target if not rule.advisory)
+        self.needs = self.checked.needs(self.target)
         self.places = places_of(self.checked, self.request)
+        self._constants = RuleConstants.of((*self.rules, *self.also), self.target)
         self._pool = self._pool_of(self.places, all_known=True)
 
     def _pool_of(self, places: Iterable[Place], *, all_known: bool) -> CandidateValues:
-        rules = (*self.rules, *self.also)
-        return CandidateValues.of(self.checked, self.request, rules, places, all_known=all_known)
+        constants = self._constants
+        return CandidateValues.of(
+            self.checked, self.request, constants, places, all_known=all_known
+        )
 
     @property
     def reads_time(self) -> bool:
@@ -292,6 +307,42 @@ class Neighbourhood:
             self._verdicts[mark] = self._judge(rule, self.changed(matter))
         return self._verdicts[mark]
 
+    def holds(self, rule: CheckedRule, number: int, changes: Changes) -> bool:
+        """Whether one condition of *rule* has its wanted value after *changes*; not if it cannot be evaluated."""
+        mark = id(rule), number, changes
+        if mark not in self._held:
+            self._spend(1)
+            conjunct = rule.conjuncts[number]
+            env = Env(self.changed(changes), self.checked.schema)
+            try:
+                found = evaluate(conjunct.expr, rule.typings[self.target], env)
+                self._held[mark] = bool(found) == conjunct.wanted
+            except Exception:  # noqa: BLE001 - what its guard asks for is absent
+                self._held[mark] = False
+        return self._held[mark]
+
+    def failing(
+        self, rule: CheckedRule, changes: Changes
+    ) -> tuple[tuple[int, frozenset[ReadKey]], ...]:
+        """Return the numbers of the conditions of *rule* that fail after *changes*, and what each reads.
+
+        None where the rule may be satisfied without them.
+        """
+        if any(waiver.rule == rule.id for waiver in self.checked.waivers):
+            return ()
+        return tuple(
+            (number, self._condition_reads(rule, number))
+            for number in range(len(rule.conjuncts))
+            if not self.holds(rule, number, changes)
+        )
+
+    def _condition_reads(self, rule: CheckedRule, number: int) -> frozenset[ReadKey]:
+        mark = id(rule), number
+        if mark not in self._read_by:
+            needs, _ = read_by([rule.conjuncts[number].expr], rule.typings[self.target])
+            self._read_by[mark] = read_keys_of(needs, self.checked.schema, self.target)
+        return self._read_by[mark]
+
     def _spend(self, cost: int) -> None:
         if self.budget is not None:
             self.budget -= cost
@@ -337,4 +388,4 @@ class Neighbourhood:
 
     def fits(self, changes: Changes) -> bool:
         """Whether the changed request still gives all that rules read."""
-        return gives(self.changed(changes), self.checked.needs(self.target))
+        return gives(self.changed(changes), self.needs)
