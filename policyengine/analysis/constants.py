@@ -39,7 +39,7 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT, can_be_given, slot
 from policyengine.reference.calendar import add_months, next_turn
 from policyengine.reference.evaluation import is_made_of, pieces_of
-from policyengine.semantics.checked import CheckedRule, Definition, Typing, Value
+from policyengine.semantics.checked import CheckedRule, Definition, Lower, Size, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk
@@ -227,11 +227,17 @@ class MentionedConstants:
                     and not isinstance(typing.binding_of(item), Value)
                     for item in items
                 )
-            case nodes.Call(nodes.Ident("lower", None)):
-                self.lowered = True
-            case nodes.Call(nodes.Ident("size", None), (sized,)):
-                self.sized = True
-                self.unsure |= typing.type_of(sized) == STRING
+            case nodes.Call(_, arguments):
+                match typing.binding_of(node):
+                    case Lower():
+                        self.lowered = True
+                    case Size():
+                        self.sized = True
+                        self.unsure |= typing.type_of(arguments[0]) == STRING
+                    case Definition() | Value():
+                        pass  # what it does is inside
+                    case _:
+                        self.unsure = True
             case nodes.Name("now"):
                 self.timed += 1
             case nodes.Compare(_, left, right) if typing.type_of(right) == SCHEDULE:
@@ -245,7 +251,6 @@ class MentionedConstants:
             case (
                 nodes.Literal() | nodes.Name() | nodes.EntityRef() | nodes.Update() | nodes.RecordDisplay()
                 | nodes.Not() | nodes.And() | nodes.Or() | nodes.If() | nodes.Has() | nodes.Quantified()
-                | nodes.Call()
                 | nodes.LookUp()
             ):  # fmt: skip
                 pass  # every outcome of these is tried, by the values inside

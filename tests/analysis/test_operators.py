@@ -10,13 +10,14 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 
-from policyengine.analysis.constants import walk_conditions
+from policyengine.analysis.constants import MentionedConstants, walk_conditions
 from policyengine.analysis.questions import Questions
 from policyengine.analysis.remedies import search
 from policyengine.analysis.search import holds
 from policyengine.lint.linter import lint
 from policyengine.reference import evaluation
 from policyengine.reference.evaluation import Env
+from policyengine.semantics.checked import Typing
 from policyengine.syntax import nodes
 from policyengine.syntax.operators import OPERATORS, Operator, operator_of
 from tests.analysis.exactness import FINDINGS, hold_findings, hold_remedies
@@ -101,15 +102,20 @@ FLAWED = (
     "permit p: any when ({it} or not ({it})) and resource.hidden\n",
     'permit p: any when {it} and resource.hidden\nforbid f: any when {it} because "f"\n',
     'permit p: any when {it} and action.name == "read"\n',
-    'permit p: any when {it}\nforbid f: any when subject has age and {it} because "f"\n',
+    'permit p: any when {it}\nforbid f: any when subject has age and subject.age < 18 and {it} because "f"\n',
 )
 """Sets in which every rule has one condition in it, and that is wrong with some of them."""
 
 
 def claimed(condition: str) -> set[str]:
-    """Return what lint says of all requests in the flawed sets."""
+    """Return what lint says of all requests in the flawed sets; that something is written twice is seen without them."""
     found = (lint(checked_of(text.format(it=condition))).items for text in FLAWED)
-    return {d.code for items in found for d in items if d.code in FINDINGS}
+    return {
+        d.code
+        for items in found
+        for d in items
+        if d.code in FINDINGS and "written twice" not in d.message
+    }
 
 
 def test_lint_finds_the_flaws_of_operators_that_it_understands():
@@ -139,6 +145,21 @@ def test_an_operator_of_which_nothing_is_said_is_not_understood(monkeypatch):
     assert claimed("subject.uses overlaps many") == set()
 
 
+@pytest.mark.parametrize("condition", ["size(subject.uses) > 1", "adult(subject)"])
+def test_of_rules_with_a_function_that_is_not_understood_nothing_is_claimed(monkeypatch, condition):
+    """As it is when the language gains a function that the analysis does not know yet."""
+
+    def binding_of(typing, node):
+        return object() if isinstance(node, nodes.Call) else meant(typing, node)
+
+    (rule,) = checked_of(f"permit p: read when {condition}\n").rules
+    target = next(iter(rule.typings))
+    assert not MentionedConstants.of((rule,), target).unsure
+    meant = Typing.binding_of
+    monkeypatch.setattr(Typing, "binding_of", binding_of)
+    assert MentionedConstants.of((rule,), target).unsure
+
+
 def test_not_every_change_is_tried_where_an_operator_is_not_understood(monkeypatch):
     checked = checked_of("permit p: any when subject.uses overlaps many and subject.tier == pro\n")
     request = next(r for r in validated_requests() if not r.subject.v_uses)
@@ -151,7 +172,7 @@ def test_not_every_change_is_tried_where_an_operator_is_not_understood(monkeypat
 
 
 def test_no_word_is_said_to_be_unused_that_such_an_operator_may_reach(monkeypatch):
-    checked = checked_of("permit p: any when subject.status == active\n")
+    checked = checked_of('permit p: any when subject.status == active\ntest "t" {}\n')
     assert "PE407" in {d.code for d in lint(checked).items}
     key = nodes.Compare, "=="
     monkeypatch.setitem(OPERATORS, key, evolve(OPERATORS[key], understood=False))
