@@ -10,7 +10,7 @@ N ?= 10000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact clean
+.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact breaches clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,8 +72,11 @@ fuzz: $(READY) ## Test the laws of the language on new random input; FOR=3600 ta
 turns: $(READY) ## Hold `valid_until` against every moment at which a decision may turn; N=100000 requests
 	$(BIN)/python -m tests.turns --requests $(N)
 
-exact: $(READY) ## Compare the findings of lint and explain with all requests of a small world; N=10000 denied ones
+exact: $(READY) ## Compare what lint, explain and prove say with all requests of a small world; N=10000 denied ones
 	$(BIN)/python -m tests.analysis.exactness --requests $(N)
+
+breaches: $(READY) ## Plant breaches of promises in the shipped sets, and prove promises that hold; some minutes
+	$(BIN)/python -m tests.breaches.harness
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

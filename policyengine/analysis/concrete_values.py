@@ -46,6 +46,9 @@ from policyengine.reference import calendar
 from policyengine.reference.evaluation import lower
 
 _DAY = 86_400_000_000
+_STEPS = 12
+"""How often a moment is moved so that those some months later fit."""
+
 _FAR = 10
 """How far from the usual numbers others are that are tried as well."""
 
@@ -147,8 +150,17 @@ class _Numbers:
 
     def settle(self) -> None:
         """Pick first what others are computed from."""
+        later: dict[Place, list[tuple[Place, int, int]]] = {}
         for place, (moment, months) in self.state.moments.items():
-            self._settle_moment(place, moment, months)
+            count = self.sum(months)
+            match moment:
+                case UnknownNumber(_, parts, constant) if [*parts.values()] == [1]:
+                    (base,) = parts
+                    later.setdefault(base, []).append((place, constant, count))
+                case _:
+                    self._pin(place, calendar.add_months(self.sum(moment), count))
+        for base, those in later.items():
+            self._settle_moment(base, those)
         for place, parts in self.state.totals.items():
             self._settle_total(place, parts)
 
@@ -215,30 +227,25 @@ class _Numbers:
                 )
         return value
 
-    def _settle_moment(self, place: Place, moment: Any, months: Any) -> None:
-        """Pick a moment so that the one some months later is within its bounds."""
-        count = self.sum(months)
-        parts = dict(moment.parts) if isinstance(moment, UnknownNumber) else {}
-        if len(parts) != 1 or place in self.values:
-            self._pin(place, calendar.add_months(self.sum(moment), count))
-            return
-        ((base, _),) = parts.items()
-        value = self.values.get(base)
-        if value is None:
-            value = self._best(base, self._usual(base))
-            least, most = self.differences.least(base), self.differences.most(base)
-            for _ in range(8):
-                later = calendar.add_months(value + moment.constant, count)
-                low = max(
-                    self.differences.least(place), value + self.differences.least(place, base)
-                )
-                high = min(self.differences.most(place), value + self.differences.most(place, base))
-                step = max(low - later, 0) or min(high - later, 0)
-                if not step or abs(step) == inf:
+    def _settle_moment(self, base: Place, later: list[tuple[Place, int, int]]) -> None:
+        """Pick a moment so that those some months later are within their bounds."""
+        known = self.differences
+        least, most = known.least(base), known.most(base)
+        value = self.values.get(base, self._best(base, self._usual(base)))
+        for _ in range(_STEPS if base not in self.values else 0):
+            for place, constant, months in later:
+                moment = calendar.add_months(value + constant, months)
+                low = max(known.least(place), value + known.least(place, base))
+                high = min(known.most(place), value + known.most(place, base))
+                step = max(low - moment, 0) or min(high - moment, 0)
+                if step and abs(step) < inf:
+                    value = int(min(max(value + step, least), most))
                     break
-                value = int(min(max(value + step, least), most))
-            self._pin(base, value)
-        self._pin(place, calendar.add_months(value + moment.constant, count))
+            else:
+                break
+        self._pin(base, value)
+        for place, constant, months in later:
+            self._pin(place, calendar.add_months(value + constant, months))
 
     def _settle_total(self, place: Place, all_parts: Mapping[Place, int]) -> None:
         """Pick the parts of a sum so that it is within its bounds."""

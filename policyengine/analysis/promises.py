@@ -26,6 +26,7 @@ from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.masks import field_and_mask, telling
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.model.types import EntityRefType, TargetKey
 from policyengine.reference import interpreter
@@ -329,6 +330,8 @@ class _TargetSearch:
     def _try(self, state: PartialRequest) -> Request | list[_Condition]:
         """Return a request of *state* that is allowed and breaks the invariant, or new conditions."""
         needs = self.checked.needs(self.target) | self.invariant.needs[self.target]
+        for invariant in self.checked.invariants:  # a test gives what all of them read
+            needs |= invariant.needs.get(self.target, RequestNeeds())
         validator = Validator(self.checked.schema, lambda _: needs, Limits())
         added: list[_Condition] = []
         for given in Completion(state, self._mentions(), needs, self.promise.now).requests():
