@@ -29,6 +29,7 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, slot
 from policyengine.semantics.checked import CheckedSet
+from policyengine.semantics.declarations import doubtful
 from policyengine.semantics.phrases import REQUEST, YOU, Phrase
 
 PlaceKind: TypeAlias = Literal["attribute", "parents", "fields", "now"]
@@ -93,6 +94,11 @@ def places_of(checked: CheckedSet, request: Request) -> tuple[Place, ...]:
     context = checked.schema.actions[request.action].context
     given = request.context
     finding.attributes(None, (), context.attributes, given, needs.context, "context", REQUEST)
+    claimed = doubtful(checked, target)
+    # What only an untrue declaration would change is not for the caller to change.
+    for place in list(finding.found.values()):
+        if place.owner is None and place.names[0] in claimed:
+            finding.found[place] = evolve(place, by="nobody")
     if request.fields is not None:
         asked = Place("fields", None, (), "fields", SetType(STRING), False, "caller", False)
         finding.found[asked] = asked

@@ -104,7 +104,10 @@ def _explain_request(
         with working("looking for what would allow it"):
             explanation = engine.explain(**arguments(raw))
     except InvalidRequest as refusal:
-        raise FailingInput(f"the request does not fit the policies: {refusal}") from None
+        problems = list(map(str, refusal.problems))
+        several = "".join(f"\n  {problem}" for problem in problems) if problems[1:] else ""
+        text = several or f" {problems[0]}"
+        raise FailingInput(f"the request does not fit the policies:{text}") from None
     if format == "json":
         say_json(explanation.to_json(audience))
         return FINE

@@ -162,7 +162,7 @@ class Count(Struct, frozen=True):
 
 
 class Attribute(Struct, frozen=True):
-    """A named part of a record, an entity or a context; *by*: the party that can change it.
+    """A named part of a record, an entity or a context; *by*: the party that can change it, and whether that is *stated*.
 
     A part of a record can be changed by the party that can change the record. *count*: what it counts,
     which is said of ints of a context.
@@ -174,6 +174,7 @@ class Attribute(Struct, frozen=True):
     private: bool = False
     by: Changer = "platform"
     count: Count | None = None
+    stated: bool = False
 
 
 class RecordType(Struct, frozen=True, dict=True, cache_hash=True):

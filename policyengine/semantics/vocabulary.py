@@ -201,7 +201,8 @@ class Vocabulary:
         made = Attribute(declared.name.name, type_, declared.optional, declared.private)
         note = declared.count
         if note is None:
-            return replace(made, by=self._changer(declared.by, by))
+            stated = declared.by is not None
+            return replace(made, by=self._changer(declared.by, by), stated=stated)
         if by != "caller":
             self.problems.append(table_messages.misplaced_count(note))
             return made
