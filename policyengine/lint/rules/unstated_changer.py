@@ -31,8 +31,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             match declaration:
                 case nodes.ActionDecl(names, context=parts):
                     yield from _unstated(names, parts, found)
-                case nodes.GroupDecl(name, context=parts):
-                    yield from _unstated((name,), parts, found)
+                case nodes.GroupDecl(group, context=parts):
+                    yield from _unstated((group,), parts, found)
 
 
 def _unstated(
