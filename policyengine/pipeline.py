@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, Diagnostics
+from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, Diagnostics, Severity
 from policyengine.diagnostics.source import Source
 from policyengine.diagnostics.spell import shared_budget
 from policyengine.model.limits import Limits
@@ -93,7 +93,8 @@ def check_sources(
     """Parse and check *sources* as one policy set; None if anything in it is an error.
 
     *found*: diagnostics of reading the sources. *cache* and *progress* as in `parse_sources`. Types are
-    checked only if every file parses, since the names of a file that does not would be unknown.
+    checked only if no declaration has a mistake of syntax, since names would be unknown; rules and tests
+    that have one are left out.
     """
     from policyengine.semantics.checker import check
 
@@ -103,7 +104,33 @@ def check_sources(
         checked = None
         if not problems and files:
             checked, problems = check(files, sources, limits)
+        elif problems and not found:
+            problems += _of_intact_parts(files, problems, sources, limits)
     return checked, Diagnostics.of(problems, sources)
+
+
+def _of_intact_parts(
+    files: Sequence[PolicyFile],
+    problems: Sequence[Diagnostic],
+    sources: Mapping[str, Source],
+    limits: Limits,
+) -> list[Diagnostic]:
+    """Return the errors of names and types, if nothing but rules and tests has mistakes of syntax."""
+    from policyengine.semantics.checker import check
+    from policyengine.syntax.intact_parts import parse_intact
+
+    if len(problems) >= MOST_SHOWN:  # some may not have been found
+        return []
+    intact = list(files)
+    for name in dict.fromkeys(problem.span.file for problem in problems):
+        own = [problem for problem in problems if problem.span.file == name]
+        file = parse_intact(sources[name], own, limits)
+        if file is None:
+            return []
+        intact.append(file)
+    _, others = check(intact, sources, limits)
+    about_rules = "PE209"  # the rule that is named may be one with a mistake
+    return [p for p in others if p.severity is Severity.ERROR and p.code != about_rules]
 
 
 def check_paths(

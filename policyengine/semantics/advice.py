@@ -17,6 +17,7 @@ from policyengine.model.types import (
     IP,
     MONTHS,
     PATH,
+    PRIMITIVES,
     SCHEDULE,
     STRING,
     EntityRefType,
@@ -54,9 +55,16 @@ _NAMES: Final = {
     "today currenttime currentdate time date timestamp utcnow": "write `now`",
     "operation verb method": "write `action.name`",
 }
+_ATTRIBUTES: Final = {
+    "type kind class uid": "a rule says for which types it is: `permit name: any by User on Document`",
+    "age": "an age is known from a birth: `subject.born + 18y <= now`",
+    "parent parents ancestor ancestors": "what something is in is asked with `within`, or with `ancestors(x, Type)`",
+}
+_ISO_DURATION: Final = re.compile(r"P(?:\d+[YMWD])*(?:T(?:\d+[HMS])+)?")
+_DAYS: Final = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 _FOREIGN: Final = {
     what: {word: help for words, help in table.items() for word in words.split()}
-    for what, table in (("type", _TYPES), ("name", _NAMES))
+    for what, table in (("type", _TYPES), ("name", _NAMES), ("attribute", _ATTRIBUTES))
 }
 _NULLS: Final = frozenset({"null", "none", "nil", "undefined"})
 
@@ -66,6 +74,12 @@ _FEW: Final = 8
 
 def help_of_name(what: str, name: str) -> str:
     """Return what to write for a type or value that other languages have; empty if unknown."""
+    if what == "type" and name != name.lower() and name.lower() in PRIMITIVES:
+        return f"write `{name.lower()}`"
+    if what == "name" and _ISO_DURATION.fullmatch(name):
+        return "a duration is written `30d`, `12h` or `1d12h`, months `18y` or `6mo`"
+    if what == "name" and name.lower()[:3] in _DAYS and name.lower().endswith("day"):
+        return 'write `now within schedule "Mon-Fri 09:00-17:00 Europe/Berlin"`'
     return _FOREIGN.get(what, {}).get(name.lower().replace("_", ""), "")
 
 
@@ -231,6 +245,10 @@ def compared(node: nodes.Compare, left: Type, right: Type) -> str:
                 return f"write `{said(other)} {is_not}in {said(one, 'S')}`{below}"
             case (SetType(), _) if of_other == INT:
                 return f"write `size({said(one, 'S')})`"
+            case SetType(RecordType() as record), _ if node.op == "in":
+                parts = [a.name for a in record.attributes if a.type == of_other and not a.optional]
+                if parts:
+                    return f"write `some x in {said(one, 'S')}: x.{parts[0]} == {said(other)}`"
             case RecordType(), _ if (
                 of_other == STRING and isinstance(one, nodes.Name) and one.name == "action"
             ):

@@ -29,6 +29,9 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
         if not help and name.package in checker.variables:
             assert name.package is not None
             help = _of_attribute(checker, name, name.package)
+        for table in checker.scope.candidates(VALUE, name.package or ""):
+            if isinstance(table.declaration, nodes.ConstDecl) and len(arguments) == 1:
+                help = f"write `{name.package}[{said(arguments[0])}]`"
         if help or name.package in checker.variables:
             checker.problems.append(messages.foreign_call(name, help))
             return UNKNOWN

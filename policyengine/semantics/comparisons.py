@@ -14,6 +14,7 @@ from policyengine.model.types import (
     STRING,
     EntityRefType,
     LevelsType,
+    RecordType,
     SetType,
     TaxonomyType,
     Type,
@@ -141,13 +142,23 @@ def _member_test(checker: Inference, node: nodes.Compare, guards: Guards) -> Non
         one = checker.infer(left, guards, other.element if isinstance(other, SetType) else None)
     else:
         one = checker.infer(left, guards)
-        other = checker.infer(right, guards, SetType(one))
+        other = checker.infer(right, guards, _set_of(one, right))
     if UNKNOWN in (one, other):
         return
-    if not isinstance(other, SetType):
+    if not isinstance(other, SetType) or one == other:
         _refused(checker, node)
     elif not fits(one, other.element):
-        checker.problems.append(messages.never_equal(node, one, other.element))
+        known = other.element if not isinstance(other.element, RecordType) else other
+        checker.problems.append(messages.never_equal(node, one, known))
+
+
+def _set_of(element: Type, node: nodes.Expr) -> Type:
+    """Return the type of a set with *element*; of elements of *element*, if it is a set beside one."""
+    is_set = isinstance(element, SetType) and not isinstance(element.element, SetType)
+    shallow = isinstance(node, nodes.SetDisplay) and not any(
+        isinstance(item, nodes.SetDisplay) for item in node.items
+    )
+    return element if is_set and shallow else SetType(element)
 
 
 def _within(checker: Inference, node: nodes.Compare, guards: Guards) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
@@ -137,9 +139,13 @@ def given_twice(ident: nodes.Ident, first: nodes.Ident) -> Diagnostic:
     return error("PE203", ident.span, f"`{ident.name}` is given twice", help, also)
 
 
-def ambiguous(ident: nodes.Ident, meanings: Sequence[str]) -> Diagnostic:
-    """A bare name with two meanings."""
+def ambiguous(
+    ident: nodes.Ident, meanings: Sequence[str], *, is_variable: bool = False
+) -> Diagnostic:
+    """A bare name with two meanings, of which a variable may be one."""
     help = f"write {listed(meanings)}"
+    if is_variable:
+        help += ", or give the variable another name"
     return error("PE204", ident.span, f"`{ident.name}` could mean two things here", help)
 
 
@@ -247,9 +253,19 @@ def no_attribute(owner: str, ident: nodes.Ident, known: Iterable[str]) -> Diagno
     """An attribute that the type lacks."""
     known = list(known)
     help = did_you_mean(ident.name, known)
+    if not any(name.startswith(ident.name) or ident.name.startswith(name) for name in known):
+        help = help_of_name("attribute", ident.name) or help
     if not help and 0 < len(known) <= FEW:
         help = f"it has {listed(known, 'and')}"
     return error("PE301", ident.span, f"{owner} has no attribute `{ident.name}`", help)
+
+
+def unguarded_text(problem: Diagnostic, *, satisfied: bool) -> Diagnostic:
+    """An optional attribute in a text, which is said where the rule is satisfied or where it is not."""
+    help = "ask in a condition before: `when … has …`"
+    if not satisfied:
+        help = "leave it out: this text is said where the conditions do not hold"
+    return replace(problem, help=help)
 
 
 def unguarded(span: Span, written: str, owner: str, name: str) -> Diagnostic:
@@ -345,7 +361,8 @@ def capital(span: Span, text: str, kind: str = "string") -> Diagnostic:
 
 def private_shown(span: Span, path: str, where: str) -> Diagnostic:
     """A private value that would be shown."""
-    return error("PE307", span, f"`{path}` is private and may not flow into {where}")
+    message = f"`{path}` is private and may not flow into {where}"
+    return error("PE307", span, message, "leave it out, or name what is not private")
 
 
 def too_costly(span: Span, cost: int, most: int, what: str, limit: str = "") -> Diagnostic:
@@ -370,12 +387,15 @@ def too_costly_together(
     )  # fmt: skip
 
 
-def ill_typed_for(problem: Diagnostic, action: str) -> Diagnostic:
-    """A problem that a rule has for some of the actions it covers, and not for others."""
+def ill_typed_for(problem: Diagnostic, action: str, narrower: str) -> Diagnostic:
+    """A problem that a rule has for some of the actions it covers, and not for others.
+
+    *narrower*: how the rule is written for the others alone; empty if their types and actions do not say it.
+    """
     return error(
         "PE309", problem.span,
         f"for the action `{action}`, which the rule covers: {problem.message}",
-        problem.help, *problem.labels[1:],
+        f"let it cover the others alone: `{narrower}`" if narrower else problem.help, *problem.labels[1:],
     )  # fmt: skip
 
 
@@ -454,6 +474,14 @@ def no_types(ident: nodes.Ident, word: str, what: str) -> Diagnostic:
     return error(
         "PE321", ident.span, f"nothing says {what} `{ident.name}`",
         f"add `{word} …` here or to one of its groups",
+    )  # fmt: skip
+
+
+def no_types_at_all(ident: nodes.Ident) -> Diagnostic:
+    """An action without subjects and resources."""
+    return error(
+        "PE321", ident.span, f"nothing says who does `{ident.name}`, and on what",
+        "add `by Subject on Resource` here or to one of its groups",
     )  # fmt: skip
 
 

@@ -137,9 +137,12 @@ class RuleChecker:
                     continue
                 seen.add(place)
                 common_to_all = place in common
-                self.problems.append(
-                    problem if common_to_all else messages.ill_typed_for(problem, users[key][0])
-                )
+                if common_to_all:
+                    self.problems.append(problem)
+                    continue
+                wrong = [users[k] for k, p in zip(made, by_place, strict=True) if place in p]
+                narrower = _narrower(wrong, [t for t in users.values() if t not in wrong])
+                self.problems.append(messages.ill_typed_for(problem, users[key][0], narrower))
         return any(by_place)
 
     # ---- rules --------------------------------------------------------------------------
@@ -181,11 +184,7 @@ class RuleChecker:
             guards = _check_conjuncts(checker, conjuncts)
             if parts.waivable:
                 guards = NO_GUARDS  # a waiver replaces the conditions
-            self._check_text(checker, parts.because, guards, "a reason")
-            self._check_text(checker, parts.otherwise, NO_GUARDS, "a reason")
-            # A forbid refers when it is satisfied, a permit when it is not.
-            refer_guards = guards if rule.effect == "forbid" else NO_GUARDS
-            self._check_text(checker, parts.refer, refer_guards, "a referral")
+            self._check_texts(checker, parts, guards, refers=rule.effect == "forbid")
             for call in obligations:
                 self._check_obligation(checker, call, guards)
             read[id(checker.bindings)] = checker.needs_of(everything)
@@ -273,6 +272,13 @@ class RuleChecker:
             help = ""
             if isinstance(clause, nodes.Otherwise) and rule.effect == "forbid":
                 help = "a forbid says `because`"
+            elif isinstance(clause, nodes.Fields) and not is_field:
+                fields = [g.name for g in self.vocabulary.gates.values() if g.is_field]
+                help = 'declare a gate for them: `field gate view "which fields may be seen"`'
+                if fields:
+                    help = f"a rule of {messages.listed(f'gate {name}' for name in fields)} gives fields"
+            elif isinstance(clause, nodes.Waivable | nodes.Fields):
+                help = "leave it out"
             self.problems.append(messages.clause_misplaced(clause.span, word, where, help))
 
     def _fields(
@@ -320,11 +326,33 @@ class RuleChecker:
             checker.expect(argument, parameter.type, guards)
             self._check_private(checker, argument, "an obligation")
 
-    def _check_text(
-        self, checker: ExpressionChecker, text: nodes.Template | None, guards: Guards, where: str
+    def _check_texts(
+        self, checker: ExpressionChecker, parts: Clauses, guards: Guards, *, refers: bool
     ) -> None:
+        """Check the texts; *refers*: whether the rule refers when it is satisfied, as a forbid does."""
+        satisfied = not parts.waivable
+        self._check_text(checker, parts.because, guards, "a reason", satisfied=satisfied)
+        self._check_text(checker, parts.otherwise, NO_GUARDS, "a reason", satisfied=False)
+        guards = guards if refers else NO_GUARDS
+        self._check_text(checker, parts.refer, guards, "a referral", satisfied=refers)
+
+    def _check_text(
+        self,
+        checker: ExpressionChecker,
+        text: nodes.Template | None,
+        guards: Guards,
+        where: str,
+        *,
+        satisfied: bool = True,
+    ) -> None:
+        """Check what a text shows; *satisfied*: whether it is said only where the conditions hold."""
         for expr in interpolated(text) if text else ():
+            before = len(checker.problems)
             checker.infer(expr, guards)
+            checker.problems[before:] = [
+                messages.unguarded_text(p, satisfied=satisfied) if p.code == "PE302" else p
+                for p in checker.problems[before:]
+            ]
             self._check_private(checker, expr, where)
 
     def _check_private(self, checker: ExpressionChecker, expr: nodes.Expr, where: str) -> None:
@@ -424,6 +452,15 @@ class RuleChecker:
         }
         spelled = None if fields is None else tuple(shown.spelling for shown in fields)
         return Invariant(declaration.name.name, conjuncts, spelled, typings, needs, declaration)
+
+
+def _narrower(wrong: Sequence[TargetKey], right: Sequence[TargetKey]) -> str:
+    """Return how a rule covers the types in *right* and none that are *wrong*; empty if types do not say it."""
+    for part, word in ((1, "by"), (2, "on")):
+        types = {target[part] for target in right}
+        if types and types.isdisjoint(target[part] for target in wrong):
+            return f"{word} {', '.join(sorted(types))}"
+    return ""
 
 
 def _check_conjuncts(checker: ExpressionChecker, conjuncts: Sequence[Conjunct]) -> Guards:

@@ -37,6 +37,12 @@ def no_rows(span: Span, type_: TableType) -> Diagnostic:
     )  # fmt: skip
 
 
+def no_row_for_the_rest(ident: nodes.Ident, key: Type) -> Diagnostic:
+    """A row that is meant for all names without one."""
+    message = f"`{ident.name}` is no name of `{key}`, and no row stands for the rest"
+    return error("PE221", ident.span, message, "write a row for each name")
+
+
 def lacks_rows(span: Span, key: Type, missing: Sequence[str]) -> Diagnostic:
     """A table without a row for each name."""
     more = f" and {len(missing) - FEW:,} more" if len(missing) > FEW else ""

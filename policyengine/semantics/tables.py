@@ -25,6 +25,10 @@ class ConstantReader(Protocol):
         """Return the canonical value of a constant expression of that type; report any other."""
 
 
+_FOR_THE_REST = frozenset({"_", "default", "else", "other", "others", "otherwise", "rest"})
+"""Rows for the rest, in other languages."""
+
+
 def read_table(reader: ConstantReader, node: nodes.Expr, type_: Type, scope: Scope) -> object:
     """Return the value of a constant, which may be a table; None after reporting a mistake."""
     if not isinstance(type_, TableType):
@@ -34,13 +38,17 @@ def read_table(reader: ConstantReader, node: nodes.Expr, type_: Type, scope: Sco
         return None
     key, rows = type_.key, dict[str, object]()
     first: dict[str, nodes.Ident] = {}
+    before = len(reader.problems)
     for row in node.fields:
         if len(reader.problems) >= MOST_SHOWN:  # saying what is wrong takes long
             return None
         name = row.name.name
         if name not in key.positions:
-            problem = messages.not_a_member(row.name.span, name, key, key.members)
-            reader.problems.append(problem)
+            if name.lower() in _FOR_THE_REST:
+                reader.problems.append(table_messages.no_row_for_the_rest(row.name, key))
+            else:
+                problem = messages.not_a_member(row.name.span, name, key, key.members)
+                reader.problems.append(problem)
         elif first.setdefault(name, row.name) is not row.name:
             reader.problems.append(messages.given_twice(row.name, first[name]))
         rows[name] = read_table(reader, row.value, type_.value, scope)
@@ -48,6 +56,10 @@ def read_table(reader: ConstantReader, node: nodes.Expr, type_: Type, scope: Sco
     if isinstance(key, TaxonomyType):
         needed = (term for term, parent in key.parents if parent is None)
     missing = [name for name in needed if name not in rows]
+    if (
+        missing and len(reader.problems) > before
+    ):  # the row that has a mistake may be the missing one
+        return None
     if missing:
         reader.problems.append(table_messages.lacks_rows(node.span, key, missing))
         return None

@@ -205,7 +205,9 @@ class ExpressionChecker:
         if meanings > 1:
             written = [f"{owner}.{name}" for owner in owners]
             written += [f"{symbol.package}.{name}" for symbol in (*constants, *fixtures)]
-            self.problems.append(messages.ambiguous(nodes.Ident(name, span=node.span), written))
+            ident = nodes.Ident(name, span=node.span)
+            is_variable = name in self.variables
+            self.problems.append(messages.ambiguous(ident, written, is_variable=is_variable))
             return UNKNOWN
         if name in self.variables:
             self.bindings[id(node)] = Variable(name)
@@ -382,7 +384,12 @@ class ExpressionChecker:
             case _:
                 if type_ is not UNKNOWN:
                     is_set = isinstance(type_, SetType)
-                    help = "ask of its elements: `some x in … : …`" if is_set else ""
+                    set_ = said(object_, "S")
+                    help = (
+                        f"ask of its elements: `some x in {set_}: x.{name.name} …`"
+                        if is_set
+                        else ""
+                    )
                     help = help_of_call(name.name, said(object_, "")) or help
                     self.problems.append(
                         messages.wrong_type(object_.span, "an entity or a record", type_, help)

@@ -359,9 +359,19 @@ class Vocabulary:
         name = symbol.name.name
         context = self._merged(symbol, [part for own, _ in parts for part in own])
         constant_types = self._merged(symbol, [part for _, own in parts for part in own])
-        subjects = self._entity_types(symbol, line, "by", "who does", lambda d: d.subjects)
-        resources = self._entity_types(
-            symbol, line, "on", "on what one does", lambda d: d.resources
+        lacks_both = all(
+            d.subjects is None and d.resources is None
+            for d in (member.declaration for member in line)
+            if isinstance(d, nodes.GroupDecl | nodes.ActionDecl)
+        )
+        if lacks_both:
+            self.problems.append(messages.no_types_at_all(symbol.name))
+        subjects, resources = (
+            () if lacks_both else self._entity_types(symbol, line, word, what, written)
+            for word, what, written in (
+                ("by", "who does", lambda d: d.subjects),
+                ("on", "on what one does", lambda d: d.resources),
+            )
         )
         for part in (part for own, _ in parts for part in own):
             if part.count:

@@ -10,7 +10,7 @@ from policyengine.syntax.excerpts import said
 
 UNITS: Final = {
     "years": "y", "months": "mo", "weeks": "w", "days": "d", "hours": "h", "minutes": "m",
-    "mins": "m", "seconds": "s", "secs": "s",
+    "mins": "m", "seconds": "s", "secs": "s", "yrs": "y", "hrs": "h", "mos": "mo",
 }  # fmt: skip
 """Units of time that are written out after a number, and how they are written here."""
 
@@ -64,7 +64,7 @@ _CALLS: Final = {
     "set list array": "a set is written `{{a, b}}`",
     "in": "write `{text} in {part}`",
     "hasrole isinrole hasanyrole hasgroup memberof ismember": (
-        "write `role in subject.roles`, or a `define` of that name"
+        "write `{part} in {owner}.roles`, or a `define` of that name"
     ),
 }  # fmt: skip
 _HELP_OF_CALLS: Final = {word: help for words, help in _CALLS.items() for word in words.split()}

@@ -12,14 +12,13 @@ from policyengine.syntax.parse_state import ParseState, kind_of, span_of
 
 _OWN_WORDS = ("not", "every", "some", "if")
 _CHAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\.([A-Za-z_][A-Za-z0-9_]*)\Z")
-_CALLED = ("variable", "attr", "call", "ref", "name")
 
 
 def foreign_expression(s: ParseState) -> Diagnostic | None:
     """An expression with the words or the order of another language."""
     if not s.wants_operator():
-        return None
-    return _word_before_operand(s) or _choice(s) or _unit(s) or _set_in_parentheses(s)
+        return _set_in_parentheses(s)
+    return _word_before_operand(s) or _choice(s) or _unit(s)
 
 
 def optional_chain(s: ParseState) -> Diagnostic | None:
@@ -76,7 +75,7 @@ def _set_in_parentheses(s: ParseState) -> Diagnostic | None:
     if s.terminal != "_COMMA" or "_COMMA" in s.accepts or not s.open_brackets:
         return None
     at = s.open_brackets[-1]
-    if kind_of(s.stack[at]) != "_LPAREN" or kind_of(s.stack[at - 1]) in _CALLED:
+    if kind_of(s.stack[at]) != "_LPAREN" or s.accepts != {"_RPAREN"}:
         return None
     place = span_of(s.source, s.stack[at])
     assert place is not None

@@ -17,8 +17,11 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     begins = s.start
     if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
         begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
-    if s.text == "=" and s.opened and s.opened[1] == "expression" and _ends_key(s):
-        return error("PE110", s.span, "`=` gives no key its value", "write `:`")
+    if s.text[:1] in "=-" and s.opened and s.opened[1] == "expression" and _ends_key(s):
+        found = re.compile(r"->|=>|=").match(s.source.text, s.start)
+        if found:
+            span = Span(s.source.name, s.start, found.end())
+            return error("PE110", span, f"`{found[0]}` gives no key its value", "write `:`")
     for start in sorted({begins, s.start}):
         for sign, help in foreign_words.SIGNS.items():
             if s.source.text.startswith(sign, start):
@@ -33,7 +36,10 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
         help = "write it after the attribute's name: `name?: type`"
         return error("PE110", s.span, "`?` does not follow a type", help)
     if s.text == "-" and s.last_word.isidentifier() and not s.wants_operator():
-        return error("PE110", s.span, "a name has no `-`", "write `_`")
+        rest = re.compile(r"-\w+(?:-\w+)*").match(s.source.text, s.start)
+        quoted = "_ENUM" in map(kind_of, s.stack) or "_LEVELS" in map(kind_of, s.stack)
+        help = f'quote it: `"{s.last_word}{rest[0]}"`' if quoted and rest else "write `_`"
+        return error("PE110", s.span, "a name has no `-`", help)
     if s.text == ",":
         return _wrong_separator(s)
     return None
@@ -76,6 +82,10 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
     if sign in "[]":
         if "_LBRACKET" in s.open_kinds():
             return None
+        kinds = [kind_of(item) for item in s.stack]
+        if kinds[-1:] == ["_ASSIGN"]:
+            of = next((k for k in reversed(kinds) if k in ("_ENUM", "_LEVELS", "_CONST")), "")
+            help = foreign_words.FORMS[of] if of in ("_ENUM", "_LEVELS") else "write `{ … }`"
         return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
     return error("PE110", span, f"there is no `{sign}` in this language", help)
 

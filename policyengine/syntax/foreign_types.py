@@ -6,9 +6,11 @@ import re
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
+from policyengine.model.types import PRIMITIVES
 from policyengine.syntax.parse_state import ParseState, kind_of
 
 _MAPS = frozenset({"map", "dict", "hashmap", "record", "object", "mapping"})
+_LISTS = frozenset({"set", "list", "array", "seq", "collection", "vec", "tuple"})
 _OPTIONAL = "`?` after the name says that an attribute may be absent: `name?: type`"
 _CHOICE = (
     "declare the values by themselves: `enum Status = draft | open`, and write `status: Status`"
@@ -24,6 +26,12 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
         return None
     if s.text[:1] in ("<", "[", "(", "{", ")"):
         return _generic(s)
+    set_of = re.compile(r"\bset\s+(?:of\s+)?(\w+)").match(s.source.text, _last_set(s))
+    if set_of and s.start <= set_of.end() + 1 and not set_of[1].isspace():
+        span = Span(s.source.name, set_of.start(), set_of.end())
+        return error("PE148", span, f"`{set_of[0]}` is no type", f"write `set<{set_of[1]}>`")
+    if s.terminal == "STRING" and s.text[1:-1] in PRIMITIVES:
+        return error("PE119", s.span, "a type has no quotes", f"write `{s.text[1:-1]}`")
     if s.terminal == "STRING" and s.last_word == ":":
         return error("PE148", s.span, f"{s.found} is a value, and a type is wanted here", _CHOICE)
     if s.text[:1] == "|":
@@ -36,8 +44,15 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
     return None
 
 
+def _last_set(s: ParseState) -> int:
+    """Return where the last `set` before the text found begins, the end of the text if there is none."""
+    line = s.source.text.rfind("\n", 0, s.start) + 1
+    at = s.source.text.rfind("set", line, s.start)
+    return at if at >= 0 else len(s.source.text)
+
+
 def _in_type(s: ParseState) -> bool:
-    if s.opened and s.opened[1] == "attributes":
+    if "attributes" in s.owners():
         return True
     kinds = [kind_of(item) for item in s.stack]
     begun = max((i for i, kind in enumerate(kinds) if kind in _DECLARES_TYPE), default=-1)
@@ -52,11 +67,13 @@ def _generic(s: ParseState) -> Diagnostic | None:
         word, first, second = found.groups()
         span = Span(s.source.name, found.start(), found.end())
         message = f"`{found[0]}` is no type"
+        if second and "_CONST" in map(kind_of, s.stack):
+            return error("PE148", span, message, f"write `{first} -> {second}`")
         if second and word.lower() in _MAPS:
             return error("PE148", span, message, f"write `set<{{key: {first}, value: {second}}}>`")
         if word.lower() in ("optional", "option", "maybe", "nullable"):
             return error("PE148", span, message, _OPTIONAL)
-        if second is None and first != "by":
+        if second is None and ("<" in found[0] or word.lower() in _LISTS):
             return error("PE148", span, message, f"write `set<{first}>`")
     array = re.compile(r"\[\s*([\w.]*)\s*\]").match(s.source.text, s.start)
     if array and (array[1] or s.last_word.isidentifier()):

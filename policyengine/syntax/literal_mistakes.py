@@ -55,6 +55,11 @@ def bad_number(s: ParseState) -> Diagnostic | None:
             span = Span(s.source.name, day.start(), time.end())
             help = f"write `{day[0].strip()}T{int(time[1]):02}:{time[2]}:{time[3] or '00'}Z`"
             return error("PE120", span, f"`{s.source.at(span)}` is no datetime", help)
+    of_day = _TIME.match(s.source.text, s.start - len(s.last_word))
+    if s.text == ":" and of_day and s.last_word.isdigit():
+        span = Span(s.source.name, of_day.start(), of_day.end())
+        help = 'a time of day is in a schedule: `now within schedule "09:00-18:00 Europe/Berlin"`'
+        return error("PE120", span, f"`{of_day[0]}` is no value", help)
     return _foreign_date(s) or _dotted(s) or _cut_fraction(s) or _no_value(s)
 
 
@@ -116,8 +121,22 @@ def _cut_fraction(s: ParseState) -> Diagnostic | None:
         span = Span(s.source.name, s.start - len(fraction[0]), s.end)
         message = f"`{fraction[0]}{s.text}` is no number, date or duration"
         help = {"DURATION": _DURATION, "MONTHS": _MONTHS}.get(s.terminal or "", "")
-        return error("PE120", span, message, help)
+        return error("PE120", span, message, _in_smaller_units(fraction[1], s.text) or help)
     return None
+
+
+def _in_smaller_units(whole: str, rest: str) -> str:
+    """Return what to write for `1.5d`; empty if it is no whole number of the next smaller unit."""
+    number = re.fullmatch(r"(\d{1,3})([wdhm])", rest)
+    if not number or len(whole) > len("10000"):
+        return ""
+    smaller, times = _SMALLER[number[2]]
+    tenths = 10 ** len(number[1])
+    count = int(whole + number[1]) * times
+    return "" if count % tenths else f"write `{count // tenths}{smaller}`"
+
+
+_SMALLER = {"w": ("d", 7), "d": ("h", 24), "h": ("m", 60), "m": ("s", 60)}
 
 
 def _no_value(s: ParseState) -> Diagnostic | None:

@@ -15,7 +15,9 @@ from lark import Token, Tree
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean, nearest
+from policyengine.model.types import PRIMITIVES
 from policyengine.syntax import foreign_words
+from policyengine.syntax.foreign_clauses import foreign_clause
 from policyengine.syntax.foreign_expressions import foreign_expression, optional_chain
 from policyengine.syntax.foreign_signs import foreign_sign
 from policyengine.syntax.foreign_types import foreign_type
@@ -168,6 +170,14 @@ def quotes(s: ParseState) -> Diagnostic | None:
     if s.terminal == "STRING" and "NAME" in s.accepts and not s.wants_expression():
         name = s.text[1:-1]
         help = f"write `{name}`" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
+        if s.last_word == "has":
+            help = f"write `{name}` for an attribute; of a set write `{s.text} in S`"
+        if not help and kind_of(s.stack[-1]) in _DECLARING:
+            help = f"write `{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_').lower()}`"
+        if s.last_word == "import":
+            help = (
+                "leave it out: all files of a folder are one set; a package is imported by its name"
+            )
         return error("PE119", s.span, f"a name is wanted here, not the text {s.text}", help)
     if s.last_word == "ip" and s.accepts == {"STRING"} and s.before:
         return _ip(s, s.before)
@@ -184,6 +194,9 @@ def quotes(s: ParseState) -> Diagnostic | None:
         message = f"`like` wants a text in quotes, found `{s.last_word}`"
         return error("PE119", s.before, message, help)
     return None
+
+
+_DECLARING = DECLARATIONS | EFFECTS | {"effect"}
 
 
 def _ip(s: ParseState, place: Span) -> Diagnostic:
@@ -221,6 +234,9 @@ def unknown_word(s: ParseState) -> Diagnostic | None:
             return error("PE117", s.span, f"{s.found} begins no {kind}", help)
     if s.terminal != "NAME" or (s.wants_operator() and not s.first_on_line):
         return None
+    if "_ENTITY" in s.accepts and s.next_character == "=":
+        help = foreign_words.FORMS["_CONST"]
+        return error("PE117", s.span, f"{s.found} begins no declaration", help)
     kinds = " and no ".join(kind for kind, _, _ in wanted)
     kind, words, _ = wanted[-1 if s.first_on_line else 0]
     help = f"{'an' if kind == 'expectation' else 'a'} {kind} begins with {_listed(words)}"
@@ -310,7 +326,7 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
             owner, name = operand.groups() if operand else ("x", "a")
             instead = help.format(owner=owner, name=name)
             return error("PE110", s.span, f"there is no operator `{phrase}`", instead)
-    if s.reads("is") and re.compile(r"is\s+[A-Z]\w*(?!\w*[\s\"])").match(s.source.text, s.start):
+    if s.reads("is") and re.compile(r"is\s+[A-Z]\w*\b(?!\s*\")").match(s.source.text, s.start):
         return error("PE110", s.span, "there is no operator `is`", foreign_words.OPERATORS["isa"])
     if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
         help = foreign_words.OPERATORS[s.text]
@@ -406,7 +422,11 @@ def missing_operator(s: ParseState) -> Diagnostic | None:
         message = f"a comma or an operator is missing before {s.found}"
     else:
         message = f"an operator is missing between `{s.last_word}` and {s.found}"
-    return error("PE113", s.span, message)
+    words = (
+        s.last_word.isidentifier() and s.terminal == "NAME" and s.next_character not in (".", "(")
+    )
+    help = f'a name of several words is quoted: `"{s.last_word} {s.text}"`' if words else ""
+    return error("PE113", s.span, message, help)
 
 
 # ---- signs ------------------------------------------------------------------------------
@@ -438,16 +458,28 @@ def _shape(s: ParseState) -> str:
     kinds = {kind_of(item) for item in s.stack}
     for item in reversed(s.stack):
         if kind_of(item) in CLAUSES:
-            return ""
+            return foreign_words.FORMS.get(kind_of(item), "")
         if kind_of(item) == "_FOR" and kinds & {"_WAIVER", "_GATE"}:
             continue  # the subject of the waiver, the range of the gate
         if kind_of(item) == "EXPOSE" and "_INVARIANT" in kinds:
             continue  # what is promised
         if s.opened and item is s.opened[0] and s.opened[1] == "attributes":
-            return "an attribute is written `name: type`"
+            return _attribute_form(s) or "an attribute is written `name: type`"
+        if kind_of(item) in ("_DEFINE", "_OBLIGATION", "_CONST") and _attribute_form(s):
+            return _attribute_form(s)
         if kind_of(item) in foreign_words.FORMS:
             return foreign_words.FORMS[kind_of(item)]
     return ""
+
+
+def _attribute_form(s: ParseState) -> str:
+    """Return what to write where the type comes first: `bool open`, `Book book`."""
+    if "_COLON" not in s.accepts or s.terminal != "NAME":
+        return ""
+    word = s.last_word
+    if word == "private":
+        return f"write `{s.text}: private type`"
+    return f"write `{s.text}: {word}`" if word in PRIMITIVES or word[:1].isupper() else ""
 
 
 def missing_name(s: ParseState) -> Diagnostic | None:
@@ -473,6 +505,7 @@ def unexpected(s: ParseState) -> Diagnostic:
     """Anything else: what was found, and what was expected."""
     expected = s.expected()
     help = f"expected {_listed(expected)}" if 0 < len(expected) <= _MOST_LISTED else ""
+    help = _shape(s) or help
     if s.terminal == "NAME":
         words = [spelling(t) for t in s.accepts if spelling(t).isalpha()]
         help = did_you_mean(s.text, words) or help
@@ -494,8 +527,9 @@ RECOGNISERS: tuple[Callable[[ParseState], Diagnostic | None], ...] = (
     optional_chain,
     foreign_expression,
     chained_comparison,
-    foreign_target,
+    foreign_clause,
     foreign_type,
+    foreign_target,
     foreign_sign,
     unclosed_bracket,
     table,

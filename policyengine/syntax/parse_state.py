@@ -222,6 +222,10 @@ class ParseState:
                     del opened[-1:]  # after a mistake, the opening one may be left out
         return opened
 
+    def owners(self) -> set[str]:
+        """Return the constructs whose brackets are not closed yet, as `opened` calls them."""
+        return {self._owner(at) for at in self.open_brackets}
+
     def open_kinds(self) -> set[str]:
         """Return the terminals of the brackets that are not closed yet."""
         return {kind_of(self.stack[i]) for i in self.open_brackets}

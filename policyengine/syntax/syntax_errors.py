@@ -20,12 +20,13 @@ _DECLARES = (
     r"levels|enum|taxonomy|entity|group|action|obligation|(?:field[ \t]+)?gate|const|define|waiver"
     r"|invariant|test|(?:advisory[ \t]+)?(?:permit|forbid|expose)"
 )
-_BEGINS = re.compile(
+BEGINS = re.compile(
     # At the beginning of a line before anything; indented only before a name or a title, since
     # there the word may name an attribute.
     rf'^(?:(?:{_DECLARES}|let)(?![A-Za-z0-9_]|[ \t]*[?:.,)])|[ \t]+(?:{_DECLARES})[ \t]+["A-Za-z_])',
     re.MULTILINE,
 )
+"""Where a declaration or a rule begins."""
 
 
 def syntax_diagnostic(source: Source, problem: UnexpectedInput) -> Diagnostic:
@@ -40,7 +41,7 @@ def resume_point(source: Source, span: Span) -> int | None:
     line itself if *span* is empty or at its beginning (the text there came too early).
     """
     line = source.text.rfind("\n", 0, span.start) + 1
-    found = _BEGINS.search(source.text, line)
+    found = BEGINS.search(source.text, line)
     if found and found.start() == line and source.text[line : span.start].strip():
-        found = _BEGINS.search(source.text, found.end())
+        found = BEGINS.search(source.text, found.end())
     return found.start() if found else None

@@ -28,6 +28,9 @@ def foreign_target(s: ParseState) -> Diagnostic | None:
     last = kind_of(s.stack[-1])
     if "_COMMA" in s.accepts and s.text in _JOINS and last in _LISTED and not s.first_on_line:
         return error("PE147", s.span, f"a list has no {s.found}", "write `,`")
+    if s.last_word == "not" and s.terminal == "NAME" and s.before and last in _LISTED:
+        message = "`not` is no action"
+        return error("PE147", s.before, message, f"write `any except {s.text}`")
     if "ANY" in s.accepts and last == "_COLON":
         if s.text in ("*", "all", "everything", "anything"):
             return error("PE147", s.span, f"{s.found} is no action", "write `any`")

@@ -289,4 +289,11 @@ SYNTAX = (
         "package docs\nentity Shelf { books: list<string>, owner: string }\n",
         "package docs\nentity Shelf { books: set<string>, owner: string }\n",
     ),
+    Code(
+        "PE149", "foreign-clause", "A clause or the head of a rule in the form of another language.",
+        "Clauses have no colons and no brackets, conditions are joined with `and`, and a text is one string. The "
+        "effect of a rule is its first word but for `advisory`.",
+        _WORDS + "permit own: read when: resource.public\n",
+        _WORDS + "permit own: read when resource.public\n",
+    ),
 )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Recognise clauses and heads of declarations that are written as in other languages."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.syntax.parse_state import (
+    CLAUSES,
+    EFFECTS,
+    ParseState,
+    kind_of,
+    span_of,
+    spelling,
+)
+
+_ROOTS: Final = ("subject", "resource", "context", "action")
+_CLAUSE_WORDS: Final = "|".join(sorted(filter(None, map(spelling, CLAUSES))))
+_QUOTED_OR_CLAUSE: Final = re.compile(rf'"(?:[^"\\\n]|\\.)*"|#[^\n]*|\b({_CLAUSE_WORDS})\b')
+_TEXTS: Final = ("because", "otherwise", "refer", "cites")
+_HEADS: Final = ("permit", "forbid", "expose", "advisory")
+_TEXT: Final = "a text is one string, and shows values with `{…}`"
+
+
+def foreign_clause(s: ParseState) -> Diagnostic | None:
+    """A clause with a colon or with brackets, conditions in a list, a text of several parts."""
+    if s.terminal in ("$END", "") and not s.text:
+        return None
+    word = last_clause_word(s)
+    return _colon(s) or _brackets(s, word) or _listed(s, word) or _text(s, word) or _head(s)
+
+
+def last_clause_word(s: ParseState) -> str:
+    """Return the word of the last clause of the rule that is not finished; empty if there is none."""
+    begins = [i for i, item in enumerate(s.stack) if kind_of(item) in (*EFFECTS, "effect")]
+    if not begins:
+        return ""
+    place = span_of(s.source, s.stack[begins[-1]])
+    start = place.start if place else 0
+    found = [m[1] for m in _QUOTED_OR_CLAUSE.finditer(s.source.text, start, s.start) if m[1]]
+    return found[-1] if found else ""
+
+
+def _colon(s: ParseState) -> Diagnostic | None:
+    """`when: condition`"""
+    word = s.last_word
+    if s.text != ":" or not re.fullmatch(rf"{_CLAUSE_WORDS}|by|on|with|having|expect|at", word):
+        return None
+    return error("PE149", s.span, f"no `:` follows `{word}`", "leave it out")
+
+
+def _brackets(s: ParseState, word: str) -> Diagnostic | None:
+    if s.text in ("{", "[", "(") and s.last_word == "fields":
+        return error("PE147", s.span, f"fields have no {s.found}", "write `fields title, author`")
+    whole = re.compile(rf"\[[^\[\]\n]*\]\s*(?:\Z|\n|\}}|(?:{_CLAUSE_WORDS})\b)")
+    if s.last_word in ("when", "unless") and whole.match(s.source.text, s.start):
+        return error("PE149", s.span, "a condition has no `[`", "leave the brackets out")
+    mask = re.compile(r"\(\s*(\w+)\s*\)").match(s.source.text, s.start)
+    if s.text == "(" and word == "fields" and mask and "_AS" in s.accepts:
+        help = f"write `{s.last_word} as {mask[1]}`"
+        return error("PE149", s.span, "a mask is not called", help)
+    part = re.compile(r"\.\s*(\w+)").match(s.source.text, s.start)
+    if s.text == "." and word == "fields" and s.last_word in _ROOTS and part:
+        message = "a field is an attribute of the resource, and named alone"
+        return error("PE149", s.span, message, f"write `{part[1]}`")
+    return None
+
+
+def _listed(s: ParseState, word: str) -> Diagnostic | None:
+    """Conditions in a list, obligations and fields with `and`."""
+    if word in ("when", "unless") and s.wants_clause() and not s.wants_expression():
+        if s.text == ",":
+            return error("PE149", s.span, "conditions are not listed", "write `and`")
+        is_operand = s.text in _ROOTS or s.next_character in (".", "(")
+        if s.terminal == "NAME" and s.first_on_line and is_operand:
+            help = f"conditions are joined: write `and {s.text}{s.next_character}…`"
+            return error("PE149", s.span, f"{s.found} begins no clause", help)
+    if word in ("oblige", "fields") and s.wants_clause() and s.text in ("and", "&", "&&", "+"):
+        return error("PE147", s.span, f"a list has no {s.found}", "write `,`")
+    return None
+
+
+def _text(s: ParseState, word: str) -> Diagnostic | None:
+    """`because "a" "b"`, `because if …`, and a string inside `{…}` of a text."""
+    if word not in _TEXTS:
+        return None
+    if s.last_word in _TEXTS and s.terminal in ("_IF", "_LPAREN", "_LBRACE"):
+        return error(
+            "PE119", s.span, f"`{s.last_word}` wants a text in quotes, found {s.found}", _TEXT
+        )
+    if not s.wants_clause() or s.last_word[-1:] != '"' or s.first_on_line:
+        return None
+    before = s.source.text[: s.start].rstrip()
+    string = before[before.rfind('"', 0, -1) :]
+    if string.count("{") > string.count("}"):
+        message = "a string cannot be inside `{…}` of a text"
+        help = "show the value itself, or write two rules, each with its text"
+        return error("PE124", s.span, message, help)
+    if s.terminal in ("STRING", "PLUS", "_TIMES", "_COMMA") or s.text in ("%", ".", "&", "||"):
+        return error("PE149", s.span, f"a text is not continued by {s.found}", _TEXT)
+    return None
+
+
+def _head(s: ParseState) -> Diagnostic | None:
+    """Two effects, an `advisory` behind the effect, a waiver with commas, a promise in other words."""
+    kinds = [kind_of(item) for item in s.stack[-2:]]
+    named = kinds[-1:] == ["name"] and kinds[:1] in (["effect"], ["PERMIT"], ["FORBID"], ["EXPOSE"])
+    if named and s.last_word in _HEADS and s.terminal == "NAME" and s.before:
+        effect = re.search(r"(\w+)\s+\w+\s*\Z", s.source.text[: s.start])
+        written = f"advisory {effect[1]}" if s.last_word == "advisory" and effect else s.last_word
+        help = f"write `{written} {s.text}: …`"
+        return error("PE149", s.before, f"a rule is not called `{s.last_word}`", help)
+    if "_TICKET" in s.accepts and s.text == ",":
+        return error("PE149", s.span, "the parts of a waiver are not listed", "leave the `,` out")
+    if s.accepts == {"ALLOW", "EXPOSE"}:
+        meant = {"permit": "allow", "grant": "allow", "show": "expose"}.get(s.text)
+        if meant:
+            return error("PE149", s.span, f"an invariant has no {s.found}", f"write `{meant}`")
+    in_invariant = any(kind_of(item) == "_INVARIANT" for item in s.stack)
+    if s.terminal == "_IF" and in_invariant and "_UNLESS" in s.accepts:
+        return error("PE117", s.span, f"{s.found} begins no clause", "did you mean `when`?")
+    return None
