@@ -187,7 +187,7 @@ def test_what_is_loaded_later_is_loaded_before_a_fork_where_a_thread_might_be_lo
 LOCKING = {
     "cli/output.py": {"Timer"},  # of a command
     "concurrency.py": {"RLock"},  # which a child finds open
-    "mutation/score.py": {"Thread"},  # of a process of its own
+    "mutation/processes.py": {"Thread"},  # of a process of its own
     "syntax/parallel.py": {"Thread"},  # that waits for another process
 }
 """Who may use what of `threading`."""

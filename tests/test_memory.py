@@ -128,7 +128,7 @@ BOUNDED = {
     "policyengine.globals()": "the public names",
     "time_zones.zone_of": "one for each time zone that schedules name",
     "calendar._zone": "one for each time zone that schedules name",
-    "score._process": "one, in a process of its own",
+    "processes._process": "one, in a process of its own",
 }
 """What is held by a module and may grow, each with what bounds it."""
 

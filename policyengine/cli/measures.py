@@ -16,7 +16,7 @@ from policyengine.cli.output import FailingInput, say, say_parts, width, working
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.source import Source, Span
-    from policyengine.mutation.score import MutationRun, Tried
+    from policyengine.mutation.fates import MutationRun, Tried
     from policyengine.semantics.checked import CheckedSet
     from policyengine.testing.coverage import Coverage, Covered
     from policyengine.testing.coverage_text import Thresholds
@@ -247,12 +247,13 @@ def _show_mutation(run: MutationRun) -> None:
         for one in alike:
             line, _ = run.sources[one.span.file].position(one.span.start)
             what = f" {one.span.file}:{line}  {one.of}: {one.what} ({one.kind})"
-            say_parts(("survived", "bold yellow"), (what, None))
+            fate = "survived" if one.test else "not settled"
+            say_parts((fate, "bold yellow"), (what, None))
         test = alike[0].test
         if test:
             say(test.rstrip(), code=True)
         else:
-            say("no request was found that it decides otherwise")
+            say(alike[0].why)
     noticed, survived = run.count("noticed"), run.count("survived")
     say("")
     counts = (
@@ -282,7 +283,14 @@ def _mutation_json(run: MutationRun) -> dict[str, Any]:
 
 def _survivor_json(one: Tried, sources: Mapping[str, Source]) -> dict[str, Any]:
     place = _place_json(one.span, sources)
-    return {"of": one.of, "kind": one.kind, "what": one.what, **place, "test": one.test}
+    return {
+        "of": one.of,
+        "kind": one.kind,
+        "what": one.what,
+        **place,
+        "test": one.test,
+        "why": one.why,
+    }
 
 
 def _place_json(span: Span, sources: Mapping[str, Source]) -> dict[str, Any]:

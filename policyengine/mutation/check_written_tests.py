@@ -16,8 +16,11 @@ from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Invariant
 from policyengine.semantics.checker import TestChecker
 from policyengine.syntax import nodes
+from policyengine.syntax.formatter import format_file
 from policyengine.syntax.parser import parse
 from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of
+
+_PACKAGE = "package p\n\n"
 
 
 @define(slots=False)
@@ -54,15 +57,32 @@ class VerifiedTestWriter:
 
     def asked(self, text: str, rule: CheckedRule | Invariant) -> list[ExpectedRequest]:
         """Return the requests of a test beside *rule*; none if it does not check."""
-        file, _ = parse(Source("test", f"package p\n\n{text}"), self.limits)
-        assert file is not None
-        (declaration,) = file.declarations
-        assert isinstance(declaration, nodes.TestDecl)
-        test = self._checker.check(declaration, rule)
+        return self.asked_in(self.node_of(text), rule)
+
+    def asked_in(
+        self, node: nodes.TestDecl, rule: CheckedRule | Invariant
+    ) -> list[ExpectedRequest]:
+        """Return the requests of a test beside *rule*; none if it does not check."""
+        test = self._checker.check(node, rule)
         if test is None:
             return []
         alone = evolve(self.checked, tests=(test,))
         return list(requests_of(alone, limits=self.limits, now=self.now))
+
+    def node_of(self, text: str) -> nodes.TestDecl:
+        """Return a test that was written as *text*."""
+        file, _ = parse(Source("test", f"{_PACKAGE}{text}"), self.limits)
+        assert file is not None
+        (declaration,) = file.declarations
+        assert isinstance(declaration, nodes.TestDecl)
+        return declaration
+
+    @staticmethod
+    def text_of(node: nodes.TestDecl) -> str:
+        """Return the text of a test."""
+        package = nodes.Ident("p", span=node.span)
+        file = nodes.PolicyFile(package, (), (node,), span=node.span)
+        return format_file(file).removeprefix(_PACKAGE)
 
     @cached_property
     def _checker(self) -> TestChecker:

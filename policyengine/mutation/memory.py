@@ -15,7 +15,7 @@ import msgspec
 
 from policyengine.cache.folder import Cache
 from policyengine.diagnostics.source import NOWHERE
-from policyengine.mutation.score import Fate, Tried
+from policyengine.mutation.fates import Fate, Tried
 from policyengine.semantics.digest import LANGUAGE_VERSION
 from policyengine.version import __version__
 
@@ -32,6 +32,7 @@ class _Fate(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     fate: Fate
     by: _Text = ""
     test: _Text = ""
+    why: _Text = ""
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +52,7 @@ def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict
     if found.version != VERSION:
         return {}
     return {
-        mark: Tried("", "", "", NOWHERE, one.fate, one.by, one.test)
+        mark: Tried("", "", "", NOWHERE, one.fate, one.by, one.test, one.why)
         for mark, one in found.mutants.items()
     }
 
@@ -61,7 +62,7 @@ def remember(
 ) -> None:
     """Keep the fates of the mutants of the policy set in *paths*, if there is a cache."""
     if cache:
-        mutants = {mark: _Fate(one.fate, one.by, one.test) for mark, one in tried.items()}
+        mutants = {mark: _Fate(one.fate, one.by, one.test, one.why) for mark, one in tried.items()}
         cache.write(_name(paths), msgspec.json.encode(_Entry(VERSION, mutants)))
         cache.tidy()
 

@@ -130,19 +130,17 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
                     yield mutant("drop-condition", what, clause.span, less)
                 typing = next(iter(rule.typings.values()))
                 for kind, what, where, old, new in _changes(condition, typing, sources):
-                    yield mutant(kind, what, where, _substituted(node, old, new))
+                    yield mutant(kind, what, where, substituted(node, old, new))
             case nodes.Fields(fields) if fields:
                 for shown in fields:
                     fewer = tuple(other for other in fields if other is not shown)
-                    changed = _substituted(node, clause, replace(clause, fields=fewer))
+                    changed = substituted(node, clause, replace(clause, fields=fewer))
                     what = f"the field `{shown.spelling}` is left out"
                     if fewer:
                         yield mutant("narrow-fields", what, shown.span, changed)
                     for what, more in _more_telling(shown):
-                        yield mutant(
-                            "widen-mask", what, shown.span, _substituted(node, shown, more)
-                        )
-                changed = _substituted(node, clause, replace(clause, fields=None))
+                        yield mutant("widen-mask", what, shown.span, substituted(node, shown, more))
+                changed = substituted(node, clause, replace(clause, fields=None))
                 what = "`fields` becomes `fields all`"
                 yield mutant("widen-fields", what, clause.span, changed)
             case nodes.Oblige(calls):
@@ -206,7 +204,7 @@ def _of_words(checked: CheckedSet) -> Iterator[Mutant]:
             for kind, what, where, old, new in changes:
                 yield Mutant(
                     declaration.name.name, kind, what, where, frozenset(uses.rules[name]),
-                    before=declaration, declaration=_substituted(declaration, old, new),
+                    before=declaration, declaration=substituted(declaration, old, new),
                 )  # fmt: skip
 
 
@@ -475,10 +473,15 @@ def _unit(kind: str, value: int, text: str) -> int:
 def shortened(node: nodes.Node, sources: Mapping[str, Source], most: int = 60) -> str:
     """Return the source text of a node, on one line and shortened."""
     text = sources[node.span.file].on_one_line(node.span)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if len(text) <= most:
+        return text
+    end = text.rfind(" ", 0, most)  # no name is cut
+    if end < 0:
+        end = text.find(" ", most)
+    return text if end < 0 else f"{text[:end]} …"
 
 
-def _substituted(node: N, old: nodes.Node, new: nodes.Node) -> N:
+def substituted(node: N, old: nodes.Node, new: nodes.Node) -> N:
     """Return *node* with *new* in the place of *old*."""
     made = _with(node, old, new)
     return cast("N", made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from attrs import define, field
@@ -10,69 +10,91 @@ from attrs import define, field
 from policyengine.analysis.places import NOW, Changes, Place
 from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.request import Request
-from policyengine.reference.interpreter import Verdict
+from policyengine.model.types import TargetKey
+from policyengine.mutation.variants import Variant, counted
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 _FEW = 12
 """The number of values of a place that are tried together with those of another."""
 
 
-def counted(verdict: Verdict | None) -> object:
-    """Return the parts of a verdict on which a decision may depend."""
-    if verdict is None or not (verdict.satisfied or verdict.failed):
-        return None
-    rule = verdict.rule
-    return verdict.failed, verdict.obligations, rule.effect, rule.fields
-
-
-@define
+@define(eq=False)
 class NearbySearch:
-    """Searches near a request for one that a mutant decides otherwise."""
+    """Searches near a request for some that mutants decide otherwise.
+
+    *variants*: mutants of the same rules, which share what is found out near the request. *hidden*: changes
+    with which a changed rule differs from the original, and others settle the matter, by mutant.
+    """
 
     checked: CheckedSet
-    changed: CheckedSet
     base: Request
-    rules: frozenset[str]
+    variants: Sequence[Variant]
+    target: TargetKey = field(init=False)
     near: Neighbourhood = field(init=False)
-    before: tuple[CheckedRule, ...] = field(init=False)
-    after: tuple[CheckedRule, ...] = field(init=False)
+    hidden: dict[Variant, list[Changes]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        target = (self.base.action, self.base.subject.type, self.base.resource.type)
-        self.before, self.after = (
-            tuple(rule for rule in one.rules_for(target) if not rule.advisory)
-            for one in (self.checked, self.changed)
-        )
-        self.near = Neighbourhood(self.checked, self.base, also=self.after)
+        self.target = (self.base.action, self.base.subject.type, self.base.resource.type)
+        also = [
+            rule
+            for variant in self.variants
+            for rule in variant.after.values()
+            if self.target in rule.typings
+        ]
+        self.near = Neighbourhood(self.checked, self.base, also=tuple(also))
 
-    def alone(self) -> Iterator[Changes]:
-        """Give the empty change, and those of one value."""
+    def alone(self, variant: Variant) -> Iterator[Changes]:
+        """Give the empty change, and those of one value that the changed rules read."""
         yield ()
-        for place in (*self.near.places, NOW):
+        for place in self._read(variant):
             yield from (((place, value),) for value in self.near.options(place))
 
-    def together(self) -> Iterator[Changes]:
-        """Give changes of two values, of which the rules read one at least."""
-        places = (*self.near.places, NOW)
-        read = [place for place in places if self._reads(place)]
-        rest = [place for place in places if place not in read]
-        for one, other in (*combinations(read, 2), *((a, b) for a in read for b in rest)):
+    def uncovered(self, variant: Variant) -> Iterator[Changes]:
+        """Give changes with which a changed rule differs, and one more so that others do not settle the matter."""
+        for before in self.hidden.get(variant, []):
+            for place in (*self.near.places, NOW):
+                if not any(place.overlaps(other) for other, _ in before):
+                    for value in self.near.options(place)[:_FEW]:
+                        yield (*before, (place, value))
+
+    def together(self, variant: Variant) -> Iterator[Changes]:
+        """Give changes of two values that the changed rules read."""
+        for one, other in combinations(self._read(variant), 2):
             if not one.overlaps(other):
                 for a in self.near.options(one)[:_FEW]:
                     yield from (((one, a), (other, b)) for b in self.near.options(other)[:_FEW])
 
-    def _reads(self, place: Place) -> bool:
-        rules = [r for r in (*self.before, *self.after) if r.id in self.rules]
-        return place == NOW or any(place.read_key in self.near.reads(rule) for rule in rules)
+    def _read(self, variant: Variant) -> list[Place]:
+        keys = {key for rule in self._pair(variant) for key in self.near.reads(rule)}
+        places = [p for p in self.near.places if p.kind == "fields" or p.read_key in keys]
+        return [*places, NOW]
 
-    def differ(self, changes: Changes) -> tuple[Granted, Granted] | None:
+    def _pair(self, variant: Variant) -> list[CheckedRule]:
+        pair = (*variant.before.values(), *variant.after.values())
+        return [rule for rule in pair if self.target in rule.typings]
+
+    def is_turned(self, variant: Variant, changes: Changes) -> bool:
+        """Whether a changed rule counts after *changes* and the original one does not, or in another way."""
+        return any(
+            self._counts(variant.before.get(id_), changes)
+            != self._counts(variant.after.get(id_), changes)
+            for id_ in variant.before
+        )
+
+    def differ(self, variant: Variant, changes: Changes) -> tuple[Granted, Granted] | None:
         """Return what both grant, if it is not the same."""
-        if all(self._counts(self.before, id_, changes) == self._counts(self.after, id_, changes)
-               for id_ in self.rules):  # fmt: skip
-            return None
-        one, other = (self.near.granted(changes, rules) for rules in (self.before, self.after))
-        return (one, other) if one != other and self.near.fits(changes) else None
+        one, other = (
+            self.near.granted(
+                changes, [r for r in checked.rules_for(self.target) if not r.advisory]
+            )
+            for checked in (self.checked, variant.checked)
+        )
+        if one != other:
+            return (one, other) if self.near.fits(changes) else None
+        self.hidden.setdefault(variant, []).append(changes)
+        return None
 
-    def _counts(self, rules: tuple[CheckedRule, ...], id_: str, changes: Changes) -> object:
-        rule = next((rule for rule in rules if rule.id == id_), None)
-        return None if rule is None else counted(self.near.verdict(rule, changes))
+    def _counts(self, rule: CheckedRule | None, changes: Changes) -> object:
+        if rule is None or self.target not in rule.typings:
+            return None
+        return counted(self.near.verdict(rule, changes))

@@ -181,7 +181,7 @@ def test_what_is_known_is_remembered_outside_the_policies(run, file: Path, monke
     first = run("test", file, "--mutate").out
     assert sorted(path.name for path in Path().iterdir()) == ["cache", "key", "p.policy"]
     assert file.read_text() == before
-    monkeypatch.setattr("policyengine.mutation.score.Trial.of", None)  # none is tried again
+    monkeypatch.setattr("policyengine.mutation.trial.Trial.tested", None)  # none is tried again
     again = run("test", file, "--mutate").out
     assert again.partition("survived")[2] == first.partition("survived")[2]
     with pytest.raises(TypeError):
@@ -240,16 +240,16 @@ def test_where_nothing_can_be_kept_nothing_is_remembered(run, file: Path, monkey
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it counts processes in /proc")
 def test_an_interrupted_run_leaves_nothing_behind(file: Path, tmp_path: Path):
     code = """
-import policyengine.mutation.score as mutation
+import policyengine.mutation.processes as mutation
 from policyengine.cli.main import main
 import signal
 import time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background have it ignored
-mutation._MANY = 2
+mutation.MANY = 2
 if __name__ == "__main__":
     main()
 else:  # in the processes that share the work
-    mutation.Trial.of = lambda self, mutant: time.sleep(60)
+    mutation.Trial.tested = lambda self, number: time.sleep(60)
 """
     script = tmp_path / "run.py"
     script.write_text(code)

@@ -269,5 +269,6 @@ def test_what_is_long_is_cut():
     (rule,) = checked.rules
     condition = rule.node.clauses[0].condition
     assert shortened(condition, checked.sources) == "subject.away and subject.age > 3"
-    assert shortened(condition, checked.sources, most=10) == "subject.a…"
+    assert shortened(condition, checked.sources, most=10) == "subject.away …"
+    assert shortened(condition, checked.sources, most=20) == "subject.away and …"
     assert WORDS  # the vocabulary is part of the same text

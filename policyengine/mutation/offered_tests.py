@@ -1,0 +1,193 @@
+"""Offer tests that notice mutants: each passes on the original, whenever it is run, and says no more than it must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import starmap
+
+from attrs import define, field, frozen
+from msgspec.structs import replace
+
+from policyengine.analysis.constants import walk_conditions, walk_typed
+from policyengine.analysis.places import changed, places_of, value_at
+from policyengine.analysis.what_if import Granted
+from policyengine.concurrency import cached_property
+from policyengine.model.limits import Limits
+from policyengine.model.masks import spelled
+from policyengine.model.request import Request
+from policyengine.model.types import TargetKey
+from policyengine.model.values import Ip
+from policyengine.mutation.check_written_tests import VerifiedTestWriter
+from policyengine.mutation.smaller_tests import minimal
+from policyengine.mutation.variants import Variant, counted
+from policyengine.mutation.write_tests import owed_clause
+from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
+from policyengine.reference.interpreter import JudgedRequest
+from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.syntax import nodes
+from policyengine.testing.requests_of_tests import ExpectedRequest
+
+_HOST = 7
+"""The number of an address in a network: callers have addresses."""
+
+
+@frozen(eq=False)
+class Offer:
+    """A test to be pasted beside *rule*: its request, and the verdicts of the original on that."""
+
+    rule: CheckedRule
+    node: nodes.TestDecl
+    text: str
+    asked: ExpectedRequest
+    case: JudgedRequest
+
+    def notices(self, variant: Variant) -> bool:
+        """Whether the test fails with *variant*."""
+        return fails(self.asked, self.case, variant)
+
+
+def fails(asked: ExpectedRequest, case: JudgedRequest, variant: Variant) -> bool:
+    """Whether an expectation, which the original meets by *case*, is not met by *variant*."""
+    if not variant.concerns(case.env.target):
+        return False
+    verdicts = variant.judged(case)
+    before = {v.rule.id: v for v in case.verdicts if v.rule.id in variant.before}
+    if (
+        verdicts.keys() == before.keys()
+        and all(counted(verdicts[id_]) == counted(before[id_]) for id_ in before)
+        and all(verdicts[id_].rule.effect == before[id_].rule.effect for id_ in before)
+        and not any(isinstance(clause, nodes.ExpectReason) for clause in asked.expect.clauses)
+    ):
+        return False
+    after = variant.rejudged(case, verdicts)
+    return not asked.meets(variant.checked, after, interpreter.outcome(after, ()))
+
+
+@define(slots=False)
+class OfferMaker:
+    """Makes the tests that are offered. *now*: the time of tests without `at`, in microseconds."""
+
+    checked: CheckedSet
+    limits: Limits
+    now: int
+    _reading: dict[TargetKey, bool] = field(factory=dict)
+
+    @cached_property
+    def _writer(self) -> VerifiedTestWriter:
+        return VerifiedTestWriter(self.checked, self.limits, self.now)
+
+    def make(self, variant: Variant, request: Request, clauses: Iterable[str]) -> Offer | None:
+        """Return a test of *request* that *variant* does not pass; None if there is none."""
+        rule = variant.before[min(variant.before)]
+        addressed = self._addressed(request)
+        for one in (addressed, request) if addressed is not request else (request,):
+            offer = self._made(variant, one, clauses, rule)
+            if offer is not None:
+                return offer
+        return None
+
+    def _made(
+        self, variant: Variant, request: Request, clauses: Iterable[str], rule: CheckedRule
+    ) -> Offer | None:
+        timed = self.reads_time((request.action, request.subject.type, request.resource.type))
+        request = request if timed else replace(request, now=self.now)
+        outcome = interpreter.decide(self.checked, request)
+        of, rules = variant.mutant.of, outcome.rules
+        because = [] if outcome.allowed or not rules else [of if of in rules else rules[0]]
+        expectation = (
+            request,
+            outcome.allowed,
+            (*clauses, *(f"because {one}" for one in because)),
+        )
+        text = self._writer.test(title_of(variant), [expectation], rule, timed=timed)
+        offer = None if text is None else self._read(self._writer.node_of(text), rule)
+        return offer if offer is not None and offer.notices(variant) else None
+
+    def shortest(self, offer: Offer, variants: Iterable[Variant]) -> Offer:
+        """Return *offer*, without what is not needed to notice *variants*."""
+        variants = tuple(variants)
+        best = offer
+
+        def serves(node: nodes.TestDecl) -> bool:
+            nonlocal best
+            made = self._read(node, offer.rule)
+            if made is None or not all(made.notices(variant) for variant in variants):
+                return False
+            best = made
+            return True
+
+        minimal(replace(offer.node, title=title_of(variants[0])), serves)
+        return best
+
+    def again(self, text: str, rule: CheckedRule) -> Offer | None:
+        """Return the test that was written as *text*."""
+        return self._read(self._writer.node_of(text), rule)
+
+    def _read(self, node: nodes.TestDecl, rule: CheckedRule) -> Offer | None:
+        """Return the test *node* if it has one request, and passes on the original."""
+        asked = self._writer.asked_in(node, rule)
+        if len(asked) != 1:
+            return None
+        (one,) = asked
+        case = interpreter.judge_all(self.checked, Env(one.request, self.checked.schema))
+        if not one.meets(self.checked, case, interpreter.outcome(case, ())):
+            return None
+        return Offer(rule, node, self._writer.text_of(node), one, case)
+
+    def reads_time(self, target: TargetKey) -> bool:
+        """Whether a test with a request for *target* may turn out differently at another time."""
+        if target not in self._reading:
+            self._reading[target] = any(self._timed(target))
+        return self._reading[target]
+
+    def _timed(self, target: TargetKey) -> Iterator[bool]:
+        rules = self.checked.rules_for(target)
+        waived = {waiver.rule for waiver in self.checked.waivers}
+        for rule in rules:
+            yield rule.is_dated or rule.id in waived
+            yield any(_is_now(node) for node, _ in walk_conditions(rule))
+            typing = rule.typings[target]
+            for call in rule.obligations:
+                yield any(_is_now(node) for node, _ in walk_typed(call, typing))
+        for promise in self.checked.invariants:
+            if target in promise.typings:
+                for conjunct in promise.conjuncts:
+                    inside = walk_typed(conjunct.expr, promise.typings[target])
+                    yield any(_is_now(node) for node, _ in inside)
+
+    def _addressed(self, request: Request) -> Request:
+        """Return *request* with addresses in the place of networks."""
+        changes = []
+        for place in places_of(self.checked, request):
+            net = value_at(request, place)
+            if isinstance(net, Ip) and net.first != net.last:
+                host = min(net.first + _HOST, net.last)
+                changes.append((place, Ip(net.version, host, host)))
+        return changed(request, tuple(changes)) if changes else request
+
+
+def _is_now(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "now"
+
+
+def title_of(variant: Variant) -> str:
+    """Return the title of a test that notices *variant*."""
+    return f"{variant.mutant.of}: noticed if {variant.mutant.what}".replace("`", "")
+
+
+def clauses_of(answer: Granted, other: Granted) -> list[str] | None:
+    """Return the clauses that a test needs, beside the verdict, to tell *answer* from *other*.
+
+    None if no test can: no clause says that no obligation is owed.
+    """
+    if answer.allowed != other.allowed:
+        return []
+    clauses: list[str] = []
+    shows, masks = answer.exposed, answer.masks
+    if (shows, masks) != (other.exposed, other.masks) and shows is not None:
+        spelt = sorted([*shows, *starmap(spelled, masks)])
+        clauses.append(f"fields {{{', '.join(spelt)}}}")
+    if answer.obligations != other.obligations and answer.obligations:
+        clauses.append(owed_clause(answer.obligations))
+    return clauses or None
