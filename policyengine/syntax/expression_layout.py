@@ -234,20 +234,15 @@ def comma_separated(items: Sequence[Doc]) -> list[Doc]:
     return [*((item, Word(",")) for item in items[:-1]), *items[-1:]]
 
 
-def block(
-    items: Sequence[Doc], end: Doc = (), *, padded: bool = True, rows: Sequence[Doc] | None = None
-) -> Doc:
-    """Return `{ items }`, each item on a line of its own if they do not fit on one.
-
-    *rows*: the parts that are aligned if they were written in columns; the items where nothing is given.
-    """
+def block(items: Sequence[Doc], end: Doc = (), *, padded: bool = True) -> Doc:
+    """Return `{ items }`, each item on a line of its own if they do not fit on one."""
     opener, edge = Word("{"), Line(" " if padded and items else "")
     parts: list[Doc] = []
     for i, item in enumerate(items):
         parts += [Line(blank=True), item] if i else [item]
     inside = Nest((edge, *parts, end, Slot())) if items else Nest(Slot())
     made = (opener, inside, edge, Word("}"))
-    return Group(made, kept=items[:1], rows=items if rows is None else rows)
+    return Group(made, kept=items[:1], tables=[items])
 
 
 def braces(node: nodes.SetDisplay | nodes.RecordDisplay, *, padded: bool = False) -> Doc:
@@ -257,12 +252,12 @@ def braces(node: nodes.SetDisplay | nodes.RecordDisplay, *, padded: bool = False
         case nodes.SetDisplay(items):
             docs = comma_separated([expression(item) for item in items])
             if docs and all(isinstance(i, nodes.Literal | nodes.Name | nodes.Attr) for i in items):
-                return block([Fill(docs, rows=True)], trailing, padded=padded, rows=docs)
+                return block([Fill(docs, rows=True)], trailing, padded=padded)
             return block(docs, trailing if docs else (), padded=padded)
         case nodes.RecordDisplay(fields):
             docs = [(Word(f.name.name), Word(":"), " ", expression(f.value)) for f in fields]
             docs = comma_separated(docs)
-            return block([Fill(docs, rows=True)], trailing, padded=padded, rows=docs)
+            return block([Fill(docs, rows=True)], trailing, padded=padded)
         case _:
             assert_never(node)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import assert_never
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
@@ -101,12 +102,20 @@ def _file(file: nodes.PolicyFile) -> Doc:
     for imported in file.imports:
         head += [SPACED, (Word("import"), " ", _name(imported.package))]
     body: list[Doc] = [AIRY] if file.declarations else []
+    rows: list[Doc] = []
     for before, declaration in zip((None, *file.declarations), file.declarations, strict=False):
         if before is not None:
             apart = _stands_apart(before) or _stands_apart(declaration)
             body.append(AIRY if apart else SPACED)
-        body.append(_declaration(declaration))
-    return (*head, *body, SPACED, Slot())
+        rows.append(_declaration(declaration))
+        body.append(rows[-1])
+    return Group((*head, *body, SPACED, Slot()), tables=_by_kind(file.declarations, rows))
+
+
+def _by_kind(parts: Sequence[nodes.Node], docs: Sequence[Doc]) -> list[list[Doc]]:
+    """Part rows where one of another kind follows: those of a kind may be written in columns."""
+    pairs = groupby(zip(parts, docs, strict=True), key=lambda pair: type(pair[0]))
+    return [[doc for _, doc in group] for _, group in pairs]
 
 
 def _stands_apart(node: nodes.Declaration) -> bool:
@@ -136,17 +145,33 @@ def _declaration(node: nodes.Declaration) -> Doc:
             return (Word("obligation"), " ", _name(name), _parameters(parameters))
         case nodes.GateDecl(name, question, is_field, range_):
             kind: Doc = (Word("field"), " ", Word("gate")) if is_field else Word("gate")
-            asked: Doc = (kind, " ", _name(name), " ", text(question))
+            asked: Doc = (kind, " ", _name(name), " ", _cell(text(question)))
             if range_ is None:
                 return asked
             return _with_clauses(asked, [(Word("for"), " ", _target(range_))])
         case nodes.ConstDecl(name, type_, value):
-            start = (Word("const"), " ", _name(name), Word(":"), " ", _type(type_), " ", Word("="))
+            start = (
+                Word("const"),
+                " ",
+                _name(name),
+                Word(":"),
+                " ",
+                _type(type_),
+                " ",
+                Word("=", begins_cell=True),
+            )
             if isinstance(type_, nodes.TableOf):
                 return (start, " ", _constant(type_, value))
             return value_after_sign(start, value)
         case nodes.DefineDecl(name, parameters, value):
-            start = (Word("define"), " ", _name(name), _parameters(parameters), " ", Word("="))
+            start = (
+                Word("define"),
+                " ",
+                _name(name),
+                _parameters(parameters),
+                " ",
+                Word("=", begins_cell=True),
+            )
             return value_after_sign(start, value)
         case nodes.GateBlock(gate, rules):
             return (Word("gate"), " ", _name(gate), " ", _long_block([_rule(r) for r in rules]))
@@ -169,7 +194,7 @@ def _declaration(node: nodes.Declaration) -> Doc:
                 " ",
                 text(title),
                 " ",
-                _long_block([_test_item(i) for i in items]),
+                _test_items(items),
             )
         case _:
             assert_never(node)
@@ -316,18 +341,25 @@ def _with_parts(head: list[Doc], parts: list[tuple[int, list[Doc], bool]]) -> Do
         if is_own or rows[-1][0]:
             rows.append((is_own, list(items)))
         else:
-            rows[-1][1].extend(items)
+            rows[-1][1].extend([_cell(items[0]), *items[1:]])
     first, *rest = (Fill(items) for _, items in rows)
     return _with_clauses(Nest(first), rest)
 
 
+def _cell(doc: Doc) -> Doc:
+    """Return a part that is aligned with those of other lines that were written in columns."""
+    if word := first_word(doc):
+        word.begins_cell = True
+    return doc
+
+
 def _with_clauses(head: Doc, clauses: Sequence[Doc], *, broken: bool = False) -> Group:
     """Return a head with its clauses, each on a line of its own if the author began one with the first."""
-    rows = Nest(tuple((SOFT, clause) for clause in clauses))
+    rows = Nest(tuple((SOFT, _cell(clause)) for clause in clauses))
     return Group((head, rows), broken=broken, kept=clauses[:1])
 
 
-def _long_block(items: Sequence[Doc]) -> Doc:
+def _long_block(items: Sequence[Doc]) -> Group:
     """Lay out a block that has each item on a line of its own."""
     made = block(items)
     assert isinstance(made, Group)
@@ -414,10 +446,17 @@ def _waiver(node: nodes.WaiverDecl) -> Doc:
     return _with_clauses((head, _rule_ref(node.gate, node.rule)), clauses)
 
 
+def _test_items(items: Sequence[nodes.TestItem]) -> Group:
+    docs = [_test_item(item) for item in items]
+    made = _long_block(docs)
+    made.tables = _by_kind(items, docs)
+    return made
+
+
 def _test_item(node: nodes.TestItem) -> Doc:
     match node:
         case nodes.Let(name, value):
-            start = (Word("let"), " ", _name(name), " ", Word("="))
+            start = (Word("let"), " ", _name(name), " ", Word("=", begins_cell=True))
             if isinstance(value, nodes.RecordDisplay):  # as after `with`
                 return (start, " ", braces(value, padded=True))
             return value_after_sign(start, value)
@@ -447,9 +486,6 @@ def _expect_each(node: nodes.ExpectEach) -> Doc:
 def _row(row: nodes.Row) -> Doc:
     values = Fill(comma_separated([expression(value) for value in row.values]))
     clauses = [_expectation(clause) for clause in row.clauses]
-    for clause in clauses:
-        if word := first_word(clause):
-            word.begins_cell = True
     return _with_clauses((Nest(values), Word(":"), " ", _verdict(row.allow)), clauses)
 
 
@@ -460,9 +496,9 @@ def _verdict(allow: bool) -> Doc:  # noqa: FBT001 - it is what is written
 def _asked(node: nodes.Expect | nodes.ExpectEach, start: Doc, parts: list[tuple[int, Doc]]) -> Doc:
     """Lay out a request after *start*, and its *parts* in written order."""
     head: list[Doc] = [
-        (start, _name(node.action)),
-        (Word("by"), " ", expression(node.subject)),
-        (Word("on"), " ", expression(node.resource)),
+        (start, _cell(_name(node.action))),
+        _cell((Word("by"), " ", expression(node.subject))),
+        _cell((Word("on"), " ", expression(node.resource))),
     ]
     if node.context is not None:
         given = node.context

@@ -12,7 +12,7 @@ before its first or after its last word does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from attrs import Factory, define, field, frozen
@@ -90,14 +90,14 @@ class Line:
 class Group:
     """A part that is on one line if it fits.
 
-    It stays broken if the author began a line with one of the parts *kept*. *rows* are aligned if it is broken
-    and they were written in columns.
+    It stays broken if the author began a line with one of the parts *kept*. The rows of its
+    *tables* are aligned if it is broken and they were written in columns.
     """
 
     content: Doc
     broken: bool = False
     kept: Sequence[Doc] = ()
-    rows: Sequence[Doc] = ()
+    tables: Sequence[Sequence[Doc]] = ()
 
 
 @frozen(eq=False)
@@ -233,13 +233,14 @@ def _shape(doc: Doc) -> _Shape:
                 shape = shape.then(_shape(part))
             if isinstance(doc, Fill) and doc.rows:
                 doc.broken = all(_begins_line(item) for item in doc.items)
+                align(doc.items if doc.broken else ())
             return shape
-        case Group(content, broken, kept, rows):
+        case Group(content, broken, kept, tables):
             shape = _shape(content)
             broken = broken or shape.breaks or shape.inside
             doc.broken = broken or any(_begins_line(part) for part in kept)
-            if rows and doc.broken:
-                _align(rows)
+            for rows in tables if doc.broken else ():
+                align(rows)
             return _Shape(shape.words, shape.first, shape.last, shape.inside, doc.broken)
         case Nest(content) | Align(content):
             return _shape(content)
@@ -250,33 +251,50 @@ def _shape(doc: Doc) -> _Shape:
 # ---- columns ----------------------------------------------------------------------------
 
 
-def _align(rows: Sequence[Doc]) -> None:
-    """Align the parts of rows that were written below one another, with blanks before them."""
-    lines = [_cells(row) for row in rows]
-    if not all(lines) or not all(_begins_line(row) for row in rows):
-        return
-    shifts = [0] * len(lines)
+_Cells: TypeAlias = list[tuple[Word, int]]
+"""The first word of each cell of a row with the place where it begins, then the last word and where it ends."""
+
+
+def align(rows: Iterable[Doc]) -> None:
+    """Align the cells of rows that were written in columns; a blank line or a row of several lines ends a table."""
+    table: list[_Cells] = []
+    for row in rows:
+        cells = _cells(row)
+        if not cells or _is_apart(row):
+            _align_table(table)
+            table = []
+        table += [cells] if cells else []
+    _align_table(table)
+
+
+def _is_apart(row: Doc) -> bool:
+    word = first_word(row)
+    return word is not None and (word.leading[0] if word.leading else word).blank_before
+
+
+def _align_table(table: Sequence[_Cells]) -> None:
+    """Align cells where two were written below one another, and one with more than a blank before it."""
+    shifts = [0] * len(table)
     padded: list[Word] = []
-    for k in range(1, max(map(len, lines)) - 1):
-        column = [(row, *cells[k]) for row, cells in enumerate(lines) if k < len(cells) - 1]
-        places = [word.column for _, word, _ in column]
-        if len(set(places)) == len(places) or not any(word.wide_before for _, word, _ in column):
+    for k in range(1, max(map(len, table), default=0) - 1):
+        column = [(row, *cells[k]) for row, cells in enumerate(table) if k < len(cells) - 1]
+        places = {word.column for _, word, _ in column}
+        if len(places) == len(column) or not any(word.wide_before for _, word, _ in column):
             continue
         target = max(at + shifts[row] for row, _, at in column)
         for row, word, at in column:
             word.pad = target - at - shifts[row]
             shifts[row] += word.pad
             padded.append(word)
-    if max(cells[-1][1] + shift for cells, shift in zip(lines, shifts, strict=True)) > _WIDEST_ROW:
+    if any(cells[-1][1] + more > _WIDEST_ROW for cells, more in zip(table, shifts, strict=True)):
         for word in padded:
             word.pad = 0
 
 
-def _cells(row: Doc) -> list[tuple[Word, int]]:
-    """Return the first words of the cells of a row and the places where they begin, and its last word and end.
+def _cells(row: Doc) -> _Cells:
+    """Return the cells of a row, none if it is not on one line.
 
-    Nothing if it cannot be on one line. A cell begins after a colon, after a comma in the braces of the row, and
-    with a word that is marked so.
+    A cell begins after a colon, after a comma in the braces of the row, and with a word that is marked so.
     """
     found: list[tuple[Word, int]] = []
     at = depth = 0
@@ -294,7 +312,9 @@ def _cells(row: Doc) -> list[tuple[Word, int]]:
             return []
         else:
             at += len(part)
-    return [*found, (last, at)] if last else []
+    if last is None or at > _WIDEST_ROW:
+        return []
+    return [*found, (last, at)]
 
 
 def _on_one_line(doc: Doc, *, broken: bool = False) -> Iterator[Word | str | None]:

@@ -50,7 +50,7 @@ COMMANDS = [
     "--help", "check shop", "check broken", "lint shop", "lint untested", "lint --rules", "fmt --check ugly",
     "fmt --diff ugly", "test shop", "test shop -v --coverage", "test shop --mutate", "test untested --suggest",
     "decide shop --request shop/request.json", "explain shop --request shop/request.json",
-    "explain shop --request shop/request.json --audience user", "explain PE309", "reads shop",
+    "explain shop --request shop/request.json --audience user", "explain PE309", "prove shop --never-allow read", "prove --help", "reads shop",
     "compile shop --stop-after simplify", "init made", "completion --help", "check --help", "lint --help",
     "fmt --help", "test --help", "decide --help", "explain --help", "reads --help", "compile --help",
     "init --help", "nonsense", "check missing-file", "fmt shop - other",

@@ -1,7 +1,9 @@
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from policyengine.diagnostics.source import Source
 from policyengine.syntax import formatter
@@ -10,6 +12,11 @@ from policyengine.syntax.formatter import format_file, format_source
 from policyengine.syntax.layout import WIDTH, Word
 from policyengine.syntax.parser import parse
 from tests.syntax.texts import DECLARATIONS, plain, strewn
+
+FORMATTED = [
+    path.read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parents[1] / "golden" / "format").glob("*.formatted"))
+]
 
 
 def formatted(text):
@@ -57,6 +64,19 @@ class TestLaws:
         assert "\r" not in result
         assert "\t" not in result
         assert not re.search(r" \n|\n\n+ *\}|\{\n\n", result)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.sampled_from(FORMATTED), st.randoms(use_true_random=False))
+    def test_what_is_written_in_columns_or_nearly_so_is_stable(self, text, random):
+        def other(_: re.Match[str]) -> str:
+            return random.choices([" ", "  ", "   ", "\n"], [95, 3, 1, 1])[0]
+
+        parts = re.split(r'("(?:[^"\\]|\\.)*"|#[^\n]*)', text)
+        parts[::2] = (re.sub(r"(?<=\S) (?=\S)", other, part) for part in parts[::2])
+        result = formatted("".join(parts))
+
+        assert tree(result) == tree(text)
+        assert formatted(result) == result
 
     @pytest.mark.parametrize("declaration", DECLARATIONS)
     def test_lines_that_can_be_broken_are_short(self, declaration):
