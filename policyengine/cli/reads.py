@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +11,12 @@ from policyengine.cli.completing import actions
 from policyengine.cli.loading import cache_option, load_checked, paths_argument
 from policyengine.cli.output import FINE, format_option, say, say_json, width
 from policyengine.diagnostics.wrapping import fitted
+from policyengine.model.types import EntityRefType, SetType
+from policyengine.semantics.demand import attribute_of
 
 if TYPE_CHECKING:
-    from policyengine.model.types import TargetKey
+    from policyengine.model.needs import Needs
+    from policyengine.model.types import Schema, TargetKey, Type
     from policyengine.semantics.checked import CheckedSet
 
 _WIDTH = 100
@@ -81,29 +85,37 @@ def _plan(checked: CheckedSet, target: TargetKey) -> dict[str, Any]:
 
     action, subject, resource = target
     needs, schema = checked.needs(target), checked.schema
-    owners = {
-        "subject": schema.entities[subject],
-        "resource": schema.entities[resource],
+    types: dict[str, Type] = {
+        "subject": EntityRefType(subject),
+        "resource": EntityRefType(resource),
         "context": schema.actions[action].context,
     }
     plan: dict[str, Any] = {
-        root: [
-            path + "?" if _is_optional(owner, path) else path
-            for path in getattr(needs, root).paths(root)
-        ]
-        for root, owner in owners.items()
+        root: list(marked(getattr(needs, root), type_, root, schema))
+        for root, type_ in types.items()
     }
     plan["counts"] = {
         f"context.{part.name}": {"text": str(part.count), **asdict(part.count)}
         for part in schema.actions[action].context.attributes
         if part.count and f"context.{part.name}" in plan["context"]
     }
-    plan["time"] = dependencies_of(lower(checked, target)).timed
+    counting = tuple(rule for rule in lower(checked, target) if not rule.advisory)
+    plan["time"] = dependencies_of(counting).timed
     return plan
 
 
-def _is_optional(owner: Any, path: str) -> bool:
-    """Whether *path* leads to an optional attribute of *owner* itself."""
-    root, _, name = path.partition(".")
-    attribute = owner.by_name.get(name) if root in _ROOTS else None
-    return attribute is not None and attribute.optional
+def marked(needs: Needs, type_: Type, text: str, schema: Schema) -> Iterator[str]:
+    """Give the paths below *text* that are needed of a value of the type, optional parts with `?`."""
+    if needs.line:
+        yield f"{text} and its ancestors"
+    for name, part in needs.attributes.items():
+        attribute = attribute_of(type_, name, schema)
+        assert attribute is not None
+        path = f"{text}.{name}{'?' if attribute.optional else ''}"
+        yield path
+        yield from marked(part, attribute.type, path, schema)
+    if needs.elements is not None:
+        assert isinstance(type_, SetType)
+        yield from marked(needs.elements, type_.element, f"{text}[]", schema)
+    for above, part in needs.above.items():
+        yield from marked(part, EntityRefType(above), f"ancestors({text}, {above})[]", schema)

@@ -81,3 +81,28 @@ def test_a_set_with_mistakes_is_said_to_have_them(run, tmp_path: Path):
     done = run("reads", tmp_path)
     assert done.code == 2
     assert "PE2" in done.err
+
+
+def test_what_is_optional_is_marked_wherever_it_is(run, tmp_path: Path):
+    (tmp_path / "p.policy").write_text("""package p
+entity Ward { open?: bool }
+entity Folder in Folder { locked?: bool }
+entity Patient { ward?: Ward, box?: {size: int, note?: string} }
+entity User
+entity Note in Folder { patient?: Patient, seen: set<Patient>, posts: set<{ward: Ward, role?: string}>, folder?: Folder }
+action read by User on Note
+permit a: read when resource has patient and resource.patient has ward and resource.patient.ward has open
+permit b: read when some p in resource.seen: p has box and p.box has note and p.box.note == "x"
+permit c: read when some p in resource.posts: p has role and p.role == "x" and p.ward has open
+permit d: read when some f in ancestors(resource, Folder): f has locked and f.locked
+permit e: read when resource has folder and resource.folder within Folder "f"
+""")
+    assert run("reads", tmp_path).out.split() == [
+        "read", "by", "User", "on", "Note",
+        *["resource", "and", "its", "ancestors"],
+        "resource.patient?", "resource.patient?.ward?", "resource.patient?.ward?.open?",
+        "resource.seen", "resource.seen[].box?", "resource.seen[].box?.note?",
+        "resource.posts", "resource.posts[].role?", "resource.posts[].ward", "resource.posts[].ward.open?",
+        "resource.folder?", *["resource.folder?", "and", "its", "ancestors"],
+        *["ancestors(resource,", "Folder)[].locked?"],
+    ]  # fmt: skip
