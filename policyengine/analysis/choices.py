@@ -10,6 +10,7 @@ evaluation stops early, all choices that it did not come to are covered at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import Any, TypeVar
 
 from attrs import Factory, define
@@ -30,6 +31,7 @@ class Choices:
     _options: list[Sequence[Any]] = Factory(list)
     _taken: list[int] = Factory(list)
     _at: int = 0
+    _random: Random | None = None
 
     @property
     def made(self) -> int:
@@ -40,10 +42,14 @@ class Choices:
         """Return one of *options*, of which there is at least one; the same for the same path."""
         if self._at == len(self._taken):
             self._options.append(options)
-            self._taken.append(0)
+            self._taken.append(self._random.randrange(len(options)) if self._random else 0)
         chosen: T = self._options[self._at][self._taken[self._at]]
         self._at += 1
         return chosen
+
+    def continued(self, random: Random) -> Choices:
+        """Return choices that are the same as far as these go, and random beyond."""
+        return Choices(self._options[: self._at], self._taken[: self._at], random=random)
 
     def go_on(self) -> bool:
         """Turn to the next path; False if there is none."""

@@ -17,6 +17,7 @@ from attrs import Factory, define
 from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
 from policyengine.analysis.paths import Path, path_of, paths_in
 from policyengine.analysis.search import SearchSpace, holds, never
+from policyengine.analysis.truth_grid import Cases, TruthGrid
 from policyengine.model.types import TargetKey
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
@@ -25,6 +26,10 @@ from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 
 T = TypeVar("T")
+
+_FEW, _MANY = 8, 40
+"""The number of rules for one target from which on all their conditions are tried first: the more targets
+there are, the more it must save."""
 
 _ROOTS = ("subject", "resource", "context", "action")
 
@@ -42,7 +47,11 @@ class Questions:
     about: str = ""
     asked: Counter[str] = Factory(Counter)
     not_settled: Counter[str] = Factory(Counter)
-    _never: dict[tuple[int, frozenset[TargetKey]], bool] = Factory(dict)
+    _never: dict[tuple[int, object], bool] = Factory(dict)
+    _forms: dict[tuple[int, TargetKey], object] = Factory(dict)
+    _grids: dict[object, TruthGrid] = Factory(dict)
+    _cases: dict[object, Cases | None] = Factory(dict)
+    _grid_of: dict[TargetKey, TruthGrid] = Factory(dict)
     _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
@@ -74,6 +83,15 @@ class Questions:
             default=False,
         )
 
+    def apart(self, rule: CheckedRule) -> object:
+        """Return a key by which rules are told apart at once: if it differs they are not the same.
+
+        None if nothing is known: then a rule may be the same as any.
+        """
+        grids = [self._grid(target) for target in sorted(rule.typings)]
+        places = [None if grid is None else grid.place(rule) for grid in grids]
+        return None if None in places else tuple(places)
+
     def constant_operands(self, rule: CheckedRule) -> list[tuple[nodes.Expr, bool]]:
         """Return the conditions and operands of *rule* that have one value for all requests.
 
@@ -97,18 +115,37 @@ class Questions:
     # ---- answers, which raise `OutOfBudgetError` where they are not settled --------------
 
     def _never_holds(self, rule: CheckedRule, targets: Iterable[TargetKey] | None = None) -> bool:
-        asked = frozenset(rule.typings if targets is None else targets)
-        mark = id(rule), asked
-        if mark not in self._never:
-            self._never[mark] = bool(rule.conjuncts) and bool(
-                self._is_no(sorted(asked), lambda _: (rule,), lambda env: holds(rule, env))
-            )
-        return self._never[mark]
+        if not rule.conjuncts:
+            return False
+        for target in rule.typings if targets is None else targets:
+            mark = id(rule), self._form(rule, target)
+            if mark not in self._never:
+                self._never[mark] = self._never_holds_for(rule, target)
+            if not self._never[mark]:
+                return False
+        return True
+
+    def _never_holds_for(self, rule: CheckedRule, target: TargetKey) -> bool:
+        grid = self._grid(target)
+        answer = None if grid is None else grid.never_holds(rule, self.budget)
+        if answer is None:
+            answer = self._is_no([target], lambda _: (rule,), lambda env: holds(rule, env))
+        return bool(answer)
 
     def _covered(self, rule: CheckedRule, others: Iterable[CheckedRule]) -> bool:
         lasting = [other for other in others if other.outlasts(rule)]
         if not lasting:
             return self._never_holds(rule)
+        unknown = []
+        for target in self._unlike(rule, lasting):
+            grid = self._grid(target)
+            answer = None if grid is None else grid.covered(rule, lasting, self.budget)
+            if answer is False:
+                return False
+            if answer is None:
+                unknown.append(target)
+        if not unknown:
+            return True
         own = self._reads(rule)
         near: dict[TargetKey, tuple[CheckedRule, ...]] = {}
 
@@ -131,6 +168,15 @@ class Questions:
                 return False
             return first_false(conditions[first:], typing, env) is None
 
+        def open_to(env: Env) -> bool:
+            return not any(holds(other, env) for other in beside(env.target))
+
+        for target in unknown:
+            self.budget.spend(0)
+            space = SearchSpace(self.checked, target, (rule, *beside(target)), budget=self.budget)
+            if space.some(lambda env: holds(rule, env), open_to):
+                return False
+
         # Conditions that cannot be tried out, such as arithmetic, need not be where another rule
         # holds already. So where the answer is unknown, the others are evaluated before the last
         # conditions of the rule.
@@ -138,7 +184,7 @@ class Questions:
         for first in reversed(range(len(rule.conjuncts) + 1)):
             try:
                 answer = self._is_no(
-                    rule.typings, lambda t: (rule, *beside(t)), partial(uncovered, first=first)
+                    unknown, lambda t: (rule, *beside(t)), partial(uncovered, first=first)
                 )
             except OutOfBudgetError:
                 too_many = True
@@ -157,10 +203,10 @@ class Questions:
             if id(expr) in taken:
                 taken[id(expr)].add(bool(value))
 
-        for target in rule.typings:
+        for target in self._unlike(rule):
             try:
                 for _ in self._space(rule, target).states(
-                    lambda env: holds(rule, env) or True, trace
+                    lambda env: holds(rule, env) or True, trace, all_or_none=True
                 ):
                     if all(len(values) == 2 for values in taken.values()):  # noqa: PLR2004 - a bool
                         return []
@@ -178,7 +224,7 @@ class Questions:
         return found
 
     def _needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
-        for target in rule.typings:
+        for target in self._unlike(rule):
             seen: list[bool] = []
 
             def trace(expr: nodes.Expr, value: object, seen: list[bool] = seen) -> None:
@@ -190,7 +236,8 @@ class Questions:
                 return holds(rule, env) and True not in seen
 
             try:
-                if any(True for _ in self._space(rule, target).states(without, trace)):
+                space = self._space(rule, target)
+                if any(True for _ in space.states(without, trace, all_or_none=True)):
                     return False
             except OutOfBudgetError:
                 raise
@@ -212,6 +259,42 @@ class Questions:
             raise
         except UndecidedError:
             return None
+
+    # ---- what questions have in common ---------------------------------------------------
+
+    def _unlike(self, rule: CheckedRule, others: Iterable[CheckedRule] = ()) -> Iterable[TargetKey]:
+        """Return targets of *rule* that represent all: for no two, the rules mean the same."""
+        rules = (rule, *others)
+        unlike: dict[object, TargetKey] = {}
+        for target in rule.typings:
+            forms = tuple(self._form(one, target) for one in rules if target in one.typings)
+            unlike.setdefault(forms, target)
+        return unlike.values()
+
+    def _form(self, rule: CheckedRule, target: TargetKey) -> object:
+        """Return a key that is the same for targets for which the conditions of *rule* mean the same."""
+        mark = id(rule), target
+        if mark not in self._forms:
+            action = self.checked.schema.actions[target[0]]
+            read = sorted(path[1] for path in self._reads(rule) if path[0] == "action" and path[1:])
+            given = (target[0] if name == "name" else action.constants.get(name) for name in read)
+            self._forms[mark] = id(rule.typings[target]), *given
+        return self._forms[mark]
+
+    def _grid(self, target: TargetKey) -> TruthGrid | None:
+        """Return the grid of the rules for *target*, None if they are so few that it does not pay."""
+        rules = self.checked.rules_for(target)
+        if len(rules) < min(_MANY, max(_FEW, len(self.checked.by_target) // 4)):
+            return None
+        if target not in self._grid_of:
+            form_of = {rule: self._form(rule, target) for rule in rules}
+            forms = tuple(form_of.values())
+            if forms not in self._grids:
+                self._grids[forms] = TruthGrid.of(
+                    self.checked, target, form_of, self.budget, self._cases
+                )
+            self._grid_of[target] = self._grids[forms]
+        return self._grid_of[target]
 
     def _reads(self, rule: CheckedRule) -> frozenset[Path]:
         """Return the paths in the conditions of *rule*."""

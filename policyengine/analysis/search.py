@@ -9,6 +9,8 @@ unknown where there are too many paths, or where the values that were tried may 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from random import Random
 
 from attrs import field, frozen
 
@@ -23,6 +25,9 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 MOST_PATHS = 3_000
 """The number of requests that are tried for one question."""
+
+_FEW = 8
+"""The number of requests, and of variants of each, that are guessed before all are tried."""
 
 _MOST_CHOICES = 100_000
 """The number of choices that are made for one question, over all its requests."""
@@ -47,12 +52,12 @@ class SearchSpace:
         return MentionedConstants.of(self.rules, self.target)
 
     def states(
-        self, ask: Callable[[Env], bool], trace: Trace | None = None
+        self, ask: Callable[[Env], bool], trace: Trace | None = None, *, all_or_none: bool = False
     ) -> Iterator[SymbolicState]:
         """Give a state for each path on which the answer is yes.
 
-        Raise `UndecidedError` at the end if there may be more. *trace* is called with every
-        expression that is evaluated, whatever the answer.
+        Raise `UndecidedError` at the end if there may be more; at once, if *all_or_none* of them are
+        wanted. *trace* is called with every expression that is evaluated, whatever the answer.
         """
         if self.mentions.unsure:
             raise UndecidedError
@@ -67,8 +72,28 @@ class SearchSpace:
             guessed |= state.guessed
             if answer:
                 yield state
+            if guessed and all_or_none:
+                raise UndecidedError
         if guessed:
             raise UndecidedError
+
+    def some(self, ask: Callable[[Env], bool], also: Callable[[Env], bool]) -> bool:
+        """Whether a few guesses find a request for which both answers are yes.
+
+        The first is searched; values that it does not need are random, the same in each run.
+        """
+        random = Random(0)  # noqa: S311 - nothing is secret
+        try:
+            for state in islice(self.states(ask), _FEW):
+                for _ in range(_FEW):
+                    choices = state.choices.continued(random)
+                    made = SymbolicState(self.checked.schema, self.target, self.mentions, choices)
+                    env = made.env()
+                    if ask(env) and also(env):
+                        return True
+        except UndecidedError:
+            pass
+        return False
 
     def find(self, ask: Callable[[Env], bool]) -> SymbolicState | None:
         """Return the first state in which the answer is yes, None if there is none."""
@@ -92,4 +117,4 @@ def never(
     Raise `UndecidedError` if it is unknown.
     """
     spaces = (SearchSpace(checked, target, rules(target), budget=budget) for target in targets)
-    return all(space.find(ask) is None for space in spaces)
+    return all(next(space.states(ask, all_or_none=True), None) is None for space in spaces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
@@ -33,17 +34,19 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 def duplicates(subject: Subject) -> Iterator[tuple[CheckedRule, CheckedRule]]:
     """Give each rule that repeats an earlier one of its gate, with the earlier one."""
-    kept: dict[object, list[CheckedRule]] = {}
+    kept: dict[object, dict[object, list[CheckedRule]]] = {}
     for rule in subject.checked.rules:
         kind = (
             rule.gate, rule.effect, rule.advisory, rule.valid_from, rule.valid_until,
             frozenset(rule.typings), rule.obligations,
             None if rule.fields is None else frozenset(rule.fields.items()),
         )  # fmt: skip
-        earlier = kept.setdefault(kind, [])
-        twin = next((other for other in earlier if subject.ask.same(rule, other)), None)
+        earlier, apart = kept.setdefault(kind, {}), subject.ask.apart(rule)
+        unknown = earlier.get(None, [])
+        near = chain(*earlier.values()) if apart is None else (*earlier.get(apart, ()), *unknown)
+        twin = next((other for other in near if subject.ask.same(rule, other)), None)
         if twin is None:
-            earlier.append(rule)
+            earlier.setdefault(apart, []).append(rule)
         else:
             yield rule, twin
 
