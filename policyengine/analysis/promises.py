@@ -45,6 +45,9 @@ _DECIDING = 20
 _MOST_SHRINKING = 150
 """The number of requests that are decided to find a smaller one."""
 
+TIME_IS_UP = "the time was over before"
+"""Why an invariant is not settled of which more may be known with a larger budget."""
+
 SHOWN_FIELDS = "shown fields"
 """The name of the condition that one of an invariant's fields is shown."""
 
@@ -104,7 +107,7 @@ class _Promise:
     broken: tuple[Request, TargetKey] | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.left = dict.fromkeys(sorted(self.invariant.typings), "the time was over before")
+        self.left = dict.fromkeys(sorted(self.invariant.typings), TIME_IS_UP)
 
     @property
     def answer(self) -> Answer:
@@ -166,7 +169,7 @@ class _TargetSearch:
                 self.promise.rests_on |= self._least(breaking, self.failed)
         except OutOfBudgetError:
             over = self.promise.budget.is_spent
-            return "the time was over before" if over else "there are too many cases to try"
+            return TIME_IS_UP if over else "there are too many cases to try"
         return found
 
     def _refined(self) -> Request | str | None:

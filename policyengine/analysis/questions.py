@@ -16,6 +16,7 @@ from attrs import Factory, define
 
 from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
 from policyengine.analysis.paths import Path, path_of, paths_in
+from policyengine.analysis.promises import TIME_IS_UP, Finding, examine
 from policyengine.analysis.search import SearchSpace, holds, never
 from policyengine.analysis.truth_grid import Cases, TruthGrid
 from policyengine.model.types import TargetKey
@@ -39,12 +40,14 @@ class Questions:
     """Answers to questions about the rules of one set, within one budget.
 
     *about*: the code of the lint rule that asks, under which questions are counted. *not_settled*: those
-    for which the budget, or the number of cases that are tried for one question, was too small.
+    for which the budget, or the number of cases that are tried for one question, was too small. *proved*: the
+    names of invariants of which that is known.
     """
 
     checked: CheckedSet
     budget: Budget = Factory(Budget)
     about: str = ""
+    proved: frozenset[str] = frozenset()
     asked: Counter[str] = Factory(Counter)
     not_settled: Counter[str] = Factory(Counter)
     _never: dict[tuple[int, object], bool] = Factory(dict)
@@ -52,6 +55,7 @@ class Questions:
     _grids: dict[object, TruthGrid] = Factory(dict)
     _cases: dict[object, Cases | None] = Factory(dict)
     _grid_of: dict[TargetKey, TruthGrid] = Factory(dict)
+    _promises: list[Finding] | None = None
     _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
@@ -102,6 +106,17 @@ class Questions:
     def needed(self, rule: CheckedRule, present: nodes.Has) -> bool:
         """Whether *rule* holds only where *present* was evaluated and is true."""
         return self._ask(lambda: self._needed(rule, present), default=False)
+
+    def promises(self, now: int) -> list[Finding]:
+        """Return what is known of the invariants that are not known to be proved."""
+        if self._promises is None:
+            left = [one for one in self.checked.invariants if one.name not in self.proved]
+            self._promises = examine(self.checked, left, self.budget, now)
+        self.asked[self.about] += len(self._promises)
+        over = sum(finding.why == TIME_IS_UP for finding in self._promises)
+        if over:
+            self.not_settled[self.about] += over
+        return self._promises
 
     def _ask(self, question: Callable[[], T], default: T) -> T:
         """Count and answer a question; *default* is returned if it is not settled."""

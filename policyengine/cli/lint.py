@@ -25,7 +25,7 @@ from policyengine.cli.writing import replace_files, show_diff
 from policyengine.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from policyengine.diagnostics.diagnostic import Diagnostics
     from policyengine.diagnostics.source import Source
@@ -131,7 +131,7 @@ def command(
     configuration = _configuration(paths[0], select, ignore)
     sources, problems = read_policies(paths)
     with working("linting the policies"):
-        linted = _lint(sources, problems, configuration, budget, fixing=fix or diff)
+        linted = _lint(sources, problems, configuration, paths, budget, fixing=fix or diff)
     if diff:
         for before, text in linted.changed:
             show_diff(before, text, "fixed")
@@ -148,6 +148,7 @@ def _lint(
     sources: Mapping[str, Source],
     problems: list[Any],
     configuration: Configuration,
+    paths: Sequence[str],
     seconds: float,
     *,
     fixing: bool,
@@ -156,16 +157,19 @@ def _lint(
     from policyengine.lint.fixing import BrokenFixError
     from policyengine.lint.linter import examine
     from policyengine.pipeline import check_sources
+    from policyengine.proving.remembered import recall
 
     checked, diagnostics = check_sources(sources, found=problems, cache=the_cache())
     if checked is None:
         return _Linted(diagnostics)
     budget, asked = Budget.lasting(seconds), 0
+    known = recall(the_cache(), paths, checked, seconds)
+    proved = [name for name, proof in known.items() if proof.answer == "proved"]
     not_settled: Mapping[str, int] = {}
 
     def find(checked: CheckedSet) -> Diagnostics:
         nonlocal asked, not_settled
-        linted = examine(checked, configuration, budget=budget)
+        linted = examine(checked, configuration, budget=budget, proved=proved)
         asked, not_settled = linted.asked, linted.not_settled
         return linted.found
 

@@ -159,6 +159,16 @@ def _show(proofs: Sequence[Proof], seconds: float) -> None:
     say(f"{plural(len(proofs), 'invariant')}: {', '.join(counts)}")
 
 
+def show_open(proofs: Sequence[Proof]) -> None:
+    """Write which invariants are broken or not settled, and why."""
+    for proof in proofs:
+        if proof.answer != "proved":
+            say_parts(
+                (proof.answer, STYLES[proof.answer]),
+                (f" invariant {proof.name}{_because(proof)} (`policyengine prove`)", None),
+            )
+
+
 def show_not_settled(proofs: Sequence[Proof], seconds: float) -> None:
     """Write which invariants are not settled, and why."""
     open_ = [proof for proof in proofs if proof.answer == "not settled"]

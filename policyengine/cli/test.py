@@ -10,6 +10,7 @@ import click
 from attrs import evolve
 
 from policyengine.cli.completing import measures
+from policyengine.cli.left_open import SECONDS
 from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural
 from policyengine.cli.measures import Wanted, take_measures
 from policyengine.cli.output import (
@@ -23,6 +24,7 @@ from policyengine.cli.output import (
     show_diagnostic,
     working,
 )
+from policyengine.cli.prove import proof_json, remembered_proofs, show_open
 from policyengine.cli.watching import watch
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def command(
     which must agree, and every request that is allowed is checked against the invariants. A test
     whose request does not fit the policies is an error, never a pass.
 
+    What tests cannot try, all other requests, is asked of the invariants as `prove` asks it.
+
     The tests themselves are measured in two ways. Coverage shows of every rule whether it was
     satisfied, and of every operand whether it was true, false, and decided on its own (MC/DC).
     Mutation makes one small change at a time and reports the changes that no test notices, each with
@@ -87,7 +91,7 @@ def command(
       policyengine test policies/x --suggest
       policyengine test policies/x --junit report.xml
 
-    The exit code is 1 if a test failed or could not be run, or if a threshold is not reached.
+    The exit code is 1 if a test failed or could not be run, if an invariant is broken, or if a threshold is not reached.
     """
     wanted = Wanted.read(
         coverage=coverage, page=coverage_html, mutate=mutate, fail_under=fail_under, jobs=jobs,
@@ -126,11 +130,16 @@ def _test(
     ran = {result.span for result in run.results if result.status != "error"}
     counting = evolve(checked, tests=tuple(t for t in checked.tests if t.node.span in ran))
     measures = take_measures(counting, paths, wanted, passed=passed, now=now)
+    with working("proving the invariants"):
+        proofs = remembered_proofs(checked, paths, SECONDS)
     if format == "json":
-        say_json({**_run_json(run), **measures.json()})
+        invariants = [proof_json(proof) for proof in proofs]
+        say_json({**_run_json(run), "invariants": invariants, **measures.json()})
     else:
+        show_open(proofs)
         measures.show(verbose=verbose)
-    return FINE if passed and not measures.short else FINDINGS
+    kept = not any(proof.answer == "broken" for proof in proofs)
+    return FINE if passed and kept and not measures.short else FINDINGS
 
 
 def _suggest(paths: tuple[str, ...], format: str) -> int:

@@ -6,7 +6,7 @@ Only a set without errors is linted: nothing is guessed about one that does not 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -36,10 +36,14 @@ SECONDS: Final = 10.0
 """The time for questions about all requests, unless the caller has another budget."""
 
 ASKING: Final = (
-    "unsatisfiable-rule", "unreachable-action", "forbid-escaped-by-absence", "constant-condition",
+    "broken-promise", "unsettled-promise", "unsatisfiable-rule", "unreachable-action", "forbid-escaped-by-absence", "constant-condition",
     "duplicate-rule", "shadowed-rule", "superfluous-permit", "mask-never-shown",
 )  # fmt: skip
 """The rules that ask about all requests, the most telling first: they share the budget. Others need none."""
+
+
+_FOR_PROMISES = 0.5
+"""The share of the first rule that asks, about all invariants at once."""
 
 
 @frozen
@@ -80,10 +84,11 @@ def examine(
     *,
     now: int | None = None,
     budget: Budget | None = None,
+    proved: Collection[str] = (),
 ) -> Linted:
-    """Lint, and report which questions were not settled."""
+    """Lint, and report which questions were not settled; *proved*: invariants that are known to be."""
     moment = time.time_ns() // 1000 if now is None else now
-    subject = Subject(checked, checked.files, moment, Questions(checked))
+    subject = Subject(checked, checked.files, moment, Questions(checked, proved=frozenset(proved)))
     wanted = [r for r in RULES if r.code.slug in configuration.select - configuration.ignore]
     budget = budget or Budget.lasting(SECONDS)
     found: list[Diagnostic] = []
@@ -110,4 +115,6 @@ def _shares(rules: Sequence[LintRule]) -> Iterator[tuple[LintRule, float]]:
         key=lambda rule: ASKING.index(rule.code.slug),
     )
     yield from ((rule, 1) for rule in rules if rule not in asking)
-    yield from ((rule, 1 / (len(asking) - before)) for before, rule in enumerate(asking))
+    for before, rule in enumerate(asking):
+        all_promises = rule.code.slug == "broken-promise"
+        yield rule, _FOR_PROMISES if all_promises else 1 / (len(asking) - before)

@@ -7,6 +7,7 @@ from typing import Final
 from policyengine.lint.rule import LintRule
 from policyengine.lint.rules import (
     bare_permit,
+    broken_promise,
     confusable_name,
     constant_condition,
     duplicate_rule,
@@ -43,6 +44,7 @@ from policyengine.lint.rules import (
     unreachable_action,
     unreached_invariant,
     unsatisfiable_rule,
+    unsettled_promise,
     unstated_changer,
     untested_rule,
     unused_attribute,
@@ -58,6 +60,7 @@ from policyengine.lint.rules import (
 
 _MODULES = (
     bare_permit,
+    broken_promise,
     confusable_name,
     constant_condition,
     duplicate_rule,
@@ -95,6 +98,7 @@ _MODULES = (
     unreached_invariant,
     unsatisfiable_rule,
     unstated_changer,
+    unsettled_promise,
     untested_rule,
     unused_attribute,
     unused_definition,
