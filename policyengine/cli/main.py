@@ -53,7 +53,8 @@ class _Help(click.HelpFormatter):
     def getvalue(self) -> str:
         from policyengine.diagnostics.wrapping import fitted
 
-        return fitted(super().getvalue(), self.width + _MARGIN)
+        room = self.width + _MARGIN
+        return fitted(super().getvalue(), min(room, width() or room))
 
 
 class _Context(click.Context):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from attrs import Factory, define
 
-from policyengine.syntax.layout import Comment, Slot, Word
+from policyengine.syntax.layout import APART, Comment, Slot, Word
 
 _STRING = r'"(?:[^"\\\r\n]|\\[^\r\n])*"'
 _BETWEEN = re.compile(r"[ \t\r\n\f]+|#[^\n]*")
@@ -66,6 +66,8 @@ class _Reader:
             comment = found[0].rstrip()
             if self.newlines == 0 and self.last and not self.last.beside and not self.pending:
                 self.last.beside = comment
+                self.last.beside_column = self.column(found.start())
+                self.last.beside_wide = len(self.blanks.expandtabs()) > len(APART)
             else:
                 self.pending.append(Comment(comment, self.newlines > 1))
             self.newlines = 0
@@ -78,13 +80,17 @@ class _Reader:
             if end is not None:
                 word.blank_before = self.newlines > 1
                 word.begins_line = self.newlines > 0
-                word.column = self.at - self.text.rfind("\n", 0, self.at)
+                word.column = self.column(self.at)
                 word.wide_before = _WIDE.search(self.blanks) is not None
                 self.at, self.newlines = end, 0
                 return True
             if word.text in _ADDED:
                 return False
             self._leave_out(word.text)
+
+    def column(self, at: int) -> int:
+        """Return the column of a place in the source."""
+        return at - self.text.rfind("\n", 0, at)
 
     def finish(self) -> None:
         """Go to the end of the source."""

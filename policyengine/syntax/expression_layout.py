@@ -242,7 +242,8 @@ def block(items: Sequence[Doc], end: Doc = (), *, padded: bool = True) -> Doc:
         parts += [Line(blank=True), item] if i else [item]
     inside = Nest((edge, *parts, end, Slot())) if items else Nest(Slot())
     made = (opener, inside, edge, Word("}"))
-    return Group(made, kept=items[:1], tables=[items])
+    rows = [*items[:-1], (items[-1], end)] if items else []
+    return Group(made, kept=items[:1], tables=[rows])
 
 
 def braces(node: nodes.SetDisplay | nodes.RecordDisplay, *, padded: bool = False) -> Doc:
@@ -252,12 +253,12 @@ def braces(node: nodes.SetDisplay | nodes.RecordDisplay, *, padded: bool = False
         case nodes.SetDisplay(items):
             docs = comma_separated([expression(item) for item in items])
             if docs and all(isinstance(i, nodes.Literal | nodes.Name | nodes.Attr) for i in items):
-                return block([Fill(docs, rows=True)], trailing, padded=padded)
+                return block([Fill(docs, rows=True, end=trailing)], trailing, padded=padded)
             return block(docs, trailing if docs else (), padded=padded)
         case nodes.RecordDisplay(fields):
             docs = [(Word(f.name.name), Word(":"), " ", expression(f.value)) for f in fields]
             docs = comma_separated(docs)
-            return block([Fill(docs, rows=True)], trailing, padded=padded)
+            return block([Fill(docs, rows=True, end=trailing)], trailing, padded=padded)
         case _:
             assert_never(node)
 

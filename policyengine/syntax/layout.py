@@ -19,6 +19,9 @@ from attrs import Factory, define, field, frozen
 
 WIDTH = 100
 INDENT = 4
+APART = "  "
+"""The blanks before a comment beside words."""
+
 _WIDEST_ROW = WIDTH - 4 * INDENT
 """The most columns of a row of a table whose cells are aligned."""
 
@@ -58,6 +61,10 @@ class Word:
     """Its column in the source."""
     pad: int = 0
     """Blanks before it that align it with words of other lines."""
+    beside_wide: bool = False
+    beside_column: int = 0
+    beside_pad: int = 0
+    """The same of the comment beside it."""
 
     @property
     def is_tail(self) -> bool:
@@ -125,11 +132,12 @@ class Fill:
     """Items with blanks between them, as many on a line as fit.
 
     *rows*: those that need several lines begin a line, and so does what follows them; and if the author
-    began a line with each item, each stays on its own.
+    began a line with each item, each stays on its own. *end* is printed after them, by what they are in.
     """
 
     items: Sequence[Group] = field(converter=_groups)
     rows: bool = False
+    end: Doc = ()
     broken: bool = False
 
 
@@ -233,7 +241,7 @@ def _shape(doc: Doc) -> _Shape:
                 shape = shape.then(_shape(part))
             if isinstance(doc, Fill) and doc.rows:
                 doc.broken = all(_begins_line(item) for item in doc.items)
-                align(doc.items if doc.broken else ())
+                align([*doc.items[:-1], (doc.items[-1], doc.end)] if doc.broken else ())
             return shape
         case Group(content, broken, kept, tables):
             shape = _shape(content)
@@ -252,7 +260,8 @@ def _shape(doc: Doc) -> _Shape:
 
 
 _Cells: TypeAlias = list[tuple[Word, int]]
-"""The first word of each cell of a row with the place where it begins, then the last word and where it ends."""
+"""The first word of each cell of a row with the place where it begins; then the word that has the comment at its
+end, or the last one, and where the row ends."""
 
 
 def align(rows: Iterable[Doc]) -> None:
@@ -289,6 +298,19 @@ def _align_table(table: Sequence[_Cells]) -> None:
     if any(cells[-1][1] + more > _WIDEST_ROW for cells, more in zip(table, shifts, strict=True)):
         for word in padded:
             word.pad = 0
+        shifts = [0] * len(table)
+    _align_comments(
+        [(cells[-1][0], cells[-1][1] + more) for cells, more in zip(table, shifts, strict=True)]
+    )
+
+
+def _align_comments(ends: Iterable[tuple[Word, int]]) -> None:
+    """Align the comments at the ends of rows, if they were aligned."""
+    commented = [(word, end) for word, end in ends if word.beside]
+    places = {word.beside_column for word, _ in commented}
+    if len(places) < len(commented) and any(word.beside_wide for word, _ in commented):
+        for word, end in commented:
+            word.beside_pad = max(end for _, end in commented) - end
 
 
 def _cells(row: Doc) -> _Cells:
@@ -298,15 +320,16 @@ def _cells(row: Doc) -> _Cells:
     """
     found: list[tuple[Word, int]] = []
     at = depth = 0
-    last: Word | None = None
+    last = commented = None
     for part in _on_one_line(row, broken=True):
         if isinstance(part, Word):
-            if last is not None and (last.beside or part.leading):
+            if (commented and not part.is_tail) or (last and part.leading):
                 return []
             if last is None or (part.begins_cell or (depth, last.text) in ((0, ":"), (1, ","))):
                 found.append((part, at))
             depth += (part.text in _OPENING) - (part.text in _CLOSING)
             last = part
+            commented = part if part.beside else commented
             at += len(part.text)
         elif part is None:
             return []
@@ -314,7 +337,7 @@ def _cells(row: Doc) -> _Cells:
             at += len(part)
     if last is None or at > _WIDEST_ROW:
         return []
-    return [*found, (last, at)]
+    return [*found, (commented or last, at)]
 
 
 def _on_one_line(doc: Doc, *, broken: bool = False) -> Iterator[Word | str | None]:
@@ -380,7 +403,7 @@ class _Page:
 
     def end_line(self, indent: int) -> None:
         if self.beside:
-            self.line = "  ".join([self.line.rstrip(), *self.beside])
+            self.line = APART.join([self.line.rstrip(), *self.beside])
             self.beside = []
         if not self.fresh or self.line.strip():
             self.lines.append(self.line.rstrip())
@@ -416,7 +439,7 @@ class _Page:
         self.line += " " * word.pad + word.text
         self.fresh = self.keeps_blank = False
         if word.beside:
-            self.beside.append(word.beside)
+            self.beside.append(" " * word.beside_pad + word.beside)
 
 
 def render(doc: Doc) -> str:

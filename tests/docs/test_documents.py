@@ -6,8 +6,10 @@ import re
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from policyengine.cli.main import cli
 from tests.documents import (
     NOT_RUN,
     ROOT,
@@ -62,6 +64,18 @@ def test_what_is_not_run_is_still_in_a_document(command: str):
 @pytest.mark.parametrize("pattern", SMALLER)
 def test_what_is_run_smaller_is_still_in_a_document(pattern: str):
     assert any(re.fullmatch(pattern, command) for command in COMMANDS)
+
+
+def test_the_options_that_documents_name_exist():
+    """Those of the engine; `bench` and pytest have others."""
+    known = {"--help", "--version"}
+    for name in cli.list_commands(click.Context(cli)):
+        command = cli.get_command(click.Context(cli), name)
+        known |= {option for parameter in command.params for option in parameter.opts}
+    for name in documents():
+        if not name.startswith(("bench", "docs/performance", "docs/pytest", "docs/decisions")):
+            page = (ROOT / name).read_text(encoding="utf-8")
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page)) <= known, name
 
 
 def test_a_reader_does_what_the_page_says():

@@ -72,7 +72,7 @@ class TestLaws:
             return random.choices([" ", "  ", "   ", "\n"], [95, 3, 1, 1])[0]
 
         parts = re.split(r'("(?:[^"\\]|\\.)*"|#[^\n]*)', text)
-        parts[::2] = (re.sub(r"(?<=\S) (?=\S)", other, part) for part in parts[::2])
+        parts[::2] = (re.sub(r"(?<=\S) (?=\S)| +$", other, part) for part in parts[::2])
         result = formatted("".join(parts))
 
         assert tree(result) == tree(text)
