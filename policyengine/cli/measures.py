@@ -134,9 +134,7 @@ def _write_page(coverage: Coverage, name: str) -> None:
     try:
         page = coverage_page(coverage)
     except ImportError:
-        raise FailingInput(
-            "--coverage-html needs Jinja: `pip install 'policyengine-dsl[report]'`"
-        ) from None
+        raise FailingInput("--coverage-html needs Jinja: `pip install jinja2`") from None
     Path(name).write_text(page, encoding="utf-8")
 
 
