@@ -98,9 +98,11 @@ class Completion:
         def elements(value: Any) -> Iterable[Any]:
             return self._elements(value, numbers) if isinstance(value, UnknownSet) else [*value]
 
-        return RequestMaker(
+        made = RequestMaker(
             self.state, self.state.schema, self.state.target, self._above, elements, plain
         ).request(self.needs)
+        renamed: dict[str, Any] = _renamed(made, texts.ids())
+        return renamed
 
     def _above(self, key: Key) -> list[Key]:
         return list(self.state.lines.get(key, ()))
@@ -306,6 +308,14 @@ class _Texts:
             self.values[text.place] = self._first(text)
         return self._made(text)
 
+    def ids(self) -> dict[Key, str]:
+        """Return the ids that entities have to get, since rules compare them as texts."""
+        return {
+            (str(place[1]), str(place[2])): value
+            for place, value in self.values.items()
+            if place[0] == "id"
+        }
+
     def _first(self, text: UnknownText) -> Any:
         if text.place[0] == "id":
             return text.place[2]
@@ -359,7 +369,14 @@ class _Texts:
             value for key, (value, _) in self.state.bound.items() if key and key[-1] == text.place
         ]
         if text.place[0] == "id":
-            return [text.place[2]]
+            _, type_, own = text.place
+            others = {*self.state.met(str(type_)), *self.state.constants.get(str(type_), ())} - {
+                own
+            }
+            return [
+                own,
+                *(one for one in (*bound, *self._strings(text)) if one and one not in others),
+            ]
         if text.type == PATH:
             return [*bound, *self._paths()]
         if text.type == IP:
@@ -412,6 +429,18 @@ class _Texts:
         each = list(chain.from_iterable(islice(texts, 2) for texts in self.mentions.unmentioned()))
         others = [f"text {n}" for n in range(1, 6)]
         return [*found, "text", *each, *sorted(known), *others, ""]
+
+
+def _renamed(value: Any, ids: Mapping[Key, str]) -> Any:
+    """Return a part of a request with other ids."""
+    if isinstance(value, list):
+        return [_renamed(one, ids) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: _renamed(part, ids) for name, part in value.items()}
+    if {"type", "id"} <= value.keys():
+        made["id"] = ids.get((value["type"], value["id"]), value["id"])
+    return made
 
 
 def _padded(text: str, length: int) -> Iterator[str]:

@@ -45,7 +45,7 @@ from policyengine.reference.evaluation import (
     pieces_of,
     with_variable,
 )
-from policyengine.semantics.checked import Lower, Size, Typing
+from policyengine.semantics.checked import Definition, Lower, Size, Typing
 from policyengine.syntax import nodes
 
 _DAY = 86_400_000_000
@@ -104,6 +104,12 @@ def _meaning(state: PartialRequest, expr: nodes.Expr, typing: Typing, env: Env) 
             if isinstance(text, UnknownText):
                 return UnknownText(text.place, text.type, ("lower", *text.made))
             return lower(text)
+        case nodes.Call(name, arguments) if not isinstance(typing.binding_of(expr), Definition):
+            given = [of(argument) for argument in arguments]
+            if any(
+                map(is_unknown, given)
+            ):  # of a function it is known that it gives the same of the same
+                return state.value(typing.type_of(expr), ("call", name.name, *map(key_of, given)))
     return meaning_of(expr, typing, env)
 
 
@@ -184,10 +190,12 @@ def _compared(
         case "startswith" | "endswith" | "contains" if isinstance(right, str):
             return _made_of(state, left, PIECES[op](right))
         case "startswith" | "endswith" | "contains":
+            if key_of(left) == key_of(right):
+                return True
             return state.ask(
                 op, [left, right], lambda a, b: compare(op, a, b, left_type, right_type, env)
             )
-        case _:  # of numbers, which know how they are ordered
+        case "<" | "<=" | ">" | ">=":  # of numbers, which know how they are ordered
             return compare(op, left, right, left_type, right_type, env)
 
 

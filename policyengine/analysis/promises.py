@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import Factory, define, evolve, frozen
 
 from policyengine.analysis.backtracking import Backtracking
-from policyengine.analysis.budget import Budget, OutOfBudgetError
+from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
 from policyengine.analysis.concrete_values import Completion
 from policyengine.analysis.constants import MentionedConstants
 from policyengine.analysis.partial_evaluation import env_of
@@ -170,6 +170,8 @@ class _TargetSearch:
         except OutOfBudgetError:
             over = self.promise.budget.is_spent
             return TIME_IS_UP if over else "there are too many cases to try"
+        except UndecidedError:
+            return "a rule does what is not understood"
         return found
 
     def _refined(self) -> Request | str | None:
@@ -225,6 +227,8 @@ class _TargetSearch:
                         break
             except ContradictionError:
                 complete = False
+            except Exception as problem:  # a failure proves nothing
+                raise UndecidedError from problem
             self.budget.spend()
             blamed = state.reads
             if complete:

@@ -2,7 +2,7 @@
 
 A command is the object `command` of the module with its name, loaded when it is asked for. It
 returns its exit code. Exit codes are the same everywhere: 0 fine, 1 findings or failing tests, 2
-misuse or unreadable input.
+misuse or unreadable input, and of `prove` 3 where something is not settled.
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ def cli(ctx: click.Context) -> int:
       0  fine
       1  findings, or failing tests
       2  misuse or unreadable input: one line on standard error says which
+      3  of `prove`: some invariant is not settled, and none is broken
 
     Every PATH may be a file, a folder, or `-` for standard input; of a folder, every `.policy`
     file below it is read, and all PATHs together are one policy set. Colour is used on a terminal only, and never where

@@ -142,7 +142,8 @@ def _member_test(checker: Inference, node: nodes.Compare, guards: Guards) -> Non
         one = checker.infer(left, guards, other.element if isinstance(other, SetType) else None)
     else:
         one = checker.infer(left, guards)
-        other = checker.infer(right, guards, _set_of(one, right))
+        bare = checker.is_indefinite(right)
+        other = checker.infer(right, guards, _set_of(one, right) if bare else SetType(one))
     if UNKNOWN in (one, other):
         return
     if not isinstance(other, SetType) or one == other:
