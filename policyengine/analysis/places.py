@@ -29,7 +29,7 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, slot
 from policyengine.semantics.checked import CheckedSet
-from policyengine.semantics.declarations import doubtful
+from policyengine.semantics.doubtful_values import doubtful
 from policyengine.semantics.phrases import REQUEST, YOU, Phrase
 
 PlaceKind: TypeAlias = Literal["attribute", "parents", "fields", "now"]

@@ -156,8 +156,10 @@ def _member_test(checker: Inference, node: nodes.Compare, guards: Guards) -> Non
 def _set_of(element: Type, node: nodes.Expr) -> Type:
     """Return the type of a set with *element*; of elements of *element*, if it is a set beside one."""
     is_set = isinstance(element, SetType) and not isinstance(element.element, SetType)
-    shallow = isinstance(node, nodes.SetDisplay) and not any(
-        isinstance(item, nodes.SetDisplay) for item in node.items
+    shallow = (
+        isinstance(node, nodes.SetDisplay)
+        and bool(node.items)
+        and not any(isinstance(item, nodes.SetDisplay) for item in node.items)
     )
     return element if is_set and shallow else SetType(element)
 

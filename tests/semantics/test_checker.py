@@ -418,10 +418,11 @@ def test_a_long_chain_of_definitions_is_bounded_not_recursed_into() -> None:
     assert {e.code for e in _check(VOCABULARY + chain).errors} == {"PE308"}
 
 
-def test_a_set_may_be_an_element():
+@pytest.mark.parametrize("display", ["{context.s}", "{}", "{context.s, {}}"])
+def test_a_set_may_be_an_element(display):
     text = "package p\nentity U\nentity D\naction read by U on D with { s: set<datetime> }\n"
     checked, found = check_sources(
-        {"p.policy": Source("p.policy", f"{text}permit p: read when context.s in {{context.s}}\n")}
+        {"p.policy": Source("p.policy", f"{text}permit p: read when context.s in {display}\n")}
     )
 
     assert checked is not None, found.items

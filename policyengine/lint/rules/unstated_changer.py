@@ -9,7 +9,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.semantics.checked import CheckedRule
-from policyengine.semantics.declarations import doubtful
+from policyengine.semantics.doubtful_values import doubtful
 from policyengine.syntax import nodes
 
 _HELP = "write who can change it: `(by platform)` if your service finds it out, `(by person)` or `(by nobody)`; `(by caller)` if whoever asks may choose it"
