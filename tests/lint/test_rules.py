@@ -1,5 +1,8 @@
 """Holds each lint rule to its own examples, and the shipped policies to all of them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from policyengine.diagnostics.source import Source
@@ -219,6 +222,28 @@ def test_an_action_without_a_permit_is_reported_by_the_checker_alone():
     assert [d.message for d in found.items] == [
         "no rule of gate `access` permits 3 actions, so they are always denied: `write`, `send`, `get`"
     ]
+
+
+TOUR = re.search(
+    r"^```policy tour\n(.*?)# ---- rules",
+    (Path(__file__).parents[2] / "docs" / "language.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
+YOUNG = (
+    "gate enforcement { permit good_standing: any when subject.status == active }\n",
+    'gate enforcement { forbid terminated: any when subject.status == terminated because "gone" }\n',
+    "gate approved_use { permit declared: read when context.purposes within subject.approved_purposes }\n",
+)
+
+
+@pytest.mark.parametrize("rules", range(len(YOUNG) + 1))
+def test_a_young_set_is_not_flooded(rules):
+    """The vocabulary of the tour, before there are rules, after the first, and after three."""
+    assert TOUR is not None
+    text = TOUR[1] + "".join(YOUNG[:rules])
+    checked, told = check_sources({"a.policy": Source("a.policy", text)})
+    assert [d.code for d in told.items] == ["PE311"]
+    assert [d.code for d in lint(checked, now=NOW).items] == ["PE409", "PE411"]
 
 
 DECLARED = """\
