@@ -102,7 +102,8 @@ class MentionedConstants:
                     made.timed += 1
                     made.add(DATETIME, moment)
             made.take([c.expr for c in rule.conjuncts], typing, set())
-            made.take(rule.obligations, typing, set())
+            owed = [argument for call in rule.obligations for argument in call.arguments]
+            made.take(owed, typing, set())
         if len(made.path_patterns) + made.path_trees > 1:
             made.beyond.add(PATH)
         made._choose_segment()

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from attrs import evolve, frozen
 
 from policyengine.analysis.paths import Path, path_of
-from policyengine.model.types import Schema
+from policyengine.model.types import EntityRefType, Schema
 from policyengine.semantics.checked import CheckedRule, Definition, Lower, Typing, Value
 from policyengine.semantics.demand import attribute_of
 from policyengine.syntax import nodes
@@ -81,20 +81,37 @@ class Placed:
                 return Placed(called.body, called.typing, given)
         return None
 
-    def is_sent(self, schema: Schema) -> bool:
-        """Whether the caller sends the value, or an entity or record that it is of."""
-        if self.lowered:
-            return self.lowered.is_sent(schema)
+    def is_chosen(self, schema: Schema) -> bool:
+        """Whether whoever asks chooses the value, or an entity or record that it is of."""
         match self.expr:
-            case nodes.Name(name) if name in self.arguments:
-                return self.arguments[name].is_sent(schema)
-            case nodes.Name(name) if name in self.elements:
-                return self.elements[name].is_sent(schema)
             case nodes.Attr(object_, name):
                 attribute = attribute_of(self.typing.type_of(object_), name.name, schema)
-                of_caller = attribute is not None and attribute.by == "caller"
-                return of_caller or self.at(object_).is_sent(schema)
-        return False
+                of_them = attribute is not None and attribute.by in ("caller", "person")
+                return of_them or self.at(object_).is_chosen(schema)
+        source = self._source
+        return source is not None and source.is_chosen(schema)
+
+    def is_declared(self, schema: Schema) -> bool:
+        """Whether a request declares the value: it is not stored with an entity, nor found out by the platform."""
+        match self.expr:
+            case nodes.Attr(object_, name):
+                owner = self.typing.type_of(object_)
+                attribute = attribute_of(owner, name.name, schema)
+                if isinstance(owner, EntityRefType):
+                    return attribute is not None and attribute.by == "caller"
+                if self.at(object_).path == ("context",):
+                    return attribute is not None and attribute.by != "platform"
+                return self.at(object_).is_declared(schema)
+        source = self._source
+        return source is not None and source.is_declared(schema)
+
+    @property
+    def _source(self) -> Placed | None:
+        """What a variable, a parameter or `lower` takes its value from."""
+        match self.expr:
+            case nodes.Name(name):
+                return self.arguments.get(name) or self.elements.get(name)
+        return self.lowered
 
 
 Condition: TypeAlias = tuple[Placed, bool]

@@ -160,6 +160,12 @@ def test_of_rules_with_a_function_that_is_not_understood_nothing_is_claimed(monk
     assert MentionedConstants.of((rule,), target).unsure
 
 
+def test_an_obligation_does_not_make_it_unsure():
+    text = "obligation log(a: App)\npermit p: read when resource.hidden oblige log(subject)\n"
+    (rule,) = checked_of(text).rules
+    assert not MentionedConstants.of((rule,), next(iter(rule.typings))).unsure
+
+
 def test_not_every_change_is_tried_where_an_operator_is_not_understood(monkeypatch):
     checked = checked_of("permit p: any when subject.uses overlaps many and subject.tier == pro\n")
     request = next(r for r in validated_requests() if not r.subject.v_uses)

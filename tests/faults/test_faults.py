@@ -8,16 +8,20 @@ from collections.abc import Iterator
 import pytest
 from attrs import evolve
 
+from policyengine.analysis.budget import Budget
 from policyengine.diagnostics.codes import CODES
 from policyengine.lint.linter import EVERYTHING, LINT_CODES, lint
 from policyengine.model.limits import Limits
-from policyengine.mutation.score import Trial
+from policyengine.mutation.trial import Trial
 from policyengine.pipeline import compile_set
 from policyengine.semantics.checked import CheckedSet
 from policyengine.testing.runner import run_tests
 from tests.faults.harness import Change, Fault, Rotten, faults, planted
 
 NOW = 1_795_000_000_000_000  # in November 2026: of waivers and of tests without `at`
+
+SECONDS = 600.0
+"""The time for one fault, which none needs: what is found depends on no clock."""
 
 FAULTS = faults()
 
@@ -44,7 +48,9 @@ def test_a_fault_is_found(fault: Fault):
 def linted(checked: CheckedSet, code: str) -> Iterator[str]:
     """Give what one lint rule finds; with it goes what the policies answer, or that would be idle."""
     slugs = [LINT_CODES[code].slug, "forbid-escaped-by-absence"]
-    for finding in lint(checked, EVERYTHING.narrowed(slugs, ()), now=NOW).items:
+    for finding in lint(
+        checked, EVERYTHING.narrowed(slugs, ()), now=NOW, budget=Budget.lasting(SECONDS)
+    ).items:
         if finding.code == code:
             yield f"{finding.span.file}: {finding.message}"
 
@@ -57,14 +63,14 @@ def failing(checked: CheckedSet, titles: set[str]) -> set[str]:
 
 
 def surviving(checked: CheckedSet, of: str, changes: set[str]) -> Iterator[str]:
-    """Give those of *changes* of a rule that no test notices; for each, a test that would is given."""
-    trial = Trial(checked, Limits(), NOW)
-    for mutant in trial.mutants:
-        if mutant.of == of and mutant.what in changes:
-            tried = trial.of(mutant)
-            if tried.fate == "survived":
-                assert tried.test, tried.what
-                yield tried.what
+    """Give those of *changes* of a rule that no test notices; for each, a test that would, or why there is none, is given."""
+    trial = Trial(checked, Limits(), NOW, Budget.lasting(SECONDS))
+    numbers = [n for n, m in enumerate(trial.mutants) if m.of == of and m.what in changes]
+    survived = [number for number in numbers if trial.tested(number).fate == "survived"]
+    for block in trial.blocks(survived):
+        for _, tried in trial.searched(block):
+            assert tried.test or tried.why, tried.what
+            yield tried.what
 
 
 def test_there_are_enough_and_each_says_something():

@@ -207,6 +207,11 @@ HELPS: Mapping[str, Help | None] = {
     "PE442": Help((("for pay, send", "for any on Bill"),)),
     "PE443": Help((("    expose q: any when subject.status == active and subject.tier == pro fields id as pseudonym\n", ""),)),
     "PE445": Help((("read when every", "read when size(ancestors(resource, Folder)) > 0 and (every"), ("f.viewers\n", "f.viewers)\n")), lambda r: not r["resource"]["parents"]),
+    "PE450": None,  # whether the rules or the promise is wrong is not known
+    "PE451": Help(
+        (("invariant i", 'forbid f: read when subject.age > 0 because "x"\ninvariant i'),),
+        lambda r: r["subject"]["properties"]["age"] > 0,
+    ),
     "PE455": Help((("expect allow read", "at 2026-11-18 expect allow read"),)),
     "PE456": Help((("} }\n", '} expect deny read by held_app on Post "p" }\n'),)),
     "PE457": Help(((' expect allow read by app { status: active } on Post "p"', ""),)),
@@ -215,6 +220,7 @@ HELPS: Mapping[str, Help | None] = {
     "PE460": Help(((" by app { status: active } on", " by app on"),)),
     "PE461": Help((("name: string", "name: path"), ('like "/public/*"', 'within path "/public"')), lambda r: ".." in r["resource"]["properties"].get("name", "") or r["resource"]["properties"].get("name") == "/public"),
     "PE462": Help((('on Post "p" }\n', 'on Post "p" expect deny read by App "a" { status: held } on Post "p" }\n'),)),
+    "PE476": Help((("agreed: bool", "agreed: bool (by person)"),)),
     "PE463": Help((("subject.tier == pro and not resource.hidden", "(subject.tier == pro and not resource.hidden)"),)),
 }  # fmt: skip
 """For each lint rule, its help followed in its example; None if it offers nothing to write."""

@@ -184,7 +184,7 @@ entity File {
 }
 action read by User on File with {
     where: path, all: set<path>, from: ip, nets: set<ip>, keys: set<string>, key: string, most: int, at: datetime
-    platform_says: path (by platform)
+    platform_says: path (by platform), typed: path (by person)
 }
 define is_below(one: path, other: path) = one within other
 """
@@ -201,6 +201,7 @@ define is_below(one: path, other: path) = one within other
         ("resource.from within context.nets", "address bit by bit"),
         ("context.keys subset resource.keys", "set element by element"),
         ("resource.keys overlaps context.keys", "set element by element"),
+        ("resource.where within context.typed", "path segment by segment"),
         ("context.most <= resource.most", "int by halving"),
         ("resource.until > context.at", "datetime by halving"),
         ("not (resource.most < context.most)", "int by halving"),

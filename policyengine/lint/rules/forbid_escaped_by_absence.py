@@ -69,12 +69,12 @@ def _is_below(path: Path | None, other: Path) -> bool:
 
 
 def _is_another(asked: Asked, path: Path, schema: Schema) -> bool:
-    """Whether an expression asks that the reference at *path*, which no caller sends, is not another."""
+    """Whether an expression asks that the reference at *path*, which no request declares, is another one."""
     match asked.placed.expr:
         case nodes.Compare("==" | "!=" as op, left, right):
             for side in (asked.placed.at(left), asked.placed.at(right)):
                 if side.path == path and isinstance(side.typing.type_of(side.expr), EntityRefType):
-                    return ((op == "!=") is asked.wanted) and not side.is_sent(schema)
+                    return ((op == "!=") is asked.wanted) and not side.is_declared(schema)
     return False
 
 

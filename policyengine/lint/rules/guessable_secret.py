@@ -30,7 +30,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                     continue
             found = _found(op, sides[0])
             if found and any(
-                _is_private(a, schema) and b.is_sent(schema) for a, b in (sides, sides[::-1])
+                _is_private(a, schema) and b.is_chosen(schema) for a, b in (sides, sides[::-1])
             ):
                 what, how, help = found
                 yield warning(

@@ -56,7 +56,7 @@ def _escapes(left: Placed, right: Placed, schema: Schema) -> tuple[str, str] | N
     if isinstance(left.typing.type_of(left.expr), SetType):
         return _IN_PART if any(len(taxonomy.below[term]) > 1 for term in terms) else None
     vaguer = any(taxonomy.above[term] - terms - {term} for term in terms)
-    return _VAGUER if vaguer and left.is_sent(schema) else None
+    return _VAGUER if vaguer and left.is_declared(schema) else None
 
 
 RULE = LintRule(
