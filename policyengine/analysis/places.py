@@ -76,7 +76,7 @@ class Place:
 PARENTS_KEY: ReadKey = ("", "parents")
 NOW_KEY: ReadKey = ("", "now")
 
-NOW = Place("now", None, (), "now", DATETIME, optional=False, by="nobody", hidden=False)
+NOW = Place("now", None, (), "now", DATETIME, False, "nobody", False, words="the time")
 """The time: not among the places of a request, but it can be changed as well."""
 
 Changes: TypeAlias = tuple[tuple[Place, object], ...]
@@ -157,7 +157,9 @@ class _Places:
             inner = needs.attributes[part.name]
             whole = not (isinstance(part.type, RecordType) and value is not ABSENT)
             if whole or part.optional:
-                kind = Phrase(f"a setting of {phrase.text}") if changer == "person" else words
+                of_person = Phrase(f"a setting of {phrase.text}")
+                told = phrase.with_type(part.name, part.type)
+                kind = of_person if changer == "person" else told
                 self._add(
                     "attribute", owner, names, here, kind, part.type, part.optional, changer, hidden,
                     inner,

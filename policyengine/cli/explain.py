@@ -14,7 +14,9 @@ from policyengine.cli.completing import codes_or_paths
 from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import (
     FINE,
+    MISUSE,
     FailingInput,
+    complain,
     format_option,
     say,
     say_json,
@@ -104,10 +106,10 @@ def _explain_request(
         with working("looking for what would allow it"):
             explanation = engine.explain(**arguments(raw))
     except InvalidRequest as refusal:
-        problems = list(map(str, refusal.problems))
-        several = "".join(f"\n  {problem}" for problem in problems) if problems[1:] else ""
-        text = several or f" {problems[0]}"
-        raise FailingInput(f"the request does not fit the policies:{text}") from None
+        if len(refusal.problems) == 1:
+            raise FailingInput(f"the request does not fit the policies: {refusal}") from None
+        complain("the request does not fit the policies:", *map(str, refusal.problems))
+        return MISUSE
     if format == "json":
         say_json(explanation.to_json(audience))
         return FINE

@@ -93,6 +93,15 @@ def width(*, error: bool = False) -> int | None:
     return max(columns or _USUAL, _NARROWEST)
 
 
+def complain(first: str, *more: str) -> None:
+    """Write what is wrong with the input to standard error: a line, and a list of others."""
+    from policyengine.diagnostics.wrapping import fitted
+
+    room = width(error=True)
+    for line in (f"policyengine: {first}", *(f"  {line}" for line in more)):
+        click.echo(visible(line) if room is None else fitted(visible(line), room), err=True)
+
+
 def say_json(document: object) -> None:
     """Write *document* to standard output as one line of JSON."""
     click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))

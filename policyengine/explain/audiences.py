@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
+from policyengine.analysis.places import NOW
 from policyengine.explain.evidence import (
     Audience,
     Condition,
@@ -251,7 +252,13 @@ def _not_tried(offers: Offers, audience: Audience) -> Iterator[str]:
     """Name the places of which not every value was tried, each once."""
     seen = audience == "auditor"
     yield from dict.fromkeys(
-        place.text if seen or not place.hidden else PRIVATE if place.private else place.words
+        place.words
+        if place == NOW
+        else place.text
+        if seen or not place.hidden
+        else PRIVATE
+        if place.private
+        else place.words
         for place in offers.not_tried
     )
 
@@ -261,9 +268,14 @@ def _said(change: OfferedChange, audience: Audience) -> str:
     can = f"{who} can change" if change.by == "nobody" else f"{who}:"
     if change.hidden and audience != "auditor":
         return f"{can} {change.kind}"
+    text = NOW.words if change.text == NOW.text else change.text
     if change.gives_away and audience != "auditor":
-        return f"{can} another {change.text} (now {change.before})"
-    return f"{can} {change.text} = {change.after} (now {change.before})"
+        return (
+            f"{can} {text} to another value (now {change.before})"
+            if change.by == "nobody"
+            else (f"{can} another {text} (now {change.before})")
+        )
+    return f"{can} {text} = {change.after} (now {change.before})"
 
 
 def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from policyengine.explain.evidence import (
     Condition,
@@ -68,6 +68,7 @@ class _RuleExplainer:
     checked: CheckedSet
     env: Env
     decided: frozenset[str]
+    kinds: dict[int, tuple[str, ...]] = field(factory=dict)
 
     def rule(
         self, rule: CheckedRule, nearest: frozenset[str], seeming: frozenset[str]
@@ -105,8 +106,16 @@ class _RuleExplainer:
 
     def _seen(self, rule: CheckedRule) -> list[Conjunct]:
         """Return the conditions that depend on nothing hidden."""
-        typing, schema = rule.typings[self.env.target], self.checked.schema
-        return [c for c in rule.conjuncts if not is_hidden(c.expr, typing, schema)]
+        return [c for c in rule.conjuncts if not self._kinds(rule, c)]
+
+    def _kinds(self, rule: CheckedRule, conjunct: Conjunct) -> tuple[str, ...]:
+        """Return the kinds of what is hidden in a condition."""
+        mark = id(conjunct)
+        if mark not in self.kinds:
+            typing = rule.typings[self.env.target]
+            found = hidden_kinds(conjunct.expr, typing, self.checked.schema)
+            self.kinds[mark] = tuple(found)
+        return self.kinds[mark]
 
     def nearest(self, shut: Iterable[str], *, seen: bool = False) -> frozenset[str]:
         """Return the permits of each shut gate of which the fewest conditions fail, or *seen* ones."""
@@ -159,6 +168,6 @@ class _RuleExplainer:
                 values,
                 failing,
                 inside,
-                tuple(hidden_kinds(expr, trace.typing, self.checked.schema)),
+                self._kinds(rule, conjunct),
             )
             reached = reached and bool(holds)

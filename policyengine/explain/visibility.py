@@ -33,8 +33,13 @@ PRIVATE: Final = "a private value"
 
 
 def hidden_kinds(expr: nodes.Expr, typing: Typing, schema: Schema) -> Iterator[str]:
-    """Name the kinds of the values that *expr* reads and that are for the auditor alone, each once."""
-    yield from dict.fromkeys(_kinds(expr, View((typing,), schema), _SUBJECT))
+    """Name the kinds of the values that *expr* reads and that are for the auditor alone, each once.
+
+    There are some exactly if it is hidden.
+    """
+    if is_hidden(expr, typing, schema):
+        found = list(_kinds(expr, View((typing,), schema), _SUBJECT))
+        yield from dict.fromkeys(found or ["another value"])
 
 
 def _kinds(node: nodes.Expr, view: View, own: frozenset[str]) -> Iterator[str]:
@@ -47,7 +52,10 @@ def _kinds(node: nodes.Expr, view: View, own: frozenset[str]) -> Iterator[str]:
             yield PRIVATE
         case nodes.Attr(object_, name) | nodes.Has(object_, name):
             constant = view.has_constant(node)
-            yield "another value" if constant else view.phrase(object_).of(name.name).text
+            type_ = view.type_of(node) if isinstance(node, nodes.Attr) else None
+            of = view.phrase(object_)
+            kind = of.of(name.name) if type_ is None else of.with_type(name.name, type_)
+            yield "another value" if constant else kind.text
         case nodes.Call(_, arguments) if called is not None:
             for argument in arguments:
                 yield from _kinds(argument, view, own)
@@ -116,7 +124,7 @@ def _beyond(node: nodes.Expr, typing: Typing, own: frozenset[str]) -> bool:
             element = type_.element if isinstance(type_, SetType) else type_
             if isinstance(element, EntityRefType) and not is_own(left):
                 return True
-        case nodes.Ancestors(object_) if not is_own(object_):
+        case nodes.Ancestors():  # whose elements may be entities that nobody named, those of the subject too
             return True
         case nodes.Call(_, arguments) if isinstance(binding, Definition):
             given = zip(binding.parameters, arguments, strict=True)

@@ -82,10 +82,19 @@ def said_by_permits(case: JudgedRequest, gate: str) -> Iterator[str]:
     """
     env, permits = case.env, case.of("permit", gate)
     paths = contested_paths(case, gate)
-    strangers = [v for v in permits if is_stranger(v.rule, paths, env)]
-    mine = [v for v in permits if contested_keys(v.rule, paths, env) and v not in strangers]
+    keys = {v.rule.id: keys_of(v.rule, env.target, env.schema) for v in permits}
+    lacking = {
+        v.rule.id: [key for key in keys[v.rule.id] if not key_holds(key, v.rule, env)]
+        for v in permits
+    }
+    strangers = [v for v in permits if any(key.path in paths for key in lacking[v.rule.id])]
+    mine = [
+        v
+        for v in permits
+        if v not in strangers and any(key.path in paths for key in keys[v.rule.id])
+    ]
     untold = [v for v in strangers if not v.failed and not v.rule.otherwise]
-    concerned = [v for v in permits if concerns(v.rule, env)]
+    concerned = [v for v in permits if not lacking[v.rule.id]]
     for verdict in concerned:
         yield said_by_permit(verdict, paths, env)
     if untold and not mine:
@@ -152,11 +161,6 @@ def permits_of(case: JudgedRequest, gate: str) -> list[CheckedRule]:
     ]
 
 
-def contested_keys(rule: CheckedRule, paths: Collection[str], env: Env) -> list[Key]:
-    """Return the keys of *rule* that are among *paths*."""
-    return [key for key in keys_of(rule, env.target, env.schema) if key.path in paths]
-
-
 def key_holds(key: Key, rule: CheckedRule, env: Env) -> bool:
     """Whether the request has one of the values that a key asks for."""
     try:
@@ -170,18 +174,14 @@ def concerns(rule: CheckedRule, env: Env) -> bool:
     return all(key_holds(key, rule, env) for key in keys_of(rule, env.target, env.schema))
 
 
-def is_stranger(rule: CheckedRule, paths: Collection[str], env: Env) -> bool:
-    """Whether *rule* is for other requests, by one of *paths*."""
-    return not all(key_holds(key, rule, env) for key in contested_keys(rule, paths, env))
-
-
 def for_nobody(case: JudgedRequest, gate: str, paths: Collection[str]) -> str:
     """Say that no permit of *gate* is for the request, with its values and no others."""
     env = case.env
     keys: dict[str, tuple[Key, CheckedRule]] = {}
     for rule in permits_of(case, gate):
-        for key in contested_keys(rule, paths, env):
-            keys.setdefault(key.path, (key, rule))
+        for key in keys_of(rule, env.target, env.schema):
+            if key.path in paths:
+                keys.setdefault(key.path, (key, rule))
     values = [requested(key, rule, env) for _, (key, rule) in sorted(keys.items())]
     return f"no rule here is for {' and '.join(values)}"
 

@@ -16,12 +16,17 @@ def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
     """
     typing = rule.typings[env.target]
 
-    def shown(expr: nodes.Expr) -> str:
-        if env.hides(expr, typing):
-            return View((typing,), env.schema).phrase(expr).text
-        return _shown(expr, typing, env)
-
-    return "".join(part if isinstance(part, str) else shown(part) for part in template.parts)
+    text = ""
+    for part in template.parts:
+        if isinstance(part, str):
+            text += part
+        elif env.hides(part, typing):
+            words = View((typing,), env.schema).phrase(part).text
+            # The text may have written the article already.
+            text += words.removeprefix("the ") if text.endswith((" the ", "The ")) else words
+        else:
+            text += _shown(part, typing, env)
+    return text
 
 
 def rendered_sentence(text: SentenceText, rule: CheckedRule, env: Env) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from policyengine.model.shown import in_words, shown_value
-from policyengine.model.types import EntityRefType, Schema, SetType, Type
+from policyengine.model.types import BOOL, EntityRefType, Schema, SetType, Type
 from policyengine.semantics.checked import Definition, Lower, Size, Typing, Value
 from policyengine.semantics.demand import private_reads
 from policyengine.syntax import nodes
@@ -30,6 +30,12 @@ class Phrase:
         """Return the phrase for what the thing has under *name*."""
         thing = named(name)
         return Phrase(f"{self.own} {thing}" if self.own else f"the {thing} of {self.text}")
+
+    def with_type(self, name: str, type_: Type) -> Phrase:
+        """Return the phrase for what the thing has under *name*: of a bool, whether it is true."""
+        if type_ == BOOL:
+            return Phrase(f'whether "{in_words(name)}" is true of {self.text}')
+        return self.of(name)
 
 
 def named(name: str) -> str:
@@ -197,8 +203,6 @@ class View:
                 return all(self._may_be_shown(a, typing) for a in arguments) and self.inside(
                     node, called
                 ).may_be_shown(called.body)
-            case nodes.Ancestors(object_):
-                return _name_in(object_, self.owners)
             case nodes.Arithmetic() | nodes.Negate() | nodes.LookUp() | nodes.Call():
                 return all(self._may_be_shown(child, typing) for child in children(node))
             case _:

@@ -145,7 +145,7 @@ def test_others_are_named_the_kinds_of_what_is_not_theirs():
     }
     assert kinds == {
         "access.a": ["a private value"],
-        "access.b": ["the hidden of the post", "the name of the author of the post", "the id of the author of the post"],
+        "access.b": ['whether "hidden" is true of the post', "the name of the author of the post", "the id of the author of the post"],
         "access.c": ["the tags of the post", "what the box of the request lies within"],
     }  # fmt: skip
 

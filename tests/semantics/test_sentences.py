@@ -123,7 +123,7 @@ FORMS = [
     ('lower(subject.name) == "x"', "your name in lower case is ann; it must be x"),
     ("limits[subject.tier] > 2", "the limits for your tier is 1; it must be above 2"),
     ("both[subject.tier][resource.tier] > 2", "the both for your tier and the tier of the big document must be above 2"),
-    ('Team "t9" in ancestors(subject, Team)', 'Team "t9" must be one of the teams that hold you ({Team "t"})'),
+    ('Team "t9" in ancestors(subject, Team)', 'Team "t9" must be one of the teams that hold you'),
     ("size(ancestors(resource, Team)) > 9", "the number of the teams that hold the big document must be above 9"),
     ("(if subject.staff then 1 else 2) > 3", "1 or 2 must be above 3"),
     ('{role: "x", team: Team "t"} in subject.posts', '{role: x, team: Team "t"} must be one of your posts ({{role: nurse, team: Team "t"}})'),
