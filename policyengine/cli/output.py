@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, Any
@@ -55,12 +55,11 @@ def say(text: str, style: str | None = None, *, code: bool = False) -> None:
     Lines are fitted into the terminal. *code*: text of a language, which is fitted on a terminal alone, whatever
     COLUMNS is: it may be written to a file.
     """
-    for line in text.split("\n"):
-        say_parts((line, style), code=code)
+    say_parts((text, style), code=code)
 
 
 def say_parts(*parts: tuple[str, str | None], code: bool = False) -> None:
-    """Write one line of *parts*, each with its style."""
+    """Write a text of *parts*, each with its style."""
     from policyengine.diagnostics.wrapping import fitted_pieces
 
     dressed = styled()
@@ -70,9 +69,22 @@ def say_parts(*parts: tuple[str, str | None], code: bool = False) -> None:
     ]
     rows = [
         indent + "".join(_styled(text, style) if dressed and style else text for text, style in row)
-        for indent, row in fitted_pieces(pieces, room, code=code)
+        for line in _lines(pieces)
+        for indent, row in fitted_pieces(line, room, code=code)
     ]
     click.echo("\n".join(rows), color=dressed)
+
+
+def _lines(parts: Iterable[tuple[str, str | None]]) -> Iterator[list[tuple[str, str | None]]]:
+    """Give the lines of a text of parts."""
+    line: list[tuple[str, str | None]] = []
+    for text, style in parts:
+        first, *others = text.split("\n")
+        line.append((first, style))
+        for other in others:
+            yield line
+            line = [(other, style)]
+    yield line
 
 
 def width(*, error: bool = False) -> int | None:
@@ -81,7 +93,7 @@ def width(*, error: bool = False) -> int | None:
     Those are COLUMNS, or the columns of the terminal; lines that go elsewhere are left whole.
     """
     wanted = os.environ.get("COLUMNS", "")
-    if wanted.isdecimal() and int(wanted):
+    if wanted.isdecimal() and len(wanted) < 6 and int(wanted):
         return max(int(wanted), _NARROWEST)
     stream = sys.stderr if error else sys.stdout
     if not stream.isatty():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -20,9 +23,10 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 MAIN = "from policyengine.cli.main import main; main()"
 
 
-def on_a_terminal(code: str, *arguments: str, **environment: str) -> str:
+def on_a_terminal(code: str, *arguments: str, columns: int = 0, **environment: str) -> str:
     """Run Python *code* with a terminal for standard output and error; return what it shows."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
@@ -50,6 +54,13 @@ def test_diagnostics_are_dressed_on_terminals(tmp_path: Path):
     file.write_text("package {\n")
     assert "\x1b[1;31merror[" in on_a_terminal(MAIN, "check", str(file))
     assert not COLOUR.search(on_a_terminal(MAIN, "check", str(file), NO_COLOR="1"))
+
+
+def test_the_terminal_says_how_wide_it_is(tmp_path: Path):
+    for columns in (60, 120):
+        shown = on_a_terminal(MAIN, "explain", "PE309", columns=columns, NO_COLOR="1")
+        lines = [line.rstrip("\r") for line in shown.split("\n")]
+        assert max(map(len, lines)) in range(columns - 20, columns + 1)
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

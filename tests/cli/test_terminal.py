@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from policyengine.cli.main import run as run_command
+from policyengine.cli.output import say_parts
 from policyengine.diagnostics.wrapping import cells, fitted, fitting_parts
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -32,6 +33,15 @@ permit of_the_same_department_and_not_suspended: any
     because "{subject} has the clearance that is needed, and it is their own document, which they may see"
 """
 
+FAILING = """\
+test "a title that is rather long and tells who may read what of whom, and why that is so" {
+    let bob = User "bob" { clearance: public, suspended: true }
+    let plan = Document "plan" { owner: User "ann", clearance: internal, shared_with: {bob} }
+    expect allow read by bob on plan because shared reason "something that is long enough to be broken somewhere"
+    expect deny read by User "eve" {} on plan
+}
+"""
+
 
 @pytest.fixture
 def folder(shop: Path) -> Path:
@@ -39,6 +49,7 @@ def folder(shop: Path) -> Path:
     for name, text in [
         ("broken", BROKEN),
         ("ugly", (shop / "documents.policy").read_text().replace("    ", "  ") + LONG_RULE),
+        ("failing", (shop / "documents.policy").read_text() + FAILING),
         ("untested", (shop / "documents.policy").read_text() + LONG_RULE),
     ]:
         Path(name).mkdir()
@@ -48,7 +59,7 @@ def folder(shop: Path) -> Path:
 
 COMMANDS = [
     "--help", "check shop", "check broken", "lint shop", "lint untested", "lint --rules", "fmt --check ugly",
-    "fmt --diff ugly", "test shop", "test shop -v --coverage", "test shop --mutate", "test untested --suggest",
+    "fmt --diff ugly", "test shop", "test shop -v --coverage", "test failing", "test shop --mutate", "test untested --suggest",
     "decide shop --request shop/request.json", "explain shop --request shop/request.json",
     "explain shop --request shop/request.json --audience user", "explain PE309", "prove shop --never-allow read", "prove --help", "reads shop",
     "compile shop --stop-after simplify", "init made", "completion --help", "check --help", "lint --help",
@@ -159,6 +170,12 @@ def test_a_terminal_that_does_not_say_how_wide_it_is(folder, capsys, monkeypatch
 )
 def test_lines_are_broken_between_words(line, width, expected):
     assert fitted(line, width) == expected
+
+
+def test_parts_may_have_several_lines(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    say_parts(("  = ", "dim"), ("one\n\ntwo three four five six seven eight nine ten", None))
+    assert capsys.readouterr().out == "  = one\n\ntwo three four five six seven eight nine\n  ten\n"
 
 
 def test_strings_and_comments_of_code_stay_whole():
