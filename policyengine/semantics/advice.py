@@ -66,6 +66,7 @@ _FOREIGN: Final = {
     what: {word: help for words, help in table.items() for word in words.split()}
     for what, table in (("type", _TYPES), ("name", _NAMES), ("attribute", _ATTRIBUTES))
 }
+_DATE: Final = re.compile(r"(\d{4}) - (\d{1,2}) - (\d{1,2})")
 _NULLS: Final = frozenset({"null", "none", "nil", "undefined"})
 
 _FEW: Final = 8
@@ -106,6 +107,10 @@ def instead(node: nodes.Expr, found: Type, wanted: Type) -> str:
             return _of_text(text, wanted)
         case nodes.Literal("int", value):
             return _of_number(str(value), wanted)
+        case nodes.Negate(nodes.Literal("int", value)) if wanted == DECIMAL:
+            return f"write `-{value}.0`"
+        case nodes.Arithmetic("-") if wanted == DATETIME and (date := _DATE.fullmatch(said(node))):
+            return f"write `{date[1]}-{int(date[2]):02}-{int(date[3]):02}`"
         case nodes.Literal("decimal") if wanted == INT:
             return "an `int` has no fraction: write a whole number"
         case nodes.Literal() if isinstance(wanted, Enumeration):
@@ -117,6 +122,8 @@ def instead(node: nodes.Expr, found: Type, wanted: Type) -> str:
             return "months differ in length: instead of `now - x > 1y` write `x + 1y < now`"
         case (one, other) if {one, other} == {STRING, PATH}:
             return 'a path is written `path "/public"`, also as a pattern; no string becomes one'
+        case one, other if (one, other) == (IP, STRING):
+            return 'an address is asked with `within ip "10.0.0.0/8"`'
         case EntityRefType(), other if other == STRING:
             return f"write `{said(node)}.id`"
         case one, EntityRefType() if one == STRING and _is_id(node):
@@ -163,7 +170,14 @@ def for_condition(node: nodes.Expr, found: Type) -> str:
             return instead(node, found, BOOL) or "compare it with something"
     if isinstance(found, SetType):
         return f"write `size({said(node, 'S')}) > 0`, or `some x in {said(node, 'S')}: condition`"
-    return f"compare it with something: `{said(node)} == …`"
+    compared_: dict[Type, str] = {
+        INT: "> 0",
+        DECIMAL: "> 0.0",
+        STRING: '!= ""',
+        DURATION: "> 1d",
+        DATETIME: "< now",
+    }
+    return f"compare it with something: `{said(node)} {compared_.get(found, '== …')}`"
 
 
 def _is_id(node: nodes.Expr) -> bool:
@@ -222,6 +236,8 @@ def _of_number(digits: str, wanted: Type) -> str:
         return f"a number needs a unit: write `{digits}d`, `{digits}h`, `{digits}m` or `{digits}s`"
     if wanted == MONTHS:
         return f"a number needs a unit: write `{digits}y` or `{digits}mo`"
+    if wanted == DATETIME and len(digits) == len("2026"):
+        return f"write `{digits}-01-01`"
     if wanted == DATETIME:
         return "a datetime is written `2026-09-01` or `2026-09-01T10:00:00Z`"
     return ""
@@ -255,6 +271,9 @@ def compared(node: nodes.Compare, left: Type, right: Type) -> str:
                 return "write `action.name`"
             case kind, _ if (kind, of_other) == (STRING, INT) and not _is_literal(one, other):
                 return f"write `size({said(one, 'text')})`"
+        if of_other == BOOL and isinstance(one, nodes.Attr) and isinstance(other, nodes.Literal):
+            there = "has" if (other.value is True) == (node.op == "==") else "not has"
+            return f"compare it with a value; whether it is there, is asked by `{said(one.object)} {there} {one.name.name}`"
         if (type_, of_other) == (DATETIME, DURATION):
             return f"how long ago a moment is: `now - {said(one)}`"
         if (type_, of_other) == (DATETIME, MONTHS):
@@ -291,6 +310,10 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
         case (("+" | "-" | "*"), (one, other)) if {one, other} == {INT, DECIMAL}:
             number, found = (operands[0], one) if one == INT else (operands[1], other)
             return instead(number, found, DECIMAL)
+        case "+", (SetType(), SetType()):
+            return f"sets are not joined: ask each, as `x in {left} or x in {right}`"
+        case (("startswith" | "endswith" | "contains"), (one, _)) if one == IP:
+            return 'an address is asked with `within ip "10.0.0.0/8"`'
         case "-", (SetType(), _):
             return "elements are not taken away: write `every x in S: condition`"
         case "in", (EntityRefType(), EntityRefType()) | (TaxonomyType(), TaxonomyType()):

@@ -29,6 +29,12 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
         if not help and name.package in checker.variables:
             assert name.package is not None
             help = _of_attribute(checker, name, name.package)
+        for called in checker.scope.candidates(VALUE, name.name):
+            if name.package in checker.variables and isinstance(
+                called.declaration, nodes.DefineDecl
+            ):
+                given = ", ".join([name.package or "", *map(said, arguments)])
+                help = f"write `{name.name}({given})`"
         for table in checker.scope.candidates(VALUE, name.package or ""):
             if isinstance(table.declaration, nodes.ConstDecl) and len(arguments) == 1:
                 help = f"write `{name.package}[{said(arguments[0])}]`"

@@ -60,7 +60,7 @@ def check(
             by_target.setdefault(target, []).append(rule)
     rules.bound_targets(by_target)
     if any(problem.severity is Severity.ERROR for problem in problems):
-        return None, problems
+        return None, _one_for_each_import(problems)
     problems += _never_permitted(names, vocabulary, rules.rules.values())
     return (
         CheckedSet(
@@ -77,6 +77,16 @@ def check(
         ),
         problems,
     )
+
+
+def _one_for_each_import(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return *problems* without all but the first, in each file, that one import would solve."""
+    first: dict[tuple[str, str], Diagnostic] = {}
+    for problem in sorted(problems, key=lambda p: (p.span.file, p.span.start)):
+        if messages.is_solved_by_import(problem):
+            first.setdefault((problem.span.file, problem.help), problem)
+    kept = {id(problem) for problem in first.values()}
+    return [p for p in problems if id(p) in kept or not messages.is_solved_by_import(p)]
 
 
 def _words(

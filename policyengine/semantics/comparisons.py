@@ -83,12 +83,21 @@ def _alike(checker: Inference, node: nodes.Compare, guards: Guards) -> Type:
     if UNKNOWN in (one, other):
         return UNKNOWN
     if not fits(other, one):
+        leave_unguarded_out(checker, node.left, node.right)
         checker.problems.append(messages.never_equal(node, one, other))
         return UNKNOWN
     if one == SCHEDULE:
         _refused(checker, node)
         return UNKNOWN
     return one
+
+
+def leave_unguarded_out(checker: Inference, *sides: nodes.Expr) -> None:
+    """Leave out that *sides* may be absent, since they are wrong where they are in any case."""
+    spans = [side.span for side in sides]
+    checker.problems[:] = [
+        p for p in checker.problems if not (p.code == "PE302" and p.span in spans)
+    ]
 
 
 def _is_null(node: nodes.Expr, checker: Inference) -> bool:

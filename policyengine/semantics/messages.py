@@ -100,13 +100,28 @@ def unknown(
     elif not packages:
         known = list(known)
         help = help_of_name(what, ident.name) or did_you_mean(ident.name, known)
-        help = help or ("" if what in ("name", "definition") else _all_of(known))
+        if what == "definition":
+            help = help or f"declare it: `define {ident.name}(…) = expression`"
+        help = help or ("" if what == "name" else _all_of(known))
     elif ident.package:
         help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"
     else:
-        imports = listed(f"import {package}" for package in packages)
-        help = f"{imports} brings {'it' if len(packages) == 1 else 'one'} in"
+        help = brought_in_by(packages)
     return error(_UNKNOWN_CODES[what], ident.span, f"there is no {what} `{ident}`", help)
+
+
+_BROUGHT_IN = "brings it in"
+
+
+def brought_in_by(packages: Sequence[str]) -> str:
+    """Return which imports bring a name in that other packages declare."""
+    imports = listed(f"import {package}" for package in packages)
+    return f"{imports} {_BROUGHT_IN if len(packages) == 1 else 'brings one in'}"
+
+
+def is_solved_by_import(problem: Diagnostic) -> bool:
+    """Whether a name is unknown for the lack of one import."""
+    return problem.help.endswith(_BROUGHT_IN)
 
 
 def no_entity(node: nodes.EntityRef, type_: Type) -> Diagnostic:
@@ -249,12 +264,15 @@ def group_requested(ident: nodes.Ident) -> Diagnostic:
 # ---- PE3xx: types and soundness ---------------------------------------------------------
 
 
-def no_attribute(owner: str, ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
-    """An attribute that the type lacks."""
+def no_attribute(
+    owner: str, ident: nodes.Ident, known: Iterable[str], elsewhere: str = ""
+) -> Diagnostic:
+    """An attribute that the type lacks; *elsewhere*: what to write if something else has it."""
     known = list(known)
     help = did_you_mean(ident.name, known)
     if not any(name.startswith(ident.name) or ident.name.startswith(name) for name in known):
         help = help_of_name("attribute", ident.name) or help
+    help = elsewhere or help
     if not help and 0 < len(known) <= FEW:
         help = f"it has {listed(known, 'and')}"
     return error("PE301", ident.span, f"{owner} has no attribute `{ident.name}`", help)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.spell import nearest
 from policyengine.semantics.advice import help_of_name
-from policyengine.semantics.messages import listed
+from policyengine.semantics.messages import brought_in_by, listed
 from policyengine.semantics.names import Declared
 from policyengine.syntax import nodes
 
@@ -24,8 +24,7 @@ def no_name(
     if owners:
         help = f"write {listed(f'{owner}.{name}' for owner in owners)}"
     elif elsewhere:
-        imports = listed(f"import {package}" for package in sorted(set(elsewhere)))
-        help = f"{imports} brings {'it' if len(set(elsewhere)) == 1 else 'one'} in"
+        help = brought_in_by(sorted(set(elsewhere)))
     else:
         near = nearest(name, known)
         help = help_of_name("name", name) or (f"did you mean `{known[near]}`?" if near else "")

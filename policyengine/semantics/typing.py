@@ -19,6 +19,7 @@ from policyengine.model.needs import RequestNeeds
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     BOOL,
+    DURATION,
     PRIMITIVES,
     STRING,
     Attribute,
@@ -35,7 +36,11 @@ from policyengine.semantics import advice, messages, name_messages, table_messag
 from policyengine.semantics.calls import check_ancestors, check_call
 from policyengine.semantics.capitals import report_capitals
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value, Variable
-from policyengine.semantics.comparisons import applied, check_comparison
+from policyengine.semantics.comparisons import (
+    applied,
+    check_comparison,
+    leave_unguarded_out,
+)
 from policyengine.semantics.demand import read_by
 from policyengine.semantics.displays import check_entity, check_record, check_set, check_update
 from policyengine.semantics.follows_clock import clock_problems
@@ -87,6 +92,10 @@ class ExpressionChecker:
         found = self.infer(node, guards, BOOL)
         if found not in (BOOL, UNKNOWN):
             help = advice.for_condition(node, found)
+            before = len(self.problems)
+            leave_unguarded_out(self, node)
+            if isinstance(node, nodes.Attr) and len(self.problems) < before:
+                help = f"ask whether it is there: `{said(node.object)} has {node.name.name}`"
             self.problems.append(messages.wrong_type(node.span, "a condition", found, help))
 
     def expect(self, node: nodes.Expr, wanted: Type, guards: Guards = NO_GUARDS) -> None:
@@ -391,14 +400,28 @@ class ExpressionChecker:
                         else ""
                     )
                     help = help_of_call(name.name, said(object_, "")) or help
+                    if type_ == DURATION:
+                        help = "a duration is compared as it is: `… > 30d`"
                     self.problems.append(
                         messages.wrong_type(object_.span, "an entity or a record", type_, help)
                     )
                 return None
         if name.name not in known:
-            self.problems.append(messages.no_attribute(owner, name, known))
+            help = self._elsewhere(object_, name.name)
+            self.problems.append(messages.no_attribute(owner, name, known, help))
             return None
         return known[name.name]
+
+    def _elsewhere(self, object_: nodes.Expr, name: str) -> str:
+        """Return what to write for an attribute that another variable has, or a definition."""
+        for symbol in self.scope.candidates(VALUE, name):
+            if isinstance(symbol.declaration, nodes.DefineDecl):
+                return f"`{name}` is a definition: write `{name}({said(object_)})`"
+        is_variable = isinstance(object_, nodes.Name) and object_.name in self.variables
+        owners = [v for v in _ROOTS if v in self.variables and self._has_attribute(v, name)]
+        if is_variable and len(owners) == 1:
+            return f"write `{owners[0]}.{name}`"
+        return ""
 
     def _has(self, object_: nodes.Expr, name: nodes.Ident, guards: Guards) -> None:
         self._attribute_of(object_, self.infer(object_, guards), name)
@@ -447,6 +470,10 @@ class ExpressionChecker:
         self.variables[variable.name] = element
         self.condition(body, guards)
         del self.variables[variable.name]
+
+
+_ROOTS = ("context", "subject", "resource")
+"""The variables that may have an attribute which another one lacks."""
 
 
 def _member(owner: Enumeration, name: str) -> Value:

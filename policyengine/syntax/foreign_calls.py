@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -68,6 +69,12 @@ _CALLS: Final = {
     ),
 }  # fmt: skip
 _HELP_OF_CALLS: Final = {word: help for words, help in _CALLS.items() for word in words.split()}
+_ASKS: Final = {
+    **dict.fromkeys(("has", "exists", "defined", "isset", "present", "notnull"), "has"),
+    **dict.fromkeys(("isnull", "isnone", "empty", "absent", "missing"), "not has"),
+}
+"""Functions of an attribute that ask whether it is there."""
+
 _QUANTIFIERS: Final = {
     "exists": "some",
     "any": "some",
@@ -84,6 +91,11 @@ def help_of_call(name: str, owner: str = "", arguments: Sequence[str] = ()) -> s
     can be empty.
     """
     help = _HELP_OF_CALLS.get(name.lower().replace("_", ""), "")
+    asked = (
+        re.fullmatch(r"(.+)\.(\w+)", arguments[0]) if len(arguments) == 1 and not owner else None
+    )
+    if asked and name.lower() in _ASKS:
+        return f"write `{asked[1]} {_ASKS[name.lower()]} {asked[2]}`"
     quantifier = _QUANTIFIERS.get(name.lower())
     if quantifier and owner and len(arguments) == len(("variable", "condition")):
         return f"write `{quantifier} {arguments[0]} in {owner}: {arguments[1]}`"

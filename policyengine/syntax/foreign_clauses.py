@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
+from policyengine.diagnostics.source import Span
+from policyengine.syntax import foreign_words
 from policyengine.syntax.parse_state import (
     CLAUSES,
     EFFECTS,
@@ -28,7 +30,14 @@ def foreign_clause(s: ParseState) -> Diagnostic | None:
     if s.terminal in ("$END", "") and not s.text:
         return None
     word = last_clause_word(s)
-    return _colon(s) or _brackets(s, word) or _listed(s, word) or _text(s, word) or _head(s)
+    return (
+        _entity(s)
+        or _colon(s)
+        or _brackets(s, word)
+        or _listed(s, word)
+        or _text(s, word)
+        or _head(s)
+    )
 
 
 def last_clause_word(s: ParseState) -> str:
@@ -45,9 +54,37 @@ def last_clause_word(s: ParseState) -> str:
 def _colon(s: ParseState) -> Diagnostic | None:
     """`when: condition`"""
     word = s.last_word
-    if s.text != ":" or not re.fullmatch(rf"{_CLAUSE_WORDS}|by|on|with|having|expect|at", word):
+    if s.text not in (":", "=") or not re.fullmatch(
+        rf"{_CLAUSE_WORDS}|by|on|with|having|expect|at", word
+    ):
         return None
-    return error("PE149", s.span, f"no `:` follows `{word}`", "leave it out")
+    return error("PE149", s.span, f"no {s.found} follows `{word}`", "leave it out")
+
+
+def _entity(s: ParseState) -> Diagnostic | None:
+    """`User("ann")`, `User:ann`, `User ann` and `User 5` in a test; an entity with other values or parents."""
+    kinds = {kind_of(item) for item in s.stack}
+    if kinds.isdisjoint(_IN_TESTS):
+        return None
+    after_type = s.last_word[:1].isupper() and "STRING" in s.accepts
+    rest = re.compile(r"\(\s*\"([^\"\n]*)\"\s*\)|:?\s*(\w+)").match(s.source.text, s.start)
+    if rest and after_type and s.terminal in ("_LPAREN", "_COLON", "NAME", "INT"):
+        id_ = rest[1] if rest[1] is not None else rest[2]
+        message = f"the id of an entity is in quotes after its type, and here is {s.found}"
+        return error("PE119", s.span, message, f'write `{s.last_word} "{id_}"`')
+    if s.terminal == "_IN" and s.last_word[-1:] == '"' and "_ON" in s.accepts:
+        return error("PE149", s.span, "an entity is not written with `in`", "write `under`")
+    if s.terminal == "_WITH" and "_ON" in s.accepts and "_WITH" not in s.accepts:
+        help = f"other values follow it at once: `{s.last_word} {{ … }}`"
+        return error("PE149", s.span, "`with` comes after the resource", help)
+    if s.text == "(" and s.last_word == "with":
+        return error("PE149", s.span, "a context has no `(`", "write `with { name: value }`")
+    if s.next_character != "=" and s.text == ":" and s.accepts == {"_ASSIGN"} and "_LET" in kinds:
+        return error("PE149", s.span, "a `let` has no type", "write `let name = value`")
+    return None
+
+
+_IN_TESTS: Final = frozenset({"_TEST", "_LET", "_EXPECT"})
 
 
 def _brackets(s: ParseState, word: str) -> Diagnostic | None:
@@ -70,8 +107,21 @@ def _brackets(s: ParseState, word: str) -> Diagnostic | None:
 def _listed(s: ParseState, word: str) -> Diagnostic | None:
     """Conditions in a list, obligations and fields with `and`."""
     if word in ("when", "unless") and s.wants_clause() and not s.wants_expression():
+        number = re.search(r"\d+(?:,\d+)*\Z", s.source.text[: s.start])
+        rest = re.compile(r",(\d{3}(?:,\d{3})*(?:\.\d+)?|\d+)(?!\d)").match(s.source.text, s.start)
+        if number and rest:
+            written = (
+                f"{number[0]}_{rest[1]}" if len(rest[1]) > len("00") else f"{number[0]}.{rest[1]}"
+            )
+            span = Span(s.source.name, number.start(), rest.end())
+            help = f"write `{written.replace(',', '_')}`"
+            return error("PE120", span, f"`{s.source.at(span)}` is no number", help)
         if s.text == ",":
             return error("PE149", s.span, "conditions are not listed", "write `and`")
+        for phrase in ("at least", "at most"):  # `at` has a meaning of its own elsewhere
+            if s.reads(phrase) and not s.first_on_line:
+                help = foreign_words.PHRASES[phrase]
+                return error("PE110", s.span, f"there is no operator `{phrase}`", help)
         is_operand = s.text in _ROOTS or s.next_character in (".", "(")
         if s.terminal == "NAME" and s.first_on_line and is_operand:
             help = f"conditions are joined: write `and {s.text}{s.next_character}…`"
@@ -113,6 +163,25 @@ def _head(s: ParseState) -> Diagnostic | None:
         return error("PE149", s.before, f"a rule is not called `{s.last_word}`", help)
     if "_TICKET" in s.accepts and s.text == ",":
         return error("PE149", s.span, "the parts of a waiver are not listed", "leave the `,` out")
+    if s.accepts == {"ALLOW", "DENY"}:
+        words = {
+            "permit": "allow",
+            "allowed": "allow",
+            "grant": "allow",
+            "can": "allow",
+            "forbid": "deny",
+        }
+        words |= {
+            "denied": "deny",
+            "refuse": "deny",
+            "reject": "deny",
+            "forbidden": "deny",
+            "permitted": "allow",
+        }
+        if s.text in words:
+            return error(
+                "PE149", s.span, f"an expectation has no {s.found}", f"write `{words[s.text]}`"
+            )
     if s.accepts == {"ALLOW", "EXPOSE"}:
         meant = {"permit": "allow", "grant": "allow", "show": "expose"}.get(s.text)
         if meant:

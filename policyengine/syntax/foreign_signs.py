@@ -28,6 +28,9 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
                 return _no_sign(s, start, sign, help)
     if s.text.startswith("=") and "_ASSIGN" in s.accepts | {kind_of(i) for i in s.stack[-1:]}:
         return error("PE110", Span(s.source.name, begins, s.end), "`==` only compares", "write `=`")
+    if s.text == "=" and s.last_word in ("<", ">", "!", "=") and s.before:
+        span = s.before.to(s.span)
+        return error("PE110", span, "a sign has no blank in it", f"write `{s.last_word}=`")
     if s.text == "=" and s.wants_operator():
         return error("PE110", s.span, "`=` does not compare", "write `==`")
     if s.text == "?" and s.wants_operator():
@@ -62,6 +65,8 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
     ]:  # `any(x => x.active)`
         help = foreign_words.FORMS["QUANTIFIER"]
     span = Span(s.source.name, start, start + len(sign))
+    if sign in ("->", "=>") and s.opened and s.opened[1] == "table":
+        return error("PE110", span, f"`{sign}` does not follow the value of a row", "write `:`")
     if sign == "->":
         if s.wants_operator() or start < s.start:
             help = foreign_words.SIGNS["-->"]
@@ -75,6 +80,13 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
     )
     if sign == "%" and share and s.last_word == share[0]:
         help = f"write `0.{int(share[0]):02}`"
+    whole = re.compile(r"%\s+of\s+([\w.]+)").match(s.source.text, start)
+    if sign == "%" and whole and s.last_word.isdigit():
+        help = f"write `{whole[1]} * {int(s.last_word) / 100}`"
+    if sign == "$" and s.source.text[start + 1 : start + 2].isdigit():
+        help = "an amount has no sign: leave it out"
+    if sign == ";" and "_COMMA" in s.accepts and s.opened:
+        help = "write `,`"
     if sign == "::":
         help = _in_place_of_colons(s, span)
     if sign in ("&", "|", "&&", "||") and "_COMMA" in s.accepts and not s.wants_operator():
@@ -100,7 +112,7 @@ def _in_place_of_colons(s: ParseState, span: Span) -> str:
     name = found[1].rpartition("::")[2]
     if found[2] is None:
         return f"write `{name}.{found[3]}`" if found[3] else foreign_words.SIGNS["::"]
-    return f'write `{name} "{found[2]}"`' if s.wants_operator() else f"write `{found[2]}`"
+    return f"write `{found[2]}`" if name.lower() == "action" else f'write `{name} "{found[2]}"`'
 
 
 def _wrong_separator(s: ParseState) -> Diagnostic | None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from policyengine.syntax.parse_state import EFFECTS
 
 _OF_TYPE = "a rule says for which types it is: `permit name: any by User on Document`"
+_OWNS = (
+    "name the attribute that says so: `resource.owner == subject`, or `subject in resource.owners`"
+)
 _FOLLOWS = "for what follows from a condition write `not a or b`"
 
 # Operators of other languages, and what to write here. In the order of length, longest first.
@@ -62,7 +65,6 @@ OPERATORS = {
     "includes": "write `x in set`, or `text contains part`",
     "matches": "there are no regular expressions; write `like` for a pattern with `*`",
     "intersects": "write `overlaps`",
-    "exists": "write `entity has attribute`",
     "below": "write `within`",
     "under": "write `within`",
     "contained": "write `x in set`, or `text contains part`",
@@ -72,6 +74,15 @@ OPERATORS = {
     "xor": "write `!=` between two conditions",
     "div": "there is no division: multiply the other side",
     "mod": "there is no remainder",
+    **dict.fromkeys(("gt", "after", "above", "exceeds", "over"), "write `>`"),
+    **dict.fromkeys(("lt", "before", "less", "fewer"), "write `<`"),
+    **dict.fromkeys(("gte", "ge", "atleast"), "write `>=`"),
+    **dict.fromkeys(("lte", "le", "atmost"), "write `<=`"),
+    **dict.fromkeys(("times", "multiplied"), "write `*`"),
+    "plus": "write `+`",
+    "minus": "write `-`",
+    "owns": _OWNS,
+    "ago": "how long ago a moment is, is a difference: `now - x > 30d`",
     "between": "write `low <= x and x < high`",
 }
 
@@ -83,6 +94,19 @@ PHRASES = {
         ("is not null", "is not none", "is not undefined", "is present", "not null"),
         "write `{owner} has {name}`",
     ),
+    **dict.fromkeys(("exists", "is set", "is defined"), "write `{owner} has {name}`"),
+    "is not set": "write `{owner} not has {name}`",
+    **dict.fromkeys(("greater than or equal", "at least", "not less than"), "write `>=`"),
+    **dict.fromkeys(("less than or equal", "at most", "no more than", "up to"), "write `<=`"),
+    **dict.fromkeys(("greater than", "more than", "is greater", "later than"), "write `>`"),
+    **dict.fromkeys(("less than", "fewer than", "is less", "earlier than"), "write `<`"),
+    **dict.fromkeys(("is equal", "equal to", "same as"), "write `==`"),
+    **dict.fromkeys(
+        ("older than", "longer ago"), "how old something is, is a difference: `now - x > 30d`"
+    ),
+    "younger than": "how old something is, is a difference: `now - x < 30d`",
+    **dict.fromkeys(("is owner", "is member", "belongs to", "member of"), _OWNS),
+    "is a": _OF_TYPE,
     "is not": "write `!=`",
     "is in": "write `in`",
     "is within": "write `within`",
@@ -91,6 +115,7 @@ PHRASES = {
     "starts with": "write `startswith`",
     "begins with": "write `startswith`",
     "ends with": "write `endswith`",
+    **dict.fromkeys(("doesnt have", "does not have", "lacks"), "write `not has`"),
     "does not": "write `not` alone before the operator: `a not contains b`",
     "doesnt": "write `not` before the operator: `a not contains b`",
 }
@@ -106,6 +131,10 @@ BEFORE_OPERANDS = {
     "for": "write `every x in set: condition`, or `some x in set: condition`",
     **dict.fromkeys(("match", "switch", "case", "select", "choose"), _CHOICE),
     **dict.fromkeys(("is", "has", "new", "await", "typeof", "the", "f", "r", "exactly", "return"), "leave it out"),
+    "neither": "write `not a and not b`",
+    "both": "leave it out",
+    "either": "leave it out",
+    "defined": "write `entity has attribute`",
     "no": "write `every x in set: not …`",
     "none": "write `every x in set: not …`",
 }  # fmt: skip
@@ -138,6 +167,9 @@ DECLARATIONS = {
 }  # fmt: skip
 
 STEPS = {
+    **dict.fromkeys(("should", "must", "verify", "check", "ensure"), "expect"),
+    **dict.fromkeys(("now", "on", "time"), "at"),
+    **dict.fromkeys(("var", "const", "def", "set"), "let"),
     "assert": "expect", "given": "let", "foreach": "for", "each": "for", "matrix": "for",
     "table": "for",
 }  # fmt: skip

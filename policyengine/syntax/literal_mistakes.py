@@ -91,9 +91,12 @@ def _dotted(s: ParseState) -> Diagnostic | None:
     if not dotted:
         return None
     is_address = re.fullmatch(r"\d+\.\d+\.\d+\.\d+", dotted[0])
-    help = f'write `ip "{dotted[0]}"`' if is_address else ""
-    span = Span(s.source.name, s.end - len(dotted[0]), s.end)
-    return error("PE120", span, f"`{dotted[0]}` is no number", help)
+    prefix = re.compile(r"/\d+").match(s.source.text, s.end)
+    end = prefix.end() if prefix and is_address else s.end
+    span = Span(s.source.name, s.end - len(dotted[0]), end)
+    written = s.source.at(span)
+    help = f'write `ip "{written}"`' if is_address else ""
+    return error("PE120", span, f"`{written}` is no number", help)
 
 
 def _cut_fraction(s: ParseState) -> Diagnostic | None:

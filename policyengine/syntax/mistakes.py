@@ -180,6 +180,8 @@ def quotes(s: ParseState) -> Diagnostic | None:
             )
         return error("PE119", s.span, f"a name is wanted here, not the text {s.text}", help)
     if s.last_word == "ip" and s.accepts == {"STRING"} and s.before:
+        if s.terminal == "NAME" and s.text not in ("within", "in", "and", "or"):
+            return error("PE119", s.before, "`ip` begins an address in quotes", "leave `ip` out")
         return _ip(s, s.before)
     if s.terminal == "NAME" and s.accepts == {"STRING"}:
         help = f'write `"{s.text}"`'
@@ -226,6 +228,8 @@ def unknown_word(s: ParseState) -> Diagnostic | None:
         return None
     for kind, words, foreign in wanted:
         word = s.text.lower()
+        if kind in ("declaration", "rule") and s.wants_operator() and not s.first_on_line:
+            continue
         meant = foreign.get(word) or (nearest(s.text, words) if s.terminal == "NAME" else None)
         if meant and (s.first_on_line or not s.wants_operator() or word in foreign):
             help = meant if " " in meant else f"did you mean `{meant}`?"
@@ -234,6 +238,9 @@ def unknown_word(s: ParseState) -> Diagnostic | None:
             return error("PE117", s.span, f"{s.found} begins no {kind}", help)
     if s.terminal != "NAME" or (s.wants_operator() and not s.first_on_line):
         return None
+    if "_EXPECT" in s.accepts and s.next_character == "=":
+        help = f"write `let {s.text} = …`"
+        return error("PE117", s.span, f"{s.found} begins no step of a test", help)
     if "_ENTITY" in s.accepts and s.next_character == "=":
         help = foreign_words.FORMS["_CONST"]
         return error("PE117", s.span, f"{s.found} begins no declaration", help)
@@ -283,13 +290,15 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
     if s.terminal in DECLARATIONS | {"_LET"} and owner == "gate":
         return error("PE118", s.span, f"{s.found} cannot be in a gate block, only rules can")
     if s.terminal in DECLARATIONS | EFFECTS | {"ADVISORY"} and owner == "test":
-        return error("PE118", s.span, f"{s.found} cannot be in a test")
+        help = "a test has `let`, `at`, `expect` and `for`; close it with `}` before a rule or a declaration"
+        return error("PE118", s.span, f"{s.found} cannot be in a test", help)
     return None
 
 
 # ---- expressions ------------------------------------------------------------------------
 
 
+_ROOTS = ("subject", "resource", "context", "action", "now")
 _COMPARE = frozenset({"operator", "_HAS", "_LIKE"})
 _NEGATABLE = tuple(row.word for row in INFIX if row.negatable)
 
@@ -321,11 +330,13 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
     if not (s.wants_operator() or s.wants_negated()) or (s.wants_clause() and s.first_on_line):
         return None
     for phrase, help in foreign_words.PHRASES.items():
-        if s.reads(phrase) and s.terminal in ("NAME", "_NOT"):
+        if s.reads(phrase) and s.terminal in ("NAME", "_NOT", "_AT"):
             operand = re.search(r"([\w.]+)\.(\w+)\s*\Z", s.source.text[: s.start])
             owner, name = operand.groups() if operand else ("x", "a")
             instead = help.format(owner=owner, name=name)
             return error("PE110", s.span, f"there is no operator `{phrase}`", instead)
+    if s.last_word.replace("_", "").isdigit() and not s.first_on_line:
+        return error("PE113", s.span, "a number has no unit", f"leave {s.found} out")
     if s.reads("is") and re.compile(r"is\s+[A-Z]\w*\b(?!\s*\")").match(s.source.text, s.start):
         return error("PE110", s.span, "there is no operator `is`", foreign_words.OPERATORS["isa"])
     if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
@@ -336,6 +347,8 @@ def foreign_operator(s: ParseState) -> Diagnostic | None:
     if s.last_word in ("lower", "size", "ancestors"):
         help = f"write `{s.last_word}(…)`"
         return error("PE112", s.after_last, f"`(` is missing after `{s.last_word}`", help)
+    if s.text in _ROOTS:
+        return None
     words = sorted({word for row in INFIX for word in row.word.split() if word.isalpha()})
     swapped = [word for word in words if sorted(word) == sorted(s.text.lower())]
     meant = swapped[0] if swapped else nearest(s.text, words)
@@ -422,9 +435,9 @@ def missing_operator(s: ParseState) -> Diagnostic | None:
         message = f"a comma or an operator is missing before {s.found}"
     else:
         message = f"an operator is missing between `{s.last_word}` and {s.found}"
-    words = (
-        s.last_word.isidentifier() and s.terminal == "NAME" and s.next_character not in (".", "(")
-    )
+    kinds = [kind_of(item) for item in s.stack[-2:]]
+    compared = kinds[:1] in (["operator"], ["_LBRACE"]) and kinds[1:] in (["NAME"], ["variable"])
+    words = compared and s.terminal == "NAME" and s.next_character not in (".", "(")
     help = f'a name of several words is quoted: `"{s.last_word} {s.text}"`' if words else ""
     return error("PE113", s.span, message, help)
 
@@ -494,7 +507,10 @@ def missing_name(s: ParseState) -> Diagnostic | None:
         if terminal in s.accepts and not s.accepts & {"INT", "_ENTITY", "_RBRACE", "_AND"}:
             after = f" after `{s.last_word}`" if s.last_word else ""
             message = f"{what} is missing{after}, before {s.found}"
-            return error("PE114", s.after_last, message, _shape(s))
+            help = _shape(s)
+            if s.last_word == "like" and s.text == "{":
+                help = "write a condition for each pattern, joined with `or`"
+            return error("PE114", s.after_last, message, help)
     return None
 
 

@@ -131,6 +131,9 @@ _LEVELS_ABOVE_EXPRESSIONS = 4
 """file, gate_block, rule, when."""
 
 
+_INSTEAD_OF = {"else": "no row stands for the rest: write one for each value"}
+
+
 def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> list[Diagnostic]:
     """Report each reserved word that names something other than an attribute.
 
@@ -180,7 +183,7 @@ def _misused_words(file: nodes.PolicyFile, reserved: dict[int, nodes.Ident]) -> 
     return [
         error(
             "PE121", ident.span, f"`{ident.name}` is a reserved word",
-            instead.get(key) or "reserved words may name attributes and nothing else: take another name",
+            instead.get(key) or _INSTEAD_OF.get(ident.name) or "reserved words may name attributes and nothing else: take another name",
         )
         for key, ident in sorted(wrong.values(), key=lambda item: item[1].span.start)
     ]  # fmt: skip

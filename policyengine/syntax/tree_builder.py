@@ -9,6 +9,7 @@ checked it before. A value that cannot be read (a date that does not exist) is r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -463,6 +464,12 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]  # generi
                 "T" in moment and not moment.endswith("Z")
             ):
                 self._report_offset(span, moment, f"{op}{offset}")
+            case nodes.Literal("int", _, year), nodes.Literal("int", _, month) if (
+                op == "-" and re.fullmatch(r"[12]\d{3}-0[1-9]", f"{year}-{month}")
+            ):
+                self.problems = [p for p in self.problems if p.span != right.span]
+                message = f"`{year}-{month}` is no date"
+                self._report("PE120", span, message, f"write `{year}-{month}-01`")
         return nodes.Arithmetic(cast("nodes.Sign", str(op)), left, right, span=span)
 
     def _report_offset(self, span: Span, moment: str, offset: str) -> None:
@@ -567,7 +574,7 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]  # generi
     def file(self, span: Span, children: list[Any]) -> nodes.PolicyFile:
         package, *rest = children
         for key in self.quoted.values():
-            help = "only a name that is a row of a table may be quoted"
+            help = f"write `{key.name}`: only a name that is a row of a table may be quoted"
             self._report("PE141", key.span, "the name of an attribute is not quoted", help)
         imports = tuple(c for c in rest if isinstance(c, nodes.Import))
         declarations = tuple(c for c in rest if not isinstance(c, nodes.Import))

@@ -8,9 +8,10 @@ about. A request that does not fit makes the test an error: it has no outcome.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
-from typing import assert_never
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, assert_never
 
 from attrs import define, evolve
 
@@ -21,6 +22,7 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
+from policyengine.model.shown import shown_entity
 from policyengine.reference import interpreter, reasons
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
@@ -84,10 +86,13 @@ class _Runner:
         return Result(test.title, test.node.span, tuple(problems), expectations, seconds)
 
     def _expect(self, expect: nodes.Expect, builder: RequestBuilder) -> Iterator[Problem]:
+        parts: dict[str, Any] = {}
         try:
-            request = self.validator.validate_parts(**builder.request(expect))
+            parts = builder.request(expect)
+            request = self.validator.validate_parts(**parts)
         except InvalidRequest as refusal:
-            notes = tuple(("problem", str(problem)) for problem in refusal.problems)
+            entities = parts.get("entities") or ()
+            notes = tuple(("problem", _in_a_test(str(p), entities)) for p in refusal.problems)
             message = "the request does not fit the policy set"
             yield Problem("error", expect.span, message, notes)
             return
@@ -136,6 +141,27 @@ class _Runner:
                 done = f"shows {', '.join(fields)}" if (fields := promised[name]) else "is allowed"
                 message = f"this {done}, and the invariant `{name}` says never"
                 yield Problem("failed", expect.span, message, _notes(outcome, reason))
+
+
+_ADVICE: Final = (
+    ("give its parents (an empty list if there are none)", "write `NAME {}`, or `NAME under … {}` if it is in something"),
+    ("give it in `entities` or in a store", "write it out: `NAME { name: value }`"),
+)  # fmt: skip
+"""What a service is advised about an entity, and what a test says in its place."""
+
+
+def _in_a_test(problem: str, entities: Sequence[Mapping[str, Any]]) -> str:
+    """Return a problem of a request in the words of a test, which has no JSON."""
+    for place in re.findall(r"^entities\[(\d+)\]", problem):
+        entity = entities[int(place)]
+        named = shown_entity(entity["type"], entity["id"])
+        problem = problem.replace(f"entities[{place}]", named, 1)
+    path, colon, message = problem.partition(": ")
+    about = re.search(r'`(\w+ "[^`]*")`', message)
+    for given, written in _ADVICE:
+        if about is not None:
+            message = message.replace(given, written.replace("NAME", about[1]))
+    return f"{path.replace('.properties', '')}{colon}{message}"
 
 
 def _about(of: str, problem: Problem) -> Problem:

@@ -148,7 +148,7 @@ let ann = User "ann" { n: 3 }
         # what it does not
         ("entity E in Kind", "PE202", "there is `E`"),
         ("define f() = 1 < high", "PE201", ""),
-        ("define f() = limit(1)", "PE211", ""),
+        ("define f() = limit(1)", "PE211", "declare it: `define limit(…) = expression`"),
         ("gate access { permit q: any }", "PE215", "any package may forbid in it"),
         ("define f() = other.limits < 1", "PE201", "did you mean `other.limit`?"),
         ("define f() = other.nothing < 1", "PE201", ""),
@@ -214,3 +214,16 @@ def test_a_name_that_another_file_has_as_well_may_be_another_set(second: str | N
     _, problems = check_sources({name: Source(name, text) for name, text in texts.items()})
     (found,) = (d for d in problems.items if d.code == "PE203")
     assert help in found.help
+
+
+def test_a_missing_import_is_said_once_in_each_file():
+    words = "package a\nentity User\nentity Doc\naction read by User on Doc\nconst n: int = 1"
+    rules = (
+        "permit p: read by User when n == 1\npermit q: read on Doc\ninvariant i: never allow read\n"
+        'test "t" { expect deny read by User "u" on Doc "d" }'
+    )
+    wanted = [("PE205", "there is no action or group `read`", "`import a` brings it in")]
+    assert said(words, f"package b\n{rules}") == wanted
+    also = "permit r: any when m == 1\npermit s: any when n == m"
+    found = said(words, "package c\nconst m: int = 1", f"package b\n{rules}\n{also}")
+    assert [help for *_, help in found] == ["`import a` brings it in", "`import c` brings it in"]

@@ -127,7 +127,7 @@ def test_a_failure_shows_the_policy_and_an_error_is_no_failure(docs):
         [
             "error[[]test]: the request does not fit the policy set",
             " --> docs/tests/more.policy:8:5",
-            "*= problem: subject.properties.plan: *",
+            "*= problem: subject.plan: *",
             "error[[]test]: expected allow, got deny (forbidden)",
             " --> docs/tests/more.policy:4:5",
             "*expect allow read by User*",
