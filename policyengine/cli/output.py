@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -93,7 +94,7 @@ def width(*, error: bool = False) -> int | None:
     Those are COLUMNS, or the columns of the terminal; lines that go elsewhere are left whole.
     """
     wanted = os.environ.get("COLUMNS", "")
-    if wanted.isdecimal() and len(wanted) < 6 and int(wanted):
+    if re.fullmatch("[1-9][0-9]{0,4}", wanted):
         return max(int(wanted), _NARROWEST)
     stream = sys.stderr if error else sys.stdout
     if not stream.isatty():
