@@ -10,7 +10,7 @@ N ?= 10000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact breaches clean
+.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact breaches killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ exact: $(READY) ## Compare what lint, explain and prove say with all requests of
 
 breaches: $(READY) ## Plant breaches of promises in the shipped sets, and prove promises that hold; some minutes
 	$(BIN)/python -m tests.breaches.harness
+
+killers: $(READY) ## Paste every test that is offered for the shipped sets, all of which are to notice what they are for
+	$(BIN)/python -m tests.mutation.killers
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

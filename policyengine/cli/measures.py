@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,12 @@ import click
 from attrs import field, frozen
 
 from policyengine.cli.loading import the_cache
-from policyengine.cli.output import FailingInput, say, say_parts, width, working
+from policyengine.cli.mutation_report import mutation_json, place_json, show_mutation
+from policyengine.cli.output import FailingInput, say, width, working
 
 if TYPE_CHECKING:
-    from policyengine.diagnostics.source import Source, Span
-    from policyengine.mutation.fates import MutationRun, Tried
+    from policyengine.diagnostics.source import Source
+    from policyengine.mutation.fates import MutationRun
     from policyengine.semantics.checked import CheckedSet
     from policyengine.testing.coverage import Coverage, Covered
     from policyengine.testing.coverage_text import Thresholds
@@ -32,7 +33,7 @@ class Wanted:
     """The measures that are wanted, and their thresholds in percent.
 
     *page*: the file for coverage as HTML. *jobs*: the number of processes that mutate. *fresh*:
-    whether the results of earlier runs are ignored.
+    whether the results of earlier runs are ignored. *budget*: the seconds that mutation takes at most.
     """
 
     coverage: bool
@@ -42,11 +43,12 @@ class Wanted:
     mutation_least: float
     jobs: int
     fresh: bool
+    budget: float
 
     @classmethod
     def read(
         cls, *, coverage: bool, page: str | None, mutate: bool, fail_under: Sequence[str],
-        jobs: int | None, fresh: bool,
+        jobs: int | None, fresh: bool, budget: float,
     ) -> Wanted:  # fmt: skip
         """Read the options; a threshold implies its measure. Raises `UsageError`."""
         from policyengine.testing.coverage_text import NAMES, read_threshold
@@ -66,6 +68,7 @@ class Wanted:
             mutation_least or 0.0,
             jobs or os.cpu_count() or 1,
             fresh,
+            budget,
         )
 
 
@@ -78,12 +81,12 @@ class Measures:
     mutation: MutationRun | None = None
     short: tuple[str, ...] = ()
 
-    def show(self, *, verbose: bool) -> None:
-        """Write the measures for people."""
+    def show(self, *, verbose: bool, everything: bool) -> None:
+        """Write the measures for people; *everything*: all tests that are offered, too."""
         if self.coverage is not None:
             _show_coverage(self.coverage, verbose=verbose)
         if self.mutation is not None:
-            _show_mutation(self.mutation)
+            show_mutation(self.mutation, everything=everything)
         for text in self.short:
             say(text, "bold red")
 
@@ -93,7 +96,7 @@ class Measures:
         if self.coverage is not None:
             document["coverage"] = _coverage_json(self.coverage)
         if self.mutation is not None:
-            document["mutation"] = _mutation_json(self.mutation)
+            document["mutation"] = mutation_json(self.mutation)
         return {**document, "short": list(self.short)} if document or self.short else {}
 
 
@@ -146,8 +149,9 @@ def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int
     remembered = {} if wanted.fresh else recall(cache, paths)
     with working("changing the rules") as progress:
         run, remembered = mutate(
-            checked, now=now, jobs=wanted.jobs, remembered=remembered, progress=progress
-        )
+            checked, now=now, jobs=wanted.jobs, remembered=remembered, seconds=wanted.budget,
+            progress=progress,
+        )  # fmt: skip
     remember(cache, paths, remembered)
     return run
 
@@ -217,13 +221,13 @@ def _coverage_json(coverage: Coverage) -> dict[str, Any]:
             {
                 "name": item.name,
                 "kind": item.kind,
-                **_place_json(item.span, coverage.sources),
+                **place_json(item.span, coverage.sources),
                 "satisfied_in": list(item.satisfied_in),
                 "failed_in": list(item.failed_in),
                 "operands": [
                     {
                         "text": operand.text,
-                        **_place_json(operand.span, coverage.sources),
+                        **place_json(operand.span, coverage.sources),
                         "true_in": list(operand.true_in),
                         "false_in": list(operand.false_in),
                         "decides": operand.decides,
@@ -234,63 +238,3 @@ def _coverage_json(coverage: Coverage) -> dict[str, Any]:
             for item in coverage.items
         ],
     }
-
-
-# ---- mutation ---------------------------------------------------------------------------
-
-
-def _show_mutation(run: MutationRun) -> None:
-    for alike in _by_test(run.survivors):
-        say("")
-        for one in alike:
-            line, _ = run.sources[one.span.file].position(one.span.start)
-            what = f" {one.span.file}:{line}  {one.of}: {one.what} ({one.kind})"
-            fate = "survived" if one.test else "not settled"
-            say_parts((fate, "bold yellow"), (what, None))
-        test = alike[0].test
-        if test:
-            say(test.rstrip(), code=True)
-        else:
-            say(alike[0].why)
-    noticed, survived = run.count("noticed"), run.count("survived")
-    say("")
-    counts = (
-        f": tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
-        f"checker refuses {run.count('refused')} and {run.count('equivalent')} change no answer"
-    )
-    score = f"mutation {100 * run.score:.1f} %"
-    say_parts((score, "green" if not survived else "bold yellow"), (counts, None))
-
-
-def _by_test(survivors: Iterable[Tried]) -> Iterable[Sequence[Tried]]:
-    """Gather the survivors that one test would notice: the tests differ in their titles alone."""
-    groups: dict[object, list[Tried]] = {}
-    for one in survivors:
-        _, _, body = (one.test or "").partition("\n")
-        groups.setdefault(body or id(one), []).append(one)
-    return groups.values()
-
-
-def _mutation_json(run: MutationRun) -> dict[str, Any]:
-    return {
-        "percent": round(100 * run.score, 2),
-        **{fate: run.count(fate) for fate in ("noticed", "survived", "refused", "equivalent")},
-        "survivors": [_survivor_json(one, run.sources) for one in run.survivors],
-    }
-
-
-def _survivor_json(one: Tried, sources: Mapping[str, Source]) -> dict[str, Any]:
-    place = _place_json(one.span, sources)
-    return {
-        "of": one.of,
-        "kind": one.kind,
-        "what": one.what,
-        **place,
-        "test": one.test,
-        "why": one.why,
-    }
-
-
-def _place_json(span: Span, sources: Mapping[str, Source]) -> dict[str, Any]:
-    line, column = sources[span.file].position(span.start)
-    return {"file": span.file, "line": line, "column": column}

@@ -50,6 +50,11 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 @click.option("--jobs", type=click.IntRange(1, 64), help="How many processes mutate; all cores.")
 @click.option("--fresh", is_flag=True, help="Try every change again, also those known from before.")
 @click.option(
+    "--budget", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True,
+    help="The time that mutating takes at most.",
+)  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="Show all tests that --mutate offers.")
+@click.option(
     "--fail-under",
     multiple=True,
     metavar="MEASURE=PERCENT",
@@ -65,8 +70,8 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 @format_option
 def command(
     paths: tuple[str, ...], pattern: str, coverage: bool, coverage_html: str | None, mutate: bool,
-    jobs: int | None, fresh: bool, fail_under: tuple[str, ...], suggest: bool, watching: bool,
-    junit: str | None, verbose: bool, format: str,
+    jobs: int | None, fresh: bool, budget: float, everything: bool, fail_under: tuple[str, ...],
+    suggest: bool, watching: bool, junit: str | None, verbose: bool, format: str,
 ) -> int:  # fmt: skip
     """Run the `test` blocks of the policy set in PATH.
 
@@ -78,8 +83,8 @@ def command(
 
     The tests themselves are measured in two ways. Coverage shows of every rule whether it was
     satisfied, and of every operand whether it was true, false, and decided on its own (MC/DC).
-    Mutation makes one small change at a time and reports the changes that no test notices, each with
-    a test that would.
+    Mutation makes one small change at a time and reports the changes that no test notices, with the
+    tests that would: the ten that notice most, or --all.
 
     \b
     Examples:
@@ -95,20 +100,20 @@ def command(
     """
     wanted = Wanted.read(
         coverage=coverage, page=coverage_html, mutate=mutate, fail_under=fail_under, jobs=jobs,
-        fresh=fresh,
+        fresh=fresh, budget=budget,
     )  # fmt: skip
 
     def act() -> int:
         if suggest:
             return _suggest(paths, format)
-        return _test(paths, pattern, wanted, junit, format, verbose=verbose)
+        return _test(paths, pattern, wanted, junit, format, verbose=verbose, everything=everything)
 
     return watch(paths, act) if watching else act()
 
 
 def _test(
     paths: tuple[str, ...], pattern: str, wanted: Wanted, junit: str | None, format: str, *,
-    verbose: bool,
+    verbose: bool, everything: bool,
 ) -> int:  # fmt: skip
     from policyengine.pipeline import compile_set
     from policyengine.testing.junit import junit_xml
@@ -137,7 +142,7 @@ def _test(
         say_json({**_run_json(run), "invariants": invariants, **measures.json()})
     else:
         show_open(proofs)
-        measures.show(verbose=verbose)
+        measures.show(verbose=verbose, everything=everything)
     kept = not any(proof.answer == "broken" for proof in proofs)
     return FINE if passed and kept and not measures.short else FINDINGS
 
@@ -148,11 +153,22 @@ def _suggest(paths: tuple[str, ...], format: str) -> int:
     checked = load_checked(paths)
     with working("looking for boundaries"):
         found = list(suggest(checked, now=time.time_ns() // 1000 // _DAY * _DAY))
+    tests = [one for one in found if one.text]
+    nothing = [one for one in found if not one.text]
     if format == "json":
-        say_json({"suggestions": [{"rule": one.rule, "test": one.text} for one in found]})
-    else:
-        for number, one in enumerate(found):
-            say(f"\n{one.text}".rstrip() if number else one.text.rstrip(), code=True)
+        say_json(
+            {
+                "suggestions": [{"rule": one.rule, "test": one.text} for one in tests],
+                "nothing": [{"rule": one.rule, "why": one.why} for one in nothing],
+            }
+        )
+        return FINE
+    for number, one in enumerate(tests):
+        say(f"\n{one.text}".rstrip() if number else one.text.rstrip(), code=True)
+    if tests and nothing:
+        say("")
+    for one in nothing:  # as comments: all that is written can be pasted
+        say(f"# nothing for {one.rule}: {one.why}", code=True)
     return FINE
 
 

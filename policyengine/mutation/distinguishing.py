@@ -8,7 +8,7 @@ with neither, where something cannot be tried out or is too much.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import islice, zip_longest
 
 from attrs import define, frozen
@@ -26,12 +26,12 @@ from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.model.types import DATETIME, TargetKey
+from policyengine.model.types import TargetKey
 from policyengine.mutation.nearby_search import NearbySearch
 from policyengine.mutation.offered_tests import Offer, OfferMaker, clauses_of
 from policyengine.mutation.symbolic_differences import SymbolicDifferences
 from policyengine.mutation.variants import Variant, counted
-from policyengine.mutation.witness_requests import witness_request
+from policyengine.mutation.witness_requests import needs_of_tests, witness_request
 from policyengine.mutation.write_tests import can_be_written
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -191,7 +191,7 @@ class Differences:
     def _at_round_time(self, case: JudgedRequest) -> Request:
         """Return the request of a test without `at` at a moment that is easily read, if all rules are judged the same then."""
         request = case.env.request
-        if request.now != self.now or not self.maker.reads_time(case.env.target):
+        if request.now != self.now or case.env.target not in self.maker.timed:
             return request
         day = self.now // _DAY * _DAY
         before = {v.rule.id: (v.holds, counted(v)) for v in case.verdicts}
@@ -242,13 +242,12 @@ class Differences:
 
     def _offer_of(self, variant: Variant, state: SymbolicState) -> Offer | None:
         state.choices = Choices()  # what it did not read is no further path
-        needs = self.checked.needs(state.target)
+        needs = partial(needs_of_tests, self.checked)
         try:
-            given = request_of(state, needs)
-            if ("now",) not in state.known or not state.mentions.values.get(DATETIME):
+            given = request_of(state, needs(state.target))
+            if ("now",) not in state.known:
                 given["now"] = self.now // _DAY * _DAY
-            validator = Validator(self.checked.schema, self.checked.needs, self.limits)
-            request = validator.validate_parts(**given)
+            request = Validator(self.checked.schema, needs, self.limits).validate_parts(**given)
         except InvalidRequest:
             return None
         near = Neighbourhood(self.checked, request)

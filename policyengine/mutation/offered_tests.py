@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import starmap
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.constants import walk_conditions, walk_typed
 from policyengine.analysis.places import changed, places_of, value_at
 from policyengine.analysis.what_if import Granted
 from policyengine.concurrency import cached_property
+from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.masks import spelled
 from policyengine.model.request import Request
-from policyengine.model.types import TargetKey
 from policyengine.model.values import Ip
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.smaller_tests import minimal
+from policyengine.mutation.timed_targets import TimedTargets
 from policyengine.mutation.variants import Variant, counted
 from policyengine.mutation.write_tests import owed_clause
 from policyengine.reference import interpreter
@@ -47,6 +47,15 @@ class Offer:
         return fails(self.asked, self.case, variant)
 
 
+def passes(checked: CheckedSet, asked: ExpectedRequest, case: JudgedRequest) -> bool:
+    """Whether an expectation is met by *case*, its request as the original judges it, and gives what is read."""
+    outcome = interpreter.outcome(case, ())
+    needed = (i.needs[case.env.target] for i in checked.invariants if case.env.target in i.needs)
+    if outcome.allowed and not all(gives(asked.request, needs) for needs in needed):
+        return False
+    return asked.meets(checked, case, outcome)
+
+
 def fails(asked: ExpectedRequest, case: JudgedRequest, variant: Variant) -> bool:
     """Whether an expectation, which the original meets by *case*, is not met by *variant*."""
     if not variant.concerns(case.env.target):
@@ -71,7 +80,11 @@ class OfferMaker:
     checked: CheckedSet
     limits: Limits
     now: int
-    _reading: dict[TargetKey, bool] = field(factory=dict)
+
+    @cached_property
+    def timed(self) -> TimedTargets:
+        """The targets whose tests say `at`."""
+        return TimedTargets(self.checked)
 
     @cached_property
     def _writer(self) -> VerifiedTestWriter:
@@ -90,7 +103,7 @@ class OfferMaker:
     def _made(
         self, variant: Variant, request: Request, clauses: Iterable[str], rule: CheckedRule
     ) -> Offer | None:
-        timed = self.reads_time((request.action, request.subject.type, request.resource.type))
+        timed = (request.action, request.subject.type, request.resource.type) in self.timed
         request = request if timed else replace(request, now=self.now)
         outcome = interpreter.decide(self.checked, request)
         of, rules = variant.mutant.of, outcome.rules
@@ -101,7 +114,7 @@ class OfferMaker:
             (*clauses, *(f"because {one}" for one in because)),
         )
         text = self._writer.test(title_of(variant), [expectation], rule, timed=timed)
-        offer = None if text is None else self._read(self._writer.node_of(text), rule)
+        offer = None if text is None else self.read(self._writer.node_of(text), rule)
         return offer if offer is not None and offer.notices(variant) else None
 
     def shortest(self, offer: Offer, variants: Iterable[Variant]) -> Offer:
@@ -111,7 +124,7 @@ class OfferMaker:
 
         def serves(node: nodes.TestDecl) -> bool:
             nonlocal best
-            made = self._read(node, offer.rule)
+            made = self.read(node, offer.rule)
             if made is None or not all(made.notices(variant) for variant in variants):
                 return False
             best = made
@@ -122,39 +135,18 @@ class OfferMaker:
 
     def again(self, text: str, rule: CheckedRule) -> Offer | None:
         """Return the test that was written as *text*."""
-        return self._read(self._writer.node_of(text), rule)
+        return self.read(self._writer.node_of(text), rule)
 
-    def _read(self, node: nodes.TestDecl, rule: CheckedRule) -> Offer | None:
+    def read(self, node: nodes.TestDecl, rule: CheckedRule) -> Offer | None:
         """Return the test *node* if it has one request, and passes on the original."""
         asked = self._writer.asked_in(node, rule)
         if len(asked) != 1:
             return None
         (one,) = asked
         case = interpreter.judge_all(self.checked, Env(one.request, self.checked.schema))
-        if not one.meets(self.checked, case, interpreter.outcome(case, ())):
+        if not passes(self.checked, one, case):
             return None
         return Offer(rule, node, self._writer.text_of(node), one, case)
-
-    def reads_time(self, target: TargetKey) -> bool:
-        """Whether a test with a request for *target* may turn out differently at another time."""
-        if target not in self._reading:
-            self._reading[target] = any(self._timed(target))
-        return self._reading[target]
-
-    def _timed(self, target: TargetKey) -> Iterator[bool]:
-        rules = self.checked.rules_for(target)
-        waived = {waiver.rule for waiver in self.checked.waivers}
-        for rule in rules:
-            yield rule.is_dated or rule.id in waived
-            yield any(_is_now(node) for node, _ in walk_conditions(rule))
-            typing = rule.typings[target]
-            for call in rule.obligations:
-                yield any(_is_now(node) for node, _ in walk_typed(call, typing))
-        for promise in self.checked.invariants:
-            if target in promise.typings:
-                for conjunct in promise.conjuncts:
-                    inside = walk_typed(conjunct.expr, promise.typings[target])
-                    yield any(_is_now(node) for node, _ in inside)
 
     def _addressed(self, request: Request) -> Request:
         """Return *request* with addresses in the place of networks."""
@@ -165,10 +157,6 @@ class OfferMaker:
                 host = min(net.first + _HOST, net.last)
                 changes.append((place, Ip(net.version, host, host)))
         return changed(request, tuple(changes)) if changes else request
-
-
-def _is_now(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name == "now"
 
 
 def title_of(variant: Variant) -> str:

@@ -20,7 +20,7 @@ def minimal(test: nodes.TestDecl, serves: Callable[[nodes.TestDecl], bool]) -> n
     shorter: nodes.TestDecl | None = test
     while shorter is not None:
         test, shorter = shorter, None
-        for candidate in _shorter(test):
+        for candidate in shorter_tests(test):
             left -= 1
             if left < 0:
                 break
@@ -30,7 +30,7 @@ def minimal(test: nodes.TestDecl, serves: Callable[[nodes.TestDecl], bool]) -> n
     return test
 
 
-def _shorter(test: nodes.TestDecl) -> Iterator[nodes.TestDecl]:
+def shorter_tests(test: nodes.TestDecl) -> Iterator[nodes.TestDecl]:
     """Give the tests with one part less: a `let`, a changed version of an entity, an attribute, an element."""
     for item in test.items:
         if isinstance(item, nodes.Let):

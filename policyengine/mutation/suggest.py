@@ -2,27 +2,34 @@
 
 For every value that a rule reads, there is the last one with which it holds and the first with which
 it does not, on each side of what it is compared with; of sets, the empty one, one element, and all.
-The requests are those of tests with one value changed. For a rule that no test covers, a witness is used.
+The requests are those of tests with one value changed; if the rule decides none of those, of a witness. A
+boundary is shown with both sides, and only where the rule decides: what is granted differs between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
-from attrs import frozen
+from attrs import define, frozen
+from msgspec.structs import replace
 
-from policyengine.analysis.places import NOW, Changes, Place, value_at
-from policyengine.analysis.what_if import Neighbourhood
+from policyengine.analysis.places import NOW, Changes, Place, places_of, read_keys_of, value_at
+from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
-from policyengine.model.types import BOOL, ORDERED, LevelsType, SetType
+from policyengine.model.types import BOOL, ORDERED, LevelsType, SetType, TargetKey
 from policyengine.model.values import ABSENT
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
+from policyengine.mutation.offered_tests import clauses_of, passes
+from policyengine.mutation.smaller_tests import minimal
+from policyengine.mutation.timed_targets import TimedTargets
 from policyengine.mutation.witness_requests import witness_request
 from policyengine.mutation.write_tests import Expectation, can_be_written
 from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.syntax import nodes
 from policyengine.testing.requests_of_tests import requests_of
 
 _MOST_BASES = 4
@@ -30,72 +37,160 @@ _MOST_BASES = 4
 
 @frozen
 class Suggestion:
-    """A test at the boundaries of one rule, as text."""
+    """A test at the boundaries of one rule, as text; or, if it is empty, *why* there is none."""
 
     rule: str
     text: str
+    why: str = ""
 
 
 def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> Iterator[Suggestion]:
-    """Give a test for each rule that has boundaries which no test asks at.
+    """Give a test for each rule that has boundaries which no test asks at; of the others, why there is none.
 
     *now*: the time (microseconds) of witnesses, and of tests without `at`.
     """
     limits = limits or Limits()
-    pasting = VerifiedTestWriter(checked, limits, now)
+    writer = VerifiedTestWriter(checked, limits, now)
+    timed = TimedTargets(checked)
     asked = [one.request for one in requests_of(checked, limits=limits, now=now)]
     for rule in checked.rules:
-        if rule.advisory:
-            continue
-        found = list(_boundaries(checked, rule, asked, limits, now))
-        title = f"boundaries of {rule.id}"
-        text = pasting.test(title, found, rule, timed=True) if found else None
-        if text is not None:
-            yield Suggestion(rule.id, text)
+        if not rule.advisory:
+            yield _Boundaries(checked, rule, asked, limits, now, writer, timed).suggestion()
 
 
-def _boundaries(
-    checked: CheckedSet, rule: CheckedRule, asked: list[Request], limits: Limits, now: int
-) -> Iterator[Expectation]:
-    given: list[Request] = list(asked)
-    done: set[str] = set()
-    for base in _bases(checked, rule, asked, limits, now):
-        near = Neighbourhood(checked, base)
-        if base not in given:
-            given.append(base)
-            yield _expected(checked, rule, base)
-        places = [p for p in near.places if p.read_key in near.reads(rule)]
-        for place in (*places, NOW):
-            if place.text in done:
-                continue
-            boundary = list(_boundary_values(near, rule, place))
-            if boundary:
-                done.add(place.text)
-            for changes in boundary:
-                request = near.changed(changes)
-                if request not in given and near.fits(changes) and can_be_written(request):
-                    given.append(request)
-                    yield _expected(checked, rule, request)
+@define
+class _Boundaries:
+    """The boundaries of *rule*. *shown*: whether some were found that tests ask at already."""
+
+    checked: CheckedSet
+    rule: CheckedRule
+    asked: list[Request]
+    limits: Limits
+    now: int
+    writer: VerifiedTestWriter
+    timed: TimedTargets
+    shown: bool = False
+
+    def suggestion(self) -> Suggestion:
+        """Return a test, or why there is none."""
+        expectations = list(self._all())
+        if not expectations:
+            return Suggestion(self.rule.id, "", self._why())
+        title = f"boundaries of {self.rule.id}"
+        timed = any(_target(request) in self.timed for request, _, _ in expectations)
+        if not timed:
+            expectations = [(replace(r, now=self.now), ok, more) for r, ok, more in expectations]
+        text = self.writer.test(title, expectations, self.rule, timed=timed)
+        if text is None or self._read_in(self.writer.node_of(text)) is None:
+            return Suggestion(self.rule.id, "", "its boundaries cannot be written as a test")
+        return Suggestion(self.rule.id, self._shortest(text))
+
+    def _why(self) -> str:
+        if self.shown:
+            return "tests ask at its boundaries already"
+        return "no request was found that it decides, with one value that makes it decide otherwise"
+
+    def _all(self) -> Iterator[Expectation]:
+        """Give the requests on both sides of each boundary, each once."""
+        given: list[Request] = []
+        done: set[str] = set()
+        for base in self._bases():
+            near = Neighbourhood(self.checked, base)
+            places = [p for p in near.places if p.read_key in near.reads(self.rule)]
+            for place in (*places, NOW):
+                if place.text in done:
+                    continue
+                sides = self._sides(near, place)
+                if sides:
+                    done.add(place.text)
+                    self.shown = True
+                if all(request in self.asked for request, _, _ in sides):
+                    continue
+                for expectation in sides:
+                    if expectation[0] not in given:
+                        given.append(expectation[0])
+                        yield expectation
+
+    def _bases(self) -> Iterator[Request]:
+        """Give requests that the rule covers: those of tests; a witness if it decides none of those."""
+        there = (r for r in self.asked if _target(r) in self.rule.typings)
+        kinds: dict[tuple[bool, TargetKey, int], Request] = {}
+        for request in there:
+            decided = self.rule.id in interpreter.decide(self.checked, request).rules
+            kinds.setdefault((not decided, _target(request), request.now), request)
+        yield from [kinds[kind] for kind in sorted(kinds)][:_MOST_BASES]
+        if not self.shown:
+            made = witness_request(self.checked, self.rule, self.limits, self.now)
+            if made is not None:
+                yield made
+
+    def _sides(self, near: Neighbourhood, place: Place) -> list[Expectation]:
+        """Return requests on both sides of the boundaries at *place*, none if the rule decides nothing there."""
+        here: Changes = ()
+        sides = []
+        for changes in (*_boundary_values(near, self.rule, place), here):
+            request = near.changed(changes)
+            if near.fits(changes) and can_be_written(request):
+                holds = near.verdict(self.rule, changes).holds
+                if self._decides(request, holds=holds):
+                    sides.append((changes, holds, near.granted(changes, near.rules)))
+        inside = [side for side in sides if side[1]]
+        outside = [
+            side for side in sides if not side[1] and any(side[2] != one[2] for one in inside)
+        ]
+        inside = [one for one in inside if any(one[2] != side[2] for side in outside)]
+        for some in (inside, outside):
+            if len(some) > 1 and some[-1][0] == here:
+                some.pop()  # another one is nearer to the boundary
+        return [
+            self._expected(
+                near.changed(changes), granted, next(o[2] for o in others if o[2] != granted)
+            )
+            for some, others in ((inside, outside), (outside, inside))
+            for changes, _, granted in some
+        ]
+
+    def _decides(self, request: Request, *, holds: bool) -> bool:
+        """Whether the decision depends on the rule, which *holds* or does not, and no other rule denies."""
+        outcome = interpreter.decide(self.checked, request)
+        if holds:
+            return self.rule.id in outcome.rules
+        shut = self.rule.effect != "forbid" and (self.rule.gate, False) in outcome.gates
+        return outcome.allowed or (shut and outcome.cause == "not_permitted")
+
+    def _expected(self, request: Request, granted: Granted, other: Granted) -> Expectation:
+        """Return a request, whether it is allowed, and further clauses."""
+        outcome = interpreter.decide(self.checked, request)
+        because = [f"because {self.rule.id}"] if self.rule.id in outcome.rules else []
+        return request, outcome.allowed, (*(clauses_of(granted, other) or ()), *because)
+
+    def _shortest(self, text: str) -> str:
+        """Return the test without what the values that the rule reads do not need."""
+        node = self.writer.node_of(text)
+        wanted = self._read_in(node)
+
+        def serves(shorter: nodes.TestDecl) -> bool:
+            return self._read_in(shorter) == wanted
+
+        return self.writer.text_of(minimal(node, serves))
+
+    def _read_in(self, node: nodes.TestDecl) -> list[object] | None:
+        """Return the values that the rule reads in each request of a test, None if one is not as expected."""
+        read: list[object] = []
+        for one in self.writer.asked_in(node, self.rule):
+            case = interpreter.judge_all(self.checked, Env(one.request, self.checked.schema))
+            if not passes(self.checked, one, case):
+                return None
+            target = _target(one.request)
+            keys = read_keys_of(self.rule.needs[target], self.checked.schema, target)
+            places = [p for p in places_of(self.checked, one.request) if p.read_key in keys]
+            values = {p.text: value_at(one.request, p) for p in places}
+            read.append((one.request.now, one.request.fields, values))
+        return read
 
 
-def _expected(checked: CheckedSet, rule: CheckedRule, request: Request) -> Expectation:
-    """Return a request, whether it is allowed, and further clauses."""
-    outcome = interpreter.decide(checked, request)
-    decided = rule.id in outcome.rules
-    return request, outcome.allowed, (f"because {rule.id}",) if decided else ()
-
-
-def _bases(
-    checked: CheckedSet, rule: CheckedRule, asked: Iterable[Request], limits: Limits, now: int
-) -> Iterator[Request]:
-    """Give requests that the rule covers: those of tests, or a witness."""
-    there = [r for r in asked if (r.action, r.subject.type, r.resource.type) in rule.typings]
-    if there:
-        yield from there[:_MOST_BASES]
-        return
-    made = witness_request(checked, rule, limits, now)
-    if made is not None:
-        yield made
+def _target(request: Request) -> TargetKey:
+    return request.action, request.subject.type, request.resource.type
 
 
 def _boundary_values(near: Neighbourhood, rule: CheckedRule, place: Place) -> Iterator[Changes]:

@@ -296,11 +296,50 @@ def test_suggestions_are_tests(run, file: Path):
     assert suggested.code == 0
     assert suggested.out.startswith('test "boundaries of access.adult" {\n')
     assert run("test", file, "--suggest", "--format", "json").json == {
-        "suggestions": [{"rule": "access.adult", "test": suggested.out}]
+        "suggestions": [{"rule": "access.adult", "test": suggested.out}],
+        "nothing": [],
     }
     file.write_text(WORDS + suggested.out)
     assert run("test", file, "--fail-under", "mutation=100").code == 0
-    assert run("test", file, "--suggest").out == ""
+    assert run("test", file, "--suggest").out == (
+        "# nothing for access.adult: tests ask at its boundaries already\n"
+    )
+
+
+MANY = """\
+package p
+entity User { n: int }
+entity Door
+action look by User on Door
+""" + "".join(f'forbid f{i}: look when subject.n == {i} because "f{i}"\n' for i in range(0, 60, 5)) + """\
+permit look: look
+test "t" { expect allow look by User "u" { n: 99 } on Door "d" }
+"""  # fmt: skip
+
+
+def test_the_tests_that_notice_most_are_shown_and_how_many_more_there_are(run, file: Path):
+    file.write_text(MANY)
+    few = run("test", file, "--mutate").out
+    assert few.count("\ntest ") == 10
+    assert "more tests for" in few
+    assert "`--all` shows them" in few
+    assert few.count(" of ") >= 10
+    everything = run("test", file, "--mutate", "--all").out
+    assert everything.count("\ntest ") > 10
+    assert "--all" not in everything
+
+
+def test_what_the_budget_left_open_is_said(run, file: Path):
+    late = run("test", file, "--mutate", "--budget", "0")
+    assert late.code == 0
+    assert "10 of 10 changes not settled in 0 s: `--budget` gives more time" in late.out
+    assert (
+        run("test", file, "--mutate", "--budget", "0", "--format", "json").json["mutation"][
+            "untried"
+        ]
+        == 10
+    )
+    assert "mutation 90.0 %" in run("test", file, "--mutate").out
 
 
 def test_it_runs_again_after_a_change_and_after_a_mistake(run, file: Path, monkeypatch):

@@ -20,7 +20,7 @@ from tests.testing.world import NOW, WORDS, checked_set, test_of
 
 
 def suggested(text: str) -> dict[str, str]:
-    return {one.rule: one.text for one in suggest(checked_set(text), now=NOW)}
+    return {one.rule: one.text for one in suggest(checked_set(text), now=NOW) if one.text}
 
 
 def passes(text: str) -> None:
@@ -86,7 +86,7 @@ def test_levels_truths_terms_records_and_what_may_be_absent():
         "}\n"
     )  # fmt: skip
     found = suggested(text)
-    assert set(found) == {"scope.p", "scope.f"}
+    assert set(found) == {"scope.p"}  # nothing permits `list`, so that the forbid decides nothing
     p = found["scope.p"]
     for part in (
         "tier: free",
@@ -120,7 +120,9 @@ def test_what_no_test_can_write_is_not_asked():
     """That a user lies in a region, skipping the team."""
     words = WORDS.replace("entity Team\n", "entity Region\nentity Team in Region\n")
     rule = 'gate scope { permit r: list when subject within Region "north" fields all }\n'
-    assert list(suggest(checked_set(rule, words), now=NOW)) == []
+    (nothing,) = suggest(checked_set(rule, words), now=NOW)
+    assert not nothing.text
+    assert nothing.why
     team = rule.replace("Region", "Team")
     (found,) = suggest(checked_set(team, words), now=NOW)
     assert 'under Team "north"' in found.text
@@ -141,7 +143,7 @@ def test_suggestions_notice_mutants():
 
 
 def what_is_suggested_passes(case: Case) -> None:
-    found = list(suggest(case.loaded.checked, now=NOW))
+    found = [one for one in suggest(case.loaded.checked, now=NOW) if one.text]
     sources = case.world.sources()
     name = next(iter(sources))
     texts = {**sources, name: "\n".join([sources[name], *(one.text for one in found)])}
@@ -169,7 +171,7 @@ def test_what_is_suggested_for_a_shipped_set_passes(name, head):
     sources, _ = read_sources([Path(__file__).parents[2] / "policies" / name])
     checked, _ = check_sources(sources)
     assert checked is not None
-    text = head + "\n".join(one.text for one in suggest(checked, now=NOW))
+    text = head + "\n".join(one.text for one in suggest(checked, now=NOW) if one.text)
     assert format_source(Source("more.policy", text)) == text
     more, problems = check_sources({**sources, "more.policy": Source("more.policy", text)})
     assert more is not None, [p.message for p in problems.items]
