@@ -85,6 +85,8 @@ class MentionedConstants:
     """How often `now` is before a schedule."""
     timed: int = 0
     """How often the time is read, dates of rules included."""
+    tables: set[int] = Factory(set)
+    """The tables of which all is noted, by their identity: they may be long, and many rules look up in one."""
     climbs: bool = False
     """Whether rules ask for the ancestors of an entity, of which there may be any number."""
     unsure: bool = False
@@ -118,7 +120,10 @@ class MentionedConstants:
             case SetType(element), frozenset():
                 for one in value:
                     self.add(element, one)
+            case TableType(), tuple() if id(value) in self.tables:
+                pass
             case TableType(key), tuple():
+                self.tables.add(id(value))
                 for name in range(len(key.members)) if isinstance(key, LevelsType) else key.members:
                     self.add(key, name)
                 for row in value:
