@@ -114,12 +114,22 @@ def _lines(context: Mapping[str, Any], owed: Iterable[Obligation]) -> Iterator[t
         for label in ("rules", "exposed", "masks", "obligations", "referrals", "advisories", "waivers",
                       "errors", "valid_until"):  # fmt: skip
             if context[label] or (label == "exposed" and context[label] is not None):
-                text = ", ".join(map(_written, owed)) if label == "obligations" else ""
-                yield label.replace("_", " "), text or _flat(context[label]) or "nothing"
+                yield label.replace("_", " "), _part(label, context[label], owed) or "nothing"
             if label == "rules" and context["more_rules"]:
                 yield "more rules", f"{context['more_rules']:,}"
     if context["ignored"]:
         yield "ignored", _flat(context["ignored"])
+
+
+def _part(label: str, part: Any, owed: Iterable[Obligation]) -> str:
+    """Return a part of an answer as one line, as policies write it."""
+    match label:
+        case "obligations":
+            return ", ".join(map(_written, owed))
+        case "masks":
+            return ", ".join(f"{field} as {mask}" for field, mask in part.items())
+        case _:
+            return _flat(part)
 
 
 def _written(owed: Obligation) -> str:
@@ -136,7 +146,9 @@ def _flat(value: Any) -> str:
         case {"type": str(type_), "id": str(id_), **rest} if not rest:
             return shown_entity(type_, id_)
         case {"rule": rule, "effect": effect, "outcome": outcome}:
-            return f"{effect} {rule}: {str(outcome).replace('_', ' ')}"
+            forbids = {"satisfied": "applies", "not_satisfied": "does not apply"}
+            state = forbids.get(outcome, outcome) if effect == "forbid" else outcome
+            return f"{effect} {rule}: {state.replace('_', ' ')}"
         case {"rule": rule, "message": message}:
             return f"{rule} {message}"
         case dict():

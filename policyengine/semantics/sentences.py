@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from policyengine.model.shown import in_words
-from policyengine.model.types import BOOL, DATETIME, EntityRefType, Schema, SetType
+from policyengine.model.shown import in_words, written_value
+from policyengine.model.types import BOOL, DATETIME, STRING, EntityRefType, Schema, SetType
 from policyengine.semantics.checked import Conjunct, Inner, Sentence, SentenceText, Typing
 from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, path_of, present_if
@@ -163,7 +163,8 @@ class _Part:
                 return self._compared(node)
             case nodes.Like(object_, pattern):
                 must = "must match" if wanted else "must not match"
-                return [*self._with_value(object_), f' {must} "{pattern}"']
+                glob = written_value(STRING, pattern.replace("\\*", "*"))
+                return [*self._with_value(object_), f" {must} {glob}"]
             case nodes.Has(object_, name):
                 must = "is missing" if wanted else "must not be given"
                 return [f"{view.phrase(object_).of(name.name).text} {must}"]

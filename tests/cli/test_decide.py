@@ -189,9 +189,9 @@ def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
         for line in run("decide", ".", "-r", file, "--now", "2026-01-01").out.splitlines()[1:]
     )
     assert shown["exposed"] == "text"
-    assert shown["masks"] == "id: pseudonym"
+    assert shown["masks"] == "id as pseudonym"
     assert shown["obligations"] == 'erase(after: 2h, loudly: true, what: Doc "d")'
-    assert shown["advisories"] == "forbid scope.trial: not satisfied"
+    assert shown["advisories"] == "forbid scope.trial: does not apply"
     assert shown["waivers"] == "ann"
     assert shown["valid"] == "until 2027-01-01T00:00:00Z"
     denied = run("decide", ".", "-r", file, "--now", "2030-01-01").out

@@ -87,6 +87,7 @@ FORMS = [
     ('subject.name not contains "n"', "your name is ann; it must not contain n"),
     ('subject.name like "x*"', 'your name is ann; it must match "x*"'),
     ('subject.name not like "a*"', 'your name is ann; it must not match "a*"'),
+    ('subject.name like "x\\n`\\"*"', 'your name is ann; it must match "x\\n`\\"*"'),
     ('subject.home like path "/a/*"', 'your home is /b/c; it must match "/a/*"'),
     ('resource.title like "x*"', 'the title of the big document must match "x*"'),
     # times
@@ -202,7 +203,7 @@ def test_what_is_said_of_a_false_condition(condition, said):
         assert explanation.to_json(audience)["reason"] == said  # type: ignore[arg-type]
 
 
-WRITTEN = re.compile(r'"[^"]*"|\d[\d.:/-]*[\w.:-]*|\{[^{}]*\}|\{\{.*\}\}')
+WRITTEN = re.compile(r'"(?:[^"\\]|\\.)*"|\d[\d.:/-]*[\w.:-]*|\{[^{}]*\}|\{\{.*\}\}')
 """Values in a sentence."""
 
 CODE = re.compile(r"[`=<>!+*|&\[\]_]|\w\.\w|\bthen\b|\bsize\(|\b(and|or) not\b")
