@@ -358,3 +358,9 @@ def test_precedence_that_misleads(condition, misleads):
     checked, problems = check_sources({"a.policy": Source("a.policy", defined)})
     if checked is not None:
         assert len(lint(checked, only, now=NOW).items) == bool(misleads)
+    promised = (
+        FOR_PRECEDENCE + f"permit p: read\ninvariant i: never allow read\n  when {condition}\n"
+    )
+    checked, _ = check_sources({"a.policy": Source("a.policy", promised)})
+    assert checked is not None
+    assert len(lint(checked, only, now=NOW).items) == bool(misleads)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from attrs import frozen
 
 from policyengine.analysis.paths import path_of
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.diagnostics.source import Source, Span
@@ -38,7 +39,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                             yield from _negated(operands, text, "and")
 
 
-@frozen
+@frozen(slots=False)
 class _Text:
     """The text of a file, and where parentheses are in it."""
 
@@ -57,7 +58,7 @@ class _Text:
         """Whether an expression is written in parentheses of its own."""
         return (node.span.start, node.span.end) in self._parenthesized
 
-    @property
+    @cached_property
     def _parenthesized(self) -> Collection[tuple[int, int]]:
         return parenthesized(self._text)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from policyengine.analysis.constants import walk_conditions
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Several, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -14,27 +15,35 @@ from policyengine.model.schedules import DAY
 from policyengine.model.values import moment_text
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import decide, judge_all, valid_until
+from policyengine.semantics.checked import CheckedRule
 from policyengine.syntax import nodes
+from policyengine.syntax.node import walk
 from policyengine.testing.requests_of_tests import ExpectedRequest
 
 _SECOND = 1_000_000
 
-_MOST_TURNS = 20
+_MOST_TURNS = 8
 """How many moments at which a decision may change are looked at: of a schedule there is no last one."""
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each test without `at` of which an expectation is met for a time only."""
+    checked = subject.checked
+    waived = {waiver.rule for waiver in checked.waivers}
+    timed = {id(rule) for rule in checked.rules if rule.id in waived or _reads_time(rule)}
     reported: set[int] = set()
     for asked in subject.requests:
         test = asked.test.node
         if id(test) in reported or _has_time(test, asked.expect):
             continue
+        target = Env(asked.request, checked.schema).target
+        if not any(id(rule) in timed for rule in checked.rules_for(target)):
+            continue
         turn = _turn(asked, subject)
         if turn is not None:
             reported.add(id(test))
             yield warning(
-                "PE455", title_span(test, subject.checked.sources),
+                "PE455", title_span(test, checked.sources),
                 f"this test has no `at`, and what it expects changes on {moment_text(turn)}",
                 f"write `at {_moment(asked, subject)}` before it", several=_SEVERAL,
             )  # fmt: skip
@@ -44,6 +53,16 @@ _SEVERAL = Several(
     "{count} tests have no `at`, and what they expect changes with the time: {names}",
     "begin each with `at` and the moment of which it speaks",
 )
+
+
+def _reads_time(rule: CheckedRule) -> bool:
+    """Whether what a rule does depends on the time; its texts do not count."""
+    return (
+        rule.valid_from is not None
+        or rule.valid_until is not None
+        or any(node == nodes.Name("now") for node, _ in walk_conditions(rule))
+        or any(node == nodes.Name("now") for call in rule.obligations for node in walk(call))
+    )
 
 
 def _has_time(test: nodes.TestDecl, expect: nodes.Expect) -> bool:
