@@ -31,6 +31,11 @@ class Differences:
             self._most.append([inf] * len(self._most) + [0])
         return self._numbers[name]
 
+    @property
+    def names(self) -> tuple[Hashable, ...]:
+        """The names of the numbers of which something is known."""
+        return tuple(self._numbers)
+
     def most(self, one: Hashable, other: Hashable = ZERO) -> float:
         """Return the most by which *one* can be above *other*: `inf` where there is no bound."""
         numbers = self._numbers

@@ -282,6 +282,11 @@ class PartialRequest:
             self.differences.bound(ZERO, place, 0)
         return self.number(place)
 
+    @property
+    def numbers(self) -> tuple[Hashable, ...]:
+        """The names of the numbers that were compared."""
+        return self.differences.names
+
     # ---- texts --------------------------------------------------------------------------
 
     def within(self, one: object, other: object, answer: Callable[..., bool]) -> bool:

@@ -145,7 +145,6 @@ class _TargetSearch:
     budget: Budget
     conditions: list[_Condition] = Factory(list)
     failed: set[str] = Factory(set)
-    requests: int = 0
 
     @property
     def checked(self) -> CheckedSet:
@@ -178,7 +177,7 @@ class _TargetSearch:
         """Search, and again with the reasons for which what was found is denied."""
         while True:
             self.failed = set()
-            unsure = False
+            unsure: PartialRequest | None = None
             for state in self._states():
                 found = self._try(state)
                 if isinstance(found, Request):
@@ -186,12 +185,9 @@ class _TargetSearch:
                 if found:
                     self.conditions += found
                     break
-                unsure = True
+                unsure = state
             else:
-                return self._unsure() if unsure else None
-
-    def _unsure(self) -> str:
-        return f"no request was found among {self.requests} that were decided, and none ruled out"
+                return None if unsure is None else _turns_on(unsure)
 
     def _least(self, breaking: list[_Condition], names: set[str]) -> set[str]:
         """Return those of the conditions without which there would be a request that seems to break it."""
@@ -342,7 +338,6 @@ class _TargetSearch:
         validator = Validator(self.checked.schema, lambda _: needs, Limits())
         added: list[_Condition] = []
         for given in Completion(state, self._mentions(), needs, self.promise.now).requests():
-            self.requests += 1
             self.promise.tried += 1
             self.budget.spend(_DECIDING)
             try:
@@ -387,6 +382,34 @@ class _TargetSearch:
         gates = [g for g in interpreter.shut_gates(case) if f"gate {g}" not in asked]
         forbids = [v.rule for v in interpreter.forbidding(case) if v.rule.id not in asked]
         return [*map(self._forbid_fails, forbids), *map(self._gate_opens, gates)]
+
+
+def _turns_on(state: PartialRequest) -> str:
+    """Return on what it depends whether there is a request like *state*, of which none was found."""
+    kinds = {
+        "products of numbers of the request": "product",
+        "sums of several numbers of the request": "total",
+        "moments some months later": "months later",
+        "the length of a text": "length",
+        "how large a set is": "size",
+        "a function that is not understood": "call",
+    }
+    parts = {part for place in state.numbers for part in (place, *_inside(place))}
+    found = [what for what, mark in kinds.items() if mark in parts]
+    if state.scheduled:
+        found.append("schedules")
+    if any(place in state.known for place in state.questions):
+        found.append("what texts, paths or addresses are like or within")
+    on = " and on ".join(found[:2]) or "how its parts fit together"
+    return f"it depends on {on}, and no request was found that breaks it"
+
+
+def _inside(place: object) -> Iterator[object]:
+    """Give the parts of a place, and theirs."""
+    if isinstance(place, tuple | frozenset):
+        for part in place:
+            yield part
+            yield from _inside(part)
 
 
 def _some_satisfied(

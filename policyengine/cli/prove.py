@@ -148,9 +148,7 @@ def _show(proofs: Sequence[Proof], seconds: float) -> None:
         if proof.test is not None:
             say(indent(proof.test.rstrip(), "    "), code=True)
             say("")
-    open_ = sum(proof.answer == "not settled" for proof in proofs)
-    if open_:
-        say(left_open(open_, len(proofs), seconds), "yellow")
+    _show_left(proofs, seconds)
     counts = (
         f"{count} {answer}"
         for answer in STYLES
@@ -171,14 +169,19 @@ def show_open(proofs: Sequence[Proof]) -> None:
 
 def show_not_settled(proofs: Sequence[Proof], seconds: float) -> None:
     """Write which invariants are not settled, and why."""
-    open_ = [proof for proof in proofs if proof.answer == "not settled"]
-    for proof in open_:
+    for proof in (one for one in proofs if one.answer == "not settled"):
         say(
             f"note: the invariant `{proof.name}` is not settled{_because(proof)}",
             STYLES[proof.answer],
         )
-    if open_:
-        say(left_open(len(open_), len(proofs), seconds), "yellow")
+    _show_left(proofs, seconds)
+
+
+def _show_left(proofs: Sequence[Proof], seconds: float) -> None:
+    """Write how many invariants are not settled for want of time."""
+    left = sum(proof.over for proof in proofs)
+    if left:
+        say(left_open(left, len(proofs), seconds), "yellow")
 
 
 def _because(proof: Proof) -> str:

@@ -10,7 +10,7 @@ from attrs import frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.budget import Budget
-from policyengine.analysis.promises import Answer, Finding, examine
+from policyengine.analysis.promises import TIME_IS_UP, Answer, Finding, examine
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
 from policyengine.model.limits import Limits
 from policyengine.model.masks import field_and_mask, spelled
@@ -40,6 +40,11 @@ class Proof:
     test: str | None = None
     tried: int = 0
     why: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether it is not settled for want of time."""
+        return self.why.startswith(TIME_IS_UP)
 
 
 def prove(
