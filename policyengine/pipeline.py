@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -100,12 +100,58 @@ def check_sources(
 
     with gc_paused(), shared_budget():
         files, problems = parse_sources(sources, limits, cache, progress)
-        problems += found
-        checked = None
-        if not problems and files:
-            checked, problems = check(files, sources, limits)
-        elif problems and not found:
-            problems += _of_intact_parts(files, problems, sources, limits)
+        return _checked(
+            files, problems, found, sources, limits, lambda files: check(files, sources, limits)
+        )
+
+
+class EditedSet:
+    """Checks versions of one policy set, as an editor does: fast where little differs from the one before.
+
+    Only files whose text differs are parsed; `semantics/incremental.py` says what is checked again. The
+    results are those of `check_sources`. It is not for several threads at once.
+    """
+
+    def __init__(self, limits: Limits = _DEFAULT) -> None:
+        from policyengine.semantics.incremental import IncrementalChecker
+
+        self._limits = limits
+        self._checker = IncrementalChecker(limits)
+        self._trees: dict[tuple[str, str], PolicyFile] = {}
+
+    def check(
+        self, sources: Mapping[str, Source], found: Sequence[Diagnostic] = ()
+    ) -> tuple[CheckedSet | None, Diagnostics]:
+        """Check the set as it is now; *found* as in `check_sources`."""
+        with gc_paused(), shared_budget():
+            known = {name: self._trees.get((name, s.text)) for name, s in sources.items()}
+            new = {name: sources[name] for name, tree in known.items() if tree is None}
+            parsed, problems = parse_sources(new, self._limits)
+            files = [*(tree for tree in known.values() if tree is not None), *parsed]
+            self._trees = {(f.span.file, sources[f.span.file].text): f for f in files}
+            return _checked(
+                files, problems, found, sources, self._limits,
+                lambda files: self._checker.check(files, sources),
+            )  # fmt: skip
+
+
+Check: TypeAlias = "Callable[[Sequence[PolicyFile]], tuple[CheckedSet | None, list[Diagnostic]]]"
+
+
+def _checked(
+    files: Sequence[PolicyFile],
+    problems: Sequence[Diagnostic],
+    found: Sequence[Diagnostic],
+    sources: Mapping[str, Source],
+    limits: Limits,
+    check: Check,
+) -> tuple[CheckedSet | None, Diagnostics]:
+    """Check *files* if they are all of *sources*, else what is intact of them."""
+    checked, problems = None, [*problems, *found]
+    if not problems and files:
+        checked, problems = check(files)
+    elif problems and not found:
+        problems += _of_intact_parts(files, problems, sources, limits, check)
     return checked, Diagnostics.of(problems, sources)
 
 
@@ -114,9 +160,9 @@ def _of_intact_parts(
     problems: Sequence[Diagnostic],
     sources: Mapping[str, Source],
     limits: Limits,
+    check: Check,
 ) -> list[Diagnostic]:
     """Return the errors of names and types, if nothing but rules and tests has mistakes of syntax."""
-    from policyengine.semantics.checker import check
     from policyengine.syntax.intact_parts import parse_intact
 
     if len(problems) >= MOST_SHOWN:  # some may not have been found
@@ -128,7 +174,7 @@ def _of_intact_parts(
         if file is None:
             return []
         intact.append(file)
-    _, others = check(intact, sources, limits)
+    _, others = check(intact)
     about_rules = "PE209"  # the rule that is named may be one with a mistake
     return [p for p in others if p.severity is Severity.ERROR and p.code != about_rules]
 

@@ -45,6 +45,7 @@ NAMES: Final = (
     "lint",
     "mutate",
     "explain",
+    "recheck",
 )
 
 

@@ -18,9 +18,13 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.cli.prove import proof_json, remembered_proofs, show_not_settled
+from policyengine.cli.watching import watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policyengine.diagnostics.diagnostic import Diagnostics
+    from policyengine.pipeline import EditedSet
     from policyengine.proving.proofs import Proof
     from policyengine.semantics.checked import CheckedSet
 
@@ -30,8 +34,11 @@ if TYPE_CHECKING:
 @cache_option
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @budget_option
+@click.option("--watch", "watching", is_flag=True, help="Check again whenever a policy changes.")
 @format_option
-def command(paths: tuple[str, ...], strict: bool, budget: float, format: str) -> int:
+def command(
+    paths: tuple[str, ...], strict: bool, budget: float, watching: bool, format: str
+) -> int:
     """Check the policy set in PATH and report every mistake, at most 100 in one run.
 
     A set that passes can be evaluated: a checked rule raises nothing on a request that fits. An error
@@ -43,19 +50,35 @@ def command(paths: tuple[str, ...], strict: bool, budget: float, format: str) ->
       policyengine check policies/x
       policyengine check shared.policy docs.policy --strict
       policyengine check policies/x --format json
+      policyengine check policies/x --watch                   again after each edit, at once
       policyengine explain PE301                              the meaning of a code
 
     The exit code is 1 if there is an error.
     """
+    if not watching:
+        return _check(paths, strict, budget, format, None)
+    from policyengine.pipeline import EditedSet
+
+    edited = EditedSet()
+    return watch(paths, lambda: _check(paths, strict, budget, format, edited))
+
+
+def _check(
+    paths: Sequence[str], strict: bool, budget: float, format: str, edited: EditedSet | None
+) -> int:
+    """Check once, and show what was found; *edited*: the set as it was, of which little may differ."""
     from policyengine.diagnostics.export import diagnostics_json
     from policyengine.pipeline import check_sources
     from policyengine.proving.proofs import with_broken
 
     sources, found = read_policies(paths)
     with working("checking the policies") as progress:
-        checked, diagnostics = check_sources(
-            sources, found=found, cache=the_cache(), progress=progress
-        )
+        if edited is not None:
+            checked, diagnostics = edited.check(sources, found)
+        else:
+            checked, diagnostics = check_sources(
+                sources, found=found, cache=the_cache(), progress=progress
+            )
     proofs: list[Proof] = []
     if checked is not None and checked.invariants:
         with working("proving the invariants"):

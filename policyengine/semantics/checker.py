@@ -8,8 +8,10 @@ there is a `CheckedSet`, which is sound: evaluating it on a request that fits ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
 
-from attrs import evolve
+from attrs import Factory, evolve, frozen
 from msgspec.structs import replace
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
@@ -19,10 +21,10 @@ from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import TargetKey
 from policyengine.semantics import messages, target_messages
 from policyengine.semantics.checked import CheckedRule, CheckedSet, CheckedTest, Invariant, Waiver
-from policyengine.semantics.cost import Costs
+from policyengine.semantics.cost import Cost, Costs
 from policyengine.semantics.definitions import Definitions
 from policyengine.semantics.digest import digest
-from policyengine.semantics.fixtures import Fixtures
+from policyengine.semantics.fixtures import Fixtures, FixtureUses
 from policyengine.semantics.names import ACTION, GATE, INVARIANT, WAIVER, Names, Scope, collect
 from policyengine.semantics.rule_checks import RuleChecker
 from policyengine.semantics.targets import add_gates
@@ -32,21 +34,90 @@ from policyengine.semantics.waivers import check_waiver
 from policyengine.syntax import nodes
 
 
+@frozen(eq=False)
+class FileResults:
+    """The results for the rules and the tests of one file, in a set of which no part has a finding.
+
+    *covered* and *fixtures* are what they add to what is counted for the whole set.
+    """
+
+    rules: Mapping[str, CheckedRule]
+    costs: Mapping[str, Cost]
+    covered: int
+    tests: tuple[CheckedTest, ...] = ()
+    fixtures: FixtureUses = Factory(FixtureUses)
+
+
+@frozen(eq=False)
+class Checking:
+    """The declarations that rules and tests use, and what collects the results of these."""
+
+    names: Names
+    rules: RuleChecker
+    fixtures: Fixtures
+
+    @classmethod
+    def of(
+        cls, files: Sequence[nodes.PolicyFile], sources: Mapping[str, Source], limits: Limits
+    ) -> Checking:
+        """Check the declarations of *files*, which are in order."""
+        names, rules = _words(files, sources, limits)
+        fixtures = Fixtures(rules.vocabulary, names, rules.definitions, rules.problems)
+        return cls(names, rules, fixtures)
+
+
 def check(
     files: Sequence[nodes.PolicyFile], sources: Mapping[str, Source], limits: Limits
 ) -> tuple[CheckedSet | None, list[Diagnostic]]:
     """Check *files* as one policy set; *sources* has the text of each by name."""
-    files = sorted(files, key=lambda file: file.span.file)
-    names, rules = _words(files, sources, limits)
+    files = in_order(files)
+    checked, problems, _ = check_rules(Checking.of(files, sources, limits), files, sources, {})
+    return checked, problems
+
+
+def in_order(files: Iterable[nodes.PolicyFile]) -> list[nodes.PolicyFile]:
+    """Return files in the order in which they are checked."""
+    return sorted(files, key=lambda file: file.span.file)
+
+
+def check_rules(
+    checking: Checking,
+    files: Sequence[nodes.PolicyFile],
+    sources: Mapping[str, Source],
+    known: Mapping[str, FileResults],
+    known_rules: AbstractSet[str] = frozenset(),
+) -> tuple[CheckedSet | None, list[Diagnostic], Mapping[str, FileResults]]:
+    """Check the rules and tests of *files*, and what depends on all of them.
+
+    Results that are *known* are taken over, those of tests if there are just the *known_rules*, which
+    tests may name. The last value has the results for each file, none if anything has a finding.
+    """
+    names, rules, fixtures = checking.names, checking.rules, checking.fixtures
     vocabulary, problems = rules.vocabulary, rules.problems
+    results: dict[str, FileResults] = {}
     for scope in names.scopes:
-        _add_rules(scope, rules)
+        name, before, covered = scope.file.span.file, len(rules.rules), rules.covered
+        if name in known:
+            rules.take_over(known[name].rules, known[name].costs, known[name].covered)
+        else:
+            _add_rules(scope, rules)
+        own = dict(islice(rules.rules.items(), before, None))
+        costs = {id_: rules.costs[id_] for id_ in own}
+        results[name] = FileResults(own, costs, rules.covered - covered)
     waivers = tuple(_waivers(names, rules))
     invariants = tuple(_invariants(names, rules))
-    fixtures = Fixtures(vocabulary, names, rules.definitions, problems)
     fixtures.check_all()
     examples = ExampleChecker(vocabulary, rules, fixtures, problems)
-    tests = tuple(_tests(names.scopes, examples))
+    tests: list[CheckedTest] = []
+    for scope in names.scopes:
+        name = scope.file.span.file
+        if name in known and known_rules == rules.written.keys():
+            found, uses = known[name].tests, known[name].fixtures
+            fixtures.count(uses)
+        else:
+            found, uses = _tests(scope, examples)
+        tests += found
+        results[name] = evolve(results[name], tests=found, fixtures=uses)
     fixtures.report_unused()
     checked = tuple(
         sorted(
@@ -60,23 +131,21 @@ def check(
             by_target.setdefault(target, []).append(rule)
     rules.bound_targets(by_target)
     if any(problem.severity is Severity.ERROR for problem in problems):
-        return None, _one_for_each_import(problems)
-    problems += _never_permitted(names, vocabulary, rules.rules.values())
-    return (
-        CheckedSet(
-            vocabulary.schema,
-            checked,
-            tuple(sorted(waivers, key=lambda waiver: waiver.name)),
-            invariants,
-            tests,
-            digest(sources.values()),
-            sources,
-            tuple(files),
-            {target: tuple(covering) for target, covering in by_target.items()},
-            fixtures.all(),
-        ),
-        problems,
+        return None, _one_for_each_import(problems), {}
+    warnings = _never_permitted(names, vocabulary, rules.rules.values())
+    made = CheckedSet(
+        vocabulary.schema,
+        checked,
+        tuple(sorted(waivers, key=lambda waiver: waiver.name)),
+        invariants,
+        tuple(tests),
+        digest(sources.values()),
+        sources,
+        tuple(files),
+        {target: tuple(covering) for target, covering in by_target.items()},
+        fixtures.all(),
     )
+    return made, [*problems, *warnings], {} if problems else results
 
 
 def _one_for_each_import(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -230,13 +299,17 @@ def _invariants(names: Names, rules: RuleChecker) -> Iterable[Invariant]:
             yield invariant
 
 
-def _tests(scopes: Iterable[Scope], examples: ExampleChecker) -> Iterable[CheckedTest]:
-    for scope in scopes:
+def _tests(scope: Scope, examples: ExampleChecker) -> tuple[tuple[CheckedTest, ...], FixtureUses]:
+    """Check the tests of a file; return also which fixtures they use."""
+    found = []
+    with examples.fixtures.counted() as uses:
         for declaration in scope.file.declarations:
             if isinstance(declaration, nodes.TestDecl):
                 test = examples.test(declaration, scope)
                 if test:
-                    yield test
+                    found.append(test)
+        used = uses()
+    return tuple(found), used
 
 
 def _never_permitted(

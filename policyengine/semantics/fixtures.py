@@ -7,9 +7,10 @@ a value is reported if it is used as one, or if it is used nowhere and no type o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.diagnostics.source import Span
@@ -26,6 +27,14 @@ from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 
 
+@frozen
+class FixtureUses:
+    """The fixtures that were used as contexts, and the parts that these have, as copies."""
+
+    used: frozenset[int] = frozenset()
+    parts: int = 0
+
+
 @define(eq=False)
 class Fixtures:
     """The fixtures of a set. Implements `names.FixtureLookup`."""
@@ -40,9 +49,16 @@ class Fixtures:
     _waiting: dict[int, list[Diagnostic]] = field(factory=dict)
     _used: set[int] = field(factory=set)
     _parts: int = 0
+    _own: FixtureUses | None = None
+    """The uses by fixtures, once all are checked."""
 
     def check_all(self) -> None:
-        """Check every fixture, also those that nothing uses."""
+        """Check every fixture, once, also those that nothing uses."""
+        if self._own is None:
+            self._check_all()
+            self._own = FixtureUses(frozenset(self._used), self._parts)
+
+    def _check_all(self) -> None:
         symbols = {f"{s.package}.{s.name.name}": s for s in self.names.all(FIXTURE)}
         graph = {name: list(_references(symbol)) for name, symbol in symbols.items()}
         cyclic: set[str] = set()
@@ -58,6 +74,30 @@ class Fixtures:
                 if depth[name] == most + 1:
                     at, what = symbols[name].name.span, "fixtures that refer to one another"
                     self.problems.append(messages.too_costly(at, most + 1, most, what))
+
+    def begin_again(self) -> None:
+        """Forget the uses, but not the fixtures, to check tests of a set with the same fixtures."""
+        assert self._own is not None, "they were checked"
+        self._used, self._parts = set(self._own.used), self._own.parts
+        self._entities.clear()
+
+    @property
+    def parts(self) -> int:
+        """The parts of all contexts that have a name, as often as they are used."""
+        return self._parts
+
+    def count(self, uses: FixtureUses) -> None:
+        """Count uses that are known."""
+        self._used |= uses.used
+        self._parts += uses.parts
+
+    @contextmanager
+    def counted(self) -> Iterator[Callable[[], FixtureUses]]:
+        """Let a function return what is used meanwhile."""
+        used, parts = self._used, self._parts
+        self._used = set()
+        yield lambda: FixtureUses(frozenset(self._used), self._parts - parts)
+        self._used |= used
 
     def all(self) -> tuple[Fixture, ...]:
         """Return every fixture, each after those that it refers to."""

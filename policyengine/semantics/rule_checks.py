@@ -14,6 +14,7 @@ from attrs import define, field
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Severity
 from policyengine.diagnostics.source import Source
+from policyengine.model.limits import Limits
 from policyengine.model.masks import ID
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import (
@@ -203,6 +204,22 @@ class RuleChecker:
             covered = self.covered - covered
             sound = self.likeness.note(form, exprs, typings, fields, by_target, cost, covered)
         self._enter(rule, gate, typings, fields, by_target, cost, sound)
+
+    def begin_again(self, sources: Mapping[str, Source], limits: Limits) -> None:
+        """Forget all rules, to check those of a set with the same declarations."""
+        self.problems.clear()  # the vocabulary and the definitions report there, too
+        self.rules, self.written, self.costs, self.covered = {}, {}, {}, 0
+        self.sources = sources
+        self.definitions.limits = limits
+
+    def take_over(
+        self, rules: Mapping[str, CheckedRule], costs: Mapping[str, Cost], covered: int
+    ) -> None:
+        """Enter rules that were found without a finding, and what is counted of them."""
+        self.rules.update(rules)
+        self.written.update((id_, rule.node) for id_, rule in rules.items())
+        self.costs.update(costs)
+        self.covered += covered
 
     def _enter(
         self,

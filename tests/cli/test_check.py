@@ -6,6 +6,8 @@ import io
 import sys
 from pathlib import Path
 
+from policyengine.cli import watching
+
 WORDS = "package p\nentity User { age: int }\nentity Doc\naction read by User on Doc\n"
 
 
@@ -89,3 +91,24 @@ def test_a_file_that_is_no_text_is_a_finding(run, tmp_path: Path):
     done = run("check", file, "--format", "json")
     assert (done.code, done.json["errors"]) == (1, 1)
     assert run("check", file).out.endswith("1 file: 1 error\n")
+
+
+def test_it_checks_again_after_each_edit(run, tmp_path: Path, monkeypatch):
+    file = tmp_path / "a.policy"
+    words = "package p\nentity User\nentity Doc\naction read by User on Doc\n"
+    file.write_text(words + "permit a: read\n")
+    steps = iter(["permit a: raed\n", "permit a: read\npermit b: read\n"])
+
+    def sleep(_: float) -> None:
+        try:
+            file.write_text(words + next(steps))
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+    done = run("check", file, "--watch")
+    assert done.code == 0
+    first, second, third = done.out.split("waiting for a change")[:3]
+    assert "1 file, 1 rule, 0 tests: no mistakes" in first
+    assert "PE204" in second or "error" in second
+    assert "1 file, 2 rules, 0 tests: no mistakes" in third
