@@ -68,6 +68,9 @@ def slugs(text, *select):
     [
         ("permit p: any when subject.tier > basic unless subject.tier == pro", "unsatisfiable-rule", 1),
         ("permit p: any when subject.on or not subject.on", "constant-condition", 1),
+        ("permit p: any when if subject.on then resource.hidden else false", "constant-condition", 0),
+        ("permit p: any when if subject.on then true else resource.hidden", "constant-condition", 0),
+        ("permit p: any when resource.hidden and true", "constant-condition", 1),
         ("permit p: any when subject.on and (subject.on or resource.hidden)", "constant-condition", 1),
         ("permit p: any when subject.uses within research and academic in subject.uses",
          "constant-condition", 0),
@@ -325,6 +328,7 @@ define is_locked(d: Doc, u: User) = d has locked_by and d.locked_by != u
         ("resource has locked_by and subject != resource.locked_by", False),
         ("resource has locked_by and not (resource.locked_by == subject)", False),
         ("is_locked(resource, subject)", False),
+        ("resource has hold and resource.hold.by != subject", False),
         # its value counts
         ("subject has age and subject.age < 16", True),
         ("not (subject not has age or subject.age >= 16)", True),
@@ -333,6 +337,7 @@ define is_locked(d: Doc, u: User) = d has locked_by and d.locked_by != u
         ("resource has secret and not resource.secret", True),
         ('subject has country and subject.country != "de"', True),
         ('context has glass and context.glass.why == ""', True),
+        ("resource has hold and resource.hold.by == subject", True),
         ('resource has hold and resource.hold has why and resource.hold.why == "x"', True),
         ("resource has locked_by and resource.locked_by == subject", True),
         ("resource has locked_by and resource.locked_by.role != subject.role", True),

@@ -27,10 +27,11 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if not (constant or twice) or subject.ask.never_holds(rule):
             continue
         typing = next(iter(rule.typings.values()))
+        branches = {id(branch) for branch in _written_branches(rule)}
         for expr, value in constant:
-            if expr.span not in twice and not any(
-                rule.is_trivial(expr, typing) for rule in _OF_THEIR_OWN
-            ):
+            if expr.span in twice or id(expr) in branches:
+                continue
+            if not any(rule.is_trivial(expr, typing) for rule in _OF_THEIR_OWN):
                 yield warning(
                     "PE402", expr.span,
                     f"this is always {str(value).lower()} where `{rule.id}` asks it",
@@ -43,6 +44,13 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                     "PE402", again.span, "this is written twice, so it decides nothing here",
                     "leave it out, or write what was meant in its place", Label(first.span, "the first"),
                 )  # fmt: skip
+
+
+def _written_branches(rule: CheckedRule) -> Iterator[nodes.Expr]:
+    """Give the branches of `if` that are `true` or `false`: they are what is meant there."""
+    for node, _ in walk_conditions(rule):
+        if isinstance(node, nodes.If):
+            yield from (one for one in (node.yes, node.no) if isinstance(one, nodes.Literal))
 
 
 def _written_twice(rule: CheckedRule) -> Iterator[tuple[nodes.Expr, nodes.Expr]]:

@@ -73,7 +73,8 @@ def _is_another(asked: Asked, path: Path, schema: Schema) -> bool:
     match asked.placed.expr:
         case nodes.Compare("==" | "!=" as op, left, right):
             for side in (asked.placed.at(left), asked.placed.at(right)):
-                if side.path == path and isinstance(side.typing.type_of(side.expr), EntityRefType):
+                refers = isinstance(side.typing.type_of(side.expr), EntityRefType)
+                if refers and _is_below(side.path, path):
                     return ((op == "!=") is asked.wanted) and not side.is_declared(schema)
     return False
 
