@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import islice, zip_longest
+from typing import Any
 
 from attrs import define, frozen
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
 from policyengine.mutation.nearby_search import NearbySearch
 from policyengine.mutation.offered_tests import Offer, OfferMaker, clauses_of
+from policyengine.mutation.partial_differences import PartialDifferences
 from policyengine.mutation.symbolic_differences import SymbolicDifferences
 from policyengine.mutation.variants import Variant, counted
 from policyengine.mutation.witness_requests import needs_of_tests, witness_request
@@ -53,6 +55,9 @@ _MOST_NEAR = 4_000
 
 _MOST_STATES = 16
 """The number of symbolic requests of which a concrete one is made."""
+
+_MOST_PARTIAL = 60
+"""The number of requests that are made of partial ones, for one mutant and one target."""
 
 _DAY, _HOUR, _MINUTE, _SECOND = 86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000
 
@@ -102,6 +107,9 @@ class Differences:
         symbolic, proved = self._symbolic(variant)
         if symbolic is not None or proved:
             return symbolic
+        partly, proved = self._partial(variant)
+        if partly is not None or proved:
+            return partly
         found = self._near(variant, NearbySearch.together, _MOST_TOGETHER)
         if found is not None:
             return found
@@ -111,7 +119,10 @@ class Differences:
     def _why(self) -> str:
         if not self._spoken:
             return "requests tell it apart, but no test can expect that nothing is owed"
-        return "nothing near the requests of the tests tells it apart, and not all requests could be tried"
+        return (
+            "no request that was tried tells it apart: some near those of the tests, and some among all, "
+            "of which there are too many"
+        )
 
     # ---- near the requests of tests ------------------------------------------------------
 
@@ -240,19 +251,42 @@ class Differences:
             proved &= search.proved
         return None, proved or self._is_hidden(variant)
 
+    def _partial(self, variant: Variant) -> tuple[Offer | None, bool]:
+        """Return a test of a partial request, and whether there is none at all."""
+        proved = True
+        for target in _targets(variant):
+            search = PartialDifferences(
+                self.checked, variant, target, self.budget, self.now // _DAY * _DAY
+            )
+            for given in islice(
+                search.requests(needs_of_tests(self.checked, target)), _MOST_PARTIAL
+            ):
+                self.budget.spend()
+                offer = self._offer_with(variant, target, given)
+                if offer is not None:
+                    return offer, False
+            proved &= search.proved
+        return None, proved
+
     def _offer_of(self, variant: Variant, state: SymbolicState) -> Offer | None:
         state.choices = Choices()  # what it did not read is no further path
+        given = request_of(state, needs_of_tests(self.checked, state.target))
+        if ("now",) not in state.known:
+            given["now"] = self.now // _DAY * _DAY
+        return self._offer_with(variant, state.target, given)
+
+    def _offer_with(
+        self, variant: Variant, target: TargetKey, given: dict[str, Any]
+    ) -> Offer | None:
+        """Return a test of a request, given as arguments of `validate`, if it tells *variant* apart."""
         needs = partial(needs_of_tests, self.checked)
         try:
-            given = request_of(state, needs(state.target))
-            if ("now",) not in state.known:
-                given["now"] = self.now // _DAY * _DAY
             request = Validator(self.checked.schema, needs, self.limits).validate_parts(**given)
         except InvalidRequest:
             return None
         near = Neighbourhood(self.checked, request)
         one, other = (
-            near.granted((), [r for r in checked.rules_for(state.target) if not r.advisory])
+            near.granted((), [r for r in checked.rules_for(target) if not r.advisory])
             for checked in (self.checked, variant.checked)
         )
         return self._offer(variant, request, one, other) if one != other else None
