@@ -168,6 +168,8 @@ def for_condition(node: nodes.Expr, found: Type) -> str:
             return f"leave the braces out: `{said(item, 'condition')}`"
         case nodes.Literal():
             return instead(node, found, BOOL) or "compare it with something"
+    if isinstance(found, Enumeration) and isinstance(node, nodes.Name):
+        return f"a comparison has both its sides: `x == {node.name}`, or `x in {{…, {node.name}}}`"
     if isinstance(found, SetType):
         return f"write `size({said(node, 'S')}) > 0`, or `some x in {said(node, 'S')}: condition`"
     compared_: dict[Type, str] = {

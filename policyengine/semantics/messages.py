@@ -164,8 +164,11 @@ def ambiguous(
     return error("PE204", ident.span, f"`{ident.name}` could mean two things here", help)
 
 
-def unknown_package(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
-    """An import of a package that is not in the set, or a qualifier that was not imported."""
+def unknown_package(ident: nodes.Ident, known: Iterable[str], *, alone: bool = False) -> Diagnostic:
+    """An import of a package that is not in the set, or a qualifier that was not imported.
+
+    *alone*: whether the name means something without what is before it.
+    """
     name = ident.package or ident.name
     known = list(known)
     if name in known:
@@ -174,7 +177,7 @@ def unknown_package(ident: nodes.Ident, known: Iterable[str]) -> Diagnostic:
         )
     return error(
         "PE207", ident.span, f"there is no package `{name}` in this policy set",
-        did_you_mean(name, known),
+        f"write `{ident.name}`" if alone else did_you_mean(name, known),
     )  # fmt: skip
 
 
@@ -449,7 +452,13 @@ def clause_misplaced(span: Span, clause: str, where: str, help: str = "") -> Dia
 
 def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
     """A clause that is allowed only once."""
-    return error("PE316", span, f"this has `{clause}` twice", "", Label(first, "the first is here"))
+    return error(
+        "PE316",
+        span,
+        f"this has `{clause}` twice",
+        "leave one out",
+        Label(first, "the first is here"),
+    )
 
 
 def no_type(span: Span) -> Diagnostic:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.spell import nearest
+from policyengine.model.types import EntityRefType, Type
 from policyengine.semantics.advice import help_of_name
 from policyengine.semantics.messages import brought_in_by, listed
 from policyengine.semantics.names import Declared
@@ -13,12 +14,16 @@ from policyengine.syntax import nodes
 
 
 def no_name(
-    ident: nodes.Ident, known: Mapping[str, str], elsewhere: Sequence[str], owners: Sequence[str]
+    ident: nodes.Ident,
+    known: Mapping[str, str],
+    elsewhere: Sequence[str],
+    owners: Sequence[str],
+    wanted: Type | None = None,
 ) -> Diagnostic:
     """A name that means nothing where a value is wanted.
 
     *known*: how each value that has a name is written. *elsewhere*: the packages that are not imported
-    and have a constant of that name. *owners*: the variables that have an attribute of that name.
+    and have a constant of that name. *wanted*: the type of a value there, if that is known. *owners*: the variables that have an attribute of that name.
     """
     name = ident.name
     if owners:
@@ -28,6 +33,8 @@ def no_name(
     else:
         near = nearest(name, known)
         help = help_of_name("name", name) or (f"did you mean `{known[near]}`?" if near else "")
+        if not help and isinstance(wanted, EntityRefType):
+            help = f'one entity is written `{wanted.name} "{name}"`'
     return error("PE201", ident.span, f"there is no name `{ident}`", help)
 
 

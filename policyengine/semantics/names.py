@@ -138,7 +138,10 @@ class Scope:
             if package not in self.visible:
                 candidates = [s for s in candidates if isinstance(s.declaration, meant)]
                 if candidates or package not in packages:
-                    report.append(messages.unknown_package(ident, packages))
+                    alone = bool(
+                        self.candidates(kind, package) and self.candidates(kind, ident.name)
+                    )
+                    report.append(messages.unknown_package(ident, packages, alone=alone))
                     return None
         else:
             candidates, known = self.candidates(kind, ident.name), self.symbols(kind)

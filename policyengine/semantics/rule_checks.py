@@ -276,6 +276,8 @@ class RuleChecker:
         for clause in rule.clauses:
             word = WORDS.get(type(clause), "")
             match clause:
+                case nodes.Fields() if not is_field and rule.effect == "expose":
+                    continue  # which has been reported
                 case nodes.Fields() if not is_field:
                     where = f"in `{gate}`, which is no field gate"
                 case nodes.Fields() if rule.effect == "forbid":

@@ -238,10 +238,10 @@ class ExpressionChecker:
             return UNKNOWN
         if others:  # of the wrong kind altogether: let the caller say what is wanted
             return self.bind(node, _member(others[0], name))
-        self._unknown_name(nodes.Ident(name, span=node.span))
+        self._unknown_name(nodes.Ident(name, span=node.span), wanted)
         return UNKNOWN
 
-    def _unknown_name(self, ident: nodes.Ident) -> None:
+    def _unknown_name(self, ident: nodes.Ident, wanted: Type | None) -> None:
         if ident.name in self.scope.names.packages:
             self.problems.append(messages.package_as_value(ident))
             return
@@ -263,7 +263,7 @@ class ExpressionChecker:
             s.name.name: name_messages.as_value(s.declaration) for s in self.scope.symbols(VALUE)
         }
         owners = [root for root in self.variables if self._has_attribute(root, ident.name)]
-        self.problems.append(name_messages.no_name(ident, known, elsewhere, owners))
+        self.problems.append(name_messages.no_name(ident, known, elsewhere, owners, wanted))
 
     def _has_attribute(self, variable: str, name: str) -> bool:
         match self.variables[variable]:

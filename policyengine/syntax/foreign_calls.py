@@ -53,6 +53,8 @@ _CALLS: Final = {
     ),
     "year month day getyear getmonth date_part": "compare with a date, or with a moment some months later: `x + 18y <= now`",
     "min max greatest least": "write `if a < b then a else b`",
+    "range": "write `low <= x and x < high`",
+    "ancestors": "write `ancestors({owner}, {part})`",
     "abs": "write `if a < 0 then -a else a`",
     "round floor ceil trunc": "nothing is rounded: compare it as it is",
     "int tonumber tointeger parseint long": "nothing is converted: declare it as an `int`",

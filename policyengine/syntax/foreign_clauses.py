@@ -147,6 +147,13 @@ def _text(s: ParseState, word: str) -> Diagnostic | None:
         message = "a string cannot be inside `{…}` of a text"
         help = "show the value itself, or write two rules, each with its text"
         return error("PE124", s.span, message, help)
+    if s.before and s.before.end == s.start and s.terminal == "NAME":
+        return error(
+            "PE149",
+            s.span,
+            "the quote before this ends the text",
+            'write `\\"` for a quote in a text',
+        )
     if s.terminal in ("STRING", "PLUS", "_TIMES", "_COMMA") or s.text in ("%", ".", "&", "||"):
         return error("PE149", s.span, f"a text is not continued by {s.found}", _TEXT)
     return None

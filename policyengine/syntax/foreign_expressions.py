@@ -39,6 +39,9 @@ def _word_before_operand(s: ParseState) -> Diagnostic | None:
         return None
     if word in _OWN_WORDS and word != s.last_word:
         return error("PE110", s.before, f"there is no `{s.last_word}`", f"write `{word}`")
+    if s.last_word in ("and", "or"):
+        message = f"`{word}` stands between two conditions"
+        return error("PE110", s.before, message, "leave it out")
     if s.text in foreign_words.OPERATORS and word not in ("there", "is"):
         return None
     help = foreign_words.BEFORE_OPERANDS.get(word)

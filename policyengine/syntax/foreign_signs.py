@@ -95,6 +95,10 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
         if "_LBRACKET" in s.open_kinds():
             return None
         kinds = [kind_of(item) for item in s.stack]
+        if sign == "]" and "_LPAREN" in s.open_kinds():
+            help = "write `)`"
+        if re.compile(r"\[\s*\w+\s+for\s").match(s.source.text, start):
+            help = foreign_words.FORMS["QUANTIFIER"]
         if kinds[-1:] == ["_ASSIGN"]:
             of = next((k for k in reversed(kinds) if k in ("_ENUM", "_LEVELS", "_CONST")), "")
             help = foreign_words.FORMS[of] if of in ("_ENUM", "_LEVELS") else "write `{ … }`"

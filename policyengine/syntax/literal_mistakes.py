@@ -55,6 +55,10 @@ def bad_number(s: ParseState) -> Diagnostic | None:
             span = Span(s.source.name, day.start(), time.end())
             help = f"write `{day[0].strip()}T{int(time[1]):02}:{time[2]}:{time[3] or '00'}Z`"
             return error("PE120", span, f"`{s.source.at(span)}` is no datetime", help)
+    month = re.compile(r"\d{4}-\d{2}(?![-\w])").match(s.source.text, s.start)
+    if month and s.accepts == {"DATETIME"}:
+        span = Span(s.source.name, s.start, month.end())
+        return error("PE120", span, f"`{month[0]}` is no date", f"write `{month[0]}-01`")
     of_day = _TIME.match(s.source.text, s.start - len(s.last_word))
     if s.text == ":" and of_day and s.last_word.isdigit():
         span = Span(s.source.name, of_day.start(), of_day.end())

@@ -79,6 +79,10 @@ def _form(s: ParseState) -> str:
             word[-1:] == '"' and s.wants_clause()
         ):
             return "a text is one string, and shows values with `{…}`"
+        case "_COLON", _ if (
+            s.opened and s.opened[0] == "{" and "operator" in map(kind_of, s.stack[-3:])
+        ):
+            return "no set is computed: ask `some x in set: condition`"
         case "_COLON", _ if s.piece:
             return "a value is shown as it is: leave the rest out"
         case "_AS", _ if "_IMPORT" in s.accepts:

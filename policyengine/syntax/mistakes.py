@@ -218,6 +218,12 @@ def missing_comma(s: ParseState) -> Diagnostic | None:
         return None
     if s.text.lower() in foreign_words.CLAUSES or s.text.lower() in foreign_words.DECLARATIONS:
         return None
+    if s.next_character.isdigit() or s.next_character == '"':
+        return None
+    if "_BY" in s.accepts and s.text[:1].isupper():
+        return error(
+            "PE112", s.after_last, f"`on` is missing before {s.found}", f"write `on {s.text}`"
+        )
     return error("PE112", s.after_last, f"a comma is missing before {s.found}", "write `,`")
 
 
@@ -419,7 +425,12 @@ def missing_operand(s: ParseState) -> Diagnostic | None:
     if s.piece and s.before is None and s.terminal == "$END":
         return error("PE113", s.span, "there is nothing inside `{}`", "write `{{}}` for the braces")
     after = f" after `{s.last_word}`" if s.last_word else ""
-    return error("PE113", s.after_last, f"an expression is missing{after}, before {s.found}")
+    help = ""
+    if s.text in (".", ":") and s.next_character.isalpha():
+        help = f"leave the `{s.text}` out"
+    elif s.terminal in COMPARISONS:
+        help = "a comparison has both its sides: `x > 3 and x < 5`"
+    return error("PE113", s.after_last, f"an expression is missing{after}, before {s.found}", help)
 
 
 def missing_operator(s: ParseState) -> Diagnostic | None:
@@ -508,6 +519,8 @@ def missing_name(s: ParseState) -> Diagnostic | None:
             after = f" after `{s.last_word}`" if s.last_word else ""
             message = f"{what} is missing{after}, before {s.found}"
             help = _shape(s)
+            if terminal == "DATETIME":
+                help = help or "a date is written `2026-09-01`"
             if s.last_word == "like" and s.text == "{":
                 help = "write a condition for each pattern, joined with `or`"
             return error("PE114", s.after_last, message, help)

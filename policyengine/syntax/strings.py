@@ -42,6 +42,8 @@ def unquoted(body: str, start: int, report: Report, keep: str = "") -> str:
         help = (
             f'an escape is {star}`\\"`, `\\\\`, `\\n`, `\\t` or `\\u` with four hexadecimal digits'
         )
+        if character == "'":
+            help = "write `'`: it needs no backslash"
         if character in "dwsDWSb.+?()[]|^$":
             help = "there are no regular expressions: in a pattern `*` is any text"
             if not star:

@@ -87,3 +87,9 @@ def test_every_node_has_a_span():
 
     assert len(classes) > 50
     assert all(hasattr(c, "span") for c in classes)
+
+
+def test_the_reserved_words_are_those_of_the_document():
+    page = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+    listed = page.partition("They are `")[2].partition("`. Words that mean something")[0]
+    assert re.split(r"`,\s+`", listed) == sorted(reserved_words())
