@@ -154,7 +154,7 @@ def _size(state: PartialRequest, sized: Any) -> Any:
         case UnknownText():
             return state.length(sized)
         case ListedSet(items):
-            return state.number(("size", key_of(sized))) if items else 0
+            return state.number(("count", key_of(sized))) if items else 0
     return len(sized)
 
 

@@ -98,6 +98,9 @@ HELD = [
 ]  # fmt: skip
 
 BROKEN = [
+    rules('subject.id startswith "a"', 'when subject.id endswith "z"'),
+    rules("size({subject.seats, subject.used}) == 2", "when subject.seats > subject.used"),
+    rules("{subject.seats, subject.used} == {3}", "when subject.used == 3"),
     rules("resource.owner == subject", "unless resource.org == subject.org"),
     rules("subject.boss == subject" if False else "subject has boss", "when subject has boss and subject.boss.org != subject.org"),
     rules("adult(subject)", "unless subject.born + 21y <= now"),
@@ -137,6 +140,18 @@ BROKEN = [
 ]  # fmt: skip
 
 MAY_BE_OPEN = [
+    rules("size({subject.name, resource.title}) == 1", "unless subject.name == resource.title"),
+    rules("{subject.seats, subject.used} == {3}", "unless subject.seats == 3"),
+    rules("subject.id == resource.id", "unless resource.id == subject.id"),
+    rules('subject.id startswith "a" and subject.id endswith "a"', 'when subject.id == "b"'),
+    rules(
+        "some g in ancestors(resource, Folder): g.grants == {}",
+        "when every g in ancestors(resource, Folder): size(g.grants) > 0",
+    ),
+    rules(
+        "resource.owner in {subject, subject.boss}" if False else "resource.owner in {subject}",
+        "unless resource.owner == subject",
+    ),
     rules('subject.name like "a*z"', 'unless subject.name like "a*"'),
     rules("subject.used * subject.used == 16", "unless subject.used == 4 or subject.used == -4"),
 ]

@@ -94,18 +94,18 @@ BREACHES = tuple(one for set_ in SETS for one in read(set_)[0])
 PROMISES = tuple(one for set_ in SETS for one in read(set_)[1])
 
 
-def shown(breach: Asked) -> Proof:
-    """Return the proof that a breach is found: its test fails with the change, and not without.
+def shown(breach: Asked) -> float:
+    """Return the seconds after which a breach is found: its test fails with the change, and not without.
 
     Where rules read more without it, the test lacks that, which is an error.
     """
-    proof, checked, _ = breach.proof()
+    proof, checked, seconds = breach.proof()
     assert proof.answer == "broken", f"{breach.name}: {proof.answer}, {proof.why}"
     assert proof.test is not None, breach.name
     assert _status(checked, proof.test) == "failed", f"{breach.name}: {proof.test}"
     whole, _, _ = evolve(breach, change=None).checked()
     assert _status(whole, proof.test) != "failed", f"{breach.name}: {proof.test}"
-    return proof
+    return seconds
 
 
 def _status(checked: CheckedSet, test: str) -> str:
@@ -129,13 +129,11 @@ def main() -> int:
     answers: Counter[Answer] = Counter()
     slowest = 0.0
     for breach in BREACHES:
-        start = time.monotonic()
         try:
-            shown(breach)
+            slowest = max(slowest, shown(breach))
         except AssertionError as problem:
             wrong += 1
             sys.stdout.write(f"not shown: {problem}\n")
-        slowest = max(slowest, time.monotonic() - start)
     for promise in PROMISES:
         proof, _, seconds = promise.proof()
         answers[proof.answer] += 1
