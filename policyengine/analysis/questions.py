@@ -59,6 +59,14 @@ class Questions:
     _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
+    def leaves_open(self) -> bool:
+        """Whether the budget is spent, so that a question need not be prepared; it is counted then."""
+        if not self.budget.is_spent:
+            return False
+        self.asked[self.about] += 1
+        self.not_settled[self.about] += 1
+        return True
+
     def never_holds(self, rule: CheckedRule, targets: Iterable[TargetKey] | None = None) -> bool:
         """Whether the conditions of *rule* hold for no request, or for none of *targets* if given."""
         return self._ask(lambda: self._never_holds(rule, targets), default=False)
@@ -122,6 +130,7 @@ class Questions:
         """Count and answer a question; *default* is returned if it is not settled."""
         self.asked[self.about] += 1
         try:
+            self.budget.spend(0)
             return question()
         except OutOfBudgetError:
             self.not_settled[self.about] += 1

@@ -31,6 +31,9 @@ from policyengine.syntax.node import walk
 _MOST_CASES = 1_000
 """The number of requests that are tried for one group."""
 
+_MOST_TOGETHER = 300
+"""The number of conditions in one group of which the cases are looked for."""
+
 _MOST_WORK = 15_000
 """The number of conditions that are evaluated for one group, and of values that are chosen for it."""
 
@@ -239,6 +242,8 @@ class _Making:
 
     def _cases(self, conditions: Sequence[_Condition]) -> Cases | None:
         """Return the truth values that *conditions* have together; None if not all could be found."""
+        if len(conditions) > _MOST_TOGETHER:
+            return None
         cases: Cases = set()
         budget = self.budget.part(steps=_MOST_WORK)
         alone = tuple(

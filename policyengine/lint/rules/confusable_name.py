@@ -23,8 +23,13 @@ _FOREIGN = str.maketrans(dict(LOOKALIKES))
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each name that looks like an earlier one of the same list."""
     for names in _lists(subject.files):
+        alike: dict[object, list[int]] = {}
         for number, name in enumerate(names):
-            for other in names[:number]:
+            keys = set(_keys(name.name))
+            near = {earlier for key in keys for earlier in alike.get(key, ())}
+            for key in keys:
+                alike.setdefault(key, []).append(number)
+            for other in (names[earlier] for earlier in sorted(near)):
                 if name.name != other.name and looks_like(name.name, other.name):
                     yield warning(
                         "PE426", name.span, f"`{name}` is easily taken for `{other}`",
@@ -44,6 +49,17 @@ def looks_like(one: str, other: str) -> bool:
         return not (one[n].isdigit() or other[n].isdigit())
     swapped = [n for n in different if n + 1 in different and one[n] == other[n + 1]]
     return len(different) == 2 and bool(swapped) and one[different[1]] == other[different[0]]  # noqa: PLR2004 - a pair
+
+
+def _keys(name: str) -> Iterator[object]:
+    """Give keys of which names that look alike share one: not all pairs of thousands need be compared."""
+    yield _look(name)
+    if len(name) >= _SHORTEST:
+        for at, letter in enumerate(name):
+            if not letter.isdigit():
+                yield at, name[:at], name[at + 1 :]
+            pair = "".join(sorted(name[at : at + 2]))
+            yield at, pair, name[:at], name[at + 2 :]
 
 
 def _look(name: str) -> str:

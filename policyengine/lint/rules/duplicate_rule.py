@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from policyengine.diagnostics.codes.code import Code
@@ -35,6 +35,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 def duplicates(subject: Subject) -> Iterator[tuple[CheckedRule, CheckedRule]]:
     """Give each rule that repeats an earlier one of its gate, with the earlier one."""
     kept: dict[object, dict[object, list[CheckedRule]]] = {}
+    worded: dict[object, list[CheckedRule]] = {}
     for rule in subject.checked.rules:
         kind = (
             rule.gate, rule.effect, rule.advisory, rule.valid_from, rule.valid_until,
@@ -42,11 +43,19 @@ def duplicates(subject: Subject) -> Iterator[tuple[CheckedRule, CheckedRule]]:
             None if rule.fields is None else frozenset(rule.fields.items()),
         )  # fmt: skip
         earlier, apart = kept.setdefault(kind, {}), subject.ask.apart(rule)
+        in_words = worded.setdefault((kind, rule.conjuncts), [])
         unknown = earlier.get(None, [])
-        near = chain(*earlier.values()) if apart is None else (*earlier.get(apart, ()), *unknown)
+        near: Iterable[CheckedRule]
+        if subject.ask.leaves_open():
+            near = in_words  # which take no time to tell
+        elif apart is None:
+            near = chain(*earlier.values())
+        else:
+            near = (*earlier.get(apart, ()), *unknown)
         twin = next((other for other in near if subject.ask.same(rule, other)), None)
         if twin is None:
             earlier.setdefault(apart, []).append(rule)
+            in_words.append(rule)
         else:
             yield rule, twin
 

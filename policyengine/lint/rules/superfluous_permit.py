@@ -23,6 +23,8 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     for rule in sorted(subject.checked.rules, key=_place, reverse=True):
         if rule.effect != "permit" or rule.waivable or rule.advisory or id(rule) in gone:
             continue
+        if subject.ask.leaves_open():
+            continue
         others = [
             other
             for other in subject.beside(rule)
