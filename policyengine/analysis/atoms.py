@@ -7,7 +7,7 @@ are called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import product
 from math import prod
@@ -36,7 +36,7 @@ _STEPS = 5
 _MOST_ASKED = 3_000
 """The number of times that a rule is asked about an element of a set."""
 
-_MOST_ALIKE = 128
+_MOST_ALIKE = 512
 """The number of sets that represent all."""
 
 
@@ -96,12 +96,17 @@ def _value(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
         return None
 
 
-def atoms_of(rule: CheckedRule, env: Env) -> list[Atom]:
-    """Return the atoms of the conditions of *rule*, at most `MOST_ATOMS`."""
+Asked: TypeAlias = tuple[CheckedRule, Sequence[int]]
+"""A rule, and the numbers of some of its conditions."""
+
+
+def atoms_of(asked: Asked, env: Env) -> list[Atom]:
+    """Return the atoms of some conditions of a rule, at most `MOST_ATOMS`."""
+    rule, numbers = asked
     typing = rule.typings[env.target]
     found: list[Atom] = []
-    for number, conjunct in enumerate(rule.conjuncts):
-        for atom in _atoms_in(conjunct.expr, typing, env, (number,)):
+    for number in numbers:
+        for atom in _atoms_in(rule.conjuncts[number].expr, typing, env, (number,)):
             found.append(atom)
             if len(found) == MOST_ATOMS:
                 return found
@@ -154,11 +159,11 @@ Distances: TypeAlias = Mapping[tuple[Scope, int], int]
 """How far apart the numbers are that each atom compares."""
 
 
-def distances_in(rule: CheckedRule, env: Env) -> Distances:
-    """Return the distances of each atom of *rule*."""
+def distances_in(asked: Asked, env: Env) -> Distances:
+    """Return the distances of each atom of what is *asked*."""
     return {
         (atom.where, number): distance
-        for atom in atoms_of(rule, env)
+        for atom in atoms_of(asked, env)
         for number, distance in enumerate(atom.distances)
     }
 
@@ -192,37 +197,39 @@ def turning_points(start: int, distances: Callable[[int], Distances]) -> tuple[s
 def represented(
     present: frozenset[Any],
     others: Iterable[Any],
-    rules: Iterable[CheckedRule],
+    asked: Sequence[Asked],
     env: Callable[[Iterable[Any]], Env],
+    counted: int = 0,
 ) -> list[frozenset[Any]] | None:
-    """Return sets that represent all that *rules* can tell apart, the nearest to *present* first.
+    """Return sets that represent all that rules can tell apart, the nearest to *present* first.
 
     What rules ask of a set they ask of its elements, one by one, or of all elements of another set. So
     elements of which no answer differs are alike, and of those that are alike one represents some, unless all
-    of them are asked for. *env*: where the set has these elements. None if there are too many.
+    of them are asked for. *env*: where the set has these elements. *counted*: how many elements that are alike may matter. None if there
+    are too many.
     """
     pool = [*sorted(present, key=str), *others]
-    rules = list(rules)
-    if len(pool) * len(rules) > _MOST_ASKED:
+    if len(pool) * len(asked) > _MOST_ASKED:
         return None
-    empty = [atom for rule in rules for atom in atoms_of(rule, env(()))]
-    asked = [atom.where for atom in empty]
+    empty = [atom for one in asked for atom in atoms_of(one, env(()))]
+    places = [atom.where for atom in empty]
     sets = {side for atom in empty for side in atom.sets}
     alike: dict[object, list[Any]] = {}
     for element in pool:
-        answers = answers_in(rules, env((element,)))
-        answer = (*map(answers.get, asked), *(element in other for other in sets))
+        answers = answers_in(asked, env((element,)))
+        answer = (*map(answers.get, places), *(element in other for other in sets))
         alike.setdefault(answer, []).append(element)
     states: list[list[frozenset[Any]]] = []
     for group in alike.values():
         some = (frozenset(group) & present) or frozenset(group[:1])
         whole = [frozenset(group)] if any(group[0] in other for other in sets) else []
-        states.append(list(dict.fromkeys([some, frozenset(), *whole])))
+        many = [frozenset(group[:number]) for number in range(1, min(counted, len(group)) + 1)]
+        states.append(list(dict.fromkeys([some, frozenset(), *whole, *many])))
     if prod(map(len, states)) > _MOST_ALIKE:
         return None
     return nearest((frozenset().union(*parts) for parts in product(*states)), present)
 
 
-def answers_in(rules: Iterable[CheckedRule], env: Env) -> dict[Scope, object]:
-    """Return the value of each atom of *rules*."""
-    return {atom.where: atom.value for rule in rules for atom in atoms_of(rule, env)}
+def answers_in(asked: Iterable[Asked], env: Env) -> dict[Scope, object]:
+    """Return the value of each atom of what is *asked*."""
+    return {atom.where: atom.value for one in asked for atom in atoms_of(one, env)}

@@ -10,10 +10,11 @@ from itertools import chain, combinations, islice, product
 from math import prod
 from typing import Any, Final
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from policyengine.analysis.constants import MentionedConstants, is_id, numbers
 from policyengine.analysis.places import Place, read_keys_of, value_at
+from policyengine.analysis.texts import AskedOfTexts
 from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.records import Record, record_class
 from policyengine.model.request import Request
@@ -60,6 +61,9 @@ MOST_RECORDS: Final = 64
 _MANY: Final = 20
 """The number of elements up to which sets are made that are as large as rules want."""
 
+_MOST_OF_PART: Final = 40
+"""The number of values of a part of a record that are tried."""
+
 _MOST_ENTITIES: Final = 200
 """The number of entities of a request whose values are tried elsewhere."""
 
@@ -69,31 +73,30 @@ MOST_NAMES: Final = 60
 
 @frozen
 class RuleConstants:
-    """The constants that rules mention, the types of which more matters, and the ids of the rules."""
+    """The constants that rules mention, what more they ask, and the ids of the rules."""
 
     mentions: MentionedConstants
-    doubted: frozenset[Type]
+    asked: FurtherQuestions
     rules: frozenset[str]
 
     @classmethod
     def of(cls, rules: Sequence[CheckedRule], target: TargetKey) -> RuleConstants:
         """Collect from *rules* as they are for *target*."""
         mentions = MentionedConstants.of(rules, target)
-        doubted = frozenset(doubted_types(rules, target, mentions))
-        return cls(mentions, doubted, frozenset(rule.id for rule in rules))
+        asked = FurtherQuestions.of(rules, target, mentions)
+        return cls(mentions, asked, frozenset(rule.id for rule in rules))
 
 
 @define
 class CandidateValues:
     """The values that rules and the request mention, by type.
 
-    *doubted*: the types of which more matters than the values that are mentioned. *guessed*: whether
-    values were chosen since it was set to False that may not represent all.
+    *guessed*: whether values were chosen since it was set to False that may not represent all.
     """
 
     schema: Schema
     mentions: MentionedConstants
-    doubted: frozenset[Type]
+    asked: FurtherQuestions
     known: Mapping[str, list[str]]
     sets: Mapping[Type, list[frozenset[Any]]]
     now: int
@@ -138,7 +141,7 @@ class CandidateValues:
                 known.setdefault(name, []).append(id_)
             if mentions.ids:
                 mentions.add(STRING, id_)
-        return cls(checked.schema, mentions, constants.doubted, known, sets, request.now)
+        return cls(checked.schema, mentions, constants.asked, known, sets, request.now)
 
     def mentioned(self, type_: Type) -> list[Any]:
         """Return the values of a type that are mentioned, in a fixed order."""
@@ -146,7 +149,7 @@ class CandidateValues:
 
     def values(self, type_: Type, near: object, needs: Needs = NOTHING) -> list[Any]:
         """Return values of a type, the likeliest first; *needs*: the parts of them that rules read."""
-        self.guessed |= type_ in self.doubted
+        self.guessed |= type_ in self.asked.doubted
         match type_:
             case LevelsType(members=members):
                 at = near if isinstance(near, int) else 0
@@ -173,9 +176,16 @@ class CandidateValues:
             case _ if type_ == IP:
                 return list(self._addresses())
             case Primitive():
-                found = numbers(self.mentions, type_, ())
-                at = near if isinstance(near, int) else self.start(type_)
-                return sorted(found, key=lambda number: (number != self.now, abs(number - at)))
+                return self._nearest(numbers(self.mentions, type_, ()), type_, near)
+
+    def plain_numbers(self, type_: Primitive, near: object) -> list[int]:
+        """Return the numbers that are mentioned, and their neighbours, without those that are computed of them."""
+        mentions = evolve(self.mentions, beyond=set())
+        return self._nearest(numbers(mentions, type_, ()), type_, near)
+
+    def _nearest(self, found: Iterable[int], type_: Type, near: object) -> list[int]:
+        at = near if isinstance(near, int) else self.start(type_)
+        return sorted(found, key=lambda number: (number != self.now, abs(number - at)))
 
     def entities(self, name: str, *, described: bool) -> list[str]:
         """Return ids of entities of a type: those that are known, and, unless they must be *described*, others.
@@ -202,9 +212,22 @@ class CandidateValues:
         matching_none, *matching = self.mentions.unmentioned()
         others = chain(*(islice(texts, 1) for texts in (*matching, matching_none)))
         mentioned = self.mentioned(STRING)
-        capitals = [text.upper() for text in mentioned if self.mentions.lowered]
-        longer = [f"{text}x" for text in mentioned if STRING in self.doubted]
-        return list(dict.fromkeys([*mentioned, *others, *capitals, *longer]))
+        found = [*mentioned, *others]
+        if self.asked.texts:
+            parts = mentioned if self.asked.affixes else []
+            affixes = [way for text in parts[:FEW] for way in ((text, ""), ("", text))]
+            counted = self.mentions.values.get(INT, ()) if self.asked.text_sizes else ()
+            sizes = {n + more for n in counted for more in (0, 1) if isinstance(n, int) and n >= 0}
+            asked = AskedOfTexts(
+                mentioned,
+                [*sorted(self.mentions.patterns), *affixes],
+                sorted(sizes),
+                self.mentions.lowered,
+            )
+            made, every = asked.texts()
+            found += made
+            self.guessed |= not every
+        return list(dict.fromkeys(found))
 
     def _addresses(self) -> Iterator[Ip]:
         """Give the addresses at the edges of those that are mentioned; a network is no address."""
@@ -227,7 +250,8 @@ class CandidateValues:
             found = [ABSENT] if part.optional and not read else self.values(part.type, None, inner)
             if part.optional and read:
                 found = [*found, ABSENT]
-            parts.append(found if read else found[:1])
+            self.guessed |= len(found) > _MOST_OF_PART
+            parts.append(found[:_MOST_OF_PART] if read else found[:1])
         if prod(map(len, parts)) > MOST_RECORDS:
             self.guessed = True
             parts = self._telling_first(type_, parts)
@@ -300,6 +324,15 @@ class CandidateValues:
         named = isinstance(type_.element, EnumType | TaxonomyType | LevelsType)
         return self.mentions.sized and not named
 
+    @property
+    def _most_counted(self) -> int:
+        numbers_ = self.mentions.values.get(INT, ())
+        return max((n for n in numbers_ if isinstance(n, int) and n <= _MANY), default=0)
+
+    def counted(self, type_: SetType) -> int:
+        """Return how many elements of a set that are alike may matter, at most a few."""
+        return min(self._most_counted + 1, FEW) if self.sizes(type_) else 0
+
     def _more(self, element: Type) -> list[Any]:
         """Return further elements, as many as rules may count."""
         counted = [
@@ -352,52 +385,68 @@ def subsets(elements: Sequence[Any]) -> list[frozenset[Any]]:
 # ---- what is not known to be represented ------------------------------------------------
 
 
-def doubted_types(
-    rules: Iterable[CheckedRule], target: TargetKey, mentions: MentionedConstants
-) -> Iterator[Type]:
-    """Give the types of which rules see more than the values that are mentioned represent."""
-    if len(mentions.patterns) > 1:
-        yield STRING
-    if PATH in mentions.beyond:
-        yield PATH
-    seen: set[int] = set()
-    for rule in rules:
-        for conjunct in rule.conjuncts:
-            yield from _doubted_in(conjunct.expr, rule.typings[target], seen)
+@define
+class FurtherQuestions:
+    """What rules ask beside whether values are those that they mention.
 
+    *doubted*: the types of which more matters. *texts*: whether texts are compared in several ways;
+    *text_sizes*: their sizes, *affixes*: with what other texts begin or end with.
+    """
 
-def _doubted_in(expr: nodes.Expr, typing: Typing, seen: set[int]) -> Iterator[Type]:
-    stack = [expr]
-    while stack:
-        node = stack.pop()
-        binding = typing.binding_of(node)
-        if isinstance(binding, Value) or id(node) in seen:
-            continue
-        inner = children(node)
-        stack += inner
-        types = [typing.types[id(part)] for part in inner if id(part) in typing.types]
+    doubted: set[Type] = field(factory=set)
+    texts: bool = False
+    text_sizes: bool = False
+    affixes: bool = False
+    _seen: set[int] = field(factory=set)
+
+    @classmethod
+    def of(
+        cls, rules: Iterable[CheckedRule], target: TargetKey, mentions: MentionedConstants
+    ) -> FurtherQuestions:
+        """Collect from *rules*."""
+        made = cls(texts=len(mentions.patterns) > 1)
+        if PATH in mentions.beyond:
+            made.doubted.add(PATH)
+        for rule in rules:
+            for conjunct in rule.conjuncts:
+                made._take(conjunct.expr, rule.typings[target])
+        made.texts |= made.text_sizes or made.affixes
+        return made
+
+    def _take(self, expr: nodes.Expr, typing: Typing) -> None:
+        stack = [expr]
+        while stack:
+            node = stack.pop()
+            if not isinstance(typing.binding_of(node), Value):
+                inner = children(node)
+                stack += inner
+                types = [typing.types[id(part)] for part in inner if id(part) in typing.types]
+                self._ask(node, types, typing)
+
+    def _ask(self, node: nodes.Expr, types: list[Type], typing: Typing) -> None:
         row = operator_of(node)
         if row is not None and not row.understood:
-            for type_ in types:
-                yield from _types_in(type_)
-        match node:
-            case nodes.Arithmetic() | nodes.Negate():
-                yield from (type_ for type_ in (*types, typing.type_of(node)) if type_ in ORDERED)
-            case nodes.Compare("startswith" | "endswith" | "contains", _, right):
+            self.doubted.update(inner for type_ in types for inner in _types_in(type_))
+        match node, typing.binding_of(node):
+            case ((nodes.Arithmetic() | nodes.Negate()), _):
+                self.doubted.update(t for t in (*types, typing.type_of(node)) if t in ORDERED)
+            case nodes.Compare("startswith" | "endswith" | "contains", _, right), _:
                 if not isinstance(typing.binding_of(right), Value):
-                    yield STRING
-            case nodes.Compare("within", _, right) if IP in map(_element, types):
+                    self.doubted.add(STRING)
+                    self.affixes = True
+            case nodes.Compare("within", _, right), _ if IP in map(_element, types):
                 if not isinstance(typing.binding_of(right), Value):
-                    yield IP
-            case nodes.Like(object_) if is_id(object_, typing):
-                yield typing.type_of(object_.object) if isinstance(object_, nodes.Attr) else STRING
-            case nodes.Call() if isinstance(binding, Lower):
-                yield types[0]
-            case nodes.Call() if isinstance(binding, Size) and types == [STRING]:
-                yield STRING
-            case nodes.Call() if isinstance(binding, Definition):
-                seen.add(id(node))
-                yield from _doubted_in(binding.body, binding.typing, seen)
+                    self.doubted.add(IP)
+            case nodes.Like(nodes.Attr(object_)), _ if is_id(node.object, typing):
+                self.doubted.add(typing.type_of(object_))
+            case nodes.Call(), Lower():
+                self.texts = True
+                self.doubted.update(type_ for type_ in types if type_ != STRING)
+            case nodes.Call(), Size():
+                self.text_sizes |= STRING in types
+            case nodes.Call(), Definition() as called if id(called) not in self._seen:
+                self._seen.add(id(called))
+                self._take(called.body, called.typing)
 
 
 def _element(type_: Type) -> Type:

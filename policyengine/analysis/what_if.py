@@ -17,6 +17,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from policyengine.analysis.atoms import (
+    Asked,
     Distances,
     answers_in,
     distances_in,
@@ -52,6 +53,7 @@ from policyengine.model.request import Request
 from policyengine.model.types import (
     DATETIME,
     ORDERED,
+    Primitive,
     RecordType,
     SetType,
     TargetKey,
@@ -176,13 +178,20 @@ class Neighbourhood:
                 return self._parents(place, now, pool)
             case "attribute", RecordType() if now is not ABSENT:
                 return []  # its parts are places
-        pool.tells = None if given is None else self._tells(place, given)
-        found = pool.values(place.type, None if now is ABSENT else now, place.needs)
+        near = None if now is ABSENT else now
         if given is None:
-            return found
-        if place.type in ORDERED and (place.type in pool.doubted or place == NOW):
-            simplest = [one for one in found if one == pool.now and place.type == DATETIME]
-            return [*simplest, *self._turning_points(place, now, given), *found]
+            pool.tells = None
+            return pool.values(place.type, near, place.needs)
+        match place.type:
+            case Primitive() if place.type in ORDERED and (
+                place.type in pool.asked.doubted or place == NOW
+            ):
+                plain = pool.plain_numbers(place.type, near)
+                simplest = [one for one in plain if one == pool.now and place.type == DATETIME]
+                return [*simplest, *self._turning_points(place, now, given), *plain]
+            case RecordType() | SetType():
+                pool.tells = self._tells(place, given)
+        found = pool.values(place.type, near, place.needs)
         if isinstance(place.type, SetType) and pool.guessed:
             return [*self._representatives(place, place.type, now, given), *found]
         return found
@@ -220,16 +229,27 @@ class Neighbourhood:
             rule for rule in (*self.rules, *self.also) if key == NOW_KEY or key in self.reads(rule)
         ]
 
+    def _asking(self, place: Place) -> list[Asked]:
+        """Return the rules that read *place*, each with the conditions that do."""
+        key = place.read_key
+        return [
+            (rule, [n for n in range(len(rule.conjuncts)) if self._may_read(rule, n, key)])
+            for rule in self._reading(place)
+        ]
+
+    def _may_read(self, rule: CheckedRule, number: int, key: ReadKey) -> bool:
+        return key == NOW_KEY or key in self._condition_reads(rule, number)
+
     def _tells(self, place: Place, given: Changes) -> Callable[[Record], object] | None:
         """Return what rules tell of a record at *place*, or in the set there: the values of their atoms."""
         if not isinstance(place.type, RecordType | SetType):
             return None
-        rules = self._reading(place)
+        asked = self._asking(place)
 
         def tells(record: Record) -> object:
             value = frozenset([record]) if isinstance(place.type, SetType) else record
             request = self.changed((*given, (place, value)))
-            answers = answers_in(rules, Env(request, self.checked.schema))
+            answers = answers_in(asked, Env(request, self.checked.schema))
             return tuple(
                 (tuple(part for part in where if part != record), answer)
                 for where, answer in answers.items()
@@ -239,7 +259,7 @@ class Neighbourhood:
 
     def computes(self, one: Place, other: Place) -> bool:
         """Whether some rule may compute with the numbers at two places."""
-        doubted = self._pool.doubted
+        doubted = self._pool.asked.doubted
         if one.type not in ORDERED or other.type not in doubted or other.type not in ORDERED:
             return False
         return any(one.read_key in self.reads(rule) for rule in self._reading(other))
@@ -249,11 +269,11 @@ class Neighbourhood:
         start = now if isinstance(now, int) else self._pool.start(place.type)
         found: set[int] = set()
         exact = True
-        for rule in self._reading(place):
+        for one in self._asking(place):
 
-            def distances(number: int, rule: CheckedRule = rule) -> Distances:
+            def distances(number: int, asked: Asked = one) -> Distances:
                 request = self.changed((*given, (place, number)))
-                return distances_in(rule, Env(request, self.checked.schema))
+                return distances_in(asked, Env(request, self.checked.schema))
 
             points, all_found = turning_points(start, distances)
             found |= points
@@ -269,13 +289,13 @@ class Neighbourhood:
         self._pool.guessed = False
         present = now if isinstance(now, frozenset) else frozenset()
         others = self._pool.elements(type_, now, place.needs.elements or NOTHING)
-        rules = self._reading(place)
+        asked = self._asking(place)
 
         def env(elements: Iterable[Any]) -> Env:
             request = self.changed((*given, (place, frozenset(elements))))
             return Env(request, self.checked.schema)
 
-        found = represented(present, others, rules, env)
+        found = represented(present, others, asked, env, self._pool.counted(type_))
         self._pool.guessed |= found is None or self._pool.sizes(type_)
         return found or []
 

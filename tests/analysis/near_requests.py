@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from policyengine.analysis.places import changed
+from policyengine.analysis.places import NOW, Place, changed, places_of
 from policyengine.analysis.remedies import search
 from policyengine.model.gaps import gives
 from policyengine.model.records import Record
@@ -21,6 +21,11 @@ from tests.analysis.worlds import World
 Spot = tuple[object, ...]
 
 
+def spot(place: Place) -> Spot:
+    """Return what names a place."""
+    return place.kind, place.owner, place.names
+
+
 def spots(one: Request, other: Request) -> frozenset[Spot]:
     """Return the places at which two requests differ."""
     found = set(_parts(None, one.context.record_type, one.context, other.context))
@@ -31,6 +36,8 @@ def spots(one: Request, other: Request) -> frozenset[Spot]:
             found |= set(_differing(key, (part.name,), part.type, *values))
         if entity.parents_ != twin.parents_:
             found.add(("parents", key, ()))
+    found |= {("now", None, ())} if one.now != other.now else set()
+    found |= {("fields", None, ())} if set(one.fields or ()) != set(other.fields or ()) else set()
     return frozenset(found)
 
 
@@ -70,14 +77,22 @@ def some_rules(rng: Random, world: World) -> str:
     def condition(depth: int = 2) -> str:
         return some_condition(rng, depth, world.atoms)
 
-    text = f"permit p: any when {condition()}\n"
+    def permit(name: str, depth: int = 2) -> str:
+        fields = rng.choice(world.fields) if world.fields else ""
+        return f"permit {name}: any when {condition(depth)}{fields}\n"
+
+    text = permit("p")
     if rng.random() < 0.5:
-        text += f"permit q: any when {condition()}\n"
+        text += permit("q")
     if rng.random() < 0.6:
         text += f'forbid f: any when {condition()} because "f"\n'
+    if world.fields:
+        text += permit("x", 1).replace("permit", "expose")
+        return f"gate access {{ {text} }}\n"
     if rng.random() < 0.3:
-        other = f"permit o: any when {condition(1)}"
-        text = f'gate g "?"\ngate h "?" for read\ngate g {{ {text} }}\ngate h {{ {other} }}\n'
+        text = (
+            f'gate g "?"\ngate h "?" for read\ngate g {{ {text} }}\ngate h {{ {permit("o", 1)} }}\n'
+        )
     return text
 
 
@@ -108,18 +123,23 @@ def hold_near(world: World, seed: int, most: int = 8) -> Counter[str]:
             assert is_sound(after), (text, remedy)
             assert all(c.before != c.after for c in remedy.changes)
         offered = {
-            frozenset((c.place.kind, c.place.owner, c.place.names) for c in remedy.changes)
-            for remedy in found.remedies
+            frozenset(spot(change.place) for change in remedy.changes) for remedy in found.remedies
         }
-        sets = {spots(request, other) for other in allowed}
+        # Nobody goes back in time, nor asks for fields where none are asked for.
+        near = [
+            o
+            for o in allowed
+            if o.now >= request.now and (o.fields is None) == (request.fields is None)
+        ]
+        sets = {spots(request, other) for other in near}
         alone = {one for one in sets if len(one) == 1}
-        wanted = alone or {one for one in sets if len(one) == 2}
+        # What nobody can change is offered alone, and not together with something else.
+        fixed = {spot(p) for p in places_of(checked, request) if p.by == "nobody"} | {spot(NOW)}
+        wanted = alone or {one for one in sets if len(one) == 2 and one.isdisjoint(fixed)}
         could = [r for r in found.remedies if "nobody" not in r.by and len(r.changes) == 1]
         missed = wanted - offered
         if could:
             missed = {one for one in missed if len(one) == 1}
-        said = {(place.kind, place.owner, place.names) for place in found.not_tried}
-        missed = {one for one in missed if one.isdisjoint(said)}
         assert not missed, (world.name, text, request, missed, offered, found.not_tried)
         seen["one" if alone else "two" if wanted else "none"] += 1
         seen["changes"] += len(offered)

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from policyengine.concurrency import cached_property
+from policyengine.diagnostics.diagnostic import Severity
 from policyengine.diagnostics.source import Source
 from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
@@ -40,13 +41,14 @@ class World:
     values: Mapping[str, Sequence[Any]]
     make: Callable[..., dict[str, Any]]
     atoms: Sequence[str]
+    fields: Sequence[str] = ()
+    """Clauses of permits: those of a set with a field gate."""
 
     @cached_property
     def requests(self) -> list[Request]:
         """All requests, with all that any of the conditions reads."""
-        checked = self.checked(
-            "".join(f"permit p{n}: any when {a}\n" for n, a in enumerate(self.atoms))
-        )
+        rules = "".join(f"permit p{n}: any when {a}\n" for n, a in enumerate(self.atoms))
+        checked = self.checked(f"gate access {{ {rules} }}\n" if self.fields else rules)
         validator = Validator(checked.schema, checked.needs, Limits())
         return [validator.validate_parts(**given, action="read") for given in self._given()]
 
@@ -57,7 +59,7 @@ class World:
     def checked(self, rules: str):
         """Return the checked set of this vocabulary and *rules*, None if they would take too long."""
         checked, found = check_sources({"w.policy": Source("w.policy", self.words + rules)})
-        codes = {d.code for d in found.items if d.severity == "error"}
+        codes = {d.code for d in found.items if d.severity is Severity.ERROR}
         assert codes <= {"PE308"}, [d.message for d in found.items]
         return checked
 
@@ -142,7 +144,7 @@ package glass
 levels Tier = free < basic < pro
 entity User { n: int, tier: Tier, until?: datetime }
 entity Doc { owner: User }
-action read, write by User on Doc with { glass?: {why: string, since: datetime, by?: User} }
+action read, write by User on Doc with { glass?: {why: string, since: datetime, by?: User} (by caller) }
 const most: Tier -> int = { free: 2, basic: 5, pro: 9 }
 const rights: Tier -> set<string> = { free: {}, basic: {"care"}, pro: {"care", "audit"} }
 define fresh(since: datetime) = since <= now and now - since < 1h
@@ -251,7 +253,7 @@ FILES = World(
 package files
 entity User { mail: string, home: path }
 entity Server { nets: set<ip> }
-action read, write by User on Server with { file: path, host: ip }
+action read, write by User on Server with { file: path (by caller), host: ip (by caller) }
 const inside: set<ip> = {ip "10.0.0.0/8", ip "192.168.1.7"}
 """,
     {
@@ -274,4 +276,87 @@ const inside: set<ip> = {ip "10.0.0.0/8", ip "192.168.1.7"}
     ),
 )  # fmt: skip
 
-WORLDS = (WARD, GLASS, FOLDERS, FILES)
+# ---- times, and numbers that rules compute with -----------------------------------------
+
+
+def _times(now, born, kept, closed, first, second, wait):
+    user = {"born": born, "kept": kept, "first": first}
+    return {
+        "now": now,
+        "subject": {"type": "User", "id": "u", "properties": user},
+        "resource": {"type": "Doc", "id": "d", "properties": {"closed": closed, "second": second}},
+        "context": {"wait": wait},
+    }
+
+
+_HOLIDAY = {"from": "2026-12-31T00:00:00Z", "until": "2027-01-02T00:00:00Z"}
+
+TIMES = World(
+    "times",
+    """\
+package times
+entity User { born: datetime, kept: months, first: int }
+entity Doc { closed: set<{from: datetime, until: datetime}>, second: decimal }
+action read, write by User on Doc with { wait: duration (by caller) }
+const office: schedule = schedule "Mon-Fri 09:00-17:00 Europe/Berlin"
+define shut(doc: Doc) = some h in doc.closed: h.from <= now and now < h.until
+""",
+    {
+        "now": (NOON, NOON + 5 * 3_600_000_000, NOON + 100 * 3_600_000_000),
+        "born": ("2008-12-31T00:00:00Z", "2010-02-28T00:00:00Z"),
+        "kept": ("1mo", "18y"),
+        "closed": ([], [_HOLIDAY]),
+        "first": (0, 3, 40),
+        "second": ("0.5", "12.25"),
+        "wait": ("1h", "48h"),
+    },
+    _times,
+    (
+        "now within office", "now not within office", "now + 30m within office", "shut(resource)",
+        "not shut(resource)", "resource.closed == {}", "subject.born + 18y <= now",
+        "subject.born + subject.kept > now", "now - subject.born > 5000d", "subject.kept < 1y",
+        "subject.first * 2 + 1 > 6", "resource.second * subject.first >= 20.0", "resource.second > 1.0",
+        "-subject.first < -10", "now + context.wait > 2027-01-01", "context.wait <= 24h",
+        "subject.first in {3, 40}", "2027-01-04 < now",
+    ),
+)  # fmt: skip
+
+
+# ---- fields that are asked for ----------------------------------------------------------
+
+
+def _register(asked, vote, treats, consent):
+    researcher = given({"vote": vote, "treats": treats})
+    return {
+        "fields": asked,
+        "subject": {"type": "Researcher", "id": "ada", "properties": researcher},
+        "resource": {"type": "Patient", "id": "p", "properties": {"consent": consent}},
+    }
+
+
+REGISTER = World(
+    "register",
+    """\
+package register
+entity Researcher { vote?: string, treats: set<Patient> }
+entity Patient { born: datetime, name: string, consent: bool }
+action read, write by Researcher on Patient
+field gate access "which fields may be seen"
+""",
+    {
+        "asked": (
+            None, [], ["born"], ["born as year"], ["name"], ["id", "name"], ["born as year", "name"],
+        ),
+        "vote": (None, "", "2026/17"),
+        "treats": ([], [ref("Patient", "p")]),
+        "consent": (False, True),
+    },
+    _register,
+    (
+        "subject has vote", '(subject has vote and subject.vote != "")', "resource in subject.treats",
+        "resource.consent", "not resource.consent", "subject.treats == {}", "not (subject has vote)",
+    ),
+    (" fields id, born as year", " fields name", " fields born, name, id", " fields id"),
+)  # fmt: skip
+
+WORLDS = (WARD, GLASS, FOLDERS, FILES, TIMES, REGISTER)

@@ -1,0 +1,101 @@
+"""Make texts that rules tell apart: out of the beginnings, middles and ends that patterns ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
+from typing import Final
+
+from attrs import frozen
+
+from policyengine.reference.evaluation import is_made_of, lower
+
+_MOST_MADE: Final = 600
+"""The number of texts that are made, of which those are kept that rules tell apart."""
+
+_LONGEST: Final = 300
+"""The size up to which texts are made as long as rules ask."""
+
+FILLER: Final = "x"
+
+
+@frozen
+class AskedOfTexts:
+    """What rules ask of texts: whether they are *known* ones, or of *patterns*, and of which *sizes*.
+
+    *lowered*: whether they ask it in lower case as well.
+    """
+
+    known: Sequence[str]
+    patterns: Sequence[tuple[str, ...]]
+    sizes: Sequence[int]
+    lowered: bool
+
+    def texts(self) -> tuple[list[str], bool]:
+        """Return texts that are not known, each of another kind, and whether there is one of every kind.
+
+        That is so where no answer to one question tells of that to another; else it is not known.
+        """
+        told: dict[object, str] = {}
+        for text in islice(self._made(), _MOST_MADE):
+            if text not in self.known:
+                told.setdefault(self._kind(text), text)
+        found = list(told.values())
+        return found, len(found) == self._kinds
+
+    @property
+    def _kinds(self) -> int:
+        """How many kinds there would be if nothing asked told of anything else."""
+        cases = 2 if self.lowered else 1
+        in_lower_case = len({lower(text) for text in self.known}) + 1 if self.lowered else 1
+        return (len(self.sizes) + 1) * in_lower_case << len(self.patterns) * cases
+
+    def _kind(self, text: str) -> object:
+        small = lower(text)
+        sizes = sum(len(text) >= size for size in self.sizes)
+        plain = [is_made_of(text, pieces) for pieces in self.patterns]
+        lowered = [is_made_of(small, pieces) for pieces in self.patterns] if self.lowered else []
+        return (*plain, *lowered, sizes, small if self.lowered and small in self.known else "")
+
+    def _made(self) -> Iterator[str]:
+        """Give texts, those that people may understand first."""
+        yield from self._shaped()
+        for text in self._shaped():
+            for size in self.sizes:
+                lacking = size - len(text)
+                if 0 < lacking <= _LONGEST:
+                    at = max(
+                        (len(first) for first in self._firsts if text.startswith(first)), default=0
+                    )
+                    yield text[:at] + FILLER * lacking + text[at:]
+                    yield text[:at] + FILLER * (lacking - 1) + text[at:]
+
+    def _shaped(self) -> Iterator[str]:
+        if self.lowered:
+            yield from (text.upper() for text in self.known)
+        middles = ["", *self._cased({"".join(pieces[1:-1]) for pieces in self.patterns})]
+        lasts = ["", *self._cased({pieces[-1] for pieces in self.patterns})]
+        firsts = ["", *self._firsts]
+        for first, middle, last in product(firsts, middles, lasts):
+            yield from _joined(first, middle, last)
+        if all(self.sizes):
+            yield ""
+
+    @property
+    def _firsts(self) -> list[str]:
+        return self._cased({pieces[0] for pieces in self.patterns})
+
+    def _cased(self, parts: Iterable[str]) -> list[str]:
+        found = [part for part in sorted(parts) if part]
+        return [*found, *(part.upper() for part in found if self.lowered and part.upper() != part)]
+
+
+def _joined(first: str, middle: str, last: str) -> Iterator[str]:
+    """Give texts of three parts, with nothing between them, something, or parts that overlap."""
+    for between in ("", FILLER):
+        yield between.join(part for part in (first, middle, last, "") if part) + (
+            between if not last else ""
+        )
+    whole = first if middle in first else first + middle
+    common = max(n for n in range(len(last) + 1) if whole.endswith(last[:n]))
+    yield whole + last[common:]
