@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.types import Schema
+    from policyengine.partial.residual import Residual
     from policyengine.runtime.compiled_rule import Function
     from policyengine.runtime.program import Program
     from policyengine.semantics.checked import CheckedSet
@@ -347,6 +348,38 @@ class PolicyEngine(Immutable):
 
         bound = BoundSubject(self, self._intake.subject(subject), max_age)
         return bound if action is None else BoundAction(bound, action)
+
+    def partial(
+        self,
+        *,
+        action: str,
+        subject: EntityLike | None = None,
+        resource: EntityLike | None = None,
+        context: Any = None,
+        subject_type: str | None = None,
+        resource_type: str | None = None,
+        unknowns: Iterable[str] = (),
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Residual:
+        """Decide a request as far as it is known, and say what is left to decide.
+
+        A part that is not given is unknown: the subject, the resource, or the context (`{}` for one
+        without anything). So is what is not given of a part and must be, and each path in *unknowns*:
+        `context.purposes`. *subject_type*, *resource_type*: of an unknown part, if it may have several.
+
+        Raises `InvalidRequest` with every problem of what does not fit the schema; `ValueError` for an
+        action, a type or a path that there is not.
+        """
+        from policyengine.intake.raw import raw_request
+        from policyengine.partial.decide_partially import ask
+
+        raw = raw_request(subject, action, resource, context, now, fields, entities)
+        return ask(
+            self._checked(), self._intake.validator, raw, self._store,
+            types=(subject_type, resource_type), unknowns=unknowns, decide=self.decide,
+        )  # fmt: skip
 
     def explain(
         self,

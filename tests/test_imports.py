@@ -28,10 +28,12 @@ MAY_IMPORT = {
     "reference": STAGES,
     "analysis": STAGES | {"reference", "intake"},
     "explain": STAGES | {"reference", "analysis", "intake"},
+    "partial": STAGES | {"runtime", "compiler", "intake"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
-    "engine": STAGES - {"syntax"} | {"runtime", "pipeline", "explain", "intake", "bound", "cache"},
+    "engine": STAGES - {"syntax"}
+    | {"runtime", "pipeline", "explain", "partial", "intake", "bound", "cache"},
     "bound": {"model", "runtime", "intake", "engine"},
     "decision_cache": {"model", "runtime", "intake", "engine"},
     "testing": STAGES
@@ -40,7 +42,7 @@ MAY_IMPORT = {
     | {"runtime", "reference", "analysis", "intake", "pipeline", "testing", "cache", "version"},
     "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
     "cli": STAGES
-    | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain"}
+    | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
     | {"testing", "mutation", "proving", "lint", "cache", "version"},
     "version": set(),
     "__main__": {"cli"},

@@ -11,6 +11,7 @@ import click
 from policyengine.cli.asking import arguments, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say, say_parts
+from policyengine.cli.residual_output import show_residual, what_is_left
 from policyengine.model.shown import escaped, shown_entity, written_value
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     help="A request as JSON; `-` reads standard input. May be given more than once.",
 )
 @request_options
+@click.option(
+    "--unknowns",
+    metavar="PATH",
+    multiple=True,
+    help="A part of the requests that is not known: `resource`, `context.purposes`. Says what is left "
+    "to decide. May be given more than once.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if a decision is a deny.")
 @format_option
 def command(
@@ -39,6 +47,7 @@ def command(
     requests: tuple[str, ...],
     entities: str | None,
     now: str | None,
+    unknowns: tuple[str, ...],
     exit_code: bool,
     format: str,
 ) -> int:
@@ -51,14 +60,28 @@ def command(
     The exit code is 0 whatever the decision, also for a request that does not fit the policies (the
     cause of that deny is `invalid_request`), unless `--exit-code` is given.
 
+    With `--unknowns`, no request is decided: what is left to decide is written as a condition in the
+    policy language, for whatever the unknown parts are.
+
     \b
     Examples:
       policyengine decide policies/x --request request.json
       policyengine decide policies/x --request request.json --now 2026-03-01
+      policyengine decide policies/x --request request.json --unknowns resource
       curl -s … | policyengine decide policies/x --request - --format json
       policyengine decide policies/x --request request.json --exit-code && deploy
     """
     engine = load_engine(paths, entities)
+    if unknowns:
+        for number, file in enumerate(requests):
+            left = what_is_left(engine, read_request(file, now), unknowns)
+            if format == "json":
+                click.echo(json.dumps(left.to_dict(), ensure_ascii=False))
+                continue
+            if number:
+                say("")
+            show_residual(file if len(requests) > 1 else "", left)
+        return FINE
     denied = False
     for number, file in enumerate(requests):
         answer, owed = _answer(engine, file, now)

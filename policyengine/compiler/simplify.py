@@ -18,7 +18,17 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Part, Rule, Sentence, Text
 from policyengine.model.records import record_class
-from policyengine.model.types import BOOL, DATETIME, INT, PATH, STRING, RecordType, SetType, Type
+from policyengine.model.types import (
+    BOOL,
+    DATETIME,
+    DURATION,
+    INT,
+    PATH,
+    STRING,
+    RecordType,
+    SetType,
+    Type,
+)
 from policyengine.model.values import ABSENT, slot
 from policyengine.runtime.operations import EXPORTED
 
@@ -115,8 +125,9 @@ def replaced(node: ir.Expr, values: Mapping[str, ir.Expr]) -> ir.Expr:
 def fold_operators(node: ir.Expr) -> ir.Expr:
     """`1 + 2` is 3, `size({a, b})` is 2."""
     match node:
-        case ir.Binary(op, ir.Const(type_, one), ir.Const(_, other)):
-            return ir.Const(type_ if op in _ARITHMETIC else BOOL, _OPERATORS[op](one, other))
+        case ir.Binary(op, ir.Const(type_, one), ir.Const(of, other)):
+            made = type_of_result(op, type_, of) if op in _ARITHMETIC else BOOL
+            return ir.Const(made, _OPERATORS[op](one, other))
         case ir.Overlaps(ir.Const(_, frozenset() as one), ir.Const(_, frozenset() as other)):
             return ir.Const(BOOL, not one.isdisjoint(other))
         case ir.AllIn(ir.Const(_, frozenset() as one), ir.Const(_, frozenset() as other)):
@@ -128,6 +139,13 @@ def fold_operators(node: ir.Expr) -> ir.Expr:
             if None not in values:
                 return ir.Const(_RESULTS.get(name, BOOL), EXPORTED[name](*values))
     return node
+
+
+def type_of_result(op: ir.Relation | ir.Sign, one: Type, other: Type) -> Type:
+    """Return the type of arithmetic with values of two types; `-a` is `0 - a`, whatever `a` is."""
+    if op == "-" and one == other == DATETIME:
+        return DURATION
+    return other if one == INT else one
 
 
 _RESULTS: Final[Mapping[str, Type]] = {

@@ -8,8 +8,10 @@ last, what the rules for this action and these types read is followed through th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
@@ -70,7 +72,12 @@ class Validator:
         resource = reading.entity(raw.resource, RESOURCE, action.resources if action else None)
         context = reading.context(raw.context, action)
         moment = reading.now(raw.now)
-        fields = reading.fields(raw.fields, action, subject, resource)
+        target = (
+            (action.name, subject.type, resource.type) if action and subject and resource else None
+        )
+        fields = reading.fields(
+            raw.fields, target, None if resource is None else resource.entity_type
+        )
         reading.others(raw.entities)
         known = reading.known()
         if action and subject and resource:
@@ -82,6 +89,44 @@ class Validator:
                 assert moment is not None
                 return Request(subject, action.name, resource, context, moment, fields, known)
         raise InvalidRequest(reading.problems.items)
+
+    def given(self, raw: RawRequest, target: TargetKey, store: EntityStore | None) -> GivenParts:
+        """Return the parts of a request for *target* that are given, in canonical values.
+
+        Those that are None are not; nor need they have all that rules read. Raises `InvalidRequest`
+        with every problem of what is given.
+        """
+        reading = _Reading(self._schema, self._limits, store if raw.store is None else raw.store)
+        action, *types = target
+        asked = ((raw.subject, SUBJECT, types[0]), (raw.resource, RESOURCE, types[1]))
+        parts = [
+            None if part is None else reading.entity(part, path, (type_,))
+            for part, path, type_ in asked
+        ]
+        context = None
+        if raw.context is not None:
+            context = reading.context(raw.context, self._schema.actions[action])
+        moment = reading.now(raw.now)
+        fields = reading.fields(raw.fields, target, self._schema.entities[types[1]])
+        reading.others(raw.entities)
+        known = reading.known()
+        if reading.problems.items:
+            raise InvalidRequest(reading.problems.items)
+        subject, resource = (None if part is None else known[part.key_] for part in parts)
+        assert context is None or isinstance(context, Record)
+        assert moment is not None
+        return GivenParts(subject, resource, context, moment, fields, known)
+
+
+class GivenParts(Struct, frozen=True, eq=False):
+    """The parts of a request that are given; None for those that are not."""
+
+    subject: Entity | None
+    resource: Entity | None
+    context: Record | None
+    now: int
+    fields: tuple[str, ...] | None
+    entities: Mapping[Key, Entity]
 
 
 class _Reading:
@@ -131,9 +176,8 @@ class _Reading:
     def fields(
         self,
         raw: object,
-        action: ActionType | None,
-        subject: Entity | None,
-        resource: Entity | None,
+        target: TargetKey | None,
+        resource: EntityType | None,
     ) -> tuple[str, ...] | None:
         """Read the names of the fields that are asked for."""
         if raw is None or raw is ABSENT:
@@ -149,8 +193,8 @@ class _Reading:
         if not self._schema.has_field_gate:
             message = "fields cannot be asked for: the policy set has no field gate"
             self.problems.add("PE527", _FIELDS, message)
-        elif action and subject and resource:
-            self._check_asked((action.name, subject.type, resource.type))
+        elif target is not None:
+            self._check_asked(target)
         asked: dict[str, str] = {}  # by the name of the field
         for i, given in enumerate(raw):
             place = inside(_FIELDS, i)
@@ -163,7 +207,7 @@ class _Reading:
                 continue
             asked[name] = spelling
             if resource is not None:
-                self._check_field(name, mask, resource.entity_type, place)
+                self._check_field(name, mask, resource, place)
         return tuple(asked.values() if isinstance(raw, list | tuple) else sorted(asked.values()))
 
     def _check_asked(self, target: TargetKey) -> None:

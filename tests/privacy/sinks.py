@@ -86,7 +86,25 @@ def _json(engine: PolicyEngine, asked: Asked) -> str:
     return _answer_without_time(engine.decide_json(json.dumps(document(asked)), accept_now=True))
 
 
+def _residual(engine: PolicyEngine, asked: Asked) -> str:
+    """What is left where one part is unknown, whatever is known of the others."""
+    texts: list[str] = []
+    for unknown in ("subject", "resource", "context"):
+        known = {name: part for name, part in asked.items() if name != unknown}
+        types = {f"{name}_type": asked[name]["type"] for name in ("subject", "resource")}
+        try:
+            left = engine.partial(**known, **types)
+        except InvalidRequest as refusal:
+            texts.append(str(refusal))
+        else:
+            document = left.to_dict()
+            document.pop("valid_until")  # as above
+            texts += [repr(left), left.text, json.dumps(document, ensure_ascii=False)]
+    return "\n".join(texts)
+
+
 OPEN: dict[str, Sink] = {
+    "residual": _residual,
     "reason": _of_decision(lambda decision: decision.reason),
     "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome()}"),
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),

@@ -1,0 +1,152 @@
+"""Take what is known of a request in any form, and say what is left to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from policyengine.compiler import ir
+from policyengine.compiler.link import simplified
+from policyengine.intake.raw import RawRequest
+from policyengine.intake.store import EntityStore
+from policyengine.intake.validation import Validator
+from policyengine.model.records import Record
+from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
+from policyengine.model.values import ABSENT, slot
+from policyengine.partial.known import KnownParts, Path
+from policyengine.partial.residual import Residual, residual
+from policyengine.partial.text import written
+from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
+from policyengine.syntax import nodes
+from policyengine.syntax.expression_layout import on_one_line
+from policyengine.syntax.expressions import walk_expressions
+
+if TYPE_CHECKING:
+    from policyengine.model.decision import Decision
+
+
+def ask(
+    checked: CheckedSet,
+    validator: Validator,
+    raw: RawRequest,
+    store: EntityStore | None,
+    *,
+    types: tuple[str | None, str | None],
+    unknowns: Iterable[str],
+    decide: Callable[..., Decision],
+) -> Residual:
+    """Return what is left to decide of *raw*, of which parts are None, or unknown by the paths *unknowns*.
+
+    *types*: of subject and resource, where they are not given. Raises `InvalidRequest` for what does not
+    fit, `ValueError` where it is not clear which target is meant, or no path is meant.
+    """
+    target = _target(checked.schema, raw, types)
+    paths = frozenset(_path(text, checked.schema, target) for text in unknowns)
+    given = validator.given(raw, target, store)
+    known = KnownParts(given.subject, given.resource, given.context, None, given.entities, paths)
+    rules = simplified(checked, target, for_details=False)
+    tables = tables_of(checked, target)
+
+    def whole(
+        subject: Any, resource: Any, context: Any, now: Any, entities: Iterable[Any] | None
+    ) -> Decision:
+        together = context if raw.context is None else {**_as_dict(raw.context), **(context or {})}
+        others = raw.entities if raw.store is None else raw.store
+        if entities is not None:
+            others = [*(raw.entities or ()), *entities]
+        return decide(
+            raw.subject if subject is None else subject,
+            raw.action,
+            raw.resource if resource is None else resource,
+            together,
+            raw.now if now is None else now,
+            raw.fields,
+            others,
+        )
+
+    return residual(checked.schema, target, rules, tables, known, given.fields, given.now, whole)
+
+
+def _as_dict(context: Any) -> dict[str, Any]:
+    """Return what was given of a context by name."""
+    if isinstance(context, Record):
+        names = (attribute.name for attribute in context.record_type.attributes)
+        return {n: context[n] for n in names if getattr(context, slot(n)) is not ABSENT}
+    return dict(context)
+
+
+def _target(schema: Schema, raw: RawRequest, types: tuple[str | None, str | None]) -> TargetKey:
+    """Return the target that is asked about."""
+    action = schema.actions.get(raw.action) if isinstance(raw.action, str) else None
+    if action is None:
+        raise ValueError(f"there is no action {raw.action!r}")
+    subject = _type(raw.subject, types[0], "subject", action, action.subjects)
+    resource = _type(raw.resource, types[1], "resource", action, action.resources)
+    return action.name, subject, resource
+
+
+def _type(
+    part: Any, said: str | None, name: str, action: ActionType, allowed: tuple[str, ...]
+) -> str:
+    """Return the type of a part: of what is given, as it is said, or the only one that it may have."""
+    if said is None and part is not None:
+        said = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    if said is None and len(allowed) == 1:
+        return allowed[0]
+    if said not in allowed:
+        listed = ", ".join(allowed)
+        raise ValueError(f"the {name} of {action.name!r} has one of the types {listed}: say which")
+    assert said is not None
+    return said
+
+
+def _path(text: str, schema: Schema, target: TargetKey) -> Path:
+    """Return the path that *text* is: `context`, `resource.author`, `context.device.os`."""
+    root, *names = text.split(".")
+    action, subject, resource = target
+    roots: dict[str, Any] = {
+        "subject": schema.entities[subject],
+        "resource": schema.entities[resource],
+        "context": schema.actions[action].context,
+    }
+    holder = roots.get(root)
+    for name in names:
+        attribute = None if holder is None else getattr(holder, "by_name", {}).get(name)
+        holder = None if attribute is None else attribute.type
+    if holder is None:
+        raise ValueError(f"there is no `{text}` in a request for {action!r}")
+    return (root, *names)
+
+
+def tables_of(checked: CheckedSet, target: TargetKey) -> dict[ir.Rows, str]:
+    """Return the names of the tables that rules of *target* look something up in."""
+    found: dict[ir.Rows, str] = {}
+    waiting: list[tuple[nodes.Expr, Typing]] = []
+    for rule in checked.rules_for(target):
+        waiting += [(conjunct.expr, rule.typings[target]) for conjunct in rule.conjuncts]
+        waiting += [(a, rule.typings[target]) for call in rule.obligations for a in call.arguments]
+    done: set[int] = set()
+    while waiting:
+        expr, typing = waiting.pop()
+        if id(expr) in done:
+            continue
+        done.add(id(expr))
+        for node in walk_expressions([expr]):
+            match typing.binding_of(node):
+                case Value(TableType() as type_, tuple() as rows):
+                    found |= _with_rows(type_, rows, on_one_line(node))
+                case Definition() as called:
+                    waiting.append((called.body, called.typing))
+    return found
+
+
+def _with_rows(type_: TableType, rows: tuple[object, ...], name: str) -> dict[ir.Rows, str]:
+    """Return the names of a table, and of the tables that its rows are."""
+    named = {ir.Rows(type_, rows): name}
+    if isinstance(type_.value, TableType):
+        keys = range(len(rows)) if isinstance(type_.key, LevelsType) else type_.key.members
+        for key in keys:
+            row = type_.row(rows, key)
+            assert isinstance(row, tuple)
+            named |= _with_rows(type_.value, row, f"{name}[{written(type_.key, key)}]")
+    return named

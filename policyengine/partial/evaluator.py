@@ -1,0 +1,265 @@
+"""Evaluate an expression as far as a request is known, and leave the rest.
+
+What is known takes its place, and the expression is simplified from the bottom up, as the compiler
+does it. A quantifier over a known set is written out for each of its elements, if they are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from policyengine.compiler import ir
+from policyengine.compiler.simplify import FALSE, STEPS, TRUE, replaced, simplify
+from policyengine.model.types import (
+    DATETIME,
+    STRING,
+    EntityRefType,
+    LevelsType,
+    SetType,
+    TableType,
+    is_private,
+)
+from policyengine.model.values import ABSENT, text_of
+from policyengine.partial.junctions import junction, negation
+from policyengine.partial.known import KnownParts
+from policyengine.runtime.operations import EXPORTED
+
+_MOST_WRITTEN_OUT: Final = 64
+"""The elements of a known set for which a quantifier is written out."""
+
+_LINE: Final = SetType(STRING)
+"""The type that a known line is given: only operations on lines see its value."""
+
+
+_MIRRORED: Final[Mapping[str, ir.Relation]] = {
+    "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
+}  # fmt: skip
+"""The operators with their sides changed; of sets, `<=` is none of them."""
+
+
+class Evaluator(Struct, frozen=True, eq=False):
+    """Evaluates expressions as far as *known* says.
+
+    What is private decides, and is not in what is left: a condition that it does not decide keeps the path.
+    """
+
+    known: KnownParts
+    _private: list[ir.Slot] = field(default_factory=list)
+
+    @property
+    def public(self) -> Evaluator:
+        """The evaluator for which what is private is not known."""
+        return Evaluator(replace(self.known, without_private=True))
+
+    def condition(self, conditions: Sequence[ir.Expr]) -> ir.Expr:
+        """Return what is left of the condition that all *conditions* hold."""
+        return self.evaluate(ir.And(tuple(conditions)))
+
+    def evaluate(self, node: ir.Expr) -> ir.Expr:
+        """Return *node* with what is known in its place, simplified."""
+        match node:
+            case ir.Or(
+                (
+                    ir.Overlaps(ir.Entry(ir.Above(of) as above, left), right),
+                    ir.Overlaps(ir.Entry(ir.Below() as below, other), again),
+                )
+            ) if (left, right) == (other, again):
+                # `left touches right`: halves of it cannot be said in the language.
+                term = ir.MakeSet(SetType(of), (left,))
+                return self.evaluate(ir.Operation("touches", (term, right, above, below)))
+            case ir.And(operands) | ir.Or(operands):
+                return junction(type(node), self._in_order(node, operands))
+            case ir.Not(operand):
+                return negation(self.evaluate(operand))
+            case ir.Choice(condition, yes, no):
+                asked = self.evaluate(condition)
+                if isinstance(asked, ir.Const):
+                    return self.evaluate(yes if asked.value else no)
+                return ir.Choice(asked, self.evaluate(yes), self.evaluate(no))
+            case ir.Let():
+                made = simplify(ir.rebuilt(node, self.evaluate))
+                return made if isinstance(made, ir.Let) else self.evaluate(made)
+            case ir.Quantified():
+                return self._quantified(node)
+            case ir.Present(read):
+                made = self.evaluate(read)
+                match made:
+                    case ir.Const(EntityRefType(name), id_) if not self._knows(name, id_):
+                        return node  # what is read of it later is read by its path
+                return _simplified(ir.Present(made))
+            case ir.Entity(type_, id_):
+                made = self.evaluate(id_)
+                if isinstance(made, ir.Const) and not self._knows(type_, made.value):
+                    return node  # of what is not known, the path says more than the id
+                return ir.Entity(type_, made)
+            case ir.Operation("entity_within" | "entities_within"):
+                return self._within(node)
+            case _:
+                return _simplified(self._step(ir.rebuilt(node, self.evaluate)))
+
+    def _in_order(self, node: ir.And | ir.Or, operands: Sequence[ir.Expr]) -> tuple[ir.Expr, ...]:
+        """Evaluate operands up to the first that decides: those after it may not be evaluated."""
+        deciding = FALSE if isinstance(node, ir.And) else TRUE
+        left: list[ir.Expr] = []
+        for operand in operands:
+            made = self._operand(operand)
+            left.append(made)
+            if made == deciding:
+                break
+        return tuple(left)
+
+    def _operand(self, node: ir.Expr) -> ir.Expr:
+        """Evaluate an operand of a junction."""
+        before = len(self._private)
+        made = self.evaluate(node)
+        reads_private = len(self._private) > before
+        del self._private[before:]
+        left = made not in (TRUE, FALSE)
+        return self.public.evaluate(node) if left and reads_private else made
+
+    def _knows(self, type_: str, id_: object) -> bool:
+        return self.known.entity(type_, str(id_)) is not None
+
+    def _quantified(self, node: ir.Quantified) -> ir.Expr:
+        over = self.evaluate(node.over)
+        elements = _elements(over)
+        if elements is not None and not self._follows_unknown(node, elements):
+            if len(elements) <= _MOST_WRITTEN_OUT:
+                bodies = [replaced(node.body, {node.local: element}) for element in elements]
+                of = ir.And if node.kind == "every" else ir.Or
+                return self.evaluate(of(tuple(bodies)))
+        else:
+            over = node.over if elements is not None else over
+        return _simplified(ir.Quantified(node.kind, node.local, over, self.evaluate(node.body)))
+
+    def _follows_unknown(self, node: ir.Quantified, elements: Sequence[ir.Expr]) -> bool:
+        """Whether the body of a quantifier reads something of elements that are not known."""
+        consts = [e for e in elements if isinstance(e, ir.Const)]
+        types = {
+            part.type
+            for part in ir.walk(node.body)
+            if isinstance(part, ir.Entity) and node.local in ir.free(part.id)
+        }
+        return any(
+            not self._knows(type_, one.value)
+            for type_ in types
+            for one in consts
+            if one.type == EntityRefType(type_)
+        )
+
+    def _step(self, node: ir.Expr) -> ir.Expr:
+        """Put what is known in the place of *node*, whose parts were evaluated."""
+        known = self.known
+        match node:
+            case ir.Root("now") if known.now is not None:
+                return ir.Const(DATETIME, known.now)
+            case ir.Id(object_) if (entity := known.entity_at(object_)) is not None:
+                return ir.Const(EntityRefType(entity.type), entity.id)
+            case ir.Line(object_) if (entity := known.entity_at(object_)) is not None:
+                return node if entity.line is None else ir.Const(_LINE, entity.line)
+            case ir.Slot():
+                found = known.slot_at(node)
+                if found is None:
+                    return node
+                attribute, value = found
+                if is_private(attribute):
+                    self._private.append(node)
+                return ir.Absent() if value is ABSENT else ir.Const(attribute.type, value)
+            case ir.Entry(ir.Above(taxonomy) | ir.Below(taxonomy) as table, ir.Const(_, str(term))):
+                side = taxonomy.above if isinstance(table, ir.Above) else taxonomy.below
+                return ir.Const(SetType(taxonomy), frozenset(side[term]))
+            case ir.Operation(
+                "lies_in" | "lies_in_one" as name,
+                (ir.Const(_, frozenset() as line), ir.Data(str(of)), among),
+            ):
+                ids = ir.Const(SetType(EntityRefType(of)), _on_line(line, of))
+                return ir.Binary("in", among, ids) if name == "lies_in" else ir.Overlaps(among, ids)
+            case ir.Binary(op, ir.Const() as left, right) if op in _MIRRORED:
+                if not isinstance(right, ir.Const) and not isinstance(left.type, SetType):
+                    return self._step(replace(node, op=_MIRRORED[op], left=right, right=left))
+            case ir.Binary(_, ir.Entry(ir.Rows(TableType() as type_), term), ir.Const()):
+                return _by_key(node, type_, term)
+            case ir.Overlaps(ir.Const() as left, right) if not isinstance(right, ir.Const):
+                return ir.Overlaps(right, left)
+            case ir.Operation("ancestors", (ir.Const(_, frozenset() as line), ir.Data(str(of)))):
+                return ir.Const(SetType(EntityRefType(of)), _on_line(line, of))
+        return node
+
+    def _within(self, node: ir.Operation) -> ir.Expr:
+        """Decide whether known entities are within others, if their ancestors are known as well."""
+        made = ir.rebuilt(node, self.evaluate)
+        assert isinstance(made, ir.Operation)
+        inner, those, outer, among, entities = made.arguments
+        if not isinstance(those, ir.Const):
+            return made
+        assert isinstance(inner, ir.Data)
+        assert isinstance(outer, ir.Data)
+        ids = those.value if isinstance(those.value, frozenset) else (those.value,)
+        lines = [self.known.entity(str(inner.value), str(id_)) for id_ in ids]
+        if any(entity is None or entity.line is None for entity in lines):
+            return replace(made, arguments=(inner, node.arguments[1], outer, among, entities))
+        if not isinstance(among, ir.Const):
+            of = EntityRefType(str(outer.value))
+            found = [
+                ir.Const(SetType(of), _on_line(entity.line or frozenset(), of.name))
+                for entity in lines
+                if entity is not None
+            ]
+            overlapping = [self._overlapping(among, ids_) for ids_ in found]
+            return junction(ir.And, overlapping) if overlapping else FALSE
+        known = self.known.entities
+        holds = EXPORTED[node.name](inner.value, those.value, outer.value, among.value, known)
+        return TRUE if holds else FALSE
+
+    @staticmethod
+    def _overlapping(among: ir.Expr, ids: ir.Const) -> ir.Expr:
+        match among:
+            case ir.MakeSet(_, (only,)):
+                return ir.Binary("in", only, ids)
+            case _:
+                return ir.Overlaps(among, ids)
+
+
+def _simplified(node: ir.Expr) -> ir.Expr:
+    """Return *node*, whose parts are simplified, simplified."""
+    for step in STEPS.get(type(node), ()):
+        node = step(node)
+    return node
+
+
+def _by_key(node: ir.Binary, table: TableType, term: ir.Expr) -> ir.Expr:
+    """Return a comparison of what a row has as the question for which keys it is true."""
+    if isinstance(table.value, TableType):
+        return node
+    keys: Iterable[object] = table.key.members
+    if isinstance(table.key, LevelsType):
+        keys = range(len(table.key.members))
+    consts = [ir.Const(table.key, key) for key in keys]
+    true = [c.value for c in consts if _simplified(replace(node, left=_row(node.left, c))) == TRUE]
+    return ir.Binary("in", term, ir.Const(SetType(table.key), frozenset(true)))
+
+
+def _row(entry: ir.Expr, key: ir.Const) -> ir.Expr:
+    assert isinstance(entry, ir.Entry)
+    return _simplified(replace(entry, term=key))
+
+
+def _elements(node: ir.Expr) -> list[ir.Expr] | None:
+    """Return the elements of a set that is known, or written with its elements; None for any other."""
+    match node:
+        case ir.MakeSet(_, items):
+            return list(items)
+        case ir.Const(SetType(element), frozenset() as values):
+            ordered = sorted(values, key=lambda value: text_of(element, value))
+            return [ir.Const(element, value) for value in ordered]
+        case _:
+            return None
+
+
+def _on_line(line: frozenset[Any], type_: str) -> frozenset[object]:
+    """Return the ids of the entities of a type on a line."""
+    return frozenset([id_ for of, id_ in line if of == type_])

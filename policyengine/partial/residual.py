@@ -1,0 +1,222 @@
+"""Say what is left to decide of a request of which a part is known.
+
+The rules are first evaluated with the time unknown. Then what depends on nothing but the time is decided
+for one moment, and until when that holds is noted; a comparison of the time with something unknown stays,
+and holds whenever it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct
+
+from policyengine.compiler import ir
+from policyengine.compiler.lowered import Rule
+from policyengine.compiler.simplify import FALSE, TRUE
+from policyengine.compiler.specialize import generate_tests
+from policyengine.concurrency import cached_property
+from policyengine.model.masks import field_and_mask, spelled
+from policyengine.model.types import Schema, TargetKey
+from policyengine.model.values import moment_text, to_datetime
+from policyengine.partial.expression_types import ExpressionTypes
+from policyengine.partial.junctions import where, with_known
+from policyengine.partial.known import KnownParts
+from policyengine.partial.left_to_decide import Owed, left_to_decide
+from policyengine.partial.text import ConditionWriter
+from policyengine.runtime.generated import run
+
+if TYPE_CHECKING:
+    from policyengine.model.decision import Decision
+    from policyengine.model.entities import EntityLike
+
+
+class Residual(Struct, frozen=True, eq=False, dict=True):
+    """What is left to decide about a target, once parts of a request are known.
+
+    *condition*: under which the rest is allowed (nodes of `compiler.ir`). *exposed*: of each field that may
+    be shown itself, the condition under which it is, where the request is allowed; None without a field gate.
+    *masks*: the same of each field by mask. *obligations*: what is owed, and when. *until*: the moment
+    (microseconds) until which all this holds, None for ever; what a condition says of `now` holds at any time.
+    """
+
+    target: TargetKey
+    condition: ir.Expr
+    exposed: Mapping[str, ir.Expr] | None
+    masks: Mapping[tuple[str, str], ir.Expr]
+    obligations: tuple[Owed, ...]
+    until: int | None
+    writer: ConditionWriter
+    whole: Callable[..., Decision]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a residual is not pickled, since it is of an engine: ask the engine again")
+
+    def __repr__(self) -> str:
+        return f"<Residual {self.text}>"
+
+    @property
+    def always(self) -> bool:
+        """Whether the request is allowed, whatever the rest is."""
+        return self.condition == TRUE
+
+    @property
+    def never(self) -> bool:
+        """Whether it is denied, whatever the rest is."""
+        return self.condition == FALSE
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """The moment until which this holds, None for ever."""
+        return None if self.until is None else to_datetime(self.until)
+
+    def decide(
+        self,
+        *,
+        subject: EntityLike | None = None,
+        resource: EntityLike | None = None,
+        context: Mapping[str, Any] | None = None,
+        now: datetime | str | None = None,
+        entities: Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide with the rest of the request, as `PolicyEngine.decide` decides the whole.
+
+        A context is added to what was given of it; others are added to those given; the time is that for
+        which the residual was asked, if it was one, unless there is another. Raises `InvalidRequest` as
+        `PolicyEngine.decide` does.
+        """
+        return self.whole(subject, resource, context, now, entities)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all this as JSON values, conditions as texts."""
+        text = self.writer.formatted
+        owed = [
+            {
+                "id": owed.duty.name,
+                "arguments": {n: text(part.expr) for n, part in owed.duty.arguments},
+                "after": "allow" if owed.allowed else "deny",
+                "condition": text(owed.condition),
+            }
+            for owed in self.obligations
+        ]
+        exposed = None if self.exposed is None else {n: text(c) for n, c in self.exposed.items()}
+        until = self.valid_until
+        return {
+            "decision": True if self.always else False if self.never else None,
+            "condition": self.text,
+            "reads": list(self.reads),
+            "exposed": exposed,
+            "masks": {spelled(*shown): text(c) for shown, c in sorted(self.masks.items())},
+            "obligations": owed,
+            "valid_until": None if until is None else moment_text(self.until or 0),
+        }
+
+    @cached_property
+    def text(self) -> str:
+        """The condition in the policy language."""
+        return self.writer.formatted(self.condition)
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """The paths that the condition needs, sorted."""
+        found = {self.writer.text(part) for part in _read(self.condition)}
+        return tuple(sorted(found))
+
+
+def residual(
+    schema: Schema,
+    target: TargetKey,
+    rules: Iterable[Rule],
+    tables: Mapping[ir.Rows, str],
+    known: KnownParts,
+    fields: Sequence[str] | None,
+    now: int,
+    whole: Callable[..., Decision],
+) -> Residual:
+    """Return what is left of the decision by *rules*, which are lowered and simplified, of *target* at *now*.
+
+    *known*: without the time. *fields*: those that are asked for. *tables* as in `ConditionWriter`.
+    *whole* decides with the rest (`Residual.decide`).
+    """
+    left = left_to_decide(rules, schema.gates_of(target), known, fields)
+    conditions = [left.condition, *(left.shown or {}).values(), *(o.condition for o in left.owed)]
+    timed = tuple(dict.fromkeys(atom for one in conditions for atom in _timed(one)))
+    results, until = _at(timed, now)
+
+    def settled(condition: ir.Expr) -> ir.Expr:
+        return with_known(condition, results)
+
+    condition = settled(left.condition)
+    shown: dict[str, ir.Expr] = {}
+    if condition != FALSE:
+        given = {s: where(condition, settled(c)) for s, c in (left.shown or {}).items()}
+        shown = {spelling: made for spelling, made in given.items() if made != FALSE}
+    masks = {field_and_mask(s): c for s, c in shown.items()}
+    owed = (
+        Owed(o.duty, where(condition, made) if o.allowed else made, o.allowed)
+        for o in left.owed
+        if (made := settled(o.condition)) != FALSE and (condition != FALSE or not o.allowed)
+    )
+    return Residual(
+        target,
+        condition,
+        None if left.shown is None else {name: c for (name, mask), c in masks.items() if not mask},
+        {(name, mask): c for (name, mask), c in masks.items() if mask},
+        tuple(owed),
+        until,
+        ConditionWriter(ExpressionTypes(schema, target), tables),
+        whole,
+    )
+
+
+def _timed(condition: ir.Expr) -> Iterator[ir.Expr]:
+    """Give the conditions in *condition* that depend on nothing but the time."""
+    if isinstance(condition, ir.And | ir.Or):
+        for operand in condition.operands:
+            yield from _timed(operand)
+    else:
+        roots = {part.name for part in ir.walk(condition) if isinstance(part, ir.Root)}
+        if roots == {"now"} and not ir.free(condition):
+            yield condition
+
+
+def _at(timed: Sequence[ir.Expr], now: int) -> tuple[Mapping[ir.Expr, ir.Expr], int | None]:
+    """Return the values of conditions at *now*, and the moment at which the first may change."""
+    if not timed:
+        return {}, None
+    made = generate_tests(timed)
+    functions: Mapping[str, Any] = run(made.tree, made.objects, "<residual>")
+    turns: list[int] = []
+    results: dict[ir.Expr, ir.Expr] = {}
+    for condition, name in zip(timed, made.names, strict=True):
+        holds = functions[name](None, None, None, now, None, turns)
+        results[condition] = TRUE if holds else FALSE
+    return results, min((turn for turn in turns if turn > now), default=None)
+
+
+def _read(condition: ir.Expr) -> Iterator[ir.Expr]:
+    """Give what is read of a request: the longest paths, and the parts of which the ancestors are asked."""
+    stack = [condition]
+    while stack:
+        node = stack.pop()
+        match node:
+            case ir.Slot() | ir.Id() if _from_root(node):
+                yield node
+            case ir.Line(object_) if _from_root(object_):
+                yield ir.Id(object_) if isinstance(object_, ir.Root) else object_.id  # type: ignore[union-attr]  # an entity
+            case ir.Root("now"):
+                yield node
+            case _:
+                stack += ir.children(node)
+
+
+def _from_root(node: ir.Expr) -> bool:
+    while not isinstance(node, ir.Root):
+        match node:
+            case ir.Slot(inner) | ir.Id(inner) | ir.Entity(_, inner):
+                node = inner
+            case _:
+                return False
+    return True

@@ -1,0 +1,211 @@
+"""Residuals: what is left is as short as it can be, says what it reads, and decides the rest."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from policyengine import InvalidRequest, PolicyEngine
+
+NOW = "2026-11-01T12:00:00Z"
+SET = """
+package shop
+enum Status = draft | open | closed
+levels Plan = free < pro < top
+taxonomy Topic { health { mental } money }
+const fee_of: Plan -> Plan = { free: pro, pro: top, top: top }
+entity Org { active: bool }
+entity User {
+    org: Org, plan: Plan, roles: set<{ org: Org, admin: bool }>, until?: datetime, pin?: private string
+}
+entity Folder in Folder { watchers: set<User> }
+entity Doc in Folder {
+    org: Org, owner: User, status: Status, plan: Plan, topic: Topic, note?: string, code: string
+}
+action read, edit, share by User on Doc with { mfa: bool, ip_known?: bool }
+obligation log(who: User)
+gate rights "may they"
+gate rights { RULES }
+"""
+
+
+def engine_of(rules: str) -> PolicyEngine:
+    return PolicyEngine.from_text(SET.replace("RULES", rules))
+
+
+ANN = {
+    "type": "User",
+    "id": "ann",
+    "properties": {
+        "org": {"type": "Org", "id": "acme"},
+        "plan": "pro",
+        "roles": [
+            {"org": {"type": "Org", "id": "acme"}, "admin": True},
+            {"org": {"type": "Org", "id": "beta"}, "admin": False},
+        ],
+        "pin": "1234",
+    },
+}
+ACME = {"type": "Org", "id": "acme", "properties": {"active": True}}
+DOC = {
+    "type": "Doc",
+    "id": "d",
+    "properties": {
+        "org": {"type": "Org", "id": "acme"},
+        "owner": {"type": "User", "id": "ann"},
+        "status": "open",
+        "plan": "free",
+        "topic": "mental",
+        "code": "1234",
+    },
+    "parents": [],
+}
+
+CASES = {
+    "permit a: read when resource.owner == subject": 'resource.owner == User "ann"',
+    "permit a: read when resource.org == subject.org and subject.org.active": 'resource.org == Org "acme"',
+    "permit a: read when resource.plan <= subject.plan": "resource.plan <= pro",
+    "permit a: read when subject.plan >= resource.plan and resource.plan != top": "resource.plan != top",
+    "permit a: read when resource.status == open permit b: read when resource.status == draft": "resource.status != closed",
+    "permit a: read when resource.status == open permit b: read when resource.status != open": "true",
+    "permit a: read when resource.status == open and resource.status == draft": "false",
+    'permit a: read forbid b: read when resource.status == closed because "closed"': "resource.status != closed",
+    "permit a: read when some r in subject.roles: r.admin and r.org == resource.org": 'resource.org == Org "acme"',
+    "permit a: read when every r in subject.roles: r.admin or r.org != resource.org": 'resource.org != Org "beta"',
+    "permit a: read when fee_of[resource.plan] == top": "resource.plan in {pro, top}",
+    "permit a: read when resource.topic within health": "resource.topic in {health, mental}",
+    "permit a: read when resource.topic touches {mental}": "resource.topic in {health, mental}",
+    "permit a: read when subject has until and subject.until > now": "false",
+    'permit a: read when resource has note and resource.note like "a*"': 'resource has note and resource.note startswith "a"',
+    "permit a: read when context.mfa": "context.mfa",
+    "permit a: read when some f in ancestors(resource, Folder): subject in f.watchers": 'some f in ancestors(resource, Folder): User "ann" in f.watchers',
+    "permit a: read when subject has pin and subject.pin == resource.code": "subject.pin == resource.code",
+    "permit a: edit": "false",
+}
+
+
+@pytest.mark.parametrize(("rules", "text"), CASES.items())
+def test_the_rest_is_short(rules: str, text: str):
+    engine = engine_of(rules if "edit" in rules else rules + " permit z: edit, share")
+    left = engine.partial(action="read", subject=ANN, entities=[ACME], now=NOW)
+    assert left.text == text
+    assert (left.always, left.never) == (text == "true", text == "false")
+
+
+def test_the_rest_is_decided():
+    engine = engine_of(
+        "permit a: any when resource.org == subject.org and context.mfa oblige log(subject)"
+    )
+    left = engine.partial(action="read", subject=ANN, context={"mfa": True}, now=NOW)
+    assert left.text == 'resource.org == Org "acme"'
+    assert left.reads == ("resource.org",)
+    assert left.decide(resource=DOC).allowed
+    other = copy.deepcopy(DOC)
+    other["properties"]["org"]["id"] = "beta"
+    assert not left.decide(resource=other).allowed
+    assert (
+        engine.decide(ANN, "read", DOC, {"mfa": True}, NOW).reason
+        == left.decide(resource=DOC).reason
+    )
+    document = left.to_dict()
+    assert document["decision"] is None
+    assert document["obligations"] == [
+        {"id": "log", "arguments": {"who": 'User "ann"'}, "after": "allow", "condition": "true"}
+    ]
+    with pytest.raises(InvalidRequest):
+        left.decide(resource={"type": "Doc"})
+
+
+def test_single_paths_may_be_unknown():
+    engine = engine_of(
+        "permit a: any when context.mfa or context has ip_known and resource.status == open"
+    )
+    asked = {"action": "read", "subject": ANN, "resource": DOC, "now": NOW}
+    known = engine.partial(**asked, context={"mfa": False})
+    assert known.never
+    optional = engine.partial(**asked, context={"mfa": False}, unknowns=["context.ip_known"])
+    assert optional.text == "context has ip_known"
+    needed = engine.partial(**asked, context={"ip_known": True}, unknowns=["resource.status"])
+    assert needed.text == "context.mfa or resource.status == open"
+    assert needed.decide(context={"mfa": False}).allowed
+
+
+def test_what_the_time_decides_holds_until_it_changes():
+    engine = engine_of(
+        "permit a: any when not subject has until or now < subject.until and resource.status == open"
+    )
+    until = datetime(2026, 12, 1, tzinfo=UTC)
+    subject = {**ANN, "properties": {**ANN["properties"], "until": until.isoformat()}}
+    before = engine.partial(action="read", subject=subject, now=NOW)
+    assert before.text == "resource.status == open"
+    assert before.valid_until == until
+    after = engine.partial(action="read", subject=subject, now=until)
+    assert after.never
+    assert after.valid_until is None
+    soon = until - timedelta(microseconds=1)
+    assert engine.partial(action="read", subject=subject, now=soon).text == before.text
+
+
+def test_fields_are_shown_under_conditions():
+    text = SET.replace("gate rights {", 'field gate fields_ "what"\ngate rights {').replace(
+        "RULES",
+        "permit z: any } gate fields_ { permit all_: read fields status, plan"
+        " expose own: read when resource.owner == subject fields note, owner"
+        " expose masked: read fields owner as pseudonym",
+    )
+    engine = PolicyEngine.from_text(text)
+    left = engine.partial(action="read", subject=ANN, now=NOW)
+    document = left.to_dict()
+    assert left.always
+    mine = 'resource.owner == User "ann"'
+    assert document["exposed"] == {"note": mine, "owner": mine, "plan": "true", "status": "true"}
+    assert document["masks"] == {"owner as pseudonym": "true"}
+    asked = engine.partial(action="read", subject=ANN, now=NOW, fields=["note"])
+    assert asked.text == mine
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"action": "fly"}, "there is no action 'fly'"),
+        ({"action": 3}, "there is no action 3"),
+        ({"action": "read", "unknowns": ["context.pin"]}, "there is no `context.pin`"),
+        ({"action": "read", "unknowns": [""]}, "there is no ``"),
+        ({"action": "read", "unknowns": ["now"]}, "there is no `now`"),
+        ({"action": "read", "subject_type": "Doc"}, "one of the types User"),
+        ({"action": "read", "resource": {"id": "d", "type": "User"}}, "one of the types Doc"),
+    ],
+)
+def test_what_is_not_there_is_named(parts, said):
+    with pytest.raises(ValueError, match=said):
+        engine_of("permit a: any").partial(**parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "path"),
+    [
+        ({"subject": {"type": "User", "id": 3}}, "subject.id"),
+        (
+            {"subject": {"type": "User", "id": "a", "properties": {"plan": "big"}}},
+            "subject.properties.plan",
+        ),
+        ({"context": {"mfa": 1}}, "context.mfa"),
+        ({"context": {"mfb": True}}, "context.mfb"),
+        ({"now": "yesterday"}, "now"),
+        ({"entities": [{"type": "Org"}]}, "entities[0]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(parts, path):
+    with pytest.raises(InvalidRequest) as refusal:
+        engine_of("permit a: any").partial(action="read", **parts)
+    assert path in [problem.path for problem in refusal.value.problems]
+
+
+def test_a_residual_is_not_pickled():
+    left = engine_of("permit a: any").partial(action="read")
+    with pytest.raises(TypeError, match="ask the engine again"):
+        pickle.dumps(left)
+    assert repr(left) == "<Residual true>"
