@@ -247,3 +247,27 @@ def test_an_unknown_code(fails):
 
 def test_neither_request_nor_code(fails, shop: Path):
     assert fails("explain", shop).startswith("give a request with `--request`, or a code")
+
+
+def test_what_is_left_of_unknown_parts(run, shop: Path, request_):
+    done = run("decide", shop, "-r", saved(request_), "--unknowns", "resource", "--format", "json")
+    assert done.code == 0
+    assert done.json["decision"] is None
+    assert 'resource.owner == User "bob"' in done.json["condition"]
+    assert "resource.owner" in done.json["reads"]
+    said = run("decide", shop, "-r", saved(request_), "--unknowns", "resource")
+    assert said.out.splitlines()[0] == "depends"
+    assert "allowed if" in said.out
+
+
+def test_what_is_unknown_must_be_there(run, shop: Path, request_):
+    done = run("decide", shop, "-r", saved(request_), "--unknowns", "resource.color")
+    assert done.code == 2
+    assert "there is no `resource.color`" in done.err
+
+
+def test_what_is_known_must_fit(run, shop: Path, request_):
+    request_["subject"]["id"] = 3
+    done = run("decide", shop, "-r", saved(request_), "--unknowns", "resource")
+    assert done.code == 2
+    assert "subject.id" in done.err
