@@ -44,8 +44,8 @@ from policyengine.testing.requests_of_tests import ExpectedRequest
 _MOST_BASES = 12
 """The number of requests of tests around which a distinguishing request is searched."""
 
-_MOST_ALONE = 250
-_MOST_UNCOVERED = 100
+_MOST_ALONE = 80
+_MOST_UNCOVERED = 40
 _MOST_TOGETHER = 500
 """The number of requests near those of tests for which a changed rule differs, and the whole sets are asked: with one
 value changed; with another besides, so that other rules do not settle the matter; with two values of the changed rule."""
