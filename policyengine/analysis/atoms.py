@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from policyengine.analysis.candidate_values import nearest
+from policyengine.analysis.candidate_values import by_nearness
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import BOOL, ORDERED
 from policyengine.reference.calendar import next_turn
@@ -227,7 +227,7 @@ def represented(
         states.append(list(dict.fromkeys([some, frozenset(), *whole, *many])))
     if prod(map(len, states)) > _MOST_ALIKE:
         return None
-    return nearest((frozenset().union(*parts) for parts in product(*states)), present)
+    return by_nearness((frozenset().union(*parts) for parts in product(*states)), present)
 
 
 def answers_in(asked: Iterable[Asked], env: Env) -> dict[Scope, object]:

@@ -305,7 +305,7 @@ class CandidateValues:
         ones = self.elements(type_, near, needs)
         self.guessed |= self.sizes(type_)
         if len(ones) + len(now) <= FEW:
-            return nearest(subsets([*_ordered(now), *ones]), now)
+            return by_nearness(subsets([*_ordered(now), *ones]), now)
         self.guessed = True
         less = subsets(_ordered(now)) if len(now) <= FEW else [frozenset(), now]
         less += [now - {one} for one in _ordered(now)]
@@ -317,7 +317,7 @@ class CandidateValues:
         found += [(now - {gone}) | {one} for gone in _ordered(now)[:FEW] for one in ones]
         if self.mentions.sized:
             found += [now | frozenset(ones[:number]) for number in range(2, len(ones) + 1)]
-        return nearest(found, now)
+        return by_nearness(found, now)
 
     def sizes(self, type_: SetType) -> bool:
         """Whether rules may ask how many elements a set has, of a type that has many."""
@@ -372,7 +372,7 @@ def _ordered(values: Iterable[Any]) -> list[Any]:
     return sorted(values, key=str)
 
 
-def nearest(found: Iterable[frozenset[Any]], now: frozenset[Any]) -> list[frozenset[Any]]:
+def by_nearness(found: Iterable[frozenset[Any]], now: frozenset[Any]) -> list[frozenset[Any]]:
     """Return sets each once, those first that differ least from *now*."""
     return sorted(dict.fromkeys(found), key=lambda one: len(one ^ now))
 
@@ -390,13 +390,15 @@ class FurtherQuestions:
     """What rules ask beside whether values are those that they mention.
 
     *doubted*: the types of which more matters. *texts*: whether texts are compared in several ways;
-    *text_sizes*: their sizes, *affixes*: with what other texts begin or end with.
+    *text_sizes*: their sizes, *affixes*: with what other texts begin or end with. *anything*: whether
+    they may ask anything, by what the analysis does not understand.
     """
 
     doubted: set[Type] = field(factory=set)
     texts: bool = False
     text_sizes: bool = False
     affixes: bool = False
+    anything: bool = False
     _seen: set[int] = field(factory=set)
 
     @classmethod
@@ -425,9 +427,10 @@ class FurtherQuestions:
 
     def _ask(self, node: nodes.Expr, types: list[Type], typing: Typing) -> None:
         row = operator_of(node)
-        if row is not None and not row.understood:
-            self.doubted.update(inner for type_ in types for inner in _types_in(type_))
-        match node, typing.binding_of(node):
+        binding = typing.binding_of(node)
+        if not isinstance(binding, Lower):
+            self.anything |= row is not None and not row.understood
+        match node, binding:
             case ((nodes.Arithmetic() | nodes.Negate()), _):
                 self.doubted.update(t for t in (*types, typing.type_of(node)) if t in ORDERED)
             case nodes.Compare("startswith" | "endswith" | "contains", _, right), _:
@@ -444,20 +447,13 @@ class FurtherQuestions:
                 self.doubted.update(type_ for type_ in types if type_ != STRING)
             case nodes.Call(), Size():
                 self.text_sizes |= STRING in types
-            case nodes.Call(), Definition() as called if id(called) not in self._seen:
-                self._seen.add(id(called))
-                self._take(called.body, called.typing)
+            case nodes.Call(), Definition() as called:
+                if id(called) not in self._seen:
+                    self._seen.add(id(called))
+                    self._take(called.body, called.typing)
+            case nodes.Call(), _:
+                self.anything = True
 
 
 def _element(type_: Type) -> Type:
     return type_.element if isinstance(type_, SetType) else type_
-
-
-def _types_in(type_: Type) -> Iterator[Type]:
-    yield type_
-    match type_:
-        case SetType(element):
-            yield from _types_in(element)
-        case RecordType(parts):
-            for part in parts:
-                yield from _types_in(part.type)

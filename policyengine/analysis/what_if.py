@@ -28,7 +28,7 @@ from policyengine.analysis.candidate_values import (
     FEW,
     CandidateValues,
     RuleConstants,
-    nearest,
+    by_nearness,
     subsets,
 )
 from policyengine.analysis.places import (
@@ -138,7 +138,7 @@ class Neighbourhood:
     def guessed(self, place: Place) -> bool:
         """Whether the options of *place* may not represent all its values."""
         self.options(place)
-        return place in self._guessed
+        return place in self._guessed or self._constants.asked.anything
 
     def options(self, place: Place, given: Changes = ()) -> tuple[object, ...]:
         """Return the other values that *place* may have after the changes *given*, the nearest first."""
@@ -216,12 +216,12 @@ class Neighbourhood:
             and place.owner not in ancestors_with(self.request, (name, one), ())
         ]
         if len(ones) + len(now) <= FEW:
-            return nearest(subsets([*sorted(now), *ones]), now)
+            return by_nearness(subsets([*sorted(now), *ones]), now)
         pool.guessed = True
         less = [now - {one} for one in sorted(now)]
         more = [now | {one} for one in ones]
         instead = [(now - {gone}) | {one} for gone in sorted(now) for one in ones]
-        return nearest([*more, *less, *instead, frozenset()], now)
+        return by_nearness([*more, *less, *instead, frozenset()], now)
 
     def _reading(self, place: Place) -> list[CheckedRule]:
         key = place.read_key

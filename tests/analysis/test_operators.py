@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 
+from policyengine.analysis.candidate_values import RuleConstants
 from policyengine.analysis.constants import MentionedConstants, walk_conditions
 from policyengine.analysis.questions import Questions
 from policyengine.analysis.remedies import search
@@ -166,15 +167,37 @@ def test_an_obligation_does_not_make_it_unsure():
     assert not MentionedConstants.of((rule,), next(iter(rule.typings))).unsure
 
 
-def test_not_every_change_is_tried_where_an_operator_is_not_understood(monkeypatch):
+@pytest.mark.parametrize(
+    "key",
+    [key for key in OPERATORS if key[1] != "lower"],  # it is understood near one request
+    ids=lambda key: f"{key[0].__name__} {key[1]}",
+)
+def test_not_every_change_is_tried_where_an_operator_is_not_understood(monkeypatch, key):
+    """Whatever its operands are, also where it is in a definition."""
+    condition = mentioning(key)
+    checked = checked_of(f"permit p: any when {condition} and not ({condition})\n")
+    request = validated_requests()[0]
+    monkeypatch.setitem(OPERATORS, key, evolve(OPERATORS[key], understood=False))
+    assert not search(checked, request).complete
+
+
+def test_every_change_is_tried_where_all_operators_are_understood():
     checked = checked_of("permit p: any when subject.uses overlaps many and subject.tier == pro\n")
     request = next(r for r in validated_requests() if not r.subject.v_uses)
-    everything = search(checked, request).complete
-    assert everything
-    key = nodes.Compare, "overlaps"
-    monkeypatch.setitem(OPERATORS, key, evolve(OPERATORS[key], understood=False))
-    everything = search(checked, request).complete
-    assert not everything
+    assert search(checked, request).complete
+
+
+@pytest.mark.parametrize("condition", ["size(subject.uses) > 1", "adult(subject)"])
+def test_not_every_change_is_tried_where_a_function_is_not_understood(monkeypatch, condition):
+    def binding_of(typing, node):
+        return object() if isinstance(node, nodes.Call) else meant(typing, node)
+
+    (rule,) = checked_of(f"permit p: read when {condition}\n").rules
+    target = next(iter(rule.typings))
+    assert not RuleConstants.of((rule,), target).asked.anything
+    meant = Typing.binding_of
+    monkeypatch.setattr(Typing, "binding_of", binding_of)
+    assert RuleConstants.of((rule,), target).asked.anything
 
 
 def test_no_word_is_said_to_be_unused_that_such_an_operator_may_reach(monkeypatch):
@@ -217,8 +240,7 @@ def test_texts_that_contradict_each_other_are_found_where_one_pattern_is_used(co
     assert Questions(checked).never_holds(checked.rules[0]) is never
 
 
-def test_of_several_patterns_it_is_not_said_that_everything_was_tried():
-    tags = 'resource.tag startswith "b" and resource.tag endswith "y"'
-    checked = checked_of(f"permit p: any when {tags}\n")
-    everything = search(checked, validated_requests()[0]).complete
-    assert not everything
+def test_of_patterns_that_tell_of_each_other_it_is_not_said_that_everything_was_tried():
+    tags = 'startswith "b" and resource.tag startswith "by" and resource.tag not startswith "b"'
+    checked = checked_of(f"permit p: any when resource.tag {tags}\n")
+    assert not search(checked, validated_requests()[0]).complete

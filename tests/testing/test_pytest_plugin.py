@@ -294,10 +294,10 @@ def test_no_such_rule(assert_denied, people, page):
 
 def test_the_documentation_shows_what_is_shown(pytester):
     page = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
-    python = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
-    shown = re.search(r"\$ pytest --tb=short\n…\n(.*?)…\n```", page, re.DOTALL)[1]
+    python = re.search(r"```python test_shop.py\n(.*?)```", page, re.DOTALL)[1]
+    shown = re.search(r"\$ pytest --tb=short test_shop.py\n…\n(.*?)…\n```", page, re.DOTALL)[1]
     assert run_command(["init", "shop"]) == 0
-    pytester.makepyfile(test_example=python)
+    pytester.makepyfile(test_shop=python)
     result = run(pytester, "--tb=short")
     result.assert_outcomes(passed=2, failed=1)
     assert shown in re.sub(r" +$", "", result.stdout.str(), flags=re.MULTILINE)
