@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
+from policyengine.analysis.candidate_texts import AskedOfTexts
 from policyengine.analysis.constants import MentionedConstants, is_id, numbers
 from policyengine.analysis.places import Place, read_keys_of, value_at
-from policyengine.analysis.texts_asked_of import AskedOfTexts
 from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.records import Record, record_class
 from policyengine.model.request import Request

@@ -1,4 +1,4 @@
-"""Complete a partial request: choose numbers within their bounds, texts that answer as was chosen.
+"""Complete a constrained request: choose numbers within their bounds, texts that answer as was chosen.
 
 What was never asked gets a value that people read easily. The result may be no request of the kind that
 was wanted, where answers were chosen of which nothing is known: so it is decided before it is shown.
@@ -15,8 +15,8 @@ from typing import Any
 from attrs import Factory, define
 
 from policyengine.analysis.constants import MentionedConstants
-from policyengine.analysis.differences import ZERO, Differences
-from policyengine.analysis.partial_request import ContradictionError, PartialRequest
+from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
+from policyengine.analysis.difference_bounds import ZERO, DifferenceBounds
 from policyengine.analysis.symbolic_request import edges
 from policyengine.analysis.unknowns import (
     Place,
@@ -66,9 +66,9 @@ _HOST = Ip(4, 0x0A000001, 0x0A000001)
 
 @define(eq=False)
 class Completion:
-    """Completes one partial request; *needs*: what requests give; *now*: their time if any will do."""
+    """Completes one constrained request; *needs*: what requests give; *now*: their time if any will do."""
 
-    state: PartialRequest
+    state: ConstrainedRequest
     mentions: MentionedConstants
     needs: RequestNeeds
     now: int
@@ -144,8 +144,8 @@ class Completion:
 class _Numbers:
     """Picks numbers one by one; *prefer*: 1 for large ones, -1 for small ones, else those that are usual."""
 
-    state: PartialRequest
-    differences: Differences
+    state: ConstrainedRequest
+    differences: DifferenceBounds
     now: int
     prefer: int | None
     values: dict[Place, int] = Factory(dict)
@@ -285,7 +285,7 @@ class _Numbers:
 class _Texts:
     """Chooses texts together, so that each question is answered as was chosen."""
 
-    state: PartialRequest
+    state: ConstrainedRequest
     mentions: MentionedConstants
     numbers: _Numbers
     values: dict[Place, Any] = Factory(dict)

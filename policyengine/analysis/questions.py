@@ -15,8 +15,8 @@ from typing import TypeVar
 from attrs import Factory, define
 
 from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
+from policyengine.analysis.invariant_search import TIME_IS_UP, Finding, examine
 from policyengine.analysis.paths import Path, path_of, paths_in
-from policyengine.analysis.promises import TIME_IS_UP, Finding, examine
 from policyengine.analysis.search import SearchSpace, holds, never
 from policyengine.analysis.truth_grid import Cases, TruthGrid
 from policyengine.model.types import TargetKey
@@ -55,7 +55,7 @@ class Questions:
     _grids: dict[object, TruthGrid] = Factory(dict)
     _cases: dict[object, Cases | None] = Factory(dict)
     _grid_of: dict[TargetKey, TruthGrid] = Factory(dict)
-    _promises: list[Finding] | None = None
+    _invariants: list[Finding] | None = None
     _paths: dict[int, frozenset[Path]] = Factory(dict)
     _pins: dict[tuple[int, TargetKey], Mapping[Path, object]] = Factory(dict)
 
@@ -115,16 +115,16 @@ class Questions:
         """Whether *rule* holds only where *present* was evaluated and is true."""
         return self._ask(lambda: self._needed(rule, present), default=False)
 
-    def promises(self, now: int) -> list[Finding]:
+    def invariants(self, now: int) -> list[Finding]:
         """Return what is known of the invariants that are not known to be proved."""
-        if self._promises is None:
+        if self._invariants is None:
             left = [one for one in self.checked.invariants if one.name not in self.proved]
-            self._promises = examine(self.checked, left, self.budget, now)
-        self.asked[self.about] += len(self._promises)
-        over = sum(finding.why == TIME_IS_UP for finding in self._promises)
+            self._invariants = examine(self.checked, left, self.budget, now)
+        self.asked[self.about] += len(self._invariants)
+        over = sum(finding.why == TIME_IS_UP for finding in self._invariants)
         if over:
             self.not_settled[self.about] += over
-        return self._promises
+        return self._invariants
 
     def _ask(self, question: Callable[[], T], default: T) -> T:
         """Count and answer a question; *default* is returned if it is not settled."""

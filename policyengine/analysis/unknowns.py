@@ -1,6 +1,6 @@
 """Stand for values that a search has not chosen: an unknown number, text, set, record or entity.
 
-What the rules ask of an unknown is answered by the search (`partial_request.py`), once and for all: what
+What the rules ask of an unknown is answered by the search (`constrained_request.py`), once and for all: what
 was answered before settles it or, where both answers are possible, each is tried.
 """
 

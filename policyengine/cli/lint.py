@@ -157,7 +157,7 @@ def _lint(
     from policyengine.lint.fixing import BrokenFixError
     from policyengine.lint.linter import examine
     from policyengine.pipeline import check_sources
-    from policyengine.proving.remembered import recall
+    from policyengine.proving.proof_memory import recall
 
     checked, diagnostics = check_sources(sources, found=problems, cache=the_cache())
     if checked is None:

@@ -142,7 +142,7 @@ def _write_page(coverage: Coverage, name: str) -> None:
 
 
 def _mutated(checked: CheckedSet, paths: Sequence[str], wanted: Wanted, now: int) -> MutationRun:
-    from policyengine.mutation.memory import recall, remember
+    from policyengine.mutation.fate_memory import recall, remember
     from policyengine.mutation.score import mutate
 
     cache = the_cache()

@@ -101,8 +101,8 @@ def command(
 def remembered_proofs(checked: CheckedSet, paths: Sequence[str], seconds: float) -> list[Proof]:
     """Return what is known of the invariants of the set in *paths*, and remember it."""
     from policyengine.analysis.budget import Budget
+    from policyengine.proving.proof_memory import recall, remember
     from policyengine.proving.proofs import prove
-    from policyengine.proving.remembered import recall, remember
 
     known = recall(the_cache(), paths, checked, seconds)
     proofs = prove(checked, checked.invariants, Budget.lasting(seconds), known)
@@ -116,7 +116,7 @@ def _wanted(
 ) -> tuple[CheckedSet, Sequence[Invariant], dict[str, str]]:
     from policyengine.diagnostics.diagnostic import Diagnostics
     from policyengine.diagnostics.spell import did_you_mean
-    from policyengine.proving.asked import SeveralDeclarationsError, check_asked
+    from policyengine.proving.asked_invariants import SeveralDeclarationsError, check_asked
 
     known = {invariant.name: invariant for invariant in checked.invariants}
     for name in names:

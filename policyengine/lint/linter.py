@@ -36,13 +36,13 @@ SECONDS: Final = 10.0
 """The time for questions about all requests, unless the caller has another budget."""
 
 ASKING: Final = (
-    "broken-promise", "unsettled-promise", "unsatisfiable-rule", "unreachable-action", "forbid-escaped-by-absence", "constant-condition",
+    "breakable-invariant", "unsettled-invariant", "unsatisfiable-rule", "unreachable-action", "forbid-escaped-by-absence", "constant-condition",
     "duplicate-rule", "shadowed-rule", "superfluous-permit", "mask-never-shown",
 )  # fmt: skip
 """The rules that ask about all requests, the most telling first: they share the budget. Others need none."""
 
 
-_FOR_PROMISES = 0.5
+_FOR_INVARIANTS = 0.5
 """The share of the first rule that asks, about all invariants at once."""
 
 
@@ -116,5 +116,5 @@ def _shares(rules: Sequence[LintRule]) -> Iterator[tuple[LintRule, float]]:
     )
     yield from ((rule, 1) for rule in rules if rule not in asking)
     for before, rule in enumerate(asking):
-        all_promises = rule.code.slug == "broken-promise"
-        yield rule, _FOR_PROMISES if all_promises else 1 / (len(asking) - before)
+        all_invariants = rule.code.slug == "breakable-invariant"
+        yield rule, _FOR_INVARIANTS if all_invariants else 1 / (len(asking) - before)

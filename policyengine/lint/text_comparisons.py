@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from policyengine.analysis.paths import path_of
-from policyengine.lint.placed import Condition, Placed, asked_in
+from policyengine.lint.placed_conditions import Condition, Placed, asked_in
 from policyengine.reference.evaluation import is_like
 from policyengine.semantics.checked import CheckedRule, Size
 from policyengine.syntax import nodes

@@ -28,9 +28,9 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
+from policyengine.mutation.constrained_differences import ConstrainedDifferences
 from policyengine.mutation.nearby_search import NearbySearch
 from policyengine.mutation.offered_tests import Offer, OfferMaker, clauses_of
-from policyengine.mutation.partial_differences import PartialDifferences
 from policyengine.mutation.symbolic_differences import SymbolicDifferences
 from policyengine.mutation.variants import Variant, counted
 from policyengine.mutation.witness_requests import needs_of_tests, witness_request
@@ -252,10 +252,10 @@ class Differences:
         return None, proved or self._is_hidden(variant)
 
     def _partial(self, variant: Variant) -> tuple[Offer | None, bool]:
-        """Return a test of a partial request, and whether there is none at all."""
+        """Return a test of a constrained request, and whether there is none at all."""
         proved = True
         for target in _targets(variant):
-            search = PartialDifferences(
+            search = ConstrainedDifferences(
                 self.checked, variant, target, self.budget, self.now // _DAY * _DAY
             )
             for given in islice(

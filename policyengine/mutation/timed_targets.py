@@ -32,10 +32,10 @@ class TimedTargets:
             yield any(_is_now(node) for node, _ in walk_conditions(rule))
             for call in rule.obligations:
                 yield any(_is_now(node) for node, _ in walk_typed(call, rule.typings[target]))
-        for promise in self.checked.invariants:
-            if target in promise.typings:
-                for conjunct in promise.conjuncts:
-                    inside = walk_typed(conjunct.expr, promise.typings[target])
+        for invariant in self.checked.invariants:
+            if target in invariant.typings:
+                for conjunct in invariant.conjuncts:
+                    inside = walk_typed(conjunct.expr, invariant.typings[target])
                     yield any(_is_now(node) for node, _ in inside)
 
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.budget import Budget
-from policyengine.analysis.promises import TIME_IS_UP, Answer, Finding, examine
+from policyengine.analysis.invariant_search import TIME_IS_UP, Answer, Finding, examine
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
 from policyengine.model.limits import Limits
 from policyengine.model.masks import field_and_mask, spelled

@@ -102,7 +102,7 @@ class _Runner:
         outcome = interpreter.decide(self.checked, request)
         reason = reasons.reason(self.checked, request)
         yield from self._disagreement(expect, request, outcome, reason)
-        yield from self._broken_promises(expect, request, outcome, reason)
+        yield from self._broken_invariants(expect, request, outcome, reason)
         try:
             for span, message in unmet(expect, outcome, reason, builder):
                 yield Problem("failed", span, message, _notes(outcome, reason))
@@ -121,7 +121,7 @@ class _Runner:
             )
             yield Problem("error", expect.span, message, notes, "PE902")
 
-    def _broken_promises(
+    def _broken_invariants(
         self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
     ) -> Iterator[Problem]:
         if not outcome.allowed:

@@ -33,7 +33,7 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 from tests.analysis.near_requests import hold_near
-from tests.analysis.small_promises import hold_promises
+from tests.analysis.small_invariants import hold_invariants
 from tests.analysis.small_world import (
     ACTIONS,
     ATOMS,
@@ -340,7 +340,7 @@ def main() -> int:
     requests = {action: validated_requests(action) for action in ACTIONS}
     explained: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    promised: Counter[str] = Counter()
+    invariants: Counter[str] = Counter()
     seed = options.seed
     while explained["one"] + explained["two"] + explained["none"] < options.requests:
         try:
@@ -350,8 +350,8 @@ def main() -> int:
             found += hold_findings(requests, seed)
             hold_remedies(requests[ACTIONS[0]], seed, rough=True)
             hold_findings(requests, seed, rough=True)
-            promised += hold_promises(requests, seed)
-            promised += hold_promises(requests, seed, rough=True)
+            invariants += hold_invariants(requests, seed)
+            invariants += hold_invariants(requests, seed, rough=True)
         except AssertionError as problem:
             sys.stdout.write(f"seed {seed}: {problem}\n")
             return 1
@@ -359,7 +359,7 @@ def main() -> int:
     sys.stdout.write(
         f"{seed - options.seed:,} policy sets: what would allow compared for "
         f"{options.requests:,} denied requests ({dict(explained)}), findings {dict(found)}, "
-        f"invariants {dict(promised)}\n"
+        f"invariants {dict(invariants)}\n"
     )
     return 0
 

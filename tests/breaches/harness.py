@@ -18,11 +18,11 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from policyengine.analysis.budget import Budget
-from policyengine.analysis.promises import Answer
+from policyengine.analysis.invariant_search import Answer
 from policyengine.diagnostics.diagnostic import Diagnostics
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
-from policyengine.proving.asked import check_asked
+from policyengine.proving.asked_invariants import check_asked
 from policyengine.proving.proofs import Proof, prove
 from policyengine.semantics.checked import CheckedSet
 from tests.faults.harness import Change, policies

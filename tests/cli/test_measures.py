@@ -14,7 +14,7 @@ import pytest
 
 from policyengine.cache.key import open_cache
 from policyengine.cli import watching
-from policyengine.mutation import memory
+from policyengine.mutation import fate_memory
 
 WORDS = """\
 package p
@@ -194,8 +194,8 @@ def remembered(text: bytes) -> dict[str, object]:
     """Return what is recalled if *text* was remembered with our key."""
     cache = open_cache()
     assert cache
-    assert cache.write(memory._name(["p.policy"]), text)
-    return memory.recall(cache, ["p.policy"])
+    assert cache.write(fate_memory._name(["p.policy"]), text)
+    return fate_memory.recall(cache, ["p.policy"])
 
 
 @pytest.mark.parametrize("spoil", [lambda data: b"", lambda data: data[:-1], lambda data: data + b" ",
@@ -206,12 +206,12 @@ def test_a_memory_that_is_not_ours_is_none(run, file: Path, spoil):
     damaged = spoil(entry.read_bytes())
     if damaged[:-1] != entry.read_bytes():  # what follows an entry is none of it
         entry.write_bytes(damaged)
-        assert memory.recall(open_cache(), [file]) == {}
+        assert fate_memory.recall(open_cache(), [file]) == {}
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
 
 
 MARK = "a" * 64
-GOOD = {"version": memory.VERSION, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
+GOOD = {"version": fate_memory.VERSION, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
 
 
 def test_what_is_remembered_is_validated(file: Path):
@@ -219,7 +219,7 @@ def test_what_is_remembered_is_validated(file: Path):
     for spoilt in (
         b"", b"{", b"[]", b"\xff", b"[" * 100_000, b" " * 17_000_000 + json.dumps(GOOD).encode(),
         json.dumps({**GOOD, "version": "0"}).encode(),
-        json.dumps({**GOOD, "version": f"{memory.VERSION}.post1"}).encode(),
+        json.dumps({**GOOD, "version": f"{fate_memory.VERSION}.post1"}).encode(),
         json.dumps({**GOOD, "more": 1}).encode(),
         json.dumps({**GOOD, "mutants": {"../x": {"fate": "noticed"}}}).encode(),
         json.dumps({**GOOD, "mutants": {MARK: {"fate": "forgiven"}}}).encode(),
@@ -234,7 +234,7 @@ def test_where_nothing_can_be_kept_nothing_is_remembered(run, file: Path, monkey
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
     monkeypatch.setenv("POLICYENGINE_CACHE", "off")
     assert "mutation 90.0 %" in run("test", file, "--mutate").out
-    assert memory.recall(open_cache(), [file]) == {}
+    assert fate_memory.recall(open_cache(), [file]) == {}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it counts processes in /proc")

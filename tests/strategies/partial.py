@@ -15,7 +15,7 @@ from policyengine.model.types import TargetKey
 from policyengine.partial.decide_partially import tables_of
 from policyengine.partial.known import KnownParts, Path
 from policyengine.partial.residual import Residual, residual
-from policyengine.proving.asked import check_asked
+from policyengine.proving.asked_invariants import check_asked
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false

@@ -7,7 +7,7 @@ from typing import Final
 from policyengine.lint.rule import LintRule
 from policyengine.lint.rules import (
     bare_permit,
-    broken_promise,
+    breakable_invariant,
     confusable_name,
     constant_condition,
     duplicate_rule,
@@ -44,7 +44,7 @@ from policyengine.lint.rules import (
     unreachable_action,
     unreached_invariant,
     unsatisfiable_rule,
-    unsettled_promise,
+    unsettled_invariant,
     unstated_changer,
     untested_rule,
     unused_attribute,
@@ -60,7 +60,7 @@ from policyengine.lint.rules import (
 
 _MODULES = (
     bare_permit,
-    broken_promise,
+    breakable_invariant,
     confusable_name,
     constant_condition,
     duplicate_rule,
@@ -98,7 +98,7 @@ _MODULES = (
     unreached_invariant,
     unsatisfiable_rule,
     unstated_changer,
-    unsettled_promise,
+    unsettled_invariant,
     untested_rule,
     unused_attribute,
     unused_definition,

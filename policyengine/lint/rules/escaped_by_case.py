@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from policyengine.analysis.constants import is_id
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
-from policyengine.lint.placed import Asked, Placed, asked_in
+from policyengine.lint.placed_conditions import Asked, Placed, asked_in
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.model.types import STRING

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
-from policyengine.lint.placed import Placed, asked_in
+from policyengine.lint.placed_conditions import Placed, asked_in
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
 from policyengine.model.types import Primitive, Schema, SetType

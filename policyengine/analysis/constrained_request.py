@@ -1,4 +1,4 @@
-"""Find out about a request only what rules ask of it.
+"""Find out about a request only what rules ask of it: a *constrained* request.
 
 What has few values (names, levels, references, whether something is present) is chosen when it is read.
 Numbers, texts and sets are not: of numbers the bounds of their differences are kept, of texts the
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from attrs import Factory, define, frozen
 
 from policyengine.analysis.backtracking import Backtracking
-from policyengine.analysis.differences import ZERO, Differences
+from policyengine.analysis.difference_bounds import ZERO, DifferenceBounds
 from policyengine.analysis.symbolic_request import ancestor_types
 from policyengine.analysis.unknowns import (
     Place,
@@ -53,7 +53,7 @@ _NOTHING: frozenset[int] = frozenset()
 _MOST_SHOWN = 5
 """The size up to which a set that is known to have so many elements is given as many."""
 
-Choices: TypeAlias = frozenset[int]
+ChoiceNumbers: TypeAlias = frozenset[int]
 """The numbers of the choices on which something depends."""
 
 
@@ -70,7 +70,7 @@ class TextQuestion:
 
 
 @define(eq=False)
-class PartialRequest:
+class ConstrainedRequest:
     """What is known of a request, as the reference interpreter reads it.
 
     *constants*: the ids that rules name, by type. *reads*: the choices on which the answers since it was
@@ -84,18 +84,18 @@ class PartialRequest:
     choices: Backtracking
     fields: None = None
     reads: set[int] = Factory(set)
-    known: dict[Place, tuple[Any, Choices]] = Factory(dict)
-    ids: dict[str, dict[str, Choices]] = Factory(dict)
-    differences: Differences = Factory(Differences)
+    known: dict[Place, tuple[Any, ChoiceNumbers]] = Factory(dict)
+    ids: dict[str, dict[str, ChoiceNumbers]] = Factory(dict)
+    differences: DifferenceBounds = Factory(DifferenceBounds)
     number_types: dict[Place, Type] = Factory(dict)
     moments: dict[Place, tuple[Any, Any]] = Factory(dict)
     totals: dict[Place, Mapping[Place, int]] = Factory(dict)
     lengths: dict[Place, UnknownText] = Factory(dict)
     scheduled: dict[Place, tuple[UnknownNumber, Schedule]] = Factory(dict)
     questions: dict[Place, TextQuestion] = Factory(dict)
-    bound: dict[Place, tuple[Any, Choices]] = Factory(dict)
+    bound: dict[Place, tuple[Any, ChoiceNumbers]] = Factory(dict)
     sets: dict[Place, UnknownSet] = Factory(dict)
-    lines: dict[tuple[str, str], dict[tuple[str, str], Choices]] = Factory(dict)
+    lines: dict[tuple[str, str], dict[tuple[str, str], ChoiceNumbers]] = Factory(dict)
     _numeric: set[int] = Factory(set)
 
     # ---- as a request -------------------------------------------------------------------
@@ -121,7 +121,7 @@ class PartialRequest:
         return self.number(("now",), DATETIME)
 
     @property
-    def entities(self) -> PartialRequest:
+    def entities(self) -> ConstrainedRequest:
         return self
 
     def __getitem__(self, key: tuple[str, str]) -> UnknownEntity:
@@ -199,7 +199,7 @@ class PartialRequest:
             met[chosen] = self.known[place][1]
         return chosen
 
-    def met(self, name: str) -> dict[str, Choices]:
+    def met(self, name: str) -> dict[str, ChoiceNumbers]:
         """Return the ids of a type that the request has mentioned so far."""
         return self.ids.setdefault(name, {})
 

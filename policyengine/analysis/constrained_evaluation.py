@@ -1,4 +1,4 @@
-"""Evaluate expressions on a partial request: by the reference interpreter, but for unknown values.
+"""Evaluate expressions on a constrained request: by the reference interpreter, but for unknown values.
 
 Here is what operators mean of values that are not chosen; of all others, the reference says it.
 """
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from policyengine.analysis.constants import PIECES
-from policyengine.analysis.partial_request import PartialRequest
+from policyengine.analysis.constrained_request import ConstrainedRequest
 from policyengine.analysis.unknowns import (
     ListedSet,
     Predicate,
@@ -51,12 +51,12 @@ from policyengine.syntax import nodes
 _DAY = 86_400_000_000
 
 
-def env_of(state: PartialRequest) -> Env:
-    """Return the environment in which rules are evaluated on a partial request."""
+def env_of(state: ConstrainedRequest) -> Env:
+    """Return the environment in which rules are evaluated on a constrained request."""
     return Env(cast("Request", state), state.schema, meaning=partial(_meaning, state))
 
 
-def _meaning(state: PartialRequest, expr: nodes.Expr, typing: Typing, env: Env) -> Any:
+def _meaning(state: ConstrainedRequest, expr: nodes.Expr, typing: Typing, env: Env) -> Any:
     def of(part: nodes.Expr) -> Any:
         return evaluate(part, typing, env)
 
@@ -116,7 +116,7 @@ def _meaning(state: PartialRequest, expr: nodes.Expr, typing: Typing, env: Env) 
 # ---- numbers and texts ------------------------------------------------------------------
 
 
-def _later(state: PartialRequest, moment: Any, months: Any) -> Any:
+def _later(state: ConstrainedRequest, moment: Any, months: Any) -> Any:
     """Return a moment so many months later: a number of its own, some days above the moment."""
     if isinstance(moment, int) and isinstance(months, int):
         return calendar.add_months(moment, months)
@@ -141,13 +141,13 @@ def _days(months: int) -> tuple[int, int]:
     return (least, most) if months >= 0 else (-most, -least)
 
 
-def _made_of(state: PartialRequest, text: Any, pieces: tuple[str, ...]) -> bool:
+def _made_of(state: ConstrainedRequest, text: Any, pieces: tuple[str, ...]) -> bool:
     if len(pieces) == 1:
         return state.same_text(text, pieces[0])
     return state.ask(("like", pieces), [text], lambda one: is_made_of(one, pieces))
 
 
-def _size(state: PartialRequest, sized: Any) -> Any:
+def _size(state: ConstrainedRequest, sized: Any) -> Any:
     match sized:
         case UnknownSet():
             return state.size(sized)
@@ -162,7 +162,7 @@ def _size(state: PartialRequest, sized: Any) -> Any:
 
 
 def _compared(
-    state: PartialRequest, op: nodes.Comparison, left: Any, right: Any, left_type: Type,
+    state: ConstrainedRequest, op: nodes.Comparison, left: Any, right: Any, left_type: Type,
     right_type: Type, env: Env,
 ) -> bool:  # fmt: skip
     if op == "==":
@@ -208,7 +208,7 @@ def _of(type_: Type) -> Type:
     return type_.element if isinstance(type_, SetType) else type_
 
 
-def _equal(state: PartialRequest, left: Any, right: Any, type_: Type) -> bool:
+def _equal(state: ConstrainedRequest, left: Any, right: Any, type_: Type) -> bool:
     match type_:
         case SetType(element):
             return _is_subset(state, left, right, element) and _is_subset(
@@ -229,14 +229,14 @@ def _equal(state: PartialRequest, left: Any, right: Any, type_: Type) -> bool:
     return bool(left == right)
 
 
-def _equal_parts(state: PartialRequest, left: Any, right: Any, type_: Type) -> bool:
+def _equal_parts(state: ConstrainedRequest, left: Any, right: Any, type_: Type) -> bool:
     if left is ABSENT or right is ABSENT:
         return left is right
     return _equal(state, left, right, type_)
 
 
 def _within(
-    state: PartialRequest, left: Any, right: Any, left_type: Type, right_type: Type, env: Env
+    state: ConstrainedRequest, left: Any, right: Any, left_type: Type, right_type: Type, env: Env
 ) -> bool:
     if right_type == SCHEDULE:
         assert isinstance(right, Schedule)
@@ -259,7 +259,7 @@ def _within(
 
 
 def _lies_within(
-    state: PartialRequest, one: Any, other: Any, inner: Type, outer: Type, env: Env
+    state: ConstrainedRequest, one: Any, other: Any, inner: Type, outer: Type, env: Env
 ) -> bool:
     if isinstance(one, UnknownText) or isinstance(other, UnknownText):
         return state.within(one, other, lambda a, b: lies_within(a, [b], inner, outer, env))
@@ -273,7 +273,7 @@ def _always(_: object) -> bool:
     return True
 
 
-def _some(state: PartialRequest, among: Any, holds: Predicate) -> bool:
+def _some(state: ConstrainedRequest, among: Any, holds: Predicate) -> bool:
     """Whether something holds of some element."""
     match among:
         case UnknownSet() if holds is _always:
@@ -285,14 +285,14 @@ def _some(state: PartialRequest, among: Any, holds: Predicate) -> bool:
     return any(map(holds, sorted(among, key=str)))
 
 
-def _some_of(state: PartialRequest, one: Any, holds: Predicate) -> bool:
+def _some_of(state: ConstrainedRequest, one: Any, holds: Predicate) -> bool:
     """Whether something holds of a value, or of some element of it if it is a set."""
     if isinstance(one, UnknownSet | ListedSet | frozenset):
         return _some(state, one, holds)
     return holds(one)
 
 
-def _contains(state: PartialRequest, among: Any, one: Any, type_: Type) -> bool:
+def _contains(state: ConstrainedRequest, among: Any, one: Any, type_: Type) -> bool:
     match among:
         case UnknownSet():
             return state.contains(among, one)
@@ -303,7 +303,7 @@ def _contains(state: PartialRequest, among: Any, one: Any, type_: Type) -> bool:
     return one in among
 
 
-def _is_subset(state: PartialRequest, one: Any, other: Any, type_: Type) -> bool:
+def _is_subset(state: ConstrainedRequest, one: Any, other: Any, type_: Type) -> bool:
     if isinstance(one, UnknownSet) and other == frozenset():
         return not _some(state, one, _always)
     if isinstance(one, UnknownSet) and one is other:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import msgspec
 
-from policyengine.analysis.promises import SHOWN_FIELDS, Answer
+from policyengine.analysis.invariant_search import SHOWN_FIELDS, Answer
 from policyengine.cache.folder import Cache
 from policyengine.proving.proofs import Proof
 from policyengine.semantics.checked import CheckedSet

@@ -8,8 +8,8 @@ from policyengine.analysis.budget import Budget
 from policyengine.cache.folder import Cache
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
+from policyengine.proving.proof_memory import recall, remember
 from policyengine.proving.proofs import prove
-from policyengine.proving.remembered import recall, remember
 
 WORDS = """\
 package p

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from policyengine.analysis.budget import Budget
-from policyengine.analysis.promises import examine
+from policyengine.analysis.invariant_search import examine
 from policyengine.model.request import Request
 from policyengine.reference import interpreter
 from tests.analysis.small_world import ACTIONS, ATOMS, ROUGH, checked_of, some_condition
@@ -16,7 +16,7 @@ SECONDS = 60.0
 """More than any answer takes; what is not settled here is not settled for another reason."""
 
 
-def some_promise(rng: Random, atoms: Sequence[str]) -> str:
+def some_invariant(rng: Random, atoms: Sequence[str]) -> str:
     """Return an invariant, likely to be near what the rules say."""
     target = rng.choice(("any", "any", "read", "write"))
     clauses = [
@@ -41,13 +41,13 @@ def rules_about(rng: Random, atoms: Sequence[str]) -> str:
     if rng.random() < 0.3:
         other = f"permit o: any when {some()}"
         text = f'gate g "?"\ngate h "?" for read\ngate g {{ {text} }}\ngate h {{ {other} }}\n'
-    promise = some_promise(rng, atoms)
+    invariant = some_invariant(rng, atoms)
     if rng.random() < 0.6:
-        promise = f"invariant i: never allow any {rng.choice(('when', 'unless'))} {some()}\n"
-    return text + promise
+        invariant = f"invariant i: never allow any {rng.choice(('when', 'unless'))} {some()}\n"
+    return text + invariant
 
 
-def hold_promises(
+def hold_invariants(
     requests: dict[str, Sequence[Request]], seed: int, *, rough: bool = False
 ) -> Counter[str]:
     """Hold what is said of an invariant to what every request says of it.

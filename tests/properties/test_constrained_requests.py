@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 from policyengine.analysis.backtracking import Backtracking
 from policyengine.analysis.constants import MentionedConstants
-from policyengine.analysis.partial_evaluation import env_of
-from policyengine.analysis.partial_request import ContradictionError, PartialRequest
+from policyengine.analysis.constrained_evaluation import env_of
+from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
 from policyengine.model.types import EntityRefType
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
@@ -32,7 +32,7 @@ def agrees(checked, target, rules, wanted):
     ids = {t.name: set(v) for t, v in mentions.values.items() if isinstance(t, EntityRefType)}
     choices = Backtracking()
     for _ in range(MOST_PATHS):
-        state = PartialRequest(checked.schema, target, ids, choices)
+        state = ConstrainedRequest(checked.schema, target, ids, choices)
         env = env_of(state)
         try:
             for rule, holds in zip(rules, wanted, strict=True):

@@ -20,8 +20,8 @@ from policyengine.analysis.backtracking import Backtracking
 from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
 from policyengine.analysis.concrete_values import Completion
 from policyengine.analysis.constants import MentionedConstants
-from policyengine.analysis.partial_evaluation import env_of
-from policyengine.analysis.partial_request import ContradictionError, PartialRequest
+from policyengine.analysis.constrained_evaluation import env_of
+from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
 from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
@@ -75,7 +75,7 @@ class _Condition:
 
     name: str
     rules: tuple[CheckedRule, ...]
-    holds: Callable[[PartialRequest, Env], bool]
+    holds: Callable[[ConstrainedRequest, Env], bool]
 
 
 def examine(
@@ -85,16 +85,16 @@ def examine(
 
     Those that take little are settled first; what is settled is true whatever the budget was.
     """
-    promises = [_Promise(checked, invariant, budget, now) for invariant in invariants]
+    searches = [_InvariantSearch(checked, invariant, budget, now) for invariant in invariants]
     for steps in _STEPS:
-        for promise in promises:
-            if promise.answer == "not settled":
-                promise.settle(steps)
-    return [promise.finding() for promise in promises]
+        for whole in searches:
+            if whole.answer == "not settled":
+                whole.settle(steps)
+    return [whole.finding() for whole in searches]
 
 
 @define(eq=False)
-class _Promise:
+class _InvariantSearch:
     """An invariant, and what is known of it so far: *left* has its targets that are not settled, and why."""
 
     checked: CheckedSet
@@ -140,7 +140,7 @@ class _Promise:
 class _TargetSearch:
     """The search among the requests for one target."""
 
-    promise: _Promise
+    whole: _InvariantSearch
     target: TargetKey
     budget: Budget
     conditions: list[_Condition] = Factory(list)
@@ -148,11 +148,11 @@ class _TargetSearch:
 
     @property
     def checked(self) -> CheckedSet:
-        return self.promise.checked
+        return self.whole.checked
 
     @property
     def invariant(self) -> Invariant:
-        return self.promise.invariant
+        return self.whole.invariant
 
     def run(self) -> Request | str | None:
         """Return a request that breaks the invariant, None if there is none, or why it is not known."""
@@ -160,14 +160,14 @@ class _TargetSearch:
         if self.invariant.fields is not None:
             breaking.append(_Condition(SHOWN_FIELDS, self._field_rules(), self._shows))
         # What settled another target is likely to settle this one.
-        hints = self._named(self.promise.rests_on)
+        hints = self._named(self.whole.rests_on)
         self.conditions = [*breaking, *hints]
         try:
             found = self._refined()
-            if found is None and not self.failed <= self.promise.rests_on:
-                self.promise.rests_on |= self._least(breaking, self.failed)
+            if found is None and not self.failed <= self.whole.rests_on:
+                self.whole.rests_on |= self._least(breaking, self.failed)
         except OutOfBudgetError:
-            over = self.promise.budget.is_spent
+            over = self.whole.budget.is_spent
             return TIME_IS_UP if over else "there are too many cases to try"
         except UndecidedError:
             return "a rule does what is not understood"
@@ -177,7 +177,7 @@ class _TargetSearch:
         """Search, and again with the reasons for which what was found is denied."""
         while True:
             self.failed = set()
-            unsure: PartialRequest | None = None
+            unsure: ConstrainedRequest | None = None
             for state in self._states():
                 found = self._try(state)
                 if isinstance(found, Request):
@@ -206,12 +206,12 @@ class _TargetSearch:
 
     # ---- searching ----------------------------------------------------------------------
 
-    def _states(self) -> Iterator[PartialRequest]:
-        """Give the partial requests for which all conditions hold."""
+    def _states(self) -> Iterator[ConstrainedRequest]:
+        """Give the constrained requests for which all conditions hold."""
         choices = Backtracking()
         constants = self._constants()
         while True:
-            state = PartialRequest(self.checked.schema, self.target, constants, choices)
+            state = ConstrainedRequest(self.checked.schema, self.target, constants, choices)
             env = env_of(state)
             complete = True
             try:
@@ -259,7 +259,7 @@ class _TargetSearch:
 
     # ---- conditions ---------------------------------------------------------------------
 
-    def _breaks(self, _: PartialRequest, env: Env) -> bool:
+    def _breaks(self, _: ConstrainedRequest, env: Env) -> bool:
         typing = self.invariant.typings[self.target]
         return first_false(self.invariant.conjuncts, typing, env) is None
 
@@ -284,7 +284,7 @@ class _TargetSearch:
     def _gate_opens(self, gate: str) -> _Condition:
         permits = self._rules("permit", gate=gate)
 
-        def opens(state: PartialRequest, env: Env) -> bool:
+        def opens(state: ConstrainedRequest, env: Env) -> bool:
             return _some_satisfied(
                 state, ("gate", gate), permits, lambda r: self._satisfied(r, env)
             )
@@ -301,7 +301,7 @@ class _TargetSearch:
             for rule in self._rules("permit", "expose", gate=gate)
         )
 
-    def _shows(self, state: PartialRequest, env: Env) -> bool:
+    def _shows(self, state: ConstrainedRequest, env: Env) -> bool:
         """Whether one of the invariant's fields is shown, more telling than it says, by every field gate."""
         gates = self._field_gates()
         assert self.invariant.fields is not None
@@ -330,15 +330,15 @@ class _TargetSearch:
 
     # ---- deciding -----------------------------------------------------------------------
 
-    def _try(self, state: PartialRequest) -> Request | list[_Condition]:
+    def _try(self, state: ConstrainedRequest) -> Request | list[_Condition]:
         """Return a request of *state* that is allowed and breaks the invariant, or new conditions."""
         needs = self.checked.needs(self.target) | self.invariant.needs[self.target]
         for invariant in self.checked.invariants:  # a test gives what all of them read
             needs |= invariant.needs.get(self.target, RequestNeeds())
         validator = Validator(self.checked.schema, lambda _: needs, Limits())
         added: list[_Condition] = []
-        for given in Completion(state, self._mentions(), needs, self.promise.now).requests():
-            self.promise.tried += 1
+        for given in Completion(state, self._mentions(), needs, self.whole.now).requests():
+            self.whole.tried += 1
             self.budget.spend(_DECIDING)
             try:
                 request = validator.validate_parts(**given)
@@ -384,7 +384,7 @@ class _TargetSearch:
         return [*map(self._forbid_fails, forbids), *map(self._gate_opens, gates)]
 
 
-def _turns_on(state: PartialRequest) -> str:
+def _turns_on(state: ConstrainedRequest) -> str:
     """Return on what it depends whether there is a request like *state*, of which none was found."""
     kinds = {
         "products of numbers of the request": "product",
@@ -413,7 +413,7 @@ def _inside(place: object) -> Iterator[object]:
 
 
 def _some_satisfied(
-    state: PartialRequest,
+    state: ConstrainedRequest,
     place: tuple[object, ...],
     rules: Sequence[CheckedRule],
     satisfied: Callable[[CheckedRule], bool],

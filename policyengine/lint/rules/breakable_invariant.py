@@ -12,7 +12,7 @@ from policyengine.lint.rules.words import WORDS
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each invariant that is broken."""
-    for finding in subject.ask.promises(subject.now):
+    for finding in subject.ask.invariants(subject.now):
         if finding.answer == "broken":
             name = finding.invariant.node.name
             yield warning(
@@ -23,7 +23,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 RULE = LintRule(
     Code(
-        "PE450", "broken-promise", "An invariant that some request breaks.",
+        "PE450", "breakable-invariant", "An invariant that some request breaks.",
         "The set allows what the invariant says is never allowed, or shows what it says is never shown. `check` reports it as an error, PE358.",
         WORDS + "permit p: read when subject.tier >= basic\ninvariant i: never allow read when resource.hidden\n",
         WORDS + "permit p: read when subject.tier >= basic and not resource.hidden\n"

@@ -17,7 +17,7 @@ ZERO = "zero"
 
 
 @define
-class Differences:
+class DifferenceBounds:
     """For each two numbers, by name, the most by which the first is above the second."""
 
     _numbers: dict[Hashable, int] = Factory(dict)

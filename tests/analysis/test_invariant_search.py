@@ -9,12 +9,12 @@ from hypothesis import given, settings
 
 from policyengine.analysis.backtracking import Backtracking
 from policyengine.analysis.budget import Budget
-from policyengine.analysis.differences import ZERO, Differences
-from policyengine.analysis.promises import examine
+from policyengine.analysis.difference_bounds import ZERO, DifferenceBounds
+from policyengine.analysis.invariant_search import examine
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
-from tests.analysis.small_promises import hold_promises
+from tests.analysis.small_invariants import hold_invariants
 from tests.analysis.small_world import ACTIONS, validated_requests
 from tests.strategies import seeds
 
@@ -202,7 +202,7 @@ gate other { permit some_: treat fields name, born as day }
         ("never expose born as month of treat", "broken"),
     ],
 )
-def test_promises_about_fields(invariant, answer):
+def test_invariants_about_fields(invariant, answer):
     checked, _ = check_sources(
         {"p.policy": Source("p.policy", f"{VIEW}invariant i: {invariant}\n")}
     )
@@ -236,14 +236,14 @@ def test_what_is_said_agrees_with_every_request(rough):
     @settings(max_examples=8)
     @given(seeds.SEEDS)
     def check(seed):
-        seen.update(hold_promises(requests, seed, rough=rough))
+        seen.update(hold_invariants(requests, seed, rough=rough))
 
     check()
     assert seen
 
 
 def test_differences_are_closed():
-    known = Differences()
+    known = DifferenceBounds()
     known.bound("a", "b", 3)
     known.bound("b", "c", -5)
     known.bound("c", ZERO, 10)

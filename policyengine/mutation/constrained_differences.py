@@ -1,7 +1,7 @@
 """Find requests that a mutant decides otherwise where values are compared with each other, or computed.
 
-As in `analysis/promises.py`, both sets are asked about a partial request, whose values are left open until
-something depends on them. Where no partial request is left, the mutant is equivalent.
+As in `analysis/invariant_search.py`, both sets are asked about a constrained request, whose values are left open until
+something depends on them. Where no constrained request is left, the mutant is equivalent.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from policyengine.analysis.backtracking import Backtracking
 from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.concrete_values import Completion
 from policyengine.analysis.constants import MentionedConstants
-from policyengine.analysis.partial_evaluation import env_of
-from policyengine.analysis.partial_request import ContradictionError, PartialRequest
+from policyengine.analysis.constrained_evaluation import env_of
+from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import EntityRefType, TargetKey
 from policyengine.mutation.variants import Variant
@@ -29,7 +29,7 @@ _MOST_STEPS = 1_500
 
 
 @define(eq=False)
-class PartialDifferences:
+class ConstrainedDifferences:
     """The requests of *target* that a mutant may decide otherwise. *proved*: whether there are none, at the end."""
 
     checked: CheckedSet
@@ -54,7 +54,7 @@ class PartialDifferences:
             return
         self.proved = none
 
-    def _states(self, mentions: MentionedConstants) -> Iterator[PartialRequest]:
+    def _states(self, mentions: MentionedConstants) -> Iterator[ConstrainedRequest]:
         choices = Backtracking()
         budget = self.budget.part(_MOST_STEPS)
         constants = {
@@ -63,7 +63,7 @@ class PartialDifferences:
             if isinstance(type_, EntityRefType)
         }
         while True:
-            state = PartialRequest(self.checked.schema, self.target, constants, choices)
+            state = ConstrainedRequest(self.checked.schema, self.target, constants, choices)
             self._known.clear()
             try:
                 differs = self._differ(env_of(state))

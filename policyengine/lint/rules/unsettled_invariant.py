@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyengine.analysis.promises import TIME_IS_UP
+from policyengine.analysis.invariant_search import TIME_IS_UP
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
 from policyengine.lint.rule import LintRule, Subject
@@ -19,7 +19,7 @@ action read by User on Doc
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each invariant that is neither proved nor broken, whatever the time."""
-    for finding in subject.ask.promises(subject.now):
+    for finding in subject.ask.invariants(subject.now):
         if finding.answer == "not settled" and finding.why != TIME_IS_UP:
             name = finding.invariant.node.name
             yield warning(
@@ -30,7 +30,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 
 RULE = LintRule(
     Code(
-        "PE451", "unsettled-promise", "An invariant that is neither proved nor broken.",
+        "PE451", "unsettled-invariant", "An invariant that is neither proved nor broken.",
         "No request was found that breaks it, and none was ruled out: the rules compute what is not understood, as a product of two numbers of the request. A forbid in the words of the invariant settles it.",
         _WORDS + "permit p: read when subject.age * subject.age == 2 * subject.born * subject.born\n"
         "invariant i: never allow read when subject.age > 0\n",
