@@ -113,14 +113,12 @@ class _Places:
     def entity(self, entity: Entity, needs: Needs, text: str, phrase: Phrase) -> None:
         """Find the places of an entity, and of those that it refers to."""
         if needs.line:
-            self._parents(entity, f"{text} in", Phrase(f"what {phrase.text} lies within"))
+            self._parents(entity, f"{text} in", phrase.ancestors())
             for key in sorted(entity.line or ()):
                 other = entity_at(self.request, key)
                 if other is not None and other is not entity:
-                    around = Phrase(
-                        f"what a {in_words(key[0])} that holds {phrase.text} lies within"
-                    )
-                    self._parents(other, f"{shown_entity(*key)} in", around)
+                    holder = Phrase(f"a {in_words(key[0])} that holds {phrase.text}")
+                    self._parents(other, f"{shown_entity(*key)} in", holder.ancestors())
         attributes = entity.entity_type.attributes
         self.attributes(entity.key_, (), attributes, entity, needs, text, phrase)
         for type_, part in needs.above.items():

@@ -143,7 +143,7 @@ def _show(results: Sequence[_Formatted], *, dry: bool, diff: bool) -> None:
 
 _WORDS = {
     "changed": ("formatted", "would change"),
-    "unchanged": ("left as it is", "formatted already"),
+    "unchanged": ("unchanged", "formatted already"),
     "unreadable": ("not parsed", "not parsed"),
 }
 """The message for each state, for files that are written and for those that are only checked."""

@@ -41,6 +41,9 @@ _WHO: Final[Mapping[Changer, str]] = {
 _OF_FORBIDS: Final[Mapping[str, str]] = {"satisfied": "applies", "not satisfied": "does not apply"}
 """The states of rules as they are called of a forbid."""
 
+_COUNTING: Final = ("satisfied", "waived")
+"""The states in which a permit opens its gate."""
+
 _MOST_NAMED: Final = 8
 """The number of places that a line names."""
 
@@ -216,13 +219,22 @@ def lines(explanation: Evidence, audience: Audience) -> Iterator[Line]:
         return
     for gate in explanation.gates:
         yield Line("")
-        state: tuple[str, Tone] = ("opened", "title") if gate.opened else ("shut", "deny")
-        yield Line(f"gate {gate.name}: {state[0]} — {gate.question}", state[1])
+        state, tone = _state(gate)
+        yield Line(f"gate {gate.name}: {state} — {gate.question}", tone)
         rules = list(_rules(gate, audience))
         if not gate.rules:
             yield Line("  no rule covers the request")
         for rule in rules:
             yield from _rule_lines(rule, audience)
+
+
+def _state(gate: GateExplanation) -> tuple[str, Tone]:
+    if gate.opened:
+        return "opened", "title"
+    permitted = any(
+        r.effect == "permit" and r.state in _COUNTING and not r.advisory for r in gate.rules
+    )
+    return ("opened, but not for all fields asked for" if permitted else "shut"), "deny"
 
 
 def _offer_lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
@@ -281,10 +293,13 @@ def _said(change: OfferedChange, audience: Audience) -> str:
 def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[Line]:
     trial = "advisory " if rule.advisory else ""
     place = f" ({rule.place})" if audience == "auditor" else ""
-    near = ", the nearest to being so" if _nearest(rule, audience) else ""
+    failing = (
+        rule.state == "not satisfied"
+    )  # of a gate that only lacks fields, the nearest one is not
+    near = ", the nearest to being so" if failing and _nearest(rule, audience) else ""
     forbids = rule.effect == "forbid"
     state = _OF_FORBIDS.get(rule.state, rule.state) if forbids else rule.state
-    counts = rule.state in ("satisfied", "waived", "failed")
+    counts = rule.state in (*_COUNTING, "failed")
     tone: Tone = _tone(holds=counts, forbids=forbids) if counts or forbids else "plain"
     yield Line(f"  {trial}{rule.effect} {rule.id}{place}: {state}{near}", tone)
     if rule.waivers and audience == "auditor":

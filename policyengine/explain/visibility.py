@@ -76,7 +76,7 @@ def _kinds(node: nodes.Expr, view: View, own: frozenset[str]) -> Iterator[str]:
             inside = [kind for child in children(node) for kind in _kinds(child, view, own)]
             yield from inside
             if line is not None and not inside:
-                yield f"what {view.phrase(line).text} lies within"
+                yield view.phrase(line).ancestors().text
 
 
 def times_hidden(rule: CheckedRule, target: TargetKey, schema: Schema) -> bool:

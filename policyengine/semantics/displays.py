@@ -165,9 +165,9 @@ def _contents(
             )
 
 
-def check_update(checker: Inference, node: nodes.Update) -> Type:
+def check_update(checker: Inference, node: nodes.Update, wanted: Type | None) -> Type:
     """Return the type of an entity with changes, which only tests have."""
-    found = checker.infer(node.object, NO_GUARDS)
+    found = checker.infer(node.object, NO_GUARDS, wanted)
     if checker.shared is None:
         help = "a rule reads what the request gives"
         checker.problems.append(messages.only_in_tests(node.span, "a changed entity", help))

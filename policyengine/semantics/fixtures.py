@@ -64,7 +64,11 @@ class Fixtures:
         cyclic: set[str] = set()
         for cycle in find_cycles(graph):
             what, way = "fixtures refer to one another", way_round([symbols[n] for n in cycle])
-            self.problems.append(messages.cycle("PE224", symbols[cycle[0]].name, what, way))
+            first, scope = symbols[cycle[0]].name, symbols[cycle[0]].scope
+            owners = self.vocabulary.enumerations_of(first.name, scope)
+            meant = [f"{owner}.{first.name}" for owner in owners]
+            help = f"if the enumerator is meant, write {messages.listed(meant)}" if meant else ""
+            self.problems.append(messages.cycle("PE224", first, what, way, help))
             cyclic.update(cycle)
         most, depth = self.definitions.limits.nesting, dict.fromkeys(cyclic, 0)
         for name in innermost_first(graph):

@@ -212,10 +212,12 @@ def package_as_value(ident: nodes.Ident) -> Diagnostic:
     return error("PE201", ident.span, f"there is no name `{ident.name}`", help)
 
 
-def cycle(code: str, ident: nodes.Ident, what: str, names: Sequence[str]) -> Diagnostic:
-    """Things that go round in a circle."""
+def cycle(
+    code: str, ident: nodes.Ident, what: str, names: Sequence[str], help: str = ""
+) -> Diagnostic:
+    """Things that go round in a circle; *help*: what to write if one refers to itself."""
     if len(names) == 1:
-        return error(code, ident.span, f"`{names[0]}` refers to itself")
+        return error(code, ident.span, f"`{names[0]}` refers to itself", help)
     way = " → ".join(f"`{name}`" for name in names[:_LISTED])
     way += f" → … ({len(names) - _LISTED:,} more)" if len(names) > _LISTED else ""
     way += f" → `{names[0]}`"
@@ -408,15 +410,18 @@ def too_costly_together(
     )  # fmt: skip
 
 
-def ill_typed_for(problem: Diagnostic, action: str, narrower: str) -> Diagnostic:
+def ill_typed_for(problem: Diagnostic, action: str, narrower: str, *, prevents: bool) -> Diagnostic:
     """A problem that a rule has for some of the actions it covers, and not for others.
 
     *narrower*: how the rule is written for the others alone; empty if their types and actions do not say it.
+    *prevents*: whether what it then does not cover would be open.
     """
+    help = f"let it cover the others alone: `{narrower}`"
+    help += ", and write one for what that leaves out" if prevents else ""
     return error(
         "PE309", problem.span,
         f"for the action `{action}`, which the rule covers: {problem.message}",
-        f"let it cover the others alone: `{narrower}`" if narrower else problem.help, *problem.labels[1:],
+        help if narrower else problem.help, *problem.labels[1:],
     )  # fmt: skip
 
 

@@ -37,6 +37,10 @@ class Phrase:
             return Phrase(f'whether "{in_words(name)}" is true of {self.text}')
         return self.of(name)
 
+    def ancestors(self) -> Phrase:
+        """Return the phrase for what the thing lies within."""
+        return Phrase(f"what {self.text} {'lie' if self == YOU else 'lies'} within")
+
 
 def named(name: str) -> str:
     """Return the words of a name, in quotes where they would not read as a noun: `reviewed_at`."""

@@ -80,9 +80,11 @@ class RuleChecker:
 
     def typings(
         self, name: nodes.Ident, targets: Sequence[TargetKey], scope: Scope,
-        exprs: Sequence[nodes.Expr], check: Check,
+        exprs: Sequence[nodes.Expr], check: Check, *, prevents: bool = True,
     ) -> dict[TargetKey, Typing] | None:  # fmt: skip
         """Run *check* of *exprs* once for each different environment.
+
+        *prevents*: whether something would not be prevented any more if less were covered.
 
         None after reporting problems, for example that this is more than a set may have.
         """
@@ -101,7 +103,9 @@ class RuleChecker:
             variables = {**self._roots(target), "now": DATETIME}
             made[key] = ExpressionChecker(self.vocabulary, scope, self.definitions, variables)
             check(made[key])
-        if self._report(made, users) or not all(checker.sound for checker in made.values()):
+        if self._report(made, users, prevents=prevents) or not all(
+            checker.sound for checker in made.values()
+        ):
             return None
         typings = {key: Typing(c.types, c.bindings) for key, c in made.items()}
         return {target: typings[key] for target, key in of_target.items()}
@@ -127,6 +131,8 @@ class RuleChecker:
         self,
         made: Mapping[tuple[Type | None, ...], ExpressionChecker],
         users: Mapping[tuple[Type | None, ...], TargetKey],
+        *,
+        prevents: bool,
     ) -> bool:
         """Report problems of all environments as they are, the rest for the first that has them."""
         by_place = [{(p.code, p.span): p for p in c.problems} for c in made.values()]
@@ -143,7 +149,8 @@ class RuleChecker:
                     continue
                 wrong = [users[k] for k, p in zip(made, by_place, strict=True) if place in p]
                 narrower = _narrower(wrong, [t for t in users.values() if t not in wrong])
-                self.problems.append(messages.ill_typed_for(problem, users[key][0], narrower))
+                found = messages.ill_typed_for(problem, users[key][0], narrower, prevents=prevents)
+                self.problems.append(found)
         return any(by_place)
 
     # ---- rules --------------------------------------------------------------------------
@@ -191,7 +198,9 @@ class RuleChecker:
             read[id(checker.bindings)] = checker.needs_of(everything)
             costs.append(self._cost(checker, [*conditions, *owed], shown))
 
-        typings = self.typings(rule.name, targets, scope, everything, check)
+        typings = self.typings(
+            rule.name, targets, scope, everything, check, prevents=rule.effect == "forbid"
+        )
         if typings is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return
         cost = most_of(costs)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.masks import ID, field_type, masks_of
-from policyengine.model.types import EntityType
+from policyengine.model.types import EntityType, RecordType, Type
 from policyengine.semantics import field_messages
+from policyengine.semantics.vocabulary import UNKNOWN
 from policyengine.syntax import nodes
 
 
@@ -29,5 +30,11 @@ def check_shown(
                 problems.append(
                     field_messages.no_field(shown.field, resource.name, [*resource.by_name, ID])
                 )
-            elif shown.mask is not None and shown.mask.name not in masks_of(type_):
+            elif shown.mask and _is_known(type_) and shown.mask.name not in masks_of(type_):
                 problems.append(field_messages.no_mask(shown, type_, masks_of(type_)))
+
+
+def _is_known(type_: Type) -> bool:
+    """Whether nothing of a type was reported where it is declared."""
+    parts = type_.attributes if isinstance(type_, RecordType) else ()
+    return type_ != UNKNOWN and all(_is_known(part.type) for part in parts)

@@ -163,7 +163,10 @@ class ExampleChecker:
         if lets.context(expr) is not None:
             self.problems.append(table_messages.no_party(expr.span))
             return None
-        found = checker.infer(expr, NO_GUARDS)
+        wanted_type = next(
+            (EntityRefType(name) for name in allowed), None
+        )  # no enumerator is a party
+        found = checker.infer(expr, NO_GUARDS, wanted_type)
         if isinstance(found, EntityRefType) and found.name in allowed:
             return found.name
         if found is not UNKNOWN and allowed:

@@ -162,7 +162,7 @@ class ExpressionChecker:
             case nodes.EntityRef():
                 return check_entity(self, node)
             case nodes.Update():
-                return check_update(self, node)
+                return check_update(self, node, wanted)
             case nodes.Not(operand):
                 self.condition(operand, guards)
                 return BOOL

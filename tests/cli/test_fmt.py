@@ -22,7 +22,7 @@ def ugly(tmp_path: Path) -> Path:
 def test_what_is_formatted_is_left_alone(run, shop: Path):
     before = (shop / "documents.policy").stat().st_mtime_ns
     done = run("fmt", shop)
-    assert (done.code, done.out) == (0, "2 files left as it is\n")
+    assert (done.code, done.out) == (0, "2 files unchanged\n")
     assert (shop / "documents.policy").stat().st_mtime_ns == before
 
 

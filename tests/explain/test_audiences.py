@@ -234,3 +234,25 @@ permit grown: read when subject.age > 17 and subject.age < 99
     assert rule.state == "failed"
     assert [condition.holds for condition in rule.conditions] == [None, None]
     assert "permit access.grown" in "\n".join(explanation.lines("auditor"))
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_a_gate_that_only_lacks_a_field_is_not_called_shut(audience):
+    engine = PolicyEngine.from_text("""\
+package p
+entity User { on_duty: bool }
+entity Doc { title: string, secret: string }
+action read by User on Doc
+field gate view "what may be seen"
+gate view { permit staff: read when subject.on_duty fields title }
+""")
+    for on_duty, state in (True, "opened, but not for all fields asked for"), (False, "shut"):
+        user = {"type": "User", "id": "u", "properties": {"on_duty": on_duty}}
+        explanation = engine.explain(
+            user, "read", {"type": "Doc", "id": "d"}, fields=["title", "secret"]
+        )
+        lines = list(explanation.lines(audience))
+        assert (f"gate view: {state} — what may be seen" in lines) is (audience != "user")
+        assert ("the nearest to being so" in "\n".join(lines)) is (
+            not on_duty and audience != "user"
+        )

@@ -177,3 +177,16 @@ def test_a_mark_says_whether_what_is_written_holds(role, forbid, permit):
         assert (lines[at].tone, lines[at + 1].tone) == (tone, of_condition)
         assert lines[at + 1].text.startswith(f"      {mark} unless subject.role == ")
         assert lines[at + 2].text == f'          subject.role = "{role}"'
+
+
+def test_what_lies_above_the_person_who_asks_is_named_in_the_second_person():
+    engine = PolicyEngine.from_text(
+        "package p\nentity Desk\nentity User in Desk { busy: bool }\nentity Post { desk: Desk }\n"
+        "action read by User on Post\npermit a: read when subject within resource.desk\n"
+        "permit b: read when some d in ancestors(subject, Desk): d == resource.desk\n"
+    )
+    user = {"type": "User", "id": "u", "parents": [], "properties": {"busy": False}}
+    post = {"type": "Post", "id": "p", "properties": {"desk": {"type": "Desk", "id": "d"}}}
+    told = "\n".join(engine.explain(user, "read", post).lines("developer"))
+    assert "what you lie within" in told
+    assert "lies within" not in told

@@ -85,6 +85,7 @@ def test_what_is_sound(text: str):
         (table("free, basic, pro: allow because q"), "PE209", "q", "`q`"),
         # ---- fixtures
         ("let a = a", "PE224", "a", "`a` refers to itself"),
+        ('let pro = App "a" { tier: pro }', "PE224", "pro", "`pro` refers to itself"),
         ("let a = b\nlet b = a", "PE224", "a", "fixtures refer to one another in a circle"),
         ("let a = 1\nlet a = 2", "PE203", "a", "`a` is given twice"),
         ('let a = 1\ntest "t" { let a = 2 }', "PE213", "a", "what all tests share"),
@@ -102,6 +103,16 @@ def test_one_mistake_one_message(text: str, code: str, underlined: str, message:
     problems = found(text)
     assert [problem[:2] for problem in problems] == [(code, underlined)]
     assert message in problems[0][2]
+
+
+def test_a_party_of_a_request_is_no_enumerator_of_the_same_name():
+    party = 'let pro = App "a" { tier: free }\n'
+    for asked in ("by pro", "by pro { tier: basic }"):
+        assert found(f'{party}test "t" {{ expect deny read {asked} on Doc "d" }}') == []
+    own = 'test "t" { let pro = App "a" { tier: free } expect deny read by pro on Doc "d" }'
+    assert found(own) == []
+    (problem,) = found('test "t" { expect deny read by pro on Doc "d" }')
+    assert problem[:2] == ("PE305", "pro")
 
 
 def test_other_packages_are_seen_if_they_are_imported():
