@@ -21,7 +21,6 @@ from policyengine.model.types import (
     LevelsType,
     SetType,
     TableType,
-    is_private,
 )
 from policyengine.model.values import ABSENT, text_of
 from policyengine.partial.junctions import junction, negation
@@ -98,6 +97,9 @@ class Evaluator(Struct, frozen=True, eq=False):
                 return ir.Entity(type_, made)
             case ir.Operation("entity_within" | "entities_within"):
                 return self._within(node)
+            case ir.Slot() | ir.Line():
+                made = _simplified(self._step(ir.rebuilt(node, self.evaluate)))
+                return node if _is_of_a_constant(made) else made
             case _:
                 return _simplified(self._step(ir.rebuilt(node, self.evaluate)))
 
@@ -118,8 +120,22 @@ class Evaluator(Struct, frozen=True, eq=False):
         made = self.evaluate(node)
         reads_private = len(self._private) > before
         del self._private[before:]
-        left = made not in (TRUE, FALSE)
-        return self.public.evaluate(node) if left and reads_private else made
+        if made in (TRUE, FALSE):
+            return made
+        if reads_private:
+            return self._guarded(self.public.evaluate(node))
+        return made if isinstance(made, ir.And | ir.Or) else self._guarded(made)
+
+    def _guarded(self, node: ir.Expr) -> ir.Expr:
+        """Say before a condition that what it reads is present, where that was known and so left out."""
+        asked = [
+            ir.Present(part)
+            for part in ir.walk(node)
+            if isinstance(part, ir.Slot)
+            and (found := self.known.slot_at(part)) is not None
+            and found[0].optional
+        ]
+        return junction(ir.And, (*reversed(asked), node)) if asked else node
 
     def _knows(self, type_: str, id_: object) -> bool:
         return self.known.entity(type_, str(id_)) is not None
@@ -127,29 +143,14 @@ class Evaluator(Struct, frozen=True, eq=False):
     def _quantified(self, node: ir.Quantified) -> ir.Expr:
         over = self.evaluate(node.over)
         elements = _elements(over)
-        if elements is not None and not self._follows_unknown(node, elements):
-            if len(elements) <= _MOST_WRITTEN_OUT:
-                bodies = [replaced(node.body, {node.local: element}) for element in elements]
-                of = ir.And if node.kind == "every" else ir.Or
-                return self.evaluate(of(tuple(bodies)))
-        else:
-            over = node.over if elements is not None else over
+        if elements is not None and len(elements) <= _MOST_WRITTEN_OUT:
+            bodies = [replaced(node.body, {node.local: element}) for element in elements]
+            of = ir.And if node.kind == "every" else ir.Or
+            made = self.evaluate(of(tuple(bodies)))
+            if not any(map(_is_of_a_constant, ir.walk(made))):
+                return made
+        over = node.over if elements is not None else over
         return _simplified(ir.Quantified(node.kind, node.local, over, self.evaluate(node.body)))
-
-    def _follows_unknown(self, node: ir.Quantified, elements: Sequence[ir.Expr]) -> bool:
-        """Whether the body of a quantifier reads something of elements that are not known."""
-        consts = [e for e in elements if isinstance(e, ir.Const)]
-        types = {
-            part.type
-            for part in ir.walk(node.body)
-            if isinstance(part, ir.Entity) and node.local in ir.free(part.id)
-        }
-        return any(
-            not self._knows(type_, one.value)
-            for type_ in types
-            for one in consts
-            if one.type == EntityRefType(type_)
-        )
 
     def _step(self, node: ir.Expr) -> ir.Expr:
         """Put what is known in the place of *node*, whose parts were evaluated."""
@@ -166,7 +167,7 @@ class Evaluator(Struct, frozen=True, eq=False):
                 if found is None:
                     return node
                 attribute, value = found
-                if is_private(attribute):
+                if known.is_private(node):
                     self._private.append(node)
                 return ir.Absent() if value is ABSENT else ir.Const(attribute.type, value)
             case ir.Entry(ir.Above(taxonomy) | ir.Below(taxonomy) as table, ir.Const(_, str(term))):
@@ -222,6 +223,13 @@ class Evaluator(Struct, frozen=True, eq=False):
                 return ir.Binary("in", only, ids)
             case _:
                 return ir.Overlaps(among, ids)
+
+
+def _is_of_a_constant(node: ir.Expr) -> bool:
+    """Whether *node* reads something of an entity that is named: no text of a policy can."""
+    return isinstance(node, ir.Slot | ir.Line) and (
+        isinstance(node.object, ir.Entity) and isinstance(node.object.id, ir.Const)
+    )
 
 
 def _simplified(node: ir.Expr) -> ir.Expr:

@@ -60,14 +60,19 @@ class KnownParts(Struct, frozen=True, eq=False):
         holder = self._holder(node.object)
         if holder is None:
             return None
-        by_name = (holder.entity_type if isinstance(holder, Entity) else holder.record_type).by_name
-        attribute = by_name[node.name]
-        if self.without_private and is_private(attribute):
+        attribute = _attribute(holder, node.name)
+        if self.without_private and self.is_private(node):
             return None
         value = getattr(holder, slot(node.name))
         if value is ABSENT and not (attribute.optional and _is_described(holder)):
             return None
         return attribute, value
+
+    def is_private(self, node: ir.Expr) -> bool:
+        """Whether *node* is private, or in a record that is."""
+        if not isinstance(node, ir.Slot) or (holder := self._holder(node.object)) is None:
+            return False
+        return is_private(_attribute(holder, node.name)) or self.is_private(node.object)
 
     def _holder(self, node: ir.Expr) -> Entity | Record | None:
         match node:
@@ -79,6 +84,11 @@ class KnownParts(Struct, frozen=True, eq=False):
                 return value if isinstance(value, Record) else None
             case _:
                 return self.entity_at(node)
+
+
+def _attribute(holder: Entity | Record, name: str) -> Attribute:
+    type_ = holder.entity_type if isinstance(holder, Entity) else holder.record_type
+    return type_.by_name[name]
 
 
 def _is_described(holder: Entity | Record) -> bool:

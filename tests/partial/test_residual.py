@@ -82,7 +82,7 @@ CASES = {
     'permit a: read when resource has note and resource.note like "a*"': 'resource has note and resource.note startswith "a"',
     "permit a: read when context.mfa": "context.mfa",
     "permit a: read when some f in ancestors(resource, Folder): subject in f.watchers": 'some f in ancestors(resource, Folder): User "ann" in f.watchers',
-    "permit a: read when subject has pin and subject.pin == resource.code": "subject.pin == resource.code",
+    "permit a: read when subject has pin and subject.pin == resource.code": "subject has pin and subject.pin == resource.code",
     "permit a: edit": "false",
 }
 
@@ -209,3 +209,59 @@ def test_a_residual_is_not_pickled():
     with pytest.raises(TypeError, match="ask the engine again"):
         pickle.dumps(left)
     assert repr(left) == "<Residual true>"
+
+
+NEAR = """
+package near
+entity Org in Org { open: bool, pin: private int }
+entity User in Org {
+    org: Org, boss?: User, friends: set<User>, number: int, pin: private int, name: string
+    card?: private { number: int, text?: string }
+}
+entity Doc in Org { owner: User, number: int, text: string }
+action read by User on Doc
+permit a: read when RULE
+"""
+
+BOSS = {"type": "User", "id": "bo", "properties": {"pin": 271828, "number": 5}}
+KNOWN_ENTITIES = [BOSS, {"type": "Org", "id": "o", "properties": {"pin": 161803}, "parents": []}]
+EVE = {
+    "type": "User",
+    "id": "eve",
+    "properties": {
+        "org": {"type": "Org", "id": "o"},
+        "boss": {"type": "User", "id": "bo"},
+        "friends": [{"type": "User", "id": "bo"}, {"type": "User", "id": "al"}],
+        "card": {"number": 314159, "text": "secret"},
+    },
+    "parents": [{"type": "Org", "id": "o"}],
+}
+
+NEAR_CASES = {
+    # In a private record everything is private.
+    "subject has card and subject.card.number > resource.number": "subject has card and subject.card.number > resource.number",
+    "subject has card and subject.card has text and subject.card.text == resource.text": "subject has card and subject.card has text and subject.card.text == resource.text",
+    "subject has card and subject.card.number > 7 and resource.number > 7": "resource.number > 7",
+    # What is not known of an entity is read by the path to it: nothing can be read of `User "bo"`.
+    "subject.org.open or resource.number > 7": "subject.org.open or resource.number > 7",
+    "subject.org.pin == resource.number": "subject.org.pin == resource.number",
+    "subject has boss and subject.boss.pin == resource.number": "subject has boss and subject.boss.pin == resource.number",
+    "subject has boss and subject.boss.name == resource.text": "subject has boss and subject.boss.name == resource.text",
+    "subject has boss and subject.boss.number > resource.number": "resource.number < 5",
+    "subject has boss and subject.boss within resource.owner.org": "subject has boss and subject.boss within resource.owner.org",
+    "some o in ancestors(subject, Org): o.pin == resource.number": "some o in ancestors(subject, Org): o.pin == resource.number",
+    "some o in ancestors(subject, Org): o.open": "some o in ancestors(subject, Org): o.open",
+    "some o in ancestors(subject, Org): resource within o": 'resource within Org "o"',
+    "some f in subject.friends: f.number > 2": "true",
+    "every f in subject.friends: f.number > resource.number": "every f in subject.friends: f.number > resource.number",
+    "some f in subject.friends: f within resource.owner.org": "some f in subject.friends: f within resource.owner.org",
+    "some f in subject.friends: f has boss": "some f in subject.friends: f has boss",
+}
+
+
+@pytest.mark.parametrize(("rule", "text"), NEAR_CASES.items())
+def test_the_text_reads_what_a_policy_can(rule: str, text: str):
+    engine = PolicyEngine.from_text(NEAR.replace("RULE", rule))
+    left = engine.partial(action="read", subject=EVE, context={}, entities=KNOWN_ENTITIES)
+    assert left.text == text
+    PolicyEngine.from_text(NEAR.replace("RULE", left.text))

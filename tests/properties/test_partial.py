@@ -43,4 +43,4 @@ def test_what_is_left_of_shipped_sets_decides(name):
     cases = [*real_sets.cases(name, 12)]
     decided = sum(partial.what_is_left_decides(case) for case in cases)
     assert decided
-    assert sum(partial.the_text_means_the_same(case) for case in cases[:2])
+    assert any(partial.the_text_means_the_same(case) for case in cases)
