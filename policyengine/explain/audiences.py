@@ -240,12 +240,12 @@ def _state(gate: GateExplanation) -> tuple[str, Tone]:
 def _offer_lines(explanation: Evidence, audience: Audience) -> Iterator[str]:
     offers = _offers(explanation, audience)
     said = [" and ".join(_said(c, audience) for c in offer) for offer in offers.changes]
-    if said and offers.depends_on_hidden:
-        yield "any of these would allow it, if private values are as they must be:"
-    elif said:
-        yield "any of these would allow it:"
+    said = list(dict.fromkeys(said))
     if said:
-        yield from (f"  → {text}" for text in dict.fromkeys(said))
+        would = f"{'any of these' if len(said) > 1 else 'this'} would allow it"
+        private = ", if private values are as they must be" if offers.depends_on_hidden else ""
+        yield f"{would}{private}:"
+        yield from (f"  → {text}" for text in said)
     elif offers.tried_all:
         yield "no change of one or two values was found that would allow it"
     else:

@@ -114,7 +114,11 @@ def _path(text: str, schema: Schema, target: TargetKey) -> Path:
         attribute = None if holder is None else getattr(holder, "by_name", {}).get(name)
         holder = None if attribute is None else attribute.type
     if holder is None:
-        raise ValueError(f"there is no `{text}` in a request for {action!r}")
+        owners = [one for one, of in roots.items() if text in getattr(of, "by_name", {})]
+        meant = "; did you mean " + " or ".join(f"`{one}.{text}`" for one in owners) + "?"
+        raise ValueError(
+            f"there is no `{text}` in a request for `{action}`{meant if owners else ''}"
+        )
     return (root, *names)
 
 

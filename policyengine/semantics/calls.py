@@ -70,9 +70,13 @@ def _built_in(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
     """Return the type of a call of what the language defines itself."""
     word, arguments = node.name.name, node.arguments
     if word == "ancestors":  # with an entity and a type it is a node of its own
+        entity, above = "resource", ["Folder"]
         for argument in arguments[:1]:
-            checker.infer(argument, guards)
-        checker.problems.append(messages.no_ancestors(node.span))
+            found = checker.infer(argument, guards)
+            if isinstance(found, EntityRefType):
+                above = sorted(checker.vocabulary.ancestors(found.name)) or above
+                entity = said(argument, entity)
+        checker.problems.append(messages.no_ancestors(node.span, entity, above[0]))
         return UNKNOWN
     is_size = word == "size"
     checker.bindings[id(node)] = Size() if is_size else Lower()

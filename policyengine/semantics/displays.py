@@ -138,8 +138,12 @@ def check_entity(checker: Inference, node: nodes.EntityRef) -> Type:
         _contents(checker, name, node.attributes)
         for parent in node.parents or ():
             lies_in = checker.vocabulary.entity_name(parent.type, checker.scope)
-            if lies_in and lies_in not in checker.vocabulary.entities[name].parents:
-                checker.problems.append(messages.never_within(parent.span, name, lies_in))
+            around = checker.vocabulary.entities[name].parents
+            if lies_in and lies_in not in around:
+                help = f"declare it: `entity {name} in {lies_in}`"
+                if around:
+                    help = f"its parents are of type {messages.listed(sorted(around))}"
+                checker.problems.append(messages.never_within(parent.span, name, lies_in, help))
     if name is None:
         return UNKNOWN
     if node.attributes is None and node.parents is None:

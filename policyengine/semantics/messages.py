@@ -326,17 +326,15 @@ def unlike_branches(node: nodes.If, one: Type, other: Type) -> Diagnostic:
     return error("PE303", node.span, message, help)
 
 
-def never_within(span: Span, left: str, right: str) -> Diagnostic:
+def never_within(span: Span, left: str, right: str, help: str = "") -> Diagnostic:
     """`within` between entity types of which none is an ancestor of the other."""
-    return error("PE303", span, f"{a(left)} is never within {a(right)}")
+    return error("PE303", span, f"{a(left)} is never within {a(right)}", help)
 
 
-def no_ancestors(span: Span) -> Diagnostic:
+def no_ancestors(span: Span, entity: str, type_: str) -> Diagnostic:
     """A call of `ancestors` with something else than an entity and a type."""
-    return error(
-        "PE361", span, "`ancestors` takes an entity and the type to look for",
-        "write `ancestors(resource, Folder)`",
-    )  # fmt: skip
+    message = "`ancestors` takes an entity and the type to look for"
+    return error("PE361", span, message, f"write `ancestors({entity}, {type_})`")
 
 
 def other_enumerator(

@@ -407,7 +407,7 @@ class ExpressionChecker:
                     )
                 return None
         if name.name not in known:
-            help = self._elsewhere(object_, name.name)
+            help = self._elsewhere(object_, name.name) or self._above(object_, type_, name.name)
             self.problems.append(messages.no_attribute(owner, name, known, help))
             return None
         return known[name.name]
@@ -422,6 +422,16 @@ class ExpressionChecker:
         if is_variable and len(owners) == 1:
             return f"write `{owners[0]}.{name}`"
         return ""
+
+    def _above(self, object_: nodes.Expr, type_: Type, name: str) -> str:
+        """Return what to write for an attribute with the name of a type that an entity lies within."""
+        above = self.vocabulary.ancestors(type_.name) if isinstance(type_, EntityRefType) else ()
+        meant = [one for one in above if one.lower() == name.replace("_", "").lower()]
+        if not meant:
+            return ""
+        return (
+            f"what it lies within is no attribute: write `ancestors({said(object_)}, {meant[0]})`"
+        )
 
     def _has(self, object_: nodes.Expr, name: nodes.Ident, guards: Guards) -> None:
         self._attribute_of(object_, self.infer(object_, guards), name)

@@ -37,6 +37,8 @@ def foreign_clause(s: ParseState) -> Diagnostic | None:
         or _listed(s, word)
         or _text(s, word)
         or _head(s)
+        or _step(s)
+        or _declared(s)
     )
 
 
@@ -196,4 +198,30 @@ def _head(s: ParseState) -> Diagnostic | None:
     in_invariant = any(kind_of(item) == "_INVARIANT" for item in s.stack)
     if s.terminal == "_IF" and in_invariant and "_UNLESS" in s.accepts:
         return error("PE117", s.span, f"{s.found} begins no clause", "did you mean `when`?")
+    return None
+
+
+def _step(s: ParseState) -> Diagnostic | None:
+    """`allow read by …` in a test, and `fields name, born` of what is expected."""
+    if "_EXPECT" in s.accepts and s.text in ("allow", "deny"):
+        help = f"write `expect {s.text} …`"
+        return error("PE149", s.span, f"an expectation begins with `expect`, not {s.found}", help)
+    if s.accepts == {"_LBRACE"} and s.last_word in ("fields", "asking"):
+        message = f"`{{` is missing after `{s.last_word}`, before {s.found}"
+        return error("PE112", s.after_last, message, f"write `{s.last_word} {{…}}`")
+    return None
+
+
+def _declared(s: ParseState) -> Diagnostic | None:
+    """`entity Desk extends Branch`, and `count of lend per subject`."""
+    if s.terminal != "NAME" or s.first_on_line:
+        return None
+    parent = re.compile(rf"{s.text}\s+([A-Z]\w*)").match(s.source.text, s.start)
+    if parent and [kind_of(item) for item in s.stack[-2:-1]] == ["_ENTITY"]:
+        message = f"{s.found} does not follow the name of an entity"
+        return error("PE149", s.span, message, f"write `in {parent[1]}`")
+    counted = re.search(r"\(\s*count\s+of\s+\w+\s*\Z", s.source.text[: s.start])
+    if counted and "_BY" in s.accepts:
+        message = f"what is counted is followed by `by`, not {s.found}"
+        return error("PE149", s.span, message, "write `(count of Post by subject per month)`")
     return None

@@ -264,6 +264,10 @@ def test_what_is_unknown_must_be_there(run, shop: Path, request_):
     done = run("decide", shop, "-r", saved(request_), "--unknowns", "resource.color")
     assert done.code == 2
     assert "there is no `resource.color`" in done.err
+    done = run("decide", shop, "-r", saved(request_), "--unknowns", "owner")
+    assert done.code == 2
+    assert "there is no `owner` in a request for `" in done.err
+    assert "; did you mean `resource.owner`?" in done.err
 
 
 def test_what_is_known_must_fit(run, shop: Path, request_):

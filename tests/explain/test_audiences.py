@@ -256,3 +256,16 @@ gate view { permit staff: read when subject.on_duty fields title }
         assert ("the nearest to being so" in "\n".join(lines)) is (
             not on_duty and audience != "user"
         )
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_one_change_that_would_allow_is_not_one_of_several(audience):
+    engine = PolicyEngine.from_text(
+        "package p\nentity User { staff: bool, on_duty: bool }\nentity Doc\naction read by User on Doc\n"
+        "permit a: read when subject.staff\npermit b: read when subject.on_duty and subject.staff\n"
+    )
+    user = {"type": "User", "id": "u", "properties": {"staff": False, "on_duty": True}}
+    lines = list(engine.explain(user, "read", {"type": "Doc", "id": "d"}).lines(audience))
+    assert lines[lines.index("this would allow it:") + 1].startswith(
+        "  → the platform: subject.staff"
+    )
