@@ -70,7 +70,8 @@ def command(
     For a request: the changes that would allow it if it is denied, and who can make them; then every
     gate, every rule of it that covers the request, every condition with the values that it read. The
     user who was refused, and the developer of the app, see less: nothing that is private, and nothing
-    of other entities than the subject.
+    of other entities than the subject. A request that does not fit is an error, which `--format json`
+    writes as `decide` does.
 
     For a code such as PE301, or its name: what it means, why it matters, an example and what to write instead.
 
@@ -98,6 +99,7 @@ def _explain_request(
     audience: Audience,
     format: str,
 ) -> int:
+    from policyengine.intake.authzen import refusal_document
     from policyengine.model.errors import InvalidRequest
 
     engine = load_engine(paths, entities)
@@ -106,6 +108,8 @@ def _explain_request(
         with working("looking for what would allow it"):
             explanation = engine.explain(**arguments(raw))
     except InvalidRequest as refusal:
+        if format == "json":
+            click.echo(refusal_document(refusal, engine.digest, raw.ignored).decode())
         if len(refusal.problems) == 1:
             raise FailingInput(f"the request does not fit the policies: {refusal}") from None
         complain("the request does not fit the policies:", *map(str, refusal.problems))

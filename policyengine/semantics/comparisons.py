@@ -77,7 +77,8 @@ def _alike(checker: Inference, node: nodes.Compare, guards: Guards) -> Type:
     """Return the type that both sides have; report sides that can never be equal."""
     for null, asked in ((node.right, node.left), (node.left, node.right)):
         if _is_null(null, checker):
-            checker.problems.append(messages.compared_with_null(node, null, asked))
+            there = _always_there(asked, checker, guards)
+            checker.problems.append(messages.compared_with_null(node, null, asked, there=there))
             return UNKNOWN
     one, other = _both(checker, node.left, node.right, guards)
     if UNKNOWN in (one, other):
@@ -98,6 +99,20 @@ def leave_unguarded_out(checker: Inference, *sides: nodes.Expr) -> None:
     checker.problems[:] = [
         p for p in checker.problems if not (p.code == "PE302" and p.span in spans)
     ]
+
+
+def _always_there(node: nodes.Expr, checker: Inference, guards: Guards) -> bool:
+    """Whether *node* is an attribute that is not optional, or a variable."""
+    if not isinstance(node, nodes.Attr):
+        return isinstance(node, nodes.Name) and node.name in checker.variables
+    match checker.infer(node.object, guards):
+        case EntityRefType(entity):
+            known = checker.vocabulary.entities[entity].by_name
+        case RecordType() as record:
+            known = record.by_name
+        case _:
+            return False
+    return node.name.name in known and not known[node.name.name].optional
 
 
 def _is_null(node: nodes.Expr, checker: Inference) -> bool:

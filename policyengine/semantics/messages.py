@@ -308,15 +308,22 @@ def never_equal(node: nodes.Compare, left: Type, right: Type) -> Diagnostic:
     )
 
 
-def compared_with_null(node: nodes.Compare, null: nodes.Expr, other: nodes.Expr) -> Diagnostic:
-    """A comparison with the null of another language."""
+def compared_with_null(
+    node: nodes.Compare, null: nodes.Expr, other: nodes.Expr, *, there: bool
+) -> Diagnostic:
+    """A comparison with the null of another language; *there*: whether the other side is never absent."""
     has = "not has" if node.op == "==" else "has"
     asked = (
         f"{said(other.object)} {has} {other.name.name}"
         if isinstance(other, nodes.Attr)
         else f"x {has} a"
     )
-    return error("PE201", null.span, f"nothing is `{said(null)}`", f"write `{asked}`")
+    help = (
+        f"`{said(other)}` is never absent: leave the comparison out"
+        if there
+        else f"write `{asked}`"
+    )
+    return error("PE201", null.span, f"nothing is `{said(null)}`", help)
 
 
 def unlike_branches(node: nodes.If, one: Type, other: Type) -> Diagnostic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.spell import nearest
@@ -11,6 +12,8 @@ from policyengine.semantics.advice import help_of_name
 from policyengine.semantics.messages import brought_in_by, listed
 from policyengine.semantics.names import Declared
 from policyengine.syntax import nodes
+
+_ROOTS: Final = ("subject", "resource", "action", "context")
 
 
 def no_name(
@@ -28,6 +31,9 @@ def no_name(
     name = ident.name
     if owners:
         help = f"write {listed(f'{owner}.{name}' for owner in owners)}"
+    elif name in _ROOTS:
+        given = f"{name}.…" if name in ("action", "context") else name
+        help = f"only a rule knows it: give it to a definition as an argument, `name({given})`"
     elif elsewhere:
         help = brought_in_by(sorted(set(elsewhere)))
     else:

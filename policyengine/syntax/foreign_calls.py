@@ -77,6 +77,9 @@ _ASKS: Final = {
 }
 """Functions of an attribute that ask whether it is there."""
 
+_HAS: Final = ("has", "hasattribute", "hasattr", "hasfield", "haskey")
+_ROOTS: Final = ("subject", "resource", "context", "action", "now")
+
 _QUANTIFIERS: Final = {
     "exists": "some",
     "any": "some",
@@ -98,6 +101,12 @@ def help_of_call(name: str, owner: str = "", arguments: Sequence[str] = ()) -> s
     )
     if asked and name.lower() in _ASKS:
         return f"write `{asked[1]} {_ASKS[name.lower()]} {asked[2]}`"
+    if owner and name.lower().replace("_", "") in _HAS and len(arguments) == 1:
+        of = arguments[0].strip('"')
+        if of.isidentifier() and of not in _ROOTS:
+            return f"write `{owner} has {of}`"
+        if name.lower() == "has":
+            return f"of a set write `{arguments[0]} in {owner}`"
     quantifier = _QUANTIFIERS.get(name.lower())
     if quantifier and owner and len(arguments) == len(("variable", "condition")):
         return f"write `{quantifier} {arguments[0]} in {owner}: {arguments[1]}`"

@@ -21,6 +21,9 @@ _ROOTS: Final = ("subject", "resource", "context", "action")
 _CLAUSE_WORDS: Final = "|".join(sorted(filter(None, map(spelling, CLAUSES))))
 _QUOTED_OR_CLAUSE: Final = re.compile(rf'"(?:[^"\\\n]|\\.)*"|#[^\n]*|\b({_CLAUSE_WORDS})\b')
 _TEXTS: Final = ("because", "otherwise", "refer", "cites")
+_MASKED: Final = (
+    r"(?:to|by|in|with)\s+(year|month|day)\b|(?:masked|hidden|redacted|anonymi[sz]ed|obscured)\b"
+)
 _HEADS: Final = ("permit", "forbid", "expose", "advisory")
 _TEXT: Final = "a text is one string, and shows values with `{…}`"
 
@@ -99,6 +102,11 @@ def _brackets(s: ParseState, word: str) -> Diagnostic | None:
     if s.text == "(" and word == "fields" and mask and "_AS" in s.accepts:
         help = f"write `{s.last_word} as {mask[1]}`"
         return error("PE149", s.span, "a mask is not called", help)
+    shown = re.compile(_MASKED).match(s.source.text, s.start)
+    if shown and word == "fields" and "_AS" in s.accepts:
+        part_of = shown[1] if shown[1] in ("year", "month", "day") else "present"
+        message = f"a mask follows `as`, and here is {s.found}"
+        return error("PE149", s.span, message, f"write `{s.last_word} as {part_of}`")
     part = re.compile(r"\.\s*(\w+)").match(s.source.text, s.start)
     if s.text == "." and word == "fields" and s.last_word in _ROOTS and part:
         message = "a field is an attribute of the resource, and named alone"

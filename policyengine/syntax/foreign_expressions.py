@@ -22,13 +22,16 @@ def foreign_expression(s: ParseState) -> Diagnostic | None:
 
 
 def optional_chain(s: ParseState) -> Diagnostic | None:
-    """`a.b?.c`"""
-    chain = _CHAIN.search(s.source.text[: s.start])
-    if not s.text.startswith("?") or s.source.text[s.start : s.start + 2] != "?." or not chain:
+    """`a.b?.c` and `a.b!.c`"""
+    sign = s.source.text[s.start : s.start + 2]
+    if sign not in ("?.", "!.") or not s.last_word.isidentifier():
         return None
-    owner, name = chain.groups()
-    help = f"write `{owner} has {name} and {owner}.{name}.…`"
-    return error("PE110", Span(s.source.name, s.start, s.start + 2), "there is no `?.`", help)
+    chain = _CHAIN.search(s.source.text[: s.start])
+    help = "write `.`"
+    if chain:
+        owner, name = chain.groups()
+        help = f"write `{owner} has {name} and {owner}.{name}.…`"
+    return error("PE110", Span(s.source.name, s.start, s.start + 2), f"there is no `{sign}`", help)
 
 
 def _word_before_operand(s: ParseState) -> Diagnostic | None:

@@ -7,7 +7,7 @@ import re
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.syntax import foreign_words
-from policyengine.syntax.parse_state import ParseState, keywords, kind_of
+from policyengine.syntax.parse_state import CLAUSES, ParseState, keywords, kind_of, spelling
 
 
 def foreign_sign(s: ParseState) -> Diagnostic | None:
@@ -85,7 +85,7 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
         help = f"write `{whole[1]} * {int(s.last_word) / 100}`"
     if sign == "$" and s.source.text[start + 1 : start + 2].isdigit():
         help = "an amount has no sign: leave it out"
-    if sign == ";" and "_COMMA" in s.accepts and s.opened:
+    if sign == ";" and "_COMMA" in s.accepts and (s.opened or _GOES_ON.match(s.source.text, start)):
         help = "write `,`"
     if sign == "::":
         help = _in_place_of_colons(s, span)
@@ -104,6 +104,10 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
             help = foreign_words.FORMS[of] if of in ("_ENUM", "_LEVELS") else "write `{ … }`"
         return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
     return error("PE110", span, f"there is no `{sign}` in this language", help)
+
+
+_GOES_ON = re.compile(rf";[ \t]*(?!(?:{'|'.join(filter(None, map(spelling, CLAUSES)))})\b)\w")
+"""A `;` after which a list goes on in its line."""
 
 
 def _in_place_of_colons(s: ParseState, span: Span) -> str:

@@ -37,6 +37,8 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
     if s.text[:1] == "|":
         other = re.compile(r"\|\s*(\w*)").match(s.source.text, s.start)
         help = _OPTIONAL if other and other[1].lower() in _NULLS else _CHOICE
+        if other and other[1][:1].isupper() and s.last_word[:1].isupper():
+            help = "write an attribute for each type, and ask `x == a or x within b`"
         return error("PE148", s.span, "a type has no `|`", help)
     if s.text[:1] == "=" and s.opened and "_COLON" not in s.accepts:
         help = "leave it out: a request gives every attribute that is read"

@@ -19,6 +19,8 @@ from policyengine.syntax.syntax_errors import BEGINS, resume_point
 _NAMELESS = re.compile(
     r"\s*(?:(?:advisory|permit|forbid|expose|test|waiver|invariant)\b|gate\s+\w+\s*\{)"
 )
+_LIKE_A_RULE = re.compile(r"\w+[ \t]+\w+[ \t]*:(?![^=\n]*=(?!=))")
+"""A rule whose first word is none; a constant has a value."""
 _QUOTED_OR_BRACE = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*"?|#[^\n]*|[{}]')
 _BLANKED = re.compile(r"[^\r\n]")
 
@@ -34,7 +36,9 @@ def parse_intact(
     begins = [found.start() for found in BEGINS.finditer(text)]
     for problem in problems:
         begin = max((at for at in begins if at <= problem.span.start), default=None)
-        if begin is None or not _NAMELESS.match(text, begin):
+        if problem.code == "PE117" and _LIKE_A_RULE.match(text, problem.span.start):
+            begin = problem.span.start
+        elif begin is None or not _NAMELESS.match(text, begin):
             return None
         end = resume_point(source, problem.span) or len(text)
         text = text[:begin] + _emptied(text[begin:end]) + text[end:]

@@ -232,11 +232,13 @@ def unknown_word(s: ParseState) -> Diagnostic | None:
     wanted = _wanted(s)
     if s.terminal in _STRINGS_AND_SIGNS or not s.text.isidentifier() or not wanted:
         return None
+    word = s.text.lower()
+    closest = nearest(s.text, [one for _, words, _ in wanted for one in words])
     for kind, words, foreign in wanted:
-        word = s.text.lower()
         if kind in ("declaration", "rule") and s.wants_operator() and not s.first_on_line:
             continue
-        meant = foreign.get(word) or (nearest(s.text, words) if s.terminal == "NAME" else None)
+        near = None if s.first_on_line and closest not in words else nearest(s.text, words)
+        meant = foreign.get(word) or (near if s.terminal == "NAME" else None)
         if meant and (s.first_on_line or not s.wants_operator() or word in foreign):
             help = meant if " " in meant else f"did you mean `{meant}`?"
             if meant in _EFFECT_WORDS and word in foreign:
@@ -283,6 +285,15 @@ def _wanted(s: ParseState) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
     return wanted
 
 
+def _closed_test(s: ParseState) -> str:
+    """Say which `}` closed the test before."""
+    before = s.source.text[: s.start]
+    at = before.rfind("}")
+    if at < 0 or before[at + 1 :].strip() or not re.search(r"^\s*test\b", before, re.MULTILINE):
+        return foreign_words.FORMS["_TEST"]
+    return f"the `}}` in line {before.count(chr(10), 0, at) + 1} closes the test before it"
+
+
 def misplaced_word(s: ParseState) -> Diagnostic | None:
     """A clause outside a rule, a declaration or a rule inside a block."""
     if s.wants_expression() or s.accepts <= {"NAME", "STRING", "_COLON", "DATETIME"}:
@@ -291,7 +302,7 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
     if s.terminal in CLAUSES and ("_ENTITY" in s.accepts or s.accepts >= EFFECTS):
         return error("PE118", s.span, f"{s.found} is outside a rule")
     if s.terminal in TEST_ITEMS and "_ENTITY" in s.accepts:
-        help = foreign_words.FORMS["_GATE"] if s.terminal == "_FOR" else ""
+        help = foreign_words.FORMS["_GATE"] if s.terminal == "_FOR" else _closed_test(s)
         return error("PE118", s.span, f"{s.found} is outside a test", help)
     if s.terminal in DECLARATIONS | {"_LET"} and owner == "gate":
         return error("PE118", s.span, f"{s.found} cannot be in a gate block, only rules can")

@@ -275,3 +275,14 @@ def test_what_is_known_must_fit(run, shop: Path, request_):
     done = run("decide", shop, "-r", saved(request_), "--unknowns", "resource")
     assert done.code == 2
     assert "subject.id" in done.err
+
+
+def test_a_request_that_does_not_fit_is_explained_as_json_as_it_is_decided(
+    run, shop: Path, request_
+):
+    del request_["subject"]["properties"]["suspended"]
+    explained = run("explain", shop, "-r", saved(request_), "--format", "json")
+    decided = run("decide", shop, "-r", saved(request_), "--format", "json")
+    assert explained.code == 2
+    assert explained.json == decided.json
+    assert explained.json["context"]["errors"][0]["path"] == "subject.properties.suspended"

@@ -34,6 +34,19 @@ def test_a_mistake_of_syntax_hides_no_unknown_name(rules: str):
     assert sorted(_found(WORDS + rules)) == [BROKEN, WRONG]
 
 
+@pytest.mark.parametrize("first", ["permt a: view when true", "permt a: view\n    because true"])
+def test_nor_does_a_word_that_begins_no_rule(first: str):
+    rules = f"gate g {{ forbid b: view when subjct.active }}\n{first}\n"
+    assert sorted(_found(WORDS + rules)) == [("PE117", "permt"), WRONG]
+
+
+def test_a_constant_whose_word_is_wrong_is_not_left_out():
+    """Names may depend on it."""
+    assert _found(WORDS + "cnst a: int = 3\ngate g { forbid b: view when a == subjct }\n") == [
+        ("PE117", "cnst")
+    ]
+
+
 def test_nor_does_one_in_another_file():
     broken = "package p\ngate g { permit a: view whn true }"
     wrong = "package p\ngate g { permit b: view when subjct.active }"
