@@ -16,19 +16,18 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import Factory, define, evolve, frozen
 
-from policyengine.analysis.backtracking import Backtracking
 from policyengine.analysis.budget import Budget, OutOfBudgetError, UndecidedError
 from policyengine.analysis.concrete_values import Completion
 from policyengine.analysis.constants import MentionedConstants
-from policyengine.analysis.constrained_evaluation import env_of
 from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
+from policyengine.analysis.constrained_search import constrained_requests, is_satisfied, mentions_of
 from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.masks import field_and_mask, telling
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
-from policyengine.model.types import EntityRefType, TargetKey
+from policyengine.model.types import TargetKey
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
@@ -208,54 +207,29 @@ class _TargetSearch:
 
     def _states(self) -> Iterator[ConstrainedRequest]:
         """Give the constrained requests for which all conditions hold."""
-        choices = Backtracking()
-        constants = self._constants()
-        while True:
-            state = ConstrainedRequest(self.checked.schema, self.target, constants, choices)
-            env = env_of(state)
-            complete = True
-            try:
-                for condition in self.conditions:
-                    state.reads.clear()
-                    if not condition.holds(state, env):
-                        self.failed |= {condition.name} - {""}
-                        complete = False
-                        break
-            except ContradictionError:
-                complete = False
-            except Exception as problem:  # a failure proves nothing
-                raise UndecidedError from problem
-            self.budget.spend()
-            blamed = state.reads
-            if complete:
-                blamed = set(range(choices.made))
-                yield state
-            if not choices.go_back(blamed):
-                return
+        return constrained_requests(
+            self.checked, self.target, self._mentions(), self.budget, self._meets_all
+        )
+
+    def _meets_all(self, state: ConstrainedRequest, env: Env) -> bool:
+        try:
+            for condition in self.conditions:
+                state.reads.clear()
+                if not condition.holds(state, env):
+                    self.failed |= {condition.name} - {""}
+                    return False
+        except ContradictionError:
+            raise
+        except Exception as problem:  # a failure proves nothing
+            raise UndecidedError from problem
+        return True
 
     def _mentions(self) -> MentionedConstants:
         rules = [rule for condition in self.conditions for rule in condition.rules]
-        mentions = MentionedConstants.of(rules, self.target)
+        mentions = mentions_of(self.checked, rules, self.target)
         exprs = [c.expr for c in self.invariant.conjuncts]
         mentions.take(exprs, self.invariant.typings[self.target], set())
-        action = self.checked.schema.actions[self.target[0]]
-        for part in action.constant_types.attributes:
-            if part.name in action.constants:
-                mentions.add(part.type, action.constants[part.name])
-        ids = {rule.id for rule in rules}
-        for waiver in self.checked.waivers:
-            for waived in (waiver.subject, waiver.resource) if waiver.rule in ids else ():
-                if waived is not None:
-                    mentions.add(EntityRefType(waived.type), waived.id)
         return mentions
-
-    def _constants(self) -> dict[str, set[str]]:
-        """Return the ids that the conditions name, by type."""
-        return {
-            type_.name: {str(one) for one in values}
-            for type_, values in self._mentions().values.items()
-            if isinstance(type_, EntityRefType)
-        }
 
     # ---- conditions ---------------------------------------------------------------------
 
@@ -264,12 +238,7 @@ class _TargetSearch:
         return first_false(self.invariant.conjuncts, typing, env) is None
 
     def _satisfied(self, rule: CheckedRule, env: Env) -> bool:
-        """Whether *rule* is in force and holds, or is waived."""
-        if rule.is_dated and not rule.in_force(env.request.now):
-            return False
-        if first_false(rule.conjuncts, rule.typings[self.target], env) is None:
-            return True
-        return bool(rule.waivable and interpreter.waivers(self.checked, rule, env))
+        return is_satisfied(self.checked, rule, self.target, env)
 
     def _rules(self, *effects: str, gate: str | None = None) -> tuple[CheckedRule, ...]:
         return tuple(

@@ -10,18 +10,15 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
-from policyengine.analysis.backtracking import Backtracking
 from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.concrete_values import Completion
 from policyengine.analysis.constants import MentionedConstants
-from policyengine.analysis.constrained_evaluation import env_of
-from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
+from policyengine.analysis.constrained_request import ConstrainedRequest
+from policyengine.analysis.constrained_search import constrained_requests, is_satisfied, mentions_of
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.types import EntityRefType, TargetKey
+from policyengine.model.types import TargetKey
 from policyengine.mutation.variants import Variant
-from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
-from policyengine.reference.interpreter import first_false
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 
 _MOST_STEPS = 1_500
@@ -55,42 +52,17 @@ class ConstrainedDifferences:
         self.proved = none
 
     def _states(self, mentions: MentionedConstants) -> Iterator[ConstrainedRequest]:
-        choices = Backtracking()
-        budget = self.budget.part(_MOST_STEPS)
-        constants = {
-            type_.name: {str(one) for one in values}
-            for type_, values in mentions.values.items()
-            if isinstance(type_, EntityRefType)
-        }
-        while True:
-            state = ConstrainedRequest(self.checked.schema, self.target, constants, choices)
+        def differ(_: ConstrainedRequest, env: Env) -> bool:
             self._known.clear()
-            try:
-                differs = self._differ(env_of(state))
-            except ContradictionError:
-                differs = False
-            budget.spend()
-            blamed = state.reads
-            if differs:
-                blamed = set(range(choices.made))
-                yield state
-            if not choices.go_back(blamed):
-                return
+            return self._differ(env)
+
+        budget = self.budget.part(_MOST_STEPS)
+        return constrained_requests(self.checked, self.target, mentions, budget, differ)
 
     def _mentions(self) -> MentionedConstants:
         pair = (*self.variant.before.values(), *self.variant.after.values())
         rules = [rule for rule in (*pair, *self._others()) if self.target in rule.typings]
-        mentions = MentionedConstants.of(rules, self.target)
-        action = self.checked.schema.actions[self.target[0]]
-        for part in action.constant_types.attributes:
-            if part.name in action.constants:
-                mentions.add(part.type, action.constants[part.name])
-        ids = {rule.id for rule in rules}
-        for waiver in self.checked.waivers:
-            for waived in (waiver.subject, waiver.resource) if waiver.rule in ids else ():
-                if waived is not None:
-                    mentions.add(EntityRefType(waived.type), waived.id)
-        return mentions
+        return mentions_of(self.checked, rules, self.target)
 
     def _others(self) -> list[CheckedRule]:
         return [
@@ -128,15 +100,8 @@ class ConstrainedDifferences:
 
     def _satisfied(self, rule: CheckedRule, env: Env) -> bool:
         if id(rule) not in self._known:
-            self._known[id(rule)] = self._is_satisfied(rule, env)
+            self._known[id(rule)] = is_satisfied(self.checked, rule, self.target, env)
         return self._known[id(rule)]
-
-    def _is_satisfied(self, rule: CheckedRule, env: Env) -> bool:
-        if rule.is_dated and not rule.in_force(env.request.now):
-            return False
-        if first_false(rule.conjuncts, rule.typings[self.target], env) is None:
-            return True
-        return bool(rule.waivable and interpreter.waivers(self.checked, rule, env))
 
     def _allows(self, rules: list[CheckedRule], env: Env) -> bool:
         if any(self._satisfied(rule, env) for rule in rules if rule.effect == "forbid"):

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TypeAlias
 
-from attrs import define, evolve, field
+from attrs import define, evolve
 
 from policyengine.analysis.budget import Budget
 from policyengine.concurrency import cached_property
 from policyengine.model.limits import Limits
-from policyengine.model.types import TargetKey
 from policyengine.mutation.distinguishing import Differences, Unsettled
 from policyengine.mutation.fates import Tried
 from policyengine.mutation.mutants import Mutant, mutants_of
@@ -37,7 +36,6 @@ class Trial:
     limits: Limits
     now: int
     budget: Budget
-    _by_target: dict[TargetKey, list[tuple[ExpectedRequest, JudgedRequest]]] = field(factory=dict)
 
     @cached_property
     def mutants(self) -> tuple[Mutant, ...]:

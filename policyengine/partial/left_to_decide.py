@@ -49,16 +49,6 @@ class LeftToDecide(Struct, frozen=True, eq=False):
     shown: Mapping[str, ir.Expr] | None
     owed: tuple[Owed, ...]
 
-    @property
-    def always(self) -> bool:
-        """Whether every request that this is left of is allowed."""
-        return self.condition == TRUE
-
-    @property
-    def never(self) -> bool:
-        """Whether none is."""
-        return self.condition == FALSE
-
 
 def left_to_decide(
     rules: Iterable[Rule], gates: TargetGates, known: KnownParts, fields: Sequence[str] | None
