@@ -373,10 +373,10 @@ class PolicyEngine(Immutable):
         action, a type or a path that there is not.
         """
         from policyengine.intake.raw import raw_request
-        from policyengine.partial.decide_partially import ask
+        from policyengine.partial.decide_partially import decide_partially
 
         raw = raw_request(subject, action, resource, context, now, fields, entities)
-        return ask(
+        return decide_partially(
             self._checked(), self._intake.validator, raw, self._store,
             types=(subject_type, resource_type), unknowns=unknowns, decide=self.decide,
         )  # fmt: skip

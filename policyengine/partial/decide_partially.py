@@ -13,9 +13,9 @@ from policyengine.intake.validation import Validator
 from policyengine.model.records import Record
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
-from policyengine.partial.known import KnownParts, Path
+from policyengine.partial.condition_text import written
+from policyengine.partial.known_parts import KnownParts, Path
 from policyengine.partial.residual import Residual, residual
-from policyengine.partial.text import written
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import on_one_line
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from policyengine.model.decision import Decision
 
 
-def ask(
+def decide_partially(
     checked: CheckedSet,
     validator: Validator,
     raw: RawRequest,

@@ -24,7 +24,7 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, text_of
 from policyengine.partial.junctions import junction, negation
-from policyengine.partial.known import KnownParts
+from policyengine.partial.known_parts import KnownParts
 from policyengine.runtime.operations import EXPORTED
 
 _MOST_WRITTEN_OUT: Final = 64

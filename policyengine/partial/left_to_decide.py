@@ -18,7 +18,7 @@ from policyengine.model.rules import RuleWaiver, WaivedEntity
 from policyengine.model.types import DATETIME, EntityRefType, TargetGates
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.junctions import junction, negation
-from policyengine.partial.known import KnownParts
+from policyengine.partial.known_parts import KnownParts
 
 _NOW = ir.Root("now")
 

@@ -21,11 +21,11 @@ from policyengine.concurrency import cached_property
 from policyengine.model.masks import field_and_mask, spelled
 from policyengine.model.types import Schema, TargetKey
 from policyengine.model.values import moment_text, to_datetime
+from policyengine.partial.condition_text import ConditionWriter
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.junctions import where, with_known
-from policyengine.partial.known import KnownParts
+from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.left_to_decide import Owed, left_to_decide
-from policyengine.partial.text import ConditionWriter
 from policyengine.runtime.generated import run
 
 if TYPE_CHECKING:

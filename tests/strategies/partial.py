@@ -13,7 +13,7 @@ from policyengine.compiler.specialize import generate_tests
 from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
 from policyengine.partial.decide_partially import tables_of
-from policyengine.partial.known import KnownParts, Path
+from policyengine.partial.known_parts import KnownParts, Path
 from policyengine.partial.residual import Residual, residual
 from policyengine.proving.asked_invariants import check_asked
 from policyengine.reference import interpreter
