@@ -370,7 +370,7 @@ class PolicyEngine(Immutable):
         `context.purposes`. *subject_type*, *resource_type*: of an unknown part, if it may have several.
 
         Raises `InvalidRequest` with every problem of what does not fit the schema; `ValueError` for an
-        action, a type or a path that there is not.
+        action, a type or a path that there is not, `TypeError` for *unknowns* that are no strings.
         """
         from policyengine.intake.raw import raw_request
         from policyengine.partial.decide_partially import decide_partially

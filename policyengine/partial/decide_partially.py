@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from reprlib import repr as repr_of_any
 from typing import TYPE_CHECKING, Any
 
 from policyengine.compiler import ir
 from policyengine.compiler.link import simplified
+from policyengine.intake.foreign import plain
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import Validator
+from policyengine.model.entities import Entity
 from policyengine.model.records import Record
+from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
 from policyengine.partial.condition_text import written
@@ -38,9 +42,12 @@ def decide_partially(
     """Return what is left to decide of *raw*, of which parts are None, or unknown by the paths *unknowns*.
 
     *types*: of subject and resource, where they are not given. Raises `InvalidRequest` for what does not
-    fit, `ValueError` where it is not clear which target is meant, or no path is meant.
+    fit, `ValueError` where it is not clear which target is meant, or no path is meant, `TypeError` for paths
+    that are no strings.
     """
     target = _target(checked.schema, raw, types)
+    if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
+        raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
     paths = frozenset(_path(text, checked.schema, target) for text in unknowns)
     given = validator.given(raw, target, store)
     known = KnownParts(given.subject, given.resource, given.context, None, given.entities, paths)
@@ -77,9 +84,10 @@ def _as_dict(context: Any) -> dict[str, Any]:
 
 def _target(schema: Schema, raw: RawRequest, types: tuple[str | None, str | None]) -> TargetKey:
     """Return the target that is asked about."""
-    action = schema.actions.get(raw.action) if isinstance(raw.action, str) else None
+    name = plain(raw.action)
+    action = schema.actions.get(name) if isinstance(name, str) else None
     if action is None:
-        raise ValueError(f"there is no action {raw.action!r}")
+        raise ValueError(f"there is no action {repr_of_any(name)}")
     subject = _type(raw.subject, types[0], "subject", action, action.subjects)
     resource = _type(raw.resource, types[1], "resource", action, action.resources)
     return action.name, subject, resource
@@ -89,19 +97,24 @@ def _type(
     part: Any, said: str | None, name: str, action: ActionType, allowed: tuple[str, ...]
 ) -> str:
     """Return the type of a part: of what is given, as it is said, or the only one that it may have."""
-    if said is None and part is not None:
-        said = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    if said is None:
+        given = plain(part)
+        if isinstance(given, dict | Entity):
+            said = given.get("type") if isinstance(given, dict) else given.type
+    said = plain(said)
     if said is None and len(allowed) == 1:
         return allowed[0]
-    if said not in allowed:
+    if not isinstance(said, str) or said not in allowed:
         listed = ", ".join(allowed)
         raise ValueError(f"the {name} of {action.name!r} has one of the types {listed}: say which")
-    assert said is not None
     return said
 
 
 def _path(text: str, schema: Schema, target: TargetKey) -> Path:
     """Return the path that *text* is: `context`, `resource.author`, `context.device.os`."""
+    text = plain(text)
+    if not isinstance(text, str):
+        raise TypeError(f"a path of what is unknown is a string, not {repr_of_any(text)}")
     root, *names = text.split(".")
     action, subject, resource = target
     roots: dict[str, Any] = {
@@ -117,7 +130,7 @@ def _path(text: str, schema: Schema, target: TargetKey) -> Path:
         owners = [one for one, of in roots.items() if text in getattr(of, "by_name", {})]
         meant = "; did you mean " + " or ".join(f"`{one}.{text}`" for one in owners) + "?"
         raise ValueError(
-            f"there is no `{text}` in a request for `{action}`{meant if owners else ''}"
+            f"there is no `{escaped(text)}` in a request for `{action}`{meant if owners else ''}"
         )
     return (root, *names)
 

@@ -167,6 +167,31 @@ def test_fields_are_shown_under_conditions():
     assert asked.text == mine
 
 
+class Odd:
+    """Fails whenever something is asked of it."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+    __repr__ = __eq__ = __hash__ = lambda self, *_: self.odd  # type: ignore[assignment]  # so that it fails
+
+
+class OddText(str):
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = str.__hash__
+
+
+class OddDict(dict[str, object]):
+    def get(self, *_: object) -> object:
+        raise RuntimeError
+
+    __getitem__ = items = keys = get  # type: ignore[assignment]  # so that it fails
+
+
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
@@ -175,6 +200,8 @@ def test_fields_are_shown_under_conditions():
         ({"action": "read", "unknowns": ["context.pin"]}, "there is no `context.pin`"),
         ({"action": "read", "unknowns": [""]}, "there is no ``"),
         ({"action": "read", "unknowns": ["now"]}, "there is no `now`"),
+        ({"action": Odd()}, "there is no action <Odd"),
+        ({"action": "read", "subject_type": Odd()}, "one of the types User"),
         ({"action": "read", "subject_type": "Doc"}, "one of the types User"),
         ({"action": "read", "resource": {"id": "d", "type": "User"}}, "one of the types Doc"),
     ],
@@ -182,6 +209,12 @@ def test_fields_are_shown_under_conditions():
 def test_what_is_not_there_is_named(parts, said):
     with pytest.raises(ValueError, match=said):
         engine_of("permit a: any").partial(**parts)
+
+
+@pytest.mark.parametrize("unknowns", ["context.mfa", 3, [3], [Odd()]])
+def test_unknowns_are_a_list_of_strings(unknowns):
+    with pytest.raises(TypeError, match=r"paths?"):
+        engine_of("permit a: any").partial(action="read", unknowns=unknowns)
 
 
 @pytest.mark.parametrize(
@@ -196,11 +229,19 @@ def test_what_is_not_there_is_named(parts, said):
         ({"context": {"mfb": True}}, "context.mfb"),
         ({"now": "yesterday"}, "now"),
         ({"entities": [{"type": "Org"}]}, "entities[0]"),
+        ({"subject": Odd()}, "subject"),
+        ({"subject": OddDict(type="User", id="a")}, ""),
+        ({"subject": {"type": OddText("User"), "id": "a"}}, ""),
+        ({"action": OddText("read")}, ""),
     ],
 )
 def test_what_does_not_fit_is_refused(parts, path):
+    engine, parts = engine_of("permit a: any"), {"action": "read", **parts}
+    if not path:
+        assert engine.partial(**parts).always
+        return
     with pytest.raises(InvalidRequest) as refusal:
-        engine_of("permit a: any").partial(action="read", **parts)
+        engine.partial(**parts)
     assert path in [problem.path for problem in refusal.value.problems]
 
 
