@@ -254,3 +254,43 @@ def test_a_string_that_is_compared_as_a_path(condition, folder):
     assert said(f"permit p: any when {condition}\n") == (through if folder else [])
     assert said(f'forbid p: any when {condition} because "x"\n') == (past if folder else [])
     assert said(f"permit p: any unless {condition}\n") == (past if folder else [])
+
+
+PLACES = """package p
+entity User { home: string, name: string, money: int }
+entity Doc { path: string, at: path }
+action read by User on Doc
+test "t" { expect deny read by User "u" { home: "", name: "${subject.name}", money: 1 } on Doc "d" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "count"),
+    [
+        ('permit p: read when resource.path startswith "${subject.home}/"', 1),
+        ('permit p: read when resource.path == "$subject.home"', 1),
+        ('permit p: read when resource.path in {"a", "{ subject.home }"}', 1),
+        (
+            'permit p: read when resource.at within path "/{subject.name}" or resource.path == "%{x}"',
+            2,
+        ),
+        (
+            'define d(text: string) = text like "{subject.home}*"\npermit p: read when d(resource.path)',
+            1,
+        ),
+        ('const c: string = "#{name}"\npermit p: read when resource.path == c', 1),
+        ('permit p: read when resource.path == "{name}"', 0),
+        ('permit p: read when resource.path in {"$5", "#1", "100%", "subject.name", "a{}"}', 0),
+        ('permit p: read when resource.path == "" otherwise "{{subject.name}} may not"', 1),
+        ('permit p: read when resource.path == "" otherwise "\\\\(subject.name) may not"', 1),
+        ('permit p: read when resource.path == "" otherwise "${subject.name} may not"', 1),
+        ('permit p: read when resource.path == "" otherwise "it costs ${subject.money}"', 0),
+        ('permit p: read when resource.path == "" otherwise "number #{subject.name}"', 0),
+        ('forbid f: read when resource.path == "" because "{subject.name} {{a}} $5"', 0),
+    ],
+)
+def test_strings_in_which_a_value_seems_to_be(rules, count):
+    checked, found = check_sources({"p.policy": Source("p.policy", PLACES + rules + "\n")})
+    assert checked is not None, found.items
+    codes = [d.code for d in lint(checked, Configuration(frozenset({"literal-placeholder"}))).items]
+    assert codes == ["PE464"] * count
