@@ -33,7 +33,7 @@ from policyengine.mutation.nearby_search import NearbySearch
 from policyengine.mutation.offered_tests import Offer, OfferMaker, clauses_of
 from policyengine.mutation.symbolic_differences import SymbolicDifferences
 from policyengine.mutation.variants import Variant, counted
-from policyengine.mutation.witness_requests import needs_of_tests, witness_request
+from policyengine.mutation.witness_requests import needs_of_tests, with_parties, witness_request
 from policyengine.mutation.write_tests import can_be_written
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -165,7 +165,7 @@ class Differences:
         """Return requests of tests that the changed rules cover, as different as possible.
 
         One for each combination of first failures of the rules, then another of each; other targets
-        come first. Where no test covers the rules, witnesses are used.
+        come first. Where no test covers the rules, witnesses are used, first by and on what tests ask for with other actions.
         """
         ways: dict[object, list[JudgedRequest]] = {}
         again: dict[object, list[JudgedRequest]] = {}
@@ -178,8 +178,11 @@ class Differences:
                 seen.add((way, target))
                 (again if known else ways).setdefault(way, []).append(case)
         if not ways:
-            made = (self._witness(rule) for _, rule in sorted(self._rules.items()))
-            return [request for request in made if request is not None][:_MOST_BASES]
+            made = [self._witness(rule) for _, rule in sorted(self._rules.items())]
+            witnesses = [request for request in made if request is not None]
+            asked = [case.env.request for _, case in self.asked]
+            others = (one for w in witnesses for one in with_parties(self.checked, w, asked))
+            return [*islice(others, _MOST_BASES // 2), *witnesses][:_MOST_BASES]
         rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))
         cases = (one for some in rounds for one in some if one is not None)
         return [self._at_round_time(case) for case in islice(cases, _MOST_BASES)]

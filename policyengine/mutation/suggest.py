@@ -2,14 +2,15 @@
 
 For every value that a rule reads, there is the last one with which it holds and the first with which
 it does not, on each side of what it is compared with; of sets, the empty one, one element, and all.
-The requests are those of tests with one value changed; if the rule decides none of those, of a witness. A
+The requests are those of tests with one value changed; if the rule decides none of those, of a witness, by and
+on what tests ask for with other actions if it decides that. A
 boundary is shown with both sides, and only where the rule decides: what is granted differs between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from attrs import define, frozen
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.offered_tests import clauses_of, passes
 from policyengine.mutation.smaller_tests import minimal
 from policyengine.mutation.timed_targets import TimedTargets
-from policyengine.mutation.witness_requests import witness_request
+from policyengine.mutation.witness_requests import with_parties, witness_request
 from policyengine.mutation.write_tests import Expectation, can_be_written
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -116,13 +117,19 @@ class _Boundaries:
         there = (r for r in self.asked if _target(r) in self.rule.typings)
         kinds: dict[tuple[bool, TargetKey, int], Request] = {}
         for request in there:
-            decided = self.rule.id in interpreter.decide(self.checked, request).rules
-            kinds.setdefault((not decided, _target(request), request.now), request)
+            kinds.setdefault(
+                (not self._is_decided(request), _target(request), request.now), request
+            )
         yield from [kinds[kind] for kind in sorted(kinds)][:_MOST_BASES]
         if not self.shown:
             made = witness_request(self.checked, self.rule, self.limits, self.now)
             if made is not None:
+                known = with_parties(self.checked, made, self.asked)
+                yield from islice(filter(self._is_decided, known), _MOST_BASES)
                 yield made
+
+    def _is_decided(self, request: Request) -> bool:
+        return self.rule.id in interpreter.decide(self.checked, request).rules
 
     def _sides(self, near: Neighbourhood, place: Place) -> list[Expectation]:
         """Return requests on both sides of the boundaries at *place*, none if the rule decides nothing there."""

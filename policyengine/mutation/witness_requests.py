@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 
 from attrs import evolve
+from msgspec.structs import replace
 
 from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.choices import Choices, every_path
@@ -18,6 +19,7 @@ from policyengine.analysis.what_if import Neighbourhood
 from policyengine.analysis.witness import request_of
 from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
@@ -44,6 +46,19 @@ def witness_request(
     target = next(iter(rule.typings), None)
     made = None if target is None else _witness_request(checked, rule, target, limits, now)
     return made if made is not None and can_be_written(made) else None
+
+
+def with_parties(checked: CheckedSet, made: Request, asked: Iterable[Request]) -> Iterator[Request]:
+    """Give the request *made*, but by and on what tests ask for with other actions, where that gives what it needs."""
+    target = made.action, made.subject.type, made.resource.type
+    needs = needs_of_tests(checked, target)
+    given: list[Request] = []
+    for one in asked:
+        if (one.subject.type, one.resource.type) == target[1:] and one.action != made.action:
+            request = replace(one, action=made.action, context=made.context, fields=None)
+            if request not in given and gives(request, needs) and can_be_written(request):
+                given.append(request)
+                yield request
 
 
 def needs_of_tests(checked: CheckedSet, target: TargetKey) -> RequestNeeds:

@@ -184,3 +184,26 @@ def test_what_is_suggested_for_a_shipped_set_passes(name, head):
 @given(seeds.SEEDS)
 def test_what_is_suggested_passes(seed):
     hold(what_is_suggested_passes, seed, requests=1)
+
+
+def test_of_an_action_that_no_test_asks_for_it_is_asked_by_and_on_what_tests_know():
+    text = (
+        "package p\nentity User { age: int, name: string }\nentity Book { title: string, rare: bool }\n"
+        "action list, lend by User on Book\naction buy by User on Book with { price: int }\n"
+        "permit adult: list when subject.age >= 18\npermit lend: lend when not resource.rare\n"
+        "permit buy: buy when context.price < 10 and subject.age >= 21\n"
+        'let ann = User "ann" { age: 30, name: "Ann" }\nlet book = Book "b" { title: "Emma", rare: false }\n'
+        'test "t" { expect allow list by ann on book }\n'
+    )
+    checked = checked_set(text, words="")
+    tests = {one.rule: one.text for one in suggest(checked, now=NOW)}
+    assert "expect allow lend by ann on book because access.lend" in tests["access.lend"]
+    assert "on book with { price: 10 } because access.buy" in " ".join(tests["access.buy"].split())
+    assert "the_subject" not in "".join(tests.values())
+    more = checked_set(text + "\n".join(tests.values()), words="")
+    run = run_tests(more, Interpreted(more), now=NOW)
+    assert run.count("passed") == len(run.results) == 4, [r.problems for r in run.results]
+    _, tried = mutate(checked, now=NOW)
+    offered = [one.test for one in tried.values() if one.test]
+    assert any("lend by ann" in test for test in offered)
+    assert "the_subject" not in "".join(offered)
