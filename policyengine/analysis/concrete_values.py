@@ -38,6 +38,7 @@ from policyengine.model.types import (
     EntityRefType,
     EnumType,
     LevelsType,
+    RecordType,
     TaxonomyType,
     Type,
 )
@@ -96,7 +97,12 @@ class Completion:
             return to_json(type_, value)
 
         def elements(value: Any) -> Iterable[Any]:
-            return self._elements(value, numbers) if isinstance(value, UnknownSet) else [*value]
+            if not isinstance(value, UnknownSet):
+                return [*value]
+            found = self._elements(value, numbers)
+            if isinstance(value.element, RecordType):
+                return found
+            return list({repr(plain(value.element, one)): one for one in found}.values())
 
         made = RequestMaker(
             self.state, self.state.schema, self.state.target, self._above, elements, plain
@@ -114,6 +120,9 @@ class Completion:
         if place not in self.state.number_types:
             return found
         size = numbers.pick(place, prefer=len(found))
+        # Of which nothing is asked, they may be others of the set.
+        spare = [item for item in found if self._is_free(item)][: max(len(found) - size, 0)]
+        found = [item for item in found if not any(item is other for other in spare)]
         more = self._more(one)
         while len(found) < size:
             another = next(more, None)
@@ -121,6 +130,17 @@ class Completion:
                 break
             found.append(another)
         return found
+
+    def _is_free(self, item: Any) -> bool:
+        """Whether nothing is asked of an element but that it is in its set."""
+        match item:
+            case UnknownText():
+                asked = chain.from_iterable(q.texts for q in self.state.questions.values())
+                known = (*asked, *self.state.lengths.values())
+                return not any(isinstance(t, UnknownText) and t.place == item.place for t in known)
+            case UnknownNumber(_, parts):
+                return not any(place in self.state.numbers for place in parts)
+        return False
 
     def _more(self, one: UnknownSet) -> Iterator[Any]:
         match one.element:
@@ -186,8 +206,11 @@ class _Numbers:
     def _usual(self, place: Place) -> int:
         if place[0] == "length":
             return 24
+        if place[0] == "size":
+            return 0
         type_ = self.state.number_types.get(place)
-        return self.now if type_ == DATETIME and place[0] != "size" else 0
+        day = _DAY if type_ in (DATETIME, DURATION) else 1
+        return (self.now if type_ == DATETIME else 0) + day * _number_in_a_set(place)
 
     def _best(self, place: Place, usual: int) -> int:
         """Return the number nearest to the usual one, at whole days where there is room."""
@@ -319,9 +342,12 @@ class _Texts:
     def _first(self, text: UnknownText) -> Any:
         if text.place[0] == "id":
             return text.place[2]
+        number = _number_in_a_set(text.place)
         if text.type == PATH:
-            return f"/{self.mentions.new_segment}"
-        return _HOST if text.type == IP else "text"
+            return f"/{self.mentions.new_segment}{number or ''}"
+        if text.type == IP:
+            return Ip(4, _HOST.first + number, _HOST.last + number)
+        return f"text {number}" if number else "text"
 
     def _made(self, text: UnknownText) -> Any:
         value = self.values[text.place]
@@ -429,6 +455,16 @@ class _Texts:
         each = list(chain.from_iterable(islice(texts, 2) for texts in self.mentions.unmentioned()))
         others = [f"text {n}" for n in range(1, 6)]
         return [*found, "text", *each, *sorted(known), *others, ""]
+
+
+def _number_in_a_set(place: Place) -> int:
+    """Return a number that is another one for each element of a set, 0 of what is no element."""
+    match place:
+        case (*_, "element", int() as number):
+            return number
+        case (*_, "more", int() as number):
+            return 100 + number
+    return 0
 
 
 def _renamed(value: Any, ids: Mapping[Key, str]) -> Any:

@@ -211,6 +211,34 @@ def test_invariants_about_fields(invariant, answer):
     assert finding.answer == answer
 
 
+@pytest.mark.parametrize(
+    ("type_", "one"),
+    [
+        ("string", '"vip"'),
+        ("string", '"text"'),
+        ("int", "1"),
+        ("int", "3"),
+        ("decimal", "1.5"),
+        ("datetime", "1970-01-02"),
+        ("duration", "24h"),
+        ("months", "1mo"),
+        ("path", 'path "/a"'),
+        ("ip", 'ip "10.0.0.1"'),
+    ],
+)
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_the_elements_of_a_set_are_different_ones(type_, one, size):
+    text = (
+        f"package p\nentity User {{ those: set<{type_}> }}\naction read by User on User\n"
+        f"permit p: read when {one} in subject.those\n"
+        f"invariant i: never allow read when size(subject.those) == {size}\n"
+    )
+    checked, _ = check_sources({"p.policy": Source("p.policy", text)})
+    assert checked is not None
+    (finding,) = examine(checked, checked.invariants, Budget.lasting(60), now=0)
+    assert finding.answer == "broken", finding
+
+
 def test_a_proof_names_what_it_rests_on_and_nothing_else():
     text = rules(
         "subject.org == resource.org", "unless subject.org == resource.org",
