@@ -573,3 +573,17 @@ def test_nothing_is_said_of_the_masks_of_a_type_that_is_wrong_itself(type_):
         "gate view { permit p: any fields born as year }\n"
     )
     assert [p.code for p in checked(text)[1].errors] == ["PE202"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "help"),
+    [
+        ('gate view "?"\ngate view { permit p: see fields born }', 'declare it as `field gate view "…"`'),
+        ("permit p: see fields born", "declare a gate for them"),
+    ],
+)  # fmt: skip
+def test_of_fields_in_another_gate_the_help_names_it(gate, help):
+    text = f"package p\nentity User {{ born: datetime }}\naction see by User on User\n{gate}\n"
+    (problem,) = checked(text)[1].errors
+    assert problem.code == "PE315"
+    assert problem.help.startswith(help)

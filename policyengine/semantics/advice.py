@@ -22,6 +22,7 @@ from policyengine.model.types import (
     STRING,
     EntityRefType,
     Enumeration,
+    EnumType,
     RecordType,
     SetType,
     TaxonomyType,
@@ -296,6 +297,8 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
     match word, types:
         case (("+" | "-"), _) if MONTHS in types and DATETIME not in types:
             return "add one after the other to a datetime: `x + 1mo + 1d`"
+        case (("<" | "<=" | ">" | ">="), (EnumType() as one, other)) if one == other:
+            return f"an enum has no order: if it should have one, declare `levels {one} = … < …`"
         case "contains", (SetType(element), other) if element == other:
             return f"of a set write `{right} in {left}`"
         case "contains", (SetType(), SetType()):

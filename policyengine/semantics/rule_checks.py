@@ -44,7 +44,7 @@ from policyengine.semantics.sentences import sentences
 from policyengine.semantics.shown_fields import check_shown
 from policyengine.semantics.targets import TargetFinder
 from policyengine.semantics.typing import ExpressionChecker
-from policyengine.semantics.vocabulary import Vocabulary
+from policyengine.semantics.vocabulary import DEFAULT_GATE, Vocabulary
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import interpolated, walk_expressions
 
@@ -303,6 +303,8 @@ class RuleChecker:
             elif isinstance(clause, nodes.Fields) and not is_field:
                 fields = [g.name for g in self.vocabulary.gates.values() if g.is_field]
                 help = 'declare a gate for them: `field gate view "which fields may be seen"`'
+                if gate != DEFAULT_GATE:
+                    help = f'declare it as `field gate {gate} "…"`, or another gate for them'
                 if fields:
                     help = f"a rule of {messages.listed(f'gate {name}' for name in fields)} gives fields"
             elif isinstance(clause, nodes.Waivable | nodes.Fields):

@@ -59,7 +59,7 @@ CASES = [
     # ---- names
     ("PE201", _when("subjct.count > 1"), "subjct", "did you mean `subject`?"),
     ("PE201", _when("limits > 1"), "limits", "limit"),
-    ("PE201", _when("subject.count == null"), "null", "write `subject not has count`"),
+    ("PE201", _when("subject.count == null"), "null", "`subject.count` is never absent: leave the comparison out"),
     ("PE201", _when("principal.count > 1"), "principal", "write `subject`"),
     ("PE201", "let a = App { count: 1 }", "App", 'one entity is written `App "id"`'),
     ("PE202", "entity E { on: date }", "date", "write `datetime`"),
