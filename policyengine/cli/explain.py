@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from policyengine.explain import Audience
     from policyengine.explain.audiences import Tone
 
-_CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)+", re.IGNORECASE)
-"""A code, or its name: `shadowed-rule`."""
+_CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)*", re.IGNORECASE)
+"""A code, or its name or a word of it: `shadowed-rule`."""
+
+_FEW = 4
+"""The number of names that are suggested for a word."""
 
 
 @click.command(short_help="Say why a request is decided so, or what a code means.")
@@ -141,7 +144,13 @@ def _explain_code(wanted: str, format: str) -> int:
     by_name = {code.slug: code for code in codes.values()}
     code = codes.get(wanted.upper()) or by_name.get(wanted.lower())
     if code is None:
-        help = did_you_mean(wanted, by_name) or "each finding and each error shows its own"
+        holding = [name for name in by_name if wanted.lower() in name.split("-")]
+        own = "each finding and each error shows its own"
+        if wanted.isalpha():  # perhaps a folder that is not there
+            own = "a request is given with `--request`"
+        help = did_you_mean(wanted, by_name) or own
+        if 0 < len(holding) <= _FEW:
+            help = f"did you mean {' or '.join(f'`{name}`' for name in sorted(holding))}?"
         raise FailingInput(f"there is no code `{wanted}`; {help}")
     if format == "json":
         document: dict[str, Any] = {
