@@ -241,7 +241,7 @@ def test_a_code_is_explained(run):
 def test_an_unknown_code(fails):
     said = "there is no code `PE000`; each finding and each error shows its own"
     assert fails("explain", "PE000") == said
-    said = "there is no code `shadowed`; did you mean `shadowed-rule`?"
+    said = "there is no code `shadowed`; did you mean `shadowed-name` or `shadowed-rule`?"
     assert fails("explain", "shadowed") == said
     said = "there is no code `shop`; a request is given with `--request`"
     assert fails("explain", "shop") == said
