@@ -34,6 +34,9 @@ _LINE: Final = SetType(STRING)
 """The type that a known line is given: only operations on lines see its value."""
 
 
+_WITHIN: Final = frozenset(["terms_within", "paths_within", "ips_within", "ip_within", "touches"])
+"""The operations that hold of no set without elements, on either side."""
+
 _MIRRORED: Final[Mapping[str, ir.Relation]] = {
     "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
 }  # fmt: skip
@@ -61,15 +64,8 @@ class Evaluator(Struct, frozen=True, eq=False):
     def evaluate(self, node: ir.Expr) -> ir.Expr:
         """Return *node* with what is known in its place, simplified."""
         match node:
-            case ir.Or(
-                (
-                    ir.Overlaps(ir.Entry(ir.Above(of) as above, left), right),
-                    ir.Overlaps(ir.Entry(ir.Below() as below, other), again),
-                )
-            ) if (left, right) == (other, again):
-                # `left touches right`: halves of it cannot be said in the language.
-                term = ir.MakeSet(SetType(of), (left,))
-                return self.evaluate(ir.Operation("touches", (term, right, above, below)))
+            case ir.Or(operands) if (whole := _with_touches(operands)) != operands:
+                return self.evaluate(ir.Or(whole))
             case ir.And(operands) | ir.Or(operands):
                 return junction(type(node), self._in_order(node, operands))
             case ir.Not(operand):
@@ -156,6 +152,14 @@ class Evaluator(Struct, frozen=True, eq=False):
         """Put what is known in the place of *node*, whose parts were evaluated."""
         known = self.known
         match node:
+            case ir.AllIn(left, right) | ir.Overlaps(left, right) if _is_empty(left, right):
+                return FALSE
+            case ir.Operation(name, (left, right, *_)) if name in _WITHIN and _is_empty(
+                left, right
+            ):
+                return FALSE
+            case ir.Binary("<=", left, _) if _is_empty(left):
+                return TRUE
             case ir.Root("now") if known.now is not None:
                 return ir.Const(DATETIME, known.now)
             case ir.Id(object_) if (entity := known.entity_at(object_)) is not None:
@@ -195,6 +199,8 @@ class Evaluator(Struct, frozen=True, eq=False):
         made = ir.rebuilt(node, self.evaluate)
         assert isinstance(made, ir.Operation)
         inner, those, outer, among, entities = made.arguments
+        if _is_empty(those, among):
+            return FALSE
         if not isinstance(those, ir.Const):
             return made
         assert isinstance(inner, ir.Data)
@@ -223,6 +229,29 @@ class Evaluator(Struct, frozen=True, eq=False):
                 return ir.Binary("in", only, ids)
             case _:
                 return ir.Overlaps(among, ids)
+
+
+def _with_touches(operands: tuple[ir.Expr, ...]) -> tuple[ir.Expr, ...]:
+    """Return operands of `or` of which those that are halves of `left touches right` are that.
+
+    One half cannot be said in the language.
+    """
+    made = list(operands)
+    for half in operands:
+        match half:
+            case ir.Overlaps(ir.Entry(ir.Below(taxonomy) as below, left), right):
+                above = ir.Above(taxonomy)
+                other = ir.Overlaps(ir.Entry(above, left), right)
+                if other in made:
+                    term = ir.MakeSet(SetType(taxonomy), (left,))
+                    made[made.index(other)] = ir.Operation("touches", (term, right, above, below))
+                    made = [one for one in made if one not in (half, other)]
+    return tuple(made)
+
+
+def _is_empty(*sets: ir.Expr) -> bool:
+    """Whether one of *sets* is known to have no element."""
+    return any(isinstance(one, ir.Const) and one.value == frozenset() for one in sets)
 
 
 def _is_of_a_constant(node: ir.Expr) -> bool:

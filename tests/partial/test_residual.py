@@ -300,6 +300,46 @@ NEAR_CASES = {
 }
 
 
+SETS = """
+package sets
+taxonomy Use { research { academic } ads }
+entity Org in Org
+entity User { uses: set<Use>, nets: set<ip>, homes: set<path>, orgs: set<Org>, words: set<string>, flag: bool }
+action read by User on User with { use: Use, from: ip, at: path, org: Org, word: string }
+permit a: read when RULE
+"""
+NO_SETS = {"uses": [], "nets": [], "homes": [], "orgs": [], "words": []}
+NOBODY = {"type": "User", "id": "n", "properties": NO_SETS}
+FREE = "subject.flag"
+
+SETS_CASES = {
+    f"{FREE} or context.use touches resource.uses": "subject.flag or context.use touches resource.uses",
+    f"context.use touches resource.uses or {FREE}": "context.use touches resource.uses or subject.flag",
+    f"context.use within resource.uses or {FREE} or context.use touches resource.uses": "context.use touches resource.uses or subject.flag",
+    f"{FREE} or not (context.use touches resource.uses or {FREE})": "subject.flag or not context.use touches resource.uses",
+    **{
+        f"{FREE} or {condition}": FREE
+        for condition in (
+            "subject.uses within resource.uses", "resource.uses within subject.uses", "context.use within subject.uses",
+            "subject.uses touches resource.uses", "resource.uses touches subject.uses", "context.use touches subject.uses",
+            "subject.nets within resource.nets", "resource.nets within subject.nets", "context.from within subject.nets",
+            "subject.homes within resource.homes", "resource.homes within subject.homes", "context.at within subject.homes",
+            "subject.orgs within resource.orgs", "resource.orgs within subject.orgs", "context.org within subject.orgs",
+            "subject.orgs overlaps resource.orgs", "resource.words overlaps subject.words", "context.word in subject.words",
+            "not (subject.words subset resource.words)", "(some w in subject.words: w == context.word)",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "text"), SETS_CASES.items())
+def test_what_is_asked_of_sets_can_be_written(rule: str, text: str):
+    engine = PolicyEngine.from_text(SETS.replace("RULE", rule))
+    left = engine.partial(action="read", subject=NOBODY)
+    assert left.text == text
+    PolicyEngine.from_text(SETS.replace("RULE", left.text))
+
+
 @pytest.mark.parametrize(("rule", "text"), NEAR_CASES.items())
 def test_the_text_reads_what_a_policy_can(rule: str, text: str):
     engine = PolicyEngine.from_text(NEAR.replace("RULE", rule))
