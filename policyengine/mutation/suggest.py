@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice, pairwise
 
-from attrs import define, frozen
+from attrs import Factory, define, frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.places import NOW, Changes, Place, places_of, read_keys_of, value_at
@@ -29,11 +29,15 @@ from policyengine.mutation.witness_requests import with_parties, witness_request
 from policyengine.mutation.write_tests import Expectation, can_be_written
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
+from policyengine.reference.interpreter import JudgedRequest
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
 from policyengine.testing.requests_of_tests import requests_of
 
 _MOST_BASES = 4
+
+_MOST_KEPT = 100
+"""The number of requests of which it is kept how they were judged, while a test is made shorter."""
 
 
 @frozen
@@ -54,23 +58,31 @@ def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> I
     writer = VerifiedTestWriter(checked, limits, now)
     timed = TimedTargets(checked)
     asked = [one.request for one in requests_of(checked, limits=limits, now=now)]
+    deciding = [interpreter.decide(checked, request).rules for request in asked]
     for rule in checked.rules:
         if not rule.advisory:
-            yield _Boundaries(checked, rule, asked, limits, now, writer, timed).suggestion()
+            boundaries = _Boundaries(checked, rule, asked, deciding, limits, now, writer, timed)
+            yield boundaries.suggestion()
 
 
 @define
 class _Boundaries:
-    """The boundaries of *rule*. *shown*: whether some were found that tests ask at already."""
+    """The boundaries of *rule*.
+
+    *asked*: the requests of tests; *deciding*: the rules that determine each. *shown*: whether boundaries
+    were found that tests ask at already.
+    """
 
     checked: CheckedSet
     rule: CheckedRule
     asked: list[Request]
+    deciding: list[tuple[str, ...]]
     limits: Limits
     now: int
     writer: VerifiedTestWriter
     timed: TimedTargets
     shown: bool = False
+    _read: list[tuple[Request, JudgedRequest, object]] = Factory(list)
 
     def suggestion(self) -> Suggestion:
         """Return a test, or why there is none."""
@@ -114,12 +126,11 @@ class _Boundaries:
 
     def _bases(self) -> Iterator[Request]:
         """Give requests that the rule covers: those of tests; a witness if it decides none of those."""
-        there = (r for r in self.asked if _target(r) in self.rule.typings)
         kinds: dict[tuple[bool, TargetKey, int], Request] = {}
-        for request in there:
-            kinds.setdefault(
-                (not self._is_decided(request), _target(request), request.now), request
-            )
+        for request, rules in zip(self.asked, self.deciding, strict=True):
+            if _target(request) in self.rule.typings:
+                decided = self.rule.id in rules
+                kinds.setdefault((not decided, _target(request), request.now), request)
         yield from [kinds[kind] for kind in sorted(kinds)][:_MOST_BASES]
         if not self.shown:
             made = witness_request(self.checked, self.rule, self.limits, self.now)
@@ -185,15 +196,31 @@ class _Boundaries:
         """Return the values that the rule reads in each request of a test, None if one is not as expected."""
         read: list[object] = []
         for one in self.writer.asked_in(node, self.rule):
-            case = interpreter.judge_all(self.checked, Env(one.request, self.checked.schema))
+            case, values = self._judged(one.request)
             if not passes(self.checked, one, case):
                 return None
-            target = _target(one.request)
-            keys = read_keys_of(self.rule.needs[target], self.checked.schema, target)
-            places = [p for p in places_of(self.checked, one.request) if p.read_key in keys]
-            values = {p.text: value_at(one.request, p) for p in places}
-            read.append((one.request.now, one.request.fields, values))
+            read.append(values)
         return read
+
+    def _judged(self, request: Request) -> tuple[JudgedRequest, object]:
+        """Return a request as it is judged, and the values that the rule reads in it.
+
+        A test with one part less has mostly the requests of the longer one, so they are kept.
+        """
+        for known, case, values in self._read:
+            if known == request:
+                return case, values
+        case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
+        target = _target(request)
+        keys = read_keys_of(self.rule.needs[target], self.checked.schema, target)
+        places = [p for p in places_of(self.checked, request) if p.read_key in keys]
+        values = (
+            request.now,
+            request.fields,
+            {p.text: value_at(request, p) for p in places},
+        )
+        self._read = [(request, case, values), *self._read[: _MOST_KEPT - 1]]
+        return case, values
 
 
 def _target(request: Request) -> TargetKey:
