@@ -3,14 +3,14 @@
 For every value that a rule reads, there is the last one with which it holds and the first with which
 it does not, on each side of what it is compared with; of sets, the empty one, one element, and all.
 The requests are those of tests with one value changed; if the rule decides none of those, of a witness, by and
-on what tests ask for with other actions if it decides that. A
+on what tests ask for with other actions if it decides that; at last those of tests with a second entity like each. A
 boundary is shown with both sides, and only where the rule decides: what is granted differs between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 
 from attrs import Factory, define, frozen
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from policyengine.analysis.places import NOW, Changes, Place, places_of, read_ke
 from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
+from policyengine.model.sealed import altered
 from policyengine.model.types import BOOL, ORDERED, LevelsType, SetType, TargetKey
 from policyengine.model.values import ABSENT
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
@@ -138,6 +139,9 @@ class _Boundaries:
                 known = with_parties(self.checked, made, self.asked)
                 yield from islice(filter(self._is_decided, known), _MOST_BASES)
                 yield made
+        if not self.shown:
+            decided = (kinds[kind] for kind in sorted(kinds) if not kind[0])
+            yield from map(_with_others, islice(decided, 1))
 
     def _is_decided(self, request: Request) -> bool:
         return self.rule.id in interpreter.decide(self.checked, request).rules
@@ -221,6 +225,18 @@ class _Boundaries:
         )
         self._read = [(request, case, values), *self._read[: _MOST_KEPT - 1]]
         return case, values
+
+
+def _with_others(request: Request) -> Request:
+    """Return *request* with another entity like each, which references may be to."""
+    known = dict(request.entities)
+    for (name, id_), entity in request.entities.items():
+        new = next(one for i in count(2) if (name, one := f"{id_}-{i}") not in known)
+        line = entity.line
+        if line is not None:
+            line = line - {(name, id_)} | {(name, new)}
+        known[name, new] = altered(entity, id=new, line=line)
+    return replace(request, entities=known)
 
 
 def _target(request: Request) -> TargetKey:

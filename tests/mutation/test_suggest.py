@@ -104,6 +104,29 @@ def test_levels_truths_terms_records_and_what_may_be_absent():
     passes(text)
 
 
+OWNED = """package p
+entity Org
+entity User in Org { org: Org }
+entity Doc { owner: User }
+action edit by User on Doc
+permit own: edit when resource.owner == subject and resource.owner.org == subject.org
+test "t" { let u = User "u" { org: Org "o" } expect allow edit by u on Doc "d" { owner: u } }
+"""
+
+
+def test_another_entity_is_described_where_rules_read_what_is_referred_to():
+    checked, _ = check_sources({"p.policy": Source("p.policy", OWNED)})
+    assert checked is not None
+    (own,) = suggest(checked, now=NOW)
+    assert own.why == ""
+    assert "expect deny edit" in own.text
+    assert 'User "u-2"' in own.text
+    checked, _ = check_sources({"p.policy": Source("p.policy", OWNED + own.text)})
+    assert checked is not None
+    run = run_tests(checked, Interpreted(checked), now=NOW)
+    assert run.count("passed") == len(run.results) > 1
+
+
 def test_rules_on_trial_and_rules_that_never_hold_have_none():
     assert suggested("gate scope { advisory permit a: list when subject.away fields all }") == {}
     never = "gate scope { permit a: list when subject.age > 9 and subject.age < 3 fields all }"
