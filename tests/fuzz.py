@@ -11,7 +11,7 @@ import sys
 import time
 from random import Random
 
-from tests.strategies import clocks, entry_points, fast_paths, laws, privacy
+from tests.strategies import clocks, entry_points, fast_paths, laws, partial, privacy
 
 LAWS: tuple[laws.Law, ...] = (
     laws.reference_is_sound,
@@ -31,6 +31,8 @@ LAWS: tuple[laws.Law, ...] = (
     laws.compiled_holds_until,
     laws.what_was_kept_agrees,
     laws.what_is_offered_allows,
+    partial.what_is_left_decides,
+    partial.the_text_means_the_same,
 )
 
 
