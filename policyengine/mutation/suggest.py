@@ -140,8 +140,8 @@ class _Boundaries:
                 yield from islice(filter(self._is_decided, known), _MOST_BASES)
                 yield made
         if not self.shown:
-            decided = (kinds[kind] for kind in sorted(kinds) if not kind[0])
-            yield from map(_with_others, islice(decided, 1))
+            of_tests = (kinds[kind] for kind in sorted(kinds) if not kind[0])
+            yield from map(_with_others, islice(of_tests, 1))
 
     def _is_decided(self, request: Request) -> bool:
         return self.rule.id in interpreter.decide(self.checked, request).rules
