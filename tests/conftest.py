@@ -27,7 +27,7 @@ _COMMON = {
     # A seed says nothing, so shrinking one is in vain: `laws.hold` cuts the case itself down.
     "phases": [Phase.explicit, Phase.generate],
 }
-settings.register_profile("ci", max_examples=30, derandomize=True, **_COMMON)
+settings.register_profile("ci", max_examples=20, derandomize=True, **_COMMON)
 settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

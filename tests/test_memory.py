@@ -9,6 +9,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import TypeGuard
 
 import pytest
@@ -60,7 +61,7 @@ def ours() -> Counter[str]:
         for one in gc.get_objects()
         if type(one).__module__.startswith("policyengine")
         or (isinstance(one, type) and issubclass(one, Entity | Record))
-        or getattr(getattr(one, "__code__", None), "co_filename", "").startswith("policy:")
+        or (isinstance(one, FunctionType) and one.__code__.co_filename.startswith("policy:"))
         or isinstance(one, BaseException)
     )
 
