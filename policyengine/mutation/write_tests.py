@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -17,12 +16,8 @@ from policyengine.model.types import (
     DATETIME,
     Attribute,
     EntityRefType,
-    EnumType,
-    LevelsType,
-    Primitive,
     RecordType,
     SetType,
-    TaxonomyType,
     Type,
 )
 from policyengine.model.values import ABSENT, entity_text, slot, text_of
@@ -32,6 +27,7 @@ from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.formatter import format_source
 from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.node import walk
+from policyengine.syntax.written_values import written
 from policyengine.testing.request_builder import EntityLiteral, RequestBuilder
 
 Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
@@ -315,21 +311,8 @@ class _TestText:
                 return "{" + ", ".join(sorted(self.value(element, one) for one in value)) + "}"
             case RecordType(attributes):
                 return "{" + _listed(self._parts(value, attributes)) + "}"
-            case EnumType() | TaxonomyType() | LevelsType():
-                text = text_of(type_, value)
-                plain = _NAME.fullmatch(text) and text not in reserved_words()
-                return text if plain else quoted(text)
-            case Primitive("string"):
-                return quoted(str(value))
-            case Primitive("decimal"):
-                text = text_of(type_, value)
-                return text if "." in text else f"{text}.0"
-            case Primitive("ip"):
-                return f'ip "{value}"'
-            case Primitive("path"):
-                return f"path {quoted(str(value))}"
             case _:
-                return text_of(type_, value)
+                return written(type_, value)
 
 
 def _listed(parts: Mapping[str, str]) -> str:
@@ -343,5 +326,3 @@ _UNSTATED = "?"
 """The short form of an entity that the request does not have so far: no part of a version is this."""
 
 _ROOTS = frozenset({"subject", "resource", "context", "action", "now"})
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -17,22 +17,15 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.types import (
     STRING,
     EntityRefType,
-    EnumType,
-    LevelsType,
-    Primitive,
-    RecordType,
     SetType,
-    TaxonomyType,
     Type,
 )
-from policyengine.model.values import ABSENT, slot, text_of
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import on_one_line, quoted
-from policyengine.syntax.grammar import reserved_words
 from policyengine.syntax.parser import parse
+from policyengine.syntax.written_values import written
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WITHIN: Final = frozenset(
     ["ip_within", "ips_within", "paths_within", "terms_within", "within_schedule"]
 )
@@ -215,30 +208,3 @@ def _are_strings(*types: Type) -> bool:
     return STRING in elements or (
         len(elements) > 1 and any(isinstance(e, EntityRefType) for e in elements)
     )
-
-
-def written(type_: Type, value: object) -> str:
-    """Return the text of a constant in a rule."""
-    match type_:
-        case EntityRefType(name):
-            return f"{name} {quoted(str(value))}"
-        case SetType(element):
-            assert isinstance(value, frozenset)
-            return "{" + ", ".join(sorted(written(element, one) for one in value)) + "}"
-        case RecordType(attributes):
-            given = ((a, getattr(value, slot(a.name))) for a in attributes)
-            texts = (f"{a.name}: {written(a.type, v)}" for a, v in given if v is not ABSENT)
-            return "{" + ", ".join(texts) + "}"
-        case EnumType() | TaxonomyType() | LevelsType():
-            text = text_of(type_, value)
-            plain = _NAME.fullmatch(text) and text not in reserved_words()
-            return text if plain else quoted(text)
-        case Primitive("string"):
-            return quoted(str(value))
-        case Primitive("decimal"):
-            text = text_of(type_, value)
-            return text if "." in text else f"{text}.0"
-        case Primitive("ip" | "path" | "schedule" as word):
-            return f"{word} {quoted(text_of(type_, value))}"
-        case _:
-            return text_of(type_, value)

@@ -17,13 +17,13 @@ from policyengine.model.records import Record
 from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
-from policyengine.partial.condition_text import written
 from policyengine.partial.known_parts import KnownParts, Path
 from policyengine.partial.residual import Residual, residual
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import on_one_line
 from policyengine.syntax.expressions import walk_expressions
+from policyengine.syntax.written_values import written
 
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision

@@ -1,0 +1,49 @@
+"""Write values as policies do: strings in quotes, `ip "10.0.0.1"`, names that are no identifiers in quotes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from policyengine.model.types import (
+    EntityRefType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import ABSENT, slot, text_of
+from policyengine.syntax.expression_layout import quoted
+from policyengine.syntax.grammar import reserved_words
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def written(type_: Type, value: object) -> str:
+    """Return the text of a constant in a rule."""
+    match type_:
+        case EntityRefType(name):
+            return f"{name} {quoted(str(value))}"
+        case SetType(element):
+            assert isinstance(value, frozenset)
+            return "{" + ", ".join(sorted(written(element, one) for one in value)) + "}"
+        case RecordType(attributes):
+            given = ((a, getattr(value, slot(a.name))) for a in attributes)
+            texts = (f"{a.name}: {written(a.type, v)}" for a, v in given if v is not ABSENT)
+            return "{" + ", ".join(texts) + "}"
+        case EnumType() | TaxonomyType() | LevelsType():
+            text = text_of(type_, value)
+            plain = _NAME.fullmatch(text) and text not in reserved_words()
+            return text if plain else quoted(text)
+        case Primitive("string"):
+            return quoted(str(value))
+        case Primitive("decimal"):
+            text = text_of(type_, value)
+            return text if "." in text else f"{text}.0"
+        case Primitive("ip" | "path" | "schedule" as word):
+            return f"{word} {quoted(text_of(type_, value))}"
+        case _:
+            return text_of(type_, value)
