@@ -6,7 +6,6 @@ key (`cache/`). It is data only, in JSON, and is validated and bounded all the s
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Annotated
@@ -14,13 +13,9 @@ from typing import Annotated
 import msgspec
 
 from policyengine.cache.folder import Cache
+from policyengine.cache.tool_entries import TOOLS_VERSION, entry_name
 from policyengine.diagnostics.source import NOWHERE
 from policyengine.mutation.fates import Fate, Tried
-from policyengine.semantics.digest import LANGUAGE_VERSION
-from policyengine.version import __version__
-
-VERSION = f"{__version__}, language {LANGUAGE_VERSION}"
-"""The versions under which fates are remembered: others mean something else."""
 
 _MOST_BYTES = 16_000_000
 _MOST_MUTANTS = 100_000
@@ -42,14 +37,14 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
     """Return the fates of the mutants of the policy set in *paths*; none if the entry is damaged."""
-    entry = cache.find(_name(paths)) if cache else None
+    entry = cache.find(entry_name(paths, "mutants")) if cache else None
     if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
     try:
         found = msgspec.json.decode(entry.about, type=_Entry)
     except msgspec.DecodeError:
         return {}
-    if found.version != VERSION:
+    if found.version != TOOLS_VERSION:
         return {}
     return {
         mark: Tried("", "", "", NOWHERE, one.fate, one.by, one.test, one.why)
@@ -63,10 +58,7 @@ def remember(
     """Keep the fates of the mutants of the policy set in *paths*, if there is a cache."""
     if cache:
         mutants = {mark: _Fate(one.fate, one.by, one.test, one.why) for mark, one in tried.items()}
-        cache.write(_name(paths), msgspec.json.encode(_Entry(VERSION, mutants)))
+        cache.write(
+            entry_name(paths, "mutants"), msgspec.json.encode(_Entry(TOOLS_VERSION, mutants))
+        )
         cache.tidy()
-
-
-def _name(paths: Iterable[str | os.PathLike[str]]) -> str:
-    names = "\0".join(sorted(os.path.realpath(path) for path in paths))
-    return f"{hashlib.sha256(names.encode(errors='surrogateescape')).hexdigest()}.mutants"

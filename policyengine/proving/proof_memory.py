@@ -16,13 +16,11 @@ import msgspec
 
 from policyengine.analysis.invariant_search import SHOWN_FIELDS, Answer
 from policyengine.cache.folder import Cache
+from policyengine.cache.tool_entries import TOOLS_VERSION, entry_name
 from policyengine.proving.proofs import Proof
 from policyengine.semantics.checked import CheckedSet
-from policyengine.semantics.digest import LANGUAGE_VERSION
 from policyengine.syntax import nodes
-from policyengine.version import __version__
 
-_VERSION = f"{__version__}, language {LANGUAGE_VERSION}"
 _MOST_BYTES = 4_000_000
 _Text = Annotated[str, msgspec.Meta(max_length=100_000)]
 
@@ -54,14 +52,14 @@ def recall(
 
     What was not settled in fewer *seconds* than there are now is asked again.
     """
-    entry = cache.find(_name(paths)) if cache else None
+    entry = cache.find(entry_name(paths, "promises")) if cache else None
     if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
     try:
         found = msgspec.json.decode(entry.about, type=_Entry)
     except msgspec.DecodeError:
         return {}
-    if found.version != _VERSION:
+    if found.version != TOOLS_VERSION:
         return {}
     marks = dict(_marks(checked))
     return {
@@ -91,7 +89,7 @@ def remember(
         parts = [_WORDS, _invariant(one.name), *one.rests_on] if one.answer == "proved" else [_SET]
         on = {part: marks[part] for part in parts}
         known[one.name] = _Known(one.answer, on, one.request, one.test, one.tried, one.why, seconds)
-    cache.write(_name(paths), msgspec.json.encode(_Entry(_VERSION, known)))
+    cache.write(entry_name(paths, "promises"), msgspec.json.encode(_Entry(TOOLS_VERSION, known)))
 
 
 _WORDS, _SET = "the words", "the set"
@@ -142,8 +140,3 @@ def _marks(checked: CheckedSet) -> Iterator[tuple[str, str]]:
 
 def _digest(texts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode(errors="surrogateescape")).hexdigest()
-
-
-def _name(paths: Iterable[str | os.PathLike[str]]) -> str:
-    names = "\0".join(sorted(os.path.realpath(path) for path in paths))
-    return f"{hashlib.sha256(names.encode(errors='surrogateescape')).hexdigest()}.promises"

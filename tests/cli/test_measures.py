@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from policyengine.cache.key import open_cache
+from policyengine.cache.tool_entries import TOOLS_VERSION, entry_name
 from policyengine.cli import watching
 from policyengine.mutation import fate_memory
 
@@ -194,7 +195,7 @@ def remembered(text: bytes) -> dict[str, object]:
     """Return what is recalled if *text* was remembered with our key."""
     cache = open_cache()
     assert cache
-    assert cache.write(fate_memory._name(["p.policy"]), text)
+    assert cache.write(entry_name(["p.policy"], "mutants"), text)
     return fate_memory.recall(cache, ["p.policy"])
 
 
@@ -211,7 +212,7 @@ def test_a_memory_that_is_not_ours_is_none(run, file: Path, spoil):
 
 
 MARK = "a" * 64
-GOOD = {"version": fate_memory.VERSION, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
+GOOD = {"version": TOOLS_VERSION, "mutants": {MARK: {"fate": "noticed", "by": "t"}}}
 
 
 def test_what_is_remembered_is_validated(file: Path):
@@ -219,7 +220,7 @@ def test_what_is_remembered_is_validated(file: Path):
     for spoilt in (
         b"", b"{", b"[]", b"\xff", b"[" * 100_000, b" " * 17_000_000 + json.dumps(GOOD).encode(),
         json.dumps({**GOOD, "version": "0"}).encode(),
-        json.dumps({**GOOD, "version": f"{fate_memory.VERSION}.post1"}).encode(),
+        json.dumps({**GOOD, "version": f"{TOOLS_VERSION}.post1"}).encode(),
         json.dumps({**GOOD, "more": 1}).encode(),
         json.dumps({**GOOD, "mutants": {"../x": {"fate": "noticed"}}}).encode(),
         json.dumps({**GOOD, "mutants": {MARK: {"fate": "forgiven"}}}).encode(),
