@@ -104,12 +104,22 @@ class BoundSubject(Immutable):
 
         Raises `StaleSubject` if the subject was bound longer ago than it may be.
         """
+        return self._decide_many(requests)
+
+    def _decide_many(self, requests: Iterable[Any], known: str | None = None) -> list[Decision]:
+        """Decide many requests, whose action is *known* if it is none of their parts."""
         moment = clock.now()
         self._check_age(moment)
         intake = self._engine._intake  # noqa: SLF001 - part of the engine
         subject, by_action, decisions = self._subject, self._by_action, list[Decision]()
         add = decisions.append
-        for action, resource, context in requests:
+        for request in requests:
+            try:
+                action, resource, context = request if known is None else (known, *request)
+            except Exception:  # noqa: BLE001 - a request that does not fit stops nothing
+                parts = "(action, resource, context)" if known is None else "(resource, context)"
+                add(intake.refuse_parts(parts))
+                continue
             try:
                 found: Decision | None = by_action[action](subject, resource, context, moment)
             except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
@@ -232,4 +242,4 @@ class BoundAction(Immutable):
 
     def decide_many(self, requests: Iterable[tuple[EntityLike, Any]]) -> list[Decision]:
         """Decide many requests, (resource, context) each; like `PolicyEngine.decide_many`."""
-        return self._bound.decide_many((self._action, *request) for request in requests)
+        return self._bound._decide_many(requests, self._action)  # noqa: SLF001 - two views of one thing

@@ -299,13 +299,18 @@ class PolicyEngine(Immutable):
     ) -> list[Decision]:
         """Decide many requests at one moment: (subject, action, resource, context) each.
 
-        Like `decide` in a loop, but a request that does not fit the schema stops nothing: its
+        Like `decide` in a loop, but a request that does not fit stops nothing: its
         decision is a deny with the cause `invalid_request`, and the reason names every problem.
         """
         moment, fast = clock.now(), self._fast
         decisions: list[Decision] = []
         add = decisions.append
-        for subject, action, resource, context in requests:
+        for request in requests:
+            try:
+                subject, action, resource, context = request
+            except Exception:  # noqa: BLE001 - a request that does not fit stops nothing
+                add(self._intake.refuse_parts("(subject, action, resource, context)"))
+                continue
             try:
                 found: Decision | None = fast[action](subject, resource, context, moment)
             except Exception:  # noqa: BLE001 - the intake reports what is wrong, below

@@ -264,6 +264,30 @@ def test_a_request_of_a_batch_that_does_not_fit_stops_nothing(engine: PolicyEngi
             assert decision.to_json()["decision"] is False
 
 
+class Unreadable(tuple[Any, ...]):
+    def __iter__(self) -> Any:
+        raise RuntimeError("private")
+
+
+def test_a_request_of_a_batch_without_its_parts_stops_nothing(engine: PolicyEngine, clock: Clock):
+    subject, doc = app(engine), docs(engine)[0]
+    bound, narrow = engine.bind(subject), engine.bind(subject, "read")
+    asked: list[Any] = [subject, "read", doc, {}]
+    no_parts: list[Any] = [(), None, 7, "reading", {"subject": 1}, Unreadable("abcd"), iter([])]
+    for start, decide_many, parts in (
+        (0, engine.decide_many, "(subject, action, resource, context)"),
+        (1, bound.decide_many, "(action, resource, context)"),
+        (2, narrow.decide_many, "(resource, context)"),
+    ):
+        good = asked[start:]
+        for wrong in (*no_parts, good[1:], [*good, {}], [None, *good]):
+            before, refused, after = decide_many([good, wrong, good])
+            assert before.allowed
+            assert after.outcome() == before.outcome()
+            assert (refused.allowed, refused.cause) == (False, "invalid_request")
+            assert refused.reason == f"the request does not fit: expected {parts} [PE505]"
+
+
 @given(seeds.SEEDS)
 def test_bound_subjects_agree_on_whatever_is_generated(seed: int):
     laws.hold(bound_agrees, seed, requests=5)

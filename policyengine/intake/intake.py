@@ -19,7 +19,7 @@ from policyengine.intake.store import EntityStore, Unknown, problem_of
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import Entity, EntityLike
-from policyengine.model.errors import InvalidRequest
+from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
@@ -168,6 +168,11 @@ class Intake:
             return self.decide(raw)
         except InvalidRequest as refusal:
             return refused(refusal, self._program.digest)
+
+    def refuse_parts(self, expected: str) -> Decision:
+        """Deny one request of many that does not have the parts that are *expected*."""
+        problem = Problem("PE505", "", f"expected {expected}")
+        return refused(InvalidRequest([problem]), self._program.digest)
 
     def decide_json(
         self,
