@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain, combinations, product
 from random import Random
 
 from policyengine.diagnostics.source import Source
 from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.pipeline import check_sources
+from policyengine.semantics.checker import check
+from policyengine.syntax.parser import parse
 
 WORDS = """\
 package small
@@ -69,9 +71,20 @@ def some_condition(rng: Random, depth: int = 2, atoms: Sequence[str] = ATOMS) ->
 
 
 def checked_of(text: str):
-    checked, found = check_sources({"s.policy": Source("s.policy", WORDS + text)})
-    assert checked is not None, [d.message for d in found.items]
+    words, rules = vocabulary(), Source("rules.policy", f"package small\n{text}")
+    file, problems = parse(rules)
+    assert file is not None, [d.message for d in problems]
+    sources = {"s.policy": Source("s.policy", WORDS), rules.name: rules}
+    checked, found = check([words, file], sources, Limits())
+    assert checked is not None, [d.message for d in found]
     return checked
+
+
+@cache
+def vocabulary():
+    file, problems = parse(Source("s.policy", WORDS))
+    assert file is not None, [d.message for d in problems]
+    return file
 
 
 def every_request(action="read"):

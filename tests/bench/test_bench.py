@@ -15,7 +15,7 @@ from bench.questions import NAMES, DisagreementError, Scale, find, small
 from bench.rules import Check, Rule, in_files, merged
 from bench.worlds import apps, customers
 
-TINY = Scale(requests=60, batch=100, sizes=(10, 100), loaded=20, rounds=2)
+TINY = Scale(requests=60, batch=100, sizes=(10, 100), loaded=5, rounds=2)
 
 
 # ---- timing -----------------------------------------------------------------------------
