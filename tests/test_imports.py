@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "analysis": STAGES | {"reference", "intake"},
     "explain": STAGES | {"reference", "analysis", "intake"},
     "partial": STAGES | {"runtime", "compiler", "intake"},
+    "tables": {"diagnostics", "model", "intake"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
@@ -44,7 +45,7 @@ MAY_IMPORT = {
     "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
-    | {"testing", "mutation", "proving", "lint", "cache", "version"},
+    | {"testing", "mutation", "proving", "lint", "cache", "tables", "version"},
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "version"},
@@ -52,7 +53,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
-    "pytest": {"testing"},
+    "pytest": {"testing"}, "pyarrow": {"tables"},
 }  # fmt: skip
 
 

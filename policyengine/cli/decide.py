@@ -28,9 +28,27 @@ if TYPE_CHECKING:
     "requests",
     metavar="FILE",
     multiple=True,
-    required=True,
     type=click.Path(allow_dash=True),
     help="A request as JSON; `-` reads standard input. May be given more than once.",
+)
+@click.option(
+    "--table",
+    metavar="FILE",
+    type=click.Path(),
+    help="A Parquet file with a request in each row, instead of `--request`.",
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(),
+    help="The Parquet file for the rows of `--table` with the decisions on them.",
+)
+@click.option(
+    "--bad",
+    metavar="FILE",
+    type=click.Path(),
+    help="The Parquet file for rows that are no request, with what is wrong. Without it: beside "
+    "`--out`, with `.bad` before its suffix.",
 )
 @request_options
 @click.option(
@@ -45,6 +63,9 @@ if TYPE_CHECKING:
 def command(
     paths: tuple[str, ...],
     requests: tuple[str, ...],
+    table: str | None,
+    out: str | None,
+    bad: str | None,
     entities: str | None,
     now: str | None,
     unknowns: tuple[str, ...],
@@ -60,6 +81,10 @@ def command(
     The exit code is 0 whatever the decision, also for a request that does not fit the policies (the
     cause of that deny is `invalid_request`), unless `--exit-code` is given.
 
+    With `--table`, each row of a Parquet file is a request, whose parts are columns: `subject.id`,
+    `action`, `resource.owner`. The file of `--out` has the same rows and the columns `allowed`, `cause`,
+    `rules`, `exposed`, `masks` and `valid_until`. The same command goes on with a run that was interrupted.
+
     With `--unknowns`, no request is decided: what is left to decide is written as a condition in the
     policy language, for whatever the unknown parts are.
 
@@ -70,8 +95,20 @@ def command(
       policyengine decide policies/x --request request.json --unknowns resource
       curl -s … | policyengine decide policies/x --request - --format json
       policyengine decide policies/x --request request.json --exit-code && deploy
+      policyengine decide policies/x --table requests.parquet --out decisions.parquet
     """
+    if (table is None) == (not requests):
+        raise click.UsageError("give either `--request` or `--table`")
+    if (table is None) != (out is None) or (table is None and bad is not None):
+        raise click.UsageError("`--table` and `--out` go together")
+    if table is not None and unknowns:
+        raise click.UsageError("`--unknowns` is for `--request`")
     engine = load_engine(paths, entities)
+    if table is not None and out is not None:
+        from policyengine.cli.decide_table import decide_table
+
+        all_allowed = decide_table(engine, table, out, bad, entities, now, format)
+        return FINDINGS if exit_code and not all_allowed else FINE
     if unknowns:
         for number, file in enumerate(requests):
             left = what_is_left(engine, read_request(file, now), unknowns)

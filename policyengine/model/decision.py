@@ -284,6 +284,10 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             obligations=self.obligations,
         )
 
+    def listed(self) -> Listed:
+        """Return the determining rules that an answer in JSON lists, and how many there are besides."""
+        return self._worked_out().details.listed()
+
     # ---- copies -------------------------------------------------------------------------
 
     def __copy__(self) -> Self:

@@ -33,7 +33,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
     return run(document, page, ENVIRONMENT)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/testing.md", "docs/lint.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/testing.md", "docs/lint.md", "docs/tables.md"])
 def test_it_is_as_the_document_says(name: str):
     """Without the lines of `make`, which run this."""
     page = (ROOT / name).read_text(encoding="utf-8")

@@ -1,0 +1,67 @@
+"""Decide a table of requests, for `decide --table`."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policyengine.cli.loading import plural, read_file
+from policyengine.cli.output import FailingInput, say, say_json, working
+
+if TYPE_CHECKING:
+    from policyengine.engine import PolicyEngine
+
+
+def decide_table(
+    engine: PolicyEngine,
+    table: str,
+    out: str,
+    bad: str | None,
+    entities: str | None,
+    now: str | None,
+    format: str,
+) -> bool:
+    """Decide the requests in the file *table*, and say how many went which way; whether all are allowed."""
+    if find_spec("pyarrow") is None:
+        raise FailingInput("--table needs Arrow: install `policyengine-dsl[tables]`")
+    from policyengine.tables.request_columns import UnfitTable
+    from policyengine.tables.table_job import BATCH, TableJob, rows_of
+
+    to = Path(out)
+    given = b"" if entities is None else read_file(entities)
+    try:
+        job = TableJob(
+            Path(table),
+            to,
+            to.with_name(f"{to.stem}.bad{to.suffix}") if bad is None else Path(bad),
+            now or datetime.now(UTC).isoformat(),
+            {"--now": now or "", "--entities": sha256(given).hexdigest()},
+            max(1, min(os.cpu_count() or 1, rows_of(Path(table)) // BATCH)),
+        )
+        with working("deciding rows") as progress:
+            counts = job.run(engine, progress)
+    except UnfitTable as problem:
+        raise FailingInput(str(problem)) from None
+    except BrokenProcessPool:
+        said = "a process that decided rows was killed: the same command goes on where it was"
+        raise FailingInput(said) from None
+    if format == "json":
+        say_json(
+            {
+                "rows": counts.rows,
+                "allowed": counts.allowed,
+                "denied": counts.denied,
+                "bad": counts.bad,
+            }
+        )
+    else:
+        say(
+            f"{plural(counts.rows, 'row')}: {counts.allowed:,} allowed, {counts.denied:,} denied, "
+            f"{counts.bad:,} bad" + (f" (see {job.bad})" if counts.bad else "")
+        )
+    return counts.allowed == counts.rows

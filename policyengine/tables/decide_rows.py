@@ -1,0 +1,77 @@
+"""Decide the rows of a batch, each as `PolicyEngine.decide` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+
+from policyengine.model.decision import Decision
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.request_messages import joined
+from policyengine.model.types import Schema
+from policyengine.tables.request_columns import DECIDED, PROBLEM, RequestColumns
+
+GAINED: Final = pa.schema(
+    [
+        pa.field("allowed", pa.bool_(), nullable=False),
+        pa.field("cause", pa.string(), nullable=False),
+        pa.field("rules", pa.list_(pa.string()), nullable=False),
+        pa.field("exposed", pa.list_(pa.string())),
+        pa.field("masks", pa.map_(pa.string(), pa.string()), nullable=False),
+        pa.field("valid_until", pa.timestamp("us", "UTC")),
+    ]
+)
+"""The columns that a table gains: those of `Decision`, of the rules those that an answer in JSON lists."""
+
+assert tuple(GAINED.names) == DECIDED
+
+_WITH_PROBLEM: Final = GAINED.append(pa.field(PROBLEM, pa.string()))
+
+
+class DecidingEngine(Protocol):
+    """What is needed of a `PolicyEngine`."""
+
+    @property
+    def schema(self) -> Schema: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def decide(self) -> Callable[..., Decision]: ...
+
+
+def decide_rows(
+    engine: DecidingEngine, columns: RequestColumns, batch: pa.RecordBatch, now: str
+) -> pa.Table:
+    """Return *batch* with the decision on each row, and with the problem of those that do not fit.
+
+    Such a row is a deny with the cause `invalid_request`.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for request in columns.requests(batch, now):
+        try:
+            decision = engine.decide(**request)
+        except InvalidRequest as refusal:
+            problems = [*map(str, refusal.problems)]
+            said = joined(tuple(problems), len(problems), len(problems))
+            rows.append((False, "invalid_request", (), (), (), None, said))
+            continue
+        exposed = decision.exposed
+        shown = None if exposed is None else sorted(exposed)
+        rules = decision.listed()[0]
+        masks = tuple(decision.masks.items())
+        until = decision.valid_until
+        rows.append((decision.allowed, decision.cause, rules, shown, masks, until, None))
+    return with_gained(batch, rows)
+
+
+def with_gained(batch: pa.RecordBatch | pa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Return *batch* with the columns that it gains, for which *rows* has the values."""
+    gained = [
+        pa.array([row[at] for row in rows], field.type) for at, field in enumerate(_WITH_PROBLEM)
+    ]
+    schema = pa.schema([*batch.schema, *_WITH_PROBLEM], batch.schema.metadata)
+    return pa.Table.from_arrays([*batch.columns, *gained], schema=schema)

@@ -1,0 +1,244 @@
+"""Decide a Parquet file of requests into another, batch by batch, on all cores.
+
+Each batch becomes a *part*, a file that is there whole or not at all; when all are there, they become the
+two files that are asked for. A run that was interrupted goes on with the parts that are missing, and with
+its own `now`. Parts of another run, or of a file that has changed, are refused: `run.json` says whose they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from policyengine.tables.decide_rows import DecidingEngine, decide_rows, with_gained
+from policyengine.tables.request_columns import PROBLEM, RequestColumns, UnfitTable
+
+BATCH: Final = 10_000
+"""The rows of a part."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""A callback that takes how many rows are decided, of how many."""
+
+
+class Counts(Struct, frozen=True):
+    """The rows of a table: those allowed, those denied, and those that are no request (*bad*)."""
+
+    allowed: int = 0
+    denied: int = 0
+    bad: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The number of all rows."""
+        return self.allowed + self.denied + self.bad
+
+
+class TableJob(Struct, frozen=True):
+    """The decisions on the requests in the file *table*.
+
+    Those on requests that fit go to *out*, the other rows with their problem to *bad*. *now*: the moment of
+    requests that name none. *inputs*: what else decides, which a run that goes on must have in common.
+    """
+
+    table: Path
+    out: Path
+    bad: Path
+    now: str
+    inputs: Mapping[str, str]
+    processes: int = 1
+    batch: int = BATCH
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the parts."""
+        return self.out.with_name(self.out.name + ".parts")
+
+    def run(self, engine: DecidingEngine, progress: Progress = lambda _done, _of: None) -> Counts:
+        """Decide all rows that no earlier run has; raises `UnfitTable`, and `OSError` of files."""
+        if len({path.resolve() for path in (self.table, self.out, self.bad)}) < 3:  # noqa: PLR2004 - all
+            raise UnfitTable("the table, the decisions and the bad rows must be three files")
+        with self.table.open("rb") as file:
+            source = _opened(file, self.table)
+            columns = RequestColumns(engine.schema, source.schema_arrow)
+            now = self._begin(source.metadata, os.fstat(file.fileno()), engine.digest)
+            work = _Work(engine, columns, now)
+            parts: list[Path] = []
+            done, of = 0, source.metadata.num_rows
+
+            def missing() -> Iterator[tuple[Path, pa.RecordBatch]]:
+                first = 0
+                for batch in self._batches(source):
+                    part = self.parts / f"{first:015}-{batch.num_rows}.parquet"
+                    parts.append(part)
+                    first += batch.num_rows
+                    if part.exists():
+                        yield part, batch.slice(0, 0)  # it counts as progress
+                    else:
+                        yield part, batch
+                if first != of:
+                    raise UnfitTable(f"the table has {first:,} rows, and says that it has {of:,}")
+
+            for rows in self._decided(work, missing()):
+                done += rows
+                progress(min(done, of), of)
+            counts = self._join(parts, source.schema_arrow)
+        if counts.rows != of:
+            raise UnfitTable(f"`{self.parts}` has parts of something else: remove it")
+        shutil.rmtree(self.parts)
+        return counts
+
+    def _batches(self, source: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from source.iter_batches(self.batch)
+        except (pa.ArrowException, OSError) as problem:
+            said = f"`{self.table}` cannot be read to its end: {_in_a_line(problem)}"
+            raise UnfitTable(said) from None
+
+    def _begin(self, metadata: pq.FileMetaData, status: os.stat_result, digest: str) -> str:
+        """Note whose the parts are, and return the moment of the run; the one it began with if it goes on."""
+        mine = {
+            "table": [status.st_size, status.st_mtime_ns, metadata.num_rows],
+            "policy": digest,
+            **self.inputs,
+            "batch": self.batch,
+        }
+        note = self.parts / "run.json"
+        if note.exists():
+            found = json.loads(note.read_bytes())
+            now: str = found.pop("now", "")
+            if found != mine:
+                differs = next((k for k in mine if found.get(k) != mine[k]), "batch")
+                said = f"`{self.parts}` has parts of a run with another {differs}"
+                raise UnfitTable(f"{said}: remove it to begin again")
+            return now
+        self.parts.mkdir(exist_ok=True)
+        _write_whole(note, lambda at: at.write_text(json.dumps({**mine, "now": self.now})))
+        return self.now
+
+    def _decided(
+        self, work: _Work, missing: Iterator[tuple[Path, pa.RecordBatch]]
+    ) -> Iterator[int]:
+        """Write all parts that are missing; give how many rows each has."""
+        if self.processes == 1:
+            yield from (work.write(part, batch) for part, batch in missing)
+            return
+        pool = ProcessPoolExecutor(
+            self.processes, get_context("spawn"), _start_worker, (pickle.dumps(work),)
+        )
+        running: set[Future[int]] = set()
+        try:
+            for part, batch in missing:
+                running.add(pool.submit(_write_part, part, batch))
+                if len(running) >= 2 * self.processes:  # more would wait in memory
+                    ended, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in ended)
+            yield from (future.result() for future in running)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _join(self, parts: list[Path], schema: pa.Schema) -> Counts:
+        """Write the two files from the parts, in the order of the table."""
+        empty = with_gained(schema.empty_table(), [])
+        counts = Counts()
+
+        def write(out: Path, bad: Path) -> None:
+            nonlocal counts
+            fits = empty.schema.remove(empty.schema.get_field_index(PROBLEM))
+            wrong = pa.schema([*schema, empty.schema.field(PROBLEM)], schema.metadata)
+            with pq.ParquetWriter(out, fits) as decided, pq.ParquetWriter(bad, wrong) as others:
+                for part in parts:
+                    table = pq.read_table(part)
+                    is_bad = pc.is_valid(table[PROBLEM])
+                    good, rest = table.filter(pc.invert(is_bad)), table.filter(is_bad)
+                    decided.write_table(good.select(fits.names).cast(fits))
+                    others.write_table(rest.select(wrong.names).cast(wrong))
+                    allowed = pc.sum(good["allowed"]).as_py() or 0
+                    counts = Counts(
+                        counts.allowed + allowed,
+                        counts.denied + good.num_rows - allowed,
+                        counts.bad + rest.num_rows,
+                    )
+
+        _write_whole(self.bad, lambda bad: _write_whole(self.out, lambda out: write(out, bad)))
+        return counts
+
+
+class _Work:
+    """What a process needs to decide batches."""
+
+    def __init__(self, engine: DecidingEngine, columns: RequestColumns, now: str) -> None:
+        self._engine, self._columns, self._now = engine, columns, now
+
+    def write(self, part: Path, batch: pa.RecordBatch) -> int:
+        """Decide *batch*, write it, and return its size; nothing if there is nothing to decide."""
+        if batch.num_rows:
+            table = decide_rows(self._engine, self._columns, batch, self._now)
+            _write_whole(part, lambda at: pq.write_table(table, at))
+        rows: int = batch.num_rows
+        return rows
+
+
+_WORK: list[_Work] = []
+"""The work of this process, if it is one of several."""
+
+
+def _start_worker(pickled: bytes) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
+    _WORK[:] = [pickle.loads(pickled)]  # noqa: S301 - of that process, with nothing of an author but texts
+    parent = parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=end, daemon=True).start()
+
+
+def _write_part(part: Path, batch: pa.RecordBatch) -> int:
+    return _WORK[0].write(part, batch)
+
+
+def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Have *write* make the file *path*, which is there whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(unfinished)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _opened(file: Any, name: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as problem:
+        said = f"`{name}` is no Parquet file, or cut short: {_in_a_line(problem)}"
+        raise UnfitTable(said) from None
+
+
+def _in_a_line(problem: Exception) -> str:
+    return str(problem).split("\n")[0].rstrip(".")
+
+
+def rows_of(table: Path) -> int:
+    """Return how many rows a Parquet file says that it has; raises `UnfitTable` if it is none."""
+    with table.open("rb") as file:
+        rows: int = _opened(file, table).metadata.num_rows
+        return rows

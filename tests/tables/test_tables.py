@@ -1,0 +1,265 @@
+"""Hold that each row of a table is decided as `decide` decides it, and that none is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from policyengine import InvalidRequest, PolicyEngine
+from policyengine.tables import table_job
+from policyengine.tables.request_columns import UnfitTable
+from policyengine.tables.table_job import Counts, TableJob
+
+SET = """
+package shop
+levels Clearance = public < internal < secret
+entity User { clearance: Clearance, suspended: bool, until?: datetime }
+entity Bot { suspended: bool }
+entity Document { owner: User, title?: string, size: int, shared_with: set<User> }
+action read by User, Bot on Document with { purposes: set<string> }
+action edit by User on Document
+permit own: any by User when resource.owner == subject
+permit shared: read by User when subject in resource.shared_with and "show" in context.purposes
+permit now: edit when subject has until and now < subject.until
+forbid suspended: any when subject.suspended
+"""
+NOW = "2026-11-29T00:00:00Z"
+TEXTS = ["ann", "Ann", "a\0b", "é", "e\u0301", "%", "'", "🙂", ""]
+
+
+def world() -> pa.Table:
+    """Rows of requests, every other of which has something nasty."""
+    rows: list[dict[str, Any]] = []
+    for number in range(120):
+
+        def one(usual: Any, *nasty: Any, every: int) -> Any:
+            turn, rest = divmod(number, every)  # noqa: B023 - it is called at once
+            return nasty[turn % len(nasty)] if rest == every - 1 else usual
+
+        text = TEXTS[number % len(TEXTS)]
+        owners = [text, "ann", "Ann"]
+        rows.append({
+            "note": text,
+            "subject.type": one("User", None, "Bot", "Nobody", every=7),
+            "subject.id": one(text, None, every=29),
+            "action": one(["read", "edit"][number % 2], None, "fly", every=17),
+            "subject.clearance": one("public", "secret", "none", None, every=11),
+            "subject.suspended": one(False, True, None, every=13),
+            "subject.until": [None, datetime(2026, 11, 28 + number % 3, tzinfo=UTC)][number % 2],
+            "resource.id": "d",
+            "resource.owner": one(owners[number % 3], None, every=31),
+            "resource.title": [None, text][number % 2],
+            "resource.size": one(number, 2**63 - 1, -(2**63), None, every=19),
+            "resource.shared_with": one([text][: number % 2], ["ann", "ann"], [None], None, every=23),
+            "context.purposes": one(None if number % 2 else ["show"], ["show"], None, every=9),
+            "now": one(None, "2026-11-29T12:00:00Z", "yesterday", every=15),
+        })  # fmt: skip
+    return pa.Table.from_pylist(rows)
+
+
+def by_hand(row: dict[str, Any]) -> dict[str, Any]:
+    """The request of a row, written otherwise than in the package."""
+
+    def user(id_):
+        return {"type": "User", "id": id_} if isinstance(id_, str) else id_
+
+    given: dict[str, dict[str, Any]] = {"subject": {}, "resource": {}, "context": {}}
+    for name, value in row.items():
+        part, dot, inner = name.partition(".")
+        if dot and value is not None:
+            given[part][inner] = value
+    resource, subject = given["resource"], given["subject"]
+    if "owner" in resource:
+        resource["owner"] = user(resource["owner"])
+    if "shared_with" in resource:
+        resource["shared_with"] = [user(id_) for id_ in resource["shared_with"]]
+    type_ = subject.pop("type", "User" if row["action"] == "edit" else None)
+    ids = {"subject": subject.pop("id", None), "resource": resource.pop("id")}
+    return {
+        "subject": {
+            **({"type": type_} if type_ else {}),
+            **({"id": ids["subject"]} if ids["subject"] is not None else {}),
+            "properties": subject,
+        },
+        "action": row["action"],
+        "resource": {"type": "Document", "id": ids["resource"], "properties": resource},
+        "context": given["context"],
+        "now": row["now"] or NOW,
+    }
+
+
+@pytest.fixture
+def engine() -> PolicyEngine:
+    return PolicyEngine.from_text(SET)
+
+
+def job(path: Path, table: pa.Table | None = None, **options: Any) -> TableJob:
+    if table is not None:
+        pq.write_table(table, path / "in.parquet", row_group_size=25)
+    files = path / "in.parquet", path / "out.parquet", path / "bad.parquet"
+    return TableJob(*files, now=NOW, inputs={}, **{"batch": 7, **options})
+
+
+def test_each_row_is_decided_as_decide_does(tmp_path: Path, engine: PolicyEngine):
+    table = world()
+    wanted, problems = [], []
+    for row in table.to_pylist():
+        try:
+            decision = engine.decide(**by_hand(row))
+        except InvalidRequest as refusal:
+            problems.append({**row, "problem": "; ".join(map(str, refusal.problems))})
+            continue
+        answer: Any = decision.to_json()["context"]
+        wanted.append({
+            **row, "allowed": decision.allowed, "cause": decision.cause, "rules": answer["rules"],
+            "exposed": answer["exposed"], "masks": [*answer["masks"].items()],
+            "valid_until": decision.valid_until,
+        })  # fmt: skip
+    counts = job(tmp_path, table).run(engine)
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == wanted
+    assert pq.read_table(tmp_path / "bad.parquet").to_pylist() == problems
+    assert counts.rows == 120
+    assert counts.bad == len(problems)
+    assert min(counts.allowed, counts.denied, counts.bad) > 10
+    assert not job(tmp_path).parts.exists()
+
+
+def test_a_run_that_was_interrupted_goes_on(tmp_path: Path, engine: PolicyEngine, monkeypatch):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    counts = job(whole, world()).run(engine)
+
+    def interrupt(done: int, of: int):
+        if done > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job(tmp_path, world()).run(engine, interrupt)
+    assert not (tmp_path / "out.parquet").exists()
+    decided = []
+    monkeypatch.setattr(
+        table_job, "decide_rows",
+        lambda *given: decided.append(given[2].num_rows) or decide(*given),
+    )  # fmt: skip
+    assert job(tmp_path).run(engine) == counts
+    assert 0 < sum(decided) < 120
+    for name in ("out.parquet", "bad.parquet"):
+        assert pq.read_table(tmp_path / name) == pq.read_table(whole / name)
+
+
+decide = table_job.decide_rows
+
+
+def test_parts_of_another_run_are_refused(tmp_path: Path, engine: PolicyEngine):
+    def interrupt(done: int, of: int):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job(tmp_path, world()).run(engine, interrupt)
+    other = PolicyEngine.from_text(SET.replace('"show"', '"other"'))
+    with pytest.raises(UnfitTable, match="a run with another policy"):
+        job(tmp_path).run(other)
+    with pytest.raises(UnfitTable, match="a run with another batch"):
+        job(tmp_path, batch=8).run(engine)
+    with pytest.raises(UnfitTable, match="a run with another table"):
+        job(tmp_path, world().slice(1)).run(engine)
+
+
+def test_a_table_without_rows_has_all_columns(tmp_path: Path, engine: PolicyEngine):
+    assert job(tmp_path, world().slice(0, 0)).run(engine) == Counts()
+    names = pq.read_schema(tmp_path / "out.parquet").names
+    assert names[-6:] == ["allowed", "cause", "rules", "exposed", "masks", "valid_until"]
+    assert pq.read_schema(tmp_path / "bad.parquet").names[-1] == "problem"
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, "has no columns: `action`, `subject.id`, `resource.id` are needed"),
+        ({"action": ["a"], "subject.id": ["a"]}, "has no column: `resource.id` is needed"),
+        (
+            {"subject.clearence": ["a"]},
+            "`subject.clearence` is no part .*did you mean `subject.clear",
+        ),
+        ({"allowed": [True]}, "has a column `allowed`, which is what it is to gain"),
+        ({"now": [datetime(2026, 1, 1)]}, "times in the column `now` have no zone"),  # noqa: DTZ001
+    ],
+)
+def test_columns_that_do_not_fit_are_named(tmp_path: Path, engine: PolicyEngine, columns, said):
+    if columns and "action" not in columns:
+        columns = {"action": ["read"], "subject.id": ["a"], "resource.id": ["d"], **columns}
+    with pytest.raises(UnfitTable, match=said):
+        job(tmp_path, pa.table(columns)).run(engine)
+    assert not job(tmp_path).parts.exists()
+
+
+def test_files_that_are_cut_short_are_named(tmp_path: Path, engine: PolicyEngine):
+    made = job(tmp_path, world())
+    data = made.table.read_bytes()
+    for size in (0, 3, len(data) // 2, len(data) - 1):
+        made.table.write_bytes(data[:size])
+        with pytest.raises(UnfitTable, match="is no Parquet file, or cut short"):
+            made.run(engine)
+    broken = bytearray(data)
+    broken[4:400] = b"\xff" * 396
+    made.table.write_bytes(broken)
+    with pytest.raises(UnfitTable, match="cannot be read to its end"):
+        made.run(engine)
+    assert not made.out.exists()
+
+
+def test_what_cannot_be_read_is_bad_and_its_neighbours_are_decided(
+    tmp_path: Path, engine: PolicyEngine
+):
+    buffers = pa.array([b"ann", b"\xff\xfe", b"ann"]).buffers()
+    ids = pa.Array.from_buffers(pa.string(), 3, buffers)
+    moments = pa.array([10**18, 10**18, 10**18 + 1], pa.timestamp("ns", "UTC"))
+    size = len(ids)
+    table = pa.table({
+        "action": ["edit"] * size, "subject.id": ids, "resource.id": ["d"] * size,
+        "subject.clearance": ["public"] * size, "subject.suspended": [False] * size,
+        "subject.until": moments, "resource.owner": ["ann"] * size, "resource.size": [1] * size,
+        "resource.shared_with": pa.array([[]] * size, pa.list_(pa.string())),
+    })  # fmt: skip
+    counts = job(tmp_path, table).run(engine)
+    assert counts == Counts(allowed=1, bad=2)
+    bad = pq.read_table(tmp_path / "bad.parquet")
+    assert "this is not UTF-8" in bad["problem"][0].as_py()
+    assert "this value cannot be read" in bad["problem"][1].as_py()
+
+
+def test_several_processes_decide_the_same(tmp_path: Path, engine: PolicyEngine):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    assert job(tmp_path, world(), processes=2).run(engine) == job(alone, world()).run(engine)
+    for name in ("out.parquet", "bad.parquet"):
+        assert pq.read_table(tmp_path / name) == pq.read_table(alone / name)
+
+
+def test_the_command_says_how_many_went_which_way(tmp_path: Path, capsys):
+    from policyengine.cli.main import run
+
+    (tmp_path / "shop.policy").write_text(SET)
+    job(tmp_path, world())
+    command = [
+        "decide",
+        str(tmp_path / "shop.policy"),
+        "--table",
+        str(tmp_path / "in.parquet"),
+        "--now",
+        NOW,
+    ]
+    assert run([*command, "--out", str(tmp_path / "o.parquet"), "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["rows"] == said["allowed"] + said["denied"] + said["bad"] == 120
+    assert pq.read_table(tmp_path / "o.bad.parquet").num_rows == said["bad"]
+    assert run([*command, "--out", str(tmp_path / "o.parquet"), "--exit-code"]) == 1
+    assert run(command) == 2
+    assert run([*command, "--out", str(tmp_path / "in.parquet")]) == 2
+    assert "must be three files" in capsys.readouterr().err
