@@ -51,3 +51,9 @@ def collecting() -> Iterator[None]:
     left_on = gc.isenabled()
     gc.enable()
     assert left_on
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of garbage collection what was collected: tens of thousands of tests, which stay."""
+    gc.collect()
+    gc.freeze()
