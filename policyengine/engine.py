@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from policyengine.runtime.compiled_rule import Function
     from policyengine.runtime.program import Program
     from policyengine.semantics.checked import CheckedSet
+    from policyengine.tables.ibis_tables import DecidedTable
 
 Handler: TypeAlias = Callable[..., object]
 """Fulfils an obligation; called with its parameters by name (see `PolicyEngine.fulfil`)."""
@@ -323,6 +324,26 @@ class PolicyEngine(Immutable):
                 fast = self._fast
             add(found)
         return decisions
+
+    def decide_table(
+        self, table: Any, mapping: Mapping[str, str] | None = None, *, now: str | None = None
+    ) -> DecidedTable:
+        """Decide each row of an Ibis table of requests, which is in DuckDB or in Polars.
+
+        The table in what is returned has these rows and the columns `allowed`, `cause`, `rules`, `exposed`,
+        `masks`, `valid_until`, and `problem`: why a row is no request, which is then denied. *mapping*: the
+        column of each part of a request (`"subject.id": "login"`); without it, columns are named as parts are.
+
+        Raises `ValueError` (`UnfitTable`) if these are not the columns of requests.
+        """
+        try:
+            from policyengine.tables.ibis_tables import decide_table
+        except ModuleNotFoundError as lacking:
+            if (lacking.name or "").partition(".")[0] not in {"ibis", "pyarrow"}:
+                raise
+            raise ImportError("tables need Ibis: install `policyengine-dsl[tables]`") from None
+
+        return decide_table(self, table, mapping, now)
 
     @overload
     def bind(

@@ -188,6 +188,7 @@ LOCKING = {
     "cli/output.py": {"Timer"},  # of a command
     "concurrency.py": {"RLock"},  # which a child finds open
     "mutation/processes.py": {"Thread"},  # of a process of its own
+    "tables/table_job.py": {"Thread"},  # of a process of its own
     "syntax/parallel.py": {"Thread"},  # that waits for another process
 }
 """Who may use what of `threading`."""

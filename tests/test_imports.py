@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
     "engine": STAGES - {"syntax"}
-    | {"runtime", "pipeline", "explain", "partial", "intake", "bound", "cache"},
+    | {"runtime", "pipeline", "explain", "partial", "intake", "bound", "cache", "tables"},
     "bound": {"model", "runtime", "intake", "engine"},
     "decision_cache": {"model", "runtime", "intake", "engine"},
     "testing": STAGES
@@ -53,7 +53,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
-    "pytest": {"testing"}, "pyarrow": {"tables"},
+    "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables"},
 }  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
 
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest
@@ -30,6 +32,30 @@ assert tuple(GAINED.names) == DECIDED
 _WITH_PROBLEM: Final = GAINED.append(pa.field(PROBLEM, pa.string()))
 
 
+class Counts(Struct, frozen=True):
+    """The rows of a table: those allowed, those denied, and those that are no request (*bad*)."""
+
+    allowed: int = 0
+    denied: int = 0
+    bad: int = 0
+
+    @classmethod
+    def of(cls, decided: pa.Table) -> Self:
+        """Count the rows of a table that has what `decide_rows` adds."""
+        allowed = pc.sum(decided["allowed"]).as_py() or 0
+        bad = decided.num_rows - decided[PROBLEM].null_count
+        return cls(allowed, decided.num_rows - allowed - bad, bad)
+
+    @property
+    def rows(self) -> int:
+        """The number of all rows."""
+        return self.allowed + self.denied + self.bad
+
+    def __add__(self, other: Self) -> Self:
+        both = self.allowed + other.allowed, self.denied + other.denied, self.bad + other.bad
+        return type(self)(*both)
+
+
 class DecidingEngine(Protocol):
     """What is needed of a `PolicyEngine`."""
 
@@ -44,11 +70,15 @@ class DecidingEngine(Protocol):
 
 
 def decide_rows(
-    engine: DecidingEngine, columns: RequestColumns, batch: pa.RecordBatch, now: str
+    engine: DecidingEngine,
+    columns: RequestColumns,
+    batch: pa.RecordBatch,
+    now: str,
+    whole: pa.RecordBatch | None = None,
 ) -> pa.Table:
     """Return *batch* with the decision on each row, and with the problem of those that do not fit.
 
-    Such a row is a deny with the cause `invalid_request`.
+    Such a row is a deny with the cause `invalid_request`. *whole*: the rows to return, if other than *batch*.
     """
     rows: list[tuple[Any, ...]] = []
     for request in columns.requests(batch, now):
@@ -65,7 +95,7 @@ def decide_rows(
         masks = tuple(decision.masks.items())
         until = decision.valid_until
         rows.append((decision.allowed, decision.cause, rules, shown, masks, until, None))
-    return with_gained(batch, rows)
+    return with_gained(batch if whole is None else whole, rows)
 
 
 def with_gained(batch: pa.RecordBatch | pa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:

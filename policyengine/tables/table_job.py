@@ -7,6 +7,7 @@ its own `now`. Parts of another run, or of a file that has changed, are refused:
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from policyengine.tables.decide_rows import DecidingEngine, decide_rows, with_gained
+from policyengine.tables.decide_rows import Counts, DecidingEngine, decide_rows, with_gained
 from policyengine.tables.request_columns import PROBLEM, RequestColumns, UnfitTable
 
 BATCH: Final = 10_000
@@ -32,19 +33,6 @@ BATCH: Final = 10_000
 
 Progress: TypeAlias = Callable[[int, int], None]
 """A callback that takes how many rows are decided, of how many."""
-
-
-class Counts(Struct, frozen=True):
-    """The rows of a table: those allowed, those denied, and those that are no request (*bad*)."""
-
-    allowed: int = 0
-    denied: int = 0
-    bad: int = 0
-
-    @property
-    def rows(self) -> int:
-        """The number of all rows."""
-        return self.allowed + self.denied + self.bad
 
 
 class TableJob(Struct, frozen=True):
@@ -71,6 +59,10 @@ class TableJob(Struct, frozen=True):
         """Decide all rows that no earlier run has; raises `UnfitTable`, and `OSError` of files."""
         if len({path.resolve() for path in (self.table, self.out, self.bad)}) < 3:  # noqa: PLR2004 - all
             raise UnfitTable("the table, the decisions and the bad rows must be three files")
+        for path in (self.out, self.bad):
+            if path.is_dir() or not path.parent.is_dir():  # not when all is decided
+                number = errno.EISDIR if path.is_dir() else errno.ENOENT
+                raise OSError(number, os.strerror(number), str(path))
         with self.table.open("rb") as file:
             source = _opened(file, self.table)
             columns = RequestColumns(engine.schema, source.schema_arrow)
@@ -166,12 +158,7 @@ class TableJob(Struct, frozen=True):
                     good, rest = table.filter(pc.invert(is_bad)), table.filter(is_bad)
                     decided.write_table(good.select(fits.names).cast(fits))
                     others.write_table(rest.select(wrong.names).cast(wrong))
-                    allowed = pc.sum(good["allowed"]).as_py() or 0
-                    counts = Counts(
-                        counts.allowed + allowed,
-                        counts.denied + good.num_rows - allowed,
-                        counts.bad + rest.num_rows,
-                    )
+                    counts += Counts.of(table)
 
         _write_whole(self.bad, lambda bad: _write_whole(self.out, lambda out: write(out, bad)))
         return counts

@@ -263,3 +263,61 @@ def test_the_command_says_how_many_went_which_way(tmp_path: Path, capsys):
     assert run(command) == 2
     assert run([*command, "--out", str(tmp_path / "in.parquet")]) == 2
     assert "must be three files" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")  # of Ibis with the newest pandas and DuckDB
+@pytest.mark.parametrize("backend", ["duckdb", "polars"])
+def test_an_ibis_table_is_decided_as_a_file_is(tmp_path: Path, engine: PolicyEngine, backend):
+    import ibis
+
+    table = world()
+    counts = job(tmp_path, table).run(engine)
+    asked = getattr(ibis, backend).connect().read_parquet(tmp_path / "in.parquet")
+    mapping = {
+        name: name for name in table.column_names if "." in name or name in {"action", "now"}
+    }
+    found = engine.decide_table(asked, mapping, now=NOW)
+    assert found.counts == counts
+    rows = found.table.to_pyarrow().to_pylist()
+    assert len(rows) == counts.rows
+    assert [row for row in rows if row["problem"]] == [
+        {
+            **row,
+            "allowed": False,
+            "cause": "invalid_request",
+            "rules": [],
+            "exposed": [],
+            "masks": [],
+        }
+        | {"valid_until": None}
+        for row in pq.read_table(tmp_path / "bad.parquet").to_pylist()
+    ]
+    fits = [{k: v for k, v in row.items() if k != "problem"} for row in rows if not row["problem"]]
+    assert fits == pq.read_table(tmp_path / "out.parquet").to_pylist()
+
+
+@pytest.mark.filterwarnings("default")  # as above
+def test_a_database_that_is_not_read_exactly_is_refused(engine: PolicyEngine):
+    import ibis
+
+    connection = ibis.sqlite.connect()
+    connection.raw_sql('CREATE TABLE requests ("subject.id" TEXT)').close()
+    with pytest.raises(UnfitTable, match="must be in DuckDB or Polars"):
+        engine.decide_table(connection.table("requests"))
+    connection.disconnect()
+
+
+def test_a_mapping_to_a_column_that_is_not_there_is_named(engine: PolicyEngine):
+    import ibis
+
+    with pytest.raises(UnfitTable, match="no column `login`, which the mapping names"):
+        engine.decide_table(ibis.memtable(pa.table({"a": [1]})), {"subject.id": "login"})
+    with pytest.raises(UnfitTable, match="`allowed`, which is what it is to gain"):
+        engine.decide_table(ibis.memtable(pa.table({"allowed": [1]})))
+
+
+def test_a_folder_is_refused_before_anything_is_decided(tmp_path: Path, engine: PolicyEngine):
+    (tmp_path / "out.parquet").mkdir()
+    with pytest.raises(IsADirectoryError):
+        job(tmp_path, world()).run(engine)
+    assert not job(tmp_path).parts.exists()
