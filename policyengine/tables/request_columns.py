@@ -78,8 +78,13 @@ class RequestColumns:
                 hint = did_you_mean(name, known)
                 said = f"the column `{shown(name)}` is no part of any request"
                 raise UnfitTable(said + (f": {hint}" if hint else ""))
-            if name in known | {*_WHOLE} and _loses_zone(table.field(name).type):
+            if name not in known | {*_WHOLE}:
+                continue
+            if _loses_zone(table.field(name).type):
                 raise UnfitTable(f"the times in the column `{name}` have no zone")
+            if _has_nanoseconds(_in_microseconds(table.field(name).type)):
+                said = f"the times in the column `{name}` are in nanoseconds, and in a form that is not read"
+                raise UnfitTable(f"{said}: make them microseconds")
 
     def _known(self) -> set[str]:
         """Return the names of all columns that some request of the schema has below its parts."""
@@ -116,7 +121,7 @@ class RequestColumns:
             if request["now"] is None:
                 request["now"] = now
             if "entities" in columns:
-                request["entities"] = columns["entities"][row]
+                request["entities"] = _given(columns["entities"][row])
             yield request
 
     def _entity(
@@ -154,7 +159,7 @@ def _shaped(type_: Type, value: Any) -> Any:
         case EntityRefType(name), str():
             return {"type": name, "id": value}
         case EntityRefType(), dict():
-            return {key: part for key, part in value.items() if part is not None}
+            return _given(value)
         case SetType(element), list() if isinstance(element, _SHAPED):
             return [_shaped(element, part) for part in value]
         case RecordType(), dict():
@@ -168,6 +173,13 @@ def _shaped(type_: Type, value: Any) -> Any:
             return value
 
 
+def _given(value: Any) -> Any:
+    """Return *value* without what is NULL in the structs in it."""
+    if isinstance(value, dict):
+        return {key: _given(part) for key, part in value.items() if part is not None}
+    return [*map(_given, value)] if isinstance(value, list) else value
+
+
 def _inner(name: str, head: str) -> Iterator[str]:
     first, dot, rest = name.partition(".")
     if dot and first == head:
@@ -178,7 +190,14 @@ def _loses_zone(type_: pa.DataType) -> bool:
     """Whether values of *type_* have times without a zone in them."""
     if pa.types.is_timestamp(type_):
         return type_.tz is None
-    return any(_loses_zone(type_.field(i).type) for i in range(type_.num_fields))
+    return any(map(_loses_zone, _parts(type_)))
+
+
+def _parts(type_: pa.DataType) -> list[pa.DataType]:
+    """Return the types of which values of *type_* are made."""
+    if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
+        return [type_.value_type]
+    return [type_.field(i).type for i in range(type_.num_fields)]
 
 
 def _cells(column: pa.Array) -> list[Any]:
@@ -208,7 +227,7 @@ def _values(column: pa.Array) -> list[Any]:
 def _has_nanoseconds(type_: pa.DataType) -> bool:
     if pa.types.is_timestamp(type_) or pa.types.is_duration(type_):
         return bool(type_.unit == "ns")
-    return any(_has_nanoseconds(type_.field(i).type) for i in range(type_.num_fields))
+    return any(map(_has_nanoseconds, _parts(type_)))
 
 
 def _in_microseconds(type_: pa.DataType) -> pa.DataType:

@@ -110,8 +110,11 @@ class TableJob(Struct, frozen=True):
         }
         note = self.parts / "run.json"
         if note.exists():
-            found = json.loads(note.read_bytes())
-            now: str = found.pop("now", "")
+            try:
+                found = json.loads(note.read_bytes())
+                now: str = found.pop("now")
+            except (ValueError, LookupError, AttributeError):
+                found, now = mine | {"batch": None}, ""
             if found != mine:
                 differs = next((k for k in mine if found.get(k) != mine[k]), "batch")
                 said = f"`{self.parts}` has parts of a run with another {differs}"
@@ -153,7 +156,7 @@ class TableJob(Struct, frozen=True):
             wrong = pa.schema([*schema, empty.schema.field(PROBLEM)], schema.metadata)
             with pq.ParquetWriter(out, fits) as decided, pq.ParquetWriter(bad, wrong) as others:
                 for part in parts:
-                    table = pq.read_table(part)
+                    table = _part(part)
                     is_bad = pc.is_valid(table[PROBLEM])
                     good, rest = table.filter(pc.invert(is_bad)), table.filter(is_bad)
                     decided.write_table(good.select(fits.names).cast(fits))
@@ -218,6 +221,13 @@ def _opened(file: Any, name: Path) -> pq.ParquetFile:
     except (pa.ArrowException, OSError) as problem:
         said = f"`{name}` is no Parquet file, or cut short: {_in_a_line(problem)}"
         raise UnfitTable(said) from None
+
+
+def _part(name: Path) -> pa.Table:
+    try:
+        return pq.read_table(name)
+    except pa.ArrowException:
+        raise UnfitTable(f"`{name}` is damaged: remove it, and run the command again") from None
 
 
 def _in_a_line(problem: Exception) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from policyengine import InvalidRequest, PolicyEngine
 from policyengine.tables import table_job
-from policyengine.tables.request_columns import UnfitTable
+from policyengine.tables.request_columns import RequestColumns, UnfitTable
 from policyengine.tables.table_job import Counts, TableJob
 
 SET = """
@@ -197,6 +197,53 @@ def test_columns_that_do_not_fit_are_named(tmp_path: Path, engine: PolicyEngine,
     with pytest.raises(UnfitTable, match=said):
         job(tmp_path, pa.table(columns)).run(engine)
     assert not job(tmp_path).parts.exists()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pa.large_list,
+        lambda type_: pa.dictionary(pa.int8(), type_),
+        lambda type_: pa.map_(type_, type_),
+    ],
+)
+def test_times_that_python_would_cut_short_are_refused(tmp_path: Path, engine: PolicyEngine, wrap):
+    names = ["action", "subject.id", "resource.id", "subject.until"]
+    types = [*[pa.string()] * 3, wrap(pa.timestamp("ns", "UTC"))]
+    schema = pa.schema(zip(names, types, strict=True))
+    with pytest.raises(UnfitTable, match=r"`subject\.until` are in nanoseconds"):
+        RequestColumns(engine.schema, schema)
+
+
+def test_parts_that_are_damaged_are_named(tmp_path: Path, engine: PolicyEngine):
+    def interrupt(done: int, of: int):
+        if done > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job(tmp_path, world()).run(engine, interrupt)
+    part = min(job(tmp_path).parts.glob("0*.parquet"))
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(UnfitTable, match=f"`{part}` is damaged: remove it"):
+        job(tmp_path).run(engine)
+    part.unlink()
+    (job(tmp_path).parts / "run.json").write_text("[")
+    with pytest.raises(UnfitTable, match="remove it to begin again"):
+        job(tmp_path).run(engine)
+
+
+def test_entities_in_structs_lack_what_is_null(engine: PolicyEngine):
+    from policyengine.tables.decide_rows import decide_rows
+
+    entity = {"type": "User", "id": "eve", "properties": {"suspended": True, "until": None}}
+    batch = pa.RecordBatch.from_pylist([{
+        "action": "edit", "subject.id": "eve", "resource.id": "d", "resource.owner": "ann",
+        "subject.suspended": True, "entities": [entity], "resource.size": 1,
+    }])  # fmt: skip
+    (row,) = decide_rows(
+        engine, RequestColumns(engine.schema, batch.schema), batch, NOW
+    ).to_pylist()
+    assert (row["allowed"], "there is no null" in (row["problem"] or "")) == (False, False)
 
 
 def test_files_that_are_cut_short_are_named(tmp_path: Path, engine: PolicyEngine):
