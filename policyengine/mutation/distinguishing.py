@@ -1,8 +1,8 @@
 """Search for a request that a mutant decides otherwise, or prove that there is none.
 
 Near the requests of the tests it is searched first, with a value or two changed: such a test is easily read.
-Then on symbolic requests, which ends with a request, with the proof that the mutant is equivalent, or
-with neither, where something cannot be tried out or is too much.
+Then on constrained and on symbolic requests, which ends with a request, with the proof that the mutant is
+equivalent, or with neither, where something cannot be tried out or is too much.
 """
 
 from __future__ import annotations
@@ -104,12 +104,11 @@ class Differences:
                 return found
             if way is NearbySearch.alone and self._is_equivalent(variant):
                 return None
-        symbolic, proved = self._symbolic(variant)
-        if symbolic is not None or proved:
-            return symbolic
-        partly, proved = self._partial(variant)
-        if partly is not None or proved:
-            return partly
+        # A constrained request answers only what is asked, so there are fewer of them.
+        for search in (self._partial, self._symbolic):
+            offer, proved = search(variant)
+            if offer is not None or proved:
+                return offer
         found = self._near(variant, NearbySearch.together, _MOST_TOGETHER)
         if found is not None:
             return found
