@@ -28,7 +28,8 @@ from policyengine.model.request import Request
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing
+from policyengine.syntax import nodes
 
 
 def explain(checked: CheckedSet, request: Request) -> Explanation:
@@ -36,7 +37,6 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     outcome = interpreter.decide(checked, request)
     until = interpreter.valid_until(checked, request)
     env = Env(request, checked.schema)
-    hiding = evolve(env, hides=lambda expr, typing: is_hidden(expr, typing, checked.schema))
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
     explainer = _RuleExplainer(checked, env, frozenset(outcome.rules))
     shut = [gate for gate, opened in outcome.gates if not opened]
@@ -44,10 +44,11 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     for rule in checked.rules_for(env.target):
         rules[rule.gate].append(explainer.rule(rule, nearest, seeming))
     offers = offered(checked, request)
+    reason, public_reason = _reasons(checked, env)
     evidence = Evidence(
         outcome,
-        reasons.reason(checked, request),
-        reasons.reason_of(interpreter.judge_all(checked, hiding)),
+        reason,
+        public_reason,
         None if until is None else moment_text(until),
         any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target)),
         tuple(
@@ -61,6 +62,21 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     return Explanation(evidence)
 
 
+def _reasons(checked: CheckedSet, env: Env) -> tuple[str, str]:
+    """Return the reason for the auditor, and the one without what is hidden from others."""
+    case = interpreter.judge_all(checked, env)
+    hid = False
+
+    def hides(expr: nodes.Expr, typing: Typing) -> bool:
+        nonlocal hid
+        hidden = is_hidden(expr, typing, checked.schema)
+        hid = hid or hidden
+        return hidden
+
+    public = reasons.reason_of(evolve(case, env=evolve(env, hides=hides)))
+    return reasons.reason_of(case) if hid else public, public
+
+
 @define
 class _RuleExplainer:
     """Explains the rules for one request; *decided*: the ids of the determining rules."""
@@ -69,6 +85,7 @@ class _RuleExplainer:
     env: Env
     decided: frozenset[str]
     kinds: dict[int, tuple[str, ...]] = field(factory=dict)
+    held: dict[int, bool] = field(factory=dict)
 
     def rule(
         self, rule: CheckedRule, nearest: frozenset[str], seeming: frozenset[str]
@@ -82,7 +99,9 @@ class _RuleExplainer:
         if rule.in_force(self.env.request.now):
             verdict = interpreter.judge(rule, waivers, self.env)
             conditions = tuple(self._conditions(rule, rule.conjuncts))
-            seen = tuple(self._conditions(rule, self._seen(rule)))
+            public = self._seen(rule)
+            shown = len(public) == len(rule.conjuncts)
+            seen = conditions if shown else tuple(self._conditions(rule, public))
             if verdict.failed:
                 state = "failed"
             elif verdict.satisfied:
@@ -138,11 +157,14 @@ class _RuleExplainer:
         return sum(not self._holds(rule, conjunct) for conjunct in conjuncts)
 
     def _holds(self, rule: CheckedRule, conjunct: Conjunct) -> bool:
-        try:
-            found = evaluate(conjunct.expr, rule.typings[self.env.target], self.env)
-        except Exception:  # noqa: BLE001 - its guard is false: it asks of what is not there
-            return False
-        return bool(found) == conjunct.wanted
+        mark = id(conjunct)
+        if mark not in self.held:
+            try:
+                found = evaluate(conjunct.expr, rule.typings[self.env.target], self.env)
+                self.held[mark] = bool(found) == conjunct.wanted
+            except Exception:  # noqa: BLE001 - its guard is false: it asks of what is not there
+                self.held[mark] = False
+        return self.held[mark]
 
     def _conditions(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> Iterator[Condition]:
         """Evaluate the conditions in order, with a trace; those after the first false one do not count."""
