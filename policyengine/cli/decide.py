@@ -50,6 +50,13 @@ if TYPE_CHECKING:
     help="The Parquet file for rows that are no request, with what is wrong. Without it: beside "
     "`--out`, with `.bad` before its suffix.",
 )
+@click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="A column of `--table` that is no part of requests. May be given more than once; any other such "
+    "column is an error.",
+)
 @request_options
 @click.option(
     "--unknowns",
@@ -66,6 +73,7 @@ def command(
     table: str | None,
     out: str | None,
     bad: str | None,
+    keep: tuple[str, ...],
     entities: str | None,
     now: str | None,
     unknowns: tuple[str, ...],
@@ -99,15 +107,17 @@ def command(
     """
     if (table is None) == (not requests):
         raise click.UsageError("give either `--request` or `--table`")
-    if (table is None) != (out is None) or (table is None and bad is not None):
-        raise click.UsageError("`--table` and `--out` go together")
+    if (table is None) != (out is None) or (table is None and (bad is not None or keep)):
+        raise click.UsageError(
+            "`--table` and `--out` go together; `--bad` and `--keep` are for them"
+        )
     if table is not None and unknowns:
         raise click.UsageError("`--unknowns` is for `--request`")
     engine = load_engine(paths, entities)
     if table is not None and out is not None:
         from policyengine.cli.decide_table import decide_table
 
-        all_allowed = decide_table(engine, table, out, bad, entities, now, format)
+        all_allowed = decide_table(engine, table, out, bad, keep, entities, now, format)
         return FINDINGS if exit_code and not all_allowed else FINE
     if unknowns:
         for number, file in enumerate(requests):

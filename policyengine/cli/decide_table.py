@@ -22,6 +22,7 @@ def decide_table(
     table: str,
     out: str,
     bad: str | None,
+    keep: tuple[str, ...],
     entities: str | None,
     now: str | None,
     format: str,
@@ -41,6 +42,7 @@ def decide_table(
             to.with_name(f"{to.stem}.bad{to.suffix}") if bad is None else Path(bad),
             now or datetime.now(UTC).isoformat(),
             {"--now": now or "", "--entities": sha256(given).hexdigest()},
+            frozenset(keep),
             max(1, min(os.cpu_count() or 1, rows_of(Path(table)) // BATCH)),
         )
         with working("deciding rows") as progress:

@@ -2,13 +2,14 @@
 
 A column is named as the part of a request that it holds: `action`, `subject.id`, `resource.owner`,
 `context.purposes`, `now`. NULL stands for what is not given. All else is as `PolicyEngine.decide` takes it,
-which validates each request: what a cell cannot be read as stays in its place as a `Refused`.
+which validates each request: what a cell cannot be read as stays in its place as a `Refused`. A column that
+is no part of a request is one to keep by name: a misspelt fact would otherwise be a fact that no rule sees.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
@@ -45,19 +46,19 @@ class UnfitTable(ValueError):  # noqa: N818 - it is named after what the table i
 
 
 class RequestColumns:
-    """The columns of a table that are parts of requests; raises `UnfitTable` if it has others."""
+    """The columns of a table that are parts of requests; raises `UnfitTable` if it has others, but for *kept*."""
 
-    def __init__(self, schema: Schema, table: pa.Schema) -> None:
+    def __init__(self, schema: Schema, table: pa.Schema, kept: Collection[str] = ()) -> None:
         self._schema = schema
-        self._names = [str(name) for name in table.names]
-        self._check(table)
+        self._check(table, kept)
+        self._positions = {name: at for at, name in enumerate(table.names) if name not in kept}
         self._parts: dict[str, list[tuple[str, str]]] = {
-            head: [(inner, name) for name in self._names for inner in _inner(name, head)]
+            head: [(inner, name) for name in self._positions for inner in _inner(name, head)]
             for head in (*_ENTITIES, "context")
         }
 
-    def _check(self, table: pa.Schema) -> None:
-        names = self._names
+    def _check(self, table: pa.Schema, kept: Collection[str]) -> None:
+        names = [str(name) for name in table.names]
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
             raise UnfitTable(f"the column `{shown(repeated[0])}` is there twice")
@@ -71,15 +72,21 @@ class RequestColumns:
         if missing:
             has = "the table has no columns" if not names else "the table has no column"
             raise UnfitTable(f"{has}: {', '.join(missing)} {'are' if missing[1:] else 'is'} needed")
-        known = self._known()
+        known = self._known() | {*_WHOLE}
+        for name in kept:
+            if name in known:
+                raise UnfitTable(f"the column `{name}` is a part of requests, and not only kept")
+            if name not in names:
+                raise UnfitTable(f"the table has no column `{shown(name)}` to keep")
         for name in names:
-            head = name.partition(".")[0]
-            if "." in name and head in (*_ENTITIES, "context") and name not in known:
+            if name in kept:
+                continue
+            if name not in known:
                 hint = did_you_mean(name, known)
                 said = f"the column `{shown(name)}` is no part of any request"
-                raise UnfitTable(said + (f": {hint}" if hint else ""))
-            if name not in known | {*_WHOLE}:
-                continue
+                raise UnfitTable(
+                    f"{said}: {hint or 'if it is only kept, name it so (`--keep`, or a mapping of the others)'}"
+                )
             if _loses_zone(table.field(name).type):
                 raise UnfitTable(f"the times in the column `{name}` have no zone")
             if _has_nanoseconds(_in_microseconds(table.field(name).type)):
@@ -99,12 +106,7 @@ class RequestColumns:
 
     def requests(self, batch: pa.RecordBatch, now: str) -> Iterator[Arguments]:
         """Give the request of each row; *now*: the moment of those that name none."""
-        heads = (*_ENTITIES, "context")
-        columns = {
-            name: _cells(batch.column(position))
-            for position, name in enumerate(self._names)
-            if name in _WHOLE or name.partition(".")[0] in heads
-        }
+        columns = {name: _cells(batch.column(at)) for name, at in self._positions.items()}
         only = next(iter(self._schema.actions), None) if len(self._schema.actions) == 1 else None
         for row in range(batch.num_rows):
             action = columns["action"][row] if "action" in columns else only

@@ -39,7 +39,8 @@ class TableJob(Struct, frozen=True):
     """The decisions on the requests in the file *table*.
 
     Those on requests that fit go to *out*, the other rows with their problem to *bad*. *now*: the moment of
-    requests that name none. *inputs*: what else decides, which a run that goes on must have in common.
+    requests that name none. *inputs*: what else decides, which a run that goes on must have in common. *kept*:
+    columns that are no parts of requests.
     """
 
     table: Path
@@ -47,6 +48,7 @@ class TableJob(Struct, frozen=True):
     bad: Path
     now: str
     inputs: Mapping[str, str]
+    kept: frozenset[str] = frozenset()
     processes: int = 1
     batch: int = BATCH
 
@@ -65,7 +67,7 @@ class TableJob(Struct, frozen=True):
                 raise OSError(number, os.strerror(number), str(path))
         with self.table.open("rb") as file:
             source = _opened(file, self.table)
-            columns = RequestColumns(engine.schema, source.schema_arrow)
+            columns = RequestColumns(engine.schema, source.schema_arrow, self.kept)
             now = self._begin(source.metadata, os.fstat(file.fileno()), engine.digest)
             work = _Work(engine, columns, now)
             parts: list[Path] = []

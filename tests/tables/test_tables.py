@@ -103,7 +103,9 @@ def job(path: Path, table: pa.Table | None = None, **options: Any) -> TableJob:
     if table is not None:
         pq.write_table(table, path / "in.parquet", row_group_size=25)
     files = path / "in.parquet", path / "out.parquet", path / "bad.parquet"
-    return TableJob(*files, now=NOW, inputs={}, **{"batch": 7, **options})
+    return TableJob(
+        *files, now=NOW, inputs={}, **{"batch": 7, "kept": frozenset({"note"}), **options}
+    )
 
 
 def test_each_row_is_decided_as_decide_does(tmp_path: Path, engine: PolicyEngine):
@@ -188,6 +190,18 @@ def test_a_table_without_rows_has_all_columns(tmp_path: Path, engine: PolicyEngi
             "`subject.clearence` is no part .*did you mean `subject.clear",
         ),
         ({"allowed": [True]}, "has a column `allowed`, which is what it is to gain"),
+        ({"context": [{"purposes": ["a"]}]}, "column `context` is no part of any request"),
+        (
+            {"Context.purposes": [["a"]]},
+            "`Context.purposes` is no .* did you mean `context.purposes`",
+        ),
+        (
+            {"contxt.purposes": [["a"]]},
+            "`contxt.purposes` is no .* did you mean `context.purposes`",
+        ),
+        ({"purposes": [["a"]]}, "`purposes` is no part of any request"),
+        ({" now": ["x"]}, "is no part of any request"),
+        ({"notes": ["x"]}, "`notes` is no part of any request: if it is only kept, name"),
         ({"now": [datetime(2026, 1, 1)]}, "times in the column `now` have no zone"),  # noqa: DTZ001
     ],
 )
@@ -195,8 +209,20 @@ def test_columns_that_do_not_fit_are_named(tmp_path: Path, engine: PolicyEngine,
     if columns and "action" not in columns:
         columns = {"action": ["read"], "subject.id": ["a"], "resource.id": ["d"], **columns}
     with pytest.raises(UnfitTable, match=said):
-        job(tmp_path, pa.table(columns)).run(engine)
+        job(tmp_path, pa.table(columns), kept=frozenset()).run(engine)
     assert not job(tmp_path).parts.exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("note", "has no column `note` to keep"),
+        ("now", "`now` is a part of requests, and not only"),
+    ],
+)
+def test_what_is_kept_is_a_column_that_is_no_part(engine: PolicyEngine, kept, said):
+    with pytest.raises(UnfitTable, match=said):
+        RequestColumns(engine.schema, world().drop_columns("note").schema, {kept})
 
 
 @pytest.mark.parametrize(
@@ -274,7 +300,7 @@ def test_what_cannot_be_read_is_bad_and_its_neighbours_are_decided(
         "subject.until": moments, "resource.owner": ["ann"] * size, "resource.size": [1] * size,
         "resource.shared_with": pa.array([[]] * size, pa.list_(pa.string())),
     })  # fmt: skip
-    counts = job(tmp_path, table).run(engine)
+    counts = job(tmp_path, table, kept=frozenset()).run(engine)
     assert counts == Counts(allowed=1, bad=2)
     bad = pq.read_table(tmp_path / "bad.parquet")
     assert "this is not UTF-8" in bad["problem"][0].as_py()
@@ -302,6 +328,9 @@ def test_the_command_says_how_many_went_which_way(tmp_path: Path, capsys):
         "--now",
         NOW,
     ]
+    assert run([*command, "--out", str(tmp_path / "o.parquet")]) == 2
+    assert "`note` is no part of any request" in capsys.readouterr().err
+    command += ["--keep", "note"]
     assert run([*command, "--out", str(tmp_path / "o.parquet"), "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["rows"] == said["allowed"] + said["denied"] + said["bad"] == 120
