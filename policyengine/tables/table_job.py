@@ -74,13 +74,14 @@ class TableJob(Struct, frozen=True):
             done, of = 0, source.metadata.num_rows
 
             def missing() -> Iterator[tuple[Path, pa.RecordBatch]]:
+                nonlocal done
                 first = 0
                 for batch in self._batches(source):
                     part = self.parts / f"{first:015}-{batch.num_rows}.parquet"
                     parts.append(part)
                     first += batch.num_rows
                     if part.exists():
-                        yield part, batch.slice(0, 0)  # it counts as progress
+                        done += batch.num_rows
                     else:
                         yield part, batch
                 if first != of:
@@ -88,7 +89,7 @@ class TableJob(Struct, frozen=True):
 
             for rows in self._decided(work, missing()):
                 done += rows
-                progress(min(done, of), of)
+                progress(done, of)
             counts = self._join(parts, source.schema_arrow)
         if counts.rows != of:
             raise UnfitTable(f"`{self.parts}` has parts of something else: remove it")
@@ -176,10 +177,9 @@ class _Work:
         self._engine, self._columns, self._now = engine, columns, now
 
     def write(self, part: Path, batch: pa.RecordBatch) -> int:
-        """Decide *batch*, write it, and return its size; nothing if there is nothing to decide."""
-        if batch.num_rows:
-            table = decide_rows(self._engine, self._columns, batch, self._now)
-            _write_whole(part, lambda at: pq.write_table(table, at))
+        """Decide *batch*, write it, and return its size."""
+        table = decide_rows(self._engine, self._columns, batch, self._now)
+        _write_whole(part, lambda at: pq.write_table(table, at))
         rows: int = batch.num_rows
         return rows
 

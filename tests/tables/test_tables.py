@@ -149,8 +149,11 @@ def test_a_run_that_was_interrupted_goes_on(tmp_path: Path, engine: PolicyEngine
         table_job, "decide_rows",
         lambda *given: decided.append(given[2].num_rows) or decide(*given),
     )  # fmt: skip
-    assert job(tmp_path).run(engine) == counts
+    shown = []
+    assert job(tmp_path).run(engine, lambda done, of: shown.append((done, of))) == counts
     assert 0 < sum(decided) < 120
+    assert shown[0][0] > 20
+    assert shown[-1] == (120, 120)
     for name in ("out.parquet", "bad.parquet"):
         assert pq.read_table(tmp_path / name) == pq.read_table(whole / name)
 
