@@ -348,21 +348,16 @@ def _mean_the_same(expr: nodes.Expr, typing: Typing, other: _Condition) -> bool:
 def _connected(conditions: Iterable[_Condition]) -> Iterator[list[_Condition]]:
     """Give lists of conditions: those that share a key, directly or by others, are in one list."""
     of_key: dict[object, list[_Condition]] = {}
-    lists: dict[int, list[_Condition]] = {}
     for condition in conditions:
-        joined = [condition]
-        for key in condition.reads:
-            before = of_key.get(key)
-            if before is not None and before is not joined:
-                if len(before) > len(joined):
-                    joined, before = before, joined
-                joined += before
-                lists.pop(id(before), None)
-                for one in before:
-                    for other_key in one.reads:
-                        of_key[other_key] = joined
-            of_key[key] = joined
-        lists[id(joined)] = joined
-        for key in condition.reads:
-            of_key[key] = joined
-    yield from lists.values()
+        if not condition.reads:
+            yield [condition]
+            continue
+        near = {id(some): some for key in condition.reads if (some := of_key.get(key))}
+        joined = max(near.values(), key=len, default=[])  # it takes in the smaller ones
+        for some in near.values():
+            if some is not joined:
+                joined += some
+                of_key |= dict.fromkeys((key for one in some for key in one.reads), joined)
+        joined.append(condition)
+        of_key |= dict.fromkeys(condition.reads, joined)
+    yield from {id(some): some for some in of_key.values()}.values()
