@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "explain": STAGES | {"reference", "analysis", "intake"},
     "partial": STAGES | {"runtime", "compiler", "intake"},
     "tables": {"diagnostics", "model", "intake"},
+    "filters": {"model", "compiler", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},

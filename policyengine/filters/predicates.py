@@ -1,0 +1,247 @@
+"""Name what a filter says of rows: a small relational tree, which every printing prints.
+
+Every node is two-valued: it is true or false of every row, whatever the row holds, and never unknown. An atom
+one of whose columns is NULL is false. So `Not` is exactly the complement, and a printing must make each atom
+total before it negates it. Constants are folded by `both`, `either` and `negated`: a `Constant` is only ever
+the whole of a predicate, or of the `where` of an `Exists` or `Ancestor`, and no junction or list is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant"]
+"""How a column holds its values: text by code points; whole numbers of 64 bits; decimals of a fixed scale (up
+to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond."""
+
+Scalar: TypeAlias = str | int | bool | Decimal | datetime
+"""A value of a kind: `str`, `int`, `Decimal`, `bool`, an aware `datetime` in UTC."""
+
+ROWS: Final = "rows"
+"""The alias of the table whose rows are filtered."""
+
+
+# ---- terms ------------------------------------------------------------------------------
+
+
+class Column(Struct, frozen=True):
+    """The column *name* of the row that *alias* stands for; it may be NULL."""
+
+    alias: str
+    name: str
+    kind: Kind
+
+
+class Parameter(Struct, frozen=True):
+    """A known value, which is bound and never NULL."""
+
+    value: Scalar
+    kind: Kind
+
+
+Term: TypeAlias = Column | Parameter
+
+
+# ---- atoms ------------------------------------------------------------------------------
+
+
+class IsPresent(Struct, frozen=True):
+    """Whether the column is not NULL."""
+
+    column: Column
+
+
+class IsOfKind(Struct, frozen=True):
+    """Whether the column is not NULL and holds a value of its kind.
+
+    That is `IsPresent` where the engine holds columns to their types. Where it does not (SQLite), it asks
+    for it: an integer for int, 0 or 1 for bool, text for text.
+    """
+
+    column: Column
+
+
+Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+
+
+class Compare(Struct, frozen=True):
+    """Whether two terms of one kind compare so; false if either is NULL, `!=` too.
+
+    At least one is a column. Text and bool are only compared by `==` and `!=`; text by code points, with
+    case, accents and spaces, whatever the collation.
+    """
+
+    op: Comparison
+    left: Term
+    right: Term
+
+
+class OneOf(Struct, frozen=True):
+    """Whether the column is one of *values*, of which there is at least one; false if it is NULL.
+
+    Values are of the column's kind, different, and in a fixed order. They are compared as `Compare` does.
+    """
+
+    column: Column
+    values: tuple[Scalar, ...]
+
+
+class Matches(Struct, frozen=True):
+    """Whether the text of the column is *pieces* with any text between them; false if it is NULL.
+
+    There are two pieces at least, of which each may be empty: `("a", "")` is what starts with `a`, `("",
+    "b")` what ends with `b`, `("", "c", "")` what contains `c`. They are literal, with case: `%`, `_`, `*`
+    stand for themselves. "Any text" may be empty and may contain line ends.
+    """
+
+    column: Column
+    pieces: tuple[str, ...]
+
+
+# ---- rows of other tables ---------------------------------------------------------------
+
+
+class Exists(Struct, frozen=True):
+    """Whether some row of *table*, called *alias* in *where*, equals the outer row in *on*, and satisfies *where*.
+
+    *on*: pairs of a column of the alias and a column of a row outside, which are equal as `Compare` says, so
+    that none is NULL. It may be empty. *where* may speak of every alias around. Aliases differ in the whole
+    of a predicate.
+    """
+
+    table: str
+    alias: str
+    on: tuple[tuple[Column, Column], ...]
+    where: Predicate
+
+
+class Ancestor(Struct, frozen=True):
+    """Whether some row satisfies *where* among that whose *id* is *start*, and those above it in *table*.
+
+    The row above another is the one whose column *id* equals its column *parent*, as `Compare` says; none if
+    that is NULL or there is no such row. A cycle ends the way, and there are no rows above *start* if it is NULL or
+    leads nowhere. In *where* the row is called *alias*; *id* and *parent* are columns of that alias.
+    """
+
+    table: str
+    alias: str
+    start: Column
+    id: Column
+    parent: Column
+    where: Predicate
+
+
+# ---- junctions --------------------------------------------------------------------------
+
+
+class Not(Struct, frozen=True):
+    """Whether *operand*, which is no `Not` and no `Constant`, is false."""
+
+    operand: Predicate
+
+
+class And(Struct, frozen=True):
+    """Whether all operands, of which there are two at least, are true."""
+
+    operands: tuple[Predicate, ...]
+
+
+class Or(Struct, frozen=True):
+    """Whether one of the operands, of which there are two at least, is true."""
+
+    operands: tuple[Predicate, ...]
+
+
+class Constant(Struct, frozen=True):
+    """True or false of every row."""
+
+    value: bool
+
+
+Predicate: TypeAlias = (
+    IsPresent | IsOfKind | Compare | OneOf | Matches | Exists | Ancestor | Not | And | Or | Constant
+)
+
+TRUE: Final = Constant(True)
+FALSE: Final = Constant(False)
+
+
+def both(predicates: Iterable[Predicate]) -> Predicate:
+    """Return the predicate that all *predicates* hold."""
+    return _junction(And, predicates, TRUE)
+
+
+def either(predicates: Iterable[Predicate]) -> Predicate:
+    """Return the predicate that one of *predicates* holds."""
+    return _junction(Or, predicates, FALSE)
+
+
+def _junction(of: type[And | Or], predicates: Iterable[Predicate], neutral: Constant) -> Predicate:
+    found: dict[Predicate, None] = {}
+    for predicate in predicates:
+        if predicate == negated(neutral):
+            return predicate
+        parts = predicate.operands if isinstance(predicate, of) else (predicate,)
+        found |= dict.fromkeys(part for part in parts if part != neutral)
+    if len(found) <= 1:
+        return next(iter(found), neutral)
+    return of(tuple(found))
+
+
+def negated(predicate: Predicate) -> Predicate:
+    """Return the predicate that *predicate* does not hold."""
+    match predicate:
+        case Constant(value):
+            return Constant(not value)
+        case Not(operand):
+            return operand
+        case _:
+            return Not(predicate)
+
+
+def exists(
+    table: str, alias: str, on: tuple[tuple[Column, Column], ...], where: Predicate
+) -> Predicate:
+    """Return the predicate that there is such a row, which there is not if *where* is false."""
+    return FALSE if where == FALSE else Exists(table, alias, on, where)
+
+
+def one_of(column: Column, values: Iterable[Scalar]) -> Predicate:
+    """Return the predicate that a column is one of *values*, which may be none."""
+    ordered = tuple(sorted(set(values)))  # they are of one kind
+    match ordered:
+        case ():
+            return FALSE
+        case (value,):
+            return Compare("==", column, Parameter(value, column.kind))
+        case _:
+            return OneOf(column, ordered)
+
+
+def walk(predicate: Predicate) -> Iterator[Predicate]:
+    """Give *predicate* and every predicate in it, outer ones first."""
+    yield predicate
+    match predicate:
+        case Not(inner) | Exists(where=inner) | Ancestor(where=inner):
+            yield from walk(inner)
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from walk(operand)
+
+
+class NotPushable(Exception):  # noqa: N818 - it says what is so, as the language says it
+    """Raised for a clause that a target cannot say exactly.
+
+    *clause*: in the policy language. *rules*: the ids of those that it may be of. *target*: what cannot say
+    it: the mapping, or a database. *reason*: why, and what to do instead.
+    """
+
+    def __init__(self, clause: str, rules: tuple[str, ...], target: str, reason: str) -> None:
+        self.clause, self.rules, self.target, self.reason = clause, rules, target, reason
+        of = f" of {', '.join(rules)}" if rules else ""
+        super().__init__(f"{target} cannot say `{clause}`{of}: {reason}")
