@@ -60,7 +60,8 @@ class IsOfKind(Struct, frozen=True):
     """Whether the column is not NULL and holds a value of its kind.
 
     That is `IsPresent` where the engine holds columns to their types. Where it does not (SQLite), it asks
-    for it: an integer for int, 0 or 1 for bool, text for text.
+    for it: an integer for int, 0 or 1 for bool, text for text. An instant is in the years 1 to 9999, which
+    must be asked where there are others, or infinity (PostgreSQL).
     """
 
     column: Column
@@ -103,6 +104,13 @@ class Matches(Struct, frozen=True):
     pieces: tuple[str, ...]
 
 
+class IsLonger(Struct, frozen=True):
+    """Whether the text of the column has more than *most* code points; false if it is NULL."""
+
+    column: Column
+    most: int
+
+
 # ---- rows of other tables ---------------------------------------------------------------
 
 
@@ -120,12 +128,26 @@ class Exists(Struct, frozen=True):
     where: Predicate
 
 
+class HasMore(Struct, frozen=True):
+    """Whether the rows of *table* that equal the outer row in *on* have more than *most* values of *column*.
+
+    Different ones, NULL aside. *column* and the first of each pair are of *alias*; else as in `Exists`.
+    """
+
+    table: str
+    alias: str
+    on: tuple[tuple[Column, Column], ...]
+    column: Column
+    most: int
+
+
 class Ancestor(Struct, frozen=True):
     """Whether some row satisfies *where* among that whose *id* is *start*, and those above it in *table*.
 
     The row above another is the one whose column *id* equals its column *parent*, as `Compare` says; none if
     that is NULL or there is no such row. A cycle ends the way, and there are no rows above *start* if it is NULL or
-    leads nowhere. In *where* the row is called *alias*; *id* and *parent* are columns of that alias.
+    leads nowhere. In *where* the row is called *alias*; *id* and *parent* are columns of that alias. No more
+    than the first *most* rows of the way are asked.
     """
 
     table: str
@@ -134,6 +156,7 @@ class Ancestor(Struct, frozen=True):
     id: Column
     parent: Column
     where: Predicate
+    most: int = 1_000
 
 
 # ---- junctions --------------------------------------------------------------------------
@@ -164,8 +187,9 @@ class Constant(Struct, frozen=True):
 
 
 Predicate: TypeAlias = (
-    IsPresent | IsOfKind | Compare | OneOf | Matches | Exists | Ancestor | Not | And | Or | Constant
-)
+    IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger | Exists | HasMore | Ancestor | Not | And | Or
+    | Constant
+)  # fmt: skip
 
 TRUE: Final = Constant(True)
 FALSE: Final = Constant(False)
