@@ -10,7 +10,7 @@ N ?= 10000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact breaches killers clean
+.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ turns: $(READY) ## Hold `valid_until` against every moment at which a decision m
 
 exact: $(READY) ## Compare what lint, explain and prove say with all requests of a small world; N=10000 denied ones
 	$(BIN)/python -m tests.analysis.exactness --requests $(N)
+
+exact-partial: $(READY) ## Hold what is left of decisions against the whole ones; N=100000 requests take over half an hour
+	$(BIN)/python -m tests.residuals --requests $(N)
 
 breaches: $(READY) ## Plant breaches of promises in the shipped sets, and prove promises that hold; some minutes
 	$(BIN)/python -m tests.breaches.harness

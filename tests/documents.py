@@ -34,6 +34,7 @@ NOT_RUN: Mapping[str, str] = {
     "make documents": "it is this",
     "make coverage": "it takes minutes, and is `make test` with more columns",
     "make exact": "it takes minutes",
+    "make exact-partial": "it takes minutes",
     "make bench": "it takes minutes; its commands are run with small sizes",
     "make bench-peers": "it takes hours",
     "make golden": "it writes what `make test` has compared",

@@ -26,6 +26,7 @@ NAMES: Final = (
     "platform_reason",
     "hospital_typed",
     "workspace_typed",
+    "partial",
     "sharing_peer",
     "sharing_bound",
     "sharing_store",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from policyengine.compiler import ir
 from policyengine.compiler.link import simplified
-from policyengine.compiler.simplify import FALSE, TRUE
 from policyengine.compiler.specialize import generate_tests
+from policyengine.model.decision import Obligation, Outcome
+from policyengine.model.masks import telling
 from policyengine.model.request import Request
-from policyengine.model.types import TargetKey
+from policyengine.model.types import Attribute, RecordType, TargetKey
+from policyengine.model.values import moment_text
 from policyengine.partial.decide_partially import tables_of
 from policyengine.partial.known_parts import KnownParts, Path
 from policyengine.partial.residual import Residual, residual
@@ -31,19 +35,63 @@ def what_is_left_decides(case: Case) -> int:
     decided = 0
     for known in partly_known(request, rng):
         left = left_of(checked, request, known)
-        assert is_true(left.condition, request) == expected.allowed, (known, left.condition)
+        holds_of(left, request, expected, known)
         decided += left.always or left.never
-        owed = [o for o in left.obligations if o.allowed == expected.allowed]
-        names = {o.duty.name for o in owed if is_true(o.condition, request)}
-        assert {o.name for o in expected.obligations} <= names, (known, left.obligations)
-        if expected.allowed:
-            assert names == {o.name for o in expected.obligations}
-            if left.exposed is not None:
-                exposed = {n for n, c in left.exposed.items() if is_true(c, request)}
-                assert exposed == expected.exposed, (known, left.exposed)
-                for name, mask in expected.masks:
-                    assert is_true(left.masks[name, mask], request)
     return decided
+
+
+def holds_of(left: Residual, request: Request, expected: Outcome, known: object) -> None:
+    """Raise `AssertionError` unless *left* says of the whole request what was decided."""
+    assert is_true(left.condition, request) == expected.allowed, (known, left.condition)
+    due = [o for o in left.obligations if o.allowed == expected.allowed]
+    conditions = [o.condition for o in due]
+    if expected.allowed:  # for others, the conditions of fields say nothing
+        conditions += [*(left.exposed or {}).values(), *left.masks.values()]
+    said = values(conditions, request)
+    if expected.allowed and left.exposed is not None:
+        exposed = {name for name, condition in left.exposed.items() if said[condition]}
+        assert exposed == expected.exposed, (known, left.exposed)
+        masks: dict[str, str] = {}
+        for (name, mask), condition in left.masks.items():
+            if said[condition] and name not in exposed:
+                masks[name] = max(mask, masks.get(name, mask), key=telling)
+        assert tuple(sorted(masks.items())) == expected.masks, (known, left.masks)
+    due = [o for o in due if said[o.condition]]
+    given = values([part.expr for o in due for _, part in o.duty.arguments], request)
+    owed = {
+        Obligation(
+            o.duty.name, tuple((n, part.type, given[part.expr]) for n, part in o.duty.arguments)
+        )
+        for o in due
+    }
+    assert owed >= set(expected.obligations), (known, left.obligations)
+    if expected.cause in ("permitted", "forbidden"):
+        assert owed == set(expected.obligations), (known, left.obligations)
+
+
+def the_rest_is_decided(case: Case) -> int:
+    """Ask an engine about some parts of a request, and give it the others; return whether some were given."""
+    engine, given, rng = case.loaded.engine, case.given, Random(case.seed)
+    expected = interpreter.decide(case.loaded.checked, case.request)
+    parts = {name: given[name] for name in ("subject", "resource", "context")}
+    known = {name: part for name, part in parts.items() if rng.random() < 0.6}
+    rest = {name: part for name, part in parts.items() if name not in known}
+    entities, now = given["entities"], moment_text(given["now"])
+    sooner = rng.random() < 0.5
+    left = engine.partial(
+        action=given["action"],
+        subject_type=case.request.subject.type,
+        resource_type=case.request.resource.type,
+        unknowns=[".".join(path) for path in _some_paths(case.request, rng)],
+        fields=given.get("fields"),
+        entities=entities if sooner else None,
+        now=now,
+        **known,
+    )
+    holds_of(left, case.request, expected, sorted(known))
+    decision = left.decide(**rest, entities=None if sooner else entities)
+    assert decision.outcome() == replace(expected, advisories=decision.advisories)
+    return len(rest) < len(parts)
 
 
 def the_text_means_the_same(case: Case) -> int:
@@ -92,12 +140,17 @@ def partly_known(request: Request, rng: Random) -> Iterator[KnownParts]:
     yield KnownParts(None, request.resource, request.context, None, entities)
     yield KnownParts(request.subject, request.resource, None, None, entities)
     yield KnownParts(request.subject, request.resource, request.context, None, request.entities)
-    paths = [*_paths(request)]
     for _ in range(2):
-        unknown = frozenset(rng.sample(paths, min(len(paths), rng.randint(1, 3))))
+        unknown = frozenset(_some_paths(request, rng))
         yield KnownParts(
             request.subject, request.resource, request.context, None, entities, unknown
         )
+
+
+def _some_paths(request: Request, rng: Random) -> Iterator[Path]:
+    """Give some paths of *request*, of attributes, of parts of records, or of a whole part."""
+    paths = [*_paths(request)]
+    yield from rng.sample(paths, min(len(paths), rng.randint(0, 3)))
 
 
 def _paths(request: Request) -> Iterator[Path]:
@@ -106,13 +159,27 @@ def _paths(request: Request) -> Iterator[Path]:
         ("resource", request.resource.entity_type),
         ("context", request.context.record_type),
     ):
-        yield from ((root, attribute.name) for attribute in type_.attributes)
+        yield (root,)
+        yield from _paths_in((root,), type_.attributes)
+
+
+def _paths_in(before: Path, attributes: Iterable[Attribute]) -> Iterator[Path]:
+    for attribute in attributes:
+        yield (path := (*before, attribute.name))
+        if isinstance(attribute.type, RecordType):
+            yield from _paths_in(path, attribute.type.attributes)
 
 
 def is_true(condition: ir.Expr, request: Request) -> bool:
     """Whether *condition* holds for the whole of *request*, as the compiler evaluates it."""
-    if condition in (TRUE, FALSE):
-        return condition == TRUE
-    made = generate_tests((condition,))
-    functions: Mapping[str, Any] = run(made.tree, made.objects, "<left>")
-    return bool(functions[made.names[0]](*request.roots, []))
+    return bool(values([condition], request)[condition])
+
+
+def values(nodes: Iterable[ir.Expr], request: Request) -> dict[ir.Expr, Any]:
+    """Return the values of *nodes* for the whole of *request*, as the compiler evaluates them."""
+    known = {node: node.value for node in nodes if isinstance(node, ir.Const)}
+    others = [node for node in dict.fromkeys(nodes) if node not in known]
+    made = generate_tests(others)
+    functions: Mapping[str, Any] = run(made.tree, made.objects, "<left>") if others else {}
+    found = (functions[name](*request.roots, []) for name in made.names)
+    return known | dict(zip(others, found, strict=True))
