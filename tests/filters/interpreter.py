@@ -1,0 +1,127 @@
+"""Say what predicates mean, row by row in Python: every printing gives the rows that this gives."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, assert_never
+
+from policyengine.filters.predicates import (
+    ROWS,
+    Ancestor,
+    And,
+    Compare,
+    Constant,
+    Exists,
+    HasMore,
+    IsLonger,
+    IsOfKind,
+    IsPresent,
+    Kind,
+    Matches,
+    Not,
+    OneOf,
+    Or,
+    Parameter,
+    Predicate,
+    Term,
+)
+
+Row: TypeAlias = Mapping[str, object]
+"""The values of a row by column; NULL is `None`, and another value of a wrong type does not fit the column."""
+
+Tables: TypeAlias = Mapping[str, Sequence[Row]]
+
+_COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "==": operator.eq, "!=": operator.ne,
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+_TYPES: Final[dict[Kind, type]] = {
+    "text": str, "int": int, "decimal": Decimal, "bool": bool, "instant": datetime,
+}  # fmt: skip
+
+
+def holds(predicate: Predicate, row: Row, tables: Tables) -> bool:
+    """Whether *predicate* is true of *row*, one of the rows that are filtered."""
+    return _holds(predicate, {ROWS: row}, tables)
+
+
+def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> bool:
+    """Whether *predicate* is true where *rows* are the rows that aliases stand for."""
+    match predicate:
+        case IsPresent(column):
+            return _value(column, rows) is not None
+        case IsOfKind(column):
+            return type(_value(column, rows)) is _TYPES[column.kind]
+        case Compare(op, left, right):
+            one, other = _value(left, rows), _value(right, rows)
+            return one is not None and other is not None and _COMPARISONS[op](one, other)
+        case OneOf(column, values):
+            return _value(column, rows) in values  # `None` is no value
+        case Matches(column, pieces):
+            text = _value(column, rows)
+            return isinstance(text, str) and _matches(text, pieces)
+        case IsLonger(column, most):
+            text = _value(column, rows)
+            return isinstance(text, str) and len(text) > most
+        case Exists(where=where):
+            return any(_holds(where, inner, tables) for inner in _equal(predicate, rows, tables))
+        case HasMore(column=column, most=most):
+            values = {_value(column, inner) for inner in _equal(predicate, rows, tables)}
+            return len(values - {None}) > most
+        case Ancestor(alias=alias, where=where):
+            return any(
+                _holds(where, {**rows, alias: row}, tables)
+                for row in _with_those_above(predicate, rows, tables)
+            )
+        case Not(operand):
+            return not _holds(operand, rows, tables)
+        case And(operands):
+            return all(_holds(operand, rows, tables) for operand in operands)
+        case Or(operands):
+            return any(_holds(operand, rows, tables) for operand in operands)
+        case Constant(value):
+            return value
+        case _:
+            assert_never(predicate)
+
+
+def _value(term: Term, rows: Mapping[str, Row]) -> Any:
+    return term.value if isinstance(term, Parameter) else rows[term.alias][term.name]
+
+
+def _matches(text: str, pieces: Sequence[str]) -> bool:
+    """Whether *text* is *pieces* with any text between: all but the last are taken where they come first."""
+    first, *middle, last = pieces
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for piece in middle:
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return text.endswith(last) and len(text) - len(last) >= at
+
+
+def _equal(
+    of: Exists | HasMore, rows: Mapping[str, Row], tables: Tables
+) -> Iterator[Mapping[str, Row]]:
+    """Give *rows* with each row of the table that equals the outer rows in *on*."""
+    for row in tables[of.table]:
+        inner = {**rows, of.alias: row}
+        if all(_holds(Compare("==", mine, outer), inner, tables) for mine, outer in of.on):
+            yield inner
+
+
+def _with_those_above(ancestor: Ancestor, rows: Mapping[str, Row], tables: Tables) -> Iterator[Row]:
+    """Give the row where the way begins and those above it, each once, as many as may be asked."""
+    at, seen = _value(ancestor.start, rows), set()
+    while at is not None and at not in seen and len(seen) < ancestor.most:
+        seen.add(at)
+        found = [row for row in tables[ancestor.table] if row[ancestor.id.name] == at]
+        yield from found
+        at = found[0][ancestor.parent.name] if found else None
