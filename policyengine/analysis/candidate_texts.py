@@ -1,13 +1,26 @@
-"""Make texts that rules tell apart: out of the beginnings, middles and ends that patterns ask for."""
+"""Make texts that rules tell apart: out of the beginnings, middles and ends that patterns ask for.
+
+Kinds of texts of which none is made so are found by the automaton of all that is asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Final
 
 from attrs import frozen
 
+from policyengine.analysis.text_automaton import (
+    Question,
+    TextAutomaton,
+    at_least,
+    like_path,
+    made_of,
+    same_path,
+    within_path,
+)
+from policyengine.model.path_syntax import is_path
 from policyengine.reference.evaluation import is_made_of, lower
 
 _MOST_MADE: Final = 600
@@ -32,20 +45,33 @@ class AskedOfTexts:
     lowered: bool
 
     def texts(self) -> tuple[list[str], bool]:
-        """Return texts that are not known, each of another kind, and whether there is one of every kind.
-
-        That is so where no answer to one question tells of that to another; else it is not known.
-        """
+        """Return texts that are not known, each of another kind, and whether there is one of every kind."""
         told: dict[object, str] = {}
         for text in islice(self._made(), _MOST_MADE):
             if text not in self.known:
                 told.setdefault(self._kind(text), text)
-        found = list(told.values())
-        return found, len(found) == self._kinds
+        every = len(told) == self._kinds
+        if not every:
+            automaton = TextAutomaton(self._questions)
+            for _, text in automaton.kinds():
+                if text not in self.known:
+                    told.setdefault(self._kind(text), text)
+            every = automaton.left > 0
+        return list(told.values()), every
+
+    @property
+    def _questions(self) -> list[Question]:
+        """What is asked, and whether a text is a known one."""
+        asked = [made_of(pieces) for pieces in (*self.patterns, *((one,) for one in self.known))]
+        if self.lowered:
+            asked += [made_of(pieces, lowered=True) for pieces in self.patterns]
+            small = {lower(text) for text in self.known}
+            asked += [made_of((text,), lowered=True) for text in sorted(small)]
+        return [*asked, *map(at_least, self.sizes)]
 
     @property
     def _kinds(self) -> int:
-        """How many kinds there would be if nothing asked told of anything else."""
+        """How many kinds there are at most."""
         cases = 2 if self.lowered else 1
         in_lower_case = len({lower(text) for text in self.known}) + 1 if self.lowered else 1
         return (len(self.sizes) + 1) * in_lower_case << len(self.patterns) * cases
@@ -99,3 +125,24 @@ def _joined(first: str, middle: str, last: str) -> Iterator[str]:
     whole = first if middle in first else first + middle
     common = max(n for n in range(len(last) + 1) if whole.endswith(last[:n]))
     yield whole + last[common:]
+
+
+@frozen
+class AskedOfPaths:
+    """What rules ask of paths: whether they are *known* ones or within them, or like *patterns*."""
+
+    known: Sequence[str]
+    patterns: Sequence[str]
+    new_segment: str
+
+    def paths(self) -> tuple[list[str], bool]:
+        """Return paths, each of another kind, and whether there is one of every kind."""
+        tests = (
+            map(like_path, self.patterns),
+            map(same_path, self.known),
+            map(within_path, self.known),
+        )
+        automaton = TextAutomaton(list(chain(*tests)), paths=True, other=self.new_segment)
+        made = [path for _, path in automaton.kinds()]
+        found = list(filter(is_path, made))
+        return found, automaton.left > 0 and len(found) == len(made)

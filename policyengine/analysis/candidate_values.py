@@ -10,9 +10,9 @@ from itertools import chain, combinations, islice, product
 from math import prod
 from typing import Any, Final
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
-from policyengine.analysis.candidate_texts import AskedOfTexts
+from policyengine.analysis.candidate_texts import AskedOfPaths, AskedOfTexts
 from policyengine.analysis.constants import MentionedConstants, is_id, numbers
 from policyengine.analysis.places import Place, read_keys_of, value_at
 from policyengine.model.needs import NOTHING, Needs
@@ -103,6 +103,7 @@ class CandidateValues:
     guessed: bool = False
     tells: Callable[[Record], object] | None = None
     """What rules tell of a record at the place that values are chosen for, if that is known."""
+    _made: dict[Type, tuple[list[str], bool]] = Factory(dict)
 
     @classmethod
     def of(
@@ -172,7 +173,7 @@ class CandidateValues:
             case _ if type_ == STRING:
                 return self._texts()
             case _ if type_ == PATH:
-                return self.mentions.paths()
+                return self._paths()
             case _ if type_ == IP:
                 return list(self._addresses())
             case Primitive():
@@ -218,16 +219,26 @@ class CandidateValues:
             affixes = [way for text in parts[:FEW] for way in ((text, ""), ("", text))]
             counted = self.mentions.values.get(INT, ()) if self.asked.text_sizes else ()
             sizes = {n + more for n in counted for more in (0, 1) if isinstance(n, int) and n >= 0}
-            asked = AskedOfTexts(
-                mentioned,
-                [*sorted(self.mentions.patterns), *affixes],
-                sorted(sizes),
-                self.mentions.lowered,
-            )
-            made, every = asked.texts()
-            found += made
-            self.guessed |= not every
+            patterns = [*sorted(self.mentions.patterns), *affixes]
+            asked = AskedOfTexts(mentioned, patterns, sorted(sizes), self.mentions.lowered)
+            found += self._every(STRING, asked.texts)
         return list(dict.fromkeys(found))
+
+    def _paths(self) -> list[str]:
+        asked = AskedOfPaths(
+            [str(path) for path in self.mentioned(PATH)],
+            sorted(self.mentions.path_patterns),
+            self.mentions.new_segment,
+        )
+        return list(dict.fromkeys([*self.mentions.paths(), *self._every(PATH, asked.paths)]))
+
+    def _every(self, type_: Type, make: Callable[[], tuple[list[str], bool]]) -> list[str]:
+        """Return what is made once of each kind of a type, and note whether there is one of every kind."""
+        if type_ not in self._made:
+            self._made[type_] = make()
+        made, every = self._made[type_]
+        self.guessed |= not every
+        return made
 
     def _addresses(self) -> Iterator[Ip]:
         """Give the addresses at the edges of those that are mentioned; a network is no address."""
@@ -407,7 +418,7 @@ class FurtherQuestions:
     ) -> FurtherQuestions:
         """Collect from *rules*."""
         made = cls(texts=len(mentions.patterns) > 1)
-        if PATH in mentions.beyond:
+        if mentions.loose[PATH]:
             made.doubted.add(PATH)
         for rule in rules:
             for conjunct in rule.conjuncts:
@@ -437,6 +448,8 @@ class FurtherQuestions:
                 if not isinstance(typing.binding_of(right), Value):
                     self.doubted.add(STRING)
                     self.affixes = True
+            case nodes.Compare("within", nodes.LookUp()), _ if PATH in types:
+                self.doubted.add(PATH)
             case nodes.Compare("within", _, right), _ if IP in map(_element, types):
                 if not isinstance(typing.binding_of(right), Value):
                     self.doubted.add(IP)

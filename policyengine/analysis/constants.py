@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, assert_never
 
 from attrs import Factory, define
 
+from policyengine.analysis.text_automaton import LETTERS
 from policyengine.model.path_syntax import MOST_SEGMENTS, is_path, segments_of
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
@@ -44,9 +45,6 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 from policyengine.syntax.node import walk
 from policyengine.syntax.operators import operator_of
-
-_LETTERS = ("x", "y", "z", *map(chr, range(0x4E00, 0x9FA6)))
-"""What new segments are made of where words that people understand are in others."""
 
 Pieces: TypeAlias = tuple[str, ...]
 """A pattern cut at its stars."""
@@ -179,7 +177,7 @@ class MentionedConstants:
     def _choose_segment(self) -> None:
         """Choose the segment that paths to try are made of."""
         known = [*map(str, self.values.get(PATH, ())), *self.path_patterns]
-        new = _unlike(known, "".join(self.path_patterns), ("other", "else", *_LETTERS))
+        new = _unlike(known, "".join(self.path_patterns), ("other", "else", *LETTERS))
         if new is None:
             self.beyond.add(PATH)
         else:

@@ -136,6 +136,29 @@ permit t: edit when ok[context.use]
     context={"use": "ads"},
 )
 
+_PATHS = """package p
+entity User
+entity Doc
+action edit by User on Doc with { file: path }
+"""
+
+for name, condition, offered in (
+    ("two patterns", 'like path "/**/.*/**" and context.file like path "/users/*/**"', "/users/.x"),
+    ("pattern within", 'like path "/**/*.md" and context.file within path "/img"', "/img/.md"),
+    (
+        "pattern unless another",
+        'like path "/a/*" and not (context.file like path "/*/other*" or context.file like path "/*/x*")',
+        "/a/y",
+    ),
+    ("neither one nor below", 'within path "/a" and context.file not in {path "/a", path "/a/b"}', "/a/other"),
+):  # fmt: skip
+    CASES.add(
+        name,
+        f"{_PATHS}permit t: edit when context.file {condition}\n",
+        [f'context.file = path "{offered}'],
+        context={"file": "/"},
+    )
+
 CASES.add(
     "path",
     """package p

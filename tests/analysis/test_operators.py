@@ -240,7 +240,15 @@ def test_texts_that_contradict_each_other_are_found_where_one_pattern_is_used(co
     assert Questions(checked).never_holds(checked.rules[0]) is never
 
 
-def test_of_patterns_that_tell_of_each_other_it_is_not_said_that_everything_was_tried():
+def test_of_patterns_that_tell_of_each_other_everything_is_tried():
     tags = 'startswith "b" and resource.tag startswith "by" and resource.tag not startswith "b"'
     checked = checked_of(f"permit p: any when resource.tag {tags}\n")
+    found = search(checked, validated_requests()[0])
+    assert found.complete
+    assert found.remedies == ()
+
+
+def test_of_many_patterns_it_is_not_said_that_everything_was_tried():
+    many = " and ".join(f'resource.tag contains "{one}{one}a"' for one in "bcdefghijk")
+    checked = checked_of(f"permit p: any when {many} and not ({many})\n")
     assert not search(checked, validated_requests()[0]).complete
