@@ -21,6 +21,7 @@ from policyengine.filters.predicates import (
     Not,
     OneOf,
     Parameter,
+    Predicate,
     walk,
 )
 from tests.filters.generated_filters import Limits, case, shrunk
