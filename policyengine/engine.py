@@ -333,6 +333,7 @@ class PolicyEngine(Immutable):
         The table in what is returned has these rows and the columns `allowed`, `cause`, `rules`, `exposed`,
         `masks`, `valid_until`, and `problem`: why a row is no request, which is then denied. *mapping*: the
         column of each part of a request (`"subject.id": "login"`), others are kept; without it, each column is a part.
+        *now*: the moment of all requests, whatever they say.
 
         Raises `ValueError` (`UnfitTable`) if these are not the columns of requests.
         """

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "analysis": STAGES | {"reference", "intake"},
     "explain": STAGES | {"reference", "analysis", "intake"},
     "partial": STAGES | {"runtime", "compiler", "intake"},
-    "tables": {"diagnostics", "model", "intake"},
+    "tables": {"diagnostics", "model", "intake", "version"},
     "filters": {"model", "compiler", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},

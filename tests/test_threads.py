@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import gc
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 from threading import Barrier
 from typing import Any
 
 import pytest
 
+import policyengine
 from policyengine import DecisionCache, PolicyEngine
 from tests.every_way import (
     AUDIENCES,
@@ -99,3 +103,62 @@ def test_threads_share_a_cache_of_decisions_that_is_too_small():
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(work, range(200)))
     assert len(cache) <= 2
+
+
+def test_threads_may_read_the_first_trees_of_a_process_at_once():
+    """A process of its own, since only the first decoder of one learns the classes, and may crash."""
+    script = """
+        import sys
+        from threading import Barrier, Thread
+
+        from policyengine.diagnostics.source import Source
+        from policyengine.model.limits import Limits
+        from policyengine.syntax import tree_codec
+        from policyengine.syntax.parser import parse
+
+        sys.setswitchinterval(1e-6)
+        file, _ = parse(Source("a.policy", sys.argv[1]), Limits())
+        data, found, together = tree_codec.encode(file), [], Barrier(8)
+
+        def read():
+            together.wait()
+            found.append(tree_codec.decode(data, "a.policy") == file)
+
+        threads = [Thread(target=read) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [True] * 8
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(script), policy()],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_typed_decoders_are_made_while_modules_are_imported():
+    """Two threads that make the first decoder of a class at once end the process; a module is imported by one."""
+    late = [
+        file.name
+        for file in sorted(Path(policyengine.__file__).parent.rglob("*.py"))
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and _learns_classes(call)
+    ]
+    assert late == ["tree_codec.py"]  # which has a lock for it
+
+
+def _learns_classes(call: ast.Call) -> bool:
+    """Whether it makes a decoder of a class, or decodes or converts to one."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    typed = any(one.arg == "type" for one in call.keywords)
+    return (
+        (name == "Decoder" and bool(call.args or typed))
+        or (name == "decode" and typed)
+        or (name == "convert" and (typed or len(call.args) > 1))
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures.process import BrokenProcessPool
-from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,14 +33,16 @@ def decide_table(
     from policyengine.tables.table_job import BATCH, TableJob, rows_of
 
     to = Path(out)
+    if entities is not None and to.resolve() == Path(entities).resolve():
+        raise FailingInput("`--out` and `--entities` are one file")
     given = b"" if entities is None else read_file(entities)
     try:
         job = TableJob(
             Path(table),
             to,
             to.with_name(f"{to.stem}.bad{to.suffix}") if bad is None else Path(bad),
-            now or datetime.now(UTC).isoformat(),
-            {"--now": now or "", "--entities": sha256(given).hexdigest()},
+            now,
+            {"--entities": sha256(given).hexdigest()},
             frozenset(keep),
             max(1, min(os.cpu_count() or 1, rows_of(Path(table)) // BATCH)),
         )

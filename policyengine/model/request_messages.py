@@ -188,15 +188,24 @@ _DESCRIBED: Final[Mapping[str, str]] = {
 }
 
 
+_JSON: Final = ("{", "[", '"')
+"""The beginnings of texts in JSON that may have other values in them."""
+
+
 def got(raw: object, *, private: bool) -> str:
-    """Describe a value that was given, in a few words; a private one only by its kind."""
+    """Describe a value that was given, in a few words; a private one only by its kind.
+
+    So is a text that may be an object in JSON, since private values may be in it.
+    """
     match raw:
         case None:
             return "null"
         case bool():
             return "a bool" if private else f"`{str(raw).lower()}`"
         case str():
-            return "a string" if private else f"the string `{shown(raw)}`"
+            return (
+                "a string" if private or raw.lstrip()[:1] in _JSON else f"the string `{shown(raw)}`"
+            )
         case int():
             small = abs(raw) < 10**DIGITS
             return "an int" if private or not small else f"the int `{int(raw)}`"

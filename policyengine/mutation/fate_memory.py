@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -35,13 +35,16 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     mutants: Annotated[dict[_Mark, _Fate], msgspec.Meta(max_length=_MOST_MUTANTS)]
 
 
+_decode: Final = msgspec.json.Decoder(_Entry).decode
+
+
 def recall(cache: Cache | None, paths: Iterable[str | os.PathLike[str]]) -> dict[str, Tried]:
     """Return the fates of the mutants of the policy set in *paths*; none if the entry is damaged."""
     entry = cache.find(entry_name(paths, "mutants")) if cache else None
     if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
     try:
-        found = msgspec.json.decode(entry.about, type=_Entry)
+        found = _decode(entry.about)
     except msgspec.DecodeError:
         return {}
     if found.version != TOOLS_VERSION:

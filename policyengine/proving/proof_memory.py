@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -42,6 +42,9 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     invariants: Annotated[dict[_Text, _Known], msgspec.Meta(max_length=10_000)]
 
 
+_decode: Final = msgspec.json.Decoder(_Entry).decode
+
+
 def recall(
     cache: Cache | None,
     paths: Iterable[str | os.PathLike[str]],
@@ -56,7 +59,7 @@ def recall(
     if entry is None or len(entry.about) > _MOST_BYTES:
         return {}
     try:
-        found = msgspec.json.decode(entry.about, type=_Entry)
+        found = _decode(entry.about)
     except msgspec.DecodeError:
         return {}
     if found.version != TOOLS_VERSION:

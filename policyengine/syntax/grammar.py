@@ -69,6 +69,9 @@ class Tables(Struct, frozen=True):
     end: dict[str, int]
 
 
+_decode: Final = msgspec.json.Decoder(Tables).decode
+
+
 def _file(name: str) -> Path:
     """Return the path of a file of the grammar."""
     for folder in (_PACKAGE / "grammar", _PACKAGE.parent / "grammar"):
@@ -114,7 +117,7 @@ def reserved_words() -> frozenset[str]:
 def tables() -> Tables | None:
     """Return the tables that were made of the grammar; None if Lark does not show them."""
     try:
-        kept = msgspec.json.decode(_file("policy.tables.json").read_bytes(), type=Tables)
+        kept = _decode(_file("policy.tables.json").read_bytes())
     except (OSError, msgspec.MsgspecError):
         return make_tables(parser())
     return kept if kept.grammar == _hash() else make_tables(parser())

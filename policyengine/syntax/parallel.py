@@ -36,6 +36,7 @@ WORTH: Final = 500_000
 """The number of code points that are worth another process: it takes a third of a second."""
 
 _MOST: Final = 8
+_decode: Final = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
 def parse_all(sources: Sequence[Source], limits: Limits, progress: Progress) -> Iterator[Parsed]:
@@ -88,7 +89,7 @@ def _started(
     def talk(process: subprocess.Popen[bytes], work: bytes) -> None:
         answer, _ = process.communicate(work)
         if process.returncode == 0:
-            sent.append(msgspec.msgpack.decode(answer, type=dict[str, bytes]))
+            sent.append(_decode(answer))
 
     def wait() -> list[dict[str, bytes]]:
         for _, thread in running:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import Final
 
 import msgspec
 
@@ -15,12 +16,12 @@ from policyengine.model.limits import Limits
 from policyengine.syntax.parser import parse
 from policyengine.syntax.tree_codec import encode
 
-_Work = tuple[Limits, list[tuple[str, str]]]
+_decode: Final = msgspec.msgpack.Decoder(tuple[Limits, list[tuple[str, str]]]).decode
 
 
 def parse_share(work: bytes) -> bytes:
     """Return the trees of the files in *work* by name."""
-    limits, texts = msgspec.msgpack.decode(work, type=_Work)
+    limits, texts = _decode(work)
     trees: dict[str, bytes] = {}
     for name, text in texts:
         file, _ = parse(Source(name, text), limits)

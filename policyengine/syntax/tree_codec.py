@@ -5,7 +5,8 @@ The data does not have the file's name: of each span, only the begin and the end
 
 from __future__ import annotations
 
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 import msgspec
 
@@ -27,11 +28,16 @@ def decode(data: bytes, name: str) -> PolicyFile:
     def span(_: type[Any], place: Any) -> Span:
         return Span(name, *place)
 
-    return msgspec.msgpack.Decoder(PolicyFile, dec_hook=span).decode(data)
+    with _making:
+        decoder = msgspec.msgpack.Decoder(PolicyFile, dec_hook=span)
+    return decoder.decode(data)
 
 
 def _place(span: Any) -> tuple[int, int]:  # everything else is a struct, a string or a number
     return span.start, span.end
 
 
+# A decoder keeps what it learns of a class on the class, half learned too: two threads that make the first
+# decoder at once end the process.
+_making: Final = Lock()
 _encoder = msgspec.msgpack.Encoder(enc_hook=_place)

@@ -73,15 +73,16 @@ def decide_rows(
     engine: DecidingEngine,
     columns: RequestColumns,
     batch: pa.RecordBatch,
-    now: str,
+    moment: str,
     whole: pa.RecordBatch | None = None,
 ) -> pa.Table:
     """Return *batch* with the decision on each row, and with the problem of those that do not fit.
 
-    Such a row is a deny with the cause `invalid_request`. *whole*: the rows to return, if other than *batch*.
+    Such a row is a deny with the cause `invalid_request`. *moment*: that of requests that have none. *whole*:
+    the rows to return, if other than *batch*.
     """
     rows: list[tuple[Any, ...]] = []
-    for request in columns.requests(batch, now):
+    for request in columns.requests(batch, moment):
         try:
             decision = engine.decide(**request)
         except InvalidRequest as refusal:

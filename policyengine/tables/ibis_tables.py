@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -38,20 +39,29 @@ def decide_table(
     if backend not in _EXACT:
         said = f"values of {shown(backend)} may be read as others, which Ibis makes floats of"
         raise UnfitTable(f"{said}: the table must be in DuckDB or Polars, or in a Parquet file")
-    moment = datetime.now(UTC).isoformat() if now is None else now
     schema = table.schema().to_pyarrow()
     taken = [name for name in (*DECIDED, PROBLEM) if name in schema.names]
     if taken:
         raise UnfitTable(f"the table has a column `{taken[0]}`, which is what it is to gain")
-    parts = mapping or {name: name for name in schema.names}
+    in_lower_case = Counter(map(str.casefold, schema.names))
+    twice = [name for name in schema.names if in_lower_case[name.casefold()] > 1]
+    if twice:  # DuckDB, which has the result, would give one for the other
+        raise UnfitTable(f"the column `{shown(twice[0])}` is there in upper and lower case")
+    parts = {name: name for name in schema.names} if mapping is None else mapping
     lacking = [name for name in parts.values() if name not in schema.names]
     if lacking:
         raise UnfitTable(f"the table has no column `{shown(lacking[0])}`, which the mapping names")
-    columns = RequestColumns(engine.schema, _requests(schema.empty_table(), parts).schema)
+    requests = _requests(schema.empty_table(), parts).schema
+    columns = RequestColumns(engine.schema, requests, now=now)
+    moment = datetime.now(UTC).isoformat()
+    try:
+        rows = table.to_pyarrow()
+    except pa.ArrowException as problem:
+        raise UnfitTable(f"the table cannot be read: {problem}") from None
     found = [with_gained(schema.empty_table(), [])]
     found += (
         decide_rows(engine, columns, _requests(batch, parts), moment, batch)
-        for batch in table.to_pyarrow().to_batches(_BATCH)
+        for batch in rows.to_batches(_BATCH)
     )
     decided = pa.concat_tables([part.cast(found[0].schema) for part in found])
     return DecidedTable(ibis.memtable(decided), Counts.of(decided))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from itertools import product
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from policyengine.model.types import (
     ActionType,
     Attribute,
     EntityRefType,
+    EntityType,
     RecordType,
     Schema,
     SetType,
@@ -46,10 +48,20 @@ class UnfitTable(ValueError):  # noqa: N818 - it is named after what the table i
 
 
 class RequestColumns:
-    """The columns of a table that are parts of requests; raises `UnfitTable` if it has others, but for *kept*."""
+    """The columns of a table that are parts of requests; raises `UnfitTable` if it has others, but for *kept*.
 
-    def __init__(self, schema: Schema, table: pa.Schema, kept: Collection[str] = ()) -> None:
+    *now*: the moment of all requests, whatever they say; None if it is their own.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        table: pa.Schema,
+        kept: Collection[str] = (),
+        now: str | None = None,
+    ) -> None:
         self._schema = schema
+        self._now = now
         self._check(table, kept)
         self._positions = {name: at for at, name in enumerate(table.names) if name not in kept}
         self._parts: dict[str, list[tuple[str, str]]] = {
@@ -72,6 +84,13 @@ class RequestColumns:
         if missing:
             has = "the table has no columns" if not names else "the table has no column"
             raise UnfitTable(f"{has}: {', '.join(missing)} {'are' if missing[1:] else 'is'} needed")
+        for part, inner in product(_ENTITIES, _OF_ENTITY):
+            owner = next((t for t in self._types(part) if inner in t.by_name), None)
+            if owner is not None and f"{part}.{inner}" in names:
+                said = f"the column `{part}.{inner}` has two meanings"
+                raise UnfitTable(f"{said}: `{owner.name}` has an attribute of that name")
+        if "now" in names and not _is_moment(table.field("now").type):
+            raise UnfitTable("the column `now` has no times, and no texts")
         known = self._known() | {*_WHOLE}
         for name in kept:
             if name in known:
@@ -98,14 +117,18 @@ class RequestColumns:
         known = {f"{part}.{name}" for part in _ENTITIES for name in _OF_ENTITY}
         for action in self._schema.actions.values():
             known |= {f"context.{attribute.name}" for attribute in action.context.attributes}
-            for part, types in (("subject", action.subjects), ("resource", action.resources)):
-                for type_ in types:
-                    attributes = self._schema.entities[type_].attributes
-                    known |= {f"{part}.{attribute.name}" for attribute in attributes}
+        for part in _ENTITIES:
+            known |= {f"{part}.{name}" for type_ in self._types(part) for name in type_.by_name}
         return known
 
-    def requests(self, batch: pa.RecordBatch, now: str) -> Iterator[Arguments]:
-        """Give the request of each row; *now*: the moment of those that name none."""
+    def _types(self, part: str) -> Iterator[EntityType]:
+        """Give the types that *part* of a request may have."""
+        for action in self._schema.actions.values():
+            for type_ in action.subjects if part == "subject" else action.resources:
+                yield self._schema.entities[type_]
+
+    def requests(self, batch: pa.RecordBatch, moment: str) -> Iterator[Arguments]:
+        """Give the request of each row; *moment*: that of those that have none."""
         columns = {name: _cells(batch.column(at)) for name, at in self._positions.items()}
         only = next(iter(self._schema.actions), None) if len(self._schema.actions) == 1 else None
         for row in range(batch.num_rows):
@@ -118,10 +141,9 @@ class RequestColumns:
             given = {i: v for i, n in self._parts["context"] if (v := columns[n][row]) is not None}
             known = declared.context.by_name if declared else {}
             request["context"] = self._attributes(given, known)
-            for part in ("fields", "now"):
-                request[part] = columns[part][row] if part in columns else None
-            if request["now"] is None:
-                request["now"] = now
+            request["fields"] = columns["fields"][row] if "fields" in columns else None
+            own = columns["now"][row] if "now" in columns else None
+            request["now"] = next(one for one in (self._now, own, moment) if one is not None)
             if "entities" in columns:
                 request["entities"] = _given(columns["entities"][row])
             yield request
@@ -186,6 +208,14 @@ def _inner(name: str, head: str) -> Iterator[str]:
     first, dot, rest = name.partition(".")
     if dot and first == head:
         yield rest
+
+
+def _is_moment(type_: pa.DataType) -> bool:
+    """Whether values of *type_* may be moments: times or texts, or all are NULL."""
+    if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
+        type_ = type_.value_type
+    of = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_one(type_) for is_one in (*of, pa.types.is_timestamp, pa.types.is_null))
 
 
 def _loses_zone(type_: pa.DataType) -> bool:

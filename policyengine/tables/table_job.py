@@ -15,6 +15,8 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from datetime import UTC, datetime
+from itertools import groupby
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -27,6 +29,7 @@ from msgspec import Struct
 
 from policyengine.tables.decide_rows import Counts, DecidingEngine, decide_rows, with_gained
 from policyengine.tables.request_columns import PROBLEM, RequestColumns, UnfitTable
+from policyengine.version import __version__
 
 BATCH: Final = 10_000
 """The rows of a part."""
@@ -39,14 +42,14 @@ class TableJob(Struct, frozen=True):
     """The decisions on the requests in the file *table*.
 
     Those on requests that fit go to *out*, the other rows with their problem to *bad*. *now*: the moment of
-    requests that name none. *inputs*: what else decides, which a run that goes on must have in common. *kept*:
-    columns that are no parts of requests.
+    all requests; None if it is their own, and that of the run for those that have none. *inputs*: what else
+    decides, which a run that goes on must have in common. *kept*: columns that are no parts of requests.
     """
 
     table: Path
     out: Path
     bad: Path
-    now: str
+    now: str | None
     inputs: Mapping[str, str]
     kept: frozenset[str] = frozenset()
     processes: int = 1
@@ -59,7 +62,8 @@ class TableJob(Struct, frozen=True):
 
     def run(self, engine: DecidingEngine, progress: Progress = lambda _done, _of: None) -> Counts:
         """Decide all rows that no earlier run has; raises `UnfitTable`, and `OSError` of files."""
-        if len({path.resolve() for path in (self.table, self.out, self.bad)}) < 3:  # noqa: PLR2004 - all
+        files = self.table, self.out, self.bad, self.parts
+        if len({path.resolve() for path in files}) < len(files):
             raise UnfitTable("the table, the decisions and the bad rows must be three files")
         for path in (self.out, self.bad):
             if path.is_dir() or not path.parent.is_dir():  # not when all is decided
@@ -67,9 +71,9 @@ class TableJob(Struct, frozen=True):
                 raise OSError(number, os.strerror(number), str(path))
         with self.table.open("rb") as file:
             source = _opened(file, self.table)
-            columns = RequestColumns(engine.schema, source.schema_arrow, self.kept)
-            now = self._begin(source.metadata, os.fstat(file.fileno()), engine.digest)
-            work = _Work(engine, columns, now)
+            columns = RequestColumns(engine.schema, source.schema_arrow, self.kept, self.now)
+            moment = self._begin(source.metadata, os.fstat(file.fileno()), engine.digest)
+            work = _Work(engine, columns, moment)
             parts: list[Path] = []
             done, of = 0, source.metadata.num_rows
 
@@ -93,6 +97,8 @@ class TableJob(Struct, frozen=True):
             counts = self._join(parts, source.schema_arrow)
         if counts.rows != of:
             raise UnfitTable(f"`{self.parts}` has parts of something else: remove it")
+        for part in parts:  # before the note, which says whose they are
+            part.unlink()
         shutil.rmtree(self.parts)
         return counts
 
@@ -106,8 +112,16 @@ class TableJob(Struct, frozen=True):
     def _begin(self, metadata: pq.FileMetaData, status: os.stat_result, digest: str) -> str:
         """Note whose the parts are, and return the moment of the run; the one it began with if it goes on."""
         mine = {
-            "table": [status.st_size, status.st_mtime_ns, metadata.num_rows],
+            "table": [  # the time of the change is set by the system alone
+                status.st_dev,
+                status.st_ino,
+                status.st_size,
+                status.st_ctime_ns,
+                metadata.num_rows,
+            ],
             "policy": digest,
+            "version": __version__,
+            "now": self.now,
             **self.inputs,
             "batch": self.batch,
         }
@@ -115,17 +129,22 @@ class TableJob(Struct, frozen=True):
         if note.exists():
             try:
                 found = json.loads(note.read_bytes())
-                now: str = found.pop("now")
+                began: str = found.pop("began")
             except (ValueError, LookupError, AttributeError):
-                found, now = mine | {"batch": None}, ""
+                found, began = mine | {"batch": None}, ""
             if found != mine:
                 differs = next((k for k in mine if found.get(k) != mine[k]), "batch")
                 said = f"`{self.parts}` has parts of a run with another {differs}"
                 raise UnfitTable(f"{said}: remove it to begin again")
-            return now
+            return began
         self.parts.mkdir(exist_ok=True)
-        _write_whole(note, lambda at: at.write_text(json.dumps({**mine, "now": self.now})))
-        return self.now
+        if any(self.parts.glob("*.parquet")):
+            raise UnfitTable(
+                f"`{self.parts}` has parts of an unknown run: remove it to begin again"
+            )
+        began = datetime.now(UTC).isoformat()
+        _write_whole(note, lambda at: at.write_text(json.dumps({**mine, "began": began})))
+        return began
 
     def _decided(
         self, work: _Work, missing: Iterator[tuple[Path, pa.RecordBatch]]
@@ -160,10 +179,9 @@ class TableJob(Struct, frozen=True):
             with pq.ParquetWriter(out, fits) as decided, pq.ParquetWriter(bad, wrong) as others:
                 for part in parts:
                     table = _part(part)
-                    is_bad = pc.is_valid(table[PROBLEM])
-                    good, rest = table.filter(pc.invert(is_bad)), table.filter(is_bad)
-                    decided.write_table(good.select(fits.names).cast(fits))
-                    others.write_table(rest.select(wrong.names).cast(wrong))
+                    good, rest = _parted(table)
+                    decided.write_table(_as(fits, good))
+                    others.write_table(_as(wrong, rest))
                     counts += Counts.of(table)
 
         _write_whole(self.bad, lambda bad: _write_whole(self.out, lambda out: write(out, bad)))
@@ -230,6 +248,22 @@ def _part(name: Path) -> pa.Table:
         return pq.read_table(name)
     except pa.ArrowException:
         raise UnfitTable(f"`{name}` is damaged: remove it, and run the command again") from None
+
+
+def _parted(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the rows without and with a problem; by slices, since not every type can be filtered."""
+    parted: tuple[list[pa.Table], list[pa.Table]] = [table.slice(0, 0)], [table.slice(0, 0)]
+    at = 0
+    for is_bad, run in groupby(pc.is_valid(table[PROBLEM]).to_pylist()):
+        size = sum(1 for _ in run)
+        parted[is_bad].append(table.slice(at, size))
+        at += size
+    return pa.concat_tables(parted[False]), pa.concat_tables(parted[True])
+
+
+def _as(schema: pa.Schema, rows: pa.Table) -> pa.Table:
+    """Return the columns of *rows* that are in *schema*."""
+    return pa.Table.from_arrays(rows.select(schema.names).columns, schema=schema)
 
 
 def _in_a_line(problem: Exception) -> str:

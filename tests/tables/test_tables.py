@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 
@@ -63,7 +65,7 @@ def world() -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def by_hand(row: dict[str, Any]) -> dict[str, Any]:
+def by_hand(row: dict[str, Any], now: str | None) -> dict[str, Any]:
     """The request of a row, written otherwise than in the package."""
 
     def user(id_):
@@ -90,7 +92,7 @@ def by_hand(row: dict[str, Any]) -> dict[str, Any]:
         "action": row["action"],
         "resource": {"type": "Document", "id": ids["resource"], "properties": resource},
         "context": given["context"],
-        "now": row["now"] or NOW,
+        "now": now or row["now"],
     }
 
 
@@ -103,17 +105,20 @@ def job(path: Path, table: pa.Table | None = None, **options: Any) -> TableJob:
     if table is not None:
         pq.write_table(table, path / "in.parquet", row_group_size=25)
     files = path / "in.parquet", path / "out.parquet", path / "bad.parquet"
-    return TableJob(
-        *files, now=NOW, inputs={}, **{"batch": 7, "kept": frozenset({"note"}), **options}
-    )
+    usual = {"now": NOW, "inputs": {}, "batch": 7, "kept": frozenset({"note"})}
+    return TableJob(*files, **usual | options)
 
 
-def test_each_row_is_decided_as_decide_does(tmp_path: Path, engine: PolicyEngine):
+@pytest.mark.parametrize("now", [NOW, None])
+def test_each_row_is_decided_as_decide_does(tmp_path: Path, engine: PolicyEngine, now):
     table = world()
+    if now is None:
+        own = pa.compute.fill_null(table["now"], NOW)
+        table = table.set_column(table.column_names.index("now"), "now", own)
     wanted, problems = [], []
     for row in table.to_pylist():
         try:
-            decision = engine.decide(**by_hand(row))
+            decision = engine.decide(**by_hand(row, now))
         except InvalidRequest as refusal:
             problems.append({**row, "problem": "; ".join(map(str, refusal.problems))})
             continue
@@ -123,7 +128,7 @@ def test_each_row_is_decided_as_decide_does(tmp_path: Path, engine: PolicyEngine
             "exposed": answer["exposed"], "masks": [*answer["masks"].items()],
             "valid_until": decision.valid_until,
         })  # fmt: skip
-    counts = job(tmp_path, table).run(engine)
+    counts = job(tmp_path, table, now=now).run(engine)
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == wanted
     assert pq.read_table(tmp_path / "bad.parquet").to_pylist() == problems
     assert counts.rows == 120
@@ -172,8 +177,26 @@ def test_parts_of_another_run_are_refused(tmp_path: Path, engine: PolicyEngine):
         job(tmp_path).run(other)
     with pytest.raises(UnfitTable, match="a run with another batch"):
         job(tmp_path, batch=8).run(engine)
+    with pytest.raises(UnfitTable, match="a run with another now"):
+        job(tmp_path, now="2026-11-30T00:00:00Z").run(engine)
     with pytest.raises(UnfitTable, match="a run with another table"):
         job(tmp_path, world().slice(1)).run(engine)
+    (job(tmp_path).parts / "run.json").unlink()
+    with pytest.raises(UnfitTable, match="parts of an unknown run: remove it"):
+        job(tmp_path).run(engine)
+
+
+def test_a_table_that_was_written_anew_is_another_one(tmp_path: Path, engine: PolicyEngine):
+    def interrupt(done: int, of: int):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job(tmp_path, world()).run(engine, interrupt)
+    before = (tmp_path / "in.parquet").stat()
+    (tmp_path / "in.parquet").write_bytes((tmp_path / "in.parquet").read_bytes())
+    os.utime(tmp_path / "in.parquet", ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(UnfitTable, match="a run with another table"):
+        job(tmp_path).run(engine)
 
 
 def test_a_table_without_rows_has_all_columns(tmp_path: Path, engine: PolicyEngine):
@@ -205,6 +228,7 @@ def test_a_table_without_rows_has_all_columns(tmp_path: Path, engine: PolicyEngi
         ({"purposes": [["a"]]}, "`purposes` is no part of any request"),
         ({" now": ["x"]}, "is no part of any request"),
         ({"notes": ["x"]}, "`notes` is no part of any request: if it is only kept, name"),
+        ({"now": [1_700_000_000]}, "the column `now` has no times, and no texts"),
         ({"now": [datetime(2026, 1, 1)]}, "times in the column `now` have no zone"),  # noqa: DTZ001
     ],
 )
@@ -342,6 +366,11 @@ def test_the_command_says_how_many_went_which_way(tmp_path: Path, capsys):
     assert run(command) == 2
     assert run([*command, "--out", str(tmp_path / "in.parquet")]) == 2
     assert "must be three files" in capsys.readouterr().err
+    (tmp_path / "e.json").write_text("[]")
+    command += ["--entities", str(tmp_path / "e.json")]
+    assert run([*command, "--out", str(tmp_path / "e.json")]) == 2
+    assert "`--out` and `--entities` are one file" in capsys.readouterr().err
+    assert (tmp_path / "e.json").read_text() == "[]"
 
 
 @pytest.mark.filterwarnings("default")  # of Ibis with the newest pandas and DuckDB
@@ -393,6 +422,53 @@ def test_a_mapping_to_a_column_that_is_not_there_is_named(engine: PolicyEngine):
         engine.decide_table(ibis.memtable(pa.table({"a": [1]})), {"subject.id": "login"})
     with pytest.raises(UnfitTable, match="`allowed`, which is what it is to gain"):
         engine.decide_table(ibis.memtable(pa.table({"allowed": [1]})))
+    with pytest.raises(UnfitTable, match="has no columns"):
+        engine.decide_table(ibis.memtable(world()), {})
+
+
+@pytest.mark.filterwarnings("default")  # as above
+def test_columns_that_differ_only_in_case_are_refused(engine: PolicyEngine):
+    import ibis
+
+    table = ibis.polars.connect().create_table("t", pa.table({"a": [1], "A": [2]}))
+    with pytest.raises(UnfitTable, match="column `a` is there in upper and lower case"):
+        engine.decide_table(table)
+
+
+@pytest.mark.parametrize(("part", "name"), [("subject", "type"), ("resource", "parents")])
+def test_an_attribute_that_is_called_as_a_part_of_entities_is_refused(part, name):
+    declared = {"subject": "entity User { type: string }\nentity Box { size: int }"}
+    declared["resource"] = "entity User { size: int }\nentity Box { parents: string }"
+    engine = PolicyEngine.from_text(
+        f"package p\n{declared[part]}\naction open by User on Box\npermit each: open"
+    )
+    names = ["subject.id", "resource.id", f"{part}.{name}"]
+    with pytest.raises(UnfitTable, match=rf"`{part}\.{name}` has two meanings"):
+        RequestColumns(engine.schema, pa.schema([(name, pa.string()) for name in names]))
+
+
+def test_entities_in_json_stay_private_in_the_problem(tmp_path: Path, engine: PolicyEngine):
+    """A column of JSON texts is not read as entities, and what is in it may be private."""
+    entity = json.dumps([{"type": "User", "id": "ann", "properties": {"clearance": "secret"}}])
+    table = world().slice(0, 1).append_column("entities", [[entity]])
+    assert job(tmp_path, table).run(engine).bad == 1
+    (row,) = pq.read_table(tmp_path / "bad.parquet").to_pylist()
+    assert "secret" not in row["problem"]
+
+
+def test_columns_of_any_type_are_kept(tmp_path: Path, engine: PolicyEngine):
+    kept = {
+        "view": pa.array(["a"] * 120, pa.string_view()),
+        "nulls": pa.array([[{"a": 1, "b": None}]] * 120),
+    }
+    table = world()
+    for name, column in kept.items():
+        table = table.append_column(name, column)
+    counts = job(tmp_path, table, kept=frozenset({"note", *kept})).run(engine)
+    for name, size in (("out", counts.rows - counts.bad), ("bad", counts.bad)):
+        found = pq.read_table(tmp_path / f"{name}.parquet")
+        assert found["view"].to_pylist() == ["a"] * size
+        assert found["nulls"].to_pylist() == [[{"a": 1, "b": None}]] * size
 
 
 def test_a_folder_is_refused_before_anything_is_decided(tmp_path: Path, engine: PolicyEngine):
