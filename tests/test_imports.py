@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "partial": STAGES | {"runtime", "compiler", "intake"},
     "tables": {"diagnostics", "model", "intake", "version"},
     "filters": {"model", "compiler", "partial"},
+    "reverse": {"model", "compiler", "intake", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},

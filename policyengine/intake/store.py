@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.foreign import first_of, plain
+from policyengine.intake.store_index import StoreIndex
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.immutable import Immutable
@@ -37,7 +38,7 @@ class StoredEntities(Immutable, dict[Key, Entity]):
 class EntityStore(Immutable):
     """Entities by (type, id), with all their ancestors known."""
 
-    __slots__ = ("_entities", "_fitting", "_schema")
+    __slots__ = ("_entities", "_fitting", "_index", "_schema")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class EntityStore(Immutable):
             raise ValueError(f"unknown is 'refuse' or 'bare', not {unknown!r}")
         self._entities = StoredEntities(_load(schema, entities, limits))
         self._entities.bare = unknown == "bare"
+        self._index = StoreIndex(self._entities)
 
     @classmethod
     def from_json(
@@ -88,6 +90,11 @@ class EntityStore(Immutable):
     def by_key(self) -> StoredEntities:
         """The entities by type and id."""
         return self._entities
+
+    @property
+    def index(self) -> StoreIndex:
+        """The index of the entities, of which each part is made when it is first asked for."""
+        return self._index
 
     def get(self, key: Key) -> Entity | None:
         """Return the entity with that type and id, or None."""

@@ -24,7 +24,7 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.limits import Limits
 from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
-from policyengine.model.needs import NOTHING, RequestNeeds
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
 from policyengine.model.request_messages import (
@@ -90,11 +90,13 @@ class Validator:
                 return Request(subject, action.name, resource, context, moment, fields, known)
         raise InvalidRequest(reading.problems.items)
 
-    def given(self, raw: RawRequest, target: TargetKey, store: EntityStore | None) -> GivenParts:
+    def given(
+        self, raw: RawRequest, target: TargetKey, store: EntityStore | None, *, whole: bool = False
+    ) -> GivenParts:
         """Return the parts of a request for *target* that are given, in canonical values.
 
-        Those that are None are not; nor need they have all that rules read. Raises `InvalidRequest`
-        with every problem of what is given.
+        Those that are None are not; nor need they have all that rules read, unless they are to be *whole*.
+        Raises `InvalidRequest` with every problem of what is given.
         """
         reading = _Reading(self._schema, self._limits, store if raw.store is None else raw.store)
         action, *types = target
@@ -110,9 +112,12 @@ class Validator:
         fields = reading.fields(raw.fields, target, self._schema.entities[types[1]])
         reading.others(raw.entities)
         known = reading.known()
+        subject, resource = (None if part is None else known[part.key_] for part in parts)
+        if whole:
+            follow = INVALID if context is None else context
+            reading.follow(action, subject, resource, follow, self._needs(target))
         if reading.problems.items:
             raise InvalidRequest(reading.problems.items)
-        subject, resource = (None if part is None else known[part.key_] for part in parts)
         assert context is None or isinstance(context, Record)
         assert moment is not None
         return GivenParts(subject, resource, context, moment, fields, known)
@@ -298,24 +303,32 @@ class _Reading:
         return not entity.described_ and entity.key_ not in store
 
     def follow(
-        self, action: str, subject: Entity, resource: Entity, context: object, needs: RequestNeeds
+        self,
+        action: str,
+        subject: Entity | None,
+        resource: Entity | None,
+        context: object,
+        needs: RequestNeeds,
     ) -> None:
-        """Report what the rules read and the request does not give."""
-        for part, path in ((subject, SUBJECT), (resource, RESOURCE)):
-            if self._is_unknown(part):  # what is lacking of it follows from that
+        """Report what the rules read and the request does not give; a part that is None is passed over."""
+        parts = ((subject, SUBJECT, needs.subject), (resource, RESOURCE, needs.resource))
+        for part, path, _ in parts:
+            if part is not None and self._is_unknown(
+                part
+            ):  # what is lacking of it follows from that
                 self._report_unknown(part.key_, path)
-        needs = RequestNeeds(
-            NOTHING if self._is_out_of_account(subject) else needs.subject,
-            NOTHING if self._is_out_of_account(resource) else needs.resource,
-            needs.context,
-        )
         search = Search(
             self._find_described,
             self._known.places.get,
             self._find_ancestor,
             self._limits.ancestors_of_type,
         )
-        for gap in search.request(subject, resource, context, needs):
+        for part, path, needed in parts:
+            if part is not None and not self._is_out_of_account(part):
+                search.entity(part, needed, path)
+        if context is not INVALID:
+            search.record(context, needs.context, CONTEXT)
+        for gap in search.gaps:
             if not self.problems.full:
                 self._report(gap, f"rules for `{action}`")
 

@@ -278,4 +278,17 @@ DATA = (
         _request(more=',\n "fields": ["title as year"]'),
         _RIGHT,
     ),
+    Code(
+        "PE560", "malformed-page-token", "A token of a page that no page has.",
+        "A token is given back as it came with a page. Without one, a search begins at the beginning.",
+        'search(user, "read", token="next")\n',
+        'search(user, "read", token=page.token)\n',
+    ),
+    Code(
+        "PE561", "foreign-page-token", "A token of a page that answered another question.",
+        "A search goes on with the same subject or resource, the same action and types, and the same policies. "
+        "After a change of these, begin at the beginning.",
+        'page = search(ann, "read")\nsearch(bob, "read", token=page.token)\n',
+        'page = search(ann, "read")\nsearch(ann, "read", token=page.token)\n',
+    ),
 )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Hold what a search found, and say how far it came.
+
+A token has the digest of the question and a place in the order of the entities, which says nothing of them.
+It chooses where a search begins and nothing else: every entity that is found is decided about.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from policyengine.intake.foreign import plain
+from policyengine.intake.store_index import PLACE_SIZE
+from policyengine.model.errors import InvalidRequest, Problem
+
+if TYPE_CHECKING:
+    from policyengine.model.entities import Entity
+
+_DIGEST_SIZE: Final = 16
+_TOKEN_SIZE: Final = (_DIGEST_SIZE + PLACE_SIZE) * 4 // 3 + 1
+"""The characters of a token, without the padding of its encoding."""
+
+
+class Page(Struct, frozen=True):
+    """Entities that a search found, in an order without a meaning.
+
+    *items*: those that are allowed. *token*: asks for what comes after them; None if there is no more.
+    *unfit*: how many entities that were looked at do not fit the schema with the rest of the request, and
+    so are not allowed.
+    """
+
+    items: tuple[Entity, ...]
+    token: str | None
+    unfit: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing comes after this page."""
+        return self.token is None
+
+
+def question_digest(*parts: str) -> bytes:
+    """Return the digest of a question, which tokens of its pages carry."""
+    lengths = ",".join(str(len(part)) for part in parts)
+    text = "\0".join((lengths, *parts)).encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=_DIGEST_SIZE).digest()
+
+
+def token_of(question: bytes, place: bytes) -> str:
+    """Return the token that asks for what comes after *place*."""
+    return urlsafe_b64encode(question + place).decode().rstrip("=")
+
+
+def place_of(question: bytes, token: object) -> bytes:
+    """Return the place after which the page begins that *token* asks for; raises `InvalidRequest`."""
+    text = plain(token)
+    if not isinstance(text, str) or len(text) != _TOKEN_SIZE or not text.isascii():
+        raise _refused("PE560", "this is no token of a page")
+    try:
+        read = urlsafe_b64decode(text + "=")
+    except ValueError:
+        read = b""
+    asked, place = read[:_DIGEST_SIZE], read[_DIGEST_SIZE:]
+    if token_of(asked, place) != text:  # it has one spelling
+        raise _refused("PE560", "this is no token of a page")
+    if asked != question:
+        message = (
+            "the token is of another question, or of a policy set that was replaced: begin again"
+        )
+        raise _refused("PE561", message)
+    return place
+
+
+def _refused(code: str, message: str) -> InvalidRequest:
+    return InvalidRequest([Problem(code, "token", message)])

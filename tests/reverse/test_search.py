@@ -1,0 +1,109 @@
+"""Holds that a search finds what trying all finds, page by page, and that it refuses foreign tokens."""
+
+from random import Random
+
+import pytest
+
+from policyengine import InvalidRequest, PolicyEngine
+from policyengine.intake.raw import RawRequest
+from policyengine.reverse.store_search import search
+
+POLICY = """
+package p
+entity Team
+entity User { team: Team }
+entity Document { owner: User, tags: set<string>, n: int }
+action read by User on Document
+permit own: read when resource.owner == subject
+permit team: read when resource.owner.team == subject.team
+permit tagged: read when "all" in resource.tags
+forbid high: read when resource.n > 8
+"""
+ENGINE = PolicyEngine.from_text(POLICY)
+NOW = "2026-01-01"
+
+
+def ref(type_, id_):
+    return {"type": type_, "id": str(id_)}
+
+
+def store(unknown, owners, rng):
+    """Make a store in which owners may not exist, and documents may lack what rules read."""
+    made = [{**ref("Team", n), "parents": [], "properties": {}} for n in range(4)]
+    made += [
+        {**ref("User", n), "properties": {"team": ref("Team", rng.randrange(4))}} for n in range(20)
+    ]
+    for n in range(200):
+        number = {"n": rng.randrange(10)} if rng.random() < 0.95 else {}
+        owner = ref("User", rng.randrange(owners))
+        tags = rng.choice([[], ["a"], ["all"]])
+        made.append({**ref("Document", n), "properties": {"owner": owner, "tags": tags, **number}})
+    return ENGINE.store(made, unknown=unknown)
+
+
+def ask(subject, resource, store, limit=100, token=None):
+    raw = RawRequest(subject, "read", resource, {}, NOW, None, None, store)
+    return search(
+        "resource" if resource is None else "subject", raw, None, schema=ENGINE.schema,
+        digest=ENGINE.digest, intake=ENGINE._intake, store=None, partial=ENGINE.partial,
+        limit=limit, token=token,
+    )  # fmt: skip
+
+
+def by_trying(requests, store):
+    allowed, unfit = set(), 0
+    for id_, subject, resource in requests:
+        try:
+            if ENGINE.decide(subject, "read", resource, now=NOW, entities=store).allowed:
+                allowed.add(id_)
+        except InvalidRequest:
+            unfit += 1
+    return allowed, unfit
+
+
+@pytest.mark.parametrize("unknown", ["refuse", "bare"])
+@pytest.mark.parametrize("owners", [20, 25])
+def test_a_search_finds_what_trying_all_finds(unknown, owners):
+    made = store(unknown, owners, Random(1))
+    documents = [id_ for type_, id_ in made if type_ == "Document"]
+    for n in range(20):
+        user = ref("User", n)
+        expected, unfit = by_trying([(d, user, ref("Document", d)) for d in documents], made)
+        found, token, looked = [], None, 0
+        while True:
+            page = ask(user, None, made, limit=7, token=token)
+            found += [item.id for item in page.items]
+            token, looked = page.token, looked + page.unfit
+            if page.complete:
+                break
+        assert len(found) == len(set(found))
+        assert set(found) == expected
+        assert looked <= unfit
+
+
+def test_subjects_are_those_of_trying_all():
+    made = store("refuse", 20, Random(2))
+    refused = 0
+    for n in range(40):
+        document = ref("Document", n)
+        expected, unfit = by_trying([(str(u), ref("User", u), document) for u in range(20)], made)
+        if unfit:  # the document lacks something, so the question does not fit
+            with pytest.raises(InvalidRequest):
+                ask(None, document, made)
+            refused += 1
+        else:
+            assert {item.id for item in ask(None, document, made).items} == expected
+    assert 0 < refused < 40
+
+
+@pytest.mark.parametrize("token", ["", "x" * 43, "é" * 43, "A" * 1_000_000, 5, True, b"A" * 43])
+def test_what_is_no_token_is_refused(token):
+    with pytest.raises(InvalidRequest, match="PE560"):
+        ask(ref("User", 1), None, store("refuse", 20, Random(1)), token=token)
+
+
+def test_a_token_of_another_question_is_refused():
+    made = store("refuse", 20, Random(1))
+    page = ask(ref("User", 1), None, made, limit=1)
+    with pytest.raises(InvalidRequest, match="PE561"):
+        ask(ref("User", 2), None, made, token=page.token)
