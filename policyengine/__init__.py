@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         UnhandledObligation,
     )
     from policyengine.model.limits import Limits
+    from policyengine.reverse.page import Page
 
 __all__ = [
     "Advisory",
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidRequest",
     "Limits",
     "Obligation",
+    "Page",
     "PolicyEngine",
     "PolicyError",
     "Problem",
@@ -66,6 +68,7 @@ _HOMES = {
     "InvalidRequest": "model.errors",
     "Limits": "model.limits",
     "Obligation": "model.decision",
+    "Page": "reverse.page",
     "PolicyEngine": "engine",
     "PolicyError": "model.errors",
     "Problem": "model.errors",

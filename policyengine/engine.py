@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from msgspec import Struct
 
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from policyengine.diagnostics.source import Source
     from policyengine.explain import Explanation
     from policyengine.intake.intake import Intake
+    from policyengine.intake.raw import RawRequest
     from policyengine.intake.store import EntityStore, Unknown
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
+    from policyengine.reverse.page import Page
     from policyengine.runtime.compiled_rule import Function
     from policyengine.runtime.program import Program
     from policyengine.semantics.checked import CheckedSet
@@ -44,8 +46,8 @@ Handler: TypeAlias = Callable[..., object]
 load_before_fork(
     "policyengine.bound", "policyengine.decision_cache", "policyengine.pipeline", "policyengine.analysis",
     "policyengine.cache", "policyengine.compiler", "policyengine.diagnostics", "policyengine.explain",
-    "policyengine.intake", "policyengine.model", "policyengine.reference", "policyengine.runtime",
-    "policyengine.semantics",
+    "policyengine.intake", "policyengine.model", "policyengine.reference", "policyengine.reverse",
+    "policyengine.runtime", "policyengine.semantics",
 )  # fmt: skip
 
 
@@ -400,12 +402,101 @@ class PolicyEngine(Immutable):
         action, a type or a path that there is not, `TypeError` for *unknowns* that are no strings.
         """
         from policyengine.intake.raw import raw_request
-        from policyengine.partial.decide_partially import decide_partially
 
         raw = raw_request(subject, action, resource, context, now, fields, entities)
+        return self._left_of(raw, (subject_type, resource_type), unknowns)
+
+    def _left_of(
+        self, raw: RawRequest, types: tuple[str | None, str | None], unknowns: Iterable[str] = ()
+    ) -> Residual:
+        from policyengine.partial.decide_partially import decide_partially
+
         return decide_partially(
             self._checked(), self._intake.validator, raw, self._store,
-            types=(subject_type, resource_type), unknowns=unknowns, decide=self.decide,
+            types=types, unknowns=unknowns, decide=self.decide,
+        )  # fmt: skip
+
+    # ---- reverse questions --------------------------------------------------------------
+
+    def actions(
+        self,
+        subject: EntityLike,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Page[str]:
+        """Say which actions *subject* may do on *resource*: those for which `decide` allows the request.
+
+        The page is complete. An action whose context must have what *context* has not, or has not what it
+        has, is among its `unfit`.
+
+        Raises `InvalidRequest` if the request fits for no action, with the problems that it has for the first.
+        """
+        from policyengine.intake.raw import raw_request
+        from policyengine.reverse.allowed_actions import allowed_actions
+
+        raw = raw_request(subject, None, resource, context, now, fields, entities)
+        return allowed_actions(raw, schema=self.schema, intake=self._intake, store=self._store)
+
+    def resources(
+        self,
+        subject: EntityLike,
+        action: str,
+        type: str | None = None,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+        limit: int = 1_000,
+        token: str | None = None,
+    ) -> Page[Entity]:
+        """Say on which entities of a store *subject* may do *action*: those for which `decide` allows the request.
+
+        *type*: that of the resources, if the action takes several. The store is the engine's, or *entities*.
+        A page has at most *limit* items; if its `token` is not None there is more, for whoever asks the same
+        with that *token*. What follows from the policies is found by an index, not by trying all.
+
+        Raises `InvalidRequest` with every problem of a request that does not fit, or of a token of another
+        question; `ValueError` if there is no store, or *limit* is not from 1 to 10,000.
+        """
+        parts = subject, action, None, context, now, fields, entities
+        return self._search("resource", parts, type, limit, token)
+
+    def subjects(
+        self,
+        action: str,
+        resource: EntityLike,
+        type: str | None = None,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+        limit: int = 1_000,
+        token: str | None = None,
+    ) -> Page[Entity]:
+        """Say which entities of a store may do *action* on *resource*; like `resources`."""
+        parts = None, action, resource, context, now, fields, entities
+        return self._search("subject", parts, type, limit, token)
+
+    def _search(
+        self,
+        unknown: Literal["subject", "resource"],
+        parts: Any,
+        type_: Any,
+        limit: int,
+        token: Any,
+    ) -> Page[Entity]:
+        from policyengine.intake.raw import raw_request
+        from policyengine.reverse.store_search import search
+
+        return search(
+            unknown, raw_request(*parts), type_, digest=self.digest, intake=self._intake,
+            store=self._store, left_of=self._left_of, limit=limit, token=token,
         )  # fmt: skip
 
     def explain(

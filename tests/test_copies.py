@@ -389,6 +389,7 @@ def test_every_public_name_survives_or_refuses(
         engine, decision, *decision.obligations, built(engine, USERS[0]), wrong.diagnostics,
         wrong.diagnostics.items[0], engine.store([]), Limits(), RuleError("a", (), "b"),
         Advisory("a", "permit", "unknown"), Problem("PE505", "", "x"), *map(raised, RAISING),
+        engine.actions(USERS[0], document()),
         *(value for value, _ in refusing(engine, tmp_path).values()),
     ]  # fmt: skip
     classes = {type(one).__mro__[0] for one in made} | {type(one).__mro__[1] for one in made}

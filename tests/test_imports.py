@@ -32,12 +32,22 @@ MAY_IMPORT = {
     "partial": STAGES | {"runtime", "compiler", "intake"},
     "tables": {"diagnostics", "model", "intake", "version"},
     "filters": {"model", "compiler", "partial"},
-    "reverse": {"model", "compiler", "intake", "partial"},
+    "reverse": {"model", "runtime", "compiler", "intake", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
     "engine": STAGES - {"syntax"}
-    | {"runtime", "pipeline", "explain", "partial", "intake", "bound", "cache", "tables"},
+    | {
+        "runtime",
+        "pipeline",
+        "explain",
+        "partial",
+        "reverse",
+        "intake",
+        "bound",
+        "cache",
+        "tables",
+    },
     "bound": {"model", "runtime", "intake", "engine"},
     "decision_cache": {"model", "runtime", "intake", "engine"},
     "testing": STAGES
@@ -50,7 +60,8 @@ MAY_IMPORT = {
     | {"testing", "mutation", "proving", "lint", "cache", "tables", "version"},
     "version": set(),
     "__main__": {"cli"},
-    "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "version"},
+    "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "reverse"}
+    | {"version"},
 }
 
 ONLY_IN = {

@@ -265,7 +265,7 @@ class Reader(Struct):
             return None
         before = len(self.problems.items)
         self.no_more_keys(parts, _ENTITY_KEYS, path)
-        type_ = self._entity_type(parts, path, allowed)
+        type_ = self.entity_type(parts, path, allowed)
         id_ = self._id(parts, path)
         if type_ is None:
             return None
@@ -310,9 +310,10 @@ class Reader(Struct):
             raw["parents"] = [{"type": type_, "id": id_} for type_, id_ in sorted(entity.parents_)]
         return self.entity(raw, path)
 
-    def _entity_type(
+    def entity_type(
         self, parts: Mapping[object, object], path: Path, allowed: tuple[str, ...] | None
     ) -> EntityType | None:
+        """Read the type of the entity of which these are the *parts*."""
         if "type" not in parts:
             self.report("PE521", path, "`type` is missing")
             return None
@@ -379,7 +380,7 @@ class Reader(Struct):
             if parts is None:
                 return None
             self.no_more_keys(parts, _REFERENCE_KEYS, path)
-            found, id_ = self._entity_type(parts, path, None), self._id(parts, path)
+            found, id_ = self.entity_type(parts, path, None), self._id(parts, path)
             if found is None or id_ is None:
                 return None
             key = (found.name, id_)
@@ -400,7 +401,7 @@ class Reader(Struct):
         if parts is None:
             return INVALID
         self.no_more_keys(parts, _REFERENCE_KEYS, path)
-        found = self._entity_type(parts, path, (type_.name,))
+        found = self.entity_type(parts, path, (type_.name,))
         id_ = self._id(parts, path)
         return INVALID if found is None or id_ is None else id_
 

@@ -68,12 +68,15 @@ class StoreIndex(Immutable):
         return found
 
     def by_value(self, type_: str, names: Names) -> Mapping[object, list[str]]:
-        """Return the ids of entities of a type by a value that they have, or that is in a set of theirs."""
+        """Return the ids of entities of a type by a value that they have at *names*, or in a set there."""
         return self._by(type_, names, lambda entity: _values(entity, names))
 
     def by_ancestor(self, type_: str) -> Mapping[object, list[str]]:
-        """Return the ids of entities of a type by the keys of themselves and of their ancestors."""
-        return self._by(type_, None, lambda entity: entity.line or ())
+        """Return the ids of entities of a type by the keys of themselves and of their ancestors.
+
+        Those of which the ancestors are not known are at None.
+        """
+        return self._by(type_, None, lambda entity: entity.line or (None,))
 
     def _by(
         self, type_: str, names: Names | None, values: Callable[[Entity], Iterable[object]]
@@ -100,12 +103,14 @@ def _place(id_: str) -> bytes:
 
 
 def _values(entity: Entity, names: Names) -> Iterator[object]:
-    """Give the value at *names*, or each element of the set there; records are not looked up."""
-    value: object = entity
+    """Give the value at *names*; of each set on the way, that of each element. Records are not looked up."""
+    values: list[object] = [entity]
     for name in names:
-        if value is ABSENT:
-            return
-        value = getattr(value, slot(name))
-    for one in value if isinstance(value, frozenset) else (value,):
-        if one is not ABSENT and not isinstance(one, Record):
-            yield one
+        values = [found for one in values for found in _elements(getattr(one, slot(name)))]
+    return (value for value in values if not isinstance(value, Record))
+
+
+def _elements(value: object) -> Iterable[object]:
+    if isinstance(value, frozenset):
+        return value
+    return () if value is ABSENT else (value,)

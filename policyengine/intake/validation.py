@@ -9,7 +9,7 @@ last, what the rules for this action and these types read is followed through th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -66,39 +66,62 @@ class Validator:
 
         *store*: that of the engine, unless the request has one.
         """
-        reading = _Reading(self._schema, self._limits, store if raw.store is None else raw.store)
+        (action, *_), given = self.asked(raw, store)
+        assert given.subject is not None
+        assert given.resource is not None
+        assert given.context is not None
+        return Request(
+            given.subject, action, given.resource, given.context, given.now, given.fields, given.entities
+        )  # fmt: skip
+
+    def asked(
+        self,
+        raw: RawRequest,
+        store: EntityStore | None,
+        unknown: Literal["subject", "resource"] | None = None,
+        type_: object = None,
+    ) -> tuple[TargetKey, GivenParts]:
+        """Return the target of a request, and its parts in canonical values, with all that rules read of them.
+
+        *unknown*: the part that it lacks, if one; *type_*: of that, if it may have several. Raises
+        `InvalidRequest` as `validate` does.
+        """
+        reading = self._reading(raw, store)
         action = reading.reader.action(raw.action, _ACTION)
-        subject = reading.entity(raw.subject, SUBJECT, action.subjects if action else None)
-        resource = reading.entity(raw.resource, RESOURCE, action.resources if action else None)
+        parts: dict[str, Entity | None] = {"subject": None, "resource": None}
+        types: dict[str, EntityType | None] = {}
+        for name, path in (("subject", SUBJECT), ("resource", RESOURCE)):
+            allowed: tuple[str, ...] | None = getattr(action, f"{name}s", None)
+            if name == unknown:
+                types[name] = reading.type(type_, path, allowed)
+            else:
+                parts[name] = part = reading.entity(getattr(raw, name), path, allowed)
+                types[name] = None if part is None else part.entity_type
         context = reading.context(raw.context, action)
         moment = reading.now(raw.now)
+        subject, resource = types.values()
         target = (
-            (action.name, subject.type, resource.type) if action and subject and resource else None
+            (action.name, subject.name, resource.name) if action and subject and resource else None
         )
-        fields = reading.fields(
-            raw.fields, target, None if resource is None else resource.entity_type
-        )
+        fields = reading.fields(raw.fields, target, resource)
         reading.others(raw.entities)
         known = reading.known()
-        if action and subject and resource:
-            subject, resource = known[subject.key_], known[resource.key_]
-            needs = self._needs((action.name, subject.type, resource.type))
-            reading.follow(action.name, subject, resource, context, needs)
+        if target is not None:
+            one, other = (None if part is None else known[part.key_] for part in parts.values())
+            reading.follow(target[0], one, other, context, self._needs(target))
             if not reading.problems.items:
                 assert isinstance(context, Record)
                 assert moment is not None
-                return Request(subject, action.name, resource, context, moment, fields, known)
+                return target, GivenParts(one, other, context, moment, fields, known)
         raise InvalidRequest(reading.problems.items)
 
-    def given(
-        self, raw: RawRequest, target: TargetKey, store: EntityStore | None, *, whole: bool = False
-    ) -> GivenParts:
+    def given(self, raw: RawRequest, target: TargetKey, store: EntityStore | None) -> GivenParts:
         """Return the parts of a request for *target* that are given, in canonical values.
 
-        Those that are None are not; nor need they have all that rules read, unless they are to be *whole*.
-        Raises `InvalidRequest` with every problem of what is given.
+        Those that are None are not; nor need they have all that rules read. Raises `InvalidRequest`
+        with every problem of what is given.
         """
-        reading = _Reading(self._schema, self._limits, store if raw.store is None else raw.store)
+        reading = self._reading(raw, store)
         action, *types = target
         asked = ((raw.subject, SUBJECT, types[0]), (raw.resource, RESOURCE, types[1]))
         parts = [
@@ -112,15 +135,28 @@ class Validator:
         fields = reading.fields(raw.fields, target, self._schema.entities[types[1]])
         reading.others(raw.entities)
         known = reading.known()
-        subject, resource = (None if part is None else known[part.key_] for part in parts)
-        if whole:
-            follow = INVALID if context is None else context
-            reading.follow(action, subject, resource, follow, self._needs(target))
         if reading.problems.items:
             raise InvalidRequest(reading.problems.items)
+        subject, resource = (None if part is None else known[part.key_] for part in parts)
         assert context is None or isinstance(context, Record)
         assert moment is not None
         return GivenParts(subject, resource, context, moment, fields, known)
+
+    def types(self, raw: RawRequest, store: EntityStore | None) -> tuple[str, str]:
+        """Return the types of subject and resource; raises `InvalidRequest` where one of them has none."""
+        reading = self._reading(raw, store)
+        subject = reading.entity(raw.subject, SUBJECT, None)
+        resource = reading.entity(raw.resource, RESOURCE, None)
+        if subject is None or resource is None:
+            raise InvalidRequest(reading.problems.items)
+        return subject.type, resource.type
+
+    def keep_others(self, raw: RawRequest) -> None:
+        """Keep the others of a request, which may be read but once, for as many requests as are made of it."""
+        raw.entities = _as_list(raw.entities, self._limits.entities)
+
+    def _reading(self, raw: RawRequest, store: EntityStore | None) -> _Reading:
+        return _Reading(self._schema, self._limits, store if raw.store is None else raw.store)
 
 
 class GivenParts(Struct, frozen=True, eq=False):
@@ -132,6 +168,14 @@ class GivenParts(Struct, frozen=True, eq=False):
     now: int
     fields: tuple[str, ...] | None
     entities: Mapping[Key, Entity]
+
+
+def _as_list(raw: object, most: int) -> Any:
+    """Return what *raw* has to iterate as a list, as far as it takes to see whether that is more than *most*."""
+    raw = plain(raw)
+    if isinstance(raw, Iterable) and not isinstance(raw, str | dict):
+        return first_of(raw, most + 1)
+    return raw
 
 
 class _Reading:
@@ -160,6 +204,12 @@ class _Reading:
         if entity is not None:
             self._given.append((entity, path))
         return entity
+
+    def type(self, raw: object, path: Path, allowed: tuple[str, ...] | None) -> EntityType | None:
+        """Read the type of a part that is not known, which need not be said if only one is allowed."""
+        if raw is None and allowed is not None and len(allowed) == 1:
+            raw = allowed[0]
+        return self.reader.entity_type({} if raw is None else {"type": raw}, path, allowed)
 
     def context(self, raw: object, action: ActionType | None) -> object:
         """Read the context; without an action nothing says what it may be."""
@@ -238,10 +288,8 @@ class _Reading:
         """Read the entities that are referred to."""
         if raw is None or raw is ABSENT:
             return
-        raw = plain(raw)
         most = self._limits.entities
-        if isinstance(raw, Iterable) and not isinstance(raw, str | dict):
-            raw = first_of(raw, most + 1)
+        raw = _as_list(raw, most)
         if not isinstance(raw, list):
             self.reader.mistyped("a list of entities", raw, _ENTITIES)
             self._all_read = False
@@ -311,11 +359,10 @@ class _Reading:
         needs: RequestNeeds,
     ) -> None:
         """Report what the rules read and the request does not give; a part that is None is passed over."""
-        parts = ((subject, SUBJECT, needs.subject), (resource, RESOURCE, needs.resource))
+        each = ((subject, SUBJECT, needs.subject), (resource, RESOURCE, needs.resource))
+        parts = [(part, path, needed) for part, path, needed in each if part is not None]
         for part, path, _ in parts:
-            if part is not None and self._is_unknown(
-                part
-            ):  # what is lacking of it follows from that
+            if self._is_unknown(part):  # what is lacking of it follows from that
                 self._report_unknown(part.key_, path)
         search = Search(
             self._find_described,
@@ -324,7 +371,7 @@ class _Reading:
             self._limits.ancestors_of_type,
         )
         for part, path, needed in parts:
-            if part is not None and not self._is_out_of_account(part):
+            if not self._is_out_of_account(part):
                 search.entity(part, needed, path)
         if context is not INVALID:
             search.record(context, needs.context, CONTEXT)

@@ -2,8 +2,8 @@
 
 A condition that asks for a value, for one of several, or for an ancestor, has the entities that are found
 by it; a conjunction has those that all its operands have, a disjunction those of any. An attribute of an
-entity that is referred to leads to the entities there, and from them to those that refer to them. What else
-is asked excludes nothing. So no entity is left out of which the condition holds, and each is to be decided.
+entity that is referred to leads to the entities there, and from them to those that refer to them. What is
+asked of some element of a set is looked up among all of them. What else is asked excludes nothing. So no entity is left out of which the condition holds, and each is to be decided.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from policyengine.model.records import Record
 class Candidates(Struct, frozen=True, eq=False):
     """Finds entities that may be the part *unknown* of a request, which is of the type *type*.
 
-    *others*: ids, by type, of entities that are known beside those of the *index*.
+    *others*: ids, by type, of entities of which more is known than the *index* has.
     """
 
     index: StoreIndex
@@ -42,8 +42,10 @@ class Candidates(Struct, frozen=True, eq=False):
                 return self._any(map(self.of, operands))
             case ir.Choice(condition, yes, no):
                 return self.of(ir.Or((ir.And((condition, yes)), no)))
-            case ir.Let(names, values, body):
-                return self.of(replaced(body, dict(zip(names, values, strict=True))))
+            case ir.Let(_, _, body):
+                return self.of(body)
+            case ir.Quantified("some", local, ir.Slot() | ir.Operation("ancestors") as over, body):
+                return self.of(replaced(body, {local: over}))  # what an element has, the set has
             case ir.Slot():
                 return self._having(condition, (True,))
             case ir.Not(ir.Slot() as operand):
@@ -115,8 +117,10 @@ class Candidates(Struct, frozen=True, eq=False):
         """Return the entities of which the entity of *line* is, or is within, an entity of *ids*."""
         if not isinstance(line, ir.Line) or (type_ := self._type_of(line.object)) is None:
             return None
-        keys = [(outer, id_) for id_ in ids]
+        keys: list[object] = [(outer, id_) for id_ in ids]
         themselves = [id_ for id_ in ids if isinstance(id_, str)] if type_ == outer else []
+        if self.others:  # which may say what ancestors there are
+            keys.append(None)
         by_ancestor = self.index.by_ancestor(type_)
         return self._found(line.object, type_, by_ancestor, keys, themselves)
 

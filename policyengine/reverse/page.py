@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -16,25 +16,25 @@ from policyengine.intake.foreign import plain
 from policyengine.intake.store_index import PLACE_SIZE
 from policyengine.model.errors import InvalidRequest, Problem
 
-if TYPE_CHECKING:
-    from policyengine.model.entities import Entity
-
 _DIGEST_SIZE: Final = 16
 _TOKEN_SIZE: Final = (_DIGEST_SIZE + PLACE_SIZE) * 4 // 3 + 1
 """The characters of a token, without the padding of its encoding."""
 
 
-class Page(Struct, frozen=True):
-    """Entities that a search found, in an order without a meaning.
+Item = TypeVar("Item")
 
-    *items*: those that are allowed. *token*: asks for what comes after them; None if there is no more.
-    *unfit*: how many entities that were looked at do not fit the schema with the rest of the request, and
-    so are not allowed.
+
+class Page(Struct, Generic[Item], frozen=True):
+    """A part of the answer to a reverse question: entities or actions that are allowed, in no order of note.
+
+    *items*: those that are allowed. *unfit*: those that were looked at and make no request that fits the
+    schema, so they are not allowed; `decide` says what is wrong. *token*: asks for the page that comes after
+    this one; None if this is the last. A page may have no items and not be the last.
     """
 
-    items: tuple[Entity, ...]
+    items: tuple[Item, ...]
+    unfit: tuple[Item, ...]
     token: str | None
-    unfit: int
 
     @property
     def complete(self) -> bool:

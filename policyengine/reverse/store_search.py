@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 from reprlib import repr as repr_of_any
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from policyengine.intake.intake import Intake
 from policyengine.intake.raw import RawRequest
-from policyengine.intake.store import EntityStore, problem_of
-from policyengine.model.errors import InvalidRequest, Problem
-from policyengine.model.types import Schema
+from policyengine.intake.store import EntityStore
+from policyengine.model.entities import Entity
+from policyengine.model.errors import InvalidRequest
+from policyengine.model.types import TargetKey
 from policyengine.reverse.candidates import Candidates
 from policyengine.reverse.page import Page, place_of, question_digest, token_of
 
 if TYPE_CHECKING:
     from policyengine.intake.store_index import Ordered
+    from policyengine.intake.validation import GivenParts
     from policyengine.partial.residual import Residual
 
 MOST_ITEMS: Final = 10_000
@@ -35,50 +37,53 @@ def search(
     raw: RawRequest,
     type_: str | None,
     *,
-    schema: Schema,
     digest: str,
     intake: Intake,
     store: EntityStore | None,
-    partial: Callable[..., Residual],
+    left_of: Callable[[RawRequest, tuple[str, str]], Residual],
     limit: int,
     token: str | None,
-) -> Page:
+) -> Page[Entity]:
     """Return a page of the entities that may be the *unknown* part of *raw*, which lacks it.
 
-    *type_*: theirs, if it is not clear. *store*: that of the engine, unless *raw* has one. *digest*: of the
-    policy set. Raises as `PolicyEngine.resources` does.
+    *type_*: theirs, if it is not clear. *digest*: of the policy set. *store*: that of the engine, unless *raw*
+    has one. *left_of*: what is left to decide of a request with these types. Raises as `PolicyEngine.resources` does.
     """
     if type(limit) is not int or not 1 <= limit <= MOST_ITEMS:
         raise ValueError(f"`limit` is a number from 1 to {MOST_ITEMS:,}, not {repr_of_any(limit)}")
     searched = store if raw.store is None else raw.store
     if searched is None:
-        raise ValueError(f"{unknown}s are searched in a store: make one with `engine.store`")
-    problem = problem_of(searched, schema)
-    if problem is not None:
-        raise InvalidRequest([Problem("PE528", "store", problem)])
-    left = partial(
-        action=raw.action, subject=raw.subject, resource=raw.resource, context=raw.context,
-        now=raw.now, fields=raw.fields, entities=raw.store, **{f"{unknown}_type": type_},
-    )  # fmt: skip
-    given = intake.validator.given(raw, left.target, store, whole=True)
-    raw.now = given.now  # one moment for all
-    known = given.resource if unknown == "subject" else given.subject
-    assert known is not None
-    question = question_digest(digest, unknown, *left.target, known.id)
-    ordered = searched.index.ordered(left.target[1 if unknown == "subject" else 2])
+        raise ValueError(f"a {unknown} is searched for in a store: make one with `engine.store`")
+    intake.validator.keep_others(raw)
+    target, given = intake.validator.asked(raw, store, unknown, type_)
+    raw.action, raw.now = target[0], given.now  # one moment for all that is asked
+    raw.context = {} if raw.context is None else raw.context
+    searched_type = target[1 if unknown == "subject" else 2]
+    ordered = searched.index.ordered(searched_type)
+    question = _question(digest, unknown, target, given)
     start = 0 if token is None else ordered.after(place_of(question, token))
-    others: dict[str, list[str]] = {}
-    for other, id_ in given.entities:
-        if (other, id_) not in searched:
-            others.setdefault(other, []).append(id_)
-    type_ = left.target[1 if unknown == "subject" else 2]
-    found = Candidates(searched.index, unknown, type_, others).of(left.condition)
-    if found is None:
-        numbers: Iterator[int] = iter(range(start, len(ordered.entities)))
-    else:
+    candidates = Candidates(searched.index, unknown, searched_type, _others(given, searched))
+    found = candidates.of(left_of(raw, target[1:]).condition)
+    numbers: Iterator[int] = iter(range(start, len(ordered.entities)))
+    if found is not None:
         placed = (ordered.numbers.get(id_, -1) for id_ in found)
         numbers = iter(sorted(number for number in placed if number >= start))
     return _page(intake, raw, unknown, ordered, numbers, question, limit)
+
+
+def _question(digest: str, unknown: str, target: TargetKey, given: GivenParts) -> bytes:
+    known = given.resource if given.subject is None else given.subject
+    assert known is not None
+    return question_digest(digest, unknown, *target, known.id, *(given.fields or ()))
+
+
+def _others(given: GivenParts, store: EntityStore) -> dict[str, list[str]]:
+    """Return the ids, by type, of entities of which a request says something that the store does not."""
+    others: dict[str, list[str]] = {}
+    for key, entity in given.entities.items():
+        if store.get(key) is not entity:
+            others.setdefault(key[0], []).append(key[1])
+    return others
 
 
 def _page(
@@ -89,10 +94,11 @@ def _page(
     numbers: Iterator[int],
     question: bytes,
     limit: int,
-) -> Page:
+) -> Page[Entity]:
     """Decide about entities one after another until the page is full."""
-    items: list[Any] = []
-    unfit, last = 0, -1
+    items: list[Entity] = []
+    unfit: list[Entity] = []
+    last = -1
     for last in islice(numbers, MOST_LOOKED_AT):
         entity = ordered.entities[last]
         setattr(raw, unknown, entity)
@@ -100,9 +106,9 @@ def _page(
             if intake.decide(raw).allowed:
                 items.append(entity)
         except InvalidRequest:
-            unfit += 1
+            unfit.append(entity)
         if len(items) == limit:
             break
     more = next(numbers, None) is not None
     token = token_of(question, ordered.places[last]) if more else None
-    return Page(tuple(items), token, unfit)
+    return Page(tuple(items), tuple(unfit), token)

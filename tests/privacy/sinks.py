@@ -75,6 +75,28 @@ def _store(engine: PolicyEngine, asked: Asked) -> str:
     return ""
 
 
+def _pages(engine: PolicyEngine, asked: Asked) -> str:
+    """What reverse questions say, of a store with subject and resource, and of what does not fit."""
+    subject, action, resource, context = (
+        asked[n] for n in ("subject", "action", "resource", "context")
+    )
+    texts: list[str] = []
+    for store in ([subject, resource], []):
+        for ask in (
+            lambda made: engine.actions(subject, resource, context, entities=made),
+            lambda made: engine.resources(
+                subject, action, resource["type"], context, entities=made
+            ),
+            lambda made: engine.subjects(action, resource, subject["type"], context, entities=made),
+        ):
+            try:
+                page = ask(engine.store(store))
+                texts += [repr(page), str(page)]
+            except InvalidRequest as refusal:
+                texts.append(str(refusal))
+    return "\n".join(texts)
+
+
 def _answer_without_time(answer: bytes) -> str:
     context = json.loads(answer)
     context["context"].pop("valid_until")  # for the service that keeps it, not for people
@@ -105,6 +127,7 @@ def _residual(engine: PolicyEngine, asked: Asked) -> str:
 
 OPEN: dict[str, Sink] = {
     "residual": _residual,
+    "pages": _pages,
     "reason": _of_decision(lambda decision: decision.reason),
     "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome()}"),
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
