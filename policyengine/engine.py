@@ -21,6 +21,7 @@ from policyengine.runtime import clock
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from types import ModuleType
 
     from policyengine.bound import BoundAction, BoundSubject
     from policyengine.cache.folder import Cache
@@ -339,14 +340,31 @@ class PolicyEngine(Immutable):
 
         Raises `ValueError` (`UnfitTable`) if these are not the columns of requests.
         """
-        try:
-            from policyengine.tables.ibis_tables import decide_table
-        except ModuleNotFoundError as lacking:
-            if (lacking.name or "").partition(".")[0] not in {"ibis", "pyarrow"}:
-                raise
-            raise ImportError("tables need Ibis: install `policyengine-dsl[tables]`") from None
+        decided: DecidedTable = _ibis_tables().decide_table(self, table, mapping, now)
+        return decided
 
-        return decide_table(self, table, mapping, now)
+    def redact_table(
+        self,
+        table: Any,
+        mapping: Mapping[str, str] | None = None,
+        *,
+        now: str | None = None,
+        keep: Collection[str] = (),
+        key: bytes | None = None,
+    ) -> DecidedTable:
+        """Decide as `decide_table`, and leave of each row what its decision shows, as `Decision.redact` does.
+
+        Columns of the resource are NULL where they are hidden. For each mask by which rules show a field, there
+        is a column of its own (`resource.born as year`). *keep*: columns that are no parts of requests, and
+        are left as they are; without it, they are left out, as is the column `entities`. *key*: of pseudonyms.
+
+        Raises `ValueError` (`UnfitTable`) as `decide_table`, `TypeError` if *key* is needed.
+        """
+        fields = [rule.fields.values() for rule in self._checked().rules if rule.fields]
+        spellings = {spelling for of_types in fields for shown in of_types for spelling in shown}
+        tables = _ibis_tables()
+        left: DecidedTable = tables.redact_table(self, table, mapping, now, keep, spellings, key)
+        return left
 
     @overload
     def bind(
@@ -555,6 +573,16 @@ def _takes_deny(handler: Handler) -> bool:
         return "deny" in signature(handler).parameters
     except (TypeError, ValueError):  # of a class that does not say
         return False
+
+
+def _ibis_tables() -> ModuleType:
+    try:
+        from policyengine.tables import ibis_tables
+    except ModuleNotFoundError as lacking:
+        if (lacking.name or "").partition(".")[0] not in {"ibis", "pyarrow"}:
+            raise
+        raise ImportError("tables need Ibis: install `policyengine-dsl[tables]`") from None
+    return ibis_tables
 
 
 def _loaded_again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol, Self
 
 import pyarrow as pa
@@ -74,35 +74,45 @@ def decide_rows(
     columns: RequestColumns,
     batch: pa.RecordBatch,
     moment: str,
-    whole: pa.RecordBatch | None = None,
 ) -> pa.Table:
     """Return *batch* with the decision on each row, and with the problem of those that do not fit.
 
-    Such a row is a deny with the cause `invalid_request`. *moment*: that of requests that have none. *whole*:
-    the rows to return, if other than *batch*.
+    Such a row is a deny with the cause `invalid_request`. *moment*: that of requests that have none.
     """
-    rows: list[tuple[Any, ...]] = []
+    return with_gained(batch, decisions(engine, columns, batch, moment))
+
+
+def decisions(
+    engine: DecidingEngine, columns: RequestColumns, batch: pa.RecordBatch, moment: str
+) -> Iterator[Decision | InvalidRequest]:
+    """Give the decision on each row of *batch*, or why it is no request."""
     for request in columns.requests(batch, moment):
         try:
-            decision = engine.decide(**request)
+            yield engine.decide(**request)
         except InvalidRequest as refusal:
-            problems = [*map(str, refusal.problems)]
-            said = joined(tuple(problems), len(problems), len(problems))
-            rows.append((False, "invalid_request", (), (), (), None, said))
-            continue
-        exposed = decision.exposed
-        shown = None if exposed is None else sorted(exposed)
-        rules = decision.listed()[0]
-        masks = tuple(decision.masks.items())
-        until = decision.valid_until
-        rows.append((decision.allowed, decision.cause, rules, shown, masks, until, None))
-    return with_gained(batch if whole is None else whole, rows)
+            yield refusal
 
 
-def with_gained(batch: pa.RecordBatch | pa.Table, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    """Return *batch* with the columns that it gains, for which *rows* has the values."""
+def with_gained(
+    batch: pa.RecordBatch | pa.Table, decided: Iterable[Decision | InvalidRequest]
+) -> pa.Table:
+    """Return *batch* with the columns that it gains by what was *decided* of each row."""
+    rows = [*map(_gained, decided)]
     gained = [
         pa.array([row[at] for row in rows], field.type) for at, field in enumerate(_WITH_PROBLEM)
     ]
     schema = pa.schema([*batch.schema, *_WITH_PROBLEM], batch.schema.metadata)
     return pa.Table.from_arrays([*batch.columns, *gained], schema=schema)
+
+
+def _gained(decided: Decision | InvalidRequest) -> tuple[Any, ...]:
+    """Return the values of the columns that a row gains."""
+    if isinstance(decided, InvalidRequest):
+        problems = [*map(str, decided.problems)]
+        said = joined(tuple(problems), len(problems), len(problems))
+        return False, "invalid_request", (), (), (), None, said
+    exposed = decided.exposed
+    shown = None if exposed is None else sorted(exposed)
+    masks = tuple(decided.masks.items())
+    rules, until = decided.listed()[0], decided.valid_until
+    return decided.allowed, decided.cause, rules, shown, masks, until, None

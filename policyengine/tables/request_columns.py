@@ -129,7 +129,7 @@ class RequestColumns:
 
     def requests(self, batch: pa.RecordBatch, moment: str) -> Iterator[Arguments]:
         """Give the request of each row; *moment*: that of those that have none."""
-        columns = {name: _cells(batch.column(at)) for name, at in self._positions.items()}
+        columns = {name: cells(batch.column(at)) for name, at in self._positions.items()}
         only = next(iter(self._schema.actions), None) if len(self._schema.actions) == 1 else None
         for row in range(batch.num_rows):
             action = columns["action"][row] if "action" in columns else only
@@ -145,7 +145,7 @@ class RequestColumns:
             own = columns["now"][row] if "now" in columns else None
             request["now"] = next(one for one in (self._now, own, moment) if one is not None)
             if "entities" in columns:
-                request["entities"] = _given(columns["entities"][row])
+                request["entities"] = without_null(columns["entities"][row])
             yield request
 
     def _entity(
@@ -183,7 +183,7 @@ def _shaped(type_: Type, value: Any) -> Any:
         case EntityRefType(name), str():
             return {"type": name, "id": value}
         case EntityRefType(), dict():
-            return _given(value)
+            return without_null(value)
         case SetType(element), list() if isinstance(element, _SHAPED):
             return [_shaped(element, part) for part in value]
         case RecordType(), dict():
@@ -197,11 +197,11 @@ def _shaped(type_: Type, value: Any) -> Any:
             return value
 
 
-def _given(value: Any) -> Any:
+def without_null(value: Any) -> Any:
     """Return *value* without what is NULL in the structs in it."""
     if isinstance(value, dict):
-        return {key: _given(part) for key, part in value.items() if part is not None}
-    return [*map(_given, value)] if isinstance(value, list) else value
+        return {key: without_null(part) for key, part in value.items() if part is not None}
+    return [*map(without_null, value)] if isinstance(value, list) else value
 
 
 def _inner(name: str, head: str) -> Iterator[str]:
@@ -232,7 +232,7 @@ def _parts(type_: pa.DataType) -> list[pa.DataType]:
     return [type_.field(i).type for i in range(type_.num_fields)]
 
 
-def _cells(column: pa.Array) -> list[Any]:
+def cells(column: pa.Array) -> list[Any]:
     """Return the values of a column; what is none is a `Refused` in its place."""
     try:
         return _values(column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -454,6 +455,86 @@ def test_entities_in_json_stay_private_in_the_problem(tmp_path: Path, engine: Po
     assert job(tmp_path, table).run(engine).bad == 1
     (row,) = pq.read_table(tmp_path / "bad.parquet").to_pylist()
     assert "secret" not in row["problem"]
+
+
+REGISTER = """
+package register
+entity User
+entity Patient { born: datetime, doctor: User, weight: decimal, notes?: string, ward?: string }
+action study, treat by User on Patient
+gate use "whether it may be done at all"
+gate use { permit each: study, treat when resource.doctor != subject }
+field gate view "which fields may be seen"
+gate view {
+    permit study: study fields id as pseudonym, born as year, weight as digits(0), notes as present
+    permit treat: treat fields id, born, doctor as pseudonym, notes
+}
+"""
+
+
+@pytest.mark.filterwarnings("default")  # of Ibis with the newest pandas and DuckDB
+@pytest.mark.parametrize("backend", ["duckdb", "polars"])
+def test_what_is_left_of_a_row_is_what_its_decision_shows(tmp_path: Path, backend):
+    import ibis
+
+    key = b"keep me secret, and keep me"
+    engine = PolicyEngine.from_text(REGISTER)
+    rows = [{
+        "ticket": number,
+        "action": ["study", "treat", "fly"][number % 3],
+        "subject.id": ["ada", "bob"][number % 2],
+        "resource.id": f"p{number}",
+        "resource.born": None if number % 5 == 4 else datetime(1980, 5, number + 1, tzinfo=UTC),
+        "resource.doctor": "bob",
+        "resource.weight": Decimal("71.25"),
+        "resource.notes": [None, "…"][number // 2 % 2],
+        "resource.ward": "w",
+        "resource.parents": [],
+    } for number in range(24)]  # fmt: skip
+    schema = pa.schema([
+        ("ticket", pa.int64()), ("action", pa.string()), ("subject.id", pa.string()),
+        ("resource.id", pa.string()), ("resource.born", pa.timestamp("us", "UTC")),
+        ("resource.doctor", pa.string()), ("resource.weight", pa.decimal128(10, 2)),
+        ("resource.notes", pa.string()), ("resource.ward", pa.string()),
+        ("resource.parents", pa.list_(pa.struct({"type": pa.string(), "id": pa.string()}))),
+    ])  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "in.parquet")
+    asked = getattr(ibis, backend).connect().read_parquet(tmp_path / "in.parquet")
+    mapping = {name: name for name in schema.names if name != "ticket"}
+    found = engine.redact_table(asked, mapping, now=NOW, keep=["ticket"], key=key)
+    left = found.table.to_pyarrow().to_pylist()
+    assert min(found.counts.allowed, found.counts.denied, found.counts.bad) > 3
+    for row, shown in zip(rows, left, strict=True):
+        document = {name: row[f"resource.{name}"] for name in ("id", "born", "doctor", "weight")}
+        document |= {name: row[f"resource.{name}"] for name in ("notes", "ward")}
+        given = {k: v for k, v in document.items() if v is not None}
+        properties = {k: v for k, v in given.items() if k not in ("id", "doctor")}
+        try:
+            decision = engine.decide(
+                {"type": "User", "id": row["subject.id"]}, row["action"],
+                {"type": "Patient", "id": row["resource.id"], "parents": [],
+                 "properties": {**properties, "doctor": {"type": "User", "id": "bob"}}}, now=NOW,
+            )  # fmt: skip
+            wanted = decision.redact(given, key)
+            masks = dict(decision.masks)
+        except InvalidRequest:
+            wanted, masks = {}, {}
+        spelled = {f"{n} as {masks[n]}" if n in masks else n: v for n, v in wanted.items()}
+        of_resource = {
+            name.removeprefix("resource."): value
+            for name, value in shown.items()
+            if name.startswith("resource.") and value is not None
+        }
+        assert of_resource == spelled
+        assert shown["ticket"] == row["ticket"]
+    assert {row["problem"] for row in left} == {None, "action [PE501]"}
+    with pytest.raises(TypeError, match="need a key"):
+        engine.redact_table(asked, mapping)
+    with pytest.raises(ValueError, match="at least 16 bytes"):
+        engine.redact_table(asked, mapping, key=b"short")
+    for name in ("resource.ward", "wards"):
+        with pytest.raises(UnfitTable, match=f"column `{name}` is not only kept"):
+            engine.redact_table(asked, mapping, keep=[name], key=key)
 
 
 def test_columns_of_any_type_are_kept(tmp_path: Path, engine: PolicyEngine):
