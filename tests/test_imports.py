@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "explain": STAGES | {"reference", "analysis", "intake"},
     "partial": STAGES | {"runtime", "compiler", "intake"},
     "tables": {"diagnostics", "model", "intake", "version"},
-    "filters": {"model", "compiler", "partial"},
+    "filters": {"model", "runtime", "compiler", "partial"},
     "reverse": {"model", "runtime", "compiler", "intake", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},

@@ -235,6 +235,13 @@ def exists(
     return FALSE if where == FALSE else Exists(table, alias, on, where)
 
 
+def ancestor(
+    table: str, alias: str, start: Column, id_: Column, parent: Column, where: Predicate, most: int
+) -> Predicate:
+    """Return the predicate that there is such an ancestor, which there is not if *where* is false."""
+    return FALSE if where == FALSE else Ancestor(table, alias, start, id_, parent, where, most)
+
+
 def one_of(column: Column, values: Iterable[Scalar]) -> Predicate:
     """Return the predicate that a column is one of *values*, which may be none."""
     ordered = tuple(sorted(set(values)))  # they are of one kind

@@ -56,6 +56,11 @@ class Validator:
         self._needs = needs
         self._limits = limits
 
+    @property
+    def limits(self) -> Limits:
+        """The limits on what requests give."""
+        return self._limits
+
     def validate_parts(self, store: EntityStore | None = None, **parts: Any) -> Request:
         """Validate the request of these parts (see `RawRequest`)."""
         raw = raw_request(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})

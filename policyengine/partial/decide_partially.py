@@ -71,7 +71,17 @@ def decide_partially(
             others,
         )
 
-    return residual(checked.schema, target, rules, tables, known, given.fields, given.now, whole)
+    return residual(
+        checked.schema,
+        target,
+        rules,
+        tables,
+        known,
+        given.fields,
+        given.now,
+        whole,
+        validator.limits,
+    )
 
 
 def _as_dict(context: Any) -> dict[str, Any]:

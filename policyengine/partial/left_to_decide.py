@@ -42,12 +42,14 @@ class LeftToDecide(Struct, frozen=True, eq=False):
     """What is left to decide about a target, once parts of a request are known.
 
     *condition*: under which the rest is allowed. *shown*: the conditions under which each field, as it is
-    spelled, is shown if it is allowed; None without a field gate. *owed*: obligations.
+    spelled, is shown if it is allowed; None without a field gate. *owed*: obligations. *rules*: what is left
+    of each that may be satisfied.
     """
 
     condition: ir.Expr
     shown: Mapping[str, ir.Expr] | None
     owed: tuple[Owed, ...]
+    rules: tuple[Left, ...]
 
 
 def left_to_decide(
@@ -72,7 +74,7 @@ def left_to_decide(
     shown = None if gates.fields is None else _shown(left, gates, fields or ())
     parts += [_exposed(field, left, gates) for field in fields or () if gates.fields is not None]
     condition = junction(ir.And, parts)
-    return LeftToDecide(condition, shown, tuple(_owed(left, evaluator)))
+    return LeftToDecide(condition, shown, tuple(_owed(left, evaluator)), tuple(left))
 
 
 def _owed(left: Iterable[Left], evaluator: Evaluator) -> Iterator[Owed]:

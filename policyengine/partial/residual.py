@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import FALSE, TRUE
 from policyengine.compiler.specialize import generate_tests
 from policyengine.concurrency import cached_property
+from policyengine.model.limits import Limits
 from policyengine.model.masks import field_and_mask, spelled
 from policyengine.model.types import Schema, TargetKey
 from policyengine.model.values import moment_text, to_datetime
@@ -25,12 +27,26 @@ from policyengine.partial.condition_text import ConditionWriter
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.junctions import where, with_known
 from policyengine.partial.known_parts import KnownParts
-from policyengine.partial.left_to_decide import Owed, left_to_decide
+from policyengine.partial.left_to_decide import Left, Owed, left_to_decide
 from policyengine.runtime.generated import run
 
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike
+
+_LIMITS: Final = Limits()
+
+
+class Basis(Struct, frozen=True, eq=False):
+    """What a residual is of: the *known* parts, with the time, all *rules*, and what is *left* of some.
+
+    *limits*: of requests.
+    """
+
+    known: KnownParts
+    rules: tuple[Rule, ...]
+    left: tuple[Left, ...]
+    limits: Limits
 
 
 class Residual(Struct, frozen=True, eq=False, dict=True):
@@ -50,6 +66,7 @@ class Residual(Struct, frozen=True, eq=False, dict=True):
     until: int | None
     writer: ConditionWriter
     whole: Callable[..., Decision]
+    basis: Basis
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a residual is not pickled, since it is of an engine: ask the engine again")
@@ -134,12 +151,14 @@ def residual(
     fields: Sequence[str] | None,
     now: int,
     whole: Callable[..., Decision],
+    limits: Limits = _LIMITS,
 ) -> Residual:
     """Return what is left of the decision by *rules*, which are lowered and simplified, of *target* at *now*.
 
     *known*: without the time. *fields*: those that are asked for. *tables* as in `ConditionWriter`.
     *whole* decides with the rest (`Residual.decide`).
     """
+    rules = tuple(rules)
     left = left_to_decide(rules, schema.gates_of(target), known, fields)
     conditions = [left.condition, *(left.shown or {}).values(), *(o.condition for o in left.owed)]
     timed = tuple(dict.fromkeys(atom for one in conditions for atom in _timed(one)))
@@ -168,6 +187,7 @@ def residual(
         until,
         ConditionWriter(ExpressionTypes(schema, target), tables),
         whole,
+        Basis(replace(known, now=now), rules, left.rules, limits),
     )
 
 

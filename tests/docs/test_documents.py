@@ -33,7 +33,9 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
     return run(document, page, ENVIRONMENT)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/testing.md", "docs/lint.md", "docs/tables.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/testing.md", "docs/lint.md", "docs/tables.md", "docs/filters.md"]
+)
 def test_it_is_as_the_document_says(name: str):
     """Without the lines of `make`, which run this."""
     page = (ROOT / name).read_text(encoding="utf-8")

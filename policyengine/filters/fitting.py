@@ -1,0 +1,263 @@
+"""Say which rows fit, as requests are validated: of the others nothing is decided, and none is returned.
+
+A row is read as a request gives an entity: what rules may read must be there and of its type, within the
+limits of requests; what they may follow must lead somewhere, and to rows that fit as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct, field
+
+from policyengine.filters.mapping import ClosureTable, ParentTable, StoredColumn
+from policyengine.filters.predicates import (
+    TRUE,
+    Column,
+    Compare,
+    HasMore,
+    IsLonger,
+    IsOfKind,
+    IsPresent,
+    Kind,
+    Parameter,
+    Predicate,
+    ancestor,
+    both,
+    either,
+    exists,
+    negated,
+    one_of,
+)
+from policyengine.filters.row_paths import Cell, Owner, RowPaths, Unsayable, cell_of
+from policyengine.model.limits import DIGITS, Limits
+from policyengine.model.needs import NOTHING, Needs
+from policyengine.model.types import (
+    Attribute,
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+)
+from policyengine.model.values import MOST_MONTHS
+
+_BOUNDS: Final = {"int": 10**DIGITS - 1, "duration": 10**DIGITS - 1, "months": MOST_MONTHS}
+
+
+class Fitting(Struct, frozen=True):
+    """Makes the predicate that rows fit; raises `Unsayable`, `IncompleteMapping`.
+
+    *split*: whether what no predicate says is left out, and is in *left_out*.
+    """
+
+    paths: RowPaths
+    limits: Limits
+    split: bool
+    left_out: list[str] = field(default_factory=list)
+
+    def row(self, row: Owner, needs: Needs) -> Predicate:
+        """Return the predicate that an entity has what is read of it."""
+        assert row.id is not None
+        assert isinstance(row.type, EntityType)
+        id_ = cell_of(
+            row.alias, self.paths.mapping.id_of(row.type.name), EntityRefType(row.type.name)
+        )
+        parts = [self._value(id_, NOTHING), self._parts(row, needs)]
+        within = f"{row.type.name} in {', '.join(row.type.parents)}"
+        if needs.line:
+            parts.append(self._said(within, lambda: self._ways(row, self.limits.ancestors)))
+        for type_, part in needs.above.items():
+
+            def above(type_: str = type_, part: Needs = part) -> Predicate:
+                return both([self._few(row, type_), self._all_above(row, type_, part)])
+
+            parts.append(self._said(within, above))
+        return both(parts)
+
+    def _said(self, clause: str, make: Callable[[], Predicate]) -> Predicate:
+        """Return what is made, or nothing if no predicate says it and it may be left out."""
+        try:
+            return make()
+        except Unsayable as problem:
+            if not self.split:
+                raise Unsayable(str(problem), problem.clause or clause) from None
+            self.left_out.append(clause)
+            return TRUE
+
+    def _all_above(self, row: Owner, type_: str, needs: Needs) -> Predicate:
+        return negated(
+            self.paths.on_line(row, type_, lambda above: negated(self.row(above, needs)))
+        )
+
+    def _parts(self, owner: Owner, needs: Needs) -> Predicate:
+        return both(
+            self._attribute(owner, owner.type.by_name[name], part)
+            for name, part in needs.attributes.items()
+        )
+
+    def _attribute(self, owner: Owner, attribute: Attribute, needs: Needs) -> Predicate:
+        clause = f"{owner.path}.{attribute.name}"
+        fits = self._said(clause, lambda: self._stored(owner, attribute, needs))
+        if not attribute.optional or isinstance(attribute.type, SetType):
+            return fits
+        return either([negated(self.paths.has(owner, attribute.name)), fits])
+
+    def _stored(self, owner: Owner, attribute: Attribute, needs: Needs) -> Predicate:
+        stored, type_ = self.paths.part(owner, attribute.name)
+        if isinstance(stored, StoredColumn):
+            return self._value(cell_of(owner.alias, stored, type_), needs)
+        if isinstance(type_, SetType):
+            return self._set(owner, attribute.name, needs.elements or NOTHING)
+        assert isinstance(type_, RecordType)
+        return self._parts(self.paths.record(owner, attribute.name), needs)
+
+    def _set(self, owner: Owner, name: str, needs: Needs) -> Predicate:
+        found = self.paths.elements(owner, name)
+        if isinstance(found.element, Cell):
+            fits = self._value(found.element, needs)
+            column = found.element.column
+            assert owner.id is not None
+            few = self._no_more(
+                found.stored.table, found.stored.owner, column.name, owner.id, column.kind, self.limits.set_size
+            )  # fmt: skip
+        else:
+            # An element is given as a whole, so that no two become one.
+            assert isinstance(found.element.type, RecordType)
+            every = Needs({part.name: NOTHING for part in found.element.type.attributes})
+            few, fits = TRUE, self._parts(found.element, every | needs)
+        misfit = exists(found.stored.table, found.alias, found.on, negated(fits))
+        return both([few, negated(misfit)])
+
+    def _value(self, cell: Cell, needs: Needs) -> Predicate:
+        """Return the predicate that a value is there, of its type, and leads to what is read of it."""
+        column, stored = cell.column, cell.stored
+        match cell.type:
+            case EnumType() | LevelsType() | TaxonomyType():
+                return one_of(column, (stored.names or {}).values())
+            case Primitive("path" | "ip") if not stored.checked:
+                raise Unsayable(
+                    f"no database checks whether a text is of the type {cell.type}: one that does says `checked=True`"
+                )
+            case Primitive("int" | "duration" | "months" as name):
+                return both([IsOfKind(column), *_within(column, _BOUNDS[name])])
+            case EntityRefType(name) if needs:
+                there = self.paths.referred(name, column, lambda row: self.row(row, needs))
+                return both([self._text(cell), there])
+        return self._text(cell)
+
+    def _text(self, cell: Cell) -> Predicate:
+        column, most = cell.column, self.limits.string_size
+        if column.kind != "text" or (cell.stored.longest or most + 1) <= most:
+            return IsOfKind(column)
+        return both([IsOfKind(column), negated(IsLonger(column, most))])
+
+    # ---- ancestors ----------------------------------------------------------------------
+
+    def _ways(self, row: Owner, most: int, passed: frozenset[str] = frozenset()) -> Predicate:
+        """Return the predicate that all ancestors are known: every way leads to the top, and none is too long.
+
+        *passed* as in `RowPaths`.
+        """
+        assert isinstance(row.type, EntityType)
+        name = row.type.name
+        return both(
+            self._way(row, parent, most, passed)
+            for parent in row.type.parents
+            if not (parent == name and parent in passed)
+        )
+
+    def _way(self, row: Owner, parent: str, most: int, passed: frozenset[str]) -> Predicate:
+        """Return the predicate that the parents of a type, if there are any, are known, and all above them."""
+        if parent in passed:
+            raise Unsayable(f"a {parent} may lie within another by way of other types")
+        assert row.id is not None
+        passed |= {parent}
+        kind = self.paths.mapping.id_of(parent).kind or "text"
+        match self.paths.stored_parents(row, parent):
+            case str(name):
+                start = Column(row.alias, name, kind)
+                return either([negated(IsPresent(start)), self._from(parent, start, most, passed)])
+            case ParentTable(table, child, above):
+                alias = self.paths.fresh()
+                on = ((Column(alias, child, row.id.kind), row.id),)
+                start = Column(alias, above, kind)
+                known = self._from(parent, start, most, passed)
+                return both(
+                    [
+                        negated(exists(table, alias, on, negated(known))),
+                        self._no_more(table, child, above, row.id, kind, most),
+                    ]
+                )
+            case ClosureTable(table, below, above):
+                alias = self.paths.fresh()
+                on = ((Column(alias, below, row.id.kind), row.id),)
+                known = self.paths.referred(
+                    parent,
+                    Column(alias, above, kind),
+                    lambda one: self._ways(one, most, passed),
+                )
+                return both(
+                    [
+                        negated(exists(table, alias, on, negated(known))),
+                        self._no_more(table, below, above, row.id, kind, most),
+                    ]
+                )
+
+    def _no_more(
+        self, table: str, owner: str, value: str, id_: Column, kind: Kind, most: int
+    ) -> Predicate:
+        alias = self.paths.fresh()
+        on = ((Column(alias, owner, id_.kind), id_),)
+        return negated(HasMore(table, alias, on, Column(alias, value, kind), most))
+
+    def _from(self, type_: str, start: Column, most: int, passed: frozenset[str]) -> Predicate:
+        """Return the predicate that there is a row with the id *start*, and all above it are known."""
+        of = self.paths.mapping.schema.entities[type_]
+        table = self.paths.mapping.table_of(type_).table
+        row = self.paths.row(type_, self.paths.fresh())
+        assert row.id is not None
+        if type_ not in of.parents:
+            return self.paths.referred(type_, start, lambda one: self._ways(one, most, passed))
+        match self.paths.stored_parents(row, type_):
+            case str(name):
+                parent = Column(row.alias, name, row.id.kind)
+                top = ancestor(
+                    table, row.alias, start, row.id, parent, negated(IsPresent(parent)), most
+                )
+                other = self.paths.row(type_, self.paths.fresh())
+                assert other.id is not None
+                parent = Column(other.alias, name, other.id.kind)
+                unknown = negated(self._ways(other, most, passed))
+                lost = ancestor(table, other.alias, start, other.id, parent, unknown, most)
+                return both([top, negated(lost)])
+            case ClosureTable():
+                return self.paths.referred(
+                    type_, start, lambda one: self._ways(one, most, passed - {type_})
+                )
+            case ParentTable():
+                raise Unsayable(
+                    f"a table of parents says of one {type_} what is above it, not of all: add a closure table"
+                )
+
+    def _few(self, row: Owner, type_: str) -> Predicate:
+        """Return the predicate that no more than may be asked for, of that type, are above an entity."""
+        assert isinstance(row.type, EntityType)
+        most = self.limits.ancestors_of_type - (row.type.name == type_)
+        ways = [
+            self._way(row, parent, most, frozenset())
+            for parent in row.type.parents
+            if parent == type_
+        ]
+        return both(ways)
+
+
+def _within(column: Column, most: int) -> tuple[Predicate, Predicate]:
+    return (
+        Compare(">=", column, Parameter(-most, "int")),
+        Compare("<=", column, Parameter(most, "int")),
+    )

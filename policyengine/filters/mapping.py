@@ -1,0 +1,340 @@
+"""Say where a database keeps entities: which table, which columns, in which form.
+
+A mapping is declared once, of names, and checked against a schema when it is made. What it leaves out is
+named when a filter needs it (`IncompleteMapping`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from policyengine.filters.predicates import Kind, Scalar
+from policyengine.model.errors import PolicyError, Problem
+from policyengine.model.types import (
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    Schema,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+
+# ---- what is declared -------------------------------------------------------------------
+
+
+class StoredColumn(Struct, frozen=True):
+    """A column that holds a value: a string, a number, a name, the id of an entity.
+
+    *kind*: where a type may be stored in several. Names of enumerations and taxonomies are text, levels are
+    positions from 0 (`int`), or their names (`text`); ids are text or `int`; durations are microseconds,
+    months a number. *names*: how each name is stored, if in another form. *longest*: the code points that a
+    text has at most, if the database sees to that. *checked*: whether it sees to it that a text is a path
+    or an address, which no filter asks.
+    """
+
+    name: str
+    kind: Kind | None = None
+    names: Mapping[str, Scalar] | None = None
+    longest: int | None = None
+    checked: bool = False
+
+
+class SetTable(Struct, frozen=True):
+    """A table with a row for each element of a set.
+
+    *owner*: the column with the id of the entity that has the set. *element*: the column with the element,
+    or the columns of a record.
+    """
+
+    table: str
+    owner: str
+    element: Stored
+
+
+Stored: TypeAlias = "str | StoredColumn | SetTable | Mapping[str, Stored]"
+"""Where an attribute is: a column (by its name, or in full), a table of elements, or the parts of a record.
+
+A record is absent if all its columns are NULL.
+"""
+
+
+class ParentTable(Struct, frozen=True):
+    """A table with a row for each parent: the ids of the *child* and of the *parent*."""
+
+    table: str
+    child: str
+    parent: str
+
+
+class ClosureTable(Struct, frozen=True):
+    """A table with a row for each ancestor, near or far: the ids of the entity *below* and of that *above*.
+
+    It may have rows of entities that are above themselves.
+    """
+
+    table: str
+    below: str
+    above: str
+
+
+StoredParents: TypeAlias = str | ParentTable | ClosureTable
+"""Where the parents of one type are: a column with the id of the only one, or a table."""
+
+
+class EntityTable(Struct, frozen=True):
+    """The table of an entity type: its column *id*, and where attributes and parents are.
+
+    *parents*: by the type of the parent.
+    """
+
+    table: str
+    id: str | StoredColumn = "id"
+    attributes: Mapping[str, Stored] = {}
+    parents: Mapping[str, StoredParents] = {}
+
+
+# ---- what is wrong ----------------------------------------------------------------------
+
+
+class InvalidMapping(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A mapping does not fit the schema; *problems* says all of it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+class IncompleteMapping(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A mapping lacks what a filter needs, at *path*: `Document.owner`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"a filter needs `{path}`, and the mapping does not say where it is [PE575]"
+        )
+
+
+# ---- the mapping ------------------------------------------------------------------------
+
+
+class TableMapping(Struct, frozen=True):
+    """Where a database keeps the entities of a schema, checked and complete in itself.
+
+    Made by `map_tables`: columns are given in full, with their kinds.
+    """
+
+    schema: Schema
+    tables: Mapping[str, EntityTable]
+
+    def table_of(self, type_: str) -> EntityTable:
+        """Return the table of an entity type; raises `IncompleteMapping`."""
+        if type_ not in self.tables:
+            raise IncompleteMapping(type_)
+        return self.tables[type_]
+
+    def id_of(self, type_: str) -> StoredColumn:
+        """Return the column of the ids of an entity type; raises `IncompleteMapping`."""
+        made = self.table_of(type_).id
+        assert isinstance(made, StoredColumn)
+        return made
+
+    def parents_of(self, type_: str, parent: str) -> StoredParents:
+        """Return where the parents of a type are; raises `IncompleteMapping`."""
+        found = self.table_of(type_).parents.get(parent)
+        if found is None:
+            raise IncompleteMapping(f"{type_} in {parent}")
+        return found
+
+
+def part_of(
+    parts: Mapping[str, Stored], name: str, owner: str
+) -> StoredColumn | SetTable | Mapping[str, Stored]:
+    """Return where the part *name* of an entity or a record, *owner*, is; raises `IncompleteMapping`."""
+    if name not in parts:
+        raise IncompleteMapping(f"{owner}.{name}")
+    made = parts[name]
+    assert not isinstance(made, str)
+    return made
+
+
+def map_tables(schema: Schema, tables: Mapping[str, EntityTable]) -> TableMapping:
+    """Return the mapping of *tables*, by entity type; raises `InvalidMapping` with every problem."""
+    check = _Check(schema, tables, [])
+    made = {name: check.table(name, table) for name, table in tables.items()}
+    if check.problems:
+        raise InvalidMapping(tuple(check.problems))
+    return TableMapping(schema, {name: table for name, table in made.items() if table is not None})
+
+
+_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "bool": ("bool",), "int": ("int",), "decimal": ("decimal",), "string": ("text",),
+    "datetime": ("instant",), "duration": ("int",), "months": ("int",), "path": ("text",),
+    "ip": ("text",),
+}  # fmt: skip
+
+_CLASSES: Final[Mapping[type, Kind]] = {str: "text", int: "int", bool: "bool", Decimal: "decimal"}
+
+
+class _Check(Struct):
+    """Checks what was declared, and puts columns in full in the place of their names."""
+
+    schema: Schema
+    tables: Mapping[str, EntityTable]
+    problems: list[Problem]
+
+    def table(self, name: str, declared: EntityTable) -> EntityTable | None:
+        """Return the table of an entity type as it was declared, in full."""
+        type_ = self.schema.entities.get(name)
+        if type_ is None:
+            self._report("PE570", name, "there is no such entity type")
+            return None
+        if type(declared) is not EntityTable:
+            self._report("PE572", name, "an entity type has an `EntityTable`")
+            return None
+        self._name(name, declared.table)
+        id_ = self._id(name, declared)
+        attributes = self._parts(name, type_, declared.attributes)
+        return EntityTable(
+            declared.table, id_, attributes, dict(self._parents(type_, declared.parents))
+        )
+
+    def _id(self, type_: str, declared: EntityTable) -> StoredColumn:
+        given = declared.id
+        column = StoredColumn(given) if isinstance(given, str) else given
+        kind = column.kind or "text"
+        self._name(f"{type_}.id", column.name)
+        if kind not in ("text", "int"):
+            self._report("PE572", f"{type_}.id", "ids are `text` or `int`")
+        return replace(column, kind=kind)
+
+    def _parts(
+        self, path: str, owner: EntityType | RecordType, declared: Mapping[str, Stored]
+    ) -> dict[str, Stored]:
+        made: dict[str, Stored] = {}
+        for name, stored in declared.items():
+            attribute = owner.by_name.get(name)
+            if attribute is None:
+                self._report("PE571", f"{path}.{name}", "there is no such attribute")
+                continue
+            found = self._stored(f"{path}.{name}", attribute.type, stored)
+            if found is not None:
+                made[name] = found
+        if isinstance(owner, RecordType):
+            for attribute in owner.attributes:
+                if attribute.name not in declared:
+                    self._report("PE571", f"{path}.{attribute.name}", "it is not there")
+        return made
+
+    def _stored(self, path: str, type_: Type, stored: Stored) -> Stored | None:
+        match type_, stored:
+            case SetType(element), SetTable(table, owner, of):
+                self._name(path, table, owner)
+                if isinstance(element, SetType) or isinstance(of, SetTable):
+                    self._report("PE572", path, "an element is no set")
+                    return None
+                made = self._stored(path, element, of)
+                return None if made is None else SetTable(table, owner, made)
+            case RecordType(), Mapping():
+                return self._parts(path, type_, stored)
+            case RecordType() | SetType(), _:
+                kind = "set has a `SetTable`" if isinstance(type_, SetType) else "record has parts"
+                self._report("PE572", path, f"a {kind}")
+                return None
+            case _, str():
+                return self._column(path, type_, StoredColumn(stored))
+            case _, StoredColumn():
+                return self._column(path, type_, stored)
+            case _:
+                self._report("PE572", path, f"a {type_} is in a column")
+                return None
+
+    def _column(self, path: str, type_: Type, column: StoredColumn) -> StoredColumn | None:
+        self._name(path, column.name)
+        kinds, names = self._kinds(type_), column.names
+        if isinstance(type_, EnumType | LevelsType | TaxonomyType):
+            if names is not None:
+                return self._named(path, type_, column)
+            positions = isinstance(type_, LevelsType) and (column.kind or kinds[0]) == "int"
+            of_name: dict[str, Scalar] = {name: name for name in type_.members}
+            column = replace(column, names=type_.positions if positions else of_name)
+        elif names is not None:
+            self._report("PE573", path, f"a {type_} has no names")
+            return None
+        if column.kind is not None and column.kind not in kinds:
+            listed = " or ".join(f"`{kind}`" for kind in kinds)
+            self._report("PE572", path, f"a {type_} is stored as {listed}, not as {column.kind!r}")
+            return None
+        return replace(column, kind=column.kind or kinds[0])
+
+    def _named(
+        self, path: str, type_: EnumType | LevelsType | TaxonomyType, column: StoredColumn
+    ) -> StoredColumn | None:
+        """Check how names are stored: each in one form, and no two in the same."""
+        names = column.names or {}
+        missing = [name for name in type_.members if name not in names]
+        unknown = [name for name in names if name not in type_.positions]
+        kinds = {_CLASSES.get(type(value)) for value in names.values()}
+        said = None
+        if missing or unknown:
+            said = "".join(f"; {name!r} is missing" for name in missing)
+            said += "".join(f"; there is no name {name!r}" for name in unknown)
+        elif len(kinds) != 1 or not kinds <= {"text", "int"}:
+            said = "; names are stored as texts or as ints"
+        elif len(set(names.values())) < len(names):
+            said = "; two names are stored in the same form"
+        elif column.kind not in (None, *kinds):
+            said = f"; they are not of the kind {column.kind!r}"
+        if said is not None:
+            self._report("PE573", path, said.removeprefix("; "))
+            return None
+        return replace(column, kind=kinds.pop())
+
+    def _kinds(self, type_: Type) -> tuple[Kind, ...]:
+        match type_:
+            case Primitive(name):
+                return _KINDS[name]
+            case LevelsType():
+                return ("int", "text")
+            case EntityRefType(name) if isinstance(self.tables.get(name), EntityTable):
+                id_ = self.tables[name].id
+                return (id_.kind or "text" if isinstance(id_, StoredColumn) else "text",)
+            case EntityRefType():
+                return ("text", "int")
+            case _:
+                return ("text",)
+
+    def _parents(
+        self, type_: EntityType, declared: Mapping[str, object]
+    ) -> Iterator[tuple[str, StoredParents]]:
+        for name, stored in declared.items():
+            path = f"{type_.name} in {name}"
+            if name not in type_.parents:
+                self._report("PE574", path, f"a {type_.name} has no such parents")
+                continue
+            match stored:
+                case str():
+                    self._name(path, stored)
+                case ParentTable(table, one, other) | ClosureTable(table, one, other):
+                    self._name(path, table, one, other)
+                case _:
+                    said = "parents are in a column, a `ParentTable` or a `ClosureTable`"
+                    self._report("PE574", path, said)
+                    continue
+            yield name, stored
+
+    def _name(self, path: str, *names: object) -> None:
+        for name in names:
+            if type(name) is not str or not name:
+                self._report("PE572", path, "a name of a table or a column is a text")
+
+    def _report(self, code: str, path: str, message: str) -> None:
+        self.problems.append(Problem(code, path, message))

@@ -1,0 +1,155 @@
+"""Make a filter: the rows of a table that a residual allows, as a predicate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from policyengine.compiler import ir
+from policyengine.compiler.simplify import TRUE as ALWAYS
+from policyengine.filters.fitting import Fitting
+from policyengine.filters.lowering import Lowering
+from policyengine.filters.mapping import TableMapping
+from policyengine.filters.predicates import (
+    TRUE,
+    NotPushable,
+    Predicate,
+    both,
+    either,
+    negated,
+)
+from policyengine.filters.row_paths import RowPaths, Unsayable
+from policyengine.model.entities import Key
+from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.gaps import CONTEXT, SUBJECT, Search
+from policyengine.model.needs import NOTHING, RequestNeeds
+from policyengine.model.request_messages import Path, path_text
+from policyengine.model.values import to_datetime
+from policyengine.partial.evaluator import Evaluator
+from policyengine.partial.expression_types import ExpressionTypes
+from policyengine.partial.junctions import junction, negation
+from policyengine.partial.residual import Residual
+
+_SAYS = "a filter"
+
+
+class Filter(Struct, frozen=True, eq=False):
+    """The rows of a table that are allowed.
+
+    *predicate*: of the rows that fit and are allowed. *fits*: of those about which something can be decided
+    at all. *valid_until*: the moment until which it holds, None for ever. *remaining*: what is left to
+    decide in Python about the rows of *predicate*, None if nothing is.
+    """
+
+    table: str
+    predicate: Predicate
+    fits: Predicate
+    valid_until: datetime | None
+    remaining: Residual | None
+
+    @property
+    def rows_that_do_not_fit(self) -> Predicate:
+        """The rows about which nothing can be decided, which are not returned."""
+        return negated(self.fits)
+
+
+def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = False) -> Filter:
+    """Return the filter of the rows that *residual*, of which the resource is unknown, allows.
+
+    Raises `NotPushable` for the first clause that no predicate says; *split*: such clauses are left for
+    Python. Raises `IncompleteMapping` for what the mapping lacks, and `InvalidRequest` if subject and context
+    lack what rules read, so that every request would.
+    """
+    known = residual.basis.known
+    if known.resource is not None or known.subject is None or known.context is None:
+        raise ValueError("a filter needs a residual of a subject and a context, without a resource")
+    _check_known(residual)
+    making = _Making(residual, mapping, split=split)
+    fits, fits_exactly = making.fits()
+    condition, left = making.condition(residual.condition)
+    until = residual.valid_until
+    if making.lowering.moves:
+        assert known.now is not None
+        until = to_datetime(known.now + 1)
+    remaining = None if fits_exactly and left == ALWAYS else replace(residual, condition=left)
+    table = mapping.table_of(residual.target[2]).table
+    return Filter(table, both([fits, condition]), fits, until, remaining)
+
+
+def _check_known(residual: Residual) -> None:
+    """Raise `InvalidRequest` for what the known parts lack."""
+    basis, known = residual.basis, residual.basis.known
+    needs = RequestNeeds()
+    for rule in basis.rules:
+        needs |= RequestNeeds() if rule.advisory else rule.needs
+
+    def place(_: Key, path: Path) -> Path:
+        return path
+
+    search = Search(known.entities.get, place, known.entities.get, basis.limits.ancestors_of_type)
+    search.entity(known.subject, needs.subject, SUBJECT)
+    search.record(known.context, needs.context, CONTEXT)
+    said = f"it must be given: rules for `{residual.target[0]}` read it"
+    if search.gaps:
+        paths = sorted({path_text(gap.path) for gap in search.gaps})
+        raise InvalidRequest(Problem("PE507", path, said) for path in paths)
+
+
+class _Making:
+    """What a filter is made with; *split*: whether what no predicate says is left for Python."""
+
+    def __init__(self, residual: Residual, mapping: TableMapping, *, split: bool) -> None:
+        basis = residual.basis
+        types = ExpressionTypes(mapping.schema, residual.target)
+        paths = RowPaths(mapping, residual.target, basis.limits.ancestors)
+        self.lowering = Lowering(paths, types, Evaluator(basis.known))
+        self._residual, self._split = residual, split
+
+    def fits(self) -> tuple[Predicate, bool]:
+        """Return the predicate that a row fits, or a weaker one, and whether it is exact."""
+        paths, basis = self.lowering.paths, self._residual.basis
+        fitting = Fitting(paths, basis.limits, self._split)
+        needs = NOTHING
+        for rule in basis.rules:
+            if not rule.advisory:
+                needs |= rule.needs.resource
+        try:
+            made = fitting.row(paths.row(self._residual.target[2]), needs)
+        except Unsayable as problem:
+            rules = [rule.id for rule in basis.rules if rule.needs.resource and not rule.advisory]
+            raise NotPushable(problem.clause, tuple(rules), _SAYS, str(problem)) from None
+        return made, not fitting.left_out
+
+    def condition(self, node: ir.Expr) -> tuple[Predicate, ir.Expr]:
+        """Return a predicate that holds of all rows for which *node* does, and what is left to ask of them."""
+        match node:
+            case ir.And(operands):
+                made = [self.condition(operand) for operand in operands]
+                return both(one for one, _ in made), junction(ir.And, (left for _, left in made))
+            case ir.Or(operands):
+                made = [self.condition(operand) for operand in operands]
+                exact = all(left == ALWAYS for _, left in made)
+                return either(one for one, _ in made), ALWAYS if exact else node
+        try:
+            return self.lowering.condition(node), ALWAYS
+        except Unsayable as problem:
+            if self._split:
+                return TRUE, node
+            clause = self._residual.writer.formatted(node)
+            raise NotPushable(clause, self._rules_of(node), _SAYS, str(problem)) from None
+
+    def _rules_of(self, node: ir.Expr) -> tuple[str, ...]:
+        """Return the ids of the rules that a clause may be of: those that have it, or read the same."""
+        left = self._residual.basis.left
+        same = {node, negation(node)}
+        found = [one for one in left if not same.isdisjoint(ir.walk(one.condition))]
+        if not found:
+            read = _read(node)
+            found = [one for one in left if read <= _read(one.condition)]
+        return tuple(one.rule.id for one in found or left)
+
+
+def _read(node: ir.Expr) -> set[ir.Expr]:
+    return {part for part in ir.walk(node) if isinstance(part, ir.Slot | ir.Id)}

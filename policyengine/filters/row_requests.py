@@ -1,0 +1,233 @@
+"""Read rows as the entities that requests give: the other side of a filter, by which it is checked.
+
+Of an entity that is given which rules may read, as `model.needs` says; what they may follow is looked up. A
+value that is no value of its type is given as something that does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct, field
+
+from policyengine.filters.column_values import stored_form
+from policyengine.filters.mapping import (
+    ClosureTable,
+    ParentTable,
+    SetTable,
+    Stored,
+    StoredColumn,
+    TableMapping,
+    part_of,
+)
+from policyengine.filters.predicates import Kind
+from policyengine.model.entities import Key
+from policyengine.model.needs import NOTHING, Needs
+from policyengine.model.types import (
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+
+Row: TypeAlias = Mapping[str, Any]
+Find: TypeAlias = Callable[[str, str, Any], Iterable[Row]]
+"""Gives the rows of a table whose column of a name equals a value."""
+
+_LINE: Final = Needs(line=True)
+
+_CLASSES: Final[Mapping[Kind, type]] = {
+    "text": str, "int": int, "decimal": Decimal, "bool": bool, "instant": datetime,
+}  # fmt: skip
+
+
+class RowReader(Struct):
+    """Reads entities from rows, and those that rules may follow from them."""
+
+    mapping: TableMapping
+    find: Find
+    _rows: dict[Key, Row] = field(default_factory=dict)
+    _needs: dict[Key, Needs] = field(default_factory=dict)
+
+    def read(self, type_: str, row: Row, needs: Needs) -> Key:
+        """Take an entity in, and those that *needs* lead to; return its key."""
+        key = self._key(type_, row[self.mapping.id_of(type_).name])
+        before = self._needs.get(key)
+        merged = needs if before is None else before | needs
+        if merged == before:
+            return key
+        self._rows.setdefault(key, row)
+        self._needs[key] = merged
+        of = self.mapping.schema.entities[type_]
+        table = self.mapping.table_of(type_)
+        for name, part in needs.attributes.items():
+            type_of = of.by_name[name].type
+            self.follow(type_of, self._value(table.attributes, name, type_of, part, row, key), part)
+        if needs.line:
+            for parent, above in self._parents(key):
+                found = self._row(parent, above)
+                if found is not None:
+                    self.read(parent, found, Needs(line=True, above=needs.above))
+        if type_ in needs.above:
+            self.read(type_, row, needs.above[type_])
+        return key
+
+    def follow(self, type_: Type, value: Any, needs: Needs) -> None:
+        """Take in what a value refers to, as far as *needs* lead to it."""
+        match type_:
+            case EntityRefType(name) if needs and isinstance(value, dict):
+                row = self._row(name, value["id"])
+                if row is not None:
+                    self.read(name, row, needs)
+            case RecordType() if isinstance(value, dict):
+                for name, part in needs.attributes.items():
+                    self.follow(type_.by_name[name].type, value.get(name), part)
+            case SetType(element) if isinstance(value, list):
+                for one in value:
+                    self.follow(element, one, needs.elements or NOTHING)
+
+    def entities(self) -> dict[Key, dict[str, Any]]:
+        """Return the entities that were taken in, as requests give them."""
+        return {key: self._entity(key) for key in self._needs}
+
+    def _entity(self, key: Key) -> dict[str, Any]:
+        type_, id_ = key
+        of, needs = self.mapping.schema.entities[type_], self._needs[key]
+        stored = self.mapping.table_of(type_).attributes
+        given = {
+            name: value
+            for name, part in needs.attributes.items()
+            if (
+                value := self._value(
+                    stored, name, of.by_name[name].type, part, self._rows[key], key
+                )
+            )
+            is not None
+        }
+        made: dict[str, Any] = {"type": type_, "id": id_, "properties": given}
+        if needs.line:
+            made["parents"] = [{"type": t, "id": i} for t, i in self._parents(key)]
+        return made
+
+    # ---- values -------------------------------------------------------------------------
+
+    def _value(
+        self, parts: Mapping[str, Stored], name: str, type_: Type, needs: Needs, row: Row, key: Key
+    ) -> Any:
+        """Return what a request gives for a part; None if it is not there."""
+        match part_of(parts, name, key[0]):
+            case StoredColumn() as column:
+                value = row[column.name]
+                return None if value is None else _given(column, type_, value)
+            case SetTable(table, owner, element):
+                assert isinstance(type_, SetType)
+                id_ = self._rows[key][self.mapping.id_of(key[0]).name]
+                found = [
+                    self._element(element, type_.element, one)
+                    for one in self.find(table, owner, id_)
+                ]
+                return [one for at, one in enumerate(found) if one not in found[:at]]
+            case inner:
+                assert isinstance(type_, RecordType)
+                if all(row[column] is None for column in _columns(inner)):
+                    return None
+                made = {
+                    part: self._value(inner, part, type_.by_name[part].type, n, row, key)
+                    for part, n in needs.attributes.items()
+                }
+                return {part: value for part, value in made.items() if value is not None}
+
+    def _element(self, stored: Stored, type_: Type, row: Row) -> Any:
+        if isinstance(stored, StoredColumn):
+            value = row[stored.name]
+            return None if value is None else _given(stored, type_, value)
+        assert isinstance(stored, Mapping)
+        assert isinstance(type_, RecordType)
+        made = {
+            name: self._element(part, type_.by_name[name].type, row)
+            for name, part in stored.items()
+        }
+        # An element is given as a whole, so that no two become one.
+        required = [a.name for a in type_.attributes if not a.optional and made[a.name] is None]
+        given = {name: value for name, value in made.items() if value is not None}
+        return given | dict.fromkeys(required, _Unfit(None))
+
+    # ---- ids and parents ----------------------------------------------------------------
+
+    def _key(self, type_: str, value: Any) -> Key:
+        """Return the key of an entity by what a column has for its id."""
+        made = _given(self.mapping.id_of(type_), EntityRefType(type_), value)
+        return (type_, made["id"] if isinstance(made, dict) else made)  # type: ignore[return-value]  # it is refused
+
+    def _row(self, type_: str, id_: Any) -> Row | None:
+        """Return the row of an entity, as it was taken in or as it is found."""
+        column = self.mapping.id_of(type_)
+        if not isinstance(id_, str):
+            return None  # it is no id
+        value = stored_form(column, EntityRefType(type_), id_)
+        return next(iter(self.find(self.mapping.table_of(type_).table, column.name, value)), None)
+
+    def _parents(self, key: Key) -> Iterator[Key]:
+        """Give the keys of the parents; of a closure table, of all ancestors in it."""
+        type_, _ = key
+        row, id_ = self._rows[key], self._rows[key][self.mapping.id_of(type_).name]
+        of: EntityType = self.mapping.schema.entities[type_]
+        seen: set[Key] = set()
+        for parent in of.parents:
+            match self.mapping.parents_of(type_, parent):
+                case str(name):
+                    values = [row[name]] if row[name] is not None else []
+                case ParentTable(table, child, above):
+                    values = [one[above] for one in self.find(table, child, id_)]
+                case ClosureTable(table, below, above):
+                    values = [one[above] for one in self.find(table, below, id_)]
+                    values = [v for v in values if (parent, v) != (type_, id_)]
+            for value in values:
+                found = self._key(parent, value)
+                if found not in seen:
+                    seen.add(found)
+                    yield found
+
+
+def _columns(stored: Stored) -> Iterator[str]:
+    """Give the names of the columns of a record."""
+    match stored:
+        case StoredColumn():
+            yield stored.name
+        case Mapping():
+            for part in stored.values():
+                yield from _columns(part)
+
+
+def _given(column: StoredColumn, type_: Type, value: Any) -> object:
+    """Return what a request gives for the value of a column, which is not NULL."""
+    assert column.kind is not None
+    class_ = _CLASSES[column.kind]
+    if type(value) is not class_:
+        return _Unfit(value)
+    match type_:
+        case EnumType() | LevelsType() | TaxonomyType():
+            names = [name for name, stored in (column.names or {}).items() if stored == value]
+            return names[0] if names else _Unfit(value)
+        case EntityRefType(name):
+            return {"type": name, "id": str(value)}
+        case Primitive("duration") if isinstance(value, int):
+            return timedelta(microseconds=value)
+        case Primitive("months"):
+            return f"{value}mo"
+        case _:
+            return value
+
+
+class _Unfit(Struct, frozen=True):
+    """A value of a column that is none of its type: it is given so, and does not fit."""
+
+    value: object

@@ -1,0 +1,312 @@
+"""Map a schema to tables, fill these with rows, and hold filters of them against decisions, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from attrs import field, frozen
+
+from policyengine import InvalidRequest, PolicyEngine
+from policyengine.filters.mapping import (
+    ClosureTable,
+    EntityTable,
+    ParentTable,
+    SetTable,
+    Stored,
+    StoredColumn,
+    StoredParents,
+    TableMapping,
+    map_tables,
+)
+from policyengine.filters.predicates import negated
+from policyengine.filters.row_filter import Filter, make_filter
+from policyengine.filters.row_requests import RowReader
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.types import (
+    Attribute,
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    Schema,
+    SetType,
+    TaxonomyType,
+    Type,
+)
+from policyengine.model.values import parse_duration, parse_months
+from tests.filters.interpreter import holds
+from tests.strategies.requests import some_value
+from tests.strategies.vocabulary import IDS
+
+Rows = list[dict[str, Any]]
+NUMBERS = (1, 2, 3, 4)
+"""The ids of entities whose ids are numbers."""
+
+
+# ---- mappings ---------------------------------------------------------------------------
+
+
+def mapping_of(schema: Schema, rng: Random) -> TableMapping:
+    """Return a mapping of all entity types: columns and tables are named after what they hold."""
+    ids = {name: rng.random() < 0.3 for name in schema.entities}
+    tables = {
+        name: EntityTable(
+            f"t_{name}",
+            StoredColumn("id", kind="int") if ids[name] else "id",
+            {a.name: _stored(rng, a, f"a_{a.name}", f"t_{name}") for a in type_.attributes},
+            {parent: _parents(rng, name, parent) for parent in type_.parents},
+        )
+        for name, type_ in schema.entities.items()
+    }
+    return map_tables(schema, tables)
+
+
+def _stored(rng: Random, attribute: Attribute, name: str, table: str) -> Stored:
+    match attribute.type:
+        case SetType(element):
+            inner = _stored(rng, Attribute("", element), "element", "")
+            return SetTable(f"{table}_{name}", "owner", inner)
+        case RecordType(attributes):
+            return {a.name: _stored(rng, a, f"{name}_{a.name}", table) for a in attributes}
+        case Primitive("path" | "ip"):
+            return StoredColumn(name, checked=True)
+        case EnumType() | TaxonomyType() | LevelsType() if rng.random() < 0.3:
+            numbers = {member: 10 - at for at, member in enumerate(attribute.type.members)}
+            return StoredColumn(name, names=numbers)
+        case LevelsType() if rng.random() < 0.5:
+            return StoredColumn(name, kind="text")
+        case _:
+            return name
+
+
+def _parents(rng: Random, child: str, parent: str) -> StoredParents:
+    name = f"in_{parent}"
+    forms: tuple[StoredParents, ...] = (name, name)
+    if child == parent:
+        forms = (name, name, ClosureTable(f"t_{child}_{name}", "below", "above"))
+    else:
+        forms = (name, name, ParentTable(f"t_{child}_{name}", "child", "parent"))
+    return rng.choice(forms)
+
+
+# ---- rows -------------------------------------------------------------------------------
+
+
+@frozen
+class Database:
+    """Rows by table. *ill*: how often a value is none that fits."""
+
+    mapping: TableMapping
+    rng: Random
+    ill: float = 0.02
+    tables: dict[str, Rows] = field(factory=dict)
+    moments: tuple[datetime, ...] = ()
+
+    def find(self, table: str, column: str, value: object) -> Iterator[dict[str, Any]]:
+        """Give the rows of a table whose column has a value."""
+        return (
+            row
+            for row in self.tables[table]
+            if row[column] == value and type(row[column]) is type(value)
+        )
+
+
+def database_of(
+    mapping: TableMapping,
+    rng: Random,
+    rows: int,
+    ill: float = 0.02,
+    moments: tuple[datetime, ...] = (),
+) -> Database:
+    """Return a database with up to so many rows of each entity type."""
+    made = Database(mapping, rng, ill, {}, moments)
+    for name, type_ in mapping.schema.entities.items():
+        ids = _ids(mapping, name)
+        ids = (
+            *ids,
+            *(f"y{at}" if isinstance(ids[0], str) else 5 + at for at in range(rows - len(ids))),
+        )
+        table = mapping.table_of(name)
+        made.tables.setdefault(table.table, [])
+        for stored in table.attributes.values():
+            _add_tables(made, stored)
+        for parents in table.parents.values():
+            if not isinstance(parents, str):
+                made.tables.setdefault(parents.table, [])
+        for id_ in ids:
+            row: dict[str, Any] = {"id": id_}
+            for attribute in type_.attributes:
+                _fill(made, row, table.attributes[attribute.name], attribute, id_)
+            made.tables[table.table].append(row)
+        _fill_parents(made, type_, table)
+    return made
+
+
+def _ids(mapping: TableMapping, type_: str) -> tuple[Any, ...]:
+    return NUMBERS if mapping.id_of(type_).kind == "int" else IDS
+
+
+def _add_tables(made: Database, stored: Stored) -> None:
+    match stored:
+        case SetTable(table, _, _):
+            made.tables.setdefault(table, [])
+        case Mapping():
+            for part in stored.values():
+                _add_tables(made, part)
+
+
+def _fill(
+    made: Database, row: dict[str, Any], stored: Stored, attribute: Attribute, id_: Any
+) -> None:
+    rng, type_ = made.rng, attribute.type
+    absent = attribute.optional and rng.random() < 0.4
+    match stored:
+        case StoredColumn():
+            row[stored.name] = None if absent else _value(made, stored, type_)
+        case SetTable(table, owner, element):
+            assert isinstance(type_, SetType)
+            for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+                one = {owner: id_}
+                _fill(made, one, element, Attribute("", type_.element), id_)
+                made.tables[table].append(one)
+        case Mapping():
+            assert isinstance(type_, RecordType)
+            for part in type_.attributes:
+                optional = Attribute(part.name, part.type, optional=True) if absent else part
+                _fill(made, row, stored[part.name], optional, id_)
+                if absent and isinstance(stored[part.name], StoredColumn):
+                    row[stored[part.name].name] = None
+
+
+def _value(made: Database, column: StoredColumn, type_: Type) -> Any:
+    """Return a value of a column, now and then one that does not fit."""
+    rng = made.rng
+    if rng.random() < made.ill:
+        wrong = {"int": 10**18, "text": "?" * 9, "bool": None, "decimal": None, "instant": None}
+        return rng.choice((None, None if column.checked else wrong[column.kind or "text"]))
+    match type_:
+        case EntityRefType(name):
+            return rng.choice(
+                _ids(made.mapping, name) * 9 + (99 if column.kind == "int" else "??",)
+            )
+        case EnumType() | LevelsType() | TaxonomyType():
+            return (column.names or {})[rng.choice(type_.members)]
+        case Primitive("datetime") if made.moments and rng.random() < 0.7:
+            return rng.choice(made.moments)
+    given = some_value(rng, type_)
+    match type_:
+        case Primitive("decimal"):
+            return Decimal(given)
+        case Primitive("datetime"):
+            moment = datetime.fromisoformat(given)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        case Primitive("duration"):
+            return parse_duration(given)
+        case Primitive("months"):
+            return parse_months(given)
+        case _:
+            return given
+
+
+def _fill_parents(made: Database, type_: EntityType, table: EntityTable) -> None:
+    rng, mapping, rows = made.rng, made.mapping, made.tables[table.table]
+    ids = [row["id"] for row in rows]
+    for parent, stored in table.parents.items():
+        own = parent == type_.name
+        above: dict[Any, Any] = {}
+        for at, row in enumerate(rows):
+            among = ids[:at] if own and rng.random() > made.ill else _ids(mapping, parent)
+            above[row["id"]] = rng.choice((None, *among))
+            if rng.random() < made.ill:
+                above[row["id"]] = 99 if isinstance(_ids(mapping, parent)[0], int) else "??"
+        match stored:
+            case str(name):
+                for row in rows:
+                    row[name] = above[row["id"]]
+            case ParentTable(name, child, over):
+                for id_ in ids:
+                    for _ in range(rng.choice((0, 1, 1, 2))):
+                        one = rng.choice((*_ids(mapping, parent), above[id_]))
+                        made.tables[name].append({child: id_, over: one})
+            case ClosureTable(name, below, over):
+                order = {id_: at for at, id_ in enumerate(ids)}
+                for id_ in ids:
+                    at = above[id_]
+                    line: list[Any] = []
+                    while at in order and order[at] < order[id_] and at not in line:
+                        line.append(at)
+                        at = above[at] if order.get(above[at], at) != at else None
+                    made.tables[name] += [{below: id_, over: one} for one in line]
+                    if rng.random() < 0.3:
+                        made.tables[name].append({below: id_, over: id_})
+
+
+# ---- the law ----------------------------------------------------------------------------
+
+
+@frozen
+class Asked:
+    """Who does what, and when; parts of a request without the resource."""
+
+    engine: PolicyEngine
+    needs: RequestNeeds
+    action: str
+    subject_type: str
+    subject: dict[str, Any]
+    resource_type: str
+    context: dict[str, Any]
+    now: Any
+
+
+def parts_of(asked: Asked, made: Database, resource: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the request, as rows give it; without a resource the known parts."""
+    reader = RowReader(made.mapping, made.find)
+    subject = reader.read(asked.subject_type, asked.subject, asked.needs.subject)
+    context = made.mapping.schema.actions[asked.action].context
+    reader.follow(context, asked.context, asked.needs.context)
+    of = (
+        None
+        if resource is None
+        else reader.read(asked.resource_type, resource, asked.needs.resource)
+    )
+    entities = reader.entities()
+    parts = {
+        "subject": entities.pop(subject), "action": asked.action, "context": asked.context,
+        "now": asked.now,
+    }  # fmt: skip
+    if of is not None:
+        parts["resource"] = entities.get(of) or parts["subject"]
+    return parts | {"entities": list(entities.values())}
+
+
+def filter_of(asked: Asked, made: Database, *, split: bool = False) -> Filter:
+    """Return the filter of what is asked; raises `InvalidRequest` if the known parts do not fit."""
+    left = asked.engine.partial(**parts_of(asked, made, None), resource_type=asked.resource_type)
+    return make_filter(left, made.mapping, split=split)
+
+
+def check(asked: Asked, made: Database, filter_: Filter) -> tuple[int, int, int]:
+    """Hold a filter against decisions; return how many rows are allowed, denied, and do not fit."""
+    counts = [0, 0, 0]
+    for row in made.tables[filter_.table]:
+        parts = parts_of(asked, made, row)
+        try:
+            allowed, fits = asked.engine.decide(**parts).allowed, True
+        except InvalidRequest as problem:
+            allowed, fits, said = False, False, problem
+        found = holds(filter_.predicate, row, made.tables)
+        assert holds(negated(filter_.predicate), row, made.tables) != found
+        if filter_.remaining is None:
+            detail = (row, parts, filter_.predicate) if len(str(filter_.predicate)) < 2_000 else row
+            assert holds(filter_.fits, row, made.tables) == fits, (detail, "" if fits else said)
+            assert found == allowed, detail
+        else:
+            assert found or not allowed, (row, parts, filter_.predicate)
+        counts[2 if not fits else not allowed] += 1
+    return counts[0], counts[1], counts[2]
