@@ -66,7 +66,8 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
-    "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables"},
+    "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
+    "django": {"filters"},
 }  # fmt: skip
 
 
