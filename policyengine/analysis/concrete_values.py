@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from itertools import chain, islice
+from itertools import chain, islice, product
 from math import inf
 from typing import Any
 
@@ -21,12 +21,14 @@ from policyengine.analysis.symbolic_request import edges
 from policyengine.analysis.unknowns import (
     Place,
     UnknownNumber,
+    UnknownRecord,
     UnknownSet,
     UnknownText,
 )
 from policyengine.analysis.witness import RequestMaker
 from policyengine.model.entities import Key
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.records import record_class
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     BOOL,
@@ -42,7 +44,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import Ip, to_json
+from policyengine.model.values import Ip, slot, to_json
 from policyengine.reference import calendar
 from policyengine.reference.evaluation import lower
 
@@ -73,6 +75,15 @@ class Completion:
     mentions: MentionedConstants
     needs: RequestNeeds
     now: int
+    _asked_records: set[Place] = Factory(set)
+
+    def __attrs_post_init__(self) -> None:
+        texts = chain.from_iterable(question.texts for question in self.state.questions.values())
+        found = (*texts, *self.state.lengths.values())
+        places = [text.place for text in found if isinstance(text, UnknownText)]
+        for place in (*self.state.known, *self.state.numbers, *places):
+            if isinstance(place, tuple) and "element" in place:
+                self._asked_records |= {place[:n] for n in range(len(place))}
 
     def requests(self) -> Iterator[dict[str, Any]]:
         """Give requests, as arguments of `validate`, that differ in how numbers were picked."""
@@ -120,8 +131,9 @@ class Completion:
         if place not in self.state.number_types:
             return found
         size = numbers.pick(place, prefer=len(found))
-        # Of which nothing is asked, they may be others of the set.
-        spare = [item for item in found if self._is_free(item)][: max(len(found) - size, 0)]
+        # Of which nothing is asked, they may be others of the set; records are equal then.
+        free = [item for item in found if self._is_free(item)]
+        spare = free if isinstance(one.element, RecordType) else free[: max(len(found) - size, 0)]
         found = [item for item in found if not any(item is other for other in spare)]
         more = self._more(one)
         while len(found) < size:
@@ -140,6 +152,8 @@ class Completion:
                 return not any(isinstance(t, UnknownText) and t.place == item.place for t in known)
             case UnknownNumber(_, parts):
                 return not any(place in self.state.numbers for place in parts)
+            case UnknownRecord(_, _, place):
+                return place not in self._asked_records
         return False
 
     def _more(self, one: UnknownSet) -> Iterator[Any]:
@@ -155,9 +169,38 @@ class Completion:
                 yield from (f"{name.lower()}-of-{n}" for n in range(1, 100))
             case _ if one.element == BOOL:
                 yield from (value for value in (False, True) if value not in one.members)
+            case RecordType():
+                yield from self._more_records(one, one.element)
             case _:
                 for n in range(1, 100):
                     yield self.state.value(one.element, (*one.place, "more", n))
+
+    def _more_records(self, one: UnknownSet, type_: RecordType) -> Iterator[Any]:
+        """Give records that differ in their names and references, and else in their numbers and texts."""
+        slots = [slot(part.name) for part in type_.attributes]
+        others = [record for record in one.members.values() if not self._is_free(record)]
+        known = [[getattr(record, name) for name in slots] for record in others]
+        options = [self._few(part.type) for part in type_.attributes]
+        for n, values in enumerate(product(*(few or (None,) for few in options)), 1):
+            more = [
+                value if few else self.state.value(part.type, (*one.place, "more", n, part.name))
+                for value, few, part in zip(values, options, type_.attributes, strict=True)
+            ]
+            if more not in known:
+                yield record_class(type_)(*more)
+
+    def _few(self, type_: Type) -> Sequence[Any]:
+        """Return some values of a type, of which those may be equal that are not chosen; none of other types."""
+        match type_:
+            case EnumType(members=members) | TaxonomyType(members=members):
+                return members
+            case LevelsType(members=members):
+                return range(len(members))
+            case EntityRefType(name):
+                return [*self.state.met(name), *(f"{name.lower()}-of-{n}" for n in range(1, 5))]
+            case _ if type_ == BOOL:
+                return (False, True)
+        return ()
 
 
 @define(eq=False)
@@ -394,28 +437,28 @@ class _Texts:
         bound = [
             value for key, (value, _) in self.state.bound.items() if key and key[-1] == text.place
         ]
+        found = self.state.texts.get(text.place)
+        fitting = [] if found is None else [found]
         if text.place[0] == "id":
             _, type_, own = text.place
             others = {*self.state.met(str(type_)), *self.state.constants.get(str(type_), ())} - {
                 own
             }
-            return [
-                own,
-                *(one for one in (*bound, *self._strings(text)) if one and one not in others),
-            ]
+            found_ids = (*bound, *self._strings(text), *fitting)
+            return [own, *(one for one in found_ids if one and one not in others)]
         if text.type == PATH:
-            return [*bound, *self._paths()]
+            return [*bound, *self._paths(), *fitting]
         if text.type == IP:
-            known = [ip for ip in self.mentions.values.get(IP, ()) if isinstance(ip, Ip)]
-            near = {edge for ip in known for edge in edges(ip)}
+            ips = [ip for ip in self.mentions.values.get(IP, ()) if isinstance(ip, Ip)]
+            near = {edge for ip in ips for edge in edges(ip)}
             return [*bound, _HOST, *sorted(near), Ip(4, 0, 2**32 - 1), Ip(4, 1, 1)]
         lengths = [
             self.numbers.pick(place)
             for place, one in self.state.lengths.items()
             if one.place == text.place
         ]
-        found = dict.fromkeys([*bound, *self._strings(text)])
-        spelled = chain(found, (one.upper() for one in found))
+        known = dict.fromkeys([*bound, *self._strings(text), *fitting])
+        spelled = chain(known, (one.upper() for one in known))
         return (
             spelled
             if not lengths
@@ -462,7 +505,7 @@ def _number_in_a_set(place: Place) -> int:
     match place:
         case (*_, "element", int() as number):
             return number
-        case (*_, "more", int() as number):
+        case (*_, "more", int() as number) | (*_, "more", int() as number, str()):
             return 100 + number
     return 0
 

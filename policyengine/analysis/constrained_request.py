@@ -74,8 +74,8 @@ class ConstrainedRequest:
     """What is known of a request, as the reference interpreter reads it.
 
     *constants*: the ids that rules name, by type. *reads*: the choices on which the answers since it was
-    last emptied depend. *guesses*: how often a question was answered of which the answers of others say
-    nothing.
+    last emptied depend; *numeric*: those on which the bounds of numbers depend. *texts*: texts that give the
+    answers, where they were looked for.
     """
 
     schema: Schema
@@ -96,7 +96,8 @@ class ConstrainedRequest:
     bound: dict[Place, tuple[Any, ChoiceNumbers]] = Factory(dict)
     sets: dict[Place, UnknownSet] = Factory(dict)
     lines: dict[tuple[str, str], dict[tuple[str, str], ChoiceNumbers]] = Factory(dict)
-    _numeric: set[int] = Factory(set)
+    numeric: set[int] = Factory(set)
+    texts: dict[Place, str] = Factory(dict)
 
     # ---- as a request -------------------------------------------------------------------
 
@@ -248,11 +249,11 @@ class ConstrainedRequest:
     def _at_most(self, one: Hashable, other: Hashable, most: int) -> bool:
         known = self.differences
         if known.most(one, other) <= most or known.least(one, other) > most:
-            self.reads |= self._numeric
+            self.reads |= self.numeric
             return known.most(one, other) <= most
         yes, number = self.choices.choose((True, False))
         self.reads.add(number)
-        self._numeric.add(number)
+        self.numeric.add(number)
         if yes:
             known.bound(one, other, most)
         else:
@@ -264,9 +265,9 @@ class ConstrainedRequest:
     def _bound_below(self, one: Place, other: Hashable, least: int) -> None:
         """Note that *one* is above *other* by *least* at least, which must be so."""
         if self.differences.most(one, other) < least:
-            self.reads |= self._numeric
+            self.reads |= self.numeric
             raise ContradictionError
-        self._numeric |= self.reads
+        self.numeric |= self.reads
         self.differences.bound(other, one, -least)
 
     def relate(self, one: Place, other: Place, least: int, most: int) -> None:
@@ -375,8 +376,11 @@ class ConstrainedRequest:
         if place not in self.number_types:
             number = self.number(place, DATETIME)
             for key in one.members:
-                self._numeric |= self.known.get((*one.place, "has", key), (True, _NOTHING))[1]
+                self.numeric |= self.known.get((*one.place, "has", key), (True, _NOTHING))[1]
             self.differences.bound(ZERO, place, -self._distinct(one))
+            most = self._most(one)
+            if most is not None:
+                self.differences.bound(place, ZERO, most)
             return number
         return self.number(place)
 
@@ -385,6 +389,17 @@ class ConstrainedRequest:
         if isinstance(one.element, EntityRefType | EnumType | TaxonomyType | LevelsType):
             return len(one.members)
         return min(1, len(one.members))
+
+    def _most(self, one: UnknownSet) -> int | None:
+        """Return a number of elements that a set has at most, None if there is none."""
+        match one.element:
+            case EntityRefType(name) if one.of is not None:
+                return None if name in ancestor_types(self.schema, one.of[0]) else len(one.members)
+            case EnumType(members=members) | TaxonomyType(members=members):
+                return len(members)
+            case LevelsType(members=members):
+                return len(members)
+        return 2 if one.element == BOOL else None
 
     def contains(self, one: UnknownSet, element: Any) -> bool:
         """Whether *element* is in a set."""

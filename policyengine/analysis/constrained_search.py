@@ -9,6 +9,7 @@ from policyengine.analysis.budget import Budget
 from policyengine.analysis.constants import MentionedConstants
 from policyengine.analysis.constrained_evaluation import env_of
 from policyengine.analysis.constrained_request import ConstrainedRequest, ContradictionError
+from policyengine.analysis.text_answers import FoundTexts, contradicting_answers
 from policyengine.model.types import EntityRefType, TargetKey
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -33,6 +34,7 @@ def constrained_requests(
         for type_, values in mentions.values.items()
         if isinstance(type_, EntityRefType)
     }
+    found: FoundTexts = {}
     while True:
         state = ConstrainedRequest(checked.schema, target, constants, choices)
         try:
@@ -42,8 +44,10 @@ def constrained_requests(
         budget.spend()
         blamed = state.reads
         if is_wanted:
-            blamed = set(range(choices.made))
-            yield state
+            contradicting = contradicting_answers(state, found)
+            blamed = set(range(choices.made)) if contradicting is None else contradicting
+            if contradicting is None:
+                yield state
         if not choices.go_back(blamed):
             return
 

@@ -186,7 +186,10 @@ class _TargetSearch:
                     break
                 unsure = state
             else:
-                return None if unsure is None else _turns_on(unsure)
+                gates = self._gates_not_asked() if unsure else []
+                if not gates:
+                    return None if unsure is None else _turns_on(unsure)
+                self.conditions += map(self._gate_opens, gates)
 
     def _least(self, breaking: list[_Condition], names: set[str]) -> set[str]:
         """Return those of the conditions without which there would be a request that seems to break it."""
@@ -348,9 +351,15 @@ class _TargetSearch:
         """Return conditions that are not asked yet and that *request* does not meet."""
         asked = {condition.name for condition in self.conditions}
         case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
-        gates = [g for g in interpreter.shut_gates(case) if f"gate {g}" not in asked]
+        shut = interpreter.shut_gates(case)
+        gates = [gate for gate in self._gates_not_asked() if gate in shut]
         forbids = [v.rule for v in interpreter.forbidding(case) if v.rule.id not in asked]
         return [*map(self._forbid_fails, forbids), *map(self._gate_opens, gates)]
+
+    def _gates_not_asked(self) -> list[str]:
+        asked = {condition.name for condition in self.conditions}
+        gates = self.checked.schema.gates_of(self.target).names
+        return [gate for gate in gates if f"gate {gate}" not in asked]
 
 
 def _turns_on(state: ConstrainedRequest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -85,13 +86,24 @@ class RequestMaker:
         for parent in above if needs.line else ():
             self._entity(parent, _LINE)
             if not any(parent in self.above(other) for other in above if other != parent):
-                reference = {"type": parent[0], "id": parent[1]}
-                if reference not in described["parents"]:
-                    described["parents"].append(reference)
+                self._place(key, parent, above, needs)
         for type_, part in needs.above.items():
             for one in (key, *above):
                 if one[0] == type_:
                     self._entity(one, part)
+
+    def _place(self, key: Key, parent: Key, above: list[Key], needs: Needs) -> None:
+        """Put an entity below another one: below others of it, or new ones, where their types want some between."""
+        for type_ in _types_between(self.schema, key[0], parent[0]):
+            new = type_, f"{type_.lower()}-of-{key[1]}"
+            between = next((one for one in above if one[0] == type_), new)
+            self._entity(between, needs.above.get(type_, NOTHING))
+            self._place(key, between, [], needs)
+            key = between
+        reference = {"type": parent[0], "id": parent[1]}
+        parents = self.entities[key]["parents"]
+        if reference not in parents:
+            parents.append(reference)
 
     def _parts(self, record: Any, type_: RecordType, needs: Needs) -> dict[str, Any]:
         return {
@@ -116,3 +128,18 @@ class RequestMaker:
                 return self._parts(value, type_, needs | everything)
             case _:
                 return self.plain(type_, value)
+
+
+def _types_between(schema: Schema, below: str, above: str) -> list[str]:
+    """Return the types of the parents between entities of two types, none if one may be a parent of the other."""
+    ways: dict[str, list[str]] = {below: []}
+    ahead = deque([below])
+    while ahead:
+        type_ = ahead.popleft()
+        if above in schema.entities[type_].parents:
+            return ways[type_]
+        for parent in schema.entities[type_].parents:
+            if parent not in ways:
+                ways[parent] = [*ways[type_], parent]
+                ahead.append(parent)
+    return []

@@ -33,7 +33,7 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
 from policyengine.syntax.node import walk
 from tests.analysis.near_requests import hold_near
-from tests.analysis.small_invariants import hold_invariants
+from tests.analysis.small_invariants import hold_in_world, hold_invariants
 from tests.analysis.small_world import (
     ACTIONS,
     ATOMS,
@@ -344,7 +344,8 @@ def main() -> int:
     seed = options.seed
     while explained["one"] + explained["two"] + explained["none"] < options.requests:
         try:
-            near = hold_near(WORLDS[seed % len(WORLDS)], seed)
+            world = WORLDS[seed % len(WORLDS)]
+            near = hold_near(world, seed)
             explained += Counter({sort: near[sort] for sort in ("one", "two", "none", "changes")})
             explained += hold_remedies(requests[ACTIONS[0]], seed)
             found += hold_findings(requests, seed)
@@ -352,6 +353,8 @@ def main() -> int:
             hold_findings(requests, seed, rough=True)
             invariants += hold_invariants(requests, seed)
             invariants += hold_invariants(requests, seed, rough=True)
+            if not world.fields:
+                invariants += hold_in_world(world, seed)
         except AssertionError as problem:
             sys.stdout.write(f"seed {seed}: {problem}\n")
             return 1

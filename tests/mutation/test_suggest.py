@@ -140,13 +140,15 @@ def test_where_it_cannot_be_known_what_to_ask_nothing_is_suggested():
     assert suggested(sets) == {}
 
 
-def test_what_no_test_can_write_is_not_asked():
-    """That a user lies in a region, skipping the team."""
+def test_what_lies_between_is_described():
+    """A user lies in a region by way of a team."""
     words = WORDS.replace("entity Team\n", "entity Region\nentity Team in Region\n")
     rule = 'gate scope { permit r: list when subject within Region "north" fields all }\n'
-    (nothing,) = suggest(checked_set(rule, words), now=NOW)
-    assert not nothing.text
-    assert nothing.why
+    (found,) = suggest(checked_set(rule, words), now=NOW)
+    assert 'Team "team-of-the-subject" under Region "north"' in found.text
+    checked = checked_set(rule, words + found.text)
+    run = run_tests(checked, Interpreted(checked), now=NOW)
+    assert [result.status for result in run.results] == ["passed"]
     team = rule.replace("Region", "Team")
     (found,) = suggest(checked_set(team, words), now=NOW)
     assert 'under Team "north"' in found.text

@@ -1,0 +1,141 @@
+"""Find out whether there are texts that answer as a search has chosen, and which.
+
+What is asked of one text, and of those that are equal to it, is asked of one automaton. Of questions about
+several texts, and of addresses, nothing is found out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
+
+from attrs import Factory, define
+
+from policyengine.analysis.constrained_request import ConstrainedRequest
+from policyengine.analysis.text_automaton import (
+    Question,
+    TextAutomaton,
+    at_least,
+    like_path,
+    made_of,
+    same_path,
+    within_path,
+)
+from policyengine.analysis.unknowns import Place, UnknownText
+from policyengine.model.path_syntax import is_path
+from policyengine.model.types import PATH, STRING
+
+_LONGEST: Final = 100
+"""The length up to which it matters how long a text is."""
+
+_MOST_NAMED: Final = 60
+"""How many texts may be named that a text is not."""
+
+_STEPS: Final = 5_000
+"""How many characters are tried for a text."""
+
+FoundTexts: TypeAlias = dict[tuple[bool, frozenset[tuple[Question, bool]]], tuple[str | None, bool]]
+"""For lists of answers: a text that gives them, None if none was found, and whether there is none then."""
+
+
+@define(eq=False)
+class _EqualTexts:
+    """What was answered of texts that are equal, and the choices on which that depends."""
+
+    paths: bool
+    places: list[Place]
+    asked: dict[Question, bool] = Factory(dict)
+    because: set[int] = Factory(set)
+    contradicted: bool = False
+
+    def note(self, question: Question, because: Iterable[int], *, answer: bool) -> None:
+        """Note an answer, which may contradict an earlier one."""
+        self.because |= {*because}
+        self.contradicted |= self.asked.setdefault(question, answer) != answer
+
+
+def contradicting_answers(state: ConstrainedRequest, found: FoundTexts) -> set[int] | None:
+    """Return the choices of answers that no text gives; None if there are texts, or it is not known.
+
+    The texts are noted in *state*. *found*: what was found out before.
+    """
+    for group in _equal_texts(state):
+        mark = group.paths, frozenset(group.asked.items())
+        if mark not in found:
+            found[mark] = _text_of(group)
+        text, is_known = found[mark]
+        if group.contradicted or (text is None and is_known):
+            return group.because
+        if text is not None:
+            state.texts.update(dict.fromkeys(group.places, text))
+    return None
+
+
+def _text_of(group: _EqualTexts) -> tuple[str | None, bool]:
+    questions = list(group.asked)
+    automaton = TextAutomaton(questions, paths=group.paths, left=_STEPS)
+    text = automaton.text_with(dict(enumerate(group.asked.values())))
+    if text is not None and group.paths and not is_path(text):
+        return None, False  # it is too long
+    return text, automaton.left > 0
+
+
+def _equal_texts(state: ConstrainedRequest) -> Iterable[_EqualTexts]:
+    """Return the texts that are equal, with all that was answered of them alone."""
+    groups: dict[Place, _EqualTexts] = {}
+    named: Counter[int] = Counter()
+    answered = [
+        (place[1], question, *state.known[place])
+        for place, question in state.questions.items()
+        if place in state.known
+    ]
+
+    def group_of(text: UnknownText) -> _EqualTexts:
+        return groups.setdefault(text.place, _EqualTexts(text.type == PATH, [text.place]))
+
+    for mark, question, answer, because in answered:
+        match mark, question.texts:
+            case "==", (UnknownText(made=()) as one, UnknownText(made=()) as other) if answer:
+                kept, gone = group_of(one), group_of(other)
+                kept.because |= because
+                if kept is not gone:
+                    kept.because |= gone.because
+                    kept.places += gone.places
+                    groups.update(dict.fromkeys(gone.places, kept))
+    for mark, question, answer, because in answered:
+        match mark, question.texts:
+            case "==", (UnknownText(made=()) as one, UnknownText(made=()) as other):
+                same = group_of(one)
+                if not answer and same is group_of(other):
+                    same.contradicted = True
+                    same.because |= because
+            case _, (UnknownText() as text, *others) if text.type in (STRING, PATH):
+                asked = _question(mark, text, others)
+                group = group_of(text)
+                named[id(group)] += mark == "==" and not answer
+                if asked is not None and named[id(group)] <= _MOST_NAMED:
+                    group.note(asked, because, answer=answer)
+    for place, text in state.lengths.items():
+        least, most = state.differences.least(place), state.differences.most(place)
+        if least > 0:
+            size = at_least(int(min(least, _LONGEST)))
+            group_of(text).note(size, state.numeric, answer=True)
+        if most < _LONGEST:
+            group_of(text).note(at_least(int(most) + 1), state.numeric, answer=False)
+    return {id(group): group for group in groups.values()}.values()
+
+
+def _question(mark: object, text: UnknownText, others: Sequence[object]) -> Question | None:
+    """Return what was asked of one text, None if it is something else."""
+    lowered = bool(text.made)
+    match mark, others:
+        case ("like", tuple() as pieces), []:
+            return made_of(pieces, lowered=lowered)
+        case ("path", str() as pattern), []:
+            return like_path(pattern)
+        case "==", [str() as other]:
+            return same_path(other) if text.type == PATH else made_of((other,), lowered=lowered)
+        case "within", [str() as other]:
+            return within_path(other)
+    return None
