@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.types import Schema
+    from policyengine.partial.decide_partially import PartialRules
     from policyengine.partial.residual import Residual
     from policyengine.reverse.page import Page
     from policyengine.runtime.compiled_rule import Function
@@ -91,6 +92,13 @@ class PolicyEngine(Immutable):
 
         self._time_of = time_but_zero
         return Intake(self._program, self._limits, self._store, self._fast)
+
+    @cached_property
+    def _partial_rules(self) -> PartialRules:
+        """The rules as `partial` needs them."""
+        from policyengine.partial.decide_partially import PartialRules
+
+        return PartialRules(self._checked())
 
     # ---- loading ------------------------------------------------------------------------
 
@@ -430,7 +438,7 @@ class PolicyEngine(Immutable):
         from policyengine.partial.decide_partially import decide_partially
 
         return decide_partially(
-            self._checked(), self._intake.validator, raw, self._store,
+            self._partial_rules, self._intake.validator, raw, self._store,
             types=types, unknowns=unknowns, decide=self.decide,
         )  # fmt: skip
 

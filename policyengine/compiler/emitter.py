@@ -160,7 +160,7 @@ class Emitter(Struct, eq=False):
 
     *place*: what the function belongs to, for docstrings. *shares*: None where nothing is shared.
     *traced*: whether comparisons note when they turn. *careful*: whether reading what is absent
-    fails at once, though no checked rule does that. *scope*: the variables by their names in `ir`.
+    fails at once, though no checked rule does that. *unsure*: whether what no request lacks may be absent as well. *scope*: the variables by their names in `ir`.
     """
 
     module: Module
@@ -168,6 +168,7 @@ class Emitter(Struct, eq=False):
     shares: Shares | None = None
     traced: bool = False
     careful: bool = True
+    unsure: bool = False
     scope: dict[str, Variable] = field(default_factory=dict)
     _depth: int = 0
     _nowhere: int = 0
@@ -231,7 +232,7 @@ class Emitter(Struct, eq=False):
                 return self._found(node)
             case ir.Slot(object_, slot_name, optional):
                 read = attribute(emit(object_), slot(slot_name))
-                return call("present", read) if optional and self.careful else read
+                return call("present", read) if self.unsure or (optional and self.careful) else read
             case ir.Present(asked):
                 assert isinstance(asked, ir.Slot), "whether anything else is present is known"
                 read = attribute(emit(asked.object), slot(asked.name))
@@ -310,7 +311,7 @@ class Emitter(Struct, eq=False):
         for like, test in zip(node.like, node.tests, strict=True):
             place = f"a rule like {like}"
             tests.append(self.module.fresh(identifier("holds_like", like)))
-            inner = Emitter(self.module, place, careful=self.careful, scope={ROW: Variable(ROW)})
+            inner = self._inner(place, {ROW: Variable(ROW)})
             body = [ast.Return(inner.emit(test))]
             says = f"Return whether the conditions of {place} hold, with the constants of its row."
             self.module.function(tests[-1], says, body, before=(ROW,))
@@ -454,12 +455,17 @@ class Emitter(Struct, eq=False):
         if self.traced:
             more.append(TURNS)
         identifier = self.module.fresh("part")
-        inner = Emitter(
-            self.module, self.place, traced=self.traced, careful=self.careful, scope=scope
-        )
+        inner = self._inner(self.place, scope, traced=self.traced)
         body = [ast.Return(inner.emit(node))]
         self.module.function(identifier, f"Compute a part of {self.place}.", body, more)
         return call(identifier, *map(name, (*ROOTS, *more)))
+
+    def _inner(self, place: str, scope: dict[str, Variable], *, traced: bool = False) -> Emitter:
+        """Return what emits a function of its own, which shares nothing."""
+        careful, unsure = self.careful, self.unsure
+        return Emitter(
+            self.module, place, traced=traced, careful=careful, unsure=unsure, scope=scope
+        )
 
     # ---- watching the time --------------------------------------------------------------
 

@@ -67,15 +67,15 @@ class Tests(Struct, frozen=True, eq=False):
     names: tuple[str, ...]
 
 
-def generate_tests(tests: Sequence[ir.Expr]) -> Tests:
-    """Generate the functions of *tests*."""
+def generate_tests(tests: Sequence[ir.Expr], *, unsure: bool = False) -> Tests:
+    """Generate the functions of *tests*; *unsure* as in `Emitter`."""
     module = Module()
     names: list[str] = []
     for test in tests:
         module.take(bound_in(test))
         name = module.fresh("test")
-        emitter = Emitter(module, "a test", traced=ir.mentions(test, "now"))
-        says = "Evaluate a test of a subject."
+        emitter = Emitter(module, "a test", traced=ir.mentions(test, "now"), unsure=unsure)
+        says = "Evaluate a test."
         module.function(name, says, [ast.Return(emitter.emit(test))], (TURNS,))
         names.append(name)
     return Tests(tree_of(module), module.objects, tuple(names))

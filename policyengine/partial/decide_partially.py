@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from reprlib import repr as repr_of_any
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from policyengine.compiler import ir
 from policyengine.compiler.link import simplified
+from policyengine.compiler.lowered import Rule
 from policyengine.intake.foreign import plain
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
@@ -18,7 +19,9 @@ from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
 from policyengine.partial.known_parts import KnownParts, Path
+from policyengine.partial.prepared_rules import PreparedRules, Shape, private_names, shape_of
 from policyengine.partial.residual import Residual, residual
+from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import on_one_line
@@ -29,8 +32,35 @@ if TYPE_CHECKING:
     from policyengine.model.decision import Decision
 
 
+_MOST_PREPARED: Final = 512
+"""Of so many targets and shapes the rules are kept prepared."""
+
+
+class PartialRules:
+    """The rules of a policy set, prepared for what is known of requests when they are first asked about so."""
+
+    def __init__(self, checked: CheckedSet) -> None:
+        self.checked = checked
+        self._private = private_names(checked.schema)
+        self._lowered: dict[TargetKey, tuple[tuple[Rule, ...], dict[ir.Rows, str]]] = {}
+        self._prepared = BoundedCache[tuple[TargetKey, Shape], PreparedRules](_MOST_PREPARED)
+
+    def of(self, target: TargetKey, known: KnownParts) -> tuple[PreparedRules, dict[ir.Rows, str]]:
+        """Return the rules of *target* and the names of the tables in them."""
+        lowered = self._lowered.get(target)
+        if lowered is None:
+            rules = simplified(self.checked, target, for_details=False)
+            lowered = self._lowered[target] = rules, tables_of(self.checked, target)
+        shape = shape_of(known)
+        prepared = self._prepared.get((target, shape))
+        if prepared is None:
+            prepared = PreparedRules(lowered[0], self._private, shape)
+            self._prepared[target, shape] = prepared
+        return prepared, lowered[1]
+
+
 def decide_partially(
-    checked: CheckedSet,
+    partial_rules: PartialRules,
     validator: Validator,
     raw: RawRequest,
     store: EntityStore | None,
@@ -45,14 +75,14 @@ def decide_partially(
     fit, `ValueError` where it is not clear which target is meant, or no path is meant, `TypeError` for paths
     that are no strings.
     """
-    target = _target(checked.schema, raw, types)
+    schema = partial_rules.checked.schema
+    target = _target(schema, raw, types)
     if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
         raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
-    paths = frozenset(_path(text, checked.schema, target) for text in unknowns)
+    paths = frozenset(_path(text, schema, target) for text in unknowns)
     given = validator.given(raw, target, store)
-    known = KnownParts(given.subject, given.resource, given.context, None, given.entities, paths)
-    rules = simplified(checked, target, for_details=False)
-    tables = tables_of(checked, target)
+    known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
+    rules, tables = partial_rules.of(target, known)
 
     def whole(
         subject: Any, resource: Any, context: Any, now: Any, entities: Iterable[Any] | None

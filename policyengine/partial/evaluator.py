@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.simplify import FALSE, STEPS, TRUE, replaced, simplify
+from policyengine.concurrency import cached_property
 from policyengine.model.types import (
     DATETIME,
     STRING,
@@ -43,7 +44,11 @@ _MIRRORED: Final[Mapping[str, ir.Relation]] = {
 """The operators with their sides changed; of sets, `<=` is none of them."""
 
 
-class Evaluator(Struct, frozen=True, eq=False):
+_OF_ITSELF: Final = {"==": True, "!=": False, "<": False, "<=": True, ">": False, ">=": True}
+"""What a comparison of a value with itself is."""
+
+
+class Evaluator(Struct, frozen=True, eq=False, dict=True):
     """Evaluates expressions as far as *known* says.
 
     What is private decides, and is not in what is left: a condition that it does not decide keeps the path.
@@ -52,19 +57,15 @@ class Evaluator(Struct, frozen=True, eq=False):
     known: KnownParts
     _private: list[ir.Slot] = field(default_factory=list)
 
-    @property
+    @cached_property
     def public(self) -> Evaluator:
         """The evaluator for which what is private is not known."""
         return Evaluator(replace(self.known, without_private=True))
 
-    def condition(self, conditions: Sequence[ir.Expr]) -> ir.Expr:
-        """Return what is left of the condition that all *conditions* hold."""
-        return self.evaluate(ir.And(tuple(conditions)))
-
     def evaluate(self, node: ir.Expr) -> ir.Expr:
         """Return *node* with what is known in its place, simplified."""
         match node:
-            case ir.Or(operands) if (whole := _with_touches(operands)) != operands:
+            case ir.Or(operands) if (whole := with_touches(operands)) != operands:
                 return self.evaluate(ir.Or(whole))
             case ir.And(operands) | ir.Or(operands):
                 return junction(type(node), self._in_order(node, operands))
@@ -80,12 +81,6 @@ class Evaluator(Struct, frozen=True, eq=False):
                 return made if isinstance(made, ir.Let) else self.evaluate(made)
             case ir.Quantified():
                 return self._quantified(node)
-            case ir.Present(read):
-                made = self.evaluate(read)
-                match made:
-                    case ir.Const(EntityRefType(name), id_) if not self._knows(name, id_):
-                        return node  # what is read of it later is read by its path
-                return _simplified(ir.Present(made))
             case ir.Entity(type_, id_):
                 made = self.evaluate(id_)
                 if isinstance(made, ir.Const) and not self._knows(type_, made.value):
@@ -104,14 +99,14 @@ class Evaluator(Struct, frozen=True, eq=False):
         deciding = FALSE if isinstance(node, ir.And) else TRUE
         left: list[ir.Expr] = []
         for operand in operands:
-            made = self._operand(operand)
+            made = self.operand(operand)
             left.append(made)
             if made == deciding:
                 break
         return tuple(left)
 
-    def _operand(self, node: ir.Expr) -> ir.Expr:
-        """Evaluate an operand of a junction."""
+    def operand(self, node: ir.Expr) -> ir.Expr:
+        """Return what is left of an operand of a junction."""
         before = len(self._private)
         made = self.evaluate(node)
         reads_private = len(self._private) > before
@@ -145,8 +140,11 @@ class Evaluator(Struct, frozen=True, eq=False):
             made = self.evaluate(of(tuple(bodies)))
             if not any(map(_is_of_a_constant, ir.walk(made))):
                 return made
+        body = self.evaluate(node.body)
+        if body == (FALSE if node.kind == "some" else TRUE):  # of whatever elements
+            return body
         over = node.over if elements is not None else over
-        return _simplified(ir.Quantified(node.kind, node.local, over, self.evaluate(node.body)))
+        return _simplified(ir.Quantified(node.kind, node.local, over, body))
 
     def _step(self, node: ir.Expr) -> ir.Expr:
         """Put what is known in the place of *node*, whose parts were evaluated."""
@@ -183,6 +181,10 @@ class Evaluator(Struct, frozen=True, eq=False):
             ):
                 ids = ir.Const(SetType(EntityRefType(of)), _on_line(line, of))
                 return ir.Binary("in", among, ids) if name == "lies_in" else ir.Overlaps(among, ids)
+            case ir.Binary(op, left, right) if left == right and op in _OF_ITSELF:
+                return TRUE if _OF_ITSELF[op] else FALSE
+            case ir.Binary("in" | "not in" as op, left, ir.MakeSet(_, items)) if left in items:
+                return TRUE if op == "in" else FALSE
             case ir.Binary(op, ir.Const() as left, right) if op in _MIRRORED:
                 if not isinstance(right, ir.Const) and not isinstance(left.type, SetType):
                     return self._step(replace(node, op=_MIRRORED[op], left=right, right=left))
@@ -231,7 +233,7 @@ class Evaluator(Struct, frozen=True, eq=False):
                 return ir.Overlaps(among, ids)
 
 
-def _with_touches(operands: tuple[ir.Expr, ...]) -> tuple[ir.Expr, ...]:
+def with_touches(operands: tuple[ir.Expr, ...]) -> tuple[ir.Expr, ...]:
     """Return operands of `or` of which those that are halves of `left touches right` are that.
 
     One half cannot be said in the language.

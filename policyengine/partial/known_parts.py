@@ -20,17 +20,23 @@ Path: TypeAlias = tuple[str, ...]
 class KnownParts(Struct, frozen=True, eq=False):
     """The parts of a request that are known; None for one of which nothing is.
 
-    *now* (microseconds). *entities*: others, by key. *unknown*: paths that are not known, though the part
+    *now* (microseconds), *entities*: others, by key. *unknown*: paths that are not known, though the part
     that they are in is. *without_private*: whether what is private counts as not known.
     """
 
     subject: Entity | None = None
     resource: Entity | None = None
     context: Record | None = None
-    now: int | None = None
     entities: Mapping[Key, Entity] = {}
     unknown: frozenset[Path] = frozenset()
     without_private: bool = False
+    now: int | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the entities that are known were described: of another, what is absent is not known."""
+        given = self.subject, self.resource
+        return all(entity is None or entity.described_ for entity in given)
 
     def entity_at(self, node: ir.Expr) -> Entity | None:
         """Return the entity that *node* stands for, None if it is not known."""
@@ -54,8 +60,8 @@ class KnownParts(Struct, frozen=True, eq=False):
 
         A record of which a part is unknown is not known; its other parts are.
         """
-        path = _path_of(node)
-        if path is not None and any(_overlap(path, other) for other in self.unknown):
+        path = path_of(node)
+        if path is not None and any(overlap(path, other) for other in self.unknown):
             return None
         holder = self._holder(node.object)
         if holder is None:
@@ -95,18 +101,19 @@ def _is_described(holder: Entity | Record) -> bool:
     return not isinstance(holder, Entity) or holder.described_
 
 
-def _path_of(node: ir.Expr) -> Path | None:
+def path_of(node: ir.Expr) -> Path | None:
     """Return the path of *node* from a root, if it leads through no other entity."""
     match node:
         case ir.Root(name):
             return (name,)
         case ir.Slot(object_, name):
-            before = _path_of(object_)
+            before = path_of(object_)
             return None if before is None else (*before, name)
         case _:
             return None
 
 
-def _overlap(one: Path, other: Path) -> bool:
+def overlap(one: Path, other: Path) -> bool:
+    """Whether one of two paths leads through the other."""
     shorter = min(len(one), len(other))
     return one[:shorter] == other[:shorter]

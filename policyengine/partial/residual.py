@@ -7,7 +7,7 @@ and holds whenever it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -28,6 +28,7 @@ from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.junctions import where, with_known
 from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.left_to_decide import Left, Owed, left_to_decide
+from policyengine.partial.prepared_rules import PreparedRules
 from policyengine.runtime.generated import run
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _LIMITS: Final = Limits()
 
 
 class Basis(Struct, frozen=True, eq=False):
-    """What a residual is of: the *known* parts, with the time, all *rules*, and what is *left* of some.
+    """What a residual is of: the *known* parts, with the time, the *rules* that count, and what is *left* of some.
 
     *limits*: of requests.
     """
@@ -145,7 +146,7 @@ class Residual(Struct, frozen=True, eq=False, dict=True):
 def residual(
     schema: Schema,
     target: TargetKey,
-    rules: Iterable[Rule],
+    rules: PreparedRules,
     tables: Mapping[ir.Rows, str],
     known: KnownParts,
     fields: Sequence[str] | None,
@@ -153,16 +154,15 @@ def residual(
     whole: Callable[..., Decision],
     limits: Limits = _LIMITS,
 ) -> Residual:
-    """Return what is left of the decision by *rules*, which are lowered and simplified, of *target* at *now*.
+    """Return what is left of the decision by *rules*, of *target*, at *now*.
 
-    *known*: without the time. *fields*: those that are asked for. *tables* as in `ConditionWriter`.
+    *known*: as *rules* were prepared for. *fields*: those that are asked for. *tables* as in `ConditionWriter`.
     *whole* decides with the rest (`Residual.decide`).
     """
-    rules = tuple(rules)
-    left = left_to_decide(rules, schema.gates_of(target), known, fields)
+    left = left_to_decide(rules, schema.gates_of(target), known, now, fields)
     conditions = [left.condition, *(left.shown or {}).values(), *(o.condition for o in left.owed)]
-    timed = tuple(dict.fromkeys(atom for one in conditions for atom in _timed(one)))
-    results, until = _at(timed, now)
+    timed = dict.fromkeys(atom for one in conditions for atom in _timed(one, left.timed))
+    results, until = _at(timed, left.timed, now)
 
     def settled(condition: ir.Expr) -> ir.Expr:
         return with_known(condition, results)
@@ -187,33 +187,39 @@ def residual(
         until,
         ConditionWriter(ExpressionTypes(schema, target), tables),
         whole,
-        Basis(replace(known, now=now), rules, left.rules, limits),
+        Basis(replace(known, now=now), rules.rules, left.rules, limits),
     )
 
 
-def _timed(condition: ir.Expr) -> Iterator[ir.Expr]:
-    """Give the conditions in *condition* that depend on nothing but the time."""
+def _timed(condition: ir.Expr, known: Collection[ir.Expr]) -> Iterator[ir.Expr]:
+    """Give the conditions in *condition* that depend on nothing but the time; some are *known* to do so."""
     if isinstance(condition, ir.And | ir.Or):
         for operand in condition.operands:
-            yield from _timed(operand)
+            yield from _timed(operand, known)
+    elif condition in known:
+        yield condition
     else:
         roots = {part.name for part in ir.walk(condition) if isinstance(part, ir.Root)}
         if roots == {"now"} and not ir.free(condition):
             yield condition
 
 
-def _at(timed: Sequence[ir.Expr], now: int) -> tuple[Mapping[ir.Expr, ir.Expr], int | None]:
+def _at(
+    timed: Iterable[ir.Expr], known: Mapping[ir.Expr, tuple[bool, Sequence[int]]], now: int
+) -> tuple[Mapping[ir.Expr, ir.Expr], int | None]:
     """Return the values of conditions at *now*, and the moment at which the first may change."""
-    if not timed:
-        return {}, None
-    made = generate_tests(timed)
-    functions: Mapping[str, Any] = run(made.tree, made.objects, "<residual>")
-    turns: list[int] = []
-    results: dict[ir.Expr, ir.Expr] = {}
-    for condition, name in zip(timed, made.names, strict=True):
-        holds = functions[name](None, None, None, now, None, turns)
-        results[condition] = TRUE if holds else FALSE
-    return results, min((turn for turn in turns if turn > now), default=None)
+    found = dict(known)
+    others = [condition for condition in timed if condition not in known]
+    if others:
+        made = generate_tests(others)
+        functions: Mapping[str, Any] = run(made.tree, made.objects, "<residual>")
+        for condition, name in zip(others, made.names, strict=True):
+            turns: list[int] = []
+            holds = functions[name](None, None, None, now, None, turns)
+            found[condition] = bool(holds), turns
+    results = {condition: TRUE if found[condition][0] else FALSE for condition in timed}
+    turning = [turn for condition in timed for turn in found[condition][1] if turn > now]
+    return results, min(turning, default=None)
 
 
 def _read(condition: ir.Expr) -> Iterator[ir.Expr]:

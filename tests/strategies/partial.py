@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from random import Random
 from typing import Any
 
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.link import simplified
 from policyengine.compiler.specialize import generate_tests
 from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.masks import telling
 from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, TargetKey
 from policyengine.model.values import moment_text
-from policyengine.partial.decide_partially import tables_of
+from policyengine.partial.decide_partially import PartialRules
 from policyengine.partial.known_parts import KnownParts, Path
 from policyengine.partial.residual import Residual, residual
 from policyengine.proving.asked_invariants import check_asked
@@ -121,11 +121,21 @@ def target_of(request: Request) -> TargetKey:
 def left_of(checked: CheckedSet, request: Request, known: KnownParts) -> Residual:
     """Return what is left of the decision on *request* if only *known* is known."""
     target = target_of(request)
-    rules = simplified(checked, target, for_details=False)
-    tables = tables_of(checked, target)
-    return residual(
-        checked.schema, target, rules, tables, known, request.fields, request.now, _not_asked
+    prepared, tables = partial_rules(checked).of(target, known)
+    first, again = (
+        residual(
+            checked.schema, target, prepared, tables, known, request.fields, request.now, _not_asked
+        )
+        for _ in range(2)  # the second time with tests that are compiled
     )
+    assert again.condition == first.condition
+    return again
+
+
+@lru_cache(maxsize=4)
+def partial_rules(checked: CheckedSet) -> PartialRules:
+    """Return the rules of a set as `PolicyEngine.partial` has them."""
+    return PartialRules(checked)
 
 
 def _not_asked(*_: object) -> Any:
@@ -135,16 +145,14 @@ def _not_asked(*_: object) -> Any:
 def partly_known(request: Request, rng: Random) -> Iterator[KnownParts]:
     """Give parts of *request* that may be known, the others not."""
     entities = request.entities if rng.random() < 0.5 else {}
-    yield KnownParts(request.subject, None, request.context, None, entities)
-    yield KnownParts(request.subject, None, None, None, entities)
-    yield KnownParts(None, request.resource, request.context, None, entities)
-    yield KnownParts(request.subject, request.resource, None, None, entities)
-    yield KnownParts(request.subject, request.resource, request.context, None, request.entities)
+    yield KnownParts(request.subject, None, request.context, entities)
+    yield KnownParts(request.subject, None, None, entities)
+    yield KnownParts(None, request.resource, request.context, entities)
+    yield KnownParts(request.subject, request.resource, None, entities)
+    yield KnownParts(request.subject, request.resource, request.context, request.entities)
     for _ in range(2):
         unknown = frozenset(_some_paths(request, rng))
-        yield KnownParts(
-            request.subject, request.resource, request.context, None, entities, unknown
-        )
+        yield KnownParts(request.subject, request.resource, request.context, entities, unknown)
 
 
 def _some_paths(request: Request, rng: Random) -> Iterator[Path]:
