@@ -28,12 +28,10 @@ if TYPE_CHECKING:
     from policyengine.diagnostics.source import Source
     from policyengine.explain import Explanation
     from policyengine.intake.intake import Intake
-    from policyengine.intake.raw import RawRequest
     from policyengine.intake.store import EntityStore, Unknown
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.types import Schema
-    from policyengine.partial.decide_partially import PartialRules
     from policyengine.partial.residual import Residual
     from policyengine.reverse.page import Page
     from policyengine.runtime.compiled_rule import Function
@@ -92,13 +90,6 @@ class PolicyEngine(Immutable):
 
         self._time_of = time_but_zero
         return Intake(self._program, self._limits, self._store, self._fast)
-
-    @cached_property
-    def _partial_rules(self) -> PartialRules:
-        """The rules as `partial` needs them."""
-        from policyengine.partial.decide_partially import PartialRules
-
-        return PartialRules(self._checked())
 
     # ---- loading ------------------------------------------------------------------------
 
@@ -432,15 +423,13 @@ class PolicyEngine(Immutable):
         raw = raw_request(subject, action, resource, context, now, fields, entities)
         return self._left_of(raw, (subject_type, resource_type), unknowns)
 
-    def _left_of(
-        self, raw: RawRequest, types: tuple[str | None, str | None], unknowns: Iterable[str] = ()
-    ) -> Residual:
-        from policyengine.partial.decide_partially import decide_partially
+    @cached_property
+    def _left_of(self) -> Callable[..., Residual]:
+        """What `partial` asks; the rules that it prepares are kept."""
+        from policyengine.partial.decide_partially import PartialDecider
 
-        return decide_partially(
-            self._partial_rules, self._intake.validator, raw, self._store,
-            types=types, unknowns=unknowns, decide=self.decide,
-        )  # fmt: skip
+        parts = self._checked(), self._intake.validator, self._store, self.decide
+        return PartialDecider(*parts).left_of
 
     # ---- reverse questions --------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from reprlib import repr as repr_of_any
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,10 +38,10 @@ _MOST_PREPARED: Final = 512
 
 
 class PartialRules:
-    """The rules of a policy set, prepared for what is known of requests when they are first asked about so."""
+    """The rules of a policy set, which are prepared for what of a request is known when it is first known."""
 
     def __init__(self, checked: CheckedSet) -> None:
-        self.checked = checked
+        self._checked = checked
         self._private = private_names(checked.schema)
         self._lowered: dict[TargetKey, tuple[tuple[Rule, ...], dict[ir.Rows, str]]] = {}
         self._prepared = BoundedCache[tuple[TargetKey, Shape], PreparedRules](_MOST_PREPARED)
@@ -49,8 +50,8 @@ class PartialRules:
         """Return the rules of *target* and the names of the tables in them."""
         lowered = self._lowered.get(target)
         if lowered is None:
-            rules = simplified(self.checked, target, for_details=False)
-            lowered = self._lowered[target] = rules, tables_of(self.checked, target)
+            rules = simplified(self._checked, target, for_details=False)
+            lowered = self._lowered[target] = rules, tables_of(self._checked, target)
         shape = shape_of(known)
         prepared = self._prepared.get((target, shape))
         if prepared is None:
@@ -59,58 +60,66 @@ class PartialRules:
         return prepared, lowered[1]
 
 
-def decide_partially(
-    partial_rules: PartialRules,
-    validator: Validator,
-    raw: RawRequest,
-    store: EntityStore | None,
-    *,
-    types: tuple[str | None, str | None],
-    unknowns: Iterable[str],
+class PartialDecider:
+    """Says for an engine what is left to decide; *decide*: as the engine decides the whole."""
+
+    def __init__(
+        self,
+        checked: CheckedSet,
+        validator: Validator,
+        store: EntityStore | None,
+        decide: Callable[..., Decision],
+    ) -> None:
+        self._schema = checked.schema
+        self._rules = PartialRules(checked)
+        self._validator = validator
+        self._store = store
+        self._decide = decide
+
+    def left_of(
+        self, raw: RawRequest, types: tuple[str | None, str | None], unknowns: Iterable[str] = ()
+    ) -> Residual:
+        """Return what is left to decide of *raw*, of which parts are None, or unknown by the paths *unknowns*.
+
+        *types*: of subject and resource, where they are not given. Raises `InvalidRequest` for what does not
+        fit, `ValueError` where it is not clear which target is meant, or no path is meant, `TypeError` for paths
+        that are no strings.
+        """
+        schema = self._schema
+        target = _target(schema, raw, types)
+        if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
+            raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
+        paths = frozenset(_path(text, schema, target) for text in unknowns)
+        given = self._validator.given(raw, target, self._store)
+        known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
+        rules, tables = self._rules.of(target, known)
+        whole = partial(_whole, self._decide, raw)
+        limits, fields = self._validator.limits, given.fields
+        return residual(schema, target, rules, tables, known, fields, given.now, whole, limits)
+
+
+def _whole(
     decide: Callable[..., Decision],
-) -> Residual:
-    """Return what is left to decide of *raw*, of which parts are None, or unknown by the paths *unknowns*.
-
-    *types*: of subject and resource, where they are not given. Raises `InvalidRequest` for what does not
-    fit, `ValueError` where it is not clear which target is meant, or no path is meant, `TypeError` for paths
-    that are no strings.
-    """
-    schema = partial_rules.checked.schema
-    target = _target(schema, raw, types)
-    if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
-        raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
-    paths = frozenset(_path(text, schema, target) for text in unknowns)
-    given = validator.given(raw, target, store)
-    known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
-    rules, tables = partial_rules.of(target, known)
-
-    def whole(
-        subject: Any, resource: Any, context: Any, now: Any, entities: Iterable[Any] | None
-    ) -> Decision:
-        together = context if raw.context is None else {**_as_dict(raw.context), **(context or {})}
-        others = raw.entities if raw.store is None else raw.store
-        if entities is not None:
-            others = [*(raw.entities or ()), *entities]
-        return decide(
-            raw.subject if subject is None else subject,
-            raw.action,
-            raw.resource if resource is None else resource,
-            together,
-            raw.now if now is None else now,
-            raw.fields,
-            others,
-        )
-
-    return residual(
-        checked.schema,
-        target,
-        rules,
-        tables,
-        known,
-        given.fields,
-        given.now,
-        whole,
-        validator.limits,
+    raw: RawRequest,
+    subject: Any,
+    resource: Any,
+    context: Any,
+    now: Any,
+    entities: Iterable[Any] | None,
+) -> Decision:
+    """Decide *raw* together with the rest of the request."""
+    together = context if raw.context is None else {**_as_dict(raw.context), **(context or {})}
+    others = raw.entities if raw.store is None else raw.store
+    if entities is not None:
+        others = [*(raw.entities or ()), *entities]
+    return decide(
+        raw.subject if subject is None else subject,
+        raw.action,
+        raw.resource if resource is None else resource,
+        together,
+        raw.now if now is None else now,
+        raw.fields,
+        others,
     )
 
 

@@ -7,6 +7,7 @@ decisions are: no forbid, and a permit in every gate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+
 from msgspec import Struct
 
 from policyengine.compiler import ir
@@ -18,6 +19,7 @@ from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.junctions import junction, negation
 from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.prepared_rules import PreparedRules
+
 
 class Owed(Struct, frozen=True):
     """An obligation that is owed where *condition* holds, and the request is decided as *allowed* says."""
