@@ -10,10 +10,10 @@ N ?= 10000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
+.PHONY: help demo test documents coverage check fmt test-databases postgresql golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Made again when pyproject.toml changes. interegular is apart: Lark, where it can import it,
 # compares all regular expressions of a grammar on every start, which only one test wants.
@@ -29,6 +29,15 @@ demo: $(READY) ## Answer real requests against the X developer platform's polici
 
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+test-databases: $(READY) ## Run the tests that start PostgreSQL (`make postgresql` installs Debian's); minutes
+	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters
+
+postgresql: ## Install Debian's PostgreSQL, without a server that runs all the time
+	mkdir -p /etc/postgresql-common
+	echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+	apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends postgresql
 
 documents: $(READY) ## Run every command line of the documents as it is written; some minutes
 	$(BIN)/python -m tests.documents

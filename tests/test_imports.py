@@ -67,7 +67,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
-    "django": {"filters"},
+    "django": {"filters"}, "sqlalchemy": {"filters"},
 }  # fmt: skip
 
 

@@ -265,6 +265,28 @@ def walk(predicate: Predicate) -> Iterator[Predicate]:
                 yield from walk(operand)
 
 
+def columns_of(node: Predicate) -> Iterator[Column]:
+    """Give the columns of which *node* itself speaks, and no predicate in it."""
+    match node:
+        case Compare(_, left, right):
+            yield from (term for term in (left, right) if isinstance(term, Column))
+        case Exists(on=on):
+            yield from (column for pair in on for column in pair)
+        case HasMore(on=on, column=column):
+            yield column
+            yield from (column for pair in on for column in pair)
+        case Ancestor(start=start, id=own, parent=parent):
+            yield from (start, own, parent)
+        case (
+            IsPresent(column)
+            | IsOfKind(column)
+            | OneOf(column)
+            | Matches(column)
+            | IsLonger(column)
+        ):
+            yield column
+
+
 class NotPushable(Exception):  # noqa: N818 - it says what is so, as the language says it
     """Raised for a clause that a target cannot say exactly.
 

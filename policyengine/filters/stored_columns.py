@@ -1,0 +1,152 @@
+"""Say how columns of SQLAlchemy hold values of a kind and are compared exactly, or that they cannot be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Float,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    TypeDecorator,
+    and_,
+    cast,
+    collate,
+    func,
+    literal,
+    true,
+    type_coerce,
+)
+from sqlalchemy.types import CHAR, TypeEngine
+
+from policyengine.filters.predicates import Kind, NotPushable
+from policyengine.filters.sqlalchemy_types import PLACES, ExactDecimal, Instant
+
+Dialect: TypeAlias = Literal["sqlite", "postgresql", "duckdb"]
+
+DATABASES: Final[dict[Dialect, str]] = {
+    "sqlite": "SQLite", "postgresql": "PostgreSQL", "duckdb": "DuckDB",
+}  # fmt: skip
+
+_COLLATIONS: Final[dict[Dialect, str]] = {
+    "sqlite": "BINARY", "postgresql": "default", "duckdb": "C",
+}  # fmt: skip
+"""The collation that tells all texts apart, whatever that of the column: PostgreSQL's default does, and indexes have it."""
+
+_MOST: Final = Decimal("99999999999999.9999")
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_TWO: Final = "[0-9][0-9]"
+_UTC_LENGTH: Final = 26
+_UTC_TEXT: Final = f"{_TWO}{_TWO}-{_TWO}-{_TWO} {_TWO}:{_TWO}:{_TWO}.{_TWO}{_TWO}{_TWO}"
+
+
+def stored(
+    column: ColumnElement[Any], kind: Kind, dialect: Dialect, name: str
+) -> ColumnElement[Any]:
+    """Return the column with a type of our choice, which holds values of *kind* as the column does.
+
+    So that no type of the user's changes how it is compared. Raises `NotPushable`, with *name*, where the
+    column does not hold them exactly.
+    """
+    of, holds = column.type, DATABASES[dialect]
+    while isinstance(of, TypeDecorator) and not isinstance(of, (ExactDecimal, Instant)):
+        if type(of).process_bind_param is not TypeDecorator.process_bind_param:
+            raise NotPushable(name, (), holds, f"{of!r} changes values before they are stored")
+        of = of.impl_instance
+    plain, reason = _PLAIN[kind](of, dialect)
+    if plain is None:
+        raise NotPushable(name, (), holds, reason or f"{of!r} does not hold the kind {kind}")
+    return type_coerce(column, plain)
+
+
+_Plain: TypeAlias = tuple[TypeEngine[Any] | None, str]
+"""The type to which one is reduced, or why there is none."""
+
+
+def _text(of: TypeEngine[Any], dialect: Dialect) -> _Plain:
+    if isinstance(of, CHAR) and dialect != "sqlite":
+        return None, "CHAR adds spaces at the end: declare it as VARCHAR or TEXT"
+    return Text() if isinstance(of, String) else None, ""
+
+
+def _int(of: TypeEngine[Any], _: Dialect) -> _Plain:
+    return BigInteger() if isinstance(of, Integer) else None, ""
+
+
+def _bool(of: TypeEngine[Any], _: Dialect) -> _Plain:
+    return Boolean() if isinstance(of, Boolean) else None, ""
+
+
+def _decimal(of: TypeEngine[Any], dialect: Dialect) -> _Plain:
+    if isinstance(of, ExactDecimal):
+        return of, ""
+    if dialect == "sqlite":
+        return None, "SQLite stores it as a floating-point number: declare it as `ExactDecimal`"
+    if isinstance(of, Numeric) and not isinstance(of, Float):
+        return Numeric(of.precision, of.scale), ""
+    return None, ""
+
+
+def _instant(of: TypeEngine[Any], _: Dialect) -> _Plain:
+    if isinstance(of, Instant):
+        return of, ""
+    if isinstance(of, DateTime) and not of.timezone:
+        return None, "it has no time zone: declare it with `timezone=True`, or as `Instant`"
+    return DateTime(timezone=True) if isinstance(of, DateTime) else None, ""
+
+
+_PLAIN: Final = {
+    "text": _text, "int": _int, "bool": _bool, "decimal": _decimal, "instant": _instant,
+}  # fmt: skip
+
+
+def exact(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
+    """Return a stored column such that it equals only what is the same by code points."""
+    if not isinstance(column.type, Text):
+        return column
+    # In PostgreSQL an enumeration, or an extension's type, compares in a way of its own.
+    text = cast(column, Text) if dialect == "postgresql" else column
+    return collate(text, _COLLATIONS[dialect])
+
+
+def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
+    """Return whether a stored column, which is not NULL, holds a value of its kind."""
+    of = column.type
+    within: list[ColumnElement[bool]] = []
+    if isinstance(of, (ExactDecimal, Numeric)):  # NaN is more than all numbers
+        within.append(column.between(literal(-_MOST, of), literal(_MOST, of)))
+    if isinstance(of, Numeric) and (of.scale is None or of.scale > PLACES):
+        within.append(column == func.round(column, PLACES))
+    if isinstance(of, (Instant, DateTime)):  # infinity is later than all
+        within.append(column.between(literal(_EARLIEST, of), literal(_LATEST, of)))
+    if dialect != "sqlite":
+        return and_(true(), *within)
+    match of:
+        case Text():
+            return func.typeof(column) == "text"
+        case Boolean():
+            within = [type_coerce(column, Integer).in_([0, 1])]
+        case DateTime():
+            return and_(func.typeof(column) == "text", _is_written_moment(column))
+    return and_(func.typeof(column) == "integer", *within)
+
+
+def _is_written_moment(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return whether a text of SQLite is a moment as SQLAlchemy writes it: `2026-11-01 12:00:00.000000`."""
+    text = type_coerce(column, Text)
+    second = func.substr(text, 1, 19)
+    return and_(
+        func.length(cast(text, LargeBinary)) == _UTC_LENGTH,
+        text.op("GLOB", is_comparison=True)(_UTC_TEXT),
+        second >= "0001",
+        func.strftime("%Y-%m-%d %H:%M:%S", second) == second,
+    )

@@ -1,0 +1,180 @@
+"""Put generated tables into databases, and hold what a printed predicate selects there against its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any, Final
+
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+
+from policyengine.filters.predicates import Predicate, negated
+from policyengine.filters.sql_text import DIALECTS, sql_text
+from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
+from policyengine.filters.stored_columns import Dialect
+from tests.filters.generated_filters import Case, Field, Limits, case, shrunk
+from tests.filters.interpreter import holds
+
+Select = Callable[[Predicate], set[int]]
+"""Gives the keys of the rows that a predicate selects."""
+
+LIMITS: Final[dict[Dialect, Limits]] = {
+    "sqlite": Limits(loose=True), "postgresql": Limits(nul=False), "duckdb": Limits(),
+}  # fmt: skip
+
+
+def disagreements(made: Case, select: Select) -> list[str]:
+    """Return what the database says otherwise than the interpreter, of the predicate and its negation."""
+    found = []
+    rows = made.rows[made.filtered.name]
+    for predicate in (made.predicate, negated(made.predicate)):
+        expected = {row["key"] for row in rows if holds(predicate, row, made.rows)}
+        selected = select(predicate)
+        if selected != expected:
+            more, less = sorted(selected - expected)[:3], sorted(expected - selected)[:3]
+            found.append(f"seed {made.seed}: {predicate}: selects {more}, and not {less}")
+    return found
+
+
+def hold(seed: int, limits: Limits, database: Callable[[Case], Any], **options: Any) -> None:
+    """Hold one case; what fails is made small first."""
+
+    def fails(made: Case) -> list[str]:
+        with database(made, **options) as select:
+            return disagreements(made, select)
+
+    made = case(seed, limits)
+    if fails(made):
+        small = shrunk(made, lambda one: bool(fails(one)))
+        raise AssertionError("\n".join([*fails(small), str(small.rows)]))
+
+
+# ---- declaring --------------------------------------------------------------------------
+
+
+class AnyText(sa.Text):
+    """A column of SQLite that holds anything as it is, and should hold texts."""
+
+
+class AnyNumber(sa.BigInteger):
+    """A column of SQLite that holds anything as it is, and should hold numbers."""
+
+
+@compiles(AnyText)
+@compiles(AnyNumber)
+def _no_affinity(*_: Any, **__: Any) -> str:
+    return "BLOB"
+
+
+_COLLATIONS: Final[dict[Dialect, tuple[str | None, ...]]] = {
+    "sqlite": (None, None, "NOCASE", "RTRIM"),
+    "postgresql": (None, None, "C", "insensitive"),
+    "duckdb": (None, None, "NOCASE"),
+}  # fmt: skip
+
+
+def declared(made: Case, dialect: Dialect) -> dict[str, sa.Table]:
+    """Return the tables of a case: with other collations and types by its seed."""
+    random, metadata = Random(made.seed), sa.MetaData()
+    instant = random.choice((Instant(), sa.DateTime(timezone=True)))
+    decimal = random.choice((ExactDecimal(), sa.Numeric(18, 4)))
+
+    def of(field: Field, loose: str) -> sa.types.TypeEngine[Any]:
+        if field.name == loose:
+            return AnyText() if field.kind == "text" else AnyNumber()
+        collation = random.choice(_COLLATIONS[dialect])
+        types = {
+            "text": random.choice((sa.Text, sa.String, sa.Unicode))(collation=collation),
+            "int": sa.BigInteger(),
+            "bool": sa.Boolean(),
+            "decimal": ExactDecimal() if dialect == "sqlite" else decimal,
+            "instant": instant,
+        }
+        return types[field.kind]
+
+    return {
+        table.name: sa.Table(
+            table.name,
+            metadata,
+            *(sa.Column(field.name, of(field, table.loose)) for field in table.fields),
+        )
+        for table in made.tables
+    }
+
+
+# ---- databases --------------------------------------------------------------------------
+
+
+@contextmanager
+def sqlalchemy_database(made: Case, *, engine: sa.Engine, text: str = "") -> Iterator[Select]:
+    """Put *made* into a database. *text*: ask it by SQL with `literals`, or with `values` apart."""
+    dialect: Dialect = engine.dialect.name  # type: ignore[assignment]  # one of ours
+    tables = declared(made, dialect)
+    rows = tables[made.filtered.name]
+    with engine.connect() as connection:
+        metadata = rows.metadata
+        metadata.create_all(connection)
+        for name, table in tables.items():
+            if made.rows[name]:
+                connection.execute(sa.insert(table), made.rows[name])
+
+        def select(predicate: Predicate) -> set[int]:
+            if not text:
+                of = condition(predicate, rows, tables, dialect)
+                return set(connection.scalars(sa.select(rows.c.key).where(of)))
+            said = sql_text(predicate, rows, tables, dialect, literals=text == "literals")
+            name = DIALECTS[dialect].identifier_preparer.format_table(rows)
+            statement = f"SELECT key FROM {name} WHERE {said.text}"
+            driver = connection.connection.driver_connection
+            cursor = psycopg.RawCursor(driver) if dialect == "postgresql" else driver.cursor()
+            cursor.execute(statement, *[said.values] * bool(said.values))
+            return {key for (key,) in cursor}
+
+        try:
+            yield select
+        finally:
+            connection.rollback()
+            metadata.drop_all(connection)
+            connection.commit()
+
+
+@contextmanager
+def duckdb_database(made: Case, *, connection: Any, text: str = "literals") -> Iterator[Select]:
+    """Put *made* into DuckDB, and ask it by SQL."""
+    tables, dialect = declared(made, "duckdb"), DIALECTS["duckdb"]
+    rows = tables[made.filtered.name]
+    connection.execute("BEGIN")
+    for name, table in tables.items():
+        connection.execute(str(CreateTable(table).compile(dialect=dialect)))
+        columns = {
+            field.name: pa.array([row[field.name] for row in made.rows[name]], _ARROW[field.kind])
+            for field in next(one for one in made.tables if one.name == name).fields
+        }
+        connection.register("arrow", pa.table(columns))
+        connection.execute(
+            f"INSERT INTO {dialect.identifier_preparer.format_table(table)} SELECT * FROM arrow"
+        )
+
+    def select(predicate: Predicate) -> set[int]:
+        said = sql_text(predicate, rows, tables, "duckdb", literals=text == "literals")
+        statement = (
+            f"SELECT key FROM {dialect.identifier_preparer.format_table(rows)} WHERE {said.text}"
+        )
+        return {key for (key,) in connection.execute(statement, list(said.values)).fetchall()}
+
+    try:
+        yield select
+    finally:
+        connection.execute("ROLLBACK")
+
+
+_ARROW: Final = {
+    "text": pa.string(), "int": pa.int64(), "bool": pa.bool_(), "decimal": pa.decimal128(18, 4),
+    "instant": pa.timestamp("us", "UTC"),
+}  # fmt: skip
