@@ -11,7 +11,7 @@ import sys
 import time
 from random import Random
 
-from tests.strategies import clocks, entry_points, fast_paths, laws, partial, privacy
+from tests.strategies import clocks, entry_points, fast_paths, laws, partial, privacy, reverse
 
 LAWS: tuple[laws.Law, ...] = (
     laws.reference_is_sound,
@@ -33,6 +33,7 @@ LAWS: tuple[laws.Law, ...] = (
     laws.what_is_offered_allows,
     partial.what_is_left_decides,
     partial.the_text_means_the_same,
+    reverse.searches_find_what_trying_finds,
 )
 
 

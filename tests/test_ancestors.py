@@ -326,3 +326,20 @@ def test_where_an_ancestor_cannot_be_read_both_report_the_same():
     for seed in range(30):
         case = SimpleNamespace(loaded=loaded, request=request, seed=seed)
         laws.failures_agree_and_open_nothing(case)
+
+
+def test_a_request_that_completes_an_ancestor_of_a_store_gives_those_between(engine: PolicyEngine):
+    bottom = {**document("sub"), "properties": {"owner": ref("User", "ann")}}
+    top = {key: value for key, value in TOP.items() if key != "parents"}
+    store = engine.store([ANN, top, SUB, bottom])
+    asked = ref("User", "ann"), "view", ref("Document", "d")
+    completed = [{**ref("Folder", "top"), "parents": []}]
+    with_store = PolicyEngine.from_text(POLICY, store=store)
+    with pytest.raises(InvalidRequest, match='its ancestor `Folder "top"` must be given'):
+        with_store.decide(*asked)
+    with pytest.raises(InvalidRequest, match='its ancestor `Folder "sub"` must be given'):
+        with_store.decide(*asked, entities=completed)
+    assert with_store.decide(*asked, entities=[*completed, ref("Folder", "sub")]).allowed
+    placed = {**ref("Document", "d"), "parents": []}
+    with pytest.raises(InvalidRequest, match="is given twice"):
+        with_store.decide(ref("User", "ann"), "view", placed)

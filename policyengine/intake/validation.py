@@ -420,16 +420,23 @@ class _Reading:
     def _lacking(self, gap: Gap) -> str:
         """Say what keeps the ancestors of an entity from being known."""
         assert gap.key is not None
-        waiting, seen = [gap.key], set()
+        waiting, seen, not_given = [gap.key], set[Key](), gap.key
         while waiting:
             key = waiting.pop()
             entity = self._find(key)
             parents = None if entity is None else entity.parents_
-            if parents is None and key == gap.key:
-                return "give its parents (an empty list if there are none)"
             if parents is None:
-                name = "an ancestor" if is_private(gap.path) else f"its ancestor {entity_name(key)}"
-                return f"{name} must be given, with its parents"
+                return self._asking(gap, key)
+            if key not in self._known.entities and entity is not None and entity.line is None:
+                not_given = key
             seen.add(key)
             waiting += sorted(parents - seen)
-        raise AssertionError(gap)
+        # The request completes what a store knows of an ancestor, and does not give those below that.
+        return self._asking(gap, not_given)
+
+    def _asking(self, gap: Gap, key: Key) -> str:
+        """Ask for the parents of an entity, for those of the entity in *gap* to be known."""
+        if key == gap.key:
+            return "give its parents (an empty list if there are none)"
+        name = "an ancestor" if is_private(gap.path) else f"its ancestor {entity_name(key)}"
+        return f"{name} must be given, with its parents"

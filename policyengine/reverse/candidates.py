@@ -118,11 +118,10 @@ class Candidates(Struct, frozen=True, eq=False):
         if not isinstance(line, ir.Line) or (type_ := self._type_of(line.object)) is None:
             return None
         keys: list[object] = [(outer, id_) for id_ in ids]
-        themselves = [id_ for id_ in ids if isinstance(id_, str)] if type_ == outer else []
         if self.others:  # which may say what ancestors there are
             keys.append(None)
         by_ancestor = self.index.by_ancestor(type_)
-        return self._found(line.object, type_, by_ancestor, keys, themselves)
+        return self._found(line.object, type_, by_ancestor, keys)
 
     def _found(
         self,
@@ -130,10 +129,9 @@ class Candidates(Struct, frozen=True, eq=False):
         type_: str,
         index: Mapping[object, list[str]],
         values: Iterable[object],
-        others: Iterable[str] = (),
     ) -> AbstractSet[str] | None:
         """Return the candidates for which *node*, of the type *type_*, is in *index* at one of *values*."""
-        found = {*others, *self.others.get(type_, ())}
+        found = {*self.others.get(type_, ())}
         for value in values:
             found.update(index.get(value, ()))
         return self._leading_to(node, found)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.strategies import entry_points, fast_paths, laws, privacy, real_sets, remembering
+from tests.strategies import (
+    entry_points,
+    fast_paths,
+    laws,
+    privacy,
+    real_sets,
+    remembering,
+    reverse,
+)
 
 LAWS = {
     laws.reference_is_sound: 40,
@@ -18,6 +26,7 @@ LAWS = {
     entry_points.every_entry_point_reads_the_same: 1,
     real_sets.what_is_explained_is_decided: 20,
     privacy.private_values_show_in_no_text: 3,
+    reverse.searches_find_what_trying_finds: 8,
 }
 """How many cases of each set a law is held for."""
 
