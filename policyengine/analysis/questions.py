@@ -40,8 +40,8 @@ class Questions:
     """Answers to questions about the rules of one set, within one budget.
 
     *about*: the code of the lint rule that asks, under which questions are counted. *not_settled*: those
-    for which the budget, or the number of cases that are tried for one question, was too small. *proved*: the
-    names of invariants of which that is known.
+    for which the budget was too small, or which have more cases than are tried for one question; *too_many*
+    counts these alone. *proved*: the names of invariants of which that is known.
     """
 
     checked: CheckedSet
@@ -50,6 +50,7 @@ class Questions:
     proved: frozenset[str] = frozenset()
     asked: Counter[str] = Factory(Counter)
     not_settled: Counter[str] = Factory(Counter)
+    too_many: Counter[str] = Factory(Counter)
     _never: dict[tuple[int, object], bool] = Factory(dict)
     _forms: dict[tuple[int, TargetKey], object] = Factory(dict)
     _grids: dict[object, TruthGrid] = Factory(dict)
@@ -134,6 +135,7 @@ class Questions:
             return question()
         except OutOfBudgetError:
             self.not_settled[self.about] += 1
+            self.too_many[self.about] += not self.budget.is_spent
             return default
 
     # ---- answers, which raise `OutOfBudgetError` where they are not settled --------------

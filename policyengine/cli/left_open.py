@@ -25,6 +25,12 @@ def budget_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def left_open(count: int, asked: int, seconds: float) -> str:
-    """Return the sentence that says how many questions were not settled."""
-    return f"{count:,} of {plural(asked, 'question')} not settled in {seconds:g} s: `--budget` gives more time"
+def left_open(count: int, asked: int, seconds: float, too_many: int = 0) -> str:
+    """Return the sentence that says how many questions were not settled; *too_many*: those that no time settles."""
+    left = f"{count:,} of {plural(asked, 'question')} not settled"
+    late = count - too_many
+    if not too_many:
+        return f"{left} in {seconds:g} s: `--budget` gives more time"
+    if not late:
+        return f"{left}: there are too many cases to try"
+    return f"{left}: {late:,} in {seconds:g} s (`--budget` gives more time), {too_many:,} with too many cases to try"

@@ -162,15 +162,15 @@ def _lint(
     checked, diagnostics = check_sources(sources, found=problems, cache=the_cache())
     if checked is None:
         return _Linted(diagnostics)
-    budget, asked = Budget.lasting(seconds), 0
+    budget, asked, too_many = Budget.lasting(seconds), 0, 0
     known = recall(the_cache(), paths, checked, seconds)
     proved = [name for name, proof in known.items() if proof.answer == "proved"]
     not_settled: Mapping[str, int] = {}
 
     def find(checked: CheckedSet) -> Diagnostics:
-        nonlocal asked, not_settled
+        nonlocal asked, not_settled, too_many
         linted = examine(checked, configuration, budget=budget, proved=proved)
-        asked, not_settled = linted.asked, linted.not_settled
+        asked, not_settled, too_many = linted.asked, linted.not_settled, linted.too_many
         return linted.found
 
     try:
@@ -182,7 +182,7 @@ def _lint(
     if not not_settled:
         return linted
     rules = ", ".join(f"{slug} {count:,}" for slug, count in not_settled.items())
-    note = f"{left_open(sum(not_settled.values()), asked, seconds)} ({rules})"
+    note = f"{left_open(sum(not_settled.values()), asked, seconds, too_many)} ({rules})"
     return evolve(linted, notes=(note,), not_settled=not_settled)
 
 

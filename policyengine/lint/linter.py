@@ -48,14 +48,16 @@ _FOR_INVARIANTS = 0.5
 
 @frozen
 class Linted:
-    """The findings, and how many questions were asked; *not_settled*: those left open, by lint rule, the most telling first.
+    """The findings, and how many questions were asked.
 
-    Each finding is true, however many questions are left open.
+    *not_settled*: those left open, by lint rule, the most telling first; *too_many*: how many of these have
+    more cases than are tried, whatever the time. Each finding is true, however many questions are left open.
     """
 
     found: Diagnostics
     asked: int
     not_settled: Mapping[str, int]
+    too_many: int
 
     @property
     def gave_up(self) -> bool:
@@ -105,7 +107,7 @@ def examine(
     )
     with shared_budget():
         diagnostics = Diagnostics.of(counting, checked.sources)
-    return Linted(diagnostics, ask.asked.total(), dict(ask.not_settled))
+    return Linted(diagnostics, ask.asked.total(), dict(ask.not_settled), ask.too_many.total())
 
 
 def _shares(rules: Sequence[LintRule]) -> Iterator[tuple[LintRule, float]]:

@@ -48,7 +48,8 @@ entity User
 entity Doc { open: bool }
 group api with { in_group: bool%(group)s }
 action read in api by User on Doc with {
-    asked: bool%(by)s, purposes: set<Purpose>%(by)s, amount: int%(by)s, note?: {text: string}%(by)s
+    asked: bool%(by)s, purposes: set<Purpose>%(by)s, amount: int%(by)s, note?: {text: string, agreed: bool}%(by)s,
+    steps: set<{name: string, done: bool}>%(by)s
 }
 define wanted(purposes: set<Purpose>) = purposes within care
 """
@@ -61,6 +62,9 @@ RULES = [
     ("permit p: read when context.amount > 5", set()),
     ('permit p: read when resource.open because "{context.purposes}"', set()),
     ('permit p: read when context has note and context.note.text != ""', set()),
+    ("permit p: read when context has note and context.note.agreed", {"note"}),
+    ("permit p: read when some s in context.steps: s.done", {"steps"}),
+    ('permit p: read when some s in context.steps: s.name == "x"', set()),
     ("permit p: read forbid f: read when context.amount < 5", {"amount"}),
     ('permit p: read forbid f: read unless context has note and context.note.text != ""', {"note"}),
     ("permit p: read advisory forbid f: read when context.amount < 5", set()),
@@ -91,7 +95,7 @@ def test_nobody_is_sent_for_it_before_that_is_said(rules, names):
         explanation = PolicyEngine.from_text(text).explain(
             {"type": "User", "id": "u"}, "read",
             {"type": "Doc", "id": "d", "properties": {"open": False}},
-            {"asked": "unless" in rules, "purposes": ["research"], "amount": 1, "in_group": False},
+            {"asked": "unless" in rules, "purposes": ["research"], "amount": 1, "in_group": False, "steps": []},
         )  # fmt: skip
         return {
             change["what"].removeprefix("context.").partition(".")[0]: change["by"]

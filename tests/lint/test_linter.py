@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from sarif_pydantic import Sarif
 from sarif_pydantic.sarif import Notification
 
+from policyengine.analysis import search
 from policyengine.analysis.budget import Budget
 from policyengine.analysis.questions import Questions
+from policyengine.cli.left_open import left_open
 from policyengine.diagnostics.source import Source
 from policyengine.lint.configuration import ConfigurationError, read_configuration
 from policyengine.lint.linter import ASKING, LINT_CODES, SLUGS, examine, lint
@@ -192,6 +194,19 @@ def test_sarif_has_related_places_and_fixes(run, folder):
     (change,) = by_rule["PE410"].fixes[0].artifact_changes
     (replacement,) = change.replacements
     assert (replacement.deleted_region.start_line, replacement.deleted_region.end_line) == (5, 6)
+
+
+def test_of_what_no_time_settles_it_is_not_said_that_time_would(run, folder, monkeypatch):
+    (folder / "a.policy").write_text(MANY)
+    monkeypatch.setattr(search, "_MOST_CHOICES", 0)
+    note = "questions not settled: there are too many cases to try ("
+
+    out = run("lint", str(folder)).out
+    assert note in out
+    assert "--budget" not in out
+    assert left_open(3, 60, 10, 1) == (
+        "3 of 60 questions not settled: 2 in 10 s (`--budget` gives more time), 1 with too many cases to try"
+    )
 
 
 def test_what_is_left_open_is_said_in_every_form(run, folder):

@@ -55,7 +55,7 @@ def _unstated(
 RULE = LintRule(
     Code(
         "PE476", "unstated-changer", "A value that callers declare themselves, and that rules trust.",
-        "A forbid reads it, or a permit depends on it and it is a bool or a purpose, so who declares it untruly is allowed more. Where `(by …)` says who can change it, that is decided and not forgotten; `explain` then knows whom to send for it. Until then it offers no change of the value to anybody.",
+        "A forbid reads it, or a permit depends on it and it is a bool or a purpose, or a record with one, so who declares it untruly is allowed more. Where `(by …)` says who can change it, that is decided and not forgotten; `explain` then knows whom to send for it. Until then it offers no change of the value to anybody.",
         WORDS + 'entity Report\naction publish by App on Report with { agreed: bool }\npermit p: publish when context.agreed otherwise "nobody has agreed"\n',
         WORDS + 'entity Report\naction publish by App on Report with { agreed: bool (by person) }\npermit p: publish when context.agreed otherwise "nobody has agreed"\n',
     ),
