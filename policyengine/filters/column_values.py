@@ -52,6 +52,8 @@ def stored_form(column: StoredColumn, type_: Type, value: object) -> Scalar | No
             return Decimal(whole(value)).scaleb(-DECIMAL_PLACES)
         case Primitive("datetime"):
             return to_datetime(whole(value))
+        case Primitive("ip"):
+            return str(value)
     if column.kind == "int" and isinstance(value, str):
         return _whole_id(value)
     assert isinstance(value, str | int)

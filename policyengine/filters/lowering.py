@@ -139,6 +139,11 @@ class Lowering(Struct):
         if roots.isdisjoint(_KNOWN_ROOTS):
             return node
         made = self.evaluator.evaluate(node)
+        match node:
+            case ir.Present(slot) if made == node and isinstance(
+                self.evaluator.evaluate(slot), ir.Const
+            ):
+                return ir.Const(BOOL, True)  # a reference, to what nothing else asks for
         if made == node and not isinstance(node, ir.Quantified):
             left = roots & _KNOWN_ROOTS - {"entities"}
             if left:
@@ -389,7 +394,7 @@ class Lowering(Struct):
 
     def _near(self, term: ir.Expr, around: ir.Expr, table: ir.Expr) -> Predicate:
         assert isinstance(table, ir.Above | ir.Below)
-        return self.condition(ir.Overlaps(ir.Entry(table, term), around))
+        return self.condition(self.evaluator.evaluate(ir.Overlaps(ir.Entry(table, term), around)))
 
     def _lies_within(self, inner: str, one: ir.Expr, type_: str, among: ir.Expr) -> Predicate:
         return self._on_line(ir.Entity(inner, one), type_, lambda above: self._member(above, among))

@@ -166,6 +166,16 @@ def part_of(
     return made
 
 
+def columns_of(stored: Stored) -> Iterator[StoredColumn]:
+    """Give the columns of a value or of the parts of a record; sets have none."""
+    match stored:
+        case StoredColumn():
+            yield stored
+        case Mapping():
+            for part in stored.values():
+                yield from columns_of(part)
+
+
 def map_tables(schema: Schema, tables: Mapping[str, EntityTable]) -> TableMapping:
     """Return the mapping of *tables*, by entity type; raises `InvalidMapping` with every problem."""
     check = _Check(schema, tables, [])
@@ -238,8 +248,8 @@ class _Check(Struct):
         match type_, stored:
             case SetType(element), SetTable(table, owner, of):
                 self._name(path, table, owner)
-                if isinstance(element, SetType) or isinstance(of, SetTable):
-                    self._report("PE572", path, "an element is no set")
+                if _holds_sets(element):
+                    self._report("PE572", path, "what is in a set of sets has no table of its own")
                     return None
                 made = self._stored(path, element, of)
                 return None if made is None else SetTable(table, owner, made)
@@ -338,3 +348,13 @@ class _Check(Struct):
 
     def _report(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code, path, message))
+
+
+def _holds_sets(type_: Type) -> bool:
+    match type_:
+        case SetType():
+            return True
+        case RecordType(attributes):
+            return any(_holds_sets(attribute.type) for attribute in attributes)
+        case _:
+            return False

@@ -20,6 +20,7 @@ from policyengine.filters.mapping import (
     StoredColumn,
     StoredParents,
     TableMapping,
+    columns_of,
     part_of,
 )
 from policyengine.filters.predicates import (
@@ -180,19 +181,22 @@ class RowPaths(Struct):
         return self.owner(slot.object, lambda owner: self.has(owner, slot.name))
 
     def has(self, owner: Owner, name: str) -> Predicate:
-        """Return the predicate that a part is there; a set always is, a record if one of its columns is."""
+        """Return the predicate that a part is there.
+
+        A set always is, and a record that must be; another record is if one of its columns is.
+        """
         stored, type_ = self.part(owner, name)
         match stored:
             case StoredColumn():
                 return IsPresent(cell_of(owner.alias, stored, type_).column)
             case SetTable():
                 return TRUE
+            case _ if not owner.type.by_name[name].optional:
+                return TRUE
             case _:
-                inner = self.record(owner, name)
                 return either(
-                    self.has(inner, part.name)
-                    for part in inner.type.attributes
-                    if not isinstance(part.type, SetType)
+                    IsPresent(Column(owner.alias, column.name, column.kind or "text"))
+                    for column in columns_of(stored)
                 )
 
     # ---- sets ---------------------------------------------------------------------------

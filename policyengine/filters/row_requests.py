@@ -21,12 +21,14 @@ from policyengine.filters.mapping import (
     Stored,
     StoredColumn,
     TableMapping,
+    columns_of,
     part_of,
 )
 from policyengine.filters.predicates import Kind
 from policyengine.model.entities import Key
 from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.types import (
+    Attribute,
     EntityRefType,
     EntityType,
     EnumType,
@@ -70,7 +72,9 @@ class RowReader(Struct):
         table = self.mapping.table_of(type_)
         for name, part in needs.attributes.items():
             type_of = of.by_name[name].type
-            self.follow(type_of, self._value(table.attributes, name, type_of, part, row, key), part)
+            self.follow(
+                type_of, self._value(table.attributes, of.by_name[name], part, row, key), part
+            )
         if needs.line:
             for parent, above in self._parents(key):
                 found = self._row(parent, above)
@@ -105,11 +109,7 @@ class RowReader(Struct):
         given = {
             name: value
             for name, part in needs.attributes.items()
-            if (
-                value := self._value(
-                    stored, name, of.by_name[name].type, part, self._rows[key], key
-                )
-            )
+            if (value := self._value(stored, of.by_name[name], part, self._rows[key], key))
             is not None
         }
         made: dict[str, Any] = {"type": type_, "id": id_, "properties": given}
@@ -120,10 +120,11 @@ class RowReader(Struct):
     # ---- values -------------------------------------------------------------------------
 
     def _value(
-        self, parts: Mapping[str, Stored], name: str, type_: Type, needs: Needs, row: Row, key: Key
+        self, parts: Mapping[str, Stored], attribute: Attribute, needs: Needs, row: Row, key: Key
     ) -> Any:
         """Return what a request gives for a part; None if it is not there."""
-        match part_of(parts, name, key[0]):
+        type_ = attribute.type
+        match part_of(parts, attribute.name, key[0]):
             case StoredColumn() as column:
                 value = row[column.name]
                 return None if value is None else _given(column, type_, value)
@@ -137,10 +138,10 @@ class RowReader(Struct):
                 return [one for at, one in enumerate(found) if one not in found[:at]]
             case inner:
                 assert isinstance(type_, RecordType)
-                if all(row[column] is None for column in _columns(inner)):
+                if attribute.optional and _is_absent(row, inner):
                     return None
                 made = {
-                    part: self._value(inner, part, type_.by_name[part].type, n, row, key)
+                    part: self._value(inner, type_.by_name[part], n, row, key)
                     for part, n in needs.attributes.items()
                 }
                 return {part: value for part, value in made.items() if value is not None}
@@ -152,8 +153,10 @@ class RowReader(Struct):
         assert isinstance(stored, Mapping)
         assert isinstance(type_, RecordType)
         made = {
-            name: self._element(part, type_.by_name[name].type, row)
-            for name, part in stored.items()
+            a.name: None
+            if a.optional and _is_absent(row, stored[a.name])
+            else self._element(stored[a.name], a.type, row)
+            for a in type_.attributes
         }
         # An element is given as a whole, so that no two become one.
         required = [a.name for a in type_.attributes if not a.optional and made[a.name] is None]
@@ -197,14 +200,9 @@ class RowReader(Struct):
                     yield found
 
 
-def _columns(stored: Stored) -> Iterator[str]:
-    """Give the names of the columns of a record."""
-    match stored:
-        case StoredColumn():
-            yield stored.name
-        case Mapping():
-            for part in stored.values():
-                yield from _columns(part)
+def _is_absent(row: Row, stored: Stored) -> bool:
+    """Whether all columns of a value are NULL."""
+    return all(row[column.name] is None for column in columns_of(stored))
 
 
 def _given(column: StoredColumn, type_: Type, value: Any) -> object:

@@ -13,7 +13,15 @@ from random import Random
 
 from policyengine import InvalidRequest
 from policyengine.filters.predicates import NotPushable
-from tests.filters.mapped_worlds import Asked, Database, check, database_of, filter_of, mapping_of
+from tests.filters.mapped_worlds import (
+    Asked,
+    Database,
+    check,
+    database_of,
+    filter_of,
+    mapping_of,
+    some_ids,
+)
 from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import all_targets, make_world
 from tests.strategies.requests import some_attributes, some_now
@@ -28,7 +36,7 @@ def filters_agree(seed: int, questions: int = 6) -> Counter[str]:
     except TooCostlyError:
         return counts
     mapping = mapping_of(loaded.checked.schema, rng)
-    made = database_of(mapping, rng, 8, rng.choice((0.0, 0.02, 0.1)))
+    made = database_of(mapping, rng, some_ids(mapping, 8), rng.choice((0.0, 0.02, 0.1)))
     for _ in range(questions):
         target = action, subject, resource = rng.choice(all_targets(world))
         context = some_attributes(rng, tuple(world.made.context(action).values()))

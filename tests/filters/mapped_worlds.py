@@ -52,9 +52,12 @@ NUMBERS = (1, 2, 3, 4)
 # ---- mappings ---------------------------------------------------------------------------
 
 
-def mapping_of(schema: Schema, rng: Random) -> TableMapping:
-    """Return a mapping of all entity types: columns and tables are named after what they hold."""
-    ids = {name: rng.random() < 0.3 for name in schema.entities}
+def mapping_of(schema: Schema, rng: Random, numbers: float = 0.3) -> TableMapping:
+    """Return a mapping of all entity types: columns and tables are named after what they hold.
+
+    *numbers*: how often the ids of a type are numbers.
+    """
+    ids = {name: rng.random() < numbers for name in schema.entities}
     tables = {
         name: EntityTable(
             f"t_{name}",
@@ -100,10 +103,11 @@ def _parents(rng: Random, child: str, parent: str) -> StoredParents:
 
 @frozen
 class Database:
-    """Rows by table. *ill*: how often a value is none that fits."""
+    """Rows by table. *ids*: of entities, by type. *ill*: how often a value is none that fits."""
 
     mapping: TableMapping
     rng: Random
+    ids: Mapping[str, tuple[Any, ...]]
     ill: float = 0.02
     tables: dict[str, Rows] = field(factory=dict)
     moments: tuple[datetime, ...] = ()
@@ -117,21 +121,27 @@ class Database:
         )
 
 
+def some_ids(mapping: TableMapping, rows: int) -> dict[str, tuple[Any, ...]]:
+    """Return so many ids of each type; those that generated policies name are among them."""
+    others = range(5, 1 + rows)
+    return {
+        name: (*NUMBERS, *others)
+        if mapping.id_of(name).kind == "int"
+        else (*IDS, *(f"y{at}" for at in others))
+        for name in mapping.tables
+    }
+
+
 def database_of(
     mapping: TableMapping,
     rng: Random,
-    rows: int,
+    ids: Mapping[str, tuple[Any, ...]],
     ill: float = 0.02,
     moments: tuple[datetime, ...] = (),
 ) -> Database:
-    """Return a database with up to so many rows of each entity type."""
-    made = Database(mapping, rng, ill, {}, moments)
+    """Return a database with a row for each of *ids*."""
+    made = Database(mapping, rng, ids, ill, {}, moments)
     for name, type_ in mapping.schema.entities.items():
-        ids = _ids(mapping, name)
-        ids = (
-            *ids,
-            *(f"y{at}" if isinstance(ids[0], str) else 5 + at for at in range(rows - len(ids))),
-        )
         table = mapping.table_of(name)
         made.tables.setdefault(table.table, [])
         for stored in table.attributes.values():
@@ -139,17 +149,13 @@ def database_of(
         for parents in table.parents.values():
             if not isinstance(parents, str):
                 made.tables.setdefault(parents.table, [])
-        for id_ in ids:
+        for id_ in ids[name]:
             row: dict[str, Any] = {"id": id_}
             for attribute in type_.attributes:
                 _fill(made, row, table.attributes[attribute.name], attribute, id_)
             made.tables[table.table].append(row)
         _fill_parents(made, type_, table)
     return made
-
-
-def _ids(mapping: TableMapping, type_: str) -> tuple[Any, ...]:
-    return NUMBERS if mapping.id_of(type_).kind == "int" else IDS
 
 
 def _add_tables(made: Database, stored: Stored) -> None:
@@ -192,9 +198,7 @@ def _value(made: Database, column: StoredColumn, type_: Type) -> Any:
         return rng.choice((None, None if column.checked else wrong[column.kind or "text"]))
     match type_:
         case EntityRefType(name):
-            return rng.choice(
-                _ids(made.mapping, name) * 9 + (99 if column.kind == "int" else "??",)
-            )
+            return rng.choice((*made.ids[name] * 9, 99 if column.kind == "int" else "??"))
         case EnumType() | LevelsType() | TaxonomyType():
             return (column.names or {})[rng.choice(type_.members)]
         case Primitive("datetime") if made.moments and rng.random() < 0.7:
@@ -221,10 +225,10 @@ def _fill_parents(made: Database, type_: EntityType, table: EntityTable) -> None
         own = parent == type_.name
         above: dict[Any, Any] = {}
         for at, row in enumerate(rows):
-            among = ids[:at] if own and rng.random() > made.ill else _ids(mapping, parent)
+            among = ids[:at] if own and rng.random() > made.ill else made.ids[parent]
             above[row["id"]] = rng.choice((None, *among))
             if rng.random() < made.ill:
-                above[row["id"]] = 99 if isinstance(_ids(mapping, parent)[0], int) else "??"
+                above[row["id"]] = 99 if mapping.id_of(parent).kind == "int" else "??"
         match stored:
             case str(name):
                 for row in rows:
@@ -232,7 +236,7 @@ def _fill_parents(made: Database, type_: EntityType, table: EntityTable) -> None
             case ParentTable(name, child, over):
                 for id_ in ids:
                     for _ in range(rng.choice((0, 1, 1, 2))):
-                        one = rng.choice((*_ids(mapping, parent), above[id_]))
+                        one = rng.choice((*made.ids[parent], above[id_]))
                         made.tables[name].append({child: id_, over: one})
             case ClosureTable(name, below, over):
                 order = {id_: at for at, id_ in enumerate(ids)}

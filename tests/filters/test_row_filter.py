@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,8 +23,10 @@ from policyengine.filters.predicates import FALSE, NotPushable, Predicate
 from policyengine.filters.ranges import comparing, months_before
 from policyengine.filters.row_filter import Filter, make_filter
 from policyengine.runtime.calendar_operations import add_months
+from tests.filters import shipped_filters
 from tests.filters.filter_law import filters_agree
 from tests.filters.interpreter import holds
+from tests.strategies.real_sets import SETS, loaded
 from tests.strategies.seeds import SEEDS
 
 SET = """
@@ -281,6 +284,22 @@ def test_months_are_gone_back(moment: int, months: int, days: int, op: str):
                   "==": later == limit, "!=": later != limit}[op]  # fmt: skip
         found = any((s is None or s <= near) and (e is None or near < e) for s, e in ranges)
         assert found == wanted
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_rules_of_the_shipped_sets_are_pushed(name: str):
+    left, reasons = shipped_filters.pushed_rules(name, 150)
+    rules = {rule.id for rule in loaded(name).checked.rules}
+    assert len(left) > 0.7 * len(rules)
+    assert len(reasons) <= 0.1 * len(rules)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_filters_of_the_shipped_sets_give_the_rows_that_are_allowed(name: str):
+    counts = Counter[str]()
+    for seed in range(6):
+        counts += shipped_filters.filters_agree(name, seed)
+    assert min(counts["allowed"], counts["denied"], counts["filters"]) > 3
 
 
 @given(SEEDS)
