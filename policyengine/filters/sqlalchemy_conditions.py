@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, Final, TypeAlias, assert_never, cast
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     FromClause,
     Integer,
@@ -36,10 +37,10 @@ from sqlalchemy import (
     select,
     true,
 )  # fmt: skip
+from sqlalchemy import Column as TableColumn
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler, StrSQLCompiler
-from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from policyengine.filters.predicates import (
@@ -79,15 +80,28 @@ def condition(
 
     *rows*: the mapped class, alias of one, or table whose rows are filtered. *tables*: the others by their
     names in the predicate, mapped classes too. The condition is for one dialect: it refuses to be compiled
-    for another, where it might select other rows. Raises `NotPushable` for a column whose type does not
-    hold its values exactly.
+    for another, where it might select other rows. Raises `NotPushable` for what the dialect cannot say
+    exactly.
     """
     if dialect not in DATABASES:
         raise ValueError(f"no filters are made for {dialect}, but for {', '.join(DATABASES)}")
+    own = _columns_of_rows(rows)
+    nodes = list(walk(predicate))
+    needed = {its.name for node in nodes for its in columns_of(node) if its.alias == ROWS}
+    if needed - own.keys():
+        raise LookupError(f"the rows have no column {min(needed - own.keys())}")
+    asked = {node.table for node in nodes if isinstance(node, Exists | HasMore | Ancestor)}
     named = tables.tables if isinstance(tables, MetaData) else tables
-    root = selectable(rows)
-    printer = _Printer(named, dialect, {getattr(root, "name", "").casefold()})
-    return _OfRows(printer.true(predicate, {ROWS: root}), next(iter(root.c)), dialect)
+    if asked - named.keys():
+        raise LookupError(f"there is no table {min(asked - named.keys())}")
+    made = _Filter(
+        predicate,
+        {name: own[name] for name in sorted(needed or own)},
+        {name: selectable(named[name]) for name in sorted(asked)},
+        dialect,
+    )
+    made.printed()  # so that what cannot be said is refused now
+    return made
 
 
 def selectable(rows: Any) -> FromClause:
@@ -95,30 +109,63 @@ def selectable(rows: Any) -> FromClause:
     return cast("FromClause", rows if isinstance(rows, FromClause) else inspect(rows).selectable)
 
 
-class _OfRows(Grouping[bool]):
-    """A condition in parentheses, which is compiled for one dialect, and of rows that are in a `FROM`.
+def _columns_of_rows(rows: Any) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of *rows* by their names in the database.
 
-    *row*: a column of these rows. A statement that does not name them selects from them, so that no
-    subquery takes them to be its own.
+    Those of a mapped class know it: else joined loads would not adapt them to their aliases.
+    """
+    if isinstance(rows, FromClause):
+        return _by_name(rows)
+    entity = inspect(rows)
+    return {
+        attribute.columns[0].name: getattr(entity.entity, attribute.key).expression
+        for attribute in entity.mapper.column_attrs
+        if isinstance(attribute.columns[0], TableColumn)
+    }
+
+
+class _Filter(ColumnElement[bool]):
+    """A predicate of rows that are in a `FROM`, which is printed when a statement is compiled.
+
+    Then SQLAlchemy has put *columns* of the rows in terms of the statement, of an alias perhaps: recursive
+    queries that are printed cannot be adapted. A statement that does not name the rows selects from them,
+    so that no subquery takes them to be its own.
     """
 
     inherit_cache = True
-    _traverse_internals = [  # noqa: RUF012 - it is read only
-        *Grouping._traverse_internals,  # noqa: SLF001 - so SQLAlchemy's elements say what is in them
-        ("row", InternalTraversal.dp_clauseelement),
+    type = Boolean()
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy reads it
+        ("predicate", InternalTraversal.dp_plain_obj),
+        ("names", InternalTraversal.dp_plain_obj),
+        ("columns", InternalTraversal.dp_clauseelement_tuple),
+        ("tables", InternalTraversal.dp_plain_obj),
+        ("dialect", InternalTraversal.dp_plain_obj),
     ]
 
-    def __init__(self, element: Condition, row: ColumnElement[Any], dialect: Dialect) -> None:
-        super().__init__(element)
-        self.row, self.dialect = row, dialect
+    def __init__(
+        self,
+        predicate: Predicate,
+        columns: Mapping[str, ColumnElement[Any]],
+        tables: Mapping[str, FromClause],
+        dialect: Dialect,
+    ) -> None:
+        self.predicate, self.dialect = predicate, dialect
+        self.names, self.columns = tuple(columns), tuple(columns.values())
+        self.tables = tuple(tables.items())
 
     @property
     def _from_objects(self) -> list[FromClause]:
-        return [*self.element._from_objects, *self.row._from_objects]  # noqa: SLF001 - as above
+        return [of for column in self.columns for of in column._from_objects]  # noqa: SLF001 - as SQLAlchemy's own elements do
+
+    def printed(self) -> Condition:
+        froms = {getattr(of, "name", "").casefold() for of in self._from_objects}
+        printer = _Printer(dict(self.tables), self.dialect, froms)
+        rows = dict(zip(self.names, self.columns, strict=True))
+        return printer.true(self.predicate, {ROWS: rows})
 
 
-@compiles(_OfRows)
-def _compile(element: _OfRows, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_Filter)
+def _compile(element: _Filter, compiler: SQLCompiler, **options: Any) -> str:
     if not isinstance(compiler, StrSQLCompiler):  # which only shows a statement
         dialect = compiler.dialect.name
         if dialect != element.dialect:
@@ -127,12 +174,11 @@ def _compile(element: _OfRows, compiler: SQLCompiler, **options: Any) -> str:
             )
         if not compiler.stack:
             raise CompileError("a filter is compiled within the statement that selects its rows")
-    inner = compiler.process(element.element, **options)
-    return f"({inner})"
+    return f"({compiler.process(element.printed(), **options)})"
 
 
-_Scope: TypeAlias = dict[str, FromClause]
-"""What the aliases around stand for."""
+_Scope: TypeAlias = dict[str, Mapping[str, ColumnElement[Any]]]
+"""The columns, by name, of the rows that aliases stand for."""
 
 _Atom: TypeAlias = IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger
 
@@ -151,7 +197,7 @@ _NEGATED: Final[dict[Comparison, Comparison]] = {
 class _Printer:
     """Prints for one dialect; *taken* are names that no alias may have, lest it hides another."""
 
-    def __init__(self, tables: Mapping[str, Any], dialect: Dialect, taken: set[str]) -> None:
+    def __init__(self, tables: Mapping[str, FromClause], dialect: Dialect, taken: set[str]) -> None:
         self.tables, self.dialect, self.taken = tables, dialect, taken
 
     # ---- whether a predicate is so, and whether it is not -------------------------------
@@ -262,18 +308,17 @@ class _Printer:
 
     def column(self, column: Column, scope: _Scope) -> ColumnElement[Any]:
         """Return the column of the row that its alias stands for, as it is stored."""
-        table = scope[column.alias]
-        found = next((one for one in table.c if one.name == column.name), None)
+        found = scope[column.alias].get(column.name)
         if found is None:
-            raise LookupError(f"{table.description} has no column {column.name}")
-        return stored(found, column.kind, self.dialect, f"{table.description}.{column.name}")
+            raise LookupError(f"there is no column {column.name} in the table of {column.alias}")
+        return stored(found, column.kind, self.dialect)
 
     # ---- rows of other tables ---------------------------------------------------------------
 
     def related(self, predicate: Exists | HasMore, scope: _Scope) -> Condition:
         """Return whether there is such a row, or there are more different values."""
         table = self.table(predicate.table, predicate.alias)
-        inner = {**scope, predicate.alias: table}
+        inner = {**scope, predicate.alias: _by_name(table)}
         on = (
             self.compared("==", self.column(mine, inner), self.column(outer, inner))
             for mine, outer in predicate.on
@@ -298,18 +343,19 @@ class _Printer:
         """Return whether the start is among the rows that satisfy the question, and those below them."""
         alias, where = ancestor.alias, ancestor.where
         top, below = (self.table(ancestor.table, name) for name in (alias, f"{alias}_below"))
-        ids = [self.column(ancestor.id, {alias: row}) for row in (top, below)]
+        at_top, at_below = ({alias: _by_name(table)} for table in (top, below))
+        ids = [self.column(ancestor.id, rows) for rows in (at_top, at_below)]
         first, further = (exact(its, self.dialect) for its in ids)
         found = _rows(top, first.label("id"), _ONE.label("steps"))
-        found = found.where(ids[0].is_not(None), self.true(where, {alias: top}))
+        found = found.where(ids[0].is_not(None), self.true(where, at_top))
         down = found.cte(self.name(f"{alias}_down"), recursive=True, nesting=True)
-        parent = self.column(ancestor.parent, {alias: below})
+        parent = self.column(ancestor.parent, at_below)
         step = _rows(below, further, down.c.steps + _ONE).correlate_except(below, down)
         down = down.union(
             step.where(
                 self.compared("==", parent, down.c.id),
                 down.c.steps < ancestor.most,
-                self.false(where, {alias: below}),
+                self.false(where, at_below),
             )
         )
         start = exact(self.column(ancestor.start, scope), self.dialect)
@@ -325,26 +371,28 @@ class _Printer:
             steps += "_"
 
         def of(row: FromClause) -> list[ColumnElement[Any]]:
-            columns = {name: self.column(column, {alias: row}) for name, column in needed.items()}
+            rows = {alias: _by_name(row)}
+            columns = {name: self.column(column, rows) for name, column in needed.items()}
             return [exact(column, self.dialect).label(name) for name, column in columns.items()]
 
-        start, own = self.column(ancestor.start, scope), self.column(ancestor.id, {alias: at})
+        start, own = (
+            self.column(ancestor.start, scope),
+            self.column(ancestor.id, {alias: _by_name(at)}),
+        )
         first = _rows(at, *of(at), _ONE.label(steps)).where(self.compared("==", own, start))
         up = first.cte(self.name(f"{alias}_up"), recursive=True, nesting=True)
         own, parent = (
-            self.column(ancestor.id, {alias: above}),
-            self.column(ancestor.parent, {alias: up}),
+            self.column(ancestor.id, {alias: _by_name(above)}),
+            self.column(ancestor.parent, {alias: _by_name(up)}),
         )
         step = _rows(above, *of(above), up.c[steps] + _ONE).correlate_except(above, up)
         up = up.union(step.where(self.compared("==", own, parent), up.c[steps] < ancestor.most))
-        where = self.true(ancestor.where, {**scope, alias: up})
+        where = self.true(ancestor.where, {**scope, alias: _by_name(up)})
         return _rows(up, literal_column("1")).where(where).exists()
 
     def table(self, table: str, alias: str) -> FromClause:
         """Return the table under a name that nothing else has."""
-        if table not in self.tables:
-            raise LookupError(f"there is no table {table}")
-        return selectable(self.tables[table]).alias(self.name(alias))
+        return self.tables[table].alias(self.name(alias))
 
     def name(self, wanted: str) -> str:
         """Return the name, or another if it is taken or PostgreSQL would cut it short."""
@@ -357,6 +405,11 @@ class _Printer:
 
 _LONGEST_NAME: Final = 50
 _ONE: Final = literal_column("1", Integer())
+
+
+def _by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of a table by their names in the database."""
+    return {column.name: column for column in table.c}
 
 
 def _rows(table: FromClause, *columns: ColumnElement[Any]) -> Select[Any]:

@@ -24,8 +24,10 @@ from sqlalchemy import (
     func,
     literal,
     true,
-    type_coerce,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import CHAR, TypeEngine
 
 from policyengine.filters.predicates import Kind, NotPushable
@@ -49,23 +51,38 @@ _UTC_LENGTH: Final = 26
 _UTC_TEXT: Final = f"{_TWO}{_TWO}-{_TWO}-{_TWO} {_TWO}:{_TWO}:{_TWO}.{_TWO}{_TWO}{_TWO}"
 
 
-def stored(
-    column: ColumnElement[Any], kind: Kind, dialect: Dialect, name: str
-) -> ColumnElement[Any]:
+class _Retyped(Grouping[Any]):
+    """An expression with another type. SQLAlchemy's `type_coerce` is not adapted to aliases once it was compiled."""
+
+    inherit_cache = True
+
+    def __init__(self, element: ColumnElement[Any], of: TypeEngine[Any]) -> None:
+        super().__init__(element)
+        self.type = of
+
+
+@compiles(_Retyped)
+def _compile(element: _Retyped, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.element, **options)
+
+
+def stored(column: ColumnElement[Any], kind: Kind, dialect: Dialect) -> ColumnElement[Any]:
     """Return the column with a type of our choice, which holds values of *kind* as the column does.
 
-    So that no type of the user's changes how it is compared. Raises `NotPushable`, with *name*, where the
-    column does not hold them exactly.
+    So that no type of the user's changes how it is compared. Raises `NotPushable` where the column
+    does not hold them exactly.
     """
     of, holds = column.type, DATABASES[dialect]
     while isinstance(of, TypeDecorator) and not isinstance(of, (ExactDecimal, Instant)):
         if type(of).process_bind_param is not TypeDecorator.process_bind_param:
-            raise NotPushable(name, (), holds, f"{of!r} changes values before they are stored")
+            raise NotPushable(
+                str(column), (), holds, f"{of!r} changes values before they are stored"
+            )
         of = of.impl_instance
     plain, reason = _PLAIN[kind](of, dialect)
     if plain is None:
-        raise NotPushable(name, (), holds, reason or f"{of!r} does not hold the kind {kind}")
-    return type_coerce(column, plain)
+        raise NotPushable(str(column), (), holds, reason or f"{of!r} does not hold the kind {kind}")
+    return _Retyped(column, plain)
 
 
 _Plain: TypeAlias = tuple[TypeEngine[Any] | None, str]
@@ -134,7 +151,7 @@ def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
         case Text():
             return func.typeof(column) == "text"
         case Boolean():
-            within = [type_coerce(column, Integer).in_([0, 1])]
+            within = [_Retyped(column, Integer()).in_([0, 1])]
         case DateTime():
             return and_(func.typeof(column) == "text", _is_written_moment(column))
     return and_(func.typeof(column) == "integer", *within)
@@ -142,7 +159,7 @@ def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
 
 def _is_written_moment(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether a text of SQLite is a moment as SQLAlchemy writes it: `2026-11-01 12:00:00.000000`."""
-    text = type_coerce(column, Text)
+    text = _Retyped(column, Text())
     second = func.substr(text, 1, 19)
     return and_(
         func.length(cast(text, LargeBinary)) == _UTC_LENGTH,

@@ -57,6 +57,11 @@ def postgresql() -> Iterator[sa.Engine]:
         try:
             url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
             engine = sa.create_engine(url)
+            with engine.begin() as connection:
+                connection.exec_driver_sql(
+                    "CREATE COLLATION insensitive"
+                    " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+                )
             yield engine
             engine.dispose()
         finally:
