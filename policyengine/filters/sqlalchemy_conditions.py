@@ -177,7 +177,7 @@ def _compile(element: _Filter, compiler: SQLCompiler, **options: Any) -> str:
     return f"({compiler.process(element.printed(), **options)})"
 
 
-_Scope: TypeAlias = dict[str, Mapping[str, ColumnElement[Any]]]
+_Scope: TypeAlias = Mapping[str, Mapping[str, ColumnElement[Any]]]
 """The columns, by name, of the rows that aliases stand for."""
 
 _Atom: TypeAlias = IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger
