@@ -248,7 +248,8 @@ class _Numbers:
 
     def _usual(self, place: Place) -> int:
         if place[0] == "length":
-            return 24
+            text = self.state.texts.get(self.state.lengths[place].place)
+            return 24 if text is None else len(text)
         if place[0] == "size":
             return 0
         type_ = self.state.number_types.get(place)

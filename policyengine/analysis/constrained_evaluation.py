@@ -98,7 +98,7 @@ def _meaning(state: ConstrainedRequest, expr: nodes.Expr, typing: Typing, env: E
                 return _some(state, of(over), holds)
             return not _some(state, of(over), lambda element: not holds(element))
         case nodes.Call(_, (argument,)) if isinstance(typing.binding_of(expr), Size):
-            return _size(state, of(argument))
+            return _size(state, of(argument), typing.type_of(argument))
         case nodes.Call(_, (argument,)) if isinstance(typing.binding_of(expr), Lower):
             text = of(argument)
             if isinstance(text, UnknownText):
@@ -147,14 +147,17 @@ def _made_of(state: ConstrainedRequest, text: Any, pieces: tuple[str, ...]) -> b
     return state.ask(("like", pieces), [text], lambda one: is_made_of(one, pieces))
 
 
-def _size(state: ConstrainedRequest, sized: Any) -> Any:
+def _size(state: ConstrainedRequest, sized: Any, type_: Type) -> Any:
     match sized:
         case UnknownSet():
             return state.size(sized)
         case UnknownText():
             return state.length(sized)
-        case ListedSet(items):
-            return state.number(("count", key_of(sized))) if items else 0
+        case ListedSet(items):  # each counts that no earlier one is equal to
+            return sum(
+                not any(_equal(state, one, other, _of(type_)) for other in items[:number])
+                for number, one in enumerate(items)
+            )
     return len(sized)
 
 

@@ -25,6 +25,7 @@ from policyengine.analysis.text_automaton import (
 from policyengine.analysis.unknowns import Place, UnknownText
 from policyengine.model.path_syntax import is_path
 from policyengine.model.types import PATH, STRING
+from policyengine.reference.evaluation import lower
 
 _LONGEST: Final = 100
 """The length up to which it matters how long a text is."""
@@ -53,6 +54,13 @@ class _EqualTexts:
         """Note an answer, which may contradict an earlier one."""
         self.because |= {*because}
         self.contradicted |= self.asked.setdefault(question, answer) != answer
+
+    def note_lowered(self, other: _EqualTexts, because: Iterable[int]) -> None:
+        """Note what is known of other texts, which are equal to these in lower case."""
+        for question, answer in tuple(other.asked.items()):
+            lowered = question if question.lowered else _in_lower_case(question) if answer else None
+            if lowered is not None:
+                self.note(lowered, (*because, *other.because), answer=answer)
 
 
 def contradicting_answers(state: ConstrainedRequest, found: FoundTexts) -> set[int] | None:
@@ -84,6 +92,7 @@ def _text_of(group: _EqualTexts) -> tuple[str | None, bool]:
 def _equal_texts(state: ConstrainedRequest) -> Iterable[_EqualTexts]:
     """Return the texts that are equal, with all that was answered of them alone."""
     groups: dict[Place, _EqualTexts] = {}
+    in_lower_case: list[tuple[_EqualTexts, _EqualTexts, frozenset[int]]] = []
     named: Counter[int] = Counter()
     answered = [
         (place[1], question, *state.known[place])
@@ -105,11 +114,13 @@ def _equal_texts(state: ConstrainedRequest) -> Iterable[_EqualTexts]:
                     groups.update(dict.fromkeys(gone.places, kept))
     for mark, question, answer, because in answered:
         match mark, question.texts:
-            case "==", (UnknownText(made=()) as one, UnknownText(made=()) as other):
-                same = group_of(one)
-                if not answer and same is group_of(other):
-                    same.contradicted = True
-                    same.because |= because
+            case "==", (UnknownText() as one, UnknownText() as other):
+                first, second = group_of(one), group_of(other)
+                if answer and one.made and other.made:
+                    in_lower_case.append((first, second, because))
+                elif not answer and first is second and bool(one.made) == bool(other.made):
+                    first.contradicted = True
+                    first.because |= because
             case _, (UnknownText() as text, *others) if text.type in (STRING, PATH):
                 asked = _question(mark, text, others)
                 group = group_of(text)
@@ -123,6 +134,9 @@ def _equal_texts(state: ConstrainedRequest) -> Iterable[_EqualTexts]:
             group_of(text).note(size, state.numeric, answer=True)
         if most < _LONGEST:
             group_of(text).note(at_least(int(most) + 1), state.numeric, answer=False)
+    for first, second, because in (*in_lower_case, *reversed(in_lower_case)):
+        first.note_lowered(second, because)
+        second.note_lowered(first, because)
     return {id(group): group for group in groups.values()}.values()
 
 
@@ -139,3 +153,10 @@ def _question(mark: object, text: UnknownText, others: Sequence[object]) -> Ques
         case "within", [str() as other]:
             return within_path(other)
     return None
+
+
+def _in_lower_case(question: Question) -> Question | None:
+    """Return what is so of a text in lower case if it is a constant; None if it may be several."""
+    if any(len(item) > 1 for item in question.items):
+        return None
+    return made_of((lower("".join(question.items)),), lowered=True)

@@ -42,7 +42,7 @@ from tests.analysis.small_world import (
     some_condition,
     validated_requests,
 )
-from tests.analysis.worlds import WORLDS
+from tests.analysis.worlds import TEXTS, WORLDS
 
 PLACES = (
     "subject.tier", "subject.status", "subject.uses", "subject.age", "resource.hidden", "resource.tag",
@@ -353,6 +353,7 @@ def main() -> int:
             hold_findings(requests, seed, rough=True)
             invariants += hold_invariants(requests, seed)
             invariants += hold_invariants(requests, seed, rough=True)
+            invariants += hold_in_world(TEXTS, seed)
             if not world.fields:
                 invariants += hold_in_world(world, seed)
         except AssertionError as problem:

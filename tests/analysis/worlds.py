@@ -359,4 +359,39 @@ field gate access "which fields may be seen"
     (" fields id, born as year", " fields name", " fields born, name, id", " fields id"),
 )  # fmt: skip
 
+# ---- texts that are compared with each other, in lower case and by their length -----------
+
+
+def _texts(name, mail, title):
+    return {
+        "subject": {"type": "User", "id": "u", "properties": {"name": name, "mail": mail}},
+        "resource": {"type": "Doc", "id": "d", "properties": {"title": title}},
+    }
+
+
+_SHORT = ("", "a", "A", "ab", "Ab", "aB", "b", "aab", "bab")
+
+TEXTS = World(
+    "texts",
+    """\
+package texts
+entity User { name: string, mail: string }
+entity Doc { title: string }
+action read, write by User on Doc
+""",
+    {"name": _SHORT, "mail": _SHORT, "title": _SHORT},
+    _texts,
+    (
+        'subject.name startswith "a"', 'subject.name endswith "b"', 'subject.name like "a*b"',
+        'subject.name contains "ab"', 'lower(subject.name) startswith "a"', 'lower(subject.name) == "ab"',
+        'lower(subject.name) in {"a", "aab"}', 'subject.name == "Ab"', "size(subject.name) == 2",
+        "size(subject.name) < 3", "subject.name == resource.title", "subject.name == subject.mail",
+        "lower(subject.name) == lower(resource.title)", "lower(subject.mail) == lower(resource.title)",
+        "subject.mail == resource.title", 'resource.title startswith "b"', 'resource.title == "aB"',
+        'lower(resource.title) endswith "b"', "size(resource.title) > 1", 'subject.mail like "*a*b"',
+        "lower(subject.mail) == subject.mail", "size({subject.name, subject.mail}) == 1",
+        "subject.name startswith resource.title", 'subject.mail not contains "b"',
+    ),
+)  # fmt: skip
+
 WORLDS = (WARD, GLASS, FOLDERS, FILES, TIMES, REGISTER)
