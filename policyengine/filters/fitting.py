@@ -6,16 +6,24 @@ limits of requests; what they may follow must lead somewhere, and to rows that f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 from msgspec import Struct, field
 
-from policyengine.filters.mapping import ClosureTable, ParentTable, StoredColumn
+from policyengine.filters.mapping import (
+    ClosureTable,
+    EntityTable,
+    ParentTable,
+    SetTable,
+    StoredColumn,
+)
 from policyengine.filters.predicates import (
     TRUE,
     Column,
     Compare,
+    Exists,
     HasMore,
     IsLonger,
     IsOfKind,
@@ -52,30 +60,31 @@ _BOUNDS: Final = {"int": 10**DIGITS - 1, "duration": 10**DIGITS - 1, "months": M
 class Fitting(Struct, frozen=True):
     """Makes the predicate that rows fit; raises `Unsayable`, `IncompleteMapping`.
 
-    *split*: whether what no predicate says is left out, and is in *left_out*.
+    *split*: whether what no predicate says is left out, and is in *left_out*. *trusts*: whether what the
+    database sees to is not asked.
     """
 
     paths: RowPaths
     limits: Limits
     split: bool
+    trusts: bool = True
     left_out: list[str] = field(default_factory=list)
 
     def row(self, row: Owner, needs: Needs) -> Predicate:
+        """Return the predicate that an entity has an id, and what is read of it."""
+        type_ = self.paths.type_of(row)
+        id_ = cell_of(row.alias, self.paths.mapping.id_of(type_), EntityRefType(type_))
+        return both([self._value(id_, NOTHING), self._has(row, needs)])
+
+    def _has(self, row: Owner, needs: Needs) -> Predicate:
         """Return the predicate that an entity has what is read of it."""
-        assert row.id is not None
+        parts = [self._parts(row, needs)]
         assert isinstance(row.type, EntityType)
-        id_ = cell_of(
-            row.alias, self.paths.mapping.id_of(row.type.name), EntityRefType(row.type.name)
-        )
-        parts = [self._value(id_, NOTHING), self._parts(row, needs)]
         within = f"{row.type.name} in {', '.join(row.type.parents)}"
         if needs.line:
-            parts.append(self._said(within, lambda: self._ways(row, self.limits.ancestors)))
+            parts.append(self._said(within, lambda: self._ways(row, needs.above)))
         for type_, part in needs.above.items():
-
-            def above(type_: str = type_, part: Needs = part) -> Predicate:
-                return both([self._few(row, type_), self._all_above(row, type_, part)])
-
+            above = partial(self._all_above, row, type_, part)
             parts.append(self._said(within, above))
         return both(parts)
 
@@ -125,6 +134,8 @@ class Fitting(Struct, frozen=True):
             few = self._no_more(
                 found.stored.table, found.stored.owner, column.name, owner.id, column.kind, self.limits.set_size
             )  # fmt: skip
+            if self._is_trusted(found.stored):
+                few = TRUE
         else:
             # An element is given as a whole, so that no two become one.
             assert isinstance(found.element.type, RecordType)
@@ -136,19 +147,25 @@ class Fitting(Struct, frozen=True):
     def _value(self, cell: Cell, needs: Needs) -> Predicate:
         """Return the predicate that a value is there, of its type, and leads to what is read of it."""
         column, stored = cell.column, cell.stored
+        there: Predicate = TRUE
+        if isinstance(cell.type, EntityRefType) and needs:
+            there = self.paths.referred(cell.type.name, column, lambda row: self._has(row, needs))
+        if self._is_trusted(stored):
+            return TRUE if _only_exists(there) else there
         match cell.type:
             case EnumType() | LevelsType() | TaxonomyType():
                 return one_of(column, (stored.names or {}).values())
             case Primitive("path" | "ip") if not stored.checked:
                 raise Unsayable(
-                    f"no database checks whether a text is of the type {cell.type}: one that does says `checked=True`"
+                    f"no filter checks whether a text is a value of the type {cell.type}; a column whose database does says `checked=True`"
                 )
             case Primitive("int" | "duration" | "months" as name):
                 return both([IsOfKind(column), *_within(column, _BOUNDS[name])])
-            case EntityRefType(name) if needs:
-                there = self.paths.referred(name, column, lambda row: self.row(row, needs))
+            case _:
                 return both([self._text(cell), there])
-        return self._text(cell)
+
+    def _is_trusted(self, stored: StoredColumn | SetTable | EntityTable) -> bool:
+        return self.trusts and stored.checked
 
     def _text(self, cell: Cell) -> Predicate:
         column, most = cell.column, self.limits.string_size
@@ -158,18 +175,28 @@ class Fitting(Struct, frozen=True):
 
     # ---- ancestors ----------------------------------------------------------------------
 
-    def _ways(self, row: Owner, most: int, passed: frozenset[str] = frozenset()) -> Predicate:
+    def _ways(
+        self, row: Owner, above: Collection[str] = (), passed: frozenset[str] = frozenset()
+    ) -> Predicate:
         """Return the predicate that all ancestors are known: every way leads to the top, and none is too long.
 
-        *passed* as in `RowPaths`.
+        Of the types *above* there may be fewer. *passed* as in `RowPaths`.
         """
         assert isinstance(row.type, EntityType)
         name = row.type.name
+        if self._is_trusted(self.paths.mapping.table_of(name)):
+            return TRUE
         return both(
-            self._way(row, parent, most, passed)
+            self._way(row, parent, self._most(name, parent, above), passed)
             for parent in row.type.parents
             if not (parent == name and parent in passed)
         )
+
+    def _most(self, type_: str, parent: str, above: Collection[str]) -> int:
+        """Return how many ancestors an entity may have on the way that begins with a parent of a type."""
+        if parent not in above:
+            return self.limits.ancestors
+        return min(self.limits.ancestors, self.limits.ancestors_of_type - (type_ == parent))
 
     def _way(self, row: Owner, parent: str, most: int, passed: frozenset[str]) -> Predicate:
         """Return the predicate that the parents of a type, if there are any, are known, and all above them."""
@@ -178,35 +205,20 @@ class Fitting(Struct, frozen=True):
         assert row.id is not None
         passed |= {parent}
         kind = self.paths.mapping.id_of(parent).kind or "text"
+        alias = self.paths.fresh()
         match self.paths.stored_parents(row, parent):
             case str(name):
                 start = Column(row.alias, name, kind)
                 return either([negated(IsPresent(start)), self._from(parent, start, most, passed)])
             case ParentTable(table, child, above):
-                alias = self.paths.fresh()
-                on = ((Column(alias, child, row.id.kind), row.id),)
                 start = Column(alias, above, kind)
                 known = self._from(parent, start, most, passed)
-                return both(
-                    [
-                        negated(exists(table, alias, on, negated(known))),
-                        self._no_more(table, child, above, row.id, kind, most),
-                    ]
-                )
-            case ClosureTable(table, below, above):
-                alias = self.paths.fresh()
-                on = ((Column(alias, below, row.id.kind), row.id),)
-                known = self.paths.referred(
-                    parent,
-                    Column(alias, above, kind),
-                    lambda one: self._ways(one, most, passed),
-                )
-                return both(
-                    [
-                        negated(exists(table, alias, on, negated(known))),
-                        self._no_more(table, below, above, row.id, kind, most),
-                    ]
-                )
+            case ClosureTable(table, child, above):
+                start = Column(alias, above, kind)
+                known = self.paths.referred(parent, start, lambda one: self._ways(one, (), passed))
+        on = ((Column(alias, child, row.id.kind), row.id),)
+        few = self._no_more(table, child, above, row.id, kind, most)
+        return both([few, negated(exists(table, alias, on, negated(known)))])
 
     def _no_more(
         self, table: str, owner: str, value: str, id_: Column, kind: Kind, most: int
@@ -222,7 +234,7 @@ class Fitting(Struct, frozen=True):
         row = self.paths.row(type_, self.paths.fresh())
         assert row.id is not None
         if type_ not in of.parents:
-            return self.paths.referred(type_, start, lambda one: self._ways(one, most, passed))
+            return self.paths.referred(type_, start, lambda one: self._ways(one, (), passed))
         match self.paths.stored_parents(row, type_):
             case str(name):
                 parent = Column(row.alias, name, row.id.kind)
@@ -232,28 +244,22 @@ class Fitting(Struct, frozen=True):
                 other = self.paths.row(type_, self.paths.fresh())
                 assert other.id is not None
                 parent = Column(other.alias, name, other.id.kind)
-                unknown = negated(self._ways(other, most, passed))
+                unknown = negated(self._ways(other, (), passed))
                 lost = ancestor(table, other.alias, start, other.id, parent, unknown, most)
                 return both([top, negated(lost)])
             case ClosureTable():
                 return self.paths.referred(
-                    type_, start, lambda one: self._ways(one, most, passed - {type_})
+                    type_, start, lambda one: self._ways(one, (), passed - {type_})
                 )
             case ParentTable():
                 raise Unsayable(
                     f"a table of parents says of one {type_} what is above it, not of all: add a closure table"
                 )
 
-    def _few(self, row: Owner, type_: str) -> Predicate:
-        """Return the predicate that no more than may be asked for, of that type, are above an entity."""
-        assert isinstance(row.type, EntityType)
-        most = self.limits.ancestors_of_type - (row.type.name == type_)
-        ways = [
-            self._way(row, parent, most, frozenset())
-            for parent in row.type.parents
-            if parent == type_
-        ]
-        return both(ways)
+
+def _only_exists(there: Predicate) -> bool:
+    """Whether nothing is asked of the row that a reference leads to."""
+    return there == TRUE or (isinstance(there, Exists) and there.where == TRUE)
 
 
 def _within(column: Column, most: int) -> tuple[Predicate, Predicate]:

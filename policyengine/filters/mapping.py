@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,8 +37,9 @@ class StoredColumn(Struct, frozen=True):
     *kind*: where a type may be stored in several. Names of enumerations and taxonomies are text, levels are
     positions from 0 (`int`), or their names (`text`); ids are text or `int`; durations are microseconds,
     months a number. *names*: how each name is stored, if in another form. *longest*: the code points that a
-    text has at most, if the database sees to that. *checked*: whether it sees to it that a text is a path
-    or an address, which no filter asks.
+    text has at most, if the database sees to that. *checked*: whether the database sees to it that no value
+    is one that a request could not give: by its type, NOT NULL, a check, a foreign key. Filters do not ask
+    then; of texts that are paths or addresses, none asks.
     """
 
     name: str
@@ -52,12 +53,14 @@ class SetTable(Struct, frozen=True):
     """A table with a row for each element of a set.
 
     *owner*: the column with the id of the entity that has the set. *element*: the column with the element,
-    or the columns of a record.
+    or the columns of a record. *checked*: whether the database sees to it that no set has too many elements,
+    and that they are checked as well.
     """
 
     table: str
     owner: str
     element: Stored
+    checked: bool = False
 
 
 Stored: TypeAlias = "str | StoredColumn | SetTable | Mapping[str, Stored]"
@@ -93,13 +96,15 @@ StoredParents: TypeAlias = str | ParentTable | ClosureTable
 class EntityTable(Struct, frozen=True):
     """The table of an entity type: its column *id*, and where attributes and parents are.
 
-    *parents*: by the type of the parent.
+    *parents*: by the type of the parent. *checked*: whether the database sees to all of it, as if each
+    column and set said so; and that no entity is among its own ancestors, or has too many.
     """
 
     table: str
     id: str | StoredColumn = "id"
     attributes: Mapping[str, Stored] = {}
     parents: Mapping[str, StoredParents] = {}
+    checked: bool = False
 
 
 # ---- what is wrong ----------------------------------------------------------------------
@@ -211,11 +216,17 @@ class _Check(Struct):
             self._report("PE572", name, "an entity type has an `EntityTable`")
             return None
         self._name(name, declared.table)
-        id_ = self._id(name, declared)
-        attributes = self._parts(name, type_, declared.attributes)
-        return EntityTable(
-            declared.table, id_, attributes, dict(self._parents(type_, declared.parents))
+        made = EntityTable(
+            declared.table,
+            self._id(name, declared),
+            self._parts(name, type_, declared.attributes),
+            dict(self._parents(type_, declared.parents)),
+            declared.checked,
         )
+        if not made.checked:
+            return made
+        attributes = {part: _checked(stored) for part, stored in made.attributes.items()}
+        return replace(made, id=_checked(made.id), attributes=attributes)
 
     def _id(self, type_: str, declared: EntityTable) -> StoredColumn:
         given = declared.id
@@ -246,13 +257,15 @@ class _Check(Struct):
 
     def _stored(self, path: str, type_: Type, stored: Stored) -> Stored | None:
         match type_, stored:
-            case SetType(element), SetTable(table, owner, of):
+            case SetType(element), SetTable(table, owner, of, checked):
                 self._name(path, table, owner)
                 if _holds_sets(element):
                     self._report("PE572", path, "what is in a set of sets has no table of its own")
                     return None
                 made = self._stored(path, element, of)
-                return None if made is None else SetTable(table, owner, made)
+                if made is None:
+                    return None
+                return SetTable(table, owner, _checked(made) if checked else made, checked)
             case RecordType(), Mapping():
                 return self._parts(path, type_, stored)
             case RecordType() | SetType(), _:
@@ -348,6 +361,17 @@ class _Check(Struct):
 
     def _report(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code, path, message))
+
+
+def _checked(stored: Any) -> Any:
+    """Return the same, all of which the database sees to."""
+    match stored:
+        case StoredColumn():
+            return replace(stored, checked=True)
+        case SetTable():
+            return replace(stored, element=_checked(stored.element), checked=True)
+        case _:
+            return {name: _checked(part) for name, part in stored.items()}
 
 
 def _holds_sets(type_: Type) -> bool:

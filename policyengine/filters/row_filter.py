@@ -12,6 +12,7 @@ from policyengine.compiler.simplify import TRUE as ALWAYS
 from policyengine.filters.fitting import Fitting
 from policyengine.filters.lowering import Lowering
 from policyengine.filters.mapping import TableMapping
+from policyengine.filters.merging import merged
 from policyengine.filters.predicates import (
     TRUE,
     NotPushable,
@@ -39,8 +40,8 @@ class Filter(Struct, frozen=True, eq=False):
     """The rows of a table that are allowed.
 
     *predicate*: of the rows that fit and are allowed. *fits*: of those about which something can be decided
-    at all. *valid_until*: the moment until which it holds, None for ever. *remaining*: what is left to
-    decide in Python about the rows of *predicate*, None if nothing is.
+    at all; what the database sees to is not asked. *valid_until*: the moment until which it holds, None for ever. *remaining*: what is left to
+    decide in Python about the rows of *predicate*, None if nothing is. *maker*: what it was made with.
     """
 
     table: str
@@ -48,11 +49,12 @@ class Filter(Struct, frozen=True, eq=False):
     fits: Predicate
     valid_until: datetime | None
     remaining: Residual | None
+    maker: FilterMaker
 
     @property
     def rows_that_do_not_fit(self) -> Predicate:
-        """The rows about which nothing can be decided, which are not returned."""
-        return negated(self.fits)
+        """The rows about which nothing can be decided, also those that the database should not have."""
+        return self.maker.merged(negated(self.maker.fits(trusts=False)))
 
 
 def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = False) -> Filter:
@@ -66,16 +68,18 @@ def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = Fals
     if known.resource is not None or known.subject is None or known.context is None:
         raise ValueError("a filter needs a residual of a subject and a context, without a resource")
     _check_known(residual)
-    making = _Making(residual, mapping, split=split)
-    fits, fits_exactly = making.fits()
-    condition, left = making.condition(residual.condition)
+    maker = FilterMaker(residual, mapping, split=split)
+    fits = maker.fits()
+    condition, left = maker.condition(residual.condition)
     until = residual.valid_until
-    if making.lowering.moves:
+    if maker.lowering.moves:
         assert known.now is not None
         until = to_datetime(known.now + 1)
-    remaining = None if fits_exactly and left == ALWAYS else replace(residual, condition=left)
+    remaining = None if maker.fits_exactly and left == ALWAYS else replace(residual, condition=left)
     table = mapping.table_of(residual.target[2]).table
-    return Filter(table, both([fits, condition]), fits, until, remaining)
+    return Filter(
+        table, maker.merged(both([fits, condition])), maker.merged(fits), until, remaining, maker
+    )
 
 
 def _check_known(residual: Residual) -> None:
@@ -97,7 +101,7 @@ def _check_known(residual: Residual) -> None:
         raise InvalidRequest(Problem("PE507", path, said) for path in paths)
 
 
-class _Making:
+class FilterMaker:
     """What a filter is made with; *split*: whether what no predicate says is left for Python."""
 
     def __init__(self, residual: Residual, mapping: TableMapping, *, split: bool) -> None:
@@ -106,11 +110,13 @@ class _Making:
         paths = RowPaths(mapping, residual.target, basis.limits.ancestors)
         self.lowering = Lowering(paths, types, Evaluator(basis.known))
         self._residual, self._split = residual, split
+        self._ids = {(of.table, mapping.id_of(name).name) for name, of in mapping.tables.items()}
+        self.fits_exactly = True
 
-    def fits(self) -> tuple[Predicate, bool]:
-        """Return the predicate that a row fits, or a weaker one, and whether it is exact."""
+    def fits(self, *, trusts: bool = True) -> Predicate:
+        """Return the predicate that a row fits, or a weaker one, which `fits_exactly` says. *trusts* as in `Fitting`."""
         paths, basis = self.lowering.paths, self._residual.basis
-        fitting = Fitting(paths, basis.limits, self._split)
+        fitting = Fitting(paths, basis.limits, self._split, trusts)
         needs = NOTHING
         for rule in basis.rules:
             if not rule.advisory:
@@ -120,7 +126,12 @@ class _Making:
         except Unsayable as problem:
             rules = [rule.id for rule in basis.rules if rule.needs.resource and not rule.advisory]
             raise NotPushable(problem.clause, tuple(rules), _SAYS, str(problem)) from None
-        return made, not fitting.left_out
+        self.fits_exactly = self.fits_exactly and not fitting.left_out
+        return made
+
+    def merged(self, predicate: Predicate) -> Predicate:
+        """Return the same, in which no row is looked up twice."""
+        return merged(predicate, self._ids)
 
     def condition(self, node: ir.Expr) -> tuple[Predicate, ir.Expr]:
         """Return a predicate that holds of all rows for which *node* does, and what is left to ask of them."""

@@ -52,10 +52,12 @@ NUMBERS = (1, 2, 3, 4)
 # ---- mappings ---------------------------------------------------------------------------
 
 
-def mapping_of(schema: Schema, rng: Random, numbers: float = 0.3) -> TableMapping:
+def mapping_of(
+    schema: Schema, rng: Random, numbers: float = 0.3, *, checked: bool = False
+) -> TableMapping:
     """Return a mapping of all entity types: columns and tables are named after what they hold.
 
-    *numbers*: how often the ids of a type are numbers.
+    *numbers*: how often the ids of a type are numbers. *checked*: whether all rows are said to fit.
     """
     ids = {name: rng.random() < numbers for name in schema.entities}
     tables = {
@@ -64,6 +66,7 @@ def mapping_of(schema: Schema, rng: Random, numbers: float = 0.3) -> TableMappin
             StoredColumn("id", kind="int") if ids[name] else "id",
             {a.name: _stored(rng, a, f"a_{a.name}", f"t_{name}") for a in type_.attributes},
             {parent: _parents(rng, name, parent) for parent in type_.parents},
+            checked,
         )
         for name, type_ in schema.entities.items()
     }
@@ -198,7 +201,8 @@ def _value(made: Database, column: StoredColumn, type_: Type) -> Any:
         return rng.choice((None, None if column.checked else wrong[column.kind or "text"]))
     match type_:
         case EntityRefType(name):
-            return rng.choice((*made.ids[name] * 9, 99 if column.kind == "int" else "??"))
+            lost = (99 if column.kind == "int" else "??",) if made.ill else ()
+            return rng.choice((*made.ids[name] * 9, *lost) or ("??",))
         case EnumType() | LevelsType() | TaxonomyType():
             return (column.names or {})[rng.choice(type_.members)]
         case Primitive("datetime") if made.moments and rng.random() < 0.7:
@@ -298,6 +302,7 @@ def filter_of(asked: Asked, made: Database, *, split: bool = False) -> Filter:
 def check(asked: Asked, made: Database, filter_: Filter) -> tuple[int, int, int]:
     """Hold a filter against decisions; return how many rows are allowed, denied, and do not fit."""
     counts = [0, 0, 0]
+    unfit = filter_.rows_that_do_not_fit
     for row in made.tables[filter_.table]:
         parts = parts_of(asked, made, row)
         try:
@@ -309,6 +314,7 @@ def check(asked: Asked, made: Database, filter_: Filter) -> tuple[int, int, int]
         if filter_.remaining is None:
             detail = (row, parts, filter_.predicate) if len(str(filter_.predicate)) < 2_000 else row
             assert holds(filter_.fits, row, made.tables) == fits, (detail, "" if fits else said)
+            assert holds(unfit, row, made.tables) != fits, detail
             assert found == allowed, detail
         else:
             assert found or not allowed, (row, parts, filter_.predicate)
