@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "partial": STAGES | {"runtime", "compiler", "intake"},
     "tables": {"diagnostics", "model", "intake", "version"},
     "filters": {"model", "runtime", "compiler", "partial"},
+    "verifying": {"model", "compiler", "partial", "filters"},
     "reverse": {"model", "runtime", "compiler", "intake", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
@@ -57,7 +58,17 @@ MAY_IMPORT = {
     "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
-    | {"testing", "mutation", "proving", "lint", "cache", "tables", "version"},
+    | {
+        "testing",
+        "mutation",
+        "proving",
+        "lint",
+        "cache",
+        "tables",
+        "filters",
+        "verifying",
+        "version",
+    },
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "reverse"}
@@ -67,7 +78,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
-    "django": {"filters"}, "sqlalchemy": {"filters"},
+    "django": {"filters"}, "sqlalchemy": {"filters", "verifying"},
 }  # fmt: skip
 
 

@@ -40,6 +40,8 @@ _COMMANDS = (
     "test",
     "decide",
     "explain",
+    "filter",
+    "verify-filter",
     "reads",
     "compile",
     "init",
@@ -72,7 +74,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"policyengine.cli.{cmd_name}").command
+        command: click.Command = import_module(
+            f"policyengine.cli.{cmd_name.replace('-', '_')}"
+        ).command
         command.context_class = _Context
         return command
 

@@ -1,0 +1,130 @@
+"""Read rows of a database as they are stored, so that what fits no type is seen and not converted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec import Struct, field
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select, type_coerce
+from sqlalchemy.types import NullType
+
+from policyengine.filters.mapping import (
+    ClosureTable,
+    ParentTable,
+    SetTable,
+    Stored,
+    StoredColumn,
+    TableMapping,
+)
+from policyengine.filters.predicates import Kind
+from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
+
+_MOST_KEPT: Final = 100_000
+"""The answers of the database that are kept: of each, some rows."""
+
+_WRITTEN: Final = 26
+_FORM: Final = "%Y-%m-%d %H:%M:%S.%f"
+"""The form of a moment in SQLite as SQLAlchemy writes it, and its length."""
+
+
+class StoredRows(Struct):
+    """The rows of the tables of a mapping, in one *connection*; *tables*: by name, of SQLAlchemy."""
+
+    connection: Connection
+    tables: Mapping[str, FromClause]
+    kinds: Mapping[str, Mapping[str, Kind]]
+    _found: dict[tuple[str, str, Any], list[dict[str, Any]]] = field(default_factory=dict)
+
+    def find(self, table: str, column: str, value: Any) -> list[dict[str, Any]]:
+        """Return the rows of *table* whose *column* is *value*, also in form."""
+        key = table, column, (type(value), value)
+        kept = self._found.get(key)
+        if kept is None:
+            of = self.tables[table]
+            found = self._read(table, self.all(table).where(of.c[column] == value))
+            kept = [
+                row for row in found if row[column] == value and type(row[column]) is type(value)
+            ]
+            if len(self._found) >= _MOST_KEPT:
+                self._found.clear()
+            self._found[key] = kept
+        return kept
+
+    def draw(self, table: str, number: int) -> list[dict[str, Any]]:
+        """Return so many rows of *table* at most, any."""
+        return self._read(table, self.all(table).order_by(func.random()).limit(number))
+
+    def all(self, table: str) -> Select[Any]:
+        """Return the statement for the rows of *table*, with the columns of the mapping."""
+        of = self.tables[table]
+        columns: list[ColumnElement[Any]] = [of.c[name] for name in self.kinds[table]]
+        if self.connection.dialect.name == "sqlite":
+            columns = [type_coerce(column, NullType()).label(column.key) for column in columns]
+        return select(*columns)
+
+    def _read(self, table: str, statement: Select[Any]) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in self.connection.execute(statement).mappings()]
+        if self.connection.dialect.name != "sqlite":
+            return rows
+        kinds, of = self.kinds[table], self.tables[table]
+        return [
+            {n: self._of_sqlite(kinds[n], of.c[n].type, value) for n, value in row.items()}
+            for row in rows
+        ]
+
+    def _of_sqlite(self, kind: Kind, type_: Any, value: Any) -> Any:
+        """Return the value of a column of SQLite, which may hold anything; as it is if it is not of its kind."""
+        match kind, value:
+            case "bool", 0 | 1 if type(value) is int:
+                return bool(value)
+            case "decimal" | "instant", int() if isinstance(type_, ExactDecimal | Instant):
+                try:
+                    return type_.process_result_value(value, self.connection.dialect)
+                except (ArithmeticError, ValueError):
+                    return value
+            case "instant", str() if len(value) == _WRITTEN:
+                try:
+                    return datetime.strptime(value, _FORM).replace(tzinfo=UTC)
+                except ValueError:
+                    return value
+            case _:
+                return value
+
+
+def kinds_of(mapping: TableMapping) -> dict[str, dict[str, Kind]]:
+    """Return the columns of each table of *mapping*, and the kind of each."""
+    found: dict[str, dict[str, Kind]] = {}
+
+    def id_kind(type_: str) -> Kind:
+        table = mapping.tables.get(type_)
+        return "text" if table is None else mapping.id_of(type_).kind or "text"
+
+    def add(table: str, name: str, kind: Kind) -> None:
+        found.setdefault(table, {})[name] = kind
+
+    def add_stored(table: str, stored: Stored, owner: Kind) -> None:
+        match stored:
+            case StoredColumn(name, kind) if kind is not None:
+                add(table, name, kind)
+            case SetTable(inner, column, element):
+                add(inner, column, owner)
+                add_stored(inner, element, owner)
+            case Mapping():
+                for part in stored.values():
+                    add_stored(table, part, owner)
+
+    for type_, of in mapping.tables.items():
+        own = id_kind(type_)
+        add(of.table, mapping.id_of(type_).name, own)
+        for stored in of.attributes.values():
+            add_stored(of.table, stored, own)
+        for parent, above in of.parents.items():
+            match above:
+                case str(name):
+                    add(of.table, name, id_kind(parent))
+                case ParentTable(table, one, other) | ClosureTable(table, one, other):
+                    add(table, one, own)
+                    add(table, other, id_kind(parent))
+    return found

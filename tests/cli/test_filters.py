@@ -1,0 +1,151 @@
+"""Hold what `filter` and `verify-filter` write, and what they say of bad input."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from policyengine.cli.main import run
+
+MAPPING = """
+from policyengine.filters.mapping import EntityTable, SetTable
+
+MAPPING = {
+    "User": EntityTable("users", attributes={n: n for n in ("clearance", "suspended")}),
+    "Document": EntityTable(
+        "documents",
+        id="name",
+        attributes={
+            "owner": "owner_id",
+            "clearance": "clearance",
+            "shared_with": SetTable("shares", "document", "user_id"),
+        },
+    ),
+}
+WRONG = {"Document": EntityTable("documents", attributes={"title": "title"})}
+NONE = 1
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert run(["init", "shop"]) == 0
+    Path("stored_shop.py").write_text(MAPPING)
+    database = sqlite3.connect("shop.db")
+    database.executescript("""
+        create table users (id text, clearance bigint, suspended boolean);
+        create table documents (name text, owner_id text, clearance bigint);
+        create table shares (document text, user_id text);
+        insert into users values ('ann', 2, 0), ('bob', 0, 0), ('eve', 1, 1);
+        insert into documents values ('plan', 'ann', 1), ('memo', 'bob', 0), ('list', 'eve', 0);
+        insert into documents values ('lost', null, 0);
+        insert into shares values ('plan', 'bob'), ('list', 'bob');
+    """)
+    database.close()
+    return tmp_path
+
+
+ASKED = ["filter", "shop", "--request", "shop/request.json", "--mapping", "stored_shop:MAPPING"]
+VERIFY = ["verify-filter", "shop", "--mapping", "stored_shop:MAPPING", "--database"]
+
+
+def test_the_sql_selects_what_decide_allows(shop: Path, capsys):
+    capsys.readouterr()
+    assert run([*ASKED, "--dialect", "sqlite"]) == 0
+    statement = capsys.readouterr().out
+    assert run([*ASKED, "--dialect", "sqlite", "--unfit"]) == 0
+    unfit = capsys.readouterr().out
+    database = sqlite3.connect("shop.db")
+    assert [name for name, *_ in database.execute(statement)] == ["memo", "list"]
+    assert [name for name, *_ in database.execute(unfit)] == ["lost"]
+    assert run([*ASKED, "--dialect", "sqlite", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    apart = f"SELECT name FROM {document['table']} WHERE {document['where']}"
+    assert [*database.execute(apart, document["values"])] == [("memo",), ("list",)]
+    database.close()
+
+
+def test_a_subject_may_be_named(shop: Path, capsys):
+    people = [
+        {"type": "User", "id": "ann", "properties": {"clearance": "secret", "suspended": True}}
+    ]
+    Path("people.json").write_text(json.dumps(people))
+    capsys.readouterr()
+    command = [
+        "filter",
+        "shop",
+        "--subject",
+        "User:ann",
+        "--action",
+        "edit",
+        "--dialect",
+        "postgres",
+    ]
+    command += ["--mapping", "stored_shop:MAPPING"]
+    assert run([*command, "--entities", "people.json"]) == 0
+    assert "WHERE 1 = 0;" in capsys.readouterr().out.replace("(1 = 0)", "1 = 0")
+    assert run(command) == 2
+    assert "subject.properties.suspended: it must be given" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ([*ASKED[:4], "--dialect", "sqlite"], "`Document.shared_with`.*give `--mapping`"),
+        ([*ASKED[:5], "stored_shop", "--dialect", "sqlite"], "is no `module:name`"),
+        ([*ASKED[:5], "stored_shop:NONE", "--dialect", "sqlite"], "is no mapping"),
+        ([*ASKED[:5], "stored_shop:WRONG", "--dialect", "sqlite"], "does not fit the policies"),
+        ([*ASKED[:5], "no_such_module:A", "--dialect", "sqlite"], "cannot be imported"),
+        ([*ASKED, "--subject", "User:ann", "--dialect", "sqlite"], "give `--request`, or"),
+        ([*VERIFY, "sqlite:///none.db"], "there is no file `none.db`"),
+        ([*VERIFY, "nothing"], "Could not parse"),
+        ([*VERIFY, "none:///a"], "Can't load plugin"),
+        ([*VERIFY, "sqlite:///stored_shop.py"], "file is not a database"),
+        ([*VERIFY, "sqlite:///shop.db", "--tables", "stored_shop:MAPPING"], "there is no table"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named_in_a_line(shop: Path, capsys, command, said):
+    import re
+
+    capsys.readouterr()
+    assert run(command) == 2
+    found = capsys.readouterr()
+    assert re.search(said, " ".join(found.err.split())), found.err
+    assert found.out == ""
+    assert not Path("none.db").exists()
+
+
+def test_filters_are_compared_on_rows_of_a_database(shop: Path, capsys):
+    capsys.readouterr()
+    assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50"]) == 0
+    assert capsys.readouterr().out.startswith("agree")
+    assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["rows"] == document["allowed"] + document["denied"] + document["unfit"] >= 50
+    assert document["differences"] == []
+
+
+def test_a_row_that_differs_is_shown(shop: Path, capsys, monkeypatch):
+    from msgspec.structs import replace
+
+    from policyengine.verifying import verify_filters
+
+    real = verify_filters.make_filter
+    monkeypatch.setattr(
+        verify_filters, "make_filter",
+        lambda *given: (made := real(*given)) and replace(made, predicate=made.fits),
+    )  # fmt: skip
+    capsys.readouterr()
+    assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50"]) == 1
+    said = capsys.readouterr().out
+    assert "differs" in said
+    assert "selects the row" in said
+    assert "deny (" in said
+    assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50", "--format", "json"]) == 1
+    (one, *_) = json.loads(capsys.readouterr().out)["differences"]
+    assert set(one) == {"request", "filter", "decision", "condition"}
