@@ -61,6 +61,11 @@ class EnumType(Struct, frozen=True, dict=True, cache_hash=True):
         """The position of each name."""
         return {name: position for position, name in enumerate(self.members)}
 
+    @cached_property
+    def values(self) -> frozenset[object]:
+        """All values."""
+        return frozenset(self.members)
+
 
 class LevelsType(Struct, frozen=True, dict=True, cache_hash=True):
     """A total order; a value is the position of its name in *members*, an `int`, lowest 0."""
@@ -76,6 +81,11 @@ class LevelsType(Struct, frozen=True, dict=True, cache_hash=True):
     def positions(self) -> Mapping[str, int]:
         """The position of each name, which is its value."""
         return {name: position for position, name in enumerate(self.members)}
+
+    @cached_property
+    def values(self) -> frozenset[object]:
+        """All values."""
+        return frozenset(range(len(self.members)))
 
 
 class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
@@ -100,6 +110,11 @@ class TaxonomyType(Struct, frozen=True, dict=True, cache_hash=True):
     def positions(self) -> Mapping[str, int]:
         """The position of each term."""
         return {term: position for position, (term, _) in enumerate(self.parents)}
+
+    @cached_property
+    def values(self) -> frozenset[object]:
+        """All values."""
+        return frozenset(self.members)
 
     @cached_property
     def above(self) -> Mapping[str, frozenset[str]]:

@@ -2,27 +2,28 @@
 
 The conditions of a checked rule do not fail on a request that fits, so an operand may be left out that
 another one decides, wherever it is. What several operands ask of one value is asked once: `tier >= pro and
-tier != top`, of five levels, is `tier in {pro, team}`.
+tier != top`, of five levels, is `tier in {pro, team}`; what they ask in common stands once, before the rest.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from policyengine.compiler import ir
-from policyengine.compiler.simplify import FALSE, TRUE, simplify
+from policyengine.compiler.simplify import FALSE, TRUE, fold_not
 from policyengine.model.types import BOOL, EnumType, LevelsType, SetType, TaxonomyType, Type
 
 Junction: TypeAlias = ir.And | ir.Or
 
-
 _ORDER: Final[Mapping[str, Callable[[int, int], bool]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+_BOOLEANS: Final = frozenset([False, True])
 
 
 class _Asked(Struct, frozen=True):
@@ -34,72 +35,143 @@ class _Asked(Struct, frozen=True):
     other: bool = False
 
 
+class Facts:
+    """Conditions of which the values are known, and with them those that ask of the same values."""
+
+    def __init__(self, values: Mapping[ir.Expr, ir.Expr] | None = None) -> None:
+        self._values = dict(values or {})
+        self._asked: dict[ir.Expr, _Asked] = {}
+
+    def add(self, condition: ir.Expr, *, holds: bool) -> None:
+        """Note whether *condition* holds."""
+        asked = _asked(condition)
+        if asked is not None:
+            self._asked[asked.value] = asked if holds else _opposite(asked)
+            return
+        self._values[condition] = TRUE if holds else FALSE
+        self._values[negation(condition)] = FALSE if holds else TRUE
+
+    def within(self, node: ir.Expr) -> ir.Expr:
+        """Return *node* with the values of what is known in it."""
+        known = self._values.get(node)
+        if known is not None:
+            return known
+        if isinstance(node, ir.And | ir.Or):
+            made = [self.within(operand) for operand in node.operands]
+            return node if made == list(node.operands) else junction(type(node), made)
+        asked = _asked(node) if self._asked else None
+        fact = None if asked is None else self._asked.get(asked.value)
+        if asked is None or fact is None:
+            return node
+        both = _both(ir.And, fact, asked)
+        if both == fact:
+            return TRUE
+        shorter = not (both.other or asked.other) and len(both.among) < len(asked.among)
+        return _asking(both) if shorter or not both.among else node
+
+
 def junction(of: type[Junction], operands: Iterable[ir.Expr]) -> ir.Expr:
     """Return the conjunction or disjunction of *operands*, which are simplified."""
     deciding, neutral = (FALSE, TRUE) if of is ir.And else (TRUE, FALSE)
-    kept = list(dict.fromkeys(_flat(of, operands)))
-    kept = [operand for operand in _merged(of, kept) if operand != neutral]
-    # What an operand takes for granted must be asked before it, so those that say it come first.
-    kept.sort(key=lambda operand: isinstance(operand, ir.And | ir.Or))
-    known: dict[ir.Expr, ir.Expr] = {}
-    for atom in kept:
-        if not isinstance(atom, ir.And | ir.Or):
-            known[atom], known[negation(atom)] = neutral, deciding
-    if deciding in kept or any(known.get(operand) == deciding for operand in kept):
+    flat: dict[ir.Expr, None] = {}
+    for operand in operands:
+        for one in operand.operands if isinstance(operand, of) else (operand,):
+            if one == deciding:
+                return deciding
+            flat[one] = None
+    flat.pop(neutral, None)
+    kept = [operand for operand in _merged(of, flat) if operand != neutral]
+    if deciding in kept:
         return deciding
-    learned = [
-        with_known(operand, known) if isinstance(operand, ir.And | ir.Or) else operand
-        for operand in kept
-    ]
-    if learned != kept:
-        return junction(of, learned)
-    if len(kept) == 1:
-        return kept[0]
-    return of(tuple(kept)) if kept else neutral
+    if len(kept) <= 1:
+        return kept[0] if kept else neutral
+    # What an operand takes for granted must be asked before it, so those that say it come first.
+    nested = [operand for operand in kept if isinstance(operand, ir.And | ir.Or)]
+    atoms = [operand for operand in kept if not isinstance(operand, ir.And | ir.Or)]
+    if _contradict(atoms):
+        return deciding
+    if nested:
+        facts = Facts()
+        for atom in atoms:
+            facts.add(atom, holds=of is ir.And)
+        shorter: Sequence[ir.Expr] = list(map(facts.within, nested))
+        if shorter == nested:
+            shorter = _with_shared_once(of, nested)
+        if shorter != nested:
+            return junction(of, (*atoms, *shorter))
+    return of((*atoms, *nested))
 
 
 def negation(operand: ir.Expr) -> ir.Expr:
     """Return the negation of a condition; of a junction, the junction of the negations."""
-    match operand:
-        case ir.And(operands):
-            return junction(ir.Or, map(negation, operands))
-        case ir.Or(operands):
-            return junction(ir.And, map(negation, operands))
-        case _:
-            asked = _asked(operand)
-            return simplify(ir.Not(operand)) if asked is None else _asking(_opposite(asked))
+    if isinstance(operand, ir.And | ir.Or):
+        return junction(_other(type(operand)), map(negation, operand.operands))
+    asked = _asked(operand)
+    return fold_not(ir.Not(operand)) if asked is None else _asking(_opposite(asked))
 
 
-def _flat(of: type[Junction], operands: Iterable[ir.Expr]) -> Iterable[ir.Expr]:
-    for operand in operands:
-        if isinstance(operand, of):
-            yield from operand.operands
-        else:
-            yield operand
-
-
-def with_known(node: ir.Expr, known: Mapping[ir.Expr, ir.Expr]) -> ir.Expr:
-    """Return *node* with the values of conditions in it that are *known*."""
-    if node in known:
-        return known[node]
-    if isinstance(node, ir.And | ir.Or):
-        made = [with_known(operand, known) for operand in node.operands]
-        return node if made == list(node.operands) else junction(type(node), made)
-    return node
-
-
-def where(condition: ir.Expr, node: ir.Expr) -> ir.Expr:
-    """Return *node* for requests for which *condition* holds."""
-    known: dict[ir.Expr, ir.Expr] = {}
+def where(condition: ir.Expr) -> Facts:
+    """Return what is known of requests for which *condition* holds."""
+    facts = Facts()
     for fact in condition.operands if isinstance(condition, ir.And) else (condition,):
-        known[fact], known[negation(fact)] = TRUE, FALSE
-    return with_known(node, known)
+        facts.add(fact, holds=True)
+    return facts
+
+
+def _other(of: type[Junction]) -> type[Junction]:
+    return ir.Or if of is ir.And else ir.And
+
+
+def _contradict(atoms: Sequence[ir.Expr]) -> bool:
+    """Whether one of *atoms*, of which no two ask constants of one value, is the opposite of another."""
+    among = frozenset(atoms)
+    return any(
+        fold_not(ir.Not(atom)) in among
+        for atom in atoms
+        if isinstance(atom, ir.Not | ir.Binary) and _asked(atom) is None
+    )
+
+
+# ---- what several operands have in common -----------------------------------------------
+
+
+def _with_shared_once(of: type[Junction], operands: Sequence[ir.Expr]) -> Sequence[ir.Expr]:
+    """Return operands, which are junctions, with what some of them have in common taken out once.
+
+    `a and b or a and b and c` is `a and b`, and `a and b or a and c` is `a and (b or c)`.
+    """
+    parts = {one: frozenset(ir.children(one)) for one in operands}
+    kept = [one for one in operands if not any(more < parts[one] for more in parts.values())]
+    counts = Counter(part for one in kept for part in ir.children(one))
+    for shared, times in counts.most_common():
+        if times == 1:
+            break
+        some = [one for one in kept if shared in parts[one]]
+        common = frozenset.intersection(*(parts[one] for one in some))
+        if not _take_for_granted(common, frozenset().union(*(parts[one] for one in some)) - common):
+            first = [part for part in ir.children(some[0]) if part in common]
+            rest = [[p for p in ir.children(one) if p not in common] for one in some]
+            others = junction(of, (junction(_other(of), left) for left in rest))
+            made = junction(_other(of), (*first, others))
+            return [made if one is some[0] else one for one in kept if one not in some[1:]]
+    return kept
+
+
+def _take_for_granted(conditions: Iterable[ir.Expr], said: Container[ir.Expr]) -> bool:
+    """Whether one of *conditions* reads something that is present only where something *said* says so."""
+    for condition in conditions:
+        for part in ir.walk(condition):
+            if isinstance(part, ir.Slot) and part.optional:
+                present = ir.Present(part)
+                if present in said or ir.Not(present) in said:
+                    return True
+    return False
 
 
 # ---- what is asked of one value ---------------------------------------------------------
 
 
-def _merged(of: type[Junction], operands: Sequence[ir.Expr]) -> list[ir.Expr]:
+def _merged(of: type[Junction], operands: Iterable[ir.Expr]) -> list[ir.Expr]:
     """Return operands of which those that ask for one value among constants are one."""
     made: list[ir.Expr] = []
     places: dict[ir.Expr, int] = {}
@@ -111,8 +183,8 @@ def _merged(of: type[Junction], operands: Sequence[ir.Expr]) -> list[ir.Expr]:
             made.append(operand)
         elif before is None:
             places[one.value], asked[one.value] = len(made), one
-            short = _asking(one)
-            made.append(short if short in (TRUE, FALSE) else operand)
+            decided = _decided(one)
+            made.append(operand if decided is None else decided)
         else:
             asked[one.value] = both = _both(of, before, one)
             made[places[one.value]] = _asking(both)
@@ -121,31 +193,29 @@ def _merged(of: type[Junction], operands: Sequence[ir.Expr]) -> list[ir.Expr]:
 
 def _asked(node: ir.Expr) -> _Asked | None:
     """Return what *node* asks of one value, None if it asks something else."""
-    match node:
-        case ir.Binary("==" | "!=" as op, value, ir.Const(type_, known)):
-            return _complete(_Asked(value, type_, frozenset([known]), op == "!="))
-        case ir.Binary(
-            "in" | "not in" as op, value, ir.Const(SetType(type_), frozenset() as known)
-        ):
-            return _complete(_Asked(value, type_, known, op == "not in"))
-        case ir.Binary(
-            "<" | "<=" | ">" | ">=" as op, value, ir.Const(LevelsType() as type_, int(at))
-        ):
-            levels, holds = range(len(type_.members)), _ORDER[op]
-            return _Asked(value, type_, frozenset([level for level in levels if holds(level, at)]))
-        case _:
-            return None
+    # No `match`, since this is called for every condition several times.
+    if not isinstance(node, ir.Binary) or not isinstance(node.right, ir.Const):
+        return None
+    op, type_, known = node.op, node.right.type, node.right.value
+    if op in ("==", "!="):
+        return _complete(_Asked(node.left, type_, frozenset([known]), op == "!="))
+    if op in ("in", "not in"):
+        assert isinstance(type_, SetType)
+        assert isinstance(known, frozenset)
+        return _complete(_Asked(node.left, type_.element, known, op == "not in"))
+    if op in _ORDER and isinstance(type_, LevelsType):
+        assert isinstance(known, int)
+        holds = _ORDER[op]
+        levels = frozenset([level for level in range(len(type_.members)) if holds(level, known)])
+        return _Asked(node.left, type_, levels)
+    return None
 
 
 def _all_of(type_: Type) -> frozenset[object] | None:
     """Return all values of a type that has few, None of any other."""
-    match type_:
-        case LevelsType(members=members):
-            return frozenset(range(len(members)))
-        case EnumType() | TaxonomyType():
-            return frozenset(type_.members)
-        case _:
-            return frozenset([False, True]) if type_ == BOOL else None
+    if isinstance(type_, LevelsType | EnumType | TaxonomyType):
+        return type_.values
+    return _BOOLEANS if type_ == BOOL else None
 
 
 def _complete(asked: _Asked) -> _Asked:
@@ -176,14 +246,21 @@ def _opposite(asked: _Asked) -> _Asked:
     return _complete(_Asked(asked.value, asked.type, asked.among, not asked.other))
 
 
+def _decided(asked: _Asked) -> ir.Expr | None:
+    """Return what this is for any value, None if that depends on the value."""
+    if not asked.among or asked.among == _all_of(asked.type):
+        return TRUE if bool(asked.among) != asked.other else FALSE
+    return None
+
+
 def _asking(asked: _Asked) -> ir.Expr:
     """Return the shortest condition that asks this."""
-    values = _all_of(asked.type)
-    among, other = asked.among, asked.other
+    decided = _decided(asked)
+    if decided is not None:
+        return decided
+    values, among, other = _all_of(asked.type), asked.among, asked.other
     if values is not None and len(values) - len(among) == 1:
         among, other = values - among, not other
-    if not among or among == values:
-        return TRUE if bool(among) != other else FALSE
     if len(among) == 1:
         return ir.Binary("!=" if other else "==", asked.value, ir.Const(asked.type, *among))
     known = ir.Const(SetType(asked.type), among)

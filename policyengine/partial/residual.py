@@ -25,7 +25,7 @@ from policyengine.model.types import Schema, TargetKey
 from policyengine.model.values import moment_text, to_datetime
 from policyengine.partial.condition_text import ConditionWriter
 from policyengine.partial.expression_types import ExpressionTypes
-from policyengine.partial.junctions import where, with_known
+from policyengine.partial.junctions import Facts, where
 from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.left_to_decide import Left, Owed, left_to_decide
 from policyengine.partial.prepared_rules import PreparedRules
@@ -164,17 +164,16 @@ def residual(
     timed = dict.fromkeys(atom for one in conditions for atom in _timed(one, left.timed))
     results, until = _at(timed, left.timed, now)
 
-    def settled(condition: ir.Expr) -> ir.Expr:
-        return with_known(condition, results)
-
+    settled = Facts(results).within
     condition = settled(left.condition)
+    allowed = where(condition).within
     shown: dict[str, ir.Expr] = {}
     if condition != FALSE:
-        given = {s: where(condition, settled(c)) for s, c in (left.shown or {}).items()}
+        given = {s: allowed(settled(c)) for s, c in (left.shown or {}).items()}
         shown = {spelling: made for spelling, made in given.items() if made != FALSE}
     masks = {field_and_mask(s): c for s, c in shown.items()}
     owed = (
-        Owed(o.duty, where(condition, made) if o.allowed else made, o.allowed)
+        Owed(o.duty, allowed(made) if o.allowed else made, o.allowed)
         for o in left.owed
         if (made := settled(o.condition)) != FALSE and (condition != FALSE or not o.allowed)
     )
