@@ -58,17 +58,8 @@ MAY_IMPORT = {
     "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
-    | {
-        "testing",
-        "mutation",
-        "proving",
-        "lint",
-        "cache",
-        "tables",
-        "filters",
-        "verifying",
-        "version",
-    },
+    | {"testing", "mutation", "proving", "lint", "cache", "reverse", "tables", "filters"}
+    | {"verifying", "version"},
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "reverse"}

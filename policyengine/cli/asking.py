@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from policyengine.intake.raw import RawRequest
 
 
+def now_option(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option `--now`."""
+    return click.option("--now", metavar="MOMENT", callback=_moment, help=help)
+
+
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--entities` and `--now`."""
     for option in (
-        click.option(
-            "--now",
-            metavar="MOMENT",
-            callback=_moment,
-            help="Answer as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
+        now_option(
+            "Answer as of that moment (`2026-11-23`, `2026-11-23T10:00:00Z`), whatever the "
             "request says. Without it: the request's `now`, or the present.",
         ),
         click.option(

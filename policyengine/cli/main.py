@@ -40,6 +40,8 @@ _COMMANDS = (
     "test",
     "decide",
     "explain",
+    "who",
+    "what",
     "filter",
     "verify-filter",
     "reads",

@@ -15,7 +15,18 @@ import pytest
 from policyengine import __version__
 from policyengine.cli import check, main
 
-COMMANDS = ("check", "fmt", "test", "decide", "explain", "compile", "init", "completion")
+COMMANDS = (
+    "check",
+    "fmt",
+    "test",
+    "decide",
+    "explain",
+    "who",
+    "what",
+    "compile",
+    "init",
+    "completion",
+)
 POLICYENGINE = [sys.executable, "-c", "from policyengine.cli.main import main; main()"]
 
 

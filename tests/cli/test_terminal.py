@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -43,6 +44,20 @@ test "a title that is rather long and tells who may read what of whom, and why t
 """
 
 
+ANN = {"type": "User", "id": "ann"}
+ENTITIES = [
+    {**ANN, "properties": {"clearance": "internal", "suspended": False}},
+    *(
+        {
+            "type": "Document",
+            "id": id_,
+            "properties": {"owner": ANN, "clearance": "public", "shared_with": []},
+        }
+        for id_ in ("plan", "a document with a long name that is as long as names of documents are")
+    ),
+]
+
+
 @pytest.fixture
 def folder(shop: Path) -> Path:
     """The folder of `init`, beside a broken set, one that lint has findings of and an ugly one."""
@@ -54,6 +69,7 @@ def folder(shop: Path) -> Path:
     ]:
         Path(name).mkdir()
         Path(name, "documents.policy").write_text(text)
+    Path("failing", "all.json").write_text(json.dumps(ENTITIES))
     return shop
 
 
@@ -64,7 +80,9 @@ COMMANDS = [
     "explain shop --request shop/request.json --audience user", "explain PE309", "prove shop --never-allow read", "prove --help", "reads shop",
     "compile shop --stop-after simplify", "init made", "completion --help", "check --help", "lint --help",
     "fmt --help", "test --help", "decide --help", "explain --help", "reads --help", "compile --help",
-    "init --help", "nonsense", "check missing-file", "fmt shop - other",
+    "who shop --entities failing/all.json --action read --resource Document:plan",
+    "what shop --entities failing/all.json --subject User:ann --action read --limit 1",
+    "init --help", "who --help", "what --help", "nonsense", "check missing-file", "fmt shop - other",
 ]  # fmt: skip
 OF_A_SET = [
     "check {}", "explain {} --request {}/requests/{}", "decide {} --request {}/requests/{}", "reads {}",
