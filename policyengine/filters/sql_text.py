@@ -137,6 +137,8 @@ class _Literals(SQLCompiler):
                 return f"X'{value.hex()}'"
             case str():
                 return self.text(value)
+            case list():
+                return f"ARRAY[{', '.join(map(self.literal, value))}]"
             case _:
                 raise TypeError(f"no literal is {type(value).__name__}")
 

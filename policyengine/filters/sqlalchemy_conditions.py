@@ -25,7 +25,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     and_,
-    bindparam,
+    case,
     distinct,
     false,
     func,
@@ -67,7 +67,7 @@ from policyengine.filters.predicates import (
     columns_of,
     walk,
 )
-from policyengine.filters.stored_columns import DATABASES, Dialect, exact, fits, stored
+from policyengine.filters.stored_columns import DATABASES, Dialect, exact, fits, is_among, stored
 from policyengine.filters.text_conditions import is_longer, matches
 
 Condition: TypeAlias = ColumnElement[bool]
@@ -134,6 +134,7 @@ class _Filter(ColumnElement[bool]):
 
     inherit_cache = True
     type = Boolean()
+    _is_implicitly_boolean = True  # else SQLite is asked whether it equals 1, and uses no index
     _traverse_internals = [  # noqa: RUF012 - SQLAlchemy reads it
         ("predicate", InternalTraversal.dp_plain_obj),
         ("names", InternalTraversal.dp_plain_obj),
@@ -210,7 +211,9 @@ class _Printer:
             case Not(operand):
                 return self.false(operand, scope)
             case And(operands):
-                return and_(*(self.true(operand, scope) for operand in operands))
+                told = set(map(_surely_text, operands))
+                asked = (operand for operand in operands if operand not in told)
+                return and_(*(self.true(operand, scope) for operand in asked))
             case Or(operands):
                 return or_(*(self.true(operand, scope) for operand in operands))
             case Exists() | HasMore():
@@ -263,11 +266,7 @@ class _Printer:
             case IsOfKind():
                 return and_(column.is_not(None), fits(column, self.dialect))
             case OneOf(_, values):
-                able = [value for value in values if self.can_be(value)]
-                if not able:
-                    return false()
-                among = bindparam(None, able, column.type, unique=True, expanding=True)
-                return exact(column, self.dialect).in_(among)
+                return is_among(column, list(filter(self.can_be, values)), self.dialect)
             case Matches(_, pieces):
                 if not all(map(self.can_be, pieces)):
                     return false()
@@ -351,13 +350,13 @@ class _Printer:
         down = found.cte(self.name(f"{alias}_down"), recursive=True, nesting=True)
         parent = self.column(ancestor.parent, at_below)
         step = _rows(below, further, down.c.steps + _ONE).correlate_except(below, down)
-        down = down.union(
-            step.where(
-                self.compared("==", parent, down.c.id),
-                down.c.steps < ancestor.most,
-                self.false(where, at_below),
-            )
-        )
+        ends = self.false(where, at_below)
+        if (
+            self.dialect == "sqlite"
+        ):  # which reads all rows to skip some if a condition is of them alone
+            ends = case((down.c.steps > 0, ends))
+        goes_on = self.compared("==", parent, down.c.id), down.c.steps < ancestor.most, ends
+        down = down.union(step.where(*goes_on))
         start = exact(self.column(ancestor.start, scope), self.dialect)
         return start.in_(select(down.c.id))
 
@@ -405,6 +404,17 @@ class _Printer:
 
 _LONGEST_NAME: Final = 50
 _ONE: Final = literal_column("1", Integer())
+
+
+def _surely_text(predicate: Predicate) -> Predicate | None:
+    """Return that a column holds a text, if *predicate* is true of nothing else."""
+    match predicate:
+        case Compare("==", Column(kind="text") as column, Parameter()) | OneOf(
+            Column(kind="text") as column
+        ):
+            return IsOfKind(column)
+        case _:
+            return None
 
 
 def _by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -19,18 +22,24 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     and_,
+    any_,
+    bindparam,
     cast,
     collate,
+    false,
     func,
     literal,
+    or_,
+    select,
     true,
 )
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import CHAR, TypeEngine
 
-from policyengine.filters.predicates import Kind, NotPushable
+from policyengine.filters.predicates import Kind, NotPushable, Scalar
 from policyengine.filters.sqlalchemy_types import PLACES, ExactDecimal, Instant
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql", "duckdb"]
@@ -44,6 +53,8 @@ _COLLATIONS: Final[dict[Dialect, str]] = {
 }  # fmt: skip
 """The collation that tells all texts apart, whatever that of the column: PostgreSQL's default does, and indexes have it."""
 
+_MANY: Final = 500  # values, beyond which they are one parameter
+_SQLITE: Final = SQLiteDialect()
 _MOST: Final = Decimal("99999999999999.9999")
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _TWO: Final = "[0-9][0-9]"
@@ -133,6 +144,33 @@ def exact(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
     # In PostgreSQL an enumeration, or an extension's type, compares in a way of its own.
     text = cast(column, Text) if dialect == "postgresql" else column
     return collate(text, _COLLATIONS[dialect])
+
+
+def is_among(
+    column: ColumnElement[Any], values: Sequence[Scalar], dialect: Dialect
+) -> ColumnElement[bool]:
+    """Return whether a stored column equals one of *values*, of which there may be more than parameters."""
+    compared = exact(column, dialect)
+    if dialect == "postgresql" and len(values) > _MANY:
+        return compared == any_(literal(values, ARRAY(column.type)))
+    if dialect == "sqlite" and len(values) > _MANY:
+        process = column.type.dialect_impl(_SQLITE).bind_processor(_SQLITE) or (lambda value: value)
+        # A text of JSON ends at U+0000 for SQLite.
+        whole: list[Any] = []
+        rest: list[Any] = []
+        for value in map(process, values):
+            (rest if isinstance(value, str) and "\0" in value else whole).append(value)
+        listed = func.json_each(json.dumps(whole, ensure_ascii=False)).table_valued("value")
+        return or_(compared.in_(select(listed.c.value)), _is_one_of(compared, rest, column.type))
+    return _is_one_of(compared, values, column.type)
+
+
+def _is_one_of(
+    compared: ColumnElement[Any], values: Sequence[Any], of: TypeEngine[Any]
+) -> ColumnElement[bool]:
+    if not values:
+        return false()
+    return compared.in_(bindparam(None, values, of, unique=True, expanding=True))
 
 
 def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:

@@ -191,3 +191,12 @@ def test_what_is_not_there_or_too_long_is_named():
         condition(Exists("doc", "d", (), inner), Doc, Base.metadata, "sqlite")
     with pytest.raises(NotPushable, match="more than 5 wildcards"):
         condition(Matches(text, ("a",) * 7), Doc, Base.metadata, "sqlite")
+
+
+def test_a_list_may_have_more_values_than_a_statement_has_parameters(session):
+    session.execute(sa.insert(Doc.__table__), {"id": 99, "parent": None, "title": "d\0"})
+    others = (f"'\\é{number}" for number in range(300_000))
+    for names in (("d1", "d\0", "D2"), ("d1", "D2")):
+        made = condition(OneOf(TITLE, (*names, *others)), Doc, {}, "sqlite")
+        found = session.scalars(sa.select(Doc.name).where(made)).all()
+        assert sorted(found) == sorted({*names} - {"D2"})
