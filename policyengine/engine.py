@@ -472,7 +472,7 @@ class PolicyEngine(Immutable):
         """Say on which entities of a store *subject* may do *action*: those for which `decide` allows the request.
 
         *type*: that of the resources, if the action takes several. The store is the engine's, or *entities*.
-        A page has at most *limit* items; if its `token` is not None there is more, for whoever asks the same
+        A page has at most *limit* items; if its `token` is not None there is more, for a caller who asks the same
         with that *token*. What follows from the policies is found by an index, not by trying all.
 
         Raises `InvalidRequest` with every problem of a request that does not fit, or of a token of another

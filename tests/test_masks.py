@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from policyengine import DecisionCache, InvalidPolicy, InvalidRequest, PolicyEngine
 from policyengine.diagnostics.source import Source
-from policyengine.model.masks import masks_of, telling
+from policyengine.model.masks import detail, masks_of
 from policyengine.model.types import BOOL, DATETIME, DECIMAL, STRING, Attribute, RecordType, SetType
 from policyengine.pipeline import check_sources, compile_set
 from policyengine.reference import interpreter, reasons
@@ -135,7 +135,7 @@ def test_a_decision_says_how_fields_are_shown_that_are_not_exposed(clinic):
         decision.masks["born"] = "day"
 
 
-def test_the_most_telling_of_a_gate_counts(clinic):
+def test_of_a_gate_the_mask_counts_that_shows_most(clinic):
     decision = decide(clinic, trusted=True)
     assert decision.masks == {**RESEARCH, "born": "month", "name": "pseudonym"}
     decision = decide(clinic, trusted=True, why="x")
@@ -145,7 +145,7 @@ def test_the_most_telling_of_a_gate_counts(clinic):
     assert "geo" in decision.exposed
 
 
-def test_the_least_telling_of_several_gates_counts():
+def test_of_several_gates_the_mask_counts_that_shows_least():
     more = 'field gate law "what the law lets be seen"\ngate law { permit p: any fields born, geo as digits(3), sex as present, months }\n'
     decision = engine(RULES + more).decide(user(trusted=True, why="x"), "read", PATIENT)
     assert decision.exposed == {"born"}
@@ -189,7 +189,7 @@ def test_what_is_asked_for_with_a_mask_is_shown_so(clinic):
         assert "name" in decision.exposed  # the others are as they were
 
 
-def test_what_is_asked_for_must_be_given_as_telling(clinic):
+def test_what_is_asked_for_must_be_given_in_as_much_detail(clinic):
     assert decide(clinic, ["born as year", "sex"]).allowed
     assert not decide(clinic, ["born"]).allowed
     assert not decide(clinic, ["born as day"], trusted=True).allowed
@@ -416,8 +416,8 @@ def test_a_record_takes_what_all_its_parts_take():
     assert masks_of(SetType(STRING)) == ("present",)
     for type_ in (DATETIME, DECIMAL, STRING):
         chain = [*masks_of(type_), None]
-        assert sorted(chain, key=telling) == chain
-        assert len(set(map(telling, chain))) == len(chain)
+        assert sorted(chain, key=detail) == chain
+        assert len(set(map(detail, chain))) == len(chain)
 
 
 @pytest.mark.parametrize(

@@ -204,9 +204,9 @@ def represented(
     """Return sets that represent all that rules can tell apart, the nearest to *present* first.
 
     What rules ask of a set they ask of its elements, one by one, or of all elements of another set. So
-    elements of which no answer differs are alike, and of those that are alike one represents some, unless all
-    of them are asked for. *env*: where the set has these elements. *counted*: how many elements that are alike may matter. None if there
-    are too many.
+    elements of which no answer differs are of one kind, and one of a kind represents some, unless all of them are
+    asked for. *env*: where the set has these elements. *counted*: how many elements of a kind may matter. None if
+    there are too many.
     """
     pool = [*sorted(present, key=str), *others]
     if len(pool) * len(asked) > _MOST_ASKED:
@@ -214,13 +214,13 @@ def represented(
     empty = [atom for one in asked for atom in atoms_of(one, env(()))]
     places = [atom.where for atom in empty]
     sets = {side for atom in empty for side in atom.sets}
-    alike: dict[object, list[Any]] = {}
+    kinds: dict[object, list[Any]] = {}
     for element in pool:
         answers = answers_in(asked, env((element,)))
         answer = (*map(answers.get, places), *(element in other for other in sets))
-        alike.setdefault(answer, []).append(element)
+        kinds.setdefault(answer, []).append(element)
     states: list[list[frozenset[Any]]] = []
-    for group in alike.values():
+    for group in kinds.values():
         some = (frozenset(group) & present) or frozenset(group[:1])
         whole = [frozenset(group)] if any(group[0] in other for other in sets) else []
         many = [frozenset(group[:number]) for number in range(1, min(counted, len(group)) + 1)]

@@ -46,18 +46,18 @@ class AskedOfTexts:
 
     def texts(self) -> tuple[list[str], bool]:
         """Return texts that are not known, each of another kind, and whether there is one of every kind."""
-        told: dict[object, str] = {}
+        kinds: dict[object, str] = {}
         for text in islice(self._made(), _MOST_MADE):
             if text not in self.known:
-                told.setdefault(self._kind(text), text)
-        every = len(told) == self._kinds
+                kinds.setdefault(self._kind(text), text)
+        every = len(kinds) == self._kinds
         if not every:
             automaton = TextAutomaton(self._questions)
             for _, text in automaton.kinds():
                 if text not in self.known:
-                    told.setdefault(self._kind(text), text)
+                    kinds.setdefault(self._kind(text), text)
             every = automaton.left > 0
-        return list(told.values()), every
+        return list(kinds.values()), every
 
     @property
     def _questions(self) -> list[Question]:

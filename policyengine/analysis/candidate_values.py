@@ -101,8 +101,8 @@ class CandidateValues:
     sets: Mapping[Type, list[frozenset[Any]]]
     now: int
     guessed: bool = False
-    tells: Callable[[Record], object] | None = None
-    """What rules tell of a record at the place that values are chosen for, if that is known."""
+    answers: Callable[[Record], object] | None = None
+    """What rules answer about a record at the place that values are chosen for, if that is known."""
     _made: dict[Type, tuple[list[str], bool]] = Factory(dict)
 
     @classmethod
@@ -265,23 +265,23 @@ class CandidateValues:
             parts.append(found[:_MOST_OF_PART] if read else found[:1])
         if prod(map(len, parts)) > MOST_RECORDS:
             self.guessed = True
-            parts = self._telling_first(type_, parts)
+            parts = self._different_first(type_, parts)
         while prod(map(len, parts)) > MOST_RECORDS:
             max(parts, key=len).pop()
         yield from (record_class(type_)(*values) for values in product(*parts))
 
-    def _telling_first(self, type_: RecordType, parts: list[list[Any]]) -> list[list[Any]]:
+    def _different_first(self, type_: RecordType, parts: list[list[Any]]) -> list[list[Any]]:
         """Return the values of each part, first one of each kind that rules tell apart."""
-        if self.tells is None or not all(parts):
+        if self.answers is None or not all(parts):
             return parts
         first = [values[0] for values in parts]
         found: list[list[Any]] = []
         for number, values in enumerate(parts):
-            told: dict[object, Any] = {}
+            kinds: dict[object, Any] = {}
             for value in values:
                 record = record_class(type_)(*first[:number], value, *first[number + 1 :])
-                told.setdefault(self.tells(record), value)
-            found.append(list(dict.fromkeys([*told.values(), *values])))
+                kinds.setdefault(self.answers(record), value)
+            found.append(list(dict.fromkeys([*kinds.values(), *values])))
         return found
 
     def _variants(self, type_: RecordType, record: Any, needs: Needs) -> Iterator[Record]:
@@ -341,7 +341,7 @@ class CandidateValues:
         return max((n for n in numbers_ if isinstance(n, int) and n <= _MANY), default=0)
 
     def counted(self, type_: SetType) -> int:
-        """Return how many elements of a set that are alike may matter, at most a few."""
+        """Return how many elements of a set may matter that rules do not tell apart, at most a few."""
         return min(self._most_counted + 1, FEW) if self.sizes(type_) else 0
 
     def _more(self, element: Type) -> list[Any]:

@@ -345,8 +345,8 @@ class ConstrainedRequest:
             others = [one for one in question.texts if isinstance(one, UnknownText)]
             if asked in self.known and all(one.key == text.key for one in others):
                 given = (value if isinstance(one, UnknownText) else one for one in question.texts)
-                told, origin = self.known[asked]
-                if question.answer(*given) != told:
+                known, origin = self.known[asked]
+                if question.answer(*given) != known:
                     return bool(self.choose(place, lambda: (False,), origin))
         if self.choose(place, lambda: (False, True)):
             self.bound[text.key] = value, self.known[place][1]

@@ -24,7 +24,7 @@ from policyengine.analysis.constrained_search import constrained_requests, is_sa
 from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.masks import field_and_mask, telling
+from policyengine.model.masks import detail, field_and_mask
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
@@ -274,7 +274,7 @@ class _TargetSearch:
         )
 
     def _shows(self, state: ConstrainedRequest, env: Env) -> bool:
-        """Whether one of the invariant's fields is shown, more telling than it says, by every field gate."""
+        """Whether one of the invariant's fields is shown, in more detail than it says, by every field gate."""
         gates = self._field_gates()
         assert self.invariant.fields is not None
         fields = [
@@ -291,12 +291,12 @@ class _TargetSearch:
         )
 
     def _giving(self, gate: str, field: str) -> tuple[CheckedRule, ...]:
-        """Return the rules of a gate that show *field* more telling than an invariant allows."""
+        """Return the rules of a gate that show *field* in more detail than an invariant allows."""
         name, mask = field_and_mask(field)
         found = []
         for rule in self._rules("permit", "expose", gate=gate):
             given = dict(map(field_and_mask, (rule.fields or {}).get(self.target[2], ())))
-            if name in given and (mask is None or telling(given[name]) > telling(mask)):
+            if name in given and (mask is None or detail(given[name]) > detail(mask)):
                 found.append(rule)
         return tuple(found)
 

@@ -3,7 +3,7 @@
 A question is a list of *items*: characters, and stars that stand for any text. All questions together are one
 automaton, whose state is a number: a bit for each item that a text may have come to, side by side for all
 questions. Texts are followed character by character, from the shortest on; characters in no question are
-alike. So each state that texts lead to is found with a shortest text, and what is found is all there is
+the same. So each state that texts lead to is found with a shortest text, and what is found is all there is
 unless the steps were used up.
 """
 

@@ -338,7 +338,7 @@ def _is_party(expr: nodes.Expr) -> bool:
 
 
 def _mean_the_same(expr: nodes.Expr, typing: Typing, other: _Condition) -> bool:
-    """Whether the words of two conditions that are written alike mean the same."""
+    """Whether the words of two conditions with the same words mean the same."""
     return all(
         typing.binding_of(a) == other.typing.binding_of(b)
         for a, b in zip(walk(expr), walk(other.expr), strict=True)

@@ -180,7 +180,7 @@ class Neighbourhood:
                 return []  # its parts are places
         near = None if now is ABSENT else now
         if given is None:
-            pool.tells = None
+            pool.answers = None
             return pool.values(place.type, near, place.needs)
         match place.type:
             case Primitive() if place.type in ORDERED and (
@@ -190,7 +190,7 @@ class Neighbourhood:
                 simplest = [one for one in plain if one == pool.now and place.type == DATETIME]
                 return [*simplest, *self._turning_points(place, now, given), *plain]
             case RecordType() | SetType():
-                pool.tells = self._tells(place, given)
+                pool.answers = self._answers_about(place, given)
         found = pool.values(place.type, near, place.needs)
         if isinstance(place.type, SetType) and pool.guessed:
             return [*self._representatives(place, place.type, now, given), *found]
@@ -240,13 +240,13 @@ class Neighbourhood:
     def _may_read(self, rule: CheckedRule, number: int, key: ReadKey) -> bool:
         return key == NOW_KEY or key in self._condition_reads(rule, number)
 
-    def _tells(self, place: Place, given: Changes) -> Callable[[Record], object] | None:
-        """Return what rules tell of a record at *place*, or in the set there: the values of their atoms."""
+    def _answers_about(self, place: Place, given: Changes) -> Callable[[Record], object] | None:
+        """Return what rules answer about a record at *place*, or in the set there: the values of their atoms."""
         if not isinstance(place.type, RecordType | SetType):
             return None
         asked = self._asking(place)
 
-        def tells(record: Record) -> object:
+        def answers_about(record: Record) -> object:
             value = frozenset([record]) if isinstance(place.type, SetType) else record
             request = self.changed((*given, (place, value)))
             answers = answers_in(asked, Env(request, self.checked.schema))
@@ -255,7 +255,7 @@ class Neighbourhood:
                 for where, answer in answers.items()
             )
 
-        return tells
+        return answers_about
 
     def computes(self, one: Place, other: Place) -> bool:
         """Whether some rule may compute with the numbers at two places."""

@@ -10,7 +10,7 @@ import click
 from policyengine.cli.loading import plural
 
 SECONDS = 10.0
-"""The time that a command takes for questions about all requests, if it is not told otherwise."""
+"""The time that a command takes for questions about all requests, if it is given no other."""
 
 
 def budget_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,13 +21,13 @@ _MOST_RULES = 10
 def show_mutation(run: MutationRun, *, everything: bool) -> None:
     """Write the result for people: the most telling tests, or *everything*, then the survivors by rule."""
     classes = by_test(run.survivors)
-    offered = [alike for alike in classes if alike[0].test]
-    unsettled = [alike for alike in classes if not alike[0].test]
+    offered = [one_class for one_class in classes if one_class[0].test]
+    unsettled = [one_class for one_class in classes if not one_class[0].test]
     for found, noun in ((offered, "test"), (unsettled, "reason")):
         shown = found if everything else found[:_MOST_TESTS]
-        for alike in shown:
+        for one_class in shown:
             say("")
-            _show_class(alike, run.sources, everything=everything)
+            _show_class(one_class, run.sources, everything=everything)
         if len(shown) < len(found):
             rest = found[len(shown) :]
             say("")
@@ -37,18 +37,20 @@ def show_mutation(run: MutationRun, *, everything: bool) -> None:
     _show_score(run)
 
 
-def _show_class(alike: Sequence[Tried], sources: Mapping[str, Source], *, everything: bool) -> None:
-    shown = alike if everything else alike[:_MOST_OF_A_TEST]
+def _show_class(
+    one_class: Sequence[Tried], sources: Mapping[str, Source], *, everything: bool
+) -> None:
+    shown = one_class if everything else one_class[:_MOST_OF_A_TEST]
     for one in shown:
         line, _ = sources[one.span.file].position(one.span.start)
         what = f" {one.span.file}:{line}  {one.of}: {one.what} ({one.kind})"
         say_parts(("survived" if one.test else "not settled", "bold yellow"), (what, None))
-    if len(shown) < len(alike):
-        say(f"and {plural(len(alike) - len(shown), 'more change')}")
-    if alike[0].test:
-        say(alike[0].test.rstrip(), code=True)
+    if len(shown) < len(one_class):
+        say(f"and {plural(len(one_class) - len(shown), 'more change')}")
+    if one_class[0].test:
+        say(one_class[0].test.rstrip(), code=True)
     else:
-        say(alike[0].why)
+        say(one_class[0].why)
 
 
 def _show_by_rule(run: MutationRun, *, everything: bool) -> None:
@@ -93,7 +95,8 @@ def by_test(survivors: Iterable[Tried]) -> list[Sequence[Tried]]:
     for one in survivors:
         classes.setdefault((one.test, one.why), []).append(one)
     return sorted(
-        classes.values(), key=lambda alike: (-len(alike), "expect deny" not in alike[0].test)
+        classes.values(),
+        key=lambda one_class: (-len(one_class), "expect deny" not in one_class[0].test),
     )
 
 

@@ -51,10 +51,10 @@ def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
         say_json({_name(target): plan for target, plan in plans.items()})
         return FINE
     room = width() or _WIDTH
-    alike: dict[str, list[TargetKey]] = {}
+    same: dict[str, list[TargetKey]] = {}
     for target, plan in plans.items():
-        alike.setdefault(repr((target[1:], plan)), []).append(target)
-    for group in alike.values():
+        same.setdefault(repr((target[1:], plan)), []).append(target)
+    for group in same.values():
         _, subject, resource = group[0]
         heading = f"{', '.join(target[0] for target in group)} by {subject} on {resource}"
         say(fitted(heading, room))

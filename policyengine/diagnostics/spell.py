@@ -19,7 +19,7 @@ from msgspec import Struct
 _LONGEST: Final = 60
 """The most characters of a word for which a name is searched."""
 
-_ALIKE: Final = 0.7
+_SIMILAR: Final = 0.7
 """The least similarity of a word and a name, of 1, in the measure of `difflib`."""
 
 _COMPARED: Final = 5
@@ -61,8 +61,8 @@ def nearest(word: str, names: Iterable[str], budget: Budget | None = None) -> st
         return None
     marked = f"\n{wanted}\n"  # so that a pair says, too, where a word begins and ends
     pairs = [marked[i : i + 2] for i in range(len(marked) - 1)]
-    shortest = len(wanted) * _ALIKE / (2 - _ALIKE)  # of the names that can be so much alike
-    longest = len(wanted) * (2 - _ALIKE) / _ALIKE
+    shortest = len(wanted) * _SIMILAR / (2 - _SIMILAR)  # of the names that can be so similar
+    longest = len(wanted) * (2 - _SIMILAR) / _SIMILAR
     rated: list[tuple[int, str, str]] = []
     for name in names:
         fits = shortest <= len(name) <= longest
@@ -72,10 +72,10 @@ def nearest(word: str, names: Iterable[str], budget: Budget | None = None) -> st
         if fits:
             folded = name.casefold()
             rated.append((sum(map(f"\n{folded}\n".__contains__, pairs)), name, folded))
-    return _most_alike(wanted, rated, budget)
+    return _most_similar(wanted, rated, budget)
 
 
-def _most_alike(wanted: str, rated: list[tuple[int, str, str]], budget: Budget) -> str | None:
+def _most_similar(wanted: str, rated: list[tuple[int, str, str]], budget: Budget) -> str | None:
     from difflib import SequenceMatcher  # a correct word needs none
 
     # Of names that share as many pairs, those come first that have the same letters in place.
@@ -84,7 +84,7 @@ def _most_alike(wanted: str, rated: list[tuple[int, str, str]], budget: Budget) 
     budget.left -= len(close)
     close = nlargest(_COMPARED, close, key=lambda one: sum(map(eq, wanted, one[2])))
     matcher = SequenceMatcher(b=wanted)
-    best, most = None, _ALIKE
+    best, most = None, _SIMILAR
     for _, name, folded in sorted(close, key=lambda one: one[1]):
         budget.left -= len(wanted) * len(folded)
         if budget.left < 0:

@@ -82,7 +82,7 @@ class Placed:
         return None
 
     def is_chosen(self, schema: Schema) -> bool:
-        """Whether whoever asks chooses the value, or an entity or record that it is of."""
+        """Whether the caller chooses the value, or an entity or record that it is of."""
         match self.expr:
             case nodes.Attr(object_, name):
                 attribute = attribute_of(self.typing.type_of(object_), name.name, schema)

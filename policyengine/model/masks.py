@@ -1,6 +1,6 @@
-"""Name the masks, by which a field is shown in part, and order them by how much they tell.
+"""Name the masks, by which a field is shown in part, and order them by how much they show.
 
-The masks of a type form a chain, from the least telling to the most, and the field itself is above all of
+The masks of a type form a chain, from the one that shows least to the one that shows most, and the field itself is above all of
 them. How a field is shown is spelled as policies write it: `born as year`, or `born` for the field itself.
 """
 
@@ -21,7 +21,7 @@ PSEUDONYM: Final = "pseudonym"
 _DATES: Final = ("year", "month", "day")
 _DIGITS: Final = ("digits(0)", "digits(1)", "digits(2)", "digits(3)")
 
-_TELLING: Final[Mapping[str | None, int]] = {
+_DETAIL: Final[Mapping[str | None, int]] = {
     PRESENT: 0, PSEUDONYM: 1, None: 9,
     **{mask: number for chain in (_DATES, _DIGITS) for number, mask in enumerate(chain, 1)},
 }  # fmt: skip
@@ -61,13 +61,13 @@ def field_type(entity: EntityType, name: str) -> Type | None:
     return None if attribute is None else attribute.type
 
 
-def telling(mask: str | None) -> int:
-    """Return how much a mask tells, as a number that compares those of one chain; None is the field itself."""
-    return _TELLING[mask]
+def detail(mask: str | None) -> int:
+    """Return how much a mask shows, as a number that compares those of one chain; None is the field itself."""
+    return _DETAIL[mask]
 
 
 def next_mask(mask: str) -> str | None:
-    """Return the next more telling mask, if it is the same for all types."""
+    """Return the mask that shows a little more, if it is the same for all types."""
     for chain in (_DATES, _DIGITS):
         if mask in chain[:-1]:
             return chain[chain.index(mask) + 1]
@@ -86,6 +86,6 @@ def field_and_mask(spelling: str) -> tuple[str, str | None]:
 
 
 def shows(shown: Shown, spelling: str) -> bool:
-    """Whether a field is shown as it was asked for, or more telling than that."""
+    """Whether a field is shown as it was asked for, or in more detail."""
     name, mask = field_and_mask(spelling)
-    return name in shown and telling(shown[name]) >= telling(mask)
+    return name in shown and detail(shown[name]) >= detail(mask)

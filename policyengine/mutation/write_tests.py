@@ -175,7 +175,7 @@ class _TestText:
             }
             version = _Version(name, value.key, frozenset(value.parents), parts)
             self.versions.append(version)
-            if described[value.key] == 1:  # whoever is under it brings it along
+            if described[value.key] == 1:  # an entity under it brings it along
                 self.latest[value.key] = version, {}
 
     def expectation(

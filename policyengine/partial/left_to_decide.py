@@ -105,7 +105,7 @@ def _shown(left: Sequence[Left], gates: TargetGates, asked: Sequence[str]) -> di
 
 
 def _exposed(spelling: str, left: Sequence[Left], gates: TargetGates) -> ir.Expr:
-    """Return the condition under which every field gate shows a field so, or more telling."""
+    """Return the condition under which every field gate shows a field so, or in more detail."""
     shown_by = [
         junction(
             ir.Or,

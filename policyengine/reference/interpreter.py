@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
-from policyengine.model.masks import field_and_mask, shows, telling
+from policyengine.model.masks import detail, field_and_mask, shows
 from policyengine.model.request import Request
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.values import text_of
@@ -115,7 +115,7 @@ def is_shown(field: str, outcome: Outcome) -> bool:
     """Whether *outcome* shows a field; one that is named with a mask, whether it shows more."""
     name, mask = field_and_mask(field)
     fields = dict(outcome.masks) | dict.fromkeys(outcome.exposed or ())
-    return name in fields and (mask is None or telling(fields[name]) > telling(mask))
+    return name in fields and (mask is None or detail(fields[name]) > detail(mask))
 
 
 # ---- rules ------------------------------------------------------------------------------
@@ -227,12 +227,12 @@ def satisfied_exposes(case: JudgedRequest, gate: str) -> tuple[Verdict, ...]:
 
 
 def given_by(case: JudgedRequest, rules: Iterable[CheckedRule]) -> dict[str, str | None]:
-    """Return the mask of each field that *rules* give, the most telling; None is the field itself."""
+    """Return the mask of each field that *rules* give, the one that shows most; None is the field itself."""
     resource = case.env.request.resource.type
     given = [
         field_and_mask(field) for rule in rules if rule.fields for field in rule.fields[resource]
     ]
-    return dict(sorted(given, key=lambda field: telling(field[1])))  # the last one counts
+    return dict(sorted(given, key=lambda field: detail(field[1])))  # the last one counts
 
 
 def shown_by(case: JudgedRequest, gate: str) -> dict[str, str | None]:
@@ -325,8 +325,8 @@ def determining(case: JudgedRequest) -> tuple[Verdict, ...]:
 def shown(case: JudgedRequest) -> dict[str, str | None] | None:
     """Return how fields are shown; none on a deny, or if no field gate applies.
 
-    A field is shown if every field gate that applies shows it, as the least telling of them does, and not
-    more telling than it was asked for. None in a set without any field gate.
+    A field is shown if every field gate that applies shows it, as the one does that shows least, and in no
+    more detail than it was asked for. None in a set without any field gate.
     """
     if case.checked.schema.gates_of(case.env.target).fields is None:
         return None
@@ -336,12 +336,12 @@ def shown(case: JudgedRequest) -> dict[str, str | None] | None:
 
 
 def shown_by_all(case: JudgedRequest) -> dict[str, str | None]:
-    """Return how fields are shown by all field gates that apply: as the least telling does; none if none applies."""
+    """Return how fields are shown by all field gates that apply: as the one does that shows least; none if none applies."""
     by_gate = [
         shown_by(case, gate) for gate in case.checked.schema.gates_of(case.env.target).fields or ()
     ]
     return {
-        name: min((gate[name] for gate in by_gate), key=telling)
+        name: min((gate[name] for gate in by_gate), key=detail)
         for name in set().union(*by_gate)
         if all(name in gate for gate in by_gate)
     }

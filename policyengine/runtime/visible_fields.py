@@ -1,38 +1,38 @@
-"""Put together how fields are shown: of a gate as its most telling rule does, of several gates as the least."""
+"""Put together how fields are shown: as the rule of a gate does that shows most, and as the gate does that shows least."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from policyengine.model.masks import Shown, field_and_mask, telling
+from policyengine.model.masks import Shown, detail, field_and_mask
 from policyengine.runtime.compiled_rule import Rule
 
 
 def shown_by(rules: Sequence[Rule], field_gates: Iterable[str] | None) -> Shown | None:
     """Return how the fields are shown that each of *field_gates* gives by satisfied *rules*.
 
-    Of a gate counts the most telling that a rule gives, and of the gates the least telling; nothing is shown
+    Of a gate counts the rule that shows most, and of the gates the one that shows least; nothing is shown
     if none applies. None where the set has no field gate.
     """
     if field_gates is None:
         return None
-    gates = [_most_telling(rule for rule in rules if rule.gate == gate) for gate in field_gates]
+    gates = [_most_shown(rule for rule in rules if rule.gate == gate) for gate in field_gates]
     if not gates:
         return {}
     names = set(gates[0]).intersection(*gates[1:])
-    return {name: min((gate[name] for gate in gates), key=telling) for name in names}
+    return {name: min((gate[name] for gate in gates), key=detail) for name in names}
 
 
-def _most_telling(rules: Iterable[Rule]) -> Shown:
+def _most_shown(rules: Iterable[Rule]) -> Shown:
     shown: dict[str, str | None] = {}
     for spelling in frozenset[str]().union(*(rule.fields or () for rule in rules)):
         name, mask = field_and_mask(spelling)
-        shown[name] = max(mask, shown.get(name, mask), key=telling)
+        shown[name] = max(mask, shown.get(name, mask), key=detail)
     return shown
 
 
 def as_asked(shown: Shown, asked: Iterable[str]) -> Shown:
-    """Return how fields are shown where some were asked for, all of which are given: no more telling than so."""
+    """Return how fields are shown where some were asked for, all of which are given: in no more detail."""
     return {**shown, **dict(map(field_and_mask, asked))}
 
 

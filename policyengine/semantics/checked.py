@@ -246,7 +246,7 @@ class Invariant:
 
     `never allow T unless c` gives the conjunct (c, False): it is broken when a request is allowed
     and every conjunct has its wanted value. With *fields*, of `never expose`, it is broken when, besides,
-    one of them is shown; one that is named with a mask, when it is shown more telling than so.
+    one of them is shown; one that is named with a mask, when it is shown in more detail.
     """
 
     name: str

@@ -95,7 +95,7 @@ Sizes: TypeAlias = Mapping[str, int]
 _AT_LIMIT: Final[Sizes] = MappingProxyType({})
 
 _MOST_CALLS = 64
-"""Calls of one definition with sets of different sizes that are told apart; in others sets are at their limit."""
+"""The calls of one definition, with sets of different sizes, whose costs are counted apart; in others sets count as being at their limit."""
 
 
 class Costs:

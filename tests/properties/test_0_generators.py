@@ -95,7 +95,7 @@ BREAKS = [
     (interpreter, "in_order", tuple, laws.compiled_agrees),
     (interpreter, "masks", lambda case: (), laws.compiled_agrees),
     (interpreter, "withholding", lambda case, gate: (), laws.compiled_agrees),
-    (interpreter, "telling", lambda mask: 0 if mask is None else 1, laws.a_rule_more_only_adds),
+    (interpreter, "detail", lambda mask: 0 if mask is None else 1, laws.a_rule_more_only_adds),
     (reasons, "rendered", lambda template, rule, env: "?", laws.reference_is_sound),
 ]
 

@@ -31,7 +31,7 @@ from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
-from policyengine.model.masks import telling
+from policyengine.model.masks import detail
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.sealed import altered
@@ -489,7 +489,7 @@ def a_rule_more_only_adds(case: Case) -> None:
         assert after.allowed or not before.allowed
         shown = dict(after.masks) | dict.fromkeys(after.exposed or ())
         assert all(shown[name] is None for name in before.exposed or ())
-        assert all(telling(shown[name]) >= telling(mask) for name, mask in before.masks)
+        assert all(detail(shown[name]) >= detail(mask) for name, mask in before.masks)
         assert set(before.obligations) <= set(after.obligations) or not before.allowed
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.specialize import generate_tests
 from policyengine.model.decision import Obligation, Outcome
-from policyengine.model.masks import telling
+from policyengine.model.masks import detail
 from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, TargetKey
 from policyengine.model.values import moment_text
@@ -54,7 +54,7 @@ def holds_of(left: Residual, request: Request, expected: Outcome, known: object)
         masks: dict[str, str] = {}
         for (name, mask), condition in left.masks.items():
             if said[condition] and name not in exposed:
-                masks[name] = max(mask, masks.get(name, mask), key=telling)
+                masks[name] = max(mask, masks.get(name, mask), key=detail)
         assert tuple(sorted(masks.items())) == expected.masks, (known, left.masks)
     due = [o for o in due if said[o.condition]]
     given = values([part.expr for o in due for _, part in o.duty.arguments], request)

@@ -357,7 +357,7 @@ TYPES = (
     ),
     Code(
         "PE356", "repeated-field", "A field that stands twice in one list.",
-        "A rule shows a field in one way. Where another shows it in another way, the more telling one counts.",
+        "A rule shows a field in one way. Where another shows it in another way, the one counts that shows more.",
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields id, id as present }\n',
         _WORDS + 'field gate view "?"\ngate view { permit p: any fields id }\n',
     ),

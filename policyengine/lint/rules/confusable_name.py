@@ -23,12 +23,12 @@ _FOREIGN = str.maketrans(dict(LOOKALIKES))
 def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each name that looks like an earlier one of the same list."""
     for names in _lists(subject.files):
-        alike: dict[object, list[int]] = {}
+        by_key: dict[object, list[int]] = {}
         for number, name in enumerate(names):
             keys = set(_keys(name.name))
-            near = {earlier for key in keys for earlier in alike.get(key, ())}
+            near = {earlier for key in keys for earlier in by_key.get(key, ())}
             for key in keys:
-                alike.setdefault(key, []).append(number)
+                by_key.setdefault(key, []).append(number)
             for other in (names[earlier] for earlier in sorted(near)):
                 if name.name != other.name and looks_like(name.name, other.name):
                     yield warning(

@@ -29,12 +29,12 @@ def laxer_limits(
     subject: Subject,
 ) -> Iterator[tuple[CheckedRule, CheckedRule, nodes.Compare]]:
     """Give pairs of permits that differ in one limit: the stricter, the laxer, the limit."""
-    alike: dict[object, list[tuple[CheckedRule, nodes.Compare, int]]] = {}
+    by_kind: dict[object, list[tuple[CheckedRule, nodes.Compare, int]]] = {}
     for rule in subject.checked.rules:
         if rule.effect == "permit":
             for kind, limit, reach in _limits(rule):
-                alike.setdefault(kind, []).append((rule, limit, reach))
-    for rules in alike.values():
+                by_kind.setdefault(kind, []).append((rule, limit, reach))
+    for rules in by_kind.values():
         for strict, limit, near in rules:
             for lax, _, far in rules:
                 if (

@@ -8,7 +8,7 @@ from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, warning
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
-from policyengine.model.masks import field_and_mask, telling
+from policyengine.model.masks import detail, field_and_mask
 from policyengine.semantics.checked import CheckedRule
 from policyengine.syntax import nodes
 
@@ -27,7 +27,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             by = f"`{alone.id}` shows" if alone else "one of several rules shows"
             yield warning(
                 "PE443", shown.span, f"wherever `{rule.id}` holds, {by} more of `{shown.field.name}`",
-                "of a gate the most telling mask counts: leave this one out, or narrow the other rule", *also,
+                "of a gate the mask that shows most counts: leave this one out, or narrow the other rule", *also,
             )  # fmt: skip
 
 
@@ -41,20 +41,20 @@ def _shows_more(other: CheckedRule, rule: CheckedRule, shown: nodes.ShownField) 
     """Whether *other* is in the same gate and shows more of the field, on every resource that both cover."""
     if other.advisory or other.gate != rule.gate or other.fields is None or shown.mask is None:
         return False
-    least = telling(shown.mask.name)
+    least = detail(shown.mask.name)
     given = [
         dict(map(field_and_mask, fields))
         for t, fields in other.fields.items()
         if t in (rule.fields or ())
     ]
     name = shown.field.name
-    return all(name in fields and telling(fields[name]) > least for fields in given)
+    return all(name in fields and detail(fields[name]) > least for fields in given)
 
 
 RULE = LintRule(
     Code(
         "PE443", "mask-never-shown", "A mask under which the field is never shown.",
-        "Of a gate the most telling of what its satisfied rules give counts. Where others that show more of the field hold "
+        "Of a gate the satisfied rule counts that shows most of a field. Where others that show more of the field hold "
         "whenever this one does, the mask protects nothing. Its author may believe that it limits the others; "
         "another field gate would.",
         WORDS + 'field gate view "?"\ngate view {\n    permit p: any when subject.status == active fields id\n'

@@ -12,7 +12,7 @@ from policyengine.semantics.checked import CheckedRule
 from policyengine.semantics.doubtful_values import doubtful
 from policyengine.syntax import nodes
 
-_HELP = "write who can change it: `(by platform)` if your service finds it out, `(by person)` or `(by nobody)`; `(by caller)` if whoever asks may choose it"
+_HELP = "write who can change it: `(by platform)` if your service finds it out, `(by person)` or `(by nobody)`; `(by caller)` if callers may choose it"
 
 _SEVERAL = Several("an untrue value of {names} would allow what the rules keep back", _HELP)
 
@@ -47,7 +47,7 @@ def _unstated(
             does = "forbids" if rule.effect == "forbid" else "permits"
             yield warning(
                 "PE476", part.name.span,
-                f"whoever asks declares `{part.name}`, on which depends what `{rule.id}` {does}: an untrue value would do",
+                f"callers declare `{part.name}` themselves, and what `{rule.id}` {does} depends on it: an untrue value would do",
                 _HELP, several=_SEVERAL,
             )  # fmt: skip
 
