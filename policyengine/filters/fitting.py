@@ -72,9 +72,12 @@ class Fitting(Struct, frozen=True):
 
     def row(self, row: Owner, needs: Needs) -> Predicate:
         """Return the predicate that an entity has an id, and what is read of it."""
+        return both([self._id(row), self._has(row, needs)])
+
+    def _id(self, row: Owner) -> Predicate:
         type_ = self.paths.type_of(row)
-        id_ = cell_of(row.alias, self.paths.mapping.id_of(type_), EntityRefType(type_))
-        return both([self._value(id_, NOTHING), self._has(row, needs)])
+        stored = self.paths.mapping.id_of(type_)
+        return self._value(cell_of(row.alias, stored, EntityRefType(type_)), NOTHING)
 
     def _has(self, row: Owner, needs: Needs) -> Predicate:
         """Return the predicate that an entity has what is read of it."""
@@ -215,10 +218,14 @@ class Fitting(Struct, frozen=True):
                 known = self._from(parent, start, most, passed)
             case ClosureTable(table, child, above):
                 start = Column(alias, above, kind)
-                known = self.paths.referred(parent, start, lambda one: self._ways(one, (), passed))
+                known = self.paths.referred(parent, start, lambda one: self._is_known(one, passed))
         on = ((Column(alias, child, row.id.kind), row.id),)
         few = self._no_more(table, child, above, row.id, kind, most)
         return both([few, negated(exists(table, alias, on, negated(known)))])
+
+    def _is_known(self, row: Owner, passed: frozenset[str]) -> Predicate:
+        """Return the predicate that an ancestor has an id, and that those above it are known."""
+        return both([self._id(row), self._ways(row, (), passed)])
 
     def _no_more(
         self, table: str, owner: str, value: str, id_: Column, kind: Kind, most: int
@@ -234,7 +241,7 @@ class Fitting(Struct, frozen=True):
         row = self.paths.row(type_, self.paths.fresh())
         assert row.id is not None
         if type_ not in of.parents:
-            return self.paths.referred(type_, start, lambda one: self._ways(one, (), passed))
+            return self.paths.referred(type_, start, lambda one: self._is_known(one, passed))
         match self.paths.stored_parents(row, type_):
             case str(name):
                 parent = Column(row.alias, name, row.id.kind)
@@ -244,12 +251,12 @@ class Fitting(Struct, frozen=True):
                 other = self.paths.row(type_, self.paths.fresh())
                 assert other.id is not None
                 parent = Column(other.alias, name, other.id.kind)
-                unknown = negated(self._ways(other, (), passed))
+                unknown = negated(self._is_known(other, passed))
                 lost = ancestor(table, other.alias, start, other.id, parent, unknown, most)
                 return both([top, negated(lost)])
             case ClosureTable():
                 return self.paths.referred(
-                    type_, start, lambda one: self._ways(one, (), passed - {type_})
+                    type_, start, lambda one: self._is_known(one, passed - {type_})
                 )
             case ParentTable():
                 raise Unsayable(

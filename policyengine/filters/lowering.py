@@ -144,6 +144,10 @@ class Lowering(Struct):
                 self.evaluator.evaluate(slot), ir.Const
             ):
                 return ir.Const(BOOL, True)  # a reference, to what nothing else asks for
+            case _ if made == node and "context" in roots:  # it may be compared as a whole
+                root, context = ir.Root("context"), self.evaluator.known.context
+                whole = ir.Const(self.types.type_of(root), context)
+                made = self.evaluator.evaluate(_replace(node, root, whole))
         if made == node and not isinstance(node, ir.Quantified):
             left = roots & _KNOWN_ROOTS - {"entities"}
             if left:

@@ -82,7 +82,7 @@ class Elements(Struct, frozen=True):
 
 Then: TypeAlias = Callable[[Owner], Predicate]
 
-_NO_COLUMN: Final = "this is no column"
+_NO_COLUMN: Final = "it is computed of a column"
 
 
 class RowPaths(Struct):

@@ -196,9 +196,9 @@ def _fill(
 def _value(made: Database, column: StoredColumn, type_: Type) -> Any:
     """Return a value of a column, now and then one that does not fit."""
     rng = made.rng
-    if rng.random() < made.ill:
+    if rng.random() < made.ill and not column.checked:
         wrong = {"int": 10**18, "text": "?" * 9, "bool": None, "decimal": None, "instant": None}
-        return rng.choice((None, None if column.checked else wrong[column.kind or "text"]))
+        return rng.choice((None, wrong[column.kind or "text"]))
     match type_:
         case EntityRefType(name):
             lost = (99 if column.kind == "int" else "??",) if made.ill else ()

@@ -22,6 +22,7 @@ from policyengine.filters.mapping import (
 from policyengine.filters.predicates import FALSE, NotPushable, Predicate
 from policyengine.filters.ranges import comparing, months_before
 from policyengine.filters.row_filter import Filter, make_filter
+from policyengine.model.limits import Limits
 from policyengine.runtime.calendar_operations import add_months
 from tests.filters import shipped_filters
 from tests.filters.filter_law import filters_agree
@@ -175,6 +176,35 @@ def test_the_rows_that_are_allowed(rule: str, found: str | None):
         return "".join(str(row["nr"]) for row in ROWS["doc"] if holds(predicate, row, ROWS))
 
     assert f"{numbers(made.predicate)}/{numbers(made.rows_that_do_not_fit)}" == found
+
+
+DEEP = [
+    {"id": str(depth), "up": str(depth - 1) if depth else None, "hold": False} for depth in range(4)
+]
+TOO_MUCH = {
+    "set_size": ("size(resource.tags) >= 0", {"tag": [{"doc": 1, "name": name} for name in "aabbc"]}, 3),
+    "string_size": (
+        "not resource has note or resource.note != subject.id", {"doc": [FIRST | {"note": "a" * 20}]}, 20,
+    ),
+    "ancestors": (
+        'resource within Folder "0"', {"folder": DEEP, "doc": [FIRST | {"folder_id": "3"}]}, 4,
+    ),
+    "ancestors_of_type": (
+        "some f in ancestors(resource, Folder): f.hold",
+        {"folder": DEEP, "doc": [FIRST | {"folder_id": "2"}]}, 3,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "asked"), TOO_MUCH.items())
+def test_rows_beyond_a_limit_do_not_fit(limit: str, asked: tuple[str, dict[str, Any], int]):
+    rule, rows, size = asked
+    for most in (size - 1, size):
+        engine = PolicyEngine.from_text(SET.replace("RULE", rule), limits=Limits(**{limit: most}))
+        left = engine.partial(action="read", subject=ANN, context={}, now=NOW, resource_type="Doc")
+        fits = make_filter(left, map_tables(engine.schema, TABLES)).fits
+        tables = {**ROWS, **rows}
+        assert holds(fits, tables["doc"][0], tables) == (most == size)
 
 
 def test_what_the_clock_decides_is_of_one_moment():
