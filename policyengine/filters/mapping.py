@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import UnionType
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -184,6 +185,8 @@ def columns_of(stored: Stored) -> Iterator[StoredColumn]:
 def map_tables(schema: Schema, tables: Mapping[str, EntityTable]) -> TableMapping:
     """Return the mapping of *tables*, by entity type; raises `InvalidMapping` with every problem."""
     check = _Check(schema, tables, [])
+    if not check.is_of("", tables, Mapping):
+        raise InvalidMapping(tuple(check.problems))
     made = {name: check.table(name, table) for name, table in tables.items()}
     if check.problems:
         raise InvalidMapping(tuple(check.problems))
@@ -216,6 +219,13 @@ class _Check(Struct):
             self._report("PE572", name, "an entity type has an `EntityTable`")
             return None
         self._name(name, declared.table)
+        fields = (
+            (declared.attributes, Mapping),
+            (declared.parents, Mapping),
+            (declared.checked, bool),
+        )
+        if not all(self.is_of(name, value, of) for value, of in fields):
+            return None
         made = EntityTable(
             declared.table,
             self._id(name, declared),
@@ -231,6 +241,8 @@ class _Check(Struct):
     def _id(self, type_: str, declared: EntityTable) -> StoredColumn:
         given = declared.id
         column = StoredColumn(given) if isinstance(given, str) else given
+        if not self._is_column(f"{type_}.id", column):
+            return StoredColumn("id", kind="text")
         kind = column.kind or "text"
         self._name(f"{type_}.id", column.name)
         if kind not in ("text", "int"):
@@ -259,6 +271,8 @@ class _Check(Struct):
         match type_, stored:
             case SetType(element), SetTable(table, owner, of, checked):
                 self._name(path, table, owner)
+                if not self.is_of(path, checked, bool):
+                    return None
                 if _holds_sets(element):
                     self._report("PE572", path, "what is in a set of sets has no table of its own")
                     return None
@@ -281,7 +295,8 @@ class _Check(Struct):
                 return None
 
     def _column(self, path: str, type_: Type, column: StoredColumn) -> StoredColumn | None:
-        self._name(path, column.name)
+        if not self._is_column(path, column):
+            return None
         kinds, names = self._kinds(type_), column.names
         if isinstance(type_, EnumType | LevelsType | TaxonomyType):
             if names is not None:
@@ -329,7 +344,8 @@ class _Check(Struct):
                 return ("int", "text")
             case EntityRefType(name) if isinstance(self.tables.get(name), EntityTable):
                 id_ = self.tables[name].id
-                return (id_.kind or "text" if isinstance(id_, StoredColumn) else "text",)
+                kind = id_.kind if isinstance(id_, StoredColumn) else None
+                return (kind or "text",)
             case EntityRefType():
                 return ("text", "int")
             case _:
@@ -353,6 +369,27 @@ class _Check(Struct):
                     self._report("PE574", path, said)
                     continue
             yield name, stored
+
+    def _is_column(self, path: str, column: object) -> bool:
+        """Whether a column is declared as one: with a name, and each of the rest of its type."""
+        if not self.is_of(path, column, StoredColumn):
+            return False
+        assert isinstance(column, StoredColumn)
+        fields = (
+            (column.names, Mapping | None),
+            (column.longest, int | None),
+            (column.checked, bool),
+        )
+        self._name(path, column.name)
+        return all(self.is_of(path, value, of) for value, of in fields)
+
+    def is_of(self, path: str, value: object, class_: type | UnionType) -> bool:
+        """Whether what was declared is of a class; if not, that is a problem."""
+        if isinstance(value, class_):
+            return True
+        name = getattr(class_, "__name__", str(class_)).removeprefix("collections.abc.")
+        self._report("PE572", path, f"this is no {name}: {value!r}")
+        return False
 
     def _name(self, path: str, *names: object) -> None:
         for name in names:

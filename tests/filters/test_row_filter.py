@@ -238,6 +238,13 @@ DOC = TABLES["Doc"].attributes
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no such type": ({"Bok": EntityTable("b")}, "Bok: there is no such entity type [PE570]"),
     "no table": ({"Org": "org"}, "Org: an entity type has an `EntityTable` [PE572]"),
+    "no attributes": (
+        {"Org": EntityTable("org", attributes=None)}, "Org: this is no Mapping: None [PE572]",  # type: ignore[arg-type]  # as it is wrong
+    ),
+    "a column that is none": (
+        {"Org": EntityTable("org", id=StoredColumn("id", names=["id"]))},  # type: ignore[arg-type]  # as it is wrong
+        "Org.id: this is no Mapping | None: ['id'] [PE572]",
+    ),
     "no such attribute": (
         {"Org": EntityTable("org", attributes={"plam": "p"})},
         "Org.plam: there is no such attribute [PE571]",

@@ -8,6 +8,7 @@ import pytest
 
 from policyengine.diagnostics.codes.data import DATA, SMALL, WORDS
 from policyengine.diagnostics.source import Source
+from policyengine.filters import mapping
 from policyengine.intake.authzen import read_document
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import Validator
@@ -43,13 +44,24 @@ def codes_of(library: CheckedSet, text: str) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("number", sorted(set(CODES) - {"PE528", "PE529", "PE560", "PE561"}))
+@pytest.mark.parametrize(
+    "number", sorted(set(CODES) - {"PE528", "PE529"} - {n for n in CODES if n >= "PE560"})
+)
 def test_an_example_gives_its_code_and_the_other_gives_none(library, number):
     code = CODES[number]
     found = codes_of(library, code.example)
     assert number in found
     assert found <= ({number, "PE527"} if number in ("PE526", "PE535") else {number})
     assert codes_of(library, code.instead) == set()
+
+
+@pytest.mark.parametrize("number", [n for n in CODES if "PE570" <= n < "PE575"])
+def test_an_example_of_a_mapping_gives_its_code_and_the_other_gives_none(library, number):
+    names = vars(mapping) | {"schema": library.schema}
+    with pytest.raises(mapping.InvalidMapping) as refusal:
+        eval(CODES[number].example, names)
+    assert {problem.code for problem in refusal.value.problems} == {number}
+    assert eval(CODES[number].instead, names)
 
 
 def test_a_store_of_another_vocabulary_is_refused(library):

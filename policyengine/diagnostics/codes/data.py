@@ -1,7 +1,7 @@
 """List the codes of data that does not fit the schema: PE5xx.
 
 An example is a request for the policy set `WORDS` as JSON or, where it begins with `[`, a store of
-entities; that of PE528 is Python. `SMALL` are the limits under which the examples of sizes are too
+entities; that of PE528 and of PE560 on is Python. `SMALL` are the limits under which the examples of sizes are too
 large.
 """
 
@@ -290,5 +290,43 @@ DATA = (
         "After a change of these, begin at the beginning.",
         'page = search(ann, "read")\nsearch(bob, "read", token=page.token)\n',
         'page = search(ann, "read")\nsearch(ann, "read", token=page.token)\n',
+    ),
+    Code(
+        "PE570", "unmapped-type", "A mapping to tables of an entity type that there is not.",
+        "Types are named as the policies declare them, without their package.",
+        'map_tables(schema, {"Boook": EntityTable("books")})\n',
+        'map_tables(schema, {"Book": EntityTable("books")})\n',
+    ),
+    Code(
+        "PE571", "unmapped-attribute", "A mapping of an attribute that there is not, or of a record without some of its parts.",
+        "What no filter needs may be left out of a mapping, but a record is mapped with all its parts.",
+        'map_tables(schema, {"Book": EntityTable("books", attributes={"titel": "title"})})\n',
+        'map_tables(schema, {"Book": EntityTable("books", attributes={"title": "title"})})\n',
+    ),
+    Code(
+        "PE572", "unfit-column", "A mapping of an attribute to what cannot hold its values.",
+        "A value is in a column, a set in a table with a row for each element (`SetTable`), a record in several "
+        "columns. A reference is stored as the id that it refers to: as a text or as a number.",
+        'map_tables(schema, {"Book": EntityTable("books", attributes={"tags": "tags"})})\n',
+        'map_tables(schema, {"Book": EntityTable("books", attributes={"tags": SetTable("tags", "book", "tag")})})\n',
+    ),
+    Code(
+        "PE573", "unfit-names", "A mapping that does not say how each name of an enumeration or of levels is stored.",
+        "Each name is stored in one form, and no two in the same: else two values would be one in the database.",
+        'map_tables(schema, {"Reader": EntityTable("readers", attributes={"rank": StoredColumn("rank", names={"guest": 0})})})\n',
+        'map_tables(schema, {"Reader": EntityTable("readers", attributes={"rank": StoredColumn("rank", names={"guest": 0, "member": 1, "librarian": 5})})})\n',
+    ),
+    Code(
+        "PE574", "unfit-parents", "A mapping of parents of a type that an entity cannot lie in, or not as parents are stored.",
+        "Parents are in a column, if there is one at most, in a table of parents (`ParentTable`), or all ancestors in a "
+        "table (`ClosureTable`).",
+        'map_tables(schema, {"Book": EntityTable("books", parents={"Reader": "reader_id"})})\n',
+        'map_tables(schema, {"Book": EntityTable("books", parents={"Shelf": "shelf_id"})})\n',
+    ),
+    Code(
+        "PE575", "incomplete-mapping", "A filter needs what its mapping leaves out.",
+        "Rules for the action may read it of a row, so that no row is decided without it.",
+        'make_filter(left, map_tables(schema, {"Book": EntityTable("books")}))\n',
+        'make_filter(left, map_tables(schema, {"Book": EntityTable("books", attributes={"owner": "owner_id"})}))\n',
     ),
 )  # fmt: skip
