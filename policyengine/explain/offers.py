@@ -81,7 +81,7 @@ def _public(rule: CheckedRule, target: TargetKey, schema: Schema) -> CheckedRule
         return rule
     owed = [argument for call in rule.obligations for argument in call.arguments]
     needs, _ = read_by([*(c.expr for c in kept), *owed], typing)
-    return replace(rule, conjuncts=kept, make_sentences=tuple, needs={target: needs})
+    return replace(rule, conjuncts=kept, sentences=(), needs={target: needs})
 
 
 def _out_of_account(public: CheckedRule, outcome: Outcome) -> bool:

@@ -7,7 +7,7 @@ shared where the types are the same. Both the reference interpreter and the comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -182,7 +182,9 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     """A rule, ready to be evaluated.
 
     *fields* is None where nothing was written (a permit then exposes nothing), else for each resource type
-    how it shows fields (`born as year`), `all` already spelled out. *needs* is what evaluating the rule, its
+    how it shows fields (`born as year`), `all` already spelled out. *sentences*: for a permit without an
+    `otherwise`, texts for each conjunct that say why it is false; none where that must not be said. Their
+    expressions are nodes of the rule, and of the definitions that it calls, so the same typings cover them. *needs* is what evaluating the rule, its
     texts and its obligations may read, by target. *like*: one object for rules that differ only in constants
     (`likeness.Sound`), None where it is not known which do.
     """
@@ -196,21 +198,11 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     cites: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
-    make_sentences: Callable[[], tuple[tuple[Sentence, ...], ...]]
+    sentences: Sequence[tuple[Sentence, ...]]
     node: nodes.Rule
     typings: Mapping[TargetKey, Typing]
     needs: Mapping[TargetKey, RequestNeeds]
     like: object
-
-    @property
-    def sentences(self) -> tuple[tuple[Sentence, ...], ...]:
-        """For a permit without an `otherwise`, texts for each conjunct that say why it is false.
-
-        There are none where that must not be said. They are made when they are asked for. Their
-        expressions are nodes of the rule, and of the definitions that it calls, so the same typings
-        cover them.
-        """
-        return self.make_sentences()
 
 
 @frozen

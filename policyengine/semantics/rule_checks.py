@@ -30,7 +30,6 @@ from policyengine.semantics.checked import (
     CheckedRule,
     Conjunct,
     Invariant,
-    Sentence,
     Typing,
 )
 from policyengine.semantics.clauses import WORDS, Clauses, conjuncts_of, report_repeated
@@ -40,7 +39,7 @@ from policyengine.semantics.demand import private_reads
 from policyengine.semantics.guards import NO_GUARDS, Guards, present_if
 from policyengine.semantics.likeness import Likeness, Sound, form_of
 from policyengine.semantics.names import OBLIGATION, Scope
-from policyengine.semantics.sentences import sentences
+from policyengine.semantics.sentences import Sentences
 from policyengine.semantics.shown_fields import check_shown
 from policyengine.semantics.targets import TargetFinder
 from policyengine.semantics.typing import ExpressionChecker
@@ -242,14 +241,8 @@ class RuleChecker:
     ) -> None:
         """Enter a rule that is sound."""
         conjuncts, parts = tuple(conjuncts_of(rule.clauses)), Clauses(rule)
-        schema = self.vocabulary.schema
-
-        def generated() -> tuple[tuple[Sentence, ...], ...]:
-            if rule.effect != "permit" or parts.otherwise is not None:
-                return ()
-            distinct = {id(typing): typing for typing in typings.values()}
-            return sentences(conjuncts, distinct.values(), schema)
-
+        distinct = tuple({id(typing): typing for typing in typings.values()}.values())
+        speaks = rule.effect == "permit" and parts.otherwise is None
         rule_id = f"{gate}.{rule.name.name}"
         self.costs[rule_id] = cost
         self.rules[rule_id] = CheckedRule(
@@ -268,7 +261,7 @@ class RuleChecker:
             cites=parts.cites,
             fields=fields,
             obligations=tuple(parts.obligations),
-            make_sentences=generated,
+            sentences=Sentences(conjuncts, distinct, self.vocabulary.schema) if speaks else (),
             node=rule,
             typings=typings,
             needs=needs,

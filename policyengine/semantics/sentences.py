@@ -9,12 +9,13 @@ that depends on something private has no sentence: even that it is false would s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, overload
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
+from policyengine.concurrency import cached_property
 from policyengine.model.shown import in_words, written_value
 from policyengine.model.types import BOOL, DATETIME, STRING, EntityRefType, Schema, SetType
 from policyengine.semantics.checked import Conjunct, Inner, Sentence, SentenceText, Typing
@@ -41,20 +42,45 @@ _FURTHER: Final = "a further condition must hold"
 Parts: TypeAlias = list[str | Inner]
 
 
-def sentences(
-    conjuncts: Iterable[Conjunct], typings: Iterable[Typing], schema: Schema
-) -> tuple[tuple[Sentence, ...], ...]:
-    """Return what may be said of each condition that is false: the first whose tests hold is right.
+@define(eq=False, slots=False)
+class Sentences(Sequence[tuple[Sentence, ...]]):
+    """What may be said of each condition that is false: the first whose tests hold is right.
 
     Nothing may if the condition reads something private, or if only such a condition before it sees
-    to it that what it reads is there.
+    to it that what it reads is there. The sentences about a condition are made when they are first read, and kept.
     """
-    conjuncts, typings = tuple(conjuncts), tuple(typings)
-    private = tells_private(conjuncts, typings, schema)
-    return tuple(
-        () if hidden else _sentences(conjunct, View(typings, schema))
-        for conjunct, hidden in zip(conjuncts, private, strict=True)
-    )
+
+    conjuncts: tuple[Conjunct, ...]
+    typings: tuple[Typing, ...]
+    schema: Schema
+    _made: dict[int, tuple[Sentence, ...]] = field(factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.conjuncts)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Sentence, ...]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[Sentence, ...], ...]: ...
+
+    def __getitem__(
+        self, index: int | slice
+    ) -> tuple[Sentence, ...] | tuple[tuple[Sentence, ...], ...]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return tuple(map(self._about, numbers))
+        return self._about(numbers)
+
+    def _about(self, number: int) -> tuple[Sentence, ...]:
+        if number not in self._made:
+            hidden, view = self._hidden[number], View(self.typings, self.schema)
+            self._made[number] = () if hidden else _sentences(self.conjuncts[number], view)
+        return self._made[number]
+
+    @cached_property
+    def _hidden(self) -> tuple[bool, ...]:
+        return tuple(tells_private(self.conjuncts, self.typings, self.schema))
 
 
 def tells_private(

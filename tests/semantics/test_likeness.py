@@ -131,7 +131,7 @@ def told(rule: CheckedRule) -> object:
     ]
     return (
         rule.id, list(rule.typings), of_nodes, rule.needs, rule.fields, rule.conjuncts,
-        rule.obligations, rule.sentences, rule.valid_from, rule.valid_until, rule.waivable,
+        rule.obligations, tuple(rule.sentences), rule.valid_from, rule.valid_until, rule.waivable,
     )  # fmt: skip
 
 
