@@ -31,6 +31,7 @@ from policyengine.model.types import TargetKey
 from policyengine.mutation.constrained_differences import ConstrainedDifferences
 from policyengine.mutation.nearby_search import NearbySearch
 from policyengine.mutation.offered_tests import Offer, OfferMaker, clauses_of
+from policyengine.mutation.passing_tests import PassingTest
 from policyengine.mutation.symbolic_differences import SymbolicDifferences
 from policyengine.mutation.variants import Variant, counted
 from policyengine.mutation.witness_requests import needs_of_tests, with_parties, witness_request
@@ -39,7 +40,6 @@ from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import JudgedRequest
 from policyengine.semantics.checked import CheckedRule, CheckedSet
-from policyengine.testing.requests_of_tests import ExpectedRequest
 
 _MOST_BASES = 12
 """The number of requests of tests around which a distinguishing request is searched."""
@@ -81,7 +81,7 @@ class Differences:
     limits: Limits
     now: int
     maker: OfferMaker
-    asked: Sequence[tuple[ExpectedRequest, JudgedRequest]]
+    asked: Sequence[PassingTest]
     variants: Sequence[Variant]
     budget: Budget
     _spoken: bool = False
@@ -169,7 +169,7 @@ class Differences:
         ways: dict[object, list[JudgedRequest]] = {}
         again: dict[object, list[JudgedRequest]] = {}
         seen: set[tuple[object, TargetKey]] = set()
-        for _, case in self.asked:
+        for case in (test.case for test in self.asked):
             target = case.env.target
             if any(variant.concerns(target) for variant in self.variants):
                 way = self._first_failures(case)
@@ -179,7 +179,7 @@ class Differences:
         if not ways:
             made = [self._witness(rule) for _, rule in sorted(self._rules.items())]
             witnesses = [request for request in made if request is not None]
-            asked = [case.env.request for _, case in self.asked]
+            asked = [test.case.env.request for test in self.asked]
             others = (one for w in witnesses for one in with_parties(self.checked, w, asked))
             return [*islice(others, _MOST_BASES // 2), *witnesses][:_MOST_BASES]
         rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))

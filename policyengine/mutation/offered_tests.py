@@ -17,9 +17,10 @@ from policyengine.model.masks import spelled
 from policyengine.model.request import Request
 from policyengine.model.values import Ip
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
+from policyengine.mutation.passing_tests import PassingTest
 from policyengine.mutation.smaller_tests import minimal
 from policyengine.mutation.timed_targets import TimedTargets
-from policyengine.mutation.variants import Variant, counted
+from policyengine.mutation.variants import Variant
 from policyengine.mutation.write_tests import owed_clause
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -34,17 +35,20 @@ _HOST = 7
 
 @frozen(eq=False)
 class Offer:
-    """A test to be pasted beside *rule*: its request, and the verdicts of the original on that."""
+    """A test to be pasted beside *rule*."""
 
     rule: CheckedRule
     node: nodes.TestDecl
-    text: str
-    asked: ExpectedRequest
-    case: JudgedRequest
+    test: PassingTest
+
+    @property
+    def text(self) -> str:
+        """The test as it is written."""
+        return VerifiedTestWriter.text_of(self.node)
 
     def notices(self, variant: Variant) -> bool:
         """Whether the test fails with *variant*."""
-        return fails(self.asked, self.case, variant)
+        return self.test.fails(variant)
 
 
 def passes(checked: CheckedSet, asked: ExpectedRequest, case: JudgedRequest) -> bool:
@@ -54,23 +58,6 @@ def passes(checked: CheckedSet, asked: ExpectedRequest, case: JudgedRequest) -> 
     if outcome.allowed and not all(gives(asked.request, needs) for needs in needed):
         return False
     return asked.meets(checked, case, outcome)
-
-
-def fails(asked: ExpectedRequest, case: JudgedRequest, variant: Variant) -> bool:
-    """Whether an expectation, which the original meets by *case*, is not met by *variant*."""
-    if not variant.concerns(case.env.target):
-        return False
-    verdicts = variant.judged(case)
-    before = {v.rule.id: v for v in case.verdicts if v.rule.id in variant.before}
-    if (
-        verdicts.keys() == before.keys()
-        and all(counted(verdicts[id_]) == counted(before[id_]) for id_ in before)
-        and all(verdicts[id_].rule.effect == before[id_].rule.effect for id_ in before)
-        and not any(isinstance(clause, nodes.ExpectReason) for clause in asked.expect.clauses)
-    ):
-        return False
-    after = variant.rejudged(case, verdicts)
-    return not asked.meets(variant.checked, after, interpreter.outcome(after, ()))
 
 
 @define(slots=False)
@@ -146,7 +133,7 @@ class OfferMaker:
         case = interpreter.judge_all(self.checked, Env(one.request, self.checked.schema))
         if not passes(self.checked, one, case):
             return None
-        return Offer(rule, node, self._writer.text_of(node), one, case)
+        return Offer(rule, node, PassingTest(one, case))
 
     def _addressed(self, request: Request) -> Request:
         """Return *request* with addresses in the place of networks."""

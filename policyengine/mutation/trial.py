@@ -14,13 +14,13 @@ from policyengine.model.limits import Limits
 from policyengine.mutation.distinguishing import Differences, Unsettled
 from policyengine.mutation.fates import Tried
 from policyengine.mutation.mutants import Mutant, mutants_of
-from policyengine.mutation.offered_tests import Offer, OfferMaker, fails
+from policyengine.mutation.offered_tests import Offer, OfferMaker
+from policyengine.mutation.passing_tests import PassingTest
 from policyengine.mutation.variants import Variant, VariantMaker
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
-from policyengine.reference.interpreter import JudgedRequest
 from policyengine.semantics.checked import CheckedSet
-from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of
+from policyengine.testing.requests_of_tests import requests_of
 
 Block: TypeAlias = tuple[int, ...]
 """The numbers of mutants that are searched together: what is found for one may notice others."""
@@ -43,12 +43,13 @@ class Trial:
         return tuple(mutants_of(self.checked))
 
     @cached_property
-    def asked(self) -> tuple[tuple[ExpectedRequest, JudgedRequest], ...]:
+    def asked(self) -> tuple[PassingTest, ...]:
         """The requests of the tests, and the verdicts of the unchanged rules on them."""
         found = requests_of(self.checked, limits=self.limits, now=self.now)
         schema = self.checked.schema
         return tuple(
-            (one, interpreter.judge_all(self.checked, Env(one.request, schema))) for one in found
+            PassingTest(one, interpreter.judge_all(self.checked, Env(one.request, schema)))
+            for one in found
         )
 
     @cached_property
@@ -72,9 +73,9 @@ class Trial:
         variant = self.variants.of(mutant)
         if variant is None:
             return tried
-        for asked, case in self.asked:
-            if fails(asked, case, variant):
-                return evolve(tried, fate="noticed", by=asked.title)
+        for test in self.asked:
+            if test.fails(variant):
+                return evolve(tried, fate="noticed", by=test.asked.title)
         return evolve(tried, fate="survived", late=True)
 
     # ---- by a search ---------------------------------------------------------------------
@@ -114,9 +115,9 @@ class Trial:
             for number, variant in variants.items():
                 fates[number] = self._fate(number, variant, differences, offers)
         for offer, noticed in offers.items():
-            short = self.maker.shortest(offer, [variant for _, variant in noticed])
+            text = self.maker.shortest(offer, [variant for _, variant in noticed]).text
             for number, _ in noticed:
-                fates[number] = evolve(fates[number], test=short.text)
+                fates[number] = evolve(fates[number], test=text)
         return sorted(fates.items())
 
     def _fate(
