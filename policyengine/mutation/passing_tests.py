@@ -6,10 +6,11 @@ and nothing is evaluated again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from attrs import define, field
 
+from policyengine.model.rules import Effect
 from policyengine.mutation.variants import Variant, counted
 from policyengine.reference import interpreter
 from policyengine.reference.interpreter import JudgedRequest, Verdict
@@ -34,33 +35,44 @@ class PassingTest:
         """Whether the expectation is not met by *variant*."""
         if not variant.concerns(self.case.env.target):
             return False
-        clauses = self.asked.expect.clauses
-        worded = any(isinstance(clause, nodes.ExpectReason) for clause in clauses)
-        if not worded and all(self._stays_false(id_, variant) for id_ in variant.before):
+        named = self._names(variant.before)
+        if not named and all(self._stays_false(id_, variant) for id_ in variant.before):
             return False
         verdicts = variant.judged(self.case)
         before = {id_: self._verdicts[id_] for id_ in variant.before if id_ in self._verdicts}
-        if (
-            not worded
-            and verdicts.keys() == before.keys()
-            and all(counted(verdicts[id_]) == counted(before[id_]) for id_ in before)
-            and all(verdicts[id_].rule.effect == before[id_].rule.effect for id_ in before)
-        ):
+        if all(
+            counted(verdicts.get(id_)) == counted(before.get(id_)) for id_ in variant.before
+        ) and (not named or (_effects(verdicts) == _effects(before) and not self._words)):
             return False
         after = variant.rejudged(self.case, verdicts)
         return not self.asked.meets(variant.checked, after, interpreter.outcome(after, ()))
 
+    @property
+    def _words(self) -> bool:
+        """Whether the expectation is about the reason."""
+        return any(isinstance(one, nodes.ExpectReason) for one in self.asked.expect.clauses)
+
+    def _names(self, rules: Collection[str]) -> bool:
+        """Whether the expectation may be about rules that are not satisfied, of which *rules* are some."""
+        names = {id_.partition(".")[2] for id_ in rules}
+        return any(
+            isinstance(clause, nodes.ExpectReason | nodes.ExpectReferrals)
+            or (
+                isinstance(clause, nodes.ExpectRules)
+                and any(ref.rule.name in names for ref in clause.rules)
+            )
+            for clause in self.asked.expect.clauses
+        )
+
     def _stays_false(self, id_: str, variant: Variant) -> bool:
-        """Whether a changed rule is not satisfied by a condition that is the same in *variant*, and before all changes."""
+        """Whether a changed rule is not satisfied, and in *variant* neither: the same condition is false."""
         before, after = variant.before[id_], variant.after.get(id_)
-        if after is None or variant.mutant.rule is None or before.effect != after.effect:
+        number = self._first_false(before)
+        if number is None:
             return False
-        env, number = self.case.env, self._first_false(before)
-        return (
-            number is not None
+        return after is None or (
+            variant.mutant.rule is not None
             and _are_same(before.conjuncts[: number + 1], after.conjuncts)
-            and env.target in after.typings
-            and after.in_force(env.request.now)
         )
 
     def _first_false(self, rule: CheckedRule) -> int | None:
@@ -80,3 +92,7 @@ def _are_same(conjuncts: Sequence[Conjunct], others: Sequence[Conjunct]) -> bool
         one.expr is other.expr and one.wanted == other.wanted
         for one, other in zip(conjuncts, others, strict=False)
     )
+
+
+def _effects(verdicts: Mapping[str, Verdict]) -> dict[str, Effect]:
+    return {id_: verdict.rule.effect for id_, verdict in verdicts.items()}
