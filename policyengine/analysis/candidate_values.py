@@ -112,7 +112,8 @@ class CandidateValues:
     ) -> CandidateValues:  # fmt: skip
         target = (request.action, request.subject.type, request.resource.type)
         values = {type_: set(found) for type_, found in constants.mentions.values.items()}
-        mentions = evolve(constants.mentions, values=values)
+        tables = set(constants.mentions.tables)
+        mentions = evolve(constants.mentions, values=values, tables=tables)
         action = checked.schema.actions[request.action]
         given = [
             (part.type, action.constants[part.name])

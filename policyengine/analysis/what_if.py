@@ -91,7 +91,8 @@ class Granted:
 class Neighbourhood:
     """A request and all that differ from it in a few values.
 
-    *also*: rules beside those of the set that may be judged, and whose constants matter too.
+    *also*: rules beside those of the set that may be judged, and whose constants matter too. *beside*: one
+    for the same target with the same rules, of which the constants are known.
     *budget*: how often rules may be judged before `OutOfBudgetError`; None for no bound.
     """
 
@@ -99,11 +100,12 @@ class Neighbourhood:
     request: Request
     also: tuple[CheckedRule, ...] = ()
     budget: int | None = None
+    beside: Neighbourhood | None = None
     target: TargetKey = field(init=False)
     rules: tuple[CheckedRule, ...] = field(init=False)
     places: tuple[Place, ...] = field(init=False)
     needs: RequestNeeds = field(init=False)
-    _constants: RuleConstants = field(init=False)
+    constants: RuleConstants = field(init=False)
     _pool: CandidateValues = field(init=False)
     _public: CandidateValues | None = field(init=False, default=None)
     _reads: dict[int, frozenset[ReadKey]] = field(init=False, factory=dict)
@@ -121,11 +123,15 @@ class Neighbourhood:
         self.rules = tuple(rule for rule in of_target if not rule.advisory)
         self.needs = self.checked.needs(self.target)
         self.places = places_of(self.checked, self.request)
-        self._constants = RuleConstants.of((*self.rules, *self.also), self.target)
+        self.constants = (
+            RuleConstants.of((*self.rules, *self.also), self.target)
+            if self.beside is None
+            else self.beside.constants
+        )
         self._pool = self._pool_of(self.places, all_known=True)
 
     def _pool_of(self, places: Iterable[Place], *, all_known: bool) -> CandidateValues:
-        constants = self._constants
+        constants = self.constants
         return CandidateValues.of(
             self.checked, self.request, constants, places, all_known=all_known
         )
@@ -138,7 +144,7 @@ class Neighbourhood:
     def guessed(self, place: Place) -> bool:
         """Whether the options of *place* may not represent all its values."""
         self.options(place)
-        return place in self._guessed or self._constants.asked.anything
+        return place in self._guessed or self.constants.asked.anything
 
     def options(self, place: Place, given: Changes = ()) -> tuple[object, ...]:
         """Return the other values that *place* may have after the changes *given*, the nearest first."""
@@ -266,6 +272,9 @@ class Neighbourhood:
 
     def _turning_points(self, place: Place, now: Any, given: Changes) -> list[int]:
         """Return the numbers at which a comparison that some rule makes changes, if all else is as it is."""
+        if place == NOW and not self.reads_time:
+            self._pool.guessed = False
+            return []
         start = now if isinstance(now, int) else self._pool.start(place.type)
         found: set[int] = set()
         exact = True

@@ -158,7 +158,10 @@ class Differences:
 
     @cached_property
     def _searches(self) -> list[NearbySearch]:
-        return [NearbySearch(self.checked, base, self.variants) for base in self._bases()]
+        searches: list[NearbySearch] = []
+        for base in self._bases():
+            searches.append(NearbySearch(self.checked, base, self.variants, searches))
+        return searches
 
     def _bases(self) -> Iterable[Request]:
         """Return requests of tests that the changed rules cover, as different as possible.

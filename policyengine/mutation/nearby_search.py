@@ -22,13 +22,15 @@ _FEW = 12
 class NearbySearch:
     """Searches near a request for some that mutants decide otherwise.
 
-    *variants*: mutants of the same rules, which share what is found out near the request. *hidden*: changes
+    *variants*: mutants of the same rules, which share what is found out near the request. *beside*: searches for
+    the same variants. *hidden*: changes
     with which a changed rule differs from the original, and others settle the matter, by mutant.
     """
 
     checked: CheckedSet
     base: Request
     variants: Sequence[Variant]
+    beside: Sequence[NearbySearch] = ()
     target: TargetKey = field(init=False)
     near: Neighbourhood = field(init=False)
     hidden: dict[Variant, list[Changes]] = field(init=False, factory=dict)
@@ -41,7 +43,8 @@ class NearbySearch:
             for rule in variant.after.values()
             if self.target in rule.typings
         ]
-        self.near = Neighbourhood(self.checked, self.base, also=tuple(also))
+        beside = next((one.near for one in self.beside if one.target == self.target), None)
+        self.near = Neighbourhood(self.checked, self.base, also=tuple(also), beside=beside)
 
     def alone(self, variant: Variant) -> Iterator[Changes]:
         """Give the empty change, and those of one value that the changed rules read."""
