@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import define, evolve
+from attrs import define
 
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source
@@ -66,8 +66,7 @@ class VerifiedTestWriter:
         test = self._checker.check(node, rule)
         if test is None:
             return []
-        alone = evolve(self.checked, tests=(test,))
-        return list(requests_of(alone, limits=self.limits, now=self.now))
+        return list(requests_of(self.checked, tests=[test], limits=self.limits, now=self.now))
 
     def node_of(self, text: str) -> nodes.TestDecl:
         """Return a test that was written as *text*."""

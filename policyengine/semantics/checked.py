@@ -278,6 +278,7 @@ class CheckedSet:
     files: tuple[nodes.PolicyFile, ...] = field(repr=False)
     by_target: Mapping[TargetKey, tuple[CheckedRule, ...]] = field(repr=False)
     fixtures: tuple[Fixture, ...] = field(repr=False)
+    _needs: dict[TargetKey, RequestNeeds] = field(init=False, repr=False, factory=dict)
 
     def rules_for(self, target: TargetKey) -> tuple[CheckedRule, ...]:
         """The rules that cover *target*, sorted by gate, then name; advisory ones included."""
@@ -290,8 +291,10 @@ class CheckedSet:
 
     def needs(self, target: TargetKey) -> RequestNeeds:
         """The parts that a request for *target* must give: those that its rules may read, without advisory ones."""
-        needs = RequestNeeds()
-        for rule in self.rules_for(target):
-            if not rule.advisory:
-                needs |= rule.needs[target]
-        return needs
+        if target not in self._needs:
+            needs = RequestNeeds()
+            for rule in self.rules_for(target):
+                if not rule.advisory:
+                    needs |= rule.needs[target]
+            self._needs[target] = needs
+        return self._needs[target]

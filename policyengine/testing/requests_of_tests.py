@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve, frozen
 
@@ -57,14 +57,15 @@ class ExpectedRequest:
 
 
 def requests_of(
-    checked: CheckedSet, *, limits: Limits | None = None, now: int | None = None
-) -> Iterator[ExpectedRequest]:
-    """Give every request that fits, in the order of the tests; running them reports the others.
+    checked: CheckedSet, *, tests: Iterable[CheckedTest] | None = None, limits: Limits | None = None,
+    now: int | None = None,
+) -> Iterator[ExpectedRequest]:  # fmt: skip
+    """Give every request that fits, in the order of the *tests*, if not those of the set; running them reports the others.
 
     *now* (microseconds) is the time of expectations before the first `at`.
     """
     validator = Validator(checked.schema, checked.needs, limits or Limits())
-    for test in checked.tests:
+    for test in checked.tests if tests is None else tests:
         builder = RequestBuilder(
             checked.schema,
             test.typing,
