@@ -52,3 +52,22 @@ def test_a_decision_that_is_taken_for_a_bool_says_what_to_ask():
     decision = engine.decide({"type": "U", "id": "u"}, "r", {"type": "D", "id": "d"})
     with pytest.raises(TypeError, match=r"ask `decision\.allowed`"):
         bool(decision)
+
+
+SEARCHING = """
+from policyengine import Entity, Page, PolicyEngine
+
+def ask(engine: PolicyEngine, ann: Entity) -> list[str]:
+    page: Page[Entity] = engine.resources(ann, "read", "Document", {"mfa": True}, limit=10)
+    actions: Page[str] = engine.actions(ann, page.items[0])
+    wrong: Page[str] = engine.subjects("read", page.items[0], "User", token=page.token)
+    for one in page:
+        pass
+    if page:
+        return []
+    return [found.id for found in page.items] + list(actions.items)
+"""
+
+
+def test_a_page_has_a_type_and_is_neither_a_list_nor_true(tmp_path: Path):
+    assert reported(SEARCHING, tmp_path) == ["assignment", "attr-defined", "truthy-bool"]

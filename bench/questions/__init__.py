@@ -30,6 +30,7 @@ NAMES: Final = (
     "sharing_peer",
     "sharing_bound",
     "sharing_store",
+    "searching",
     "decide_many",
     "customers",
     "mixed",

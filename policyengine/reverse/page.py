@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -35,6 +35,11 @@ class Page(Struct, Generic[Item], frozen=True):
     items: tuple[Item, ...]
     unfit: tuple[Item, ...]
     token: str | None
+
+    if not TYPE_CHECKING:  # so that mypy reports `if page:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError("a page is neither true nor false: ask `page.items` or `page.complete`")
 
     @property
     def complete(self) -> bool:

@@ -103,3 +103,12 @@ def test_a_token_of_another_question_is_refused():
     page = ask(ref("User", 1), None, made, limit=1)
     with pytest.raises(InvalidRequest, match="PE561"):
         ask(ref("User", 2), None, made, token=page.token)
+
+
+def test_a_page_is_neither_true_nor_a_list():
+    page = ask(ref("User", 1), None, store("refuse", 20, Random(1)))
+    with pytest.raises(TypeError, match="neither true nor false"):
+        bool(page)
+    for use in (iter, len):
+        with pytest.raises(TypeError):
+            use(page)
