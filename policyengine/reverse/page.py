@@ -1,11 +1,12 @@
 """Hold what a search found, and say how far it came.
 
-A token has the digest of the question and a place in the order of the entities, which says nothing of them.
-It chooses where a search begins and nothing else: every entity that is found is decided about.
+A token has a place in the order of the entities, which says nothing of them, and a digest of that place and
+the question. It chooses where a search begins and nothing else: every entity that is found is decided about.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -19,6 +20,7 @@ from policyengine.model.errors import InvalidRequest, Problem
 _DIGEST_SIZE: Final = 16
 _TOKEN_SIZE: Final = (_DIGEST_SIZE + PLACE_SIZE) * 4 // 3 + 1
 """The characters of a token, without the padding of its encoding."""
+_SPELLED: Final = re.compile("[A-Za-z0-9_-]*")
 
 
 Item = TypeVar("Item")
@@ -48,7 +50,7 @@ class Page(Struct, Generic[Item], frozen=True):
 
 
 def question_digest(*parts: str) -> bytes:
-    """Return the digest of a question, which tokens of its pages carry."""
+    """Return the digest of a question, on which the tokens of its pages depend."""
     lengths = ",".join(str(len(part)) for part in parts)
     text = "\0".join((lengths, *parts)).encode("utf-8", "surrogatepass")
     return blake2b(text, digest_size=_DIGEST_SIZE).digest()
@@ -56,24 +58,20 @@ def question_digest(*parts: str) -> bytes:
 
 def token_of(question: bytes, place: bytes) -> str:
     """Return the token that asks for what comes after *place*."""
-    return urlsafe_b64encode(question + place).decode().rstrip("=")
+    check = blake2b(place, key=question, digest_size=_DIGEST_SIZE).digest()
+    return urlsafe_b64encode(place + check).decode().rstrip("=")
 
 
 def place_of(question: bytes, token: object) -> bytes:
     """Return the place after which the page begins that *token* asks for; raises `InvalidRequest`."""
     text = plain(token)
-    if not isinstance(text, str) or len(text) != _TOKEN_SIZE or not text.isascii():
+    if not isinstance(text, str) or len(text) != _TOKEN_SIZE or not _SPELLED.fullmatch(text):
         raise _refused("PE560", "this is no token of a page")
-    try:
-        read = urlsafe_b64decode(text + "=")
-    except ValueError:
-        read = b""
-    asked, place = read[:_DIGEST_SIZE], read[_DIGEST_SIZE:]
-    if token_of(asked, place) != text:  # it has one spelling
-        raise _refused("PE560", "this is no token of a page")
-    if asked != question:
+    place = urlsafe_b64decode(text + "=")[:PLACE_SIZE]
+    if token_of(question, place) != text:
         message = (
-            "the token is of another question, or of a policy set that was replaced: begin again"
+            "the token is damaged, or of another question, or of a policy set that was replaced:"
+            " begin again"
         )
         raise _refused("PE561", message)
     return place

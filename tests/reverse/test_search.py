@@ -92,17 +92,70 @@ def test_subjects_are_those_of_trying_all():
     assert 0 < refused < 40
 
 
-@pytest.mark.parametrize("token", ["", "x" * 43, "é" * 43, "A" * 1_000_000, 5, True, b"A" * 43])
+@pytest.mark.parametrize(
+    "token",
+    ["", "x" * 42, "é" * 43, "=" * 43, "\ud800" * 43, "A" * 1_000_000, 5, True, b"A" * 43, []],
+)
 def test_what_is_no_token_is_refused(token):
     with pytest.raises(InvalidRequest, match="PE560"):
         ask(ref("User", 1), None, store("refuse", 20, Random(1)), token=token)
 
 
-def test_a_token_of_another_question_is_refused():
+def test_a_token_goes_on_with_its_question_alone():
     made = store("refuse", 20, Random(1))
-    page = ask(ref("User", 1), None, made, limit=1)
-    with pytest.raises(InvalidRequest, match="PE561"):
-        ask(ref("User", 2), None, made, token=page.token)
+    first = ask(ref("User", 1), None, made, limit=1)
+    token = first.token
+    assert token is not None
+    same = PolicyEngine.from_text(POLICY)
+    rest = same.resources(ref("User", 1), "read", now=NOW, entities=made, token=token)
+    whole = ask(ref("User", 1), None, made)
+    assert first.items + rest.items == whole.items
+    other = PolicyEngine.from_text(POLICY + "permit more: read when resource.n == 5")
+    for asking in (
+        lambda: ask(ref("User", 2), None, made, token=token),
+        lambda: ask(None, ref("Document", 1), made, token=token),
+        lambda: other.resources(ref("User", 1), "read", now=NOW, entities=made, token=token),
+    ):
+        with pytest.raises(InvalidRequest, match="PE561"):
+            asking()
+
+
+def test_a_token_that_is_damaged_in_any_place_is_refused():
+    made = store("refuse", 20, Random(1))
+    token = ask(ref("User", 1), None, made, limit=1).token
+    assert token is not None
+    for number, character in enumerate(token):
+        damaged = token[:number] + ("B" if character == "A" else "A") + token[number + 1 :]
+        with pytest.raises(InvalidRequest, match="PE561"):
+            ask(ref("User", 1), None, made, token=damaged)
+
+
+def test_what_is_in_the_store_all_the_time_is_found_once_though_the_store_changes():
+    owned = [f"d{n}" for n in range(50)]
+    rng, kept, found, token = Random(3), list(owned), [], None
+    for number in range(100):
+        user = {**ref("User", 1), "properties": {"team": ref("Team", 1)}}
+        properties = {"owner": ref("User", 1), "tags": [], "n": 1}
+        documents = [{**ref("Document", one), "properties": properties} for one in kept]
+        team = {**ref("Team", 1), "properties": {}}
+        page = ask(ref("User", 1), None, ENGINE.store([team, user, *documents]), 7, token)
+        found += [item.id for item in page.items]
+        token = page.token
+        if token is None:
+            break
+        kept.remove(rng.choice(kept))
+        kept.append(f"new {number}")
+    assert token is None
+    assert len(found) == len(set(found))
+    assert {*owned} & {*kept} <= set(found)
+
+
+def test_the_order_is_the_same_in_every_process():
+    made = ENGINE.store(
+        [{**ref("User", n), "properties": {"team": ref("Team", n)}} for n in "abcdef"]
+    )
+    ordered = made.index.ordered("User")
+    assert [entity.id for entity in ordered.entities] == ["d", "f", "a", "e", "b", "c"]
 
 
 def test_a_page_is_neither_true_nor_a_list():

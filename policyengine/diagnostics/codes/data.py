@@ -285,7 +285,7 @@ DATA = (
         'search(user, "read", token=page.token)\n',
     ),
     Code(
-        "PE561", "foreign-page-token", "A token of a page that answered another question.",
+        "PE561", "foreign-page-token", "A token of a page that answered another question, or a damaged one.",
         "A search goes on with the same subject or resource, the same action and types, and the same policies. "
         "After a change of these, begin at the beginning.",
         'page = search(ann, "read")\nsearch(bob, "read", token=page.token)\n',
