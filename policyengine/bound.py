@@ -18,6 +18,7 @@ from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import StaleSubject
 from policyengine.model.immutable import Immutable
+from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
     from policyengine.intake.store import EntityStore
     from policyengine.model.entities import EntityLike
+    from policyengine.partial.residual import Residual
 
 
 _NOT_PICKLED: Final = (
@@ -68,6 +70,38 @@ class BoundSubject(Immutable):
     def digest(self) -> str:
         """The name of the policy set that decides, also if another was loaded since."""
         return self._engine.digest
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """The moment from which the subject must be bound again, None for never."""
+        return None if self._until == _FOREVER else to_datetime(self._until)
+
+    def partial(
+        self,
+        action: str,
+        context: Any = None,
+        *,
+        resource_type: str | None = None,
+        unknowns: Iterable[str] = (),
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Residual:
+        """Say what is left to decide about resources; like `PolicyEngine.partial`.
+
+        Raises `StaleSubject` if the subject was bound longer ago than it may be.
+        """
+        self._check_age(clock.now())
+        return self._engine.partial(
+            action=action,
+            subject=self._subject,
+            context=context,
+            resource_type=resource_type,
+            unknowns=unknowns,
+            now=now,
+            fields=fields,
+            entities=entities,
+        )
 
     def decide(
         self,

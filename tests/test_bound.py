@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -409,3 +409,17 @@ def test_what_is_long_is_left_to_the_whole_sooner(monkeypatch: pytest.MonkeyPatc
     again = [left_for(1) for _ in range(200)]  # who comes often is worth one
     assert again[0] is whole
     assert again[-1] is not whole
+
+
+def test_what_is_left_of_a_bound_subject_is_what_is_left_of_the_subject(
+    engine: PolicyEngine, clock: Clock
+):
+    subject = app(engine)
+    bound = engine.bind(subject, max_age=timedelta(hours=1))
+    left = bound.partial("read", {})
+    assert left.text == engine.partial(subject=subject, action="read", context={}).text
+    assert bound.valid_until == datetime(2026, 6, 1, 1, tzinfo=UTC)
+    assert engine.bind(subject).valid_until is None
+    clock.now = parse_datetime("2026-06-02")
+    with pytest.raises(StaleSubject):
+        bound.partial("read", {})

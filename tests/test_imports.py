@@ -49,7 +49,7 @@ MAY_IMPORT = {
         "cache",
         "tables",
     },
-    "bound": {"model", "runtime", "intake", "engine"},
+    "bound": {"model", "runtime", "intake", "engine", "partial"},
     "decision_cache": {"model", "runtime", "intake", "engine"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},

@@ -34,7 +34,15 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/testing.md", "docs/lint.md", "docs/tables.md", "docs/filters.md"]
+    "name",
+    [
+        "README.md",
+        "docs/testing.md",
+        "docs/lint.md",
+        "docs/tables.md",
+        "docs/filters.md",
+        "docs/sqlalchemy.md",
+    ],
 )
 def test_it_is_as_the_document_says(name: str):
     """Without the lines of `make`, which run this."""

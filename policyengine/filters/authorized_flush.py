@@ -1,0 +1,201 @@
+"""Decide about what a flush of an authorized session writes.
+
+Before anything is written, each object that is new or changed is decided about with its new values, and each row
+that is to be deleted must satisfy the condition for it, and is locked. An UPDATE gets the condition of its action, so
+that a row of which it does not hold is not written, which is an error. When all is written, each row that was
+inserted or changed must satisfy the condition as it is stored then. If any of that fails, the flush does, and
+what it wrote is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Delete, Insert, Table, Update, inspect, or_, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import InstanceState, Session
+
+from policyengine.filters.authorization import Authorization
+from policyengine.filters.governed_tables import RowsOf, Verb
+from policyengine.filters.visible_rows import AccessRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import UOWTransaction
+
+Keys = defaultdict[RowsOf, set[tuple[Any, ...]]]
+_AT_ONCE = 500
+
+
+class AuthorizedFlush:
+    """One flush, from the moment at which its objects are known."""
+
+    def __init__(
+        self, authorization: Authorization, session: Session, context: UOWTransaction
+    ) -> None:
+        self._authorization = authorization
+        self._governed = authorization.governed
+        self._session = session
+        self._context = context
+        self._has_begun = False
+        self._owners: Keys = defaultdict(set)
+        """Owners whose parts were written, which had been decided about before."""
+
+    def decide(self) -> None:
+        """Decide about new and changed objects with their new values."""
+        session, rules = self._session, self._authorization.rules
+        written: dict[Verb, Iterable[object]] = {"insert": session.new, "update": session.dirty}
+        for verb, objects in written.items():
+            for instance in objects:
+                entity = self._governed.entity(inspect(instance).mapper)
+                if entity is None or (verb == "update" and not session.is_modified(instance)):
+                    continue
+                action = self._governed.action(entity, verb)
+                if rules.decide(instance, action) is False:
+                    raise AccessRefused(
+                        f"`{action}` is not allowed on the `{entity.__name__}` as it is written"
+                    )
+
+    # ---- while it writes ----------------------------------------------------------------
+
+    def before(self, connection: Connection, statement: Any, rows: list[Any]) -> Any:
+        """Check what can be checked before a statement of the flush is run, and return it with its condition."""
+        if not isinstance(statement, Insert | Update | Delete):
+            return statement
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin(connection)
+        table = statement.table
+        if table not in self._governed.tables:
+            return statement
+        assert isinstance(table, Table)
+        if isinstance(statement, Update):
+            return statement.where(self._authorization.criterion(table, "update"))
+        if self._governed.part(table) is not None:
+            self._before_parts(connection, table, rows, is_new=isinstance(statement, Insert))
+        return statement
+
+    def after(self, statement: Any, rows: list[Any], rowcount: int) -> None:
+        """Refuse an UPDATE that did not reach all its rows."""
+        if not isinstance(statement, Update) or statement.table not in self._governed.tables:
+            return
+        if rowcount != len(rows):
+            raise AccessRefused(
+                f"a row of `{statement.table.description}` may not be changed, or is no longer there"
+            )
+
+    def _begin(self, connection: Connection) -> None:
+        """Demand that rows which are to be deleted may be."""
+        if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
+            raise AccessRefused("nothing is written in AUTOCOMMIT, where no flush is rolled back")
+        deleted: Keys = defaultdict(set)
+        for state, rows in self._states():
+            is_deleted, _ = self._context.states[state]
+            if is_deleted and state.key is not None:
+                deleted[rows].add(tuple(state.key[1]))
+        for rows, keys in deleted.items():
+            self._demand(connection, rows, keys, "delete", lock=True)
+
+    def _before_parts(
+        self, connection: Connection, table: Table, rows: list[Any], *, is_new: bool
+    ) -> None:
+        """Demand that owners whose parts are inserted or deleted may be updated.
+
+        Not of those that are inserted or deleted themselves.
+        """
+        part = self._governed.part(table)
+        assert part is not None
+        owners = self._governed.owners(part)
+        names = [table.c[name].key for name in part.on]
+        keys = {tuple(row.get(name) for name in names) for row in rows}
+        if any(None in key for key in keys):
+            if is_new:
+                raise AccessRefused(f"rows of `{table.name}` are written without an owner")
+            return  # an object of its own, which is deleted as such
+        decided = self._keys_of(owners) | self._owners[owners]
+        if keys - decided:
+            self._demand(connection, owners, keys - decided, "update", lock=True)
+        self._owners[owners] |= keys - decided
+
+    def _keys_of(self, rows: RowsOf) -> set[tuple[Any, ...]]:
+        """Return the keys of what the flush inserts or deletes."""
+        return {
+            rows.key_of(state)
+            for state, found in self._states()
+            if found.table is rows.table and (state.key is None or self._context.states[state][0])
+        }
+
+    # ---- when all is written -------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Refuse to leave a row that may not be as it is stored now."""
+        written: dict[Verb, Keys] = {"insert": defaultdict(set), "update": defaultdict(set)}
+        for state, rows in self._states():
+            instance, (is_deleted, _) = state.obj(), self._context.states[state]
+            if is_deleted or instance is None:
+                continue
+            if state.key is None or self._session.is_modified(instance):
+                written["insert" if state.key is None else "update"][rows].add(rows.key_of(state))
+        for rows, keys in self._owners.items():
+            written["update"][rows] |= keys
+        with self._authorization.trusted():
+            for verb, of_tables in written.items():
+                for rows, keys in of_tables.items():
+                    if keys:
+                        connection = connection_of(self._session, rows)
+                        self._demand(connection, rows, keys, verb)
+
+    # ---- rows ---------------------------------------------------------------------------
+
+    def _states(self) -> Iterator[tuple[InstanceState[Any], RowsOf]]:
+        """Give the objects that the flush writes, with what has their rows."""
+        for state, (_, is_only_listed) in self._context.states.items():
+            rows = None if is_only_listed else self._governed.rows(state.mapper)
+            if rows is not None:
+                yield state, rows
+
+    def _demand(
+        self,
+        connection: Connection,
+        rows: RowsOf,
+        keys: Collection[tuple[Any, ...]],
+        verb: Verb,
+        *,
+        lock: bool = False,
+    ) -> None:
+        """Refuse if one of the rows does not satisfy the condition of *verb* as it is now."""
+        condition = self._authorization.criterion(rows.table, verb)
+        part = self._governed.part(rows.table)
+        if part is not None:  # an owner that is inserted or deleted is decided about as a whole
+            decided = self._keys_of(self._governed.owners(part))
+            own = RowsOf(rows.table, tuple(rows.table.c[name] for name in part.on))
+            condition = or_(condition, own.having(decided)) if decided else condition
+        demand(connection, rows, keys, condition, verb, lock=lock)
+
+
+def demand(
+    connection: Connection,
+    rows: RowsOf,
+    keys: Iterable[tuple[Any, ...]],
+    condition: Any,
+    verb: Verb,
+    *,
+    lock: bool = False,
+) -> None:
+    """Refuse if one of the rows with *keys* does not satisfy the condition of *verb*; *lock*: and lock them."""
+    left = iter(keys)
+    while some := list(islice(left, _AT_ONCE)):
+        query = select(*rows.key).where(rows.having(some), condition)
+        if lock:
+            query = query.with_for_update(of=rows.table)
+        if len(connection.execute(query).all()) != len(some):
+            raise AccessRefused(
+                f"a row of `{rows.table.name}` may not be written so, or is no longer there ({verb})"
+            )
+
+
+def connection_of(session: Session, rows: RowsOf) -> Connection:
+    """Return the connection on which a session reads and writes *rows*."""
+    return Session.connection(session, bind_arguments={"clause": rows.table})

@@ -1,0 +1,292 @@
+"""Let a session of SQLAlchemy read and write only the rows that its caller may read and write.
+
+Each statement of the session passes `Authorization.execute`, which adds what is visible (`visible_rows.py`) and the
+conditions of UPDATE and DELETE. What a flush writes passes `AuthorizedFlush`. A statement that reaches the database
+in no such way is refused by `Authorization.unapproved`, and runs on no connection of the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+
+from sqlalchemy import ColumnElement, Delete, Select, Table, Update, event, inspect, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.elements import (
+    ReleaseSavepointClause,
+    RollbackToSavepointClause,
+    SavepointClause,
+)
+from sqlalchemy.sql.selectable import AliasedReturnsRows
+
+from policyengine.filters.authorization import Authorization
+from policyengine.filters.authorized_flush import AuthorizedFlush, connection_of, demand
+from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules
+from policyengine.filters.mapped_tables import Bound, MappedTables, SubjectRules
+from policyengine.filters.visible_rows import (
+    AccessRefused,
+    NotReached,
+    Waiver,
+    carried,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import ORMExecuteState, UOWTransaction
+
+_S = TypeVar("_S")
+"""A `Session`, or an `AsyncSession`, whose module cannot be imported without greenlet."""
+
+_SAVEPOINTS = SavepointClause | RollbackToSavepointClause | ReleaseSavepointClause
+_MOST_CHANGED = 10_000
+
+
+def authorized(
+    session: _S,
+    bound: Bound,
+    governed: MappedTables,
+    *,
+    context: Any = None,
+    entities: Any = None,
+    fields: Mapping[type, Collection[str]] | None = None,
+    waive: Iterable[Waiver] = (),
+) -> _S:
+    """Return *session*, which from now on reads and writes only what the rules allow the subject of *bound*.
+
+    *context*, *entities*: as in `PolicyEngine.decide`. *fields*: of classes, those that are read; of others that
+    may be hidden, columns are not read. *waive*: as in `authorize`.
+    """
+
+    def dialect(entity: type) -> str:
+        sync: Any = getattr(session, "sync_session", session)
+        return str(sync.get_bind(mapper=inspect(entity)).dialect.name)
+
+    known = {} if context is None else context
+    rules = SubjectRules(
+        bound, governed, dialect, context=known, entities=entities, fields=fields or {}
+    )
+    return authorize(session, rules, governed, waive=waive)
+
+
+def authorize(
+    session: _S, rules: Rules, governed: GovernedTables, *, waive: Iterable[Waiver] = ()
+) -> _S:
+    """Return *session*, which from now on reads and writes only what *rules* allow.
+
+    A session that holds objects is refused, since they were read without it. *waive* names what is done all
+    the same, without conditions: `core` (changes by statements of Core), `text` (SQL as text), `connection` (the
+    session's connection), `bulk` (inserts by statements, and bulk methods) and `held objects`.
+    """
+    if isinstance(session, scoped_session):
+        raise TypeError("a scope has many sessions: authorize the one that it gives, `scope()`")
+    sync: Any = getattr(session, "sync_session", session)
+    waived = frozenset(waive)
+    if unknown := waived.difference(get_args(Waiver)):
+        raise ValueError(f"nothing is waived by {', '.join(map(repr, sorted(unknown)))}")
+    if isinstance(sync, _AuthorizedSession):
+        raise AccessRefused("the session is authorized already")
+    if "held objects" not in waived and (len(sync.identity_map) or sync.new or sync.deleted):
+        raise AccessRefused("the session holds objects, which nobody decided about", "held objects")
+    checks = _Checks(Authorization(rules, governed, waived))
+    sync.__class__ = _authorized_class(cast("Hashable", type(sync)))
+    cast("_AuthorizedSession", sync).checks = checks
+    checks.listen(sync)
+    return session
+
+
+class _AuthorizedSession(Session):
+    """A session whose statements and flushes are checked; what leads past them is refused here."""
+
+    checks: _Checks
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        return self._reaching(super().execute, *args, **kwargs)
+
+    def scalar(self, *args: Any, **kwargs: Any) -> Any:
+        return self._reaching(super().scalar, *args, **kwargs)
+
+    def scalars(self, *args: Any, **kwargs: Any) -> Any:
+        return self._reaching(super().scalars, *args, **kwargs)
+
+    def _reaching(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a statement, and again if it reads a table that it was not expected to."""
+        authorization = self.checks.authorization
+        while True:
+            try:
+                with authorization.operation(self):
+                    return run(*args, **kwargs)
+            except NotReached as problem:
+                authorization.reach(problem)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        with self.checks.authorization.operation(self):
+            return super().get(*args, **kwargs)
+
+    def flush(self, objects: Any = None) -> None:
+        with self.checks.authorization.operation(self):
+            try:
+                super().flush(objects)
+            finally:
+                self.checks.flush = None
+
+    def connection(self, *args: Any, **kwargs: Any) -> Connection:
+        said = "a connection runs statements that are not checked"
+        self.checks.authorization.demand("connection", said)
+        return super().connection(*args, **kwargs)
+
+    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
+        with self._in_bulk():
+            super().bulk_save_objects(*args, **kwargs)
+
+    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> None:
+        with self._in_bulk():
+            super().bulk_insert_mappings(*args, **kwargs)
+
+    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> None:
+        with self._in_bulk():
+            super().bulk_update_mappings(*args, **kwargs)
+
+    def _in_bulk(self) -> AbstractContextManager[None]:
+        authorization = self.checks.authorization
+        authorization.demand("bulk", "bulk methods write rows that nobody decided about")
+        return authorization.trusted()
+
+
+@lru_cache(maxsize=16)
+def _authorized_class(kind: Any) -> type[Session]:
+    return type(f"Authorized{kind.__name__}", (_AuthorizedSession, kind), {})
+
+
+class _Checks:
+    """What is asked at the events of a session."""
+
+    def __init__(self, authorization: Authorization) -> None:
+        self.authorization = authorization
+        self.flush: AuthorizedFlush | None = None
+
+    def listen(self, session: Session) -> None:
+        """Listen to what the session does."""
+        event.listen(session, "do_orm_execute", self._execute)
+        event.listen(session, "before_attach", self._before_attach)
+        event.listen(session, "before_flush", self._before_flush)
+        event.listen(session, "after_flush", self._after_flush)
+        event.listen(session, "after_begin", self._after_begin)
+        transaction = session.get_nested_transaction() or session.get_transaction()
+        if transaction is not None:
+            for connection, *_ in transaction._connections.values():  # noqa: SLF001 - no event speaks of them
+                self._after_begin(session, transaction, connection)
+
+    # ---- statements ---------------------------------------------------------------------
+
+    def _execute(self, state: ORMExecuteState) -> Any:
+        """Add to a statement what it may read and write, or refuse it."""
+        statement: Any = state.statement
+        if not hasattr(statement, "options"):
+            self.authorization.demand("text", "the statement is neither a query nor a change")
+            return None
+        visible = self.authorization.visible(statement)
+        carrying = state.statement = statement.options(visible)
+        table: Any = getattr(statement, "table", None)
+        if not isinstance(statement, UpdateBase):
+            return None
+        if isinstance(table, AliasedReturnsRows):
+            self.authorization.demand("core", "an alias is changed by a statement")
+        if table not in self.authorization.governed.tables:
+            return None
+        if not isinstance(statement, Update | Delete) or isinstance(state.parameters, list):
+            self.authorization.demand(
+                "bulk", "a statement writes rows whose values nobody decided about"
+            )
+            return None
+        if not state.is_orm_statement:
+            self.authorization.demand("core", f"a statement of Core changes `{table.name}`")
+            return None
+        assert isinstance(table, Table)
+        criterion = self.authorization.criterion
+        changed = carrying.where(criterion(table, "select"))
+        if isinstance(changed, Delete):
+            state.statement = changed.where(criterion(table, "delete"))
+            return None
+        may_change = criterion(table, "update")
+        visible = visible.where(table, may_change)
+        rows = RowsOf(table, tuple(table.primary_key))
+        wanted = select(*rows.key).where(*_conditions(statement)).options(visible)
+        return self._update(state, changed.where(may_change), rows, wanted)
+
+    def _update(
+        self, state: ORMExecuteState, statement: Update, rows: RowsOf, wanted: Select[Any]
+    ) -> Any:
+        """Run an UPDATE of the rows that are *wanted*, all of which must be updatable afterwards as well."""
+        session, connection = state.session, connection_of(state.session, rows)
+        if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
+            raise AccessRefused("nothing is updated in AUTOCOMMIT, where it is not rolled back")
+        with self.authorization.trusted():
+            locked = wanted.with_for_update(of=rows.table)
+            keys = {tuple(key) for key in connection.execute(locked, state.parameters or {})}
+        if len(keys) > _MOST_CHANGED:
+            raise AccessRefused(
+                f"more than {_MOST_CHANGED} rows are updated by one statement: do it in parts"
+            )
+        try:
+            result = state.invoke_statement(statement.where(rows.having(keys)))
+            may_change = self.authorization.criterion(rows.table, "update")
+            with self.authorization.trusted():
+                demand(connection, rows, keys, may_change, "update")
+        except BaseException:
+            session.rollback()
+            raise
+        return result
+
+    # ---- events -------------------------------------------------------------------------
+
+    def _before_attach(self, _session: Session, instance: object) -> None:
+        state: Any = inspect(instance)
+        if state.key is not None and self.authorization.governed.rows(state.mapper) is not None:
+            self.authorization.demand(
+                "held objects", "an object that another session read is added"
+            )
+
+    def _before_flush(self, session: Session, context: UOWTransaction, _: Any) -> None:
+        self.flush = AuthorizedFlush(self.authorization, session, context)
+        self.flush.decide()
+
+    def _after_flush(self, _session: Session, _context: UOWTransaction) -> None:
+        assert self.flush is not None
+        self.flush.finish()
+        self.flush = None
+
+    def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
+        if not event.contains(connection, "before_execute", self._before_execute):
+            event.listen(connection, "before_execute", self._before_execute, retval=True)
+            event.listen(connection, "after_execute", self._after_execute)
+            event.listen(connection, "before_cursor_execute", self._before_cursor_execute)
+
+    def _before_execute(
+        self, connection: Connection, statement: Any, many: Any, one: Any, _options: Any
+    ) -> tuple[Any, Any, Any]:
+        if self.flush is not None and not self.authorization.is_trusting:
+            statement = self.flush.before(connection, statement, many or [one])
+        return statement, many, one
+
+    def _after_execute(
+        self, _connection: Any, statement: Any, many: Any, one: Any, _options: Any, result: Any
+    ) -> None:
+        if self.flush is not None and not self.authorization.is_trusting:
+            self.flush.after(statement, many or [one], result.rowcount)
+
+    def _before_cursor_execute(
+        self, _connection: Any, _cursor: Any, _text: str, _parameters: Any, context: Any, _many: Any
+    ) -> None:
+        """Refuse what came to the connection past the session."""
+        if self.authorization.is_trusting or self.flush is not None:
+            return
+        statement = getattr(getattr(context, "compiled", None), "statement", None)
+        if carried(statement) is None and not isinstance(statement, _SAVEPOINTS):
+            self.authorization.demand("connection", "a statement was not run by the session")
+
+
+def _conditions(statement: Update | Delete) -> list[ColumnElement[bool]]:
+    return [] if statement.whereclause is None else [statement.whereclause]

@@ -1,0 +1,237 @@
+"""Let statements of SQLAlchemy read of a governed table only the rows that their caller may read.
+
+A statement carries `VisibleRows`, a query for each table that it may reach. Wherever such a table is in a FROM,
+SQLAlchemy is made to print the query in its place, under the table's name: `FROM (SELECT … FROM doc WHERE …)
+AS doc`. So nothing depends on how a statement came to name the table: as an entity, an alias, the target of a join
+or of an eager load, in a subquery, or as a plain table. What may name a table without being asked, as text and
+tables that only have its name, is refused. Statements without `VisibleRows` are printed as ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast
+
+from sqlalchemy import Column, ColumnElement, Insert, Select, Table, TableClause, TextClause
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm.interfaces import CompileStateOption
+from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, Grouping, UnaryExpression
+from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.selectable import AliasedReturnsRows
+from sqlalchemy.sql.visitors import InternalTraversal
+
+from policyengine.model.errors import PolicyError
+
+Waiver: TypeAlias = Literal["core", "text", "connection", "bulk", "held objects"]
+"""What an authorized session does only where it is waived."""
+
+
+class AccessRefused(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A statement or change that an authorized session does not run; *waiver*: what would waive it, or None."""
+
+    def __init__(self, text: str, waiver: Waiver | None = None) -> None:
+        super().__init__(text if waiver is None else f'{text}; `waive=["{waiver}"]` allows it')
+        self.waiver = waiver
+
+
+class NotReached(Exception):  # noqa: N818 - it says what is so
+    """Raised where a statement reads a governed table for which it carries no query."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        super().__init__(f"the statement was not expected to read `{table.fullname}`")
+
+
+class Tables(Protocol):
+    """Tables that are governed: which, and their names in lower case."""
+
+    @property
+    def tables(self) -> Collection[Table]: ...
+
+    @property
+    def names(self) -> Collection[str]: ...
+
+
+class VisibleRows(CompileStateOption):
+    """The option of a statement of which governed tables only some rows are visible.
+
+    *queries*: the visible rows of tables. *governed*: all tables of which rows may be hidden. *waived*: what is
+    not refused.
+    """
+
+    _traverse_internals = [  # noqa: RUF012 - as SQLAlchemy's options say what is in them
+        ("queries", InternalTraversal.dp_clauseelement_tuple),
+        ("governed", InternalTraversal.dp_plain_obj),
+        ("waived", InternalTraversal.dp_plain_obj),
+    ]
+    propagate_to_loaders = False  # what is loaded later is governed when it is loaded
+
+    def __init__(
+        self, visible: Mapping[Table, Select[Any]], governed: Tables, waived: frozenset[Waiver]
+    ) -> None:
+        self.queries = tuple(visible.values())
+        self.governed = governed
+        self.waived = waived
+        self._of = dict(zip(visible, self.queries, strict=True))
+
+    def query(self, table: Table) -> Select[Any]:
+        """Return the query of the visible rows of a governed table."""
+        if table not in self._of:
+            raise NotReached(table)
+        return self._of[table]
+
+    def where(self, table: Table, condition: ColumnElement[bool]) -> VisibleRows:
+        """Return the same, with only those visible rows of *table* of which a condition holds."""
+        narrowed = {**self._of, table: self.query(table).where(condition)}
+        return VisibleRows(narrowed, self.governed, self.waived)
+
+    def refuse(self, waiver: Waiver, why: str) -> None:
+        """Refuse what is not waived."""
+        if waiver not in self.waived:
+            raise AccessRefused(why, waiver)
+
+
+def carried(statement: Any) -> VisibleRows | None:
+    """Return what *statement* carries."""
+    options = getattr(statement, "_with_options", ())
+    return next((one for one in reversed(options) if isinstance(one, VisibleRows)), None)
+
+
+class OfAllRows(Grouping[bool]):
+    """A condition that reads all rows, whatever is visible in the statement around it."""
+
+    inherit_cache = True
+
+
+# ---- how SQLAlchemy prints --------------------------------------------------------------
+
+_READS_ALL: Final = ContextVar("_READS_ALL", default=False)
+"""Whether what is printed reads all rows, since it says which are visible."""
+
+_HARMLESS: Final = re.compile(r"\*|\d+|NULL", re.IGNORECASE)
+"""Texts that SQLAlchemy itself puts in statements, as in `SELECT 1` and `count(*)`."""
+_OPERATOR: Final = re.compile(r"[-+*/<>=~!@#%^&|?:]+|(is |not )*[a-z]+", re.IGNORECASE)
+"""Texts that are operators and nothing else: signs, and words as in `NOT GLOB`."""
+
+
+def _option(compiler: Any) -> VisibleRows | None:
+    return None if _READS_ALL.get() else carried(getattr(compiler, "statement", None))
+
+
+@compiles(OfAllRows)
+def _print_condition(condition: OfAllRows, compiler: Any, **how: Any) -> str:
+    return _reading_all_rows(lambda: compiler.visit_grouping(condition, **how))
+
+
+def _reading_all_rows(printing: Callable[[], str]) -> str:
+    before = _READS_ALL.set(True)
+    try:
+        return printing()
+    finally:
+        _READS_ALL.reset(before)
+
+
+@compiles(Table)
+@compiles(TableClause)
+def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    plain: str = compiler.visit_table(table, **how)
+    if option is None or not (how.get("asfrom") or how.get("within_tstring")):
+        return plain
+    if table not in option.governed.tables:
+        if table.name.lower() in option.governed.names:
+            option.refuse("core", f"`{table.name}` is another table than the governed one")
+        return plain
+    if how.get("iscrud"):
+        if getattr(compiler.statement, "table", None) != table or len(compiler.stack) > 1:
+            option.refuse("core", f"`{table.name}` is changed by a part of a statement")
+        return plain
+    if how.get("within_tstring"):
+        option.refuse("text", f"`{table.name}` is in a text")
+        return plain
+    visible = option.query(cast("Table", table))
+    query = _reading_all_rows(lambda: compiler.process(visible, asfrom=True))
+    enclosing = how.get("enclosing_alias")
+    if enclosing is not None and enclosing.element is table:
+        return f"({query})"
+    _, renamed, name = plain.partition(" AS ")  # where another schema has a table of this name
+    return f"({query}) AS {name if renamed else compiler.preparer.quote(table.name)}"
+
+
+@compiles(Column)
+def _print_column(column: Column[Any], compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    table: Any = column.table
+    while isinstance(table, AliasedReturnsRows):
+        table = table.element
+    if option is not None and table in option.governed.tables:
+        if column.name not in option.query(table).selected_columns:
+            name = f"{table.description}.{column.name}"
+            raise AccessRefused(f"`{name}` may be hidden: `fields=` asks for it")
+        in_schema = table is column.table and compiler.preparer.schema_for_object(table)
+        if in_schema and how.get("include_table", True):  # which a query is not
+            name = compiler.visit_column(column, **{**how, "include_table": False})
+            return f"{compiler.preparer.quote(table.name)}.{name}"
+    printed: str = compiler.visit_column(column, **how)
+    return printed
+
+
+@compiles(ColumnClause)
+def _print_literal_column(column: ColumnClause[Any], compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None and column.is_literal and not _HARMLESS.fullmatch(column.name):
+        option.refuse("text", "a literal column is in a statement")
+    printed: str = compiler.visit_column(column, **how)
+    return printed
+
+
+@compiles(TextClause)
+def _print_text(text: TextClause, compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None:
+        option.refuse("text", "text() is in a statement")
+    printed: str = compiler.visit_textclause(text, **how)
+    return printed
+
+
+@compiles(Insert)
+def _print_insert(insert: Insert, compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None and insert.table in option.governed.tables:
+        option.refuse("bulk", "a statement inserts rows, whose values nobody decided about")
+    printed: str = compiler.visit_insert(insert, **how)
+    return printed
+
+
+@compiles(Select)
+def _print_select(query: Select[Any], compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None and (query._hints or query._statement_hints):  # noqa: SLF001 - printed as they are, and visited by nothing
+        option.refuse("text", "a hint is in a statement")
+    printed: str = compiler.visit_select(query, **how)
+    return printed
+
+
+@compiles(BinaryExpression)
+def _print_binary(binary: BinaryExpression[Any], compiler: Any, **how: Any) -> str:
+    _check_operator(binary.operator, compiler)
+    printed: str = compiler.visit_binary(binary, **how)
+    return printed
+
+
+@compiles(UnaryExpression)
+def _print_unary(unary: UnaryExpression[Any], compiler: Any, **how: Any) -> str:
+    for operator in (unary.operator, unary.modifier):
+        _check_operator(operator, compiler)
+    printed: str = compiler.visit_unary(unary, **how)
+    return printed
+
+
+def _check_operator(operator: Any, compiler: Any) -> None:
+    """Refuse an operator that is a text in which a table could be named."""
+    if isinstance(operator, custom_op) and not _OPERATOR.fullmatch(operator.opstring.strip()):
+        option = _option(compiler)
+        if option is not None:
+            option.refuse("text", f"the operator `{operator.opstring}` is a text")
