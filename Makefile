@@ -7,10 +7,11 @@ READY := $(VENV)/.ready
 SETS := $(wildcard policies/*/)
 FOR ?= 60
 N ?= 10000
+ROWS ?= 1000000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt test-databases postgresql golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
+.PHONY: help demo test documents coverage check fmt test-databases exact-filters postgresql golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ test: $(READY) ## Run all tests
 
 test-databases: $(READY) ## Run the tests that start PostgreSQL (`make postgresql` installs Debian's); minutes
 	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters
+
+exact-filters: $(READY) ## Hold every printing of filters on every engine against their meaning; ROWS=1000000 rows each, hours
+	$(BIN)/python -m tests.filters.exact_filters --rows $(ROWS)
 
 postgresql: ## Install Debian's PostgreSQL, without a server that runs all the time
 	mkdir -p /etc/postgresql-common

@@ -361,31 +361,36 @@ class _Printer:
         return start.in_(select(down.c.id))
 
     def upward(self, ancestor: Ancestor, scope: _Scope, asked: set[Column]) -> Condition:
-        """Return whether one of the rows that are found from the start on satisfies the question."""
+        """Return whether one of the rows that are found from the start on satisfies the question.
+
+        A cycle is noticed by R. P. Brent's algorithm: at each power of two, a row is marked, and the way ends
+        where it comes back to the mark.
+        """
         alias = ancestor.alias
         at, above = (self.table(ancestor.table, name) for name in (alias, f"{alias}_above"))
         needed = {column.name: column for column in (ancestor.id, ancestor.parent, *asked)}
-        steps = "steps"
-        while steps in map(str.casefold, needed):
-            steps += "_"
+        taken = {*map(str.casefold, needed)}
+        steps, mark = (_other_than(taken, name) for name in ("steps", "mark"))
 
-        def of(row: FromClause) -> list[ColumnElement[Any]]:
-            rows = {alias: _by_name(row)}
-            columns = {name: self.column(column, rows) for name, column in needed.items()}
-            return [exact(column, self.dialect).label(name) for name, column in columns.items()]
+        def of(row: FromClause, *columns: Column) -> list[ColumnElement[Any]]:
+            named = {alias: _by_name(row)}
+            return [exact(self.column(one, named), self.dialect) for one in columns]
 
-        start, own = (
-            self.column(ancestor.start, scope),
-            self.column(ancestor.id, {alias: _by_name(at)}),
-        )
-        first = _rows(at, *of(at), _ONE.label(steps)).where(self.compared("==", own, start))
+        def labelled(row: FromClause, *others: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+            values = (*of(row, *needed.values()), *others)
+            names = (*needed, steps, mark)
+            return [value.label(name) for name, value in zip(names, values, strict=True)]
+
+        (own,) = of(at, ancestor.id)
+        start = self.column(ancestor.start, scope)
+        first = _rows(at, *labelled(at, _ONE, own)).where(own == exact(start, self.dialect))
         up = first.cte(self.name(f"{alias}_up"), recursive=True, nesting=True)
-        own, parent = (
-            self.column(ancestor.id, {alias: _by_name(above)}),
-            self.column(ancestor.parent, {alias: _by_name(up)}),
-        )
-        step = _rows(above, *of(above), up.c[steps] + _ONE).correlate_except(above, up)
-        up = up.union(step.where(self.compared("==", own, parent), up.c[steps] < ancestor.most))
+        (own,), (here, parent) = of(above, ancestor.id), of(up, ancestor.id, ancestor.parent)
+        marked, power = exact(up.c[mark], self.dialect), up.c[steps].bitwise_and(up.c[steps] - _ONE)
+        moved = case((power == 0, here), else_=marked)
+        step = _rows(above, *labelled(above, up.c[steps] + _ONE, moved)).correlate_except(above, up)
+        goes_on = own == parent, own != marked, up.c[steps] < ancestor.most
+        up = up.union(step.where(*goes_on))
         where = self.true(ancestor.where, {**scope, alias: _by_name(up)})
         return _rows(up, literal_column("1")).where(where).exists()
 
@@ -415,6 +420,12 @@ def _surely_text(predicate: Predicate) -> Predicate | None:
             return IsOfKind(column)
         case _:
             return None
+
+
+def _other_than(taken: set[str], name: str) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:

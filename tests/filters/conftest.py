@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,37 +26,37 @@ def postgresql() -> Iterator[sa.Engine]:
     """An engine of a PostgreSQL of our own, or why there is none."""
     if "TEST_DATABASES" not in os.environ:
         pytest.skip("`make test-databases` starts PostgreSQL")
-    pytest.importorskip("psycopg", reason="psycopg is in the extra `postgres`")
-    programs = _programs()
-    if programs is None:
+    if _programs() is None:
         pytest.skip("PostgreSQL is not installed: `make postgresql`")
-    as_other = (
-        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-    )
-    with tempfile.TemporaryDirectory() as name:  # short, as the name of a socket must be
+    with started_postgresql() as engine:
+        yield engine
+
+
+@contextmanager
+def started_postgresql() -> Iterator[sa.Engine]:
+    """Start a server in a folder of its own, and stop it."""
+    programs = _programs()
+    assert programs is not None, "PostgreSQL is not installed: `make postgresql`"
+    account = {"user": "postgres", "group": "postgres", "extra_groups": []}
+    as_another = account if os.getuid() == 0 else {}  # it refuses to be root
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if as_other:
-            account = pwd.getpwnam("postgres")
-            os.chown(folder, account.pw_uid, account.pw_gid)
+        if as_another:
+            shutil.chown(folder, "postgres", "postgres")
 
         def run(program: str, *arguments: str) -> None:
-            log = subprocess.run(  # noqa: PLW1510 - what it printed is shown
+            done = subprocess.run(
                 [programs / program, "-D", folder / "data", *arguments],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                **as_other,
-            )
-            assert log.returncode == 0, log.stdout
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, check=False, **as_another,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout
 
         run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale", "C.UTF-8")
         options = f"-k {folder} -c listen_addresses= -c fsync=off"
         run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
         try:
-            url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
-            engine = sa.create_engine(url)
+            engine = sa.create_engine(f"postgresql+psycopg://postgres@/postgres?host={folder}")
             with engine.begin() as connection:
                 connection.exec_driver_sql(
                     "CREATE COLLATION insensitive"

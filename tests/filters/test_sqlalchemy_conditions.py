@@ -31,6 +31,6 @@ def test_duckdb_selects_what_the_predicate_says():
 
 @pytest.mark.parametrize("texts", [("",), TEXTS], ids=["conditions", "texts"])
 def test_postgresql_selects_what_the_predicate_says(postgresql, texts):
-    limits = evolve(LIMITS["postgresql"], rows=500)
-    for seed, text in zip(range(100), cycle(texts)):
+    limits = evolve(LIMITS["postgresql"], rows=100)
+    for seed, text in zip(range(500), cycle(texts)):
         hold(seed, limits, sqlalchemy_database, engine=postgresql, text=text)
