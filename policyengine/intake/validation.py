@@ -214,7 +214,12 @@ class _Reading:
         """Read the type of a part that is not known, which need not be said if only one is allowed."""
         if raw is None and allowed is not None and len(allowed) == 1:
             raw = allowed[0]
-        return self.reader.entity_type({} if raw is None else {"type": raw}, path, allowed)
+        if raw is not None:
+            return self.reader.entity_type({"type": raw}, path, allowed)
+        if allowed is not None:
+            said = f"it is missing, and may be {listed(allowed)}"
+            self.problems.add("PE521", inside(path, "type"), said)
+        return None
 
     def context(self, raw: object, action: ActionType | None) -> object:
         """Read the context; without an action nothing says what it may be."""

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from policyengine import EntityStore, InvalidRequest, Page, PolicyEngine
+from policyengine.intake.fast_path import type_of
 from policyengine.model.limits import Limits
 from tests.strategies.laws import Case
 from tests.strategies.loading import TooCostlyError, load
@@ -28,7 +29,7 @@ def searches_find_what_trying_finds(case: Case) -> tuple[int, int]:
     if rng.random() < 0.5:
         engine = PolicyEngine(case.loaded.program, engine._checked, limits=Limits(), store=store)
         more = others if rng.random() < 0.5 else None
-    parts = {who: _part(asked[who], store, rng) for who in ("subject", "resource")}
+    parts = {who: _part(engine, asked[who], store, rng) for who in ("subject", "resource")}
     question = {
         "context": asked["context"],
         "now": asked["now"],
@@ -80,13 +81,15 @@ def _mixed(like: Sequence[Json], id_: str, rng: Random, stored: Sequence[Json]) 
     return made if rng.random() < 0.03 else {**made, "parents": parents}
 
 
-def _part(given: Json, store: EntityStore, rng: Random) -> Json:
-    """Return a subject or a resource: one of the store, or the one that is given."""
+def _part(engine: PolicyEngine, given: Json, store: EntityStore, rng: Random) -> Json:
+    """Return a subject or a resource: one of the store, or the one that is given, perhaps built."""
     of_type = [key for key in store if key[0] == given["type"]]
-    if of_type and rng.random() < 0.7:
+    if of_type and rng.random() < 0.6:
         type_, id_ = rng.choice(of_type)
-        return {"type": type_, "id": id_}
-    return given
+        return {"type": type_, "id": id_} if rng.random() < 0.7 else store[type_, id_]
+    if rng.random() < 0.5:
+        return given
+    return engine.entity(given["type"], given["id"], given["properties"], parents=given["parents"])
 
 
 def _search(
@@ -149,8 +152,9 @@ def _pages(ask: Callable[..., Page[Any]], rng: Random) -> Iterator[Page[Any]]:
 def _actions(engine: PolicyEngine, parts: Mapping[str, Json], question: Mapping[str, Json]) -> None:
     allowed, refused = [], []
     subject, resource = parts["subject"], parts["resource"]
+    types = type_of(subject), type_of(resource)
     for name, action in engine.schema.actions.items():
-        if subject["type"] in action.subjects and resource["type"] in action.resources:
+        if types[0] in action.subjects and types[1] in action.resources:
             try:
                 if engine.decide(subject, name, resource, **question).allowed:
                     allowed.append(name)
