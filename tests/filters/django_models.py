@@ -1,25 +1,29 @@
-"""Models of Django for generated tables, in a database in memory."""
+"""Models of Django for generated tables, in a SQLite in memory, or a PostgreSQL that a fixture has started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 
 import django
 from django.apps import apps
 from django.conf import settings
 
-from tests.filters.generated_filters import Case, Field, Rows, Table
+from tests.filters.generated_filters import Field, Rows, Table
 
 if not settings.configured:
     settings.configure(
         USE_TZ=True,
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={
+            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+            "postgresql": {"ENGINE": "django.db.backends.postgresql"},
+        },
     )
     django.setup()
 
-from django.db import connection, models
+from django.db import connections, models  # after its settings
 
 PLAIN = {
     "text": models.TextField,
@@ -29,10 +33,12 @@ PLAIN = {
 }
 
 
-def field_of(field: Field) -> Any:
+def field_of(field: Field, collation: str | None) -> Any:
     named = {"null": field.nullable, "db_column": field.name, "primary_key": field.name == "key"}
+    if field.kind == "text":
+        named["db_collation"] = collation
     if field.kind == "decimal":
-        return models.DecimalField(max_digits=15, decimal_places=4, **named)
+        return models.DecimalField(max_digits=18, decimal_places=4, **named)
     return PLAIN[field.kind](**named)
 
 
@@ -43,40 +49,29 @@ def model_of(name: str, fields: Mapping[str, Any]) -> Any:
     return type("Made", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
 
 
-def model_of_table(table: Table) -> Any:
+def model_of_table(table: Table, collations: Sequence[str | None]) -> Any:
+    """Return a model with the columns of a table, whose texts have one of *collations* each."""
+    fields = enumerate(zip(table.fields, cycle(collations), strict=False))
     # Names of columns need not be names of Python.
-    return model_of(
-        table.name, {f"field_{at}": field_of(one) for at, one in enumerate(table.fields)}
-    )
+    return model_of(table.name, {f"field_{at}": field_of(*each) for at, each in fields})
 
 
 @contextmanager
-def tables_of(*made: Any) -> Iterator[None]:
+def tables_of(*made: Any, using: str = "default") -> Iterator[None]:
     """Make the tables of models, and drop them."""
-    with connection.schema_editor() as editor:
+    with connections[using].schema_editor() as editor:
         for model in made:
             editor.create_model(model)
     try:
         yield
     finally:
-        with connection.schema_editor() as editor:
+        with connections[using].schema_editor() as editor:
             for model in made:
                 editor.delete_model(model)
 
 
-def insert(model: Any, rows: Rows) -> None:
+def insert(model: Any, rows: Rows, using: str = "default") -> None:
     names = {field.column: field.attname for field in model._meta.fields}
-    model.objects.bulk_create(
+    model.objects.using(using).bulk_create(
         model(**{names[column]: value for column, value in row.items()}) for row in rows
     )
-
-
-def storable(case: Case) -> dict[str, Rows]:
-    """Return the rows of a case with decimals that SQLite tells apart."""
-    rows = {name: [{**row} for row in of_table] for name, of_table in case.rows.items()}
-    for table in case.tables:
-        for field in table.fields:
-            for row in rows[table.name] if field.kind == "decimal" else ():
-                if row[field.name] is not None:
-                    row[field.name] = row[field.name] % 10**11
-    return rows
