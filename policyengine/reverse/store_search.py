@@ -32,6 +32,9 @@ MOST_ITEMS: Final = 10_000
 MOST_LOOKED_AT: Final = 10_000
 """The entities that are decided about for one page; a page that ends there is not complete."""
 
+_FEW_OTHERS: Final = 10
+"""The others that a request may bring along for so many to be decided about: all of them are read each time."""
+
 
 def search(
     unknown: Literal["subject", "resource"],
@@ -69,7 +72,8 @@ def search(
     if found is not None:
         placed = (ordered.numbers.get(id_, -1) for id_ in found)
         numbers = iter(sorted(number for number in placed if number >= start))
-    return _page(_decider(intake, raw, unknown), ordered, numbers, question, limit)
+    most = max(1, MOST_LOOKED_AT // max(1, len(raw.entities or ()) // _FEW_OTHERS))
+    return _page(_decider(intake, raw, unknown), ordered, numbers, most, question, limit)
 
 
 def _question(digest: str, unknown: str, target: TargetKey, given: GivenParts) -> bytes:
@@ -115,14 +119,15 @@ def _page(
     decide: Callable[[Entity], Decision],
     ordered: Ordered,
     numbers: Iterator[int],
+    most: int,
     question: bytes,
     limit: int,
 ) -> Page[Entity]:
-    """Decide about entities one after another until the page is full."""
+    """Decide about entities one after another, *most* at most, until the page is full."""
     items: list[Entity] = []
     unfit: list[Entity] = []
     last = -1
-    for last in islice(numbers, MOST_LOOKED_AT):
+    for last in islice(numbers, most):
         entity = ordered.entities[last]
         try:
             if decide(entity).allowed:

@@ -188,3 +188,16 @@ def test_thousands_of_entities_come_in_pages_of_at_most_ten_thousand():
         found, token, pages = [*found, *page.items], page.token, pages + 1
     assert pages == 2  # ten thousand are looked at for one
     assert sorted(item.id for item in found) == sorted(f"d{n}" for n in range(10))
+
+
+def test_fewer_are_decided_about_for_a_page_where_many_others_must_be_read_each_time():
+    others = [{**ref("User", f"u{n}"), "properties": {}} for n in range(1_000)]
+    many = [document(f"d{n}", "ann", size=n) for n in range(150)]
+    engine = PolicyEngine.from_text(POLICY, store=ENGINE.store([{**ANN, "properties": {}}, *many]))
+    first = engine.resources(ANN, **EDIT, entities=others)
+    assert not first.complete
+    second = engine.resources(ANN, **EDIT, entities=others, token=first.token)
+    assert second.complete
+    assert sorted(item.id for item in first.items + second.items) == sorted(
+        f"d{n}" for n in range(10)
+    )
