@@ -19,9 +19,11 @@ from policyengine.model.records import Record
 from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
-from policyengine.partial.known_parts import KnownParts, Path
-from policyengine.partial.prepared_rules import PreparedRules, Shape, private_names, shape_of
+from policyengine.partial.expression_types import ExpressionTypes
+from policyengine.partial.known_parts import KnownParts, Path, Shape, shape_of
+from policyengine.partial.prepared_rules import PreparedRules
 from policyengine.partial.residual import Residual, residual
+from policyengine.partial.templates import MOST_TEMPLATES, Templates
 from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.semantics.checked import CheckedSet, Definition, Typing, Value
 from policyengine.syntax import nodes
@@ -38,13 +40,16 @@ _MOST_PREPARED: Final = 512
 
 
 class PartialRules:
-    """The rules of a policy set, which are prepared for what of a request is known when it is first known."""
+    """The rules of a policy set, which are prepared for what of a request is known when it is first known.
+
+    *templates*: what was left, for requests that differ in strings alone.
+    """
 
     def __init__(self, checked: CheckedSet) -> None:
         self._checked = checked
-        self._private = private_names(checked.schema)
         self._lowered: dict[TargetKey, tuple[tuple[Rule, ...], dict[ir.Rows, str]]] = {}
         self._prepared = BoundedCache[tuple[TargetKey, Shape], PreparedRules](_MOST_PREPARED)
+        self.templates = Templates(MOST_TEMPLATES)
 
     def of(self, target: TargetKey, known: KnownParts) -> tuple[PreparedRules, dict[ir.Rows, str]]:
         """Return the rules of *target* and the names of the tables in them."""
@@ -55,7 +60,8 @@ class PartialRules:
         shape = shape_of(known)
         prepared = self._prepared.get((target, shape))
         if prepared is None:
-            prepared = PreparedRules(lowered[0], self._private, shape)
+            types = ExpressionTypes(self._checked.schema, target)
+            prepared = PreparedRules(lowered[0], types, shape)
             self._prepared[target, shape] = prepared
         return prepared, lowered[1]
 
@@ -95,7 +101,18 @@ class PartialDecider:
         rules, tables = self._rules.of(target, known)
         whole = partial(_whole, self._decide, raw)
         limits, fields = self._validator.limits, given.fields
-        return residual(schema, target, rules, tables, known, fields, given.now, whole, limits)
+        return residual(
+            schema,
+            target,
+            rules,
+            tables,
+            known,
+            fields,
+            given.now,
+            whole,
+            self._rules.templates,
+            limits,
+        )
 
 
 def _whole(

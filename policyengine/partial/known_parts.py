@@ -60,8 +60,8 @@ class KnownParts(Struct, frozen=True, eq=False):
 
         A record of which a part is unknown is not known; its other parts are.
         """
-        path = path_of(node)
-        if path is not None and any(overlap(path, other) for other in self.unknown):
+        path = _path_of(node)
+        if path is not None and any(_overlap(path, other) for other in self.unknown):
             return None
         holder = self._holder(node.object)
         if holder is None:
@@ -92,6 +92,49 @@ class KnownParts(Struct, frozen=True, eq=False):
                 return self.entity_at(node)
 
 
+class Shape(Struct, frozen=True):
+    """Which parts of a request are known, and which paths in them are not."""
+
+    parts: frozenset[str]
+    unknown: frozenset[Path]
+
+    def is_known(self, node: ir.Expr) -> bool:
+        """Whether *node* reads nothing but what is known, and perhaps the time."""
+        return not ir.free(node) and all(map(self._may_be_in_test, ir.walk(node)))
+
+    def _may_be_in_test(self, part: ir.Expr) -> bool:
+        match part:
+            case ir.Root("subject" | "resource" | "context" as name):
+                return name in self.parts
+            case ir.Slot():
+                return not self.is_left_out(part)
+            case ir.Present(ir.Slot(ir.Entity())):  # it may be known by its id alone
+                return False
+            case _:  # a context as a whole may lack something
+                return ir.Root("context") not in ir.children(part)
+
+    def is_unknown(self, node: ir.Expr) -> bool:
+        """Whether *node* reads nothing that is known."""
+        return not any(
+            (isinstance(part, ir.Root) and part.name in (*self.parts, "entities"))
+            or (isinstance(part, ir.Entity) and isinstance(part.id, ir.Const))
+            for part in ir.walk(node)
+        )
+
+    def is_left_out(self, node: ir.Expr) -> bool:
+        """Whether *node* is at a path that is not known, though the part that it is in is."""
+        path = _path_of(node)
+        return path is not None and any(_overlap(path, other) for other in self.unknown)
+
+
+def shape_of(known: KnownParts) -> Shape:
+    """Return the shape of what is *known*."""
+    given = {"subject": known.subject, "resource": known.resource, "context": known.context}
+    whole = {path[0] for path in known.unknown if len(path) == 1}
+    parts = frozenset(n for n, part in given.items() if part is not None and n not in whole)
+    return Shape(parts, known.unknown)
+
+
 def _attribute(holder: Entity | Record, name: str) -> Attribute:
     type_ = holder.entity_type if isinstance(holder, Entity) else holder.record_type
     return type_.by_name[name]
@@ -101,19 +144,18 @@ def _is_described(holder: Entity | Record) -> bool:
     return not isinstance(holder, Entity) or holder.described_
 
 
-def path_of(node: ir.Expr) -> Path | None:
+def _path_of(node: ir.Expr) -> Path | None:
     """Return the path of *node* from a root, if it leads through no other entity."""
     match node:
         case ir.Root(name):
             return (name,)
         case ir.Slot(object_, name):
-            before = path_of(object_)
+            before = _path_of(object_)
             return None if before is None else (*before, name)
         case _:
             return None
 
 
-def overlap(one: Path, other: Path) -> bool:
-    """Whether one of two paths leads through the other."""
+def _overlap(one: Path, other: Path) -> bool:
     shorter = min(len(one), len(other))
     return one[:shorter] == other[:shorter]

@@ -6,7 +6,7 @@ decisions are: no forbid, and a permit in every gate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -17,8 +17,7 @@ from policyengine.model.masks import field_and_mask, shows
 from policyengine.model.types import TargetGates
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.junctions import junction, negation
-from policyengine.partial.known_parts import KnownParts
-from policyengine.partial.prepared_rules import PreparedRules
+from policyengine.partial.prepared_rules import Asked, PreparedRules
 
 
 class Owed(Struct, frozen=True):
@@ -27,6 +26,13 @@ class Owed(Struct, frozen=True):
     duty: Duty
     condition: ir.Expr
     allowed: bool
+
+    def changed(self, change: Callable[[ir.Expr], ir.Expr]) -> Owed:
+        """Return the same with every expression changed."""
+        arguments = tuple(
+            [(name, Part(part.type, change(part.expr))) for name, part in self.duty.arguments]
+        )
+        return Owed(Duty(self.duty.name, arguments), change(self.condition), self.allowed)
 
 
 class Left(Struct, frozen=True, eq=False):
@@ -41,28 +47,33 @@ class LeftToDecide(Struct, frozen=True, eq=False):
 
     *condition*: under which the rest is allowed. *shown*: the conditions under which each field, as it is
     spelled, is shown if it is allowed; None without a field gate. *owed*: obligations. *rules*: what is left
-    of each that may be satisfied. *timed*: as in `Asked`.
+    of each that may be satisfied.
     """
 
     condition: ir.Expr
     shown: Mapping[str, ir.Expr] | None
     owed: tuple[Owed, ...]
     rules: tuple[Left, ...]
-    timed: Mapping[ir.Expr, tuple[bool, Sequence[int]]]
+
+    def changed(self, change: Callable[[ir.Expr], ir.Expr]) -> LeftToDecide:
+        """Return the same with every expression changed."""
+        shown = None if self.shown is None else {s: change(c) for s, c in self.shown.items()}
+        return LeftToDecide(
+            change(self.condition),
+            shown,
+            tuple([owed.changed(change) for owed in self.owed]),
+            tuple([Left(one.rule, change(one.condition)) for one in self.rules]),
+        )
 
 
 def left_to_decide(
-    rules: PreparedRules,
-    gates: TargetGates,
-    known: KnownParts,
-    now: int,
-    fields: Sequence[str] | None,
+    rules: PreparedRules, asked: Asked, gates: TargetGates, fields: Sequence[str] | None
 ) -> LeftToDecide:
-    """Return what is left of the decision by *rules* at *now*, for *gates*.
+    """Return what is left of the decision by *rules* for what is *asked*, for *gates*.
 
     *fields*: those that are asked for, as they are spelled; None if none are.
     """
-    conditions, asked = rules.left(known, now)
+    conditions = rules.left(asked)
     both = zip(rules.rules, conditions, strict=True)
     left = [Left(rule, condition) for rule, condition in both if condition != FALSE]
     parts = [negation(one.condition) for one in left if one.rule.effect == "forbid"]
@@ -73,7 +84,7 @@ def left_to_decide(
     shown = None if gates.fields is None else _shown(left, gates, fields or ())
     parts += [_exposed(field, left, gates) for field in fields or () if gates.fields is not None]
     owed = tuple(_owed(left, asked.evaluator.public))
-    return LeftToDecide(junction(ir.And, parts), shown, owed, tuple(left), asked.timed)
+    return LeftToDecide(junction(ir.And, parts), shown, owed, tuple(left))
 
 
 def _owed(left: Iterable[Left], evaluator: Evaluator) -> Iterator[Owed]:

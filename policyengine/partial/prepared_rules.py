@@ -9,8 +9,9 @@ reads is not known after all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Any, Final, TypeAlias
+from functools import cache
+from itertools import chain, groupby
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -21,90 +22,64 @@ from policyengine.compiler.specialize import generate_tests
 from policyengine.model.rules import RuleWaiver, WaivedEntity
 from policyengine.model.types import DATETIME, EntityRefType, Schema, is_private
 from policyengine.partial.evaluator import Evaluator, with_touches
+from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.junctions import Junction, junction, negation
-from policyengine.partial.known_parts import KnownParts, Path, overlap, path_of
+from policyengine.partial.known_parts import KnownParts, Shape
+from policyengine.partial.known_paths import Read, UnboundedReadError, reads_of
+from policyengine.partial.parameters import Strings, written_in
 from policyengine.runtime.generated import run
 
 _NOW: Final = ir.Root("now")
-_CONTEXT: Final = ir.Root("context")
 
 _USES: Final = 2
 """The use with which tests are compiled: that takes as long as it takes to evaluate them several times."""
 
 
-class Shape(Struct, frozen=True):
-    """Which parts of a request are known, and which paths in them are not."""
-
-    parts: frozenset[str]
-    unknown: frozenset[Path]
-
-    def is_known(self, node: ir.Expr) -> bool:
-        """Whether *node* reads nothing but what is known, and perhaps the time."""
-        return not ir.free(node) and all(map(self._may_be_in_test, ir.walk(node)))
-
-    def _may_be_in_test(self, part: ir.Expr) -> bool:
-        match part:
-            case ir.Root("subject" | "resource" | "context" as name):
-                return name in self.parts
-            case ir.Slot():
-                return not self._is_unknown(part)
-            case ir.Present(ir.Slot(ir.Entity())):  # it may be known by its id alone
-                return False
-            case _:  # a context as a whole may lack something
-                return _CONTEXT not in ir.children(part)
-
-    def is_unknown(self, node: ir.Expr) -> bool:
-        """Whether *node* reads nothing that is known."""
-        return not any(
-            (isinstance(part, ir.Root) and part.name in (*self.parts, "entities"))
-            or (isinstance(part, ir.Entity) and isinstance(part.id, ir.Const))
-            for part in ir.walk(node)
-        )
-
-    def _is_unknown(self, node: ir.Slot) -> bool:
-        path = path_of(node)
-        return path is not None and any(overlap(path, other) for other in self.unknown)
-
-
-def shape_of(known: KnownParts) -> Shape:
-    """Return the shape of what is *known*."""
-    given = {"subject": known.subject, "resource": known.resource, "context": known.context}
-    whole = {path[0] for path in known.unknown if len(path) == 1}
-    parts = frozenset(n for n, part in given.items() if part is not None and n not in whole)
-    return Shape(parts, known.unknown)
-
-
 class Asked(Struct, eq=False):
-    """One question: what evaluates its conditions, the tests and what they take, and what was found of the time.
+    """One question: what is known, the tests and what they take, and what was found.
 
     *timed*: of conditions that depend on the time alone, whether they hold, and when they may change.
+    *strings*, *seen*: all that was read, with parameters for strings.
     """
 
     evaluator: Evaluator
     tests: Mapping[ir.Expr, Callable[..., Any]]
     parts: tuple[Any, ...]
+    strings: Strings
     timed: dict[ir.Expr, tuple[bool, Sequence[int]]] = field(default_factory=dict)
+    seen: list[Any] = field(default_factory=list)
 
 
-_Part: TypeAlias = Callable[[Asked], ir.Expr]
-"""Returns what is left of a condition."""
+class _Part(Struct, frozen=True):
+    """A part of a condition: what is *left* of it, and whether it *holds*, None if that is open.
+
+    What `holds` has seen is what `left` depends on.
+    """
+
+    left: Callable[[Asked], ir.Expr]
+    holds: Callable[[Asked], bool | None]
 
 
 class PreparedRules:
     """The rules of a target, those on trial aside, for requests of one shape."""
 
-    def __init__(self, rules: Sequence[Rule], private: frozenset[str], shape: Shape) -> None:
-        """Take the conditions of *rules* apart; *private*: the names of attributes that may be private."""
+    def __init__(self, rules: Sequence[Rule], types: ExpressionTypes, shape: Shape) -> None:
+        """Take the conditions of *rules* apart; *types*: of their target."""
         self.rules = tuple([rule for rule in rules if not rule.advisory])
-        self._private = private
+        self._types = types
+        self._private = _private_names(types.schema)
         self._shape = shape
         self._tests: list[ir.Expr] = []
         self._compiled: Mapping[ir.Expr, Callable[..., Any]] = {}
         self._uses = 0
-        self._parts = [self._part(ir.conjunction(tuple(_satisfied(rule)))) for rule in self.rules]
+        conditions = [ir.conjunction(tuple(_satisfied(rule))) for rule in self.rules]
+        self._parts = [self._part(condition) for condition in conditions]
+        arguments = [[p.expr for d in rule.duties for _, p in d.arguments] for rule in self.rules]
+        self._arguments = [list(map(self._reading, some)) for some in arguments]
+        self._written = frozenset[str]().union(*map(written_in, chain(conditions, *arguments)))
 
-    def left(self, known: KnownParts, now: int) -> tuple[list[ir.Expr], Asked]:
-        """Return what is left of the condition of each rule."""
+    def ask(self, known: KnownParts, now: int) -> Asked:
+        """Ask what is left where so much is *known*; the tests are generated when it is asked again."""
         self._uses += 1
         if self._uses == _USES:
             made = generate_tests(self._tests, unsure=True)
@@ -113,12 +88,29 @@ class PreparedRules:
                 test: functions[name] for test, name in zip(self._tests, made.names, strict=True)
             }
         parts = known.subject, known.resource, known.context, now, known.entities
-        asked = Asked(Evaluator(known), self._compiled if known.is_described else {}, parts)
-        return [part(asked) for part in self._parts], asked
+        tests = self._compiled if known.is_described else {}
+        return Asked(Evaluator(known), tests, parts, Strings(self._written))
+
+    def seen(self, asked: Asked) -> tuple[Any, ...] | None:
+        """Return all that what is left depends on, with parameters for strings; None if it is unbounded."""
+        if not asked.tests:  # these are the first questions, or the parts are not described
+            return None
+        try:
+            for part, arguments in zip(self._parts, self._arguments, strict=True):
+                if part.holds(asked) is not False:
+                    for see in arguments:
+                        see(asked)
+        except UnboundedReadError:
+            return None
+        return tuple(asked.seen)
+
+    def left(self, asked: Asked) -> list[ir.Expr]:
+        """Return what is left of the condition of each rule."""
+        return [part.left(asked) for part in self._parts]
 
     def _part(self, node: ir.Expr) -> _Part:
         if isinstance(node, ir.Const):
-            return lambda _: node
+            return _Part(lambda _: node, lambda _: node == TRUE)
         is_known = self._shape.is_known(node)
         if is_known and not ir.mentions(node, "now"):
             return self._test(node)
@@ -128,28 +120,38 @@ class PreparedRules:
             case ir.Or(operands):
                 return self._junction(ir.Or, with_touches(operands))
             case ir.Not(ir.And() | ir.Or() as operand):
-                part = self._part(operand)
-                return lambda asked: negation(part(asked))
+                return _negated(self._part(operand))
         if is_known and self._private.isdisjoint(_names_in(node)):
             return self._timed(node)
         if self._shape.is_unknown(node):
             return _always_the_same(node)
-        return lambda asked: asked.evaluator.operand(node)
+        return _Part(lambda asked: asked.evaluator.operand(node), self._reading(node))
 
     def _junction(self, of: type[Junction], operands: Sequence[ir.Expr]) -> _Part:
         parts = list(map(self._part, self._with_tests_joined(of, operands)))
-        deciding = FALSE if of is ir.And else TRUE
+        neutral = of is ir.And
+        deciding = FALSE if neutral else TRUE
 
-        def part(asked: Asked) -> ir.Expr:
-            left: list[ir.Expr] = []
-            for one in parts:
-                made = one(asked)
+        def left(asked: Asked) -> ir.Expr:
+            found: list[ir.Expr] = []
+            for part in parts:
+                made = part.left(asked)
                 if made == deciding:  # those after it may not be evaluated
                     return deciding
-                left.append(made)
-            return junction(of, left)
+                found.append(made)
+            return junction(of, found)
 
-        return part
+        def holds(asked: Asked) -> bool | None:
+            result: bool | None = neutral
+            for part in parts:
+                one = part.holds(asked)
+                if one is (not neutral):
+                    return one
+                if one is None:
+                    result = None
+            return result
+
+        return _Part(left, holds)
 
     def _with_tests_joined(
         self, of: type[Junction], operands: Sequence[ir.Expr]
@@ -168,48 +170,100 @@ class PreparedRules:
 
     def _test(self, node: ir.Expr) -> _Part:
         self._tests.append(node)
+        read = self._reading(node)
 
-        def part(asked: Asked) -> ir.Expr:
+        def left(asked: Asked) -> ir.Expr:
             try:
                 return TRUE if asked.tests[node](*asked.parts, []) else FALSE
             except Exception:  # noqa: BLE001 - something is not known, or the test is not compiled yet
                 return asked.evaluator.operand(node)
 
-        return part
+        def holds(asked: Asked) -> bool | None:
+            try:
+                result = bool(asked.tests[node](*asked.parts, []))
+            except Exception:  # noqa: BLE001 - as above
+                return read(asked)
+            asked.seen.append(result)
+            return result
+
+        return _Part(left, holds)
 
     def _timed(self, node: ir.Expr) -> _Part:
         """Note whether *node* holds now, and leave it: what it is in may be decided without it."""
         self._tests.append(node)
-        opposite = negation(node)
+        opposite, read = negation(node), self._reading(node)
 
-        def part(asked: Asked) -> ir.Expr:
+        def left(asked: Asked) -> ir.Expr:
+            if node in asked.timed or ask(asked):
+                return node
+            return asked.evaluator.operand(node)
+
+        def ask(asked: Asked) -> bool:
             turns: list[int] = []
             try:
-                holds = bool(asked.tests[node](*asked.parts, turns))
+                result = bool(asked.tests[node](*asked.parts, turns))
             except Exception:  # noqa: BLE001 - as above
-                return asked.evaluator.operand(node)
-            asked.timed[node], asked.timed[opposite] = (holds, turns), (not holds, turns)
-            return node
+                return False
+            asked.timed[node], asked.timed[opposite] = (result, turns), (not result, turns)
+            return True
 
-        return part
+        def holds(asked: Asked) -> bool | None:
+            if ask(asked):
+                asked.seen.append(asked.timed[node][0])
+                return None
+            return read(asked)
+
+        return _Part(left, holds)
+
+    def _reading(self, node: ir.Expr) -> Callable[[Asked], None]:
+        """Return what notes what *node* depends on."""
+
+        @cache
+        def reads() -> Sequence[Read] | None:
+            try:
+                return reads_of(node, self._shape, self._types)
+            except UnboundedReadError:
+                return None
+
+        def read(asked: Asked) -> None:
+            found = reads()
+            if found is None:
+                raise UnboundedReadError
+            known, strings = asked.evaluator.known, asked.strings
+            asked.seen.append(None)  # which no test gives
+            asked.seen += [one(known, strings) for one in found]
+
+        return read
+
+
+def _negated(part: _Part) -> _Part:
+    def holds(asked: Asked) -> bool | None:
+        result = part.holds(asked)
+        return None if result is None else not result
+
+    return _Part(lambda asked: negation(part.left(asked)), holds)
 
 
 def _always_the_same(node: ir.Expr) -> _Part:
     found: list[ir.Expr] = []
 
-    def part(asked: Asked) -> ir.Expr:
+    def left(asked: Asked) -> ir.Expr:
         if not found:
             found.append(asked.evaluator.operand(node))
         return found[0]
 
-    return part
+    def holds(asked: Asked) -> bool | None:
+        made = left(asked)
+        return made == TRUE if made in (TRUE, FALSE) else None
+
+    return _Part(left, holds)
 
 
 def _names_in(node: ir.Expr) -> frozenset[str]:
     return frozenset([part.name for part in ir.walk(node) if isinstance(part, ir.Slot)])
 
 
-def private_names(schema: Schema) -> frozenset[str]:
+def _private_names(schema: Schema) -> frozenset[str]:
     """Return the names of the attributes that are private, or hold what is, wherever they are."""
     holders = [entity.attributes for entity in schema.entities.values()]
     holders += [action.context.attributes for action in schema.actions.values()]

@@ -27,8 +27,9 @@ from policyengine.partial.condition_text import ConditionWriter
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.junctions import Facts, where
 from policyengine.partial.known_parts import KnownParts
-from policyengine.partial.left_to_decide import Left, Owed, left_to_decide
-from policyengine.partial.prepared_rules import PreparedRules
+from policyengine.partial.left_to_decide import Left, LeftToDecide, Owed, left_to_decide
+from policyengine.partial.prepared_rules import Asked, PreparedRules
+from policyengine.partial.templates import Settled, Templates, template_of
 from policyengine.runtime.generated import run
 
 if TYPE_CHECKING:
@@ -152,41 +153,66 @@ def residual(
     fields: Sequence[str] | None,
     now: int,
     whole: Callable[..., Decision],
+    templates: Templates,
     limits: Limits = _LIMITS,
 ) -> Residual:
     """Return what is left of the decision by *rules*, of *target*, at *now*.
 
     *known*: as *rules* were prepared for. *fields*: those that are asked for. *tables* as in `ConditionWriter`.
-    *whole* decides with the rest (`Residual.decide`).
+    *whole* decides with the rest (`Residual.decide`). *templates*: those that are kept.
     """
-    left = left_to_decide(rules, schema.gates_of(target), known, now, fields)
-    conditions = [left.condition, *(left.shown or {}).values(), *(o.condition for o in left.owed)]
-    timed = dict.fromkeys(atom for one in conditions for atom in _timed(one, left.timed))
-    results, until = _at(timed, left.timed, now)
-
-    settled = Facts(results).within
-    condition = settled(left.condition)
-    allowed = where(condition).within
-    shown: dict[str, ir.Expr] = {}
-    if condition != FALSE:
-        given = {s: allowed(settled(c)) for s, c in (left.shown or {}).items()}
-        shown = {spelling: made for spelling, made in given.items() if made != FALSE}
-    masks = {field_and_mask(s): c for s, c in shown.items()}
-    owed = (
-        Owed(o.duty, allowed(made) if o.allowed else made, o.allowed)
-        for o in left.owed
-        if (made := settled(o.condition)) != FALSE and (condition != FALSE or not o.allowed)
-    )
+    asked = rules.ask(known, now)
+    gates, seen = schema.gates_of(target), rules.seen(asked)
+    key = rules, seen, fields
+    template = None if seen is None else templates.get(key)
+    if template is not None:
+        settled = template.filled(asked.strings.all())
+    else:
+        moving = frozenset(asked.timed)
+        settled = _settled(left_to_decide(rules, asked, gates, fields), asked, now)
+        made = None if seen is None else template_of(settled, asked.strings)
+        if made is not None and moving.issuperset(settled.timed):
+            templates[key] = made
+    left = settled.left
+    turns = (turn for atom in settled.timed for turn in asked.timed[atom][1] if turn > now)
+    masks = {field_and_mask(spelling): shown for spelling, shown in (left.shown or {}).items()}
     return Residual(
         target,
-        condition,
+        left.condition,
         None if left.shown is None else {name: c for (name, mask), c in masks.items() if not mask},
         {(name, mask): c for (name, mask), c in masks.items() if mask},
-        tuple(owed),
-        until,
+        left.owed,
+        min(turns, default=None),
         ConditionWriter(ExpressionTypes(schema, target), tables),
         whole,
         Basis(replace(known, now=now), rules.rules, left.rules, limits),
+    )
+
+
+def _settled(left: LeftToDecide, asked: Asked, now: int) -> Settled:
+    """Return what is left at *now*, and the conditions of the time on which that depends."""
+    conditions = [left.condition, *(left.shown or {}).values(), *(o.condition for o in left.owed)]
+    timed = dict.fromkeys(atom for one in conditions for atom in _timed(one, asked.timed))
+    _find_out(timed, asked, now)
+    at_now = Facts({one: TRUE if asked.timed[one][0] else FALSE for one in timed}).within
+    condition = at_now(left.condition)
+    allowed = where(condition).within
+    shown = (
+        {} if condition == FALSE else {s: allowed(at_now(c)) for s, c in (left.shown or {}).items()}
+    )
+    owed = [
+        Owed(o.duty, allowed(made) if o.allowed else made, o.allowed)
+        for o in left.owed
+        if (made := at_now(o.condition)) != FALSE and (condition != FALSE or not o.allowed)
+    ]
+    return Settled(
+        LeftToDecide(
+            condition,
+            None if left.shown is None else {s: c for s, c in shown.items() if c != FALSE},
+            tuple(owed),
+            left.rules,
+        ),
+        tuple(timed),
     )
 
 
@@ -203,22 +229,16 @@ def _timed(condition: ir.Expr, known: Collection[ir.Expr]) -> Iterator[ir.Expr]:
             yield condition
 
 
-def _at(
-    timed: Iterable[ir.Expr], known: Mapping[ir.Expr, tuple[bool, Sequence[int]]], now: int
-) -> tuple[Mapping[ir.Expr, ir.Expr], int | None]:
-    """Return the values of conditions at *now*, and the moment at which the first may change."""
-    found = dict(known)
-    others = [condition for condition in timed if condition not in known]
+def _find_out(timed: Iterable[ir.Expr], asked: Asked, now: int) -> None:
+    """Find out of the conditions *timed* which hold at *now*."""
+    others = [condition for condition in timed if condition not in asked.timed]
     if others:
         made = generate_tests(others)
         functions: Mapping[str, Any] = run(made.tree, made.objects, "<residual>")
         for condition, name in zip(others, made.names, strict=True):
             turns: list[int] = []
             holds = functions[name](None, None, None, now, None, turns)
-            found[condition] = bool(holds), turns
-    results = {condition: TRUE if found[condition][0] else FALSE for condition in timed}
-    turning = [turn for condition in timed for turn in found[condition][1] if turn > now]
-    return results, min(turning, default=None)
+            asked.timed[condition] = bool(holds), turns
 
 
 def _read(condition: ir.Expr) -> Iterator[ir.Expr]:
