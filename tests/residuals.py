@@ -2,7 +2,7 @@
 
 Of each request, of generated policy sets and of the shipped ones, parts, paths and other entities are made unknown
 at random. What is left says of the whole what is decided: allowed, exposed, masks, obligations with their
-arguments; see `tests/strategies/partial.py`. `make exact-partial` is short for it.
+arguments; and what is kept of a request serves for those with other ids. See `tests/strategies/partial.py`. `make exact-partial` is short for it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=100_000, help="how many in all")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     options = parser.parse_args()
-    counts = [0, 0, 0]
+    counts = [0, 0, 0, 0]
 
     def law(case: laws.Case) -> None:
         counts[0] += 1
         counts[1] += partial.what_is_left_decides(case)
         counts[2] += partial.the_rest_is_decided(case)
+        counts[3] += partial.what_is_kept_serves_others(case)
 
     try:
         for case in _shipped(int(options.requests * _SHIPPED)):
@@ -40,10 +41,10 @@ def main() -> int:
     except Exception as problem:  # noqa: BLE001 - whatever breaks the law, its request is to be seen
         sys.stdout.write(f"{problem}\n")
         return 1
-    asked, decided, given = counts
+    asked, decided, given, others = counts
     sys.stdout.write(
         f"{asked:,} requests: what is left decides as the whole does; {decided:,} residuals of them are decided,"
-        f" {given:,} were asked of an engine with a part\n"
+        f" {given:,} were asked of an engine with a part, and {others:,} requests with other ids leave what is kept of them\n"
     )
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from reprlib import repr as repr_of_any
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
 from policyengine.partial.expression_types import ExpressionTypes
-from policyengine.partial.known_parts import KnownParts, Path, Shape, shape_of
+from policyengine.partial.known_parts import KnownParts, Path, shape_of
 from policyengine.partial.prepared_rules import PreparedRules
 from policyengine.partial.residual import Residual, residual
 from policyengine.partial.templates import MOST_TEMPLATES, Templates
@@ -48,7 +48,7 @@ class PartialRules:
     def __init__(self, checked: CheckedSet) -> None:
         self._checked = checked
         self._lowered: dict[TargetKey, tuple[tuple[Rule, ...], dict[ir.Rows, str]]] = {}
-        self._prepared = BoundedCache[tuple[TargetKey, Shape], PreparedRules](_MOST_PREPARED)
+        self._prepared = BoundedCache[Hashable, PreparedRules](_MOST_PREPARED)
         self.templates = Templates(MOST_TEMPLATES)
 
     def of(self, target: TargetKey, known: KnownParts) -> tuple[PreparedRules, dict[ir.Rows, str]]:
@@ -57,12 +57,11 @@ class PartialRules:
         if lowered is None:
             rules = simplified(self._checked, target, for_details=False)
             lowered = self._lowered[target] = rules, tables_of(self._checked, target)
-        shape = shape_of(known)
-        prepared = self._prepared.get((target, shape))
+        key = target, known.given, known.unknown
+        prepared = self._prepared.get(key)
         if prepared is None:
             types = ExpressionTypes(self._checked.schema, target)
-            prepared = PreparedRules(lowered[0], types, shape)
-            self._prepared[target, shape] = prepared
+            prepared = self._prepared[key] = PreparedRules(lowered[0], types, shape_of(known))
         return prepared, lowered[1]
 
 

@@ -33,6 +33,11 @@ class KnownParts(Struct, frozen=True, eq=False):
     now: int | None = None
 
     @property
+    def given(self) -> tuple[bool, bool, bool]:
+        """Which of subject, resource and context are known, if only in part."""
+        return self.subject is not None, self.resource is not None, self.context is not None
+
+    @property
     def is_described(self) -> bool:
         """Whether the entities that are known were described: of another, what is absent is not known."""
         given = self.subject, self.resource
@@ -129,9 +134,9 @@ class Shape(Struct, frozen=True):
 
 def shape_of(known: KnownParts) -> Shape:
     """Return the shape of what is *known*."""
-    given = {"subject": known.subject, "resource": known.resource, "context": known.context}
     whole = {path[0] for path in known.unknown if len(path) == 1}
-    parts = frozenset(n for n, part in given.items() if part is not None and n not in whole)
+    names = zip(("subject", "resource", "context"), known.given, strict=True)
+    parts = frozenset(name for name, given in names if given and name not in whole)
     return Shape(parts, known.unknown)
 
 

@@ -67,13 +67,13 @@ class LeftToDecide(Struct, frozen=True, eq=False):
 
 
 def left_to_decide(
-    rules: PreparedRules, asked: Asked, gates: TargetGates, fields: Sequence[str] | None
+    rules: PreparedRules, asked: Asked, fields: Sequence[str] | None
 ) -> LeftToDecide:
-    """Return what is left of the decision by *rules* for what is *asked*, for *gates*.
+    """Return what is left of the decision by *rules* for what is *asked*.
 
     *fields*: those that are asked for, as they are spelled; None if none are.
     """
-    conditions = rules.left(asked)
+    gates, conditions = rules.gates, rules.left(asked)
     both = zip(rules.rules, conditions, strict=True)
     left = [Left(rule, condition) for rule, condition in both if condition != FALSE]
     parts = [negation(one.condition) for one in left if one.rule.effect == "forbid"]

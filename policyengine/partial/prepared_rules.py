@@ -29,6 +29,9 @@ from policyengine.partial.known_paths import Read, UnboundedReadError, reads_of
 from policyengine.partial.parameters import Strings, written_in
 from policyengine.runtime.generated import run
 
+_NO_TURNS: Final = ()
+"""For tests that read no time, which add none."""
+
 _NOW: Final = ir.Root("now")
 
 _USES: Final = 2
@@ -66,6 +69,7 @@ class PreparedRules:
     def __init__(self, rules: Sequence[Rule], types: ExpressionTypes, shape: Shape) -> None:
         """Take the conditions of *rules* apart; *types*: of their target."""
         self.rules = tuple([rule for rule in rules if not rule.advisory])
+        self.gates = types.schema.gates_of(types.target)
         self._types = types
         self._private = _private_names(types.schema)
         self._shape = shape
@@ -87,13 +91,13 @@ class PreparedRules:
             self._compiled = {
                 test: functions[name] for test, name in zip(self._tests, made.names, strict=True)
             }
-        parts = known.subject, known.resource, known.context, now, known.entities
+        parts = known.subject, known.resource, known.context, now, known.entities, _NO_TURNS
         tests = self._compiled if known.is_described else {}
         return Asked(Evaluator(known), tests, parts, Strings(self._written))
 
     def seen(self, asked: Asked) -> tuple[Any, ...] | None:
         """Return all that what is left depends on, with parameters for strings; None if it is unbounded."""
-        if not asked.tests:  # these are the first questions, or the parts are not described
+        if self._uses < _USES or not asked.evaluator.known.is_described:
             return None
         try:
             for part, arguments in zip(self._parts, self._arguments, strict=True):
@@ -174,13 +178,13 @@ class PreparedRules:
 
         def left(asked: Asked) -> ir.Expr:
             try:
-                return TRUE if asked.tests[node](*asked.parts, []) else FALSE
+                return TRUE if asked.tests[node](*asked.parts) else FALSE
             except Exception:  # noqa: BLE001 - something is not known, or the test is not compiled yet
                 return asked.evaluator.operand(node)
 
         def holds(asked: Asked) -> bool | None:
             try:
-                result = bool(asked.tests[node](*asked.parts, []))
+                result = bool(asked.tests[node](*asked.parts))
             except Exception:  # noqa: BLE001 - as above
                 return read(asked)
             asked.seen.append(result)
@@ -201,7 +205,7 @@ class PreparedRules:
         def ask(asked: Asked) -> bool:
             turns: list[int] = []
             try:
-                result = bool(asked.tests[node](*asked.parts, turns))
+                result = bool(asked.tests[node](*asked.parts[:-1], turns))
             except Exception:  # noqa: BLE001 - as above
                 return False
             asked.timed[node], asked.timed[opposite] = (result, turns), (not result, turns)

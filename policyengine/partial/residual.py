@@ -162,14 +162,14 @@ def residual(
     *whole* decides with the rest (`Residual.decide`). *templates*: those that are kept.
     """
     asked = rules.ask(known, now)
-    gates, seen = schema.gates_of(target), rules.seen(asked)
+    seen = rules.seen(asked)
     key = rules, seen, fields
     template = None if seen is None else templates.get(key)
     if template is not None:
         settled = template.filled(asked.strings.all())
     else:
         moving = frozenset(asked.timed)
-        settled = _settled(left_to_decide(rules, asked, gates, fields), asked, now)
+        settled = _settled(left_to_decide(rules, asked, fields), asked, now)
         made = None if seen is None else template_of(settled, asked.strings)
         if made is not None and moving.issuperset(settled.timed):
             templates[key] = made

@@ -44,3 +44,4 @@ def test_what_is_left_of_shipped_sets_decides(name):
     decided = sum(partial.what_is_left_decides(case) for case in cases)
     assert decided
     assert any(partial.the_text_means_the_same(case) for case in cases)
+    assert partial.what_is_kept_serves_others(cases[0])

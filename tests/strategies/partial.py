@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from policyengine.compiler import ir
 from policyengine.compiler.specialize import generate_tests
 from policyengine.model.decision import Obligation, Outcome
+from policyengine.model.errors import InvalidRequest
 from policyengine.model.masks import detail
 from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, TargetKey
@@ -28,6 +29,7 @@ from policyengine.reference.interpreter import first_false
 from policyengine.runtime.generated import run
 from policyengine.semantics.checked import CheckedSet
 from tests.strategies.laws import Case
+from tests.strategies.requests import Json
 
 
 def what_is_left_decides(case: Case) -> int:
@@ -40,6 +42,52 @@ def what_is_left_decides(case: Case) -> int:
         holds_of(left, request, expected, known)
         decided += left.always or left.never
     return decided
+
+
+def what_is_kept_serves_others(case: Case) -> int:
+    """Ask the same about requests with other ids in the place of those of *case*; return about how many.
+
+    `left_of` compares what is kept of one request, and filled for another, with what is left of that alone.
+    """
+    rng, ids = Random(case.seed), sorted(_ids_in(case.given))
+    asked = 0
+    for number in range(4):
+        others = [*rng.sample(ids, len(ids))] if number else ids
+        if number % 2:
+            others[:1] = ["somebody else"]
+        given = _renamed(case.given, dict(zip(ids, others, strict=True)))
+        try:
+            request = case.loaded.request(**given)
+        except InvalidRequest:
+            continue
+        asked += 1
+        for known in partly_known(request, Random(case.seed)):
+            left_of(case.loaded.checked, request, known)
+    return asked
+
+
+def _ids_in(given: Json) -> set[str]:
+    match given:
+        case {"type": str(), "id": str(id_), **rest}:
+            return {id_} | _ids_in(list(rest.values()))
+        case dict():
+            return _ids_in(list(given.values()))
+        case list():
+            return set().union(*map(_ids_in, given))
+        case _:
+            return set()
+
+
+def _renamed(given: Json, names: Mapping[str, str]) -> Json:
+    match given:
+        case dict():
+            return {k: v if k == "type" else _renamed(v, names) for k, v in given.items()}
+        case list():
+            return [_renamed(item, names) for item in given]
+        case str():
+            return names.get(given, given)
+        case _:
+            return given
 
 
 def holds_of(left: Residual, request: Request, expected: Outcome, known: object) -> None:
