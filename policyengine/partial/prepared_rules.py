@@ -115,8 +115,7 @@ class PreparedRules:
     def _part(self, node: ir.Expr) -> _Part:
         if isinstance(node, ir.Const):
             return _Part(lambda _: node, lambda _: node == TRUE)
-        is_known = self._shape.is_known(node)
-        if is_known and not ir.mentions(node, "now"):
+        if self._is_test(node):
             return self._test(node)
         match node:
             case ir.And(operands):
@@ -125,7 +124,7 @@ class PreparedRules:
                 return self._junction(ir.Or, with_touches(operands))
             case ir.Not(ir.And() | ir.Or() as operand):
                 return _negated(self._part(operand))
-        if is_known and self._private.isdisjoint(_names_in(node)):
+        if self._shape.is_known(node) and self._private.isdisjoint(_names_in(node)):
             return self._timed(node)
         if self._shape.is_unknown(node):
             return _always_the_same(node)
@@ -161,16 +160,15 @@ class PreparedRules:
         self, of: type[Junction], operands: Sequence[ir.Expr]
     ) -> Iterator[ir.Expr]:
         """Give operands, those that are tests, one after another, as one."""
-
-        def is_test(node: ir.Expr) -> bool:
-            return self._shape.is_known(node) and not ir.mentions(node, "now")
-
-        for are_tests, some in groupby(operands, is_test):
+        for are_tests, some in groupby(operands, self._is_test):
             group = tuple(some)
             if are_tests and len(group) > 1:
                 yield of(group)
             else:
                 yield from group
+
+    def _is_test(self, node: ir.Expr) -> bool:
+        return self._shape.is_known(node) and not ir.mentions(node, "now")
 
     def _test(self, node: ir.Expr) -> _Part:
         self._tests.append(node)
