@@ -311,6 +311,10 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
             return "texts are not joined; compare one with `startswith`, `endswith` or `contains`"
         case (("+" | "-"), (one, other)) if INT in types and {DATETIME, DURATION} & {one, other}:
             number = operands[0] if one == INT else operands[1]
+            match number:
+                case nodes.Literal("int", value) if DATETIME in types:
+                    units = f"`{value}d`, `{value}h`, or by the calendar `{value}mo` or `{value}y`"
+                    return f"a number needs a unit: write {units}"
             return instead(number, INT, DURATION) or "write a duration, as `30d`"
         case (("+" | "-" | "*"), (one, other)) if {one, other} == {INT, DECIMAL}:
             number, found = (operands[0], one) if one == INT else (operands[1], other)
@@ -321,6 +325,8 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
             return 'an address is asked with `within ip "10.0.0.0/8"`'
         case "-", (SetType(), _):
             return "elements are not taken away: write `every x in S: condition`"
+        case "in", (EntityRefType(), EntityRefType()) if isinstance(operands[0], nodes.EntityRef):
+            return f"write `{left} under {right}`"
         case "in", (EntityRefType(), EntityRefType()) | (TaxonomyType(), TaxonomyType()):
             return f"write `{left} within {right}`, or `{left} == {right}`"
         case "in", (one, other) if one == other == IP:

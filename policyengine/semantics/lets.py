@@ -38,7 +38,10 @@ class Lets:
         name, checker = let.name.name, self.checker
         context = self.context(let.value)
         if context is None:
-            checker.variables[name] = checker.infer(let.value, NO_GUARDS)
+            before = len(checker.problems)
+            found = checker.infer(let.value, NO_GUARDS)
+            wrong = isinstance(let.value, nodes.Compare) and len(checker.problems) > before
+            checker.variables[name] = UNKNOWN if wrong else found
             return True
         checker.problems += repeats(fields_of(let.value))
         apart = self._apart(checker.variables)

@@ -102,6 +102,10 @@ def unknown(
         help = help_of_name(what, ident.name) or did_you_mean(ident.name, known)
         if what == "definition":
             help = help or f"declare it: `define {ident.name}(…) = expression`"
+        if what == "group":
+            help = (
+                help or f"declare it: `group {ident.name}`; another action is written before `in`"
+            )
         help = help or ("" if what == "name" else _all_of(known))
     elif ident.package:
         help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"

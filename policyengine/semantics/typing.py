@@ -20,6 +20,7 @@ from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     BOOL,
     DURATION,
+    PATH,
     PRIMITIVES,
     STRING,
     Attribute,
@@ -98,11 +99,13 @@ class ExpressionChecker:
                 help = f"ask whether it is there: `{said(node.object)} has {node.name.name}`"
             self.problems.append(messages.wrong_type(node.span, "a condition", found, help))
 
-    def expect(self, node: nodes.Expr, wanted: Type, guards: Guards = NO_GUARDS) -> None:
-        """Check that *node* has exactly the type *wanted*."""
+    def expect(
+        self, node: nodes.Expr, wanted: Type, guards: Guards = NO_GUARDS, *, of_path: str = ""
+    ) -> None:
+        """Check that *node* has exactly the type *wanted*; *of_path*: what to write if it is a path."""
         found = self.infer(node, guards, wanted)
         if not fits(found, wanted):
-            help = advice.instead(node, found, wanted)
+            help = (of_path if found == PATH else "") or advice.instead(node, found, wanted)
             self.problems.append(messages.wrong_type(node.span, messages.a(wanted), found, help))
 
     def infer(
@@ -187,8 +190,9 @@ class ExpressionChecker:
             case nodes.Has(object_, name):
                 self._has(object_, name, guards)
                 return BOOL
-            case nodes.Like(object_, _, kind):
-                self.expect(object_, PRIMITIVES[kind], guards)
+            case nodes.Like(object_, pattern, kind):
+                help = f'write `{said(object_)} like path "{pattern}"`'
+                self.expect(object_, PRIMITIVES[kind], guards, of_path=help)
                 report_capitals(self, node)
                 return BOOL
             case nodes.Arithmetic(_, left, right):

@@ -52,6 +52,7 @@ _CALLS: Final = {
         'write `now within schedule "Mon-Fri 09:00-17:00 Europe/Berlin"`'
     ),
     "year month day getyear getmonth date_part": "compare with a date, or with a moment some months later: `x + 18y <= now`",
+    "age yearsbetween yearssince agein datediff": "how old something is, is asked by a moment: `{text} + 18y <= now`",
     "min max greatest least": "write `if a < b then a else b`",
     "range": "write `low <= x and x < high`",
     "ancestors": "write `ancestors({owner}, {part})`",

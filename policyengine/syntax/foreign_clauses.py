@@ -39,6 +39,8 @@ def foreign_clause(s: ParseState) -> Diagnostic | None:
         or _brackets(s, word)
         or _listed(s, word)
         or _text(s, word)
+        or _comma(s)
+        or _with(s)
         or _head(s)
         or _step(s)
         or _declared(s)
@@ -139,6 +141,26 @@ def _listed(s: ParseState, word: str) -> Diagnostic | None:
     if word in ("oblige", "fields") and s.wants_clause() and s.text in ("and", "&", "&&", "+"):
         return error("PE147", s.span, f"a list has no {s.found}", "write `,`")
     return None
+
+
+def _comma(s: ParseState) -> Diagnostic | None:
+    """`permit a: read, when …`, and `because of rule`."""
+    comma = re.compile(rf",\s*(?:{_CLAUSE_WORDS})\s*\Z").search(s.source.text[: s.start])
+    if comma and kind_of(s.stack[-1]) in ("ref", "refs", "name") and s.wants_clause():
+        span = Span(s.source.name, comma.start(), comma.start() + 1)
+        return error("PE149", span, "no comma stands before a clause", "leave the `,` out")
+    if s.before and re.search(r"\bbecause\s+of\s*\Z", s.source.text[: s.start]):
+        return error("PE149", s.before, "no `of` follows `because`", "leave the `of` out")
+    return None
+
+
+def _with(s: ParseState) -> Diagnostic | None:
+    """`with record("read")` and `with condition` in a rule."""
+    if s.terminal != "_WITH" or not s.wants_clause() or s.wants_operator():
+        return None
+    owed = re.compile(r"with\s+(\w+\s*\()").match(s.source.text, s.start)
+    help = f"write `oblige {owed[1]}…)`" if owed else "write `when` before a condition"
+    return error("PE149", s.span, "`with` begins no clause", help)
 
 
 def _text(s: ParseState, word: str) -> Diagnostic | None:

@@ -17,11 +17,14 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     begins = s.start
     if s.before and s.before.end == s.start and not s.last_word[-1:].isalnum():
         begins -= len(s.last_word)  # the lexer cut `**`, `<>` and `===` in two
-    if s.text[:1] in "=-" and s.opened and s.opened[1] == "expression" and _ends_key(s):
+    named = s.opened and s.opened[1] in ("expression", "attributes")
+    if s.text[:1] in "=-" and s.opened and named and _ends_key(s):
         found = re.compile(r"->|=>|=").match(s.source.text, s.start)
         if found:
             span = Span(s.source.name, s.start, found.end())
-            return error("PE110", span, f"`{found[0]}` gives no key its value", "write `:`")
+            declares = "_EXPECT" not in map(kind_of, s.stack) and s.opened[1] == "attributes"
+            given = "attribute its type" if declares else "key its value"
+            return error("PE110", span, f"`{found[0]}` gives no {given}", "write `:`")
     for start in sorted({begins, s.start}):
         for sign, help in foreign_words.SIGNS.items():
             if s.source.text.startswith(sign, start):

@@ -15,6 +15,8 @@ _OPTIONAL = "`?` after the name says that an attribute may be absent: `name?: ty
 _CHOICE = (
     "declare the values by themselves: `enum Status = draft | open`, and write `status: Status`"
 )
+_OPTIONALS = ("optional", "option", "maybe", "nullable")
+_TYPE = r"\w+(?:<\w+>)?"
 _NULLS = frozenset({"null", "none", "nil", "undefined"})
 _GENERIC = re.compile(r"(\w+)\s*[<\[({]\s*([\w.]+)\s*(?:[,:]\s*([\w.]+)\s*)?(?:[>\])}]|\Z)")
 _DECLARES_TYPE = ("_CONST", "_DEFINE", "_OBLIGATION")
@@ -24,6 +26,9 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
     """The type of an attribute, a parameter or a constant as another language writes it."""
     if not _in_type(s):
         return None
+    beside = _beside_type(s)
+    if beside:
+        return beside
     if s.text[:1] in ("<", "[", "(", "{", ")"):
         return _generic(s)
     set_of = re.compile(r"\bset\s+(?:of\s+)?(\w+)").match(s.source.text, _last_set(s))
@@ -43,6 +48,28 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
     if s.text[:1] == "=" and s.opened and "_COLON" not in s.accepts:
         help = "leave it out: a request gives every attribute that is read"
         return error("PE148", s.span, "an attribute has no value of its own", help)
+    return None
+
+
+def _beside_type(s: ParseState) -> Diagnostic | None:
+    """`mail: string private`, `private mail: string`, and `mail: optional string`."""
+    if "_COLON" not in s.accepts or s.before is None:
+        return None
+    before = s.source.text[: s.start]
+    behind = re.search(rf"(\w+\??)\s*:\s*({_TYPE})\s+private\s*\Z", before)
+    if behind:
+        help = f"write `{behind[1]}: private {behind[2]}`"
+        return error("PE149", s.before, "`private` comes before the type", help)
+    ahead = re.compile(rf"(\w+\??)\s*:\s*({_TYPE})").match(s.source.text, s.start)
+    if ahead and s.last_word == "private":
+        help = f"write `{ahead[1]}: private {ahead[2]}`"
+        return error("PE149", s.before, "`private` comes before the type, after the name", help)
+    marked = re.search(rf"(\w+)\s*:\s*((\w+)\s+({_TYPE}))\s*\Z", before)
+    if marked and marked[3].lower() in (*_OPTIONALS, "required"):
+        span = Span(s.source.name, marked.start(2), marked.end(2))
+        sign = "" if marked[3].lower() == "required" else "?"
+        help = f"write `{marked[1]}{sign}: {marked[4]}`"
+        return error("PE148", span, f"`{marked[2]}` is no type", help)
     return None
 
 
@@ -73,7 +100,7 @@ def _generic(s: ParseState) -> Diagnostic | None:
             return error("PE148", span, message, f"write `{first} -> {second}`")
         if second and word.lower() in _MAPS:
             return error("PE148", span, message, f"write `set<{{key: {first}, value: {second}}}>`")
-        if word.lower() in ("optional", "option", "maybe", "nullable"):
+        if word.lower() in _OPTIONALS:
             return error("PE148", span, message, _OPTIONAL)
         if second is None and ("<" in found[0] or word.lower() in _LISTS):
             return error("PE148", span, message, f"write `set<{first}>`")

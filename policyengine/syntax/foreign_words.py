@@ -146,8 +146,13 @@ CLAUSES = {
     "expires": "until", "ends": "until", "must": "oblige", "obligation": "oblige",
     "field": "fields", "escalate": "refer", "overridable": "waivable", "only": "when", "condition": "when",
     "conditions": "when", "while": "when", "message": "because", "requires": "when", "require": "when",
+    "valid": "leave it out: write `from 2026-01-01 until 2026-02-01`",
+    **dict.fromkeys(("show", "shows", "reveal", "reveals", "returns", "display"), "fields"),
     "to": "by", "of": "on", "effect": "the word at the beginning of a rule is its effect: `permit` or `forbid`",
 }  # fmt: skip
+
+ACTIONS = dict.fromkeys(("requires", "needs", "takes", "given", "where"), "with")
+EXPECTATIONS = {"context": "a context follows the resource: write `with { name: value }`"}
 
 DECLARATIONS = {
     **dict.fromkeys(("allow", "grant", "can", "accept", "rule"), "permit"),
@@ -182,7 +187,8 @@ FORMS = {
     "_CONST": "a constant is written `const name: type = value`",
     "_ENTITY": "an entity is written `entity Name in Parent { name: type }`",
     "_ACTION": "an action is written `action name by Subject on Resource with { name: type }`",
-    "_GROUP": "a group is written `group name by Subject on Resource with { name: type }`",
+    "_GROUP": "a group is written `group name by Subject on Resource with { name: type }`, and its actions "
+    "`action read, edit in name`",
     "_OBLIGE": "write `oblige name(arguments)`",
     "_LEVELS": "levels are written `levels Name = low < high`",
     "_ENUM": "an enumeration is written `enum Name = one | two`",

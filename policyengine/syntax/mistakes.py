@@ -268,7 +268,7 @@ def _wanted(s: ParseState) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
     if s.wants_clause():
         wanted.append(("clause", _CLAUSE_WORDS, foreign_words.CLAUSES))
     if "_CAUSE" in s.accepts:
-        wanted.append(("expectation", _EXPECTATION_WORDS, {}))
+        wanted.append(("expectation", _EXPECTATION_WORDS, foreign_words.EXPECTATIONS))
     if "_EXPECT" in s.accepts:
         wanted.append(("step of a test", _TEST_WORDS, foreign_words.STEPS))
     if "_TICKET" in s.accepts:
@@ -276,7 +276,7 @@ def _wanted(s: ParseState) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
             ("part of a waiver", _WAIVER_WORDS, {"expires": "until", "by": "approved_by"})
         )
     if "_HAVING" in s.accepts:
-        wanted.append(("part of an action", _ACTION_WORDS, {"requires": "having"}))
+        wanted.append(("part of an action", _ACTION_WORDS, foreign_words.ACTIONS))
     if "_ENTITY" in s.accepts:
         wanted.append(("declaration", _DECLARATION_WORDS, foreign_words.DECLARATIONS))
     elif s.accepts >= EFFECTS:
@@ -512,8 +512,6 @@ def _attribute_form(s: ParseState) -> str:
     if "_COLON" not in s.accepts or s.terminal != "NAME":
         return ""
     word = s.last_word
-    if word == "private":
-        return f"write `{s.text}: private type`"
     return f"write `{s.text}: {word}`" if word in PRIMITIVES or word[:1].isupper() else ""
 
 
@@ -530,6 +528,8 @@ def missing_name(s: ParseState) -> Diagnostic | None:
             after = f" after `{s.last_word}`" if s.last_word else ""
             message = f"{what} is missing{after}, before {s.found}"
             help = _shape(s)
+            if terminal == "DATETIME" and s.last_word == "at":
+                help = "a test has a moment of its own: write `at 2026-09-01T10:00:00Z`"
             if terminal == "DATETIME":
                 help = help or "a date is written `2026-09-01`"
             if s.last_word == "like" and s.text == "{":

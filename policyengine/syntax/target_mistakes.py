@@ -63,6 +63,13 @@ def misplaced_exception(s: ParseState) -> Diagnostic | None:
         if s.last_word in ("by", "on"):
             message = f"an action, a group or `any` is missing before `{s.last_word}`"
             return error("PE114", s.before, message, help)
+    if s.before and s.last_word == "except" and "_FIELDS" in kinds and s.terminal == "NAME":
+        return error(
+            "PE145",
+            s.before,
+            "`except` follows `any`, not `fields`",
+            "name the fields that are shown",
+        )
     if s.terminal != "_EXCEPT" or not kinds:
         return None
     if kinds[-2:] in (["_FIELDS", "ALL"], ["_FIELDS", "all"]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policyengine.diagnostics.source import Span
+from policyengine.model.path_syntax import is_path
 from policyengine.model.schedules import Schedule, ScheduleError
 from policyengine.syntax.strings import Report
 
@@ -19,7 +20,10 @@ def read_path(read: Callable[[str], str], text: str, place: Span, report: Report
     try:
         return read(text)
     except ValueError as problem:
-        report("PE135", place.start, place.end, str(problem))
+        help = "write `within path …`, or a pattern: `like path …`" if "*" in text else ""
+        if not text.startswith("/") and is_path(f"/{text}"):
+            help = f'write `path "/{text}"`'
+        report("PE135", place.start, place.end, str(problem), help)
         return "/"
 
 

@@ -82,7 +82,7 @@ PATH_FORM = 'a path is written `path "/public"`, also as a pattern; no string be
         ("subject.id within context.path", "PE303", "subject.id within context.path", PATH_FORM),
         ('context.path in {"/a"}', "PE305", '"/a"', PATH_HELP),
         ('"/a" in subject.roots', "PE303", '"/a" in subject.roots', PATH_HELP),
-        ('context.path like "/a*"', "PE305", "context.path", PATH_FORM),
+        ('context.path like "/a*"', "PE305", "context.path", 'write `context.path like path "/a*"`'),
         ('subject.name like path "/a"', "PE305", "subject.name", PATH_FORM),
         ('context.path within ip "10.0.0.0/8"', "PE306", 'context.path within ip "10.0.0.0/8"', None),
         ("context.path within subject.n", "PE306", "context.path within subject.n", None),
