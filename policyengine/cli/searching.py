@@ -155,6 +155,9 @@ def _context(_: click.Context, __: click.Parameter, value: str | None) -> Any:
     if value is None:
         return {}
     try:
-        return parse_json(value, Limits(), Limits().document_size)
+        read = parse_json(value, Limits(), Limits().document_size)
     except InvalidRequest as refusal:
         raise click.BadParameter(str(refusal)) from None
+    if read is None:
+        raise click.BadParameter("there is no null: leave it out if there is no context")
+    return read

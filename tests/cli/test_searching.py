@@ -140,6 +140,8 @@ ANN = ("--subject", "User:ann")
         (["who", *PLAN, "--action", "reed"], "there is no action `reed`; did you mean `read`?"),
         (["who", *PLAN, *READ, "--subject-type", "Document"], "subject.type: the type is `User` here, not `Document`"),
         (["who", *PLAN, *READ, "--context", "{"], "invalid value for '--context'"),
+        (["who", *PLAN, *READ, "--context", "null"], "there is no null: leave it out"),
+        (["who", *PLAN, *READ, "--context", '{"a": 1, "a": 2}'], "this name stands twice in one object"),
         (["who", *PLAN, *READ, "--context", "[]"], "context: expected a record of nothing, got a list"),
         (["who", *PLAN, *READ, "--context", '{"a": 1}'], "context.a"),
         (["who", *PLAN, *READ, "--now", "soon"], "invalid value for '--now'"),

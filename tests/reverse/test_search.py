@@ -1,5 +1,7 @@
 """Holds that a search finds what trying all finds, page by page, and that it refuses foreign tokens."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -165,3 +167,13 @@ def test_a_page_is_neither_true_nor_a_list():
     for use in (iter, len):
         with pytest.raises(TypeError):
             use(page)
+
+
+def test_threads_that_ask_a_new_store_at_once_find_the_same():
+    questions = [ref("User", n) for n in range(20)]
+    made = store("refuse", 20, Random(4))
+    expected = [ask(one, None, made).items for one in questions]
+    again = pickle.loads(pickle.dumps(made))  # without its index
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda one: ask(one, None, again).items, questions * 2))
+    assert found == expected * 2

@@ -280,16 +280,16 @@ DATA = (
     ),
     Code(
         "PE560", "malformed-page-token", "A token of a page that no page has.",
-        "A token is given back as it came with a page. Without one, a search begins at the beginning.",
-        'search(user, "read", token="next")\n',
-        'search(user, "read", token=page.token)\n',
+        "A token is given back as it came with a page. Without one, the question is answered from the beginning.",
+        'engine.resources(user, "read", token="next")\n',
+        'engine.resources(user, "read", token=page.token)\n',
     ),
     Code(
         "PE561", "foreign-page-token", "A token of a page that answered another question, or a damaged one.",
-        "A search goes on with the same subject or resource, the same action and types, and the same policies. "
+        "An answer goes on with the same subject or resource, the same action, types and fields, and the same policies. "
         "After a change of these, begin at the beginning.",
-        'page = search(ann, "read")\nsearch(bob, "read", token=page.token)\n',
-        'page = search(ann, "read")\nsearch(ann, "read", token=page.token)\n',
+        'page = engine.resources(ann, "read")\nengine.resources(bob, "read", token=page.token)\n',
+        'page = engine.resources(ann, "read")\nengine.resources(ann, "read", token=page.token)\n',
     ),
     Code(
         "PE570", "unmapped-type", "A mapping to tables of an entity type that there is not.",
