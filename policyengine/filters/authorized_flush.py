@@ -42,6 +42,8 @@ class AuthorizedFlush:
         self._has_begun = False
         self._owners: Keys = defaultdict(set)
         """Owners whose parts were written, which had been decided about before."""
+        self._owned_before: dict[tuple[Table, tuple[Any, ...]], tuple[Any, ...]] = {}
+        """Owners of parts, by their table and key, before anything was written."""
 
     def decide(self) -> None:
         """Decide about new and changed objects with their new values."""
@@ -91,12 +93,23 @@ class AuthorizedFlush:
         if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
             raise AccessRefused("nothing is written in AUTOCOMMIT, where no flush is rolled back")
         deleted: Keys = defaultdict(set)
+        parts: Keys = defaultdict(set)
         for state, rows in self._states():
-            is_deleted, _ = self._context.states[state]
-            if is_deleted and state.key is not None:
+            if state.key is None:
+                continue
+            if self._context.states[state][0]:
                 deleted[rows].add(tuple(state.key[1]))
+            if self._governed.part(rows.table) is not None:
+                parts[rows].add(tuple(state.key[1]))
         for rows, keys in deleted.items():
             self._demand(connection, rows, keys, "delete", lock=True)
+        for rows, keys in parts.items():
+            owner = self._governed.part_rows(rows.table).key
+            for some in _in_batches(keys):
+                query = select(*rows.key, *owner).where(rows.having(some))
+                for row in connection.execute(query):
+                    key, of = tuple(row[: len(rows.key)]), tuple(row[len(rows.key) :])
+                    self._owned_before[rows.table, key] = of
 
     def _before_parts(
         self, connection: Connection, table: Table, rows: list[Any], *, is_new: bool
@@ -134,10 +147,23 @@ class AuthorizedFlush:
         written: dict[Verb, Keys] = {"insert": defaultdict(set), "update": defaultdict(set)}
         for state, rows in self._states():
             instance, (is_deleted, _) = state.obj(), self._context.states[state]
-            if is_deleted or instance is None:
+            if instance is None or not (
+                is_deleted or state.key is None or self._session.is_modified(instance)
+            ):
                 continue
-            if state.key is None or self._session.is_modified(instance):
+            if not is_deleted:
                 written["insert" if state.key is None else "update"][rows].add(rows.key_of(state))
+            part = self._governed.part(rows.table)
+            if part is not None:
+                owners = self._governed.owners(part)
+                of = (
+                    {self._governed.part_rows(rows.table).key_of(state)}
+                    if not is_deleted
+                    else set()
+                )
+                if state.key is not None:
+                    of.add(self._owned_before[rows.table, tuple(state.key[1])])
+                self._owners[owners] |= of - self._keys_of(owners)
         for rows, keys in self._owners.items():
             written["update"][rows] |= keys
         with self._authorization.trusted():
@@ -170,7 +196,7 @@ class AuthorizedFlush:
         part = self._governed.part(rows.table)
         if part is not None:  # an owner that is inserted or deleted is decided about as a whole
             decided = self._keys_of(self._governed.owners(part))
-            own = RowsOf(rows.table, tuple(rows.table.c[name] for name in part.on))
+            own = self._governed.part_rows(rows.table)
             condition = or_(condition, own.having(decided)) if decided else condition
         demand(connection, rows, keys, condition, verb, lock=lock)
 
@@ -185,8 +211,7 @@ def demand(
     lock: bool = False,
 ) -> None:
     """Refuse if one of the rows with *keys* does not satisfy the condition of *verb*; *lock*: and lock them."""
-    left = iter(keys)
-    while some := list(islice(left, _AT_ONCE)):
+    for some in _in_batches(keys):
         query = select(*rows.key).where(rows.having(some), condition)
         if lock:
             query = query.with_for_update(of=rows.table)
@@ -194,6 +219,12 @@ def demand(
             raise AccessRefused(
                 f"a row of `{rows.table.name}` may not be written so, or is no longer there ({verb})"
             )
+
+
+def _in_batches(keys: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    left = iter(keys)
+    while some := list(islice(left, _AT_ONCE)):
+        yield some
 
 
 def connection_of(session: Session, rows: RowsOf) -> Connection:

@@ -12,26 +12,39 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
-from sqlalchemy import ColumnElement, Delete, Select, Table, Update, event, inspect, select
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Select,
+    Table,
+    TextClause,
+    Update,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import FromStatement, Session
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import (
     ReleaseSavepointClause,
     RollbackToSavepointClause,
     SavepointClause,
 )
-from sqlalchemy.sql.selectable import AliasedReturnsRows
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.lambdas import LambdaElement
+from sqlalchemy.sql.selectable import AliasedReturnsRows, SelectBase
 
 from policyengine.filters.authorization import Authorization
 from policyengine.filters.authorized_flush import AuthorizedFlush, connection_of, demand
-from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules
+from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules, Verb
 from policyengine.filters.mapped_tables import Bound, MappedTables, SubjectRules
 from policyengine.filters.visible_rows import (
     AccessRefused,
     NotReached,
     Waiver,
     carried,
+    check_printing,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +54,8 @@ _S = TypeVar("_S")
 """A `Session`, or an `AsyncSession`, whose module cannot be imported without greenlet."""
 
 _SAVEPOINTS = SavepointClause | RollbackToSavepointClause | ReleaseSavepointClause
+_CHECKED = (SelectBase, UpdateBase, FromStatement, TextClause, FunctionElement, LambdaElement)
+"""The statements that are printed as this module expects it."""
 _MOST_CHANGED = 10_000
 
 
@@ -80,9 +95,12 @@ def authorize(
     the same, without conditions: `core` (changes by statements of Core), `text` (SQL as text), `connection` (the
     session's connection), `bulk` (inserts by statements, and bulk methods) and `held objects`.
     """
-    if isinstance(session, scoped_session):
+    if hasattr(session, "registry"):
         raise TypeError("a scope has many sessions: authorize the one that it gives, `scope()`")
     sync: Any = getattr(session, "sync_session", session)
+    if not isinstance(sync, Session):
+        raise TypeError(f"a session is authorized, and not a {type(session).__name__}")
+    check_printing()
     waived = frozenset(waive)
     if unknown := waived.difference(get_args(Waiver)):
         raise ValueError(f"nothing is waived by {', '.join(map(repr, sorted(unknown)))}")
@@ -184,7 +202,7 @@ class _Checks:
     def _execute(self, state: ORMExecuteState) -> Any:
         """Add to a statement what it may read and write, or refuse it."""
         statement: Any = state.statement
-        if not hasattr(statement, "options"):
+        if not issubclass(type(statement), _CHECKED):
             self.authorization.demand("text", "the statement is neither a query nor a change")
             return None
         visible = self.authorization.visible(statement)
@@ -205,38 +223,59 @@ class _Checks:
             self.authorization.demand("core", f"a statement of Core changes `{table.name}`")
             return None
         assert isinstance(table, Table)
-        criterion = self.authorization.criterion
-        changed = carrying.where(criterion(table, "select"))
-        if isinstance(changed, Delete):
-            state.statement = changed.where(criterion(table, "delete"))
+        verb: Verb = "update" if isinstance(statement, Update) else "delete"
+        part = self.authorization.governed.part(table)
+        may_change = self.authorization.criterion(table, verb)
+        changed = carrying.where(self.authorization.criterion(table, "select"), may_change)
+        if verb == "delete" and part is None:
+            state.statement = changed
             return None
-        may_change = criterion(table, "update")
-        visible = visible.where(table, may_change)
-        rows = RowsOf(table, tuple(table.primary_key))
-        wanted = select(*rows.key).where(*_conditions(statement)).options(visible)
-        return self._update(state, changed.where(may_change), rows, wanted)
+        key = tuple(table.primary_key)
+        owned = () if part is None else tuple(table.c[name] for name in part.on)
+        wanted = select(*key, *owned).where(*_conditions(statement))
+        wanted = wanted.options(visible.where(table, may_change)).with_for_update(of=table)
+        return self._change(state, changed, RowsOf(table, key), wanted)
 
-    def _update(
-        self, state: ORMExecuteState, statement: Update, rows: RowsOf, wanted: Select[Any]
+    def _change(
+        self, state: ORMExecuteState, statement: Update | Delete, rows: RowsOf, wanted: Select[Any]
     ) -> Any:
-        """Run an UPDATE of the rows that are *wanted*, all of which must be updatable afterwards as well."""
-        session, connection = state.session, connection_of(state.session, rows)
+        """Change the rows that are *wanted*; they and their owners must be updatable afterwards as well."""
+        session, authorization = state.session, self.authorization
+        connection = connection_of(session, rows)
         if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
-            raise AccessRefused("nothing is updated in AUTOCOMMIT, where it is not rolled back")
-        with self.authorization.trusted():
-            locked = wanted.with_for_update(of=rows.table)
-            keys = {tuple(key) for key in connection.execute(locked, state.parameters or {})}
+            raise AccessRefused("nothing is changed in AUTOCOMMIT, where it is not rolled back")
+        with authorization.trusted():
+            found = [tuple(row) for row in connection.execute(wanted, state.parameters or {})]
+        keys, of_owners = (
+            {row[at] for row in found} for at in (slice(len(rows.key)), slice(len(rows.key), None))
+        )
         if len(keys) > _MOST_CHANGED:
             raise AccessRefused(
-                f"more than {_MOST_CHANGED} rows are updated by one statement: do it in parts"
+                f"more than {_MOST_CHANGED} rows are changed by one statement: do it in parts"
             )
         try:
             result = state.invoke_statement(statement.where(rows.having(keys)))
-            may_change = self.authorization.criterion(rows.table, "update")
-            with self.authorization.trusted():
-                demand(connection, rows, keys, may_change, "update")
+            part = authorization.governed.part(rows.table)
+            with authorization.trusted():
+                if isinstance(statement, Update):
+                    demand(
+                        connection,
+                        rows,
+                        keys,
+                        authorization.criterion(rows.table, "update"),
+                        "update",
+                    )
+                if part is not None:
+                    owners = authorization.governed.owners(part)
+                    demand(
+                        connection,
+                        owners,
+                        of_owners,
+                        authorization.criterion(owners.table, "update"),
+                        "update",
+                    )
         except BaseException:
-            session.rollback()
+            (session.get_nested_transaction() or session).rollback()
             raise
         return result
 

@@ -139,6 +139,10 @@ class GovernedTables:
         """Return what rows of *table* are parts of, None if it is not of parts."""
         return self._parts.get(table)
 
+    def part_rows(self, table: Table) -> RowsOf:
+        """Return the rows of a table of parts, by their owner."""
+        return RowsOf(table, tuple(table.c[name] for name in self._parts[table].on))
+
     def owners(self, part: PartOf) -> RowsOf:
         """Return what has a row for each owner of parts."""
         table = _table(part.owner)
@@ -158,7 +162,7 @@ class GovernedTables:
             raise AccessRefused(f"`{table.name}` may be hidden: `fields=` asks for it")
         joined = (table.c[one] == owners.c[other] for one, other in part.on.items())
         found = select(owners.c[0]).where(*joined, owned.criterion).correlate(table)
-        return replace(owned, criterion=found.exists())
+        return replace(owned, criterion=found.exists(), hidden=frozenset())
 
     def action(self, entity: type, verb: Verb) -> str:
         """Return the action that is named for a verb; raises `AccessRefused` if none is."""

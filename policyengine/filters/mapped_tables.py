@@ -161,7 +161,7 @@ class SubjectRules:
         table: Table = inspect(entity).local_table
         until = [one for one in (made.valid_until, self._bound.valid_until) if one is not None]
         return Condition(
-            condition(made.predicate, table, table.metadata, self._dialect(entity)),
+            condition(made.predicate, table, table.metadata, self._dialect(entity)).printed(),
             min(until, default=None),
             frozenset(self._hidden(left)) if action == verbs.select else frozenset(),
         )

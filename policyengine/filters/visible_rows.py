@@ -14,10 +14,24 @@ from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 
-from sqlalchemy import Column, ColumnElement, Insert, Select, Table, TableClause, TextClause
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Insert,
+    Select,
+    Table,
+    TableClause,
+    TextClause,
+)  # fmt: skip
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm.interfaces import CompileStateOption
-from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, Grouping, UnaryExpression
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    ColumnClause,
+    Grouping,
+    UnaryExpression,
+    quoted_name,
+)  # fmt: skip
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -140,6 +154,7 @@ def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
     plain: str = compiler.visit_table(table, **how)
     if option is None or not (how.get("asfrom") or how.get("within_tstring")):
         return plain
+    _check_name(table.name, option)
     if table not in option.governed.tables:
         if table.name.lower() in option.governed.names:
             option.refuse("core", f"`{table.name}` is another table than the governed one")
@@ -181,6 +196,8 @@ def _print_column(column: Column[Any], compiler: Any, **how: Any) -> str:
 @compiles(ColumnClause)
 def _print_literal_column(column: ColumnClause[Any], compiler: Any, **how: Any) -> str:
     option = _option(compiler)
+    if option is not None:
+        _check_name(column.name, option)
     if option is not None and column.is_literal and not _HARMLESS.fullmatch(column.name):
         option.refuse("text", "a literal column is in a statement")
     printed: str = compiler.visit_column(column, **how)
@@ -235,3 +252,27 @@ def _check_operator(operator: Any, compiler: Any) -> None:
         option = _option(compiler)
         if option is not None:
             option.refuse("text", f"the operator `{operator.opstring}` is a text")
+
+
+def _check_name(name: str, option: VisibleRows) -> None:
+    """Refuse a name that is printed as it is, and so is a text."""
+    if isinstance(name, quoted_name) and name.quote is False:
+        option.refuse("text", f"the name `{name}` is not quoted")
+
+
+# ---- whether it does ----------------------------------------------------------------------
+
+_PRINTED: Final[Mapping[Any, Callable[..., str]]] = {
+    OfAllRows: _print_condition, Table: _print_table, TableClause: _print_table, Column: _print_column,
+    ColumnClause: _print_literal_column, TextClause: _print_text, Insert: _print_insert, Select: _print_select,
+    BinaryExpression: _print_binary, UnaryExpression: _print_unary,
+}  # fmt: skip
+
+
+def check_printing() -> None:
+    """Raise `RuntimeError` if something else has changed how statements are printed."""
+    for class_, printing in _PRINTED.items():
+        if class_._compiler_dispatcher.specs != {"default": printing}:  # noqa: SLF001 - what `@compiles` sets
+            raise RuntimeError(
+                f"another `@compiles({class_.__name__})` prints statements: no session can be authorized"
+            )

@@ -106,9 +106,9 @@ class Mine:
         return bool(instance.owner == "me")
 
 
-def filled(url: str = "sqlite://") -> Any:
-    """Return an engine of a database with the rows."""
-    engine = create_engine(url)
+def filled(database: Any = "sqlite://") -> Any:
+    """Return an engine of a database with the rows; of its URL, or itself."""
+    engine = create_engine(database) if isinstance(database, str) else database
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         tags = [Tag(id=n) for n in (1, 2)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("sqlalchemy")
-from sqlalchemy import delete, event, func, insert, select, text, update
+from sqlalchemy import delete, event, func, insert, lambda_stmt, select, text, update
 from sqlalchemy.orm import Session, joinedload, scoped_session, selectinload, sessionmaker
 
 from policyengine.filters import authorization
@@ -78,6 +78,7 @@ def titled(session: Session, key: int = 1) -> None:
     session.get_one(Doc, key).title = "x"
 
 
+NOTE: Any = Note.__table__
 EVERY, FIRST = DOC.c.id > 0, DOC.c.id == 1
 
 
@@ -413,3 +414,87 @@ def test_another_class_of_a_governed_table_reads_what_is_visible_and_writes_noth
                 session.commit()
     finally:
         mappers.dispose()
+
+
+# ---- parts, again -----------------------------------------------------------------------
+
+
+TAGGED = select(DOC_TAG.c.doc_id).where(DOC_TAG.c.doc_id == DOC.c.id).correlate(DOC).exists()
+NOTED = select(NOTE.c.id).where(NOTE.c.doc_id == DOC.c.id).correlate(DOC).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.get_one(Doc, 1).notes.pop(0),
+        lambda s: s.delete(s.get_one(Note, 1)),
+        lambda s: setattr(s.get_one(Note, 1), "doc_id", 2),
+        lambda s: s.execute(delete(Note).where(Note.id == 1)),
+        lambda s: s.query(Note).filter(Note.id == 1).delete(),
+        lambda s: s.execute(update(Note).values(doc_id=2).where(Note.id == 1)),
+    ],
+)
+def test_what_loses_a_part_is_decided_about_without_it(engine, change):
+    rules = ByAction(read=EVERY, edit=NOTED, remove=EVERY)
+    before = stored(engine)
+    with session_of(engine, rules) as session:
+        held = session.scalars(select(Doc)).all()
+        refused(session, change)
+        session.get_one(Doc, 1).notes.append(Note(id=8))
+        session.commit()
+        change(session)
+        session.commit()
+        assert held
+    assert stored(engine)["doc"] == before["doc"]
+
+
+def test_what_loses_an_association_is_decided_about_without_it(engine):
+    rules = ByAction(read=EVERY, edit=TAGGED, remove=TAGGED)
+    with session_of(engine, rules) as session:
+        held = session.scalars(select(Doc).options(selectinload(Doc.tags))).all()
+        refused(session, lambda s: s.get_one(Doc, 1).tags.clear())
+        refused(session, lambda s: s.get_one(Tag, 1).docs.remove(s.get_one(Doc, 1)))
+        refused(session, lambda s: s.get_one(Doc, 4).tags.append(s.get_one(Tag, 1)))
+        session.delete(session.get_one(Doc, 1))  # with its tags
+        session.commit()
+        assert held
+
+
+def test_who_may_delete_and_not_update_deletes_parts_with_their_owner(engine):
+    rules = ByAction(read=EVERY, remove=EVERY)
+    with session_of(engine, rules) as session:
+        refused(session, lambda s: s.delete(s.get_one(Note, 1)))
+        session.delete(session.get_one(Doc, 1))
+        session.commit()
+    rows = stored(engine)
+    assert [row[0] for row in rows["doc"]] == [2, 3, 4, 5]
+    assert [row[0] for row in rows["note"]] == [2, 3]
+
+
+# ---- printing ---------------------------------------------------------------------------
+
+
+def test_no_session_is_authorized_if_tables_are_printed_by_another(engine):
+    from sqlalchemy import Table
+    from sqlalchemy.ext.compiler import compiles
+
+    dispatcher = Table._compiler_dispatcher
+    before = dict(dispatcher.specs)
+    try:
+        compiles(Table, "sqlite")(lambda table, compiler, **how: compiler.visit_table(table, **how))
+        with pytest.raises(RuntimeError, match="another `@compiles\\(Table\\)` prints"):
+            session_of(engine, Mine())
+    finally:
+        dispatcher.specs = before
+    assert session_of(engine, Mine()).scalar(select(func.count(Doc.id))) == 3
+
+
+def test_what_is_no_session_is_refused(engine):
+    with pytest.raises(TypeError, match="a session is authorized, and not a Engine"):
+        authorize(engine, Mine(), GOVERNED)
+
+
+def test_a_lambda_statement_is_kept_for_all_sessions_without_their_conditions(engine):
+    for key in (1, 3, 5):
+        with session_of(engine, ByAction(read=DOC.c.id == key)) as session:
+            assert session.scalars(lambda_stmt(lambda: select(Doc.id))).all() == [key]
