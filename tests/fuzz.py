@@ -32,6 +32,7 @@ LAWS: tuple[laws.Law, ...] = (
     laws.what_was_kept_agrees,
     laws.what_is_offered_allows,
     partial.what_is_left_decides,
+    partial.the_rest_is_decided,
     partial.the_text_means_the_same,
     partial.what_is_kept_serves_others,
     reverse.searches_find_what_trying_finds,

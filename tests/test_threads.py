@@ -150,7 +150,7 @@ def test_typed_decoders_are_made_while_modules_are_imported():
         for call in ast.walk(function)
         if isinstance(call, ast.Call) and _learns_classes(call)
     ]
-    assert late == ["tree_codec.py"]  # which has a lock for it
+    assert late == ["tree_codec.py"]  # which makes the first one before
 
 
 def _learns_classes(call: ast.Call) -> bool:

@@ -5,7 +5,6 @@ The data does not have the file's name: of each span, only the begin and the end
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any, Final
 
 import msgspec
@@ -28,9 +27,7 @@ def decode(data: bytes, name: str) -> PolicyFile:
     def span(_: type[Any], place: Any) -> Span:
         return Span(name, *place)
 
-    with _making:
-        decoder = msgspec.msgpack.Decoder(PolicyFile, dec_hook=span)
-    return decoder.decode(data)
+    return msgspec.msgpack.Decoder(PolicyFile, dec_hook=span).decode(data)
 
 
 def _place(span: Any) -> tuple[int, int]:  # everything else is a struct, a string or a number
@@ -38,6 +35,6 @@ def _place(span: Any) -> tuple[int, int]:  # everything else is a struct, a stri
 
 
 # A decoder keeps what it learns of a class on the class, half learned too: two threads that make the first
-# decoder at once end the process.
-_making: Final = Lock()
+# decoder at once end the process. A module is imported by one.
+_first: Final = msgspec.msgpack.Decoder(PolicyFile)
 _encoder = msgspec.msgpack.Encoder(enc_hook=_place)
