@@ -32,7 +32,7 @@ test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-databases: $(READY) ## Run the tests that start PostgreSQL (`make postgresql` installs Debian's); minutes
-	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters
+	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters -k postgresql
 
 exact-filters: $(READY) ## Hold every printing of filters on every engine against their meaning; ROWS=1000000 rows each, hours
 	$(BIN)/python -m tests.filters.exact_filters --rows $(ROWS)
