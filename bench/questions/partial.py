@@ -18,7 +18,7 @@ _FEWER = 10
 
 def ask(scale: Scale) -> Iterator[Answer]:
     """Leave the resource of each request unknown; the other parts were built before."""
-    for name, engine, asked in _worlds(max(200, scale.requests // _FEWER)):
+    for name, engine, asked in _worlds(max(20, scale.requests // _FEWER)):
         _compare(engine, asked)
         contestants = {"decide": _all(engine.decide, asked), "partial": _left(engine, asked)}
         ratio = side_by_side(contestants, len(asked), scale.rounds)["partial"].ratio
