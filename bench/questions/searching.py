@@ -20,7 +20,7 @@ _WORLDS: Final = {"references": (0.1, 0.02), "tenants": (0.3, 0.15), "numbers": 
 
 def ask(scale: Scale) -> Iterator[Answer]:
     """Ask for all documents that each of some people may read; all parts were built before."""
-    documents = min(MOST_LOOKED_AT, max(500, scale.batch // _FEWER))
+    documents = min(MOST_LOOKED_AT, max(200, scale.batch // _FEWER))
     for name, (bar, aim) in _WORLDS.items():
         world = make(name, documents, _ASKING)
         contestants = {"all": _trying(world), "search": _searching(world)}
