@@ -172,7 +172,8 @@ class Fitting(Struct, frozen=True):
 
     def _text(self, cell: Cell) -> Predicate:
         column, most = cell.column, self.limits.string_size
-        if column.kind != "text" or (cell.stored.longest or most + 1) <= most:
+        unsaid = most if isinstance(cell.type, EntityRefType) else most + 1
+        if column.kind != "text" or (cell.stored.longest or unsaid) <= most:
             return IsOfKind(column)
         return both([IsOfKind(column), negated(IsLonger(column, most))])
 

@@ -38,7 +38,8 @@ class StoredColumn(Struct, frozen=True):
     *kind*: where a type may be stored in several. Names of enumerations and taxonomies are text, levels are
     positions from 0 (`int`), or their names (`text`); ids are text or `int`; durations are microseconds,
     months a number. *names*: how each name is stored, if in another form. *longest*: the code points that a
-    text has at most, if the database sees to that. *checked*: whether the database sees to it that no value
+    text has at most, if the database sees to that; what is not said of an id is taken to be within the limit
+    of requests. *checked*: whether the database sees to it that no value
     is one that a request could not give: by its type, NOT NULL, a check, a foreign key. Filters do not ask
     then; of texts that are paths or addresses, none asks.
     """

@@ -53,7 +53,10 @@ class Filter(Struct, frozen=True, eq=False):
 
     @property
     def rows_that_do_not_fit(self) -> Predicate:
-        """The rows about which nothing can be decided, also those that the database should not have."""
+        """The rows about which nothing can be decided, also those that the database should not have.
+
+        Raises `NotPushable` if no predicate says which these are.
+        """
         return self.maker.merged(negated(self.maker.fits(trusts=False)))
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 
 from policyengine import InvalidRequest
 from policyengine.filters.predicates import NotPushable
+from tests.filters.mapped_databases import InDatabase, check_in, opened
 from tests.filters.mapped_worlds import (
     Asked,
     Database,
@@ -27,8 +29,13 @@ from tests.strategies.policies import all_targets, make_world
 from tests.strategies.requests import some_attributes, some_now
 
 
-def filters_agree(seed: int, questions: int = 6) -> Counter[str]:
-    """Ask questions of the set of a seed, of 8 rows each; return how many rows and filters of each sort."""
+def filters_agree(
+    seed: int, questions: int = 6, databases: Sequence[InDatabase] = ()
+) -> Counter[str]:
+    """Ask questions of the set of a seed, of 8 rows each; return how many rows and filters of each sort.
+
+    *databases*: where filters are asked, too.
+    """
     rng, counts = Random(seed), Counter[str]()
     world = make_world(rng, rng.choice((1, 2, 2, 3)))
     try:
@@ -44,11 +51,11 @@ def filters_agree(seed: int, questions: int = 6) -> Counter[str]:
         who = rng.choice(made.tables[f"t_{subject}"])
         needs = loaded.checked.needs(target)
         asked = Asked(loaded.engine, needs, action, subject, who, resource, context, some_now(rng))
-        counts += ask(asked, made)
+        counts += ask(asked, made, databases)
     return counts
 
 
-def ask(asked: Asked, made: Database) -> Counter[str]:
+def ask(asked: Asked, made: Database, databases: Sequence[InDatabase] = ()) -> Counter[str]:
     """Make the filter of a question, of what can be said if not all can, and hold it against decisions."""
     counts = Counter[str]()
     try:
@@ -59,9 +66,9 @@ def ask(asked: Asked, made: Database) -> Counter[str]:
             found = filter_of(asked, made, split=True)
             assert found.remaining is not None
         counts["filters"] += 1
-        counts += Counter(
-            dict(zip(("allowed", "denied", "unfit"), check(asked, made, found), strict=True))
-        )
+        rows = check(asked, made, found)
+        counts += Counter(dict(zip(("allowed", "denied", "unfit"), rows, strict=True)))
+        counts["not said in a database"] += check_in(databases, made, found)
     except InvalidRequest:
         counts["known parts that do not fit"] += 1
     return counts
@@ -72,11 +79,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.filters.filter_law", description=__doc__)
     parser.add_argument("--sets", type=int, default=200, help="how many policy sets")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--in", dest="databases", nargs="*", default=(), help="sqlite, duckdb")
     options = parser.parse_args()
-    counts = Counter[str]()
+    counts, databases = Counter[str](), opened(options.databases)
     for seed in range(options.seed, options.seed + options.sets):
         try:
-            counts += filters_agree(seed, 12)
+            counts += filters_agree(seed, 12, databases)
         except Exception as problem:
             sys.stdout.write(f"seed {seed}: {problem!r}\n")
             raise

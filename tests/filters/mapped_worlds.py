@@ -22,7 +22,7 @@ from policyengine.filters.mapping import (
     TableMapping,
     map_tables,
 )
-from policyengine.filters.predicates import negated
+from policyengine.filters.predicates import NotPushable, negated
 from policyengine.filters.row_filter import Filter, make_filter
 from policyengine.filters.row_requests import RowReader
 from policyengine.model.needs import RequestNeeds
@@ -302,7 +302,10 @@ def filter_of(asked: Asked, made: Database, *, split: bool = False) -> Filter:
 def check(asked: Asked, made: Database, filter_: Filter) -> tuple[int, int, int]:
     """Hold a filter against decisions; return how many rows are allowed, denied, and do not fit."""
     counts = [0, 0, 0]
-    unfit = filter_.rows_that_do_not_fit
+    try:
+        unfit = filter_.rows_that_do_not_fit
+    except NotPushable:  # the database sees to it
+        unfit = negated(filter_.fits)
     for row in made.tables[filter_.table]:
         parts = parts_of(asked, made, row)
         try:

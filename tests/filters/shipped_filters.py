@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.residual import Residual
 from tests.filters.filter_law import ask
+from tests.filters.mapped_databases import InDatabase, opened
 from tests.filters.mapped_worlds import Asked, Database, database_of, mapping_of
 from tests.strategies.partial import left_of
 from tests.strategies.real_sets import SETS, loaded, requests
@@ -134,12 +135,15 @@ def put_parents(made: Database, row: dict[str, Any], entity: Entity) -> None:
 # ---- the law ----------------------------------------------------------------------------
 
 
-def filters_agree(name: str, seed: int) -> Counter[str]:
-    """Ask of tables around one request of a set; return how many rows and filters of each sort."""
+def filters_agree(name: str, seed: int, databases: Sequence[InDatabase] = ()) -> Counter[str]:
+    """Ask of tables around one request of a set; return how many rows and filters of each sort.
+
+    *databases*: where filters are asked, too.
+    """
     rng = Random(seed)
     request = rng.choice(requests(name))
     made = tables_of(name, request, rng, rng.choice((0.0, 0.01, 0.05)))
-    return ask(asked_of(name, request, made), made)
+    return ask(asked_of(name, request, made), made, databases)
 
 
 def asked_of(name: str, request: Request, made: Database) -> Asked:
@@ -194,12 +198,14 @@ def main() -> int:
     )
     parser.add_argument("--requests", type=int, default=300, help="how many of each set")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--in", dest="databases", nargs="*", default=(), help="sqlite, duckdb")
     options = parser.parse_args()
+    databases = opened(options.databases)
     for name in SETS:
         counts = Counter[str]()
         for seed in range(options.seed, options.seed + options.requests):
             try:
-                counts += filters_agree(name, seed)
+                counts += filters_agree(name, seed, databases)
             except Exception:
                 sys.stdout.write(f"{name}, seed {seed}\n")
                 raise
