@@ -153,18 +153,13 @@ def longer(vendor: Vendor, most: int) -> str:
     """Return whether `{0}` has more than *most* code points."""
     if vendor == "postgresql":
         return f"char_length({{0}}) > {most}"
-    # `length` ends at U+0000: where there is one, the parts between are measured.
-    nul = "instr(rest, X'00')"
-    parts = (
-        f'(WITH RECURSIVE "part!"(size, rest) AS (SELECT 0, {_BLOB} UNION ALL'
-        f" SELECT size + 1 + length(CAST(substr(rest, 1, {nul} - 1) AS TEXT)), substr(rest, {nul} + 1)"
-        f' FROM "part!" WHERE {nul} > 0)'
-        f' SELECT size + length(CAST(rest AS TEXT)) FROM "part!" WHERE {nul} = 0)'
-    )
-    return (
-        f"CASE WHEN length({_BLOB}) <= {most} THEN 0 WHEN length({_BLOB}) > {4 * most} THEN 1"
-        f" WHEN instr({_BLOB}, X'00') = 0 THEN length({{0}}) > {most} ELSE {parts} > {most} END"
-    )
+    # `length` ends at U+0000: where there is one, the text is counted as JSON writes it. There two backslashes are
+    # replaced first, so that each other begins `\u00` and two digits, or stands before one character. A recursive
+    # query would do as well, but SQLite's parser has a stack of 100, which a filter of several tables needs.
+    written = r"replace(json_quote({0}), '\\', 'x')"
+    plain, short = (f"length(replace({written}, '{part}', ''))" for part in (r"\u00", "\\"))
+    size = f"{plain} + {short} - length({written}) - 2"
+    return f"CASE WHEN instr({_BLOB}, X'00') > 0 THEN {size} ELSE length({{0}}) END > {most}"
 
 
 # ---- rows of other tables ---------------------------------------------------------------

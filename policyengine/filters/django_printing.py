@@ -2,7 +2,7 @@
 
 Atoms and junctions are printed plainly, so that a database may use its indexes. An atom on a NULL column is
 unknown there, so that the row is not returned, which is what false does; and so is a junction of such atoms.
-A negation asks by `CASE` whether its operand is true, unless that is never unknown.
+A negation is pushed inwards to atoms, of which it asks whether they are not true.
 
 Django's own lookups compare text as the collation of the column does, and on SQLite without case. So each atom
 has SQL of its own for each database (`filters/atom_templates.py`).
@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, assert_never
 try:
     from django.conf import settings
     from django.db import models
-    from django.db.models import Case, F, Func, OuterRef, Q, QuerySet, Value, When
+    from django.db.models import F, Func, OuterRef, Q, QuerySet, Value
 except ImportError:
     raise ImportError("filters for Django need it: install `policyengine-dsl[django]`") from None
 
@@ -47,6 +47,7 @@ from policyengine.filters.predicates import (
     both,
     either,
     negated,
+    walk,
 )
 
 Model: TypeAlias = type[Any]
@@ -104,16 +105,13 @@ class _Printer:
     def condition(self, predicate: Predicate) -> Any:
         match predicate:
             case Constant(value):
-                return _truth(value)
+                return Value(value, models.BooleanField())
             case Not(And(operands)):
                 return self.condition(either(map(negated, operands)))
             case Not(Or(operands)):
                 return self.condition(both(map(negated, operands)))
-            case Not(IsPresent() | Exists() | HasMore() | Ancestor() as operand):
-                return ~Q(self.condition(operand))
             case Not(operand):
-                true = When(Q(self.condition(operand)), then=_truth(False))
-                return Case(true, default=_truth(True))
+                return ~self.condition(operand)
             case And(operands):
                 return Q(*map(self.condition, operands))
             case Or(operands):
@@ -170,7 +168,14 @@ class _Printer:
         rows = QuerySet(self._scopes[0][1])
         # Django calls a table that no condition here speaks of as one outside: it would hide that.
         rows.query.get_initial_alias()
-        return models.Exists(rows.filter(*conditions, self.condition(where)))
+        # SQLite's parser has a stack of 100. One by one, they are in fewer parentheses; and while the last of
+        # them is parsed, the others are on it. Databases choose the order in which they ask.
+        operands = where.operands if isinstance(where, And) else (where,)
+        for operand in sorted(operands, key=_is_plain):
+            rows = rows.filter(self.condition(operand))
+        for condition in conditions:
+            rows = rows.filter(condition)
+        return models.Exists(rows)
 
     def term(self, term: Term) -> Any:
         if isinstance(term, Parameter):
@@ -212,8 +217,8 @@ class _Printer:
         return frozenset([_UTC] * any(term.kind == "instant" for term in terms) + [_NARROW] * wide)
 
 
-def _truth(value: bool) -> Any:  # noqa: FBT001 - it is what is returned
-    return Value(value, models.BooleanField())
+def _is_plain(predicate: Predicate) -> bool:
+    return not any(isinstance(node, Exists | Ancestor) for node in walk(predicate))
 
 
 def _held(field: Any) -> Any:
@@ -236,16 +241,24 @@ class _Atom(Func):  # type: ignore[misc]  # Django has no types
     """An atom, in the words of the database that the query is for.
 
     *said*: a template for SQLite and one for PostgreSQL, which call *terms* by their numbers. *needs*: what
-    SQLite must have, or say why it has not.
+    SQLite must have, or say why it has not. The negation of an atom is exact.
     """
 
     output_field = models.BooleanField()
 
     def __init__(
-        self, said: tuple[str, str], *terms: Any, needs: frozenset[str] = frozenset()
+        self,
+        said: tuple[str, str],
+        *terms: Any,
+        needs: frozenset[str] = frozenset(),
+        is_negated: bool = False,
     ) -> None:
         super().__init__(*terms)
-        self._said, self._needs = said, needs
+        self._said, self._needs, self._is_negated = said, needs, is_negated
+
+    def __invert__(self) -> _Atom:
+        terms = self.get_source_expressions()
+        return _Atom(self._said, *terms, needs=self._needs, is_negated=not self._is_negated)
 
     def as_sql(self, _: Any, connection: Any, **_context: Any) -> Any:
         target = f"Django on {connection.vendor}"
@@ -269,4 +282,5 @@ class _Atom(Func):  # type: ignore[misc]  # Django has no types
                 term, bound = compiler.compile(self.get_source_expressions()[int(number)])
                 parts.append(term)
                 params += bound
-        return f"({''.join(parts)})", params
+        said = "".join(parts)
+        return f"({said}) IS NOT TRUE" if self._is_negated else f"({said})", params

@@ -25,6 +25,7 @@ from policyengine.filters.predicates import (
     Comparison,
     Exists,
     HasMore,
+    IsLonger,
     IsOfKind,
     IsPresent,
     Matches,
@@ -33,6 +34,8 @@ from policyengine.filters.predicates import (
     OneOf,
     Parameter,
     Predicate,
+    both,
+    either,
 )
 from tests.filters.databases import Select, hold
 from tests.filters.django_models import (
@@ -181,6 +184,19 @@ def test_an_outer_row_is_not_hidden_by_a_table_that_nothing_else_is_asked_of():
         assert selected(inside, model) == [1]
         assert selected(Not(inside), model) == [2]
         assert selected(Exists("document", "inner", (), TRUE), model) == [1, 2]
+
+
+def test_sqlite_parses_a_filter_of_several_tables():
+    model, predicate = document(), IsLonger(Column("d6", "title", "text"), 3)
+    for depth in reversed(range(6)):
+        inner, outer = f"d{depth + 1}", f"d{depth}" if depth else ROWS
+        title, around = Column(inner, "title", "text"), Column(outer, "title", "text")
+        asked = Exists("document", inner, ((title, around),), predicate)
+        level = IsPresent(Column(outer, "level", "int"))
+        predicate = both([level, either([IsOfKind(around), asked])])
+    with tables_of(model):
+        insert(model, [{"title": "abcd", "level": 1}, {"title": "abcd"}, {"level": 1}])
+        assert selected(predicate, model) == [1]
 
 
 def test_an_index_is_used():
