@@ -90,8 +90,7 @@ class AuthorizedFlush:
 
     def _begin(self, connection: Connection) -> None:
         """Demand that rows which are to be deleted may be."""
-        if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
-            raise AccessRefused("nothing is written in AUTOCOMMIT, where no flush is rolled back")
+        begin_to_write(connection)
         deleted: Keys = defaultdict(set)
         parts: Keys = defaultdict(set)
         for state, rows in self._states():
@@ -225,6 +224,18 @@ def _in_batches(keys: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...
     left = iter(keys)
     while some := list(islice(left, _AT_ONCE)):
         yield some
+
+
+def begin_to_write(connection: Connection) -> None:
+    """See to it that what is written can be rolled back."""
+    if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
+        raise AccessRefused("nothing is written in AUTOCOMMIT, where nothing is rolled back")
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        if (
+            not driver.in_transaction
+        ):  # which begins with some statements only, and not before reading
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def connection_of(session: Session, rows: RowsOf) -> Connection:

@@ -36,7 +36,12 @@ from sqlalchemy.sql.lambdas import LambdaElement
 from sqlalchemy.sql.selectable import AliasedReturnsRows, SelectBase
 
 from policyengine.filters.authorization import Authorization
-from policyengine.filters.authorized_flush import AuthorizedFlush, connection_of, demand
+from policyengine.filters.authorized_flush import (
+    AuthorizedFlush,
+    begin_to_write,
+    connection_of,
+    demand,
+)
 from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules, Verb
 from policyengine.filters.mapped_tables import Bound, MappedTables, SubjectRules
 from policyengine.filters.visible_rows import (
@@ -139,9 +144,9 @@ class _AuthorizedSession(Session):
             except NotReached as problem:
                 authorization.reach(problem)
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
+    def _get_impl(self, *args: Any, **kwargs: Any) -> Any:  # of `get`, `merge` and `Query.get`
         with self.checks.authorization.operation(self):
-            return super().get(*args, **kwargs)
+            return super()._get_impl(*args, **kwargs)
 
     def flush(self, objects: Any = None) -> None:
         with self.checks.authorization.operation(self):
@@ -201,6 +206,10 @@ class _Checks:
 
     def _execute(self, state: ORMExecuteState) -> Any:
         """Add to a statement what it may read and write, or refuse it."""
+        with self.authorization.operation(state.session):
+            return self._authorized(state)
+
+    def _authorized(self, state: ORMExecuteState) -> Any:
         statement: Any = state.statement
         if not issubclass(type(statement), _CHECKED):
             self.authorization.demand("text", "the statement is neither a query nor a change")
@@ -242,9 +251,8 @@ class _Checks:
         """Change the rows that are *wanted*; they and their owners must be updatable afterwards as well."""
         session, authorization = state.session, self.authorization
         connection = connection_of(session, rows)
-        if connection._is_autocommit_isolation():  # noqa: SLF001 - asking the database costs a query
-            raise AccessRefused("nothing is changed in AUTOCOMMIT, where it is not rolled back")
         with authorization.trusted():
+            begin_to_write(connection)
             found = [tuple(row) for row in connection.execute(wanted, state.parameters or {})]
         keys, of_owners = (
             {row[at] for row in found} for at in (slice(len(rows.key)), slice(len(rows.key), None))
@@ -297,10 +305,12 @@ class _Checks:
         self.flush.finish()
         self.flush = None
 
-    def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
-        if not event.contains(connection, "before_execute", self._before_execute):
-            event.listen(connection, "before_execute", self._before_execute, retval=True)
-            event.listen(connection, "after_execute", self._after_execute)
+    def _after_begin(self, session: Session, _transaction: Any, connection: Connection) -> None:
+        if event.contains(connection, "before_execute", self._before_execute):
+            return
+        event.listen(connection, "before_execute", self._before_execute, retval=True)
+        event.listen(connection, "after_execute", self._after_execute)
+        if connection is not session.bind:  # which is used past the session by whom it belongs to
             event.listen(connection, "before_cursor_execute", self._before_cursor_execute)
 
     def _before_execute(

@@ -182,7 +182,7 @@ def _print_column(column: Column[Any], compiler: Any, **how: Any) -> str:
     while isinstance(table, AliasedReturnsRows):
         table = table.element
     if option is not None and table in option.governed.tables:
-        if column.name not in option.query(table).selected_columns:
+        if all(one.name != column.name for one in option.query(table).selected_columns):
             name = f"{table.description}.{column.name}"
             raise AccessRefused(f"`{name}` may be hidden: `fields=` asks for it")
         in_schema = table is column.table and compiler.preparer.schema_for_object(table)

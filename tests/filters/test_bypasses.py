@@ -434,6 +434,7 @@ REFUSED_WRITES: dict[str, Refused] = {
     "update in order": (lambda s: s.execute(update(Doc).ordered_values((Doc.owner, "other"))), None),
     "update to what an expression gives": (lambda s: s.execute(update(Doc).values(owner=Doc.owner + "!")), None),
     "update by query": (lambda s: s.query(Doc).update({"owner": "other"}), None),
+    "update with a common table": (lambda s: s.execute(update(Doc).values(owner="other").where(Doc.id.in_(select(select(D.id).cte().c.id)))), None),
     "update of keys": (lambda s: s.execute(update(Note).values(id=Note.id + 10)), None),
     "update of a table": (lambda s: s.execute(update(DOC).values(title="x")), "core"),
     "update by key": (lambda s: s.execute(update(Doc), [{"id": 3, "title": "x"}]), "bulk"),

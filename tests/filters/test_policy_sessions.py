@@ -141,9 +141,10 @@ ANN = {"type": "User", "id": "ann", "properties": {"tenant": "a", "hr": False}}
 SUE = {"type": "User", "id": "sue", "properties": {"tenant": "a", "hr": True}}
 
 
-@pytest.fixture
-def database() -> Iterator[Any]:
-    engine = create_engine("sqlite://")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request) -> Iterator[Any]:
+    of_postgres = request.param == "postgresql"
+    engine = request.getfixturevalue("postgresql") if of_postgres else create_engine("sqlite://")
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         session.add_all(User(id=n, tenant="a", hr=n == "sue") for n in ("ann", "bob", "sue"))
@@ -176,6 +177,7 @@ def database() -> Iterator[Any]:
         )
         session.commit()
     yield engine
+    Base.metadata.drop_all(engine)
     engine.dispose()
 
 
@@ -252,6 +254,7 @@ def test_rows_are_written_as_the_policy_says(database):
         assert session.execute(update(Document).values(title="all")).rowcount == 3
         session.commit()
         refused(session, lambda s: s.execute(update(Document).values(tenant="b")))
+        assert session.execute(delete(Share).where(Share.document_id == 9)).rowcount == 1
         assert session.execute(delete(Document)).rowcount == 1
         session.commit()
     assert stored(database) == [
