@@ -6,15 +6,16 @@ something depends on them. Where no constrained request is left, the mutant is e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.concrete_values import Completion
 from policyengine.analysis.constants import MentionedConstants
 from policyengine.analysis.constrained_request import ConstrainedRequest
 from policyengine.analysis.constrained_search import constrained_requests, is_satisfied, mentions_of
+from policyengine.concurrency import cached_property
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import TargetKey
 from policyengine.mutation.variants import Variant
@@ -25,12 +26,17 @@ _MOST_STEPS = 1_500
 """The number of ways to answer that are tried for one mutant and one target."""
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class ConstrainedDifferences:
-    """The requests of *target* that a mutant may decide otherwise. *proved*: whether there are none, at the end."""
+    """The requests of *target* that a mutant may decide otherwise.
+
+    *others*: the rules of the target that do not change, in the order in which they are asked. *proved*: whether
+    there are no such requests, at the end.
+    """
 
     checked: CheckedSet
     variant: Variant
+    others: Sequence[CheckedRule]
     target: TargetKey
     budget: Budget
     now: int
@@ -60,42 +66,57 @@ class ConstrainedDifferences:
         return constrained_requests(self.checked, self.target, mentions, budget, differ)
 
     def _mentions(self) -> MentionedConstants:
-        pair = (*self.variant.before.values(), *self.variant.after.values())
-        rules = [rule for rule in (*pair, *self._others()) if self.target in rule.typings]
+        before, after = self._sides
+        rules = (*before.changed, *after.changed, *self.others)
         return mentions_of(self.checked, rules, self.target)
 
-    def _others(self) -> list[CheckedRule]:
-        return [
-            rule
-            for rule in self.checked.rules_for(self.target)
-            if not rule.advisory and rule.id not in self.variant.before
-        ]
+    @cached_property
+    def _sides(self) -> tuple[_Side, _Side]:
+        """The rules of the original, and those of the mutant."""
+        gates = self.checked.schema.gates_of(self.target).names
+
+        def side(rules: Iterable[CheckedRule]) -> _Side:
+            changed = tuple(rule for rule in rules if self.target in rule.typings)
+            every = (*self.others, *changed)
+            return _Side(
+                changed,
+                tuple(rule for rule in every if rule.effect == "forbid"),
+                tuple(
+                    tuple(rule for rule in every if (rule.effect, rule.gate) == ("permit", gate))
+                    for gate in gates
+                ),
+            )
+
+        return side(self.variant.before.values()), side(self.variant.after.values())
+
+    @cached_property
+    def _owing(self) -> bool:
+        """Whether a decision may owe something."""
+        before, after = self._sides
+        return any(rule.obligations for rule in (*self.others, *before.changed, *after.changed))
 
     # ---- whether they differ --------------------------------------------------------------
 
     def _differ(self, env: Env) -> bool:
         """Whether a changed rule counts in one set only, or in another way, and other rules do not settle the matter."""
-        before, after = (
-            [rule for rule in rules.values() if self.target in rule.typings]
-            for rules in (self.variant.before, self.variant.after)
-        )
+        before, after = self._sides
         counting = [
-            {rule.id: _effect(rule) for rule in rules if self._satisfied(rule, env)}
-            for rules in (before, after)
+            {rule.id: _effect(rule) for rule in side.changed if self._satisfied(rule, env)}
+            for side in (before, after)
         ]
         # A changed constant or definition may be in an argument of an obligation.
-        worded = self.variant.mutant.before is not None and any(r.obligations for r in before)
+        worded = self.variant.mutant.before is not None and any(
+            rule.obligations for rule in before.changed
+        )
         if counting[0] == counting[1] and not (worded and counting[0]):
             return False
-        others = self._others()
-        owing = any(rule.obligations for rule in (*others, *before, *after))
-        forbids = [rule for rule in others if rule.effect == "forbid"]
-        if not owing and any(self._satisfied(rule, env) for rule in forbids):
+        forbids = (rule for rule in self.others if rule.effect == "forbid")
+        if not self._owing and any(self._satisfied(rule, env) for rule in forbids):
             return False
-        allowed = [self._allows([*others, *rules], env) for rules in (before, after)]
-        if allowed[0] != allowed[1] or owing:
+        allowed = [self._allows(side, env) for side in (before, after)]
+        if allowed[0] != allowed[1] or self._owing:
             return True
-        showing = any(rule.fields is not None for rule in (*before, *after))
+        showing = any(rule.fields is not None for rule in (*before.changed, *after.changed))
         return allowed[0] and showing
 
     def _satisfied(self, rule: CheckedRule, env: Env) -> bool:
@@ -103,13 +124,19 @@ class ConstrainedDifferences:
             self._known[id(rule)] = is_satisfied(self.checked, rule, self.target, env)
         return self._known[id(rule)]
 
-    def _allows(self, rules: list[CheckedRule], env: Env) -> bool:
-        if any(self._satisfied(rule, env) for rule in rules if rule.effect == "forbid"):
+    def _allows(self, side: _Side, env: Env) -> bool:
+        if any(self._satisfied(rule, env) for rule in side.forbids):
             return False
-        return all(
-            any(self._satisfied(r, env) for r in rules if (r.effect, r.gate) == ("permit", gate))
-            for gate in self.checked.schema.gates_of(self.target).names
-        )
+        return all(any(self._satisfied(rule, env) for rule in gate) for gate in side.gates)
+
+
+@frozen
+class _Side:
+    """The rules of one set: those that differ from the other, and all forbids and permits by gate."""
+
+    changed: tuple[CheckedRule, ...]
+    forbids: tuple[CheckedRule, ...]
+    gates: tuple[tuple[CheckedRule, ...], ...]
 
 
 def _effect(rule: CheckedRule) -> object:

@@ -12,12 +12,12 @@ from functools import cache, partial
 from itertools import islice, zip_longest
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.choices import Choices
-from policyengine.analysis.places import Changes, read_keys_of
+from policyengine.analysis.places import Changes, ReadKey, read_keys_of
 from policyengine.analysis.questions import equivalent
 from policyengine.analysis.symbolic_request import SymbolicState
 from policyengine.analysis.what_if import Granted, Neighbourhood
@@ -85,6 +85,7 @@ class Differences:
     variants: Sequence[Variant]
     budget: Budget
     _spoken: bool = False
+    _ordered: dict[TargetKey, list[CheckedRule]] = field(init=False, factory=dict)
 
     def of(self, variant: Variant) -> Offer | Unsettled | None:
         """Return a test that *variant* does not pass; None if it is equivalent."""
@@ -261,8 +262,9 @@ class Differences:
         proved = True
         for target in _targets(variant):
             search = ConstrainedDifferences(
-                self.checked, variant, target, self.budget, self.now // _DAY * _DAY
-            )
+                self.checked, variant, self._others(target), target, self.budget,
+                self.now // _DAY * _DAY,
+            )  # fmt: skip
             for given in islice(
                 search.requests(needs_of_tests(self.checked, target)), _MOST_PARTIAL
             ):
@@ -272,6 +274,24 @@ class Differences:
                     return offer, False
             proved &= search.proved
         return None, proved
+
+    def _others(self, target: TargetKey) -> list[CheckedRule]:
+        """Return the rules that do not change, those first that ask for little beside what the changed ones do.
+
+        Where a changed rule differs, they are the likeliest to settle the matter.
+        """
+        if target not in self._ordered:
+            changed = self._rules
+            rules = [rule for rule in self.checked.rules_for(target) if not rule.advisory]
+            reads = {
+                rule.id: read_keys_of(rule.needs[target], self.checked.schema, target)
+                for rule in rules
+            }
+            known = frozenset[ReadKey]().union(*(reads[id_] for id_ in reads.keys() & changed))
+            others = [rule for rule in rules if rule.id not in changed]
+            others.sort(key=lambda rule: (len(reads[rule.id] - known), len(reads[rule.id])))
+            self._ordered[target] = others
+        return self._ordered[target]
 
     def _offer_of(self, variant: Variant, state: SymbolicState) -> Offer | None:
         state.choices = Choices()  # what it did not read is no further path
