@@ -1,6 +1,7 @@
 """Search for a request that a mutant decides otherwise, or prove that there is none.
 
-Near the requests of the tests it is searched first, with a value or two changed: such a test is easily read.
+Near the requests of the tests it is searched first, with a value or two changed: such a test is easily read. So it
+is near a request that tells another mutant of the same rule apart.
 Then on constrained and on symbolic requests, which ends with a request, with the proof that the mutant is
 equivalent, or with neither, where something cannot be tried out or is too much.
 """
@@ -44,11 +45,12 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet
 _MOST_BASES = 12
 """The number of requests of tests around which a distinguishing request is searched."""
 
+_MOST_FOUND = 30
 _MOST_ALONE = 80
 _MOST_UNCOVERED = 40
 _MOST_TOGETHER = 500
-"""The number of requests near those of tests for which a changed rule differs, and the whole sets are asked: with one
-value changed; with another besides, so that other rules do not settle the matter; with two values of the changed rule."""
+"""The number of requests for which a changed rule differs, and the whole sets are asked: near one that was found for
+another mutant; near those of tests, with one value changed; with another besides, so that other rules do not settle the matter; with two values of the changed rule."""
 
 _MOST_NEAR = 4_000
 """The number of requests near those of tests that are tried in each of these ways."""
@@ -85,6 +87,8 @@ class Differences:
     variants: Sequence[Variant]
     budget: Budget
     _spoken: bool = False
+    _made: list[NearbySearch] = field(init=False, factory=list)
+    _found: list[NearbySearch] = field(init=False, factory=list)
     _ordered: dict[TargetKey, list[CheckedRule]] = field(init=False, factory=dict)
 
     def of(self, variant: Variant) -> Offer | Unsettled | None:
@@ -96,21 +100,24 @@ class Differences:
             return Unsettled("the budget was spent before everything was tried", late=True)
 
     def _searched(self, variant: Variant) -> Offer | Unsettled | None:
-        for way, most in (
-            (NearbySearch.alone, _MOST_ALONE),
-            (NearbySearch.uncovered, _MOST_UNCOVERED),
+        for searches, way, most in (
+            (self._found, NearbySearch.alone, _MOST_FOUND),
+            (self._searches, NearbySearch.alone, _MOST_ALONE),
+            (self._searches, NearbySearch.uncovered, _MOST_UNCOVERED),
         ):
-            found = self._near(variant, way, most)
+            found = self._near(variant, searches, way, most)
             if found is not None:
                 return found
-            if way is NearbySearch.alone and self._is_equivalent(variant):
+            if searches is self._found and self._is_equivalent(variant):
                 return None
         # A constrained request answers only what is asked, so there are fewer of them.
         for search in (self._partial, self._symbolic):
             offer, proved = search(variant)
+            if offer is not None:
+                self._found.append(self._around(offer.test.asked.request))
             if offer is not None or proved:
                 return offer
-        found = self._near(variant, NearbySearch.together, _MOST_TOGETHER)
+        found = self._near(variant, self._searches, NearbySearch.together, _MOST_TOGETHER)
         if found is not None:
             return found
         return Unsettled(self._why)
@@ -127,11 +134,12 @@ class Differences:
     # ---- near the requests of tests ------------------------------------------------------
 
     def _near(
-        self, variant: Variant, way: Callable[[NearbySearch, Variant], Iterator[Changes]], most: int
-    ) -> Offer | None:
+        self, variant: Variant, searches: Iterable[NearbySearch],
+        way: Callable[[NearbySearch, Variant], Iterator[Changes]], most: int,
+    ) -> Offer | None:  # fmt: skip
         ways = (
             (search, changes)
-            for search in self._searches
+            for search in searches
             if variant.concerns(search.target)
             for changes in way(search, variant)
         )
@@ -159,10 +167,12 @@ class Differences:
 
     @cached_property
     def _searches(self) -> list[NearbySearch]:
-        searches: list[NearbySearch] = []
-        for base in self._bases():
-            searches.append(NearbySearch(self.checked, base, self.variants, searches))
-        return searches
+        return [self._around(base) for base in self._bases()]
+
+    def _around(self, base: Request) -> NearbySearch:
+        search = NearbySearch(self.checked, base, self.variants, self._made)
+        self._made.append(search)
+        return search
 
     def _bases(self) -> Iterable[Request]:
         """Return requests of tests that the changed rules cover, as different as possible.
