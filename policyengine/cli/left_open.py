@@ -25,9 +25,11 @@ def budget_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def left_open(count: int, asked: int, seconds: float, too_many: int = 0) -> str:
+def left_open(
+    count: int, asked: int, seconds: float, too_many: int = 0, of: str = "question"
+) -> str:
     """Return the sentence that says how many questions were not settled; *too_many*: those that no time settles."""
-    left = f"{count:,} of {plural(asked, 'question')} not settled"
+    left = f"{count:,} of {plural(asked, of)} not settled"
     late = count - too_many
     if not too_many:
         return f"{left} in {seconds:g} s: `--budget` gives more time"

@@ -10,7 +10,7 @@ import click
 from attrs import evolve
 
 from policyengine.cli.completing import measures
-from policyengine.cli.left_open import SECONDS
+from policyengine.cli.left_open import SECONDS, left_open
 from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural
 from policyengine.cli.measures import Wanted, take_measures
 from policyengine.cli.output import (
@@ -51,7 +51,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 @click.option("--fresh", is_flag=True, help="Try every change again, also those known from before.")
 @click.option(
     "--budget", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True,
-    help="The time that mutating takes at most.",
+    help="The time that --mutate or --suggest takes at most.",
 )  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Show all tests that --mutate offers.")
 @click.option(
@@ -105,7 +105,7 @@ def command(
 
     def act() -> int:
         if suggest:
-            return _suggest(paths, format)
+            return _suggest(paths, format, budget)
         return _test(paths, pattern, wanted, junit, format, verbose=verbose, everything=everything)
 
     return watch(paths, act) if watching else act()
@@ -147,28 +147,34 @@ def _test(
     return FINE if passed and kept and not measures.short else FINDINGS
 
 
-def _suggest(paths: tuple[str, ...], format: str) -> int:
+def _suggest(paths: tuple[str, ...], format: str, seconds: float) -> int:
+    from policyengine.analysis.budget import Budget
     from policyengine.mutation.suggest import suggest
 
     checked = load_checked(paths)
     with working("looking for boundaries"):
-        found = list(suggest(checked, now=time.time_ns() // 1000 // _DAY * _DAY))
+        now = time.time_ns() // 1000 // _DAY * _DAY
+        found = list(suggest(checked, now=now, budget=Budget.lasting(seconds)))
     tests = [one for one in found if one.text]
-    nothing = [one for one in found if not one.text]
+    nothing = [one for one in found if not one.text and not one.late]
+    late = [one.rule for one in found if one.late]
     if format == "json":
         say_json(
             {
                 "suggestions": [{"rule": one.rule, "test": one.text} for one in tests],
                 "nothing": [{"rule": one.rule, "why": one.why} for one in nothing],
+                "not_settled": late,
             }
         )
         return FINE
     for number, one in enumerate(tests):
         say(f"\n{one.text}".rstrip() if number else one.text.rstrip(), code=True)
-    if tests and nothing:
+    if tests and (nothing or late):
         say("")
     for one in nothing:  # as comments: all that is written can be pasted
         say(f"# nothing for {one.rule}: {one.why}", code=True)
+    if late:
+        say(f"# {left_open(len(late), len(found), seconds, of='rule')}", code=True)
     return FINE
 
 

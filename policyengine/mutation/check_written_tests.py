@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from attrs import define
 
@@ -55,18 +55,17 @@ class VerifiedTestWriter:
                 return text
         return None
 
-    def asked(self, text: str, rule: CheckedRule | Invariant) -> list[ExpectedRequest]:
-        """Return the requests of a test beside *rule*; none if it does not check."""
+    def asked(self, text: str, rule: CheckedRule | Invariant) -> Iterator[ExpectedRequest]:
+        """Give the requests of a test beside *rule*; none if it does not check."""
         return self.asked_in(self.node_of(text), rule)
 
     def asked_in(
         self, node: nodes.TestDecl, rule: CheckedRule | Invariant
-    ) -> list[ExpectedRequest]:
-        """Return the requests of a test beside *rule*; none if it does not check."""
+    ) -> Iterator[ExpectedRequest]:
+        """Give the requests of a test beside *rule*; none if it does not check."""
         test = self._checker.check(node, rule)
-        if test is None:
-            return []
-        return list(requests_of(self.checked, tests=[test], limits=self.limits, now=self.now))
+        tests = [] if test is None else [test]
+        return requests_of(self.checked, tests=tests, limits=self.limits, now=self.now)
 
     def node_of(self, text: str) -> nodes.TestDecl:
         """Return a test that was written as *text*."""

@@ -126,7 +126,7 @@ class OfferMaker:
 
     def read(self, node: nodes.TestDecl, rule: CheckedRule) -> Offer | None:
         """Return the test *node* if it has one request, and passes on the original."""
-        asked = self._writer.asked_in(node, rule)
+        asked = list(self._writer.asked_in(node, rule))
         if len(asked) != 1:
             return None
         (one,) = asked

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -15,32 +17,36 @@ MOST_TRIED = 400
 
 
 def minimal(test: nodes.TestDecl, serves: Callable[[nodes.TestDecl], bool]) -> nodes.TestDecl:
-    """Return *test* without the parts that it can leave out and still *serves*; each is tried alone."""
-    left = MOST_TRIED
-    shorter: nodes.TestDecl | None = test
-    while shorter is not None:
-        test, shorter = shorter, None
-        for candidate in shorter_tests(test):
-            left -= 1
-            if left < 0:
+    """Return *test* without the parts that it can leave out and still *serves*; each is tried alone.
+
+    After one that can be left out the next is tried, and those before it again when all were.
+    """
+    at, found = 0, False
+    for _ in range(MOST_TRIED):
+        shorter = next(islice(shorter_tests(test), at, None), None)
+        if shorter is None:
+            if not found:
                 break
-            if serves(candidate):
-                shorter = candidate
-                break
+            at, found = 0, False
+        elif serves(candidate := shorter()):
+            test, found = candidate, True
+        else:
+            at += 1
     return test
 
 
-def shorter_tests(test: nodes.TestDecl) -> Iterator[nodes.TestDecl]:
-    """Give the tests with one part less: a `let`, a changed version of an entity, an attribute, an element."""
+def shorter_tests(test: nodes.TestDecl) -> Iterator[Callable[[], nodes.TestDecl]]:
+    """Give what makes the tests with one part less: a `let`, a changed version of an entity, an attribute, an element."""
     for item in test.items:
         if isinstance(item, nodes.Let):
-            yield replace(test, items=tuple(other for other in test.items if other is not item))
+            rest = tuple(other for other in test.items if other is not item)
+            yield partial(replace, test, items=rest)
     for item in test.items:
         if isinstance(item, nodes.Expect) and item.context is not None:
-            yield substituted(test, item, replace(item, context=None))
+            yield partial(substituted, test, item, replace(item, context=None))
     for node in walk(test):
         for less in _less(node):
-            yield substituted(test, node, less)
+            yield partial(substituted, test, node, less)
 
 
 def _less(node: nodes.Node) -> Iterator[nodes.Expr]:

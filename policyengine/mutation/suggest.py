@@ -10,11 +10,13 @@ boundary is shown with both sides, and only where the rule decides: what is gran
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count, islice, pairwise
+from itertools import count, islice, pairwise, starmap, zip_longest
+from operator import eq
 
 from attrs import Factory, define, frozen
 from msgspec.structs import replace
 
+from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.places import NOW, Changes, Place, places_of, read_keys_of, value_at
 from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.limits import Limits
@@ -43,27 +45,38 @@ _MOST_KEPT = 100
 
 @frozen
 class Suggestion:
-    """A test at the boundaries of one rule, as text; or, if it is empty, *why* there is none."""
+    """A test at the boundaries of one rule, as text; or, if it is empty, *why* there is none.
+
+    *late*: whether there might be one in a larger budget.
+    """
 
     rule: str
     text: str
     why: str = ""
+    late: bool = False
 
 
-def suggest(checked: CheckedSet, *, limits: Limits | None = None, now: int) -> Iterator[Suggestion]:
+def suggest(
+    checked: CheckedSet, *, limits: Limits | None = None, now: int, budget: Budget | None = None
+) -> Iterator[Suggestion]:
     """Give a test for each rule that has boundaries which no test asks at; of the others, why there is none.
 
     *now*: the time (microseconds) of witnesses, and of tests without `at`.
     """
-    limits = limits or Limits()
+    limits, budget = limits or Limits(), budget or Budget()
     writer = VerifiedTestWriter(checked, limits, now)
     timed = TimedTargets(checked)
     asked = [one.request for one in requests_of(checked, limits=limits, now=now)]
     deciding = [interpreter.decide(checked, request).rules for request in asked]
     for rule in checked.rules:
         if not rule.advisory:
-            boundaries = _Boundaries(checked, rule, asked, deciding, limits, now, writer, timed)
-            yield boundaries.suggestion()
+            boundaries = _Boundaries(
+                checked, rule, asked, deciding, limits, now, writer, timed, budget
+            )
+            try:
+                yield boundaries.suggestion()
+            except OutOfBudgetError:
+                yield Suggestion(rule.id, "", "the budget was spent", late=True)
 
 
 @define
@@ -82,11 +95,13 @@ class _Boundaries:
     now: int
     writer: VerifiedTestWriter
     timed: TimedTargets
+    budget: Budget
     shown: bool = False
     _read: list[tuple[Request, JudgedRequest, object]] = Factory(list)
 
     def suggestion(self) -> Suggestion:
-        """Return a test, or why there is none."""
+        """Return a test, or why there is none; raises `OutOfBudgetError`."""
+        self.budget.spend()
         expectations = list(self._all())
         if not expectations:
             return Suggestion(self.rule.id, "", self._why())
@@ -95,7 +110,7 @@ class _Boundaries:
         if not timed:
             expectations = [(replace(r, now=self.now), ok, more) for r, ok, more in expectations]
         text = self.writer.test(title, expectations, self.rule, timed=timed)
-        if text is None or self._read_in(self.writer.node_of(text)) is None:
+        if text is None or None in self._read_in(self.writer.node_of(text)):
             return Suggestion(self.rule.id, "", "its boundaries cannot be written as a test")
         return Suggestion(self.rule.id, self._shortest(text))
 
@@ -151,6 +166,7 @@ class _Boundaries:
         here: Changes = ()
         sides = []
         for changes in (*_boundary_values(near, self.rule, place), here):
+            self.budget.spend()
             request = near.changed(changes)
             if near.fits(changes) and can_be_written(request):
                 holds = near.verdict(self.rule, changes).holds
@@ -189,22 +205,20 @@ class _Boundaries:
     def _shortest(self, text: str) -> str:
         """Return the test without what the values that the rule reads do not need."""
         node = self.writer.node_of(text)
-        wanted = self._read_in(node)
+        wanted = list(self._read_in(node))
 
         def serves(shorter: nodes.TestDecl) -> bool:
-            return self._read_in(shorter) == wanted
+            if self.budget.is_spent:  # the test is good as it is
+                return False
+            return all(starmap(eq, zip_longest(self._read_in(shorter), wanted, fillvalue=())))
 
         return self.writer.text_of(minimal(node, serves))
 
-    def _read_in(self, node: nodes.TestDecl) -> list[object] | None:
-        """Return the values that the rule reads in each request of a test, None if one is not as expected."""
-        read: list[object] = []
+    def _read_in(self, node: nodes.TestDecl) -> Iterator[object]:
+        """Give the values that the rule reads in each request of a test, None for one that is not as expected."""
         for one in self.writer.asked_in(node, self.rule):
             case, values = self._judged(one.request)
-            if not passes(self.checked, one, case):
-                return None
-            read.append(values)
-        return read
+            yield values if passes(self.checked, one, case) else None
 
     def _judged(self, request: Request) -> tuple[JudgedRequest, object]:
         """Return a request as it is judged, and the values that the rule reads in it.

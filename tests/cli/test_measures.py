@@ -299,12 +299,16 @@ def test_suggestions_are_tests(run, file: Path):
     assert run("test", file, "--suggest", "--format", "json").json == {
         "suggestions": [{"rule": "access.adult", "test": suggested.out}],
         "nothing": [],
+        "not_settled": [],
     }
     file.write_text(WORDS + suggested.out)
     assert run("test", file, "--fail-under", "mutation=100").code == 0
     assert run("test", file, "--suggest").out == (
         "# nothing for access.adult: tests ask at its boundaries already\n"
     )
+    spent = ("test", file, "--suggest", "--budget", "0")
+    assert run(*spent).out == "# 1 of 1 rule not settled in 0 s: `--budget` gives more time\n"
+    assert run(*spent, "--format", "json").json["not_settled"] == ["access.adult"]
 
 
 MANY = """\

@@ -84,7 +84,7 @@ def test_no_part_of_a_test_can_be_left_out(rules):
         rule = variants[0].before[min(variants[0].before)]
         offer = trial.maker.again(test, rule)
         for shorter in shorter_tests(offer.node):
-            made = trial.maker.read(shorter, rule)
+            made = trial.maker.read(shorter(), rule)
             assert made is None or not all(made.notices(variant) for variant in variants), made.text
 
 
