@@ -12,17 +12,21 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
-from sqlalchemy import (
-    ColumnElement,
-    Delete,
-    Select,
-    Table,
-    TextClause,
-    Update,
-    event,
-    inspect,
-    select,
-)
+try:
+    from sqlalchemy import (
+        ColumnElement,
+        Delete,
+        Select,
+        Table,
+        TextClause,
+        Update,
+        event,
+        inspect,
+        select,
+    )
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import FromStatement, Session
 from sqlalchemy.sql.dml import UpdateBase

@@ -8,7 +8,12 @@ from typing import Any, Literal, Protocol, TypeAlias, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Table, TableClause, inspect, select, tuple_
+
+try:
+    from sqlalchemy import ColumnElement, Table, TableClause, inspect, select, tuple_
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql.visitors import iterate
 

@@ -7,7 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NoReturn, Protocol
 
-from sqlalchemy import MetaData, Table, inspect
+try:
+    from sqlalchemy import MetaData, Table, inspect
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 
 from policyengine.compiler.simplify import TRUE
 from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf, Verbs

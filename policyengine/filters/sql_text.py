@@ -11,7 +11,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import sqlalchemy
+try:
+    import sqlalchemy
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from msgspec import Struct
 from sqlalchemy import BigInteger, Boolean, MetaData, Select, Table, Text, select
 from sqlalchemy.dialects.postgresql.base import (

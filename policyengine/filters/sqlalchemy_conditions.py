@@ -17,26 +17,30 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final, TypeAlias, assert_never, cast
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    FromClause,
-    Integer,
-    MetaData,
-    Select,
-    and_,
-    case,
-    distinct,
-    false,
-    func,
-    inspect,
-    literal,
-    literal_column,
-    not_,
-    or_,
-    select,
-    true,
-)  # fmt: skip
+try:
+    from sqlalchemy import (
+        Boolean,
+        ColumnElement,
+        FromClause,
+        Integer,
+        MetaData,
+        Select,
+        and_,
+        case,
+        distinct,
+        false,
+        func,
+        inspect,
+        literal,
+        literal_column,
+        not_,
+        or_,
+        select,
+        true,
+    )  # fmt: skip
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from sqlalchemy import Column as TableColumn
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles

@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Numeric, TypeDecorator
+try:
+    from sqlalchemy import BigInteger, DateTime, Dialect, Numeric, TypeDecorator
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from sqlalchemy.types import TypeEngine
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

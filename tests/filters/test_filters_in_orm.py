@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -200,3 +202,18 @@ def test_a_list_may_have_more_values_than_a_statement_has_parameters(session):
         made = condition(OneOf(TITLE, (*names, *others)), Doc, {}, "sqlite")
         found = session.scalars(sa.select(Doc.name).where(made)).all()
         assert sorted(found) == sorted({*names} - {"D2"})
+
+
+def test_a_missing_sqlalchemy_is_named():
+    for module in (
+        "sqlalchemy_conditions",
+        "sql_text",
+        "sqlalchemy_types",
+        "authorized_session",
+        "mapped_tables",
+    ):
+        code = f"import sys; sys.modules['sqlalchemy'] = None; import policyengine.filters.{module}"
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert run.stderr.endswith("install `policyengine-dsl[sqlalchemy]`\n"), module
