@@ -36,6 +36,8 @@ test-databases: $(READY) ## Run the tests that start PostgreSQL (`make postgresq
 
 exact-filters: $(READY) ## Hold every printing of filters on every engine against their meaning; ROWS=1000000 rows each, hours
 	$(BIN)/python -m tests.filters.exact_filters --rows $(ROWS)
+	$(BIN)/python -m tests.filters.filter_law --sets 2000 --in sqlite duckdb
+	$(BIN)/python -m tests.filters.shipped_filters --requests 2000 --in sqlite duckdb
 
 postgresql: ## Install Debian's PostgreSQL, without a server that runs all the time
 	mkdir -p /etc/postgresql-common

@@ -15,6 +15,8 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from policyengine.model.errors import PolicyError
+
 Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant"]
 """How a column holds its values: text by code points; whole numbers of 64 bits; decimals of a fixed scale (up
 to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond."""
@@ -287,7 +289,7 @@ def columns_of(node: Predicate) -> Iterator[Column]:
             yield column
 
 
-class NotPushable(Exception):  # noqa: N818 - it says what is so, as the language says it
+class NotPushable(PolicyError):  # noqa: N818 - it says what is so, as the language says it
     """Raised for a clause that a target cannot say exactly.
 
     *clause*: in the policy language. *rules*: the ids of those that it may be of. *target*: what cannot say

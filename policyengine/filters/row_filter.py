@@ -51,6 +51,11 @@ class Filter(Struct, frozen=True, eq=False):
     remaining: Residual | None
     maker: FilterMaker
 
+    def __repr__(self) -> str:
+        return (
+            f"<Filter of {self.table}>"  # the predicate has values of the subject, private ones too
+        )
+
     @property
     def rows_that_do_not_fit(self) -> Predicate:
         """The rows about which nothing can be decided, also those that the database should not have.
@@ -68,8 +73,15 @@ def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = Fals
     lack what rules read, so that every request would.
     """
     known = residual.basis.known
-    if known.resource is not None or known.subject is None or known.context is None:
-        raise ValueError("a filter needs a residual of a subject and a context, without a resource")
+    whole = known.subject is not None and known.context is not None
+    if (
+        known.resource is not None
+        or not whole
+        or any(path[0] != "resource" for path in known.unknown)
+    ):
+        raise ValueError(
+            "a filter needs a residual of a whole subject and a whole context, without a resource"
+        )
     _check_known(residual)
     maker = FilterMaker(residual, mapping, split=split)
     fits = maker.fits()

@@ -26,4 +26,4 @@ def test_filters_select_in_databases_what_is_allowed():
 
 
 def test_filters_select_in_postgresql_what_is_allowed(postgresql):
-    ask([partial(sqlalchemy_database, engine=postgresql)], 10)
+    ask([partial(sqlalchemy_database, engine=postgresql)], 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +52,8 @@ ANN = {"type": "User", "id": "ann", "properties": {
     "org": {"type": "Org", "id": "acme"}, "plan": "pro", "email": "ann@acme.example",
 }}  # fmt: skip
 ACME = {"type": "Org", "id": "acme", "properties": {"plan": "top", "active": True}}
+
+DOCUMENT = {"type": "Doc", "id": "1"}
 
 TABLES = {
     "Org": EntityTable("org", attributes={"plan": "plan", "active": "active"}),
@@ -218,10 +221,24 @@ def test_a_filter_needs_a_subject_that_fits():
     mapping = map_tables(engine.schema, TABLES)
     with pytest.raises(InvalidRequest, match=r"subject\.properties\.org"):
         make_filter(engine.partial(action="read", subject=ANN, context={"day": 3}), mapping)
-    with pytest.raises(ValueError, match="a subject and a context"):
-        make_filter(engine.partial(action="read"), mapping)
+    known = {"subject": ANN, "context": {"day": 3}}
+    for parts in ({}, {**known, "unknowns": ["context.day"]}, {**known, "resource": DOCUMENT}):
+        with pytest.raises(ValueError, match="a whole subject and a whole context"):
+            make_filter(engine.partial(action="read", **parts), mapping)
     never = engine_of("subject.plan == top and resource.org.active")
     assert filter_of(never).predicate == FALSE
+
+
+def test_what_is_private_is_in_no_text():
+    rule = "resource has note and subject.email == resource.note"
+    made = filter_of(engine_of(rule))
+    assert "acme.example" in repr(made.predicate)  # a parameter
+    assert "acme.example" not in repr(made)
+    with pytest.raises(NotPushable) as refusal:
+        filter_of(engine_of("resource has note and lower(resource.note) == subject.email"))
+    assert "acme.example" not in str(refusal.value)
+    again = pickle.loads(pickle.dumps(refusal.value))
+    assert (str(again), again.rules) == (str(refusal.value), refusal.value.rules)
 
 
 def test_what_a_mapping_lacks_is_named_when_it_is_needed():
