@@ -41,6 +41,7 @@ def foreign_clause(s: ParseState) -> Diagnostic | None:
         or _text(s, word)
         or _comma(s)
         or _with(s)
+        or _waiver(s)
         or _head(s)
         or _step(s)
         or _declared(s)
@@ -62,7 +63,7 @@ def _colon(s: ParseState) -> Diagnostic | None:
     """`when: condition`"""
     word = s.last_word
     if s.text not in (":", "=") or not re.fullmatch(
-        rf"{_CLAUSE_WORDS}|by|on|with|having|expect|at", word
+        rf"{_CLAUSE_WORDS}|by|on|with|having|expect|at|advisory", word
     ):
         return None
     return error("PE149", s.span, f"no {s.found} follows `{word}`", "leave it out")
@@ -81,6 +82,13 @@ def _entity(s: ParseState) -> Diagnostic | None:
         return error("PE119", s.span, message, f'write `{s.last_word} "{id_}"`')
     if s.terminal == "_IN" and s.last_word[-1:] == '"' and "_ON" in s.accepts:
         return error("PE149", s.span, "an entity is not written with `in`", "write `under`")
+    named = next((kind for kind in map(kind_of, reversed(s.stack)) if kind in _IN_TESTS), "")
+    if s.terminal == "_WITH" and named == "_LET" and kind_of(s.stack[-1]) != "_LET":
+        help = f"other values follow it at once: `{s.last_word} {{ … }}`"
+        return error("PE149", s.span, "an entity has no `with`", help)
+    if s.text == ":" and re.search(r"\bwith\s+\w+\s*\Z", s.just_before):
+        help = f"write `with {{ {s.last_word}: … }}`"
+        return error("PE149", s.before or s.span, "a context is in braces", help)
     if s.terminal == "_WITH" and "_ON" in s.accepts and "_WITH" not in s.accepts:
         help = f"other values follow it at once: `{s.last_word} {{ … }}`"
         return error("PE149", s.span, "`with` comes after the resource", help)
@@ -145,11 +153,12 @@ def _listed(s: ParseState, word: str) -> Diagnostic | None:
 
 def _comma(s: ParseState) -> Diagnostic | None:
     """`permit a: read, when …`, and `because of rule`."""
-    comma = re.compile(rf",\s*(?:{_CLAUSE_WORDS})\s*\Z").search(s.source.text[: s.start])
+    comma = re.search(rf",\s*(?:{_CLAUSE_WORDS})\s*\Z", s.just_before)
     if comma and kind_of(s.stack[-1]) in ("ref", "refs", "name") and s.wants_clause():
-        span = Span(s.source.name, comma.start(), comma.start() + 1)
+        begins = s.start - len(s.just_before) + comma.start()
+        span = Span(s.source.name, begins, begins + 1)
         return error("PE149", span, "no comma stands before a clause", "leave the `,` out")
-    if s.before and re.search(r"\bbecause\s+of\s*\Z", s.source.text[: s.start]):
+    if s.before and re.search(r"\bbecause\s+of\s*\Z", s.just_before):
         return error("PE149", s.before, "no `of` follows `because`", "leave the `of` out")
     return None
 
@@ -161,6 +170,22 @@ def _with(s: ParseState) -> Diagnostic | None:
     owed = re.compile(r"with\s+(\w+\s*\()").match(s.source.text, s.start)
     help = f"write `oblige {owed[1]}…)`" if owed else "write `when` before a condition"
     return error("PE149", s.span, "`with` begins no clause", help)
+
+
+def _waiver(s: ParseState) -> Diagnostic | None:
+    """`waiver w of rule for "ann"`, `for any User`, `from 2026-01-01 to …`, an invariant with a reason."""
+    kinds = [kind_of(item) for item in s.stack]
+    if "_WAIVER" in kinds and s.terminal == "STRING" and s.last_word in ("for", "on", "within"):
+        help = f"write its type first, as `App {s.text}`"
+        return error("PE114", s.after_last, f"a type is missing before {s.text}", help)
+    if "_WAIVER" in kinds and s.last_word == "any" and s.accepts == {"STRING"} and s.before:
+        help = 'write one, or all within one: `for within Team "id"`'
+        return error("PE149", s.before, "a waiver names its entities", help)
+    if s.text in ("to", "till", "through") and kinds[-1:] == ["DATETIME"] and s.wants_clause():
+        return error("PE117", s.span, f"{s.found} begins no clause", "did you mean `until`?")
+    if "_INVARIANT" in kinds and s.terminal in ("_BECAUSE", "_OTHERWISE"):
+        return error("PE149", s.span, "an invariant gives no reason", "write it as a comment")
+    return None
 
 
 def _text(s: ParseState, word: str) -> Diagnostic | None:
@@ -226,7 +251,8 @@ def _head(s: ParseState) -> Diagnostic | None:
         if meant:
             return error("PE149", s.span, f"an invariant has no {s.found}", f"write `{meant}`")
     in_invariant = any(kind_of(item) == "_INVARIANT" for item in s.stack)
-    if s.terminal == "_IF" and in_invariant and "_UNLESS" in s.accepts:
+    asks = s.terminal == "_IF" or foreign_words.CLAUSES.get(s.text.lower()) == "when"
+    if asks and in_invariant and "_UNLESS" in s.accepts and not s.first_on_line:
         return error("PE117", s.span, f"{s.found} begins no clause", "did you mean `when`?")
     return None
 

@@ -38,6 +38,8 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
         return error("PE110", s.span, "`=` does not compare", "write `==`")
     if s.text == "?" and s.wants_operator():
         return error("PE110", s.span, "there is no `?` operator", "write `if a then b else c`")
+    if s.text == "?" and {"_OBLIGATION", "_DEFINE"} & {kind_of(item) for item in s.stack}:
+        return error("PE110", s.span, "a parameter is always given", "leave the `?` out")
     if s.text == "?" and s.last_word.isidentifier():
         help = "write it after the attribute's name: `name?: type`"
         return error("PE110", s.span, "`?` does not follow a type", help)

@@ -47,7 +47,14 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
         return error("PE148", s.span, "a type has no `|`", help)
     if s.text[:1] == "=" and s.opened and "_COLON" not in s.accepts:
         help = "leave it out: a request gives every attribute that is read"
+        if "attributes" not in s.owners():
+            help = "leave it out: every call gives it"
+            return error("PE148", s.span, "a parameter has no value of its own", help)
         return error("PE148", s.span, "an attribute has no value of its own", help)
+    changer = re.compile(r"by\s+(caller|person|platform|nobody)\b").match(s.source.text, s.start)
+    if changer and s.terminal == "_BY":
+        message = "the party that can change it is in parentheses"
+        return error("PE149", s.span, message, f"write `({changer[0]})`")
     return None
 
 
@@ -55,7 +62,7 @@ def _beside_type(s: ParseState) -> Diagnostic | None:
     """`mail: string private`, `private mail: string`, and `mail: optional string`."""
     if "_COLON" not in s.accepts or s.before is None:
         return None
-    before = s.source.text[: s.start]
+    before = s.just_before
     behind = re.search(rf"(\w+\??)\s*:\s*({_TYPE})\s+private\s*\Z", before)
     if behind:
         help = f"write `{behind[1]}: private {behind[2]}`"
@@ -66,7 +73,8 @@ def _beside_type(s: ParseState) -> Diagnostic | None:
         return error("PE149", s.before, "`private` comes before the type, after the name", help)
     marked = re.search(rf"(\w+)\s*:\s*((\w+)\s+({_TYPE}))\s*\Z", before)
     if marked and marked[3].lower() in (*_OPTIONALS, "required"):
-        span = Span(s.source.name, marked.start(2), marked.end(2))
+        begins = s.start - len(before) + marked.start(2)
+        span = Span(s.source.name, begins, begins + len(marked[2]))
         sign = "" if marked[3].lower() == "required" else "?"
         help = f"write `{marked[1]}{sign}: {marked[4]}`"
         return error("PE148", span, f"`{marked[2]}` is no type", help)

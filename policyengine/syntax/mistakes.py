@@ -300,7 +300,9 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
         return None
     owner = s.opened[1] if s.opened else ""
     if s.terminal in CLAUSES and ("_ENTITY" in s.accepts or s.accepts >= EFFECTS):
-        return error("PE118", s.span, f"{s.found} is outside a rule")
+        help = "it follows the actions: `permit name: actions waivable`"
+        help = help if s.terminal == "WAIVABLE" else ""
+        return error("PE118", s.span, f"{s.found} is outside a rule", help)
     if s.terminal in TEST_ITEMS and "_ENTITY" in s.accepts:
         help = foreign_words.FORMS["_GATE"] if s.terminal == "_FOR" else _closed_test(s)
         return error("PE118", s.span, f"{s.found} is outside a test", help)
@@ -423,7 +425,10 @@ def keyword_taken_for_name(s: ParseState) -> Diagnostic | None:
         return None
     code, what = ("PE113", "an expression") if is_operand else ("PE114", "a name")
     place = Span(s.source.name, before.end, before.end)
-    return error(code, place, f"{what} is missing after `{after}`, before `{word}`")
+    help = (
+        "no value gets a name here: write another `define`" if word == "let" and is_operand else ""
+    )
+    return error(code, place, f"{what} is missing after `{after}`, before `{word}`", help)
 
 
 _BEGINNINGS = CLAUSES | EFFECTS | DECLARATIONS | TEST_ITEMS | {"ADVISORY"}

@@ -43,6 +43,9 @@ _NOT_SPELLED = frozenset(
 _LONGEST_WORD = 40
 """The number of characters that a message shows of the text found."""
 
+_LOOK_BACK = 300
+"""The number of characters before the text found that patterns look at: some take long on a long text."""
+
 _COMMENT_OR_SIGN = re.compile(r"#[^\n]*|[^\s#]")
 _WRONG_WORD = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*|[^\sA-Za-z0-9_\"#(){}\[\],;']{1,3}|.?")
 
@@ -161,6 +164,11 @@ class ParseState:
         return Span(self.source.name, behind[-1].start(), behind[-1].end())
 
     @cached_property
+    def just_before(self) -> str:
+        """The text before the text found, as far as patterns look at it."""
+        return self.source.text[max(0, self.start - _LOOK_BACK) : self.start]
+
+    @cached_property
     def after_last(self) -> Span:
         """The empty span after what was read last: where something is missing."""
         end = self.before.end if self.before else self.start
@@ -243,7 +251,8 @@ class ParseState:
                 return "taxonomy"
             case ["_ENTITY", _] | [_, "refs"] | [_, "_WITH" | "_HAVING" | "_COLON"]:
                 return "attributes"
-        return "expression"
+        terms = "_TAXONOMY" in map(kind_of, self.stack[:bracket])
+        return "taxonomy" if terms else "expression"
 
     def wants_expression(self) -> bool:
         """Whether an operand was possible."""
