@@ -53,7 +53,7 @@ def started_postgresql() -> Iterator[sa.Engine]:
             assert done.returncode == 0, done.stdout
 
         run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale", "C.UTF-8")
-        options = f"-k {folder} -c listen_addresses= -c fsync=off"
+        options = f"-k {folder} -c listen_addresses= -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c jit=off"
         run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
         try:
             engine = sa.create_engine(f"postgresql+psycopg://postgres@/postgres?host={folder}")

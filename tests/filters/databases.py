@@ -145,9 +145,8 @@ def sqlalchemy_database(made: Case, *, engine: sa.Engine, text: str = "") -> Ite
         try:
             yield select
         finally:
-            connection.rollback()
+            connection.rollback()  # which in PostgreSQL drops the tables
             metadata.drop_all(connection)
-            connection.commit()
 
 
 @contextmanager
