@@ -131,6 +131,8 @@ BOUNDED = {
     "calendar._zone": "one for each time zone that schedules name",
     "processes._process": "one, in a process of its own",
     "table_job._WORK": "the one work of a process that decides rows",
+    "mappings.sys.path": "the current folder of a command, once",
+    "authorized_session._authorized_class": "the latest 16 classes of sessions",
 }
 """What is held by a module and may grow, each with what bounds it."""
 
