@@ -8,10 +8,14 @@ from itertools import cycle
 from typing import Any
 
 import django
+import sqlalchemy as sa
 from django.apps import apps
 from django.conf import settings
 
-from tests.filters.generated_filters import Field, Rows, Table
+from policyengine.filters.django_printing import django_condition
+from policyengine.filters.predicates import Predicate
+from tests.filters.databases import Select
+from tests.filters.generated_filters import Case, Field, Rows, Table
 
 if not settings.configured:
     settings.configure(
@@ -75,3 +79,30 @@ def insert(model: Any, rows: Rows, using: str = "default") -> None:
     model.objects.using(using).bulk_create(
         model(**{names[column]: value for column, value in row.items()}) for row in rows
     )
+
+
+def selected(predicate: Predicate, model: Any, *others: Any, using: str = "default") -> list[int]:
+    of = {each._meta.db_table: each for each in (model, *others)}
+    found = model.objects.using(using).filter(django_condition(predicate, model, of))
+    return sorted(found.values_list("pk", flat=True))
+
+
+@contextmanager
+def django_database(
+    made: Case, *, using: str, collations: Sequence[str | None]
+) -> Iterator[Select]:
+    """Put *made* into a database."""
+    of = {table.name: model_of_table(table, collations) for table in made.tables}
+    with tables_of(*of.values(), using=using):
+        for name, model in of.items():
+            insert(model, made.rows[name], using)
+        yield lambda predicate: {
+            *selected(predicate, of[made.filtered.name], *of.values(), using=using)
+        }
+
+
+def use_postgresql(engine: sa.Engine) -> None:
+    """Let Django find the PostgreSQL of *engine*."""
+    url = engine.url
+    found = {"NAME": url.database, "USER": url.username, "HOST": url.query["host"]}
+    connections["postgresql"].settings_dict |= found

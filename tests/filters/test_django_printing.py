@@ -7,8 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 from django.test.utils import override_settings
 
+from policyengine.filters.django_printing import django_condition
 from policyengine.filters.predicates import (
     ROWS,
     TRUE,
@@ -37,19 +36,19 @@ from policyengine.filters.predicates import (
     both,
     either,
 )
-from tests.filters.databases import Select, hold
+from tests.filters.databases import hold
 from tests.filters.django_models import (
     connections,
+    django_database,
     insert,
     model_of,
-    model_of_table,
     models,
+    selected,
     tables_of,
+    use_postgresql,
 )
-from tests.filters.generated_filters import DECIMALS, Case, Limits
+from tests.filters.generated_filters import DECIMALS, Limits
 from tests.filters.interpreter import holds
-
-from policyengine.filters.django_printing import django_condition  # isort: skip - it wants settings
 
 SEEDS = range(int(os.environ.get("FROM", "0")), int(os.environ.get("TO", "50")))  # of 40 rows each
 SIGNS: tuple[Comparison, ...] = ("==", "!=", "<", "<=", ">", ">=")
@@ -73,26 +72,6 @@ def document(**other: Any) -> Any:
     )
 
 
-def selected(predicate: Predicate, model: Any, *others: Any, using: str = "default") -> list[int]:
-    of = {each._meta.db_table: each for each in (model, *others)}
-    found = model.objects.using(using).filter(django_condition(predicate, model, of))
-    return sorted(found.values_list("pk", flat=True))
-
-
-@contextmanager
-def django_database(
-    made: Case, *, using: str, collations: Sequence[str | None]
-) -> Iterator[Select]:
-    """Put *made* into a database."""
-    of = {table.name: model_of_table(table, collations) for table in made.tables}
-    with tables_of(*of.values(), using=using):
-        for name, model in of.items():
-            insert(model, made.rows[name], using)
-        yield lambda predicate: {
-            *selected(predicate, of[made.filtered.name], *of.values(), using=using)
-        }
-
-
 def test_sqlite_selects_what_the_predicate_says():
     limits = Limits(odd_names=False, kinds=("text", "int", "bool", "instant"))
     for seed in SEEDS:
@@ -100,9 +79,7 @@ def test_sqlite_selects_what_the_predicate_says():
 
 
 def test_postgresql_selects_what_the_predicate_says(postgresql):
-    connections["postgresql"].settings_dict |= {
-        "NAME": postgresql.url.database, "USER": postgresql.url.username, "HOST": postgresql.url.query["host"],
-    }  # fmt: skip
+    use_postgresql(postgresql)
     limits = Limits(odd_names=False, nul=False)
     for seed in SEEDS:
         hold(

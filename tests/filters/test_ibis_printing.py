@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from random import Random
 from typing import Any, Final
 
 import ibis
@@ -30,75 +27,18 @@ from policyengine.filters.predicates import (
     Parameter,
     Predicate,
 )
-from tests.filters.databases import Select, hold
-from tests.filters.generated_filters import Case, Limits
+from tests.filters.databases import hold
+from tests.filters.generated_filters import Limits
+from tests.filters.ibis_database import ibis_database
 
 pytestmark = [  # what Ibis uses is deprecated in pandas, Polars and DuckDB
     pytest.mark.filterwarnings(f"ignore:{said}")
     for said in ("The 'future.infer_string'", "`is_in` with a collection", "fetch_arrow_table")
 ]
 
-TYPES: Final = {
-    "text": ("VARCHAR", pa.string()), "int": ("BIGINT", pa.int64()), "bool": ("BOOLEAN", pa.bool_()),
-    "decimal": ("DECIMAL(18, 4)", pa.decimal128(18, 4)), "instant": ("TIMESTAMPTZ", pa.timestamp("us", "UTC")),
-}  # fmt: skip
 SEEDS: Final = range(
     int(os.environ.get("FROM", "0")), int(os.environ.get("TO", "50"))
 )  # of 40 rows each
-COLLATIONS: Final = {
-    "duckdb": ("", " COLLATE NOCASE"), "sqlite": ("", " COLLATE NOCASE", " COLLATE RTRIM"),
-    "postgres": ("", ' COLLATE "insensitive"', ' COLLATE "C"'),
-}  # fmt: skip
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-@contextmanager
-def ibis_database(made: Case, *, connection: Any) -> Iterator[Select]:
-    """Put *made* into a database: with other collations by its seed."""
-    random, backend = Random(made.seed), connection.name
-    for table in made.tables:
-        rows = made.rows[table.name]
-        columns = {
-            field.name: pa.array([row[field.name] for row in rows], TYPES[field.kind][1])
-            for field in table.fields
-        }
-        if backend == "polars":
-            connection.create_table(table.name, pa.table(columns), overwrite=True)
-            continue
-        declared = [
-            f"{quoted(field.name)} {TYPES[field.kind][0]}"
-            + (random.choice(COLLATIONS[backend]) if field.kind == "text" else "")
-            for field in table.fields
-        ]  # fmt: skip
-        create = f"CREATE TABLE {quoted(table.name)} ({', '.join(declared)})"
-        if backend == "duckdb":
-            connection.con.execute(create)
-            connection.con.register("arrow", pa.table(columns))
-            connection.con.execute(f"INSERT INTO {quoted(table.name)} SELECT * FROM arrow")
-            continue
-        cursor = connection.con.cursor()
-        cursor.execute(create)
-        marks = ", ".join(["?" if backend == "sqlite" else "%s"] * len(table.fields))
-        insert = f"INSERT INTO {quoted(table.name).replace('%', '%%' if backend == 'postgres' else '%')} VALUES ({marks})"
-        cursor.executemany(insert, [[row[field.name] for field in table.fields] for row in rows])
-    tables = {table.name: connection.table(table.name) for table in made.tables}
-    rows = tables[made.filtered.name]
-
-    def select(predicate: Predicate) -> set[int]:
-        found = rows.filter(ibis_condition(predicate, rows, tables))
-        return set(found.key.to_pyarrow().to_pylist())
-
-    try:
-        yield select
-    finally:
-        for table in made.tables:
-            if backend == "polars":
-                connection.drop_table(table.name)
-            else:
-                connection.con.execute(f"DROP TABLE {quoted(table.name)}")
 
 
 def held(connection: Any, limits: Limits) -> int:
