@@ -69,6 +69,11 @@ class Authorization:
             self._conditions[entity, action] = made
         return made[1]
 
+    @property
+    def is_in_operation(self) -> bool:
+        """Whether the session is doing something."""
+        return self._operations > 0
+
     @contextmanager
     def operation(self, session: Session) -> Iterator[None]:
         """Do something under conditions that are valid when it begins."""

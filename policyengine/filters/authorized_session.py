@@ -89,6 +89,9 @@ def authorized(
         return str(sync.get_bind(mapper=inspect(entity)).dialect.name)
 
     known = {} if context is None else context
+    for entity in fields or {}:
+        if entity not in governed.verbs:
+            raise ValueError(f"`{entity.__name__}` is not governed, and hides no fields")
     rules = SubjectRules(
         bound, governed, dialect, context=known, entities=entities, fields=fields or {}
     )
@@ -109,7 +112,6 @@ def authorize(
     sync: Any = getattr(session, "sync_session", session)
     if not isinstance(sync, Session):
         raise TypeError(f"a session is authorized, and not a {type(session).__name__}")
-    check_printing()
     waived = frozenset(waive)
     if unknown := waived.difference(get_args(Waiver)):
         raise ValueError(f"nothing is waived by {', '.join(map(repr, sorted(unknown)))}")
@@ -193,6 +195,7 @@ class _Checks:
     def __init__(self, authorization: Authorization) -> None:
         self.authorization = authorization
         self.flush: AuthorizedFlush | None = None
+        self._given: Any = None
 
     def listen(self, session: Session) -> None:
         """Listen to what the session does."""
@@ -201,6 +204,7 @@ class _Checks:
         event.listen(session, "before_flush", self._before_flush)
         event.listen(session, "after_flush", self._after_flush)
         event.listen(session, "after_begin", self._after_begin)
+        self._given = session.bind
         transaction = session.get_nested_transaction() or session.get_transaction()
         if transaction is not None:
             for connection, *_ in transaction._connections.values():  # noqa: SLF001 - no event speaks of them
@@ -214,6 +218,7 @@ class _Checks:
             return self._authorized(state)
 
     def _authorized(self, state: ORMExecuteState) -> Any:
+        check_printing()
         statement: Any = state.statement
         if not issubclass(type(statement), _CHECKED):
             self.authorization.demand("text", "the statement is neither a query nor a change")
@@ -309,13 +314,12 @@ class _Checks:
         self.flush.finish()
         self.flush = None
 
-    def _after_begin(self, session: Session, _transaction: Any, connection: Connection) -> None:
+    def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
         if event.contains(connection, "before_execute", self._before_execute):
             return
         event.listen(connection, "before_execute", self._before_execute, retval=True)
         event.listen(connection, "after_execute", self._after_execute)
-        if connection is not session.bind:  # which is used past the session by whom it belongs to
-            event.listen(connection, "before_cursor_execute", self._before_cursor_execute)
+        event.listen(connection, "before_cursor_execute", self._before_cursor_execute)
 
     def _before_execute(
         self, connection: Connection, statement: Any, many: Any, one: Any, _options: Any
@@ -331,10 +335,12 @@ class _Checks:
             self.flush.after(statement, many or [one], result.rowcount)
 
     def _before_cursor_execute(
-        self, _connection: Any, _cursor: Any, _text: str, _parameters: Any, context: Any, _many: Any
+        self, connection: Any, _cursor: Any, _text: str, _parameters: Any, context: Any, _many: Any
     ) -> None:
-        """Refuse what came to the connection past the session."""
+        """Refuse what came to the connection past the session, unless it is that of others who use it, too."""
         if self.authorization.is_trusting or self.flush is not None:
+            return
+        if connection is self._given and not self.authorization.is_in_operation:
             return
         statement = getattr(getattr(context, "compiled", None), "statement", None)
         if carried(statement) is None and not isinstance(statement, _SAVEPOINTS):

@@ -5,6 +5,7 @@ Documents 1 and 2 are the caller's, 3 and 4 are not; 4 is a report, in a table o
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Table, create_engine, func, select
@@ -20,6 +21,9 @@ from sqlalchemy.orm import (
 )
 
 from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf, Verbs
+
+DATABASES = ["sqlite", "postgresql"] if "TEST_DATABASES" in os.environ else ["sqlite"]
+"""Where sessions are tried."""
 
 
 class Base(DeclarativeBase):

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from policyengine.filters.authorized_session import authorize
 from tests.filters.governed_world import (
+    DATABASES,
     DOC,
     DOC_TAG,
     GOVERNED,
@@ -35,7 +36,7 @@ REPORT: Any = Report.__table__
 MANY = 400 if "TEST_DATABASES" in os.environ else 40
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def databases(request) -> Iterator[tuple[Any, Any]]:
     """Give the whole database, and one in which there is only what is visible (in SQLite)."""
     of_postgres = request.param == "postgresql"

@@ -501,10 +501,22 @@ def test_no_session_is_authorized_if_tables_are_printed_by_another(engine):
     try:
         compiles(Table, "sqlite")(lambda table, compiler, **how: compiler.visit_table(table, **how))
         with pytest.raises(RuntimeError, match="another `@compiles\\(Table\\)` prints"):
-            session_of(engine, Mine())
+            session_of(engine, Mine()).scalars(select(Doc))
     finally:
         dispatcher.specs = before
     assert session_of(engine, Mine()).scalar(select(func.count(Doc.id))) == 3
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_statement_that_another_listener_puts_in_the_place_of_one_is_refused(engine, given):
+    def replace(state: Any) -> None:
+        state.statement = select(Doc.title)
+
+    with engine.connect() as connection:
+        session = session_of(connection if given else engine, Mine())
+        event.listen(session, "do_orm_execute", replace)
+        with pytest.raises(AccessRefused, match="was not run by the session"):
+            session.execute(select(Doc.id))
 
 
 def test_what_is_no_session_is_refused(engine):

@@ -63,6 +63,7 @@ from sqlalchemy.schema import DropTable
 
 from policyengine.filters.authorized_session import AccessRefused, authorize
 from tests.filters.governed_world import (
+    DATABASES,
     DOC,
     DOC_TAG,
     GOVERNED,
@@ -80,7 +81,7 @@ from tests.filters.governed_world import (
 NOTE: Any = Note.__table__
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def database(request) -> Iterator[Any]:
     made = filled(
         request.getfixturevalue("postgresql") if request.param == "postgresql" else "sqlite://"

@@ -26,6 +26,7 @@ from policyengine.filters.mapped_tables import MappedTables
 from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
 from policyengine.filters.predicates import NotPushable
 from policyengine.filters.sqlalchemy_types import Instant
+from tests.filters.governed_world import DATABASES
 
 POLICY = """
 package documents
@@ -141,7 +142,7 @@ ANN = {"type": "User", "id": "ann", "properties": {"tenant": "a", "hr": False}}
 SUE = {"type": "User", "id": "sue", "properties": {"tenant": "a", "hr": True}}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database(request) -> Iterator[Any]:
     of_postgres = request.param == "postgresql"
     engine = request.getfixturevalue("postgresql") if of_postgres else create_engine("sqlite://")
@@ -325,6 +326,11 @@ def test_fields_that_are_asked_for_are_read_of_rows_that_expose_them(database):
             4,
             None,
         ]
+
+
+def test_fields_of_what_is_not_governed_are_refused(database):
+    with pytest.raises(ValueError, match="`User` is not governed"):
+        session_of(database, fields={User: ["hr"]})
 
 
 def test_what_is_hidden_is_written_as_the_rest_is(database):
