@@ -35,6 +35,7 @@ LAWS: tuple[laws.Law, ...] = (
     partial.the_rest_is_decided,
     partial.the_text_means_the_same,
     partial.what_is_kept_serves_others,
+    partial.what_is_left_holds_until,
     reverse.searches_find_what_trying_finds,
 )
 

@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=100_000, help="how many in all")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     options = parser.parse_args()
-    counts = [0, 0, 0, 0]
+    counts = [0, 0, 0, 0, 0]
 
     def law(case: laws.Case) -> None:
         counts[0] += 1
@@ -31,6 +31,7 @@ def main() -> int:
         counts[2] += partial.the_rest_is_decided(case)
         if counts[0] % _EACH == 0:
             counts[3] += partial.what_is_kept_serves_others(case)
+            counts[4] += partial.what_is_left_holds_until(case)
 
     try:
         for case in _shipped(int(options.requests * _SHIPPED)):
@@ -42,10 +43,10 @@ def main() -> int:
     except Exception as problem:  # noqa: BLE001 - whatever breaks the law, its request is to be seen
         sys.stdout.write(f"{problem}\n")
         return 1
-    asked, decided, given, others = counts
+    asked, decided, given, others, ends = counts
     sys.stdout.write(
         f"{asked:,} requests: what is left decides as the whole does; {decided:,} residuals of them are decided,"
-        f" {given:,} were asked of an engine with a part, and {others:,} requests with other ids leave what is kept of them\n"
+        f" {given:,} were asked of an engine with a part, and {others:,} requests with other ids leave what is kept of them; {ends:,} hold until a moment\n"
     )
     return 0
 

@@ -20,7 +20,7 @@ from policyengine.compiler.simplify import FALSE, TRUE
 from policyengine.compiler.specialize import generate_tests
 from policyengine.concurrency import cached_property
 from policyengine.model.limits import Limits
-from policyengine.model.masks import field_and_mask, spelled
+from policyengine.model.masks import field_and_mask, shows, spelled
 from policyengine.model.types import Schema, TargetKey
 from policyengine.model.values import moment_text, to_datetime
 from policyengine.partial.condition_text import ConditionWriter
@@ -208,12 +208,25 @@ def _settled(left: LeftToDecide, asked: Asked, now: int) -> Settled:
     return Settled(
         LeftToDecide(
             condition,
-            None if left.shown is None else {s: c for s, c in shown.items() if c != FALSE},
+            None if left.shown is None else dict(_shown(shown)),
             tuple(owed),
             left.rules,
         ),
         tuple(timed),
     )
+
+
+def _shown(conditions: Mapping[str, ir.Expr]) -> Iterator[tuple[str, ir.Expr]]:
+    """Give the spellings that may be shown: no mask where more is shown under the same condition."""
+    for spelling, condition in conditions.items():
+        _, mask = field_and_mask(spelling)
+        more = (
+            other
+            for other, same in conditions.items()
+            if mask is not None and same == condition and other != spelling
+        )
+        if condition != FALSE and not any(shows(dict([field_and_mask(o)]), spelling) for o in more):
+            yield spelling, condition
 
 
 def _timed(condition: ir.Expr, known: Collection[ir.Expr]) -> Iterator[ir.Expr]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
-from policyengine import InvalidRequest, PolicyEngine
+from policyengine import InvalidRequest, Limits, PolicyEngine
 
 NOW = "2026-11-01T12:00:00Z"
 SET = """
@@ -164,7 +165,7 @@ def test_fields_are_shown_under_conditions():
         "RULES",
         "permit z: any } gate fields_ { permit all_: read fields status, plan"
         " expose own: read when resource.owner == subject fields note, owner"
-        " expose masked: read fields owner as pseudonym",
+        " expose masked: read fields owner as pseudonym, status as present",
     )
     engine = PolicyEngine.from_text(text)
     left = engine.partial(action="read", subject=ANN, now=NOW)
@@ -356,3 +357,57 @@ def test_the_text_reads_what_a_policy_can(rule: str, text: str):
     left = engine.partial(action="read", subject=EVE, context={}, entities=KNOWN_ENTITIES)
     assert left.text == text
     PolicyEngine.from_text(NEAR.replace("RULE", left.text))
+
+
+KEPT = """
+package kept
+levels Plan = free < pro
+const boss_of: Plan -> string = { free: "al", pro: "bo" }
+entity Org
+entity User { org: Org, name: string, alias?: private string, plan: Plan, roles: set<{ org: Org, admin: bool }>, friends: set<User> }
+entity Doc { owner: User, org: Org, text: string }
+action read by User on Doc
+permit a: read when RULE
+"""
+KEPT_RULES = (
+    "resource.owner == subject and resource.org == subject.org",
+    'resource.owner == subject and subject != User "al"',
+    "resource.text == subject.name and resource.owner == subject",
+    'resource.owner == subject or resource.owner == User "al"',
+    '(if resource.owner == subject then subject.name == "al" else resource.text == subject.name)',
+    "subject.name == subject.id or resource.owner == subject",
+    "resource.text startswith subject.name or lower(subject.name) == resource.text",
+    "boss_of[subject.plan] == subject.id or resource.text == boss_of[subject.plan]",
+    "resource.owner in subject.friends and resource.org == subject.org",
+    "(some r in subject.roles: r.org == resource.org and r.admin)",
+    "(some f in subject.friends: f.name == resource.text)",
+    "subject has alias and subject.alias == resource.text",
+)
+
+
+@pytest.mark.parametrize("rule", KEPT_RULES)
+def test_what_is_kept_of_a_subject_serves_for_others(rule: str):
+    text, rng = KEPT.replace("RULE", rule), Random(rule)
+    engine = PolicyEngine.from_text(text)
+
+    def one() -> str:
+        return rng.choice(["al", "bo", "cy", "Bo"])
+
+    def user(id_: str) -> dict[str, object]:
+        org = {"type": "Org", "id": one()}
+        given = {"org": org, "name": one(), "plan": rng.choice(["free", "pro"])}
+        given["roles"] = [{"org": {"type": "Org", "id": one()}, "admin": True}]
+        given["friends"] = [
+            {"type": "User", "id": name} for name in rng.sample(["al", "bo", "cy"], 2)
+        ]
+        given |= {"alias": one()} if rng.random() < 0.5 else {}
+        return {"type": "User", "id": id_, "properties": given}
+
+    def left(of: PolicyEngine, subject: object, others: list[object]) -> str:
+        return of.partial(action="read", subject=subject, entities=others, now=NOW).text
+
+    subjects = [user(one()) for _ in range(30)]
+    for subject in subjects:
+        others = [user(id_) for id_ in ("al", "bo", "cy", "Bo") if id_ != subject["id"]]
+        alone = PolicyEngine(engine._program, engine._checked, limits=Limits())
+        assert left(engine, subject, others) == left(alone, subject, others)
