@@ -8,10 +8,11 @@ for each name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.simplify import replaced
@@ -62,8 +63,8 @@ from policyengine.partial.expression_types import ExpressionTypes
 
 _KNOWN_ROOTS: Final = frozenset({"subject", "context", "now", "entities"})
 
-_ATOMS: Final = 20_000
-"""The parts of a condition that are lowered, with the cases that are written out."""
+_MOST_CASES: Final = 300_000
+"""The parts of a condition that are lowered, and the cases of names that are tried, in all: a second's work."""
 
 
 class Lowering(Struct):
@@ -73,14 +74,11 @@ class Lowering(Struct):
     types: ExpressionTypes
     evaluator: Evaluator
     moves: bool = False
-    atoms: int = 0
-    _typed: dict[str, Type] = field(default_factory=dict)
+    cases: int = 0
 
     def condition(self, node: ir.Expr) -> Predicate:
         """Return the predicate that *node* is true; raises `Unsayable`, `IncompleteMapping`."""
-        self.atoms += 1
-        if self.atoms > _ATOMS:
-            raise Unsayable("it has too many cases to be written out")
+        self._count(1)
         match node:
             case ir.Const(_, bool(value)):
                 return Constant(value)
@@ -98,6 +96,11 @@ class Lowering(Struct):
                 return self.condition(replaced(body, dict(zip(names, values, strict=True))))
             case _:
                 return self._atom(node)
+
+    def _count(self, cases: int) -> None:
+        self.cases += cases
+        if self.cases > _MOST_CASES:
+            raise Unsayable("it has too many cases to be written out")
 
     def _atom(self, node: ir.Expr) -> Predicate:
         made = self._with_known(node)
@@ -161,6 +164,8 @@ class Lowering(Struct):
         type_ = self._type(key)
         if not isinstance(type_, EnumType | LevelsType | TaxonomyType):
             raise Unsayable("it is looked up by what is no name")
+        # All that are looked up: what is left of one case is at once asked for each name of the next.
+        self._count(prod(len(self._names_of(one)) for one in {key, *_looked_up(node)}))
         cases: dict[ir.Expr, set[object]] = {}
         for name in values_of(type_):
             made = self.evaluator.evaluate(_replace(node, key, ir.Const(type_, name)))
@@ -170,6 +175,10 @@ class Lowering(Struct):
             for case, names in cases.items()
             if case != ir.Const(BOOL, False)
         )
+
+    def _names_of(self, key: ir.Expr) -> Sequence[str]:
+        type_ = self._type(key)
+        return type_.members if isinstance(type_, EnumType | LevelsType | TaxonomyType) else ()
 
     def _among(self, node: ir.Expr, type_: Type, values: Iterable[object]) -> Predicate:
         """Return the predicate that a column has one of *values*."""
@@ -452,6 +461,12 @@ def _to_split(node: ir.Expr) -> ir.Expr | None:
             return term
         case _:
             return None
+
+
+def _looked_up(node: ir.Expr) -> set[ir.Expr]:
+    """Return what is looked up in tables, and not known."""
+    entries = (part for part in ir.walk(node) if isinstance(part, ir.Entry))
+    return {entry.term for entry in entries if not isinstance(entry.term, ir.Const)}
 
 
 def _replace(node: ir.Expr, part: ir.Expr, by: ir.Expr) -> ir.Expr:

@@ -38,6 +38,8 @@ _LINE: Final = SetType(STRING)
 _WITHIN: Final = frozenset(["terms_within", "paths_within", "ips_within", "ip_within", "touches"])
 """The operations that hold of no set without elements, on either side."""
 
+_SIGNS: Final = frozenset(["+", "-", "*"])
+
 _MIRRORED: Final[Mapping[str, ir.Relation]] = {
     "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
 }  # fmt: skip
@@ -188,8 +190,8 @@ class Evaluator(Struct, frozen=True, eq=False, dict=True):
             case ir.Binary(op, ir.Const() as left, right) if op in _MIRRORED:
                 if not isinstance(right, ir.Const) and not isinstance(left.type, SetType):
                     return self._step(replace(node, op=_MIRRORED[op], left=right, right=left))
-            case ir.Binary(_, ir.Entry(ir.Rows(TableType() as type_), term), ir.Const()):
-                return _by_key(node, type_, term)
+            case ir.Binary(op, ir.Entry(ir.Rows(TableType() as type_), term), ir.Const()):
+                return node if op in _SIGNS else _by_key(node, type_, term)
             case ir.Overlaps(ir.Const() as left, right) if not isinstance(right, ir.Const):
                 return ir.Overlaps(right, left)
             case ir.Operation("ancestors", (ir.Const(_, frozenset() as line), ir.Data(str(of)))):

@@ -229,6 +229,28 @@ def test_a_filter_needs_a_subject_that_fits():
     assert filter_of(never).predicate == FALSE
 
 
+def test_cases_are_written_out_as_long_as_there_are_few():
+    names = [f"n{number}" for number in range(300)]
+    text = f"""
+    package many
+    enum Name = {" | ".join(names)}
+    const size: Name -> int = {{ {", ".join(f"{name}: {at}" for at, name in enumerate(names))} }}
+    entity Thing {{ a: Name, b: Name, c: Name }}
+    action read by Thing on Thing
+    permit few: read when size[resource.a] + size[subject.a] > 400
+    permit many: read when size[resource.a] + size[resource.b] < size[resource.c]
+    """
+    engine = PolicyEngine.from_text(text)
+    mapping = map_tables(
+        engine.schema, {"Thing": EntityTable("t", attributes={"a": "a", "b": "b", "c": "c"})}
+    )
+    thing = {"type": "Thing", "id": "t", "properties": {"a": "n200"}}
+    left = engine.partial(action="read", subject=thing, context={})
+    with pytest.raises(NotPushable, match="too many cases") as refusal:
+        make_filter(left, mapping)
+    assert refusal.value.rules == ("access.many",)
+
+
 def test_what_is_private_is_in_no_text():
     rule = "resource has note and subject.email == resource.note"
     made = filter_of(engine_of(rule))

@@ -18,6 +18,7 @@ enum Status = draft | open | closed
 levels Plan = free < pro < top
 taxonomy Topic { health { mental } money }
 const fee_of: Plan -> Plan = { free: pro, pro: top, top: top }
+const cost: Plan -> int = { free: 0, pro: 5, top: 9 }
 entity Org { active: bool }
 entity User {
     org: Org, plan: Plan, roles: set<{ org: Org, admin: bool }>, until?: datetime, pin?: private string
@@ -77,6 +78,9 @@ CASES = {
     "permit a: read when some r in subject.roles: r.admin and r.org == resource.org": 'resource.org == Org "acme"',
     "permit a: read when every r in subject.roles: r.admin or r.org != resource.org": 'resource.org != Org "beta"',
     "permit a: read when fee_of[resource.plan] == top": "resource.plan in {pro, top}",
+    "permit a: read when cost[resource.plan] > 3": "resource.plan in {pro, top}",
+    "permit a: read when cost[resource.plan] + cost[subject.plan] > 9": "cost[resource.plan] + 5 > 9",
+    "permit a: read when cost[subject.plan] - cost[resource.plan] * 2 < 0": "5 - cost[resource.plan] * 2 < 0",
     "permit a: read when resource.topic within health": "resource.topic in {health, mental}",
     "permit a: read when resource.topic touches {mental}": "resource.topic in {health, mental}",
     "permit a: read when subject has until and subject.until > now": "false",
