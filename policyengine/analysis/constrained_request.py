@@ -75,7 +75,7 @@ class ConstrainedRequest:
 
     *constants*: the ids that rules name, by type. *reads*: the choices on which the answers since it was
     last emptied depend; *numeric*: those on which the bounds of numbers depend. *texts*: texts that give the
-    answers, where they were looked for.
+    answers, where they were looked for. *asked*: the questions about one text alone, but whether it is a constant.
     """
 
     schema: Schema
@@ -93,6 +93,7 @@ class ConstrainedRequest:
     lengths: dict[Place, UnknownText] = Factory(dict)
     scheduled: dict[Place, tuple[UnknownNumber, Schedule]] = Factory(dict)
     questions: dict[Place, TextQuestion] = Factory(dict)
+    asked: dict[Place, list[Place]] = Factory(dict)
     bound: dict[Place, tuple[Any, ChoiceNumbers]] = Factory(dict)
     sets: dict[Place, UnknownSet] = Factory(dict)
     lines: dict[tuple[str, str], dict[tuple[str, str], ChoiceNumbers]] = Factory(dict)
@@ -311,7 +312,11 @@ class ConstrainedRequest:
         if not any(isinstance(text, UnknownText) for text in found):
             return answer(*found)
         place = ("asked", mark, *map(key_of, found))
-        self.questions.setdefault(place, TextQuestion(found, answer))
+        if place not in self.questions:
+            self.questions[place] = TextQuestion(found, answer)
+            keys = {text.key for text in found if isinstance(text, UnknownText)}
+            if len(keys) == 1:
+                self.asked.setdefault(keys.pop(), []).append(place)
         return self.whether(*place)
 
     def _resolved(self, text: object) -> object:
@@ -341,9 +346,9 @@ class ConstrainedRequest:
         if place in self.known:
             return bool(self.choose(place, tuple))
         self.questions[place] = TextQuestion((text, value), lambda a, b: bool(a == b))
-        for asked, question in self.questions.items():
-            others = [one for one in question.texts if isinstance(one, UnknownText)]
-            if asked in self.known and all(one.key == text.key for one in others):
+        for asked in self.asked.get(text.key, ()):  # of other constants it was said that it is none
+            question = self.questions[asked]
+            if asked in self.known:
                 given = (value if isinstance(one, UnknownText) else one for one in question.texts)
                 known, origin = self.known[asked]
                 if question.answer(*given) != known:

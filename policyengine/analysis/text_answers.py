@@ -81,11 +81,23 @@ def contradicting_answers(state: ConstrainedRequest, found: FoundTexts) -> set[i
 
 
 def _text_of(group: _EqualTexts) -> tuple[str | None, bool]:
-    questions = list(group.asked)
-    automaton = TextAutomaton(questions, paths=group.paths, left=_STEPS)
-    text = automaton.text_with(dict(enumerate(group.asked.values())))
+    """Return a text that gives the answers, None if none was found; and whether there is none then."""
+    text, is_known = _text_with(group.asked, paths=group.paths)
     if text is not None and group.paths and not is_path(text):
         return None, False  # it is too long
+    if text is None and not is_known:
+        # Where there are too many answers to try together, one may contradict those that are yes.
+        yes = {question: True for question, answer in group.asked.items() if answer}
+        no = (question for question, answer in group.asked.items() if not answer)
+        is_known = any(
+            _text_with({**yes, one: False}, paths=group.paths) == (None, True) for one in no
+        )
+    return text, is_known
+
+
+def _text_with(asked: dict[Question, bool], *, paths: bool) -> tuple[str | None, bool]:
+    automaton = TextAutomaton(list(asked), paths=paths, left=_STEPS)
+    text = automaton.text_with(dict(enumerate(asked.values())))
     return text, automaton.left > 0
 
 
@@ -124,8 +136,9 @@ def _equal_texts(state: ConstrainedRequest) -> Iterable[_EqualTexts]:
             case _, (UnknownText() as text, *others) if text.type in (STRING, PATH):
                 asked = _question(mark, text, others)
                 group = group_of(text)
-                named[id(group)] += mark == "==" and not answer
-                if asked is not None and named[id(group)] <= _MOST_NAMED:
+                is_none = mark == "==" and not answer
+                named[id(group)] += is_none
+                if asked is not None and not (is_none and named[id(group)] > _MOST_NAMED):
                     group.note(asked, because, answer=answer)
     for place, text in state.lengths.items():
         least, most = state.differences.least(place), state.differences.most(place)

@@ -271,6 +271,20 @@ def test_the_elements_of_a_set_are_different_ones(type_, one, size):
     assert finding.answer == "broken", finding
 
 
+def test_texts_are_settled_where_rules_name_many():
+    many = ", ".join(f'"name{number}"' for number in range(80))
+    assert (
+        found(
+            rules(f"lower(subject.name) in {{{many}}}", 'when subject.name startswith "Z"')
+        ).answer
+        == "proved"
+    )
+    ends = " or ".join(
+        f'subject.mail endswith "@{7 * number}q{number}.com"' for number in range(40)
+    )
+    assert found(rules(ends, 'unless subject.mail like "*.com"')).answer == "proved"
+
+
 def test_a_proof_names_what_it_rests_on_and_nothing_else():
     text = rules(
         "subject.org == resource.org", "unless subject.org == resource.org",
