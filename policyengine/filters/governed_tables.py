@@ -31,7 +31,7 @@ class Verbs(Struct, frozen=True):
     delete: str | None = None
 
 
-class PartOf(Struct, frozen=True, eq=False):
+class PartOf(Struct, frozen=True):
     """What rows of a table are parts of: those of the governed class *owner*, by equal columns.
 
     Of a set, or an association. Its rows are seen where their owner is, and written by who may update that.

@@ -66,6 +66,10 @@ class MappedTables(GovernedTables):
             table: Table = inspect(entity).local_table
             if table.key not in of_table:
                 raise ValueError(f"the mapping has no table `{table.key}`, of `{entity.__name__}`")
+            if sum(of.table == table.key for of in mapping.tables.values()) > 1:
+                raise ValueError(
+                    f"`{table.key}` is the table of several types: its rows are of one"
+                )
             self.types[entity] = of_table[table.key]
         free = {name for entity, name in self.types.items() if verbs[entity] is None}
         governed = {entity: of for entity, of in verbs.items() if of is not None}
@@ -105,11 +109,13 @@ def _parts(
                 continue  # which no statement of classes reads
             if type_ not in classes:
                 others.append(table)
-            elif table in parts:
-                raise ValueError(f"`{name}` has parts of two classes: govern one of them")
             else:
                 assert not isinstance(of.id, str)
-                parts[table] = PartOf(classes[type_], {column: of.id.name})
+                part = PartOf(classes[type_], {column: of.id.name})
+                if parts.setdefault(table, part) != part:
+                    raise ValueError(
+                        f"rows of `{name}` are parts of two classes: govern one of them"
+                    )
     return parts, [table for table in others if table not in parts]
 
 

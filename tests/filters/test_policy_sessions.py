@@ -20,10 +20,17 @@ from sqlalchemy.orm import (
 )
 
 from policyengine import InvalidRequest, PolicyEngine, StaleSubject
+from policyengine.filters import authorized_session
 from policyengine.filters.authorized_session import AccessRefused, authorized
-from policyengine.filters.governed_tables import Verbs
+from policyengine.filters.governed_tables import GovernedTables, Verbs
 from policyengine.filters.mapped_tables import MappedTables
-from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
+from policyengine.filters.mapping import (
+    ClosureTable,
+    EntityTable,
+    SetTable,
+    StoredColumn,
+    map_tables,
+)
 from policyengine.filters.predicates import NotPushable
 from policyengine.filters.sqlalchemy_types import Instant
 from tests.filters.governed_world import DATABASES
@@ -377,6 +384,71 @@ def test_a_condition_that_cannot_be_said_is_refused_where_it_is_needed(database)
 def test_what_cannot_be_governed_is_refused(verbs, message):
     with pytest.raises(ValueError, match=message):
         MappedTables(MAPPING, verbs)
+
+
+def mapped(**types: EntityTable) -> Any:
+    return map_tables(ENGINE.schema, {**MAPPING.tables, **types})
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (EntityTable("documents"), "`documents` is the table of several types"),
+        (EntityTable("folders", attributes={"editors": SetTable("shares", "user_id", "user_id")}), "rows of `shares` are parts of two classes"),
+    ],
+)  # fmt: skip
+def test_what_a_mapping_says_twice_is_refused(folders, message):
+    with pytest.raises(ValueError, match=message):
+        MappedTables(mapped(Folder=folders), {Document: Verbs("list"), Folder: Verbs("see")})
+
+
+def test_a_class_without_a_table_is_refused():
+    class Plain(Base):
+        __table__ = select(Document.__table__).subquery()
+        __mapper_args__ = {"primary_key": [__table__.c.id]}  # noqa: RUF012 - as SQLAlchemy reads it
+
+    try:
+        with pytest.raises(ValueError, match="`Plain` is not mapped to a table"):
+            GovernedTables({Plain: Verbs("list")})
+    finally:
+        Base.registry._dispose_cls(Plain)
+
+
+def test_rows_of_closure_tables_are_parts_of_those_below(database):
+    above = ClosureTable("editors", "folder_id", "user_id")  # a table with two columns
+    tables = MappedTables(
+        mapped(Folder=EntityTable("folders", attributes={"tenant": "tenant"}, parents={"Folder": above}, checked=True)),
+        {Folder: Verbs("see"), Document: None, User: None},
+    )  # fmt: skip
+    with Session(database) as plain:
+        plain.add(Editor(folder_id="other", user_id="bob"))
+        plain.commit()
+    with authorized(Session(database), ENGINE.bind(ANN), tables) as session:
+        assert session.scalars(select(Editor.folder_id)).all() == ["top"]
+        refused(
+            session, lambda s: s.add(Editor(folder_id="top", user_id="bob")), "no action is named"
+        )
+
+
+def test_an_id_that_may_be_hidden_is_not_read(database):
+    engine = PolicyEngine.from_text(POLICY.replace("fields id, tenant", "fields tenant"))
+    tables = MappedTables(map_tables(engine.schema, MAPPING.tables), {Document: Verbs("list")})
+    with authorized(Session(database), engine.bind(ANN), tables) as session:
+        assert len(session.scalars(select(Document.tenant)).all()) == 4
+        with pytest.raises(AccessRefused, match=r"`documents\.id` may be hidden"):
+            session.scalars(select(Document)).all()
+
+
+def test_no_more_rows_are_changed_at_once_than_can_be_asked(database, monkeypatch):
+    monkeypatch.setattr(authorized_session, "_MOST_CHANGED", 1)
+    with session_of(database) as session:
+        assert (
+            session.execute(update(Document).values(title="x").where(Document.id == 1)).rowcount
+            == 1
+        )
+        refused(
+            session, lambda s: s.execute(update(Document).values(title="x")), "more than 1 rows"
+        )
 
 
 def test_a_subject_that_does_not_fit_reads_nothing(database):
