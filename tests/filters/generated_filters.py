@@ -1,7 +1,7 @@
 """Make tables, nasty rows and predicates over them: what every printing is held against.
 
-All comes from one seed, so that a case of a failure can be made again (`case(seed, limits)`); `cases` is the
-strategy of Hypothesis. `Limits` says what an engine can store and say.
+All comes from one seed, so that a case of a failure can be made again (`case(seed, limits)`). `Limits` says
+what an engine can store and say.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from policyengine.filters.predicates import (
@@ -383,11 +382,6 @@ def case(seed: int, limits: Limits) -> Case:
     aliases = (f"{random.choice(('t', 'T', 'row'))}_{number}" for number in range(1, 1_000_000))
     maker = _Maker(random, limits, tables, values, aliases)
     return Case(tables, rows, maker.predicate(limits.depth, {ROWS: tables[0]}), seed)
-
-
-def cases(limits: Limits) -> st.SearchStrategy[Case]:
-    """Return the strategy of cases within *limits*."""
-    return st.integers(0, 2**64 - 1).map(lambda seed: case(seed, limits))
 
 
 # ---- making a failure small -------------------------------------------------------------
