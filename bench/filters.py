@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from random import Random
 from typing import Any, Final, TypeAlias
 
@@ -140,9 +141,8 @@ def _sqlite(rows: dict[str, list[tuple[Any, ...]]]) -> Iterator[Run]:
 
 @contextmanager
 def _postgresql(rows: dict[str, list[tuple[Any, ...]]]) -> Iterator[Run]:
-    from tests.filters.conftest import started_postgresql
-
-    with started_postgresql() as engine, engine.connect() as connection:
+    tests = import_module("tests.filters.conftest")  # which start one, too
+    with tests.started_postgresql() as engine, engine.connect() as connection:
         _fill(connection, rows)
         yield lambda text: list(connection.exec_driver_sql(text.replace("%", "%%")))
 

@@ -54,7 +54,7 @@ def _matches_bytes(column: ColumnElement[Any], pieces: Sequence[str]) -> ColumnE
         conditions.append(func.substr(left, -len(last), type_=LargeBinary) == literal(last))
     if middle or last:
         conditions.append(func.length(left, type_=Integer) >= len(first) + len(last))
-    if middle:
+    if middle and (first or last):  # what is cut from nothing is NULL
         size = func.length(left, type_=Integer) - len(first) - len(last)
         left = func.substr(left, len(first) + 1, size, type_=LargeBinary)
     for piece in filter(None, middle):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, product
 
 import duckdb
 import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
+from policyengine.filters.predicates import ROWS, Column, IsLonger, Matches, negated
+from policyengine.filters.sqlalchemy_conditions import condition
 from tests.filters.databases import LIMITS, duckdb_database, hold, sqlalchemy_database
+from tests.filters.interpreter import holds
 
 SEEDS = range(50)  # of 40 rows each
 TEXTS = ("literals", "values")
@@ -34,3 +37,23 @@ def test_postgresql_selects_what_the_predicate_says(postgresql, texts):
     limits = evolve(LIMITS["postgresql"], rows=100)
     for seed, text in zip(range(500), cycle(texts)):
         hold(seed, limits, sqlalchemy_database, engine=postgresql, text=text)
+
+
+def test_sqlite_finds_every_short_pattern_in_every_short_text():
+    texts = ["".join(of) for size in range(4) for of in product("ab\0", repeat=size)]
+    rows = [{"key": key, "text": text} for key, text in enumerate(texts)]
+    table = sa.Table(
+        "t", sa.MetaData(), sa.Column("key", sa.BigInteger), sa.Column("text", sa.Text)
+    )
+    column, parts = Column(ROWS, "text", "text"), ("", "a", "b\0")
+    patterns = [Matches(column, of) for size in (2, 3, 4) for of in product(parts, repeat=size)]
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        table.create(connection)
+        connection.execute(sa.insert(table), rows)
+        for asked in (*patterns, *(IsLonger(column, most) for most in range(4))):
+            for predicate in (asked, negated(asked)):
+                made = condition(predicate, table, {}, "sqlite")
+                found = set(connection.scalars(sa.select(table.c.key).where(made)))
+                assert found == {row["key"] for row in rows if holds(predicate, row, {})}, predicate
+    engine.dispose()
