@@ -1,4 +1,4 @@
-"""Print a predicate as a condition of Ibis, for tables in DuckDB, Polars, SQLite and PostgreSQL.
+"""Print a predicate as a condition of Ibis, for tables in DuckDB, PostgreSQL, Polars, Spark and SQLite.
 
 Where a column is NULL, an atom is unknown, and the row is not returned: that is false. A negation first says that
 its operand is false where it is unknown. Text is compared as bytes of UTF-8 where a database has collations, of
@@ -6,7 +6,7 @@ which Ibis knows nothing; the plain comparison is beside it where that lets inde
 whatever has equal bytes is equal by every collation.
 
 Rows of other tables are asked for by membership in a subquery that stands alone, where one pair of columns connects
-them. Else it refers to the row outside, which Polars has not.
+them. Else it refers to the row outside, which Polars cannot, and Spark not everywhere.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from policyengine.filters.predicates import (
 )
 
 _NAMES: Final[dict[Backend, str]] = {
-    "duckdb": "DuckDB", "polars": "Polars", "sqlite": "SQLite", "postgres": "PostgreSQL",
+    "duckdb": "DuckDB", "polars": "Polars", "sqlite": "SQLite", "postgres": "PostgreSQL", "pyspark": "Spark",
 }  # fmt: skip
 _OPERATORS: Final[dict[Comparison, Callable[[Any, Any], Any]]] = {
     "==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge,
@@ -229,8 +229,8 @@ class _Printer:
 
     def rows(self, view: Any, conditions: Sequence[Any]) -> Any:
         """Return the rows of *view* that satisfy *conditions*, which may speak of rows outside."""
-        if self._backend == "polars":
-            reason = "it has no subqueries that refer to a row outside, but by one column"
+        if self._backend in {"polars", "pyspark"}:
+            reason = "its subqueries refer to a row outside by one column, if at all"
             raise self.refused("rows of another table", reason)
         own = view[view.columns[0]]  # Ibis takes no condition that does not speak of the table
         every = own.isnull() | own.notnull()

@@ -17,7 +17,7 @@ try:
 except ImportError:
     raise ImportError("filters for Ibis need it: install `policyengine-dsl[tables]`") from None
 
-Backend: TypeAlias = Literal["duckdb", "polars", "postgres", "sqlite"]
+Backend: TypeAlias = Literal["duckdb", "polars", "postgres", "pyspark", "sqlite"]
 """A database, as Ibis calls it."""
 
 _BYTES: Final = "binary"
@@ -30,6 +30,8 @@ def exact(text: Any, backend: Backend) -> Any:
             return encode(text)
         case "postgres":
             return convert_to(text, "UTF8")
+        case "pyspark":
+            return encode_as(text, "UTF-8")
         case "sqlite":
             return text.cast(_BYTES)
         case "polars":
@@ -38,7 +40,11 @@ def exact(text: Any, backend: Backend) -> Any:
 
 def bound(text: str, backend: Backend) -> Any:
     """Return a known text as `exact` has it, or the bytes of one."""
-    if "\0" in text and backend in {"duckdb", "sqlite"}:  # a statement with U+0000 may be refused
+    if "\0" in text and backend in {
+        "duckdb",
+        "pyspark",
+        "sqlite",
+    }:  # a statement with U+0000 may be refused
         return ibis.literal(text.encode(), type=_BYTES)
     return exact(ibis.literal(text, type="string"), backend)
 
@@ -69,7 +75,7 @@ def matches(column: Any, pieces: Sequence[str], backend: Backend) -> Any:
             return bytealike(exact(column, backend), bound(pattern, backend))
         case "sqlite":
             return _sqlite_matches(column, pieces)
-    text = decode(encode(column)) if backend == "duckdb" else column
+    text = _uncollated(exact(column, backend), backend)
     match pieces:
         case [prefix, ""]:
             return text.startswith(_plain(prefix, backend))
@@ -82,8 +88,19 @@ def matches(column: Any, pieces: Sequence[str], backend: Backend) -> Any:
             return text.re_search(rf"(?s)\A{between}\z")
 
 
+def _uncollated(data: Any, backend: Backend) -> Any:
+    """Return the text of what `exact` or `bound` gave, which has no collation."""
+    match backend:
+        case "duckdb":
+            return decode(data)
+        case "pyspark":
+            return decode_as(data, "UTF-8")
+        case _:
+            return data
+
+
 def _plain(text: str, backend: Backend) -> Any:
-    return decode(bound(text, backend)) if "\0" in text and backend == "duckdb" else text
+    return _uncollated(bound(text, backend), backend) if "\0" in text else text
 
 
 def _escaped(piece: str, special: str) -> str:
@@ -121,7 +138,7 @@ def is_longer(column: Any, most: int, backend: Backend) -> Any:
         case "sqlite":
             has_nul = instr(exact(column, backend), bound("\0", backend)) > 0
             return (column.length() > most) | (has_nul & (code_points(column) > most))
-        case "duckdb" | "postgres":
+        case "duckdb" | "postgres" | "pyspark":
             return column.length() > most
 
 
@@ -139,6 +156,8 @@ def _function(name: str, takes: tuple[str, ...], gives: str) -> Any:
 
 encode: Final = _function("encode", ("string",), _BYTES)
 decode: Final = _function("decode", (_BYTES,), "string")
+encode_as: Final = _function("encode", ("string", "string"), _BYTES)
+decode_as: Final = _function("decode", (_BYTES, "string"), "string")
 convert_to: Final = _function("convert_to", ("string", "string"), _BYTES)
 bytealike: Final = _function("bytealike", (_BYTES, _BYTES), "boolean")
 instr: Final = _function("instr", (_BYTES, _BYTES), "int64")

@@ -41,6 +41,10 @@ def ibis_database(made: Case, *, connection: Any) -> Iterator[Select]:
         if backend == "polars":
             connection.create_table(table.name, pa.table(columns), overwrite=True)
             continue
+        if backend == "pyspark":
+            frame = connection._session.createDataFrame(pa.table(columns))
+            frame.createOrReplaceTempView(table.name)
+            continue
         declared = [
             f"{quoted(field.name)} {TYPES[field.kind][0]}"
             + (random.choice(COLLATIONS[backend]) if field.kind == "text" else "")
@@ -70,5 +74,7 @@ def ibis_database(made: Case, *, connection: Any) -> Iterator[Select]:
         for table in made.tables:
             if backend == "polars":
                 connection.drop_table(table.name)
+            elif backend == "pyspark":
+                connection._session.catalog.dropTempView(table.name)
             else:
                 connection.con.execute(f"DROP TABLE {quoted(table.name)}")

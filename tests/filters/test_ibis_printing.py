@@ -78,6 +78,21 @@ def test_postgresql_selects_what_the_predicate_says(postgresql):
         connection.disconnect()
 
 
+@pytest.mark.filterwarnings("ignore")  # of Spark's own
+def test_spark_selects_what_the_predicate_says():
+    if "TEST_DATABASES" not in os.environ:
+        pytest.skip("`make test-databases` starts Spark")
+    reason = "Spark is not installed: the extra `spark`, and a Java"
+    sql = pytest.importorskip("pyspark.sql", reason=reason)
+    made = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    session = made.config("spark.sql.shuffle.partitions", "1").getOrCreate()
+    limits = Limits(
+        ancestors=False, odd_names=False, kinds=("text", "int", "decimal", "bool"), depth=2
+    )
+    assert held(ibis.pyspark.connect(session), limits) > len(SEEDS) / 3
+    session.stop()
+
+
 # ---- by hand ----------------------------------------------------------------------------
 
 TAG = Column("t", "document", "int")
@@ -168,7 +183,7 @@ def test_what_a_database_cannot_say_is_refused():
     )
     tags = polars.create_table("tags", pa.table({"document": [1], "name": ["abc"]}))
     assert selected(TAGGED, rows, {"tags": tags}) == [1]
-    assert "refer to a row outside" in refused(OTHER, rows, tags=tags)
+    assert "refer to a row outside by one column" in refused(OTHER, rows, tags=tags)
     assert "does not hold the kind instant" in refused(
         IsPresent(Column(ROWS, "at", "instant")), rows
     )
@@ -184,7 +199,7 @@ def test_another_database_is_refused():
         def get_backend(self) -> Elsewhere:
             return self
 
-    assert "filters of Ibis are for DuckDB, Polars, SQLite, PostgreSQL" in refused(
+    assert "filters of Ibis are for DuckDB, Polars, SQLite, PostgreSQL, Spark" in refused(
         TRUE, Elsewhere()
     )
 
