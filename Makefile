@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 SETS := $(wildcard policies/*/)
 FOR ?= 60
 N ?= 10000
+SHARE ?= 1
 ROWS ?= 1000000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
@@ -96,8 +97,8 @@ exact-partial: $(READY) ## Hold what is left of decisions against the whole ones
 breaches: $(READY) ## Plant breaches of promises in the shipped sets, and prove promises that hold; some minutes
 	$(BIN)/python -m tests.breaches.harness
 
-killers: $(READY) ## Paste every test that is offered for the shipped sets, all of which are to notice what they are for
-	$(BIN)/python -m tests.mutation.killers
+killers: $(READY) ## Paste the tests that are offered for the shipped sets, which are to notice what they are for; SHARE=0.1
+	$(BIN)/python -m tests.mutation.killers --share $(SHARE)
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -3,20 +3,27 @@
 `python -m tests.mutation.killers` (`make killers`) leaves out all tests of a set but each n-th, so that there is much to
 offer. Each test that is offered for a change must pass on the rules as they are, now, a day and a year later, and fail for
 each of the changes that it is offered for; each suggested test must pass. A change for which there is no test
-must be proved equivalent, or said to be not settled.
+must be proved equivalent, or said to be not settled. `--share 0.1` tries a tenth of the changes and of the rules, the
+same ones for the same `--seed`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from random import Random
+from typing import TypeAlias
+
+from attrs import evolve
 
 from policyengine.analysis.budget import Budget
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
+from policyengine.mutation.fate_keys import FateKeys
 from policyengine.mutation.fates import Tried
+from policyengine.mutation.mutants import mutants_of
 from policyengine.mutation.score import mutate
 from policyengine.mutation.suggest import suggest
 from policyengine.mutation.trial import Trial
@@ -31,6 +38,14 @@ from tests.testing.world import NOW
 DAY = 86_400_000_000
 LATER = (NOW, NOW + DAY, NOW + 365 * DAY)
 SETS = Path(__file__).parents[2] / "policies"
+
+Sample: TypeAlias = Callable[[], bool]
+"""Says of one change or rule after another whether it is tried."""
+
+
+def all_of_them() -> bool:
+    """Try each."""
+    return True
 
 
 def checked_of(texts: Mapping[str, str]) -> CheckedSet:
@@ -52,21 +67,35 @@ def thinned(texts: Mapping[str, str], every: int) -> dict[str, str]:
     return thin
 
 
-def hold_offers(texts: Mapping[str, str], *, jobs: int = 1, now: int = NOW) -> tuple[int, int, int]:
+def left_out(checked: CheckedSet, sample: Sample, now: int) -> dict[str, Tried]:
+    """Return the changes that are not in *sample*, as if they were known to make no difference."""
+    keys = FateKeys(checked, now)
+    return {
+        keys.of(m): Tried(m.of, m.kind, m.what, m.span, "equivalent")
+        for m in mutants_of(checked)
+        if not sample()
+    }
+
+
+def hold_offers(
+    texts: Mapping[str, str], *, jobs: int = 1, now: int = NOW, sample: Sample = all_of_them
+) -> tuple[int, int, int]:
     """Paste what is offered for the changes of a set; return how many tests, changes, and changes not settled."""
     checked = checked_of(texts)
-    run, _ = mutate(checked, now=now, jobs=jobs, seconds=None)
+    known = left_out(checked, sample, now)
+    run, _ = mutate(checked, now=now, jobs=jobs, remembered=known, seconds=None)
     by_test: dict[str, list[int]] = {}
     for number, one in enumerate(run.tried):
         assert one.fate != "survived" or one.test or one.why, one
         if one.test:
             by_test.setdefault(one.test, []).append(number)
+    trial = Trial(checked, Limits(), now, Budget())
     pasted, titles = dict(texts), {}
     for count, (test, numbers) in enumerate(by_test.items()):
         title = f"offered {count}"
         head, _, body = test.partition(" {\n")
         assert head.startswith('test "')
-        name = file_of(checked, run.tried[numbers[0]])
+        name = trial.variants.rules[min(trial.mutants[numbers[0]].rules)].node.span.file
         pasted[name] += f'\ntest "{title}" {{\n{body}'
         titles[title] = numbers
     again = checked_of(pasted)
@@ -78,7 +107,6 @@ def hold_offers(texts: Mapping[str, str], *, jobs: int = 1, now: int = NOW) -> t
             moment,
             [(r.title, r.problems, by_title(by_test, r.title)) for r in failing[:3]],
         )
-    trial = Trial(checked, Limits(), now, Budget())
     variants = {n: trial.variants.of(trial.mutants[n]) for ns in titles.values() for n in ns}
     for moment in LATER:
         asked = list(requests_of(again, now=moment))
@@ -99,21 +127,13 @@ def by_title(by_test: Mapping[str, list[int]], title: str) -> str:
     return list(by_test)[int(title.split()[1])]
 
 
-def file_of(checked: CheckedSet, tried: Tried) -> str:
-    """Return the file of the first rule that a change concerns."""
-    trial = Trial(checked, Limits(), NOW, Budget())
-    mutant = next(
-        m for m in trial.mutants if (m.of, m.what, m.span) == (tried.of, tried.what, tried.span)
-    )
-    return trial.variants.rules[min(mutant.rules)].node.span.file
-
-
-def hold_suggestions(texts: Mapping[str, str]) -> int:
+def hold_suggestions(texts: Mapping[str, str], *, sample: Sample = all_of_them) -> int:
     """Paste what is suggested for a set; return how many tests."""
     checked = checked_of(texts)
     rules = {rule.id: rule for rule in checked.rules}
     pasted, count = dict(texts), 0
-    for one in suggest(checked, now=NOW):
+    asked = evolve(checked, rules=tuple(rule for rule in checked.rules if sample()))
+    for one in suggest(asked, now=NOW):
         assert bool(one.text) != bool(one.why), one
         if one.text:
             count += 1
@@ -138,18 +158,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=4, help="keep each n-th test")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--share", type=float, default=1.0, help="try a share of the changes")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("names", nargs="*", help="the sets; all")
     given = parser.parse_args()
+    rng = Random(given.seed)
+
+    def sample() -> bool:
+        return rng.random() < given.share
+
     for name, texts in shipped():
         if given.names and name not in given.names:
             continue
         for every in (1, given.every):
             thin = thinned(texts, every)
-            tests, changes, left = hold_offers(thin, jobs=given.jobs)
+            tests, changes, left = hold_offers(thin, jobs=given.jobs, sample=sample)
             print(
-                f"{name}, each {every}. test: {tests} tests notice {changes} changes, {left} not settled"
+                f"{name}, each {every}. test: {tests} tests notice {changes} changes, {left} not settled",
+                flush=True,
             )
-        print(f"{name}: {hold_suggestions(texts)} suggested tests pass", flush=True)
+        suggested = hold_suggestions(texts, sample=sample)
+        print(f"{name}: {suggested} suggested tests pass", flush=True)
     return 0
 
 
