@@ -127,6 +127,7 @@ class Evaluator(Struct, frozen=True, eq=False, dict=True):
             if isinstance(part, ir.Slot)
             and (found := self.known.slot_at(part)) is not None
             and found[0].optional
+            and found[1] is not ABSENT  # else the condition itself says so
         ]
         return junction(ir.And, (*reversed(asked), node)) if asked else node
 

@@ -272,7 +272,7 @@ package near
 entity Org in Org { open: bool, pin: private int }
 entity User in Org {
     org: Org, boss?: User, friends: set<User>, number: int, pin: private int, name: string
-    card?: private { number: int, text?: string }
+    card?: private { number: int, text?: string }, code?: private string
 }
 entity Doc in Org { owner: User, number: int, text: string }
 action read by User on Doc
@@ -298,6 +298,7 @@ NEAR_CASES = {
     "subject has card and subject.card.number > resource.number": "subject has card and subject.card.number > resource.number",
     "subject has card and subject.card has text and subject.card.text == resource.text": "subject has card and subject.card has text and subject.card.text == resource.text",
     "subject has card and subject.card.number > 7 and resource.number > 7": "resource.number > 7",
+    "if not subject has code then resource.number > 7 else subject.code == resource.text": "if not subject has code then resource.number > 7 else subject.code == resource.text",
     # What is not known of an entity is read by the path to it: nothing can be read of `User "bo"`.
     "subject.org.open or resource.number > 7": "subject.org.open or resource.number > 7",
     "subject.org.pin == resource.number": "subject.org.pin == resource.number",
