@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,9 @@ from policyengine.cli.output import FINDINGS, FINE, FailingInput, format_option,
 from policyengine.cli.residual_output import what_is_left
 
 if TYPE_CHECKING:
+    from policyengine.filters.mapping import TableMapping
     from policyengine.filters.row_filter import Filter
+    from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
 
 _DIALECTS = {"sqlite": "sqlite", "postgres": "postgresql", "duckdb": "duckdb"}
@@ -48,6 +51,11 @@ _DIALECTS = {"sqlite": "sqlite", "postgres": "postgresql", "duckdb": "duckdb"}
     help="The tables and columns. Without it, they are called as types and attributes are.",
 )
 @click.option("--unfit", is_flag=True, help="Select the rows about which nothing can be decided.")
+@click.option(
+    "--all-columns",
+    is_flag=True,
+    help="Select all columns, though a field gate may hide some of some rows.",
+)
 @format_option
 def command(
     paths: tuple[str, ...],
@@ -60,14 +68,16 @@ def command(
     dialect: str,
     mapping: str | None,
     unfit: bool,
+    all_columns: bool,
     format: str,
 ) -> int:
     """Write what the policies in PATH allow a subject as a SELECT of the resource's table.
 
     The SQL selects exactly the rows for which `decide` would say allow. A row that does not fit the policies
-    (a NULL where there must be a value) is not selected, but by `--unfit`. Values are literals in the text; with
-    `--format json`, they are also apart. Where a clause cannot be said exactly, the command
-    names it and exits with 1.
+    (a NULL where there must be a value) is not selected, but by `--unfit`. Values are literals in the text, those
+    of the subject as well; with `--format json`, they are also apart. Where a field gate hides something, the
+    columns are those that all these rows expose. Where a clause cannot be said exactly, the command names it and
+    exits with 1.
 
     \b
     Examples:
@@ -88,8 +98,9 @@ def command(
     tables = (
         mapping_by_names(engine.schema) if mapping is None else load_mapping(mapping, engine.schema)
     )
+    columns = None if all_columns else _exposed(left, tables, unfit=unfit)
     try:
-        return _write(left, tables, _DIALECTS[dialect], format, unfit=unfit)
+        return _write(left, tables, _DIALECTS[dialect], format, columns, unfit=unfit)
     except ModuleNotFoundError as lacking:
         raise needs_sqlalchemy(lacking) from None
 
@@ -103,7 +114,35 @@ def _raw_request(subject: str, action: str | None, now: str | None) -> Any:
     return raw_request({"type": type_, "id": id_}, action, None, {}, now, None, None)
 
 
-def _write(left: Residual, tables: Any, dialect: Any, format: str, *, unfit: bool) -> int:
+def _exposed(left: Residual, tables: TableMapping, *, unfit: bool) -> list[str] | None:
+    """Return the columns that all allowed rows expose; None if no field gate hides any."""
+    from policyengine.compiler.simplify import TRUE
+    from policyengine.filters.mapping import columns_of
+
+    type_ = left.target[2]
+    if left.exposed is None or type_ not in tables.tables:
+        return None
+    shown = {name for name, when in left.exposed.items() if when == TRUE and not unfit}
+    stored = {"id": tables.id_of(type_), **tables.table_of(type_).attributes}
+    columns = {name: [one.name for one in columns_of(part)] for name, part in stored.items()}
+    hidden = {one.casefold() for name in columns.keys() - shown for one in columns[name]}
+    found = [one for name in columns.keys() & shown for one in columns[name]]
+    if exposed := sorted(one for one in {*found} if one.casefold() not in hidden):
+        return exposed
+    raise FailingInput(
+        "a field gate may hide every column of a row: `--all-columns` selects them all the same"
+    )
+
+
+def _write(
+    left: Residual,
+    tables: TableMapping,
+    dialect: Any,
+    format: str,
+    columns: list[str] | None,
+    *,
+    unfit: bool,
+) -> int:
     from policyengine.filters.mapping import IncompleteMapping
     from policyengine.filters.predicates import NotPushable
     from policyengine.filters.row_filter import make_filter
@@ -111,7 +150,7 @@ def _write(left: Residual, tables: Any, dialect: Any, format: str, *, unfit: boo
 
     try:
         made = make_filter(left, tables)
-        document = _document(made, left, dialect, unfit=unfit)
+        document = _document(made, left, dialect, columns, unfit=unfit)
     except InvalidRequest as problem:
         raise FailingInput(str(problem)) from None
     except IncompleteMapping as problem:
@@ -123,6 +162,9 @@ def _write(left: Residual, tables: Any, dialect: Any, format: str, *, unfit: boo
         else:
             click.echo(f"not pushed: {problem}", err=True)
         return FINDINGS
+    if read := _private_read(left, tables.schema):
+        said = f"warning: the SQL may hold values of {', '.join(read)}, which is private"
+        click.echo(f"{said}: keep it as secret", err=True)
     if format == "json":
         say_json(document)
         return FINE
@@ -132,7 +174,46 @@ def _write(left: Residual, tables: Any, dialect: Any, format: str, *, unfit: boo
     return FINE
 
 
-def _document(made: Filter, left: Residual, dialect: Any, *, unfit: bool) -> dict[str, Any]:
+def _private_read(left: Residual, schema: Schema) -> list[str]:
+    """Return the private attributes of the subject, the context and what they refer to that rules read."""
+    from policyengine.model.needs import NOTHING, Needs
+    from policyengine.model.types import (
+        EntityRefType,
+        EntityType,
+        RecordType,
+        SetType,
+        Type,
+        holds_private,
+    )
+
+    def read(path: str, type_: Type | EntityType, needs: Needs) -> Iterator[str]:
+        match type_:
+            case EntityRefType(name):
+                yield from read(path, schema.entities[name], needs)
+            case SetType(element):
+                yield from read(f"{path}[]", element, needs.elements or NOTHING)
+            case RecordType() | EntityType():
+                for name, part in needs.attributes.items():
+                    attribute, inner = type_.by_name[name], f"{path}.{name}"
+                    if attribute.private or (not part and holds_private(attribute.type)):
+                        yield f"`{inner}`"
+                    else:
+                        yield from read(inner, attribute.type, part)
+                for name, part in needs.above.items():
+                    yield from read(f"ancestors({path}, {name})[]", schema.entities[name], part)
+
+    action, subject, _ = left.target
+    found: dict[str, None] = {}
+    for rule in left.basis.rules:
+        found |= dict.fromkeys(read("subject", schema.entities[subject], rule.needs.subject))
+        context = schema.actions[action].context
+        found |= dict.fromkeys(read("context", context, rule.needs.context))
+    return sorted(found)
+
+
+def _document(
+    made: Filter, left: Residual, dialect: Any, columns: list[str] | None, *, unfit: bool
+) -> dict[str, Any]:
     from policyengine.filters.predicates import Constant
     from policyengine.filters.sql_text import DIALECTS, SqlText, sql_text, tables_of
 
@@ -145,10 +226,11 @@ def _document(made: Filter, left: Residual, dialect: Any, *, unfit: bool) -> dic
         whole = sql_text(predicate, rows, named, dialect)
         apart = sql_text(predicate, rows, named, dialect, literals=False)
     until = None if made.valid_until is None else made.valid_until.isoformat()
-    name = DIALECTS[dialect].identifier_preparer.format_table(rows)
+    names = DIALECTS[dialect].identifier_preparer
+    name, listed = names.format_table(rows), ", ".join(map(names.quote, columns or ())) or "*"
     return {
         "table": made.table,
-        "sql": f"SELECT * FROM {name} WHERE {whole.text}",  # noqa: S608 - its literals are escaped
+        "sql": f"SELECT {listed} FROM {name} WHERE {whole.text}",  # noqa: S608 - its literals are escaped
         "where": apart.text,
         "values": [*map(_plain, apart.values)],
         "condition": left.text,

@@ -157,7 +157,7 @@ class Fitting(Struct, frozen=True):
             return TRUE if _only_exists(there) else there
         match cell.type:
             case EnumType() | LevelsType() | TaxonomyType():
-                return one_of(column, (stored.names or {}).values())
+                return both([IsOfKind(column), one_of(column, (stored.names or {}).values())])
             case Primitive("path" | "ip") if not stored.checked:
                 raise Unsayable(
                     f"no filter checks whether a text is a value of the type {cell.type}; a column whose database does says `checked=True`"

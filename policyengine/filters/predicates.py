@@ -39,11 +39,21 @@ class Column(Struct, frozen=True):
     kind: Kind
 
 
-class Parameter(Struct, frozen=True):
+class _Known(Struct, frozen=True):
+    """The base of what holds values, which may be private ones of a subject: a text of it does not show them."""
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("shown", repr(self))]
+
+
+class Parameter(_Known, frozen=True):
     """A known value, which is bound and never NULL."""
 
     value: Scalar
     kind: Kind
+
+    def __repr__(self) -> str:
+        return f"Parameter(…, {self.kind!r})"
 
 
 Term: TypeAlias = Column | Parameter
@@ -84,7 +94,7 @@ class Compare(Struct, frozen=True):
     right: Term
 
 
-class OneOf(Struct, frozen=True):
+class OneOf(_Known, frozen=True):
     """Whether the column is one of *values*, of which there is at least one; false if it is NULL.
 
     Values are of the column's kind, different, and in a fixed order. They are compared as `Compare` does.
@@ -93,8 +103,11 @@ class OneOf(Struct, frozen=True):
     column: Column
     values: tuple[Scalar, ...]
 
+    def __repr__(self) -> str:
+        return f"OneOf({self.column!r}, …)"
 
-class Matches(Struct, frozen=True):
+
+class Matches(_Known, frozen=True):
     """Whether the text of the column is *pieces* with any text between them; false if it is NULL.
 
     There are two pieces at least, of which each may be empty: `("a", "")` is what starts with `a`, `("",
@@ -104,6 +117,9 @@ class Matches(Struct, frozen=True):
 
     column: Column
     pieces: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Matches({self.column!r}, …)"
 
 
 class IsLonger(Struct, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
@@ -161,7 +162,7 @@ class RowReader(Struct):
         # An element is given as a whole, so that no two become one.
         required = [a.name for a in type_.attributes if not a.optional and made[a.name] is None]
         given = {name: value for name, value in made.items() if value is not None}
-        return given | dict.fromkeys(required, _Unfit(None))
+        return given | dict.fromkeys(required, _unfit(None))
 
     # ---- ids and parents ----------------------------------------------------------------
 
@@ -210,11 +211,11 @@ def _given(column: StoredColumn, type_: Type, value: Any) -> object:
     assert column.kind is not None
     class_ = _CLASSES[column.kind]
     if type(value) is not class_:
-        return _Unfit(value)
+        return _unfit(value)
     match type_:
         case EnumType() | LevelsType() | TaxonomyType():
             names = [name for name, stored in (column.names or {}).items() if stored == value]
-            return names[0] if names else _Unfit(value)
+            return names[0] if names else _unfit(value)
         case EntityRefType(name):
             return {"type": name, "id": str(value)}
         case Primitive("duration") if isinstance(value, int):
@@ -229,3 +230,16 @@ class _Unfit(Struct, frozen=True):
     """A value of a column that is none of its type: it is given so, and does not fit."""
 
     value: object
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def _unfit(value: object) -> _Unfit:
+    """Return a value that does not fit, of a class that is called as that of the value: refusals name it."""
+    return _class_of_unfit("NULL" if value is None else type(value).__name__)(value)
+
+
+@cache
+def _class_of_unfit(name: str) -> type[_Unfit]:
+    return type(name, (_Unfit,), {})

@@ -13,6 +13,7 @@ it too, from where the way goes on by itself: so no row is reached twice and no 
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final, TypeAlias, assert_never, cast
@@ -418,12 +419,18 @@ _ONE: Final = literal_column("1", Integer())
 def _surely_text(predicate: Predicate) -> Predicate | None:
     """Return that a column holds a text, if *predicate* is true of nothing else."""
     match predicate:
-        case Compare("==", Column(kind="text") as column, Parameter()) | OneOf(
-            Column(kind="text") as column
-        ):
-            return IsOfKind(column)
+        case Compare("==", Column(kind="text") as column, Parameter(value)):
+            values: tuple[Scalar, ...] = (value,)
+        case OneOf(Column(kind="text") as column, values):
+            pass
         case _:
             return None
+    # In a column of numbers, SQLite compares a text that it can read as one with the number.
+    plain = not any(_MAY_BE_A_NUMBER.match(str(value)) for value in values)
+    return IsOfKind(column) if plain else None
+
+
+_MAY_BE_A_NUMBER: Final = re.compile(r"\s*[-+.0-9]")
 
 
 def _other_than(taken: set[str], name: str) -> str:

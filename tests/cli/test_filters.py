@@ -149,3 +149,57 @@ def test_a_row_that_differs_is_shown(shop: Path, capsys, monkeypatch):
     assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50", "--format", "json"]) == 1
     (one, *_) = json.loads(capsys.readouterr().out)["differences"]
     assert set(one) == {"request", "filter", "decision", "condition"}
+
+
+@pytest.mark.parametrize("stored", ["0.0", "'0'", "x'30'", "9"])
+def test_names_are_of_the_kind_in_which_they_are_stored(shop: Path, capsys, stored: str):
+    database = sqlite3.connect("shop.db")
+    database.executescript(f"""
+        drop table documents;
+        create table documents (name text, owner_id text, clearance);
+        insert into documents values ('odd', 'ann', {stored}), ('memo', 'bob', 0);
+    """)
+    capsys.readouterr()
+    assert run([*ASKED, "--dialect", "sqlite"]) == 0
+    rows = database.execute(capsys.readouterr().out)
+    assert [name for name, *_ in rows] == ["memo"]
+    database.close()
+    assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50"]) == 0
+
+
+GATED = """
+package staff
+entity User { email: private string }
+entity Person { name: string, mail: string, pay: int, born: datetime }
+action see by User on Person
+gate a "a"
+field gate shown "shown"
+gate a { permit all_: see }
+gate shown {
+    permit public: see fields FIELDS
+    permit own: see when subject.email == resource.mail fields pay
+}
+"""
+SEE = ["filter", "staff.policy", "--request", "see.json", "--dialect", "sqlite"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "columns"), [("name, mail", "mail, name"), ("id", "id"), ("born as year", None)]
+)
+def test_what_a_field_gate_may_hide_is_not_selected(tmp_path, monkeypatch, capsys, fields, columns):
+    monkeypatch.chdir(tmp_path)
+    Path("staff.policy").write_text(GATED.replace("FIELDS", fields))
+    user = {"type": "User", "id": "ann", "properties": {"email": "a@b.c"}}
+    Path("see.json").write_text(json.dumps(
+        {"subject": user, "action": {"name": "see"}, "resource": {"type": "Person", "id": "x"}}
+    ))  # fmt: skip
+    code = run(SEE)
+    said = capsys.readouterr()
+    if columns is None:
+        assert (code, "every column" in said.err) == (2, True)
+    else:
+        assert said.out.startswith(f'SELECT {columns} FROM "Person" WHERE ')
+        assert "`subject.email`, which is private" in said.err
+    assert run([*SEE, "--unfit"]) == 2
+    assert run([*SEE, "--all-columns"]) == 0
+    assert capsys.readouterr().out.startswith("SELECT * FROM")

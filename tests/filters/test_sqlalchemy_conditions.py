@@ -9,7 +9,16 @@ import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
-from policyengine.filters.predicates import ROWS, Column, IsLonger, Matches, negated
+from policyengine.filters.predicates import (
+    ROWS,
+    Column,
+    IsLonger,
+    IsOfKind,
+    Matches,
+    both,
+    negated,
+    one_of,
+)
 from policyengine.filters.sqlalchemy_conditions import condition
 from tests.filters.databases import LIMITS, duckdb_database, hold, sqlalchemy_database
 from tests.filters.interpreter import holds
@@ -56,4 +65,17 @@ def test_sqlite_finds_every_short_pattern_in_every_short_text():
                 made = condition(predicate, table, {}, "sqlite")
                 found = set(connection.scalars(sa.select(table.c.key).where(made)))
                 assert found == {row["key"] for row in rows if holds(predicate, row, {})}, predicate
+    engine.dispose()
+
+
+def test_a_text_is_none_of_the_numbers_that_sqlite_takes_it_for():
+    table = sa.Table("t", sa.MetaData(), sa.Column("text", sa.Text))
+    column, engine = Column(ROWS, "text", "text"), sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (text INTEGER)")
+        connection.exec_driver_sql("INSERT INTO t VALUES (1), (1.5), ('a')")
+        for asked, texts in ((["1"], []), ([" 1.5", "+1", "b"], []), (["1", "a"], ["a"])):
+            predicate = both([IsOfKind(column), one_of(column, asked)])
+            made = condition(predicate, table, {}, "sqlite")
+            assert [*connection.scalars(sa.select(table.c.text).where(made))] == texts
     engine.dispose()

@@ -28,7 +28,8 @@ from policyengine.filters.mapping import (
     TableMapping,
     map_tables,
 )
-from policyengine.filters.predicates import TRUE
+from policyengine.filters.predicates import FALSE
+from policyengine.filters.row_filter import Filter
 from policyengine.filters.sqlalchemy_types import Instant
 from policyengine.verifying import verify_filters as verifying
 from policyengine.verifying.verify_filters import verify_filters
@@ -137,12 +138,13 @@ verifying_filter = verifying.make_filter
 def test_rows_that_do_not_fit_are_held_against_requests_that_are_refused(
     engine, database, monkeypatch
 ):
-    monkeypatch.setattr(
-        verifying, "make_filter", lambda *given: replace(verifying_filter(*given), fits=TRUE)
-    )
+    monkeypatch.setattr(Filter, "rows_that_do_not_fit", FALSE)
     found = verify_filters(engine, mapping_of(engine), database, METADATA, rows=1_000)
     assert found.differences
     assert all(one.selected == (False, True, False) for one in found.differences)
+    said = " ".join(str(one.decided) for one in found.differences)
+    assert "of the Python type" in said
+    assert "Unfit" not in said
 
 
 def test_what_cannot_be_asked_is_named(engine: PolicyEngine, database: Engine):
