@@ -14,19 +14,24 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Delete, Insert, Table, Update, inspect, or_, select
+from sqlalchemy import Delete, Insert, Select, Table, Update, inspect, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import InstanceState, Session
+from sqlalchemy.sql.elements import BindParameter, ClauseList, False_, Grouping, Null, True_
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.visitors import iterate
 
 from policyengine.filters.authorization import Authorization
 from policyengine.filters.governed_tables import RowsOf, Verb
-from policyengine.filters.visible_rows import AccessRefused
+from policyengine.filters.visible_rows import AccessRefused, carried
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import UOWTransaction
 
 Keys = defaultdict[RowsOf, set[tuple[Any, ...]]]
 _AT_ONCE = 500
+_OF_VALUES = (BindParameter, ClauseList, False_, Grouping, Null, True_, FunctionElement)
+"""What is in expressions that read no row, as `func.now()`."""
 
 
 class AuthorizedFlush:
@@ -42,6 +47,8 @@ class AuthorizedFlush:
         self._has_begun = False
         self._owners: Keys = defaultdict(set)
         """Owners whose parts were written, which had been decided about before."""
+        self._deleted: dict[Table, set[tuple[Any, ...]]] = defaultdict(set)
+        """Keys of the rows that may be deleted."""
         self._owned_before: dict[tuple[Table, tuple[Any, ...]], tuple[Any, ...]] = {}
         """Owners of parts, by their table and key, before anything was written."""
 
@@ -66,6 +73,7 @@ class AuthorizedFlush:
         """Check what can be checked before a statement of the flush is run, and return it with its condition."""
         if not isinstance(statement, Insert | Update | Delete):
             return statement
+        self._check_values(statement)
         if not self._has_begun:
             self._has_begun = True
             self._begin(connection)
@@ -73,11 +81,28 @@ class AuthorizedFlush:
         if table not in self._governed.tables:
             return statement
         assert isinstance(table, Table)
+        part = self._governed.part(table)
+        if part is not None:
+            self._before_parts(connection, statement, table, rows)
+        if isinstance(statement, Delete) and (part is None or not part.on.keys() <= rows[0].keys()):
+            names = [column.key for column in table.primary_key]
+            if not {tuple(row[name] for name in names) for row in rows} <= self._deleted[table]:
+                raise AccessRefused(
+                    f"a row of `{table.name}` is deleted by another key than it had"
+                )
         if isinstance(statement, Update):
             return statement.where(self._authorization.criterion(table, "update"))
-        if self._governed.part(table) is not None:
-            self._before_parts(connection, table, rows, is_new=isinstance(statement, Insert))
         return statement
+
+    def _check_values(self, statement: Insert | Update | Delete) -> None:
+        """Refuse expressions that could read rows, since nothing says to a flush which are visible."""
+        if isinstance(statement, Delete) or carried(statement) is not None:
+            return
+        for value in (statement._values or {}).values():  # noqa: SLF001 - nothing else has them
+            if not all(isinstance(node, _OF_VALUES) for node in iterate(value)):
+                self._authorization.demand(
+                    "text", "the value of an attribute is an expression: `update(…)` takes those"
+                )
 
     def after(self, statement: Any, rows: list[Any], rowcount: int) -> None:
         """Refuse an UPDATE that did not reach all its rows."""
@@ -102,6 +127,7 @@ class AuthorizedFlush:
                 parts[rows].add(tuple(state.key[1]))
         for rows, keys in deleted.items():
             self._demand(connection, rows, keys, "delete", lock=True)
+            self._deleted[rows.table] |= keys
         for rows, keys in parts.items():
             owner = self._governed.part_rows(rows.table).key
             for some in _in_batches(keys):
@@ -111,9 +137,9 @@ class AuthorizedFlush:
                     self._owned_before[rows.table, key] = of
 
     def _before_parts(
-        self, connection: Connection, table: Table, rows: list[Any], *, is_new: bool
+        self, connection: Connection, statement: Any, table: Table, rows: list[Any]
     ) -> None:
-        """Demand that owners whose parts are inserted or deleted may be updated.
+        """Demand that owners whose parts are inserted or deleted, or that get parts of others, may be updated.
 
         Not of those that are inserted or deleted themselves.
         """
@@ -121,9 +147,13 @@ class AuthorizedFlush:
         assert part is not None
         owners = self._governed.owners(part)
         names = [table.c[name].key for name in part.on]
+        if isinstance(statement, Update):
+            rows = [row for row in rows if not row.keys().isdisjoint(names)]
+            if any(row.get(name) is None for row in rows for name in names):
+                raise AccessRefused(f"owners of rows of `{table.name}` are changed in part")
         keys = {tuple(row.get(name) for name in names) for row in rows}
         if any(None in key for key in keys):
-            if is_new:
+            if isinstance(statement, Insert):
                 raise AccessRefused(f"rows of `{table.name}` are written without an owner")
             return  # an object of its own, which is deleted as such
         decided = self._keys_of(owners) | self._owners[owners]
@@ -132,9 +162,9 @@ class AuthorizedFlush:
         self._owners[owners] |= keys - decided
 
     def _keys_of(self, rows: RowsOf) -> set[tuple[Any, ...]]:
-        """Return the keys of what the flush inserts or deletes."""
+        """Return the keys of what the flush inserts, and those that what it deletes had."""
         return {
-            rows.key_of(state)
+            rows.key_of(state, as_read=state.key is not None)
             for state, found in self._states()
             if found.table is rows.table and (state.key is None or self._context.states[state][0])
         }
@@ -175,9 +205,13 @@ class AuthorizedFlush:
     # ---- rows ---------------------------------------------------------------------------
 
     def _states(self) -> Iterator[tuple[InstanceState[Any], RowsOf]]:
-        """Give the objects that the flush writes, with what has their rows."""
-        for state, (_, is_only_listed) in self._context.states.items():
-            rows = None if is_only_listed else self._governed.rows(state.mapper)
+        """Give the objects that the flush writes, with what has their rows.
+
+        With one that is deleted, and whose row a new object gets: it is then only listed.
+        """
+        for state, (is_deleted, is_only_listed) in self._context.states.items():
+            is_written = is_deleted or not is_only_listed
+            rows = self._governed.rows(state.mapper) if is_written else None
             if rows is not None:
                 yield state, rows
 
@@ -218,6 +252,18 @@ def demand(
             raise AccessRefused(
                 f"a row of `{rows.table.name}` may not be written so, or is no longer there ({verb})"
             )
+
+
+def demand_stays(
+    connection: Connection, rows: RowsOf, wanted: Select[Any], found: Collection[tuple[Any, ...]]
+) -> None:
+    """Refuse if what *wanted* has *found* of rows, their keys and owners, is another now."""
+    keys = {row[: len(rows.key)] for row in found}
+    now = connection.execute(select(*wanted.selected_columns).where(rows.having(keys)))
+    if set(found) != set(map(tuple, now)):
+        raise AccessRefused(
+            f"rows of `{rows.table.name}` get other owners by a statement: change the objects"
+        )
 
 
 def _in_batches(keys: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -45,6 +45,7 @@ from policyengine.filters.authorized_flush import (
     begin_to_write,
     connection_of,
     demand,
+    demand_stays,
 )
 from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules, Verb
 from policyengine.filters.mapped_tables import Bound, MappedTables, SubjectRules
@@ -275,6 +276,8 @@ class _Checks:
             part = authorization.governed.part(rows.table)
             with authorization.trusted():
                 if isinstance(statement, Update):
+                    if part is not None:
+                        demand_stays(connection, rows, wanted, found)
                     demand(
                         connection,
                         rows,

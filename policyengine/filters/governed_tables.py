@@ -80,10 +80,11 @@ class RowsOf(Struct, frozen=True):
             return cast("ColumnElement[bool]", self.key[0].in_([key for (key,) in keys]))
         return tuple_(*self.key).in_(list(keys))
 
-    def key_of(self, state: InstanceState[Any]) -> tuple[Any, ...]:
-        """Return the key of an object's row, with the values that the object has now."""
+    def key_of(self, state: InstanceState[Any], *, as_read: bool = False) -> tuple[Any, ...]:
+        """Return the key of an object's row, with the values that the object has now; *as_read*: or had."""
         names = (state.mapper.get_property_by_column(column).key for column in self.key)
-        return tuple(getattr(state.obj(), name) for name in names)
+        had = state.committed_state if as_read else {}
+        return tuple(had[name] if name in had else getattr(state.obj(), name) for name in names)
 
 
 class GovernedTables:

@@ -449,7 +449,6 @@ NOTED = select(NOTE.c.id).where(NOTE.c.doc_id == DOC.c.id).correlate(DOC).exists
         lambda s: setattr(s.get_one(Note, 1), "doc_id", 2),
         lambda s: s.execute(delete(Note).where(Note.id == 1)),
         lambda s: s.query(Note).filter(Note.id == 1).delete(),
-        lambda s: s.execute(update(Note).values(doc_id=2).where(Note.id == 1)),
     ],
 )
 def test_what_loses_a_part_is_decided_about_without_it(engine, change):
@@ -464,6 +463,50 @@ def test_what_loses_a_part_is_decided_about_without_it(engine, change):
         session.commit()
         assert held
     assert stored(engine)["doc"] == before["doc"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: setattr(s.get_one(Note, 1), "doc_id", 3),
+        lambda s: (doc := s.get_one(Doc, 3)).notes.append(s.get_one(Note, 1)) or doc,
+        lambda s: s.merge(Note(id=1, doc_id=3)),
+        lambda s: (s.delete(s.get_one(Note, 1)), s.add(Note(id=1, doc_id=3))),
+        lambda s: s.add(Note(id=9, doc_id=3, text="key")),
+        lambda s: s.execute(update(Note).values(doc_id=3).where(Note.id == 1)),
+    ],
+)
+def test_a_part_gives_no_right_to_what_it_is_moved_to(engine, change):
+    key = select(NOTE.c.id).where(NOTE.c.doc_id == DOC.c.id, NOTE.c.text == "key").correlate(DOC)
+    rules = ByAction(read=EVERY, edit=(DOC.c.owner == "me") | key.exists())
+    with session_of(engine, Mine()) as session:
+        session.get_one(Note, 1).text = "key"
+        session.commit()
+    before = stored(engine)
+    with session_of(engine, rules) as session:
+        refused(session, change)
+        session.get_one(Note, 1).doc_id = 2
+        session.commit()
+    assert [row for row in stored(engine)["note"] if row[0] > 1] == before["note"][1:]
+
+
+def test_a_row_that_a_new_object_takes_is_deleted(engine):
+    rules = ByAction(read=EVERY, edit=EVERY, create=EVERY, remove=FIRST)
+
+    def switch(session: Session, key: int) -> None:
+        session.delete(session.get_one(Doc, key))
+        session.add(Doc(id=key, owner="x", notes=[Note(id=key + 6)]))
+
+    before = stored(engine)
+    with session_of(engine, rules) as session:
+        refused(session, lambda s: switch(s, 3), "delete")
+        assert stored(engine) == before
+        switch(session, 1)
+        session.commit()
+    assert (1, "doc", "x", "secret1", 1) in stored(engine)["doc"]
+    unnamed = GovernedTables({Doc: Verbs("read", "create", "edit")})
+    with session_of(engine, rules, unnamed) as session:
+        refused(session, lambda s: switch(s, 1), "verb `delete`")
 
 
 def test_what_loses_an_association_is_decided_about_without_it(engine):
