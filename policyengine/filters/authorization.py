@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, select
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from policyengine.filters.governed_tables import Condition, GovernedTables, Rules, Verb
@@ -82,6 +83,9 @@ class Authorization:
         self._operations += 1
         try:
             yield
+        except StatementError as problem:
+            problem.hide_parameters = True  # among which are values of the subject
+            raise
         finally:
             self._operations -= 1
 
@@ -125,6 +129,12 @@ class Authorization:
             with suppress(Exception):  # which is raised where the table is read
                 queries[table] = self._visible_of(table)
         return VisibleRows(queries, self.governed, self._waived)
+
+    def may_be_hidden(self, table: Table, name: str) -> bool:
+        """Return whether statements do not read a column of a governed table."""
+        with suppress(Exception):  # if nothing of the table is read
+            return all(seen.name != name for seen in self._visible_of(table).selected_columns)
+        return True
 
     def _visible_of(self, table: Table) -> Select[Any]:
         query = self._visible.get(table)

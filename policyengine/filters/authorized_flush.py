@@ -52,6 +52,10 @@ class AuthorizedFlush:
         self._owned_before: dict[tuple[Table, tuple[Any, ...]], tuple[Any, ...]] = {}
         """Owners of parts, by their table and key, before anything was written."""
 
+        self._held = {
+            state: dict(state.dict) for state in map(inspect, [*session.new, *session.dirty])
+        }
+
     def decide(self) -> None:
         """Decide about new and changed objects with their new values."""
         session, rules = self._session, self._authorization.rules
@@ -201,6 +205,24 @@ class AuthorizedFlush:
                     if keys:
                         connection = connection_of(self._session, rows)
                         self._demand(connection, rows, keys, verb)
+
+    def fetched(self) -> Iterator[tuple[object, list[str]]]:
+        """Give objects with those attributes that the database told the flush, though they may be hidden."""
+        for state, held in self._held.items():
+            names = []
+            for attribute in state.mapper.column_attrs:
+                name, column = attribute.key, attribute.columns[0]
+                is_fetched = name in state.dict and state.dict[name] is not held.get(name, held)
+                table = getattr(column, "table", None)
+                if (
+                    is_fetched
+                    and table in self._governed.tables
+                    and self._authorization.may_be_hidden(table, column.name)
+                    and not column.primary_key
+                ):
+                    names.append(name)
+            if names and (instance := state.obj()) is not None:
+                yield instance, names
 
     # ---- rows ---------------------------------------------------------------------------
 

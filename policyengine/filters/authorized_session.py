@@ -196,6 +196,7 @@ class _Checks:
     def __init__(self, authorization: Authorization) -> None:
         self.authorization = authorization
         self.flush: AuthorizedFlush | None = None
+        self._fetched: list[tuple[object, list[str]]] = []
         self._given: Any = None
 
     def listen(self, session: Session) -> None:
@@ -204,6 +205,7 @@ class _Checks:
         event.listen(session, "before_attach", self._before_attach)
         event.listen(session, "before_flush", self._before_flush)
         event.listen(session, "after_flush", self._after_flush)
+        event.listen(session, "after_flush_postexec", self._after_flush_postexec)
         event.listen(session, "after_begin", self._after_begin)
         self._given = session.bind
         transaction = session.get_nested_transaction() or session.get_transaction()
@@ -224,6 +226,8 @@ class _Checks:
         if not issubclass(type(statement), _CHECKED):
             self.authorization.demand("text", "the statement is neither a query nor a change")
             return None
+        if isinstance(statement, FunctionElement):  # which SQLAlchemy would run without its options
+            statement = statement.select()
         visible = self.authorization.visible(statement)
         carrying = state.statement = statement.options(visible)
         table: Any = getattr(statement, "table", None)
@@ -315,7 +319,14 @@ class _Checks:
     def _after_flush(self, _session: Session, _context: UOWTransaction) -> None:
         assert self.flush is not None
         self.flush.finish()
+        self._fetched = list(self.flush.fetched())
         self.flush = None
+
+    def _after_flush_postexec(self, session: Session, _context: UOWTransaction) -> None:
+        for instance, names in self._fetched:
+            if instance in session:
+                session.expire(instance, names)
+        self._fetched = []
 
     def _after_begin(self, _session: Session, _transaction: Any, connection: Connection) -> None:
         if event.contains(connection, "before_execute", self._before_execute):

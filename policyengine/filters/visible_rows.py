@@ -10,18 +10,24 @@ tables that only have its name, is refused. Statements without `VisibleRows` are
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
+from copy import copy
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    CompoundSelect,
+    Delete,
+    Extract,
     Insert,
     Select,
     Table,
     TableClause,
     TextClause,
+    TypeClause,
+    Update,
 )  # fmt: skip
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm.interfaces import CompileStateOption
@@ -35,6 +41,7 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from policyengine.model.errors import PolicyError
 
@@ -126,8 +133,17 @@ _READS_ALL: Final = ContextVar("_READS_ALL", default=False)
 
 _HARMLESS: Final = re.compile(r"\*|\d+|NULL", re.IGNORECASE)
 """Texts that SQLAlchemy itself puts in statements, as in `SELECT 1` and `count(*)`."""
-_OPERATOR: Final = re.compile(r"[-+*/<>=~!@#%^&|?:]+|(is |not )*[a-z]+", re.IGNORECASE)
-"""Texts that are operators and nothing else: signs, and words as in `NOT GLOB`."""
+_OPERATOR: Final = re.compile(
+    r"(?!.*(--|/\*))[-+*/<>=~!@#%^&|?:]+"
+    r"|is|is not|is( not)? distinct from|and|or|xor|not|div|mod|collate|escape|overlaps|member of"
+    r"|(not )?(like|ilike|rlike|regexp|glob|match|similar to|sounds like)",
+    re.IGNORECASE,
+)
+"""Texts that are operators and nothing else: signs that begin no comment, and known words, after which no table is."""
+_SCHEMA: Final = re.compile(r"__\[SCHEMA_\w+\]")
+"""What SQLAlchemy prints in the place of a schema that has another name when the statement is run."""
+_TYPE_PART: Final = re.compile(r"[\w .@-]*")
+"""Texts of types as the names of collations and character sets, which are printed as they are."""
 
 
 def _option(compiler: Any) -> VisibleRows | None:
@@ -215,7 +231,7 @@ def _print_text(text: TextClause, compiler: Any, **how: Any) -> str:
 
 @compiles(Insert)
 def _print_insert(insert: Insert, compiler: Any, **how: Any) -> str:
-    option = _option(compiler)
+    option = _quoting(compiler)
     if option is not None and insert.table in option.governed.tables:
         option.refuse("bulk", "a statement inserts rows, whose values nobody decided about")
     printed: str = compiler.visit_insert(insert, **how)
@@ -224,10 +240,60 @@ def _print_insert(insert: Insert, compiler: Any, **how: Any) -> str:
 
 @compiles(Select)
 def _print_select(query: Select[Any], compiler: Any, **how: Any) -> str:
-    option = _option(compiler)
+    option = _quoting(compiler)
     if option is not None and (query._hints or query._statement_hints):  # noqa: SLF001 - printed as they are, and visited by nothing
         option.refuse("text", "a hint is in a statement")
     printed: str = compiler.visit_select(query, **how)
+    return printed
+
+
+@compiles(CompoundSelect)
+def _print_compound(query: CompoundSelect[Any], compiler: Any, **how: Any) -> str:
+    _quoting(compiler)
+    printed: str = compiler.visit_compound_select(query, **how)
+    return printed
+
+
+@compiles(Update)
+def _print_update(update: Update, compiler: Any, **how: Any) -> str:
+    _quoting(compiler)
+    printed: str = compiler.visit_update(update, **how)
+    return printed
+
+
+@compiles(Delete)
+def _print_delete(delete: Delete, compiler: Any, **how: Any) -> str:
+    _quoting(compiler)
+    printed: str = compiler.visit_delete(delete, **how)
+    return printed
+
+
+@compiles(TypeClause)
+def _print_type(clause: TypeClause, compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None:
+        for type_ in _types_in(clause.type):
+            if isinstance(type_, UserDefinedType) or not all(
+                _TYPE_PART.fullmatch(part) for part in vars(type_).values() if isinstance(part, str)
+            ):
+                option.refuse("text", "a type that is a text is in a statement")
+    printed: str = compiler.visit_typeclause(clause, **how)
+    return printed
+
+
+def _types_in(type_: TypeEngine[Any]) -> Iterator[TypeEngine[Any]]:
+    yield type_
+    for part in vars(type_).values():
+        if isinstance(part, TypeEngine):
+            yield from _types_in(part)
+
+
+@compiles(Extract)
+def _print_extract(extract: Extract, compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None and not re.fullmatch(r"\w+", extract.field):
+        option.refuse("text", f"the field `{extract.field}` is a text")
+    printed: str = compiler.visit_extract(extract, **how)
     return printed
 
 
@@ -254,9 +320,26 @@ def _check_operator(operator: Any, compiler: Any) -> None:
             option.refuse("text", f"the operator `{operator.opstring}` is a text")
 
 
+def _quoting(compiler: Any) -> VisibleRows | None:
+    """Return what a statement carries; from now on, names of it that are not quoted are refused."""
+    option = _option(compiler)
+    if option is not None and "quote" not in vars(compiler.preparer):
+        preparer = compiler.preparer = copy(compiler.preparer)
+        plain = preparer.quote
+
+        def quote(name: str, *more: Any) -> str:
+            if not _READS_ALL.get():
+                _check_name(name, option)
+            quoted: str = plain(name, *more)
+            return quoted
+
+        preparer.quote = quote
+    return option
+
+
 def _check_name(name: str, option: VisibleRows) -> None:
     """Refuse a name that is printed as it is, and so is a text."""
-    if isinstance(name, quoted_name) and name.quote is False:
+    if isinstance(name, quoted_name) and name.quote is False and not _SCHEMA.fullmatch(name):
         option.refuse("text", f"the name `{name}` is not quoted")
 
 
@@ -265,6 +348,8 @@ def _check_name(name: str, option: VisibleRows) -> None:
 _PRINTED: Final[Mapping[Any, Callable[..., str]]] = {
     OfAllRows: _print_condition, Table: _print_table, TableClause: _print_table, Column: _print_column,
     ColumnClause: _print_literal_column, TextClause: _print_text, Insert: _print_insert, Select: _print_select,
+    CompoundSelect: _print_compound, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
+    Extract: _print_extract,
     BinaryExpression: _print_binary, UnaryExpression: _print_unary,
 }  # fmt: skip
 

@@ -13,14 +13,18 @@ import pytest
 
 pytest.importorskip("sqlalchemy")
 from sqlalchemy import (
+    ARRAY,
+    Column,
     MetaData,
     String,
     Table,
     and_,
     bindparam,
+    cast,
     column,
     delete,
     exists,
+    extract,
     func,
     insert,
     lambda_stmt,
@@ -36,6 +40,7 @@ from sqlalchemy import (
     union,
     union_all,
     update,
+    values,
 )  # fmt: skip
 from sqlalchemy.orm import (
     Bundle,
@@ -61,6 +66,7 @@ from sqlalchemy.orm import (
 )  # fmt: skip
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.schema import DropTable
+from sqlalchemy.types import UserDefinedType
 
 from policyengine.filters.authorized_session import AccessRefused, authorize
 from tests.filters.governed_world import (
@@ -260,6 +266,9 @@ READS: dict[str, tuple[Callable[[Session], Any], Any]] = {
     "connection of a subquery": (lambda s: s.execute(select(literal(1), select(func.max(DOC.c.id)).where(DOC.c.id < 5).scalar_subquery())).one(), (1, 2)),
     "update, as entities": (lambda s: ids(s.scalars(select(Doc).from_statement(select(Doc).where(Doc.id > 1)))), [2, 5]),
     "function": (lambda s: s.scalar(select(func.lower("X"))), "x"),
+    "function alone": (lambda s: (s.scalar(func.lower("X")), s.execute(func.count()).all()), ("x", [(1,)])),
+    "operators": (lambda s: ids(s.scalars(select(Doc).where(Doc.title.op("not like")("m%")))), [1, 2]),
+    "cast": (lambda s: s.scalar(select(cast(func.max(Doc.id), String(9)))), "5"),
     "nested twice": (lambda s: ids(s.scalars(select(Doc).where(Doc.id.in_(select(D.id).where(D.id.in_(select(Doc.id))))))), ALL),
     # sessions
     "object session": (lambda s: ids(object_session(s.get_one(Doc, 1)).scalars(select(Doc))), ALL),
@@ -272,6 +281,18 @@ READS: dict[str, tuple[Callable[[Session], Any], Any]] = {
 def test_every_read_gives_exactly_what_is_visible(session, name):
     read, expected = READS[name]
     assert read(session) == expected
+
+
+UNQUOTED = quoted_name("x, (select max(id) from doc)", quote=False)
+
+
+class Written(UserDefinedType[str]):
+    """A type that writes what it likes."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "text) || (select max(title) from doc"
 
 
 HIDDEN = aliased(Doc, select(DOC).subquery())
@@ -296,10 +317,29 @@ REFUSED_READS: dict[str, Refused] = {
     "hint": (lambda s: s.scalars(select(Tag.id).with_statement_hint("union select id from doc")), "text"),
     "hint in a subquery": (lambda s: s.scalars(select(select(Tag.id).with_statement_hint("union select id from doc").subquery().c.id)), "text"),
     "operator": (lambda s: s.scalars(select(Tag.id).where(Tag.id.op("in (select id from doc) or 1 =")(1))), "text"),
+    "word as an operator": (lambda s: s.execute(select(column("id").op("from")(column("doc")))), "text"),
+    "word before a table": (lambda s: s.execute(select(literal(1).op("in")(column("doc")))), "text"),
+    "comment as an operator": (lambda s: s.execute(select(literal(1).op("--")(1))), "text"),
     "table of that name": (lambda s: s.execute(select(table("doc", column("id")))), "core"),
     "another table of that name": (lambda s: s.execute(select(Table("DOC", MetaData(), DOC.c.id._copy()))), "core"),
     "name that is not quoted": (lambda s: s.execute(select(table(quoted_name("doc x", quote=False), column("id")))), "text"),
     "column that is not quoted": (lambda s: s.execute(select(column(quoted_name("(select max(id) from doc)", quote=False)))), "text"),
+    "column of a table that is not quoted": (lambda s: s.execute(select(Column(UNQUOTED))), "text"),
+    "label that is not quoted": (lambda s: s.execute(select(literal(1).label(UNQUOTED))), "text"),
+    "function that is not quoted": (lambda s: s.execute(select(getattr(func, UNQUOTED)())), "text"),
+    "package that is not quoted": (lambda s: s.execute(select(getattr(getattr(func, UNQUOTED), quoted_name("f", quote=False))())), "text"),
+    "collation that is not quoted": (lambda s: s.execute(select(literal("a").collate(UNQUOTED))), "text"),
+    "alias that is not quoted": (lambda s: s.execute(select(aliased(Tag, name=UNQUOTED).id)), "text"),
+    "common table that is not quoted": (lambda s: s.execute(select(select(Tag.id).cte(UNQUOTED))), "text"),
+    "values that are not quoted": (lambda s: s.execute(select(values(column("x", String), name=UNQUOTED).data([("a",)]))), "text"),
+    "not quoted in an update": (lambda s: s.execute(update(Folder).values(name=literal("a").collate(UNQUOTED))), "text"),
+    "not quoted in a delete": (lambda s: s.execute(delete(Folder).where(literal("a").collate(UNQUOTED) == "b")), "text"),
+    "not quoted in a union": (lambda s: s.execute(union(select(Tag.id), select(Tag.id)).order_by(literal("a").collate(UNQUOTED))), "text"),
+    "not quoted in an option": (lambda s: s.execute(select(Doc).options(with_expression(Doc.extra, literal("a").collate(UNQUOTED)))), "text"),
+    "type of one's own": (lambda s: s.execute(select(cast(literal("a"), Written()))), "text"),
+    "type of one's own within": (lambda s: s.execute(select(cast(literal("a"), ARRAY(Written())))), "text"),
+    "collation of a type": (lambda s: s.execute(select(cast(literal("a"), String(collation='x", id from doc --')))), "text"),
+    "field of a time": (lambda s: s.execute(select(extract("year from (select max(id) from doc)", literal(1)))), "text"),
     "entities of an insert": (lambda s: s.scalars(select(Doc).from_statement(insert(Doc).values(id=9, owner="me", kind="doc", title="x").returning(Doc))), "bulk"),
     "entities of an update": (lambda s: s.scalars(select(Doc).from_statement(update(Doc).values(title="x").returning(Doc))), "core"),
     "definition": (lambda s: s.execute(DropTable(DOC)), "text"),
