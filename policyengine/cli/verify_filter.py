@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,6 +22,10 @@ from policyengine.model.shown import escaped
 
 if TYPE_CHECKING:
     from policyengine.verifying.verify_filters import Difference, Verification
+
+
+_MOST_SHOWN: Final = 5
+"""The texts that are not UTF-8 which are named."""
 
 
 @click.command(
@@ -109,6 +113,8 @@ def command(
 
 
 def _why_none(found: Verification) -> str:
+    if found.unreadable:
+        return f"not UTF-8: {escaped(min(found.unreadable))}"
     if found.not_mapped:
         return f"the mapping lacks {', '.join(sorted(found.not_mapped))}"
     if found.not_pushed:
@@ -127,6 +133,7 @@ def _document(found: Verification) -> dict[str, Any]:
             for one in found.not_pushed.values()
         ],
         "not_mapped": sorted(found.not_mapped),
+        "unreadable": sorted(found.unreadable),
         "differences": [
             {"request": _plain(one.request), "filter": _by_filter(one), "decision": _decided(one),
              "condition": one.left} for one in found.differences
@@ -150,6 +157,10 @@ def _show(found: Verification) -> None:
         say(f"not pushed: {problem}")
     if found.not_mapped:
         say(f"not mapped, so not asked: {', '.join(sorted(found.not_mapped))}")
+    for one_text in sorted(found.unreadable)[:_MOST_SHOWN]:
+        say(f"not UTF-8, so not compared: {escaped(one_text)}")
+    if len(found.unreadable) > _MOST_SHOWN:
+        say(f"not UTF-8, so not compared: {len(found.unreadable) - _MOST_SHOWN:,} more")
     counts = found.outcomes
     outcomes = f"{counts['allowed']:,} allowed, {counts['denied']:,} denied"
     outcomes += f", {counts['unfit']:,} do not fit"

@@ -183,6 +183,37 @@ def columns_of(stored: Stored) -> Iterator[StoredColumn]:
                 yield from columns_of(part)
 
 
+def kinds_in(mapping: TableMapping) -> Iterator[tuple[str, str, Kind]]:
+    """Give the tables, the names and the kinds of all columns of *mapping*; ids of types that it lacks are text."""
+
+    def id_kind(type_: str) -> Kind:
+        return mapping.id_of(type_).kind or "text" if type_ in mapping.tables else "text"
+
+    def stored_in(table: str, stored: Stored, owner: Kind) -> Iterator[tuple[str, str, Kind]]:
+        match stored:
+            case StoredColumn(name, kind) if kind is not None:
+                yield table, name, kind
+            case SetTable(inner, column, element):
+                yield inner, column, owner
+                yield from stored_in(inner, element, owner)
+            case Mapping():
+                for part in stored.values():
+                    yield from stored_in(table, part, owner)
+
+    for type_, of in mapping.tables.items():
+        own = id_kind(type_)
+        yield of.table, mapping.id_of(type_).name, own
+        for stored in of.attributes.values():
+            yield from stored_in(of.table, stored, own)
+        for parent, above in of.parents.items():
+            match above:
+                case str(name):
+                    yield of.table, name, id_kind(parent)
+                case ParentTable(table, one, other) | ClosureTable(table, one, other):
+                    yield table, one, own
+                    yield table, other, id_kind(parent)
+
+
 def map_tables(schema: Schema, tables: Mapping[str, EntityTable]) -> TableMapping:
     """Return the mapping of *tables*, by entity type; raises `InvalidMapping` with every problem."""
     check = _Check(schema, tables, [])
@@ -191,7 +222,26 @@ def map_tables(schema: Schema, tables: Mapping[str, EntityTable]) -> TableMappin
     made = {name: check.table(name, table) for name, table in tables.items()}
     if check.problems:
         raise InvalidMapping(tuple(check.problems))
-    return TableMapping(schema, {name: table for name, table in made.items() if table is not None})
+    mapping = TableMapping(
+        schema, {name: table for name, table in made.items() if table is not None}
+    )
+    known = {
+        name: replace(of, parents={n: p for n, p in of.parents.items() if n in mapping.tables})
+        for name, of in mapping.tables.items()
+    }
+    kinds: dict[tuple[str, str], set[Kind]] = {}
+    for table, column, kind in kinds_in(TableMapping(schema, known)):
+        kinds.setdefault((table, column), set()).add(kind)
+    problems = tuple(
+        Problem(
+            "PE572", f"{table}.{column}", f"the column is of two kinds: {', '.join(sorted(of))}"
+        )
+        for (table, column), of in kinds.items()
+        if len(of) > 1
+    )
+    if problems:
+        raise InvalidMapping(problems)
+    return mapping
 
 
 _KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
@@ -330,6 +380,8 @@ class _Check(Struct):
             said = "; names are stored as texts or as ints"
         elif len(set(names.values())) < len(names):
             said = "; two names are stored in the same form"
+        elif wrong := [value for value in names.values() if not _can_be_stored(value)]:
+            said = f"; no column holds {wrong[0]!r}: an int of 64 bits, or a text in UTF-8"
         elif column.kind not in (None, *kinds):
             said = f"; they are not of the kind {column.kind!r}"
         if said is not None:
@@ -382,7 +434,12 @@ class _Check(Struct):
             (column.checked, bool),
         )
         self._name(path, column.name)
-        return all(self.is_of(path, value, of) for value, of in fields)
+        if not all(self.is_of(path, value, of) for value, of in fields):
+            return False
+        if column.longest is not None and (column.longest is True or column.longest < 0):
+            self._report("PE572", path, f"no text has {column.longest} code points at most")
+            return False
+        return True
 
     def is_of(self, path: str, value: object, class_: type | UnionType) -> bool:
         """Whether what was declared is of a class; if not, that is a problem."""
@@ -396,9 +453,21 @@ class _Check(Struct):
         for name in names:
             if type(name) is not str or not name:
                 self._report("PE572", path, "a name of a table or a column is a text")
+            elif "\0" in name or not _is_utf8(name):
+                self._report("PE572", path, f"no table or column is called {name!r}")
 
     def _report(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code, path, message))
+
+
+def _can_be_stored(value: Scalar) -> bool:
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not isinstance(value, str) or _is_utf8(value)
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= point <= "\udfff" for point in text)
 
 
 def _checked(stored: Any) -> Any:

@@ -226,7 +226,7 @@ def _given(column: StoredColumn, type_: Type, value: Any) -> object:
             return value
 
 
-class _Unfit(Struct, frozen=True):
+class Unfit(Struct, frozen=True):
     """A value of a column that is none of its type: it is given so, and does not fit."""
 
     value: object
@@ -235,11 +235,11 @@ class _Unfit(Struct, frozen=True):
         return repr(self.value)
 
 
-def _unfit(value: object) -> _Unfit:
+def _unfit(value: object) -> Unfit:
     """Return a value that does not fit, of a class that is called as that of the value: refusals name it."""
     return _class_of_unfit("NULL" if value is None else type(value).__name__)(value)
 
 
 @cache
-def _class_of_unfit(name: str) -> type[_Unfit]:
-    return type(name, (_Unfit,), {})
+def _class_of_unfit(name: str) -> type[Unfit]:
+    return type(name, (Unfit,), {})

@@ -10,14 +10,7 @@ from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select, type_coerce
 from sqlalchemy.types import NullType
 
-from policyengine.filters.mapping import (
-    ClosureTable,
-    ParentTable,
-    SetTable,
-    Stored,
-    StoredColumn,
-    TableMapping,
-)
+from policyengine.filters.mapping import TableMapping, kinds_in
 from policyengine.filters.predicates import Kind
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 
@@ -27,6 +20,18 @@ _MOST_KEPT: Final = 100_000
 _WRITTEN: Final = 26
 _FORM: Final = "%Y-%m-%d %H:%M:%S.%f"
 """The form of a moment in SQLite as SQLAlchemy writes it, and its length."""
+
+
+class NotUtf8(bytes):
+    """A text of SQLite that is none, since its bytes are not UTF-8."""
+
+
+def text_of_sqlite(stored: bytes) -> str | NotUtf8:
+    """Return a text of SQLite, which does not check that it is one."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return NotUtf8(stored)
 
 
 class StoredRows(Struct):
@@ -96,35 +101,6 @@ class StoredRows(Struct):
 def kinds_of(mapping: TableMapping) -> dict[str, dict[str, Kind]]:
     """Return the columns of each table of *mapping*, and the kind of each."""
     found: dict[str, dict[str, Kind]] = {}
-
-    def id_kind(type_: str) -> Kind:
-        table = mapping.tables.get(type_)
-        return "text" if table is None else mapping.id_of(type_).kind or "text"
-
-    def add(table: str, name: str, kind: Kind) -> None:
+    for table, name, kind in kinds_in(mapping):
         found.setdefault(table, {})[name] = kind
-
-    def add_stored(table: str, stored: Stored, owner: Kind) -> None:
-        match stored:
-            case StoredColumn(name, kind) if kind is not None:
-                add(table, name, kind)
-            case SetTable(inner, column, element):
-                add(inner, column, owner)
-                add_stored(inner, element, owner)
-            case Mapping():
-                for part in stored.values():
-                    add_stored(table, part, owner)
-
-    for type_, of in mapping.tables.items():
-        own = id_kind(type_)
-        add(of.table, mapping.id_of(type_).name, own)
-        for stored in of.attributes.values():
-            add_stored(of.table, stored, own)
-        for parent, above in of.parents.items():
-            match above:
-                case str(name):
-                    add(of.table, name, id_kind(parent))
-                case ParentTable(table, one, other) | ClosureTable(table, one, other):
-                    add(table, one, own)
-                    add(table, other, id_kind(parent))
     return found

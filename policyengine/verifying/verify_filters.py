@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, FromClause, MetaData, select
 from policyengine.filters.mapping import IncompleteMapping, TableMapping
 from policyengine.filters.predicates import NotPushable, negated
 from policyengine.filters.row_filter import Filter, make_filter
-from policyengine.filters.row_requests import RowReader
+from policyengine.filters.row_requests import RowReader, Unfit
 from policyengine.filters.sqlalchemy_conditions import condition
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest
@@ -31,7 +31,7 @@ from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import Schema, TargetKey
 from policyengine.partial.residual import Residual
 from policyengine.verifying.drawn_values import DrawnValues, mentioned_in
-from policyengine.verifying.stored_rows import StoredRows, kinds_of
+from policyengine.verifying.stored_rows import NotUtf8, StoredRows, kinds_of, text_of_sqlite
 
 _OF_A_FILTER: Final = 200
 """The rows of which one filter is asked."""
@@ -77,7 +77,8 @@ class Verification(Struct):
     """What was found: how many *rows* of how many *filters* were compared, and where they differ.
 
     *not_pushed*: clauses that no filter says, by text, with the reason. *not_mapped*: what the mapping lacks.
-    *refused*: how often subject and context were no part of a request that fits.
+    *refused*: how often subject and context were no part of a request that fits. *unreadable*: the texts of SQLite
+    that are not UTF-8, of rows that were not compared.
     """
 
     rows: int = 0
@@ -86,6 +87,7 @@ class Verification(Struct):
     not_pushed: dict[str, NotPushable] = field(default_factory=dict)
     not_mapped: set[str] = field(default_factory=set)
     outcomes: Counter[Literal["allowed", "denied", "unfit"]] = field(default_factory=Counter)
+    unreadable: set[str] = field(default_factory=set)
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -159,9 +161,16 @@ def _reading(database: Engine) -> Iterator[Connection]:
     if database.dialect.name == "postgresql":
         database = database.execution_options(isolation_level="REPEATABLE READ")
     with database.connect() as connection:
-        if database.dialect.name == "sqlite":
+        if database.dialect.name != "sqlite":
+            yield connection
+        else:
+            of_sqlite: Any = connection.connection.driver_connection
             connection.exec_driver_sql("BEGIN")
-        yield connection
+            before, of_sqlite.text_factory = of_sqlite.text_factory, text_of_sqlite
+            try:
+                yield connection
+            finally:
+                of_sqlite.text_factory = before
         connection.rollback()
 
 
@@ -218,6 +227,7 @@ class _Asking:
             selects = self._selections(made)
         except InvalidRequest:
             self.found.refused += 1
+            self.found.unreadable |= {*_unreadable(asked.request(None))}
         except IncompleteMapping as problem:
             self.found.not_mapped.add(problem.path)
         except NotPushable as problem:
@@ -239,6 +249,10 @@ class _Asking:
         ]
         for row in rows:
             request = asked.request(row)
+            unreadable = {*_unreadable(request)}
+            if unreadable:
+                self.found.unreadable |= unreadable
+                continue
             decided: Decision | InvalidRequest
             try:
                 decided = self._engine.decide(**request)
@@ -287,6 +301,27 @@ class _Asking:
             return []
         id_ = self._mapping.id_of(type_).name
         return [str(row[id_]) for row in self._rows(type_, _SUBJECTS)]
+
+
+def _unreadable(request: Mapping[str, Any]) -> Iterator[str]:
+    """Give the texts of a request that are not UTF-8, as `Document memo: title`."""
+
+    def is_unreadable(value: object) -> bool:
+        match value:
+            case Unfit(value=stored):
+                return isinstance(stored, NotUtf8)
+            case Mapping():
+                return any(map(is_unreadable, value.values()))
+            case list():
+                return any(map(is_unreadable, value))
+            case _:
+                return False
+
+    for entity in (request["subject"], request.get("resource"), *request["entities"]):
+        if entity is not None:
+            parts = {**entity["properties"], "parents": entity.get("parents")}
+            named = f"{entity['type']} {entity['id']}"
+            yield from (f"{named}: {name}" for name, value in parts.items() if is_unreadable(value))
 
 
 class _Asked(Struct):

@@ -167,6 +167,19 @@ def test_names_are_of_the_kind_in_which_they_are_stored(shop: Path, capsys, stor
     assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50"]) == 0
 
 
+def test_texts_that_are_not_utf8_are_named_and_not_compared(shop: Path, capsys):
+    database = sqlite3.connect("shop.db")
+    database.execute("insert into documents values ('odd', cast(x'6dff' as text), 0)")
+    database.execute("insert into documents values (cast(x'ff' as text), 'ann', 0)")
+    database.commit()
+    database.close()
+    capsys.readouterr()
+    assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50"]) == 0
+    said = capsys.readouterr().out
+    assert "not UTF-8, so not compared: Document odd: owner\n" in said
+    assert "agree" in said
+
+
 GATED = """
 package staff
 entity User { email: private string }

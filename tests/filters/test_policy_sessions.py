@@ -393,7 +393,7 @@ def mapped(**types: EntityTable) -> Any:
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (EntityTable("documents"), "`documents` is the table of several types"),
+        (EntityTable("documents", StoredColumn("id", kind="int")), "`documents` is the table of several types"),
         (EntityTable("folders", attributes={"editors": SetTable("shares", "user_id", "user_id")}), "rows of `shares` are parts of two classes"),
     ],
 )  # fmt: skip

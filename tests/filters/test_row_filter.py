@@ -333,6 +333,28 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"owner": StoredColumn("o", kind="int")}, "Doc.owner: a User is stored as `text`, not as 'int' [PE572]",
     ),
     "no name": ({"note": ""}, "Doc.note: a name of a table or a column is a text [PE572]"),
+    "a name that no column has": ({"note": "a\0b"}, r"Doc.note: no table or column is called 'a\x00b' [PE572]"),
+    "half a surrogate pair": (
+        {"Org": EntityTable("\ud800")}, r"Org: no table or column is called '\ud800' [PE572]",
+    ),
+    "less than no text": (
+        {"note": StoredColumn("n", longest=-1)}, "Doc.note: no text has -1 code points at most [PE572]",
+    ),
+    "a name of more than 64 bits": (
+        {"status": StoredColumn("s", names={"draft": 0, "open": 1, "closed": 2**63})},
+        f"Doc.status: no column holds {2**63}: an int of 64 bits, or a text in UTF-8 [PE573]",
+    ),
+    "a name that is no text": (
+        {"status": StoredColumn("s", names={"draft": "d", "open": "o", "closed": "\udfff"})},
+        r"Doc.status: no column holds '\udfff': an int of 64 bits, or a text in UTF-8 [PE573]",
+    ),
+    "a column of two kinds": (
+        {"note": "size", "size": "size"}, "doc.size: the column is of two kinds: int, text [PE572]",
+    ),
+    "types of one table with ids of two kinds": (
+        {"Org": EntityTable("one"), "Folder": EntityTable("one", StoredColumn("id", kind="int"))},
+        "one.id: the column is of two kinds: int, text [PE572]",
+    ),
     "parents that there are not": (
         {"Org": EntityTable("org", parents={"Doc": "d"})}, "Org in Doc: a Org has no such parents [PE574]",
     ),
