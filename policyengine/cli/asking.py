@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from policyengine.intake.raw import RawRequest
 
 
+def utf8(text: str) -> str:
+    """Return a text of the command line, whose bytes must be UTF-8: Python reads others as halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("this is not UTF-8") from None
+    return text
+
+
 def now_option(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option `--now`."""
     return click.option("--now", metavar="MOMENT", callback=_moment, help=help)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.asking import utf8
 from policyengine.cli.completing import actions
 from policyengine.cli.loading import (
     cache_option,
@@ -45,6 +46,7 @@ _STAGES = ("parse", "check", "lower", "simplify", "python")
 @click.option(
     "--action",
     metavar="NAME",
+    type=utf8,
     shell_complete=actions,
     help="Only for this action (from `check` on).",
 )

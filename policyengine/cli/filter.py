@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.asking import read_request, request_options
+from policyengine.cli.asking import read_request, request_options, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.mappings import load_mapping, mapping_by_names, needs_sqlalchemy
 from policyengine.cli.output import FINDINGS, FINE, FailingInput, format_option, say, say_json
@@ -33,10 +33,15 @@ _DIALECTS = {"sqlite": "sqlite", "postgres": "postgresql", "duckdb": "duckdb"}
     type=click.Path(allow_dash=True),
     help="A request as JSON, of whose resource only the type matters; `-` reads standard input.",
 )
-@click.option("--subject", metavar="TYPE:ID", help="Who asks, instead of `--request`: `User:ann`.")
-@click.option("--action", metavar="NAME", help="What is to be done, with `--subject`.")
 @click.option(
-    "--resource-type", metavar="TYPE", help="The type of the rows, if the action takes several."
+    "--subject", metavar="TYPE:ID", type=utf8, help="Who asks, instead of `--request`: `User:ann`."
+)
+@click.option("--action", metavar="NAME", type=utf8, help="What is to be done, with `--subject`.")
+@click.option(
+    "--resource-type",
+    metavar="TYPE",
+    type=utf8,
+    help="The type of the rows, if the action takes several.",
 )
 @request_options
 @click.option(

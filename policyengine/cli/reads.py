@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.asking import utf8
 from policyengine.cli.completing import actions
 from policyengine.cli.loading import cache_option, load_checked, paths_argument
 from policyengine.cli.output import FINE, format_option, say, say_json, width
@@ -28,7 +29,9 @@ _ROOTS = ("subject", "resource", "context")
 @click.command(short_help="Print what must be fetched before a request is asked.")
 @paths_argument
 @cache_option
-@click.option("--action", metavar="NAME", shell_complete=actions, help="Only for this action.")
+@click.option(
+    "--action", metavar="NAME", type=utf8, shell_complete=actions, help="Only for this action."
+)
 @format_option
 def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
     """Print what the rules of the policy set in PATH may read of a request.

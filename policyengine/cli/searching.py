@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from policyengine.cli.asking import now_option
+from policyengine.cli.asking import now_option, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
 
@@ -32,7 +32,9 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the policies, the entities that there are, a context, the time, and pages."""
     for option in (
         format_option,
-        click.option("--token", metavar="TOKEN", help="Go on after the page that had this token."),
+        click.option(
+            "--token", metavar="TOKEN", type=utf8, help="Go on after the page that had this token."
+        ),
         click.option(
             "--limit",
             metavar="N",
@@ -43,6 +45,7 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--context",
             metavar="JSON",
+            type=utf8,
             callback=_context,
             help='The context of the requests: `{"mfa": true}`.',
         ),
@@ -62,7 +65,9 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def entity_option(name: str, help: str, **more: Any) -> Callable[..., Any]:
     """Return the option *name* for an entity, which is written as `TYPE:ID`."""
-    return click.option(f"--{name}", metavar="TYPE:ID", callback=_entity, help=help, **more)
+    return click.option(
+        f"--{name}", metavar="TYPE:ID", type=utf8, callback=_entity, help=help, **more
+    )
 
 
 def answer(

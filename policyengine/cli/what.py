@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.asking import utf8
 from policyengine.cli.completing import actions
 from policyengine.cli.searching import answer, entity_option, search_options
 
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say on what a subject may do an action, or what it may do there.")
 @entity_option("subject", "The subject, which is one of the entities.", required=True)
-@click.option("--action", metavar="NAME", shell_complete=actions, help="Find resources for it.")
+@click.option(
+    "--action", metavar="NAME", type=utf8, shell_complete=actions, help="Find resources for it."
+)
 @entity_option("resource", "Find actions on it, which is one of the entities.")
 @click.option(
-    "--resource-type", metavar="TYPE", help="The type of resources, if there are several."
+    "--resource-type",
+    metavar="TYPE",
+    type=utf8,
+    help="The type of resources, if there are several.",
 )
 @search_options
 def command(

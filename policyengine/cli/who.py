@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.asking import utf8
 from policyengine.cli.completing import actions
 from policyengine.cli.searching import answer, entity_option, search_options
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say who may do an action on a resource.")
-@click.option("--action", metavar="NAME", required=True, shell_complete=actions, help="The action.")
+@click.option(
+    "--action", metavar="NAME", type=utf8, required=True, shell_complete=actions, help="The action."
+)
 @entity_option("resource", "The resource, which is one of the entities.", required=True)
-@click.option("--subject-type", metavar="TYPE", help="The type of subjects, if there are several.")
+@click.option(
+    "--subject-type", metavar="TYPE", type=utf8, help="The type of subjects, if there are several."
+)
 @search_options
 def command(
     paths: tuple[str, ...],

@@ -166,7 +166,8 @@ def described(type_: Type) -> str:
         case SetType(element):
             return f"a set of `{element}`"
         case RecordType(attributes):
-            return "a record of " + (listed(a.name for a in attributes) or "nothing")
+            names = listed(a.name for a in attributes)
+            return f"a record of {names}" if names else "an object"
         case TableType():
             raise table_given(type_)
         case _:

@@ -102,6 +102,7 @@ def test_a_subject_may_be_named(shop: Path, capsys):
         ([*ASKED[:5], "stored_shop:WRONG", "--dialect", "sqlite"], "does not fit the policies"),
         ([*ASKED[:5], "no_such_module:A", "--dialect", "sqlite"], "cannot be imported"),
         ([*ASKED, "--subject", "User:ann", "--dialect", "sqlite"], "give `--request`, or"),
+        ([*ASKED[:2], "--dialect", "sqlite", "--subject", "User:\udcff"], "'--subject'.* not UTF-8"),
         ([*VERIFY, "sqlite:///none.db"], "there is no file `none.db`"),
         ([*VERIFY, "nothing"], "Could not parse"),
         ([*VERIFY, "none:///a"], "Can't load plugin"),

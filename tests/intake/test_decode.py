@@ -187,7 +187,7 @@ def test_problems_say_where_they_are(type_, raw, problems):
         (INT, None, "got null"),
         (INT, object(), "of the Python type `object`"),
         pytest.param(BOOL, 10**5000, "got an int", id="longer-than-python-prints"),
-        (RecordType(()), 1, "a record of nothing"),
+        (RecordType(()), 1, "an object"),
         (PLACE, 1, "a record of `lat`, `long`"),
         (USER, 1, 'expected a reference {"type": "User", "id": …}'),
     ],

@@ -68,7 +68,7 @@ def ids(page: Any) -> list[str]:
         ({"subject": ANN, "action": "edit"}, "context.reason: it must be given"),
         ({"subject": ANN, **EDIT, "context": {"reason": 3}}, "context.reason: expected a string"),
         ({"subject": ANN, **EDIT, "context": {"reasn": "x"}}, "context.reasn: the record has no attribute"),
-        ({"subject": ANN, **READ, "context": []}, "context: expected a record of nothing"),
+        ({"subject": ANN, **READ, "context": []}, "context: expected an object"),
         ({"subject": ANN, **READ, "now": "soon"}, "now: a datetime is written like"),
         ({"subject": ANN, **READ, "fields": ["owner"]}, "fields cannot be asked for"),
         ({"subject": ANN, **READ, "entities": 3}, "entities: expected a list of entities"),
