@@ -9,6 +9,7 @@ what it wrote is rolled back.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 Keys = defaultdict[RowsOf, set[tuple[Any, ...]]]
 _AT_ONCE = 500
-_OF_VALUES = (BindParameter, ClauseList, False_, Grouping, Null, True_, FunctionElement)
-"""What is in expressions that read no row, as `func.now()`."""
 
 
 class AuthorizedFlush:
@@ -103,7 +102,7 @@ class AuthorizedFlush:
         if isinstance(statement, Delete) or carried(statement) is not None:
             return
         for value in (statement._values or {}).values():  # noqa: SLF001 - nothing else has them
-            if not all(isinstance(node, _OF_VALUES) for node in iterate(value)):
+            if not all(map(_reads_no_row, iterate(value))):
                 self._authorization.demand(
                     "text", "the value of an attribute is an expression: `update(…)` takes those"
                 )
@@ -254,6 +253,16 @@ class AuthorizedFlush:
             own = self._governed.part_rows(rows.table)
             condition = or_(condition, own.having(decided)) if decided else condition
         demand(connection, rows, keys, condition, verb, lock=lock)
+
+
+def _reads_no_row(node: Any) -> bool:
+    """Return whether a node of an expression is a value, or a function that is no text."""
+    if isinstance(node, BindParameter):
+        return node.type.bind_expression(node) is None
+    if isinstance(node, FunctionElement):
+        named = (*getattr(node, "packagenames", ()), getattr(node, "name", ""))
+        return all(re.fullmatch(r"\w+", name) for name in named)
+    return isinstance(node, ClauseList | False_ | Grouping | Null | True_)
 
 
 def demand(

@@ -39,7 +39,7 @@ from sqlalchemy.sql.elements import (
     quoted_name,
 )  # fmt: skip
 from sqlalchemy.sql.operators import custom_op
-from sqlalchemy.sql.selectable import AliasedReturnsRows
+from sqlalchemy.sql.selectable import AliasedReturnsRows, TableValuedAlias
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
@@ -270,22 +270,37 @@ def _print_delete(delete: Delete, compiler: Any, **how: Any) -> str:
 
 @compiles(TypeClause)
 def _print_type(clause: TypeClause, compiler: Any, **how: Any) -> str:
-    option = _option(compiler)
-    if option is not None:
-        for type_ in _types_in(clause.type):
-            if isinstance(type_, UserDefinedType) or not all(
-                _TYPE_PART.fullmatch(part) for part in vars(type_).values() if isinstance(part, str)
-            ):
-                option.refuse("text", "a type that is a text is in a statement")
+    _check_type(clause.type, compiler)
     printed: str = compiler.visit_typeclause(clause, **how)
     return printed
+
+
+@compiles(TableValuedAlias)
+def _print_table_valued(table: TableValuedAlias, compiler: Any, **how: Any) -> str:
+    for column in table.c:  # whose types may be printed with their names
+        _check_type(column.type, compiler)
+    printed: str = compiler.visit_table_valued_alias(table, **how)
+    return printed
+
+
+def _check_type(type_: TypeEngine[Any], compiler: Any) -> None:
+    """Refuse a type that is printed as a text."""
+    option = _option(compiler)
+    if option is None:
+        return
+    for one in _types_in(type_):
+        if isinstance(one, UserDefinedType) or not all(
+            _TYPE_PART.fullmatch(part) for part in vars(one).values() if isinstance(part, str)
+        ):
+            option.refuse("text", "a type that is a text is in a statement")
 
 
 def _types_in(type_: TypeEngine[Any]) -> Iterator[TypeEngine[Any]]:
     yield type_
     for part in vars(type_).values():
-        if isinstance(part, TypeEngine):
-            yield from _types_in(part)
+        for within in part.values() if isinstance(part, Mapping) else [part]:
+            if isinstance(within, TypeEngine):  # as those of arrays, and of other dialects
+                yield from _types_in(within)
 
 
 @compiles(Extract)
@@ -349,7 +364,7 @@ _PRINTED: Final[Mapping[Any, Callable[..., str]]] = {
     OfAllRows: _print_condition, Table: _print_table, TableClause: _print_table, Column: _print_column,
     ColumnClause: _print_literal_column, TextClause: _print_text, Insert: _print_insert, Select: _print_select,
     CompoundSelect: _print_compound, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
-    Extract: _print_extract,
+    Extract: _print_extract, TableValuedAlias: _print_table_valued,
     BinaryExpression: _print_binary, UnaryExpression: _print_unary,
 }  # fmt: skip
 

@@ -283,6 +283,7 @@ def test_every_read_gives_exactly_what_is_visible(session, name):
     assert read(session) == expected
 
 
+EVERY_TITLE = select(func.max(DOC.c.title)).scalar_subquery()
 UNQUOTED = quoted_name("x, (select max(id) from doc)", quote=False)
 
 
@@ -293,6 +294,9 @@ class Written(UserDefinedType[str]):
 
     def get_col_spec(self, **_: Any) -> str:
         return "text) || (select max(title) from doc"
+
+    def bind_expression(self, bindvalue: Any) -> Any:
+        return EVERY_TITLE
 
 
 HIDDEN = aliased(Doc, select(DOC).subquery())
@@ -338,6 +342,8 @@ REFUSED_READS: dict[str, Refused] = {
     "not quoted in an option": (lambda s: s.execute(select(Doc).options(with_expression(Doc.extra, literal("a").collate(UNQUOTED)))), "text"),
     "type of one's own": (lambda s: s.execute(select(cast(literal("a"), Written()))), "text"),
     "type of one's own within": (lambda s: s.execute(select(cast(literal("a"), ARRAY(Written())))), "text"),
+    "type of a function's rows": (lambda s: s.execute(select(func.f().table_valued(column("x", Written())).render_derived(with_types=True))), "text"),
+    "type of a dialect": (lambda s: s.execute(select(cast(literal("a"), String().with_variant(Written(), "sqlite", "postgresql")))), "text"),
     "collation of a type": (lambda s: s.execute(select(cast(literal("a"), String(collation='x", id from doc --')))), "text"),
     "field of a time": (lambda s: s.execute(select(extract("year from (select max(id) from doc)", literal(1)))), "text"),
     "entities of an insert": (lambda s: s.scalars(select(Doc).from_statement(insert(Doc).values(id=9, owner="me", kind="doc", title="x").returning(Doc))), "bulk"),
@@ -460,9 +466,6 @@ def test_every_write_changes_exactly_what_it_may(engine, session, name):
     assert keyed(stored(engine)) == expected
 
 
-EVERY_TITLE = select(func.max(DOC.c.title)).scalar_subquery()
-
-
 def keyed_otherwise(instance: Any) -> Any:
     """Pretend that an object was read with the key of one that is hidden."""
     set_committed_value(instance, "id", 3)
@@ -486,6 +489,9 @@ REFUSED_WRITES: dict[str, Refused] = {
     "change by an expression": (lambda s: changed(s, title=Doc.title + "!"), "text"),
     "change by a query": (lambda s: changed(s, title=EVERY_TITLE), "text"),
     "add by a query": (lambda s: s.add(new(title=func.coalesce(EVERY_TITLE, "x"))), "text"),
+    "change by a function that is not quoted": (lambda s: changed(s, title=getattr(func, UNQUOTED)()), "text"),
+    "change by a type": (lambda s: changed(s, title=bindparam(None, "x", type_=Written())), "text"),
+    "change by a window": (lambda s: changed(s, title=func.max("x").over(order_by=DOC.c.title)), "text"),
     "add beside by a query": (lambda s: s.add(Folder(id=9, name=EVERY_TITLE)), "text"),
     "change beside by a query": (lambda s: setattr(s.get_one(Folder, 1), "name", EVERY_TITLE), "text"),
     "update of parts' owner to one's own": (lambda s: s.execute(update(Note).values(doc_id=2).where(Note.id == 1)), None),
