@@ -210,6 +210,8 @@ def _private_read(left: Residual, schema: Schema) -> list[str]:
     action, subject, _ = left.target
     found: dict[str, None] = {}
     for rule in left.basis.rules:
+        if rule.advisory:
+            continue  # no filter asks it
         found |= dict.fromkeys(read("subject", schema.entities[subject], rule.needs.subject))
         context = schema.actions[action].context
         found |= dict.fromkeys(read("context", context, rule.needs.context))
