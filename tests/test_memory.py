@@ -133,6 +133,7 @@ BOUNDED = {
     "table_job._WORK": "the one work of a process that decides rows",
     "mappings.sys.path": "the current folder of a command, once",
     "authorized_session._authorized_class": "the latest 16 classes of sessions",
+    "row_requests._class_of_unfit": "the latest 64 classes of values that do not fit",
 }
 """What is held by a module and may grow, each with what bounds it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
@@ -240,6 +240,6 @@ def _unfit(value: object) -> Unfit:
     return _class_of_unfit("NULL" if value is None else type(value).__name__)(value)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _class_of_unfit(name: str) -> type[Unfit]:
     return type(name, (Unfit,), {})
