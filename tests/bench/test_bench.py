@@ -109,7 +109,7 @@ def _in_no_time(monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_question_gives_figures_beside_their_bar(name: str):
     for answer in find(name)(TINY):
-        assert answer.ratio > 0
+        assert answer.ratio >= 0  # a difference of times may be none
         told = answer.to_json()
         assert told["is_met"] is (answer.ratio <= answer.bar) or answer.least
 
