@@ -9,7 +9,7 @@ import click
 
 from policyengine.cli.asking import read_request, request_options, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
-from policyengine.cli.mappings import load_mapping, mapping_by_names, needs_sqlalchemy
+from policyengine.cli.mappings import json_value, load_mapping, mapping_by_names, needs_sqlalchemy
 from policyengine.cli.output import FINDINGS, FINE, FailingInput, format_option, say, say_json
 from policyengine.cli.residual_output import what_is_left
 
@@ -239,11 +239,7 @@ def _document(
         "table": made.table,
         "sql": f"SELECT {listed} FROM {name} WHERE {whole.text}",  # noqa: S608 - its literals are escaped
         "where": apart.text,
-        "values": [*map(_plain, apart.values)],
+        "values": json_value([*apart.values]),
         "condition": left.text,
         "valid_until": until,
     }
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | bool | None) else str(value)

@@ -74,3 +74,12 @@ def needs_sqlalchemy(lacking: ModuleNotFoundError) -> FailingInput:
     if (lacking.name or "").partition(".")[0] != "sqlalchemy":
         raise lacking
     return FailingInput("this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`")
+
+
+def json_value(value: Any) -> Any:
+    """Return a value of a request or a database as JSON has it."""
+    if isinstance(value, dict):
+        return {key: json_value(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [*map(json_value, value)]
+    return value if isinstance(value, str | int | bool | float | None) else str(value)

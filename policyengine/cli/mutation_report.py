@@ -19,7 +19,7 @@ _MOST_RULES = 10
 
 
 def show_mutation(run: MutationRun, *, everything: bool) -> None:
-    """Write the result for people: the most telling tests, or *everything*, then the survivors by rule."""
+    """Write the result for people: the tests that kill most, or *everything*, then the survivors by rule."""
     classes = by_test(run.survivors)
     offered = [one_class for one_class in classes if one_class[0].test]
     unsettled = [one_class for one_class in classes if not one_class[0].test]

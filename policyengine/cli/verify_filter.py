@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from policyengine.cli.loading import cache_option, load_engine, paths_argument, plural
-from policyengine.cli.mappings import load_mapping, named, needs_sqlalchemy
+from policyengine.cli.mappings import json_value, load_mapping, named, needs_sqlalchemy
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -19,6 +20,7 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.model.shown import escaped
+from policyengine.model.types import Attribute, Schema, is_private
 
 if TYPE_CHECKING:
     from policyengine.verifying.verify_filters import Difference, Verification
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN: Final = 5
 """The texts that are not UTF-8 which are named."""
+
+_PRIVATE: Final = "(private)"
+"""The text in the place of a private value."""
 
 
 @click.command(
@@ -106,9 +111,9 @@ def command(
     if not found.rows and not found.differences:
         raise FailingInput(f"no row was compared: {_why_none(found)}")
     if format == "json":
-        say_json(_document(found))
+        say_json(_document(found, engine.schema))
     else:
-        _show(found)
+        _show(found, engine.schema)
     return FINDINGS if found.differences else FINE
 
 
@@ -122,7 +127,7 @@ def _why_none(found: Verification) -> str:
     return "the tables have no rows of which any question was asked"
 
 
-def _document(found: Verification) -> dict[str, Any]:
+def _document(found: Verification, schema: Schema) -> dict[str, Any]:
     return {
         "rows": found.rows,
         "filters": found.filters,
@@ -135,13 +140,13 @@ def _document(found: Verification) -> dict[str, Any]:
         "not_mapped": sorted(found.not_mapped),
         "unreadable": sorted(found.unreadable),
         "differences": [
-            {"request": _plain(one.request), "filter": _by_filter(one), "decision": _decided(one),
+            {"request": _shown(one.request, schema), "filter": _by_filter(one), "decision": _decided(one),
              "condition": one.left} for one in found.differences
         ],
     }  # fmt: skip
 
 
-def _show(found: Verification) -> None:
+def _show(found: Verification, schema: Schema) -> None:
     for one in found.differences:
         subject, resource = one.request["subject"], one.request["resource"]
         what = f"{_called(subject)} {one.request['action']} {_called(resource)}"
@@ -149,7 +154,7 @@ def _show(found: Verification) -> None:
         for label, text in (
             ("the filter", _by_filter(one)),
             ("decide", _decided(one)),
-            ("context", str(_plain(one.request["context"]))),
+            ("context", str(_shown(one.request, schema)["context"])),
             ("asked", one.left),
         ):
             say_parts((f"  {label:<12}", "dim"), (text, None))
@@ -197,10 +202,25 @@ def _decided(one: Difference) -> str:
     return f"{verdict} ({decided.cause}) by {', '.join(decided.rules) or 'no rule'}"
 
 
-def _plain(value: Any) -> Any:
-    """Return *value* as JSON has it."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [*map(_plain, value)]
-    return value if isinstance(value, str | int | bool | float | None) else str(value)
+def _shown(request: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """Return a request as JSON has it, without the private values in it."""
+
+    def values(given: Mapping[str, Any], attributes: Iterable[Attribute]) -> dict[str, Any]:
+        hidden = {one.name for one in attributes if is_private(one)}
+        return {k: _PRIVATE if k in hidden else json_value(v) for k, v in given.items()}
+
+    def entity(given: Mapping[str, Any]) -> dict[str, Any]:
+        of = schema.entities[given["type"]].attributes
+        made: dict[str, Any] = json_value(given)
+        return made | {"properties": values(given["properties"], of)}
+
+    context = schema.actions[request["action"]].context.attributes
+    return {
+        **json_value(
+            {**request, "subject": None, "resource": None, "context": None, "entities": None}
+        ),
+        "subject": entity(request["subject"]),
+        "resource": entity(request["resource"]),
+        "context": values(request["context"], context),
+        "entities": [*map(entity, request["entities"])],
+    }

@@ -206,7 +206,7 @@ class AuthorizedFlush:
                         self._demand(connection, rows, keys, verb)
 
     def fetched(self) -> Iterator[tuple[object, list[str]]]:
-        """Give objects with those attributes that the database told the flush, though they may be hidden."""
+        """Give objects with those attributes that the flush read back, though they may be hidden."""
         for state, held in self._held.items():
             names = []
             for attribute in state.mapper.column_attrs:

@@ -11,11 +11,11 @@ them. Else it refers to the row outside, which Polars cannot, and Spark not ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import reduce
-from operator import and_, eq, ge, gt, le, lt, ne, or_
+from operator import and_, or_
 from typing import Any, Final, assert_never
 
 try:
@@ -28,6 +28,7 @@ except ImportError:
 from policyengine.filters import ibis_texts as texts
 from policyengine.filters.ibis_texts import Backend
 from policyengine.filters.predicates import (
+    OPERATORS,
     ROWS,
     Ancestor,
     And,
@@ -58,9 +59,6 @@ from policyengine.filters.predicates import (
 
 _NAMES: Final[dict[Backend, str]] = {
     "duckdb": "DuckDB", "polars": "Polars", "sqlite": "SQLite", "postgres": "PostgreSQL", "pyspark": "Spark",
-}  # fmt: skip
-_OPERATORS: Final[dict[Comparison, Callable[[Any, Any], Any]]] = {
-    "==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge,
 }  # fmt: skip
 _TYPES: Final[dict[Kind, Any]] = {
     "text": dt.string, "int": dt.int64, "bool": dt.boolean,
@@ -182,7 +180,7 @@ class _Printer:
         other = (
             self.exact(right) if isinstance(right, Column) else _literal(right.value, right.kind)
         )
-        return _OPERATORS[op](self.exact(left), other)
+        return OPERATORS[op](self.exact(left), other)
 
     def one_of(self, column: Column, values: Sequence[Scalar]) -> Any:
         found = self.column(column)

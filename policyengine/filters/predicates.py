@@ -8,10 +8,11 @@ the whole of a predicate, or of the `where` of an `Exists` or `Ancestor`, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -80,6 +81,12 @@ class IsOfKind(Struct, frozen=True):
 
 
 Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+
+OPERATORS: Final[Mapping[Comparison, Callable[[Any, Any], Any]]] = {
+    "==": operator.eq, "!=": operator.ne,
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+"""Python's operator of each, which databases' libraries have for their columns."""
 
 
 class Compare(Struct, frozen=True):

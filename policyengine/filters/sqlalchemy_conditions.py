@@ -12,9 +12,8 @@ it too, from where the way goes on by itself: so no row is reached twice and no 
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final, TypeAlias, assert_never, cast
 
@@ -49,6 +48,7 @@ from sqlalchemy.sql.compiler import SQLCompiler, StrSQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from policyengine.filters.predicates import (
+    OPERATORS,
     ROWS,
     Ancestor,
     And,
@@ -188,10 +188,6 @@ _Scope: TypeAlias = Mapping[str, Mapping[str, ColumnElement[Any]]]
 
 _Atom: TypeAlias = IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger
 
-_OPERATORS: Final[dict[Comparison, Callable[[Any, Any], Condition]]] = {
-    "==": operator.eq, "!=": operator.ne,
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
 _FLIPPED: Final[dict[Comparison, Comparison]] = {
     "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
 }  # fmt: skip
@@ -216,8 +212,8 @@ class _Printer:
             case Not(operand):
                 return self.false(operand, scope)
             case And(operands):
-                told = set(map(_surely_text, operands))
-                asked = (operand for operand in operands if operand not in told)
+                implied = set(map(_surely_text, operands))
+                asked = (operand for operand in operands if operand not in implied)
                 return and_(*(self.true(operand, scope) for operand in asked))
             case Or(operands):
                 return or_(*(self.true(operand, scope) for operand in operands))
@@ -291,7 +287,10 @@ class _Printer:
             return self.compared(op, column, self.column(right, scope))
         if not self.can_be(right.value):
             return column.is_not(None) if op == "!=" else false()
-        return _OPERATORS[op](exact(column, self.dialect), literal(right.value, column.type))
+        made: Condition = OPERATORS[op](
+            exact(column, self.dialect), literal(right.value, column.type)
+        )
+        return made
 
     def compared(
         self, op: Comparison, one: ColumnElement[Any], other: ColumnElement[Any]
@@ -301,7 +300,8 @@ class _Printer:
         if self.dialect == "sqlite" and len(forms) > 1:
             reason = "the columns hold moments in two forms: declare both as `Instant`"
             raise NotPushable(f"{one} {op} {other}", (), DATABASES[self.dialect], reason)
-        return _OPERATORS[op](exact(one, self.dialect), exact(other, self.dialect))
+        made: Condition = OPERATORS[op](exact(one, self.dialect), exact(other, self.dialect))
+        return made
 
     def can_be(self, value: Scalar) -> bool:
         """Whether a column can hold *value*: no text holds half a surrogate pair, nor U+0000 in PostgreSQL."""

@@ -39,7 +39,7 @@ ASKING: Final = (
     "breakable-invariant", "unsettled-invariant", "unsatisfiable-rule", "unreachable-action", "forbid-escaped-by-absence", "constant-condition",
     "duplicate-rule", "shadowed-rule", "superfluous-permit", "mask-never-shown",
 )  # fmt: skip
-"""The rules that ask about all requests, the most telling first: they share the budget. Others need none."""
+"""The rules that ask about all requests, the most important first: they share the budget. Others need none."""
 
 
 _FOR_INVARIANTS = 0.5
@@ -50,7 +50,7 @@ _FOR_INVARIANTS = 0.5
 class Linted:
     """The findings, and how many questions were asked.
 
-    *not_settled*: those left open, by lint rule, the most telling first; *too_many*: how many of these have
+    *not_settled*: those left open, by lint rule, the most important first; *too_many*: how many of these have
     more cases than are tried, whatever the time. Each finding is true, however many questions are left open.
     """
 

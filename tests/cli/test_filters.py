@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -111,8 +112,6 @@ def test_a_subject_may_be_named(shop: Path, capsys):
     ],
 )  # fmt: skip
 def test_bad_input_is_named_in_a_line(shop: Path, capsys, command, said):
-    import re
-
     capsys.readouterr()
     assert run(command) == 2
     found = capsys.readouterr()
@@ -129,6 +128,31 @@ def test_filters_are_compared_on_rows_of_a_database(shop: Path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["rows"] == document["allowed"] + document["denied"] + document["unfit"] >= 50
     assert document["differences"] == []
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_private_values_of_rows_that_differ_are_not_shown(shop: Path, capsys, monkeypatch, format):
+    from msgspec.structs import replace
+
+    from policyengine.verifying import verify_filters
+
+    set_ = Path("shop/documents.policy")
+    text = set_.read_text()
+    for name in ("clearance: Clearance, suspended", "clearance: Clearance, shared_with"):
+        assert name in text
+        text = text.replace(name, name.replace("Clearance", "private Clearance"))
+    set_.write_text(re.sub(r"\{\w+\.clearance\}", "a clearance", text))
+    real = verify_filters.make_filter
+    monkeypatch.setattr(
+        verify_filters, "make_filter",
+        lambda *given: (made := real(*given)) and replace(made, predicate=made.fits),
+    )  # fmt: skip
+    capsys.readouterr()
+    command = [*VERIFY, "sqlite:///shop.db", "--rows", "50", "--format", format]
+    assert run(command) == 1
+    said = capsys.readouterr().out
+    assert not {"public", "internal", "secret"} & set(re.findall(r"\w+", said))
+    assert format == "text" or "(private)" in said
 
 
 def test_a_row_that_differs_is_shown(shop: Path, capsys, monkeypatch):
