@@ -38,10 +38,15 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     return run
 
 
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that `init` makes, in the current directory; as a path relative to it."""
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every command in an empty folder: what lies where the tests are started is nothing to them."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def shop(elsewhere: None) -> Path:
+    """The folder that `init` makes, in the current directory; as a path relative to it."""
     assert run_command(["init", "shop"]) == 0
     return Path("shop")
 

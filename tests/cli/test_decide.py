@@ -128,8 +128,7 @@ permit later: read from 2026-01-01 when resource.owner == subject
 
 
 @pytest.fixture
-def timed(tmp_path: Path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def timed() -> Path:
     Path("p.policy").write_text(TIMED)
     return Path("p.policy")
 
@@ -165,8 +164,7 @@ def test_entities_come_from_a_file(run, fails, timed: Path):
     assert fails("decide", timed, "-r", bare, "--entities", wrong).startswith("`wrong.json`: ")
 
 
-def test_everything_of_an_answer_is_shown(run, tmp_path: Path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_everything_of_an_answer_is_shown(run):
     Path("p.policy").write_text(
         "package p\nentity User { old: bool }\nentity Doc { text: string }\n"
         "action read by User on Doc\nobligation erase(after: duration, loudly: bool, what: Doc)\n"

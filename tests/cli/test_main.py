@@ -87,9 +87,8 @@ def test_the_help_of_each_command_has_examples_and_a_format(run, name: str):
         (["test", "empty"], "there is no policy file in `empty`"),
     ],
 )
-def test_misuse_is_one_line(fails, tmp_path: Path, monkeypatch, arguments: list[str], line: str):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
+def test_misuse_is_one_line(fails, arguments: list[str], line: str):
+    Path("empty").mkdir()
     assert fails(*arguments) == line
 
 
@@ -98,8 +97,7 @@ def test_an_unknown_option_is_one_line(fails, arguments: list[str]):
     assert "no such option" in fails(*arguments)
 
 
-def test_what_cannot_be_read_is_one_line(fails, tmp_path: Path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_what_cannot_be_read_is_one_line(fails):
     Path("gone.policy").symlink_to("nowhere")
     assert fails("check", "gone.policy").startswith("`gone.policy` cannot be read")
 

@@ -145,9 +145,8 @@ permit others: read when subject.role == "other" oblige log(subject, "a text tha
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 @pytest.mark.parametrize(("command", "role"), [("decide", "other"), ("explain", "nurse")])
 def test_lines_are_broken_between_words_at_the_width_of_the_terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, command: str, role: str
+    columns: int, command: str, role: str
 ):
-    monkeypatch.chdir(tmp_path)
     colour = {"NO_COLOR": "1"} if columns > 60 else {}
     Path("p.policy").write_text(LONG)
     user = {"role": role, "words": [f"word number {n}" for n in range(9)]}
