@@ -44,16 +44,14 @@ class AuthorizedFlush:
         self._session = session
         self._context = context
         self._has_begun = False
+        self._held: dict[InstanceState[Any], dict[str, Any]] = {}
+        """What objects had before anything was written."""
         self._owners: Keys = defaultdict(set)
         """Owners whose parts were written, which had been decided about before."""
         self._deleted: dict[Table, set[tuple[Any, ...]]] = defaultdict(set)
         """Keys of the rows that may be deleted."""
         self._owned_before: dict[tuple[Table, tuple[Any, ...]], tuple[Any, ...]] = {}
         """Owners of parts, by their table and key, before anything was written."""
-
-        self._held = {
-            state: dict(state.dict) for state in map(inspect, [*session.new, *session.dirty])
-        }
 
     def decide(self) -> None:
         """Decide about new and changed objects with their new values."""
@@ -74,19 +72,24 @@ class AuthorizedFlush:
 
     def before(self, connection: Connection, statement: Any, rows: list[Any]) -> Any:
         """Check what can be checked before a statement of the flush is run, and return it with its condition."""
-        if not isinstance(statement, Insert | Update | Delete):
+        if not isinstance(statement, Insert | Update | Delete) or carried(statement) is not None:
             return statement
         self._check_values(statement)
+        begin_to_write(connection)
         if not self._has_begun:
             self._has_begun = True
-            self._begin(connection)
+            self._begin()
         table = statement.table
         if table not in self._governed.tables:
             return statement
         assert isinstance(table, Table)
+        if connection is not self._connection(table):  # on which it is asked what is written
+            raise AccessRefused(
+                f"rows of `{table.name}` are written to another database than `get_bind` gives for its class"
+            )
         part = self._governed.part(table)
         if part is not None:
-            self._before_parts(connection, statement, table, rows)
+            self._before_parts(statement, table, rows)
         if isinstance(statement, Delete) and (part is None or not part.on.keys() <= rows[0].keys()):
             names = [column.key for column in table.primary_key]
             if not {tuple(row[name] for name in names) for row in rows} <= self._deleted[table]:
@@ -99,7 +102,7 @@ class AuthorizedFlush:
 
     def _check_values(self, statement: Insert | Update | Delete) -> None:
         """Refuse expressions that could read rows, since nothing says to a flush which are visible."""
-        if isinstance(statement, Delete) or carried(statement) is not None:
+        if isinstance(statement, Delete):
             return
         for value in (statement._values or {}).values():  # noqa: SLF001 - nothing else has them
             if not all(map(_reads_no_row, iterate(value))):
@@ -109,16 +112,22 @@ class AuthorizedFlush:
 
     def after(self, statement: Any, rows: list[Any], rowcount: int) -> None:
         """Refuse an UPDATE that did not reach all its rows."""
-        if not isinstance(statement, Update) or statement.table not in self._governed.tables:
+        if not isinstance(statement, Update) or carried(statement) is not None:
             return
-        if rowcount != len(rows):
+        if statement.table in self._governed.tables and rowcount != len(rows):
             raise AccessRefused(
                 f"a row of `{statement.table.description}` may not be changed, or is no longer there"
             )
 
-    def _begin(self, connection: Connection) -> None:
+    def _connection(self, table: Table) -> Connection:
+        """Return the connection on which rows of a governed table are read and written."""
+        class_ = self._governed.class_of(table)
+        arguments: Any = {"mapper": inspect(class_), "clause": table}
+        return Session.connection(self._session, bind_arguments=arguments)
+
+    def _begin(self) -> None:
         """Demand that rows which are to be deleted may be."""
-        begin_to_write(connection)
+        self._held = {state: dict(state.dict) for state in self._context.states}
         deleted: Keys = defaultdict(set)
         parts: Keys = defaultdict(set)
         for state, rows in self._states():
@@ -129,19 +138,17 @@ class AuthorizedFlush:
             if self._governed.part(rows.table) is not None:
                 parts[rows].add(tuple(state.key[1]))
         for rows, keys in deleted.items():
-            self._demand(connection, rows, keys, "delete", lock=True)
+            self._demand(rows, keys, "delete", lock=True)
             self._deleted[rows.table] |= keys
         for rows, keys in parts.items():
             owner = self._governed.part_rows(rows.table).key
             for some in _in_batches(keys):
                 query = select(*rows.key, *owner).where(rows.having(some))
-                for row in connection.execute(query):
+                for row in self._connection(rows.table).execute(query):
                     key, of = tuple(row[: len(rows.key)]), tuple(row[len(rows.key) :])
                     self._owned_before[rows.table, key] = of
 
-    def _before_parts(
-        self, connection: Connection, statement: Any, table: Table, rows: list[Any]
-    ) -> None:
+    def _before_parts(self, statement: Any, table: Table, rows: list[Any]) -> None:
         """Demand that owners whose parts are inserted or deleted, or that get parts of others, may be updated.
 
         Not of those that are inserted or deleted themselves.
@@ -161,7 +168,7 @@ class AuthorizedFlush:
             return  # an object of its own, which is deleted as such
         decided = self._keys_of(owners) | self._owners[owners]
         if keys - decided:
-            self._demand(connection, owners, keys - decided, "update", lock=True)
+            self._demand(owners, keys - decided, "update", lock=True)
         self._owners[owners] |= keys - decided
 
     def _keys_of(self, rows: RowsOf) -> set[tuple[Any, ...]]:
@@ -202,8 +209,7 @@ class AuthorizedFlush:
             for verb, of_tables in written.items():
                 for rows, keys in of_tables.items():
                     if keys:
-                        connection = connection_of(self._session, rows)
-                        self._demand(connection, rows, keys, verb)
+                        self._demand(rows, keys, verb)
 
     def fetched(self) -> Iterator[tuple[object, list[str]]]:
         """Give objects with those attributes that the flush read back, though they may be hidden."""
@@ -237,15 +243,11 @@ class AuthorizedFlush:
                 yield state, rows
 
     def _demand(
-        self,
-        connection: Connection,
-        rows: RowsOf,
-        keys: Collection[tuple[Any, ...]],
-        verb: Verb,
-        *,
-        lock: bool = False,
+        self, rows: RowsOf, keys: Collection[tuple[Any, ...]], verb: Verb, *, lock: bool = False
     ) -> None:
         """Refuse if one of the rows does not satisfy the condition of *verb* as it is now."""
+        connection = self._connection(rows.table)
+        begin_to_write(connection)
         condition = self._authorization.criterion(rows.table, verb)
         part = self._governed.part(rows.table)
         if part is not None:  # an owner that is inserted or deleted is decided about as a whole
@@ -313,8 +315,3 @@ def begin_to_write(connection: Connection) -> None:
             not driver.in_transaction
         ):  # which begins with some statements only, and not before reading
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def connection_of(session: Session, rows: RowsOf) -> Connection:
-    """Return the connection on which a session reads and writes *rows*."""
-    return Session.connection(session, bind_arguments={"clause": rows.table})

@@ -8,7 +8,6 @@ in no such way is refused by `Authorization.unapproved`, and runs on no connecti
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
@@ -43,7 +42,6 @@ from policyengine.filters.authorization import Authorization
 from policyengine.filters.authorized_flush import (
     AuthorizedFlush,
     begin_to_write,
-    connection_of,
     demand,
     demand_stays,
 )
@@ -155,10 +153,10 @@ class _AuthorizedSession(Session):
         with self.checks.authorization.operation(self):
             return super()._get_impl(*args, **kwargs)
 
-    def flush(self, objects: Any = None) -> None:
+    def _flush(self, *args: Any, **kwargs: Any) -> None:
         with self.checks.authorization.operation(self):
             try:
-                super().flush(objects)
+                super()._flush(*args, **kwargs)
             finally:
                 self.checks.flush = None
 
@@ -167,22 +165,11 @@ class _AuthorizedSession(Session):
         self.checks.authorization.demand("connection", said)
         return super().connection(*args, **kwargs)
 
-    def bulk_save_objects(self, *args: Any, **kwargs: Any) -> None:
-        with self._in_bulk():
-            super().bulk_save_objects(*args, **kwargs)
-
-    def bulk_insert_mappings(self, *args: Any, **kwargs: Any) -> None:
-        with self._in_bulk():
-            super().bulk_insert_mappings(*args, **kwargs)
-
-    def bulk_update_mappings(self, *args: Any, **kwargs: Any) -> None:
-        with self._in_bulk():
-            super().bulk_update_mappings(*args, **kwargs)
-
-    def _in_bulk(self) -> AbstractContextManager[None]:
+    def _bulk_save_mappings(self, *args: Any, **kwargs: Any) -> None:  # of all bulk methods
         authorization = self.checks.authorization
         authorization.demand("bulk", "bulk methods write rows that nobody decided about")
-        return authorization.trusted()
+        with authorization.trusted():
+            super()._bulk_save_mappings(*args, **kwargs)
 
 
 @lru_cache(maxsize=16)
@@ -264,7 +251,8 @@ class _Checks:
     ) -> Any:
         """Change the rows that are *wanted*; they and their owners must be updatable afterwards as well."""
         session, authorization = state.session, self.authorization
-        connection = connection_of(session, rows)
+        arguments: Any = dict(state.bind_arguments)
+        connection = Session.connection(session, bind_arguments=arguments)
         with authorization.trusted():
             begin_to_write(connection)
             found = [tuple(row) for row in connection.execute(wanted, state.parameters or {})]
@@ -298,6 +286,8 @@ class _Checks:
                         authorization.criterion(owners.table, "update"),
                         "update",
                     )
+        except NotReached:  # before anything was changed
+            raise
         except BaseException:
             (session.get_nested_transaction() or session).rollback()
             raise

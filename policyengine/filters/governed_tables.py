@@ -17,7 +17,7 @@ except ModuleNotFoundError:
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql.visitors import iterate
 
-from policyengine.filters.visible_rows import AccessRefused
+from policyengine.filters.visible_rows import AccessRefused, folded
 
 Verb: TypeAlias = Literal["select", "insert", "update", "delete"]
 
@@ -90,7 +90,8 @@ class RowsOf(Struct, frozen=True):
 class GovernedTables:
     """The tables that are governed: of classes, with their verbs, of their parts, and *others*, which are refused.
 
-    Raises `ValueError` for what cannot be governed.
+    *names*: of further tables that are refused, of which no `Table` is known. Raises `ValueError` for what cannot
+    be governed.
     """
 
     def __init__(
@@ -98,9 +99,12 @@ class GovernedTables:
         verbs: Mapping[type, Verbs],
         parts: Mapping[Table, PartOf] | None = None,
         others: Iterable[Table] = (),
+        names: Iterable[str] = (),
     ) -> None:
         self.verbs = dict(verbs)
         self._classes = {_table(entity): entity for entity in verbs}
+        if len(self._classes) < len(verbs):
+            raise ValueError("two classes of one table are governed: name the one above")
         self._parts = dict(parts or {})
         for entity in verbs:
             self._parts |= self._of_subclasses(entity)
@@ -108,7 +112,7 @@ class GovernedTables:
             if part.owner not in verbs or table in self._classes:
                 raise ValueError(f"`{table.name}` is no part of a governed class")
         self.tables = frozenset({*self._classes, *self._parts, *others})
-        self.names = frozenset(table.name.lower() for table in self.tables)
+        self.names = frozenset(map(folded, [*(table.name for table in self.tables), *names]))
 
     def _of_subclasses(self, entity: type) -> Iterator[tuple[Table, PartOf]]:
         """Give the tables that subclasses add to the table of their class."""
@@ -141,6 +145,13 @@ class GovernedTables:
             raise AccessRefused(f"`{mapper.class_.__name__}` maps a governed table besides others")
         return None
 
+    def class_of(self, table: Table) -> type:
+        """Return the class whose rows, or parts of them, are in a governed table."""
+        part = self._parts.get(table)
+        if part is None and table not in self._classes:
+            raise AccessRefused(f"no class is governed whose rows are in `{table.name}`")
+        return self._classes[table] if part is None else part.owner
+
     def part(self, table: Any) -> PartOf | None:
         """Return what rows of *table* are parts of, None if it is not of parts."""
         return self._parts.get(table)
@@ -156,11 +167,8 @@ class GovernedTables:
 
     def condition(self, ask: Ask, table: Table, verb: Verb) -> Condition:
         """Return the condition of the rows of a governed table for which *verb* is allowed; *ask*: of a class."""
-        part = self._parts.get(table)
+        part, entity = self._parts.get(table), self.class_of(table)
         if part is None:
-            if table not in self._classes:
-                raise AccessRefused(f"no class is governed whose rows are in `{table.name}`")
-            entity = self._classes[table]
             return ask(entity, self.action(entity, verb))
         owners = _table(part.owner)
         owned = self.condition(ask, owners, "select" if verb == "select" else "update")
@@ -207,7 +215,12 @@ class GovernedTables:
 
 def _table(entity: type) -> Table:
     """Return the table of a class; raises `ValueError` if it has none of its own."""
-    table: Any = inspect(entity).local_table
+    mapper: Mapper[Any] = inspect(entity)
+    table: Any = mapper.local_table
     if not isinstance(table, Table):
         raise ValueError(f"`{entity.__name__}` is not mapped to a table")  # noqa: TRY004 - of its value
+    if {*mapper.tables} != {table}:
+        raise ValueError(
+            f"`{entity.__name__}` has rows in several tables: govern the class above, with which it goes"
+        )
     return table

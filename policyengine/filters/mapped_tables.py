@@ -70,14 +70,16 @@ class MappedTables(GovernedTables):
                 raise ValueError(
                     f"`{table.key}` is the table of several types: its rows are of one"
                 )
+            if of_table[table.key] in self.types.values():
+                raise ValueError(f"`{table.key}` is the table of two classes: name the one above")
             self.types[entity] = of_table[table.key]
         free = {name for entity, name in self.types.items() if verbs[entity] is None}
         governed = {entity: of for entity, of in verbs.items() if of is not None}
         for entity, of in governed.items():
             self._check_actions(self.types[entity], of)
         metadata: list[MetaData] = [inspect(entity).local_table.metadata for entity in verbs]
-        parts, others = _parts(mapping, metadata, {self.types[e]: e for e in governed}, free)
-        super().__init__(governed, parts, others)
+        parts, others, names = _parts(mapping, metadata, {self.types[e]: e for e in governed}, free)
+        super().__init__(governed, parts, others, names)
 
     def _check_actions(self, type_: str, verbs: Verbs) -> None:
         for action in (verbs.select, verbs.insert, verbs.update, verbs.delete):
@@ -93,21 +95,24 @@ def _parts(
     metadata: Iterable[MetaData],
     classes: Mapping[str, type],
     free: Collection[str],
-) -> tuple[dict[Table, PartOf], list[Table]]:
-    """Return the tables of parts, and the others that are not those of *classes* or of *free* types."""
+) -> tuple[dict[Table, PartOf], list[Table], list[str]]:
+    """Return the tables of parts, the others that are not those of *classes* or of *free* types, and names of such."""
     tables = {name: table for one in metadata for name, table in one.tables.items()}
     parts: dict[Table, PartOf] = {}
-    others = []
+    others, names = [], []
     for type_, of in mapping.tables.items():
         if type_ in free:
             continue
-        if type_ not in classes and of.table in tables:
-            others.append(tables[of.table])
+        if of.table in tables:
+            if type_ not in classes:
+                others.append(tables[of.table])
+        else:
+            names.append(of.table)
         for name, column in _part_tables(of):
             table = tables.get(name)
-            if table is None:
-                continue  # which no statement of classes reads
-            if type_ not in classes:
+            if table is None:  # in other metadata perhaps
+                names.append(name)
+            elif type_ not in classes:
                 others.append(table)
             else:
                 assert not isinstance(of.id, str)
@@ -116,7 +121,8 @@ def _parts(
                     raise ValueError(
                         f"rows of `{name}` are parts of two classes: govern one of them"
                     )
-    return parts, [table for table in others if table not in parts]
+    plain = [name.rpartition(".")[2] for name in names]
+    return parts, [table for table in others if table not in parts], plain
 
 
 def _part_tables(of: EntityTable) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from copy import copy
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 
 from sqlalchemy import (
+    CTE,
     Column,
     ColumnElement,
     CompoundSelect,
@@ -36,11 +37,12 @@ from sqlalchemy.sql.elements import (
     ColumnClause,
     Grouping,
     UnaryExpression,
+    _anonymous_label,
     quoted_name,
 )  # fmt: skip
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import AliasedReturnsRows, TableValuedAlias
-from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.sql.visitors import InternalTraversal, iterate
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from policyengine.model.errors import PolicyError
@@ -65,8 +67,13 @@ class NotReached(Exception):  # noqa: N818 - it says what is so
         super().__init__(f"the statement was not expected to read `{table.fullname}`")
 
 
+def folded(name: str) -> str:
+    """Return a name as databases may read it: in any case, and PostgreSQL no more than 63 bytes of it."""
+    return name.lower().encode()[:63].decode(errors="ignore")
+
+
 class Tables(Protocol):
-    """Tables that are governed: which, and their names in lower case."""
+    """Tables that are governed: which, and their names as `folded` gives them, also of those that are not mapped."""
 
     @property
     def tables(self) -> Collection[Table]: ...
@@ -135,7 +142,7 @@ _HARMLESS: Final = re.compile(r"\*|\d+|NULL", re.IGNORECASE)
 """Texts that SQLAlchemy itself puts in statements, as in `SELECT 1` and `count(*)`."""
 _OPERATOR: Final = re.compile(
     r"(?!.*(--|/\*))[-+*/<>=~!@#%^&|?:]+"
-    r"|is|is not|is( not)? distinct from|and|or|xor|not|div|mod|collate|escape|overlaps|member of"
+    r"|is|is not|is( not)? distinct from|at time zone|and|or|xor|not|div|mod|collate|escape|overlaps|member of"
     r"|(not )?(like|ilike|rlike|regexp|glob|match|similar to|sounds like)",
     re.IGNORECASE,
 )
@@ -172,7 +179,7 @@ def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
         return plain
     _check_name(table.name, option)
     if table not in option.governed.tables:
-        if table.name.lower() in option.governed.names:
+        if folded(table.name) in option.governed.names:
             option.refuse("core", f"`{table.name}` is another table than the governed one")
         return plain
     if how.get("iscrud"):
@@ -244,6 +251,22 @@ def _print_select(query: Select[Any], compiler: Any, **how: Any) -> str:
     if option is not None and (query._hints or query._statement_hints):  # noqa: SLF001 - printed as they are, and visited by nothing
         option.refuse("text", "a hint is in a statement")
     printed: str = compiler.visit_select(query, **how)
+    return printed
+
+
+@compiles(CTE)
+def _print_common_table(table: CTE, compiler: Any, **how: Any) -> str | None:
+    option = _option(compiler)
+    if option is not None and not isinstance(table.name, _anonymous_label):
+        asked = (node for node in iterate(compiler.statement) if isinstance(node, OfAllRows))
+        read = (node for one in (*option.queries, *asked) for node in iterate(one))
+        names = {folded(node.name) for node in read if isinstance(node, TableClause)}
+        if folded(table.name) in {
+            *names,
+            *option.governed.names,
+        }:  # which it would be in conditions
+            option.refuse("core", f"the common table `{table.name}` has the name of another table")
+    printed: str | None = compiler.visit_cte(table, **how)
     return printed
 
 
@@ -360,10 +383,10 @@ def _check_name(name: str, option: VisibleRows) -> None:
 
 # ---- whether it does ----------------------------------------------------------------------
 
-_PRINTED: Final[Mapping[Any, Callable[..., str]]] = {
+_PRINTED: Final[Mapping[Any, Callable[..., str | None]]] = {
     OfAllRows: _print_condition, Table: _print_table, TableClause: _print_table, Column: _print_column,
     ColumnClause: _print_literal_column, TextClause: _print_text, Insert: _print_insert, Select: _print_select,
-    CompoundSelect: _print_compound, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
+    CompoundSelect: _print_compound, CTE: _print_common_table, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
     Extract: _print_extract, TableValuedAlias: _print_table_valued,
     BinaryExpression: _print_binary, UnaryExpression: _print_unary,
 }  # fmt: skip

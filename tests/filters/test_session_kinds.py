@@ -1,0 +1,271 @@
+"""Hold the promise of sessions for other models, and for sessions that a program has made its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+from sqlalchemy import (
+    Column,
+    Delete,
+    FetchedValue,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    Update,
+    create_engine,
+    delete,
+    event,
+    literal,
+    select,
+    union_all,
+    update,
+)  # fmt: skip
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from policyengine import PolicyEngine
+from policyengine.filters.authorized_session import AccessRefused, authorize, authorized
+from policyengine.filters.governed_tables import Condition, GovernedTables, Verbs
+from policyengine.filters.mapped_tables import MappedTables
+from policyengine.filters.mapping import EntityTable, SetTable, map_tables
+from tests.filters.governed_world import DOC, DOC_TAG, GOVERNED, Doc, Mine, Note, filled, stored
+
+ALL = Verbs("read", "create", "edit", "remove")
+
+
+@pytest.fixture
+def engine() -> Iterator[Any]:
+    made = filled()
+    yield made
+    made.dispose()
+
+
+# ---- conditions -------------------------------------------------------------------------
+
+
+class Tagged:
+    """Rules by which the caller does everything with documents that have the tag 2."""
+
+    def condition(self, entity: type, action: str) -> Condition:
+        tags = select(DOC_TAG.c.doc_id).where(DOC_TAG.c.doc_id == DOC.c.id, DOC_TAG.c.tag_id == 2)
+        return Condition(tags.correlate(DOC).exists())
+
+    def decide(self, instance: Any, action: str) -> None:
+        return None
+
+
+GOVERNED_ALONE = GovernedTables({Doc: ALL})
+
+
+@pytest.mark.parametrize("governed", [GOVERNED, GOVERNED_ALONE])
+@pytest.mark.parametrize("name", ["doc_tag", "DOC_TAG"])
+@pytest.mark.parametrize("statement", [select(Doc), update(Doc).values(title="x"), delete(Doc)])
+def test_no_common_table_takes_the_place_of_one_that_a_condition_reads(
+    engine, governed, name, statement
+):
+    forged = [select(literal(n).label("doc_id"), literal(2).label("tag_id")) for n in (3, 4)]
+    before = stored(engine)
+    with authorize(Session(engine), Tagged(), governed) as session:
+        assert session.scalars(select(Doc.id).add_cte(union_all(*forged).cte("x"))).all() == [5]
+        with pytest.raises(AccessRefused, match="has the name of another table"):
+            session.execute(statement.add_cte(union_all(*forged).cte(name)))
+        session.rollback()
+    assert stored(engine) == before
+
+
+# ---- sessions ---------------------------------------------------------------------------
+
+
+class Routing(Session):
+    """A session that reads from one database, and writes to another."""
+
+    def get_bind(self, mapper: Any = None, *, clause: Any = None, **_: Any) -> Any:
+        writes = self._flushing or isinstance(clause, Update | Delete)
+        return self.info["main" if writes else "copy"]
+
+
+def test_what_is_written_is_asked_where_it_is_written(tmp_path):
+    main, copy = (filled(f"sqlite:///{tmp_path}/{name}.db") for name in ("main", "copy"))
+    before = stored(main)
+    with authorize(Routing(info={"main": main, "copy": copy}), Mine(), GOVERNED) as session:
+        with pytest.raises(AccessRefused, match=r"may not be written so"):
+            session.execute(update(Doc).values(owner="other"))
+        assert stored(main) == before
+        session.execute(update(Doc).values(title="x"))
+        session.get_one(Note, 1).text = "x"
+        session.commit()
+    assert [row[3] for row in stored(main)["doc"]] == ["x", "x", "secret3", "secret4", "x"]
+    binds = {Doc: main, Note: copy}
+    with authorize(Session(binds=binds), Mine(), GOVERNED) as session:
+        session.get_one(Note, 2).text = "x"
+        with pytest.raises(AccessRefused, match="rows of `note` are written to another database"):
+            session.commit()
+    for one in (main, copy):
+        one.dispose()
+
+
+class Owned(Session):
+    """A session with methods of its own, which do not call those of the class that it becomes."""
+
+    def save(self) -> None:
+        super().flush()
+
+    def insert_all(self, rows: list[dict[str, Any]]) -> None:
+        super().bulk_insert_mappings(Doc, rows)
+
+
+def test_what_a_session_calls_of_its_class_is_checked(engine):
+    with engine.connect() as connection:
+        session = authorize(Owned(connection), Mine(), GOVERNED)
+        with pytest.raises(AccessRefused, match="bulk methods"):
+            session.insert_all([{"id": 9, "owner": "other", "title": "x"}])
+    session = authorize(Owned(engine), Mine(), GOVERNED)
+    session.add(Doc(id=9, owner="other"))
+    with pytest.raises(AccessRefused, match="`create` is not allowed"):
+        session.save()
+    session.expunge_all()
+    with pytest.raises(AccessRefused, match="was not run by the session"):
+        session.get_transaction().connection(None).execute(select(DOC.c.id))
+    session.close()
+
+
+def test_listeners_of_a_flush_change_rows_by_statements(engine):
+    def change(session: Session, *_: Any) -> None:
+        session.execute(delete(Note))
+        session.execute(update(Doc).values(folder_id=2))
+
+    with authorize(Session(engine), Mine(), GOVERNED) as session:
+        event.listen(session, "before_flush", change)
+        session.get_one(Doc, 1).title = "x"
+        session.commit()
+    rows = stored(engine)
+    assert [row[0] for row in rows["note"]] == [3]
+    assert [(row[3], row[4]) for row in rows["doc"]] == [
+        ("x", 2), ("secret2", 2), ("secret3", 1), ("secret4", 2), ("mine", 2),
+    ]  # fmt: skip
+
+
+# ---- models -----------------------------------------------------------------------------
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Shelf(Base):
+    __tablename__ = "shelf"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    papers: Mapped[list[Paper]] = relationship()
+
+
+class Paper(Base):
+    __tablename__ = "paper"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    owner: Mapped[str]
+    title: Mapped[str] = mapped_column(default="new")
+    secret: Mapped[str] = mapped_column(
+        server_default="hidden", server_onupdate=FetchedValue(), deferred=True
+    )
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelf.id"))
+    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy reads it
+        "polymorphic_on": "kind", "polymorphic_identity": "paper", "eager_defaults": True,
+    }  # fmt: skip
+
+
+class Letter(Paper):
+    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012 - as above
+
+
+class Bill(Paper):
+    __tablename__ = "bill"
+    id: Mapped[int] = mapped_column(ForeignKey("paper.id"), primary_key=True)
+    payer: Mapped[str]
+    __mapper_args__ = {"polymorphic_identity": "bill"}  # noqa: RUF012 - as above
+
+
+PAPER: Any = Paper.__table__
+
+
+@pytest.mark.parametrize("verbs", [{Paper: ALL, Bill: ALL}, {Bill: ALL}])
+def test_a_class_whose_rows_are_in_several_tables_goes_with_the_class_above(verbs):
+    with pytest.raises(ValueError, match="`Bill` has rows in several tables: govern the class"):
+        GovernedTables(verbs)
+
+
+def test_a_table_is_governed_by_one_class():
+    with pytest.raises(ValueError, match="two classes of one table"):
+        GovernedTables({Paper: ALL, Letter: Verbs("all")})
+    mapping = map_tables(POLICY.schema, {"Paper": EntityTable("paper"), "User": EntityTable("who")})
+    with pytest.raises(ValueError, match="`paper` is the table of two classes"):
+        MappedTables(mapping, {Paper: Verbs("read"), Letter: None})
+
+
+class Secretive(Mine):
+    """Rules by which a column is hidden."""
+
+    def condition(self, entity: type, action: str) -> Condition:
+        return Condition(PAPER.c.owner == "me", hidden=frozenset({"secret"}))
+
+
+def test_what_a_flush_fetches_of_any_object_is_not_kept():
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine) as plain:
+        plain.add_all([Shelf(id=1), Paper(id=1, owner="me"), Paper(id=2, owner="me")])
+        plain.commit()
+    made: list[Paper] = []
+
+    def add(session: Session, *_: Any) -> None:
+        if not made:
+            made.append(Paper(id=9, owner="me"))
+            session.add(made[0])
+
+    with authorize(Session(engine), Secretive(), GovernedTables({Paper: ALL})) as session:
+        event.listen(session, "before_flush", add)
+        put, shelf = session.get_one(Paper, 1), session.get_one(Shelf, 1)
+        shelf.papers.append(put)  # which changes no attribute of it before the flush
+        changed = session.get_one(Paper, 2)
+        changed.title, changed.secret = "x", "known"
+        session.flush()
+        assert [vars(one).get("secret") for one in (put, changed, *made)] == [None, "known", None]
+        with pytest.raises(AccessRefused, match="may be hidden"):
+            assert put.secret
+    engine.dispose()
+
+
+POLICY = PolicyEngine.from_text("""
+package papers
+entity User {}
+entity Paper { owner: User, readers: set<User> }
+action read by User on Paper
+gate rows "who may read" for read
+gate rows {
+    permit own: read when resource.owner == subject
+    permit given: read when subject in resource.readers
+}
+""")
+
+
+def test_tables_of_the_mapping_are_governed_whoever_describes_them():
+    mapping = map_tables(
+        POLICY.schema,
+        {
+            "Paper": EntityTable("paper", "title", {"owner": "owner", "readers": SetTable("lists.reader", "paper", "who")}),
+            "User": EntityTable("who"),
+        },
+    )  # fmt: skip
+    governed = MappedTables(mapping, {Paper: Verbs("read")})
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    subject = {"type": "User", "id": "me", "properties": {}}
+    with authorized(Session(engine), POLICY.bind(subject), governed) as session:
+        for name in ("who", "reader"):
+            table = Table(name, MetaData(), Column("id", Integer))
+            with pytest.raises(AccessRefused, match=f"`{name}` is another table"):
+                session.execute(select(table))
+    engine.dispose()
