@@ -21,12 +21,12 @@ from policyengine.runtime import clock
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
-    from types import ModuleType
 
     from policyengine.bound import BoundAction, BoundSubject
     from policyengine.cache.folder import Cache
     from policyengine.diagnostics.source import Source
     from policyengine.explain import Explanation
+    from policyengine.explain.periods import Timeline
     from policyengine.intake.intake import Intake
     from policyengine.intake.store import EntityStore, Unknown
     from policyengine.model.decision import Decision
@@ -339,7 +339,9 @@ class PolicyEngine(Immutable):
 
         Raises `ValueError` (`UnfitTable`) if these are not the columns of requests.
         """
-        decided: DecidedTable = _ibis_tables().decide_table(self, table, mapping, now)
+        from policyengine.tables import with_ibis
+
+        decided: DecidedTable = with_ibis().decide_table(self, table, mapping, now)
         return decided
 
     def redact_table(
@@ -361,8 +363,10 @@ class PolicyEngine(Immutable):
         """
         fields = [rule.fields.values() for rule in self._checked().rules if rule.fields]
         spellings = {spelling for of_types in fields for shown in of_types for spelling in shown}
-        tables = _ibis_tables()
-        left: DecidedTable = tables.redact_table(self, table, mapping, now, keep, spellings, key)
+        from policyengine.tables import with_ibis
+
+        parts = table, mapping, now, keep, spellings, key
+        left: DecidedTable = with_ibis().redact_table(self, *parts)
         return left
 
     @overload
@@ -535,6 +539,25 @@ class PolicyEngine(Immutable):
         parts = subject, action, resource, context, now, fields, entities
         return explain(self._checked(), self._intake.request(raw_request(*parts)))
 
+    def timeline(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        since: datetime | str = "2018-01-01",
+        until: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Timeline:
+        """Say when the answer to a request changes, and why; `ValueError` where that cannot be said."""
+        from policyengine.explain.answers_over_time import timeline_of
+        from policyengine.intake.raw import raw_request
+
+        raw = raw_request(subject, action, resource, context, since, fields, entities)
+        return timeline_of(self._checked(), self._intake.request(raw), until)
+
     def decide_json(
         self,
         data: bytes | str,
@@ -556,30 +579,9 @@ class PolicyEngine(Immutable):
 
         A handler with a parameter `deny`, which no obligation has, gets whether it is a deny.
         """
-        for obligation in decision.obligations:
-            handler = self._handlers[obligation.name]
-            given = {"deny": not decision.allowed} if _takes_deny(handler) else {}
-            handler(**obligation.parameters, **given)
+        from policyengine.model.fulfilment import fulfil
 
-
-def _takes_deny(handler: Handler) -> bool:
-    """Whether a handler asks for it whether the decision is a deny."""
-    from inspect import signature  # loading and deciding need none
-
-    try:
-        return "deny" in signature(handler).parameters
-    except (TypeError, ValueError):  # of a class that does not say
-        return False
-
-
-def _ibis_tables() -> ModuleType:
-    try:
-        from policyengine.tables import ibis_tables
-    except ModuleNotFoundError as lacking:
-        if (lacking.name or "").partition(".")[0] not in {"ibis", "pyarrow"}:
-            raise
-        raise ImportError("tables need Ibis: install `policyengine-dsl[tables]`") from None
-    return ibis_tables
+        fulfil(decision, self._handlers)
 
 
 def _loaded_again(

@@ -25,7 +25,17 @@ def utf8(text: str) -> str:
 
 def now_option(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option `--now`."""
-    return click.option("--now", metavar="MOMENT", callback=_moment, help=help)
+    return moment_option("--now", help)
+
+
+def moment_option(
+    name: str, help: str, default: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return an option that is a moment."""
+    shown = default is not None
+    return click.option(
+        name, metavar="MOMENT", callback=_moment, help=help, default=default, show_default=shown
+    )
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:

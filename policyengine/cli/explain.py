@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import (
     FINE,
     MISUSE,
+    TONES,
     FailingInput,
     complain,
     format_option,
@@ -25,7 +25,6 @@ from policyengine.cli.output import (
 
 if TYPE_CHECKING:
     from policyengine.explain import Audience
-    from policyengine.explain.audiences import Tone
 
 _CODE = re.compile(r"PE[0-9]+|[a-z]+(-[a-z]+)*", re.IGNORECASE)
 """A code, or its name or a word of it: `shadowed-rule`."""
@@ -121,18 +120,8 @@ def _explain_request(
         say_json(explanation.to_json(audience))
         return FINE
     for line in explanation.toned_lines(audience):
-        say(line.text, _STYLES[line.tone])
+        say(line.text, TONES[line.tone])
     return FINE
-
-
-_STYLES: Mapping[Tone, str | None] = {
-    "plain": None,
-    "title": "bold",
-    "allow": "bold green",
-    "deny": "bold red",
-    "good": "green",
-    "bad": "red",
-}
 
 
 def _explain_code(wanted: str, format: str) -> int:

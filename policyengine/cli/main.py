@@ -40,6 +40,7 @@ _COMMANDS = (
     "test",
     "decide",
     "explain",
+    "timeline",
     "who",
     "what",
     "filter",

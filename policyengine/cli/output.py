@@ -35,6 +35,17 @@ _PATIENCE = 1.0
 """The seconds after which work in progress is shown."""
 
 
+TONES: Mapping[str, str | None] = {
+    "plain": None,
+    "title": "bold",
+    "allow": "bold green",
+    "deny": "bold red",
+    "good": "green",
+    "bad": "red",
+}
+"""The style of each tone of an explanation (`explain/audiences.py`)."""
+
+
 class FailingInput(Exception):  # noqa: N818 - it is named after what happened
     """Input cannot be read or used; the text is the one line that is printed."""
 

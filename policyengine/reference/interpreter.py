@@ -84,7 +84,7 @@ def valid_until(checked: CheckedSet, request: Request) -> int | None:
     clock = Clock(request.now)
     env = Env(replace(request, now=clock.moving()), checked.schema)
     outcome(judge_all(checked, env), advisories=())
-    return min(clock.turns, default=None)
+    return clock.end()
 
 
 def broken_invariants(

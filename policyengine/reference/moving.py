@@ -18,18 +18,27 @@ from attrs import define, field
 
 @define(eq=False)
 class Clock:
-    """A time, and the later moments at which something that was asked of it changes."""
+    """A time, and the later moments at which something that was asked of it changes.
+
+    *keeps*: whether a moving value was kept, so that what was made of it is another one at once.
+    """
 
     now: int
     turns: list[int] = field(factory=list)
+    keeps: bool = False
 
     def moving(self) -> Moving:
         """Return the time as a number that moves with it."""
         return Moving.of(self, self.now, 1)
 
     def kept(self) -> None:
-        """Note that a moving value was kept: it is another one at once."""
-        self.turns.append(self.now + 1)
+        """Note that a moving value was kept."""
+        self.keeps = True
+
+    def end(self) -> int | None:
+        """Return the first moment at which something changes, None if nothing does."""
+        turns = [*self.turns, self.now + 1] if self.keeps else self.turns
+        return min(turns, default=None)
 
     def compared(self, distance: int, slope: int, holds: Callable[[int, int], bool]) -> bool:
         """Return whether *distance*, which grows by *slope* each microsecond, *holds* against 0.

@@ -149,8 +149,17 @@ OPEN: dict[str, Sink] = {
 }
 """The sinks that show nothing private."""
 
+
+def _timeline(engine: PolicyEngine, asked: Asked) -> str:
+    if _refusal(engine, asked):
+        return ""
+    found = engine.timeline(**{name: part for name, part in asked.items() if name != "now"})
+    return "\n".join(found.lines())
+
+
 ALL: dict[str, Sink] = {
     **OPEN,
+    "timeline": _timeline,  # its moments may follow from private values
     **{
         f"lines for an {audience}": _explained(lambda e, audience: "\n".join(e.lines(audience)))(
             audience
