@@ -128,6 +128,7 @@ BOUNDED = {
     "generated.linecache.cache": "taken back by a finalizer of what was compiled",
     "policyengine.globals()": "the public names",
     "time_zones.zone_of": "one for each time zone that schedules name",
+    "calendar.next_turn": "of moments and schedules, the latest 4,096 pairs",
     "calendar._zone": "one for each time zone that schedules name",
     "processes._process": "one, in a process of its own",
     "table_job._WORK": "the one work of a process that decides rows",

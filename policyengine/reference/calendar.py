@@ -10,7 +10,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,7 @@ def is_within(moment: int, schedule: Schedule) -> bool:
     return False
 
 
+@lru_cache(maxsize=4_096)  # what is tried near one request asks about the same few moments
 def next_turn(moment: int, schedule: Schedule) -> int:
     """Return when *schedule* opens or closes next after *moment*: within five weeks, else their end."""
     near = _near(moment)
