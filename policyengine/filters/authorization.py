@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Select, Table, select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
-from policyengine.filters.governed_tables import Condition, GovernedTables, Rules, Verb
+from policyengine.filters.governed_tables import Condition, GovernedTables, Rules
+from policyengine.filters.governing import AccessRefused, Verb
 from policyengine.filters.visible_rows import (
-    AccessRefused,
     NotReached,
     OfAllRows,
     VisibleRows,

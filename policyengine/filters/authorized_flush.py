@@ -23,8 +23,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 
 from policyengine.filters.authorization import Authorization
-from policyengine.filters.governed_tables import RowsOf, Verb
-from policyengine.filters.visible_rows import AccessRefused, carried
+from policyengine.filters.governed_tables import RowsOf
+from policyengine.filters.governing import AccessRefused, Verb
+from policyengine.filters.visible_rows import carried
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import UOWTransaction

@@ -45,10 +45,10 @@ from policyengine.filters.authorized_flush import (
     demand,
     demand_stays,
 )
-from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules, Verb
-from policyengine.filters.mapped_tables import Bound, MappedTables, SubjectRules
+from policyengine.filters.governed_tables import GovernedTables, RowsOf, Rules
+from policyengine.filters.governing import AccessRefused, Bound, Verb
+from policyengine.filters.mapped_tables import MappedTables, SubjectRules
 from policyengine.filters.visible_rows import (
-    AccessRefused,
     NotReached,
     Waiver,
     carried,

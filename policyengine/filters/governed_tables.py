@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,18 +17,7 @@ except ModuleNotFoundError:
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.sql.visitors import iterate
 
-from policyengine.filters.visible_rows import AccessRefused, folded
-
-Verb: TypeAlias = Literal["select", "insert", "update", "delete"]
-
-
-class Verbs(Struct, frozen=True):
-    """The actions by which rows of an entity are read and written; a verb without an action is refused."""
-
-    select: str | None = None
-    insert: str | None = None
-    update: str | None = None
-    delete: str | None = None
+from policyengine.filters.governing import AccessRefused, Verb, Verbs, folded
 
 
 class PartOf(Struct, frozen=True):

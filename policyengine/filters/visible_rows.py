@@ -45,18 +45,10 @@ from sqlalchemy.sql.selectable import AliasedReturnsRows, TableValuedAlias
 from sqlalchemy.sql.visitors import InternalTraversal, iterate
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from policyengine.model.errors import PolicyError
+from policyengine.filters.governing import AccessRefused, folded
 
 Waiver: TypeAlias = Literal["core", "text", "connection", "bulk", "held objects"]
 """What an authorized session does only where it is waived."""
-
-
-class AccessRefused(PolicyError):  # noqa: N818 - the public name says what is the matter
-    """A statement or change that an authorized session does not run; *waiver*: what would waive it, or None."""
-
-    def __init__(self, text: str, waiver: Waiver | None = None) -> None:
-        super().__init__(text if waiver is None else f'{text}; `waive=["{waiver}"]` allows it')
-        self.waiver = waiver
 
 
 class NotReached(Exception):  # noqa: N818 - it says what is so
@@ -65,11 +57,6 @@ class NotReached(Exception):  # noqa: N818 - it says what is so
     def __init__(self, table: Table) -> None:
         self.table = table
         super().__init__(f"the statement was not expected to read `{table.fullname}`")
-
-
-def folded(name: str) -> str:
-    """Return a name as databases may read it: in any case, and PostgreSQL no more than 63 bytes of it."""
-    return name.lower().encode()[:63].decode(errors="ignore")
 
 
 class Tables(Protocol):
