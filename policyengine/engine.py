@@ -17,6 +17,7 @@ from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits
+from policyengine.prepared_set import PreparedSet
 from policyengine.runtime import clock
 
 if TYPE_CHECKING:
@@ -65,15 +66,10 @@ class PolicyEngine(Immutable):
     __slots__ = ("__dict__", "__weakref__", "_fast", "_time_of")
 
     def __init__(
-        self,
-        program: Program,
-        checked: Callable[[], CheckedSet],
-        *,
-        limits: Limits,
-        store: EntityStore | None = None,
-        handlers: Mapping[str, Handler] | None = None,
-        origin: Origin | None = None,
-    ) -> None:
+        self, program: Program, checked: Callable[[], CheckedSet], *, limits: Limits,
+        store: EntityStore | None = None, handlers: Mapping[str, Handler] | None = None,
+        origin: Origin | None = None, prepared: PreparedSet | None = None,
+    ) -> None:  # fmt: skip
         self._program = program
         self._checked = checked
         self._limits = limits
@@ -81,6 +77,7 @@ class PolicyEngine(Immutable):
         self._fast: dict[str, Function] = {}  # by action: `FastPaths.by_action`
         self._handlers = handlers or {}
         self._origin = origin
+        self._prepared = prepared or PreparedSet(program, checked, limits)
 
     @cached_property
     def _intake(self) -> Intake:
@@ -89,7 +86,7 @@ class PolicyEngine(Immutable):
         from policyengine.intake.intake import Intake
 
         self._time_of = time_but_zero
-        return Intake(self._program, self._limits, self._store, self._fast)
+        return Intake(self._program, self._limits, self._store, self._fast, self._prepared.readers)
 
     # ---- loading ------------------------------------------------------------------------
 
@@ -168,13 +165,9 @@ class PolicyEngine(Immutable):
         handlers = obligations if isinstance(obligations, Mapping) else None
         origin = Origin(sources, None if obligations is None else frozenset(obligations))
         return cls(
-            loaded.program,
-            loaded.checked,
-            limits=limits,
-            store=store,
-            handlers=handlers,
-            origin=origin,
-        )
+            loaded.program, loaded.checked,
+            limits=limits, store=store, handlers=handlers, origin=origin,
+        )  # fmt: skip
 
     def __reduce__(self) -> tuple[Callable[..., PolicyEngine], tuple[object, ...]]:
         if self._handlers:
@@ -203,6 +196,13 @@ class PolicyEngine(Immutable):
                 compiled = self._program.compiled(target)
                 if reasons:
                     compiled.explainer  # noqa: B018 - which makes it
+
+    def with_store(self, store: EntityStore | None) -> PolicyEngine:
+        """Return an engine of this policy set with another store, or none, which is as warm as this one."""
+        return type(self)(
+            self._program, self._checked, limits=self._limits, store=store,
+            handlers=self._handlers, origin=self._origin, prepared=self._prepared,
+        )  # fmt: skip
 
     # ---- what is in force ---------------------------------------------------------------
 
@@ -429,11 +429,11 @@ class PolicyEngine(Immutable):
 
     @cached_property
     def _left_of(self) -> Callable[..., Residual]:
-        """What `partial` asks; the rules that it prepares are kept."""
+        """What `partial` asks."""
         from policyengine.partial.decide_partially import PartialDecider
 
-        parts = self._checked(), self._intake.validator, self._store, self.decide
-        return PartialDecider(*parts).left_of
+        parts = self._prepared.partial_rules, self._intake.validator, self._store, self.decide
+        return PartialDecider(self.schema, *parts).left_of
 
     # ---- reverse questions --------------------------------------------------------------
 

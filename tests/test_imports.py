@@ -37,8 +37,10 @@ MAY_IMPORT = {
     "cache": STAGES | {"runtime", "compiler", "version"},
     "lint": STAGES | {"reference", "analysis", "testing", "intake"},
     "pipeline": STAGES | {"compiler", "runtime", "cache"},
+    "prepared_set": {"model", "runtime", "semantics", "intake", "partial"},
     "engine": STAGES - {"syntax"}
     | {
+        "prepared_set",
         "runtime",
         "pipeline",
         "explain",

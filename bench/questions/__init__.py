@@ -30,6 +30,7 @@ NAMES: Final = (
     "sharing_peer",
     "sharing_bound",
     "sharing_store",
+    "store_changes",
     "searching",
     "decide_many",
     "customers",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
-from policyengine.intake.store import EntityStore, StoredEntities
+from policyengine.intake.store import EntityStore
+from policyengine.intake.stored_entities import StoredEntities
 from policyengine.model.entities import Closed, Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT

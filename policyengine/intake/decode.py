@@ -266,7 +266,7 @@ class Reader(Struct):
         before = len(self.problems.items)
         self.no_more_keys(parts, _ENTITY_KEYS, path)
         type_ = self.entity_type(parts, path, allowed)
-        id_ = self._id(parts, path)
+        id_ = self.entity_id(parts, path)
         if type_ is None:
             return None
         owner = f"`{type_.name}`"
@@ -338,7 +338,8 @@ class Reader(Struct):
             return None
         return type_
 
-    def _id(self, parts: Mapping[object, object], path: Path) -> str | None:
+    def entity_id(self, parts: Mapping[object, object], path: Path) -> str | None:
+        """Read the id of the entity of which these are the *parts*."""
         if "id" not in parts:
             self.report("PE521", path, "`id` is missing")
             return None
@@ -380,7 +381,7 @@ class Reader(Struct):
             if parts is None:
                 return None
             self.no_more_keys(parts, _REFERENCE_KEYS, path)
-            found, id_ = self.entity_type(parts, path, None), self._id(parts, path)
+            found, id_ = self.entity_type(parts, path, None), self.entity_id(parts, path)
             if found is None or id_ is None:
                 return None
             key = (found.name, id_)
@@ -402,7 +403,7 @@ class Reader(Struct):
             return INVALID
         self.no_more_keys(parts, _REFERENCE_KEYS, path)
         found = self.entity_type(parts, path, (type_.name,))
-        id_ = self._id(parts, path)
+        id_ = self.entity_id(parts, path)
         return INVALID if found is None or id_ is None else id_
 
     # ---- actions ------------------------------------------------------------------------

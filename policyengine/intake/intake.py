@@ -15,6 +15,7 @@ from policyengine.intake.build import build_context, build_entity
 from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import plain
 from policyengine.intake.raw import RawRequest, raw_request
+from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, Unknown, problem_of
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision, refused
@@ -29,7 +30,10 @@ from policyengine.runtime.program import Program
 
 
 class Intake:
-    """Takes the requests of one engine, which has *program*, *limits* and *store*."""
+    """Takes the requests of one engine, which has *program*, *limits* and *store*.
+
+    *readers*: those of an engine that has the same program and limits.
+    """
 
     def __init__(
         self,
@@ -37,8 +41,9 @@ class Intake:
         limits: Limits,
         store: EntityStore | None,
         by_action: dict[str, Function],
+        readers: Readers | None = None,
     ) -> None:
-        self.fast = FastPaths(program, limits, store, by_action)
+        self.fast = FastPaths(program, limits, store, by_action, readers)
         self.validator = Validator(program.schema, program.needs, limits)
         self._program = program
         self._limits = limits
@@ -62,7 +67,7 @@ class Intake:
             raw["properties"] = given
         if parents is not None:
             raw["parents"] = parents
-        built = self.fast.entity(raw)
+        built = self.fast.readers.entity(raw)
         return build_entity(self._program.schema, self._limits, raw) if built is None else built
 
     def subject(self, raw: EntityLike) -> Entity:
@@ -78,7 +83,7 @@ class Intake:
         """Build the context of *action*; raises `InvalidRequest`."""
         given = _together(values, attributes)
         raw = {} if given is None else given
-        built = self.fast.context(action, raw)
+        built = self.fast.readers.context(action, raw)
         if built is None:
             return build_context(self._program.schema, self._limits, action, raw)
         return built

@@ -2,7 +2,7 @@
 
 A store is checked as a whole when it is made: every entity fits the schema, parents are there, no
 entity is its own ancestor; all ancestors are worked out then. It never changes afterwards, so
-threads may share it; new facts are a new store.
+threads may share it; new facts are a new store, which `with_changes` makes of it in time of the change.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any, Literal, TypeAlias, get_args
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.foreign import first_of, plain
+from policyengine.intake.store_changes import alone, changed_entities
 from policyengine.intake.store_index import StoreIndex
-from policyengine.model.entities import Entity, Key
+from policyengine.intake.stored_entities import Stored, StoredEntities
+from policyengine.model.entities import Entity, EntityLike, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits
@@ -28,17 +30,12 @@ Unknown: TypeAlias = Literal["refuse", "bare"]
 the request is refused, or they count as entities of which nothing is known but type and id."""
 
 
-class StoredEntities(Immutable, dict[Key, Entity]):
-    """The entities of a store; *bare*: whether unknown ones count as bare."""
-
-    __slots__ = ("bare",)
-    bare: bool
-
-
 class EntityStore(Immutable):
     """Entities by (type, id), with all their ancestors known."""
 
-    __slots__ = ("_entities", "_fitting", "_index", "_schema")
+    __slots__ = ("_entities", "_fitting", "_index", "_limits", "_schema")
+
+    _entities: Stored
 
     def __init__(
         self,
@@ -60,6 +57,7 @@ class EntityStore(Immutable):
         self._fitting = schema  # the last that was found to have the same entity types
         if unknown not in get_args(Unknown):
             raise ValueError(f"unknown is 'refuse' or 'bare', not {unknown!r}")
+        self._limits = limits
         self._entities = StoredEntities(_load(schema, entities, limits))
         self._entities.bare = unknown == "bare"
         self._index = StoreIndex(self._entities)
@@ -78,6 +76,26 @@ class EntityStore(Immutable):
         given: Any = parse_json(data, limits, size=None)  # what is no array is refused below
         return cls(schema, given, limits, unknown)
 
+    def with_changes(
+        self, put: Iterable[EntityLike] = (), remove: Iterable[EntityLike | Key] = ()
+    ) -> EntityStore:
+        """Return a store in which the entities *put* are as given, and those in *remove* are gone.
+
+        This one stays as it is. The other equals a store made of all entities that are then there, and is made
+        in the time that the change takes: that of an entity with other parents includes all below it. What is
+        put takes the place of what was there, parents included. *remove*: entities, or (type, id) of each.
+
+        Raises `InvalidRequest` with every problem: an entity that does not fit, one to be removed that is not
+        there, or that something else lies in, and whatever a store is refused for.
+        """
+        made = object.__new__(type(self))
+        made._schema, made._fitting, made._limits = self._schema, self._fitting, self._limits
+        made._entities = changed_entities(
+            self._schema, self._limits, self._entities, self._index, put, remove
+        )
+        made._index = self._index.of_changed(made._entities)
+        return made
+
     def fits(self, schema: Schema) -> bool:
         """Whether the store serves requests of *schema*: the entity types must be the same."""
         if self._fitting is not schema:
@@ -87,7 +105,7 @@ class EntityStore(Immutable):
         return True
 
     @property
-    def by_key(self) -> StoredEntities:
+    def by_key(self) -> Stored:
         """The entities by type and id."""
         return self._entities
 
@@ -150,4 +168,4 @@ def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Ke
     known.close_lines({}, limits.ancestors)
     if problems.items:
         raise InvalidRequest(problems.items)
-    return known.entities
+    return {key: alone(entity) for key, entity in known.entities.items()}

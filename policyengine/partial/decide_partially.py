@@ -70,13 +70,14 @@ class PartialDecider:
 
     def __init__(
         self,
-        checked: CheckedSet,
+        schema: Schema,
+        rules: PartialRules,
         validator: Validator,
         store: EntityStore | None,
         decide: Callable[..., Decision],
     ) -> None:
-        self._schema = checked.schema
-        self._rules = PartialRules(checked)
+        self._schema = schema
+        self._rules = rules
         self._validator = validator
         self._store = store
         self._decide = decide

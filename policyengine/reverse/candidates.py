@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from policyengine.compiler import ir
 from policyengine.compiler.simplify import TRUE, replaced
-from policyengine.intake.store_index import StoreIndex
+from policyengine.intake.store_index import ByValue, StoreIndex
 from policyengine.model.records import Record
 
 
@@ -127,7 +127,7 @@ class Candidates(Struct, frozen=True, eq=False):
         self,
         node: ir.Expr,
         type_: str,
-        index: Mapping[object, list[str]],
+        index: ByValue,
         values: Iterable[object],
     ) -> AbstractSet[str] | None:
         """Return the candidates for which *node*, of the type *type_*, is in *index* at one of *values*."""

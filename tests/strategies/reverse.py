@@ -13,7 +13,9 @@ from unittest import mock
 
 from policyengine import EntityStore, InvalidRequest, Page, PolicyEngine
 from policyengine.intake.fast_path import type_of
+from policyengine.intake.store import Unknown
 from policyengine.model.limits import Limits
+from tests.strategies import store_changes
 from tests.strategies.laws import Case
 from tests.strategies.loading import TooCostlyError, load
 
@@ -64,7 +66,15 @@ def make_store(
         _mixed(rng.choice(list(by_type.values())), f"more {number}", rng, stored)
         for number in range(more)
     ]
-    return engine.store(made, unknown=rng.choice(("refuse", "bare"))), [*left_out, *alone]
+    unknown = rng.choice(("refuse", "bare"))
+    make = store_changes.by_changes if rng.random() < 0.3 else _at_once
+    return make(engine, made, rng, unknown), [*left_out, *alone]
+
+
+def _at_once(
+    engine: PolicyEngine, made: Sequence[Json], _: Random, unknown: Unknown
+) -> EntityStore:
+    return engine.store(made, unknown)
 
 
 def _mixed(like: Sequence[Json], id_: str, rng: Random, stored: Sequence[Json]) -> Json:
