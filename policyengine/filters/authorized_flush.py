@@ -63,6 +63,7 @@ class AuthorizedFlush:
                 entity = self._governed.entity(inspect(instance).mapper)
                 if entity is None or (verb == "update" and not session.is_modified(instance)):
                     continue
+                self._authorization.criterion(inspect(entity).local_table, verb)  # as of now
                 action = self._governed.action(entity, verb)
                 if rules.decide(instance, action) is False:
                     raise AccessRefused(
@@ -91,7 +92,8 @@ class AuthorizedFlush:
         part = self._governed.part(table)
         if part is not None:
             self._before_parts(statement, table, rows)
-        if isinstance(statement, Delete) and (part is None or not part.on.keys() <= rows[0].keys()):
+        of = () if part is None else self._governed.part_rows(table).key
+        if isinstance(statement, Delete) and not (of and {c.key for c in of} <= rows[0].keys()):
             names = [column.key for column in table.primary_key]
             if not {tuple(row[name] for name in names) for row in rows} <= self._deleted[table]:
                 raise AccessRefused(
@@ -157,7 +159,7 @@ class AuthorizedFlush:
         part = self._governed.part(table)
         assert part is not None
         owners = self._governed.owners(part)
-        names = [table.c[name].key for name in part.on]
+        names = [column.key for column in self._governed.part_rows(table).key]
         if isinstance(statement, Update):
             rows = [row for row in rows if not row.keys().isdisjoint(names)]
             if any(row.get(name) is None for row in rows for name in names):

@@ -241,7 +241,7 @@ class _Checks:
             state.statement = changed
             return None
         key = tuple(table.primary_key)
-        owned = () if part is None else tuple(table.c[name] for name in part.on)
+        owned = () if part is None else self.authorization.governed.part_rows(table).key
         wanted = select(*key, *owned).where(*_conditions(statement))
         wanted = wanted.options(visible.where(table, may_change)).with_for_update(of=table)
         return self._change(state, changed, RowsOf(table, key), wanted)

@@ -147,12 +147,12 @@ class GovernedTables:
 
     def part_rows(self, table: Table) -> RowsOf:
         """Return the rows of a table of parts, by their owner."""
-        return RowsOf(table, tuple(table.c[name] for name in self._parts[table].on))
+        return RowsOf(table, _named(table, self._parts[table].on))
 
     def owners(self, part: PartOf) -> RowsOf:
         """Return what has a row for each owner of parts."""
         table = _table(part.owner)
-        return RowsOf(table, tuple(table.c[name] for name in part.on.values()))
+        return RowsOf(table, _named(table, part.on.values()))
 
     def condition(self, ask: Ask, table: Table, verb: Verb) -> Condition:
         """Return the condition of the rows of a governed table for which *verb* is allowed; *ask*: of a class."""
@@ -163,7 +163,8 @@ class GovernedTables:
         owned = self.condition(ask, owners, "select" if verb == "select" else "update")
         if verb == "select" and table.name in owned.hidden:
             raise AccessRefused(f"`{table.name}` may be hidden: `fields=` asks for it")
-        joined = (table.c[one] == owners.c[other] for one, other in part.on.items())
+        pairs = zip(self.part_rows(table).key, self.owners(part).key, strict=True)
+        joined = (one == other for one, other in pairs)
         found = select(owners.c[0]).where(*joined, owned.criterion).correlate(table)
         return replace(owned, criterion=found.exists(), hidden=frozenset())
 
@@ -200,6 +201,12 @@ class GovernedTables:
                     classes[relation.mapper] = None
                     stack.append(relation.mapper)
         return {table: None for table in found if table in self.tables}
+
+
+def _named(table: Table, names: Iterable[str]) -> tuple[Any, ...]:
+    """Return the columns of a table by their names in the database."""
+    columns = {column.name: column for column in table.c}
+    return tuple(columns[name] for name in names)
 
 
 def _table(entity: type) -> Table:

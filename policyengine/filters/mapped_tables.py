@@ -12,6 +12,7 @@ try:
 except ModuleNotFoundError:
     wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
     raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
+from sqlalchemy.orm.exc import UnmappedColumnError
 
 from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf
 from policyengine.filters.governing import (
@@ -127,7 +128,8 @@ class SubjectRules:
         """Decide about an object with the values that it has now; None if they do not say all that is asked."""
         entity = self._governed.entity(inspect(instance).mapper)
         assert entity is not None
-        return self._rows.decide(self._governed.types[entity], action, _HeldRow(instance))
+        row = _HeldRow(instance, inspect(entity).local_table)
+        return self._rows.decide(self._governed.types[entity], action, row)
 
 
 _PLAIN: Final = (str, int, bool, Decimal, datetime)
@@ -136,16 +138,17 @@ _PLAIN: Final = (str, int, bool, Decimal, datetime)
 class _HeldRow(Mapping[str, Any]):
     """The row of an object, as far as the object says what will be in it."""
 
-    def __init__(self, instance: object) -> None:
+    def __init__(self, instance: object, table: Table) -> None:
         self._state: Any = inspect(instance)
+        self._columns = {column.name: column for column in table.c}
 
     def __getitem__(self, name: str) -> Any:
-        state = self._state
-        column = state.mapper.local_table.c.get(name)
-        for attribute in state.mapper.column_attrs:
-            if column is None and attribute.columns[0].name == name:
-                column = attribute.columns[0]
-        value = state.dict.get(state.mapper.get_property_by_column(column).key, not_in_memory)
+        state, column = self._state, self._columns[name]
+        try:
+            attribute = state.mapper.get_property_by_column(column)
+        except UnmappedColumnError:
+            raise NotInMemory from None
+        value = state.dict.get(attribute.key, not_in_memory)
         follows = any(
             column in relation.local_columns and state.attrs[relation.key].history.has_changes()
             for relation in state.mapper.relationships

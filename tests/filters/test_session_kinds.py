@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from policyengine import PolicyEngine
 from policyengine.filters.authorized_session import AccessRefused, authorize, authorized
 from policyengine.filters.governed_tables import Condition, GovernedTables, Verbs
 from policyengine.filters.mapped_tables import MappedTables
-from policyengine.filters.mapping import EntityTable, SetTable, map_tables
+from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
 from tests.filters.governed_world import DOC, DOC_TAG, GOVERNED, Doc, Mine, Note, filled, stored
 
 ALL = Verbs("read", "create", "edit", "remove")
@@ -242,10 +243,10 @@ POLICY = PolicyEngine.from_text("""
 package papers
 entity User {}
 entity Paper { owner: User, readers: set<User> }
-action read by User on Paper
-gate rows "who may read" for read
+action read, create by User on Paper
+gate rows "who may read and create" for read, create
 gate rows {
-    permit own: read when resource.owner == subject
+    permit own: read, create when resource.owner == subject
     permit given: read when subject in resource.readers
 }
 """)
@@ -262,10 +263,108 @@ def test_tables_of_the_mapping_are_governed_whoever_describes_them():
     governed = MappedTables(mapping, {Paper: Verbs("read")})
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
-    subject = {"type": "User", "id": "me", "properties": {}}
-    with authorized(Session(engine), POLICY.bind(subject), governed) as session:
+    with authorized(Session(engine), bound("me"), governed) as session:
         for name in ("who", "reader"):
             table = Table(name, MetaData(), Column("id", Integer))
             with pytest.raises(AccessRefused, match=f"`{name}` is another table"):
                 session.execute(select(table))
+    engine.dispose()
+
+
+class Text(Base):
+    __tablename__ = "text"
+    id: Mapped[int] = mapped_column("number", key="no", primary_key=True)
+    who: Mapped[str] = mapped_column("owner", key="who")
+    kind: Mapped[str]
+    readers: Mapped[list[Reader]] = relationship()
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "text"}  # noqa: RUF012 - as above
+
+
+class Draft(Text):
+    __tablename__ = "draft"
+    id: Mapped[int] = mapped_column(ForeignKey("text.no"), primary_key=True)
+    editor: Mapped[str] = mapped_column("owner", key="owner")
+    __mapper_args__ = {"polymorphic_identity": "draft"}  # noqa: RUF012 - as above
+
+
+class Reader(Base):
+    __tablename__ = "text_reader"
+    text: Mapped[int] = mapped_column("text_id", ForeignKey("text.no"), key="of", primary_key=True)
+    who: Mapped[str] = mapped_column("user_id", primary_key=True)
+
+
+TEXTS = MappedTables(
+    map_tables(
+        POLICY.schema,
+        {
+            "Paper": EntityTable("text", StoredColumn("number", kind="int"), {"owner": "owner", "readers": SetTable("text_reader", "text_id", "user_id")}),
+            "User": EntityTable("who"),
+        },
+    ),
+    {Text: Verbs("read", "create", "create", "create")},
+)  # fmt: skip
+
+
+def bound(who: str) -> Any:
+    return POLICY.bind({"type": "User", "id": who, "properties": {}})
+
+
+def test_columns_are_those_of_the_database_whatever_the_model_calls_them():
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with authorized(Session(engine), bound("me"), TEXTS) as session:
+        session.add_all(
+            [Text(id=1, who="me", readers=[Reader(who="you")]), Draft(who="me", editor="you")]
+        )
+        session.commit()
+        own = session.get_one(Text, 1)
+        own.readers.append(Reader(who="us"))
+        session.commit()
+        assert session.execute(delete(Reader).where(Reader.who == "you")).rowcount == 1
+        session.commit()
+        for wrong in (Draft(who="you", editor="me"), Reader(text=3, who="me")):
+            session.add(wrong)
+            with pytest.raises(AccessRefused):
+                session.commit()
+            session.rollback()
+    with authorized(Session(engine), bound("us"), TEXTS) as session:
+        assert session.scalars(select(Text.id)).all() == [1]
+        assert len(session.scalars(select(Reader)).all()) == 1
+        given = session.get_one(Text, 1)
+        given.readers.pop()
+        with pytest.raises(AccessRefused):
+            session.commit()
+    with authorized(Session(engine), bound("me"), TEXTS) as session:
+        for text in session.scalars(select(Text)).all():
+            text.readers.clear()
+            session.flush()
+            session.delete(text)
+        session.commit()
+        assert session.scalars(select(Reader)).all() == []
+    engine.dispose()
+
+
+class Changing:
+    """A bound subject who is another each time."""
+
+    valid_until = datetime(2020, 1, 1, tzinfo=UTC)
+
+    def __init__(self, *subjects: str) -> None:
+        self.subjects = [*subjects]
+
+    def partial(self, action: str, context: Any, **options: Any) -> Any:
+        subject = self.subjects.pop(0) if len(self.subjects) > 1 else self.subjects[0]
+        return bound(subject).partial(action, context, **options)
+
+
+def test_an_object_is_decided_about_by_what_is_valid_when_it_is_written():
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with authorized(Session(engine), Changing("you", "me"), TEXTS) as session:
+        session.add(Text(id=1, who="me"))
+        with pytest.raises(AccessRefused):
+            session.commit()
+        session.rollback()
+        session.add(Text(id=1, who="me"))
+        session.commit()
     engine.dispose()
