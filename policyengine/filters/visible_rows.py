@@ -243,16 +243,15 @@ def _print_select(query: Select[Any], compiler: Any, **how: Any) -> str:
 
 @compiles(CTE)
 def _print_common_table(table: CTE, compiler: Any, **how: Any) -> str | None:
-    option = _option(compiler)
-    if option is not None and not isinstance(table.name, _anonymous_label):
+    option, named = _option(compiler), table
+    while named._cte_alias is not None:  # noqa: SLF001 - an alias takes no place, what it is of does
+        named = named._cte_alias  # noqa: SLF001 - as above
+    if option is not None and not isinstance(named.name, _anonymous_label):
         asked = (node for node in iterate(compiler.statement) if isinstance(node, OfAllRows))
         read = (node for one in (*option.queries, *asked) for node in iterate(one))
         names = {folded(node.name) for node in read if isinstance(node, TableClause)}
-        if folded(table.name) in {
-            *names,
-            *option.governed.names,
-        }:  # which it would be in conditions
-            option.refuse("core", f"the common table `{table.name}` has the name of another table")
+        if folded(named.name) in {*names, *option.governed.names}:  # which conditions may read
+            option.refuse("core", f"the common table `{named.name}` has the name of another table")
     printed: str | None = compiler.visit_cte(table, **how)
     return printed
 

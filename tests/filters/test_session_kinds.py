@@ -71,9 +71,12 @@ def test_no_common_table_takes_the_place_of_one_that_a_condition_reads(
     forged = [select(literal(n).label("doc_id"), literal(2).label("tag_id")) for n in (3, 4)]
     before = stored(engine)
     with authorize(Session(engine), Tagged(), governed) as session:
-        assert session.scalars(select(Doc.id).add_cte(union_all(*forged).cte("x"))).all() == [5]
-        with pytest.raises(AccessRefused, match="has the name of another table"):
-            session.execute(statement.add_cte(union_all(*forged).cte(name)))
+        forgery = union_all(*forged)
+        harmless = select(Doc.id).add_cte(forgery.cte("x")), select(forgery.cte("x").alias(name))
+        assert [session.scalars(one).all() for one in harmless] == [[5], [3, 4]]
+        for common in (forgery.cte(name), forgery.cte(name).alias("x").alias("y")):
+            with pytest.raises(AccessRefused, match="has the name of another table"):
+                session.execute(statement.add_cte(common))
         session.rollback()
     assert stored(engine) == before
 
@@ -276,7 +279,7 @@ class Text(Base):
     id: Mapped[int] = mapped_column("number", key="no", primary_key=True)
     who: Mapped[str] = mapped_column("owner", key="who")
     kind: Mapped[str]
-    readers: Mapped[list[Reader]] = relationship()
+    readers: Mapped[list[Reader]] = relationship(cascade="all, delete-orphan")
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "text"}  # noqa: RUF012 - as above
 
 
