@@ -36,6 +36,7 @@ from sqlalchemy.sql.elements import (
     BinaryExpression,
     ColumnClause,
     Grouping,
+    TString,
     UnaryExpression,
     _anonymous_label,
     quoted_name,
@@ -162,7 +163,7 @@ def _reading_all_rows(printing: Callable[[], str]) -> str:
 def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
     option = _option(compiler)
     plain: str = compiler.visit_table(table, **how)
-    if option is None or not (how.get("asfrom") or how.get("within_tstring")):
+    if option is None or not how.get("asfrom"):
         return plain
     _check_name(table.name, option)
     if table not in option.governed.tables:
@@ -172,9 +173,6 @@ def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
     if how.get("iscrud"):
         if getattr(compiler.statement, "table", None) != table or len(compiler.stack) > 1:
             option.refuse("core", f"`{table.name}` is changed by a part of a statement")
-        return plain
-    if how.get("within_tstring"):
-        option.refuse("text", f"`{table.name}` is in a text")
         return plain
     visible = option.query(cast("Table", table))
     query = _reading_all_rows(lambda: compiler.process(visible, asfrom=True))
@@ -220,6 +218,15 @@ def _print_text(text: TextClause, compiler: Any, **how: Any) -> str:
     if option is not None:
         option.refuse("text", "text() is in a statement")
     printed: str = compiler.visit_textclause(text, **how)
+    return printed
+
+
+@compiles(TString)
+def _print_template(template: TString, compiler: Any, **how: Any) -> str:
+    option = _option(compiler)
+    if option is not None:
+        option.refuse("text", "tstring() is in a statement")
+    printed: str = compiler.visit_tstring(template, **how)
     return printed
 
 
@@ -371,7 +378,7 @@ def _check_name(name: str, option: VisibleRows) -> None:
 
 _PRINTED: Final[Mapping[Any, Callable[..., str | None]]] = {
     OfAllRows: _print_condition, Table: _print_table, TableClause: _print_table, Column: _print_column,
-    ColumnClause: _print_literal_column, TextClause: _print_text, Insert: _print_insert, Select: _print_select,
+    ColumnClause: _print_literal_column, TextClause: _print_text, TString: _print_template, Insert: _print_insert, Select: _print_select,
     CompoundSelect: _print_compound, CTE: _print_common_table, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
     Extract: _print_extract, TableValuedAlias: _print_table_valued,
     BinaryExpression: _print_binary, UnaryExpression: _print_unary,

@@ -36,6 +36,7 @@ from sqlalchemy import (
     table,
     text,
     true,
+    tstring,
     tuple_,
     union,
     union_all,
@@ -67,6 +68,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.schema import DropTable
 from sqlalchemy.types import UserDefinedType
+from sqlalchemy.util.compat import Template
 
 from policyengine.filters.authorized_session import AccessRefused, authorize
 from tests.filters.governed_world import (
@@ -318,6 +320,9 @@ REFUSED_READS: dict[str, Refused] = {
     "literal column": (lambda s: s.scalar(select(literal_column("(select max(id) from doc)"))), "text"),
     "prefix": (lambda s: s.scalars(select(Tag.id).prefix_with("(select max(id) from doc),")), "text"),
     "suffix": (lambda s: s.scalars(select(Tag.id).suffix_with("union select id from doc")), "text"),
+    "template": (lambda s: s.execute(select(tstring(Template("(select max(title) from doc)")))), "text"),
+    "template in a condition": (lambda s: s.scalars(select(Tag.id).where(tstring(Template("exists (select 1 from doc where id = 3)")))), "text"),
+    "template as a statement": (lambda s: s.execute(tstring(Template("select title from doc"))), "text"),
     "hint": (lambda s: s.scalars(select(Tag.id).with_statement_hint("union select id from doc")), "text"),
     "hint in a subquery": (lambda s: s.scalars(select(select(Tag.id).with_statement_hint("union select id from doc").subquery().c.id)), "text"),
     "operator": (lambda s: s.scalars(select(Tag.id).where(Tag.id.op("in (select id from doc) or 1 =")(1))), "text"),
