@@ -35,7 +35,7 @@ class Condition(Struct, frozen=True, eq=False):
     """What holds of the rows that are allowed, valid until a moment, None for ever.
 
     The criterion is of Core: of columns of tables, and not of attributes of classes. *hidden*: names of the
-    columns, and of tables of parts, that are not to be read.
+    columns, and of tables of parts with their schema, that are not to be read.
     """
 
     criterion: ColumnElement[bool]
@@ -161,7 +161,7 @@ class GovernedTables:
             return ask(entity, self.action(entity, verb))
         owners = _table(part.owner)
         owned = self.condition(ask, owners, "select" if verb == "select" else "update")
-        if verb == "select" and table.name in owned.hidden:
+        if verb == "select" and table.key in owned.hidden:
             raise AccessRefused(f"`{table.name}` may be hidden: `fields=` asks for it")
         pairs = zip(self.part_rows(table).key, self.owners(part).key, strict=True)
         joined = (one == other for one, other in pairs)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     MetaData,
+    String,
     Table,
     Update,
     create_engine,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     union_all,
     update,
 )  # fmt: skip
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
 
 from policyengine import PolicyEngine
 from policyengine.filters.authorized_session import AccessRefused, authorize, authorized
@@ -370,4 +371,52 @@ def test_an_object_is_decided_about_by_what_is_valid_when_it_is_written():
         session.rollback()
         session.add(Text(id=1, who="me"))
         session.commit()
+    engine.dispose()
+
+
+SHUT = PolicyEngine.from_text("""
+package papers
+entity User {}
+entity Paper { owner: User, readers: set<User> }
+action read by User on Paper
+gate rows "who may read" for read
+field gate shown "what of it" for read
+gate rows { permit own: read when resource.owner == subject }
+gate shown {
+    permit most: read fields id, owner
+    expose who: read when resource.owner != subject fields readers
+}
+""")
+
+
+@pytest.mark.parametrize("schema", [None, "main"])
+def test_parts_that_may_be_hidden_are_not_read_in_whatever_schema(schema):
+    metadata = MetaData()
+
+    class Sheet:
+        id: int
+
+    sheets = Table(
+        "sheet", metadata, Column("id", Integer, primary_key=True), Column("owner", String)
+    )
+    readers = Table(
+        "sheet_reader", metadata, Column("of", Integer), Column("who", String), schema=schema
+    )
+    registry(metadata=metadata).map_imperatively(Sheet, sheets)
+    held = SetTable(f"{schema}.sheet_reader" if schema else "sheet_reader", "of", "who")
+    mapping = map_tables(
+        SHUT.schema,
+        {
+            "Paper": EntityTable("sheet", StoredColumn("id", kind="int"), {"owner": "owner", "readers": held}),
+            "User": EntityTable("who"),
+        },
+    )  # fmt: skip
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    me = SHUT.bind({"type": "User", "id": "me", "properties": {}})
+    governed = MappedTables(mapping, {Sheet: Verbs("read")})
+    with authorized(Session(engine), me, governed) as session:
+        assert session.scalars(select(sheets.c.id)).all() == []
+        with pytest.raises(AccessRefused, match="`sheet_reader` may be hidden"):
+            session.execute(select(readers.c.who))
     engine.dispose()
