@@ -51,6 +51,8 @@ class AuthorizedFlush:
         """Owners whose parts were written, which had been decided about before."""
         self._deleted: dict[Table, set[tuple[Any, ...]]] = defaultdict(set)
         """Keys of the rows that may be deleted."""
+        self._gone: Keys = defaultdict(set)
+        """The same as owners of parts."""
         self._owned_before: dict[tuple[Table, tuple[Any, ...]], tuple[Any, ...]] = {}
         """Owners of parts, by their table and key, before anything was written."""
 
@@ -140,9 +142,16 @@ class AuthorizedFlush:
                 deleted[rows].add(tuple(state.key[1]))
             if self._governed.part(rows.table) is not None:
                 parts[rows].add(tuple(state.key[1]))
-        for rows, keys in deleted.items():
+        owners_first = sorted(deleted, key=lambda rows: self._governed.part(rows.table) is not None)
+        for rows in owners_first:
+            keys = deleted[rows]
             self._demand(rows, keys, "delete", lock=True)
             self._deleted[rows.table] |= keys
+            for owners in self._governed.owned(rows.table):
+                for some in _in_batches(keys):
+                    query = select(*owners.key).where(rows.having(some))
+                    found = self._connection(rows.table).execute(query)
+                    self._gone[owners].update(map(tuple, found))
         for rows, keys in parts.items():
             owner = self._governed.part_rows(rows.table).key
             for some in _in_batches(keys):
@@ -175,11 +184,11 @@ class AuthorizedFlush:
         self._owners[owners] |= keys - decided
 
     def _keys_of(self, rows: RowsOf) -> set[tuple[Any, ...]]:
-        """Return the keys of what the flush inserts, and those that what it deletes had."""
-        return {
-            rows.key_of(state, as_read=state.key is not None)
+        """Return the keys of what the flush inserts, and those that what it deletes had before."""
+        return self._gone[rows] | {
+            rows.key_of(state)
             for state, found in self._states()
-            if found.table is rows.table and (state.key is None or self._context.states[state][0])
+            if found.table is rows.table and state.key is None
         }
 
     # ---- when all is written -------------------------------------------------------------

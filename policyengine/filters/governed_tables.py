@@ -69,11 +69,10 @@ class RowsOf(Struct, frozen=True):
             return cast("ColumnElement[bool]", self.key[0].in_([key for (key,) in keys]))
         return tuple_(*self.key).in_(list(keys))
 
-    def key_of(self, state: InstanceState[Any], *, as_read: bool = False) -> tuple[Any, ...]:
-        """Return the key of an object's row, with the values that the object has now; *as_read*: or had."""
+    def key_of(self, state: InstanceState[Any]) -> tuple[Any, ...]:
+        """Return the key of an object's row, with the values that the object has now."""
         names = (state.mapper.get_property_by_column(column).key for column in self.key)
-        had = state.committed_state if as_read else {}
-        return tuple(had[name] if name in had else getattr(state.obj(), name) for name in names)
+        return tuple(getattr(state.obj(), name) for name in names)
 
 
 class GovernedTables:
@@ -153,6 +152,10 @@ class GovernedTables:
         """Return what has a row for each owner of parts."""
         table = _table(part.owner)
         return RowsOf(table, _named(table, part.on.values()))
+
+    def owned(self, table: Table) -> set[RowsOf]:
+        """Return what has a row for each row of *table* that has parts."""
+        return {self.owners(part) for part in self._parts.values() if _table(part.owner) is table}
 
     def condition(self, ask: Ask, table: Table, verb: Verb) -> Condition:
         """Return the condition of the rows of a governed table for which *verb* is allowed; *ask*: of a class."""

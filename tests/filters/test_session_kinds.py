@@ -31,7 +31,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, regi
 
 from policyengine import PolicyEngine
 from policyengine.filters.authorized_session import AccessRefused, authorize, authorized
-from policyengine.filters.governed_tables import Condition, GovernedTables, Verbs
+from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf, Verbs
 from policyengine.filters.mapped_tables import MappedTables
 from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
 from tests.filters.governed_world import DOC, DOC_TAG, GOVERNED, Doc, Mine, Note, filled, stored
@@ -280,6 +280,7 @@ class Text(Base):
     id: Mapped[int] = mapped_column("number", key="no", primary_key=True)
     who: Mapped[str] = mapped_column("owner", key="who")
     kind: Mapped[str]
+    slug: Mapped[str | None]
     readers: Mapped[list[Reader]] = relationship(cascade="all, delete-orphan")
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "text"}  # noqa: RUF012 - as above
 
@@ -297,6 +298,7 @@ class Reader(Base):
     who: Mapped[str] = mapped_column("user_id", primary_key=True)
 
 
+TEXT: Any = Text.__table__
 TEXTS = MappedTables(
     map_tables(
         POLICY.schema,
@@ -345,6 +347,34 @@ def test_columns_are_those_of_the_database_whatever_the_model_calls_them():
             session.delete(text)
         session.commit()
         assert session.scalars(select(Reader)).all() == []
+    engine.dispose()
+
+
+def test_what_is_deleted_gives_no_right_to_what_has_its_name_now():
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+
+    class Slug(Mine):
+        def condition(self, entity: type, action: str) -> Condition:
+            return Condition(TEXT.c.who == "me")
+
+        def decide(self, instance: Any, action: str) -> None:
+            return None
+
+    part = PartOf(Text, {"user_id": "slug"})
+    governed = GovernedTables({Text: ALL}, {Reader.__table__: part})
+    with Session(engine) as plain:
+        plain.add_all([Text(id=1, who="me", slug="a"), Text(id=2, who="you", slug="b")])
+        plain.commit()
+    with authorize(Session(engine), Slug(), governed) as session:
+        mine = session.get_one(Text, 1)
+        with engine.begin() as connection:
+            connection.execute(update(TEXT).values(slug="c").where(TEXT.c.no == 1))
+            connection.execute(update(TEXT).values(slug="a").where(TEXT.c.no == 2))
+        session.delete(mine)
+        session.add(Reader(text=1, who="a"))
+        with pytest.raises(AccessRefused, match="update"):
+            session.commit()
     engine.dispose()
 
 
