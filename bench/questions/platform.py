@@ -9,6 +9,7 @@ from attrs import frozen
 
 from bench.questions.answer import DisagreementError
 from bench.timing import side_by_side
+from bench.worlds import platform_asked, platform_why
 from bench.worlds import platform_by_hand as by_hand
 from bench.worlds.platform import POLICIES, Ask, requests
 from policyengine import Decision, PolicyEngine
@@ -23,7 +24,7 @@ class Platform:
 
     engine: PolicyEngine
     asks: Sequence[Ask]
-    operations: Mapping[str, by_hand.Operation]
+    operations: Mapping[str, platform_asked.Operation]
 
     def compare(self, decide: Callable[[Ask], tuple[bool, str]]) -> None:
         """Raise `DisagreementError` if *decide* answers otherwise than by hand, or for other reasons.
@@ -31,7 +32,7 @@ class Platform:
         Each is decided twice: the first may open the quick way for the second.
         """
         for ask in self.asks:
-            expected = by_hand.allows(*ask.by_hand), said(by_hand.why(*ask.by_hand))
+            expected = by_hand.allows(*ask.by_hand), said(platform_why.why(*ask.by_hand))
             for allowed, reason in (decide(ask), decide(ask)):
                 if (allowed, said(reason)) != expected:
                     found = f"{expected} by hand, and {allowed}, {reason}"
@@ -71,5 +72,5 @@ def said(reason: str) -> list[str]:
 def platform(count: int) -> Platform:
     """Return policies/x with requests, in proportion to *count*."""
     engine = PolicyEngine.load(POLICIES)
-    operations = by_hand.operations(engine.schema.actions)
+    operations = platform_asked.operations(engine.schema.actions)
     return Platform(engine, requests(engine, _REQUESTS * count), operations)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bench.questions.answer import Answer, Scale
 from bench.questions.platform import platform
 from bench.worlds import platform_by_hand as by_hand
+from bench.worlds import platform_why
 
 
 def ask(scale: Scale) -> Iterator[Answer]:
@@ -24,7 +25,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
     def hand() -> None:
         for parts in plain:
             by_hand.allows(*parts)
-            by_hand.why(*parts)
+            platform_why.why(*parts)
 
     ratio = world.over(hand, ours, scale.rounds)
     yield Answer("policies/x, the same, and its reason read, over both by hand", ratio, 3, 1.5)

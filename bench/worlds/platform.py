@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 from attrs import asdict, frozen
 
-from bench.worlds.platform_by_hand import (
+from bench.worlds.platform_asked import (
     PERMISSIONS,
     App,
+    Approval,
     Asked,
     Context,
     Operation,
@@ -38,6 +39,7 @@ _SCOPES = ("tweet.read", "users.read", "dm.read", "like.read")
 _PURPOSES = ("research", "academic_research", "public_health", "customer_service", "newsroom")
 _RARE_PURPOSES = ("surveillance", "credit_risk", "model_training", "resale", "benchmarking",
                   "advertising_off_x", "automation", "bulk_redistribution")  # fmt: skip
+_APPROVALS = ("reports_on_violations", "redistribution", "generated_replies")
 _TRAITS = ("sentiment", "topics", "language", "health", "party_affiliation")
 _MATCHING = (*["no_matching"] * 8, "opt_in", "given_by_person", "public_data", "third_party_data")
 _KINDS = ("original", "quote", "reply", "summoned_reply")
@@ -87,6 +89,7 @@ def _ask(
         status=rng.choice(_STATUSES),
         approved_purposes=frozenset({"research", *_some(rng, _PURPOSES, 2)}),
         reviewed_at=now - timedelta(days=rng.choice((10, 100, 200, 300, 400))),
+        approvals=_approvals(rng, now),
         serves_government=rng.random() < 0.05,
         public_utility=rng.random() < 0.3,
     )
@@ -111,9 +114,11 @@ def _ask(
         context.aggregate = rng.random() < 0.3
         context.matching = rng.choice(_MATCHING)
         context.reasonably_expected = rng.random() < 0.7
-    if operation.about_people and user is not None:
+    if operation.faces_people and user is not None:
         context.viewer = Viewer(rng.random() < 0.7, rng.random() < 0.05)
-    context.member = operation.kind == "read_lists" and rng.random() < 0.5
+    if operation.in_account:
+        context.account = user.id if user is not None and rng.random() < 0.9 else author.id
+    context.member = operation.with_lists and rng.random() < 0.5
     context.person_asked = operation.writes and rng.random() < 0.95
     if operation.name == "createPosts":
         context.kind = rng.choice(_KINDS)
@@ -124,16 +129,24 @@ def _ask(
     return (app, operation, resource, context, now), (author, other)
 
 
+def _approvals(rng: Random, now: datetime) -> tuple[Approval, ...]:
+    ends = now + timedelta(days=rng.choice((-10, 100)))
+    return tuple(
+        Approval(what, now - timedelta(days=200), ends)
+        for what in sorted(_some(rng, _APPROVALS, 1))
+    )
+
+
 def _person(rng: Random, app: App, id_: str) -> User:
     apps = _some(rng, ("app1", "app2", "app3"), 3) | ({app.id} if rng.random() < 0.95 else set())
-    return User(id_, rng.random() < 0.2, apps, rng.random() < 0.5, writes_notes=False)
+    return User(id_, rng.random() < 0.2, apps, rng.random() < 0.5, rng.random() < 0.8)
 
 
 def _resource(rng: Random, type_: str, number: int, author: User, other: User) -> Resource:
     id_ = author.id if type_ == "User" else f"r{number}"
     match type_:
         case "Post" | "Media":
-            return Resource(type_, id_, author=author)
+            return Resource(type_, id_, author=author, conversation_owner=author.id)
         case "DirectMessage" | "ChatConversation" | "ChatEvent":
             return Resource(type_, id_, participants=frozenset({author.id, other.id}))
         case "User" | "Platform":
@@ -215,11 +228,15 @@ def _of_person(user: User) -> dict[str, Any]:
 def _of_resource(resource: Resource) -> dict[str, Any]:
     if resource.type == "Platform":
         return {}
+    if resource.type == "Post":
+        assert resource.author is not None
+        return {
+            "author": _user(resource.author.id),
+            "created_at": datetime(2025, 1, 1, tzinfo=UTC),
+            "conversation_owner": _user(resource.conversation_owner),
+        }
     if resource.author is not None:
-        created = (
-            {"created_at": datetime(2025, 1, 1, tzinfo=UTC)} if resource.type == "Post" else {}
-        )
-        return {"author": _user(resource.author.id), **created}
+        return {"author": _user(resource.author.id)}
     if resource.participants:
         return {"participants": [_user(id_) for id_ in sorted(resource.participants)]}
     private = {"private": resource.private} if resource.type == "List" else {}
@@ -232,13 +249,15 @@ def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
         names.append("purposes")
     if operation.reads_people:
         names += ("derives", "aggregate", "matching", "reasonably_expected")
-    if operation.kind == "read_lists":
+    if operation.with_lists:
         names.append("member")
     if operation.writes:
         names.append("person_asked")
     said = {name: getattr(context, name) for name in names}
     if context.user is not None:
         said["user"] = _user(context.user.id)
+    if operation.in_account:
+        said["account"] = _user(context.account)
     if context.viewer is not None:
         said["viewer"] = asdict(context.viewer)
     if context.kind:

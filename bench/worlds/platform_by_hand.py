@@ -1,141 +1,21 @@
-"""Decide all operations of policies/x as somebody would write it by hand, with the same reasons.
+"""Decide all operations of policies/x as somebody would write it by hand.
 
 This is what the compiled policies are measured against: their rules as functions of plain Python values,
-which are trusted. What each operation demands is data, and read from where it is declared. `allows` says
-whether; `why` says why, for whoever asks.
+which are trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
 
-from attrs import define
-
-from policyengine.model.types import ActionType
-
-
-@define
-class User:
-    """A person, as the rules see one."""
-
-    id: str
-    protected: bool
-    authorized_apps: frozenset[str]
-    shares_location: bool
-    writes_notes: bool
-
-
-@define
-class App:
-    """A developer's app."""
-
-    id: str
-    tier: str
-    status: str
-    approved_purposes: frozenset[str]
-    reviewed_at: datetime
-    serves_government: bool
-    public_utility: bool
-
-
-@define
-class Resource:
-    """What an operation is about; *owner*: of a person, they themselves. What rules do not read is empty."""
-
-    type: str
-    id: str
-    author: User | None = None
-    owner: str = ""
-    participants: frozenset[str] = frozenset()
-    private: bool = False
-
-
-@define
-class Viewer:
-    """The acting user, as the author sees them."""
-
-    approved_follower: bool
-    blocked: bool
-
-
-@define
-class Context:
-    """What an app says of its request; what its operation does not ask for is empty."""
-
-    credential: str
-    scopes: frozenset[str]
-    permission: str
-    user: User | None = None
-    purposes: frozenset[str] = frozenset()
-    derives: frozenset[str] = frozenset()
-    aggregate: bool = False
-    matching: str = "no_matching"
-    reasonably_expected: bool = False
-    viewer: Viewer | None = None
-    member: bool = False
-    person_asked: bool = False
-    kind: str = ""
-    event: str = ""
-    about: User | None = None
-
-
-@define
-class Operation:
-    """What an operation of the API demands, and who may have it."""
-
-    name: str
-    kind: str
-    reads_people: bool
-    about_people: bool
-    writes: bool
-    accepts: frozenset[str]
-    scopes: frozenset[str]
-    permission: int
-    tiers: frozenset[str]
-    free_until: datetime
-    self_serve_until: datetime
-
-
-Asked: TypeAlias = tuple[App, Operation, Resource, Context, datetime]
-"""A request."""
-
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_ABSTRACT = {"api", "people_data", "of_people", "write"}
-
-
-def operations(actions: Mapping[str, ActionType]) -> dict[str, Operation]:
-    """Return the operations of the API by name, from what is declared of them."""
-    return {name: _operation(action) for name, action in actions.items()}
-
-
-def _operation(action: ActionType) -> Operation:
-    constants: Mapping[str, Any] = action.constants
-    until = {
-        name: datetime.fromtimestamp(constants[name] // 1_000_000, UTC)
-        if name in constants
-        else _NEVER
-        for name in ("free_until", "self_serve_until")
-    }
-    (kind,) = action.groups - _ABSTRACT
-    return Operation(
-        name=action.name,
-        kind=kind,
-        reads_people="people_data" in action.groups,
-        about_people="of_people" in action.groups,
-        writes="write" in action.groups,
-        accepts=constants["accepts"],
-        scopes=constants["scopes"],
-        permission=constants["permission"],
-        tiers=constants["tiers"],
-        **until,
-    )
-
-
-_PERMISSION_NAMES = ("read", "write", "direct_messages")
-PERMISSIONS = {name: rank for rank, name in enumerate(_PERMISSION_NAMES)}
-"""How much a token of OAuth 1.0a may do."""
+from bench.worlds.platform_asked import (
+    PERMISSIONS,
+    WRITE,
+    App,
+    Context,
+    Operation,
+    Resource,
+)
 
 _PURPOSE_PARENTS = {
     "academic_research": "research", "public_health": "academic_research",
@@ -152,7 +32,7 @@ _PURPOSE_PARENTS = {
     "competitive_benchmarking": "benchmarking", "internal_measurement": "benchmarking",
 }  # fmt: skip
 
-_PROHIBITED = {
+PROHIBITED = {
     "surveillance": frozenset({
         "surveillance", "tracking_people", "monitoring_protests", "monitoring_activist_groups",
         "law_enforcement_watch",
@@ -167,26 +47,28 @@ _PROHIBITED = {
     "resale": frozenset({"resale"}),
 }  # fmt: skip
 
-_ONLY_IN_WRITING = frozenset(
-    {"violation_reporting", "bulk_redistribution", "ai_written_replies", "automation"}
-)
+_ONLY_IN_WRITING = {
+    "violation_reporting": "reports_on_violations",
+    "bulk_redistribution": "redistribution",
+    "ai_written_replies": "generated_replies",
+    "automation": "generated_replies",
+}
 
-_HARMLESS_TRAITS = frozenset({"sentiment", "topics", "language"})
+HARMLESS_TRAITS = frozenset({"sentiment", "topics", "language"})
 """All others are sensitive."""
 
-_MODEL_TRAINING_FROM = datetime(2025, 6, 4, tzinfo=UTC)
-_FREE_UNTIL = datetime(2026, 2, 6, tzinfo=UTC)
+MODEL_TRAINING_FROM = datetime(2025, 6, 4, tzinfo=UTC)
+FREE_UNTIL = datetime(2026, 2, 6, tzinfo=UTC)
 _BASIC_UNTIL = datetime(2026, 7, 1, tzinfo=UTC)
 _PAY_PER_USE_FROM = datetime(2026, 2, 6, tzinfo=UTC)
 _REVIEW_INTERVAL = timedelta(days=365)
 _UNSUMMONED_REPLIES_UNTIL = datetime(2026, 2, 23, tzinfo=UTC)
 _QUOTES_UNTIL = datetime(2026, 4, 20, tzinfo=UTC)
 
-_MESSAGE_EVENTS = frozenset({"dm", "chat"})
-_OPEN_EVENTS = frozenset({
-    "profile.update", "post.create", "post.delete", "broadcast.start", "broadcast.end", "news.new",
+PUBLIC_EVENTS = frozenset({
+    "profile.update", "post.create", "post.delete", "broadcast.start", "broadcast.end",
 })  # fmt: skip
-_EVENT_SCOPES = {
+EVENT_SCOPES = {
     "dm": "dm.read", "chat": "dm.read", "like.create": "like.read", "mute": "mute.read",
     "block": "block.read", "broadcast.chat": "broadcast.read",
 }  # fmt: skip
@@ -202,13 +84,23 @@ def _is_approved(purpose: str, approved: frozenset[str]) -> bool:
     return False
 
 
-def _declared(app: App, context: Context) -> bool:
+def declared(app: App, context: Context) -> bool:
+    """Whether the app is approved for what it declares."""
     return bool(context.purposes) and all(
         _is_approved(purpose, app.approved_purposes) for purpose in context.purposes
     )
 
 
-def _credential_fits(operation: Operation, context: Context) -> bool:
+def missing_approvals(app: App, context: Context, now: datetime) -> set[str]:
+    """Return the approvals in writing that the use needs and the app lacks."""
+    needed = {_ONLY_IN_WRITING[use] for use in context.purposes if use in _ONLY_IN_WRITING}
+    if not needed:
+        return needed
+    return needed - {given.what for given in app.approvals if given.since <= now < given.until}
+
+
+def credential_fits(operation: Operation, context: Context) -> bool:
+    """Whether the token is of the right kind and carries what the operation takes."""
     credential = context.credential
     if credential not in operation.accepts:
         return False
@@ -220,24 +112,26 @@ def _credential_fits(operation: Operation, context: Context) -> bool:
     return context.user is None
 
 
-def _in_standing(app: App, operation: Operation, now: datetime) -> bool:
+def in_standing(app: App, operation: Operation, now: datetime) -> bool:
+    """Whether the app is active, or reads while it is write-restricted, and was reviewed."""
     status = app.status
     if status == "write_restricted":
-        if not operation.reads_people and (operation.writes or operation.permission > 0):
+        if operation.writes or operation.permission == WRITE:
             return False
     elif status != "active":
         return False
-    return now - app.reviewed_at <= _REVIEW_INTERVAL
+    return timedelta(0) <= now - app.reviewed_at <= _REVIEW_INTERVAL
 
 
-def _granted(app: App, operation: Operation, now: datetime) -> bool:
+def granted(app: App, operation: Operation, now: datetime) -> bool:
+    """Whether the tier grants the operation at that time."""
     tier = app.tier
     if tier == "enterprise":
         return True
     if tier not in operation.tiers:
         return False
     if tier == "free":
-        return now < operation.free_until and (now < _FREE_UNTIL or app.public_utility)
+        return now < operation.free_until and (now < FREE_UNTIL or app.public_utility)
     if now >= operation.self_serve_until:
         return False
     if tier == "basic":
@@ -247,37 +141,76 @@ def _granted(app: App, operation: Operation, now: datetime) -> bool:
     return True
 
 
-_OPEN = frozenset({"read_users", "read_spaces", "read_media", "read_open", "run_app"})
+_OPEN = frozenset(
+    {"read_users", "read_spaces", "read_open", "run_app", "follow_people", "write_notes"}
+)
 
 
-def _may_see(app: App, operation: Operation, resource: Resource, context: Context) -> bool:
+def may_see(app: App, operation: Operation, resource: Resource, context: Context) -> bool:
+    """Whether the acting user may see it, or do that with it."""
     kind, user = operation.kind, context.user
     if kind in _OPEN:
         return True
-    if kind in ("read_posts", "read_own_posts"):
-        author, viewer = resource.author, context.viewer
-        assert author is not None
-        if not author.protected:
-            return True
-        return user is not None and (
-            user.id == author.id or (viewer is not None and viewer.approved_follower)
-        )
-    if kind == "read_lists" and not resource.private:
-        return True
+    if kind in ("read_posts", "read_own_posts", "read_media"):
+        return not hidden(resource, context)
+    if kind in ("read_lists", "read_own_lists"):
+        return not unseen_list(resource, context)
     if user is None:
         return False
-    if kind in ("read_own", "read_owned"):
+    if kind in ("read_own", "read_owned", "act_as_owner"):
         return user.id == resource.owner
+    if kind == "act_as_author":
+        assert resource.author is not None
+        return user.id == resource.author.id
+    if kind == "moderate":
+        return user.id == resource.conversation_owner
     if kind in ("read_messages", "write_messages"):
         return user.id in resource.participants and app.id in user.authorized_apps
     if kind == "read_keys":
         return app.id in user.authorized_apps
-    if kind == "read_lists":
-        return user.id == resource.owner or context.member
-    return True  # what is done for a person
+    return user.id == context.account  # what is done in an account
 
 
-def _matching_forbidden(context: Context) -> bool:
+def hidden(resource: Resource, context: Context) -> bool:
+    """Whether the author is protected, and the acting user is neither they nor approved by them."""
+    author, user, viewer = resource.author, context.user, context.viewer
+    assert author is not None
+    if not author.protected:
+        return False
+    if user is None:
+        return True
+    return user.id != author.id and (viewer is None or not viewer.approved_follower)
+
+
+def unseen_list(resource: Resource, context: Context) -> bool:
+    """Whether the List is private, and the acting user neither owner nor member."""
+    if not resource.private:
+        return False
+    user = context.user
+    return user is None or (user.id != resource.owner and not context.member)
+
+
+SEEN_BEFORE = frozenset({"likePost", "repostPost", "createUsersBookmark"})
+
+
+def not_theirs(operation: Operation, resource: Resource, context: Context) -> bool:
+    """Whether it is somebody else's account, not to be seen, or for writers of notes."""
+    user = context.user
+    if operation.for_note_writers and (user is None or not user.writes_notes):
+        return True
+    if (
+        operation.in_account
+        and operation.reads_people
+        and (user is None or user.id != context.account)
+    ):
+        return True
+    if operation.name in SEEN_BEFORE and hidden(resource, context):
+        return True
+    return operation.kind == "act_on_lists" and unseen_list(resource, context)
+
+
+def matching_forbidden(context: Context) -> bool:
+    """Whether people are linked with what is outside, and may not be."""
     if context.matching == "third_party_data":
         return True
     return (
@@ -289,27 +222,32 @@ def _disconnected(app: App, context: Context) -> bool:
     return context.user is not None and app.id not in context.user.authorized_apps
 
 
-def _told_to_themselves(context: Context) -> bool:
+def told_to_themselves(context: Context) -> bool:
+    """Whether the event is told by a grant of the person that it is about."""
     user, about = context.user, context.about
     return (
         context.credential == "oauth2_user"
         and user is not None
         and about is not None
         and user.id == about.id
-        and _EVENT_SCOPES.get(context.event, "tweet.read") in context.scopes
+        and EVENT_SCOPES.get(context.event, "tweet.read") in context.scopes
     )
 
 
-def _event_forbidden(app: App, context: Context) -> bool:
-    event = context.event
-    if context.about is not None and context.about.protected:
+def event_forbidden(app: App, context: Context) -> bool:
+    """Whether the event may not be told."""
+    event, about = context.event, context.about
+    if event == "news.new":
+        return app.tier != "enterprise"
+    if about is None:
         return True
-    if event in _OPEN_EVENTS:
-        return event == "news.new" and app.tier != "enterprise"
-    return not _told_to_themselves(context)
+    if event in PUBLIC_EVENTS:
+        return about.protected
+    return not told_to_themselves(context)
 
 
-def _new_post_forbidden(app: App, context: Context, now: datetime) -> bool:
+def new_post_forbidden(app: App, context: Context, now: datetime) -> bool:
+    """Whether it is a reply or a quote that the tier does not grant."""
     if app.tier == "enterprise":
         return False
     kind = context.kind
@@ -324,12 +262,14 @@ def allows(
     """Whether *app* may do *operation* on *resource*."""
     if app.status in ("suspended", "terminated") or _disconnected(app, context):
         return False
+    if operation.faces_people and context.viewer is not None and context.viewer.blocked:
+        return False
+    if not_theirs(operation, resource, context):
+        return False
     if operation.reads_people:
-        if operation.about_people and context.viewer is not None and context.viewer.blocked:
+        if not context.aggregate and not context.derives <= HARMLESS_TRAITS:
             return False
-        if not context.aggregate and not context.derives <= _HARMLESS_TRAITS:
-            return False
-        if _matching_forbidden(context):
+        if matching_forbidden(context):
             return False
     elif operation.writes and not context.person_asked:
         return False
@@ -337,209 +277,20 @@ def allows(
         if app.serves_government and app.tier != "enterprise":
             return False
         purposes = context.purposes
-        for kind, terms in _PROHIBITED.items():
-            if purposes & terms and (kind != "model_training" or now >= _MODEL_TRAINING_FROM):
+        for kind, terms in PROHIBITED.items():
+            if purposes & terms and (kind != "model_training" or now >= MODEL_TRAINING_FROM):
                 return False
-        if purposes & _ONLY_IN_WRITING or not _declared(app, context):
+        if missing_approvals(app, context, now) or not declared(app, context):
             return False
     name = operation.name
     if name == "createPosts":
-        if _new_post_forbidden(app, context, now):
+        if new_post_forbidden(app, context, now):
             return False
-    elif name == "createActivitySubscription" and _event_forbidden(app, context):
+    elif name == "createActivitySubscription" and event_forbidden(app, context):
         return False
     return (
-        _credential_fits(operation, context)
-        and _may_see(app, operation, resource, context)
-        and _in_standing(app, operation, now)
-        and _granted(app, operation, now)
+        credential_fits(operation, context)
+        and may_see(app, operation, resource, context)
+        and in_standing(app, operation, now)
+        and granted(app, operation, now)
     )
-
-
-# ---- reasons ----------------------------------------------------------------------------
-
-
-def why(app: App, operation: Operation, resource: Resource, context: Context, now: datetime) -> str:
-    """Return the reason for what `allows` says."""
-    parts = list(_forbidden(app, operation, context, now))
-    parts = parts or list(_shut(app, operation, resource, context, now))
-    parts = parts or list(_allowed(app, operation, resource, context, now))
-    return "; ".join(dict.fromkeys(parts))
-
-
-def _set(values: Iterable[str]) -> str:
-    return "{" + ", ".join(sorted(values)) + "}"
-
-
-def _date(moment: datetime) -> str:
-    text = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return text.removesuffix("T00:00:00Z")
-
-
-def _forbidden(app: App, operation: Operation, context: Context, now: datetime) -> Iterator[str]:
-    name = f'App "{app.id}"'
-    if operation.reads_people or operation.writes:
-        yield from _use_forbidden(app, operation, context, now)
-    if context.user is not None and app.id not in context.user.authorized_apps:
-        yield f'User "{context.user.id}" has not connected {name}, or has disconnected it'
-    if operation.about_people and context.viewer is not None and context.viewer.blocked:
-        yield "the acting user is blocked there, and no other token may be used to get round it"
-    if operation.name == "createActivitySubscription" and _event_forbidden(app, context):
-        yield from _why_no_event(app, context)
-    if app.status == "suspended":
-        yield f"{name} is suspended; the operator can appeal to the platform"
-    if app.status == "terminated":
-        yield f"{name} was terminated; everything it was given must be deleted"
-    if operation.name == "createPosts" and _new_post_forbidden(app, context, now):
-        if context.kind == "quote":
-            yield f"quoting a Post by the API needs Enterprise; {name} is on {app.tier}"
-        else:
-            yield (
-                f"on {app.tier}, an app replies only where the author has mentioned or quoted "
-                "the replier"
-            )
-
-
-def _use_forbidden(
-    app: App, operation: Operation, context: Context, now: datetime
-) -> Iterator[str]:
-    name, purposes = f'App "{app.id}"', context.purposes
-    if purposes & _PROHIBITED["advertising_off_x"]:
-        yield "content of X may not be used to target people with advertisements elsewhere"
-    if purposes & _PROHIBITED["benchmarking"]:
-        yield "measuring X for competitive or commercial ends is prohibited"
-    if app.serves_government and app.tier != "enterprise":
-        yield (
-            f"{name} serves government end users, which needs the Enterprise plan; "
-            f"it is on {app.tier}"
-        )
-    if purposes & _PROHIBITED["model_training"] and now >= _MODEL_TRAINING_FROM:
-        yield "content of X may not train or fine-tune foundation or frontier models"
-    if operation.reads_people and _matching_forbidden(context):
-        yield (
-            f"linking people on X with outside identifiers by {context.matching} needs their "
-            "opt-in consent, or must be what they would expect"
-        )
-    if purposes & _PROHIBITED["profiling"]:
-        yield f"{_set(purposes)} includes individual profiling, which is prohibited"
-    if purposes & _PROHIBITED["resale"]:
-        yield "selling or sublicensing content of X is prohibited"
-    if operation.reads_people and not context.aggregate and not context.derives <= _HARMLESS_TRAITS:
-        yield (
-            f"deriving {_set(context.derives)} about people is a restricted use; an aggregate "
-            "analysis that keeps nothing about persons is not"
-        )
-    if purposes & _PROHIBITED["surveillance"]:
-        yield f"{_set(purposes)} includes surveillance, which is prohibited for everybody"
-    if operation.writes and not context.person_asked:
-        yield (
-            f"{operation.name} acts for a person, who must have asked for it: being logged in is "
-            "no consent"
-        )
-
-
-def _why_no_event(app: App, context: Context) -> Iterator[str]:
-    event, about = context.event, context.about
-    scope = _EVENT_SCOPES.get(event, "tweet.read")
-    if event not in _OPEN_EVENTS and not _told_to_themselves(context):
-        yield (
-            f"{event} is told only with an OAuth 2.0 grant of the person whose activity it is, "
-            f"with {scope}"
-        )
-    if about is not None and about.protected:
-        yield "the activity of protected accounts is never delivered, whoever has agreed"
-    if event == "news.new" and app.tier != "enterprise":
-        yield f'{event} needs Enterprise; App "{app.id}" is on {app.tier}'
-
-
-def _shut(
-    app: App, operation: Operation, resource: Resource, context: Context, now: datetime
-) -> Iterator[str]:
-    name = f'App "{app.id}"'
-    if (operation.reads_people or operation.writes) and not _declared(app, context):
-        yield (
-            f"{name} is approved for {_set(app.approved_purposes)}, not for all of "
-            f"{_set(context.purposes)}; a substantive change of use needs approval first"
-        )
-    if not _credential_fits(operation, context):
-        yield (
-            f"{operation.name} takes {_set(operation.accepts)}, with the scopes "
-            f"{_set(operation.scopes)} or the permission {_PERMISSION_NAMES[operation.permission]}; "
-            f"this is {context.credential} with {_set(context.scopes)} and {context.permission}"
-        )
-    if not _may_see(app, operation, resource, context):
-        yield from _not_shown(app, operation, resource)
-    if not _in_standing(app, operation, now):
-        yield (
-            f"{name} is {app.status} and was last reviewed on {_date(app.reviewed_at)}; it must "
-            "be active, with a review in the last 1y"
-        )
-        if not operation.writes:
-            yield f"{name} is {app.status}"
-    if not _granted(app, operation, now):
-        yield (
-            f"{operation.name} comes with {_set(operation.tiers)}; {name} is on {app.tier}, or "
-            "that grant has ended"
-        )
-    if context.purposes & _ONLY_IN_WRITING:
-        yield f"{_set(context.purposes)} needs approval in writing, and {name} has none on record"
-
-
-def _not_shown(app: App, operation: Operation, resource: Resource) -> Iterator[str]:
-    name = f'App "{app.id}"'
-    match operation.kind:
-        case "read_posts" | "read_own_posts":
-            assert resource.author is not None
-            author = f'User "{resource.author.id}"'
-            yield (
-                f"{author} shares Posts with approved followers only, through a token of one of "
-                "them"
-            )
-            yield f"the account of {author} is protected"
-        case "read_own":
-            yield f"{operation.name} shows a person what is their own, through their own token"
-        case "read_owned":
-            yield (
-                f'{operation.name} shows {resource.type} "{resource.id}" to its owner, through '
-                "their own token"
-            )
-        case "read_messages":
-            yield f"Direct Messages are read only for a participant who has authorized {name}"
-        case "write_messages":
-            yield f"messages are sent only for a participant who has authorized {name}"
-        case "read_keys":
-            yield f"the keys of encrypted chat are read for a person who has authorized {name}"
-        case "read_lists":
-            yield "the list is private"
-            yield "a private list is shown to its owner and members, through their own token"
-        case _:
-            yield f"{operation.name} is done for a person, with a token of theirs"
-
-
-def _allowed(
-    app: App, operation: Operation, resource: Resource, context: Context, now: datetime
-) -> Iterator[str]:
-    name = f'App "{app.id}"'
-    if operation.reads_people or operation.writes:
-        yield f"approved for {_set(context.purposes)}"
-    else:
-        yield f"{operation.name} concerns the developer's own account"
-    if operation.kind in ("read_posts", "read_own_posts"):
-        assert resource.author is not None
-        author = f'User "{resource.author.id}"'
-        if resource.author.protected:
-            yield f"the acting user may see what {author} shares with approved followers"
-        else:
-            yield f"{author} writes in public"
-    elif operation.kind == "read_users":
-        yield f'the profile of User "{resource.id}" is public'
-    elif operation.kind == "read_messages":
-        yield f"a participant has authorized {name} to read their Direct Messages"
-    if app.status == "active":
-        yield f"{name} is active and was reviewed on {_date(app.reviewed_at)}"
-    else:
-        yield f"{name} is write-restricted, which leaves reading"
-    if app.tier == "enterprise":
-        yield f"{name} is on Enterprise, which grants every operation"
-    elif app.tier == "free" and app.public_utility and now >= _FREE_UNTIL:
-        yield f"{name} is a public utility, which stays on Free"

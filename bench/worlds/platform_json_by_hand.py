@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bench.worlds.platform_by_hand import App, Asked, Context, Operation, Resource, User, Viewer
+from bench.worlds.platform_asked import (
+    App,
+    Approval,
+    Asked,
+    Context,
+    Operation,
+    Resource,
+    User,
+    Viewer,
+)
 
 
 def read(document: Mapping[str, Any], operations: Mapping[str, Operation]) -> Asked:
@@ -26,6 +35,7 @@ def read(document: Mapping[str, Any], operations: Mapping[str, Operation]) -> As
             app["status"],
             frozenset(app["approved_purposes"]),
             datetime.fromisoformat(app["reviewed_at"]),
+            tuple([_approval(given) for given in app["approvals"]]),
             app["serves_government"],
             app.get("public_utility", False),
         ),
@@ -34,6 +44,11 @@ def read(document: Mapping[str, Any], operations: Mapping[str, Operation]) -> As
         _context(said, people),
         datetime.fromisoformat(document["now"]),
     )
+
+
+def _approval(given: Mapping[str, Any]) -> Approval:
+    since, until = (datetime.fromisoformat(given[name]) for name in ("since", "until"))
+    return Approval(given["what"], since, until)
 
 
 def _user(entity: Mapping[str, Any]) -> User:
@@ -51,7 +66,10 @@ def _resource(entity: Mapping[str, Any], people: Mapping[str, User]) -> Resource
     type_, id_, given = entity["type"], entity["id"], entity.get("properties", {})
     match type_:
         case "Post" | "Media":
-            return Resource(type_, id_, author=people[given["author"]["id"]])
+            began = given.get("conversation_owner", {"id": ""})["id"]
+            return Resource(
+                type_, id_, author=people[given["author"]["id"]], conversation_owner=began
+            )
         case "User" | "Platform":
             return Resource(type_, id_, owner=id_)
         case "DirectMessage" | "ChatConversation" | "ChatEvent":
@@ -65,6 +83,7 @@ def _resource(entity: Mapping[str, Any], people: Mapping[str, User]) -> Resource
 
 def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
     user, viewer, about = said.get("user"), said.get("viewer"), said.get("about")
+    account = said.get("account", {"id": ""})["id"]
     return Context(
         said["credential"],
         frozenset(said["scopes"]),
@@ -76,6 +95,7 @@ def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
         said.get("matching", "no_matching"),
         said.get("reasonably_expected", False),
         None if viewer is None else Viewer(viewer["approved_follower"], viewer["blocked"]),
+        account,
         said.get("member", False),
         said.get("person_asked", False),
         said.get("kind", ""),

@@ -12,7 +12,7 @@ from attrs import evolve
 from bench.contestants import CONTESTANTS
 from bench.questions import DisagreementError, Scale, find
 from bench.questions.platform import platform, said
-from bench.worlds import beside, sharing, tenants
+from bench.worlds import beside, platform_why, sharing, tenants
 from bench.worlds import platform_by_hand as by_hand
 from bench.worlds.platform import POLICIES, requests
 from bench.worlds.platform_json_by_hand import read
@@ -62,7 +62,7 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
         from_json = read(json.loads(asked.wire), operations)
         answer = json.loads(engine.decide_json(asked.wire, accept_now=True))
         found = [
-            (by_hand.allows(*parts), said(by_hand.why(*parts)))
+            (by_hand.allows(*parts), said(platform_why.why(*parts)))
             for parts in (asked.by_hand, from_json)
         ]
         built = engine.decide(*asked.built, asked.now)
@@ -82,11 +82,13 @@ def test_the_requests_are_always_the_same():
 
 
 @pytest.mark.parametrize("name", ["typed", "dicts", "json", "reason"])
-@pytest.mark.parametrize(("function", "lie"), [("allows", True), ("why", "because")])
+@pytest.mark.parametrize(
+    ("module", "function", "lie"), [(by_hand, "allows", True), (platform_why, "why", "because")]
+)
 def test_what_is_decided_otherwise_by_hand_is_not_timed(
-    name: str, function: str, lie: object, monkeypatch
+    name: str, module: object, function: str, lie: object, monkeypatch
 ):
-    monkeypatch.setattr(by_hand, function, lambda *_: lie)
+    monkeypatch.setattr(module, function, lambda *_: lie)
     with pytest.raises(DisagreementError):
         list(find(f"platform_{name}")(TINY))
 

@@ -21,6 +21,7 @@ with (Path(__file__).parent / "fields.csv").open(encoding="utf-8", newline="") a
     FIELDS = list(csv.DictReader(stream))
 
 ANYBODY = {"public", "control_state", "compliance"}
+SAID_BY_THEMSELVES = ("User", "location")  # free text of a public profile, and no place of a Post
 
 TAGS = {
     "Users": 42, "Stream": 18, "Chat": 16, "Posts": 14, "Broadcasts": 13, "Media": 11,
@@ -101,7 +102,9 @@ def test_without_a_condition_only_what_anybody_may_see_is_exposed(checked, entit
             (unconditional if is_free or rule.effect == "permit" else conditional).update(
                 (rule.fields or {}).get(entity, ())
             )
-    anybody = _fields(entity, *ANYBODY)
+    anybody = _fields(entity, *ANYBODY) | {
+        field for owner, field in [SAID_BY_THEMSELVES] if owner == entity
+    }
 
     assert unconditional & _fields(entity) == anybody
     assert conditional & _fields(entity) <= _fields(entity) - anybody

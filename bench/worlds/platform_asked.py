@@ -1,0 +1,162 @@
+"""Hold what is asked of policies/x as plain Python values, for the functions that are written by hand.
+
+What each operation demands is data, and read from where it is declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from attrs import define
+
+from policyengine.model.types import ActionType
+
+
+@define
+class User:
+    """A person, as the rules see one."""
+
+    id: str
+    protected: bool
+    authorized_apps: frozenset[str]
+    shares_location: bool
+    writes_notes: bool
+
+
+@define
+class Approval:
+    """An approval in writing, from its day to its end."""
+
+    what: str
+    since: datetime
+    until: datetime
+
+
+@define
+class App:
+    """A developer's app."""
+
+    id: str
+    tier: str
+    status: str
+    approved_purposes: frozenset[str]
+    reviewed_at: datetime
+    approvals: tuple[Approval, ...]
+    serves_government: bool
+    public_utility: bool
+
+
+@define
+class Resource:
+    """What an operation is about; *owner*: of a person, they themselves. What rules do not read is empty."""
+
+    type: str
+    id: str
+    author: User | None = None
+    owner: str = ""
+    participants: frozenset[str] = frozenset()
+    private: bool = False
+    conversation_owner: str = ""
+
+
+@define
+class Viewer:
+    """The acting user, as the author sees them."""
+
+    approved_follower: bool
+    blocked: bool
+
+
+@define
+class Context:
+    """What an app says of its request; what its operation does not ask for is empty."""
+
+    credential: str
+    scopes: frozenset[str]
+    permission: str
+    user: User | None = None
+    purposes: frozenset[str] = frozenset()
+    derives: frozenset[str] = frozenset()
+    aggregate: bool = False
+    matching: str = "no_matching"
+    reasonably_expected: bool = False
+    viewer: Viewer | None = None
+    account: str = ""
+    member: bool = False
+    person_asked: bool = False
+    kind: str = ""
+    event: str = ""
+    about: User | None = None
+
+
+@define
+class Operation:
+    """What an operation of the API demands, and who may have it."""
+
+    name: str
+    kind: str
+    reads_people: bool
+    faces_people: bool
+    in_account: bool
+    with_lists: bool
+    for_note_writers: bool
+    writes: bool
+    accepts: frozenset[str]
+    scopes: frozenset[str]
+    permission: int
+    tiers: frozenset[str]
+    free_until: datetime
+    self_serve_until: datetime
+
+
+Asked: TypeAlias = tuple[App, Operation, Resource, Context, datetime]
+"""A request."""
+
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+_KINDS = (
+    "read_own_posts", "read_posts", "read_users", "read_own_lists", "read_lists", "read_own",
+    "read_owned", "read_spaces", "read_media", "read_messages", "read_keys", "read_open",
+    "follow_people", "act_as_author", "act_as_owner", "act_on_lists", "act_towards",
+    "act_in_account", "moderate", "write_notes", "write_messages", "run_app",
+)  # fmt: skip
+"""Groups of operations; the first that an operation is in says most of it."""
+
+
+def operations(actions: Mapping[str, ActionType]) -> dict[str, Operation]:
+    """Return the operations of the API by name, from what is declared of them."""
+    return {name: _operation(action) for name, action in actions.items()}
+
+
+def _operation(action: ActionType) -> Operation:
+    constants: Mapping[str, Any] = action.constants
+    until = {
+        name: datetime.fromtimestamp(constants[name] // 1_000_000, UTC)
+        if name in constants
+        else _NEVER
+        for name in ("free_until", "self_serve_until")
+    }
+    groups = action.groups
+    return Operation(
+        name=action.name,
+        kind=next(kind for kind in _KINDS if kind in groups),
+        reads_people="people_data" in groups,
+        faces_people="facing_people" in groups,
+        in_account="in_account" in groups,
+        with_lists="with_lists" in groups,
+        for_note_writers="notes_programme" in groups,
+        writes="write" in groups,
+        accepts=constants["accepts"],
+        scopes=constants["scopes"],
+        permission=constants["permission"],
+        tiers=constants["tiers"],
+        **until,
+    )
+
+
+PERMISSION_NAMES = ("read", "write", "direct_messages")
+PERMISSIONS = {name: rank for rank, name in enumerate(PERMISSION_NAMES)}
+"""How much a token of OAuth 1.0a may do."""
+
+WRITE = PERMISSIONS["write"]

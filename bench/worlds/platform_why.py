@@ -1,0 +1,292 @@
+"""Say why policies/x decide as they do, as somebody would write it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from bench.worlds.platform_asked import (
+    PERMISSION_NAMES,
+    App,
+    Context,
+    Operation,
+    Resource,
+)
+from bench.worlds.platform_by_hand import (
+    EVENT_SCOPES,
+    FREE_UNTIL,
+    HARMLESS_TRAITS,
+    MODEL_TRAINING_FROM,
+    PROHIBITED,
+    PUBLIC_EVENTS,
+    SEEN_BEFORE,
+    credential_fits,
+    declared,
+    event_forbidden,
+    granted,
+    hidden,
+    in_standing,
+    matching_forbidden,
+    may_see,
+    missing_approvals,
+    new_post_forbidden,
+    not_theirs,
+    told_to_themselves,
+    unseen_list,
+)
+
+
+def why(app: App, operation: Operation, resource: Resource, context: Context, now: datetime) -> str:
+    """Return the reason for what `allows` says."""
+    parts = list(_forbidden(app, operation, resource, context, now))
+    parts = parts or list(_shut(app, operation, resource, context, now))
+    parts = parts or list(_allowed(app, operation, resource, context, now))
+    return "; ".join(dict.fromkeys(parts))
+
+
+def _set(values: Iterable[str]) -> str:
+    return "{" + ", ".join(sorted(values)) + "}"
+
+
+def _date(moment: datetime) -> str:
+    text = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return text.removesuffix("T00:00:00Z")
+
+
+def _forbidden(
+    app: App, operation: Operation, resource: Resource, context: Context, now: datetime
+) -> Iterator[str]:
+    name = f'App "{app.id}"'
+    if operation.reads_people or operation.writes:
+        yield from _use_forbidden(app, operation, context, now)
+    if context.user is not None and app.id not in context.user.authorized_apps:
+        yield f'User "{context.user.id}" has not connected {name}, or has disconnected it'
+    if not_theirs(operation, resource, context):
+        yield from _why_not_theirs(operation, resource, context)
+    if operation.faces_people and context.viewer is not None and context.viewer.blocked:
+        yield "the acting user is blocked there, and no other token may be used to get round it"
+    if operation.name == "createActivitySubscription" and event_forbidden(app, context):
+        yield from _why_no_event(app, context)
+    if app.status == "suspended":
+        yield f"{name} is suspended; the operator can appeal to the platform"
+    if app.status == "terminated":
+        yield f"{name} was terminated; everything it was given must be deleted"
+    if operation.name == "createPosts" and new_post_forbidden(app, context, now):
+        if context.kind == "quote":
+            yield f"quoting a Post by the API needs Enterprise; {name} is on {app.tier}"
+        else:
+            yield (
+                f"on {app.tier}, an app replies only where the author has mentioned or quoted "
+                "the replier"
+            )
+
+
+def _use_forbidden(
+    app: App, operation: Operation, context: Context, now: datetime
+) -> Iterator[str]:
+    name, purposes = f'App "{app.id}"', context.purposes
+    if purposes & PROHIBITED["advertising_off_x"]:
+        yield "content of X may not be used to target people with advertisements elsewhere"
+    if purposes & PROHIBITED["benchmarking"]:
+        yield "measuring X for competitive or commercial ends is prohibited"
+    if app.serves_government and app.tier != "enterprise":
+        yield (
+            f"{name} serves government end users, which needs the Enterprise plan; "
+            f"it is on {app.tier}"
+        )
+    if purposes & PROHIBITED["model_training"] and now >= MODEL_TRAINING_FROM:
+        yield (
+            "content of X may not train or fine-tune any model (the Agreement names foundation and "
+            "frontier models, the Guidelines all; the stricter counts)"
+        )
+    if operation.reads_people and matching_forbidden(context):
+        if context.matching == "third_party_data":
+            yield (
+                "linking people on X with data about them from elsewhere needs their opt-in consent"
+            )
+        else:
+            yield (
+                f"without opt-in consent, {context.matching} may link a person only as they would "
+                "expect"
+            )
+    if purposes & PROHIBITED["profiling"]:
+        yield f"{_set(purposes)} includes individual profiling, which is prohibited"
+    if purposes & PROHIBITED["resale"]:
+        yield "selling or sublicensing content of X is prohibited"
+    if operation.reads_people and not context.aggregate and not context.derives <= HARMLESS_TRAITS:
+        yield (
+            f"deriving {_set(context.derives)} about people is a restricted use; an aggregate "
+            "analysis that keeps nothing about persons is not"
+        )
+    if purposes & PROHIBITED["surveillance"]:
+        yield f"{_set(purposes)} includes surveillance, which is prohibited for everybody"
+    if operation.writes and not context.person_asked:
+        yield (
+            f"{operation.name} acts for a person, who must have asked for it: being logged in is "
+            "no consent"
+        )
+
+
+def _why_not_theirs(operation: Operation, resource: Resource, context: Context) -> Iterator[str]:
+    user = context.user
+    if operation.for_note_writers and (user is None or not user.writes_notes):
+        yield f"{operation.name} is for those who are enrolled as writers of notes"
+    if (
+        operation.in_account
+        and operation.reads_people
+        and (user is None or user.id != context.account)
+    ):
+        yield (
+            f'{operation.name} shows User "{context.account}" what is their own, through their own '
+            "token"
+        )
+    if operation.name in SEEN_BEFORE and hidden(resource, context):
+        assert resource.author is not None
+        yield f'User "{resource.author.id}" shares Posts with approved followers only'
+    if operation.kind == "act_on_lists" and unseen_list(resource, context):
+        yield "a private list is there for its owner and members"
+
+
+def _why_no_event(app: App, context: Context) -> Iterator[str]:
+    event, about = context.event, context.about
+    if event == "news.new":
+        yield f'{event} needs Enterprise; App "{app.id}" is on {app.tier}'
+        return
+    if about is None:
+        yield f"{event} is about a person, who must be named"
+    if event not in PUBLIC_EVENTS and not told_to_themselves(context):
+        yield (
+            f"{event} is told only with an OAuth 2.0 grant of the person whose activity it is, "
+            f"with {EVENT_SCOPES.get(event, 'tweet.read')}"
+        )
+    if event in PUBLIC_EVENTS and about is not None and about.protected:
+        yield "what protected accounts do on X is not delivered as events, whoever has agreed"
+
+
+def _shut(
+    app: App, operation: Operation, resource: Resource, context: Context, now: datetime
+) -> Iterator[str]:
+    name = f'App "{app.id}"'
+    if (operation.reads_people or operation.writes) and not declared(app, context):
+        yield (
+            f"{name} is approved for {_set(app.approved_purposes)}, not for all of "
+            f"{_set(context.purposes)}; a substantive change of use needs approval first"
+        )
+    if not credential_fits(operation, context):
+        yield (
+            f"{operation.name} takes {_set(operation.accepts)}, with the scopes "
+            f"{_set(operation.scopes)} or the permission {PERMISSION_NAMES[operation.permission]}; "
+            f"this is {context.credential} with {_set(context.scopes)} and {context.permission}"
+        )
+    if not may_see(app, operation, resource, context):
+        yield from _not_shown(app, operation, resource, context)
+    if not in_standing(app, operation, now):
+        yield (
+            f"{name} is {app.status} and was last reviewed on {_date(app.reviewed_at)}; it must "
+            "be active, with a review in the last 1y"
+        )
+        if not operation.writes:
+            yield f"{name} is {app.status}"
+    if not granted(app, operation, now):
+        yield (
+            f"{operation.name} comes with {_set(operation.tiers)}; {name} is on {app.tier}, or "
+            "that grant has ended"
+        )
+    for missing in missing_approvals(app, context, now):
+        yield {
+            "reports_on_violations": "publishing what was found about violations of X's rules needs "
+            f"X's approval in writing; {name} has none in force",
+            "redistribution": "handing on more than anybody may needs X's approval in writing; "
+            f"{name} has none in force",
+            "generated_replies": f"{_set(context.purposes)} includes AI-written replies, which X "
+            "approves in writing, app by app",
+        }[missing]
+
+
+def _not_shown(
+    app: App, operation: Operation, resource: Resource, context: Context
+) -> Iterator[str]:
+    name = f'App "{app.id}"'
+    match operation.kind:
+        case "read_posts" | "read_own_posts" | "read_media":
+            assert resource.author is not None
+            author = f'User "{resource.author.id}"'
+            shared = "media" if operation.kind == "read_media" else "Posts"
+            yield (
+                f"{author} shares {shared} with approved followers only, through a token of one of "
+                "them"
+            )
+            yield f"the account of {author} is protected"
+        case "read_own":
+            yield f"{operation.name} shows a person what is their own, through their own token"
+        case "read_owned":
+            yield (
+                f'{operation.name} shows {resource.type} "{resource.id}" to its owner, through '
+                "their own token"
+            )
+        case "read_messages":
+            yield f"Direct Messages are read only for a participant who has authorized {name}"
+        case "write_messages":
+            yield f"messages are sent only for a participant who has authorized {name}"
+        case "read_keys":
+            yield f"the keys of encrypted chat are read for a person who has authorized {name}"
+        case "read_lists" | "read_own_lists":
+            yield "the list is private"
+            yield "a private list is shown to its owner and members, through their own token"
+        case "act_as_author" | "act_as_owner":
+            owner = resource.owner if resource.author is None else resource.author.id
+            yield (
+                f'{operation.name} is done by User "{owner}", whose {resource.type} '
+                f'"{resource.id}" is, with a token of theirs'
+            )
+        case "moderate":
+            yield (
+                f'replies are hidden by User "{resource.conversation_owner}", who began the '
+                "conversation, with a token of theirs"
+            )
+        case _:
+            yield (
+                f'{operation.name} is done in the account of User "{context.account}", with a '
+                "token of theirs"
+            )
+
+
+_BECAUSE_OF_THE_USER = {
+    "act_as_author": "is the author", "act_as_owner": "is the owner",
+    "moderate": "began the conversation", "act_in_account": "acts in their own account",
+    "act_towards": "acts in their own account", "act_on_lists": "acts in their own account",
+}  # fmt: skip
+
+
+def _allowed(
+    app: App, operation: Operation, resource: Resource, context: Context, now: datetime
+) -> Iterator[str]:
+    name = f'App "{app.id}"'
+    if operation.reads_people or operation.writes:
+        yield f"approved for {_set(context.purposes)}"
+    else:
+        yield f"{operation.name} shows or ends what is the developer's own"
+    if operation.kind in ("read_posts", "read_own_posts", "read_media"):
+        assert resource.author is not None
+        author = f'User "{resource.author.id}"'
+        if resource.author.protected:
+            yield f"the acting user may see what {author} shares with approved followers"
+        elif operation.kind == "read_media":
+            yield f"{author} publishes media for everybody"
+        else:
+            yield f"{author} writes in public"
+    elif operation.kind == "read_users":
+        yield f'the profile of User "{resource.id}" is public'
+    elif operation.kind == "read_messages":
+        yield f"a participant has authorized {name} to read their Direct Messages"
+    elif operation.kind in _BECAUSE_OF_THE_USER:
+        assert context.user is not None
+        yield f'User "{context.user.id}" {_BECAUSE_OF_THE_USER[operation.kind]}'
+    if app.status == "active":
+        yield f"{name} is active and was reviewed on {_date(app.reviewed_at)}"
+    else:
+        yield f"{name} is write-restricted, which leaves reading"
+    if app.tier == "enterprise":
+        yield f"{name} is on Enterprise, which grants every operation"
+    elif app.tier == "free" and app.public_utility and now >= FREE_UNTIL:
+        yield f"{name} is a public utility, which stays on Free"
