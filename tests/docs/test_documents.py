@@ -42,6 +42,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
         "docs/tables.md",
         "docs/filters.md",
         "docs/sqlalchemy.md",
+        "docs/django.md",
     ],
 )
 def test_it_is_as_the_document_says(name: str):

@@ -1,0 +1,198 @@
+"""Keep what models of Django are authorized by: conditions as long as they are valid, and what is waived."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final, Literal, NoReturn, TypeAlias
+
+from django.db.models import DateField, Exists, Field, OuterRef, Q, QuerySet
+from msgspec import Struct
+
+from policyengine.filters.django_printing import django_condition
+from policyengine.filters.governed_models import MappedModels, Model, attribute_of
+from policyengine.filters.governing import AccessRefused, SubjectRows, Verb, not_in_memory
+
+Waiver: TypeAlias = Literal["text", "connection", "explain", "conflicts"]
+"""What authorized models do only where it is waived."""
+
+Key: TypeAlias = tuple[Any, ...]
+_AT_ONCE: Final = 500
+
+_CURRENT: Final[ContextVar[Authorization | None]] = ContextVar("_CURRENT", default=None)
+
+
+def current() -> Authorization | None:
+    """Return what authorizes the statements of this context, None if they are as ever."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def authorizing(authorization: Authorization | None) -> Iterator[None]:
+    """Let an authorization hold in this context, or none."""
+    token = _CURRENT.set(authorization)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+class Condition(Struct, frozen=True, eq=False):
+    """What holds of the rows that are allowed, valid until a moment, None for ever.
+
+    *hidden*: names of the columns, and of tables of parts, that are not to be read.
+    """
+
+    criterion: Any
+    until: datetime | None
+    hidden: frozenset[str]
+
+
+class Authorization:
+    """What may be done with rows of governed models."""
+
+    def __init__(
+        self, governed: MappedModels, rows: SubjectRows, waived: frozenset[Waiver]
+    ) -> None:
+        self.governed = governed
+        self._rows = rows
+        self._waived = waived
+        self._conditions: dict[tuple[Model, str], Condition] = {}
+        self._printed: dict[tuple[str, str], tuple[Condition, str, Key]] = {}
+
+    def demand(self, waiver: Waiver, why: str) -> None:
+        """Refuse what is not waived."""
+        if waiver not in self._waived:
+            raise AccessRefused(why, waiver)
+
+    # ---- conditions ---------------------------------------------------------------------
+
+    def condition(self, table: str, verb: Verb) -> Condition:
+        """Return the condition of the rows of a governed table for which *verb* is allowed."""
+        governed = self.governed
+        part = governed.parts.get(table)
+        if part is None:
+            model = governed.entity(table)
+            return self._asked(model, governed.action(model, verb))
+        owner = part.owner._meta.db_table
+        owned = self.condition(owner, "select" if verb == "select" else "update")
+        if verb == "select" and table in owned.hidden:
+            raise AccessRefused(f"`{table}` may be hidden: `fields=` asks for it")
+        model = self.model(table)
+        joined = {
+            attribute_of(part.owner, other): OuterRef(attribute_of(model, one))
+            for one, other in part.on.items()
+        }
+        owners = QuerySet(part.owner).filter(owned.criterion).filter(**joined)
+        return Condition(Q(Exists(owners)), owned.until, frozenset())
+
+    def _asked(self, model: Model, action: str) -> Condition:
+        made = self._conditions.get((model, action))
+        if made is None or (made.until is not None and made.until <= datetime.now(UTC)):
+            governed = self.governed
+            rows = self._rows.allowed(governed.types[model], action)
+            criterion = django_condition(rows.predicate, model, governed.models)
+            made = self._conditions[model, action] = Condition(criterion, rows.until, rows.hidden)
+        return made
+
+    def model(self, table: str) -> Model:
+        """Return the model of a governed table; raises `AccessRefused` if there is none."""
+        model = self.governed.models.get(table)
+        if model is None:
+            raise AccessRefused(f"there is no model of the table `{table}`")
+        return model
+
+    def hides(self, field: Any) -> bool:
+        """Return whether the column of a field is not to be read."""
+        table = field.model._meta.db_table
+        if not self.governed.governs(table):
+            return False
+        return field.column in self.condition(table, "select").hidden
+
+    def visible(self, table: str, connection: Any) -> tuple[str, Key]:
+        """Return the query of the visible rows of a governed table, as it is printed for a connection."""
+        condition = self.condition(table, "select")
+        known = self._printed.get((connection.alias, table))
+        if known is not None and known[0] is condition:
+            return known[1:]
+        fields = self.model(table)._meta.local_concrete_fields
+        names = [field.attname for field in fields if field.column not in condition.hidden]
+        if not names:
+            raise AccessRefused(f"all of `{table}` may be hidden: `fields=` asks for it")
+        with authorizing(None):
+            rows = QuerySet(self.model(table)).order_by().filter(condition.criterion)
+            query = rows.values_list(*names).query
+            text, params = query.get_compiler(connection=connection, elide_empty=False).as_sql()
+        self._printed[connection.alias, table] = condition, text, tuple(params)
+        return text, tuple(params)
+
+    # ---- rows that are written ----------------------------------------------------------
+
+    def decide(self, model: Model, action: str, instance: Any) -> bool | None:
+        """Decide about an object before its row is inserted; None if it does not say all that is asked."""
+        return self._rows.decide(self.governed.types[model], action, _HeldRow(model, instance))
+
+    def require(
+        self, table: str, names: Collection[str], keys: Iterable[Key], verb: Verb, using: str
+    ) -> None:
+        """Refuse if one of the rows, whose attributes *names* are *keys*, may not be written; and lock them."""
+        keys = set(keys)
+        if not keys:
+            return
+        condition = self.condition(table, verb)
+        left = iter(keys)
+        while some := list(islice(left, _AT_ONCE)):
+            with authorizing(None):
+                rows = QuerySet(self.model(table), using=using).order_by().select_for_update()
+                found = rows.filter(having(names, some)).filter(condition.criterion)
+                if len({*found.values_list(*names)}) != len(some):
+                    raise AccessRefused(
+                        f"a row of `{table}` may not be written so, or is no longer there ({verb})"
+                    )
+
+
+def having(names: Collection[str], keys: Collection[Key]) -> Any:
+    """Return the condition that attributes *names* have one of *keys*."""
+    if len(names) == 1:
+        return Q(**{f"{next(iter(names))}__in": [key for (key,) in keys]})
+    return Q(*(Q(**dict(zip(names, key, strict=True))) for key in keys), _connector=Q.OR)
+
+
+_PLAIN: Final = (str, int, bool, Decimal, datetime)
+
+
+class _HeldRow(Mapping[str, Any]):
+    """The row of an object that is inserted, as far as the object says what will be in it."""
+
+    def __init__(self, model: Model, instance: Any) -> None:
+        self._fields = {field.column: field for field in model._meta.concrete_fields}
+        self._held = vars(instance)
+
+    def __getitem__(self, name: str) -> Any:
+        field = self._fields.get(name)
+        if field is None or field.attname not in self._held:
+            not_in_memory()
+        value = self._held[field.attname]
+        if (value is None and field.primary_key) or hasattr(value, "resolve_expression"):
+            not_in_memory()
+        if type(field).pre_save is not Field.pre_save and (
+            not isinstance(field, DateField) or field.auto_now or field.auto_now_add
+        ):
+            not_in_memory()  # which makes the value
+        try:
+            value = field.get_prep_value(value)
+        except Exception:  # noqa: BLE001 - of what does not fit, which is reported when it is written
+            not_in_memory()
+        if not (value is None or type(value) in _PLAIN):
+            not_in_memory()
+        return value
+
+    def __iter__(self) -> NoReturn:
+        raise NotImplementedError
+
+    def __len__(self) -> NoReturn:
+        raise NotImplementedError
