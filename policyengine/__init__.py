@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
     from policyengine.intake.store import EntityStore
-    from policyengine.model.decision import Advisory, Decision, Obligation, RuleError
+    from policyengine.model.decision import Advisory, Decision, Denied, Obligation, RuleError
     from policyengine.model.entities import Entity
     from policyengine.model.errors import (
         InvalidPolicy,
@@ -36,6 +36,7 @@ __all__ = [
     "BoundSubject",
     "Decision",
     "DecisionCache",
+    "Denied",
     "Diagnostic",
     "Diagnostics",
     "Entity",
@@ -60,6 +61,7 @@ _HOMES = {
     "BoundSubject": "bound",
     "Decision": "model.decision",
     "DecisionCache": "decision_cache",
+    "Denied": "model.decision",
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",
     "Entity": "model.entities",

@@ -130,6 +130,19 @@ class BoundSubject(Immutable):
         self._open(action, resource)
         return decision
 
+    def require(
+        self,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
+        return self.decide(action, resource, context, now, fields, entities).or_raise()
+
     def decide_many(
         self,
         requests: Iterable[tuple[str, EntityLike, Any]],
@@ -273,6 +286,18 @@ class BoundAction(Immutable):
             if found is not None:
                 return found
         return self._bound.decide(self._action, resource, context, now, fields, entities)
+
+    def require(
+        self,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
+        return self.decide(resource, context, now, fields, entities).or_raise()
 
     def decide_many(self, requests: Iterable[tuple[EntityLike, Any]]) -> list[Decision]:
         """Decide many requests, (resource, context) each; like `PolicyEngine.decide_many`."""

@@ -154,6 +154,20 @@ class DecisionCache:
             self._kept[key] = _Kept(decision, since, until)
         return decision
 
+    def require(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
+        return self.decide(subject, action, resource, context, now, fields, entities).or_raise()
+
     def _find_target(self, key: TargetKey) -> _Target:
         program = self._engine._program  # noqa: SLF001 - it is ours
         compiled = program.compiled(key)

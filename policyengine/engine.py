@@ -9,12 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from policyengine.concurrency import cached_property, load_before_fork
-from policyengine.model.errors import InvalidPolicy, UnhandledObligation
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits
 from policyengine.prepared_set import PreparedSet
@@ -24,14 +21,14 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from policyengine.bound import BoundAction, BoundSubject
-    from policyengine.cache.folder import Cache
-    from policyengine.diagnostics.source import Source
     from policyengine.explain import Explanation
     from policyengine.explain.periods import Timeline
     from policyengine.intake.intake import Intake
     from policyengine.intake.store import EntityStore, Unknown
+    from policyengine.loaded_set import Loaded, Origin
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
+    from policyengine.model.fulfilment import Handler
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
     from policyengine.reverse.page import Page
@@ -40,23 +37,12 @@ if TYPE_CHECKING:
     from policyengine.semantics.checked import CheckedSet
     from policyengine.tables.ibis_tables import DecidedTable
 
-Handler: TypeAlias = Callable[..., object]
-"""Fulfils an obligation; called with its parameters by name (see `PolicyEngine.fulfil`)."""
-
-
 load_before_fork(
     "policyengine.bound", "policyengine.decision_cache", "policyengine.pipeline", "policyengine.analysis",
     "policyengine.cache", "policyengine.compiler", "policyengine.diagnostics", "policyengine.explain",
-    "policyengine.intake", "policyengine.model", "policyengine.reference", "policyengine.reverse",
+    "policyengine.intake", "policyengine.loaded_set", "policyengine.model", "policyengine.reference", "policyengine.reverse",
     "policyengine.runtime", "policyengine.semantics",
 )  # fmt: skip
-
-
-class Origin(Struct, frozen=True, eq=False):
-    """The sources of an engine: texts, and the *obligations* that were said to be fulfilled."""
-
-    sources: Mapping[str, Source]
-    obligations: frozenset[str] | None
 
 
 class PolicyEngine(Immutable):
@@ -109,17 +95,10 @@ class PolicyEngine(Immutable):
         Raises `InvalidPolicy` with every diagnostic if anything is wrong with the set, and
         `UnhandledObligation` if a rule may owe what *obligations* does not list.
         """
-        from policyengine.pipeline import read_sources  # loading from text is what needs Lark
+        from policyengine.loaded_set import load_files
 
         limits = limits or Limits()
-        sources, found = read_sources(paths, limits)
-        folder = None if isinstance(cache, bool) else cache
-        opened = None
-        if cache is not False:
-            from policyengine.cache.key import open_cache
-
-            opened = open_cache(folder)
-        return cls._from_sources(sources, found, store, obligations, limits, opened)
+        return cls._of(load_files(paths, obligations, limits, cache), store, limits)
 
     @classmethod
     def from_text(
@@ -130,43 +109,16 @@ class PolicyEngine(Immutable):
         limits: Limits | None = None,
     ) -> PolicyEngine:
         """Load policy files from their texts; otherwise like `load`."""
-        from policyengine.diagnostics.diagnostic import error
-        from policyengine.diagnostics.source import Source, Span
+        from policyengine.loaded_set import load_texts
 
-        found = []
-        if not texts:
-            message = "nothing to load: give the text of a policy file"
-            found.append(error("PE131", Span("text", 0, 0), message))
-        names = (f"text {number}" for number in range(1, len(texts) + 1))
-        sources = {name: Source(name, text) for name, text in zip(names, texts, strict=True)}
-        return cls._from_sources(sources, found, store, obligations, limits or Limits())
+        limits = limits or Limits()
+        return cls._of(load_texts(texts, obligations, limits), store, limits)
 
     @classmethod
-    def _from_sources(
-        cls,
-        sources: Mapping[str, Any],
-        found: Iterable[Any],
-        store: EntityStore | None,
-        obligations: Mapping[str, Handler] | Collection[str] | None,
-        limits: Limits,
-        cache: Cache | None = None,
-    ) -> PolicyEngine:
-        from policyengine.pipeline import LoadedSet, load_set
-
-        loaded = load_set(sources, limits, tuple(found), cache)
-        if not isinstance(loaded, LoadedSet):
-            from policyengine.diagnostics.render import render_all
-
-            raise InvalidPolicy(loaded, render_all(loaded))
-        if obligations is not None:
-            unhandled = sorted(loaded.owed - set(obligations))
-            if unhandled:
-                raise UnhandledObligation(tuple(unhandled))
-        handlers = obligations if isinstance(obligations, Mapping) else None
-        origin = Origin(sources, None if obligations is None else frozenset(obligations))
+    def _of(cls, loaded: Loaded, store: EntityStore | None, limits: Limits) -> PolicyEngine:
         return cls(
-            loaded.program, loaded.checked,
-            limits=limits, store=store, handlers=handlers, origin=origin,
+            loaded.program, loaded.checked, limits=limits,
+            store=store, handlers=loaded.handlers, origin=loaded.origin,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Callable[..., PolicyEngine], tuple[object, ...]]:
@@ -175,9 +127,11 @@ class PolicyEngine(Immutable):
                 "an engine is pickled without code, and this one has functions that fulfil obligations:"
                 " load one with their names alone, and call the functions where decisions are enforced"
             )
-        origin = self._origin or Origin(self._checked().sources, None)
-        texts = tuple((source.name, source.text) for source in origin.sources.values())
-        return _loaded_again, (type(self), texts, self._store, origin.obligations, self._limits)
+        origin = self._origin
+        sources = self._checked().sources if origin is None else origin.sources
+        texts = tuple((source.name, source.text) for source in sources.values())
+        obligations = None if origin is None else origin.obligations
+        return _loaded_again, (type(self), texts, self._store, obligations, self._limits)
 
     def warm(self, *actions: str, reasons: bool = False) -> None:
         """Compile the decision functions of *actions* ahead, of all actions if none is named.
@@ -295,6 +249,23 @@ class PolicyEngine(Immutable):
                 pass
         parts = subject, action, resource, context, now, fields, entities
         return self._intake.decide_parts(*parts)
+
+    def require(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        *,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide as `decide`, and return the decision if it is an allow.
+
+        Raises `Denied`, which has the decision, if it is a deny; `InvalidRequest` as `decide`.
+        """
+        return self.decide(subject, action, resource, context, now, fields, entities).or_raise()
 
     def decide_many(
         self,
@@ -578,6 +549,8 @@ class PolicyEngine(Immutable):
         """Call the handler of each obligation of *decision*, in order; of a deny as of an allow.
 
         A handler with a parameter `deny`, which no obligation has, gets whether it is a deny.
+
+        Raises `UnhandledObligation` after that, if obligations have no handler: `load` gives them by name.
         """
         from policyengine.model.fulfilment import fulfil
 
@@ -593,6 +566,8 @@ def _loaded_again(
 ) -> PolicyEngine:
     """Load an engine that was pickled, from the texts that it was loaded from."""
     from policyengine.diagnostics.source import Source
+    from policyengine.loaded_set import load_sources
 
     sources = {name: Source(name, text) for name, text in texts}
-    return class_._from_sources(sources, (), store, obligations, limits)  # noqa: SLF001 - its own
+    loaded = load_sources(sources, (), obligations, limits)
+    return class_._of(loaded, store, limits)  # noqa: SLF001 - its own

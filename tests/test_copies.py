@@ -19,6 +19,7 @@ from policyengine import (
     Advisory,
     Decision,
     DecisionCache,
+    Denied,
     Entity,
     EntityStore,
     InvalidPolicy,
@@ -59,6 +60,8 @@ obligation tell(n: int)
 permit p: r oblige tell(subject.n)
 """
 
+DENYING = "package d\nentity U\naction s by U on U\npermit p: s when resource == subject"
+
 Remake = Callable[[Any], Any]
 """Makes another of a value."""
 
@@ -94,6 +97,10 @@ def stale_subject() -> None:
     raise StaleSubject("U", "u1")
 
 
+def denied() -> None:
+    PolicyEngine.from_text(DENYING).require({"type": "U", "id": "u"}, "s", {"type": "U", "id": "v"})
+
+
 def any_other() -> None:
     raise PolicyError("anything", 1)
 
@@ -103,6 +110,7 @@ RAISING: dict[type[PolicyError], Callable[[], None]] = {
     InvalidRequest: invalid_request,
     UnhandledObligation: unhandled_obligation,
     StaleSubject: stale_subject,
+    Denied: denied,
     PolicyError: any_other,
 }
 
@@ -115,7 +123,12 @@ def raised(class_: type[PolicyError]) -> PolicyError:
 
 def saying(problem: BaseException) -> tuple[object, ...]:
     """Return everything that an exception says."""
-    return type(problem), str(problem), repr(problem), problem.args, vars(problem)
+    data = {
+        name: value.outcome() if isinstance(value, Decision) else value
+        for name, value in vars(problem).items()
+    }
+    args = () if isinstance(problem, Denied) else problem.args  # the same decision
+    return type(problem), str(problem), repr(problem), args, data
 
 
 def test_the_exceptions_below_are_all_public_ones():

@@ -24,6 +24,7 @@ NAMES: Final = (
     "platform_dicts",
     "platform_json",
     "platform_reason",
+    "require",
     "hospital_typed",
     "workspace_typed",
     "partial",

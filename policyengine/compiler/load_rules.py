@@ -17,7 +17,7 @@ from policyengine.compiler.generate import (
 )
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.model.decision import Obligation
-from policyengine.model.shown import shown_value
+from policyengine.model.shown import shower, shown_value
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import run
@@ -140,10 +140,10 @@ def compiled_rule(
 
     def shown(part: str | Part) -> str | compiled.Computed:
         match part:
-            case Part(type_, ir.Const(_, known)):
+            case Part(type_, ir.Const(_, known), None):
                 return shown_value(type_, known)
-            case Part(type_):
-                return type_, computed(part)
+            case Part(type_, _, words):
+                return shower(type_), computed(part), words
             case _:
                 return part
 

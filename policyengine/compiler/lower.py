@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
 from attrs import evolve, frozen
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
@@ -52,6 +53,7 @@ from policyengine.semantics.checked import (
 )
 from policyengine.semantics.checked import Sentence as CheckedSentence
 from policyengine.semantics.keys import compared, comparisons, keys_of
+from policyengine.semantics.visibility import in_place_of_hidden
 from policyengine.syntax import nodes
 
 Scope: TypeAlias = Mapping[str, ir.Expr]
@@ -94,7 +96,13 @@ def lower_rule(
     def text(template: nodes.Template | None) -> Text | None:
         if template is None:
             return None
-        return Text(tuple(p if isinstance(p, str) else part(p) for p in template.parts))
+        words = in_place_of_hidden(template, typing, checked.schema) if for_details else {}
+        return Text(
+            tuple(
+                p if isinstance(p, str) else replace(part(p), words=words.get(number))
+                for number, p in enumerate(template.parts)
+            )
+        )
 
     def said(conjunct: Conjunct, sentences: Sequence[CheckedSentence]) -> Iterator[Sentence]:
         paths = frozenset(path for path, _ in comparisons(conjunct.expr, typing))

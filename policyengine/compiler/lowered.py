@@ -11,10 +11,14 @@ from policyengine.model.types import Type
 
 
 class Part(Struct, frozen=True):
-    """Something that is computed for a text or an obligation, and its type."""
+    """Something that is computed for a text or an obligation, and its type.
+
+    *words*: what is said in its place to all but an auditor, who alone may see it; None if all may.
+    """
 
     type: Type
     expr: ir.Expr
+    words: str | None = None
 
 
 class Text(Struct, frozen=True):

@@ -49,7 +49,7 @@ def simplify_rule(rule: Rule) -> Rule:
     """Simplify every expression of *rule*; the order and number of its conditions stay."""
 
     def part(written: Part) -> Part:
-        return Part(written.type, simplify(written.expr))
+        return Part(written.type, simplify(written.expr), written.words)
 
     def text(written: Text | None) -> Text | None:
         return written and Text(tuple(p if isinstance(p, str) else part(p) for p in written.parts))

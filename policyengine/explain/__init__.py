@@ -1,7 +1,7 @@
 """Explain decisions: why, which rules came nearest, what would allow, each for an audience."""
 
-from policyengine.explain.evidence import AUDIENCES, Audience
 from policyengine.explain.explainer import explain
 from policyengine.explain.explanation import Explanation
+from policyengine.model.decision import AUDIENCES, Audience
 
 __all__ = ["AUDIENCES", "Audience", "Explanation", "explain"]

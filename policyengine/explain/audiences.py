@@ -17,7 +17,6 @@ from attrs import frozen
 
 from policyengine.analysis.places import NOW
 from policyengine.explain.evidence import (
-    Audience,
     Condition,
     Evidence,
     GateExplanation,
@@ -28,8 +27,9 @@ from policyengine.explain.evidence import (
     Reading,
     RuleExplanation,
 )
-from policyengine.explain.visibility import PRIVATE
+from policyengine.model.decision import Audience
 from policyengine.model.types import Changer
+from policyengine.semantics.visibility import PRIVATE
 
 _WHO: Final[Mapping[Changer, str]] = {
     "caller": "the caller",

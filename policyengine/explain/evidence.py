@@ -7,18 +7,13 @@ others: if they were derived from the others, they could reveal something of the
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from attrs import frozen
 
 from policyengine.analysis.places import Place
 from policyengine.model.decision import Outcome
 from policyengine.model.types import Changer
-
-Audience: TypeAlias = Literal["user", "developer", "auditor"]
-"""The reader: the person who was refused, the developer of the app, or the policy's auditor."""
-
-AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 
 State: TypeAlias = Literal["satisfied", "waived", "not satisfied", "failed", "not in force"]
 

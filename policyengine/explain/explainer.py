@@ -23,12 +23,12 @@ from policyengine.explain.evidence import (
 from policyengine.explain.explanation import Explanation
 from policyengine.explain.offers import offered, offered_to_all
 from policyengine.explain.tracing import Trace
-from policyengine.explain.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.model.request import Request
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing
+from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.syntax import nodes
 
 
@@ -44,7 +44,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     for rule in checked.rules_for(env.target):
         rules[rule.gate].append(explainer.rule(rule, nearest, seeming))
     offers = offered(checked, request)
-    reason, public_reason = _reasons(checked, env)
+    reason, public_reason = reasons_of(checked, env)
     evidence = Evidence(
         outcome,
         reason,
@@ -62,7 +62,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     return Explanation(evidence)
 
 
-def _reasons(checked: CheckedSet, env: Env) -> tuple[str, str]:
+def reasons_of(checked: CheckedSet, env: Env) -> tuple[str, str]:
     """Return the reason for the auditor, and the one without what is hidden from others."""
     case = interpreter.judge_all(checked, env)
     hid = False

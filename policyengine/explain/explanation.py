@@ -7,8 +7,8 @@ from typing import Any
 
 from policyengine.explain import audiences
 from policyengine.explain.audiences import Line
-from policyengine.explain.evidence import Audience, Evidence
-from policyengine.model.decision import Outcome
+from policyengine.explain.evidence import Evidence
+from policyengine.model.decision import Audience, Outcome
 from policyengine.model.immutable import Immutable
 
 

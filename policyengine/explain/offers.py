@@ -16,7 +16,6 @@ from policyengine.analysis.places import Place
 from policyengine.analysis.remedies import Change, search
 from policyengine.explain.evidence import OfferedChange, Offers
 from policyengine.explain.tracing import written
-from policyengine.explain.visibility import PRIVATE
 from policyengine.model.decision import Outcome
 from policyengine.model.request import Request
 from policyengine.model.shown import escaped, shown_entity, shown_set
@@ -27,6 +26,7 @@ from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Definition, Typing, Value
 from policyengine.semantics.demand import attribute_of, read_by
 from policyengine.semantics.sentences import tells_private
+from policyengine.semantics.visibility import PRIVATE
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
-from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.errors import InvalidRequest, PolicyError, Problem
 from policyengine.model.immutable import FrozenDict
 from policyengine.model.masks import MaskedField
 from policyengine.model.request_messages import joined
@@ -19,6 +19,11 @@ from policyengine.model.types import Type
 from policyengine.model.values import moment_text, to_datetime, to_json, to_python
 
 Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "invalid_request"]
+
+Audience: TypeAlias = Literal["user", "developer", "auditor"]
+"""Who reads why: the person concerned, the developer of the app that asks, or who may see everything."""
+
+AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 
 
 class Obligation(Struct, frozen=True):
@@ -106,6 +111,9 @@ class Details(Protocol):
     def reason(self) -> str:
         """The text for a person; never raises."""
 
+    def public_reason(self) -> str:
+        """The same text, with words in the place of what is an auditor's alone."""
+
     def valid_until(self) -> int | None:
         """The moment (microseconds) until which only the wording may change, or None."""
 
@@ -149,6 +157,7 @@ class _Kept(Struct, eq=False):
     details: Details
     outcome: Outcome | None = None
     reason: str | None = None
+    public_reason: str | None = None
     valid_until: tuple[int | None] | None = None
 
 
@@ -206,6 +215,12 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """The digest of the policy set that decided."""
         return self._answer.policy
 
+    def or_raise(self) -> Self:
+        """Return the decision if it is an allow; raises `Denied` if it is a deny."""
+        if self.allowed:
+            return self
+        raise Denied(self)
+
     # ---- when asked for -----------------------------------------------------------------
 
     def _worked_out(self) -> _Kept:
@@ -255,11 +270,27 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def reason(self) -> str:
-        """The reason, for a person."""
+        """The reason, for an auditor: it may have values of other entities than the subject."""
         kept = self._worked_out()
         if kept.reason is None:
             kept.reason = kept.details.reason()
         return kept.reason
+
+    def reason_for(self, audience: Audience) -> str:
+        """Return the reason as *audience* may read it: `user`, `developer` or `auditor`.
+
+        It is what the explanation of the request says to them, without the time that explaining takes.
+        """
+        if audience not in AUDIENCES:
+            raise ValueError(
+                f"there is no audience {audience!r}: it is one of {', '.join(AUDIENCES)}"
+            )
+        if audience == "auditor":
+            return self.reason
+        kept = self._worked_out()
+        if kept.public_reason is None:
+            kept.public_reason = kept.details.public_reason()
+        return kept.public_reason
 
     @property
     def valid_until(self) -> datetime | None:
@@ -302,7 +333,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         shown = answer.exposed, answer.masks
         parts = answer.allowed, answer.cause, *shown, self.obligations, answer.policy
         listed = self._worked_out().details.listed()
-        return _unpickled, (*parts, self._judged(), listed, self.reason, self._until())
+        reasons = self.reason, self.reason_for("user")
+        return _unpickled, (*parts, self._judged(), listed, *reasons, self._until())
 
     # ---- for others ---------------------------------------------------------------------
 
@@ -350,6 +382,22 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
+
+
+class Denied(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A request was denied that was to be allowed; *decision* says why.
+
+    Its text is the reason as the user may read it; it is made when it is read.
+    """
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+
+    def __str__(self) -> str:
+        return self.decision.reason_for("user")
+
+    def __repr__(self) -> str:
+        return f"Denied({str(self)!r})"
 
 
 def _document(
@@ -413,6 +461,7 @@ class _PickledDetails(Struct, frozen=True):
     _outcome: Outcome
     _listed: Listed
     _reason: str
+    _public_reason: str
     _valid_until: int | None
 
     def outcome(self) -> Outcome:
@@ -423,6 +472,9 @@ class _PickledDetails(Struct, frozen=True):
 
     def reason(self) -> str:
         return self._reason
+
+    def public_reason(self) -> str:
+        return self._public_reason
 
     def valid_until(self) -> int | None:
         return self._valid_until
@@ -465,6 +517,10 @@ class _Refused(Struct, frozen=True):
         return joined(
             (f"the request does not fit: {first}", *rest), len(self.problems), len(self.problems)
         )
+
+    def public_reason(self) -> str:
+        parts = (f"{p.path or 'the whole'} [{p.code}]" for p in self.problems)
+        return f"the request does not fit: {joined(parts, len(self.problems))}"
 
     def valid_until(self) -> None:
         return None

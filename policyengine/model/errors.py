@@ -49,7 +49,7 @@ class InvalidRequest(PolicyError):  # noqa: N818 - the public name says what is 
 
 
 class UnhandledObligation(PolicyError):  # noqa: N818 - the public name says what is the matter
-    """Obligations that rules may owe have no handler, though the integrator asked for all."""
+    """Obligations have no handler: those that rules may owe, when a set is loaded, or of a decision."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from policyengine.model.decision import Decision
+from policyengine.model.errors import UnhandledObligation
+
+Handler: TypeAlias = Callable[..., object]
+"""Fulfils an obligation; called with its parameters by name (see `PolicyEngine.fulfil`)."""
 
 
-def fulfil(decision: Decision, handlers: Mapping[str, Callable[..., object]]) -> None:
-    """Call the handler of each obligation of *decision*, in order, with its parameters by name."""
+def fulfil(decision: Decision, handlers: Mapping[str, Handler]) -> None:
+    """Call the handler of each obligation of *decision*, in order, with its parameters by name.
+
+    Raises `UnhandledObligation` afterwards if some have none.
+    """
+    lacking: dict[str, None] = {}
     for obligation in decision.obligations:
-        handler = handlers[obligation.name]
+        handler = handlers.get(obligation.name)
+        if handler is None:
+            lacking[obligation.name] = None
+            continue
         given = {"deny": not decision.allowed} if _takes_deny(handler) else {}
         handler(**obligation.parameters, **given)
+    if lacking:
+        raise UnhandledObligation(lacking)
 
 
-def _takes_deny(handler: Callable[..., object]) -> bool:
+def _takes_deny(handler: Handler) -> bool:
     """Whether a handler asks for it whether the decision is a deny."""
     from inspect import signature  # loading and deciding need none
 

@@ -140,7 +140,7 @@ def joined(reasons: Iterable[str], count: int, most: int = MOST_REASONS) -> str:
     for number, reason in enumerate(reasons):
         if reason in said:
             continue
-        size = len(reason.encode()) + len("; ")
+        size = (len(reason) if reason.isascii() else len(reason.encode())) + len("; ")
         if said and (len(said) == most or size > room):
             return f"{'; '.join(said)}; and {count - number:,} more"
         said[reason if size <= room else _cut(reason, room)] = None

@@ -23,7 +23,7 @@ def rendered(template: nodes.Template, rule: CheckedRule, env: Env) -> str:
         elif env.hides(part, typing):
             words = View((typing,), env.schema).phrase(part).text
             # The text may have written the article already.
-            text += words.removeprefix("the ") if text.endswith((" the ", "The ")) else words
+            text += words.removeprefix("the ") if f" {text}".endswith((" the ", " The ")) else words
         else:
             text += _shown(part, typing, env)
     return text

@@ -21,8 +21,9 @@ from policyengine.model.values import ABSENT, text_of
 Function: TypeAlias = Callable[..., Any]
 """A generated function of the roots of a request (`Request.roots`)."""
 
-Computed: TypeAlias = tuple[Type, Function]
-"""A value that is computed when it is shown, and its type."""
+Computed: TypeAlias = tuple[Callable[[Any], str], Function, str | None]
+"""A value that is computed when it is shown: what shows it, what computes it, and the words that all but an auditor
+read in its place, None if all may see it."""
 
 Text: TypeAlias = tuple[str | Computed, ...]
 """A text for a person: literal parts, and values."""
@@ -147,12 +148,12 @@ class Rule(RuleHead, frozen=True, eq=False):
         number: int | None = None if self.fails is None else self.fails(*request.roots)
         return number
 
-    def first_sentence(self, request: Request) -> Text | None:
+    def first_sentence(self, roots: tuple[Any, ...]) -> Text | None:
         """Return what says that a condition is false, of the first that has a sentence and is."""
         try:
-            number = None if self.blames is None else self.blames(*request.roots)
+            number = None if self.blames is None else self.blames(*roots)
             about = () if number is None else self.sentences[number]
-            return next((t for test, t in about if test is None or test(*request.roots)), None)
+            return next((t for test, t in about if test is None or test(*roots)), None)
         except Exception:  # noqa: BLE001 - a text is never worth failing for
             return None
 
@@ -201,26 +202,32 @@ class Verdict(Struct, eq=False):
         return (self.holds or bool(self.waivers)) and not self.failed
 
 
-def rendered(text: Text, request: Request | None) -> str:
-    """Return a text with its values; `?` stands for one that cannot be shown.
+def rendered(text: Text, roots: tuple[Any, ...]) -> str:
+    """Return a text with the values that it has for the roots of a request.
 
-    A text without values needs no request.
+    `?` stands for one that cannot be shown. A text without values needs no roots.
     """
-    return "".join([p if isinstance(p, str) else _shown(p, request) for p in text])
+    said = ""
+    for part in text:
+        if isinstance(part, str):
+            said += part
+            continue
+        show, compute, _ = part
+        try:
+            said += show(compute(*roots))
+        except Exception:  # noqa: BLE001 - a text is never worth failing for
+            said += "?"
+    return said
+
+
+def public(text: Text) -> Text:
+    """Return a text as all may read it: with words in the place of values that are an auditor's alone."""
+    return tuple([p if isinstance(p, str) or p[2] is None else p[2] for p in text])
 
 
 def is_constant(text: Text) -> bool:
     """Whether a text has no values in it."""
     return all(isinstance(part, str) for part in text)
-
-
-def _shown(part: Computed, request: Request | None) -> str:
-    type_, compute = part
-    try:
-        assert request is not None
-        return shown_value(type_, compute(*request.roots))
-    except Exception:  # noqa: BLE001 - a text is never worth failing for
-        return "?"
 
 
 def sorted_obligations(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:

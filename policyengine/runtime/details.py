@@ -6,6 +6,7 @@ immutable values: every rule that counts is judged, and then the gates are asked
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -26,6 +27,7 @@ from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
 from policyengine.runtime.compiled_rule import (
     FAILED,
@@ -70,10 +72,10 @@ class Explainer(Struct, eq=False, dict=True):
         if request.fields is not None:
             return self._of_bits(bits, request)
         key: object = bits
-        if self._dated or self.waivable:
-            in_force = tuple([rule.in_force(request.now) for rule in self._dated])
-            waived = tuple([rule.waived_by(request) for rule in self.waivable])
-            key = bits, in_force, waived
+        if self._bounds or self._waivers:
+            now = request.now
+            waived = [n for n, w in enumerate(self._waivers) if now < w.until and w.is_for(request)]
+            key = bits, bisect_right(self._bounds, now), tuple(waived)
         case = self._cases.get(key)
         if case is None:
             case = self._of_bits(bits, request)
@@ -170,8 +172,14 @@ class Explainer(Struct, eq=False, dict=True):
         return tuple(self.rules.at(self.rules.outline.counting))
 
     @cached_property
-    def _dated(self) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self._counting if rule.is_dated)
+    def _bounds(self) -> tuple[int, ...]:
+        """The moments at which a rule begins or ends to be in force, in order."""
+        return tuple(sorted(self.rules.outline.bounds))
+
+    @cached_property
+    def _waivers(self) -> tuple[RuleWaiver, ...]:
+        """The waivers that may be for a request."""
+        return tuple([waiver for rule in self.waivable for waiver in rule.waivers])
 
     @cached_property
     def on_trial(self) -> tuple[Rule, ...]:
@@ -218,7 +226,7 @@ class Details(Struct, eq=False):
         outcome = case.outcome
         changes: dict[str, Any] = {}
         if not case.refers_alike:
-            texts = {rendered(text, self.request) for text in case.referrals}
+            texts = {rendered(text, self.request.roots) for text in case.referrals}
             changes["referrals"] = tuple(sorted(texts))
         if self.explainer.on_trial:
             now = self.request.now
@@ -280,6 +288,11 @@ class Details(Struct, eq=False):
         """Return the reason, for a person."""
         case = self.case
         return case.reason_for(self.request) if case.reason is None else case.reason
+
+    def public_reason(self) -> str:
+        """Return the reason that all may read, not only an auditor."""
+        case, reason = self.case, self.case.public_reason
+        return case.public_reason_for(self.request) if reason is None else reason
 
     def frame(self, answer: SharedResult) -> Frame | None:
         """Return the parts of *answer* as JSON that equal decisions share, if there are any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
@@ -29,6 +29,7 @@ from policyengine.runtime.compiled_rule import (
     Text,
     Verdict,
     is_constant,
+    public,
     rendered,
     sorted_obligations,
 )
@@ -202,7 +203,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
     @cached_property
     def outcome(self) -> Outcome:
         """The outcome of the verdicts, without what differs by the request."""
-        referrals = {rendered(t, None) for t in self.referrals if self.refers_alike}
+        referrals = {rendered(t, ()) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
         shown = shown_by([v.rule for v in self.giving] if allowed else [], self.gates.fields)
         if shown is not None and allowed:
@@ -265,15 +266,27 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return len(in_force) > len(self.of("permit", gate))
 
     @cached_property
+    def said_to_all(self) -> tuple[Said, ...]:
+        """The same parts as all may read them, not only an auditor."""
+        return tuple(public(said) if isinstance(said, tuple) else said for said in self.said)
+
+    @cached_property
     def reason(self) -> str | None:
         """The reason, if it is the same for all requests."""
-        texts = [s for s in self.said if isinstance(s, tuple) and is_constant(s)]
-        return self.reason_for(None) if len(texts) == len(self.said) else None
+        return _if_constant(self.said)
 
-    def reason_for(self, request: Request | None) -> str:
+    @cached_property
+    def public_reason(self) -> str | None:
+        """The reason that all may read, if it is the same for all requests."""
+        return _if_constant(self.said_to_all)
+
+    def reason_for(self, request: Request) -> str:
         """Return the texts of the rules that the decision rests on, each once, and not too many."""
-        parts = (_worded(said, request) for said in self.said)
-        return joined(parts, len(self.said)) or "every gate permits it"
+        return _together(self.said, request)
+
+    def public_reason_for(self, request: Request) -> str:
+        """Return the same texts, as all may read them."""
+        return _together(self.said_to_all, request)
 
     def frame(self, answer: SharedResult) -> Frame:
         """Return the parts of *answer* as JSON that equal decisions share."""
@@ -317,11 +330,22 @@ Said: TypeAlias = Text | Rule | Nobody
 """A part of a reason: a text, a rule of which a condition is described, or that no rule is for the request."""
 
 
-def _worded(said: Said, request: Request | None) -> str:
+def _if_constant(parts: tuple[Said, ...]) -> str | None:
+    texts = [said for said in parts if isinstance(said, tuple) and is_constant(said)]
+    return _together(parts, None) if len(texts) == len(parts) else None
+
+
+def _together(parts: tuple[Said, ...], request: Request | None) -> str:
+    roots = () if request is None else request.roots
+    worded = (_worded(said, request, roots) for said in parts)
+    return joined(worded, len(parts)) or "every gate permits it"
+
+
+def _worded(said: Said, request: Request | None, roots: tuple[Any, ...]) -> str:
     if isinstance(said, tuple):
-        return rendered(said, request)
+        return rendered(said, roots)
     assert request is not None
-    return said.worded(request) if isinstance(said, Nobody) else _first_sentence(said, request)
+    return said.worded(request) if isinstance(said, Nobody) else _first_sentence(said, roots)
 
 
 def _said_by_permit(verdict: Verdict) -> Said:
@@ -352,8 +376,7 @@ def _said_by_forbid(verdict: Verdict) -> Text:
     return (f"`{verdict.rule.id}` forbids it",) if because is None else because
 
 
-def _first_sentence(rule: Rule, request: Request | None) -> str:
+def _first_sentence(rule: Rule, roots: tuple[Any, ...]) -> str:
     """Describe the first false condition of a permit that may be shown."""
-    assert request is not None
-    sentence = rule.first_sentence(request)
-    return NOT_SHOWN if sentence is None else rendered(sentence, request)
+    sentence = rule.first_sentence(roots)
+    return NOT_SHOWN if sentence is None else rendered(sentence, roots)

@@ -59,6 +59,10 @@ class Counted:
         self.asked += 1
         return "it may"
 
+    def public_reason(self) -> str:
+        self.asked += 1
+        return "it may, to all"
+
     def frame(self, answer: SharedResult) -> None:
         return None
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from policyengine import InvalidRequest, PolicyEngine, StaleSubject
+from policyengine import Denied, InvalidRequest, PolicyEngine, StaleSubject
 from policyengine.explain import AUDIENCES
 
 Asked: TypeAlias = Mapping[str, Any]
@@ -129,6 +129,13 @@ OPEN: dict[str, Sink] = {
     "residual": _residual,
     "pages": _pages,
     "reason": _of_decision(lambda decision: decision.reason),
+    **{
+        f"reason for a {audience}": _of_decision(
+            lambda d, audience=audience: d.reason_for(audience)
+        )
+        for audience in AUDIENCES
+    },
+    "denied": _of_decision(lambda decision: f"{Denied(decision)} {Denied(decision)!r}"),
     "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome()}"),
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
     "JSON": _of_decision(lambda decision: _answer_without_time(decision.to_bytes())),

@@ -104,6 +104,7 @@ def texts(engine: PolicyEngine, loaded: Loaded, asked: dict) -> dict[str, object
     explanation = engine.explain(**asked)
     said: dict[str, object] = {
         "reason": decision.reason,
+        "reason for a user": decision.reason_for("user"),
         "reference": reasons.reason(loaded.checked, loaded.request(**asked)),
         "JSON": answer,
         "decision": repr(decision),

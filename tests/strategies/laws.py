@@ -28,6 +28,7 @@ from policyengine.analysis.remedies import remedies
 from policyengine.cache import program_cache
 from policyengine.cache.folder import Cache
 from policyengine.engine import PolicyEngine
+from policyengine.explain.explainer import reasons_of
 from policyengine.model.decision import Decision, Outcome
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
@@ -37,6 +38,7 @@ from policyengine.model.request import Request
 from policyengine.model.sealed import altered
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot
 from policyengine.reference import interpreter, reasons
+from policyengine.reference.evaluation import Env
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
 from tests.strategies.loading import Loaded, RefusedError, TooCostlyError, load
@@ -162,6 +164,8 @@ def _agree(case: Case, request: Request) -> Outcome:
     decision = case.loaded.program.decide(request)
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
+    both = decision.reason_for("auditor"), decision.reason_for("user")
+    _same("reasons", both, reasons_of(checked, Env(request, checked.schema)))
     _same("reason", decision.reason, reasons.reason(checked, request))
     context = decision.to_json()["context"]
     listed = tuple(context["rules"]), context["more_rules"]

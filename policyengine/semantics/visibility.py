@@ -79,6 +79,25 @@ def _kinds(node: nodes.Expr, view: View, own: frozenset[str]) -> Iterator[str]:
                 yield view.phrase(line).ancestors().text
 
 
+def in_place_of_hidden(template: nodes.Template, typing: Typing, schema: Schema) -> dict[int, str]:
+    """Return the words for the values of a text that are an auditor's alone, by their numbers in it."""
+    found: dict[int, str] = {}
+    before = ""
+    for number, part in enumerate(template.parts):
+        if isinstance(part, str):
+            before += part
+        elif is_hidden(part, typing, schema):
+            words = View((typing,), schema).phrase(part).text
+            # The text may have written the article already.
+            found[number] = (
+                words.removeprefix("the ") if f" {before}".endswith((" the ", " The ")) else words
+            )
+            before += found[number]
+        else:
+            before += "…"  # a value is no article
+    return found
+
+
 def times_hidden(rule: CheckedRule, target: TargetKey, schema: Schema) -> bool:
     """Whether the moments at which *rule* changes its value may reveal something hidden.
 
