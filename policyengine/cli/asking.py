@@ -38,6 +38,11 @@ def moment_option(
     )
 
 
+def context_option(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option `--context`."""
+    return click.option("--context", metavar="JSON", type=utf8, callback=_context, help=help)
+
+
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--entities` and `--now`."""
     for option in (
@@ -90,3 +95,19 @@ def _moment(_: click.Context, __: click.Parameter, value: str | None) -> str | N
         except ValueError as problem:
             raise click.BadParameter(str(problem)) from None
     return value
+
+
+def _context(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+    from policyengine.intake.json_text import parse_json
+    from policyengine.model.errors import InvalidRequest
+    from policyengine.model.limits import Limits
+
+    if value is None:
+        return {}
+    try:
+        read = parse_json(value, Limits(), Limits().document_size)
+    except InvalidRequest as refusal:
+        raise click.BadParameter(str(refusal)) from None
+    if read is None:
+        raise click.BadParameter("there is no null: leave it out if there is no context")
+    return read

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.asking import read_request, request_options, utf8
+from policyengine.cli.asking import context_option, read_request, request_options, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.mappings import json_value, load_mapping, mapping_by_names, needs_sqlalchemy
-from policyengine.cli.output import FINDINGS, FINE, FailingInput, format_option, say, say_json
+from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
+from policyengine.cli.policies_output import say_not_pushed, write_policies
 from policyengine.cli.residual_output import what_is_left
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ _DIALECTS = {"sqlite": "sqlite", "postgres": "postgresql", "duckdb": "duckdb"}
     metavar="MODULE:NAME",
     help="The tables and columns. Without it, they are called as types and attributes are.",
 )
+@click.option(
+    "--row-level-security",
+    "verbs",
+    metavar="MODULE:NAME",
+    help="Write row-level security: statements that make PostgreSQL itself keep to the policies. "
+    "A dict of `Verbs` says by which actions the rows of a type are read and written.",
+)
+@context_option("The facts of every request, with `--row-level-security`.")
 @click.option("--unfit", is_flag=True, help="Select the rows about which nothing can be decided.")
 @click.option(
     "--all-columns",
@@ -72,6 +81,8 @@ def command(
     now: str | None,
     dialect: str,
     mapping: str | None,
+    verbs: str | None,
+    context: Any,
     unfit: bool,
     all_columns: bool,
     format: str,
@@ -89,7 +100,22 @@ def command(
       policyengine filter shop --request shop/request.json --dialect sqlite
       policyengine filter shop --subject User:ann --action edit --entities people.json --dialect postgres
       policyengine filter shop --request request.json --mapping app.tables:MAPPING --dialect duckdb
+      policyengine filter shop --row-level-security app.tables:VERBS --mapping app.tables:MAPPING --dialect postgres
     """
+    if verbs is not None:
+        if dialect != "postgres":
+            raise click.UsageError("`--row-level-security` goes with `--dialect postgres`")
+        if request or subject or resource_type or now or unfit or all_columns:
+            raise click.UsageError(
+                "`--row-level-security` is for every subject, of all rows, and at any time"
+            )
+        engine = load_engine(paths, entities)
+        try:
+            return write_policies(engine, _tables(mapping, engine.schema), verbs, context, format)
+        except ModuleNotFoundError as lacking:
+            raise needs_sqlalchemy(lacking) from None
+    if context:
+        raise click.UsageError("`--context` goes with `--row-level-security`")
     if (request is None) == (subject is None) or (subject is None) != (action is None):
         raise click.UsageError("give `--request`, or `--subject` and `--action`")
     engine = load_engine(paths, entities)
@@ -100,14 +126,16 @@ def command(
     if resource_type is not None:
         raw.resource = {"type": resource_type}
     left = what_is_left(engine, raw, ["resource"])
-    tables = (
-        mapping_by_names(engine.schema) if mapping is None else load_mapping(mapping, engine.schema)
-    )
+    tables = _tables(mapping, engine.schema)
     columns = None if all_columns else _exposed(left, tables, unfit=unfit)
     try:
         return _write(left, tables, _DIALECTS[dialect], format, columns, unfit=unfit)
     except ModuleNotFoundError as lacking:
         raise needs_sqlalchemy(lacking) from None
+
+
+def _tables(mapping: str | None, schema: Schema) -> TableMapping:
+    return mapping_by_names(schema) if mapping is None else load_mapping(mapping, schema)
 
 
 def _raw_request(subject: str, action: str | None, now: str | None) -> Any:
@@ -161,12 +189,7 @@ def _write(
     except IncompleteMapping as problem:
         raise FailingInput(f"{problem}: give `--mapping`, or more in it") from None
     except NotPushable as problem:
-        if format == "json":
-            rules = [*problem.rules]
-            say_json({"clause": problem.clause, "rules": rules, "reason": problem.reason})
-        else:
-            click.echo(f"not pushed: {problem}", err=True)
-        return FINDINGS
+        return say_not_pushed(problem, format)
     if read := _private_read(left, tables.schema):
         said = f"warning: the SQL may hold values of {', '.join(read)}, which is private"
         click.echo(f"{said}: keep it as secret", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from policyengine.cli.asking import now_option, utf8
+from policyengine.cli.asking import context_option, now_option, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
 
@@ -42,13 +42,7 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Find at most so many, and say with which token to go on. Without it: all.",
         ),
         now_option("Answer as of that moment (`2026-11-23`). Without it: the present."),
-        click.option(
-            "--context",
-            metavar="JSON",
-            type=utf8,
-            callback=_context,
-            help='The context of the requests: `{"mfa": true}`.',
-        ),
+        context_option('The context of the requests: `{"mfa": true}`.'),
         click.option(
             "--entities",
             metavar="FILE",
@@ -150,19 +144,3 @@ def _entity(_: click.Context, __: click.Parameter, value: str | None) -> dict[st
     if not type_ or not colon:
         raise click.BadParameter(f"an entity is written like `User:ann`, not `{value}`")
     return {"type": type_, "id": id_}
-
-
-def _context(_: click.Context, __: click.Parameter, value: str | None) -> Any:
-    from policyengine.intake.json_text import parse_json
-    from policyengine.model.errors import InvalidRequest
-    from policyengine.model.limits import Limits
-
-    if value is None:
-        return {}
-    try:
-        read = parse_json(value, Limits(), Limits().document_size)
-    except InvalidRequest as refusal:
-        raise click.BadParameter(str(refusal)) from None
-    if read is None:
-        raise click.BadParameter("there is no null: leave it out if there is no context")
-    return read

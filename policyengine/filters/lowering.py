@@ -43,7 +43,7 @@ from policyengine.filters.predicates import (
     one_of,
 )
 from policyengine.filters.ranges import Ranges, comparing, mirrored, months_before, shifted
-from policyengine.filters.row_paths import Cell, Owner, RowPaths, Unsayable
+from policyengine.filters.row_paths import NOW, Cell, Owner, RowPaths, Unsayable, later
 from policyengine.model.types import (
     BOOL,
     ORDERED,
@@ -60,8 +60,6 @@ from policyengine.model.types import (
 )
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
-
-_KNOWN_ROOTS: Final = frozenset({"subject", "context", "now", "entities"})
 
 _MOST_CASES: Final = 300_000
 """The parts of a condition that are lowered, and the cases of names that are tried, in all: a second's work."""
@@ -137,9 +135,12 @@ class Lowering(Struct):
     def _with_known(self, node: ir.Expr) -> ir.Expr:
         """Put what is known in its place: the time, and values that are private."""
         roots = {part.name for part in ir.walk(node) if isinstance(part, ir.Root)}
-        if "now" in roots:
+        known = self.evaluator.known
+        given = {"context", "entities"}
+        given |= {name for name in ("subject", "now") if getattr(known, name) is not None}
+        if "now" in roots & given:
             self.moves = True
-        if roots.isdisjoint(_KNOWN_ROOTS):
+        if roots.isdisjoint(given):
             return node
         made = self.evaluator.evaluate(node)
         match node:
@@ -148,11 +149,11 @@ class Lowering(Struct):
             ):
                 return ir.Const(BOOL, True)  # a reference, to what nothing else asks for
             case _ if made == node and "context" in roots:  # it may be compared as a whole
-                root, context = ir.Root("context"), self.evaluator.known.context
+                root, context = ir.Root("context"), known.context
                 whole = ir.Const(self.types.type_of(root), context)
                 made = self.evaluator.evaluate(_replace(node, root, whole))
         if made == node and not isinstance(node, ir.Quantified):
-            left = roots & _KNOWN_ROOTS - {"entities"}
+            left = roots & given - {"entities"}
             if left:
                 raise Unsayable(f"not all of the {min(left)} is known: give what it refers to")
         return made
@@ -237,21 +238,40 @@ class Lowering(Struct):
                 return self._among(left, type_, wanted)
             equal = self._among(left, type_, [right.value])
             return equal if op == "==" else self.paths.cell(left, differs(type_, right.value))
+        for_time = self._with_time(op, left, right)
+        if for_time is not None:
+            return for_time
         return self.paths.cell(
             left, lambda one: self.paths.cell(right, lambda two: self._columns(op, one, two))
         )
 
+    def _with_time(self, op: str, left: ir.Expr, right: ir.Expr) -> Predicate | None:
+        """Compare a moment with the time, which is not known; what is added to either is known."""
+        (first, months, by), (second, more, further) = _sum(left), _sum(right)
+        if _NOW not in (first, second):
+            return None
+        before, after = (by - further, 0) if first == _NOW else (0, further - by)
+
+        def compared(one: Cell, two: Cell) -> Predicate:
+            columns = later(one.column, months, before), later(two.column, more, after)
+            return Compare(_comparison(op), *columns)
+
+        return self.paths.cell(
+            first, lambda one: self.paths.cell(second, lambda two: compared(one, two))
+        )
+
     def _columns(self, op: str, one: Cell, two: Cell) -> Predicate:
         """Compare two columns."""
-        if one.column.kind != two.column.kind:
-            raise Unsayable("the two columns are of different kinds")
         if isinstance(one.type, EnumType | LevelsType | TaxonomyType):
             return self._names(op, one, two, one.type)
+        if one.column.kind != two.column.kind:
+            raise Unsayable("the two columns are of different kinds")
         return Compare(_comparison(op), one.column, two.column)
 
     def _names(self, op: str, one: Cell, two: Cell, type_: Enumeration) -> Predicate:
         """Compare two columns of names, which may be stored in different forms and orders."""
-        if one.stored.names == two.stored.names and op in ("==", "!="):
+        by_position = isinstance(type_, LevelsType) and one.stored.names == type_.positions
+        if one.stored.names == two.stored.names and (by_position or op in ("==", "!=")):
             return Compare(_comparison(op), one.column, two.column)
         cases = []
         for value in values_of(type_):
@@ -278,10 +298,26 @@ class Lowering(Struct):
                 return self._in_ranges(inner, months_before(ranges, months))
             case ir.Operation("len", (of,)):
                 return self._size(of, ranges)
-            case ir.Slot() | ir.Local():
+            case ir.Binary("-", one, other) if _NOW in (one, other):
+                return self._from_now(node, ranges)
+            case ir.Slot() | ir.Local() | ir.Root("now"):
                 return self.paths.cell(node, lambda cell: cell_in_ranges(cell, ranges))
             case _:
                 raise Unsayable("in a database such a sum may be too large, or be rounded")
+
+    def _from_now(self, difference: ir.Binary, ranges: Ranges) -> Predicate:
+        """Return the predicate that the time between a moment and the present is in *ranges*."""
+        ahead = difference.right == _NOW
+        moment = difference.left if ahead else difference.right
+        cases: list[Predicate] = []
+        for start, end in ranges if ahead else mirrored(ranges):
+            ends = [] if start is None else [self._moment(">=", moment, start)]
+            ends += [] if end is None else [self._moment("<", moment, end)]
+            cases.append(both(ends or [self.paths.cell(moment, lambda one: IsPresent(one.column))]))
+        return either(cases)
+
+    def _moment(self, op: Comparison, moment: ir.Expr, shift: int) -> Predicate:
+        return self.paths.cell(moment, lambda one: Compare(op, one.column, later(NOW, (), shift)))
 
     def _size(self, node: ir.Expr, ranges: Ranges) -> Predicate:
         """Return the predicate that the size of a set or of a text is in *ranges*."""
@@ -461,6 +497,27 @@ def _to_split(node: ir.Expr) -> ir.Expr | None:
             return term
         case _:
             return None
+
+
+_NOW: Final = ir.Root("now")
+
+
+def _sum(node: ir.Expr) -> tuple[ir.Expr, tuple[int, ...], int]:
+    """Return of what *node* is the sum with known months, and then with a known number, and both."""
+    match node:
+        case ir.Operation("add_months", (inner, ir.Const(_, int(by)))):
+            found, months, more = _sum(inner)
+            return (node, (), 0) if more else (found, (*months, by), 0)
+        case ir.Binary("+", ir.Const(_, int(by)), inner) | ir.Binary(
+            "+", inner, ir.Const(_, int(by))
+        ):
+            pass
+        case ir.Binary("-", inner, ir.Const(_, int(less))):
+            by = -less
+        case _:
+            return node, (), 0
+    found, months, more = _sum(inner)
+    return found, months, by + more
 
 
 def _looked_up(node: ir.Expr) -> set[ir.Expr]:

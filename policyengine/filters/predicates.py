@@ -28,6 +28,12 @@ Scalar: TypeAlias = str | int | bool | Decimal | datetime
 ROWS: Final = "rows"
 """The alias of the table whose rows are filtered."""
 
+SUBJECT: Final = "subject"
+"""The alias of the row of the subject, where a predicate is of any; all of its columns are NULL if there is none."""
+
+CLOCK: Final = "clock"
+"""The alias of what has the time, in its column `now`, where a predicate is of any time."""
+
 
 # ---- terms ------------------------------------------------------------------------------
 
@@ -38,6 +44,21 @@ class Column(Struct, frozen=True):
     alias: str
     name: str
     kind: Kind
+
+
+class Later(Column, frozen=True):
+    """The moment that is *months* (in UTC, each time cut to the last day of a month) and microseconds later.
+
+    It is only in predicates of any time, where it is compared with the time, or is that.
+    """
+
+    months: tuple[int, ...]
+    microseconds: int
+
+
+def plain(column: Column) -> Column:
+    """Return the column itself, of one that may be `Later`."""
+    return Column(column.alias, column.name, column.kind)
 
 
 class _Known(Struct, frozen=True):

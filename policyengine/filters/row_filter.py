@@ -14,7 +14,9 @@ from policyengine.filters.lowering import Lowering
 from policyengine.filters.mapping import TableMapping
 from policyengine.filters.merging import merged
 from policyengine.filters.predicates import (
+    SUBJECT,
     TRUE,
+    IsPresent,
     NotPushable,
     Predicate,
     both,
@@ -24,13 +26,15 @@ from policyengine.filters.predicates import (
 from policyengine.filters.row_paths import RowPaths, Unsayable
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
-from policyengine.model.gaps import CONTEXT, SUBJECT, Search
-from policyengine.model.needs import NOTHING, RequestNeeds
+from policyengine.model.gaps import CONTEXT, Search
+from policyengine.model.gaps import SUBJECT as SUBJECT_PATH
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.request_messages import Path, path_text
 from policyengine.model.values import to_datetime
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.junctions import junction, negation
+from policyengine.partial.left_to_decide import allowed_if
 from policyengine.partial.residual import Residual
 
 _SAYS = "a filter"
@@ -97,6 +101,30 @@ def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = Fals
     )
 
 
+def make_filter_by_subject(residual: Residual, mapping: TableMapping) -> Filter:
+    """Return the filter of the rows that are allowed whoever the subject is, and at whatever time.
+
+    Of *residual*, subject and resource are unknown. The predicate speaks of the row of the subject (`SUBJECT`), which
+    must be there, and of the time (`CLOCK`). Raises as `make_filter` does.
+    """
+    known = residual.basis.known
+    roots = {path[0] for path in known.unknown}
+    if (
+        (known.subject, known.resource) != (None, None)
+        or known.context is None
+        or "context" in roots
+    ):
+        raise ValueError("this needs a residual of a whole context, without subject and resource")
+    _check_known(residual)
+    basis = replace(residual.basis, known=replace(known, now=None))
+    condition = allowed_if(basis.left, mapping.schema.gates_of(residual.target))
+    maker = FilterMaker(replace(residual, basis=basis), mapping, split=False)
+    fits = maker.fits()
+    allowed, _ = maker.condition(condition)
+    table = mapping.table_of(residual.target[2]).table
+    return Filter(table, maker.merged(both([fits, allowed])), maker.merged(fits), None, None, maker)
+
+
 def _check_known(residual: Residual) -> None:
     """Raise `InvalidRequest` for what the known parts lack."""
     basis, known = residual.basis, residual.basis.known
@@ -108,7 +136,8 @@ def _check_known(residual: Residual) -> None:
         return path
 
     search = Search(known.entities.get, place, known.entities.get, basis.limits.ancestors_of_type)
-    search.entity(known.subject, needs.subject, SUBJECT)
+    if known.subject is not None:
+        search.entity(known.subject, needs.subject, SUBJECT_PATH)
     search.record(known.context, needs.context, CONTEXT)
     said = f"it must be given: rules for `{residual.target[0]}` read it"
     if search.gaps:
@@ -132,17 +161,23 @@ class FilterMaker:
         """Return the predicate that a row fits, or a weaker one, which `fits_exactly` says. *trusts* as in `Fitting`."""
         paths, basis = self.lowering.paths, self._residual.basis
         fitting = Fitting(paths, basis.limits, self._split, trusts)
-        needs = NOTHING
+        needs = RequestNeeds()
         for rule in basis.rules:
-            if not rule.advisory:
-                needs |= rule.needs.resource
+            needs |= RequestNeeds() if rule.advisory else rule.needs
+        _, subject, resource = self._residual.target
+        made: list[Predicate] = []
         try:
-            made = fitting.row(paths.row(self._residual.target[2]), needs)
+            if basis.known.subject is None:
+                who = paths.row(subject, SUBJECT)
+                assert who.id is not None
+                made += [IsPresent(who.id), fitting.row(who, needs.subject)]
+            made.append(fitting.row(paths.row(resource), needs.resource))
         except Unsayable as problem:
-            rules = [rule.id for rule in basis.rules if rule.needs.resource and not rule.advisory]
+            part = "resource" if made or basis.known.subject is not None else "subject"
+            rules = [r.id for r in basis.rules if getattr(r.needs, part) and not r.advisory]
             raise NotPushable(problem.clause, tuple(rules), _SAYS, str(problem)) from None
         self.fits_exactly = self.fits_exactly and not fitting.left_out
-        return made
+        return both(made)
 
     def merged(self, predicate: Predicate) -> Predicate:
         """Return the same, in which no row is looked up twice."""

@@ -24,16 +24,21 @@ from policyengine.filters.mapping import (
     part_of,
 )
 from policyengine.filters.predicates import (
+    CLOCK,
     ROWS,
+    SUBJECT,
     TRUE,
     Column,
     IsPresent,
+    Later,
     Predicate,
     ancestor,
     either,
     exists,
 )
+from policyengine.model.schedules import DAY
 from policyengine.model.types import (
+    DATETIME,
     EntityRefType,
     EntityType,
     RecordType,
@@ -106,6 +111,8 @@ class RowPaths(Struct):
         match node:
             case ir.Root("resource"):
                 return then(self.row(self.target[2]))
+            case ir.Root("subject"):  # which is not known, else its values are there
+                return then(self.row(self.target[1], SUBJECT))
             case ir.Entity(type_, ir.Local(name)) if isinstance(self.bound.get(name), Owner):
                 found = self.bound[name]
                 assert isinstance(found, Owner)
@@ -155,6 +162,8 @@ class RowPaths(Struct):
                 return then(self._id_cell(found))
             case ir.Id(object_):
                 return self.entity(object_, lambda row: then(self._id_cell(row)))
+            case ir.Root("now"):
+                return then(Cell(NOW, StoredColumn("now", kind="instant"), DATETIME))
             case ir.Slot(object_, name):
                 return self.owner(object_, lambda owner: then(self._cell(owner, name)))
             case _:
@@ -343,6 +352,22 @@ def cell_of(alias: str, stored: StoredColumn, type_: Type) -> Cell:
     """Return the cell of a row."""
     assert stored.kind is not None
     return Cell(Column(alias, stored.name, stored.kind), stored, type_)
+
+
+NOW: Final = Column(CLOCK, "now", "instant")
+
+
+def later(column: Column, months: tuple[int, ...], microseconds: int) -> Column:
+    """Return the moment so much later than that of a column."""
+    if not months and not microseconds:
+        return column
+    if sum(map(abs, months)) > _MOST_MONTHS or abs(microseconds) > _MOST_MICROSECONDS:
+        raise Unsayable("databases do not know times that are thousands of years away")
+    return Later(column.alias, column.name, column.kind, months, microseconds)
+
+
+_MOST_MONTHS: Final = 2_000 * 12
+_MOST_MICROSECONDS: Final = 2_000 * 366 * DAY
 
 
 def _word(node: ir.Expr) -> str:

@@ -28,7 +28,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from policyengine.filters.predicates import (
+    CLOCK,
     ROWS,
+    SUBJECT,
     Ancestor,
     Exists,
     HasMore,
@@ -91,20 +93,21 @@ _TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
 }  # fmt: skip
 
 
-def tables_of(predicate: Predicate, rows: str) -> dict[str, Table]:
+def tables_of(predicate: Predicate, rows: str, subject: str = "") -> dict[str, Table]:
     """Return the tables of which *predicate* speaks, by name, with the columns that it names.
 
-    *rows*: the table whose rows are filtered. Values are stored in the type of their kind, which is in
+    *rows*: the table whose rows are filtered. *subject*: that of the subject, if it is any. Values are stored in the type of their kind, which is in
     SQLite: moments as microseconds since 1970, decimals as ten-thousandths.
     """
     nodes = list(walk(predicate))
-    of_alias = {ROWS: rows} | {
+    of_alias = {ROWS: rows, **({SUBJECT: subject} if subject else {})} | {
         node.alias: node.table for node in nodes if isinstance(node, Exists | HasMore | Ancestor)
     }
     found: dict[str, dict[str, Kind]] = {table: {} for table in of_alias.values()}
     for node in nodes:
         for column in columns_of(node):
-            found[of_alias[column.alias]][column.name] = column.kind
+            if column.alias != CLOCK:
+                found[of_alias[column.alias]][column.name] = column.kind
     metadata = MetaData()
     return {
         table: Table(

@@ -61,6 +61,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    Later,
     Matches,
     Not,
     NotPushable,
@@ -70,9 +71,18 @@ from policyengine.filters.predicates import (
     Predicate,
     Scalar,
     columns_of,
+    plain,
     walk,
 )
-from policyengine.filters.stored_columns import DATABASES, Dialect, exact, fits, is_among, stored
+from policyengine.filters.stored_columns import (
+    DATABASES,
+    Dialect,
+    exact,
+    fits,
+    is_among,
+    moved,
+    stored,
+)
 from policyengine.filters.text_conditions import is_longer, matches
 
 Condition: TypeAlias = ColumnElement[bool]
@@ -120,7 +130,7 @@ def _columns_of_rows(rows: Any) -> dict[str, ColumnElement[Any]]:
     Those of a mapped class know it: else joined loads would not adapt them to their aliases.
     """
     if isinstance(rows, FromClause):
-        return _by_name(rows)
+        return by_name(rows)
     entity = inspect(rows)
     return {
         attribute.columns[0].name: getattr(entity.entity, attribute.key).expression
@@ -165,7 +175,7 @@ class _Filter(ColumnElement[bool]):
 
     def printed(self) -> Condition:
         froms = {getattr(of, "name", "").casefold() for of in self._from_objects}
-        printer = _Printer(dict(self.tables), self.dialect, froms)
+        printer = Printer(dict(self.tables), self.dialect, froms)
         rows = dict(zip(self.names, self.columns, strict=True))
         return printer.true(self.predicate, {ROWS: rows})
 
@@ -183,7 +193,7 @@ def _compile(element: _Filter, compiler: SQLCompiler, **options: Any) -> str:
     return f"({compiler.process(element.printed(), **options)})"
 
 
-_Scope: TypeAlias = Mapping[str, Mapping[str, ColumnElement[Any]]]
+Scope: TypeAlias = Mapping[str, Mapping[str, ColumnElement[Any]]]
 """The columns, by name, of the rows that aliases stand for."""
 
 _Atom: TypeAlias = IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger
@@ -196,7 +206,7 @@ _NEGATED: Final[dict[Comparison, Comparison]] = {
 }  # fmt: skip
 
 
-class _Printer:
+class Printer:
     """Prints for one dialect; *taken* are names that no alias may have, lest it hides another."""
 
     def __init__(self, tables: Mapping[str, FromClause], dialect: Dialect, taken: set[str]) -> None:
@@ -204,7 +214,7 @@ class _Printer:
 
     # ---- whether a predicate is so, and whether it is not -------------------------------
 
-    def true(self, predicate: Predicate, scope: _Scope) -> Condition:
+    def true(self, predicate: Predicate, scope: Scope) -> Condition:
         """Return what is true if and only if *predicate* is."""
         match predicate:
             case Constant(value):
@@ -224,7 +234,7 @@ class _Printer:
             case _:
                 return self.atom(predicate, scope)
 
-    def false(self, predicate: Predicate, scope: _Scope) -> Condition:
+    def false(self, predicate: Predicate, scope: Scope) -> Condition:
         """Return what is true if and only if *predicate* is not."""
         match predicate:
             case Constant(value):
@@ -247,7 +257,7 @@ class _Printer:
             case _:
                 return self.unless_null(predicate, not_(self.atom(predicate, scope)), scope)
 
-    def unless_null(self, atom: Predicate, condition: Condition, scope: _Scope) -> Condition:
+    def unless_null(self, atom: Predicate, condition: Condition, scope: Scope) -> Condition:
         """Return that *condition* holds, or one of the columns of *atom* is NULL."""
         columns = (
             self.column(column, scope) for column in columns_of(atom) if column.alias in scope
@@ -256,7 +266,7 @@ class _Printer:
 
     # ---- atoms ----------------------------------------------------------------------------
 
-    def atom(self, atom: _Atom, scope: _Scope) -> Condition:
+    def atom(self, atom: _Atom, scope: Scope) -> Condition:
         """Return what is true if *atom* is, and else false, or NULL if a column is."""
         if isinstance(atom, Compare):
             return self.compare(atom, scope)
@@ -277,7 +287,7 @@ class _Printer:
             case _:
                 assert_never(atom)
 
-    def compare(self, atom: Compare, scope: _Scope) -> Condition:
+    def compare(self, atom: Compare, scope: Scope) -> Condition:
         left, op, right = atom.left, atom.op, atom.right
         if isinstance(left, Parameter):
             left, op, right = right, _FLIPPED[op], left
@@ -310,8 +320,11 @@ class _Printer:
         nul = self.dialect == "postgresql" and "\0" in value
         return not nul and not any("\ud800" <= point <= "\udfff" for point in value)
 
-    def column(self, column: Column, scope: _Scope) -> ColumnElement[Any]:
+    def column(self, column: Column, scope: Scope) -> ColumnElement[Any]:
         """Return the column of the row that its alias stands for, as it is stored."""
+        if isinstance(column, Later):
+            moment = self.column(plain(column), scope)
+            return moved(moment, column.months, column.microseconds, self.dialect)
         found = scope[column.alias].get(column.name)
         if found is None:
             raise LookupError(f"there is no column {column.name} in the table of {column.alias}")
@@ -319,10 +332,10 @@ class _Printer:
 
     # ---- rows of other tables ---------------------------------------------------------------
 
-    def related(self, predicate: Exists | HasMore, scope: _Scope) -> Condition:
+    def related(self, predicate: Exists | HasMore, scope: Scope) -> Condition:
         """Return whether there is such a row, or there are more different values."""
         table = self.table(predicate.table, predicate.alias)
-        inner = {**scope, predicate.alias: _by_name(table)}
+        inner = {**scope, predicate.alias: by_name(table)}
         on = (
             self.compared("==", self.column(mine, inner), self.column(outer, inner))
             for mine, outer in predicate.on
@@ -334,20 +347,20 @@ class _Printer:
         counted = _rows(table, func.count(distinct(values))).where(*on)
         return counted.scalar_subquery() > literal(predicate.most, Integer())
 
-    def above(self, ancestor: Ancestor, scope: _Scope) -> Condition:
+    def above(self, ancestor: Ancestor, scope: Scope) -> Condition:
         """Return whether a row on the way to the top satisfies the question."""
         nodes = list(walk(ancestor.where))
         asked = {column for node in nodes for column in columns_of(node)}
         inside = {node.alias for node in nodes if isinstance(node, Exists | HasMore | Ancestor)}
         if {column.alias for column in asked} - inside <= {ancestor.alias}:
             return self.downward(ancestor, scope)
-        return self.upward(ancestor, scope, {one for one in asked if one.alias == ancestor.alias})
+        return self.upward(ancestor, scope)
 
-    def downward(self, ancestor: Ancestor, scope: _Scope) -> Condition:
+    def downward(self, ancestor: Ancestor, scope: Scope) -> Condition:
         """Return whether the start is among the rows that satisfy the question, and those below them."""
         alias, where = ancestor.alias, ancestor.where
         top, below = (self.table(ancestor.table, name) for name in (alias, f"{alias}_below"))
-        at_top, at_below = ({alias: _by_name(table)} for table in (top, below))
+        at_top, at_below = ({alias: by_name(table)} for table in (top, below))
         ids = [self.column(ancestor.id, rows) for rows in (at_top, at_below)]
         first, further = (exact(its, self.dialect) for its in ids)
         found = _rows(top, first.label("id"), _ONE.label("steps"))
@@ -365,20 +378,26 @@ class _Printer:
         start = exact(self.column(ancestor.start, scope), self.dialect)
         return start.in_(select(down.c.id))
 
-    def upward(self, ancestor: Ancestor, scope: _Scope, asked: set[Column]) -> Condition:
+    def upward(self, ancestor: Ancestor, scope: Scope) -> Condition:
         """Return whether one of the rows that are found from the start on satisfies the question.
 
         A cycle is noticed by R. P. Brent's algorithm: at each power of two, a row is marked, and the way ends
         where it comes back to the mark.
         """
         alias = ancestor.alias
+        asked = {
+            plain(its)
+            for node in walk(ancestor.where)
+            for its in columns_of(node)
+            if its.alias == alias
+        }
         at, above = (self.table(ancestor.table, name) for name in (alias, f"{alias}_above"))
         needed = {column.name: column for column in (ancestor.id, ancestor.parent, *asked)}
         taken = {*map(str.casefold, needed)}
         steps, mark = (_other_than(taken, name) for name in ("steps", "mark"))
 
         def of(row: FromClause, *columns: Column) -> list[ColumnElement[Any]]:
-            named = {alias: _by_name(row)}
+            named = {alias: by_name(row)}
             return [exact(self.column(one, named), self.dialect) for one in columns]
 
         def labelled(row: FromClause, *others: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -396,7 +415,7 @@ class _Printer:
         step = _rows(above, *labelled(above, up.c[steps] + _ONE, moved)).correlate_except(above, up)
         goes_on = own == parent, own != marked, up.c[steps] < ancestor.most
         up = up.union(step.where(*goes_on))
-        where = self.true(ancestor.where, {**scope, alias: _by_name(up)})
+        where = self.true(ancestor.where, {**scope, alias: by_name(up)})
         return _rows(up, literal_column("1")).where(where).exists()
 
     def table(self, table: str, alias: str) -> FromClause:
@@ -439,7 +458,7 @@ def _other_than(taken: set[str], name: str) -> str:
     return name
 
 
-def _by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:
+def by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:
     """Return the columns of a table by their names in the database."""
     return {column.name: column for column in table.c}
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -144,6 +145,22 @@ def exact(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
     # In PostgreSQL an enumeration, or an extension's type, compares in a way of its own.
     text = cast(column, Text) if dialect == "postgresql" else column
     return collate(text, _COLLATIONS[dialect])
+
+
+def moved(
+    column: ColumnElement[Any], months: tuple[int, ...], microseconds: int, dialect: Dialect
+) -> ColumnElement[Any]:
+    """Return the moment that is so much later than that of a stored column."""
+    if dialect != "postgresql":
+        raise NotPushable(str(column), (), DATABASES[dialect], "it is not asked to add to times")
+    made = column
+    utc: ColumnElement[Any] = literal_column("'UTC'")
+    for some in months:  # by the calendar of UTC, whatever the time zone of the session is
+        interval: ColumnElement[Any] = literal_column(f"INTERVAL '{some} months'")
+        made = func.timezone(utc, func.timezone(utc, made).op("+")(interval))
+    if microseconds:  # which no clock change makes longer
+        made = made.op("+")(literal_column(f"INTERVAL '{microseconds} microseconds'"))
+    return _Retyped(made, column.type)
 
 
 def is_among(

@@ -76,15 +76,21 @@ def left_to_decide(
     gates, conditions = rules.gates, rules.left(asked)
     both = zip(rules.rules, conditions, strict=True)
     left = [Left(rule, condition) for rule, condition in both if condition != FALSE]
+    shown = None if gates.fields is None else _shown(left, gates, fields or ())
+    parts = [allowed_if(left, gates)]
+    parts += [_exposed(field, left, gates) for field in fields or () if gates.fields is not None]
+    owed = tuple(_owed(left, asked.evaluator.public))
+    return LeftToDecide(junction(ir.And, parts), shown, owed, tuple(left))
+
+
+def allowed_if(left: Sequence[Left], gates: TargetGates) -> ir.Expr:
+    """Return the condition under which what is left of rules allows: no forbid, and a permit in every gate."""
     parts = [negation(one.condition) for one in left if one.rule.effect == "forbid"]
     parts += [
         junction(ir.Or, (one.condition for one in _of(left, "permit", gate)))
         for gate in gates.names
     ]
-    shown = None if gates.fields is None else _shown(left, gates, fields or ())
-    parts += [_exposed(field, left, gates) for field in fields or () if gates.fields is not None]
-    owed = tuple(_owed(left, asked.evaluator.public))
-    return LeftToDecide(junction(ir.And, parts), shown, owed, tuple(left))
+    return junction(ir.And, parts)
 
 
 def _owed(left: Iterable[Left], evaluator: Evaluator) -> Iterator[Owed]:

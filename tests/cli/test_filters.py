@@ -241,3 +241,43 @@ def test_what_a_field_gate_may_hide_is_not_selected(tmp_path, monkeypatch, capsy
     assert run([*SEE, "--unfit"]) == 2
     assert run([*SEE, "--all-columns"]) == 0
     assert capsys.readouterr().out.startswith("SELECT * FROM")
+
+
+VERBS = """
+from policyengine.filters.governing import Verbs
+
+VERBS = {"Document": Verbs(select="read", update="edit")}
+WRONG = {"Document": Verbs(select="open")}
+"""
+POLICIES = ["filter", "shop", "--mapping", "stored_shop:MAPPING", "--dialect", "postgres"]
+
+
+def test_row_level_security_is_written_as_one_transaction(shop: Path, capsys):
+    Path("shop_verbs.py").write_text(VERBS)
+    capsys.readouterr()
+    assert run([*POLICIES, "--row-level-security", "shop_verbs:VERBS"]) == 0
+    written = capsys.readouterr()
+    assert written.out.startswith("BEGIN;\nDO $$")
+    assert written.out.endswith(";\nCOMMIT;\n")
+    assert "FORCE ROW LEVEL SECURITY;" in written.out
+    assert (
+        'CREATE POLICY "policyengine_update_User" ON documents FOR UPDATE\nUSING (' in written.out
+    )
+    assert "DELETE" not in written.out
+    assert written.err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["shop_verbs:WRONG"], 2, "no action `open` on Document"),
+        (["stored_shop:MAPPING"], 2, "no dict of `Verbs`"),
+        (["shop_verbs:VERBS", "--context", '{"a": 1}'], 2, "no action has 'a' in its context"),
+        (["shop_verbs:VERBS", "--subject", "User:ann"], 2, "for every subject"),
+        (["shop_verbs:VERBS", "--dialect", "sqlite"], 2, "goes with `--dialect postgres`"),
+    ],
+)
+def test_row_level_security_that_cannot_be_made_is_named(shop: Path, capsys, options, code, said):
+    Path("shop_verbs.py").write_text(VERBS)
+    assert run([*POLICIES, "--row-level-security", *options]) == code
+    assert said in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -20,6 +20,7 @@ from policyengine.filters.predicates import (
     IsOfKind,
     IsPresent,
     Kind,
+    Later,
     Matches,
     Not,
     OneOf,
@@ -28,6 +29,7 @@ from policyengine.filters.predicates import (
     Predicate,
     Term,
 )
+from policyengine.runtime.calendar_operations import add_months
 
 Row: TypeAlias = Mapping[str, object]
 """The values of a row by column; NULL is `None`, and another value of a wrong type does not fit the column."""
@@ -39,14 +41,19 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
 _TYPES: Final[dict[Kind, type]] = {
     "text": str, "int": int, "decimal": Decimal, "bool": bool, "instant": datetime,
 }  # fmt: skip
 
 
-def holds(predicate: Predicate, row: Row, tables: Tables) -> bool:
-    """Whether *predicate* is true of *row*, one of the rows that are filtered."""
-    return _holds(predicate, {ROWS: row}, tables)
+def holds(predicate: Predicate, row: Row, tables: Tables, others: Mapping[str, Row] = {}) -> bool:
+    """Whether *predicate* is true of *row*, one of the rows that are filtered; *others* by their aliases."""
+    return _holds(predicate, {ROWS: row, **others}, tables)
 
 
 def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> bool:
@@ -90,7 +97,17 @@ def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> boo
 
 
 def _value(term: Term, rows: Mapping[str, Row]) -> Any:
-    return term.value if isinstance(term, Parameter) else rows[term.alias][term.name]
+    if isinstance(term, Parameter):
+        return term.value
+    found = rows[term.alias][term.name]
+    if not isinstance(term, Later) or found is None:
+        return found
+    assert isinstance(found, datetime)
+    moment = (found - _EPOCH) // _MICROSECOND
+    for months in term.months:
+        moment = add_months(moment, months)
+    moment += term.microseconds
+    return min(max(moment, _FIRST), _LAST) * _MICROSECOND + _EPOCH
 
 
 def _matches(text: str, pieces: Sequence[str]) -> bool:

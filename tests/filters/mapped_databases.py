@@ -72,7 +72,7 @@ def case_of(made: Database, table: str, predicate: Predicate, seed: int) -> Case
     asked = {
         node.table for node in walk(predicate) if isinstance(node, Exists | HasMore | Ancestor)
     }
-    kinds = {name: of for name, of in _kinds(made).items() if name in {table, *asked}}
+    kinds = {name: of for name, of in kinds_of(made).items() if name in {table, *asked}}
     tables = [
         Table(name, (Field("key", "int"), *(Field(c, kind) for c, kind in kinds[name].items())))
         for name in sorted(kinds, key=lambda name: (name != table, name))
@@ -83,7 +83,7 @@ def case_of(made: Database, table: str, predicate: Predicate, seed: int) -> Case
     return Case(tuple(tables), rows, predicate, seed)
 
 
-def _kinds(made: Database) -> dict[str, dict[str, Kind]]:
+def kinds_of(made: Database) -> dict[str, dict[str, Kind]]:
     """Return the columns of all tables."""
     kinds: dict[str, dict[str, Kind]] = {}
 
