@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from policyengine.model.errors import (
         InvalidPolicy,
         InvalidRequest,
+        NotReloaded,
         PolicyError,
         Problem,
         StaleSubject,
         UnhandledObligation,
     )
     from policyengine.model.limits import Limits
+    from policyengine.reloading.holder import PolicyHolder
+    from policyengine.reloading.shadow import Shadow
     from policyengine.reverse.page import Page
 
 __all__ = [
@@ -44,12 +47,15 @@ __all__ = [
     "InvalidPolicy",
     "InvalidRequest",
     "Limits",
+    "NotReloaded",
     "Obligation",
     "Page",
     "PolicyEngine",
     "PolicyError",
+    "PolicyHolder",
     "Problem",
     "RuleError",
+    "Shadow",
     "StaleSubject",
     "UnhandledObligation",
     "__version__",
@@ -69,12 +75,15 @@ _HOMES = {
     "InvalidPolicy": "model.errors",
     "InvalidRequest": "model.errors",
     "Limits": "model.limits",
+    "NotReloaded": "model.errors",
     "Obligation": "model.decision",
     "Page": "reverse.page",
     "PolicyEngine": "engine",
     "PolicyError": "model.errors",
+    "PolicyHolder": "reloading.holder",
     "Problem": "model.errors",
     "RuleError": "model.decision",
+    "Shadow": "reloading.shadow",
     "StaleSubject": "model.errors",
     "UnhandledObligation": "model.errors",
 }

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from threading import RLock
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Final, Generic, Self, TypeVar, overload
+from weakref import WeakSet
 
 T = TypeVar("T")
 
@@ -60,10 +61,35 @@ class ForkSafeLock:
         self.lock = RLock()
 
 
+class OwnLock:
+    """A lock of an object, with which it goes; else like `ForkSafeLock`."""
+
+    __slots__ = ("__weakref__", "lock")
+
+    def __init__(self) -> None:
+        self.open()
+        _owned.add(self)
+
+    def open(self) -> None:
+        """Take another lock, which nobody holds."""
+        self.lock = RLock()
+
+
+_owned: Final[WeakSet[OwnLock]] = WeakSet()
+
+
+def _open_owned() -> None:
+    for one in _owned:
+        one.open()
+
+
 def in_forked_child(do: Callable[[], None]) -> None:
     """Have *do* called in each child process that is forked."""
     if hasattr(os, "register_at_fork"):  # Windows does not fork
         os.register_at_fork(after_in_child=do)
+
+
+in_forked_child(_open_owned)
 
 
 def load_before_fork(*modules: str) -> None:

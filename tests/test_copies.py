@@ -25,10 +25,13 @@ from policyengine import (
     InvalidPolicy,
     InvalidRequest,
     Limits,
+    NotReloaded,
     PolicyEngine,
     PolicyError,
+    PolicyHolder,
     Problem,
     RuleError,
+    Shadow,
     StaleSubject,
     UnhandledObligation,
 )
@@ -101,6 +104,10 @@ def denied() -> None:
     PolicyEngine.from_text(DENYING).require({"type": "U", "id": "u"}, "s", {"type": "U", "id": "v"})
 
 
+def not_reloaded() -> None:
+    raise NotReloaded("its tests do not pass")
+
+
 def any_other() -> None:
     raise PolicyError("anything", 1)
 
@@ -111,6 +118,7 @@ RAISING: dict[type[PolicyError], Callable[[], None]] = {
     UnhandledObligation: unhandled_obligation,
     StaleSubject: stale_subject,
     Denied: denied,
+    NotReloaded: not_reloaded,
     PolicyError: any_other,
 }
 
@@ -372,6 +380,11 @@ def test_copies_of_engines_are_themselves(engine: PolicyEngine):
 # ---- what cannot be done ----------------------------------------------------------------
 
 
+def held(folder: Path) -> PolicyHolder:
+    (folder / "held.policy").write_text(policy(), encoding="utf-8")
+    return PolicyHolder(folder / "held.policy")
+
+
 def refusing(engine: PolicyEngine, folder: Path) -> dict[str, tuple[Any, dict[str, Remake]]]:
     """Return values that refuse, and what they refuse, by what the text says to do instead."""
     ann = built(engine, USERS[0])
@@ -381,6 +394,8 @@ def refusing(engine: PolicyEngine, folder: Path) -> dict[str, tuple[Any, dict[st
         "and bind it": (engine.bind(ann, "read"), PICKLED),
         "make one where it is used": (DecisionCache(engine), REMADE),
         "load one with their names": (handled, PICKLED),
+        "pickle its `engine`": (held(folder), REMADE),
+        "read its `differences`": (Shadow(None), REMADE),
         "open it again": (Cache(str(folder), b"k" * 32), REMADE),
     }
 

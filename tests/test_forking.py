@@ -103,6 +103,36 @@ def test_children_decide_while_other_threads_load_and_compile():
     assert run(WHILE_OTHERS_COMPILE, "6") == ["0"] * 6
 
 
+HOLDING = """
+import tempfile
+from policyengine import PolicyHolder
+file = os.path.join(tempfile.mkdtemp(), "a.policy")
+text = "package t entity U entity D action go by U on D permit p: go "
+
+def write(text):
+    with open(file + "~", "w") as out:
+        out.write(text)
+    os.replace(file + "~", file)
+
+def taken_over():
+    before = holder.engine
+    write(text + "# another")
+    while holder.engine is before:
+        time.sleep(0.01)
+    return holder.reload() and holder.last_error is None
+
+write(text)
+holder = PolicyHolder(file, poll=0.01, quiet=0.01)
+begun(lambda wait: (holder._reloading.lock.acquire(), holder._swapping.lock.acquire(), wait()))
+print(forked(taken_over), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_child_watches_the_files_of_a_holder_whatever_its_parent_was_doing():
+    assert run(HOLDING) == ["0"]
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -187,6 +217,7 @@ def test_what_is_loaded_later_is_loaded_before_a_fork_where_a_thread_might_be_lo
 LOCKING = {
     "cli/output.py": {"Timer"},  # of a command
     "concurrency.py": {"RLock"},  # which a child finds open
+    "reloading/holder.py": {"Event", "Thread"},  # which a child has anew
     "mutation/processes.py": {"Thread"},  # of a process of its own
     "tables/table_job.py": {"Thread"},  # of a process of its own
     "syntax/parallel.py": {"Thread"},  # that waits for another process

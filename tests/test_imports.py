@@ -53,6 +53,7 @@ MAY_IMPORT = {
     },
     "bound": {"model", "runtime", "intake", "engine", "partial"},
     "decision_cache": {"model", "runtime", "intake", "engine"},
+    "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
     "mutation": STAGES
@@ -65,7 +66,7 @@ MAY_IMPORT = {
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "reverse"}
-    | {"version"},
+    | {"reloading", "version"},
 }
 
 ONLY_IN = {

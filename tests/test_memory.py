@@ -119,6 +119,8 @@ def test_a_store_of_an_engine_that_is_gone_serves_another_of_equal_types():
 
 BOUNDED = {
     "compiled_target._kept": "weak: it goes with the programs",
+    "concurrency._owned": "weak: it goes with the objects that have a lock",
+    "holder._watching": "weak: it goes with the holders",
     "decode._sets": "weak: it goes with the entities",
     "entities._classes": "weak: it goes with the entities, and with the code that makes some",
     "records._classes": "weak, like those of entities",

@@ -70,5 +70,12 @@ class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is th
         )
 
 
+class NotReloaded(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A policy set was not put in force, though it loads: `PolicyHolder.last_error` says why.
+
+    Its own tests did not pass, its files changed while they were read, or the store does not fit it.
+    """
+
+
 def _remade(class_: type[PolicyError], args: tuple[Any, ...]) -> PolicyError:
     return class_.__new__(class_, *args)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.reading import read_regular, reason
@@ -27,8 +27,10 @@ def read(
         message = "nothing to load: give a file or a folder"
         problems.append(error("PE131", _at(os.curdir), message))
     for path in plain:
-        files = policy_files(path) if os.path.isdir(path) else [path]
-        if not files:
+        unread: list[OSError] = []
+        files = policy_files(path, unread.append) if os.path.isdir(path) else [path]
+        problems += [_unread(str(problem.filename), problem, limits) for problem in unread]
+        if not files and not unread:
             help = "policy files have names that end in `.policy`"
             problems.append(error("PE131", _at(path), f"there is no policy file in `{path}`", help))
         for file in files:
@@ -55,10 +57,15 @@ def _unread(file: str, problem: OSError, limits: Limits) -> Diagnostic:
     return error("PE130", _at(file), f"`{file}` cannot be read: {reason(problem)}")
 
 
-def policy_files(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the policy files below *folder*, but for those in `.venv`, `.git` and their like."""
+def policy_files(
+    folder: str | os.PathLike[str], unread: Callable[[OSError], None] | None = None
+) -> list[str]:
+    """Return the policy files below *folder*, but for those in `.venv`, `.git` and their like.
+
+    *unread* is called for each folder that cannot be read: forbids may be in it.
+    """
     found: list[str] = []
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
         policies = [n for n in names if n.endswith(".policy") and not n.startswith(".")]
         found += [_plain(os.path.join(where, name)) for name in policies]

@@ -1,0 +1,318 @@
+"""Hold the policy set that is in force, and put another in its place when its files change.
+
+A set that does not load, or whose tests do not pass, changes nothing: the last good one stays. Another takes its
+place with one assignment, after all that was compiled for the old one is compiled for it. So each decision is of
+one set, and of one store; a `PolicyEngine` that somebody took from here decides as long as they keep it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
+from weakref import WeakSet, finalize, ref
+
+from policyengine.concurrency import OwnLock, in_forked_child
+from policyengine.engine import PolicyEngine
+from policyengine.model.errors import InvalidRequest, NotReloaded
+from policyengine.model.fulfilment import Handler
+from policyengine.model.limits import Limits
+from policyengine.model.values import to_datetime
+from policyengine.reloading.policy_files import PolicyFiles, State, warm_like
+from policyengine.reloading.shadow import Shadow
+from policyengine.runtime import clock
+
+if TYPE_CHECKING:
+    from policyengine.intake.store import EntityStore
+    from policyengine.model.decision import Decision
+    from policyengine.model.entities import EntityLike, Key
+
+MakeStore: TypeAlias = "Callable[[PolicyEngine], EntityStore]"
+"""Makes the store for an engine, whose schema may be another than that of the engine before."""
+
+_ATTEMPTS = 3
+
+
+class PolicyHolder:
+    """Holds the engine of the policy files in *paths*; threads may share one.
+
+    Takes what `PolicyEngine.load` takes. *store*: or a function that makes one for an engine, which is called
+    again when the entity types are others. *tests*: whether a set takes over only if its own tests pass.
+    *poll*: the seconds between two looks at the files by a thread; None if nobody looks, and `reload` is called.
+    *quiet*: the seconds for which the files must not have changed before they are loaded by it. *shadow*: the paths
+    of a candidate, which `decide` asks as well; *on_difference* gets both decisions, where they differ, None for
+    a request that was refused. *on_reload* is called with the holder after each set that took over, and each
+    that did not.
+
+    Raises what `PolicyEngine.load` raises, and `NotReloaded`, if the first set cannot be put in force.
+    """
+
+    def __init__(
+        self,
+        *paths: str | os.PathLike[str],
+        store: EntityStore | MakeStore | None = None,
+        obligations: Mapping[str, Handler] | Collection[str] | None = None,
+        limits: Limits | None = None,
+        cache: bool | str | os.PathLike[str] = False,
+        tests: bool = False,
+        poll: float | None = None,
+        quiet: float = 1.0,
+        shadow: Iterable[str | os.PathLike[str]] = (),
+        on_difference: Callable[[Decision | None, Decision | None], object] | None = None,
+        on_reload: Callable[[PolicyHolder], object] | None = None,
+    ) -> None:
+        if poll is not None and not poll > 0:
+            raise ValueError(f"`poll` is a number of seconds above 0, or None, not {poll!r}")
+        given: dict[str, Any] = {"obligations": obligations, "limits": limits, "cache": cache}
+        self._files = PolicyFiles(paths, tests=tests, **given)
+        self._reloading, self._swapping = OwnLock(), OwnLock()
+        self._last_error: Exception | None = None
+        self._on_reload = on_reload
+        self._make_store = store if callable(store) else None
+        self._changes = 0
+        self._engine: PolicyEngine
+        self._store: EntityStore | None
+        self._loaded_at: datetime
+        engine = self._files.load()
+        assert engine is not None
+        self._put_in_force(engine, store(engine) if callable(store) else store)
+        candidates = [shadow] if isinstance(shadow, str | os.PathLike) else [*shadow]
+        self._shadow = Shadow(on_difference) if candidates else None
+        self._candidates = PolicyFiles(candidates, tests=False, **given)
+        self._reload_shadow()
+        self._seen: tuple[list[State], float] | None = None
+        self._poll, self._quiet = poll, quiet
+        self._stop = Event()
+        if poll is not None:
+            import policyengine.syntax.parser  # noqa: F401 - a child of a fork could not, while a thread does
+
+            self._watch()
+            _watching.add(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a holder is neither copied nor pickled: pickle its `engine`, or make one where it is used"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- what is in force ---------------------------------------------------------------
+
+    @property
+    def engine(self) -> PolicyEngine:
+        """The engine that is in force now. Take it once for all that belongs together."""
+        return self._engine
+
+    @property
+    def store(self) -> EntityStore | None:
+        """The store of that engine."""
+        return self._store
+
+    @property
+    def last_error(self) -> Exception | None:
+        """The reason why the set that is in the files did not take over; None if it did."""
+        return self._last_error
+
+    @property
+    def loaded_at(self) -> datetime:
+        """The time at which the set that is in force took over."""
+        return self._loaded_at
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """The candidate, and where it differs."""
+        return self._shadow
+
+    def decide(
+        self,
+        subject: EntityLike,
+        action: str,
+        resource: EntityLike,
+        context: Any = None,
+        now: datetime | str | None = None,
+        fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:
+        """Decide like `PolicyEngine.decide`, and ask the candidate, if there is one, the same."""
+        if self._shadow is None:
+            return self._engine.decide(subject, action, resource, context, now, fields, entities)
+        if isinstance(entities, Iterable) and not hasattr(entities, "by_key"):
+            entities = list(entities)  # which may be read but once
+        moment = to_datetime(clock.now()) if now is None else now
+        parts = subject, action, resource, context, moment, fields, entities
+        try:
+            decided = self._engine.decide(*parts)
+        except InvalidRequest:
+            self._shadow.compare(None, action, lambda candidate: candidate.decide(*parts))
+            raise
+        self._shadow.compare(decided, action, lambda candidate: candidate.decide(*parts))
+        return decided
+
+    # ---- reloading ----------------------------------------------------------------------
+
+    def reload(self) -> bool:
+        """Load the files if they changed; whether what they say is in force now, else see `last_error`.
+
+        Of several threads, each waits for the one before. Raises nothing for what is in the files.
+        """
+        with self._reloading.lock:
+            before, problem, engine = self._last_error, None, self._engine
+            try:
+                loaded = self._files.load(engine)
+                if loaded is not None:
+                    warm_like(loaded, engine)
+                    self._take_over(loaded)
+            except Exception as found:  # noqa: BLE001 - whatever it is, what is in force stays
+                problem = _without_frames(found)
+            self._last_error = problem
+            self._reload_shadow()
+            tell = self._engine._program is not engine._program or str(problem) != str(before)  # noqa: SLF001 - whether it took over
+        if problem is not None and tell:
+            _log("the policies were not reloaded: %s", problem)
+        if tell and self._on_reload is not None:
+            self._on_reload(self)
+        return problem is None
+
+    def _take_over(self, loaded: PolicyEngine) -> None:
+        for _ in range(_ATTEMPTS):
+            with self._swapping.lock:
+                store, changes = self._store, self._changes
+                if store is None or store.fits(loaded.schema):
+                    self._put_in_force(loaded, store)
+                    return
+            if self._make_store is None:
+                break
+            made = self._make_store(loaded)
+            with self._swapping.lock:
+                if changes == self._changes:  # else it may lack what was changed meanwhile
+                    self._put_in_force(loaded, made)
+                    return
+        raise NotReloaded(
+            "the store was made for other entity types: give a function that makes one,"
+            " `PolicyHolder(…, store=make)`"
+            if self._make_store is None
+            else "the store was changed each time while another was made for the new entity types"
+        )
+
+    def _put_in_force(self, loaded: PolicyEngine, store: EntityStore | None) -> None:
+        if store is not None and not store.fits(loaded.schema):
+            raise NotReloaded("the store that was made is for other entity types")
+        engine = loaded.with_store(store)
+        engine._intake  # noqa: B018, SLF001 - which opens its fast paths
+        self._engine, self._store, self._loaded_at = engine, store, datetime.now(UTC)
+
+    def _reload_shadow(self) -> None:
+        shadow = self._shadow
+        if shadow is None:
+            return
+        try:
+            loaded = self._candidates.load(shadow.engine)
+            engine = shadow.engine if loaded is None else loaded
+            if engine is not None:
+                fits = self._store is not None and self._store.fits(engine.schema)
+                shadow.engine = engine.with_store(self._store if fits else None)
+            shadow.last_error = None
+        except Exception as found:  # noqa: BLE001 - the candidate is in nobody's way
+            shadow.last_error = _without_frames(found)
+
+    # ---- changing facts -----------------------------------------------------------------
+
+    def change_store(
+        self, put: Iterable[EntityLike] = (), remove: Iterable[EntityLike | Key] = ()
+    ) -> None:
+        """Change the store (`EntityStore.with_changes`): decisions that begin when this returns know it.
+
+        No change is lost, whatever other threads change, or reload, at the same time. Raises `InvalidRequest`
+        if the change is refused, and `ValueError` if there is no store.
+        """
+        with self._swapping.lock:
+            if self._store is None:
+                raise ValueError(
+                    "there is no store to change: give one, `PolicyHolder(…, store=…)`"
+                )
+            self._use(self._store.with_changes(put, remove))
+
+    def use_store(self, store: EntityStore) -> None:
+        """Decide with another store from now on. Raises `ValueError` if it was made for other entity types."""
+        with self._swapping.lock:
+            if not store.fits(self._engine.schema):
+                raise ValueError("the store was made for other entity types")
+            self._use(store)
+
+    def _use(self, store: EntityStore) -> None:
+        self._changes += 1
+        self._store, self._engine = store, self._engine.with_store(store)
+        shadow = self._shadow
+        if shadow is not None and shadow.engine is not None and store.fits(shadow.engine.schema):
+            shadow.engine = shadow.engine.with_store(store)
+
+    # ---- watching -----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Look at the files no more. The engine still decides, and `reload` loads."""
+        self._stop.set()
+        _watching.discard(self)
+
+    def _watch(self) -> None:
+        self._stop = Event()
+        finalize(self, self._stop.set)
+        run = Thread(
+            target=_look_again, args=(ref(self), self._stop, self._poll), name="policyengine reload",
+            daemon=True,
+        )  # fmt: skip
+        run.start()
+
+    def _look(self) -> None:
+        """Reload if the files are others than before, and have been as they are for long enough."""
+        watched = [self._files] if self._shadow is None else [self._files, self._candidates]
+        states = [files.state() for files in watched]
+        if states == [files.tried for files in watched]:
+            self._seen = None
+        elif self._seen is None or self._seen[0] != states:
+            self._seen = states, monotonic()
+        elif monotonic() - self._seen[1] >= self._quiet:
+            self._seen = None
+            self.reload()
+
+
+def _look_again(of: ref[PolicyHolder], stop: Event, poll: float) -> None:
+    """Look at the files of a holder as long as it is there."""
+    while not stop.wait(poll):
+        holder = of()
+        if holder is None:
+            return
+        try:
+            holder._look()  # noqa: SLF001 - its own thread
+        except Exception as problem:  # noqa: BLE001 - of `on_reload`; the next change may be fine
+            _log("watching policies: %r", problem)
+        del holder
+
+
+_watching: WeakSet[PolicyHolder] = WeakSet()
+
+
+def _watch_again() -> None:
+    for holder in list(_watching):
+        holder._watch()  # noqa: SLF001 - a thread does not come along into a child
+
+
+in_forked_child(_watch_again)
+
+
+def _without_frames(problem: Exception) -> Exception:
+    """Return a problem that keeps nothing alive of what was loaded in vain."""
+    problem.__cause__ = problem.__context__ = None
+    return problem.with_traceback(None)
+
+
+def _log(message: str, problem: Exception) -> None:
+    from logging import getLogger  # which most runs never need
+
+    getLogger("policyengine.holder").warning(message, problem)

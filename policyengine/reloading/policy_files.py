@@ -1,0 +1,159 @@
+"""Load a policy set from files again when they changed, and only if they held still meanwhile."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+from policyengine.engine import PolicyEngine
+from policyengine.model.errors import NotReloaded
+from policyengine.model.fulfilment import Handler
+from policyengine.model.limits import Limits
+from policyengine.model.types import Schema, TargetKey
+
+State: TypeAlias = tuple[object, ...]
+"""What the system says of each file; if it is the same, so are the files."""
+
+_ATTEMPTS: Final = 3
+_RECENT: Final = 2_000_000_000
+"""Nanoseconds: a file that is younger may be changed again without its time changing."""
+_MOST_TOLD: Final = 5
+
+
+class PolicyFiles:
+    """A policy set in files, which may change. Takes what `PolicyEngine.load` takes.
+
+    *tests*: whether a set is refused unless its own tests pass, of which there must be some.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        obligations: Mapping[str, Handler] | Collection[str] | None,
+        limits: Limits | None,
+        cache: bool | str | os.PathLike[str],
+        tests: bool,
+    ) -> None:
+        self._paths = tuple(paths)
+        self._limits = limits or Limits()
+        self._given: dict[str, Any] = {
+            "obligations": obligations,
+            "limits": self._limits,
+            "cache": cache,
+        }
+        self._tests = tests
+        self.tried: State | None = None
+        """The state of the files when they were loaded last, with whatever result."""
+
+    def state(self) -> State:
+        """Return what the system says of the files now."""
+        from policyengine.syntax.files import policy_files
+
+        found: list[object] = []
+        for path in self._paths:
+            found.append(os.path.realpath(path))  # a link may lead elsewhere
+            files = policy_files(path) if Path(path).is_dir() else [os.fspath(path)]
+            found += map(_FileState.of, files)
+        return tuple(found)
+
+    def load(self, in_force: PolicyEngine | None = None) -> PolicyEngine | None:
+        """Load the set as it is now; None if that is the set of the engine that is *in_force*.
+
+        Raises what `PolicyEngine.load` raises, and `NotReloaded`.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.state()
+            self.tried = None if _is_recent(before) else before
+            engine = None
+            if in_force is None or self._texts() != _texts_of(in_force):
+                engine = PolicyEngine.load(*self._paths, **self._given)
+            if self.state() == before:
+                break
+        else:
+            raise NotReloaded(
+                "the files changed while they were read: write them elsewhere, and switch a link"
+            )
+        if engine is not None and self._tests:
+            _run_tests(engine, self._limits)
+        return engine
+
+    def _texts(self) -> dict[str, str] | None:
+        from policyengine.pipeline import read_sources
+
+        sources, problems = read_sources(self._paths, self._limits)
+        return None if problems else {name: source.text for name, source in sources.items()}
+
+
+class _FileState(Struct, frozen=True):
+    """What the system says of a file: times in nanoseconds. Not even a name is left of one that is gone."""
+
+    name: str
+    changed: int
+    altered: int
+    size: int
+    place: tuple[int, int]
+
+    @classmethod
+    def of(cls, file: str) -> _FileState | None:
+        try:
+            stat = Path(file).stat()
+        except (OSError, ValueError):
+            return None
+        place = stat.st_dev, stat.st_ino
+        return cls(file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, place)
+
+
+def _is_recent(state: State) -> bool:
+    now = time.time_ns()
+    times = [max(one.changed, one.altered) for one in state if isinstance(one, _FileState)]
+    return any(now - _RECENT < changed <= now for changed in times)
+
+
+def _texts_of(engine: PolicyEngine) -> dict[str, str]:
+    origin = engine._origin  # noqa: SLF001 - what it was loaded from
+    assert origin is not None
+    return {name: source.text for name, source in origin.sources.items()}
+
+
+def _run_tests(engine: PolicyEngine, limits: Limits) -> None:
+    from policyengine.testing.runner import run_tests
+
+    checked, program = engine._checked(), engine._program  # noqa: SLF001 - which a runner takes
+    results = run_tests(checked, program, limits=limits).results
+    if not results:
+        raise NotReloaded("the set has no tests, and it was to be put in force if they pass")
+    wrong = [
+        f"{result.span.file}, test “{result.title}”: {problem.message}"
+        for result in results
+        for problem in result.problems
+    ]
+    if wrong:
+        more = [f"and {len(wrong) - _MOST_TOLD} more"] if len(wrong) > _MOST_TOLD else []
+        raise NotReloaded(
+            "\n".join(["the tests of the set do not pass:", *wrong[:_MOST_TOLD], *more])
+        )
+
+
+def warm_like(new: PolicyEngine, old: PolicyEngine) -> None:
+    """Compile for an engine what was compiled for another, as far as it has the same actions and types."""
+    program, prepared = new._program, new._prepared  # noqa: SLF001 - which engines have for this
+    for target, compiled in list(old._program._used.items()):  # noqa: SLF001 - as above
+        if _has(new.schema, target):
+            made = program.compiled(target)
+            if "explainer" in compiled.__dict__:
+                made.explainer  # noqa: B018 - which makes it
+    for target in list(old._prepared.readers.by_target):  # noqa: SLF001 - as above
+        if _has(new.schema, target):
+            prepared.readers.open(target)
+
+
+def _has(schema: Schema, target: TargetKey) -> bool:
+    name, subject, resource = target
+    action = schema.actions.get(name)
+    return action is not None and subject in action.subjects and resource in action.resources
