@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -199,12 +200,16 @@ def hold(checked: CheckedSet, engine: PolicyEngine, request: dict[str, Any]) -> 
     return len(reduction.needed)
 
 
+@cache
+def shipped(folder: Path) -> tuple[CheckedSet, PolicyEngine]:
+    checked, _ = check_paths([str(folder)])
+    assert checked is not None
+    return checked, PolicyEngine.load(folder)
+
+
 @pytest.mark.parametrize("file", sorted(POLICIES.glob("*/requests/*.json")), ids=lambda f: f.stem)
 def test_requests_of_the_shipped_sets(file: Path):
-    checked, _ = check_paths([str(file.parents[1])])
-    assert checked is not None
-    engine = PolicyEngine.load(file.parents[1])
-    hold(checked, engine, json.loads(file.read_text()))
+    hold(*shipped(file.parents[1]), json.loads(file.read_text()))
 
 
 WORLD = """\
