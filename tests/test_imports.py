@@ -59,10 +59,11 @@ MAY_IMPORT = {
     "mutation": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "testing", "cache", "version"},
     "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
+    "reporting": STAGES | {"runtime", "intake", "analysis", "testing"},
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
     | {"testing", "mutation", "proving", "lint", "cache", "reverse", "tables", "filters"}
-    | {"verifying", "version"},
+    | {"verifying", "reporting", "version"},
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "reverse"}
@@ -72,7 +73,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
-    "django": {"filters"}, "sqlalchemy": {"filters", "verifying"},
+    "django": {"filters"}, "sqlalchemy": {"filters", "verifying"}, "jinja2": {"testing", "reporting", "cli"},
 }  # fmt: skip
 
 

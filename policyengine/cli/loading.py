@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostics
     from policyengine.diagnostics.source import Source
     from policyengine.engine import PolicyEngine
+    from policyengine.pipeline import LoadedSet
     from policyengine.semantics.checked import CheckedSet
 
 _UNREADABLE = frozenset({"PE130", "PE131", "PE132"})
@@ -98,12 +99,8 @@ def load_checked(paths: Iterable[str]) -> CheckedSet:
     return checked
 
 
-def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngine:
-    """Return the engine of the policy set in *paths*, with a store of the *entities* in a file."""
-    from policyengine.engine import PolicyEngine
-    from policyengine.intake.store import EntityStore
-    from policyengine.model.errors import InvalidRequest
-    from policyengine.model.limits import Limits
+def load_program(paths: Iterable[str]) -> LoadedSet:
+    """Return the compiled policy set in *paths*; raises `FailingInput` as `load_checked`."""
     from policyengine.pipeline import LoadedSet, load_set
 
     sources, found = read_policies(paths)
@@ -111,6 +108,17 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
         loaded = load_set(sources, found=found, cache=the_cache(), progress=progress)
     if not isinstance(loaded, LoadedSet):
         raise _useless(loaded)
+    return loaded
+
+
+def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngine:
+    """Return the engine of the policy set in *paths*, with a store of the *entities* in a file."""
+    from policyengine.engine import PolicyEngine
+    from policyengine.intake.store import EntityStore
+    from policyengine.model.errors import InvalidRequest
+    from policyengine.model.limits import Limits
+
+    loaded = load_program(paths)
     program, store = loaded.program, None
     if entities is not None:
         try:

@@ -1,0 +1,95 @@
+"""Make a site about a policy set."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from policyengine.cli.asking import now_option
+from policyengine.cli.loading import cache_option, load_program, paths_argument
+from policyengine.cli.output import FINE, FailingInput, complain, say, working
+
+
+@click.command(short_help="Make a site that says who may do what.")
+@paths_argument
+@click.option(
+    "--out",
+    metavar="DIR",
+    required=True,
+    type=click.Path(),
+    help="The folder to write; an earlier report there is replaced, anything else refused.",
+)
+@click.option("--title", help="The name of the site. Without it: that of the first PATH.")
+@now_option("The time of tests that give none. Without it: the present.")
+@click.option(
+    "--budget",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="The CPU time to decide requests in; pages say what was left out then.",
+)
+@click.option(
+    "--internal",
+    is_flag=True,
+    help="Show values of private attributes, and waivers with their names, tickets and approvers.",
+)
+@cache_option
+def command(
+    paths: tuple[str, ...],
+    out: str,
+    title: str | None,
+    now: str | None,
+    budget: float,
+    internal: bool,
+) -> int:
+    """Make a static site about the policies in PATH: who may do what, and what each setting changes.
+
+    A page for each action, question, entity, setting, enumeration and obligation; what is forbidden; and "What about
+    me?", where settings are switched. Each answer on a page is a decision on a request that the page shows: one of a
+    test, or one made of parts of tests. The folder also has the same as `report.json` and `report.md`.
+
+    Open DIR/index.html; no server and no network is needed. Needs the extra `report`.
+
+    \b
+    Examples:
+      policyengine report policies/x --out site
+      policyengine report policies/hospital --out site --title "St. Example"
+      policyengine report policies/x --out site-for-us --internal --budget 60
+    """
+    try:
+        import jinja2  # noqa: F401 - whether it is there
+    except ImportError:
+        raise FailingInput("`policyengine report` needs Jinja: `pip install jinja2`") from None
+    from msgspec import json
+
+    from policyengine.model.values import parse_datetime
+    from policyengine.reporting.make_report import make_report
+    from policyengine.reporting.markdown_report import markdown_report
+    from policyengine.reporting.site_pages import site_pages
+    from policyengine.reporting.write_site import OtherFilesError, check_folder, write_site
+
+    folder = Path(out)
+    try:
+        check_folder(folder)
+        loaded = load_program(paths)
+        with working("deciding requests for the report"):
+            report = make_report(
+                loaded.checked(),
+                loaded.program,
+                title=title or Path(paths[0]).resolve().name,
+                now=time.time_ns() // 1000 if now is None else parse_datetime(now),
+                budget=budget,
+                internal=internal,
+            )
+        with working("writing the pages"):
+            data = ("report.json", json.encode(report)), ("report.md", markdown_report(report))
+            count, size = write_site(folder, (*site_pages(report), *data))
+    except OtherFilesError as problem:
+        raise FailingInput(str(problem)) from None
+    if report.lacking:
+        complain("the report is incomplete, since its time was used up; left out:", *report.lacking)
+    say(f"{folder / 'index.html'}: {count} files, {size / 1e6:.1f} MB")
+    return FINE

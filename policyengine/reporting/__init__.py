@@ -1,0 +1,1 @@
+"""Make pages about a policy set, from what it decides."""

@@ -1,0 +1,480 @@
+"""Make the report on a policy set: describe its parts, and decide requests that show what is said of them.
+
+Whatever a page says of a decision was decided while it was made: `situations.py` finds requests, `variations.py` changes
+values of them. What was not reached before the budget was spent is named in the report.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from textwrap import dedent
+from typing import Any
+
+from attrs import define, evolve, field
+
+from policyengine.analysis.places import places_of, read_keys_of, value_at
+from policyengine.model.decision import Decision
+from policyengine.model.masks import field_and_mask
+from policyengine.model.request import Request
+from policyengine.model.shown import shown_entity
+from policyengine.model.types import (
+    Attribute as DeclaredAttribute,
+)
+from policyengine.model.types import (
+    Enumeration,
+    EnumType,
+    LevelsType,
+    SetType,
+    TargetKey,
+    TaxonomyType,
+    Type,
+    holds_private,
+)
+from policyengine.model.values import ABSENT, moment_text, slot, to_json
+from policyengine.reporting.report_budget import ReportBudget
+from policyengine.reporting.report_data import (
+    Action,
+    Attribute,
+    Difference,
+    EntityPage,
+    Example,
+    Gate,
+    NameAnswer,
+    NamesPage,
+    NameUse,
+    Obligation,
+    Report,
+    Row,
+    RowOutcome,
+    Rule,
+    Setting,
+    ShownField,
+)
+from policyengine.reporting.situations import Situation, Situations, find_situations
+from policyengine.reporting.variations import (
+    Variations,
+    Varied,
+    key_of,
+    option_text,
+    shown_fields,
+    written,
+)
+from policyengine.runtime.program import Program
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Waiver
+from policyengine.syntax import nodes
+
+_MOST_SHOWN_IN_AN_ACTION = 4
+
+
+def make_report(
+    checked: CheckedSet,
+    program: Program,
+    *,
+    title: str,
+    now: int,
+    budget: float = 20,
+    internal: bool = False,
+) -> Report:
+    """Return the report on a set, with *now* (microseconds) as the time of tests that give none.
+
+    *budget*: CPU seconds after which nothing further is decided. *internal*: whether values of private attributes are
+    shown, and who has waivers.
+    """
+    spent = ReportBudget(budget)
+    situations = find_situations(checked, program, spent, now, internal=internal)
+    variations = Variations(checked, program, situations, spent, internal)
+    return _Maker(checked, situations, variations, internal).report(title, now, spent)
+
+
+@define(eq=False)
+class _Maker:
+    checked: CheckedSet
+    situations: Situations
+    variations: Variations
+    internal: bool
+    _examples: list[Example] = field(init=False, factory=list)
+    _numbers: dict[int, int] = field(init=False, factory=dict)
+    _read_by: dict[str, list[str]] = field(init=False, factory=dict)
+
+    def report(self, title: str, now: int, budget: ReportBudget) -> Report:
+        self._read_by = self._readers()
+        settings = self._settings()
+        rows = tuple(self._rows())
+        names = tuple(self._names())
+        with_page = {setting.key for setting in settings}
+        actions = tuple(self._action(name, with_page) for name in sorted(self._action_targets()))
+        rules = tuple(map(self._rule, self.checked.rules))
+        return Report(
+            title=title,
+            policy=self.checked.digest,
+            made_at=moment_text(now),
+            internal=self.internal,
+            lacking=tuple(budget.lacking),
+            actions=actions,
+            gates=tuple(self._gates()),
+            rules=rules,
+            entities=tuple(self._entities(with_page)),
+            settings=settings,
+            names=names,
+            obligations=tuple(self._obligations()),
+            rows=rows,
+            examples=tuple(self._examples),
+        )
+
+    def _action_targets(self) -> Mapping[str, list[TargetKey]]:
+        found: dict[str, list[TargetKey]] = defaultdict(list)
+        for action in self.checked.schema.actions.values():
+            if action.targets:
+                found[action.name] = action.targets
+        return found
+
+    def _readers(self) -> dict[str, list[str]]:
+        """Return the actions whose rules read each attribute, by `User.protected`."""
+        found: dict[str, dict[str, None]] = defaultdict(dict)
+        for target in sorted(self.checked.by_target):
+            for owner, name in read_keys_of(
+                self.checked.needs(target), self.checked.schema, target
+            ):
+                found[f"{owner}.{name}"][target[0]] = None
+        return {key: list(actions) for key, actions in found.items()}
+
+    # ---- examples -----------------------------------------------------------------------
+
+    def _example(self, situation: Situation) -> int:
+        """Return the number of the example for a situation."""
+        mark = id(situation)
+        if mark not in self._numbers:
+            number = self._numbers[mark] = len(self._examples)
+            request, decision = situation.request, situation.decision
+            self._examples.append(
+                Example(
+                    number=number,
+                    action=request.action,
+                    test=situation.test,
+                    moment=moment_text(request.now),
+                    request=self._document(request),
+                    facts=tuple(self._facts(request)),
+                    allowed=decision.allowed,
+                    cause=decision.cause,
+                    reason=decision.reason,
+                    rules=decision.rules,
+                    shown=shown_fields(decision) if decision.allowed else (),
+                    owed=tuple(map(str, decision.obligations)),
+                )
+            )
+        return self._numbers[mark]
+
+    def _facts(self, request: Request) -> Iterator[tuple[str, str]]:
+        yield "subject", shown_entity(*request.subject.key_)
+        yield "resource", shown_entity(*request.resource.key_)
+        for place in places_of(self.checked, request):
+            if place.kind == "attribute":
+                hidden = not self.internal and (place.private or holds_private(place.type))
+                text = "…" if hidden else written(place.type, value_at(request, place))
+                yield place.text, text
+            elif place.kind == "parents" and place.owner is not None:
+                keys = sorted(value_at(request, place) or ())
+                yield place.text, ", ".join(shown_entity(*key) for key in keys) or "nothing"
+
+    def _document(self, request: Request) -> dict[str, Any]:
+        """Return a request as `policyengine decide` takes it, without what is private."""
+        parties = {request.subject.key_, request.resource.key_}
+        others = [self._entity_json(e) for key, e in request.entities.items() if key not in parties]
+        document = {
+            "subject": self._entity_json(request.subject),
+            "action": {"name": request.action},
+            "resource": self._entity_json(request.resource),
+            "context": self._record_json(
+                self.checked.schema.actions[request.action].context.attributes, request.context
+            ),
+            "now": moment_text(request.now),
+            "entities": others,
+        }
+        if request.fields is not None:
+            document["fields"] = list(request.fields)
+        return document
+
+    def _entity_json(self, entity: Any) -> dict[str, Any]:
+        properties = self._record_json(entity.entity_type.attributes, entity)
+        document = {"type": entity.type, "id": entity.id, "properties": properties}
+        if entity.parents_ is not None:
+            document["parents"] = [
+                {"type": type_, "id": id_} for type_, id_ in sorted(entity.parents_)
+            ]
+        return document
+
+    def _record_json(
+        self, attributes: Iterable[DeclaredAttribute], owner: object
+    ) -> dict[str, Any]:
+        return {
+            one.name: to_json(one.type, value)
+            for one in attributes
+            if (value := getattr(owner, slot(one.name))) is not ABSENT
+            and (self.internal or not (one.private or holds_private(one.type)))
+        }
+
+    # ---- rules, gates, actions ----------------------------------------------------------
+
+    def _rule(self, rule: CheckedRule) -> Rule:
+        source = self.checked.sources[rule.node.span.file]
+        applies, fails = self._shown_by(rule)
+        resources: dict[str, None] = {}
+        for fields in (rule.fields or {}).values():
+            resources.update(dict.fromkeys(sorted(fields)))
+        return Rule(
+            id=rule.id,
+            gate=rule.gate,
+            effect=rule.effect,
+            advisory=rule.advisory,
+            text=_dedented(source.at(rule.node.span), source.position(rule.node.span.start)[1]),
+            place=f"{source.name}:{source.position(rule.node.span.start)[0]}",
+            says=self._template(rule.because),
+            otherwise=self._template(rule.otherwise),
+            cites=rule.cites,
+            refer=self._template(rule.refer),
+            since="" if rule.valid_from is None else moment_text(rule.valid_from),
+            until="" if rule.valid_until is None else moment_text(rule.valid_until),
+            actions=tuple(dict.fromkeys(target[0] for target in sorted(rule.typings))),
+            fields=tuple(resources),
+            owes=tuple(source.on_one_line(call.span) for call in rule.obligations),
+            tests=tuple(self.situations.tests.get(rule.id, ())),
+            waivers=tuple(
+                self._waiver(waiver) for waiver in self.checked.waivers if waiver.rule == rule.id
+            ),
+            applies_in=applies,
+            fails_in=fails,
+        )
+
+    def _template(self, template: nodes.Template | None) -> str:
+        if template is None:
+            return ""
+        text = self.checked.sources[template.span.file].on_one_line(template.span)
+        return text.removeprefix('"').removesuffix('"')
+
+    def _waiver(self, waiver: Waiver) -> str:
+        until = f"until {moment_text(waiver.until)}"
+        if not self.internal:
+            return until
+        parties = (
+            f"{word} {'within ' * party.within}{shown_entity(party.type, party.id)}"
+            for word, party in (("for", waiver.subject), ("on", waiver.resource))
+            if party is not None
+        )
+        by = f"ticket {waiver.ticket}, approved by {waiver.approved_by}"
+        return f"{waiver.name} {' '.join(parties)} {until}, {by}"
+
+    def _shown_by(self, rule: CheckedRule) -> tuple[int | None, int | None]:
+        """Return the examples in which a rule gives or forbids, and in which its failing denies."""
+        applies = fails = None
+        for target in rule.typings:
+            for situation in self.situations.of(target):
+                decision = situation.decision
+                if rule.id not in decision.rules:
+                    continue
+                if decision.cause == "not_permitted":
+                    fails = situation if fails is None else fails
+                elif applies is None:
+                    applies = situation
+        return (
+            None if applies is None else self._example(applies),
+            None if fails is None else self._example(fails),
+        )
+
+    def _gates(self) -> Iterator[Gate]:
+        for gate in self.checked.schema.gates.values():
+            targets = [
+                target for target in sorted(self.checked.by_target) if gate.applies_to(target)
+            ]
+            rules = sorted(
+                (rule for rule in self.checked.rules if rule.gate == gate.name),
+                key=lambda rule: (rule.node.span.file, rule.node.span.start),
+            )
+            yield Gate(
+                gate.name,
+                gate.question,
+                gate.is_field,
+                tuple(dict.fromkeys(target[0] for target in targets)),
+                tuple(rule.id for rule in rules),
+            )
+
+    def _action(self, name: str, with_page: set[str]) -> Action:
+        schema, action = self.checked.schema, self.checked.schema.actions[name]
+        constants = action.constant_types.by_name
+        rules: dict[str, None] = {}
+        examples: dict[int, None] = {}
+        gates: dict[str, None] = {}
+        for target in action.targets:
+            rules.update(dict.fromkeys(rule.id for rule in self.checked.rules_for(target)))
+            gates.update(dict.fromkeys(schema.gates_of(target).names))
+            situations = self.situations.of(target)
+            chosen = [s for s in situations if s.decision.allowed][:_MOST_SHOWN_IN_AN_ACTION]
+            chosen += [s for s in situations if not s.decision.allowed][:_MOST_SHOWN_IN_AN_ACTION]
+            examples.update(dict.fromkeys(map(self._example, chosen)))
+        return Action(
+            name=name,
+            subjects=action.subjects,
+            resources=action.resources,
+            groups=tuple(sorted(action.groups)),
+            constants=tuple(
+                (key, written(constants[key].type, value))
+                for key, value in sorted(action.constants.items())
+            ),
+            context=tuple(
+                evolve(self._attribute("context", one, with_page), read_by=(), shown_by=())
+                for one in action.context.attributes
+            ),
+            gates=tuple(gates),
+            rules=tuple(rules),
+            fields=tuple(self._shown_fields(action.targets)),
+            examples=tuple(examples),
+        )
+
+    def _shown_fields(self, targets: Iterable[TargetKey]) -> Iterator[ShownField]:
+        for target in targets:
+            rules: dict[str, list[str]] = defaultdict(list)
+            for rule in self.checked.rules_for(target):
+                for spelling in (rule.fields or {}).get(target[2], ()):
+                    rules[spelling].append(rule.id)
+            for spelling, ids in sorted(rules.items()):
+                shown = [
+                    s
+                    for s in self.situations.of(target, allowed=True)
+                    if spelling in (shown_fields(s.decision) or ())
+                ]
+                example = self._example(shown[0]) if shown else None
+                yield ShownField(spelling, target[2], tuple(ids), example)
+
+    # ---- entities, settings, names ------------------------------------------------------
+
+    def _attribute(self, owner: str, one: DeclaredAttribute, with_page: set[str]) -> Attribute:
+        key = f"{owner}.{one.name}"
+        shown = [
+            rule.id
+            for rule in self.checked.rules
+            if any(field_and_mask(s)[0] == one.name for s in (rule.fields or {}).get(owner, ()))
+        ]
+        return Attribute(
+            one.name, str(one.type), one.optional, one.private, one.by,
+            key if key in with_page else "", tuple(self._read_by.get(key, ())), tuple(shown),
+        )  # fmt: skip
+
+    def _entities(self, with_page: set[str]) -> Iterator[EntityPage]:
+        for entity in self.checked.schema.entities.values():
+            attributes = (self._attribute(entity.name, one, with_page) for one in entity.attributes)
+            yield EntityPage(entity.name, entity.parents, tuple(attributes))
+
+    def _settings(self) -> tuple[Setting, ...]:
+        found: dict[str, tuple[Varied, list[Difference]]] = {}
+        for varied in self.variations.differences():
+            _, differences = found.setdefault(key_of(varied.place), (varied, []))
+            differences.append(self._difference(varied))
+        return tuple(
+            Setting(
+                key=key,
+                owner=key.partition(".")[0],
+                name=key.partition(".")[2],
+                type=str(varied.place.type),
+                by=varied.place.by,
+                read_by=tuple(self._read_by.get(".".join(key.split(".")[:2]), ())),
+                differences=tuple(differences),
+            )
+            for key, (varied, differences) in sorted(found.items())
+        )
+
+    def _difference(self, varied: Varied) -> Difference:
+        type_, old, new = varied.place.type, varied.situation.decision, varied.decision
+        before, after = (set(shown_fields(one) or ()) for one in (old, new))
+        both = old.allowed and new.allowed
+        return Difference(
+            action=varied.situation.request.action,
+            example=self._example(varied.situation),
+            before=written(type_, varied.before),
+            after=written(type_, varied.after),
+            allowed=new.allowed,
+            reason=new.reason,
+            rules=_telling(new),
+            no_longer_shown=tuple(sorted(before - after)) if both else (),
+            newly_shown=tuple(sorted(after - before)) if both else (),
+            owed_differs=both and old.obligations != new.obligations,
+        )
+
+    def _names(self) -> Iterator[NamesPage]:
+        places: dict[Enumeration, dict[str, None]] = {}
+        for situation in self.situations.all():
+            for place in self.variations.places(situation):
+                type_ = place.type.element if isinstance(place.type, SetType) else place.type
+                if isinstance(type_, EnumType | LevelsType | TaxonomyType):
+                    places.setdefault(type_, {})[key_of(place)] = None
+        for type_ in sorted(places, key=lambda one: one.name):
+            answers: dict[str, list[NameAnswer]] = defaultdict(list)
+            for name, situation, decision, _ in self.variations.with_names(type_):
+                answers[name].append(
+                    NameAnswer(
+                        situation.request.action, self._example(situation), decision.allowed,
+                        _telling(decision), "" if decision.allowed else decision.reason,
+                    )
+                )  # fmt: skip
+            above = dict(type_.parents) if isinstance(type_, TaxonomyType) else {}
+            uses = (NameUse(n, above.get(n) or "", tuple(answers[n])) for n in type_.members)
+            yield NamesPage(type_.name, _kind(type_), tuple(sorted(places[type_])), tuple(uses))
+
+    def _obligations(self) -> Iterator[Obligation]:
+        for duty in self.checked.schema.obligations.values():
+            owing = [
+                rule
+                for rule in self.checked.rules
+                if any(call.name.name == duty.name for call in rule.obligations)
+            ]
+            example = next(
+                (
+                    self._example(situation)
+                    for situation in self.situations.all()
+                    if any(owed.name == duty.name for owed in situation.decision.obligations)
+                ),
+                None,
+            )
+            actions = dict.fromkeys(t[0] for rule in owing for t in sorted(rule.typings))
+            yield Obligation(
+                duty.name,
+                tuple((one.name, str(one.type)) for one in duty.parameters),
+                tuple(rule.id for rule in owing),
+                tuple(actions),
+                example,
+            )
+
+    def _rows(self) -> Iterator[Row]:
+        for one in self.variations.switches():
+            outcomes: dict[RowOutcome, int] = {}
+            answers = []
+            for decision in one.decisions:
+                shown = shown_fields(decision) if decision.allowed else ()
+                outcome = RowOutcome(decision.allowed, shown, decision.reason)
+                answers.append(outcomes.setdefault(outcome, len(outcomes)))
+            settings = tuple(
+                (key_of(place), tuple(option_text(place, value) for value in options))
+                for place, options in zip(one.places, one.options, strict=True)
+            )
+            request = one.situation.request
+            number = self._example(one.situation)
+            yield Row(request.action, number, one.role, settings, tuple(answers), tuple(outcomes))
+
+
+def _telling(decision: Decision) -> tuple[str, ...]:
+    """Return the rules that are named for a decision: none for an allow."""
+    return () if decision.allowed else decision.rules
+
+
+def _kind(type_: Type) -> str:
+    match type_:
+        case LevelsType():
+            return "levels"
+        case TaxonomyType():
+            return "taxonomy"
+        case _:
+            return "enum"
+
+
+def _dedented(text: str, column: int) -> str:
+    """Return the text of a rule that begins in a *column* (from 1), as if it began a line."""
+    return dedent(" " * (column - 1) + text)

@@ -1,0 +1,260 @@
+"""Render a report as the pages of a static site: everything is escaped, and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from attrs import define, field
+
+from policyengine.model.shown import in_words
+from policyengine.reporting.page_files import PageFiles
+from policyengine.reporting.report_data import (
+    Difference,
+    NameAnswer,
+    NameUse,
+    Report,
+    Row,
+    Setting,
+)
+
+WHO: Mapping[str, str] = {
+    "caller": "the caller",
+    "person": "the person concerned",
+    "platform": "the platform",
+    "nobody": "nobody: it is a fact",
+}
+"""The parties that can change a value."""
+
+
+def site_pages(report: Report) -> Iterator[tuple[str, str]]:
+    """Give the path and the text of each page; needs the extra `report` (`ImportError` without)."""
+    return _Site(report).pages()
+
+
+@define(eq=False)
+class _Site:
+    report: Report
+    files: PageFiles = field(init=False)
+    _environment: Any = field(init=False)
+    _style: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        report = self.report
+        self.files = PageFiles.of(report)
+        self._style = _template("style.css")
+        self._environment = Environment(
+            loader=PackageLoader("policyengine.reporting"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["as_json"] = _as_json
+        self._environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+        self._environment.globals.update(
+            report=report,
+            style=_markup(self._style),
+            style_hash=_hash_of(self._style),
+            link_to=self.files.path,
+            rules={rule.id: rule for rule in report.rules},
+            gates={gate.name: gate for gate in report.gates},
+            examples=report.examples,
+            who=WHO,
+            report_has_fields=any(gate.is_field for gate in report.gates),
+        )
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        report = self.report
+        yield self._top(
+            "index.html", "index", "Who may do what", "search.js", sections=self._sections()
+        )
+        yield self._top("me.html", "me", "What about me?", "switches.js", **self._about_me())
+        yield self._top("restricted.html", "restricted", "What is forbidden", **self._forbidden())
+        yield self._top("dates.html", "dates", "Dates", dated=list(self._dates()))
+        changes = self._changes()
+        examples: dict[str, list[object]] = defaultdict(list)
+        for example in report.examples:
+            examples[example.action].append(example)
+        for action in report.actions:
+            yield self._page(
+                "actions", "action", action.name, action, "Action",
+                changes=changes[action.name], own_examples=examples[action.name],
+            )  # fmt: skip
+        for gate in report.gates:
+            yield self._page("gates", "gate", gate.name, gate, "Question")
+        for entity in report.entities:
+            yield self._page("entities", "entity", entity.name, entity, "Entity")
+        for setting in report.settings:
+            kind = "Control" if setting.by == "person" else "Fact"
+            changed = set(setting.actions)
+            yield self._page(
+                "settings", "setting", setting.key, setting, kind, groups=list(_groups(setting)),
+                unchanged=[name for name in setting.read_by if name not in changed],
+            )  # fmt: skip
+        for names in report.names:
+            uses = list(map(_use, names.names))
+            yield self._page("names", "names", names.name, names, "Names", uses=uses)
+        for duty in report.obligations:
+            yield self._page("obligations", "obligation", duty.name, duty, "Obligation")
+
+    # ---- pages --------------------------------------------------------------------------
+
+    def _top(
+        self, path: str, template: str, heading: str, script: str | None = None, **parts: Any
+    ) -> tuple[str, str]:
+        return path, self._rendered(path, template, heading, "", script, **parts)
+
+    def _page(
+        self, kind: str, template: str, name: str, one: object, said: str, **parts: Any
+    ) -> tuple[str, str]:
+        path = self.files.path(kind, name)
+        return path, self._rendered(path, template, name, said, None, one=one, **parts)
+
+    def _rendered(
+        self, path: str, template: str, heading: str, kind: str, script: str | None, **parts: Any
+    ) -> str:
+        text = None if script is None else _template(script)
+        page: str = self._environment.get_template(f"{template}.html.jinja").render(
+            path=path, root="../" * path.count("/"), heading=heading, kind=kind,
+            script=None if text is None else _markup(text),
+            script_hash=None if text is None else _hash_of(text),
+            **parts,
+        )  # fmt: skip
+        return page
+
+    def _sections(self) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+        report, path = self.report, self.files.path
+        of_persons = [one for one in report.settings if one.by == "person"]
+        others = [one for one in report.settings if one.by != "person"]
+        yield "Questions", [(g.name, path("gates", g.name), g.question) for g in report.gates]
+        for title, settings in (("Controls of persons", of_persons), ("Facts that matter", others)):
+            yield (
+                title,
+                [
+                    (
+                        s.key,
+                        path("settings", s.key),
+                        f"changes {len(s.actions)} of {len(s.read_by)}",
+                    )
+                    for s in settings
+                ],
+            )
+        yield "Names", [(n.name, path("names", n.name), n.kind) for n in report.names]
+        yield "Actions", [(a.name, path("actions", a.name), "") for a in report.actions]
+        yield (
+            "Entities and their fields",
+            [
+                (e.name, path("entities", e.name), ", ".join(a.name for a in e.attributes[:4]))
+                for e in report.entities
+            ],
+        )
+        yield "Obligations", [(o.name, path("obligations", o.name), "") for o in report.obligations]
+
+    def _about_me(self) -> dict[str, Any]:
+        groups: dict[str, list[tuple[int, Row]]] = defaultdict(list)
+        for number, row in enumerate(self.report.rows):
+            groups[self._role(row)].append((number, row))
+        rows = [
+            {
+                "settings": row.settings,
+                "answers": row.answers,
+                "outcomes": [
+                    {"allowed": o.allowed, "shown": o.shown, "reason": o.reason}
+                    for o in row.outcomes
+                ],
+            }
+            for row in self.report.rows
+        ]
+        return {"groups": sorted(groups.items()), "rows": rows}
+
+    def _role(self, row: Row) -> str:
+        """Return the words for the place of a person in a request: "the author of the Post"."""
+        root, *names = row.role.split(".")
+        example = self.report.examples[row.example]
+        party = example.request.get(root)
+        whole = {"subject": "the one who asks", "context": "the request"}.get(root)
+        if whole is None:
+            whole = f"the {party['type']}" if isinstance(party, dict) and "type" in party else root
+        for name in names:
+            whole = f"the {in_words(name)} of {whole}"
+        return whole
+
+    def _forbidden(self) -> dict[str, Any]:
+        forbidding = [rule for rule in self.report.rules if rule.effect == "forbid"]
+        by_gate: dict[str, list[str]] = defaultdict(list)
+        for rule in forbidding:
+            by_gate[rule.gate].append(rule.id)
+        return {"forbidding": forbidding, "by_gate": list(by_gate.items())}
+
+    def _dates(self) -> Iterator[tuple[str, str, str]]:
+        found = []
+        for rule in self.report.rules:
+            if rule.since:
+                found.append((rule.since, rule.id, "comes into force"))
+            if rule.until:
+                found.append((rule.until, rule.id, "is no longer in force"))
+            found += [("", rule.id, f"is waived {waiver}") for waiver in rule.waivers]
+        yield from sorted(found)
+
+    def _changes(self) -> Mapping[str, list[tuple[str, str, Difference]]]:
+        found: dict[str, list[tuple[str, str, Difference]]] = defaultdict(list)
+        for setting in sorted(self.report.settings, key=lambda one: one.by != "person"):
+            for difference in setting.differences:
+                found[difference.action].append((setting.key, WHO[setting.by], difference))
+        return found
+
+
+def _groups(setting: Setting) -> Iterator[tuple[str, list[Difference]]]:
+    """Give the differences that a setting makes, by what they are."""
+    was_allowed: dict[str, list[Difference]] = defaultdict(list)
+    for one in setting.differences:
+        told = one.no_longer_shown or one.newly_shown or one.owed_differs
+        title = (
+            "Allowed, with another answer" if told
+            else "Allowed only then" if one.allowed
+            else "No longer allowed"
+        )  # fmt: skip
+        was_allowed[title].append(one)
+    yield from was_allowed.items()
+
+
+def _use(use: NameUse) -> dict[str, Any]:
+    denied: dict[tuple[str, ...], list[NameAnswer]] = defaultdict(list)
+    for answer in use.answers:
+        if not answer.allowed:
+            denied[answer.rules].append(answer)
+    allowed = [answer for answer in use.answers if answer.allowed]
+    return {
+        "name": use.name,
+        "above": use.above,
+        "allowed": allowed,
+        "denied": sorted(denied.items(), key=lambda one: -len(one[1])),
+    }
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False)
+
+
+def _template(name: str) -> str:
+    return (files("policyengine.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _markup(text: str) -> Any:
+    """Return a text of ours that is no data, to be written as it is."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - a style or a script of this folder
+
+
+def _hash_of(text: str) -> str:
+    """Return the hash by which a policy of content names a style or a script."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

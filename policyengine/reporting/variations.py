@@ -1,0 +1,300 @@
+"""Decide situations again with other values: what a setting changes, what a name of an enumeration leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from policyengine.analysis.places import Changes, Place, changed, places_of, value_at
+from policyengine.model.decision import Decision
+from policyengine.model.gaps import gives
+from policyengine.model.masks import spelled
+from policyengine.model.request import Request
+from policyengine.model.shown import shown_value
+from policyengine.model.types import (
+    BOOL,
+    EntityRefType,
+    Enumeration,
+    EnumType,
+    LevelsType,
+    SetType,
+    TargetKey,
+    TaxonomyType,
+    Type,
+    holds_private,
+)
+from policyengine.model.values import ABSENT
+from policyengine.reporting.report_budget import ReportBudget
+from policyengine.reporting.situations import Situation, Situations
+from policyengine.runtime.program import Program
+from policyengine.semantics.checked import CheckedSet
+
+_MOST_OPTIONS: Final = 8
+_MOST_SITUATIONS: Final = 3
+_MOST_SWITCHED: Final = 8
+_MOST_ANSWERS: Final = 128
+_FEW_NAMES: Final = 12
+
+Granted = tuple[bool, frozenset[str] | None, object, object]
+
+
+def granted(decision: Decision) -> Granted:
+    """Return what is compared to see whether an answer differs."""
+    owed = decision.obligations if decision.allowed else ()
+    return decision.allowed, decision.exposed, tuple(sorted(decision.masks.items())), owed
+
+
+def shown_fields(decision: Decision) -> tuple[str, ...] | None:
+    """Return the fields that are shown, as policies write them; None where no field gate asks."""
+    if decision.exposed is None:
+        return None
+    masked = (spelled(name, mask) for name, mask in decision.masks.items())
+    return tuple(sorted((*decision.exposed, *masked)))
+
+
+def key_of(place: Place) -> str:
+    """Return the name of what a place is a place of: `User.protected`, `context.viewer.blocked`."""
+    return ".".join((place.owner[0] if place.owner else "context", *place.names))
+
+
+@frozen(eq=False)
+class Varied:
+    """A situation, one of its values changed, and what is decided then."""
+
+    situation: Situation
+    place: Place
+    before: object
+    after: object
+    decision: Decision
+
+
+@frozen(eq=False)
+class Switches:
+    """A situation, the settings of one person in it, their options, and the decision for each choice."""
+
+    situation: Situation
+    role: str
+    places: tuple[Place, ...]
+    options: tuple[tuple[object, ...], ...]
+    decisions: tuple[Decision, ...]
+
+
+@define(eq=False)
+class Variations:
+    """The situations of a set, decided again with other values.
+
+    *internal*: values of private attributes are changed, too.
+    """
+
+    checked: CheckedSet
+    program: Program
+    situations: Situations
+    budget: ReportBudget
+    internal: bool
+    _values: dict[str, dict[object, None]] = field(init=False, factory=dict)
+    _places: dict[int, tuple[Place, ...]] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for situation in self.situations.all():
+            for place in self.places(situation):
+                value = value_at(situation.request, place)
+                self._values.setdefault(key_of(place), {})[value] = None
+
+    def places(self, situation: Situation) -> tuple[Place, ...]:
+        """Return the places whose values may be changed and shown."""
+        mark = id(situation)
+        if mark not in self._places:
+            self._places[mark] = tuple(
+                place
+                for place in places_of(self.checked, situation.request)
+                if place.kind == "attribute"
+                and (self.internal or not (place.private or holds_private(place.type)))
+            )
+        return self._places[mark]
+
+    def chosen(self, target: TargetKey) -> list[Situation]:
+        """Return the situations of a target that are varied: mostly allowed ones."""
+        allowed = self.situations.of(target, allowed=True)[:_MOST_SITUATIONS]
+        return [
+            *allowed,
+            *self.situations.of(target, allowed=False)[: _MOST_SITUATIONS - len(allowed)],
+        ]
+
+    # ---- one value ----------------------------------------------------------------------
+
+    def differences(self) -> Iterator[Varied]:
+        """Give, for each setting and target, a change of its value that changes the answer."""
+        for target in self.situations.by_target:
+            if self.budget.is_spent("what settings change"):
+                return
+            found: set[str] = set()
+            for situation in self.chosen(target):
+                before = granted(situation.decision)
+                for place in self.places(situation):
+                    if key_of(place) in found:
+                        continue
+                    for value in self.options(situation, place):
+                        decision = self.decide(situation.request, ((place, value),))
+                        if decision is not None and granted(decision) != before:
+                            found.add(key_of(place))
+                            yield Varied(
+                                situation,
+                                place,
+                                value_at(situation.request, place),
+                                value,
+                                decision,
+                            )
+                            break
+
+    def options(self, situation: Situation, place: Place) -> list[object]:
+        """Return other values for a place: all of few, those that other situations have, and their likes."""
+        now = value_at(situation.request, place)
+        others: list[Any] = [*_values_of(place.type)]
+        match place.type:
+            case SetType(EntityRefType(name)) if name == situation.request.subject.type:
+                given = frozenset() if now is ABSENT else now
+                others = [given ^ {situation.request.subject.id}, frozenset()]
+            case SetType(element) if isinstance(element, EnumType | LevelsType | TaxonomyType):
+                others = [frozenset(), element.values]
+                others += [frozenset([one]) for one in _values_of(element)]
+        seen = self._values.get(key_of(place), {})
+        absent = [ABSENT] if place.optional else []
+        made = [value for value in dict.fromkeys([*others, *seen]) if value is not ABSENT]
+        return [v for v in (*made[:_MOST_OPTIONS], *absent) if v != now]
+
+    def decide(self, request: Request, changes: Changes) -> Decision | None:
+        """Return the decision on *request* with *changes*; None if it lacks something then."""
+        try:
+            made = changed(request, changes)
+            if not gives(
+                made, self.checked.needs((made.action, made.subject.type, made.resource.type))
+            ):
+                return None
+            return self.program.decide(made)
+        except (LookupError, AttributeError):  # a value leads to an entity that the request lacks
+            return None
+
+    # ---- names --------------------------------------------------------------------------
+
+    def with_names(
+        self, type_: Enumeration
+    ) -> Iterator[tuple[str, Situation, Decision, list[Place]]]:
+        """Give, for each name and each target that reads such names, an answer with that name alone."""
+        for target in self.situations.by_target:
+            if self.budget.is_spent(f"what names of {type_.name} lead to"):
+                return
+            found: dict[str, tuple[Situation, Decision, list[Place]]] = {}
+            for situation in self.situations.of(target, allowed=True)[:_MOST_SITUATIONS]:
+                places = [p for p in self.places(situation) if _element(p.type) == type_]
+                if not places:
+                    continue
+                for name in type_.members:
+                    if name in found and found[name][1].allowed:
+                        continue
+                    value = type_.positions[name] if isinstance(type_, LevelsType) else name
+                    changes = tuple(
+                        (p, frozenset([value]) if isinstance(p.type, SetType) else value)
+                        for p in places
+                        if value_at(situation.request, p) is not ABSENT
+                    )
+                    decision = self.decide(situation.request, changes) if changes else None
+                    if decision is not None:
+                        found[name] = situation, decision, places
+            yield from ((name, *answer) for name, answer in found.items())
+
+    # ---- several settings of a person ---------------------------------------------------
+
+    def switches(self) -> Iterator[Switches]:
+        """Give, for each target, the situation of which the settings of a person change most."""
+        for target in self.situations.by_target:
+            if self.budget.is_spent("what about me"):
+                return
+            best: dict[str, Switches] = {}
+            for situation in self.situations.of(target, allowed=True)[:_MOST_SWITCHED]:
+                for role, places in self._of_persons(situation).items():
+                    made = self._switched(situation, role, places)
+                    if made is not None and (
+                        role not in best or _variety(made) > _variety(best[role])
+                    ):
+                        best[role] = made
+            yield from best.values()
+
+    def _of_persons(self, situation: Situation) -> Mapping[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for place in self.places(situation):
+            if place.by == "person" and place.owner is not None and len(place.names) == 1:
+                role = place.text.removesuffix(f".{place.names[0]}")
+                found.setdefault(role, []).append(place)
+        return found
+
+    def _switched(
+        self, situation: Situation, role: str, places: Iterable[Place]
+    ) -> Switches | None:
+        options: dict[Place, tuple[object, ...]] = {}
+        choices = 1
+        for place in places:
+            values = self._switch_options(situation, place)
+            if len(values) > 1 and choices * len(values) <= _MOST_ANSWERS:
+                options[place] = values
+                choices *= len(values)
+        decisions = []
+        for values in product(*options.values()):
+            decision = self.decide(situation.request, tuple(zip(options, values, strict=True)))
+            if decision is None:
+                return None
+            decisions.append(decision)
+        if not options:
+            return None
+        return Switches(situation, role, tuple(options), tuple(options.values()), tuple(decisions))
+
+    def _switch_options(self, situation: Situation, place: Place) -> tuple[object, ...]:
+        """Return the values between which a reader may switch, the same for each request."""
+        match place.type:
+            case SetType(EntityRefType(name)) if name == situation.request.subject.type:
+                return frozenset(), frozenset([situation.request.subject.id])
+            case SetType(element) if isinstance(element, EnumType | LevelsType | TaxonomyType):
+                names = [frozenset([one]) for one in _values_of(element)[:_FEW_NAMES]]
+                return frozenset(), *names
+        values = tuple(_values_of(place.type)[:_FEW_NAMES])
+        return (*values, ABSENT) if place.optional and values else values
+
+
+def option_text(place: Place, value: object) -> str:
+    """Return how an option of a setting is called, whichever request it is of."""
+    match place.type:
+        case _ if value is ABSENT:
+            return "not given"
+        case SetType(EntityRefType(name)):
+            return f"the {name} that asks" if value else "none"
+        case _ if place.type == BOOL:
+            return "yes" if value else "no"
+    return written(place.type, value) if value != frozenset() else "none"
+
+
+def written(type_: Type, value: object) -> str:
+    """Return the text of a value, also of one that is absent."""
+    if value is ABSENT:
+        return "not given"
+    return shown_value(type_, value)
+
+
+def _variety(switches: Switches) -> int:
+    return len({granted(decision) for decision in switches.decisions})
+
+
+def _element(type_: Type) -> Type:
+    return type_.element if isinstance(type_, SetType) else type_
+
+
+def _values_of(type_: Type) -> list[object]:
+    """Return all values of a type that has few."""
+    if type_ == BOOL:
+        return [False, True]
+    if isinstance(type_, LevelsType):
+        return [*range(len(type_.members))]
+    if isinstance(type_, EnumType | TaxonomyType):
+        return [*type_.members]
+    return []

@@ -1,0 +1,37 @@
+"""Make a site about a policy set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+
+def test_a_site_is_made(run, shop: Path):
+    done = run("report", shop, "--out", "site", "--now", "2027-01-01")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("site/index.html: ")
+    report = json.loads(Path("site/report.json").read_text(encoding="utf-8"))
+    assert (report["title"], report["made_at"], report["lacking"]) == (
+        "shop",
+        "2027-01-01T00:00:00Z",
+        [],
+    )
+    assert Path("site/report.md").read_text(encoding="utf-8").startswith("# Who may do what: shop")
+    assert run("report", shop, "--out", "site", "--title", "Shop").code == 0
+    assert "· Shop</title>" in Path("site/me.html").read_text(encoding="utf-8")
+
+
+def test_what_was_left_out_is_said(run, shop: Path):
+    done = run("report", shop, "--out", "site", "--budget", "0.000001")
+    assert done.code == 0
+    assert "the report is incomplete" in done.err
+
+
+def test_a_folder_of_others_is_refused(fails, shop: Path):
+    assert fails("report", shop, "--out", shop).startswith("`shop` holds what is no report")
+
+
+def test_it_needs_jinja(fails, shop: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert "pip install jinja2" in fails("report", shop, "--out", "site")
