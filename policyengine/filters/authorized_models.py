@@ -9,8 +9,8 @@ threads of `sync_to_async` take with them.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Final, cast, get_args
 
@@ -18,7 +18,10 @@ try:
     from django.db import connections
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.base.operations import BaseDatabaseOperations
+    from django.db.models import Manager
     from django.db.models.deletion import Collector
+    from django.db.models.signals import class_prepared
+    from django.db.models.sql.datastructures import BaseTable, Join
 except ImportError:
     raise ImportError("models of Django need it: install `policyengine-dsl[django]`") from None
 
@@ -26,12 +29,20 @@ from policyengine.filters.authorized_statements import Printed
 from policyengine.filters.authorized_writes import deleting, governed_compiler
 from policyengine.filters.governed_models import MappedModels, Model
 from policyengine.filters.governing import AccessRefused, Bound, SubjectRows, Verbs
-from policyengine.filters.model_authorization import Authorization, Waiver, authorizing, current
+from policyengine.filters.model_authorization import (
+    FREE,
+    Authorization,
+    Authorizing,
+    Waiver,
+    current,
+    is_free,
+)
 
-__all__ = ["AccessRefused", "MappedModels", "Verbs", "authorized_models"]
+__all__ = [
+    "AccessRefused", "AuthorizedManager", "MappedModels", "Verbs", "authorized_models", "unauthorized_models",
+]  # fmt: skip
 
 
-@contextmanager
 def authorized_models(
     bound: Bound,
     governed: MappedModels,
@@ -40,8 +51,8 @@ def authorized_models(
     entities: Any = None,
     fields: Mapping[Model, Collection[str]] | None = None,
     waive: Iterable[Waiver] = (),
-) -> Iterator[None]:
-    """Read and write here only what the rules allow the subject of *bound*.
+) -> AbstractContextManager[None]:
+    """Return the scope in which models read and write only what the rules allow the subject of *bound*.
 
     *context*, *entities*: as in `PolicyEngine.decide`. *fields*: of models, those that are read; of others that
     may be hidden, columns are not read. *waive* names what is done all the same, without conditions: `text` (SQL
@@ -57,8 +68,6 @@ def authorized_models(
     waived = frozenset(waive)
     if unknown := waived.difference(get_args(Waiver)):
         raise ValueError(f"nothing is waived by {', '.join(map(repr, sorted(unknown)))}")
-    if current() is not None:
-        raise AccessRefused("models are authorized here already")
     _check_hooks()
     rows = SubjectRows(
         bound,
@@ -68,8 +77,34 @@ def authorized_models(
         entities=entities,
         fields=asked,
     )
-    with authorizing(Authorization(governed, rows, waived)):
-        yield
+    return Authorizing(Authorization(governed, rows, waived))
+
+
+def unauthorized_models() -> AbstractContextManager[None]:
+    """Return the scope in which models are as ever: for what acts for nobody, as migrations and jobs do.
+
+    It is not for generators, between whose steps their caller would be in it.
+    """
+    return Authorizing(FREE)
+
+
+class AuthorizedManager(Manager):  # type: ignore[misc]  # Django has no types
+    """A manager whose model is read and written within `authorized_models` only, or `unauthorized_models`.
+
+    By all managers, joins and objects. So what is evaluated after its scope, or in another thread, is refused.
+    """
+
+
+_DEMANDING: Final[list[Model]] = []
+"""The models that demand a scope."""
+
+
+def _prepared(sender: Model, **_: object) -> None:
+    if any(isinstance(manager, AuthorizedManager) for manager in sender._meta.managers):
+        _DEMANDING.append(sender)
+
+
+class_prepared.connect(_prepared)
 
 
 # ---- what Django calls ------------------------------------------------------------------
@@ -81,7 +116,9 @@ _plain_delete: Final = Collector.delete
 
 def _compiler(operations: Any, name: str) -> Any:
     plain = _plain_compiler(operations, name)
-    return plain if current() is None else governed_compiler(plain)
+    if current() is not None:
+        return governed_compiler(plain)
+    return demanding_compiler(plain) if _DEMANDING and not is_free() else plain
 
 
 def _cursor(connection: Any, cursor: Any) -> Any:
@@ -111,6 +148,41 @@ def _check_hooks() -> None:
             raise RuntimeError(
                 f"the database `{connection.alias}` prints or runs statements in another way than Django's"
             )
+
+
+class _DemandingCompiler:
+    """A compiler of statements where nothing is authorized, which models may demand."""
+
+    query: Any
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> Any:
+        meta = self.query.get_meta()
+        if meta is not None:
+            _check_scope(meta.db_table)
+        return cast("Any", super()).as_sql(*args, **kwargs)
+
+    def compile(self, node: Any) -> Any:
+        if isinstance(node, BaseTable | Join):
+            _check_scope(node.table_name)
+        return cast("Any", super()).compile(node)
+
+
+def _check_scope(table: str) -> None:
+    """Refuse a table of a model that demands an authorization, or of a relation of many that it has."""
+    for model in _DEMANDING:
+        meta = model._meta
+        through: list[Any] = [one.remote_field.through for one in meta.local_many_to_many]
+        tables = {one._meta.db_table for one in through if not isinstance(one, str)}
+        if table == meta.db_table or table in tables:
+            raise AccessRefused(
+                f"`{model.__name__}` is read and written within `authorized_models`"
+            )
+
+
+@lru_cache(maxsize=64)
+def demanding_compiler(plain: Any) -> Any:
+    """Return the compiler class that does what *plain* does, but for models that demand a scope."""
+    return type(f"Demanding{plain.__name__}", (_DemandingCompiler, plain), {})
 
 
 _TRANSACTIONS: Final = re.compile(

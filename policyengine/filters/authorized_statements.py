@@ -120,6 +120,10 @@ class GovernedCompiler:
         alias = quoted(node.table_alias)
         return f"{before}({visible}) {alias}{text[len(plain) :]}", [*bound, *params]
 
+    def collapse_group_by(self, expressions: Any, _having: Any) -> Any:
+        """Group by all columns: those of a query do not follow from its key, as those of a table do."""
+        return expressions
+
     def get_default_columns(self, select_mask: Any, *args: Any, **kwargs: Any) -> Any:
         """Leave out columns that may be hidden, unless the query names fields."""
         columns = self._plain.get_default_columns(select_mask, *args, **kwargs)

@@ -28,7 +28,7 @@ from django.db.models.sql.compiler import (
 from policyengine.filters.authorized_statements import GovernedCompiler
 from policyengine.filters.governed_models import ModelPart, attribute_of
 from policyengine.filters.governing import AccessRefused, Verb
-from policyengine.filters.model_authorization import Key, authorizing, current, having
+from policyengine.filters.model_authorization import FREE, Authorizing, Key, current, having
 
 _MOST_CHANGED: Final = 10_000
 
@@ -94,10 +94,8 @@ class _Writing(GovernedCompiler):
         """Return what visible rows that the statement would write have."""
         query = self.query.chain(klass=Query)
         query.get_initial_alias()
-        query.select_related = False
         query.clear_ordering(force=True)
-        query.select = ()
-        query.default_cols = False
+        query.clear_select_clause()
         query.add_fields(names)
         found = {tuple(row[: len(names)]) for row in query.get_compiler(self.using).results_iter()}
         if len(found) > _MOST_CHANGED:
@@ -124,7 +122,7 @@ class _Insert(_Writing):
             return plain(returning_fields)
         returned = list(returning_fields or ())
         for field in returned:
-            if self.authorization.hides(field):
+            if not field.primary_key and self.authorization.hides(field):
                 raise AccessRefused(f"`{field.name}` may be hidden: `fields=` asks for it")
         with transaction.atomic(using=self.using):
             if part is None:
@@ -216,7 +214,7 @@ class _Update(_Writing):
 
     def _require_stays(self, keys: Collection[Key], owned: list[str], owners: set[Key]) -> None:
         """Refuse if rows have become parts of something else than was asked for."""
-        with authorizing(None):
+        with Authorizing(FREE):
             rows = QuerySet(self.model, using=self.using).order_by().filter(having(self.key, keys))
             if not {*rows.values_list(*owned)} <= owners:
                 raise AccessRefused(f"rows of `{self.table}` get other owners")

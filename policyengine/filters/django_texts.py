@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, Final, cast
 
-from django.db.models import Q
+from django.db.models import Field, Q
 from django.db.models.expressions import Combinable, CombinedExpression, RawSQL
 from django.db.models.functions import Cast
 from django.db.models.sql.where import ExtraWhere, WhereNode
@@ -40,6 +40,9 @@ def text_in(node: Any, connection: Any) -> str | None:
         if type_ is not None and not _TYPE.fullmatch(type_):
             return "a type"
     held = vars(node) if hasattr(node, "__dict__") else {}
+    field = held.get("output_field")
+    if isinstance(field, Field) and not hasattr(field, "model") and _prints(type(field)):
+        return f"SQL of `{type(field).__name__}`"
     given = dict(held.get("extra") or {})
     given |= {
         name: value
@@ -51,6 +54,14 @@ def text_in(node: Any, connection: Any) -> str | None:
         if is_text and value != getattr(kind, name, None):
             return f"the text `{name}` of `{kind.__name__}`"
     return None
+
+
+def _prints(kind: Any) -> bool:
+    """Return whether a class of fields prints SQL in another way than Django's."""
+    return any(
+        not getattr(getattr(kind, name, None), "__module__", "django.").startswith("django.")
+        for name in ("get_placeholder", "select_format", "db_type", "cast_db_type")
+    )
 
 
 @lru_cache(maxsize=1024)

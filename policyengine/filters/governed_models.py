@@ -51,7 +51,7 @@ class MappedModels:
         free = set()
         for named, of in verbs.items():
             model = named._meta.concrete_model
-            if model is None:
+            if named._meta.abstract:
                 raise ValueError(f"`{named.__name__}` is abstract, and has no rows")
             if model in self.types:
                 raise ValueError(f"`{named.__name__}` is named besides a model of the same table")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Collection, Iterable, Mapping
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -23,22 +22,44 @@ Waiver: TypeAlias = Literal["text", "connection", "explain", "conflicts"]
 Key: TypeAlias = tuple[Any, ...]
 _AT_ONCE: Final = 500
 
-_CURRENT: Final[ContextVar[Authorization | None]] = ContextVar("_CURRENT", default=None)
+
+class Free:
+    """What lets the statements of a context be as ever, also of models that demand an authorization."""
+
+
+FREE: Final = Free()
+_CURRENT: Final[ContextVar[Authorization | Free | None]] = ContextVar("_CURRENT", default=None)
 
 
 def current() -> Authorization | None:
     """Return what authorizes the statements of this context, None if they are as ever."""
-    return _CURRENT.get()
+    found = _CURRENT.get()
+    return found if isinstance(found, Authorization) else None
 
 
-@contextmanager
-def authorizing(authorization: Authorization | None) -> Iterator[None]:
-    """Let an authorization hold in this context, or none."""
-    token = _CURRENT.set(authorization)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+def is_free() -> bool:
+    """Return whether it was said that nothing authorizes the statements of this context."""
+    return _CURRENT.get() is FREE
+
+
+class Authorizing:
+    """A scope in which an authorization holds, or in which models are free.
+
+    It is no decorator, as context managers are that `contextlib` makes: the scope of a coroutine function would be left before
+    the first of its statements.
+    """
+
+    def __init__(self, said: Authorization | Free) -> None:
+        self._said = said
+        self._entered: list[Token[Any]] = []
+
+    def __enter__(self) -> None:
+        if isinstance(self._said, Authorization) and current() is not None:
+            raise AccessRefused("models are authorized here already")
+        self._entered.append(_CURRENT.set(self._said))
+
+    def __exit__(self, *_: object) -> None:
+        _CURRENT.reset(self._entered.pop())
 
 
 class Condition(Struct, frozen=True, eq=False):
@@ -73,22 +94,29 @@ class Authorization:
 
     def condition(self, table: str, verb: Verb) -> Condition:
         """Return the condition of the rows of a governed table for which *verb* is allowed."""
-        governed = self.governed
-        part = governed.parts.get(table)
+        asked = self._of_entity(table, verb)
+        part = self.governed.parts.get(table)
         if part is None:
-            model = governed.entity(table)
-            return self._asked(model, governed.action(model, verb))
-        owner = part.owner._meta.db_table
-        owned = self.condition(owner, "select" if verb == "select" else "update")
-        if verb == "select" and table in owned.hidden:
-            raise AccessRefused(f"`{table}` may be hidden: `fields=` asks for it")
+            return asked
         model = self.model(table)
         joined = {
             attribute_of(part.owner, other): OuterRef(attribute_of(model, one))
             for one, other in part.on.items()
         }
-        owners = QuerySet(part.owner).filter(owned.criterion).filter(**joined)
-        return Condition(Q(Exists(owners)), owned.until, frozenset())
+        owners = QuerySet(part.owner).order_by().filter(asked.criterion).filter(**joined)
+        return Condition(Q(Exists(owners)), asked.until, frozenset())
+
+    def _of_entity(self, table: str, verb: Verb) -> Condition:
+        """Return the condition of the rows of a governed table, or of those that they are parts of."""
+        governed, part = self.governed, self.governed.parts.get(table)
+        if part is None:
+            model = governed.entity(table)
+            return self._asked(model, governed.action(model, verb))
+        read = verb == "select"
+        owned = self._of_entity(part.owner._meta.db_table, "select" if read else "update")
+        if read and table in owned.hidden:
+            raise AccessRefused(f"`{table}` may be hidden: `fields=` asks for it")
+        return owned
 
     def _asked(self, model: Model, action: str) -> Condition:
         made = self._conditions.get((model, action))
@@ -108,26 +136,27 @@ class Authorization:
 
     def hides(self, field: Any) -> bool:
         """Return whether the column of a field is not to be read."""
-        table = field.model._meta.db_table
-        if not self.governed.governs(table):
+        table, governed = field.model._meta.db_table, self.governed
+        if not governed.governs(table) or table in governed.parts:
             return False
-        return field.column in self.condition(table, "select").hidden
+        return field.column in self._of_entity(table, "select").hidden
 
     def visible(self, table: str, connection: Any) -> tuple[str, Key]:
         """Return the query of the visible rows of a governed table, as it is printed for a connection."""
-        condition = self.condition(table, "select")
+        asked = self._of_entity(table, "select")
         known = self._printed.get((connection.alias, table))
-        if known is not None and known[0] is condition:
+        if known is not None and known[0] is asked:
             return known[1:]
+        condition = self.condition(table, "select")
         fields = self.model(table)._meta.local_concrete_fields
         names = [field.attname for field in fields if field.column not in condition.hidden]
         if not names:
             raise AccessRefused(f"all of `{table}` may be hidden: `fields=` asks for it")
-        with authorizing(None):
+        with Authorizing(FREE):
             rows = QuerySet(self.model(table)).order_by().filter(condition.criterion)
             query = rows.values_list(*names).query
             text, params = query.get_compiler(connection=connection, elide_empty=False).as_sql()
-        self._printed[connection.alias, table] = condition, text, tuple(params)
+        self._printed[connection.alias, table] = asked, text, tuple(params)
         return text, tuple(params)
 
     # ---- rows that are written ----------------------------------------------------------
@@ -146,7 +175,7 @@ class Authorization:
         condition = self.condition(table, verb)
         left = iter(keys)
         while some := list(islice(left, _AT_ONCE)):
-            with authorizing(None):
+            with Authorizing(FREE):
                 rows = QuerySet(self.model(table), using=using).order_by().select_for_update()
                 found = rows.filter(having(names, some)).filter(condition.criterion)
                 if len({*found.values_list(*names)}) != len(some):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,11 +19,13 @@ from django.core import serializers
 from django.core.paginator import Paginator
 
 from tests.filters.django_world import (
+    DATABASES,
     EVERY,
     READERS,
     Capital,
     Doc,
     Folder,
+    Grant,
     Note,
     Plain,
     Remark,
@@ -30,7 +33,6 @@ from tests.filters.django_world import (
     Twin,
     User,
     Vault,
-    allowed_ids,
     authorized,
     dropped,
     executed,
@@ -41,7 +43,7 @@ from tests.filters.django_world import (
     undone,
 )  # fmt: skip
 
-from django.db import connection, models  # isort: skip  # after its settings
+from django.db import connection, models, transaction  # isort: skip  # after its settings
 from django.db.models import (  # isort: skip
     Avg, Case, Count, Exists, ExpressionWrapper, F, FilteredRelation, Func, IntegerField, Max, OuterRef, Prefetch, Q,
     Subquery, TextField, Value, When, Window, prefetch_related_objects,
@@ -54,11 +56,11 @@ from policyengine.filters.authorized_models import AccessRefused
 Way = Callable[[], Any]
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[set[int]]:
+@pytest.fixture(scope="module", params=DATABASES)
+def database(request) -> Iterator[set[int]]:
     """Which documents may be read, in a database with all rows."""
-    with filled():
-        yield allowed_ids("read")
+    with filled(request) as visible:
+        yield visible
 
 
 def plain(found: Any) -> Any:
@@ -69,7 +71,7 @@ def plain(found: Any) -> Any:
             return type(found).__name__, held
         case dict():
             return {key: plain(value) for key, value in found.items()}
-        case str() | int() | float() | None:
+        case str() | int() | float() | datetime() | None:
             return found
     return [plain(one) for one in found]
 
@@ -115,7 +117,8 @@ READS: dict[str, Way] = {
     "reverse": lambda: D().reverse(),
     "distinct": lambda: Doc.objects.order_by("owner_id").values("owner_id").distinct(),
     "pages": lambda: [list(Paginator(D(), 2).page(2)), Paginator(D(), 2).count],
-    "locked": lambda: list(D().select_for_update()),
+    "locked": lambda: _locked(D().select_for_update()),
+    "locked, some": lambda: _locked(Remark.objects.order_by("id").select_related("doc").select_for_update(of=["self"])),
     "only": lambda: [(d.id, d.title) for d in D().only("id")],
     "defer": lambda: [(d.id, d.title) for d in D().defer("title")],
     "using": lambda: D().using("default"),
@@ -133,6 +136,7 @@ READS: dict[str, Way] = {
     "annotate": lambda: D().annotate(low=Lower("title"), n=F("id") + 1).values("low", "n"),
     "annotate with a count": lambda: Folder.objects.annotate(n=Count("docs")).order_by("id").values("id", "n"),
     "annotate with a filtered count": lambda: Folder.objects.annotate(n=Count("docs", filter=Q(docs__id__gt=2))).order_by("id").values("n"),
+    "annotate rows": lambda: D().annotate(n=Count("notes"), m=Count("grants")),
     "having": lambda: Folder.objects.annotate(n=Count("docs")).filter(n__gt=2).values("id"),
     "window": lambda: D().annotate(n=Window(RowNumber(), order_by="id"), all=Window(Count("id"))).values("n", "all"),
     "filter of a window": lambda: D().annotate(n=Window(RowNumber(), order_by="id")).filter(n=3).values("id"),
@@ -150,7 +154,7 @@ READS: dict[str, Way] = {
     "values through a join": lambda: Folder.objects.order_by("id", "docs__id").values_list("id", "docs__title", "docs__notes__text"),
     "ordered through a join": lambda: Remark.objects.order_by("doc__title", "id").values_list("id", "doc__title"),
     "two joins": lambda: Note.objects.filter(doc__folder__docs__title="three").values("id").order_by("id"),
-    "filtered relation": lambda: Folder.objects.annotate(some=FilteredRelation("docs", condition=Q(docs__id__lte=4))).order_by("id", "some__id").values_list("id", "some__title"),
+    "filtered relation": lambda: Folder.objects.annotate(few=FilteredRelation("docs", condition=Q(docs__id__lte=4))).order_by("id", "few__id").values_list("id", "few__title"),
     "select related": lambda: [(r.id, r.doc and (r.doc.title, r.doc.owner.id)) for r in Remark.objects.select_related("doc__owner").order_by("id")],
     "select related, a subclass": lambda: [(r.figure, r.folder.id) for r in Report.objects.select_related("folder")],
     "select related to a subclass": lambda: [hasattr(d, "report") for d in D().select_related("report")],
@@ -180,6 +184,8 @@ READS: dict[str, Way] = {
     "subclass, counted": lambda: [Report.objects.count(), Report.objects.filter(figure__gt=0).count()],
     "through": lambda: READERS.objects.order_by("id").values_list("doc_id", "user_id"),
     "parts of all": lambda: Note.objects.order_by("id").values("doc_id", "text"),
+    "part of two keys": lambda: Grant.objects.order_by("pk").values_list("pk"),
+    "part by two keys": lambda: [Grant.objects.filter(pk=(n, "other")).exists() for n in (1, 3)],
     # subqueries and unions
     "in": lambda: Folder.objects.filter(id__in=D().filter(title="three").values("folder")).values("id"),
     "exists, outside": lambda: Folder.objects.filter(Exists(Doc.objects.filter(folder=OuterRef("pk"), title="three"))).values("id"),
@@ -213,6 +219,11 @@ READS: dict[str, Way] = {
     "async tasks": lambda: run(_tasks),
     "sync in async": lambda: run(sync_to_async(lambda: D().count())),
 }  # fmt: skip
+
+
+def _locked(rows: Any) -> Any:
+    with transaction.atomic():
+        return list(rows)
 
 
 def _pickled(rows: Any) -> Any:
@@ -270,6 +281,16 @@ class Typed(TextField):
         return "text) || (select max(title) from governed_doc"
 
 
+class Placed(TextField):
+    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
+        return EVERY + " || %s"
+
+
+class Formatted(TextField):
+    def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
+        return EVERY, ()
+
+
 class Like(models.Lookup):
     lookup_name = "same"
 
@@ -304,6 +325,8 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "operator": (lambda: list(Folder.objects.annotate(x=CombinedExpression(F("name"), f"|| {EVERY} ||", Value("x"), output_field=TextField()))), "text"),
     "type": (lambda: list(Folder.objects.annotate(x=Cast("name", Typed()))), "text"),
     "collation of a type": (lambda: list(Folder.objects.annotate(x=Cast("name", models.CharField(max_length=f"1) || {EVERY} || cast(name as text")))), "text"),
+    "placeholder of a field": (lambda: list(Folder.objects.filter(name=Value("x", Placed()))), "text"),
+    "format of a field": (lambda: list(Folder.objects.annotate(x=ExpressionWrapper(F("name"), Formatted()))), "text"),
     "lookup": (lambda: list(Folder.objects.filter(Like(F("name"), "x"))), "text"),
     "explain": (lambda: Doc.objects.explain(), "explain"),
     "async explain": (lambda: run(Folder.objects.aexplain), "explain"),
@@ -316,7 +339,7 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "cursor, a script": (lambda: connection.cursor().executescript("select * from governed_doc"), "connection"),
     "cursor, a procedure": (lambda: connection.cursor().callproc("f"), "connection"),
     "cursor, a copy": (lambda: connection.cursor().copy("COPY governed_doc TO STDOUT"), "connection"),
-    "cursor, chunked": (lambda: connection.chunked_cursor().execute("select * from governed_doc"), "connection"),
+    "cursor, chunked": (lambda: _chunked(), "connection"),
     "cursor of a debugging connection": (lambda: _debugged(), "connection"),
     "tables": (lambda: connection.introspection.table_names(), "connection"),
     "schema": (lambda: dropped(), "connection"),
@@ -348,6 +371,11 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "hidden column, refreshed": (lambda: Doc.objects.get(id=1).refresh_from_db(fields=["salary"]), None),
     "hidden column, prefetched": (lambda: list(Folder.objects.prefetch_related(Prefetch("docs", Doc.objects.order_by("salary")))), None),
 }  # fmt: skip
+
+
+def _chunked() -> None:
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute("select * from governed_doc")
 
 
 def _with(node: Any, **values: Any) -> Any:

@@ -1,0 +1,316 @@
+"""Hold what a scope of models promises besides what is read and written: fields, waivers, times, threads, bad input."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+
+pytest.importorskip("django")
+from policyengine import PolicyEngine, StaleSubject
+from policyengine.filters.governing import SubjectRows
+from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
+from policyengine.filters.predicates import NotPushable
+from tests.filters.django_models import tables_of
+from tests.filters.django_world import (
+    DATABASES,
+    ENGINE,
+    EVERY,
+    GOVERNED,
+    MAPPING,
+    Doc,
+    Folder,
+    Kept,
+    KeptMore,
+    Made,
+    Note,
+    Plain,
+    User,
+    authorized,
+    executed,
+    filled,
+    subject,
+    undone,
+)  # fmt: skip
+
+from django.db import connection, models  # isort: skip  # after its settings
+from django.db.models.expressions import RawSQL  # isort: skip
+from django.test.utils import CaptureQueriesContext  # isort: skip
+
+from policyengine.filters.authorized_models import (
+    AccessRefused,
+    MappedModels,
+    Verbs,
+    authorized_models,
+    unauthorized_models,
+)
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def database(request) -> Iterator[None]:
+    with filled(request):
+        yield
+
+
+def ids(rows: Any = None) -> list[int]:
+    return sorted(row.id for row in (Doc.objects.all() if rows is None else rows))
+
+
+# ---- fields -----------------------------------------------------------------------------
+
+
+def test_fields_are_read_of_rows_that_expose_them(database):
+    assert Doc.objects.get(id=2).salary == 20
+    with authorized(fields={Doc: ["salary"]}):
+        assert [(d.id, d.salary) for d in Doc.objects.all()] == [(1, 10)]
+        assert Doc.objects.filter(salary__gt=0).count() == 1
+    with authorized(fields={Doc: ["salary"]}, hr=True):
+        assert ids() == [1, 2, 5, 6, 7, 8]
+    with authorized():
+        assert "salary" not in vars(Doc.objects.get(id=1))
+        assert Doc.objects.only("title").get(id=1).get_deferred_fields() >= {"salary"}
+
+
+def test_a_change_leaves_what_was_not_read(database):
+    with undone():
+        with authorized():
+            doc = Doc.objects.get(id=1)
+            doc.title = "x"
+            doc.save()
+        assert Doc.objects.values_list("title", "salary").get(id=1) == ("x", 10)
+
+
+# ---- waivers ----------------------------------------------------------------------------
+
+
+WAIVED: dict[str, Callable[[], Any]] = {
+    "text": lambda: Folder.objects.annotate(x=RawSQL(EVERY, ())).first().x,
+    "connection": lambda: [d.id for d in Doc.objects.raw("select * from governed_doc where id = 3")],
+    "explain": lambda: Doc.objects.explain() != "",
+    "conflicts": lambda: Doc.objects.bulk_create(
+        [Doc(id=3, owner_id="me", title="x")], update_conflicts=True, unique_fields=["id"], update_fields=["title"]
+    )[0].pk,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("waiver", WAIVED)
+def test_what_is_waived_is_done(database, waiver):
+    with undone(), authorized(waive=[waiver]):
+        assert WAIVED[waiver]() in ("two", [3], True, 3)
+    for other in WAIVED.keys() - {waiver}:
+        with undone(), authorized(waive=[other]), pytest.raises(AccessRefused):
+            WAIVED[waiver]()
+
+
+# ---- times ------------------------------------------------------------------------------
+
+
+def test_what_opens_with_time_is_read_when_it_has(database):
+    with undone(), authorized():
+        assert 21 not in ids()
+        with unauthorized_models():
+            Doc.objects.filter(id=21).update(opens=datetime.now(UTC))
+        assert 21 in ids()
+
+
+def test_a_subject_that_is_too_old_reads_nothing_more(database):
+    bound = ENGINE.bind(subject(), max_age=timedelta(microseconds=1))
+    with authorized_models(bound, GOVERNED), pytest.raises(StaleSubject):
+        ids()
+
+
+# ---- what is decided before it is written -------------------------------------------------
+
+
+def test_an_object_is_decided_about_before_it_is_inserted(database):
+    with undone(), authorized(), CaptureQueriesContext(connection) as run:
+        with pytest.raises(AccessRefused, match="`create` is not allowed on the `Doc` as it is"):
+            Doc.objects.create(id=9, owner_id="me", title="forbidden")
+        assert not any("INSERT" in one["sql"] for one in run.captured_queries)
+
+
+def test_parts_go_with_what_is_deleted(database):
+    removing = MappedModels(MAPPING, {Doc: Verbs(select="read", delete="remove"), User: None})
+    with undone():
+        with authorized_models(ENGINE.bind(subject()), removing):
+            with pytest.raises(AccessRefused, match="no action is named for the verb `update`"):
+                Note.objects.filter(id=1).delete()
+            Doc.objects.get(id=2).delete()
+        assert not Doc.objects.filter(id=2).exists()
+        assert not Note.objects.filter(id=2).exists()
+
+
+@pytest.mark.parametrize("verb", ["select", "insert", "update", "delete"])
+def test_a_verb_without_an_action_is_refused(database, verb):
+    named = {"select": "read", "insert": "create", "update": "edit", "delete": "remove", verb: None}
+    governed = MappedModels(MAPPING, {Doc: Verbs(**named), User: None})
+    ways: dict[str, Callable[[], Any]] = {
+        "select": lambda: Doc.objects.count(),
+        "insert": lambda: Doc.objects.create(owner_id="me"),
+        "update": lambda: Doc.objects.filter(id=1).update(title="x"),
+        "delete": lambda: Doc.objects.filter(id=2).delete(),
+    }
+    for other, way in ways.items():
+        with undone(), authorized_models(ENGINE.bind(subject()), governed):
+            if other == verb or (verb == "select" and other != "insert"):
+                with pytest.raises(AccessRefused, match=f"the verb `{verb}` of `Doc`"):
+                    way()
+            else:
+                way()
+
+
+# ---- scopes -----------------------------------------------------------------------------
+
+
+def test_a_scope_is_no_decorator_and_is_not_in_another(database):
+    with pytest.raises(TypeError):
+        authorized()(lambda: None)  # whose body would be outside, were it a coroutine function
+    with authorized(), pytest.raises(AccessRefused, match="already"), authorized():
+        pass
+    with authorized(), unauthorized_models(), authorized(hr=True):
+        assert ids() == [1, 2, 5, 6, 7, 8]
+
+
+def test_a_thread_is_in_the_scope_whose_context_it_has(database):
+    found: list[Any] = []
+
+    def read() -> None:
+        try:
+            found.append(executed("select 1"))
+        except AccessRefused:
+            found.append("refused")
+        finally:
+            connection.close()
+
+    with authorized():
+        for target in (read, contextvars.copy_context().run):
+            thread = Thread(target=target, args=() if target is read else (read,))
+            thread.start()
+            thread.join()
+    assert found[0] != "refused"
+    assert found[1] == "refused"
+
+
+def test_a_database_that_prints_otherwise_is_refused(database, monkeypatch):
+    monkeypatch.setattr(type(connection.ops), "compiler", lambda *_: None, raising=False)
+    with pytest.raises(RuntimeError, match="in another way"):
+        authorized()
+
+
+# ---- models that demand a scope -----------------------------------------------------------
+
+
+def test_a_model_may_demand_a_scope(database):
+    ways: list[Callable[[], Any]] = [
+        lambda: Kept.objects.count(), lambda: Kept._base_manager.first(), lambda: KeptMore.objects.first(),
+        lambda: Folder.objects.filter(kept__id=1).exists(), lambda: Folder(id=1).kept.first(),
+        lambda: Kept.users.through.objects.count(), lambda: Kept().save(), lambda: Kept.objects.update(folder=1),
+        lambda: Kept(id=1).delete(), lambda: list(late), lambda: Folder.objects.filter(id__in=late.values("id")).count(),
+    ]  # fmt: skip
+    with authorized():
+        late = Kept.objects.all()
+        assert Kept.objects.count() == 0
+    for way in ways:
+        with undone(), pytest.raises(AccessRefused, match="`Kept` is read and written within"):
+            way()
+    with undone(), unauthorized_models():
+        assert Kept.objects.create().pk
+        assert Kept.objects.count() == 1
+
+
+# ---- bad input --------------------------------------------------------------------------
+
+
+class Nowhere(Made):
+    class Meta:
+        app_label = "governed"
+        abstract = True
+
+
+class Unmapped(Made):
+    pass
+
+
+def test_what_cannot_be_governed_is_refused():
+    for named, message in [
+        ({Unmapped: None}, "no table `governed_unmapped`, of `Unmapped`"),
+        ({Nowhere: None}, "`Nowhere` is abstract"),
+        ({Doc: Verbs("fly")}, "no action `fly` on Doc"),
+        ({Doc: Verbs("read"), User: Verbs("read")}, "no action `read` on User"),
+        ({Doc: None, Plain: None}, "named besides"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            MappedModels(MAPPING, named)
+    twice = map_tables(
+        ENGINE.schema, {name: EntityTable("governed_user") for name in ("User", "Vault")}
+    )
+    with pytest.raises(ValueError, match="several types"):
+        MappedModels(twice, {User: None})
+    bound = ENGINE.bind(subject())
+    with pytest.raises(ValueError, match="nothing is waived by 'all'"):
+        authorized_models(bound, GOVERNED, waive=["all"])
+    with pytest.raises(ValueError, match="`Folder` is not governed"):
+        authorized_models(bound, GOVERNED, fields={Folder: ["name"]})
+
+
+def test_a_mapping_to_what_is_not_there_is_named_when_it_is_needed(database):
+    owned = {"owner": "owner_id", "title": "title", "salary": "salary", "opens": "opens", "notes": SetTable("nowhere", "doc_id", "text"),
+             "readers": SetTable("nowhere", "doc_id", "user_id"), "granted": SetTable("nowhere", "doc_id", "user_id")}  # fmt: skip
+    for attributes, problem in [(owned, "nowhere"), (owned | {"title": "heading"}, "heading")]:
+        mapping = map_tables(
+            ENGINE.schema,
+            {"Doc": EntityTable("governed_doc", StoredColumn("id", kind="int"), attributes)},
+        )
+        governed = MappedModels(mapping, {Doc: Verbs("read")})
+        with (
+            authorized_models(ENGINE.bind(subject()), governed),
+            pytest.raises(NotPushable, match=problem),
+        ):
+            ids()
+
+
+def test_the_owner_of_parts_may_be_found_by_another_column(database, monkeypatch):
+    """Of an entity whose id is no key of the table; conditions that do not follow the time are made once."""
+    made, plain = [], SubjectRows.allowed
+    monkeypatch.setattr(
+        SubjectRows, "allowed", lambda self, *of: made.append(of[1]) or plain(self, *of)
+    )
+    policy = PolicyEngine.from_text("""
+package p
+entity User {}
+entity Slugged { owner: User, tags: set<string> }
+action read, edit by User on Slugged
+gate rows "rows" for read, edit
+gate rows { permit own: read, edit when resource.owner == subject }
+""")
+    mapping = map_tables(policy.schema, {"Slugged": EntityTable("governed_slugged", "slug", {
+        "owner": "owner_id", "tags": SetTable("governed_labelled", "slugged_id", "text")})})  # fmt: skip
+    governed = MappedModels(mapping, {Slugged: Verbs("read", "edit", "edit", "edit")})
+    me = {"type": "User", "id": "me", "properties": {}}
+    with tables_of(Slugged, Labelled):
+        for name in ("me", "other"):
+            Slugged.objects.create(slug=name, owner_id=name)
+            Labelled.objects.create(slugged_id=name, text="x")
+        with authorized_models(policy.bind(me), governed):
+            assert [one.slugged_id for one in Labelled.objects.all()] == ["me"]
+            assert Labelled.objects.filter(slugged__owner_id="me").count() == 1
+            assert made == ["read"]
+            Labelled.objects.create(slugged_id="me", text="y")
+            with pytest.raises(AccessRefused):
+                Labelled.objects.create(slugged_id="other", text="y")
+            Slugged.objects.get(slug="me").delete()
+        assert [one.slugged_id for one in Labelled.objects.all()] == ["other"]
+
+
+class Slugged(Made):
+    slug = models.TextField(unique=True)
+    owner_id = models.TextField()
+
+
+class Labelled(Made):
+    slugged = models.ForeignKey(Slugged, models.CASCADE, to_field="slug")
+    text = models.TextField()
