@@ -137,8 +137,7 @@ def test_fuzzing_goes_on_until_the_time_is_over(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["fuzz", "--seconds", "0", "--seed", "7", "--requests", "1"])
     assert fuzz.main() == 0
     assert (
-        capsys.readouterr().out
-        == f"{len(fuzz.LAWS)} requests hold the laws; the next seed is 8\n"
+        capsys.readouterr().out == f"{len(fuzz.LAWS)} requests hold the laws; the next seed is 8\n"
     )
 
 
