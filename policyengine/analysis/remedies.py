@@ -149,18 +149,20 @@ class _Search:
         if not all(obstacle.concerns(one, other) for obstacle in there):
             return
         near = self.near
+        if near.varies(one, other) and not near.varies(other, one):
+            one, other = other, one
         values = self._useful(one, near.options(one), other, there)
-        computed = near.computes(one, other)
-        others = [] if computed else self._useful(other, near.options(other), one, there)
+        varies = near.varies(other, one)
+        others = [] if varies else self._useful(other, near.options(other), one, there)
         for value in values:
-            if computed:
+            if varies:
                 after = near.options(other, ((one, value),))
                 others = self._useful(other, after, one, there)
             for another in others:
                 if self._tried(((one, value), (other, another)), there):
                     return
         for place in (one, other):
-            if near.guessed(place) or (computed and values):
+            if near.guessed(place) or (near.computes(one, other) and values):
                 self.not_tried[place] = None
 
     def _useful(
@@ -185,9 +187,11 @@ class _Search:
         return self._after[mark]
 
     def _far(self, place: Place, there: list[Obstacle]) -> None:
-        """Try values of *place* with those of places that only they lead to."""
+        """Try values of *place* with those of places that only they lead to, or of which more is read then."""
         near = self.near
-        done: set[Place] = set()
+        known = {one: one.needs for one in near.places}
+        pairs = [{change.place for change in remedy.changes} for remedy in self.found]
+        done = {other for pair in pairs if place in pair for other in pair}
         for value in near.options(place)[:_MOST_FAR]:
             change = ((place, value),)
             try:
@@ -195,7 +199,9 @@ class _Search:
             except LookupError:  # an entity that is not given
                 continue
             for other in reached:
-                if other in near.places or other.by == "nobody" or other in done:
+                if known.get(other) == other.needs or other.by == "nobody" or other in done:
+                    continue
+                if other.overlaps(place):
                     continue
                 if all(obstacle.concerns(place, other) for obstacle in there) and any(
                     self._tried((*change, (other, another)), there)

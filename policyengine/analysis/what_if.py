@@ -115,6 +115,7 @@ class Neighbourhood:
     _requests: dict[Changes, Request] = field(init=False, factory=dict)
     _options: dict[tuple[Place, Changes], tuple[object, ...]] = field(init=False, factory=dict)
     _guessed: set[Place] = field(init=False, factory=set)
+    _represented: set[Place] = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
         env = Env(self.request, self.checked.schema)
@@ -199,6 +200,7 @@ class Neighbourhood:
                 pool.answers = self._answers_about(place, given)
         found = pool.values(place.type, near, place.needs)
         if isinstance(place.type, SetType) and pool.guessed:
+            self._represented.add(place)
             return [*self._representatives(place, place.type, now, given), *found]
         return found
 
@@ -262,6 +264,13 @@ class Neighbourhood:
             )
 
         return answers_about
+
+    def varies(self, place: Place, other: Place) -> bool:
+        """Whether the options of *place* may be others after a change at *other*."""
+        self.options(place)
+        if place in self._represented:
+            return any(other.read_key in self.reads(rule) for rule in self._reading(place))
+        return self.computes(other, place)
 
     def computes(self, one: Place, other: Place) -> bool:
         """Whether some rule may compute with the numbers at two places."""

@@ -347,6 +347,43 @@ permit own: edit when resource.owner == subject and resource.owner.active
     entities=[{"type": "User", "id": "ann", "properties": {"active": True}}],
 )
 
+CASES.add(
+    "more_is_read_of_it",  # of the posts of the subject the ward as well, once the subject is its own boss
+    """package p
+enum Role = nurse | doctor
+entity Ward
+entity Staff { posts: set<{ward: Ward, role: Role}>, boss?: Staff }
+entity Note { ward: Ward }
+action view by Staff on Note
+permit t: view when every p in subject.posts: p.role == doctor
+    when subject has boss when some p in subject.boss.posts: p.ward == resource.ward
+""",
+    ['subject.boss = Staff "s" and subject.posts'],
+    subject={
+        "type": "Staff",
+        "id": "s",
+        "properties": {"posts": [{"ward": ref("Ward", "w"), "role": "nurse"}]},
+    },
+    action="view",
+    resource={"type": "Note", "id": "n", "properties": {"ward": ref("Ward", "x")}},
+)
+
+CASES.add(
+    "told_apart_then",  # two elements of the set, once the other change has told them apart
+    """package p
+entity Ward
+entity Staff { wards: set<Ward> }
+entity Note { ward: Ward }
+action view by Staff on Note
+permit t: view when resource.ward == Ward "a" and resource.ward in subject.wards and Ward "b" in subject.wards
+    unless resource.ward == Ward "c" or resource.ward == Ward "d"
+""",
+    ['resource.ward = Ward "a" and subject.wards'],
+    subject={"type": "Staff", "id": "s", "properties": {"wards": [ref("Ward", "v")]}},
+    action="view",
+    resource={"type": "Note", "id": "n", "properties": {"ward": ref("Ward", "u")}},
+)
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_change_is_found(name):
