@@ -12,7 +12,7 @@ ROWS ?= 1000000
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt test-databases exact-filters postgresql golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
+.PHONY: help demo test documents coverage check fmt test-databases exact-filters postgresql test-browser chromium golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,14 @@ postgresql: ## Install Debian's PostgreSQL, without a server that runs all the t
 	echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 	apt-get update --quiet
 	apt-get install --quiet --yes --no-install-recommends postgresql
+
+test-browser: $(READY) ## Look at reports in a browser (`make chromium` installs Debian's); some minutes
+	$(BIN)/python -m pip install --quiet --editable '.[browser]'
+	TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser
+
+chromium: ## Install Debian's chromium
+	apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends chromium
 
 documents: $(READY) ## Run every command line of the documents as it is written; some minutes
 	$(BIN)/python -m tests.documents

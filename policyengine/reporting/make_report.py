@@ -40,7 +40,7 @@ from policyengine.reporting.report_data import (
     EntityPage,
     Example,
     Gate,
-    NameAnswer,
+    NameAnswers,
     NamesPage,
     NameUse,
     Obligation,
@@ -65,6 +65,7 @@ from policyengine.semantics.checked import CheckedRule, CheckedSet, Waiver
 from policyengine.syntax import nodes
 
 _MOST_SHOWN_IN_AN_ACTION = 4
+_HIDDEN = "…"
 
 
 def make_report(
@@ -81,7 +82,7 @@ def make_report(
     *budget*: CPU seconds after which nothing further is decided. *internal*: whether values of private attributes are
     shown, and who has waivers.
     """
-    spent = ReportBudget(budget)
+    spent, now = ReportBudget(budget), now - now % 1_000_000
     situations = find_situations(checked, program, spent, now, internal=internal)
     variations = Variations(checked, program, situations, spent, internal)
     return _Maker(checked, situations, variations, internal).report(title, now, spent)
@@ -154,6 +155,7 @@ class _Maker:
                     test=situation.test,
                     moment=moment_text(request.now),
                     request=self._document(request),
+                    whole=not any(value == _HIDDEN for _, value in self._facts(request)),
                     facts=tuple(self._facts(request)),
                     allowed=decision.allowed,
                     cause=decision.cause,
@@ -171,7 +173,7 @@ class _Maker:
         for place in places_of(self.checked, request):
             if place.kind == "attribute":
                 hidden = not self.internal and (place.private or holds_private(place.type))
-                text = "…" if hidden else written(place.type, value_at(request, place))
+                text = _HIDDEN if hidden else written(place.type, value_at(request, place))
                 yield place.text, text
             elif place.kind == "parents" and place.owner is not None:
                 keys = sorted(value_at(request, place) or ())
@@ -252,17 +254,17 @@ class _Maker:
         text = self.checked.sources[template.span.file].on_one_line(template.span)
         return text.removeprefix('"').removesuffix('"')
 
-    def _waiver(self, waiver: Waiver) -> str:
-        until = f"until {moment_text(waiver.until)}"
+    def _waiver(self, waiver: Waiver) -> tuple[str, str]:
+        until = moment_text(waiver.until)
         if not self.internal:
-            return until
+            return until, ""
         parties = (
             f"{word} {'within ' * party.within}{shown_entity(party.type, party.id)}"
             for word, party in (("for", waiver.subject), ("on", waiver.resource))
             if party is not None
         )
         by = f"ticket {waiver.ticket}, approved by {waiver.approved_by}"
-        return f"{waiver.name} {' '.join(parties)} {until}, {by}"
+        return until, f"{' '.join(parties)}, {by}, by the waiver {waiver.name}"
 
     def _shown_by(self, rule: CheckedRule) -> tuple[int | None, int | None]:
         """Return the examples in which a rule gives or forbids, and in which its failing denies."""
@@ -407,16 +409,17 @@ class _Maker:
                 if isinstance(type_, EnumType | LevelsType | TaxonomyType):
                     places.setdefault(type_, {})[key_of(place)] = None
         for type_ in sorted(places, key=lambda one: one.name):
-            answers: dict[str, list[NameAnswer]] = defaultdict(list)
-            for name, situation, decision, _ in self.variations.with_names(type_):
-                answers[name].append(
-                    NameAnswer(
-                        situation.request.action, self._example(situation), decision.allowed,
-                        _telling(decision), "" if decision.allowed else decision.reason,
-                    )
-                )  # fmt: skip
+            answers: dict[str, dict[tuple[str, ...], tuple[str, list[tuple[str, int]]]]] = {}
+            for name, situation, decision in self.variations.with_names(type_):
+                one = situation.request.action, self._example(situation)
+                reason = "" if decision.allowed else decision.reason
+                of_name = answers.setdefault(name, {})
+                of_name.setdefault(_telling(decision), (reason, []))[1].append(one)
             above = dict(type_.parents) if isinstance(type_, TaxonomyType) else {}
-            uses = (NameUse(n, above.get(n) or "", tuple(answers[n])) for n in type_.members)
+            uses = (
+                NameUse(n, above.get(n) or "", tuple(_answers(answers.get(n, {}))))
+                for n in type_.members
+            )
             yield NamesPage(type_.name, _kind(type_), tuple(sorted(places[type_])), tuple(uses))
 
     def _obligations(self) -> Iterator[Obligation]:
@@ -458,6 +461,16 @@ class _Maker:
             request = one.situation.request
             number = self._example(one.situation)
             yield Row(request.action, number, one.role, settings, tuple(answers), tuple(outcomes))
+
+
+def _answers(
+    by_rules: Mapping[tuple[str, ...], tuple[str, list[tuple[str, int]]]],
+) -> Iterator[NameAnswers]:
+    """Give the answers with a name, by the rules that deny."""
+    for rules, (reason, actions) in sorted(
+        by_rules.items(), key=lambda one: (one[1][0] != "", -len(one[1][1]))
+    ):
+        yield NameAnswers(not reason, rules, reason, tuple(actions))
 
 
 def _telling(decision: Decision) -> tuple[str, ...]:

@@ -53,8 +53,10 @@ def _lines(report: Report) -> Iterator[str]:
     for names in report.names:
         yield f"\n### {_text(names.name)}\n"
         for use in names.names:
-            allowed = sum(answer.allowed for answer in use.answers)
-            denied = len(use.answers) - allowed
+            allowed, denied = (
+                sum(len(answers.actions) for answers in use.answers if answers.allowed is wanted)
+                for wanted in (True, False)
+            )
             yield f"- {_text(use.name)}: {allowed} actions allowed, {denied} denied"
     yield from _heading("Obligations")
     for duty in report.obligations:
@@ -78,7 +80,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     facts += [f"in {rule.place}"]
     facts += [f"since {rule.since}"] if rule.since else []
     facts += [f"until {rule.until}"] if rule.until else []
-    facts += [f"waived {waiver}" for waiver in rule.waivers]
+    facts += [f"waived until {until}{' ' * bool(more)}{more}" for until, more in rule.waivers]
     facts += [f"counts in example {rule.applies_in}"] if rule.applies_in is not None else []
     facts += [f"lacks in example {rule.fails_in}"] if rule.fails_in is not None else []
     yield _text("; ".join(facts)) + "."

@@ -12,7 +12,8 @@ from attrs import field, frozen
 class Example:
     """A request that shows something, and how it is decided.
 
-    *facts*: what rules read in it, each with its value. *test*: the title of the test that asks it, empty if it
+    *facts*: what rules read in it, each with its value. *whole*: whether *request* has all values, none of them being
+    private. *test*: the title of the test that asks it, empty if it
     was made for the report. *shown*: the fields that are shown (`born as year`), None where that is not decided.
     """
 
@@ -21,6 +22,7 @@ class Example:
     test: str
     moment: str
     request: Mapping[str, Any]
+    whole: bool
     facts: tuple[tuple[str, str], ...]
     allowed: bool
     cause: str
@@ -35,7 +37,7 @@ class Rule:
     """A rule as it is written, where, since when, and the examples that show it.
 
     *says*, *otherwise*: its texts, as written. *applies_in*: the number of an example in which it permits, exposes or
-    forbids; *fails_in*: of one that is denied since it does not. *waivers*: what is said of each waiver of it.
+    forbids; *fails_in*: of one that is denied since it does not. *waivers*: until when each waiver of it lasts, and what else is said of it.
     """
 
     id: str
@@ -54,7 +56,7 @@ class Rule:
     fields: tuple[str, ...]
     owes: tuple[str, ...]
     tests: tuple[str, ...]
-    waivers: tuple[str, ...]
+    waivers: tuple[tuple[str, str], ...]
     applies_in: int | None
     fails_in: int | None
 
@@ -160,23 +162,25 @@ class Setting:
 
 
 @frozen
-class NameAnswer:
-    """What an example comes to with one name in place of others."""
+class NameAnswers:
+    """The actions that come to one answer with a name: each with the number of the example that was changed.
 
-    action: str
-    example: int
+    *rules*, *reason*: of a deny, the reason of the first.
+    """
+
     allowed: bool
     rules: tuple[str, ...]
     reason: str
+    actions: tuple[tuple[str, int], ...]
 
 
 @frozen
 class NameUse:
-    """A name of an enumeration, and the answers with it."""
+    """A name of an enumeration, and the answers with it, allowed ones first."""
 
     name: str
     above: str
-    answers: tuple[NameAnswer, ...]
+    answers: tuple[NameAnswers, ...]
 
 
 @frozen

@@ -16,12 +16,12 @@ from policyengine.model.shown import in_words
 from policyengine.reporting.page_files import PageFiles
 from policyengine.reporting.report_data import (
     Difference,
-    NameAnswer,
-    NameUse,
     Report,
     Row,
     Setting,
 )
+
+_MIDNIGHT = "T00:00:00Z"
 
 WHO: Mapping[str, str] = {
     "caller": "the caller",
@@ -58,6 +58,7 @@ class _Site:
             lstrip_blocks=True,
         )
         self._environment.filters["as_json"] = _as_json
+        self._environment.filters["day"] = day_or_moment
         self._environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
         self._environment.globals.update(
             report=report,
@@ -100,8 +101,7 @@ class _Site:
                 unchanged=[name for name in setting.read_by if name not in changed],
             )  # fmt: skip
         for names in report.names:
-            uses = list(map(_use, names.names))
-            yield self._page("names", "names", names.name, names, "Names", uses=uses)
+            yield self._page("names", "names", names.name, names, "Names")
         for duty in report.obligations:
             yield self._page("obligations", "obligation", duty.name, duty, "Obligation")
 
@@ -201,7 +201,9 @@ class _Site:
                 found.append((rule.since, rule.id, "comes into force"))
             if rule.until:
                 found.append((rule.until, rule.id, "is no longer in force"))
-            found += [("", rule.id, f"is waived {waiver}") for waiver in rule.waivers]
+            found += [
+                (until, rule.id, f"is no longer waived {more}") for until, more in rule.waivers
+            ]
         yield from sorted(found)
 
     def _changes(self) -> Mapping[str, list[tuple[str, str, Difference]]]:
@@ -226,18 +228,9 @@ def _groups(setting: Setting) -> Iterator[tuple[str, list[Difference]]]:
     yield from was_allowed.items()
 
 
-def _use(use: NameUse) -> dict[str, Any]:
-    denied: dict[tuple[str, ...], list[NameAnswer]] = defaultdict(list)
-    for answer in use.answers:
-        if not answer.allowed:
-            denied[answer.rules].append(answer)
-    allowed = [answer for answer in use.answers if answer.allowed]
-    return {
-        "name": use.name,
-        "above": use.above,
-        "allowed": allowed,
-        "denied": sorted(denied.items(), key=lambda one: -len(one[1])),
-    }
+def day_or_moment(moment: str) -> str:
+    """Return the text of a moment; of midnight, the day."""
+    return moment.removesuffix(_MIDNIGHT)
 
 
 def _as_json(value: object) -> str:

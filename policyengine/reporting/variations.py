@@ -179,48 +179,61 @@ class Variations:
 
     # ---- names --------------------------------------------------------------------------
 
-    def with_names(
-        self, type_: Enumeration
-    ) -> Iterator[tuple[str, Situation, Decision, list[Place]]]:
+    def with_names(self, type_: Enumeration) -> Iterator[tuple[str, Situation, Decision]]:
         """Give, for each name and each target that reads such names, an answer with that name alone."""
         for target in self.situations.by_target:
             if self.budget.is_spent(f"what names of {type_.name} lead to"):
                 return
-            found: dict[str, tuple[Situation, Decision, list[Place]]] = {}
+            found: dict[str, tuple[Situation, Decision]] = {}
             for situation in self.situations.of(target, allowed=True)[:_MOST_SITUATIONS]:
-                places = [p for p in self.places(situation) if _element(p.type) == type_]
-                if not places:
-                    continue
-                for name in type_.members:
+                places = [
+                    p
+                    for p in self.places(situation)
+                    if _element(p.type) == type_ and value_at(situation.request, p) is not ABSENT
+                ]
+                for name in type_.members if places else ():
                     if name in found and found[name][1].allowed:
                         continue
                     value = type_.positions[name] if isinstance(type_, LevelsType) else name
                     changes = tuple(
                         (p, frozenset([value]) if isinstance(p.type, SetType) else value)
                         for p in places
-                        if value_at(situation.request, p) is not ABSENT
                     )
-                    decision = self.decide(situation.request, changes) if changes else None
+                    decision = self.decide(situation.request, changes)
                     if decision is not None:
-                        found[name] = situation, decision, places
+                        found[name] = situation, decision
             yield from ((name, *answer) for name, answer in found.items())
 
     # ---- several settings of a person ---------------------------------------------------
 
     def switches(self) -> Iterator[Switches]:
-        """Give, for each target, the situation of which the settings of a person change most."""
+        """Give, for each target and all settings that matter, the situation of which they change most."""
         for target in self.situations.by_target:
             if self.budget.is_spent("what about me"):
                 return
-            best: dict[str, Switches] = {}
+            best: dict[tuple[str, frozenset[str]], Switches] = {}
             for situation in self.situations.of(target, allowed=True)[:_MOST_SWITCHED]:
                 for role, places in self._of_persons(situation).items():
-                    made = self._switched(situation, role, places)
+                    mattering = [place for place in places if self._matters(situation, place)]
+                    others = [place for place in places if place not in mattering]
+                    made = self._switched(situation, role, [*mattering, *others])
+                    mark = role, frozenset(map(key_of, mattering))
                     if made is not None and (
-                        role not in best or _variety(made) > _variety(best[role])
+                        mark not in best or _variety(made) > _variety(best[mark])
                     ):
-                        best[role] = made
-            yield from best.values()
+                        best[mark] = made
+            for (role, keys), made in best.items():
+                if not any(role == other and keys < more for other, more in best):
+                    yield made
+
+    def _matters(self, situation: Situation, place: Place) -> bool:
+        """Whether another value of one setting changes the answer."""
+        before = granted(situation.decision)
+        decided = (
+            self.decide(situation.request, ((place, value),))
+            for value in self._switch_options(situation, place)
+        )
+        return any(one is not None and granted(one) != before for one in decided)
 
     def _of_persons(self, situation: Situation) -> Mapping[str, list[Place]]:
         found: dict[str, list[Place]] = {}
