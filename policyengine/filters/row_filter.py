@@ -153,7 +153,7 @@ class FilterMaker:
         types = ExpressionTypes(mapping.schema, residual.target)
         paths = RowPaths(mapping, residual.target, basis.limits.ancestors)
         self.lowering = Lowering(paths, types, Evaluator(basis.known))
-        self._residual, self._split = residual, split
+        self.mapping, self._residual, self._split = mapping, residual, split
         self._ids = {(of.table, mapping.id_of(name).name) for name, of in mapping.tables.items()}
         self.fits_exactly = True
 

@@ -25,13 +25,13 @@ from policyengine.filters.predicates import NotPushable, negated
 from policyengine.filters.row_filter import Filter, make_filter
 from policyengine.filters.row_requests import RowReader, Unfit
 from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.stored_rows import NotUtf8, StoredRows, kinds_of, text_of_sqlite
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import Schema, TargetKey
 from policyengine.partial.residual import Residual
 from policyengine.verifying.drawn_values import DrawnValues, mentioned_in
-from policyengine.verifying.stored_rows import NotUtf8, StoredRows, kinds_of, text_of_sqlite
 
 _OF_A_FILTER: Final = 200
 """The rows of which one filter is asked."""

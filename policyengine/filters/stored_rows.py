@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -47,8 +47,8 @@ class StoredRows(Struct):
         key = table, column, (type(value), value)
         kept = self._found.get(key)
         if kept is None:
-            of = self.tables[table]
-            found = self._read(table, self.all(table).where(of.c[column] == value))
+            of = _by_name(self.tables[table])
+            found = self._read(table, self.all(table).where(of[column] == value))
             kept = [
                 row for row in found if row[column] == value and type(row[column]) is type(value)
             ]
@@ -63,21 +63,26 @@ class StoredRows(Struct):
 
     def all(self, table: str) -> Select[Any]:
         """Return the statement for the rows of *table*, with the columns of the mapping."""
-        of = self.tables[table]
-        columns: list[ColumnElement[Any]] = [of.c[name] for name in self.kinds[table]]
+        return select(*self.columns(table))
+
+    def columns(self, table: str) -> list[ColumnElement[Any]]:
+        """Return the columns of *table* that the mapping names, as they are stored."""
+        of = _by_name(self.tables[table])
+        columns: list[ColumnElement[Any]] = [of[name] for name in self.kinds[table]]
         if self.connection.dialect.name == "sqlite":
-            columns = [type_coerce(column, NullType()).label(column.key) for column in columns]
-        return select(*columns)
+            columns = [type_coerce(column, NullType()) for column in columns]
+        return [column.label(f"stored_{at}") for at, column in enumerate(columns)]
+
+    def row(self, table: str, values: Sequence[Any]) -> dict[str, Any]:
+        """Return a row by what is read of its columns."""
+        kinds, of = self.kinds[table], _by_name(self.tables[table])
+        named = zip(kinds, values, strict=True)
+        if self.connection.dialect.name != "sqlite":
+            return dict(named)
+        return {name: self._of_sqlite(kinds[name], of[name].type, value) for name, value in named}
 
     def _read(self, table: str, statement: Select[Any]) -> list[dict[str, Any]]:
-        rows = [dict(row) for row in self.connection.execute(statement).mappings()]
-        if self.connection.dialect.name != "sqlite":
-            return rows
-        kinds, of = self.kinds[table], self.tables[table]
-        return [
-            {n: self._of_sqlite(kinds[n], of.c[n].type, value) for n, value in row.items()}
-            for row in rows
-        ]
+        return [self.row(table, row) for row in self.connection.execute(statement)]
 
     def _of_sqlite(self, kind: Kind, type_: Any, value: Any) -> Any:
         """Return the value of a column of SQLite, which may hold anything; as it is if it is not of its kind."""
@@ -96,6 +101,11 @@ class StoredRows(Struct):
                     return value
             case _:
                 return value
+
+
+def _by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of a table by their names in the database."""
+    return {column.name: column for column in table.c}
 
 
 def kinds_of(mapping: TableMapping) -> dict[str, dict[str, Kind]]:
