@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 try:
     from sqlalchemy import ColumnElement, inspect, select
@@ -21,6 +21,8 @@ from policyengine.model.needs import NOTHING
 from policyengine.model.values import to_datetime
 
 _T = TypeVar("_T")
+_LACKING: Final = {"PE507", "PE508", "PE509", "PE510", "PE529"}
+"""What is the matter with requests of which something is not given, or is given twice."""
 
 
 def fetch(
@@ -82,7 +84,8 @@ class _Decided:
         now = to_datetime(known.now)
         try:
             return left.decide(resource=found[key], entities=others, now=now).allowed
-        except InvalidRequest:
-            if self._made.maker.fits_exactly or not given.isdisjoint(found):
+        except InvalidRequest as problem:
+            lacks = any(one.code in _LACKING for one in problem.problems)
+            if self._made.maker.fits_exactly or (lacks and not given.isdisjoint(found)):
                 raise  # since it may be what was given that lacks something
             return False
