@@ -111,6 +111,7 @@ class_prepared.connect(_prepared)
 
 _plain_compiler: Final = BaseDatabaseOperations.compiler
 _plain_cursor: Final = BaseDatabaseWrapper._prepare_cursor  # noqa: SLF001 - all cursors come from it
+_plain_connect: Final = BaseDatabaseWrapper.connect
 _plain_delete: Final = Collector.delete
 
 
@@ -127,6 +128,11 @@ def _cursor(connection: Any, cursor: Any) -> Any:
     return made
 
 
+def _connect(connection: Any) -> None:
+    with Authorizing(FREE):  # for what sets a connection up
+        _plain_connect(connection)
+
+
 def _delete(collector: Any) -> Any:
     with deleting(collector):
         return _plain_delete(collector)
@@ -134,6 +140,7 @@ def _delete(collector: Any) -> Any:
 
 BaseDatabaseOperations.compiler = _compiler
 BaseDatabaseWrapper._prepare_cursor = _cursor  # noqa: SLF001 - as above
+BaseDatabaseWrapper.connect = _connect
 Collector.delete = _delete
 
 

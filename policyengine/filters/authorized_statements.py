@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from django.db import DatabaseError, DataError
 from django.db.models.expressions import Col, RawSQL
 from django.db.models.sql.datastructures import BaseTable, Join
 
@@ -56,6 +57,9 @@ class GovernedCompiler:
         self._runs = True
         try:
             return self._plain.execute_sql(*args, **kwargs)
+        except DatabaseError as problem:
+            problem.args = (_without_values(problem),)
+            raise
         finally:
             self._runs = False
 
@@ -120,6 +124,21 @@ class GovernedCompiler:
         alias = quoted(node.table_alias)
         return f"{before}({visible}) {alias}{text[len(plain) :]}", [*bound, *params]
 
+    def get_group_by(self, *args: Any) -> Any:
+        """Leave out columns that may be hidden where the key is among them: they follow from it."""
+        columns = self.query.group_by
+        if isinstance(columns, tuple):
+            keyed = {
+                one.alias for one in columns if isinstance(one, Col) and one.target.primary_key
+            }
+            hides = self.authorization.hides
+            self.query.group_by = tuple(
+                one
+                for one in columns
+                if not (isinstance(one, Col) and one.alias in keyed and hides(one.target))
+            )
+        return self._plain.get_group_by(*args)
+
     def collapse_group_by(self, expressions: Any, _having: Any) -> Any:
         """Group by all columns: those of a query do not follow from its key, as those of a table do."""
         return expressions
@@ -131,3 +150,10 @@ class GovernedCompiler:
             return columns
         hides = self.authorization.hides
         return [one for one in columns if one.target.primary_key or not hides(one.target)]
+
+
+def _without_values(problem: DatabaseError) -> str:
+    """Return what the database says, without values of rows, which may be hidden: details and what does not fit."""
+    if isinstance(problem, DataError):
+        return "a value does not fit what is computed with it"
+    return str(problem).partition("\n")[0]

@@ -9,14 +9,14 @@ refused leaves nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import (
@@ -28,7 +28,7 @@ from django.db.models.sql.compiler import (
 from policyengine.filters.authorized_statements import GovernedCompiler
 from policyengine.filters.governed_models import ModelPart, attribute_of
 from policyengine.filters.governing import AccessRefused, Verb
-from policyengine.filters.model_authorization import FREE, Authorizing, Key, current, having
+from policyengine.filters.model_authorization import Key, current, having
 
 _MOST_CHANGED: Final = 10_000
 
@@ -77,15 +77,27 @@ class _Writing(GovernedCompiler):
         """Return the attributes of rows that say what they are parts of."""
         return [attribute_of(self.authorization.model(self.table), column) for column in part.on]
 
-    def require_owners(
-        self, part: ModelPart, owners: Collection[Key], verb: Verb = "update"
-    ) -> None:
+    def owner(self, part: ModelPart, values: list[Any]) -> Key:
+        """Return the key of what rows are parts of, by the values that are given for it."""
+        key = []
+        for value, column in zip(values, part.on.values(), strict=True):
+            name = attribute_of(part.owner, column)
+            given = getattr(value, name) if isinstance(value, part.owner) else value
+            if hasattr(given, "resolve_expression"):
+                raise AccessRefused(f"the owner of rows of `{self.table}` is an expression")
+            field = part.owner._meta.get_field(name)
+            while field.is_relation:
+                field = field.target_field
+            key.append(field.to_python(given))
+        return tuple(key)
+
+    def require_owners(self, part: ModelPart, owners: set[Key], verb: Verb = "update") -> None:
         """Refuse if an owner of parts may not be updated."""
         if any(None in key for key in owners):
             raise AccessRefused(f"rows of `{self.table}` are written without an owner")
         names = [attribute_of(part.owner, column) for column in part.on.values()]
         table = part.owner._meta.db_table
-        left = {key for key in owners if key not in _deleted(table, names)}
+        left = owners - _deleted(table, names)
         self.authorization.require(table, names, left, verb, self.using)
 
     # ---- rows that are there ------------------------------------------------------------
@@ -143,6 +155,7 @@ class _Insert(_Writing):
         """Decide about objects before they are inserted."""
         governed = self.authorization.governed
         action = governed.action(governed.entity(self.table), "insert")
+        self.authorization.condition(self.table, "insert")  # by what is valid now
         for instance in self.query.objs:
             allowed = self.authorization.decide(self.model, action, instance)
             if allowed is False or (ignores and not allowed):
@@ -156,9 +169,9 @@ class _Insert(_Writing):
         Of the row that Django has just inserted for an object, before those of its subclass: `insert`.
         """
         names = self.owned(part)
-        owners = [tuple(getattr(one, name) for name in names) for one in self.query.objs]
-        if any(hasattr(value, "resolve_expression") for key in owners for value in key):
-            raise AccessRefused(f"the owner of rows of `{self.table}` is an expression")
+        owners = [
+            self.owner(part, [getattr(one, name) for name in names]) for one in self.query.objs
+        ]
         made = (part.owner._meta.db_table, self.authorization)
         is_new = all(
             getattr(one._state, "inserted", None) == (*made, key)  # noqa: SLF001 - documented by Django
@@ -206,18 +219,13 @@ class _Update(_Writing):
         given = {field.column: value for field, _, value in self.query.values}
         if given.keys().isdisjoint(part.on):
             return set()
-        values = [given.get(column) for column in part.on]
-        key = tuple(getattr(value, "pk", value) for value in values)
-        if any(hasattr(value, "resolve_expression") for value in key):
-            raise AccessRefused(f"the owner of rows of `{self.table}` is an expression")
-        return {key}
+        return {self.owner(part, [given.get(column) for column in part.on])}
 
     def _require_stays(self, keys: Collection[Key], owned: list[str], owners: set[Key]) -> None:
         """Refuse if rows have become parts of something else than was asked for."""
-        with Authorizing(FREE):
-            rows = QuerySet(self.model, using=self.using).order_by().filter(having(self.key, keys))
-            if not {*rows.values_list(*owned)} <= owners:
-                raise AccessRefused(f"rows of `{self.table}` get other owners")
+        now = self.authorization.stored(self.table, self.key, keys, owned, self.using)
+        if not now <= owners:
+            raise AccessRefused(f"rows of `{self.table}` get other owners")
 
 
 class _Delete(_Writing):
@@ -246,12 +254,15 @@ class _Delete(_Writing):
 
 # ---- what a deletion takes with it ------------------------------------------------------
 
-_DELETED: Final[ContextVar[dict[str, list[Any]]]] = ContextVar("_DELETED", default={})  # noqa: B039 - never changed
-"""Objects by their tables that are being deleted, which was decided about before their parts were."""
+_DELETED: Final[ContextVar[Mapping[tuple[str, tuple[str, ...]], set[Key]]]] = ContextVar(
+    "_DELETED", default=MappingProxyType({})
+)
+"""What rows have that are being deleted, by their tables and the names of attributes: as they are stored, whatever
+objects say. It was decided about before their parts are deleted."""
 
 
 def _deleted(table: str, names: list[str]) -> set[Key]:
-    return {tuple(getattr(one, name) for name in names) for one in _DELETED.get().get(table, ())}
+    return _DELETED.get().get((table, tuple(names)), set())
 
 
 @contextmanager
@@ -262,17 +273,25 @@ def deleting(collector: Any) -> Iterator[None]:
         yield
         return
     governed, using = authorization.governed, collector.using
-    deleted = defaultdict[str, list[Any]](list)
+    collected = defaultdict[str, set[Key]](set)
     for model, instances in collector.data.items():
         meta = model._meta.concrete_model._meta
         if governed.governs(meta.db_table) and meta.db_table not in governed.parts:
-            deleted[meta.db_table] += instances
+            names = [field.attname for field in meta.pk_fields]
+            collected[meta.db_table] |= {tuple(getattr(i, n) for n in names) for i in instances}
     with transaction.atomic(using=using):
-        for table, instances in deleted.items():
-            names = [field.attname for field in authorization.model(table)._meta.pk_fields]
-            keys = {tuple(getattr(one, name) for name in names) for one in instances}
+        deleted = {}
+        for table, keys in collected.items():
+            model = authorization.model(table)
+            names = [field.attname for field in model._meta.pk_fields]
             authorization.require(table, names, keys, "delete", using)
-        token = _DELETED.set(dict(deleted))
+            named = {tuple(names)}
+            for part in governed.parts.values():
+                if part.owner is model:
+                    named.add(tuple(attribute_of(model, column) for column in part.on.values()))
+            for own in named:
+                deleted[table, own] = authorization.stored(table, names, keys, own, using)
+        token = _DELETED.set(deleted)
         try:
             yield
         finally:

@@ -105,8 +105,8 @@ class MappedModels:
         """Return whether a table is governed; raises `AccessRefused` for another name of one that is."""
         if table in self.tables:
             return True
-        if _bare(table) in self._names:
-            raise AccessRefused(f"`{table}` is another name of a governed table")
+        if _bare(table) in self._names or '"' in "".join(table.strip('"').split('"."')):
+            raise AccessRefused(f"`{table}` may be another name of a governed table")
         return False
 
     def entity(self, table: str) -> Model:

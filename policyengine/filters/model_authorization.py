@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -104,7 +104,14 @@ class Authorization:
             for one, other in part.on.items()
         }
         owners = QuerySet(part.owner).order_by().filter(asked.criterion).filter(**joined)
-        return Condition(Q(Exists(owners)), asked.until, frozenset())
+        return Condition(Q(Exists(owners)), asked.until, self._hidden(table, asked))
+
+    def _hidden(self, table: str, asked: Condition) -> frozenset[str]:
+        """Return the names of columns of a table that may be hidden; of parts, those that say what has them."""
+        part = self.governed.parts.get(table)
+        if part is None:
+            return asked.hidden
+        return frozenset(one for one, other in part.on.items() if other in asked.hidden)
 
     def _of_entity(self, table: str, verb: Verb) -> Condition:
         """Return the condition of the rows of a governed table, or of those that they are parts of."""
@@ -136,10 +143,10 @@ class Authorization:
 
     def hides(self, field: Any) -> bool:
         """Return whether the column of a field is not to be read."""
-        table, governed = field.model._meta.db_table, self.governed
-        if not governed.governs(table) or table in governed.parts:
+        table = field.model._meta.db_table
+        if not self.governed.governs(table):
             return False
-        return field.column in self._of_entity(table, "select").hidden
+        return field.column in self._hidden(table, self._of_entity(table, "select"))
 
     def visible(self, table: str, connection: Any) -> tuple[str, Key]:
         """Return the query of the visible rows of a governed table, as it is printed for a connection."""
@@ -166,22 +173,34 @@ class Authorization:
         return self._rows.decide(self.governed.types[model], action, _HeldRow(model, instance))
 
     def require(
-        self, table: str, names: Collection[str], keys: Iterable[Key], verb: Verb, using: str
+        self, table: str, names: Collection[str], keys: Collection[Key], verb: Verb, using: str
     ) -> None:
         """Refuse if one of the rows, whose attributes *names* are *keys*, may not be written; and lock them."""
-        keys = set(keys)
-        if not keys:
-            return
-        condition = self.condition(table, verb)
+        if keys:
+            allowed = self.condition(table, verb).criterion
+            if len(self.stored(table, names, keys, names, using, allowed)) != len(set(keys)):
+                raise AccessRefused(
+                    f"a row of `{table}` may not be written so, or is no longer there ({verb})"
+                )
+
+    def stored(
+        self,
+        table: str,
+        names: Collection[str],
+        keys: Collection[Key],
+        wanted: Collection[str],
+        using: str,
+        condition: Any = None,
+    ) -> set[Key]:
+        """Return what rows of which a condition holds have stored, whose attributes *names* are *keys*; and lock them."""
+        found: set[Key] = set()
         left = iter(keys)
-        while some := list(islice(left, _AT_ONCE)):
-            with Authorizing(FREE):
-                rows = QuerySet(self.model(table), using=using).order_by().select_for_update()
-                found = rows.filter(having(names, some)).filter(condition.criterion)
-                if len({*found.values_list(*names)}) != len(some):
-                    raise AccessRefused(
-                        f"a row of `{table}` may not be written so, or is no longer there ({verb})"
-                    )
+        with Authorizing(FREE):
+            rows = QuerySet(self.model(table), using=using).order_by().select_for_update()
+            rows = rows if condition is None else rows.filter(condition)
+            while some := list(islice(left, _AT_ONCE)):
+                found.update(rows.filter(having(names, some)).values_list(*wanted))
+        return found
 
 
 def having(names: Collection[str], keys: Collection[Key]) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("django")
 from policyengine import PolicyEngine, StaleSubject
+from policyengine.filters import authorized_writes, model_authorization
 from policyengine.filters.governing import SubjectRows
 from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
 from policyengine.filters.predicates import NotPushable
@@ -22,8 +23,10 @@ from tests.filters.django_world import (
     EVERY,
     GOVERNED,
     MAPPING,
+    POLICY,
     Doc,
     Folder,
+    Grant,
     Kept,
     KeptMore,
     Made,
@@ -37,7 +40,8 @@ from tests.filters.django_world import (
     undone,
 )  # fmt: skip
 
-from django.db import connection, models  # isort: skip  # after its settings
+from django.db import IntegrityError, connection, models, transaction  # isort: skip  # after its settings
+from django.db.backends.signals import connection_created  # isort: skip
 from django.db.models.expressions import RawSQL  # isort: skip
 from django.test.utils import CaptureQueriesContext  # isort: skip
 
@@ -73,6 +77,21 @@ def test_fields_are_read_of_rows_that_expose_them(database):
     with authorized():
         assert "salary" not in vars(Doc.objects.get(id=1))
         assert Doc.objects.only("title").get(id=1).get_deferred_fields() >= {"salary"}
+
+
+def test_an_id_that_may_be_hidden_is_read_nowhere(database):
+    engine = PolicyEngine.from_text(POLICY.replace("fields id, owner", "fields owner"))
+    governed = MappedModels(map_tables(engine.schema, MAPPING.tables), {Doc: Verbs("read")})
+    with authorized_models(engine.bind(subject()), governed):
+        assert Doc.objects.values("title").count() == 6
+        assert Note.objects.filter(text="one").values_list("text").get() == ("one",)
+        for hidden in (
+            Doc.objects.all(),
+            Note.objects.values("doc_id"),
+            Note.objects.filter(doc_id=1),
+        ):
+            with pytest.raises(AccessRefused, match="may be hidden"):
+                list(hidden)
 
 
 def test_a_change_leaves_what_was_not_read(database):
@@ -163,6 +182,43 @@ def test_a_verb_without_an_action_is_refused(database, verb):
                 way()
 
 
+def test_keys_may_be_given_as_text(database):
+    with undone(), authorized():
+        Note.objects.create(doc_id="1", text="x")
+        Note.objects.filter(id="1").update(doc="2")
+        Grant.objects.create(doc_id="5", user_id="other")
+        Doc(id="2").delete()
+        with pytest.raises(AccessRefused):
+            Note.objects.filter(text="x").update(doc="3")
+
+
+def test_errors_show_no_values_of_rows(database):
+    with authorized(), pytest.raises(IntegrityError) as taken, transaction.atomic():
+        Doc.objects.create(id=3, owner_id="me")
+    assert "\n" not in str(taken.value)
+
+
+def test_rows_are_asked_for_in_batches_and_not_too_many_at_once(database, monkeypatch):
+    monkeypatch.setattr(model_authorization, "_AT_ONCE", 1)
+    with undone(), authorized():
+        Doc.objects.filter(id__in=[1, 2]).update(title="x")
+        with pytest.raises(AccessRefused), transaction.atomic():
+            Doc.objects.filter(id__in=[1, 2, 6]).update(title="y")
+        assert {*Doc.objects.filter(id__lt=3).values_list("title")} == {("x",)}
+        monkeypatch.setattr(authorized_writes, "_MOST_CHANGED", 1)
+        with pytest.raises(AccessRefused, match="more than 1 rows"):
+            Doc.objects.filter(id__in=[1, 2]).update(title="z")
+
+
+@pytest.mark.parametrize(
+    "name", ['governed_doc" AS "x', '"governed_doc"', 'main"."governed_doc', "GOVERNED_note"]
+)
+def test_other_names_of_a_table_are_refused(name):
+    with pytest.raises(AccessRefused, match="may be another name"):
+        GOVERNED.governs(name)
+    assert not GOVERNED.governs('main"."another')
+
+
 # ---- scopes -----------------------------------------------------------------------------
 
 
@@ -193,6 +249,22 @@ def test_a_thread_is_in_the_scope_whose_context_it_has(database):
             thread.join()
     assert found[0] != "refused"
     assert found[1] == "refused"
+
+
+def test_a_connection_that_is_made_within_is_set_up(database):
+    def set_up(connection: Any, **_: Any) -> None:
+        connection.cursor().execute("select 1")
+
+    connection_created.connect(set_up)
+    try:
+        with authorized():
+            another = connection.copy()
+            another.ensure_connection()
+            with pytest.raises(AccessRefused):
+                another.cursor().execute("select 1")
+            another.close()
+    finally:
+        connection_created.disconnect(set_up)
 
 
 def test_a_database_that_prints_otherwise_is_refused(database, monkeypatch):
@@ -285,7 +357,10 @@ entity User {}
 entity Slugged { owner: User, tags: set<string> }
 action read, edit by User on Slugged
 gate rows "rows" for read, edit
-gate rows { permit own: read, edit when resource.owner == subject }
+gate rows {
+    permit own: read, edit when resource.owner == subject
+    permit open: read when "open" in resource.tags
+}
 """)
     mapping = map_tables(policy.schema, {"Slugged": EntityTable("governed_slugged", "slug", {
         "owner": "owner_id", "tags": SetTable("governed_labelled", "slugged_id", "text")})})  # fmt: skip
@@ -302,8 +377,14 @@ gate rows { permit own: read, edit when resource.owner == subject }
             Labelled.objects.create(slugged_id="me", text="y")
             with pytest.raises(AccessRefused):
                 Labelled.objects.create(slugged_id="other", text="y")
+            with unauthorized_models():
+                Labelled.objects.create(slugged_id="other", text="open")
+            mine = Slugged.objects.get(slug="me")
+            mine.slug = "other"  # by which Django finds what goes with it
+            with pytest.raises(AccessRefused):
+                mine.delete()
             Slugged.objects.get(slug="me").delete()
-        assert [one.slugged_id for one in Labelled.objects.all()] == ["other"]
+        assert [one.slugged_id for one in Labelled.objects.all()] == ["other", "other"]
 
 
 class Slugged(Made):
