@@ -17,6 +17,7 @@ from attrs import asdict, frozen
 
 from bench.worlds.platform_asked import (
     PERMISSIONS,
+    Addressed,
     App,
     Approval,
     Asked,
@@ -39,7 +40,20 @@ _SCOPES = ("tweet.read", "users.read", "dm.read", "like.read")
 _PURPOSES = ("research", "academic_research", "public_health", "customer_service", "newsroom")
 _RARE_PURPOSES = ("surveillance", "credit_risk", "model_training", "resale", "benchmarking",
                   "advertising_off_x", "automation", "bulk_redistribution")  # fmt: skip
-_APPROVALS = ("reports_on_violations", "redistribution", "generated_replies")
+_PRACTICES = (
+    "targets_by_sensitive_traits", "tracks_movements", "scrapes", "frames_x", "alters_posts",
+    "stores_messages", "promotes_with_people", "finds_by_email", "downloads", "in_bulk",
+    "rides_on_trends", "hides_that_it_is_paid", "generates_replies",
+)  # fmt: skip
+_MARKS = (
+    "labelled_as_bot", "government_disclosed", "non_commercial", "for_business", "outgrown",
+    "white_label", "breached", "unpaid", "embargoed", "surveillance_agency",
+)  # fmt: skip
+_AUDIENCES = (*["everybody"] * 8, "known", "nobody")
+_APPROVALS = (
+    "reports_on_violations", "redistribution", "generated_replies", "sensitive_targeting",
+    "white_label",
+)  # fmt: skip
 _TRAITS = ("sentiment", "topics", "language", "health", "party_affiliation")
 _MATCHING = (*["no_matching"] * 8, "opt_in", "given_by_person", "public_data", "third_party_data")
 _KINDS = ("original", "quote", "reply", "summoned_reply")
@@ -90,6 +104,13 @@ def _ask(
         approved_purposes=frozenset({"research", *_some(rng, _PURPOSES, 2)}),
         reviewed_at=now - timedelta(days=rng.choice((10, 100, 200, 300, 400))),
         approvals=_approvals(rng, now),
+        marks=frozenset(
+            {
+                "labelled_as_bot",
+                "government_disclosed",
+                *_some(rng, _MARKS, rng.random() < 0.1),
+            }
+        ),
         serves_government=rng.random() < 0.05,
         public_utility=rng.random() < 0.3,
     )
@@ -107,6 +128,8 @@ def _ask(
     )
     if operation.reads_people or operation.writes:
         context.purposes = frozenset(rng.sample(_PURPOSES[:3], rng.randint(1, 2)))
+        context.practices = _some(rng, _PRACTICES, rng.random() < 0.1)
+        context.consents = _some(rng, _PRACTICES[5:7], 2)
         if rng.random() < 0.15:
             context.purposes |= {rng.choice(_RARE_PURPOSES if rng.random() < 0.5 else _PURPOSES)}
     if operation.reads_people:
@@ -119,14 +142,33 @@ def _ask(
     if operation.in_account:
         context.account = user.id if user is not None and rng.random() < 0.9 else author.id
     context.member = operation.with_lists and rng.random() < 0.5
-    context.person_asked = operation.writes and rng.random() < 0.95
+    if operation.writes:
+        context.person_asked = rng.random() < 0.95
+        context.started_by = "rule_of_app" if rng.random() < 0.3 else "person_now"
+    if operation.addresses:
+        context.addressee = _addressed(rng) if rng.random() < 0.95 else None
+        context.welcome = frozenset(person.id for person in (author, other) if rng.random() < 0.7)
+    if operation.of_people and rng.random() < 0.5:
+        context.country = rng.choice(("DE", "FR"))
     if operation.name == "createPosts":
         context.kind = rng.choice(_KINDS)
+        context.tags = (other,) if rng.random() < 0.5 else ()
     if operation.name == "createActivitySubscription":
         context.event = rng.choice(_EVENTS)
         context.about = rng.choice((author, None))
     resource = _resource(rng, about, number, author, other)
     return (app, operation, resource, context, now), (author, other)
+
+
+def _addressed(rng: Random) -> Addressed:
+    return Addressed(
+        turned_to_us=rng.random() < 0.8,
+        agreed=rng.random() < 0.5,
+        opted_out=rng.random() < 0.1,
+        answered=rng.choice((0, 0, 0, 1)),
+        replies_from=rng.choice(_AUDIENCES),
+        knows_us=rng.random() < 0.5,
+    )
 
 
 def _approvals(rng: Random, now: datetime) -> tuple[Approval, ...]:
@@ -139,20 +181,45 @@ def _approvals(rng: Random, now: datetime) -> tuple[Approval, ...]:
 
 def _person(rng: Random, app: App, id_: str) -> User:
     apps = _some(rng, ("app1", "app2", "app3"), 3) | ({app.id} if rng.random() < 0.95 else set())
-    return User(id_, rng.random() < 0.2, apps, rng.random() < 0.5, rng.random() < 0.8)
+    return User(
+        id_,
+        protected=rng.random() < 0.2,
+        authorized_apps=apps,
+        shares_location=rng.random() < 0.5,
+        writes_notes=rng.random() < 0.8,
+        state=rng.choice((*["active"] * 20, "suspended", "deactivated")),
+        messages_from=rng.choice(_AUDIENCES),
+        blocks_messages_of=frozenset({id_[:-1] + "b"} if rng.random() < 0.1 else ()),
+        tagged_by=rng.choice(_AUDIENCES),
+        discoverable_by_email=rng.random() < 0.5,
+        discoverable_by_phone=rng.random() < 0.5,
+    )
 
 
 def _resource(rng: Random, type_: str, number: int, author: User, other: User) -> Resource:
     id_ = author.id if type_ == "User" else f"r{number}"
     match type_:
-        case "Post" | "Media":
-            return Resource(type_, id_, author=author, conversation_owner=author.id)
+        case "Post":
+            withheld = frozenset({"DE"} if rng.random() < 0.05 else ())
+            return Resource(
+                type_, id_, author=author, conversation_owner=author.id, withheld_in=withheld
+            )
+        case "Media":
+            return Resource(type_, id_, author=author, may_be_kept=rng.random() < 0.7)
         case "DirectMessage" | "ChatConversation" | "ChatEvent":
-            return Resource(type_, id_, participants=frozenset({author.id, other.id}))
-        case "User" | "Platform":
+            return Resource(type_, id_, participants=(author, other))
+        case "User":
+            return Resource(type_, id_, owner=id_, user=author)
+        case "Platform":
             return Resource(type_, id_, owner=id_)
         case _:
-            return Resource(type_, id_, owner=author.id, private=rng.random() < 0.4)
+            return Resource(
+                type_,
+                id_,
+                owner=author.id,
+                private=rng.random() < 0.4,
+                may_be_kept=rng.random() < 0.7,
+            )
 
 
 # ---- other forms of a request -----------------------------------------------------------
@@ -222,6 +289,12 @@ def _of_person(user: User) -> dict[str, Any]:
         "authorized_apps": [{"type": "App", "id": id_} for id_ in sorted(user.authorized_apps)],
         "shares_location": user.shares_location,
         "writes_notes": user.writes_notes,
+        "state": user.state,
+        "messages_from": user.messages_from,
+        "blocks_messages_of": [_user(id_) for id_ in sorted(user.blocks_messages_of)],
+        "tagged_by": user.tagged_by,
+        "discoverable_by_email": user.discoverable_by_email,
+        "discoverable_by_phone": user.discoverable_by_phone,
     }
 
 
@@ -234,25 +307,28 @@ def _of_resource(resource: Resource) -> dict[str, Any]:
             "author": _user(resource.author.id),
             "created_at": datetime(2025, 1, 1, tzinfo=UTC),
             "conversation_owner": _user(resource.conversation_owner),
+            "withheld_in": resource.withheld_in,
         }
     if resource.author is not None:
-        return {"author": _user(resource.author.id)}
+        return {"author": _user(resource.author.id), "downloadable": resource.may_be_kept}
     if resource.participants:
-        return {"participants": [_user(id_) for id_ in sorted(resource.participants)]}
+        return {"participants": [_user(person.id) for person in resource.participants]}
     private = {"private": resource.private} if resource.type == "List" else {}
+    if resource.type == "Space":
+        private = {"recorded": resource.may_be_kept}
     return {"owner": _user(resource.owner), **private}
 
 
 def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
     names = ["credential", "scopes", "permission"]
     if operation.reads_people or operation.writes:
-        names.append("purposes")
+        names += ("purposes", "practices", "consents")
     if operation.reads_people:
         names += ("derives", "aggregate", "matching", "reasonably_expected")
     if operation.with_lists:
         names.append("member")
     if operation.writes:
-        names.append("person_asked")
+        names += ("person_asked", "started_by")
     said = {name: getattr(context, name) for name in names}
     if context.user is not None:
         said["user"] = _user(context.user.id)
@@ -260,8 +336,15 @@ def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
         said["account"] = _user(context.account)
     if context.viewer is not None:
         said["viewer"] = asdict(context.viewer)
+    if operation.addresses:
+        said["welcome"] = [_user(id_) for id_ in sorted(context.welcome)]
+        if context.addressee is not None:
+            said["addressee"] = asdict(context.addressee)
+    if context.country:
+        said["country"] = context.country
     if context.kind:
         said["kind"] = context.kind
+        said["tags"] = [_user(person.id) for person in context.tags]
     if context.event:
         said["event"] = context.event
     if context.about is not None:

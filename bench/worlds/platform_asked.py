@@ -23,6 +23,12 @@ class User:
     authorized_apps: frozenset[str]
     shares_location: bool
     writes_notes: bool
+    state: str
+    messages_from: str
+    blocks_messages_of: frozenset[str]
+    tagged_by: str
+    discoverable_by_email: bool
+    discoverable_by_phone: bool
 
 
 @define
@@ -44,6 +50,7 @@ class App:
     approved_purposes: frozenset[str]
     reviewed_at: datetime
     approvals: tuple[Approval, ...]
+    marks: frozenset[str]
     serves_government: bool
     public_utility: bool
 
@@ -55,9 +62,12 @@ class Resource:
     type: str
     id: str
     author: User | None = None
+    user: User | None = None
     owner: str = ""
-    participants: frozenset[str] = frozenset()
+    participants: tuple[User, ...] = ()
     private: bool = False
+    may_be_kept: bool = True
+    withheld_in: frozenset[str] = frozenset()
     conversation_owner: str = ""
 
 
@@ -67,6 +77,18 @@ class Viewer:
 
     approved_follower: bool
     blocked: bool
+
+
+@define
+class Addressed:
+    """Whom a reply or a message turns to, and what they have said."""
+
+    turned_to_us: bool
+    agreed: bool
+    opted_out: bool
+    answered: int
+    replies_from: str
+    knows_us: bool
 
 
 @define
@@ -86,6 +108,13 @@ class Context:
     account: str = ""
     member: bool = False
     person_asked: bool = False
+    practices: frozenset[str] = frozenset()
+    consents: frozenset[str] = frozenset()
+    started_by: str = ""
+    addressee: Addressed | None = None
+    welcome: frozenset[str] = frozenset()
+    tags: tuple[User, ...] = ()
+    country: str = ""
     kind: str = ""
     event: str = ""
     about: User | None = None
@@ -102,6 +131,8 @@ class Operation:
     in_account: bool
     with_lists: bool
     for_note_writers: bool
+    addresses: bool
+    of_people: bool
     writes: bool
     accepts: frozenset[str]
     scopes: frozenset[str]
@@ -119,7 +150,7 @@ _KINDS = (
     "read_own_posts", "read_posts", "read_users", "read_own_lists", "read_lists", "read_own",
     "read_owned", "read_spaces", "read_media", "read_messages", "read_keys", "read_open",
     "follow_people", "act_as_author", "act_as_owner", "act_on_lists", "act_towards",
-    "act_in_account", "moderate", "write_notes", "write_messages", "run_app",
+    "act_in_account", "moderate", "write_notes", "send_messages", "write_messages", "run_app",
 )  # fmt: skip
 """Groups of operations; the first that an operation is in says most of it."""
 
@@ -146,6 +177,8 @@ def _operation(action: ActionType) -> Operation:
         in_account="in_account" in groups,
         with_lists="with_lists" in groups,
         for_note_writers="notes_programme" in groups,
+        addresses="address" in groups,
+        of_people="of_people" in groups,
         writes="write" in groups,
         accepts=constants["accepts"],
         scopes=constants["scopes"],

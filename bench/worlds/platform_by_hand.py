@@ -15,21 +15,27 @@ from bench.worlds.platform_asked import (
     Context,
     Operation,
     Resource,
+    User,
 )
 
 _PURPOSE_PARENTS = {
     "academic_research": "research", "public_health": "academic_research",
-    "election_integrity": "academic_research", "market_research": "research",
+    "election_integrity": "academic_research", "systemic_risk": "academic_research",
+    "market_research": "research",
     "embedding": "publishing", "newsroom": "publishing",
     "scheduling": "community_management", "moderation": "community_management",
+    "public_safety": "public_service", "utilities": "public_service",
     "ad_measurement": "advertising_on_x",
     "tracking_people": "surveillance", "monitoring_protests": "surveillance",
     "monitoring_activist_groups": "surveillance", "law_enforcement_watch": "surveillance",
-    "background_checks": "profiling", "credit_risk": "profiling", "insurance_risk": "profiling",
-    "face_recognition": "profiling", "psychographics": "profiling",
+    "background_checks": "profiling", "extreme_vetting": "profiling", "credit_risk": "profiling",
+    "insurance_risk": "profiling", "face_recognition": "profiling", "psychographics": "profiling",
+    "discrimination": "unlawful_analysis",
     "foundation_model_training": "model_training",
     "labelled_bot": "automation", "ai_written_replies": "automation",
     "competitive_benchmarking": "benchmarking", "internal_measurement": "benchmarking",
+    "selling_engagement": "engagement_for_sale", "paying_for_engagement": "engagement_for_sale",
+    "growth_by_following": "engagement_for_sale",
 }  # fmt: skip
 
 PROHIBITED = {
@@ -38,13 +44,19 @@ PROHIBITED = {
         "law_enforcement_watch",
     }),
     "profiling": frozenset({
-        "profiling", "background_checks", "credit_risk", "insurance_risk", "face_recognition",
-        "psychographics",
+        "profiling", "background_checks", "extreme_vetting", "credit_risk", "insurance_risk",
+        "face_recognition", "psychographics",
     }),
+    "unlawful_analysis": frozenset({"unlawful_analysis", "discrimination"}),
     "model_training": frozenset({"model_training", "foundation_model_training"}),
     "advertising_off_x": frozenset({"advertising_off_x"}),
-    "benchmarking": frozenset({"benchmarking", "competitive_benchmarking"}),
+    "benchmarking": frozenset({"benchmarking", "competitive_benchmarking", "internal_measurement"}),
     "resale": frozenset({"resale"}),
+    "substitutes": frozenset({"substitute_product", "reverse_engineering"}),
+    "engagement_for_sale": frozenset({
+        "engagement_for_sale", "selling_engagement", "paying_for_engagement", "growth_by_following",
+    }),
+    "trend_manipulation": frozenset({"trend_manipulation"}),
 }  # fmt: skip
 
 _ONLY_IN_WRITING = {
@@ -94,9 +106,14 @@ def declared(app: App, context: Context) -> bool:
 def missing_approvals(app: App, context: Context, now: datetime) -> set[str]:
     """Return the approvals in writing that the use needs and the app lacks."""
     needed = {_ONLY_IN_WRITING[use] for use in context.purposes if use in _ONLY_IN_WRITING}
-    if not needed:
-        return needed
-    return needed - {given.what for given in app.approvals if given.since <= now < given.until}
+    if "generates_replies" in context.practices:
+        needed.add("generated_replies")
+    return {what for what in needed if not in_writing(app, what, now)}
+
+
+def in_writing(app: App, what: str, now: datetime) -> bool:
+    """Whether X has approved it in writing, and that is in force."""
+    return any(given.what == what and given.since <= now < given.until for given in app.approvals)
 
 
 def credential_fits(operation: Operation, context: Context) -> bool:
@@ -164,8 +181,8 @@ def may_see(app: App, operation: Operation, resource: Resource, context: Context
         return user.id == resource.author.id
     if kind == "moderate":
         return user.id == resource.conversation_owner
-    if kind in ("read_messages", "write_messages"):
-        return user.id in resource.participants and app.id in user.authorized_apps
+    if kind in ("read_messages", "write_messages", "send_messages"):
+        return user in resource.participants and app.id in user.authorized_apps
     if kind == "read_keys":
         return app.id in user.authorized_apps
     return user.id == context.account  # what is done in an account
@@ -256,15 +273,159 @@ def new_post_forbidden(app: App, context: Context, now: datetime) -> bool:
     )
 
 
+_BARRING = {
+    "embargoed": "embargoed", "under_age": "under_age", "children_unmarked": "children_unmarked",
+    "several_use_cases": "several_use_cases", "too_many_apps": "apps_for_one_use",
+    "test_app_in_production": "test_app", "shares_keys": "careless",
+    "asks_for_passwords": "careless", "without_privacy_policy": "without_privacy_policy",
+    "refuses_audit": "unaudited", "breached": "breached", "unpaid": "unpaid",
+}  # fmt: skip
+
+
+def barred(app: App, now: datetime) -> set[str]:
+    """Return why the developer, or how they run the app, bars it."""
+    marks = app.marks
+    found = {_BARRING[mark] for mark in marks if mark in _BARRING}
+    if "non_commercial" in marks and "for_business" in marks and "non_profit" not in marks:
+        found.add("commercial")
+    if "outgrown" in marks and app.tier != "enterprise":
+        found.add("outgrown")
+    if "white_label" in marks and not in_writing(app, "white_label", now):
+        found.add("white_label")
+    return found
+
+
+_FORBIDDEN_PRACTICES = {
+    "derives_what_is_not_public": "not_public",
+    "stores_location_apart": "location_apart", "tracks_movements": "location_apart",
+    "pools_tokens": "around", "scrapes": "around", "scripts_a_browser": "around",
+    "evades_limits": "around", "frames_x": "framing",
+    "advertises_in_timelines": "advertising", "advertises_like_posts": "advertising",
+    "alters_posts": "untrue", "hides_authors": "untrue", "mixes_networks": "untrue",
+    "implies_endorsement": "untrue", "serves_who_may_not_see": "entitled_alone",
+    "hides_read_receipts": "silent_receipts",
+}  # fmt: skip
+_FORBIDDEN_IN_WRITING = {
+    "in_bulk": "in_bulk", "repeats_over_accounts": "repeated", "rides_on_trends": "repeated",
+    "hides_that_it_is_paid": "undisclosed",
+}  # fmt: skip
+_WITH_CONSENT = frozenset({
+    "stores_messages", "shares_what_is_protected", "promotes_with_people",
+    "republishes_from_elsewhere", "shows_the_exact_place",
+})  # fmt: skip
+_REPLIES = ("reply", "summoned_reply")
+
+
+def misconduct(app: App, operation: Operation, context: Context, now: datetime) -> set[str]:
+    """Return what is wrong with how the app goes about it."""
+    found: set[str] = set()
+    practices = context.practices
+    if practices:
+        found |= {_FORBIDDEN_PRACTICES[done] for done in practices if done in _FORBIDDEN_PRACTICES}
+        if "targets_by_sensitive_traits" in practices and not in_writing(
+            app, "sensitive_targeting", now
+        ):
+            found.add("sensitive_targeting")
+        if (practices & _WITH_CONSENT) - context.consents:
+            found.add("unconsented")
+        if operation.writes:
+            found |= {
+                _FORBIDDEN_IN_WRITING[done] for done in practices if done in _FORBIDDEN_IN_WRITING
+            }
+    if "surveillance_agency" in app.marks:
+        found.add("surveillance_agency")
+    if context.started_by == "rule_of_app":
+        found |= _by_itself(app, operation, context)
+    return found
+
+
+def _by_itself(app: App, operation: Operation, context: Context) -> set[str]:
+    found: set[str] = set()
+    to = context.addressee
+    if "labelled_as_bot" not in app.marks:
+        found.add("unlabelled")
+    if operation.name == "likePost":
+        found.add("automated_like")
+    if operation.kind == "send_messages" and (to is None or not to.turned_to_us):
+        found.add("unsolicited_message")
+    if context.kind in _REPLIES:
+        if to is None or not (to.turned_to_us or to.agreed):
+            found.add("unasked_reply")
+        if to is None or to.answered != 0:
+            found.add("second_reply")
+    if operation.addresses and to is not None and to.opted_out:
+        found.add("opted_out")
+    return found
+
+
+def refused(operation: Operation, resource: Resource, context: Context) -> set[str]:
+    """Return what people have set, or X has ruled, that stands against it."""
+    found: set[str] = set()
+    practices, author = context.practices, resource.author
+    if operation.of_people and author is not None and author.state != "active":
+        found.add("gone_author")
+    if operation.kind == "read_users":
+        assert resource.user is not None
+        if resource.user.state != "active":
+            found.add("gone")
+        if practices and (
+            ("finds_by_email" in practices and not resource.user.discoverable_by_email)
+            or ("finds_by_phone" in practices and not resource.user.discoverable_by_phone)
+        ):
+            found.add("hidden_from_search")
+    elif operation.kind in ("read_posts", "read_own_posts"):
+        withheld = resource.withheld_in
+        if withheld and (not context.country or context.country in withheld):
+            found.add("withheld")
+    elif operation.kind in ("read_media", "read_spaces"):
+        if "downloads" in practices and not resource.may_be_kept:
+            found.add("no_download" if operation.kind == "read_media" else "not_recorded")
+    elif operation.kind == "send_messages":
+        found |= _unwelcome(resource, context)
+    elif operation.name == "createPosts":
+        if not all(_lets(person.tagged_by, person, context) for person in context.tags):
+            found.add("untaggable")
+        to = context.addressee
+        if context.kind in _REPLIES and (
+            to is None
+            or not (to.replies_from == "everybody" or (to.replies_from == "known" and to.knows_us))
+        ):
+            found.add("not_answerable")
+    return found
+
+
+def _lets(audience: str, person: User, context: Context) -> bool:
+    return audience == "everybody" or (audience == "known" and person.id in context.welcome)
+
+
+def _unwelcome(resource: Resource, context: Context) -> set[str]:
+    found: set[str] = set()
+    user = context.user
+    if user is None:
+        return found
+    if not all(
+        person.id == user.id or _lets(person.messages_from, person, context)
+        for person in resource.participants
+    ):
+        found.add("unwelcome")
+    if any(user.id in person.blocks_messages_of for person in resource.participants):
+        found.add("messages_blocked")
+    return found
+
+
 def allows(
     app: App, operation: Operation, resource: Resource, context: Context, now: datetime
 ) -> bool:
     """Whether *app* may do *operation* on *resource*."""
     if app.status in ("suspended", "terminated") or _disconnected(app, context):
         return False
+    if app.marks and barred(app, now):
+        return False
     if operation.faces_people and context.viewer is not None and context.viewer.blocked:
         return False
     if not_theirs(operation, resource, context):
+        return False
+    if refused(operation, resource, context):
         return False
     if operation.reads_people:
         if not context.aggregate and not context.derives <= HARMLESS_TRAITS:
@@ -274,9 +435,13 @@ def allows(
     elif operation.writes and not context.person_asked:
         return False
     if operation.reads_people or operation.writes:
-        if app.serves_government and app.tier != "enterprise":
-            return False
         purposes = context.purposes
+        if (app.serves_government or "government_use" in purposes) and (
+            app.tier != "enterprise" or "government_disclosed" not in app.marks
+        ):
+            return False
+        if misconduct(app, operation, context, now):
+            return False
         for kind, terms in PROHIBITED.items():
             if purposes & terms and (kind != "model_training" or now >= MODEL_TRAINING_FROM):
                 return False

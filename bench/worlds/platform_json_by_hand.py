@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.worlds.platform_asked import (
+    Addressed,
     App,
     Approval,
     Asked,
@@ -36,6 +37,7 @@ def read(document: Mapping[str, Any], operations: Mapping[str, Operation]) -> As
             frozenset(app["approved_purposes"]),
             datetime.fromisoformat(app["reviewed_at"]),
             tuple([_approval(given) for given in app["approvals"]]),
+            frozenset(app["marks"]),
             app["serves_government"],
             app.get("public_utility", False),
         ),
@@ -59,26 +61,45 @@ def _user(entity: Mapping[str, Any]) -> User:
         frozenset([app["id"] for app in given["authorized_apps"]]),
         given["shares_location"],
         given["writes_notes"],
+        given["state"],
+        given["messages_from"],
+        frozenset([user["id"] for user in given["blocks_messages_of"]]),
+        given["tagged_by"],
+        given["discoverable_by_email"],
+        given["discoverable_by_phone"],
     )
 
 
 def _resource(entity: Mapping[str, Any], people: Mapping[str, User]) -> Resource:
     type_, id_, given = entity["type"], entity["id"], entity.get("properties", {})
     match type_:
-        case "Post" | "Media":
-            began = given.get("conversation_owner", {"id": ""})["id"]
+        case "Post":
             return Resource(
-                type_, id_, author=people[given["author"]["id"]], conversation_owner=began
+                type_,
+                id_,
+                author=people[given["author"]["id"]],
+                withheld_in=frozenset(given["withheld_in"]),
+                conversation_owner=given["conversation_owner"]["id"],
             )
-        case "User" | "Platform":
+        case "Media":
+            author = people[given["author"]["id"]]
+            return Resource(type_, id_, author=author, may_be_kept=given["downloadable"])
+        case "User":
+            return Resource(type_, id_, owner=id_, user=people[id_])
+        case "Platform":
             return Resource(type_, id_, owner=id_)
         case "DirectMessage" | "ChatConversation" | "ChatEvent":
             return Resource(
-                type_, id_, participants=frozenset([user["id"] for user in given["participants"]])
+                type_,
+                id_,
+                participants=tuple([people[user["id"]] for user in given["participants"]]),
             )
         case _:
             private = given.get("private", False)
-            return Resource(type_, id_, owner=given["owner"]["id"], private=private)
+            kept = given.get("recorded", True)
+            return Resource(
+                type_, id_, owner=given["owner"]["id"], private=private, may_be_kept=kept
+            )
 
 
 def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
@@ -98,6 +119,13 @@ def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
         account,
         said.get("member", False),
         said.get("person_asked", False),
+        frozenset(said.get("practices", ())),
+        frozenset(said.get("consents", ())),
+        said.get("started_by", ""),
+        Addressed(**said["addressee"]) if "addressee" in said else None,
+        frozenset([user["id"] for user in said.get("welcome", ())]),
+        tuple([people[user["id"]] for user in said.get("tags", ())]),
+        said.get("country", ""),
         said.get("kind", ""),
         said.get("event", ""),
         None if about is None else people[about["id"]],

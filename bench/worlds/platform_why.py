@@ -20,6 +20,7 @@ from bench.worlds.platform_by_hand import (
     PROHIBITED,
     PUBLIC_EVENTS,
     SEEN_BEFORE,
+    barred,
     credential_fits,
     declared,
     event_forbidden,
@@ -28,9 +29,11 @@ from bench.worlds.platform_by_hand import (
     in_standing,
     matching_forbidden,
     may_see,
+    misconduct,
     missing_approvals,
     new_post_forbidden,
     not_theirs,
+    refused,
     told_to_themselves,
     unseen_list,
 )
@@ -59,6 +62,12 @@ def _forbidden(
     name = f'App "{app.id}"'
     if operation.reads_people or operation.writes:
         yield from _use_forbidden(app, operation, context, now)
+        for rule in misconduct(app, operation, context, now):
+            yield _misconduct_says(rule, app, operation, context)
+    for rule in refused(operation, resource, context):
+        yield _refusal_says(rule, resource, context)
+    for rule in barred(app, now):
+        yield _BARRED_SAYS[rule].format(name=name)
     if context.user is not None and app.id not in context.user.authorized_apps:
         yield f'User "{context.user.id}" has not connected {name}, or has disconnected it'
     if not_theirs(operation, resource, context):
@@ -88,12 +97,34 @@ def _use_forbidden(
     if purposes & PROHIBITED["advertising_off_x"]:
         yield "content of X may not be used to target people with advertisements elsewhere"
     if purposes & PROHIBITED["benchmarking"]:
-        yield "measuring X for competitive or commercial ends is prohibited"
-    if app.serves_government and app.tier != "enterprise":
         yield (
-            f"{name} serves government end users, which needs the Enterprise plan; "
-            f"it is on {app.tier}"
+            "X is not measured: the Policy bars it, the Agreement lets nobody but oneself know; the "
+            "stricter counts"
         )
+    if purposes & PROHIBITED["unlawful_analysis"]:
+        yield (
+            f"{_set(purposes)} includes an analysis that the law, or what people may expect of it, "
+            "forbids"
+        )
+    if purposes & PROHIBITED["substitutes"]:
+        yield "neither a substitute of X is built on its content, nor is X taken apart"
+    if purposes & PROHIBITED["engagement_for_sale"]:
+        yield (
+            "likes, follows, reposts and replies are neither sold nor paid for, nor are followers won "
+            "by following"
+        )
+    if purposes & PROHIBITED["trend_manipulation"]:
+        yield "trends are not to be made"
+    if app.serves_government or "government_use" in purposes:
+        if app.tier != "enterprise":
+            yield (
+                f"serving government end users needs the Enterprise plan; {name} is on {app.tier}"
+            )
+        if "government_disclosed" not in app.marks:
+            yield (
+                "each government end user and use is disclosed to X before it begins; "
+                f"{name} has disclosed none"
+            )
     if purposes & PROHIBITED["model_training"] and now >= MODEL_TRAINING_FROM:
         yield (
             "content of X may not train or fine-tune any model (the Agreement names foundation and "
@@ -125,6 +156,99 @@ def _use_forbidden(
             f"{operation.name} acts for a person, who must have asked for it: being logged in is "
             "no consent"
         )
+
+
+_MISCONDUCT_SAYS = {
+    "not_public": "what people have not made public is not derived from what they have",
+    "location_apart": "where somebody was stays with the Post that says so: apart from it nothing is "
+    "stored, and no movements are followed",
+    "framing": "X is framed in no other page",
+    "advertising": "in timelines there are no advertisements but X's own, and none looks like a Post",
+    "untrue": "Posts are shown as they are, with their author, beside no other network's, and imply no "
+    "endorsement",
+    "entitled_alone": "what is shared with some is served to them alone",
+    "silent_receipts": "people are told where others see that they have read a message",
+    "repeated": "the same is not said by several accounts, nor put where a trend is",
+    "undisclosed": "what is paid for says so",
+    "surveillance_agency": "agencies whose main mission is surveillance or intelligence are served by "
+    "nobody",
+    "unlabelled": "an account that acts by itself says that it does, and who runs it",
+    "automated_like": "a like is the person's own, at that moment",
+    "unasked_reply": "an app answers by itself only who has turned to its account or agreed to it",
+    "second_reply": "an app answers by itself once in an interaction",
+    "unsolicited_message": "an app writes messages by itself only to who has written first; new "
+    "followers are not greeted",
+    "opted_out": "who has said stop is left alone by what an app does by itself, at once",
+}
+
+
+def _misconduct_says(rule: str, app: App, operation: Operation, context: Context) -> str:
+    match rule:
+        case "around":
+            return (
+                "what X has comes by its API, through each person's own token and within the limits; "
+                f"{_set(context.practices)} goes around it"
+            )
+        case "unconsented":
+            return (
+                f"{_set(context.practices)} takes the express consent of the person; there is one to "
+                f"{_set(context.consents)}"
+            )
+        case "sensitive_targeting":
+            return (
+                "people are chosen by sensitive traits only with X's approval in writing; "
+                f'App "{app.id}" has none in force'
+            )
+        case "in_bulk":
+            return f"{operation.name} is done one by one, and not in bulk"
+    return _MISCONDUCT_SAYS[rule]
+
+
+def _refusal_says(rule: str, resource: Resource, context: Context) -> str:
+    about, user = f'{resource.type} "{resource.id}"', context.user
+    acting = "" if user is None else f'User "{user.id}"'
+    match rule:
+        case "gone_author":
+            assert resource.author is not None
+            return f'the account of User "{resource.author.id}" is {resource.author.state}'
+        case "gone":
+            assert resource.user is not None
+            return f"the account of {about} is {resource.user.state}"
+        case "withheld":
+            return f"{about} is withheld in {_set(resource.withheld_in)}"
+        case "hidden_from_search":
+            return f"{about} is not found by an address or a number"
+        case "no_download":
+            return f"{about} may be watched, and not kept"
+        case "not_recorded":
+            return f"{about} was not recorded for others to hear later"
+        case "unwelcome":
+            return f"somebody there does not let {acting} write to them"
+        case "messages_blocked":
+            return f"somebody there has blocked the messages of {acting}"
+        case "untaggable":
+            return "somebody does not let themselves be tagged"
+        case _:
+            return "the author has said who may answer, and it is not the acting user"
+
+
+_BARRED_SAYS = {
+    "embargoed": "{name} is of a person or region under sanctions",
+    "under_age": "who runs {name} is not yet 18, and no guardian has consented",
+    "children_unmarked": "{name} is for children, and does not opt out as what is for children must",
+    "commercial": "{name} is designated as non-commercial, and used by a business or sold",
+    "outgrown": "{name} has outgrown the self-serve tiers, and needs Enterprise",
+    "several_use_cases": "one use case is one app; {name} serves several",
+    "apps_for_one_use": "one use case has three apps at most, for development, staging and production",
+    "test_app": "{name} is for development or staging, and serves production",
+    "white_label": "{name} is sold under other names, which needs X's approval in writing",
+    "careless": "keys are kept and used by their owner alone, and nobody is asked for a password of X",
+    "without_privacy_policy": "{name} does not show people what it collects, how it is used and "
+    "shared, and whom to ask",
+    "unaudited": "{name} has not let X see the records of the last two years",
+    "breached": "what {name} was given may have come into other hands",
+    "unpaid": "{name} is suspended until it is paid for",
+}
 
 
 def _why_not_theirs(operation: Operation, resource: Resource, context: Context) -> Iterator[str]:
@@ -198,8 +322,8 @@ def _shut(
             f"X's approval in writing; {name} has none in force",
             "redistribution": "handing on more than anybody may needs X's approval in writing; "
             f"{name} has none in force",
-            "generated_replies": f"{_set(context.purposes)} includes AI-written replies, which X "
-            "approves in writing, app by app",
+            "generated_replies": "replies written by AI need X's approval in writing, app by app; "
+            f"{name} has none in force",
         }[missing]
 
 
@@ -226,7 +350,7 @@ def _not_shown(
             )
         case "read_messages":
             yield f"Direct Messages are read only for a participant who has authorized {name}"
-        case "write_messages":
+        case "write_messages" | "send_messages":
             yield f"messages are sent only for a participant who has authorized {name}"
         case "read_keys":
             yield f"the keys of encrypted chat are read for a person who has authorized {name}"

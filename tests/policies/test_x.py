@@ -64,7 +64,7 @@ def test_needed_facts_are_few(checked):
     """A service need not send the fields of a Post, only what rules read."""
     needs = checked.needs(("searchPostsAll", "App", "Post"))
 
-    assert set(needs.resource.attributes) == {"author", "created_at"}
+    assert set(needs.resource.attributes) == {"author", "created_at", "withheld_in"}
 
 
 def _fields(entity: str, *visibilities: str) -> set[str]:
