@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
 from policyengine.filters.governed_tables import Condition, GovernedTables, Rules
@@ -85,6 +85,8 @@ class Authorization:
             yield
         except StatementError as problem:
             problem.hide_parameters = True  # among which are values of the subject
+            if isinstance(problem, DBAPIError):
+                problem.args = (_without_values(problem),)
             raise
         finally:
             self._operations -= 1
@@ -143,3 +145,11 @@ class Authorization:
             columns = (column for column in table.c if column.name not in seen.hidden)
             query = self._visible[table] = select(*columns).where(seen.criterion)
         return query
+
+
+def _without_values(problem: DBAPIError) -> str:
+    """Return what the database says, without values of rows, which may be hidden: details and what does not fit."""
+    said = str(problem.args[0]).partition("\n")[0]
+    if isinstance(problem, DataError):
+        return f"{said.partition(')')[0]}) a value does not fit what is computed with it"
+    return said

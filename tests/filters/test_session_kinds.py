@@ -27,6 +27,7 @@ from sqlalchemy import (
     union_all,
     update,
 )  # fmt: skip
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
 
 from policyengine import PolicyEngine
@@ -152,6 +153,27 @@ def test_listeners_of_a_flush_change_rows_by_statements(engine):
     assert [(row[3], row[4]) for row in rows["doc"]] == [
         ("x", 2), ("secret2", 2), ("secret3", 1), ("secret4", 2), ("mine", 2),
     ]  # fmt: skip
+
+
+def test_errors_are_without_values_of_rows(engine):
+    said: dict[type[DBAPIError], str] = {
+        DataError: "a value does not fit what is computed with it",
+        IntegrityError: 'invalid: "secret"',
+    }
+
+    def fail(_: Any) -> None:
+        orig = Exception('invalid: "secret"\nDETAIL: Failing row contains (1, secret).')
+        raise error("select 1", {"n": "private"}, orig)
+
+    with authorize(Session(engine), Mine(), GOVERNED) as session:
+        event.listen(session, "do_orm_execute", fail)
+        for error, text in said.items():
+            with pytest.raises(error) as refused:
+                session.execute(select(1))
+            lines = str(refused.value).splitlines()
+            assert lines[0].endswith(f") {text}")
+            assert "DETAIL" not in str(lines)
+            assert "private" not in str(lines)
 
 
 # ---- models -----------------------------------------------------------------------------
