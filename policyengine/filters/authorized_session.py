@@ -7,7 +7,7 @@ in no such way is refused by `Authorization.unapproved`, and runs on no connecti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
@@ -130,35 +130,42 @@ class _AuthorizedSession(Session):
 
     checks: _Checks
 
-    def execute(self, *args: Any, **kwargs: Any) -> Any:
-        return self._reaching(super().execute, *args, **kwargs)
-
-    def scalar(self, *args: Any, **kwargs: Any) -> Any:
-        return self._reaching(super().scalar, *args, **kwargs)
-
-    def scalars(self, *args: Any, **kwargs: Any) -> Any:
-        return self._reaching(super().scalars, *args, **kwargs)
-
-    def _reaching(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run a statement, and again if it reads a table that it was not expected to."""
-        authorization = self.checks.authorization
-        while True:
-            try:
-                with authorization.operation(self):
-                    return run(*args, **kwargs)
-            except NotReached as problem:
-                authorization.reach(problem)
+    def _execute_internal(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run any statement of the session, and again if it reads a table that it was not expected to."""
+        checks, authorization = self.checks, self.checks.authorization
+        is_within = kwargs.get("_parent_execute_state") is not None
+        before, checks.has_run = checks.has_run, False
+        try:
+            while True:
+                try:
+                    with authorization.operation(self):
+                        found = super()._execute_internal(statement, *args, **kwargs)
+                        break
+                except NotReached as problem:
+                    if is_within:
+                        raise
+                    authorization.reach(problem)
+            is_asked = (
+                checks.has_run or kwargs.get("_add_event") is not None
+            )  # as SQLAlchemy's own does
+            if not is_asked and authorization.governed.reached(statement):
+                authorization.demand("held objects", "rows come from a listener that kept them")
+        finally:
+            checks.has_run = before or (is_within and checks.has_run)
+        return found
 
     def _get_impl(self, *args: Any, **kwargs: Any) -> Any:  # of `get`, `merge` and `Query.get`
         with self.checks.authorization.operation(self):
             return super()._get_impl(*args, **kwargs)
 
     def _flush(self, *args: Any, **kwargs: Any) -> None:
-        with self.checks.authorization.operation(self):
+        checks = self.checks
+        before = checks.has_run
+        with checks.authorization.operation(self):
             try:
                 super()._flush(*args, **kwargs)
             finally:
-                self.checks.flush = None
+                checks.flush, checks.has_run = None, before
 
     def connection(self, *args: Any, **kwargs: Any) -> Connection:
         said = "a connection runs statements that are not checked"
@@ -183,6 +190,8 @@ class _Checks:
     def __init__(self, authorization: Authorization) -> None:
         self.authorization = authorization
         self.flush: AuthorizedFlush | None = None
+        self.has_run = False
+        """Whether the database was asked for what is executed."""
         self._fetched: list[tuple[object, list[str]]] = []
         self._given: Any = None
 
@@ -342,6 +351,7 @@ class _Checks:
         self, connection: Any, _cursor: Any, _text: str, _parameters: Any, context: Any, _many: Any
     ) -> None:
         """Refuse what came to the connection past the session, unless it is that of others who use it, too."""
+        self.has_run = True
         if self.authorization.is_trusting or self.flush is not None:
             return
         if connection is self._given and not self.authorization.is_in_operation:

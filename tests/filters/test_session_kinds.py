@@ -28,14 +28,32 @@ from sqlalchemy import (
     update,
 )  # fmt: skip
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    registry,
+    relationship,
+    sessionmaker,
+)
 
 from policyengine import PolicyEngine
 from policyengine.filters.authorized_session import AccessRefused, authorize, authorized
 from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf, Verbs
 from policyengine.filters.mapped_tables import MappedTables
 from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
-from tests.filters.governed_world import DOC, DOC_TAG, GOVERNED, Doc, Mine, Note, filled, stored
+from tests.filters.governed_world import (
+    DOC,
+    DOC_TAG,
+    GOVERNED,
+    Doc,
+    Mine,
+    Note,
+    Tag,
+    filled,
+    stored,
+)
 
 ALL = Verbs("read", "create", "edit", "remove")
 
@@ -153,6 +171,29 @@ def test_listeners_of_a_flush_change_rows_by_statements(engine):
     assert [(row[3], row[4]) for row in rows["doc"]] == [
         ("x", 2), ("secret2", 2), ("secret3", 1), ("secret4", 2), ("mine", 2),
     ]  # fmt: skip
+
+
+def test_what_a_listener_kept_for_others_is_refused(engine):
+    kept: dict[str, Any] = {}
+    maker = sessionmaker(engine)
+
+    def keep(state: Any) -> Any:
+        key = str(state.statement)
+        if key not in kept:
+            kept[key] = state.invoke_statement().freeze()
+        return kept[key]()
+
+    event.listen(maker, "do_orm_execute", keep)
+    titles, tags = select(Doc.title), select(Tag.id)
+    with authorize(maker(), Mine(), GOVERNED) as session:
+        assert len(session.scalars(titles).all()) == 3  # the first who asks
+        assert session.scalars(tags).all() == session.scalars(tags).all() == [1, 2]
+        for ask in (session.scalar, session.scalars, session.execute):
+            with pytest.raises(AccessRefused, match="a listener that kept them") as refused:
+                ask(titles)
+            assert refused.value.waiver == "held objects"
+    with authorize(maker(), Mine(), GOVERNED, waive=["held objects"]) as session:
+        assert len(session.scalars(titles).all()) == 3
 
 
 def test_errors_are_without_values_of_rows(engine):
