@@ -169,7 +169,8 @@ class GovernedTables:
         pairs = zip(self.part_rows(table).key, self.owners(part).key, strict=True)
         joined = (one == other for one, other in pairs)
         found = select(owners.c[0]).where(*joined, owned.criterion).correlate(table)
-        return replace(owned, criterion=found.exists(), hidden=frozenset())
+        hidden = frozenset(one for one, other in part.on.items() if other in owned.hidden)
+        return replace(owned, criterion=found.exists(), hidden=hidden)
 
     def action(self, entity: type, verb: Verb) -> str:
         """Return the action that is named for a verb; raises `AccessRefused` if none is."""

@@ -432,11 +432,15 @@ def test_rows_of_closure_tables_are_parts_of_those_below(database):
 
 def test_an_id_that_may_be_hidden_is_not_read(database):
     engine = PolicyEngine.from_text(POLICY.replace("fields id, tenant", "fields tenant"))
-    tables = MappedTables(map_tables(engine.schema, MAPPING.tables), {Document: Verbs("list")})
+    mapping = map_tables(engine.schema, MAPPING.tables)
+    tables = MappedTables(mapping, {Document: Verbs("list"), User: None})
     with authorized(Session(database), engine.bind(ANN), tables) as session:
         assert len(session.scalars(select(Document.tenant)).all()) == 4
         with pytest.raises(AccessRefused, match=r"`documents\.id` may be hidden"):
             session.scalars(select(Document)).all()
+        assert session.scalars(select(Share.user_id)).all() == ["ann"]
+        with pytest.raises(AccessRefused, match=r"`shares\.document_id` may be hidden"):
+            session.scalars(select(Share.document_id)).all()
 
 
 def test_no_more_rows_are_changed_at_once_than_can_be_asked(database, monkeypatch):
