@@ -27,7 +27,7 @@ except ImportError:
 
 from policyengine.filters.authorized_statements import Printed
 from policyengine.filters.authorized_writes import deleting, governed_compiler
-from policyengine.filters.governed_models import MappedModels, Model
+from policyengine.filters.governed_models import DEMANDING, MappedModels, Model, demanding
 from policyengine.filters.governing import AccessRefused, Bound, SubjectRows, Verbs
 from policyengine.filters.model_authorization import (
     FREE,
@@ -91,17 +91,14 @@ def unauthorized_models() -> AbstractContextManager[None]:
 class AuthorizedManager(Manager):  # type: ignore[misc]  # Django has no types
     """A manager whose model is read and written within `authorized_models` only, or `unauthorized_models`.
 
-    By all managers, joins and objects. So what is evaluated after its scope, or in another thread, is refused.
+    By all managers, joins and objects. So what is evaluated after its scope, or in another thread, is refused, and so is
+    a model that a scope does not name.
     """
-
-
-_DEMANDING: Final[list[Model]] = []
-"""The models that demand a scope."""
 
 
 def _prepared(sender: Model, **_: object) -> None:
     if any(isinstance(manager, AuthorizedManager) for manager in sender._meta.managers):
-        _DEMANDING.append(sender)
+        DEMANDING.add(sender._meta.concrete_model)
 
 
 class_prepared.connect(_prepared)
@@ -119,7 +116,7 @@ def _compiler(operations: Any, name: str) -> Any:
     plain = _plain_compiler(operations, name)
     if current() is not None:
         return governed_compiler(plain)
-    return demanding_compiler(plain) if _DEMANDING and not is_free() else plain
+    return demanding_compiler(plain) if DEMANDING and not is_free() else plain
 
 
 def _cursor(connection: Any, cursor: Any) -> Any:
@@ -175,15 +172,9 @@ class _DemandingCompiler:
 
 
 def _check_scope(table: str) -> None:
-    """Refuse a table of a model that demands an authorization, or of a relation of many that it has."""
-    for model in _DEMANDING:
-        meta = model._meta
-        through: list[Any] = [one.remote_field.through for one in meta.local_many_to_many]
-        tables = {one._meta.db_table for one in through if not isinstance(one, str)}
-        if table == meta.db_table or table in tables:
-            raise AccessRefused(
-                f"`{model.__name__}` is read and written within `authorized_models`"
-            )
+    model = demanding(table)
+    if model is not None:
+        raise AccessRefused(f"`{model.__name__}` is read and written within `authorized_models`")
 
 
 @lru_cache(maxsize=64)

@@ -54,6 +54,7 @@ class GovernedCompiler:
 
     def execute_sql(self, *args: Any, **kwargs: Any) -> Any:
         """Run the statement."""
+        self.authorization.renew()
         self._runs = True
         try:
             return self._plain.execute_sql(*args, **kwargs)
@@ -112,6 +113,7 @@ class GovernedCompiler:
             return text, params
         name = node.table_name
         if not self.authorization.governed.governs(name):
+            self.authorization.governed.check_named(name)
             return text, params
         visible, bound = self.authorization.visible(name, self.connection)
         quoted = self.quote_name_unless_alias  # type: ignore[attr-defined]  # Django's

@@ -62,6 +62,7 @@ class _Writing(GovernedCompiler):
     def is_governed(self) -> bool:
         """Whether the rows are those of a governed table."""
         if not self.authorization.governed.governs(self.table):
+            self.authorization.governed.check_named(self.table)
             return False
         if self.authorization.model(self.table) is not self.model:
             raise AccessRefused(f"`{self.model.__name__}` is another model of a governed table")
@@ -127,6 +128,7 @@ class _Insert(_Writing):
         plain = super().execute_sql
         if not self.is_governed:
             return plain(returning_fields)
+        self.authorization.renew()
         query, part = self.query, self.part
         conflict = query.on_conflict
         if conflict == OnConflict.UPDATE:
@@ -155,7 +157,7 @@ class _Insert(_Writing):
         """Decide about objects before they are inserted."""
         governed = self.authorization.governed
         action = governed.action(governed.entity(self.table), "insert")
-        self.authorization.condition(self.table, "insert")  # by what is valid now
+        self.authorization.condition(self.table, "insert")  # which is valid now
         for instance in self.query.objs:
             allowed = self.authorization.decide(self.model, action, instance)
             if allowed is False or (ignores and not allowed):
@@ -272,6 +274,7 @@ def deleting(collector: Any) -> Iterator[None]:
     if authorization is None:
         yield
         return
+    authorization.renew()
     governed, using = authorization.governed, collector.using
     collected = defaultdict[str, set[Key]](set)
     for model, instances in collector.data.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 from msgspec import Struct
 
@@ -109,6 +110,14 @@ class MappedModels:
             raise AccessRefused(f"`{table}` may be another name of a governed table")
         return False
 
+    def check_named(self, table: str) -> None:
+        """Raise `AccessRefused` for a table of a model that demands a scope, and is not named here."""
+        model = demanding(table)
+        if model is not None and model not in self.types:
+            raise AccessRefused(
+                f"`{model.__name__}` demands a scope, and this one does not name it"
+            )
+
     def entity(self, table: str) -> Model:
         """Return the governed model whose rows are in *table*; raises `AccessRefused` if there is none."""
         model = self.models.get(table)
@@ -122,6 +131,21 @@ class MappedModels:
         if action is None:
             raise AccessRefused(f"no action is named for the verb `{verb}` of `{model.__name__}`")
         return action
+
+
+DEMANDING: Final[WeakSet[Model]] = WeakSet()
+"""The models that are read and written in a scope only."""
+
+
+def demanding(table: str) -> Model | None:
+    """Return the model that demands a scope whose rows, or those of a relation of many, are in *table*."""
+    for model in list(DEMANDING):
+        meta = model._meta
+        through: list[Any] = [one.remote_field.through for one in meta.local_many_to_many]
+        tables = {one._meta.db_table for one in through if not isinstance(one, str)}
+        if table == meta.db_table or table in tables:
+            return model
+    return None
 
 
 def attribute_of(model: Model, column: str) -> str:

@@ -72,6 +72,9 @@ class Condition(Struct, frozen=True, eq=False):
     until: datetime | None
     hidden: frozenset[str]
 
+    def __repr__(self) -> str:
+        return "<Condition>"  # which has values of the subject, private ones too
+
 
 class Authorization:
     """What may be done with rows of governed models."""
@@ -89,6 +92,13 @@ class Authorization:
         """Refuse what is not waived."""
         if waiver not in self._waived:
             raise AccessRefused(why, waiver)
+
+    def renew(self) -> None:
+        """Forget conditions that are no longer valid, before a statement."""
+        now = datetime.now(UTC)
+        for key, made in list(self._conditions.items()):
+            if made.until is not None and made.until <= now:
+                self._conditions.pop(key, None)
 
     # ---- conditions ---------------------------------------------------------------------
 
@@ -127,7 +137,7 @@ class Authorization:
 
     def _asked(self, model: Model, action: str) -> Condition:
         made = self._conditions.get((model, action))
-        if made is None or (made.until is not None and made.until <= datetime.now(UTC)):
+        if made is None:
             governed = self.governed
             rows = self._rows.allowed(governed.types[model], action)
             criterion = django_condition(rows.predicate, model, governed.models)

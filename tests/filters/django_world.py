@@ -131,8 +131,8 @@ class Capital(Made):
 
 
 class Kept(Made):
-    users = models.ManyToManyField(User)
-    folder = models.ForeignKey(Folder, models.CASCADE, null=True, related_name="kept")
+    vaults = models.ManyToManyField(Vault)
+    folder = models.ForeignKey(Folder, models.DO_NOTHING, null=True, related_name="kept")
     objects = AuthorizedManager()
 
 
