@@ -43,10 +43,12 @@ from policyengine.filters.predicates import (
     Or,
     Parameter,
     Predicate,
+    Source,
     Term,
     both,
     either,
     negated,
+    refuse_sets,
     walk,
 )
 
@@ -92,6 +94,7 @@ def django_condition(predicate: Predicate, rows: Model, tables: Mapping[str, Mod
     the database. `NotPushable` is raised for what cannot be said exactly: here, or by the query that uses the
     condition where that depends on its database.
     """
+    refuse_sets(predicate, "Django")
     return Q(_Printer(tables, ((ROWS, rows),)).condition(predicate))
 
 
@@ -157,8 +160,9 @@ class _Printer:
         """The table of the row, in the database."""
         return str(self._scopes[0][1]._meta.db_table)
 
-    def inside(self, table: str, alias: str) -> _Printer:
+    def inside(self, table: Source, alias: str) -> _Printer:
         """Return what prints conditions on a row of *table*, with the rows here around it."""
+        assert isinstance(table, str), "sets in columns are refused"
         if table not in self._tables:
             raise NotPushable(table, (), "Django", "there is no model for this table")
         return _Printer(self._tables, ((alias, self._tables[table]), *self._scopes))

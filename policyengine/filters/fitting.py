@@ -16,6 +16,7 @@ from policyengine.filters.mapping import (
     ClosureTable,
     EntityTable,
     ParentTable,
+    SetInColumn,
     SetTable,
     StoredColumn,
 )
@@ -31,6 +32,7 @@ from policyengine.filters.predicates import (
     Kind,
     Parameter,
     Predicate,
+    SetColumn,
     ancestor,
     both,
     either,
@@ -115,7 +117,8 @@ class Fitting(Struct, frozen=True):
     def _attribute(self, owner: Owner, attribute: Attribute, needs: Needs) -> Predicate:
         clause = f"{owner.path}.{attribute.name}"
         fits = self._said(clause, lambda: self._stored(owner, attribute, needs))
-        if not attribute.optional or isinstance(attribute.type, SetType):
+        stored, _ = self.paths.part(owner, attribute.name)
+        if not attribute.optional or isinstance(stored, SetTable):
             return fits
         return either([negated(self.paths.has(owner, attribute.name)), fits])
 
@@ -132,11 +135,15 @@ class Fitting(Struct, frozen=True):
         found = self.paths.elements(owner, name)
         if isinstance(found.element, Cell):
             fits = self._value(found.element, needs)
-            column = found.element.column
-            assert owner.id is not None
-            few = self._no_more(
-                found.stored.table, found.stored.owner, column.name, owner.id, column.kind, self.limits.set_size
-            )  # fmt: skip
+            again = self.paths.elements(owner, name)
+            assert isinstance(again.element, Cell)
+            few = negated(
+                HasMore(
+                    again.table, again.alias, again.on, again.element.column, self.limits.set_size
+                )
+            )
+            if isinstance(found.table, SetColumn):
+                few = both([IsOfKind(found.table), few])
             if self._is_trusted(found.stored):
                 few = TRUE
         else:
@@ -144,7 +151,7 @@ class Fitting(Struct, frozen=True):
             assert isinstance(found.element.type, RecordType)
             every = Needs({part.name: NOTHING for part in found.element.type.attributes})
             few, fits = TRUE, self._parts(found.element, every | needs)
-        misfit = exists(found.stored.table, found.alias, found.on, negated(fits))
+        misfit = exists(found.table, found.alias, found.on, negated(fits))
         return both([few, negated(misfit)])
 
     def _value(self, cell: Cell, needs: Needs) -> Predicate:
@@ -167,7 +174,7 @@ class Fitting(Struct, frozen=True):
             case _:
                 return both([self._text(cell), there])
 
-    def _is_trusted(self, stored: StoredColumn | SetTable | EntityTable) -> bool:
+    def _is_trusted(self, stored: StoredColumn | SetTable | SetInColumn | EntityTable) -> bool:
         return self.trusts and stored.checked
 
     def _text(self, cell: Cell) -> Predicate:

@@ -50,10 +50,12 @@ from policyengine.filters.predicates import (
     Parameter,
     Predicate,
     Scalar,
+    Source,
     both,
     columns_of,
     either,
     negated,
+    refuse_sets,
     walk,
 )
 
@@ -80,6 +82,7 @@ def ibis_condition(predicate: Predicate, rows: Any, tables: Mapping[str, Any]) -
     if backend not in _NAMES:
         named = ", ".join(_NAMES.values())
         raise NotPushable("a filter", (), backend, f"filters of Ibis are for {named}")
+    refuse_sets(predicate, f"Ibis on {_NAMES[backend]}")
     return _Printer(backend, tables, {ROWS: rows}).condition(predicate)
 
 
@@ -191,8 +194,9 @@ class _Printer:
 
     # ---- rows of other tables -----------------------------------------------------------
 
-    def inside(self, table: str, alias: str) -> tuple[Any, _Printer]:
+    def inside(self, table: Source, alias: str) -> tuple[Any, _Printer]:
         """Return a table under a name of its own, and what prints conditions on its rows."""
+        assert isinstance(table, str), "sets in columns are refused"
         if table not in self._tables:
             raise self.refused(f"table {table}", "it is not among the tables that are given")
         view = self._tables[table].view()

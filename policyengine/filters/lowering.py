@@ -334,7 +334,7 @@ class Lowering(Struct):
             found = self.paths.elements(owner, name)
             if not isinstance(found.element, Cell):
                 raise Unsayable("no database counts records")
-            return HasMore(found.stored.table, found.alias, found.on, found.element.column, most)
+            return HasMore(found.table, found.alias, found.on, found.element.column, most)
 
         return more_than
 

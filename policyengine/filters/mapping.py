@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from policyengine.filters.predicates import Kind, Scalar
+from policyengine.filters.predicates import ELEMENT, Kind, Scalar
 from policyengine.model.errors import PolicyError, Problem
 from policyengine.model.types import (
     EntityRefType,
@@ -65,8 +65,29 @@ class SetTable(Struct, frozen=True):
     checked: bool = False
 
 
-Stored: TypeAlias = "str | StoredColumn | SetTable | Mapping[str, Stored]"
-"""Where an attribute is: a column (by its name, or in full), a table of elements, or the parts of a record.
+class SetInColumn(Struct, frozen=True):
+    """A column that holds a set: an array of PostgreSQL or DuckDB or, with *json*, an array of JSON.
+
+    *kind*, *names*, *longest*: of the elements, as of `StoredColumn`. Elements in JSON are texts, whole numbers or
+    truth values. *checked*: whether the database sees to it that no set is one that a request could not give.
+    """
+
+    name: str
+    json: bool = False
+    kind: Kind | None = None
+    names: Mapping[str, Scalar] | None = None
+    longest: int | None = None
+    checked: bool = False
+
+    @property
+    def element(self) -> StoredColumn:
+        """The column of the elements, as if they were rows."""
+        return StoredColumn(ELEMENT, self.kind, self.names, self.longest, self.checked)
+
+
+Stored: TypeAlias = "str | StoredColumn | SetTable | SetInColumn | Mapping[str, Stored]"
+"""Where an attribute is: a column (by its name, or in full), a table of elements, a column with a set, or the parts of
+a record.
 
 A record is absent if all its columns are NULL.
 """
@@ -164,7 +185,7 @@ class TableMapping(Struct, frozen=True):
 
 def part_of(
     parts: Mapping[str, Stored], name: str, owner: str
-) -> StoredColumn | SetTable | Mapping[str, Stored]:
+) -> StoredColumn | SetTable | SetInColumn | Mapping[str, Stored]:
     """Return where the part *name* of an entity or a record, *owner*, is; raises `IncompleteMapping`."""
     if name not in parts:
         raise IncompleteMapping(f"{owner}.{name}")
@@ -173,10 +194,10 @@ def part_of(
     return made
 
 
-def columns_of(stored: Stored) -> Iterator[StoredColumn]:
-    """Give the columns of a value or of the parts of a record; sets have none."""
+def columns_of(stored: Stored) -> Iterator[StoredColumn | SetInColumn]:
+    """Give the columns of a value or of the parts of a record; sets in tables have none."""
     match stored:
-        case StoredColumn():
+        case StoredColumn() | SetInColumn():
             yield stored
         case Mapping():
             for part in stored.values():
@@ -192,6 +213,8 @@ def kinds_in(mapping: TableMapping) -> Iterator[tuple[str, str, Kind]]:
     def stored_in(table: str, stored: Stored, owner: Kind) -> Iterator[tuple[str, str, Kind]]:
         match stored:
             case StoredColumn(name, kind) if kind is not None:
+                yield table, name, kind
+            case SetInColumn(name, _, kind) if kind is not None:
                 yield table, name, kind
             case SetTable(inner, column, element):
                 yield inner, column, owner
@@ -331,10 +354,16 @@ class _Check(Struct):
                 if made is None:
                     return None
                 return SetTable(table, owner, _checked(made) if checked else made, checked)
+            case SetType(element), SetInColumn():
+                return self._set_in_column(path, element, stored)
             case RecordType(), Mapping():
                 return self._parts(path, type_, stored)
             case RecordType() | SetType(), _:
-                kind = "set has a `SetTable`" if isinstance(type_, SetType) else "record has parts"
+                kind = (
+                    "set has a `SetTable` or a `SetInColumn`"
+                    if isinstance(type_, SetType)
+                    else "record has parts"
+                )
                 self._report("PE572", path, f"a {kind}")
                 return None
             case _, str():
@@ -344,6 +373,23 @@ class _Check(Struct):
             case _:
                 self._report("PE572", path, f"a {type_} is in a column")
                 return None
+
+    def _set_in_column(self, path: str, element: Type, of: SetInColumn) -> SetInColumn | None:
+        self._name(path, of.name)
+        if isinstance(element, RecordType | SetType):
+            self._report(
+                "PE572", path, "the elements of a set in a column are no sets and no records"
+            )
+            return None
+        if not self.is_of(path, of.json, bool):
+            return None
+        made = self._column(path, element, of.element)
+        if made is None:
+            return None
+        if of.json and made.kind not in ("text", "int", "bool"):
+            self._report("PE572", path, f"JSON has no values of the kind {made.kind!r}")
+            return None
+        return replace(of, kind=made.kind, names=made.names)
 
     def _column(self, path: str, type_: Type, column: StoredColumn) -> StoredColumn | None:
         if not self._is_column(path, column):
@@ -473,7 +519,7 @@ def _is_utf8(text: str) -> bool:
 def _checked(stored: Any) -> Any:
     """Return the same, all of which the database sees to."""
     match stored:
-        case StoredColumn():
+        case StoredColumn() | SetInColumn():
             return replace(stored, checked=True)
         case SetTable():
             return replace(stored, element=_checked(stored.element), checked=True)

@@ -30,6 +30,7 @@ from policyengine.filters.predicates import (
     Or,
     Parameter,
     Predicate,
+    Source,
     Term,
     both,
     either,
@@ -139,6 +140,11 @@ def _with_columns(predicate: Predicate, change: Callable[[Column], Column]) -> P
     def term(of: Term) -> Term:
         return of if isinstance(of, Parameter) else change(of)
 
+    def source(of: Source) -> Source:
+        made = of if isinstance(of, str) else change(of)
+        assert isinstance(made, Source)
+        return made
+
     def inner(of: Predicate) -> Predicate:
         return _with_columns(of, change)
 
@@ -153,12 +159,12 @@ def _with_columns(predicate: Predicate, change: Callable[[Column], Column]) -> P
             return Not(inner(operand))
         case And(operands) | Or(operands):
             return replace(predicate, operands=tuple(map(inner, operands)))
-        case Exists(on=on, where=where):
+        case Exists(table, on=on, where=where):
             pairs = tuple((change(one), change(other)) for one, other in on)
-            return replace(predicate, on=pairs, where=inner(where))
-        case HasMore(on=on, column=column):
+            return replace(predicate, table=source(table), on=pairs, where=inner(where))
+        case HasMore(table, on=on, column=column):
             pairs = tuple((change(one), change(other)) for one, other in on)
-            return replace(predicate, on=pairs, column=change(column))
+            return replace(predicate, table=source(table), on=pairs, column=change(column))
         case Ancestor(start=start, id=own, parent=parent, where=where):
             return replace(
                 predicate,

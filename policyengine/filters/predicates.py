@@ -58,7 +58,23 @@ class Later(Column, frozen=True):
 
 def plain(column: Column) -> Column:
     """Return the column itself, of one that may be `Later`."""
-    return Column(column.alias, column.name, column.kind)
+    if isinstance(column, Later):
+        return Column(column.alias, column.name, column.kind)
+    return column
+
+
+class SetColumn(Column, frozen=True):
+    """A column that holds a set, of elements of its kind: an array, or one of JSON; it is of its kind if it holds one.
+
+    The elements are like rows of a table with the column `ELEMENT`, which is NULL in one that is not of the kind. There
+    are none where there is no array. A null of JSON is NULL.
+    """
+
+    json: bool
+
+
+ELEMENT: Final = "element"
+"""The column with the element of a set that is in a column."""
 
 
 class _Known(Struct, frozen=True):
@@ -160,6 +176,10 @@ class IsLonger(Struct, frozen=True):
 # ---- rows of other tables ---------------------------------------------------------------
 
 
+Source: TypeAlias = str | SetColumn
+"""Where rows are: in the table of a name, or in a set in a column."""
+
+
 class Exists(Struct, frozen=True):
     """Whether some row of *table*, called *alias* in *where*, equals the outer row in *on*, and satisfies *where*.
 
@@ -168,7 +188,7 @@ class Exists(Struct, frozen=True):
     of a predicate.
     """
 
-    table: str
+    table: Source
     alias: str
     on: tuple[tuple[Column, Column], ...]
     where: Predicate
@@ -180,7 +200,7 @@ class HasMore(Struct, frozen=True):
     Different ones, NULL aside. *column* and the first of each pair are of *alias*; else as in `Exists`.
     """
 
-    table: str
+    table: Source
     alias: str
     on: tuple[tuple[Column, Column], ...]
     column: Column
@@ -275,7 +295,7 @@ def negated(predicate: Predicate) -> Predicate:
 
 
 def exists(
-    table: str, alias: str, on: tuple[tuple[Column, Column], ...], where: Predicate
+    table: Source, alias: str, on: tuple[tuple[Column, Column], ...], where: Predicate
 ) -> Predicate:
     """Return the predicate that there is such a row, which there is not if *where* is false."""
     return FALSE if where == FALSE else Exists(table, alias, on, where)
@@ -316,9 +336,11 @@ def columns_of(node: Predicate) -> Iterator[Column]:
     match node:
         case Compare(_, left, right):
             yield from (term for term in (left, right) if isinstance(term, Column))
-        case Exists(on=on):
+        case Exists(table, on=on):
+            yield from _column_in(table)
             yield from (column for pair in on for column in pair)
-        case HasMore(on=on, column=column):
+        case HasMore(table, on=on, column=column):
+            yield from _column_in(table)
             yield column
             yield from (column for pair in on for column in pair)
         case Ancestor(start=start, id=own, parent=parent):
@@ -331,6 +353,25 @@ def columns_of(node: Predicate) -> Iterator[Column]:
             | IsLonger(column)
         ):
             yield column
+
+
+def refuse_sets(predicate: Predicate, target: str) -> None:
+    """Raise `NotPushable` if *predicate* asks of a set that is in a column."""
+    for node in walk(predicate):
+        for column in columns_of(node):
+            if isinstance(column, SetColumn):
+                said = "it is not asked for elements in a column: map the set to a `SetTable`"
+                raise NotPushable(column.name, (), target, said)
+
+
+def _column_in(source: Source) -> tuple[SetColumn, ...]:
+    return () if isinstance(source, str) else (source,)
+
+
+def tables_asked(predicate: Predicate) -> set[str]:
+    """Return the tables of which *predicate* asks, besides that of the rows."""
+    found = (of.table for of in walk(predicate) if isinstance(of, Exists | HasMore | Ancestor))
+    return {table for table in found if isinstance(table, str)}
 
 
 class NotPushable(PolicyError):  # noqa: N818 - it says what is so, as the language says it

@@ -8,7 +8,7 @@ itself. The functions demand that (`row_security = off`): what would be hidden f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,7 @@ try:
         Numeric,
         Select,
         Text,
+        and_,
         case,
         cast,
         func,
@@ -35,6 +36,7 @@ except ModuleNotFoundError:
     wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
     raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policyengine.compiler.simplify import TRUE as ALWAYS
 from policyengine.filters.governing import Verb, Verbs, check_actions, type_of_table
@@ -46,14 +48,20 @@ from policyengine.filters.predicates import (
     SUBJECT,
     TRUE,
     Ancestor,
+    And,
     Column,
+    Compare,
     Exists,
     HasMore,
     Kind,
+    OneOf,
+    Or,
     Predicate,
+    SetColumn,
     both,
     columns_of,
     plain,
+    tables_asked,
     walk,
 )
 from policyengine.filters.row_filter import make_filter_by_subject
@@ -205,7 +213,7 @@ class _Policies(Struct):
         for (parameters, result, body), name in self.functions.items():
             yield (
                 f"CREATE FUNCTION {name}({parameters}) RETURNS {result} LANGUAGE sql STABLE SECURITY DEFINER"
-                f" SET row_security = off\nRETURN {body}"
+                f" SET row_security = off\n{body}"
             )
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
         yield f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"
@@ -233,7 +241,7 @@ class _Policies(Struct):
             policy += f"\nUSING ({_condition(of, rows)})"
         if verb in ("insert", "update"):
             checked = predicate
-            if verb == "update" and self.table in _other_tables(predicate):
+            if verb == "update" and self.table in tables_asked(predicate):
                 checked = both([self._keeps_id(), predicate])
             of = _Inline(self, named, checks=True).true(checked, scope)
             policy += f"\nWITH CHECK ({_condition(of, rows)})"
@@ -250,12 +258,15 @@ class _Policies(Struct):
         column = self.mapping.id_of(type_of_table(self.mapping, self.table, self.table))
         return Column(ROWS, column.name, column.kind or "text")
 
-    def called(self, parameters: str, result: str, body: str, arguments: str) -> str:
+    def called(
+        self, columns: Sequence[Column], result: str, body: str, arguments: Sequence[str]
+    ) -> str:
         """Return the call of a function, which is defined if there is none like it."""
+        parameters = ", ".join(map(_type_of, columns))
         name = self.functions.setdefault(
             (parameters, result, body), f"{self.schema}.ask_{len(self.functions) + 1}"
         )
-        return f"{name}({arguments})" if arguments else f"(SELECT {name}())"
+        return f"{name}({', '.join(arguments)})"
 
     def _tables(self, predicate: Predicate, subject: str) -> Mapping[str, FromClause]:
         """Return the tables of which *predicate* speaks."""
@@ -263,7 +274,7 @@ class _Policies(Struct):
         if self.tables is None:
             return tables_of(predicate, self.table, who)
         named = self.tables.tables if isinstance(self.tables, MetaData) else self.tables
-        asked = _other_tables(predicate) | {self.table, who}
+        asked = tables_asked(predicate) | {self.table, who}
         if asked - named.keys():
             raise LookupError(f"there is no table {min(asked - named.keys())}")
         return {name: selectable(named[name]) for name in asked}
@@ -287,12 +298,12 @@ class _Policies(Struct):
         found: dict[str, ColumnElement[Any]] = {}
         for column in sorted(_columns(predicate, {SUBJECT}), key=repr):
             stored = printer.column(column, scope)
-            value = cast(stored, Text) if column.kind == "text" else stored
+            value = cast(stored, Text) if _type_of(column) == "text" else stored
             row = select(value).select_from(table)
             own = exact(printer.column(of, scope), "postgresql")
             row = row.where(own == self._id(type_, id_))
-            call = self.called("", _TYPES[column.kind], f"({_compiled(row)})", "")
-            found[column.name] = literal_column(call, stored.type)
+            call = self.called((), _type_of(column), f"RETURN ({_compiled(row)})", ())
+            found[column.name] = literal_column(f"(SELECT {call})", stored.type)
         return found
 
     def _id(self, type_: str, column: StoredColumn) -> ColumnElement[Any]:
@@ -319,29 +330,56 @@ class _Inline(Printer):
         self._policies, self._checks = policies, checks
 
     def related(self, predicate: Exists | HasMore, scope: Scope) -> Condition:
+        if not isinstance(predicate.table, str) and not tables_asked(predicate):
+            return super().related(predicate, scope)
+        if isinstance(predicate, Exists) and not self._written(predicate):
+            listed = listed_values(predicate)
+            if listed is not None:
+                value, outer, rows = listed
+                return self._among(outer, rows, value, scope)
         return self._asked(predicate, scope)
 
     def above(self, ancestor: Ancestor, scope: Scope) -> Condition:
+        if not self._written(ancestor) and is_listed(ancestor):
+            return self._among(ancestor.start, ancestor, ancestor.id, scope)
         return self._asked(ancestor, scope)
+
+    def _among(
+        self, column: Column, rows: Exists | Ancestor, value: Column, scope: Scope
+    ) -> Condition:
+        """Return whether a column is among what a function gives, which is asked once for a statement."""
+        columns = sorted(_columns(rows, scope.keys() - {ROWS}), key=repr)
+        inner, arguments = self._passed(columns, scope)
+        body = _compiled(_Body(self.tables, self._policies, {}).values(rows, value, inner))
+        result = f"SETOF {_TYPES[value.kind]}"
+        call = self._policies.called(columns, result, f"BEGIN ATOMIC\n{body};\nEND", arguments)
+        own = self.column(column, scope)
+        listed: ColumnElement[Any] = literal_column(f"(SELECT {call})", own.type)
+        return and_(own.is_not(None), exact(own, "postgresql").op("IN")(listed))
 
     def _asked(self, predicate: Exists | HasMore | Ancestor, scope: Scope) -> Condition:
         """Return the call of a function, which gets the columns of which *predicate* speaks."""
         written = self._written(predicate)
         columns = sorted(_columns(predicate, scope.keys()) | written, key=repr)
+        inner, arguments = self._passed(columns, scope)
+        row = {column.name: inner[ROWS][column.name] for column in written}
+        asked = _Body(self.tables, self._policies, row).true(predicate, inner)
+        body = _compiled(select(func.coalesce(asked, False)))
+        call = self._policies.called(columns, "boolean", f"RETURN ({body})", arguments)
+        once = all(column.alias != ROWS for column in columns)
+        return literal_column(f"(SELECT {call})" if once else call, Boolean())
+
+    def _passed(
+        self, columns: Sequence[Column], scope: Scope
+    ) -> tuple[dict[str, dict[str, ColumnElement[Any]]], list[str]]:
+        """Return what stands for columns in a function that gets them, and what it gets."""
         inner: dict[str, dict[str, ColumnElement[Any]]] = {alias: {} for alias in scope}
         arguments = []
         for at, column in enumerate(columns, 1):
             value = self.column(column, scope)
-            if column.kind == "text":
-                value = cast(value, Text)
-            arguments.append(_compiled(value))
+            arguments.append(_compiled(cast(value, Text) if _type_of(column) == "text" else value))
             inner[column.alias][column.name] = literal_column(f"${at}", value.type)
-        row = {column.name: inner[ROWS][column.name] for column in written}
-        asked = _Body(self.tables, self._policies, row).true(predicate, inner)
-        body = _compiled(select(func.coalesce(asked, False)))
-        parameters = ", ".join(_TYPES[column.kind] for column in columns)
-        call = self._policies.called(parameters, "boolean", f"({body})", ", ".join(arguments))
-        return literal_column(call, Boolean())
+        return inner, arguments
 
     def _written(self, predicate: Predicate) -> set[Column]:
         """Return the columns that are asked of a row that is about to be written, where its table is read."""
@@ -352,7 +390,7 @@ class _Inline(Printer):
         }
         if not self._checks or not aliases or _BEFORE in aliases:
             return set()
-        found = {Column(ROWS, one.name, one.kind) for one in _columns(predicate, aliases)}
+        found = {replace(one, alias=ROWS) for one in _columns(predicate, aliases)}
         return found | {self._policies.own_id}
 
 
@@ -384,10 +422,72 @@ class _Body(Printer):
     def above(self, ancestor: Ancestor, scope: Scope) -> Condition:
         return self.upward(ancestor, scope)
 
+    def values(self, rows: Exists | Ancestor, value: Column, scope: Scope) -> Select[Any]:
+        """Return the query of what a column has in *rows*; of an ancestor, the ids of all below it."""
+        if isinstance(rows, Ancestor):
+            return select(self.below(rows, scope).c.id)
+        table, columns = self.source(rows.table, rows.alias, scope)
+        inner = {**scope, rows.alias: columns}
+        found = self.column(value, inner)
+        return (
+            select(exact(found, "postgresql"))
+            .select_from(table)
+            .where(found.is_not(None), self.true(rows.where, inner))
+        )
 
-def _other_tables(predicate: Predicate) -> set[str]:
-    """Return the tables of which *predicate* asks, besides that of the rows."""
-    return {node.table for node in walk(predicate) if isinstance(node, Exists | HasMore | Ancestor)}
+
+# ---- what is asked once for a statement -------------------------------------------------
+
+
+def listed_values(rows: Exists) -> tuple[Column, Column, Exists] | None:
+    """Return of which column the values are listed, what is sought among them, and in which rows; None if that is of no use.
+
+    It is where the rows are some of a subject's, whichever row is asked about.
+    """
+    own_set = None if isinstance(rows.table, str) else rows.table.alias
+    if own_set not in (None, SUBJECT):
+        return None
+    parts: list[Predicate] = [Compare("==", mine, outer) for mine, outer in rows.on]
+    parts += rows.where.operands if isinstance(rows.where, And) else (rows.where,)
+    linking = [part for part in parts if _columns(part, {ROWS})]
+    match linking:
+        case [Compare("==", Column(one) as value, Column(other) as sought)]:
+            if other == rows.alias:
+                value, sought, one, other = sought, value, other, one
+            rest = both(part for part in parts if part is not linking[0])
+            plain_ones = type(value) is type(sought) is Column
+            if not plain_ones or (one, other) != (rows.alias, ROWS):
+                return None
+            if own_set == SUBJECT or _is_selective(rest, rows.alias):
+                return value, sought, Exists(rows.table, rows.alias, (), rest)
+    return None
+
+
+def is_listed(ancestor: Ancestor) -> bool:
+    """Whether the entities below those that are asked for are listed, since these are some of a subject's, or named."""
+    asked, named = ancestor.where, Column(ancestor.alias, ancestor.id.name, ancestor.id.kind)
+    if _columns(asked, {ROWS}) or ancestor.start.alias != ROWS:
+        return False
+    parts = asked.operands if isinstance(asked, And) else (asked,)
+    return _is_selective(asked, ancestor.alias) or any(
+        isinstance(part, Compare | OneOf) and named in columns_of(part) for part in parts
+    )
+
+
+def _is_selective(predicate: Predicate, alias: str) -> bool:
+    """Whether few rows can satisfy it: those that something of the subject is equal to."""
+    match predicate:
+        case And(operands):
+            return any(_is_selective(one, alias) for one in operands)
+        case Or(operands):
+            return all(_is_selective(one, alias) for one in operands)
+        case Compare("==", Column(one), Column(other)):
+            return {one, other} == {alias, SUBJECT}
+        case Exists(alias=within, on=on, where=where):
+            ends = {outer.alias for _, outer in on}
+            return alias in ends and (SUBJECT in ends or _is_selective(where, within))
+        case _:
+            return False
 
 
 def _columns(predicate: Predicate, aliases: Any) -> set[Column]:
@@ -398,6 +498,13 @@ def _columns(predicate: Predicate, aliases: Any) -> set[Column]:
         for column in columns_of(node)
         if column.alias in aliases
     }
+
+
+def _type_of(column: Column) -> str:
+    """Return the type by which a function gets a column."""
+    if isinstance(column, SetColumn):
+        return "jsonb" if column.json else f"{_TYPES[column.kind]}[]"
+    return _TYPES[column.kind]
 
 
 def _compiled(element: Any) -> str:

@@ -15,6 +15,7 @@ from policyengine.compiler import ir
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    SetInColumn,
     SetTable,
     Stored,
     StoredColumn,
@@ -32,6 +33,8 @@ from policyengine.filters.predicates import (
     IsPresent,
     Later,
     Predicate,
+    SetColumn,
+    Source,
     ancestor,
     either,
     exists,
@@ -77,9 +80,10 @@ class Owner(Struct, frozen=True):
 
 
 class Elements(Struct, frozen=True):
-    """The rows that are the elements of a set of an entity: those of which *owner* is *id*."""
+    """The rows that are the elements of a set: of *table*, those that are equal in *on*."""
 
-    stored: SetTable
+    stored: SetTable | SetInColumn
+    table: Source
     alias: str
     on: tuple[tuple[Column, Column], ...]
     element: Cell | Owner
@@ -149,7 +153,7 @@ class RowPaths(Struct):
 
     def part(
         self, owner: Owner, name: str
-    ) -> tuple[StoredColumn | SetTable | Mapping[str, Stored], Type]:
+    ) -> tuple[StoredColumn | SetTable | SetInColumn | Mapping[str, Stored], Type]:
         """Return where a part of an entity or a record is, and its type."""
         return part_of(owner.parts, name, owner.path), owner.type.by_name[name].type
 
@@ -192,31 +196,34 @@ class RowPaths(Struct):
     def has(self, owner: Owner, name: str) -> Predicate:
         """Return the predicate that a part is there.
 
-        A set always is, and a record that must be; another record is if one of its columns is.
+        A set in a table always is, and a record that must be; another record is if one of its columns is.
         """
-        stored, type_ = self.part(owner, name)
+        stored, _ = self.part(owner, name)
         match stored:
-            case StoredColumn():
-                return IsPresent(cell_of(owner.alias, stored, type_).column)
+            case StoredColumn() | SetInColumn():
+                return IsPresent(_column(owner.alias, stored))
             case SetTable():
                 return TRUE
             case _ if not owner.type.by_name[name].optional:
                 return TRUE
             case _:
-                return either(
-                    IsPresent(Column(owner.alias, column.name, column.kind or "text"))
-                    for column in columns_of(stored)
-                )
+                return either(IsPresent(_column(owner.alias, one)) for one in columns_of(stored))
 
     # ---- sets ---------------------------------------------------------------------------
 
     def elements(self, owner: Owner, name: str) -> Elements:
         """Return the rows of the elements of a set."""
         stored, type_ = self.part(owner, name)
-        if not isinstance(stored, SetTable) or owner.id is None:
-            raise Unsayable("this is no set in a table")
         assert isinstance(type_, SetType)
         alias = self.fresh()
+        if isinstance(stored, SetInColumn):
+            source = _column(owner.alias, stored)
+            assert isinstance(source, SetColumn)
+            return Elements(
+                stored, source, alias, (), cell_of(alias, stored.element, type_.element)
+            )
+        if not isinstance(stored, SetTable) or owner.id is None:
+            raise Unsayable("this is no set in a table")
         on = ((Column(alias, stored.owner, owner.id.kind), owner.id),)
         element: Cell | Owner
         if isinstance(stored.element, StoredColumn):
@@ -225,7 +232,7 @@ class RowPaths(Struct):
             assert isinstance(type_.element, RecordType)
             assert isinstance(stored.element, Mapping)
             element = Owner(alias, type_.element, stored.element, f"{owner.path}.{name}", None)
-        return Elements(stored, alias, on, element)
+        return Elements(stored, stored.table, alias, on, element)
 
     def some_element(
         self, slot: ir.Slot, body: Callable[[ir.Expr, Cell | Owner], Predicate]
@@ -235,7 +242,7 @@ class RowPaths(Struct):
         def some(owner: Owner) -> Predicate:
             found = self.elements(owner, slot.name)
             where = body(self.variable(found.element), found.element)
-            return exists(found.stored.table, found.alias, found.on, where)
+            return exists(found.table, found.alias, found.on, where)
 
         return self.owner(slot.object, some)
 
@@ -352,6 +359,13 @@ def cell_of(alias: str, stored: StoredColumn, type_: Type) -> Cell:
     """Return the cell of a row."""
     assert stored.kind is not None
     return Cell(Column(alias, stored.name, stored.kind), stored, type_)
+
+
+def _column(alias: str, stored: StoredColumn | SetInColumn) -> Column:
+    assert stored.kind is not None
+    if isinstance(stored, SetInColumn):
+        return SetColumn(alias, stored.name, stored.kind, stored.json)
+    return Column(alias, stored.name, stored.kind)
 
 
 NOW: Final = Column(CLOCK, "now", "instant")

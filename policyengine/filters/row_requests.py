@@ -6,6 +6,7 @@ value that is no value of its type is given as something that does not fit.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from policyengine.filters.column_values import stored_form
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    SetInColumn,
     SetTable,
     Stored,
     StoredColumn,
@@ -129,6 +131,9 @@ class RowReader(Struct):
             case StoredColumn() as column:
                 value = row[column.name]
                 return None if value is None else _given(column, type_, value)
+            case SetInColumn() as column:
+                assert isinstance(type_, SetType)
+                return _given_set(column, type_.element, row[column.name])
             case SetTable(table, owner, element):
                 assert isinstance(type_, SetType)
                 id_ = self._rows[key][self.mapping.id_of(key[0]).name]
@@ -224,6 +229,19 @@ def _given(column: StoredColumn, type_: Type, value: Any) -> object:
             return f"{value}mo"
         case _:
             return value
+
+
+def _given_set(column: SetInColumn, type_: Type, value: Any) -> Any:
+    """Return what a request gives for the set in a column."""
+    if column.json and isinstance(value, str):
+        try:
+            value = json.loads(value, object_pairs_hook=list[Any])
+        except ValueError:
+            return _unfit(value)
+    if not isinstance(value, list):
+        return None if value is None else _unfit(value)
+    found = [None if one is None else _given(column.element, type_, one) for one in value]
+    return [one for at, one in enumerate(found) if one not in found[:at]]
 
 
 class Unfit(Struct, frozen=True):

@@ -17,7 +17,8 @@ except ModuleNotFoundError:
     wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
     raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from msgspec import Struct
-from sqlalchemy import BigInteger, Boolean, MetaData, Select, Table, Text, select
+from sqlalchemy import ARRAY, BigInteger, Boolean, MetaData, Select, Table, Text, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import (
     PGCompiler,
     PGDialect,
@@ -28,14 +29,15 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from policyengine.filters.predicates import (
-    CLOCK,
     ROWS,
     SUBJECT,
     Ancestor,
+    Column,
     Exists,
     HasMore,
     Kind,
     Predicate,
+    SetColumn,
     columns_of,
     walk,
 )
@@ -96,27 +98,31 @@ _TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
 def tables_of(predicate: Predicate, rows: str, subject: str = "") -> dict[str, Table]:
     """Return the tables of which *predicate* speaks, by name, with the columns that it names.
 
-    *rows*: the table whose rows are filtered. *subject*: that of the subject, if it is any. Values are stored in the type of their kind, which is in
-    SQLite: moments as microseconds since 1970, decimals as ten-thousandths.
+    *rows*: the table whose rows are filtered. *subject*: that of the subject, if it is any. Values are stored in the
+    type of their kind, which is in SQLite: moments as microseconds since 1970, decimals as ten-thousandths.
     """
     nodes = list(walk(predicate))
     of_alias = {ROWS: rows, **({SUBJECT: subject} if subject else {})} | {
-        node.alias: node.table for node in nodes if isinstance(node, Exists | HasMore | Ancestor)
+        node.alias: node.table
+        for node in nodes
+        if isinstance(node, Exists | HasMore | Ancestor) and isinstance(node.table, str)
     }
-    found: dict[str, dict[str, Kind]] = {table: {} for table in of_alias.values()}
+    found: dict[str, dict[str, TypeEngine[Any]]] = {table: {} for table in of_alias.values()}
     for node in nodes:
         for column in columns_of(node):
-            if column.alias != CLOCK:
-                found[of_alias[column.alias]][column.name] = column.kind
+            if column.alias in of_alias:
+                found[of_alias[column.alias]][column.name] = _type_of(column)
     metadata = MetaData()
     return {
-        table: Table(
-            table,
-            metadata,
-            *(sqlalchemy.Column(name, _TYPES[kind]) for name, kind in columns.items()),
-        )
+        table: Table(table, metadata, *map(sqlalchemy.Column, columns, columns.values()))
         for table, columns in found.items()
     }
+
+
+def _type_of(column: Column) -> TypeEngine[Any]:
+    if isinstance(column, SetColumn):
+        return JSONB() if column.json else ARRAY(_TYPES[column.kind])
+    return _TYPES[column.kind]
 
 
 # ---- literals ---------------------------------------------------------------------------

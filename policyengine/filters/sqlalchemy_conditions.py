@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias, assert_never, cast
 
 try:
     from sqlalchemy import (
+        CTE,
         Boolean,
         ColumnElement,
         FromClause,
@@ -48,6 +49,7 @@ from sqlalchemy.sql.compiler import SQLCompiler, StrSQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from policyengine.filters.predicates import (
+    ELEMENT,
     OPERATORS,
     ROWS,
     Ancestor,
@@ -70,10 +72,14 @@ from policyengine.filters.predicates import (
     Parameter,
     Predicate,
     Scalar,
+    SetColumn,
+    Source,
     columns_of,
     plain,
+    tables_asked,
     walk,
 )
+from policyengine.filters.set_columns import elements, holds_set, set_column
 from policyengine.filters.stored_columns import (
     DATABASES,
     Dialect,
@@ -105,7 +111,7 @@ def condition(
     needed = {its.name for node in nodes for its in columns_of(node) if its.alias == ROWS}
     if needed - own.keys():
         raise LookupError(f"the rows have no column {min(needed - own.keys())}")
-    asked = {node.table for node in nodes if isinstance(node, Exists | HasMore | Ancestor)}
+    asked = tables_asked(predicate)
     named = tables.tables if isinstance(tables, MetaData) else tables
     if asked - named.keys():
         raise LookupError(f"there is no table {min(asked - named.keys())}")
@@ -275,6 +281,8 @@ class Printer:
             case IsPresent():
                 return column.is_not(None)
             case IsOfKind():
+                if isinstance(atom.column, SetColumn):
+                    return holds_set(column, atom.column, self.dialect)
                 return and_(column.is_not(None), fits(column, self.dialect))
             case OneOf(_, values):
                 return is_among(column, list(filter(self.can_be, values)), self.dialect)
@@ -322,6 +330,8 @@ class Printer:
 
     def column(self, column: Column, scope: Scope) -> ColumnElement[Any]:
         """Return the column of the row that its alias stands for, as it is stored."""
+        if isinstance(column, SetColumn):
+            return set_column(scope[column.alias][column.name], column, self.dialect)
         if isinstance(column, Later):
             moment = self.column(plain(column), scope)
             return moved(moment, column.months, column.microseconds, self.dialect)
@@ -334,8 +344,8 @@ class Printer:
 
     def related(self, predicate: Exists | HasMore, scope: Scope) -> Condition:
         """Return whether there is such a row, or there are more different values."""
-        table = self.table(predicate.table, predicate.alias)
-        inner = {**scope, predicate.alias: by_name(table)}
+        table, columns = self.source(predicate.table, predicate.alias, scope)
+        inner = {**scope, predicate.alias: columns}
         on = (
             self.compared("==", self.column(mine, inner), self.column(outer, inner))
             for mine, outer in predicate.on
@@ -358,9 +368,14 @@ class Printer:
 
     def downward(self, ancestor: Ancestor, scope: Scope) -> Condition:
         """Return whether the start is among the rows that satisfy the question, and those below them."""
+        start = exact(self.column(ancestor.start, scope), self.dialect)
+        return start.in_(select(self.below(ancestor, scope).c.id))
+
+    def below(self, ancestor: Ancestor, scope: Scope) -> CTE:
+        """Return the ids of the rows that satisfy the question, and of those below them."""
         alias, where = ancestor.alias, ancestor.where
         top, below = (self.table(ancestor.table, name) for name in (alias, f"{alias}_below"))
-        at_top, at_below = ({alias: by_name(table)} for table in (top, below))
+        at_top, at_below = ({**scope, alias: by_name(table)} for table in (top, below))
         ids = [self.column(ancestor.id, rows) for rows in (at_top, at_below)]
         first, further = (exact(its, self.dialect) for its in ids)
         found = _rows(top, first.label("id"), _ONE.label("steps"))
@@ -374,9 +389,7 @@ class Printer:
         ):  # which reads all rows to skip some if a condition is of them alone
             ends = case((down.c.steps > 0, ends))
         goes_on = self.compared("==", parent, down.c.id), down.c.steps < ancestor.most, ends
-        down = down.union(step.where(*goes_on))
-        start = exact(self.column(ancestor.start, scope), self.dialect)
-        return start.in_(select(down.c.id))
+        return down.union(step.where(*goes_on))
 
     def upward(self, ancestor: Ancestor, scope: Scope) -> Condition:
         """Return whether one of the rows that are found from the start on satisfies the question.
@@ -417,6 +430,18 @@ class Printer:
         up = up.union(step.where(*goes_on))
         where = self.true(ancestor.where, {**scope, alias: by_name(up)})
         return _rows(up, literal_column("1")).where(where).exists()
+
+    def source(
+        self, source: Source, alias: str, scope: Scope
+    ) -> tuple[FromClause, Mapping[str, ColumnElement[Any]]]:
+        """Return where rows are, under a name that nothing else has, and their columns."""
+        if isinstance(source, str):
+            table = self.table(source, alias)
+            return table, by_name(table)
+        listed, element = elements(
+            self.column(source, scope), source, self.name(alias), self.dialect
+        )
+        return listed, {ELEMENT: element}
 
     def table(self, table: str, alias: str) -> FromClause:
         """Return the table under a name that nothing else has."""

@@ -63,7 +63,7 @@ _UTC_LENGTH: Final = 26
 _UTC_TEXT: Final = f"{_TWO}{_TWO}-{_TWO}-{_TWO} {_TWO}:{_TWO}:{_TWO}.{_TWO}{_TWO}{_TWO}"
 
 
-class _Retyped(Grouping[Any]):
+class Retyped(Grouping[Any]):
     """An expression with another type. SQLAlchemy's `type_coerce` is not adapted to aliases once it was compiled."""
 
     inherit_cache = True
@@ -73,8 +73,8 @@ class _Retyped(Grouping[Any]):
         self.type = of
 
 
-@compiles(_Retyped)
-def _compile(element: _Retyped, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(Retyped)
+def _compile(element: Retyped, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.element, **options)
 
 
@@ -84,17 +84,20 @@ def stored(column: ColumnElement[Any], kind: Kind, dialect: Dialect) -> ColumnEl
     So that no type of the user's changes how it is compared. Raises `NotPushable` where the column
     does not hold them exactly.
     """
-    of, holds = column.type, DATABASES[dialect]
+    return Retyped(column, plain_type(column.type, kind, dialect, str(column)))
+
+
+def plain_type(of: TypeEngine[Any], kind: Kind, dialect: Dialect, name: str) -> TypeEngine[Any]:
+    """Return the type to which that of a column is reduced; raises `NotPushable` as `stored` does."""
+    holds = DATABASES[dialect]
     while isinstance(of, TypeDecorator) and not isinstance(of, (ExactDecimal, Instant)):
         if type(of).process_bind_param is not TypeDecorator.process_bind_param:
-            raise NotPushable(
-                str(column), (), holds, f"{of!r} changes values before they are stored"
-            )
+            raise NotPushable(name, (), holds, f"{of!r} changes values before they are stored")
         of = of.impl_instance
     plain, reason = _PLAIN[kind](of, dialect)
     if plain is None:
-        raise NotPushable(str(column), (), holds, reason or f"{of!r} does not hold the kind {kind}")
-    return _Retyped(column, plain)
+        raise NotPushable(name, (), holds, reason or f"{of!r} does not hold the kind {kind}")
+    return plain
 
 
 _Plain: TypeAlias = tuple[TypeEngine[Any] | None, str]
@@ -160,7 +163,7 @@ def moved(
         made = func.timezone(utc, func.timezone(utc, made).op("+")(interval))
     if microseconds:  # which no clock change makes longer
         made = made.op("+")(literal_column(f"INTERVAL '{microseconds} microseconds'"))
-    return _Retyped(made, column.type)
+    return Retyped(made, column.type)
 
 
 def is_among(
@@ -206,7 +209,7 @@ def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
         case Text():
             return func.typeof(column) == "text"
         case Boolean():
-            within = [_Retyped(column, Integer()).in_([0, 1])]
+            within = [Retyped(column, Integer()).in_([0, 1])]
         case DateTime():
             return and_(func.typeof(column) == "text", _is_written_moment(column))
     return and_(func.typeof(column) == "integer", *within)
@@ -214,7 +217,7 @@ def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
 
 def _is_written_moment(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether a text of SQLite is a moment as SQLAlchemy writes it: `2026-11-01 12:00:00.000000`."""
-    text = _Retyped(column, Text())
+    text = Retyped(column, Text())
     second = func.substr(text, 1, 19)
     return and_(
         func.length(cast(text, LargeBinary)) == _UTC_LENGTH,

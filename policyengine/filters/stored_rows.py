@@ -7,7 +7,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct, field
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select, type_coerce
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Text,
+    cast,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.types import NullType
 
 from policyengine.filters.mapping import TableMapping, kinds_in
@@ -71,6 +82,8 @@ class StoredRows(Struct):
         columns: list[ColumnElement[Any]] = [of[name] for name in self.kinds[table]]
         if self.connection.dialect.name == "sqlite":
             columns = [type_coerce(column, NullType()) for column in columns]
+        else:  # JSON as it is written, since its null would be NULL
+            columns = [cast(c, Text) if isinstance(c.type, JSON) else c for c in columns]
         return [column.label(f"stored_{at}") for at, column in enumerate(columns)]
 
     def row(self, table: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Final
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
@@ -19,7 +21,7 @@ from policyengine.filters.sql_text import DIALECTS, sql_text
 from policyengine.filters.sqlalchemy_conditions import condition
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
-from tests.filters.generated_filters import Case, Field, Limits, case, shrunk
+from tests.filters.generated_filters import Case, Field, Limits, Rows, case, shrunk
 from tests.filters.interpreter import holds
 
 Select = Callable[[Predicate], set[int]]
@@ -95,6 +97,8 @@ def declared(made: Case, dialect: Dialect) -> dict[str, sa.Table]:
         if field.name == loose:
             return AnyText() if field.kind == "text" else AnyNumber()
         collation = random.choice(_COLLATIONS[dialect])
+        if dialect == "duckdb" and field.set_in:
+            collation = None
         types = {
             "text": random.choice((sa.Text, sa.String, sa.Unicode))(collation=collation),
             "int": sa.BigInteger(),
@@ -102,7 +106,13 @@ def declared(made: Case, dialect: Dialect) -> dict[str, sa.Table]:
             "decimal": ExactDecimal() if dialect == "sqlite" else decimal,
             "instant": instant,
         }
-        return types[field.kind]
+        return in_set(types[field.kind], field.set_in)
+
+    def in_set(of: sa.types.TypeEngine[Any], form: str) -> sa.types.TypeEngine[Any]:
+        if form == "array":
+            return sa.ARRAY(of)
+        json = {"sqlite": sa.Text(), "postgresql": JSONB(), "duckdb": sa.JSON()}
+        return json[dialect] if form else of
 
     return {
         table.name: sa.Table(
@@ -128,7 +138,7 @@ def sqlalchemy_database(made: Case, *, engine: sa.Engine, text: str = "") -> Ite
         metadata.create_all(connection)
         for name, table in tables.items():
             if made.rows[name]:
-                connection.execute(sa.insert(table), made.rows[name])
+                connection.execute(sa.insert(table), in_form(table, made.rows[name]))
 
         def select(predicate: Predicate) -> set[int]:
             if not text:
@@ -149,6 +159,16 @@ def sqlalchemy_database(made: Case, *, engine: sa.Engine, text: str = "") -> Ite
             metadata.drop_all(connection)
 
 
+def in_form(table: sa.Table, rows: Rows) -> Rows:
+    """Return rows as PostgreSQL takes them, to which JSON is no text."""
+    json_ones = [column.name for column in table.c if isinstance(column.type, JSONB)]
+
+    def parsed(text: str | None) -> Any:
+        return sa.null() if text is None else json.loads(text)
+
+    return [row | {name: parsed(row[name]) for name in json_ones} for row in rows]
+
+
 @contextmanager
 def duckdb_database(made: Case, *, connection: Any, text: str = "literals") -> Iterator[Select]:
     """Put *made* into DuckDB, and ask it by SQL."""
@@ -158,7 +178,7 @@ def duckdb_database(made: Case, *, connection: Any, text: str = "literals") -> I
     for name, table in tables.items():
         connection.execute(str(CreateTable(table).compile(dialect=dialect)))
         columns = {
-            field.name: pa.array([row[field.name] for row in made.rows[name]], _ARROW[field.kind])
+            field.name: pa.array([row[field.name] for row in made.rows[name]], _arrow(field))
             for field in next(one for one in made.tables if one.name == name).fields
         }
         connection.register("arrow", pa.table(columns))
@@ -177,6 +197,12 @@ def duckdb_database(made: Case, *, connection: Any, text: str = "literals") -> I
         yield select
     finally:
         connection.execute("ROLLBACK")
+
+
+def _arrow(field: Field) -> pa.DataType:
+    if field.set_in == "array":
+        return pa.list_(_ARROW[field.kind])
+    return pa.string() if field.set_in else _ARROW[field.kind]
 
 
 _ARROW: Final = {

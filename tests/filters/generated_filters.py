@@ -65,6 +65,7 @@ class Field:
     name: str
     kind: Kind
     nullable: bool = True
+    set_in: str = ""  # "array" or "json": it holds a set of such elements
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias, assert_never
 
 from policyengine.filters.predicates import (
+    ELEMENT,
     ROWS,
     Ancestor,
     And,
@@ -27,6 +29,7 @@ from policyengine.filters.predicates import (
     Or,
     Parameter,
     Predicate,
+    SetColumn,
     Term,
 )
 from policyengine.runtime.calendar_operations import add_months
@@ -61,6 +64,8 @@ def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> boo
     match predicate:
         case IsPresent(column):
             return _value(column, rows) is not None
+        case IsOfKind(SetColumn() as column):
+            return isinstance(_value(column, rows), list)
         case IsOfKind(column):
             return type(_value(column, rows)) is _TYPES[column.kind]
         case Compare(op, left, right):
@@ -100,6 +105,11 @@ def _value(term: Term, rows: Mapping[str, Row]) -> Any:
     if isinstance(term, Parameter):
         return term.value
     found = rows[term.alias][term.name]
+    if isinstance(term, SetColumn) and term.json and isinstance(found, str):
+        try:
+            return json.loads(found, object_pairs_hook=tuple)
+        except ValueError:
+            return found
     if not isinstance(term, Later) or found is None:
         return found
     assert isinstance(found, datetime)
@@ -128,10 +138,17 @@ def _equal(
     of: Exists | HasMore, rows: Mapping[str, Row], tables: Tables
 ) -> Iterator[Mapping[str, Row]]:
     """Give *rows* with each row of the table that equals the outer rows in *on*."""
-    for row in tables[of.table]:
+    for row in tables[of.table] if isinstance(of.table, str) else _elements(of.table, rows):
         inner = {**rows, of.alias: row}
         if all(_holds(Compare("==", mine, outer), inner, tables) for mine, outer in of.on):
             yield inner
+
+
+def _elements(column: SetColumn, rows: Mapping[str, Row]) -> Iterator[Row]:
+    """Give the elements of the set in a column."""
+    found = _value(column, rows)
+    for one in found if isinstance(found, list) else ():
+        yield {ELEMENT: one if type(one) is _TYPES[column.kind] else None}
 
 
 def _with_those_above(ancestor: Ancestor, rows: Mapping[str, Row], tables: Tables) -> Iterator[Row]:

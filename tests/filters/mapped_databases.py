@@ -12,19 +12,17 @@ import sqlalchemy as sa
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    SetInColumn,
     SetTable,
     Stored,
     StoredColumn,
     columns_of,
 )
 from policyengine.filters.predicates import (
-    Ancestor,
-    Exists,
-    HasMore,
     Kind,
     NotPushable,
     Predicate,
-    walk,
+    tables_asked,
 )
 from policyengine.filters.row_filter import Filter
 from tests.filters.databases import Select, disagreements, duckdb_database, sqlalchemy_database
@@ -69,12 +67,10 @@ def check_in(databases: Sequence[InDatabase], made: Database, filter_: Filter) -
 
 def case_of(made: Database, table: str, predicate: Predicate, seed: int) -> Case:
     """Return the tables that a predicate asks, of which *table* is filtered, with numbers for its rows."""
-    asked = {
-        node.table for node in walk(predicate) if isinstance(node, Exists | HasMore | Ancestor)
-    }
-    kinds = {name: of for name, of in kinds_of(made).items() if name in {table, *asked}}
+    asked = tables_asked(predicate)
+    kinds = {name: of for name, of in fields_of(made).items() if name in {table, *asked}}
     tables = [
-        Table(name, (Field("key", "int"), *(Field(c, kind) for c, kind in kinds[name].items())))
+        Table(name, (Field("key", "int"), *kinds[name].values()))
         for name in sorted(kinds, key=lambda name: (name != table, name))
     ]
     rows = {
@@ -83,31 +79,39 @@ def case_of(made: Database, table: str, predicate: Predicate, seed: int) -> Case
     return Case(tuple(tables), rows, predicate, seed)
 
 
-def kinds_of(made: Database) -> dict[str, dict[str, Kind]]:
+def fields_of(made: Database) -> dict[str, dict[str, Field]]:
     """Return the columns of all tables."""
-    kinds: dict[str, dict[str, Kind]] = {}
+    fields: dict[str, dict[str, Field]] = {}
+
+    def has(table: str, name: str, kind: Kind, set_in: str = "") -> None:
+        fields.setdefault(table, {})[name] = Field(name, kind, set_in=set_in)
 
     def id_kind(type_: str) -> Kind:
         return made.mapping.id_of(type_).kind or "text"
 
     def add(table: str, stored: Stored, type_: str) -> None:
         if isinstance(stored, SetTable):
-            kinds.setdefault(stored.table, {})[stored.owner] = id_kind(type_)
+            has(stored.table, stored.owner, id_kind(type_))
             add(stored.table, stored.element, type_)
-        elif not isinstance(stored, str | StoredColumn):
+        elif not isinstance(stored, str | StoredColumn | SetInColumn):
             for part in stored.values():
                 add(table, part, type_)
-        for column in columns_of(stored):
-            kinds.setdefault(table, {})[column.name] = column.kind or "text"
+        else:
+            for column in columns_of(stored):
+                form = ""
+                if isinstance(column, SetInColumn):
+                    form = "json" if column.json else "array"
+                has(table, column.name, column.kind or "text", form)
 
     for name, table in made.mapping.tables.items():
-        kinds.setdefault(table.table, {})["id"] = id_kind(name)
+        has(table.table, "id", id_kind(name))
         for stored in table.attributes.values():
             add(table.table, stored, name)
         for parent, link in table.parents.items():
             match link:
                 case str(column):
-                    kinds[table.table][column] = id_kind(parent)
+                    has(table.table, column, id_kind(parent))
                 case ParentTable(of, one, other) | ClosureTable(of, one, other):
-                    kinds[of] = {one: id_kind(name), other: id_kind(parent)}
-    return kinds
+                    has(of, one, id_kind(name))
+                    has(of, other, id_kind(parent))
+    return fields

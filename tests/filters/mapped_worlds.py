@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -15,6 +16,7 @@ from policyengine.filters.mapping import (
     ClosureTable,
     EntityTable,
     ParentTable,
+    SetInColumn,
     SetTable,
     Stored,
     StoredColumn,
@@ -27,6 +29,7 @@ from policyengine.filters.row_filter import Filter, make_filter
 from policyengine.filters.row_requests import RowReader
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.types import (
+    DATETIME,
     Attribute,
     EntityRefType,
     EntityType,
@@ -49,22 +52,31 @@ NUMBERS = (1, 2, 3, 4)
 """The ids of entities whose ids are numbers."""
 
 
+SETS_IN = "table", "json", "array"
+"""Where sets may be."""
+
 # ---- mappings ---------------------------------------------------------------------------
 
 
 def mapping_of(
-    schema: Schema, rng: Random, numbers: float = 0.3, *, checked: bool = False
+    schema: Schema,
+    rng: Random,
+    numbers: float = 0.3,
+    *,
+    checked: bool = False,
+    sets: Sequence[str] = SETS_IN,
 ) -> TableMapping:
     """Return a mapping of all entity types: columns and tables are named after what they hold.
 
-    *numbers*: how often the ids of a type are numbers. *checked*: whether all rows are said to fit.
+    *numbers*: how often the ids of a type are numbers. *checked*: whether all rows are said to fit. *sets*: where they
+    may be.
     """
     ids = {name: rng.random() < numbers for name in schema.entities}
     tables = {
         name: EntityTable(
             f"t_{name}",
             StoredColumn("id", kind="int") if ids[name] else "id",
-            {a.name: _stored(rng, a, f"a_{a.name}", f"t_{name}") for a in type_.attributes},
+            {a.name: _stored(rng, a, f"a_{a.name}", f"t_{name}", sets) for a in type_.attributes},
             {parent: _parents(rng, name, parent) for parent in type_.parents},
             checked,
         )
@@ -73,13 +85,24 @@ def mapping_of(
     return map_tables(schema, tables)
 
 
-def _stored(rng: Random, attribute: Attribute, name: str, table: str) -> Stored:
+def _stored(
+    rng: Random, attribute: Attribute, name: str, table: str, sets: Sequence[str]
+) -> Stored:
     match attribute.type:
         case SetType(element):
-            inner = _stored(rng, Attribute("", element), "element", "")
+            inner = _stored(rng, Attribute("", element), "element", "", sets)
+            where = rng.choice(sets)
+            if isinstance(inner, str):
+                inner = StoredColumn(inner)
+            in_json = element not in (Primitive("decimal"), DATETIME)
+            if isinstance(inner, StoredColumn) and (
+                where == "array" or (where == "json" and in_json)
+            ):
+                kind, names = inner.kind, inner.names
+                return SetInColumn(name, where == "json", kind, names, checked=inner.checked)
             return SetTable(f"{table}_{name}", "owner", inner)
         case RecordType(attributes):
-            return {a.name: _stored(rng, a, f"{name}_{a.name}", table) for a in attributes}
+            return {a.name: _stored(rng, a, f"{name}_{a.name}", table, sets) for a in attributes}
         case Primitive("path" | "ip"):
             return StoredColumn(name, checked=True)
         case EnumType() | TaxonomyType() | LevelsType() if rng.random() < 0.3:
@@ -178,6 +201,9 @@ def _fill(
     match stored:
         case StoredColumn():
             row[stored.name] = None if absent else _value(made, stored, type_)
+        case SetInColumn():
+            assert isinstance(type_, SetType)
+            row[stored.name] = None if absent else _set(made, stored, type_.element)
         case SetTable(table, owner, element):
             assert isinstance(type_, SetType)
             for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
@@ -191,6 +217,16 @@ def _fill(
                 _fill(made, row, stored[part.name], optional, id_)
                 if absent and isinstance(stored[part.name], StoredColumn):
                     row[stored[part.name].name] = None
+
+
+def _set(made: Database, column: SetInColumn, type_: Type) -> Any:
+    """Return the set in a column, now and then what is none."""
+    rng = made.rng
+    if rng.random() < made.ill and not column.checked:
+        wrong = ('{"a": 1}', "null", '"x"', "7", "[null]", "[[]]", "[1.0]", '[1, "x", true]')
+        return rng.choice(wrong) if column.json else None
+    found = [_value(made, column.element, type_) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))]
+    return json.dumps(found) if column.json else found
 
 
 def _value(made: Database, column: StoredColumn, type_: Type) -> Any:

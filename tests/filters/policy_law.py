@@ -15,9 +15,9 @@ from policyengine import InvalidRequest
 from policyengine.filters.governing import Verbs
 from policyengine.filters.predicates import TRUE, NotPushable
 from policyengine.filters.row_level_security import row_level_security
-from tests.filters.databases import declared
+from tests.filters.databases import declared, in_form
 from tests.filters.generated_filters import Case, Field, Table
-from tests.filters.mapped_databases import kinds_of
+from tests.filters.mapped_databases import fields_of
 from tests.filters.mapped_worlds import Asked, Database
 from tests.filters.subject_law import all_questions, decided, facts_of
 
@@ -29,11 +29,8 @@ def under_policies(
     asked: Asked, made: Database, engine: sa.Engine, seed: int
 ) -> Iterator[tuple[sa.Connection, sa.Table]]:
     """Put *made* into PostgreSQL, and govern the resources by the action that is asked about, for all verbs."""
-    kinds = kinds_of(made)
-    tables = [
-        Table(n, (Field("key", "int"), *(Field(c, k) for c, k in kinds[n].items())))
-        for n in sorted(kinds)
-    ]
+    kinds = fields_of(made)
+    tables = [Table(n, (Field("key", "int"), *kinds[n].values())) for n in sorted(kinds)]
     rows = {n: [{"key": key, **row} for key, row in enumerate(made.tables[n])] for n in kinds}
     stored = declared(Case(tuple(tables), rows, TRUE, seed), "postgresql")
     governed = made.mapping.table_of(asked.resource_type).table
@@ -49,7 +46,7 @@ def under_policies(
             table.metadata.create_all(connection)
             for name, of in stored.items():
                 if rows[name]:
-                    connection.execute(sa.insert(of), rows[name])
+                    connection.execute(sa.insert(of), in_form(of, rows[name]))
             for statement in policies.statements:
                 connection.connection.driver_connection.execute(statement)
             connection.exec_driver_sql(f"CREATE ROLE {_ROLE}")
@@ -132,14 +129,15 @@ def _writes_agree(
             made, tables={**made.tables, table.name: [*rows[:at], values, *rows[at + 1 :]]}
         )
         allowed = decided(question, written, values)
-        change = sa.update(table).where(table.c.key == at).values(values)
+        [stored] = in_form(table, [values])
+        change = sa.update(table).where(table.c.key == at).values(stored)
         with as_subject(connection, subject):
             changed = _succeeds(connection, change)
         assert changed == bool(allowed and decided(question, made, rows[at])), (question, values)
         with connection.begin_nested() as savepoint:
             connection.execute(sa.delete(table).where(table.c.key == at))
             with as_subject(connection, subject):
-                inserted = _succeeds(connection, sa.insert(table).values(key=at, **values))
+                inserted = _succeeds(connection, sa.insert(table).values(key=at, **stored))
             savepoint.rollback()
         assert inserted == bool(allowed), (question, values)
         counts["written" if inserted else "not written"] += 1

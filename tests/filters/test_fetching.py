@@ -34,7 +34,7 @@ from policyengine.filters.predicates import TRUE, NotPushable
 from policyengine.filters.row_filter import Filter, make_filter
 from tests.filters.databases import declared
 from tests.filters.generated_filters import Case, Field, Table
-from tests.filters.mapped_databases import kinds_of
+from tests.filters.mapped_databases import fields_of
 from tests.filters.mapped_worlds import (
     Asked,
     Database,
@@ -54,10 +54,9 @@ SETS = 25
 @contextmanager
 def filled(made: Database, seed: int) -> Iterator[tuple[Session, dict[str, type]]]:
     """Give a session of a database with all rows, and a mapped class for each table."""
-    kinds = kinds_of(made)
+    kinds = fields_of(made)
     tables = tuple(
-        Table(name, (Field("key", "int"), *(Field(c, kind) for c, kind in kinds[name].items())))
-        for name in sorted(kinds)
+        Table(name, (Field("key", "int"), *kinds[name].values())) for name in sorted(kinds)
     )
     described = declared(Case(tables, {}, TRUE, seed), "sqlite")
     mappers, classes = registry(), {}
@@ -96,7 +95,7 @@ def hold(seed: int, counts: Counter[str]) -> None:
         loaded = load(world.sources())
     except TooCostlyError:
         return
-    mapping = mapping_of(loaded.checked.schema, rng)
+    mapping = mapping_of(loaded.checked.schema, rng, sets=("table", "json"))
     made = database_of(mapping, rng, some_ids(mapping, 8), rng.choice((0.0, 0.05)))
     with filled(made, seed) as (session, classes):
         for _ in range(6):

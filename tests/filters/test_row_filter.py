@@ -298,7 +298,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"Org": EntityTable("org", attributes={"plam": "p"})},
         "Org.plam: there is no such attribute [PE571]",
     ),
-    "a set in a column": ({"tags": "tags"}, "Doc.tags: a set has a `SetTable` [PE572]"),
+    "a set in a column": ({"tags": "tags"}, "Doc.tags: a set has a `SetTable` or a `SetInColumn` [PE572]"),
     "a column as a set": (
         {"note": SetTable("n", "o", "e")}, "Doc.note: a string is in a column [PE572]",
     ),
@@ -396,7 +396,7 @@ def test_months_are_gone_back(moment: int, months: int, days: int, op: str):
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_rules_of_the_shipped_sets_are_pushed(name: str):
-    left, reasons = shipped_filters.pushed_rules(name, 150)
+    left, reasons = shipped_filters.pushed_rules(name, 300)
     rules = {rule.id for rule in loaded(name).checked.rules}
     assert len(left) > 0.7 * len(rules)
     assert len(reasons) <= 0.1 * len(rules)
