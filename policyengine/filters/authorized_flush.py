@@ -25,7 +25,7 @@ from sqlalchemy.sql.visitors import iterate
 from policyengine.filters.authorization import Authorization
 from policyengine.filters.governed_tables import RowsOf
 from policyengine.filters.governing import AccessRefused, Verb
-from policyengine.filters.visible_rows import carried
+from policyengine.filters.visible_rows import carried, check_namesake
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import UOWTransaction
@@ -84,6 +84,7 @@ class AuthorizedFlush:
             self._has_begun = True
             self._begin()
         table = statement.table
+        check_namesake(table, self._governed, self._authorization.demand)
         if table not in self._governed.tables:
             return statement
         assert isinstance(table, Table)

@@ -52,6 +52,7 @@ from policyengine.filters.visible_rows import (
     NotReached,
     Waiver,
     carried,
+    check_namesake,
     check_printing,
 )
 
@@ -172,11 +173,15 @@ class _AuthorizedSession(Session):
         self.checks.authorization.demand("connection", said)
         return super().connection(*args, **kwargs)
 
-    def _bulk_save_mappings(self, *args: Any, **kwargs: Any) -> None:  # of all bulk methods
+    def _bulk_save_mappings(self, mapper: Any, *args: Any, **kwargs: Any) -> None:
+        """Do what all bulk methods do."""
         authorization = self.checks.authorization
-        authorization.demand("bulk", "bulk methods write rows that nobody decided about")
+        for table in inspect(mapper).tables:
+            check_namesake(table, authorization.governed, authorization.demand)
+            if table in authorization.governed.tables:
+                authorization.demand("bulk", "bulk methods write rows that nobody decided about")
         with authorization.trusted():
-            super()._bulk_save_mappings(*args, **kwargs)
+            super()._bulk_save_mappings(mapper, *args, **kwargs)
 
 
 @lru_cache(maxsize=16)

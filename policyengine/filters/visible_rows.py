@@ -50,6 +50,8 @@ from policyengine.filters.governing import AccessRefused, folded
 
 Waiver: TypeAlias = Literal["core", "text", "connection", "bulk", "held objects"]
 """What an authorized session does only where it is waived."""
+Refuse: TypeAlias = Callable[[Waiver, str], None]
+"""Refuses what is not waived: by which waiver it would be, and why."""
 
 
 class NotReached(Exception):  # noqa: N818 - it says what is so
@@ -165,10 +167,8 @@ def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
     plain: str = compiler.visit_table(table, **how)
     if option is None or not how.get("asfrom"):
         return plain
-    _check_name(table.name, option)
+    check_namesake(table, option.governed, option.refuse)
     if table not in option.governed.tables:
-        if folded(table.name) in option.governed.names:
-            option.refuse("core", f"`{table.name}` is another table than the governed one")
         return plain
     if how.get("iscrud"):
         if getattr(compiler.statement, "table", None) != table or len(compiler.stack) > 1:
@@ -205,7 +205,7 @@ def _print_column(column: Column[Any], compiler: Any, **how: Any) -> str:
 def _print_literal_column(column: ColumnClause[Any], compiler: Any, **how: Any) -> str:
     option = _option(compiler)
     if option is not None:
-        _check_name(column.name, option)
+        _check_name(column.name, option.refuse)
     if option is not None and column.is_literal and not _HARMLESS.fullmatch(column.name):
         option.refuse("text", "a literal column is in a statement")
     printed: str = compiler.visit_column(column, **how)
@@ -233,8 +233,10 @@ def _print_template(template: TString, compiler: Any, **how: Any) -> str:
 @compiles(Insert)
 def _print_insert(insert: Insert, compiler: Any, **how: Any) -> str:
     option = _quoting(compiler)
-    if option is not None and insert.table in option.governed.tables:
-        option.refuse("bulk", "a statement inserts rows, whose values nobody decided about")
+    if option is not None:
+        check_namesake(insert.table, option.governed, option.refuse)
+        if insert.table in option.governed.tables:
+            option.refuse("bulk", "a statement inserts rows, whose values nobody decided about")
     printed: str = compiler.visit_insert(insert, **how)
     return printed
 
@@ -360,7 +362,7 @@ def _quoting(compiler: Any) -> VisibleRows | None:
 
         def quote(name: str, *more: Any) -> str:
             if not _READS_ALL.get():
-                _check_name(name, option)
+                _check_name(name, option.refuse)
             quoted: str = plain(name, *more)
             return quoted
 
@@ -368,10 +370,18 @@ def _quoting(compiler: Any) -> VisibleRows | None:
     return option
 
 
-def _check_name(name: str, option: VisibleRows) -> None:
+def _check_name(name: str, refuse: Refuse) -> None:
     """Refuse a name that is printed as it is, and so is a text."""
     if isinstance(name, quoted_name) and name.quote is False and not _SCHEMA.fullmatch(name):
-        option.refuse("text", f"the name `{name}` is not quoted")
+        refuse("text", f"the name `{name}` is not quoted")
+
+
+def check_namesake(table: Any, governed: Tables, refuse: Refuse) -> None:
+    """Refuse a table that is not governed, and may be one that is by another description."""
+    for name in (table.name, getattr(table, "schema", None) or ""):
+        _check_name(name, refuse)
+    if table not in governed.tables and folded(table.name) in governed.names:
+        refuse("core", f"`{table.name}` is another table than the governed one")
 
 
 # ---- whether it does ----------------------------------------------------------------------

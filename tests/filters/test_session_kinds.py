@@ -22,7 +22,9 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    insert,
     literal,
+    quoted_name,
     select,
     union_all,
     update,
@@ -32,6 +34,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     Session,
+    make_transient_to_detached,
     mapped_column,
     registry,
     relationship,
@@ -48,6 +51,7 @@ from tests.filters.governed_world import (
     DOC_TAG,
     GOVERNED,
     Doc,
+    Folder,
     Mine,
     Note,
     Tag,
@@ -215,6 +219,76 @@ def test_errors_are_without_values_of_rows(engine):
             assert lines[0].endswith(f") {text}")
             assert "DETAIL" not in str(lines)
             assert "private" not in str(lines)
+
+
+class Namesake(DeclarativeBase):
+    pass
+
+
+class Other(Namesake):
+    __tablename__ = "doc"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(default="doc")
+    owner: Mapped[str]
+    title: Mapped[str] = mapped_column(default="new")
+
+
+class Unquoted(Namesake):
+    __table__ = Table(
+        quoted_name("main.doc", quote=False),
+        Namesake.metadata,
+        *(c._copy() for c in Other.__table__.c),
+    )
+
+
+OTHER: Any = Other.__table__
+
+
+def detached(kind: Any) -> Any:
+    """Pretend that a session read the hidden document."""
+    one = kind(id=3)
+    make_transient_to_detached(one)
+    return one
+
+
+@pytest.mark.parametrize("kind", [Other, Unquoted])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda s, kind: s.add(kind(id=9, owner="other")),
+        lambda s, kind: s.add(one := detached(kind)) or setattr(one, "title", "x"),
+        lambda s, kind: s.add(one := detached(kind)) or s.delete(one),
+        lambda s, kind: s.execute(insert(kind).values(id=9, owner="other")),
+        lambda s, kind: s.execute(insert(kind.__table__).values(id=9, owner="other")),
+        lambda s, kind: s.execute(insert(kind), [{"id": 9, "owner": "other"}]),
+        lambda s, kind: s.execute(update(kind), [{"id": 3, "title": "x"}]),
+        lambda s, kind: s.execute(update(kind.__table__).values(title="x")),
+        lambda s, kind: s.execute(delete(kind.__table__)),
+        lambda s, kind: s.bulk_insert_mappings(kind, [{"id": 9, "owner": "other"}]),
+        lambda s, kind: s.bulk_save_objects([detached(kind)]),
+    ],
+)
+def test_nothing_is_written_by_another_description_of_a_table(engine, kind, write):
+    before = stored(engine)
+    with authorize(Session(engine), Mine(), GOVERNED) as session:
+        with pytest.raises(AccessRefused) as refused:
+            (write(session, kind), session.commit())
+        assert refused.value.waiver == ("core" if kind is Other else "text")
+        session.rollback()
+    assert stored(engine) == before
+
+
+def test_bulk_methods_write_what_is_not_governed(engine):
+    with authorize(Session(engine), Mine(), GOVERNED) as session:
+        session.bulk_insert_mappings(Folder, [{"id": 9, "name": "x"}])
+        session.bulk_save_objects([Folder(id=10)])
+        session.bulk_update_mappings(Folder, [{"id": 9, "name": "y"}])
+        session.commit()
+        for title in (select(DOC.c.title).limit(1).scalar_subquery(), DOC.c.title):
+            with pytest.raises(DBAPIError):
+                session.bulk_insert_mappings(Folder, [{"id": 11, "name": title}])
+            session.rollback()
+    assert stored(engine)["folder"][2:] == [(9, "y"), (10, "f")]
 
 
 # ---- models -----------------------------------------------------------------------------
