@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "mutation": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "testing", "cache", "version"},
     "proving": STAGES | {"reference", "analysis", "pipeline", "mutation", "cache", "version"},
-    "reporting": STAGES | {"runtime", "intake", "analysis", "testing"},
+    "reporting": STAGES | {"runtime", "intake", "reference", "analysis", "testing"},
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
     | {"testing", "mutation", "proving", "lint", "cache", "reverse", "tables", "filters"}

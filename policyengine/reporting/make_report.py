@@ -32,6 +32,7 @@ from policyengine.model.types import (
     holds_private,
 )
 from policyengine.model.values import ABSENT, moment_text, slot, to_json
+from policyengine.reporting.answer_tables import answer_tables
 from policyengine.reporting.report_budget import ReportBudget
 from policyengine.reporting.report_data import (
     Action,
@@ -44,12 +45,15 @@ from policyengine.reporting.report_data import (
     NamesPage,
     NameUse,
     Obligation,
+    Part,
+    PartAnswer,
     Report,
     Row,
     RowOutcome,
     Rule,
     Setting,
     ShownField,
+    Table,
 )
 from policyengine.reporting.situations import Situation, Situations, find_situations
 from policyengine.reporting.variations import (
@@ -102,6 +106,7 @@ class _Maker:
         self._read_by = self._readers()
         settings = self._settings()
         rows = tuple(self._rows())
+        tables = tuple(self._tables())
         names = tuple(self._names())
         with_page = {setting.key for setting in settings}
         actions = tuple(self._action(name, with_page) for name in sorted(self._action_targets()))
@@ -120,6 +125,7 @@ class _Maker:
             names=names,
             obligations=tuple(self._obligations()),
             rows=rows,
+            tables=tables,
             examples=tuple(self._examples),
         )
 
@@ -461,6 +467,21 @@ class _Maker:
             request = one.situation.request
             number = self._example(one.situation)
             yield Row(request.action, number, one.role, settings, tuple(answers), tuple(outcomes))
+
+    def _tables(self) -> Iterator[Table]:
+        for one in answer_tables(self.variations):
+            parts = []
+            for part in one.parts:
+                outcomes: dict[PartAnswer, int] = {}
+                answers = [outcomes.setdefault(answer, len(outcomes)) for answer in part.answers]
+                factors = tuple(
+                    (factor.key, tuple(text for text, _ in factor.options))
+                    for factor in part.factors
+                )
+                parts.append(Part(factors, tuple(answers), tuple(outcomes)))
+            request = one.situation.request
+            number = self._example(one.situation)
+            yield Table(request.action, number, tuple(parts), one.left_out)
 
 
 def _answers(

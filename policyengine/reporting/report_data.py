@@ -230,6 +230,41 @@ class RowOutcome:
 
 
 @frozen
+class PartAnswer:
+    """What some gates say: those that are *shut*, the rules that forbid, the fields that are shown."""
+
+    shut: tuple[str, ...]
+    forbidding: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+@frozen
+class Part:
+    """The answers of some gates for each combination of some values.
+
+    *factors*: keys, each with its options in order; *answers* has an index into *outcomes* for each combination, the
+    last factor changing fastest.
+    """
+
+    factors: tuple[tuple[str, tuple[str, ...]], ...]
+    answers: tuple[int, ...]
+    outcomes: tuple[PartAnswer, ...]
+
+
+@frozen
+class Table:
+    """The answers to an example with other values: allowed if no part has a shut gate or forbids.
+
+    *left_out*: keys of factors that would have made too many combinations.
+    """
+
+    action: str
+    example: int
+    parts: tuple[Part, ...]
+    left_out: tuple[str, ...]
+
+
+@frozen
 class Report:
     """All that a report says. *lacking*: what was left out since the budget was spent."""
 
@@ -246,4 +281,5 @@ class Report:
     names: tuple[NamesPage, ...]
     obligations: tuple[Obligation, ...]
     rows: tuple[Row, ...]
+    tables: tuple[Table, ...]
     examples: tuple[Example, ...] = field(repr=False)

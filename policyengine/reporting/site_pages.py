@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 from policyengine.model.shown import in_words
 from policyengine.reporting.page_files import PageFiles
@@ -78,6 +78,7 @@ class _Site:
             "index.html", "index", "Who may do what", "search.js", sections=self._sections()
         )
         yield self._top("me.html", "me", "What about me?", "switches.js", **self._about_me())
+        yield self._top("what-if.html", "what_if", "What if?", "what_if.js", **self._what_if())
         yield self._top("restricted.html", "restricted", "What is forbidden", **self._forbidden())
         yield self._top("dates.html", "dates", "Dates", dated=list(self._dates()))
         changes = self._changes()
@@ -175,6 +176,24 @@ class _Site:
         ]
         return {"groups": sorted(groups.items()), "rows": rows}
 
+    def _what_if(self) -> dict[str, Any]:
+        report = self.report
+        tables = [
+            {
+                "action": table.action,
+                "href": f"{self.files.path('actions', table.action)}#e{table.example}",
+                "left": table.left_out,
+                "parts": [asdict(part) for part in table.parts],
+            }
+            for table in report.tables
+        ]
+        keys = (key for table in report.tables for part in table.parts for key, _ in part.factors)
+        having = {table.action for table in report.tables}
+        return {
+            "tables": {"labels": {key: _label(key) for key in keys}, "tables": tables},
+            "without": [action.name for action in report.actions if action.name not in having],
+        }
+
     def _role(self, row: Row) -> str:
         """Return the words for the place of a person in a request: "the author of the Post"."""
         root, *names = row.role.split(".")
@@ -212,6 +231,17 @@ class _Site:
             for difference in setting.differences:
                 found[difference.action].append((setting.key, WHO[setting.by], difference))
         return found
+
+
+def _label(key: str) -> str:
+    """Return the words for what is chosen: "the author of the resource: protected"."""
+    root, *names = key.split(".")
+    if not names:
+        return in_words(root)
+    whole = "the request" if root == "context" else f"the {root}"
+    for name in names[:-1]:
+        whole = f"the {in_words(name)} of {whole}"
+    return f"{whole}: {in_words(names[-1])}"
 
 
 def _groups(setting: Setting) -> Iterator[tuple[str, list[Difference]]]:

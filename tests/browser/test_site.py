@@ -15,7 +15,7 @@ from policyengine.engine import PolicyEngine
 
 WIDTHS = (360, 768, 1440)
 KINDS = ("actions", "gates", "entities", "settings", "names", "obligations")
-TOP = ("index.html", "me.html", "restricted.html", "dates.html")
+TOP = ("index.html", "me.html", "what-if.html", "restricted.html", "dates.html")
 SERIOUS = ("serious", "critical")
 SETS = ("x", "hospital", "workspace")
 COMBINATIONS = 2_000
@@ -205,3 +205,27 @@ def test_switches_answer_as_is_decided(site, opened):
             )  # fmt: skip
             assert answer == expected, (request, own)
             left -= 1
+
+
+def test_choices_are_answered_as_the_report_says(site, opened):
+    report = json.loads((site / "report.json").read_text(encoding="utf-8"))
+    tab, rng = opened(site / "what-if.html"), Random(3)
+    for _ in range(20):
+        chosen = {}
+        for select in tab.locator("select").all():
+            options = select.locator("option").all_text_contents()
+            name = select.get_attribute("name")
+            chosen[name] = rng.choice([options[0], rng.choice(options)])
+            select.select_option(chosen[name])
+        allowed = []
+        for table in report["tables"]:
+            answers = []
+            for part in table["parts"]:
+                index = 0
+                for key, texts in part["factors"]:
+                    index = index * len(texts) + texts.index(chosen[key])
+                answers.append(part["outcomes"][part["answers"][index]])
+            if not any(answer["shut"] or answer["forbidding"] for answer in answers):
+                allowed.append(table["action"])
+        assert tab.locator("#allowed a").all_text_contents() == allowed
+        assert tab.locator("#denied a").count() == len(report["tables"]) - len(allowed)
