@@ -13,11 +13,13 @@ from policyengine.version import __version__
 
 if TYPE_CHECKING:
     from policyengine.bound import BoundAction, BoundSubject
+    from policyengine.decider import Decider
     from policyengine.decision_cache import DecisionCache
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
     from policyengine.intake.store import EntityStore
-    from policyengine.model.decision import Advisory, Decision, Denied, Obligation, RuleError
+    from policyengine.model.asked_request import Request
+    from policyengine.model.decision import Decision, Denied
     from policyengine.model.entities import Entity
     from policyengine.model.errors import (
         InvalidPolicy,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         UnhandledObligation,
     )
     from policyengine.model.limits import Limits
+    from policyengine.model.outcome import Advisory, Obligation, RuleError
     from policyengine.reloading.holder import PolicyHolder
     from policyengine.reloading.shadow import Shadow
     from policyengine.reverse.page import Page
@@ -37,6 +40,7 @@ __all__ = [
     "Advisory",
     "BoundAction",
     "BoundSubject",
+    "Decider",
     "Decision",
     "DecisionCache",
     "Denied",
@@ -54,6 +58,7 @@ __all__ = [
     "PolicyError",
     "PolicyHolder",
     "Problem",
+    "Request",
     "RuleError",
     "Shadow",
     "StaleSubject",
@@ -62,10 +67,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Advisory": "model.decision",
+    "Advisory": "model.outcome",
     "BoundAction": "bound",
     "BoundSubject": "bound",
     "Decision": "model.decision",
+    "Decider": "decider",
     "DecisionCache": "decision_cache",
     "Denied": "model.decision",
     "Diagnostic": "diagnostics.diagnostic",
@@ -76,13 +82,14 @@ _HOMES = {
     "InvalidRequest": "model.errors",
     "Limits": "model.limits",
     "NotReloaded": "model.errors",
-    "Obligation": "model.decision",
+    "Obligation": "model.outcome",
     "Page": "reverse.page",
     "PolicyEngine": "engine",
     "PolicyError": "model.errors",
     "PolicyHolder": "reloading.holder",
     "Problem": "model.errors",
-    "RuleError": "model.decision",
+    "Request": "model.asked_request",
+    "RuleError": "model.outcome",
     "Shadow": "reloading.shadow",
     "StaleSubject": "model.errors",
     "UnhandledObligation": "model.errors",

@@ -6,18 +6,19 @@ decide, is a function that all subjects share for which the tests in the rules h
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from msgspec import Struct
 
+from policyengine.decide_each import Common, decide_one, without_parts
 from policyengine.intake.fast_path import type_of
-from policyengine.intake.raw import RawRequest
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import StaleSubject
 from policyengine.model.immutable import Immutable
+from policyengine.model.shown import shown_entity
 from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from policyengine.intake.store import EntityStore
     from policyengine.model.entities import EntityLike
     from policyengine.partial.residual import Residual
+    from policyengine.reverse.page import Page
 
 
 _NOT_PICKLED: Final = (
@@ -54,12 +56,17 @@ class BoundSubject(Immutable):
             str, dict[str, _ValidResidual]
         ] = {}  # the same by action and resource type
         self._from, self._until = _NEVER, _FOREVER
+        if not (max_age is None or isinstance(max_age, timedelta)):
+            raise TypeError(f"`max_age` is a `timedelta`, and not {type(max_age).__name__}")
         if max_age is not None:  # before that moment, a clock that was set back tells no age
             self._from = clock.now()
             self._until = self._from + max_age // timedelta(microseconds=1)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(_NOT_PICKLED)
+
+    def __repr__(self) -> str:
+        return f"<{shown_entity(*self._subject.key_)} bound to {self.digest[:12]}>"
 
     @property
     def subject(self) -> Entity:
@@ -104,14 +111,10 @@ class BoundSubject(Immutable):
         )
 
     def decide(
-        self,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision:  # fmt: skip
         """Decide whether the subject may do *action* on *resource*; like `PolicyEngine.decide`.
 
         Raises `StaleSubject` if the subject was bound longer ago than it may be.
@@ -131,51 +134,75 @@ class BoundSubject(Immutable):
         return decision
 
     def require(
-        self,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision:  # fmt: skip
         """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
-        return self.decide(action, resource, context, now, fields, entities).or_raise()
+        return self.decide(
+            action, resource, context, now=now, fields=fields, entities=entities
+        ).or_raise()
 
     def decide_many(
-        self,
-        requests: Iterable[tuple[str, EntityLike, Any]],
-    ) -> list[Decision]:
+        self, requests: Iterable[tuple[str, EntityLike, Any]], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> list[Decision]:  # fmt: skip
         """Decide many requests, (action, resource, context) each; like `PolicyEngine.decide_many`.
 
         Raises `StaleSubject` if the subject was bound longer ago than it may be.
         """
-        return self._decide_many(requests)
+        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
-    def _decide_many(self, requests: Iterable[Any], known: str | None = None) -> list[Decision]:
+    def decide_each(
+        self, requests: Iterable[tuple[str, EntityLike, Any]], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Iterator[Decision]:  # fmt: skip
+        """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
+        self._check_age(clock.now())
+        return self._decide_each(requests, Common(now, fields, entities))
+
+    def _decide_each(
+        self, requests: Iterable[Any], common: Common, known: str | None = None
+    ) -> Iterator[Decision]:
         """Decide many requests, whose action is *known* if it is none of their parts."""
-        moment = clock.now()
-        self._check_age(moment)
         intake = self._engine._intake  # noqa: SLF001 - part of the engine
-        subject, by_action, decisions = self._subject, self._by_action, list[Decision]()
-        add = decisions.append
+        subject, by_action, moment = self._subject, self._by_action, common.moment
         for request in requests:
             try:
                 action, resource, context = request if known is None else (known, *request)
             except Exception:  # noqa: BLE001 - a request that does not fit stops nothing
                 parts = "(action, resource, context)" if known is None else "(resource, context)"
-                add(intake.refuse_parts(parts))
+                yield without_parts(parts, self.digest)
                 continue
             try:
-                found: Decision | None = by_action[action](subject, resource, context, moment)
+                found: Decision | None = (
+                    by_action[action](subject, resource, context, moment)
+                    if common.is_plain
+                    else None
+                )
             except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
                 found = None
             if found is None:
-                found = intake.decide_one(RawRequest(subject, action, resource, context, moment))
+                asked = common.given_to((subject, action, resource, context, None, None, None))
+                found = decide_one(asked, intake.decide, self.digest)
                 self._open(action, resource)
-            add(found)
-        return decisions
+            yield found
+
+    def actions(
+        self, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Page[str]:  # fmt: skip
+        """Say which actions the subject may do on *resource*; like `PolicyEngine.actions`.
+
+        Raises `StaleSubject` if the subject was bound longer ago than it may be.
+        """
+        self._check_age(clock.now())
+        return self._engine.actions(
+            self._subject, resource, context, now=now, fields=fields, entities=entities
+        )
 
     def _check_age(self, moment: int) -> None:
         if not self._from <= moment < self._until:
@@ -258,6 +285,9 @@ class BoundAction(Immutable):
     def __reduce__(self) -> NoReturn:
         raise TypeError(_NOT_PICKLED)
 
+    def __repr__(self) -> str:
+        return f"{repr(self._bound)[:-1]}: {self._action}>"
+
     @property
     def subject(self) -> Entity:
         """The subject as it was bound."""
@@ -269,13 +299,10 @@ class BoundAction(Immutable):
         return self._bound.digest
 
     def decide(
-        self,
-        resource: EntityLike,
-        context: Any = None,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision:  # fmt: skip
         """Decide whether the subject may do the action on *resource*; like `BoundSubject.decide`."""
         if now is None and fields is None and entities is None:
             try:
@@ -285,20 +312,33 @@ class BoundAction(Immutable):
                 found = None
             if found is not None:
                 return found
-        return self._bound.decide(self._action, resource, context, now, fields, entities)
+        return self._bound.decide(
+            self._action, resource, context, now=now, fields=fields, entities=entities
+        )
 
     def require(
-        self,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision:  # fmt: skip
         """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
-        return self.decide(resource, context, now, fields, entities).or_raise()
+        return self.decide(resource, context, now=now, fields=fields, entities=entities).or_raise()
 
-    def decide_many(self, requests: Iterable[tuple[EntityLike, Any]]) -> list[Decision]:
+    def decide_many(
+        self, requests: Iterable[tuple[EntityLike, Any]], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> list[Decision]:  # fmt: skip
         """Decide many requests, (resource, context) each; like `PolicyEngine.decide_many`."""
-        return self._bound._decide_many(requests, self._action)  # noqa: SLF001 - two views of one thing
+        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+
+    def decide_each(
+        self, requests: Iterable[tuple[EntityLike, Any]], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Iterator[Decision]:  # fmt: skip
+        """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
+        bound = self._bound
+        bound._check_age(clock.now())  # noqa: SLF001 - two views of one thing
+        common = Common(now, fields, entities)
+        return bound._decide_each(requests, common, self._action)  # noqa: SLF001 - two views of one thing

@@ -8,15 +8,17 @@ Most decisions take less time than making a key: `docs/embedding.md` says where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, overload
 
 from msgspec import Struct, field
 
-from policyengine.intake.raw import raw_request
+from policyengine.decide_each import Asked, Common, decide_each
+from policyengine.intake.raw import RawRequest, given_request
 from policyengine.intake.store import EntityStore
+from policyengine.model.asked_request import Request as AskedRequest
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.gaps import Search
@@ -109,6 +111,14 @@ class DecisionCache:
             " `DecisionCache(engine)`"
         )
 
+    def __repr__(self) -> str:
+        return f"<cache of {len(self):,} decisions of {self.digest[:12]}>"
+
+    @property
+    def digest(self) -> str:
+        """The name of the policy set that decides."""
+        return self._engine.digest
+
     @property
     def engine(self) -> PolicyEngine:
         """The engine that decides what is not remembered."""
@@ -117,16 +127,20 @@ class DecisionCache:
     def __len__(self) -> int:
         return len(self._kept)
 
+    @overload
+    def decide(self, request: AskedRequest, /) -> Decision: ...
+
+    @overload
     def decide(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision: ...  # fmt: skip
+
+    def decide(
+        self, subject: Any, action: Any = None, resource: Any = None, context: Any = None, *,
+        now: Any = None, fields: Any = None, entities: Any = None,
+    ) -> Decision:  # fmt: skip
         """Decide like `PolicyEngine.decide`, or return what was decided about the same.
 
         The same are requests of which everything that the rules may read is the same. A decision
@@ -135,7 +149,11 @@ class DecisionCache:
 
         Raises `InvalidRequest` like the engine, for what no rule reads as well.
         """
-        raw = raw_request(subject, action, resource, context, now, fields, entities)
+        return self._decide(
+            given_request(subject, action, resource, context, now, fields, entities)
+        )
+
+    def _decide(self, raw: RawRequest) -> Decision:
         request = self._engine._intake.request(raw)  # noqa: SLF001 - it reads requests as its engine
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)
@@ -154,19 +172,40 @@ class DecisionCache:
             self._kept[key] = _Kept(decision, since, until)
         return decision
 
+    @overload
+    def require(self, request: AskedRequest, /) -> Decision: ...
+
+    @overload
     def require(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision: ...  # fmt: skip
+
+    def require(self, *parts: Any, **options: Any) -> Decision:
         """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
-        return self.decide(subject, action, resource, context, now, fields, entities).or_raise()
+        return self.decide(*parts, **options).or_raise()
+
+    def decide_many(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> list[Decision]:  # fmt: skip
+        """Decide many requests at one moment, as `PolicyEngine.decide_many` does."""
+        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+
+    def decide_each(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Iterator[Decision]:  # fmt: skip
+        """Decide as `decide_many`, one request after another."""
+        common = Common(now, fields, entities)
+        return decide_each(requests, {}, self._decide, self._engine.digest, common)
+
+    def clear(self) -> None:
+        """Forget all decisions."""
+        self._kept.clear()
 
     def _find_target(self, key: TargetKey) -> _Target:
         program = self._engine._program  # noqa: SLF001 - it is ours

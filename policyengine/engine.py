@@ -7,7 +7,7 @@ it, and put it in the place of the old one; if it does not load, the old one sta
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -15,17 +15,18 @@ from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits
 from policyengine.prepared_set import PreparedSet
-from policyengine.runtime import clock
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from policyengine.bound import BoundAction, BoundSubject
+    from policyengine.decide_each import Asked
     from policyengine.explain import Explanation
     from policyengine.explain.periods import Timeline
     from policyengine.intake.intake import Intake
     from policyengine.intake.store import EntityStore, Unknown
     from policyengine.loaded_set import Loaded, Origin
+    from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.fulfilment import Handler
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from policyengine.tables.ibis_tables import DecidedTable
 
 load_before_fork(
-    "policyengine.bound", "policyengine.decision_cache", "policyengine.pipeline", "policyengine.analysis",
+    "policyengine.bound", "policyengine.decide_each", "policyengine.decision_cache", "policyengine.pipeline", "policyengine.analysis",
     "policyengine.cache", "policyengine.compiler", "policyengine.diagnostics", "policyengine.explain",
     "policyengine.intake", "policyengine.loaded_set", "policyengine.model", "policyengine.reference", "policyengine.reverse",
     "policyengine.runtime", "policyengine.semantics",
@@ -158,6 +159,10 @@ class PolicyEngine(Immutable):
             handlers=self._handlers, origin=self._origin, prepared=self._prepared,
         )  # fmt: skip
 
+    def __repr__(self) -> str:
+        count = len(self.rules)
+        return f"<policy engine {self.digest[:12]}: {count} rule{'s' * (count != 1)}>"
+
     # ---- what is in force ---------------------------------------------------------------
 
     @property
@@ -219,17 +224,21 @@ class PolicyEngine(Immutable):
 
     # ---- deciding -----------------------------------------------------------------------
 
+    @overload
+    def decide(self, request: Request, /) -> Decision: ...
+
+    @overload
     def decide(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
-        """Decide whether *subject* may do *action* on *resource*, now or at *now*.
+    ) -> Decision: ...  # fmt: skip
+
+    def decide(
+        self, subject: Any, action: Any = None, resource: Any = None, context: Any = None, *,
+        now: Any = None, fields: Any = None, entities: Any = None,
+    ) -> Decision:  # fmt: skip
+        """Decide whether *subject* may do *action* on *resource*, now or at *now*; or decide a `Request`.
 
         *context*: from `context` or a dict. *fields*: names of the resource's fields that are
         asked for. *entities*: others that the request refers to, or a store instead of the engine's.
@@ -250,53 +259,45 @@ class PolicyEngine(Immutable):
         parts = subject, action, resource, context, now, fields, entities
         return self._intake.decide_parts(*parts)
 
+    @overload
+    def require(self, request: Request, /) -> Decision: ...
+
+    @overload
     def require(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision: ...  # fmt: skip
+
+    def require(self, *parts: Any, **options: Any) -> Decision:
         """Decide as `decide`, and return the decision if it is an allow.
 
         Raises `Denied`, which has the decision, if it is a deny; `InvalidRequest` as `decide`.
         """
-        return self.decide(subject, action, resource, context, now, fields, entities).or_raise()
+        return self.decide(*parts, **options).or_raise()
 
     def decide_many(
-        self,
-        requests: Iterable[tuple[EntityLike, str, EntityLike, Any]],
-    ) -> list[Decision]:
-        """Decide many requests at one moment: (subject, action, resource, context) each.
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> list[Decision]:  # fmt: skip
+        """Decide many requests at one moment: a `Request`, or (subject, action, resource, context), each.
 
-        Like `decide` in a loop, but a request that does not fit stops nothing: its
-        decision is a deny with the cause `invalid_request`, and the reason names every problem.
+        A request that does not fit stops nothing: its decision is a deny with the cause `invalid_request`, and
+        `problems`. *now*, *fields*, *entities*: of requests that have none of their own.
         """
-        moment, fast = clock.now(), self._fast
-        decisions: list[Decision] = []
-        add = decisions.append
-        for request in requests:
-            try:
-                subject, action, resource, context = request
-            except Exception:  # noqa: BLE001 - a request that does not fit stops nothing
-                add(self._intake.refuse_parts("(subject, action, resource, context)"))
-                continue
-            try:
-                found: Decision | None = fast[action](subject, resource, context, moment)
-            except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
-                found = None
-            if found is None:
-                from policyengine.intake.raw import RawRequest
+        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
-                raw = RawRequest(subject, action, resource, context, moment)
-                found = self._intake.decide_one(raw)
-                fast = self._fast
-            add(found)
-        return decisions
+    def decide_each(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Iterator[Decision]:  # fmt: skip
+        """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
+        from policyengine.decide_each import Common, decide_each
+
+        common = Common(now, fields, entities)
+        return decide_each(requests, self._fast, self._intake.decide, self.digest, common)
 
     def decide_table(
         self, table: Any, mapping: Mapping[str, str] | None = None, *, now: str | None = None
@@ -363,10 +364,12 @@ class PolicyEngine(Immutable):
         with *action* a `BoundAction`, whose `decide` takes resource and context. *max_age*: for how
         long it may be used, for it does not see that the subject changes.
 
-        Raises `InvalidRequest` if the subject does not fit the schema.
+        Raises `InvalidRequest` if the subject does not fit the schema, or there is no such action.
         """
         from policyengine.bound import BoundAction, BoundSubject
 
+        if action is not None:
+            self._intake.action(action)
         bound = BoundSubject(self, self._intake.subject(subject), max_age)
         return bound if action is None else BoundAction(bound, action)
 
@@ -490,25 +493,20 @@ class PolicyEngine(Immutable):
         )  # fmt: skip
 
     def explain(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike | Request, action: str | None = None,
+        resource: EntityLike | None = None, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Explanation:
+    ) -> Explanation:  # fmt: skip
         """Say why a request is decided as it is: gate by gate, with the values that decided.
 
-        Takes what `decide` takes, and as long as a debugger may.
+        Takes what `decide` takes, `decision.request` as well, and as long as a debugger may.
         """
         from policyengine.explain import explain
-        from policyengine.intake.raw import raw_request
+        from policyengine.intake.raw import given_request
 
         parts = subject, action, resource, context, now, fields, entities
-        return explain(self._checked(), self._intake.request(raw_request(*parts)))
+        return explain(self._checked(), self._intake.request(given_request(*parts)))
 
     def timeline(
         self,
@@ -543,7 +541,7 @@ class PolicyEngine(Immutable):
         *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
         the engine's, beside the `entities` of the request.
         """
-        return self._intake.decide_json(data, accept_now, entities)
+        return self._intake.decide_json(data, accept_now, entities).to_bytes()
 
     def fulfil(self, decision: Decision) -> None:
         """Call the handler of each obligation of *decision*, in order; of a deny as of an allow.

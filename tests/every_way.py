@@ -117,10 +117,13 @@ def built(engine: PolicyEngine, raw: dict[str, Any]) -> Any:
 def said(decision: Decision) -> dict[str, Any]:
     """Return everything that a decision says."""
     names = [name for name in dir(Decision) if isinstance(getattr(Decision, name), property)]
+    names = [
+        name for name in names if name[0] != "_" and name not in {"id", "request", "decided_at"}
+    ]
     return {
         **{name: getattr(decision, name) for name in names}, "allowed": decision.allowed,
         "outcome": decision.outcome(), "json": decision.to_json(), "bytes": decision.to_bytes(),
-        "ignoring": decision.to_json(["x"]), "repr": repr(decision),
+        "ignoring": decision.ignoring(["x"]).to_json(), "repr": repr(decision),
         "redacted": decision.redact({"title": 1, "body": 2}), "parameters": [
             dict(obligation.parameters) for obligation in decision.obligations
         ],

@@ -151,7 +151,7 @@ def test_json_that_is_no_request_is_refused_and_never_raises(engine, document, p
 
     assert answer["decision"] is False
     assert answer["context"]["cause"] == "invalid_request"
-    assert part in json.dumps(answer["context"]["errors"])
+    assert part in json.dumps(answer["context"]["problems"])
 
 
 def test_unknown_keys_of_the_envelope_are_ignored_and_told(engine):

@@ -48,11 +48,14 @@ MAY_IMPORT = {
         "partial",
         "reverse",
         "intake",
+        "decide_each",
         "bound",
         "tables",
     },
-    "bound": {"model", "runtime", "intake", "engine", "partial"},
-    "decision_cache": {"model", "runtime", "intake", "engine"},
+    "decide_each": {"model", "runtime", "intake"},
+    "decider": {"model", "intake", "decide_each"},
+    "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
+    "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
@@ -66,8 +69,8 @@ MAY_IMPORT = {
     | {"verifying", "reporting", "version"},
     "version": set(),
     "__main__": {"cli"},
-    "__init__": {"diagnostics", "model", "intake", "engine", "bound", "decision_cache", "reverse"}
-    | {"reloading", "version"},
+    "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}
+    | {"reloading", "reverse", "version"},
 }
 
 ONLY_IN = {

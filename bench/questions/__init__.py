@@ -34,6 +34,7 @@ NAMES: Final = (
     "store_changes",
     "searching",
     "decide_many",
+    "decide_each",
     "customers",
     "mixed",
     "beside",

@@ -38,7 +38,7 @@ def built_before(
     built = [(*one.built, one.by_hand[-1]) for one in asks]
     hands = [one.by_hand for one in asks]
     for parts, plain in zip(built, hands, strict=True):
-        for decision in (decide(*parts), decide(*parts)):
+        for decision in (decide(*parts[:4], now=parts[4]), decide(*parts[:4], now=parts[4])):
             if decision.allowed != allows(*plain):
                 raise DisagreementError(f"{parts} is decided otherwise by hand: {decision.reason}")
 
@@ -48,7 +48,7 @@ def built_before(
 
     def ours() -> None:
         for subject, action, resource, context, now in built:
-            decide(subject, action, resource, context, now).allowed
+            decide(subject, action, resource, context, now=now).allowed
 
     ratio = side_by_side({"by hand": hand, "ours": ours}, len(asks), scale.rounds)["ours"].ratio
     return Answer(f"policies/{policies.name}, parts built before, over by hand", ratio, 2, 1.2)

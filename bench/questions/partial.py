@@ -44,7 +44,7 @@ def _compare(engine: PolicyEngine, asked: Sequence[_Parts]) -> None:
         left = engine.partial(
             subject=subject, action=action, resource_type=resource.type, context=context, now=now
         )
-        allowed = engine.decide(subject, action, resource, context, now).allowed
+        allowed = engine.decide(subject, action, resource, context, now=now).allowed
         if left.never if allowed else left.always:
             raise DisagreementError(f"{action} by {subject}: {left.text}, and it is {allowed}")
 

@@ -41,7 +41,7 @@ class Platform:
     def compare_built(self) -> None:
         """Raise `DisagreementError` if parts that were built are decided otherwise than by hand."""
         decide = self.engine.decide
-        self.compare(lambda ask: told(decide(*ask.built, ask.now)))
+        self.compare(lambda ask: told(decide(*ask.built, now=ask.now)))
 
     def over(self, hand: Callable[[], object], ours: Callable[[], object], rounds: int) -> float:
         """Return how many times as long as *hand* *ours* takes for all requests."""

@@ -20,7 +20,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
 
     def ours() -> None:
         for subject, action, resource, context, now in built:
-            decide(subject, action, resource, context, now).reason
+            decide(subject, action, resource, context, now=now).reason
 
     def hand() -> None:
         for parts in plain:

@@ -17,7 +17,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
 
     def ours() -> None:
         for subject, action, resource, context, now in built:
-            decide(subject, action, resource, context, now).allowed
+            decide(subject, action, resource, context, now=now).allowed
 
     ratio = world.over_by_hand(ours, scale.rounds)
     question = f"policies/x, {len(world.operations)} operations, parts built before, over by hand"

@@ -20,7 +20,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
 
     def decided() -> None:
         for subject, action, resource, context, now in built:
-            decide(subject, action, resource, context, now)
+            decide(subject, action, resource, context, now=now)
 
     def required() -> None:
         for subject, action, resource, context, now in built:
@@ -29,7 +29,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
 
     def with_reason() -> None:
         for subject, action, resource, context, now in built:
-            decide(subject, action, resource, context, now).reason_for("user")
+            decide(subject, action, resource, context, now=now).reason_for("user")
 
     contestants = {"decided": decided, "required": required, "with reason": with_reason}
     found = side_by_side(contestants, len(built), scale.rounds)

@@ -43,11 +43,11 @@ from policyengine.analysis.places import (
     read_keys_of,
     value_at,
 )
-from policyengine.model.decision import Obligation
 from policyengine.model.entities import Key
 from policyengine.model.gaps import gives
 from policyengine.model.masks import field_and_mask, spelled
 from policyengine.model.needs import NOTHING, RequestNeeds
+from policyengine.model.outcome import Obligation
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import (

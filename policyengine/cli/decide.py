@@ -16,7 +16,7 @@ from policyengine.model.shown import escaped, shown_entity, written_value
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
-    from policyengine.model.decision import Obligation
+    from policyengine.model.outcome import Obligation
 
 
 @click.command(short_help="Decide requests: allow or deny, with the reason.")
@@ -146,18 +146,12 @@ def _answer(
     engine: PolicyEngine, file: str, now: str | None
 ) -> tuple[dict[str, Any], tuple[Obligation, ...]]:
     """Return the answer to the request in *file*, as JSON values, and what is owed."""
-    from policyengine.intake.authzen import refusal_document
-    from policyengine.model.errors import InvalidRequest
+    from policyengine.model.asked_request import Request
 
     raw = read_request(file, now)
-    owed: tuple[Obligation, ...] = ()
-    try:
-        decision = engine.decide(**arguments(raw))
-        document, owed = decision.to_bytes(raw.ignored), decision.obligations
-    except InvalidRequest as refusal:
-        document = refusal_document(refusal, engine.digest, raw.ignored)
-    answer: dict[str, Any] = json.loads(document)
-    return answer, owed
+    (decision,) = engine.decide_many([Request(**arguments(raw))])
+    answer: dict[str, Any] = json.loads(decision.ignoring(raw.ignored).to_bytes())
+    return answer, decision.obligations
 
 
 def _show(title: str, answer: Mapping[str, Any], owed: Iterable[Obligation]) -> None:
@@ -176,7 +170,7 @@ def _lines(context: Mapping[str, Any], owed: Iterable[Obligation]) -> Iterator[t
     """Yield the parts of an answer, each with its label."""
     yield "cause", context["cause"]
     if context["cause"] == "invalid_request":
-        for problem in context["errors"]:
+        for problem in context["problems"]:
             path = f"{problem['path']}: " if problem["path"] else ""
             yield "problem", f"{path}{problem['message']} [{problem['code']}]"
     else:

@@ -101,7 +101,7 @@ def _explain_request(
     audience: Audience,
     format: str,
 ) -> int:
-    from policyengine.intake.authzen import refusal_document
+    from policyengine.model.decision import refused
     from policyengine.model.errors import InvalidRequest
 
     engine = load_engine(paths, entities)
@@ -111,7 +111,7 @@ def _explain_request(
             explanation = engine.explain(**arguments(raw))
     except InvalidRequest as refusal:
         if format == "json":
-            click.echo(refusal_document(refusal, engine.digest, raw.ignored).decode())
+            click.echo(refused(refusal, engine.digest).ignoring(raw.ignored).to_bytes().decode())
         if len(refusal.problems) == 1:
             raise FailingInput(f"the request does not fit the policies: {refusal}") from None
         complain("the request does not fit the policies:", *map(str, refusal.problems))

@@ -65,7 +65,7 @@ def command(
 
     def decide(engine: PolicyEngine, item: Any) -> Decision:
         if resource is not None:
-            return engine.decide(subject, item, resource, context, now)
-        return engine.decide(subject, str(action), item, context, now)
+            return engine.decide(subject, item, resource, context, now=now)
+        return engine.decide(subject, str(action), item, context, now=now)
 
     return answer(paths, entities, ask, decide, now=now, limit=limit, token=token, format=format)

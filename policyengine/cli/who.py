@@ -53,6 +53,6 @@ def command(
         return engine.subjects(action, resource, subject_type, context, **page)
 
     def decide(engine: PolicyEngine, subject: Entity) -> Decision:
-        return engine.decide(subject, action, resource, context, now)
+        return engine.decide(subject, action, resource, context, now=now)
 
     return answer(paths, entities, ask, decide, now=now, limit=limit, token=token, format=format)

@@ -16,7 +16,7 @@ from policyengine.compiler.generate import (
     shared_shape,
 )
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
-from policyengine.model.decision import Obligation
+from policyengine.model.outcome import Obligation
 from policyengine.model.shown import shower, shown_value
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime.gc_pause import gc_paused

@@ -2,6 +2,6 @@
 
 from policyengine.explain.explainer import explain
 from policyengine.explain.explanation import Explanation
-from policyengine.model.decision import AUDIENCES, Audience
+from policyengine.model.outcome import AUDIENCES, Audience
 
 __all__ = ["AUDIENCES", "Audience", "Explanation", "explain"]

@@ -26,7 +26,7 @@ from policyengine.explain.periods import (
     Timeline,
     moment_of,
 )
-from policyengine.model.decision import Obligation, Outcome
+from policyengine.model.outcome import Obligation, Outcome
 from policyengine.model.request import Request
 from policyengine.model.types import SCHEDULE
 from policyengine.model.values import from_datetime, parse_datetime, to_datetime

@@ -27,7 +27,7 @@ from policyengine.explain.evidence import (
     Reading,
     RuleExplanation,
 )
-from policyengine.model.decision import Audience
+from policyengine.model.outcome import Audience
 from policyengine.model.types import Changer
 from policyengine.semantics.visibility import PRIVATE
 

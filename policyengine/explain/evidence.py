@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 from policyengine.analysis.places import Place
-from policyengine.model.decision import Outcome
+from policyengine.model.outcome import Outcome
 from policyengine.model.types import Changer
 
 State: TypeAlias = Literal["satisfied", "waived", "not satisfied", "failed", "not in force"]

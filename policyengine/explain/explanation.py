@@ -8,8 +8,8 @@ from typing import Any
 from policyengine.explain import audiences
 from policyengine.explain.audiences import Line
 from policyengine.explain.evidence import Evidence
-from policyengine.model.decision import Audience, Outcome
 from policyengine.model.immutable import Immutable
+from policyengine.model.outcome import Audience, Outcome
 
 
 class Explanation(Immutable):

@@ -16,7 +16,7 @@ from policyengine.analysis.places import Place
 from policyengine.analysis.remedies import Change, search
 from policyengine.explain.evidence import OfferedChange, Offers
 from policyengine.explain.tracing import written
-from policyengine.model.decision import Outcome
+from policyengine.model.outcome import Outcome
 from policyengine.model.request import Request
 from policyengine.model.shown import escaped, shown_entity, shown_set
 from policyengine.model.types import CHANGERS, Changer, Schema, TargetKey, is_private

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from policyengine.explain.audiences import Line
-from policyengine.model.decision import Cause, Obligation
+from policyengine.model.outcome import Cause, Obligation
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import DURATION
 from policyengine.model.values import moment_text, text_of, to_datetime

@@ -7,16 +7,11 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
-
-import msgspec
 
 from policyengine.intake.foreign import Refused, Repeated
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.intake.raw import RawRequest
-from policyengine.model.decision import answer
-from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.request_messages import shown
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
@@ -113,23 +108,6 @@ def _part(document: dict[str, object], name: str) -> object:
     if name == "action" and isinstance(document[name], str):
         return Refused("PE505", 'expected an object {"name": …}')
     return document[name]
-
-
-def refusal_document(refusal: InvalidRequest, policy: str, ignored: Iterable[str] = ()) -> bytes:
-    """Return the answer to a request that does not fit: a deny that names every problem."""
-    errors = [{"code": p.code, "path": p.path, "message": p.message} for p in refusal.problems]
-    reason = f"the request does not fit: {'; '.join(map(str, refusal.problems))}"
-    return msgspec.json.encode(
-        answer(
-            allowed=False,
-            cause="invalid_request",
-            reason=reason,
-            exposed=[],
-            errors=errors,
-            policy=policy,
-            ignored=ignored,
-        )
-    )
 
 
 # ---- how deep requests are --------------------------------------------------------------

@@ -79,6 +79,14 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
     raise InvalidRequest(reader.problems.items)
 
 
+def check_action(schema: Schema, limits: Limits, raw: object) -> None:
+    """Raise `InvalidRequest` if there is no such action."""
+    reader = Reader(schema, limits, Problems(limits.problems))
+    reader.action(raw, inside(None, "action"))
+    if reader.problems.items:
+        raise InvalidRequest(reader.problems.items)
+
+
 def with_references(properties: Mapping[str, object], carried: list[Entity]) -> dict[str, object]:
     """Return attributes with references where entities are, and note these in *carried*."""
     given: dict[str, object] = {}

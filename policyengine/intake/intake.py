@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from policyengine.intake.authzen import RequestDecoder, refusal_document
-from policyengine.intake.build import build_context, build_entity
+from policyengine.intake.authzen import RequestDecoder
+from policyengine.intake.build import build_context, build_entity, check_action
 from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import plain
-from policyengine.intake.raw import RawRequest, raw_request
+from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, Unknown, problem_of
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import Entity, EntityLike
-from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
@@ -77,6 +77,10 @@ class Intake:
             store = None  # every request is refused for that
         return build_entity(self._program.schema, self._limits, raw, SUBJECT, store)
 
+    def action(self, raw: object) -> None:
+        """Raise `InvalidRequest` if there is no such action."""
+        check_action(self._program.schema, self._limits, raw)
+
     def context(
         self, action: str, values: Mapping[str, Any] | None, attributes: Mapping[str, Any]
     ) -> Record:
@@ -119,7 +123,7 @@ class Intake:
                 subject, action, resource, context, now, fields, entities, None
             )
         if decision is None:
-            raw = raw_request(subject, action, resource, context, now, fields, entities)
+            raw = given_request(subject, action, resource, context, now, fields, entities)
             decision = self.decide(raw)
         return decision
 
@@ -167,37 +171,28 @@ class Intake:
         self.fast.open((request.action, request.subject.type, request.resource.type))
         return request
 
-    def decide_one(self, raw: RawRequest) -> Decision:
-        """Decide one request of many: one that does not fit is denied, with every problem."""
-        try:
-            return self.decide(raw)
-        except InvalidRequest as refusal:
-            return refused(refusal, self._program.digest)
-
-    def refuse_parts(self, expected: str) -> Decision:
-        """Deny one request of many that does not have the parts that are *expected*."""
-        problem = Problem("PE505", "", f"expected {expected}")
-        return refused(InvalidRequest([problem]), self._program.digest)
-
     def decide_json(
         self,
         data: bytes | str,
         accept_now: bool,  # noqa: FBT001 - as it was given
         store: EntityStore | None,
-    ) -> bytes:
-        """Decide a request in JSON, and answer in the same; never raises for what it says."""
+    ) -> Decision:
+        """Decide a request in JSON; never raises for what it says."""
         parts = self._decoder.decode_plainly(data, accept_now)
         if parts is not None:
             decision = self._decide_quickly(*parts, store)
             if decision is not None:
-                return decision.to_bytes()
-        ignored: tuple[str, ...] = ()
+                return decision
         try:
             raw = self._decoder.decode(data, accept_now=accept_now)
-            raw.store, ignored = store, raw.ignored
-            return self.decide(raw).to_bytes(ignored)
         except InvalidRequest as refusal:
-            return refusal_document(refusal, self._program.digest, ignored)
+            return refused(refusal, self._program.digest)
+        raw.store = store
+        try:
+            return self.decide(raw).ignoring(raw.ignored)
+        except InvalidRequest as refusal:
+            asked = asked_request(raw)
+            return refused(refusal, self._program.digest, asked).ignoring(raw.ignored)
 
 
 def _together(values: Any, attributes: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from policyengine.intake.store import EntityStore
+from policyengine.model.asked_request import Request
 
 
 class RawRequest(Struct):
@@ -28,6 +29,13 @@ class RawRequest(Struct):
     ignored: tuple[str, ...] = ()
 
 
+def asked_request(raw: RawRequest) -> Request:
+    """Return a request as it was asked."""
+    entities = raw.entities if raw.store is None else raw.store
+    parts = raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, entities
+    return Request(*parts)
+
+
 def raw_request(
     subject: Any,
     action: Any,
@@ -41,3 +49,13 @@ def raw_request(
     if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return RawRequest(subject, action, resource, context, now, fields, None, entities)
     return RawRequest(subject, action, resource, context, now, fields, entities)
+
+
+def given_request(*parts: Any) -> RawRequest:
+    """Return the request of these parts, or that of a `Request` which is the only one; raises `TypeError` if not."""
+    request, *others = parts
+    if type(request) is not Request:
+        return raw_request(*parts)
+    if any(part is not None for part in others):
+        raise TypeError("a `Request` has all parts: give it alone, or the parts")
+    return raw_request(*request.parts)

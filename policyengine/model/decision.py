@@ -4,157 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, get_args
+from os import urandom
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
+from policyengine.concurrency import ForkSafeLock
+from policyengine.model.answer_json import decision_document, encode, filled
+from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, PolicyError, Problem
 from policyengine.model.immutable import FrozenDict
-from policyengine.model.masks import MaskedField
+from policyengine.model.outcome import (
+    AUDIENCES,
+    Advisory,
+    Audience,
+    Cause,
+    Details,
+    Listed,
+    Obligation,
+    Outcome,
+    RuleError,
+    SharedResult,
+    no_request,
+    not_written,
+)
 from policyengine.model.request_messages import joined
-from policyengine.model.shown import shown_value
-from policyengine.model.types import Type
-from policyengine.model.values import moment_text, to_datetime, to_json, to_python
+from policyengine.model.values import moment_text, to_datetime
 
-Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "invalid_request"]
-
-Audience: TypeAlias = Literal["user", "developer", "auditor"]
-"""Who reads why: the person concerned, the developer of the app that asks, or who may see everything."""
-
-AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
-
-
-class Obligation(Struct, frozen=True):
-    """A duty of the caller after a decision: a name, and a (parameter, type, value) each."""
-
-    name: str
-    arguments: tuple[tuple[str, Type, object], ...]
-
-    @property
-    def parameters(self) -> Mapping[str, object]:
-        """The arguments by name, as Python values (see `model.values.to_python`)."""
-        return FrozenDict({name: to_python(t, value) for name, t, value in self.arguments})
-
-    def to_json(self) -> dict[str, object]:
-        """Return the obligation as JSON values."""
-        parameters = {name: to_json(type_, value) for name, type_, value in self.arguments}
-        return {"name": self.name, "parameters": parameters}
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(shown_value(t, value) for _, t, value in self.arguments)})"
-
-
-class Advisory(Struct, frozen=True):
-    """The result of a rule on trial.
-
-    *outcome*: `satisfied`, `not_satisfied`, or `unknown` where the request lacks what it reads.
-    """
-
-    rule: str
-    effect: str
-    outcome: Literal["satisfied", "not_satisfied", "unknown"]
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON has it."""
-        return {"rule": self.rule, "effect": self.effect, "outcome": self.outcome}
-
-
-class RuleError(Struct, frozen=True):
-    """A rule that failed although it was checked: a bug of ours. *paths*: values that do not fit."""
-
-    rule: str
-    paths: tuple[str, ...]
-    message: str
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON has it."""
-        return {"rule": self.rule, "paths": list(self.paths), "message": self.message}
-
-
-class Outcome(Struct, frozen=True):
-    """A decision without its wording; every list is sorted and without repeats.
-
-    *gates*: whether each gate, by name, was opened. *rules*: ids of the determining rules,
-    by gate, then name. *exposed*: the fields that are shown themselves; None without a field gate; empty
-    on a deny. *masks*: of the fields that are shown in part, how each is. *waivers*: names of those
-    without which a gate would have been shut.
-    """
-
-    allowed: bool
-    cause: Cause
-    rules: tuple[str, ...]
-    gates: tuple[tuple[str, bool], ...]
-    exposed: frozenset[str] | None
-    masks: tuple[tuple[str, str], ...]
-    obligations: tuple[Obligation, ...]
-    referrals: tuple[str, ...]
-    advisories: tuple[Advisory, ...]
-    waivers: tuple[str, ...]
-    errors: tuple[RuleError, ...]
-
-
-Listed: TypeAlias = tuple[tuple[str, ...], int]
-"""The determining rules that an answer in JSON names, and how many there are besides."""
-
-
-class Details(Protocol):
-    """The details of a decision, worked out when they are read, from the request's immutable values."""
-
-    def outcome(self) -> Outcome:
-        """The decision without its wording."""
-
-    def listed(self) -> Listed:
-        """The determining rules that are named in JSON, and how many there are besides."""
-
-    def reason(self) -> str:
-        """The text for a person; never raises."""
-
-    def public_reason(self) -> str:
-        """The same text, with words in the place of what is an auditor's alone."""
-
-    def valid_until(self) -> int | None:
-        """The moment (microseconds) until which only the wording may change, or None."""
-
-    def frame(self, answer: SharedResult) -> Frame | None:
-        """The JSON that answers with *answer* and the same rules share; None if there are none."""
-
-
-Frame: TypeAlias = tuple[bytes, bytes, bytes]
-"""An answer as JSON without the reason and `valid_until`: the parts before, between and after."""
-
-Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
-"""Gives an answer as JSON, if an equal one was written before, from the `SharedResult` and from the
-arguments of `MakeDetails`."""
-
-MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
-"""Makes the details of a decision from the subject, the resource, the context and the rest."""
-
-
-class SharedResult(Struct, frozen=True):
-    """The part of a decision on which a service acts. Equal decisions share one.
-
-    *exposed*: the fields of the resource that may be seen; None where no gate asks; empty on a deny.
-    *masks*: those that may be seen in part, sorted. *obligations*: what is owed, sorted; None for a deny for
-    which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
-    *make_details* makes the details; *written* gives the JSON that was written of an equal decision.
-    """
-
-    allowed: bool
-    cause: Cause
-    exposed: frozenset[str] | None
-    masks: tuple[MaskedField, ...]
-    obligations: tuple[Obligation, ...] | None
-    policy: str
-    make_details: MakeDetails
-    written: Written = lambda *_: None
+_making: Final = ForkSafeLock()
+"""Held while it is first noted that something of a decision is kept: two threads see one id."""
 
 
 class _Kept(Struct, eq=False):
-    """The details of a decision, once they are worked out. Two threads may both do so, equally."""
+    """What was read of a decision, and is kept. Two threads may both work it out, equally; but for the id.
 
-    details: Details
+    *rest*: the data that the program passed. *ignored*: names of the request that meant nothing.
+    """
+
+    rest: Any
+    ignored: tuple[str, ...] = ()
+    id: str | None = None
+    decided_at: datetime | None = None
+    details: Details | None = None
     outcome: Outcome | None = None
     reason: str | None = None
     public_reason: str | None = None
@@ -183,6 +75,30 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         def __bool__(self) -> bool:
             raise TypeError("a decision is neither true nor false: ask `decision.allowed`")
+
+    @classmethod
+    def example(
+        cls,
+        *,
+        allowed: bool,
+        cause: Cause | None = None,
+        reason: str = "an example",
+        rules: Iterable[str] = (),
+        exposed: Iterable[str] | None = None,
+        obligations: Iterable[Obligation] = (),
+    ) -> Self:
+        """Return a decision that no policy has made, for tests of a service.
+
+        *cause*: `permitted` or `not_permitted` unless given. The rest is what the decision says.
+        """
+        cause = cause or ("permitted" if allowed else "not_permitted")
+        if allowed != (cause == "permitted"):
+            raise ValueError(f"what is {cause} is {'denied' if allowed else 'allowed'}")
+        shown = None if exposed is None else frozenset(exposed if allowed else ())
+        owed = tuple(obligations)
+        outcome = Outcome(allowed, cause, tuple(rules), (), shown, (), owed, (), (), (), ())
+        details = FixedDetails(outcome, (outcome.rules, 0), reason, reason)
+        return cls(allowed, SharedResult(allowed, cause, shown, (), owed, "example", details.made))
 
     # ---- at once ------------------------------------------------------------------------
 
@@ -223,20 +139,76 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     # ---- when asked for -----------------------------------------------------------------
 
-    def _worked_out(self) -> _Kept:
-        kept = self._rest
-        if not isinstance(kept, _Kept):
-            kept = _Kept(
-                self._answer.make_details(self._subject, self._resource, self._context, kept)
-            )
-            force_setattr(self, "_rest", kept)
+    def _keeping(self) -> _Kept:
+        if not isinstance(self._rest, _Kept):
+            with _making.lock:
+                if not isinstance(self._rest, _Kept):
+                    force_setattr(self, "_rest", _Kept(self._rest))
+        kept: _Kept = self._rest
         return kept
 
+    @property
+    def _parts(self) -> tuple[Any, Any, Any, Any]:
+        rest = self._rest
+        return (
+            self._subject, self._resource, self._context, rest.rest if isinstance(rest, _Kept) else rest,
+        )  # fmt: skip
+
+    def _worked_out(self) -> Details:
+        kept = self._keeping()
+        if kept.details is None:
+            kept.details = self._answer.make_details(*self._parts)
+        return kept.details
+
     def _judged(self) -> Outcome:
-        kept = self._worked_out()
+        details, kept = self._worked_out(), self._keeping()
         if kept.outcome is None:
-            kept.outcome = kept.details.outcome()
+            kept.outcome = details.outcome()
         return kept.outcome
+
+    @property
+    def id(self) -> str:
+        """A name for this decision alone, in logs and answers: 32 hexadecimal digits, made when it is first read."""
+        kept = self._keeping()
+        if kept.id is None:
+            with _making.lock:
+                if kept.id is None:
+                    kept.id = urandom(16).hex()
+        return kept.id
+
+    @property
+    def request(self) -> Request | None:
+        """The request, in canonical values, with the other entities that were given or that rules read.
+
+        Of a request that does not fit, it is what was asked. None if the decision was pickled. Decided again by
+        an engine of the same set, it is decided equally, unless the store has changed. (An entity that rules name and
+        whose values can never matter is not kept; without it, the request may be refused.)
+        """
+        return self._answer.make_request(*self._parts)
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """The moment for which it was decided, in UTC; None where no rule asks for the time."""
+        kept = self._keeping()
+        if kept.decided_at is None:
+            moment = getattr(self.request, "now", None)
+            kept.decided_at = moment if isinstance(moment, datetime) else None
+        return kept.decided_at
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What does not fit of a request that was refused (`cause` is `invalid_request`)."""
+        return self._answer.problems
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The names of a JSON document that meant nothing, and were ignored."""
+        return self._rest.ignored if isinstance(self._rest, _Kept) else ()
+
+    def ignoring(self, names: Iterable[str]) -> Self:
+        """Return the decision on a request of which these *names* were ignored."""
+        names = tuple(names)
+        return replace(self, _rest=_Kept(self._parts[-1], names)) if names else self
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -271,9 +243,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     @property
     def reason(self) -> str:
         """The reason, for an auditor: it may have values of other entities than the subject."""
-        kept = self._worked_out()
+        details, kept = self._worked_out(), self._keeping()
         if kept.reason is None:
-            kept.reason = kept.details.reason()
+            kept.reason = details.reason()
         return kept.reason
 
     def reason_for(self, audience: Audience) -> str:
@@ -287,9 +259,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             )
         if audience == "auditor":
             return self.reason
-        kept = self._worked_out()
+        details, kept = self._worked_out(), self._keeping()
         if kept.public_reason is None:
-            kept.public_reason = kept.details.public_reason()
+            kept.public_reason = details.public_reason()
         return kept.public_reason
 
     @property
@@ -299,9 +271,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         return None if until is None else to_datetime(until)
 
     def _until(self) -> int | None:
-        kept = self._worked_out()
+        details, kept = self._worked_out(), self._keeping()
         if kept.valid_until is None:
-            kept.valid_until = (kept.details.valid_until(),)
+            kept.valid_until = (details.valid_until(),)
         return kept.valid_until[0]
 
     def outcome(self) -> Outcome:
@@ -317,7 +289,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def listed(self) -> Listed:
         """Return the determining rules that an answer in JSON lists, and how many there are besides."""
-        return self._worked_out().details.listed()
+        return self._worked_out().listed()
 
     # ---- copies -------------------------------------------------------------------------
 
@@ -329,12 +301,12 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def __reduce__(self) -> tuple[Callable[..., Decision], tuple[object, ...]]:
         """Work out everything that can be read; the request is left out."""
-        answer = self._answer
-        shown = answer.exposed, answer.masks
-        parts = answer.allowed, answer.cause, *shown, self.obligations, answer.policy
-        listed = self._worked_out().details.listed()
-        reasons = self.reason, self.reason_for("user")
-        return _unpickled, (*parts, self._judged(), listed, *reasons, self._until())
+        result = replace(self._answer, obligations=self.obligations, make_request=no_request)
+        details = FixedDetails(
+            self._judged(), self.listed(), self.reason, self.reason_for("user"), self._until()
+        )
+        result = replace(result, make_details=details.made, written=not_written)
+        return _unpickled, (result, self.id, self.ignored, self.decided_at)
 
     # ---- for others ---------------------------------------------------------------------
 
@@ -358,26 +330,26 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         together = shown | redacted(document, self._answer.masks, key)
         return {name: together[name] for name in document if name in together}
 
-    def to_json(self, ignored: Iterable[str] = ()) -> dict[str, object]:
-        """Return the decision as an AuthZEN answer. *ignored*: names in the request that were ignored."""
+    def to_json(self) -> dict[str, object]:
+        """Return the decision as an AuthZEN answer."""
         until = self._until()
         valid_until = None if until is None else moment_text(until)
-        outcome, listed = self._judged(), self._worked_out().details.listed()
-        return _document(self._answer, outcome, listed, self.reason, valid_until, ignored)
+        outcome, listed = self._judged(), self._worked_out().listed()
+        return decision_document(
+            self._answer, outcome, listed, self.reason, valid_until, self.ignored, self.problems
+        )
 
-    def to_bytes(self, ignored: Iterable[str] = ()) -> bytes:
+    def to_bytes(self) -> bytes:
         """Return `to_json` as JSON in UTF-8."""
-        if ignored:
-            return _encode(self.to_json(ignored))
+        if self.ignored:
+            return encode(self.to_json())
         answered = self._answer
-        if not isinstance(self._rest, _Kept):
-            parts = self._subject, self._resource, self._context, self._rest
-            written = answered.written(answered, *parts)
-            if written is not None:
-                return written
-        frame = self._worked_out().details.frame(answered)
+        written = answered.written(answered, *self._parts)
+        if written is not None:
+            return written
+        frame = self._worked_out().frame(answered)
         if frame is None:
-            return _encode(self.to_json())
+            return encode(self.to_json())
         return filled(frame, self.reason, self._until())
 
     def __repr__(self) -> str:
@@ -400,69 +372,18 @@ class Denied(PolicyError):  # noqa: N818 - the public name says what is the matt
         return f"Denied({str(self)!r})"
 
 
-def _document(
-    answered: SharedResult,
-    outcome: Outcome,
-    listed: Listed,
-    reason: str,
-    valid_until: str | None,
-    ignored: Iterable[str],
-) -> dict[str, object]:
-    # Deciding stops at the first gate that is shut: only the details know whether a rule failed.
-    cause = outcome.cause if answered.cause == "not_permitted" else answered.cause
-    owed = outcome.obligations if answered.obligations is None else answered.obligations
-    return answer(
-        allowed=answered.allowed,
-        cause=cause,
-        reason=reason,
-        rules=listed[0],
-        more_rules=listed[1],
-        gates=dict(outcome.gates),
-        exposed=None if answered.exposed is None else sorted(answered.exposed),
-        masks={field.name: field.mask for field in answered.masks},
-        obligations=[obligation.to_json() for obligation in owed],
-        referrals=outcome.referrals,
-        advisories=[advisory.to_json() for advisory in outcome.advisories],
-        waivers=outcome.waivers,
-        errors=[error.to_json() for error in outcome.errors],
-        valid_until=valid_until,
-        policy=answered.policy,
-        ignored=ignored,
-    )
-
-
-_GAP: Final = "\0"
-"""A placeholder for parts that differ each time; no reason and no moment is written so."""
-
-_encode: Final = msgspec.json.Encoder().encode
-
-
-def make_frame(answered: SharedResult, outcome: Outcome, listed: Listed) -> Frame:
-    """Return the JSON that answers share if they differ only in the reason and `valid_until`.
-
-    The reason is before any text of an author, and `valid_until` after it.
-    """
-    document = _encode(_document(answered, outcome, listed, _GAP, _GAP, ()))
-    before, _, rest = document.partition(_encode(_GAP))
-    between, _, after = rest.rpartition(_encode(_GAP))
-    return before, between, after
-
-
-def filled(frame: Frame, reason: str, until: int | None) -> bytes:
-    """Return an answer with its reason and the moment *until* which it is valid."""
-    before, between, after = frame
-    end = b"null" if until is None else _encode(moment_text(until))
-    return b"".join((before, _encode(reason), between, end, after))
-
-
-class _PickledDetails(Struct, frozen=True):
-    """The details of a decision that was pickled. Implements `Details`."""
+class FixedDetails(Struct, frozen=True):
+    """The details of a decision that are known when it is made. Implements `Details`."""
 
     _outcome: Outcome
     _listed: Listed
     _reason: str
     _public_reason: str
-    _valid_until: int | None
+    _valid_until: int | None = None
+
+    def made(self, *_: object) -> Self:
+        """Return them, of whatever parts; it is a `MakeDetails`."""
+        return self
 
     def outcome(self) -> Outcome:
         return self._outcome
@@ -484,93 +405,23 @@ class _PickledDetails(Struct, frozen=True):
 
 
 def _unpickled(
-    allowed: bool,  # noqa: FBT001 - as it was pickled
-    cause: Cause,
-    exposed: frozenset[str] | None,
-    masks: tuple[MaskedField, ...],
-    obligations: tuple[Obligation, ...],
-    policy: str,
-    *details: Any,
+    result: SharedResult, id_: str, ignored: tuple[str, ...], decided_at: datetime | None
 ) -> Decision:
     """Make a decision that was pickled."""
-    pickled = _PickledDetails(*details)
-    shared = SharedResult(allowed, cause, exposed, masks, obligations, policy, lambda *_: pickled)
-    return Decision(allowed, shared)
+    return Decision(result.allowed, result, _rest=_Kept(None, ignored, id_, decided_at))
 
 
-class _Refused(Struct, frozen=True):
-    """The details of a decision on a request that reached no rule. Implements `Details`.
-
-    It has no exception: by its traceback, that would have what has the decision.
-    """
-
-    problems: tuple[Problem, ...]
-
-    def outcome(self) -> Outcome:
-        return Outcome(False, "invalid_request", (), (), frozenset(), (), (), (), (), (), ())
-
-    def listed(self) -> Listed:
-        return (), 0
-
-    def reason(self) -> str:
-        first, *rest = map(str, self.problems)
-        return joined(
-            (f"the request does not fit: {first}", *rest), len(self.problems), len(self.problems)
-        )
-
-    def public_reason(self) -> str:
-        parts = (f"{p.path or 'the whole'} [{p.code}]" for p in self.problems)
-        return f"the request does not fit: {joined(parts, len(self.problems))}"
-
-    def valid_until(self) -> None:
-        return None
-
-    def frame(self, _: SharedResult) -> None:
-        return None
-
-
-def refused(refusal: InvalidRequest, policy: str) -> Decision:
+def refused(refusal: InvalidRequest, policy: str, asked: Request | None = None) -> Decision:
     """Return the decision on a request that does not fit: a deny that names every problem."""
-    details = _Refused(refusal.problems)
-    denied = SharedResult(False, "invalid_request", frozenset(), (), (), policy, lambda *_: details)
+    problems = refusal.problems
+    cause: Final = "invalid_request"
+    outcome = Outcome(False, cause, (), (), frozenset(), (), (), (), (), (), ())
+    begin, count = "the request does not fit: ", len(problems)
+    reason = begin + joined(map(str, problems), count, count)
+    public_reason = begin + joined((f"{p.path} [{p.code}]".lstrip() for p in problems), count)
+    details = FixedDetails(outcome, ((), 0), reason, public_reason)
+    denied = SharedResult(
+        False, cause, frozenset(), (), (), policy, details.made,
+        problems=problems, make_request=lambda *_: asked,
+    )  # fmt: skip
     return Decision(False, denied)
-
-
-def answer(
-    *,
-    allowed: bool,
-    cause: Cause,
-    reason: str,
-    rules: Iterable[str] = (),
-    more_rules: int = 0,
-    gates: Mapping[str, bool] | None = None,
-    exposed: Iterable[str] | None = None,
-    masks: Mapping[str, str] | None = None,
-    obligations: Iterable[object] = (),
-    referrals: Iterable[str] = (),
-    advisories: Iterable[object] = (),
-    waivers: Iterable[str] = (),
-    errors: Iterable[object] = (),
-    valid_until: str | None = None,
-    policy: str,
-    ignored: Iterable[str] = (),
-) -> dict[str, object]:
-    """Return an answer in AuthZEN's shape; every member is always there."""
-    context = {
-        "cause": cause,
-        "reason": reason,
-        "rules": list(rules),
-        "more_rules": more_rules,
-        "gates": dict(gates or {}),
-        "exposed": None if exposed is None else list(exposed),
-        "masks": dict(masks or {}),
-        "obligations": list(obligations),
-        "referrals": list(referrals),
-        "advisories": list(advisories),
-        "waivers": list(waivers),
-        "errors": list(errors),
-        "valid_until": valid_until,
-        "policy": policy,
-        "ignored": list(ignored),
-    }
-    return {"decision": allowed, "context": context}

@@ -28,12 +28,13 @@ class Sealed(Struct, frozen=True, eq=False, gc=False, kw_only=True):
         return [("shown", repr(self))]
 
 
-_unset: Final[Callable[[Any], None]] = Sealed.__dict__["never_encoded_"].__delete__
+seal: Final[Callable[[Any], None]] = Sealed.__dict__["never_encoded_"].__delete__
+"""Unsets the field of an object that is never encoded: encoders that read all fields then fail."""
 
 
 def sealing(*, private: bool) -> dict[str, Any]:
     """Return an addition to the namespace of a class, by whether it holds private values."""
-    return {"__post_init__": _unset} if private else {}
+    return {"__post_init__": seal} if private else {}
 
 
 def values_of(holder: Sealed) -> list[object]:

@@ -9,8 +9,8 @@ from typing import TypeAlias
 from attrs import define, field, frozen
 
 from policyengine.diagnostics.source import Source
-from policyengine.model.decision import Obligation
 from policyengine.model.entities import Key
+from policyengine.model.outcome import Obligation
 from policyengine.model.request import Request
 from policyengine.model.types import (
     DATETIME,

@@ -134,9 +134,9 @@ def _whole(
         raw.action,
         raw.resource if resource is None else resource,
         together,
-        raw.now if now is None else now,
-        raw.fields,
-        others,
+        now=raw.now if now is None else now,
+        fields=raw.fields,
+        entities=others,
     )
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from attrs import frozen
 from msgspec.structs import replace
 
-from policyengine.model.decision import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.masks import detail, field_and_mask, shows
+from policyengine.model.outcome import Advisory, Cause, Obligation, Outcome, RuleError
 from policyengine.model.request import Request
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.values import text_of

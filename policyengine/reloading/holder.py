@@ -17,6 +17,7 @@ from weakref import WeakSet, finalize, ref
 
 from policyengine.concurrency import OwnLock, in_forked_child
 from policyengine.engine import PolicyEngine
+from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, NotReloaded
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits
@@ -136,23 +137,26 @@ class PolicyHolder:
         action: str,
         resource: EntityLike,
         context: Any = None,
+        *,
         now: datetime | str | None = None,
         fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Decision:
         """Decide like `PolicyEngine.decide`, and ask the candidate, if there is one, the same."""
         if self._shadow is None:
-            return self._engine.decide(subject, action, resource, context, now, fields, entities)
+            return self._engine.decide(
+                subject, action, resource, context, now=now, fields=fields, entities=entities
+            )
         if isinstance(entities, Iterable) and not hasattr(entities, "by_key"):
             entities = list(entities)  # which may be read but once
         moment = to_datetime(clock.now()) if now is None else now
-        parts = subject, action, resource, context, moment, fields, entities
+        asked = Request(subject, action, resource, context, moment, fields, entities)
         try:
-            decided = self._engine.decide(*parts)
+            decided = self._engine.decide(asked)
         except InvalidRequest:
-            self._shadow.compare(None, action, lambda candidate: candidate.decide(*parts))
+            self._shadow.compare(None, action, lambda candidate: candidate.decide(asked))
             raise
-        self._shadow.compare(decided, action, lambda candidate: candidate.decide(*parts))
+        self._shadow.compare(decided, action, lambda candidate: candidate.decide(asked))
         return decided
 
     # ---- reloading ----------------------------------------------------------------------

@@ -39,6 +39,10 @@ class BoundedCache(Generic[K, V]):
         self._kept[key] = value
         self._trim()
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
     def _trim(self) -> None:
         while self._weight() > self._most:
             with suppress(StopIteration, RuntimeError):  # another thread trims it, too

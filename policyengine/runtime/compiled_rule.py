@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from policyengine.model.decision import Obligation
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.outcome import Obligation
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead, RuleWaiver
 from policyengine.model.shown import in_words, shown_value

@@ -12,16 +12,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from policyengine.concurrency import cached_property
-from policyengine.model.decision import Cause, Decision, MakeDetails, SharedResult, Written
+from policyengine.model.asked_request import Request as AskedRequest
+from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity, Key
+from policyengine.model.gaps import Search
 from policyengine.model.masks import MaskedField, Shown, field_type, shows
+from policyengine.model.needs import RequestNeeds
+from policyengine.model.outcome import Cause, MakeDetails, MakeRequest, SharedResult, Written
 from policyengine.model.records import Record
-from policyengine.model.request import Request
+from policyengine.model.request import Entities, Request
 from policyengine.model.types import TargetGates, TargetKey
+from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function, Rule, sorted_obligations
 from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
@@ -67,6 +72,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     context. *module*: the generated functions by name; it is given what they ask and answer with.
     *load* makes the rules, and the function that judges them all; *make_specializer*
     what specializes it for subjects, None where that is of no use; *source* the text of what was generated.
+    *needs*: what the rules may read.
     """
 
     digest: str
@@ -81,6 +87,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     load: Callable[[], tuple[Rules, Function | None]]
     make_specializer: Callable[[Compiled], Specializer | None]
     source: Callable[[], str]
+    needs: RequestNeeds = field(default_factory=RequestNeeds)
 
     def __post_init__(self) -> None:
         subject, resource, context = self.classes
@@ -123,7 +130,13 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
             outcome = details.outcome()
             masks = self._with_types(outcome.masks)
             parts = outcome.allowed, outcome.cause, outcome.exposed, masks, outcome.obligations
-            return Decision(outcome.allowed, SharedResult(*parts, self.digest, lambda *_: details))
+            result = SharedResult(
+                *parts,
+                self.digest,
+                lambda *_: details,
+                make_request=lambda *_: self._asked(request),
+            )
+            return Decision(outcome.allowed, result)
         asked = request.fields
         if asked is None:
             return decision
@@ -171,9 +184,9 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         return tuple([MaskedField(name, mask, t) for name, mask, t in fields if t is not None])
 
     @property
-    def _own(self) -> tuple[str, MakeDetails, Written]:
+    def _own(self) -> tuple[str, MakeDetails, Written, MakeRequest]:
         """The parts that are the same in all results."""
-        return self.digest, self.make_details, self.written
+        return self.digest, self.make_details, self.written, self.make_request
 
     def _rules(self, given: int) -> list[Rule]:
         if not given:
@@ -207,12 +220,39 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
     ) -> Details:
         """Return the details of a decision on a request of these parts."""
+        return self.explainer.details(self._request(subject, resource, context, rest))
+
+    def make_request(
+        self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
+    ) -> AskedRequest:
+        """Return the request of a decision, as it can be asked again."""
+        return self._asked(self._request(subject, resource, context, rest))
+
+    def _request(
+        self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
+    ) -> Request:
         now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
         if entities is None:  # nothing is followed to other entities
             entities = {subject.key_: subject, resource.key_: resource}
         asked = fields[0] if fields else None
-        request = Request(subject, self.target[0], resource, context, now, asked, entities)
-        return self.explainer.details(request)
+        return Request(subject, self.target[0], resource, context, now, asked, entities)
+
+    def _asked(self, request: Request) -> AskedRequest:
+        """Return *request* with the other entities that were given with it, and those that rules may read."""
+        subject, resource, entities = request.subject, request.resource, request.entities
+
+        def find(key: Key) -> Entity | None:
+            return entities[key] if key in given else _looked_up(entities, key)
+
+        given = entities if type(entities) in (dict, Entities) else {}  # no store, which has many
+        read = Search(find, lambda _, path: path, find)
+        read.request(subject, resource, request.context, self.needs)
+        others = dict.fromkeys([*given, *(key for key, _ in read.seen)])
+        found = [entities[k] for k in others if k not in {subject.key_, resource.key_}]
+        moment = to_datetime(request.now) if self.timed and request.now else None
+        fields = None if request.fields is None else list(request.fields)
+        parts = subject, request.action, resource, request.context
+        return AskedRequest(*parts, moment, fields, found or None)
 
     def written(
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, rest: Rest
@@ -221,6 +261,13 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         if isinstance(rest, tuple):  # it follows to other entities, or was asked for fields
             return None
         return self.explainer.written(answer, subject, resource, context, rest or 0)
+
+
+def _looked_up(entities: Mapping[Key, Entity], key: Key) -> Entity | None:
+    try:
+        return entities[key]  # which may look into a store, as `get` does not
+    except KeyError:
+        return None
 
 
 _kept: Final[WeakValueDictionary[tuple[str, TargetKey], Compiled]] = WeakValueDictionary()

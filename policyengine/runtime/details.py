@@ -15,16 +15,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from policyengine.concurrency import cached_property
-from policyengine.model.decision import (
-    Advisory,
-    Frame,
-    Listed,
-    Outcome,
-    RuleError,
-    SharedResult,
-)
 from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
+from policyengine.model.outcome import Advisory, Frame, Listed, Outcome, RuleError, SharedResult
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleWaiver

@@ -8,16 +8,9 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct, field
 
 from policyengine.concurrency import cached_property
-from policyengine.model.decision import (
-    Cause,
-    Frame,
-    Listed,
-    Outcome,
-    SharedResult,
-    filled,
-    make_frame,
-)
+from policyengine.model.answer_json import filled, make_frame
 from policyengine.model.masks import shows
+from policyengine.model.outcome import Cause, Frame, Listed, Outcome, SharedResult
 from policyengine.model.request import Request
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.rules import Effect

@@ -43,6 +43,7 @@ class Program(Struct, eq=False, weakref=True):
             )
 
             made = compiled_once(self.digest, target, self._compile)
+            made.needs = self.needs(target)
             found = self._used.setdefault(target, made)  # another thread may have made it
         return found
 

@@ -9,7 +9,7 @@ from attrs import define
 from msgspec.structs import replace
 
 from policyengine.diagnostics.diagnostic import Diagnostic
-from policyengine.model.decision import Cause
+from policyengine.model.outcome import Cause
 from policyengine.model.types import (
     BOOL,
     EntityRefType,

@@ -7,8 +7,8 @@ from itertools import starmap
 from typing import TypeAlias, assert_never
 
 from policyengine.diagnostics.source import Span
-from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.masks import spelled
+from policyengine.model.outcome import Obligation, Outcome
 from policyengine.model.types import Schema
 from policyengine.syntax import nodes
 from policyengine.testing.request_builder import RequestBuilder

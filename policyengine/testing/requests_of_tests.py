@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from attrs import evolve, frozen
 
 from policyengine.intake.validation import Validator
-from policyengine.model.decision import Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
+from policyengine.model.outcome import Outcome
 from policyengine.model.request import Request
 from policyengine.reference.interpreter import JudgedRequest, broken_invariants
 from policyengine.reference.reasons import reason_of

@@ -17,10 +17,10 @@ from attrs import define, evolve
 
 from policyengine.diagnostics.source import Span
 from policyengine.intake.validation import Validator
-from policyengine.model.decision import Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
+from policyengine.model.outcome import Outcome
 from policyengine.model.request import Request
 from policyengine.model.shown import shown_entity
 from policyengine.reference import interpreter, reasons

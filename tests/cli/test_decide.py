@@ -287,4 +287,4 @@ def test_a_request_that_does_not_fit_is_explained_as_json_as_it_is_decided(
     decided = run("decide", shop, "-r", saved(request_), "--format", "json")
     assert explained.code == 2
     assert explained.json == decided.json
-    assert explained.json["context"]["errors"][0]["path"] == "subject.properties.suspended"
+    assert explained.json["context"]["problems"][0]["path"] == "subject.properties.suspended"

@@ -242,7 +242,7 @@ def test_what_is_wrong_is_reported_by_full_validation(engine: PolicyEngine, text
     )
     answer = json.loads(said)
     assert (answer["decision"], answer["context"]["cause"]) == (False, "invalid_request")
-    assert [error["code"] for error in answer["context"]["errors"]] == [code]
+    assert [error["code"] for error in answer["context"]["problems"]] == [code]
 
 
 def test_a_request_is_no_longer_than_it_may_be():
@@ -268,4 +268,4 @@ def test_a_document_is_no_deeper_than_it_may_be():
         for _ in range(2):
             answer = json.loads(engine.decide_json(json.dumps(document)))
             assert answer["decision"] is allowed
-            assert allowed or answer["context"]["errors"][0]["code"] == "PE517"
+            assert allowed or answer["context"]["problems"][0]["code"] == "PE517"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from policyengine.intake.authzen import read_document, refusal_document
+from policyengine.intake.authzen import read_document
 from policyengine.intake.validation import Validator
+from policyengine.model.decision import refused
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
 from policyengine.model.request import Request
@@ -231,22 +232,32 @@ def test_every_problem_of_a_document_is_reported_at_once():
 
 
 def test_an_answer_has_every_member():
-    answer = json.loads(decision().to_bytes(("feilds",)))
+    answer = json.loads(decision().ignoring(["feilds"]).to_bytes())
     assert answer["decision"] is True
     assert list(answer["context"]) == [
         *("cause", "reason", "rules", "more_rules", "gates", "exposed", "masks", "obligations"),
-        *("referrals", "advisories", "waivers", "errors", "valid_until", "policy", "ignored"),
+        *(
+            "referrals",
+            "advisories",
+            "waivers",
+            "errors",
+            "problems",
+            "valid_until",
+            "policy",
+            "ignored",
+        ),
     ]
     assert answer["context"]["ignored"] == ["feilds"]
 
 
 def test_a_refusal_is_a_deny_that_names_every_problem():
     problems = (Problem("PE505", "subject", "expected é"), Problem("PE516", "", "no JSON"))
-    answer = json.loads(refusal_document(InvalidRequest(problems), "digest", ("x",)))
+    answer = json.loads(refused(InvalidRequest(problems), "digest").ignoring(["x"]).to_bytes())
     assert answer["decision"] is False
     context = answer["context"]
     assert context["cause"] == "invalid_request"
-    assert context["errors"] == [
+    assert context["errors"] == []
+    assert context["problems"] == [
         {"code": "PE505", "path": "subject", "message": "expected é"},
         {"code": "PE516", "path": "", "message": "no JSON"},
     ]
@@ -262,4 +273,4 @@ def test_any_refusal_can_be_written(name):
     for data in (HOSTILE[name], written(subject={"\ud800": 1})):
         with pytest.raises(InvalidRequest) as refusal:
             ask(data)
-        assert json.loads(refusal_document(refusal.value, ""))["decision"] is False
+        assert json.loads(refused(refusal.value, "").to_bytes())["decision"] is False

@@ -119,19 +119,18 @@ def with_odd(path: tuple[Any, ...], odd: Callable[[Any], Any]) -> dict[str, Any]
 def seen(ask: Callable[..., Any], *parts: Any) -> object:
     """Return whether it is allowed, or the problems; whatever else is raised is raised."""
     try:
-        found = ask(*parts)
+        found = ask(*parts[:4], **dict(zip(("now", "fields", "entities"), parts[4:], strict=False)))
     except InvalidRequest as refusal:
         return str(refusal)
     return getattr(found, "allowed", "built")
 
 
-def bound(subject: Any, action: Any, *rest: Any) -> Any:
-    return ENGINE.bind(subject).decide(action, *rest)
+def bound(subject: Any, action: Any, *rest: Any, **options: Any) -> Any:
+    return ENGINE.bind(subject).decide(action, *rest, **options)
 
 
-def explained(*parts: Any) -> Any:
-    now, fields, entities = parts[4:]
-    return ENGINE.explain(*parts[:4], now=now, fields=fields, entities=entities).outcome
+def explained(*parts: Any, **options: Any) -> Any:
+    return ENGINE.explain(*parts, **options).outcome
 
 
 @pytest.mark.parametrize("number", range(len(ODD)))
@@ -262,4 +261,4 @@ def test_what_is_given_as_a_store_is_one(store):
     assert engine.decide(user, "read", user).allowed
     answer = json.loads(engine.decide_json(wire, entities=store))
     assert not answer["decision"]
-    assert answer["context"]["errors"][0]["message"] == message
+    assert answer["context"]["problems"][0]["message"] == message

@@ -122,7 +122,7 @@ def test_the_rest_is_decided():
     other["properties"]["org"]["id"] = "beta"
     assert not left.decide(resource=other).allowed
     assert (
-        engine.decide(ANN, "read", DOC, {"mfa": True}, NOW).reason
+        engine.decide(ANN, "read", DOC, {"mfa": True}, now=NOW).reason
         == left.decide(resource=DOC).reason
     )
     document = left.to_dict()

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from policyengine.compiler.link import compile_target, link
-from policyengine.model.decision import Obligation
+from policyengine.model.outcome import Obligation
 from policyengine.model.sealed import altered
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
@@ -234,7 +234,7 @@ def test_a_rule_on_trial_that_raises_is_unknown():
     def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    kept = decision._worked_out().details
+    kept = decision._worked_out()
     rules = Rules.of([replace(rule, fails=broken) for rule in kept.explainer.rules])
     details = Details(
         Explainer(kept.explainer.action, rules, kept.explainer.gates, broken), kept.request

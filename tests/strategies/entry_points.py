@@ -109,7 +109,7 @@ def seen(ask: Callable[[], Any]) -> Seen:
         return "refused", tuple((p.code, p.path, p.message) for p in refusal.problems)
     if isinstance(decision, bytes):
         answer = json.loads(decision)
-        problems = answer["context"]["errors"]
+        problems = answer["context"]["problems"]
         if answer["context"]["cause"] == "invalid_request":
             return "refused", tuple((p["code"], p["path"], p["message"]) for p in problems)
         return answer["decision"], answer["context"]["cause"], tuple(answer["context"]["rules"])

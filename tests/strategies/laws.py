@@ -29,10 +29,11 @@ from policyengine.cache import program_cache
 from policyengine.cache.folder import Cache
 from policyengine.engine import PolicyEngine
 from policyengine.explain.explainer import reasons_of
-from policyengine.model.decision import Decision, Outcome
+from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.masks import detail
+from policyengine.model.outcome import Outcome
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.sealed import altered
@@ -156,7 +157,8 @@ def reference_is_sound(case: Case) -> None:
 
 def compiled_agrees(case: Case) -> None:
     """The compiled program and the reference interpreter give one answer."""
-    _agree(case, case.request)
+    expected = _agree(case, case.request)
+    _decided_again(case, case.loaded.program.decide(case.request), expected)
 
 
 def _agree(case: Case, request: Request) -> Outcome:
@@ -172,6 +174,19 @@ def _agree(case: Case, request: Request) -> Outcome:
     _same("listed rules", listed, reasons.listed(checked, request))
     _same("as bytes", decision.to_bytes(), msgspec.json.encode(decision.to_json()))
     return expected
+
+
+def _decided_again(case: Case, decision: Decision, expected: Outcome) -> None:
+    """The request that a decision keeps is decided equally; it may lack entities that cannot matter."""
+    kept = decision.request
+    assert kept is not None
+    (again,) = case.loaded.engine.decide_many([kept])
+    if again.problems:
+        target = kept.action, kept.subject.type, kept.resource.type
+        assert not case.loaded.program.compiled(target).follows
+        assert {problem.code for problem in again.problems} == {"PE508"}
+    else:
+        _same_outcome(_outcome_of(again), expected)
 
 
 def _outcome_of(decision: Decision) -> Outcome:

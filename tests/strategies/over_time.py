@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from policyengine.explain.answers_over_time import timeline_of
 from policyengine.explain.periods import Answer
-from policyengine.model.decision import Outcome
+from policyengine.model.outcome import Outcome
 from policyengine.model.values import from_datetime, to_datetime
 from tests.strategies.loading import load
 from tests.strategies.turning import FIRST, LAST, make_request, make_set

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.specialize import generate_tests
-from policyengine.model.decision import Obligation, Outcome
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.masks import detail
+from policyengine.model.outcome import Obligation, Outcome
 from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, TargetKey
 from policyengine.model.values import moment_text

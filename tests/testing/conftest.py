@@ -9,9 +9,10 @@ from attrs import frozen
 from msgspec.structs import replace
 
 from policyengine.diagnostics.source import Source
-from policyengine.model.decision import Decision, Outcome, SharedResult
+from policyengine.model.decision import Decision
 from policyengine.model.masks import MaskedField
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.outcome import Outcome, SharedResult
 from policyengine.model.request import Request
 from policyengine.model.types import STRING, TargetKey
 from policyengine.pipeline import check_sources

@@ -1,0 +1,102 @@
+"""Decide many requests at one moment, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from policyengine.intake.fast_path import time_but_zero
+from policyengine.intake.raw import RawRequest, asked_request, raw_request
+from policyengine.intake.store import EntityStore
+from policyengine.model.asked_request import Request
+from policyengine.model.decision import Decision, refused
+from policyengine.model.entities import EntityLike
+from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.runtime import clock
+
+if TYPE_CHECKING:
+    from policyengine.runtime.compiled_rule import Function
+
+Asked: TypeAlias = Request | tuple[EntityLike, str, EntityLike, Any]
+"""One request of many: with options of its own, or (subject, action, resource, context)."""
+
+
+class Common:
+    """The options of requests that have none of their own, and the one moment that *now* is, else the clock's."""
+
+    __slots__ = ("entities", "fields", "moment", "now")
+
+    def __init__(self, now: Any, fields: Any, entities: Any) -> None:
+        if not (entities is None or issubclass(type(entities), EntityStore)):
+            entities = list(entities)  # which is read for each request
+        self.fields, self.entities = fields, entities
+        self.now = self.moment = clock.now() if now is None else now
+        if now is not None:
+            try:
+                self.moment = time_but_zero(now)
+            except Exception:  # noqa: BLE001 - the intake reports what is wrong, of each request
+                self.moment = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether requests without options of their own need no others than the moment."""
+        return self.fields is None and self.entities is None and self.moment is not None
+
+    def given_to(self, parts: Iterable[Any]) -> tuple[Any, ...]:
+        """Return the parts of a request, as `raw_request` takes them, with these where it has none."""
+        subject, action, resource, context, now, fields, entities = parts
+        return (
+            subject, action, resource, context,
+            self.now if now is None else now,
+            self.fields if fields is None else fields,
+            self.entities if entities is None else entities,
+        )  # fmt: skip
+
+
+def decide_each(
+    requests: Iterable[Asked],
+    by_action: Mapping[str, Function],
+    decide: Callable[[RawRequest], Decision],
+    digest: str,
+    common: Common,
+) -> Iterator[Decision]:
+    """Give the decision on each request; one that does not fit is denied.
+
+    *by_action*: the functions of the fast path; *decide* decides all other requests. *digest*: that of the set.
+    """
+    moment, is_plain = common.moment, common.is_plain
+    for request in requests:
+        if type(request) is Request:
+            parts = common.given_to(request.parts)
+        else:
+            try:
+                subject, action, resource, context = request  # type: ignore[misc] # no tuple may be given
+            except Exception:  # noqa: BLE001 - a request that does not fit stops nothing
+                yield without_parts("(subject, action, resource, context)", digest)
+                continue
+            if is_plain:
+                try:
+                    found: Decision | None = by_action[action](subject, resource, context, moment)
+                except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
+                    found = None
+                if found is not None:
+                    yield found
+                    continue
+            parts = common.given_to((subject, action, resource, context, None, None, None))
+        yield decide_one(parts, decide, digest)
+
+
+def decide_one(
+    parts: Iterable[Any], decide: Callable[[RawRequest], Decision], digest: str
+) -> Decision:
+    """Return the decision on one request of many: a deny with every problem if it does not fit."""
+    raw = raw_request(*parts)
+    try:
+        return decide(raw)
+    except InvalidRequest as refusal:
+        return refused(refusal, digest, asked_request(raw))
+
+
+def without_parts(expected: str, digest: str) -> Decision:
+    """Return the decision on one request of many that does not have the parts that are *expected*."""
+    return refused(InvalidRequest([Problem("PE505", "", f"expected {expected}")]), digest)
