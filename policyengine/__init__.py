@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policyengine.decision_cache import DecisionCache
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
+    from policyengine.intake.mapped_classes import Ref
     from policyengine.intake.store import EntityStore
     from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision, Denied
@@ -58,6 +59,7 @@ __all__ = [
     "PolicyError",
     "PolicyHolder",
     "Problem",
+    "Ref",
     "Request",
     "RuleError",
     "Shadow",
@@ -88,6 +90,7 @@ _HOMES = {
     "PolicyError": "model.errors",
     "PolicyHolder": "reloading.holder",
     "Problem": "model.errors",
+    "Ref": "intake.mapped_classes",
     "Request": "model.asked_request",
     "RuleError": "model.outcome",
     "Shadow": "reloading.shadow",

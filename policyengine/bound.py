@@ -212,7 +212,7 @@ class BoundSubject(Immutable):
         """Find the residual for the next request with this action and type of resource."""
         engine, subject = self._engine, self._subject
         try:
-            target = action, subject.type, type_of(resource)
+            target = action, subject.type, engine._intake.fast.type_of(resource)  # noqa: SLF001 - part of the engine
             if not engine._intake.fast.is_open(target):  # noqa: SLF001 - part of the engine
                 return
         except Exception:  # noqa: BLE001 - no request that fits, which is reported elsewhere
@@ -231,7 +231,8 @@ class BoundSubject(Immutable):
         decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001 - a bound subject is part of its engine
         since, until = max(since, self._from), min(until, self._until)
         valid[target[2]] = _ValidResidual(since, until, decide)
-        self._by_action[action] = _by_type(dict(valid))
+        residuals = _by_type(dict(valid))
+        self._by_action[action] = engine._intake.fast.taking_objects(action, residuals)  # noqa: SLF001 - as above
 
 
 _NEVER: Final = -(1 << 62)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from policyengine.explain import Explanation
     from policyengine.explain.periods import Timeline
     from policyengine.intake.intake import Intake
+    from policyengine.intake.mapped_classes import Source
     from policyengine.intake.store import EntityStore, Unknown
     from policyengine.loaded_set import Loaded, Origin
     from policyengine.model.asked_request import Request
@@ -221,6 +222,28 @@ class PolicyEngine(Immutable):
         Raises `InvalidRequest` with every problem.
         """
         return self._intake.store(entities, unknown)
+
+    def register(
+        self,
+        class_: type,
+        type: str,
+        /,
+        *,
+        id: Source = "id",
+        parents: Source = None,
+        **attributes: Source,
+    ) -> None:
+        """Take objects of *class_* for entities of *type*, wherever an entity is taken: rows, models, dataclasses.
+
+        *id*, *parents* and the attributes are read from an attribute of the object, by a `Ref` to an entity by its
+        id, or by a function of the object; those that are not named by the same name, and those that are None never.
+        Raises `TypeError` or `ValueError` for what is no class, type or attribute. (`docs/objects.md`)
+        """
+        self._intake.fast.register(class_, type, id, parents, attributes)
+
+    def entity_of(self, given: object) -> Entity:
+        """Build the entity that an object of a registered class says, with all its attributes, for a store."""
+        return self._intake.entity_of(given)
 
     # ---- deciding -----------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from policyengine import (
     PolicyError,
     PolicyHolder,
     Problem,
+    Ref,
     Request,
     RuleError,
     Shadow,
@@ -418,7 +419,7 @@ def test_every_public_name_survives_or_refuses(
     made: list[Any] = [
         engine, decision, *decision.obligations, built(engine, USERS[0]), wrong.diagnostics,
         wrong.diagnostics.items[0], engine.store([]), Limits(), RuleError("a", (), "b"),
-        Advisory("a", "permit", "unknown"), Problem("PE505", "", "x"), *map(raised, RAISING),
+        Advisory("a", "permit", "unknown"), Problem("PE505", "", "x"), Ref("a"), *map(raised, RAISING),
         engine.actions(USERS[0], document()), Request(USERS[0], "read", document()),
         *(value for value, _ in refusing(engine, tmp_path).values()),
     ]  # fmt: skip

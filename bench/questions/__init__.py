@@ -18,6 +18,7 @@ NAMES: Final = (
     "decide_bound",
     "decide_dicts",
     "decide_json",
+    "decide_objects",
     "fastest_peer",
     "building",
     "platform_typed",

@@ -57,14 +57,14 @@ _MANY: Final = 64
 
 def entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Reader:
     """Return the reader of entities of *type_* of which rules read *needs*."""
-    writer = _Writer(limits)
+    writer = Writer(limits)
     body = writer.entity("raw", type_, needs)
     return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
 
 
 def context_reader(type_: RecordType, needs: Needs, limits: Limits) -> Reader:
     """Return the reader of contexts of *type_* of which rules read *needs*."""
-    writer = _Writer(limits)
+    writer = Writer(limits)
     body = writer.record("raw", type_, needs)
     return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
 
@@ -89,7 +89,7 @@ def request_reader(
     """
     action, *types = target
     context = schema.actions[action].context
-    writer = _Writer(limits)
+    writer = Writer(limits)
     body: Body = []
     parts: dict[str, ast.expr | str] = {
         "Context": writer.named("class", record_class(context)),
@@ -222,14 +222,15 @@ for string in value:
 """
 
 
-def _call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
+def call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
+    """Return a call."""
     return ast.Call(function, list(arguments), [])
 
 
 # ---- writing ----------------------------------------------------------------------------
 
 
-class _Writer(Struct, eq=False):
+class Writer(Struct, eq=False):
     """Writes one reader."""
 
     limits: Limits
@@ -291,7 +292,7 @@ class _Writer(Struct, eq=False):
         plain = expression("line is not None or parents is None", **parts)
         plain = conjunction([complete, plain]) if type_.parents else complete
         rest = [name(above), name(parents), name("NONE"), complete, plain, name(described)]
-        made = _call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
+        made = call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
         return [*body, *reading, assign(part, made)]
 
     def record(self, part: str, type_: RecordType, needs: Needs) -> Body:
@@ -303,7 +304,7 @@ class _Writer(Struct, eq=False):
         found, complete, reading = self.attributes(type_.attributes, given, needs, once=once)
         made = self.named("made", record_class(type_))
         rest = [name("NONE"), complete, complete]
-        return [*body, *reading, assign(part, _call(made, *found, *rest))]
+        return [*body, *reading, assign(part, call(made, *found, *rest))]
 
     # ---- what is known ------------------------------------------------------------------
 
@@ -416,7 +417,7 @@ class _Writer(Struct, eq=False):
         for attribute, variable in zip(attributes, variables, strict=True):
             key = ast.Constant(attribute.name)
             body += filled("value = given[key]", value=variable, given=given, key=key)
-            body += self._value(attribute.type, variable, needs.attributes.get(attribute.name))
+            body += self.canonical(attribute.type, variable, needs.attributes.get(attribute.name))
             if isinstance(attribute.type, RecordType):
                 deep.append(expression("value.complete_", value=variable))
         return body, deep
@@ -434,7 +435,7 @@ class _Writer(Struct, eq=False):
                 "value": variable, "given": given, "key": ast.Constant(attribute.name),
                 "count": count,
             }  # fmt: skip
-            reading = self._value(attribute.type, variable, needs.attributes.get(attribute.name))
+            reading = self.canonical(attribute.type, variable, needs.attributes.get(attribute.name))
             if _must(attribute, needs):
                 body += [*filled("value = given[key]", **parts), *reading]
             else:
@@ -453,7 +454,7 @@ class _Writer(Struct, eq=False):
         """Check the string *value*."""
         return filled(_STRING, value=value, longest=ast.Constant(self.limits.string_size))
 
-    def _value(self, type_: Type, value: str, needs: Needs | None) -> Body:
+    def canonical(self, type_: Type, value: str, needs: Needs | None) -> Body:
         """Return statements that turn the variable *value* into canonical form, or return None."""
         match type_:
             case Primitive("string"):
@@ -499,8 +500,8 @@ class _Writer(Struct, eq=False):
                 read = "value = references(value, type_name, most, longest)"
                 return filled(read, type_name=of_type, **limits)
             case _:
-                writer = _Writer(self.limits)
-                body = writer._value(element, "raw", needs.elements)
+                writer = Writer(self.limits)
+                body = writer.canonical(element, "raw", needs.elements)
                 if isinstance(element, RecordType):
                     body += filled("if not raw.complete_: return None")
                 read_one = self.named(

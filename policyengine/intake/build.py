@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
@@ -25,11 +25,13 @@ def build_entity(
     raw: object,
     path: Path = None,
     store: EntityStore | None = None,
+    others: Iterable[object] = (),
 ) -> Entity:
     """Build an entity from `{"type", "id", "properties", "parents"}`.
 
     References may be given as entities: the new one then carries them, so that a request that it
-    is part of knows them. *path*: where problems are. *store*: what else may be known of it.
+    is part of knows them. *path*: where problems are. *store*: what else may be known of it. *others*:
+    entities that it refers to.
 
     Raises `InvalidRequest` with every problem.
     """
@@ -38,7 +40,8 @@ def build_entity(
         reader.report("PE521", path, "it is missing")
     entity = None if raw is ABSENT else reader.entity(raw, path)
     known = Known(reader.problems, reader.flawed)
-    for given, place in ((entity, path), *reader.carried):
+    beside = [(reader.entity(other, path), path) for other in others]
+    for given, place in ((entity, path), *beside, *reader.carried):
         if given is not None:
             known.add(given, place)
     stored = StoredEntities() if store is None else store.by_key

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 from policyengine.intake.raw import RawRequest
-from policyengine.intake.readers import LISTS, NeedsFullValidation, Readers
+from policyengine.intake.readers import LISTS, NeedsFullValidation, Read, Readers
 from policyengine.intake.store import EntityStore, problem_of
 from policyengine.intake.stored_entities import STORED
 from policyengine.model.entities import Entity, Key
@@ -26,6 +26,9 @@ from policyengine.model.types import TargetKey
 from policyengine.model.values import check_moment, from_datetime, parse_datetime
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
+
+_MOST_CLASSES: Final = 256
+"""Pairs of classes of subject and resource that are kept for an action: classes may be made at run time."""
 
 
 class FastPaths:
@@ -133,7 +136,57 @@ class FastPaths:
                 actions[target[0]][target[1:]] = self.taking(target, decide)
         for action, deciders in actions.items():
             only = next(iter(deciders.values()))
-            self.by_action[action] = only if len(deciders) == 1 else _by_types(deciders)
+            decide = only if len(deciders) == 1 else _by_types(deciders)
+            self.by_action[action] = self.taking_objects(action, decide)
+
+    def register(self, class_: Any, type_: str, *sources: Any) -> None:
+        """Take objects of *class_* for entities of *type_* (`Objects.register`)."""
+        self.readers.objects.register(class_, type_, *sources)
+        self._take(tuple(self._takers))
+
+    def taking_objects(self, action: str, decide: Function) -> Function:
+        """Return *decide*, which decides requests for *action*, for objects of registered classes as well."""
+        if not self.readers.objects:
+            return decide
+        readers = _ByClasses(self, action)
+
+        def decide_objects(subject: Any, resource: Any, context: Any, now: int = 0) -> Any:
+            read_subject, read_resource = readers[type(subject), type(resource)]
+            return decide(read_subject(subject), read_resource(resource), context, now)
+
+        return decide_objects
+
+    def readers_of(self, action: str, classes: tuple[type, type]) -> tuple[Read, Read]:
+        """Return what builds entities of a subject and a resource of two classes; other parts stay as they are.
+
+        It raises `NeedsFullValidation` for objects from which rules follow to others.
+        """
+        objects, allowed = self.readers.objects, self._program.schema.actions[action]
+        mapped = [objects.find(class_) for class_ in classes]
+        if mapped == [None, None]:
+            return _same, _same
+        types = [
+            one.type.name
+            if one
+            else only[0]
+            if class_ is dict and len(only) == 1
+            else type_of(class_)
+            for one, class_, only in zip(
+                mapped, classes, (allowed.subjects, allowed.resources), strict=True
+            )
+        ]
+        target = action, types[0], types[1]
+        follows, needs = self._program.compiled(target).follows, self._program.needs(target)
+        found = [
+            objects.row_reader(class_, part, lined=part.line or follows) or _never if one else _same
+            for one, class_, part in zip(mapped, classes, needs.parts[:2], strict=True)
+        ]
+        return found[0], found[1]
+
+    def type_of(self, part: Any) -> str:
+        """Return the name of the type of a part, which may be an object."""
+        mapped = self.readers.objects.find(type(part))
+        return type_of(part) if mapped is None else mapped.type.name
 
     def taking(self, target: TargetKey, decide: Function, *, direct: bool = True) -> Function:
         """Return *decide*, a generated function for *target* that is open, for requests in any form.
@@ -156,6 +209,32 @@ class FastPaths:
         request must be validated in full.
         """
         return self._takers[action, type_of(subject), type_of(resource)]
+
+
+class _ByClasses(dict[tuple[type, type], tuple[Read, Read]]):
+    """What reads the subject and the resource, by their classes, in requests for one action."""
+
+    def __init__(self, paths: FastPaths, action: str) -> None:
+        super().__init__()
+        self._paths = paths
+        self._action = action
+
+    def __missing__(self, classes: tuple[type, type]) -> tuple[Read, Read]:
+        try:
+            made = self._paths.readers_of(self._action, classes)
+        except Exception:  # noqa: BLE001 - no request that fits, which is reported elsewhere
+            made = _never, _never
+        if len(self) < _MOST_CLASSES:
+            self[classes] = made
+        return made
+
+
+def _same(part: Any) -> Any:
+    return part
+
+
+def _never(_: Any) -> Any:
+    raise NeedsFullValidation
 
 
 def _with_defaults(function: Function, *defaults: object) -> Function:

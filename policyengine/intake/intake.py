@@ -44,7 +44,8 @@ class Intake:
         readers: Readers | None = None,
     ) -> None:
         self.fast = FastPaths(program, limits, store, by_action, readers)
-        self.validator = Validator(program.schema, program.needs, limits)
+        self._objects = self.fast.readers.objects
+        self.validator = Validator(program.schema, program.needs, limits, self._objects)
         self._program = program
         self._limits = limits
         self._store = store
@@ -75,7 +76,14 @@ class Intake:
         store = self._store
         if store is not None and problem_of(store, self._program.schema):
             store = None  # every request is refused for that
-        return build_entity(self._program.schema, self._limits, raw, SUBJECT, store)
+        subject, others = self._objects.subject(raw) if self._objects else (raw, [])
+        return build_entity(self._program.schema, self._limits, subject, SUBJECT, store, others)
+
+    def entity_of(self, given: object) -> Entity:
+        """Build the entity that an object says; raises `InvalidRequest`."""
+        if self._objects.find(type(given)) is None:
+            raise TypeError(f"{type(given)!r} is not registered: `engine.register` its class")
+        return build_entity(self._program.schema, self._limits, self._objects.whole(given))
 
     def action(self, raw: object) -> None:
         """Raise `InvalidRequest` if there is no such action."""
@@ -94,15 +102,18 @@ class Intake:
 
     def store(self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown) -> EntityStore:
         """Build a store; raises `InvalidRequest`."""
-        entities = plain(entities)
-        if isinstance(entities, str | bytes):
-            return EntityStore.from_json(self._program.schema, entities, self._limits, unknown)
-        return EntityStore(self._program.schema, entities, self._limits, unknown)
+        given: Any = plain(entities)
+        if isinstance(given, str | bytes):
+            return EntityStore.from_json(self._program.schema, given, self._limits, unknown)
+        if self._objects and isinstance(given, Iterable) and not isinstance(given, dict):
+            given = map(self._objects.whole, given)
+        return EntityStore(self._program.schema, given, self._limits, unknown)
 
     # ---- deciding -----------------------------------------------------------------------
 
     def request(self, raw: RawRequest) -> Request:
         """Return a request in canonical values; raises `InvalidRequest` with every problem."""
+        raw = self._objects.request(raw) if self._objects else raw
         request = self.fast.read(raw)
         return self._validated(raw) if request is None else request
 
@@ -118,7 +129,7 @@ class Intake:
     ) -> Decision:
         """Decide the request of these parts, in the order of `raw_request`."""
         decision = None
-        if type(entities) is list:
+        if type(entities) is list and not self._objects:
             decision = self._decide_quickly(
                 subject, action, resource, context, now, fields, entities, None
             )
@@ -129,6 +140,7 @@ class Intake:
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
+        raw = self._objects.request(raw) if self._objects else raw
         decision = self._decide_quickly(
             raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities,
             raw.store,

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from policyengine.intake.ancestors import Known, line_above, merge, with_line
 from policyengine.intake.build import carrying, with_references
+from policyengine.intake.objects import Objects
 from policyengine.intake.stored_entities import Stored
 from policyengine.model.entities import Closed, Entity, Key, entity_class
 from policyengine.model.limits import Limits
@@ -40,13 +41,14 @@ class NeedsFullValidation(Exception):  # noqa: N818 - it is no error: the reques
 
 
 class Readers:
-    """The readers of the targets of a policy set, and of its entities and contexts.
+    """The readers of the targets of a policy set, of its entities and contexts, and of objects.
 
     They know no store, so engines of one set that differ in their stores share them.
     """
 
     def __init__(self, program: Program, limits: Limits) -> None:
         self.by_target: dict[TargetKey, Function] = {}
+        self.objects = Objects(program.schema, limits, program.needs)
         self._program = program
         self._limits = limits
         self._entity_readers: dict[str, Read] = {}

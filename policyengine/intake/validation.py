@@ -17,6 +17,7 @@ from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import moment_of
 from policyengine.intake.foreign import first_of, plain
+from policyengine.intake.objects import Objects
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
 from policyengine.model.entities import Entity, Key
@@ -49,12 +50,18 @@ _ENTITIES: Final[Path] = inside(None, "entities")
 
 
 class Validator:
-    """Validates requests against one schema; *needs*: what the rules for a target read."""
+    """Validates requests against one schema; *needs*: what the rules for a target read.
 
-    def __init__(self, schema: Schema, needs: NeedsOf, limits: Limits) -> None:
+    *objects*: classes of which objects are taken for entities.
+    """
+
+    def __init__(
+        self, schema: Schema, needs: NeedsOf, limits: Limits, objects: Objects | None = None
+    ) -> None:
         self._schema = schema
         self._needs = needs
         self._limits = limits
+        self._objects = objects
 
     @property
     def limits(self) -> Limits:
@@ -91,6 +98,7 @@ class Validator:
         *unknown*: the part that it lacks, if one; *type_*: of that, if it may have several. Raises
         `InvalidRequest` as `validate` does.
         """
+        raw = self._without_objects(raw)
         reading = self._reading(raw, store)
         action = reading.reader.action(raw.action, _ACTION)
         parts: dict[str, Entity | None] = {"subject": None, "resource": None}
@@ -126,6 +134,7 @@ class Validator:
         Those that are None are not; nor need they have all that rules read. Raises `InvalidRequest`
         with every problem of what is given.
         """
+        raw = self._without_objects(raw, target)
         reading = self._reading(raw, store)
         action, *types = target
         asked = ((raw.subject, SUBJECT, types[0]), (raw.resource, RESOURCE, types[1]))
@@ -149,6 +158,7 @@ class Validator:
 
     def types(self, raw: RawRequest, store: EntityStore | None) -> tuple[str, str]:
         """Return the types of subject and resource; raises `InvalidRequest` where one of them has none."""
+        raw = self._without_objects(raw)
         reading = self._reading(raw, store)
         subject = reading.entity(raw.subject, SUBJECT, None)
         resource = reading.entity(raw.resource, RESOURCE, None)
@@ -156,9 +166,17 @@ class Validator:
             raise InvalidRequest(reading.problems.items)
         return subject.type, resource.type
 
+    def type_of_object(self, part: object) -> str | None:
+        """Return the name of the entity type of an object; None for what is none of a registered class."""
+        mapped = self._objects.find(type(part)) if self._objects else None
+        return None if mapped is None else mapped.type.name
+
     def keep_others(self, raw: RawRequest) -> None:
         """Keep the others of a request, which may be read but once, for as many requests as are made of it."""
         raw.entities = _as_list(raw.entities, self._limits.entities)
+
+    def _without_objects(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
+        return self._objects.request(raw, target) if self._objects else raw
 
     def _reading(self, raw: RawRequest, store: EntityStore | None) -> _Reading:
         return _Reading(self._schema, self._limits, store if raw.store is None else raw.store)

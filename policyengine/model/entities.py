@@ -88,8 +88,9 @@ class Entity(Sealed, frozen=True, eq=False, gc=False):
         return f"<{shown_entity(self.type, self.id)}{braces}>"
 
 
-EntityLike: TypeAlias = Entity | Mapping[str, Any]
-"""An entity from `PolicyEngine.entity`, or `{"type", "id", "properties", "parents"}` as a dict."""
+EntityLike: TypeAlias = Entity | Mapping[str, Any] | object
+"""An entity from `PolicyEngine.entity`, or `{"type", "id", "properties", "parents"}` as a dict, or an object of a
+class that was given to `PolicyEngine.register`, which can be any."""
 
 
 class Closed(tuple[Entity, ...]):

@@ -92,7 +92,9 @@ class PartialDecider:
         that are no strings.
         """
         schema = self._schema
-        target = _target(schema, raw, types)
+        said = self._validator.type_of_object
+        subject, resource = types[0] or said(raw.subject), types[1] or said(raw.resource)
+        target = _target(schema, raw, (subject, resource))
         if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
             raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
         paths = frozenset(_path(text, schema, target) for text in unknowns)

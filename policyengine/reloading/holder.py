@@ -44,7 +44,8 @@ class PolicyHolder:
     again when the entity types are others. *tests*: whether a set takes over only if its own tests pass.
     *poll*: the seconds between two looks at the files by a thread; None if nobody looks, and `reload` is called.
     *quiet*: the seconds for which the files must not have changed before they are loaded by it. *shadow*: the paths
-    of a candidate, which `decide` asks as well; *on_difference* gets both decisions, where they differ, None for
+    of a candidate, which `decide` asks as well; *on_load* is called with each engine before it decides: to register
+    classes (`PolicyEngine.register`); *on_difference* gets both decisions, where they differ, None for
     a request that was refused. *on_reload* is called with the holder after each set that took over, and each
     that did not.
 
@@ -62,12 +63,14 @@ class PolicyHolder:
         poll: float | None = None,
         quiet: float = 1.0,
         shadow: Iterable[str | os.PathLike[str]] = (),
+        on_load: Callable[[PolicyEngine], object] | None = None,
         on_difference: Callable[[Decision | None, Decision | None], object] | None = None,
         on_reload: Callable[[PolicyHolder], object] | None = None,
     ) -> None:
         if poll is not None and not poll > 0:
             raise ValueError(f"`poll` is a number of seconds above 0, or None, not {poll!r}")
         given: dict[str, Any] = {"obligations": obligations, "limits": limits, "cache": cache}
+        given["on_load"] = on_load
         self._files = PolicyFiles(paths, tests=tests, **given)
         self._reloading, self._swapping = OwnLock(), OwnLock()
         self._last_error: Exception | None = None

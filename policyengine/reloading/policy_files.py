@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -28,7 +28,8 @@ _MOST_TOLD: Final = 5
 class PolicyFiles:
     """A policy set in files, which may change. Takes what `PolicyEngine.load` takes.
 
-    *tests*: whether a set is refused unless its own tests pass, of which there must be some.
+    *tests*: whether a set is refused unless its own tests pass, of which there must be some. *on_load* is called
+    with each engine that was loaded.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class PolicyFiles:
         limits: Limits | None,
         cache: bool | str | os.PathLike[str],
         tests: bool,
+        on_load: Callable[[PolicyEngine], object] | None = None,
     ) -> None:
         self._paths = tuple(paths)
         self._limits = limits or Limits()
@@ -48,6 +50,7 @@ class PolicyFiles:
             "cache": cache,
         }
         self._tests = tests
+        self._on_load = on_load
         self.tried: State | None = None
         """The state of the files when they were loaded last, with whatever result."""
 
@@ -81,6 +84,8 @@ class PolicyFiles:
             )
         if engine is not None and self._tests:
             _run_tests(engine, self._limits)
+        if engine is not None and self._on_load is not None:
+            self._on_load(engine)
         return engine
 
     def _texts(self) -> dict[str, str] | None:

@@ -354,6 +354,25 @@ def test_a_candidate_is_in_nobodys_way(folder, tmp_path):
     assert isinstance(holder.shadow.last_error, ZeroDivisionError)
 
 
+def test_each_engine_is_prepared_before_it_decides(folder, tmp_path):
+    candidate, loaded = tmp_path / "candidate.policy", []
+
+    def prepare(engine):
+        loaded.append(engine.digest)
+        engine.register(SimpleNamespace, "User")
+
+    write(tmp_path, "permit all_of_them: read")
+    (tmp_path / "held.policy").rename(candidate)
+    holder = PolicyHolder(folder, shadow=candidate, on_load=prepare)
+    ann = SimpleNamespace(id="ann", suspended=False)
+    for text in ("# 1", "# 2", "# 3"):
+        assert holder.decide(ann, "read", DOCUMENT).allowed
+        write(folder, RULES + text)
+        assert holder.reload()
+    assert holder.shadow.differences == {}
+    assert len(loaded) == 5
+
+
 # ---- under load -------------------------------------------------------------------------
 
 

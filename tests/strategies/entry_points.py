@@ -23,6 +23,7 @@ from policyengine.model.decision import refused
 from policyengine.model.errors import Problem
 from policyengine.model.limits import Limits
 from tests.strategies.laws import Case
+from tests.strategies.objects import objects_of, spoilt_objects
 from tests.strategies.store_changes import by_changes
 
 Json = Any
@@ -65,7 +66,28 @@ def every_entry_point_reads_the_same(case: Case) -> int:
             for one in (asked, *spoilt(asked, rng, 6), asked):
                 for entities in (None, case.given["entities"]):
                     count += _agree(engine, {**one, "entities": entities}, store)
+        _objects_are_read_the_same(case, rng)
     return count
+
+
+def _objects_are_read_the_same(case: Case, rng: Random) -> None:
+    """Ask about objects of registered classes, and with one spoilt; raises if they are read otherwise than dicts."""
+    given = {name: case.given[name] for name in (*_PARTS, "action", "context", "entities")}
+    validator = case.loaded.engine._intake.validator
+    expected = seen(lambda: case.loaded.program.decide(validator.validate_parts(None, **given)))
+    engine, asked = objects_of(case, rng)
+    for name, ask in entry_points(engine, asked):
+        for _ in range(2):
+            found = seen(ask)
+            assert found == expected, (name, found, expected, asked)
+    if expected[0] == "refused" or (spoilt_ := spoilt_objects(engine, asked, rng)) is None:
+        return
+    where, asked = spoilt_
+    for name, ask in entry_points(engine, asked):
+        for _ in range(2):
+            found = seen(ask)
+            assert found[0] in ("refused", "denied"), (name, where, found)
+            assert where in str(found), (name, where, found)
 
 
 def _with_gaps(case: Case, rng: Random) -> EntityStore:

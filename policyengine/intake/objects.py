@@ -1,0 +1,304 @@
+"""Take objects of registered classes for entities: rows, models, dataclasses.
+
+An object becomes what a dict would say of it, and goes the way of a dict from there. Only what the rules for the
+action and the types read of it is asked for, each once, and what they follow to: `Search` in `model/gaps.py` goes
+the same way. What cannot be read, or has no meaning here, becomes a `Refused` with the name of the thing, which
+validation reports at its place. So a row that lost its session is a problem, never an absent value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from msgspec.structs import replace
+
+from policyengine.intake.mapped_classes import (
+    BUILT_IN,
+    Mapped,
+    NoClass,
+    Ref,
+    Source,
+    id_text,
+    is_a_name,
+    referred,
+    scalar,
+    texts,
+)
+from policyengine.intake.object_reading import ObjectReading, Said
+from policyengine.intake.raw import RawRequest
+from policyengine.model.entities import Entity
+from policyengine.model.limits import Limits
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.records import Record
+from policyengine.model.types import (
+    STRING,
+    EntityRefType,
+    EntityType,
+    EnumType,
+    LevelsType,
+    Primitive,
+    RecordType,
+    Schema,
+    SetType,
+    TargetKey,
+    TaxonomyType,
+    Type,
+)
+
+if TYPE_CHECKING:
+    from policyengine.compiler.row_reader_codegen import RowAttribute
+
+
+class Objects:
+    """The registered classes of one schema; *needs*: what the rules for a target read."""
+
+    def __init__(
+        self, schema: Schema, limits: Limits, needs: Callable[[TargetKey], RequestNeeds]
+    ) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._needs = needs
+        self._by_class: dict[type, Mapped] = {}
+        self._derived: WeakKeyDictionary[type, Mapped] = WeakKeyDictionary()
+        self._by_type: dict[str, Needs] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_class)
+
+    def register(
+        self,
+        class_: Any,
+        type_: str,
+        id_: Source,
+        parents: Source,
+        attributes: Mapping[str, Source],
+    ) -> None:
+        """Take objects of *class_* for entities of *type_*; raises as `PolicyEngine.register` does."""
+        if (
+            not isinstance(class_, type)
+            or class_ in BUILT_IN
+            or issubclass(class_, Entity | Record)
+        ):
+            raise TypeError(f"a class of your own is registered, not {class_!r}")
+        found = self._schema.entities.get(type_)
+        if found is None:
+            raise ValueError(f"there is no entity type {type_!r}")
+        unknown = sorted(attributes.keys() - found.by_name.keys())
+        if unknown:
+            raise ValueError(f"`{type_}` has no attribute {unknown[0]!r}")
+        for name, source in {"id": id_, "parents": parents, **attributes}.items():
+            if not (source is None or isinstance(source, str | Ref) or callable(source)):
+                raise TypeError(
+                    f"`{name}` is the name of an attribute, a `Ref`, a function or None"
+                )
+        if id_ is None:
+            raise TypeError("`id` is what gives the id of an object")
+        self._check_ref("parents", parents, found.parents)
+        sources = {name: attributes.get(name, name) for name in found.by_name}
+        for name, source in sources.items():
+            self._check_ref(name, source, referred(found.by_name[name].type))
+        self._by_class[class_] = Mapped(found, class_.__qualname__, id_, parents, sources)
+        self._derived = WeakKeyDictionary()
+
+    def _check_ref(self, name: str, source: Source, types: tuple[str, ...]) -> None:
+        if not isinstance(source, Ref):
+            return
+        if not types:
+            raise ValueError(f"`{name}` refers to no entity, so no `Ref` gives it")
+        if source.type not in types and not (source.type is None and len(types) == 1):
+            raise ValueError(
+                f"the `Ref` of `{name}` has one of the types {', '.join(types)}: say which"
+            )
+
+    def find(self, class_: type) -> Mapped | None:
+        """Return how objects of a class are read: as those of the first class that it derives from."""
+        found = self._by_class.get(class_)
+        if found is not None or class_ in BUILT_IN or issubclass(class_, Entity):
+            return found
+        found = self._derived.get(class_)
+        if found is None:
+            bases = (self._by_class.get(base) for base in class_.__mro__)
+            found = next((mapped for mapped in bases if mapped is not None), None)
+            if found is not None:
+                self._derived[class_] = found
+        return found
+
+    # ---- requests -----------------------------------------------------------------------
+
+    def request(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
+        """Return a request in which dicts stand for objects; *target*: if it is known."""
+        if target is None:
+            target = self._target(raw)
+        needs = RequestNeeds() if target is None else self._needs(target)
+        reading = ObjectReading(self.find, self._limits, self._schema)
+        subject, resource = reading.given(raw.subject), reading.given(raw.resource)
+        others = raw.entities
+        if isinstance(others, Iterable) and not isinstance(others, str | bytes | Mapping):
+            others = [*map(reading.given, islice(others, self._limits.entities + 1))]
+        context = raw.context
+        if target is not None:
+            type_ = self._schema.actions[target[0]].context
+            context = reading.context(context, type_, needs.context)
+        reading.read(subject, needs.subject)
+        reading.read(resource, needs.resource)
+        reading.follow()
+        given = others if isinstance(others, list) else []
+        if found := reading.others((subject, resource, *given)):
+            others = [*given, *found]
+        if isinstance(others, list):
+            others = [*map(_said, others)]
+        parts = _said(subject), raw.action, _said(resource), context, raw.now, raw.fields, others
+        return RawRequest(*parts, raw.store, raw.ignored)
+
+    def _target(self, raw: RawRequest) -> TargetKey | None:
+        name = raw.action
+        action = self._schema.actions.get(name) if type(name) is str else None
+        subject, resource = self.type_of(raw.subject), self.type_of(raw.resource)
+        if action is None or subject not in action.subjects or resource not in action.resources:
+            return None
+        return action.name, subject, resource
+
+    def type_of(self, part: object) -> Any:
+        """Return the name of the entity type of a part in any form, as far as it says one."""
+        mapped = self.find(type(part))
+        if mapped is not None:
+            return mapped.type.name
+        return part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+
+    def row_reader(self, class_: type, needs: Needs, *, lined: bool) -> Callable[[Any], Any] | None:
+        """Return what builds entities of objects of a class; None if rules follow from them to others.
+
+        Where it raises, or gives None, `request` takes the object. *lined*: whether ancestors may be asked for.
+        """
+        from policyengine.compiler.row_reader_codegen import row_reader
+
+        mapped = self.find(class_)
+        if mapped is None or (needs.line and mapped.parents is not None):
+            return None
+        sources = {"id": replace(self._row_attribute(STRING, mapped.id), convert=id_text)}
+        for name, inner in needs.attributes.items():
+            attribute, source = mapped.type.by_name.get(name), mapped.attributes.get(name)
+            if attribute is not None and source is not None:
+                if referred(attribute.type) and (inner.elements or inner):
+                    return None
+                sources[name] = self._row_attribute(attribute.type, source)
+        if not all(callable(one.source) or is_a_name(one.source) for one in sources.values()):
+            return None
+        return row_reader(mapped.type, needs, self._limits, sources, lined=lined)
+
+    def _row_attribute(self, type_: Type, source: Source) -> RowAttribute:
+        from policyengine.compiler.row_reader_codegen import RowAttribute
+
+        of = source.of if isinstance(source, Ref) else source
+        assert of is not None
+        match type_:
+            case Primitive("string"):
+                return RowAttribute(of, str, scalar)
+            case EnumType() | LevelsType() | TaxonomyType():
+                return RowAttribute(of, str, scalar)
+            case SetType(EnumType() | LevelsType() | TaxonomyType() | Primitive("string")):
+                return RowAttribute(of, frozenset, texts)
+            case EntityRefType() if isinstance(source, Ref):
+                return RowAttribute(of, str, id_text, refers=True)
+            case EntityRefType():
+                return RowAttribute(of, dict, self._row_reference)
+            case SetType(EntityRefType(name)) if isinstance(source, Ref):
+                of_type = source.type or name
+                convert = lambda raw: [{"type": of_type, "id": id_text(one)} for one in raw]  # noqa: E731 - of these two
+                return RowAttribute(of, NoClass, convert)
+            case SetType(EntityRefType()):
+                return RowAttribute(of, NoClass, lambda raw: [*map(self._row_reference, raw)])
+            case _:
+                return RowAttribute(of)
+
+    def _row_reference(self, raw: object) -> object:
+        mapped = self.find(type(raw))
+        return raw if mapped is None else {"type": mapped.type.name, "id": mapped.id_of(raw)}
+
+    def subject(self, raw: object) -> tuple[object, list[object]]:
+        """Return what any rule reads of a subject, and of what it leads to."""
+        mapped = self.find(type(raw))
+        reading = ObjectReading(self.find, self._limits, self._schema)
+        root = reading.given(raw)
+        if mapped is not None:
+            reading.read(root, self._subject_needs(mapped.type.name))
+            reading.follow_all(self._needs_of)
+        return _said(root), reading.others([root])
+
+    def _subject_needs(self, type_: str) -> Needs:
+        needs = NOTHING
+        for action in self._schema.actions.values():
+            for types in product(action.subjects, action.resources):
+                if types[0] == type_:
+                    needs |= self._needs((action.name, *types)).subject
+        return needs
+
+    def _needs_of(self, type_: EntityType) -> Needs:
+        """Return what any rule reads of entities of a type, wherever it comes to one, and follows no further."""
+        found = self._by_type.get(type_.name)
+        if found is None:
+            names, line = dict[str, Needs](), False
+            for action in self._schema.actions.values():
+                for types in product(action.subjects, action.resources):
+                    needs = self._needs((action.name, *types))
+                    for one in _of_type(self._schema, action.context, types, needs, type_.name):
+                        names |= dict.fromkeys(one.attributes, NOTHING)
+                        line = line or one.line
+            found = self._by_type[type_.name] = Needs(names, line=line)
+        return found
+
+    def whole(self, raw: object) -> object:
+        """Return all that an object says, with references in place of what it leads to."""
+        mapped = self.find(type(raw))
+        if mapped is None:
+            return raw
+        reading = ObjectReading(self.find, self._limits, self._schema)
+        root = reading.given(raw)
+        reading.read(root, Needs(dict.fromkeys(mapped.type.by_name, NOTHING)))
+        if mapped.parents is not None:
+            reading.read(root, Needs(line=True))
+        reading.follow()
+        return _said(root)
+
+
+_LINE: Final = Needs(line=True)
+
+
+def _said(part: object) -> object:
+    """Return a part of a request, as a dict if it was an object."""
+    return part.as_dict() if isinstance(part, Said) else part
+
+
+def _of_type(
+    schema: Schema, context: RecordType, types: tuple[str, str], needs: RequestNeeds, wanted: str
+) -> Iterator[Needs]:
+    """Give what rules for one target read of entities of the type *wanted*, wherever they come to one."""
+    subject, resource = types
+    waiting: list[tuple[Type | EntityType, Needs]] = [
+        (schema.entities[subject], needs.subject),
+        (schema.entities[resource], needs.resource),
+        (context, needs.context),
+    ]
+    while waiting:
+        type_, part = waiting.pop()
+        match type_:
+            case EntityRefType(name):
+                waiting.append((schema.entities[name], part))
+            case SetType(element):
+                waiting.append((element, part.elements or NOTHING))
+            case EntityType() | RecordType() if part:
+                if isinstance(type_, EntityType) and type_.name == wanted:
+                    yield part
+                elif part.line:  # of which one of that type may be an ancestor
+                    yield _LINE
+                waiting += [(schema.entities[name], inner) for name, inner in part.above.items()]
+                waiting += [
+                    (type_.by_name[name].type, inner)
+                    for name, inner in part.attributes.items()
+                    if name in type_.by_name
+                ]
+            case _:
+                pass
