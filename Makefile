@@ -9,6 +9,8 @@ FOR ?= 60
 N ?= 10000
 SHARE ?= 1
 ROWS ?= 1000000
+# Each worker, and each command that tests start, would compile all modules again.
+export PYTHONDONTWRITEBYTECODE :=
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help

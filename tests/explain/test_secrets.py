@@ -167,7 +167,7 @@ def told_too_much(seed: int, requests: int) -> Counter[str]:
 def test_secrets_are_told_to_the_auditor_alone():
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=50)
+    @settings(max_examples=30)
     @given(seeds.SEEDS)
     def check(seed):
         seen.update(told_too_much(seed, 4))

@@ -192,11 +192,11 @@ def test_what_is_suggested_for_a_shipped_set_passes(name):
     assert checked is not None
     files = {rule.id: rule.node.span.file for rule in checked.rules}
     pasted, count = {file: source.text for file, source in sources.items()}, 0
-    for one in islice(suggest(checked, now=NOW), 5):  # of all rules: `make killers`
+    for one in islice(suggest(checked, now=NOW), 3):  # of all rules: `make killers`
         if one.text:
             pasted[files[one.rule]] += f"\n{one.text}"
             count += 1
-    assert count > 2
+    assert count > 1
     texts = {file: Source(file, text) for file, text in pasted.items()}
     assert [file for file, text in pasted.items() if format_source(texts[file]) != text] == []
     more, problems = check_sources(texts)

@@ -127,9 +127,12 @@ def _same(what: str, one: object, other: object) -> None:
 
 
 def _same_outcome(one: Outcome, other: Outcome, *, but: tuple[str, ...] = ()) -> None:
-    for field in fields(Outcome):
-        if field.name not in but:
-            _same(field.name, getattr(one, field.name), getattr(other, field.name))
+    for name in _PARTS_OF_OUTCOMES:
+        if name not in but:
+            _same(name, getattr(one, name), getattr(other, name))
+
+
+_PARTS_OF_OUTCOMES = tuple(field.name for field in fields(Outcome))
 
 
 # ---- what would allow -------------------------------------------------------------------
