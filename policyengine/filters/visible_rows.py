@@ -36,6 +36,7 @@ from sqlalchemy.sql.elements import (
     BinaryExpression,
     ColumnClause,
     Grouping,
+    TableValuedColumn,
     TString,
     UnaryExpression,
     _anonymous_label,
@@ -187,6 +188,7 @@ def _print_table(table: TableClause, compiler: Any, **how: Any) -> str:
 def _print_column(column: Column[Any], compiler: Any, **how: Any) -> str:
     option = _option(compiler)
     table: Any = column.table
+    _check_scope(column.name, table, compiler)
     while isinstance(table, AliasedReturnsRows):
         table = table.element
     if option is not None and table in option.governed.tables:
@@ -208,8 +210,31 @@ def _print_literal_column(column: ColumnClause[Any], compiler: Any, **how: Any) 
         _check_name(column.name, option.refuse)
     if option is not None and column.is_literal and not _HARMLESS.fullmatch(column.name):
         option.refuse("text", "a literal column is in a statement")
+    if not column.is_literal or (column.name == "*" and len(compiler.stack) == 1):
+        _check_scope(column.name, column.table, compiler)
     printed: str = compiler.visit_column(column, **how)
     return printed
+
+
+@compiles(TableValuedColumn)
+def _print_whole_row(column: TableValuedColumn[Any], compiler: Any, **how: Any) -> str:
+    _check_scope(column.name, None, compiler)
+    printed: str = compiler.visit_table_valued_column(column, **how)
+    return printed
+
+
+def _check_scope(name: str, table: Any, compiler: Any) -> None:
+    """Refuse a column that may be one of the changed table, all of which a database finds there."""
+    option, statement = _option(compiler), compiler.statement
+    if option is None or not isinstance(statement, Update | Delete):
+        return
+    changed = statement.table
+    if changed not in option.governed.tables or table == changed:
+        return
+    if table is None or folded(getattr(table, "name", "")) in {folded(changed.name), "old", "new"}:
+        option.refuse(
+            "text", f"`{name}` is in a change of `{changed.name}`, and no column of its table"
+        )
 
 
 @compiles(TextClause)
@@ -388,7 +413,7 @@ def check_namesake(table: Any, governed: Tables, refuse: Refuse) -> None:
 
 _PRINTED: Final[Mapping[Any, Callable[..., str | None]]] = {
     OfAllRows: _print_condition, Table: _print_table, TableClause: _print_table, Column: _print_column,
-    ColumnClause: _print_literal_column, TextClause: _print_text, TString: _print_template, Insert: _print_insert, Select: _print_select,
+    ColumnClause: _print_literal_column, TextClause: _print_text, TString: _print_template, TableValuedColumn: _print_whole_row, Insert: _print_insert, Select: _print_select,
     CompoundSelect: _print_compound, CTE: _print_common_table, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
     Extract: _print_extract, TableValuedAlias: _print_table_valued,
     BinaryExpression: _print_binary, UnaryExpression: _print_unary,

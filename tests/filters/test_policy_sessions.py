@@ -9,7 +9,21 @@ from typing import Any
 import pytest
 
 pytest.importorskip("sqlalchemy")
-from sqlalchemy import ForeignKey, create_engine, delete, func, select, update
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    column,
+    create_engine,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    table,
+    update,
+)  # fmt: skip
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -320,6 +334,45 @@ def _entity(doc: Document) -> dict[str, Any]:
 def test_columns_that_a_field_gate_may_hide_are_not_read(database, read):
     with session_of(database) as session:
         refused(session, read, "`documents.salary` may be hidden")
+
+
+NAMESAKE = table("documents", column("salary"))
+OTHERWISE = select(Folder.id.label("salary")).subquery("documents")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        column("salary"),
+        Column("salary", Integer),
+        literal_column("*"),
+        column("salary").label("title"),
+        func.max(column("salary")),
+        NAMESAKE.c.salary,
+        OTHERWISE.c.salary,
+        Document.__table__.alias("documents").c.salary,
+        table("old", column("salary")).c.salary,
+        Document.__table__.table_valued(),
+        select(column("salary")).scalar_subquery(),
+        select(column("salary")).select_from(Folder).limit(1).scalar_subquery(),
+    ],
+    ids=repr,
+)
+def test_columns_of_a_changed_table_are_not_read_by_other_names(database, read):
+    with session_of(database) as session:
+        for change in (
+            update(Document).values(title="x").returning(read),
+            update(Document).values(title=read),
+            delete(Document).returning(read),
+            delete(Document).where(column("salary") == 1),
+        ):
+            with pytest.raises(AccessRefused):
+                session.execute(change, execution_options={"synchronize_session": False})
+            session.rollback()
+        asked = exists().where(Folder.id == Document.folder_id)
+        count = select(func.count()).select_from(Folder).scalar_subquery()
+        counted = update(Document).values(odd=count.cast(String)).where(asked)
+        assert session.execute(counted.returning(Document.odd)).all() == [("2",)]
 
 
 def test_fields_that_are_asked_for_are_read_of_rows_that_expose_them(database):
