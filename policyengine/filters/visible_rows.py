@@ -140,6 +140,7 @@ _OPERATOR: Final = re.compile(
 """Texts that are operators and nothing else: signs that begin no comment, and known words, after which no table is."""
 _SCHEMA: Final = re.compile(r"__\[SCHEMA_\w+\]")
 """What SQLAlchemy prints in the place of a schema that has another name when the statement is run."""
+_OF_THE_DATABASE: Final = re.compile(r"pg_|sqlite_|duckdb_", re.IGNORECASE)
 _TYPE_PART: Final = re.compile(r"[\w .@-]*")
 """Texts of types as the names of collations and character sets, which are printed as they are."""
 
@@ -405,6 +406,8 @@ def check_namesake(table: Any, governed: Tables, refuse: Refuse) -> None:
     """Refuse a table that is not governed, and may be one that is by another description."""
     for name in (table.name, getattr(table, "schema", None) or ""):
         _check_name(name, refuse)
+    if _OF_THE_DATABASE.match(table.name):  # whose statistics and pages have values of rows
+        refuse("core", f"`{table.name}` is a table of the database itself")
     if table not in governed.tables and folded(table.name) in governed.names:
         refuse("core", f"`{table.name}` is another table than the governed one")
 

@@ -329,6 +329,8 @@ REFUSED_READS: dict[str, Refused] = {
     "word before a table": (lambda s: s.execute(select(literal(1).op("in")(column("doc")))), "text"),
     "comment as an operator": (lambda s: s.execute(select(literal(1).op("--")(1))), "text"),
     "table of that name": (lambda s: s.execute(select(table("doc", column("id")))), "core"),
+    "statistics": (lambda s: s.execute(select(table("pg_stats", column("most_common_vals")))), "core"),
+    "pages": (lambda s: s.execute(select(table("sqlite_dbpage", column("data")))), "core"),
     "another table of that name": (lambda s: s.execute(select(Table("DOC", MetaData(), DOC.c.id._copy()))), "core"),
     "name that is not quoted": (lambda s: s.execute(select(table(quoted_name("doc x", quote=False), column("id")))), "text"),
     "column that is not quoted": (lambda s: s.execute(select(column(quoted_name("(select max(id) from doc)", quote=False)))), "text"),
