@@ -229,7 +229,7 @@ def _check_scope(name: str, table: Any, compiler: Any) -> None:
     option, statement = _option(compiler), compiler.statement
     if option is None or not isinstance(statement, Update | Delete):
         return
-    changed = statement.table
+    changed: Any = statement.table
     if changed not in option.governed.tables or table == changed:
         return
     if table is None or folded(getattr(table, "name", "")) in {folded(changed.name), "old", "new"}:
