@@ -217,9 +217,12 @@ def main() -> int:
         prog="python -m tests.filters.shipped_filters", description=__doc__
     )
     parser.add_argument("--requests", type=int, default=300, help="how many of each set")
+    parser.add_argument("--of", type=int, default=1_000, help="requests whose rules are printed")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--in", dest="databases", nargs="*", default=(), help="sqlite, duckdb")
     options = parser.parse_args()
+    from tests.filters.printed_rules import report  # which asks Django
+
     databases = opened(options.databases)
     sets = [of for of in SETS_IN if of != "array" or "sqlite" not in options.databases]
     for name in SETS:
@@ -230,14 +233,8 @@ def main() -> int:
             except Exception:
                 sys.stdout.write(f"{name}, seed {seed}\n")
                 raise
-        left, reasons = pushed_rules(name)
-        rules = [rule.id for rule in loaded(name).checked.rules]
-        pushed = len(rules) - len(reasons)
-        sys.stdout.write(
-            f"{name}: {pushed} of {len(rules)} rules are pushed; {len(left)} leave something\n"
-        )
-        for rule, reason in sorted(reasons.items()):
-            sys.stdout.write(f"    {rule}: {reason}\n")
+        for line in report(name, options.of):
+            sys.stdout.write(f"{line}\n")
         for what, number in counts.most_common():
             sys.stdout.write(f"{number:>10,} {what}\n")
     return 0
