@@ -48,7 +48,7 @@ from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import all_targets, make_world
 from tests.strategies.requests import some_attributes, some_now
 
-SETS = 25
+SETS = 15
 
 
 @contextmanager
