@@ -56,6 +56,7 @@ MAY_IMPORT = {
     "decider": {"model", "intake", "decide_each"},
     "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
     "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
+    "type_stubs": {"model"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
@@ -66,7 +67,7 @@ MAY_IMPORT = {
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
     | {"testing", "mutation", "proving", "lint", "cache", "reverse", "tables", "filters"}
-    | {"verifying", "reporting", "version"},
+    | {"verifying", "reporting", "type_stubs", "version"},
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}

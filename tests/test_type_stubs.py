@@ -1,0 +1,90 @@
+"""What type checkers see of a policy set: its attributes, actions and contexts, and every misspelling of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from mypy import api
+
+from policyengine import PolicyEngine
+from policyengine.cli.main import run
+from policyengine.type_stubs import type_stubs
+from tests.strategies import laws, seeds
+
+POLICY = """
+package shop
+enum Kind = plain | "odd one"
+levels Tier = free < pro
+entity Team
+entity User in Team { kind: Kind, tier?: Tier, boss?: User, tags: set<string>, home: { city: string, class?: int } }
+entity Action { owner: User, price: decimal, at: datetime, from: ip, friends: set<User>, class: private string }
+entity None { n: int }
+action read, write by User on Action, None with { why: string, kinds?: set<Kind> }
+action drop by User on Action
+permit all_of_it: any
+"""
+
+RIGHT = """
+from policyengine import PolicyEngine
+from policy_types import Action_, User, typed
+
+engine = typed(PolicyEngine.load("shop.policy"))
+ann: User = {"type": "User", "id": "ann", "properties": {"kind": "odd one", "tags": {"a"}, "home": {"city": "Ur"}},
+             "parents": [{"type": "Team", "id": "staff"}]}
+plan: Action_ = {"type": "Action", "id": "plan", "properties": {
+    "owner": {"type": "User", "id": "ann"}, "price": "1.5", "from": "10.0.0.1", "at": "2026-01-01"}}
+built = engine.entity("User", "bob", {"kind": "plain"}, parents=[])
+allowed: bool = engine.decide(ann, "read", plan, {"why": "audit", "kinds": ["plain"]}, now="2026-01-01").allowed
+engine.require(built, "drop", plan, fields=["price"])
+"""
+
+WRONG = {
+    'ann["properties"] = {"knid": "plain"}': "typeddict-unknown-key",
+    'ann["properties"] = {"kind": "od"}': "typeddict-item",
+    'engine.entity("User", "bob", {"boss": "ann"})': "call-overload",
+    'engine.entity("Usr", "bob")': "call-overload",
+    'engine.decide(ann, "reed", plan, {"why": "x"})': "call-overload",
+    'engine.decide(ann, "read", plan)': "call-overload",
+    'engine.decide(ann, "read", plan, {"wy": "x"})': "call-overload",
+    'engine.decide(plan, "drop", plan)': "call-overload",
+    'engine.decide(ann, "drop", ann)': "call-overload",
+}
+
+
+def test_a_type_checker_sees_what_the_policy_says(tmp_path: Path):
+    """One run of mypy, which takes seconds, is for right and wrong uses."""
+    types = type_stubs(PolicyEngine.from_text(POLICY).schema)
+    (tmp_path / "policy_types.py").write_text(types, encoding="utf-8")
+    code = RIGHT + "".join(f"{line}\n" for line in WRONG)
+    (tmp_path / "service.py").write_text(code, encoding="utf-8")
+    (tmp_path / "mypy.ini").write_text(f"[mypy]\nmypy_path = {tmp_path}\n", encoding="utf-8")
+    options = ["--strict", f"--config-file={tmp_path / 'mypy.ini'}", f"--cache-dir={tmp_path}"]
+    shown, mistakes, _ = api.run(
+        [*options, str(tmp_path / "policy_types.py"), str(tmp_path / "service.py")]
+    )
+    assert not mistakes
+    first = len(RIGHT.splitlines()) + 1
+    errors = re.findall(r"(\w+)\.py:(\d+): error: .*\[([a-z-]+)\]", shown)
+    expected = [("service", str(first + n), kind) for n, kind in enumerate(WRONG.values())]
+    assert sorted(set(errors)) == sorted(set(expected)), shown
+
+
+@given(seeds.SEEDS)
+def test_whatever_the_names_are_it_is_a_module_of_python(seed: int):
+    def written(case: laws.Case) -> None:
+        names: dict[str, object] = {}
+        exec(compile(type_stubs(case.loaded.engine.schema), "<types>", "exec"), names)
+        assert callable(names["typed"])
+
+    laws.hold(written, seed, requests=1)
+
+
+def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "shop.policy").write_text(POLICY, encoding="utf-8")
+    assert run(["stubs", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == type_stubs(PolicyEngine.load(tmp_path).schema)
+    (tmp_path / "shop.policy").write_text(POLICY + "permit", encoding="utf-8")
+    assert run(["stubs", str(tmp_path)]) == 2
