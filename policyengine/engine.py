@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from policyengine.decide_each import Asked
     from policyengine.explain import Explanation
     from policyengine.explain.periods import Timeline
+    from policyengine.intake.batches import Evaluations
     from policyengine.intake.intake import Intake
     from policyengine.intake.mapped_classes import Source
     from policyengine.intake.store import EntityStore, Unknown
@@ -435,15 +436,10 @@ class PolicyEngine(Immutable):
     # ---- reverse questions --------------------------------------------------------------
 
     def actions(
-        self,
-        subject: EntityLike,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Page[str]:
+    ) -> Page[str]:  # fmt: skip
         """Say which actions *subject* may do on *resource*: those for which `decide` allows the request.
 
         The page is complete. An action whose context must have what *context* has not, or has not what it
@@ -458,18 +454,11 @@ class PolicyEngine(Immutable):
         return allowed_actions(raw, schema=self.schema, intake=self._intake, store=self._store)
 
     def resources(
-        self,
-        subject: EntityLike,
-        action: str,
-        type: str | None = None,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-        limit: int = 1_000,
+        self, subject: EntityLike, action: str, type: str | None = None, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None, limit: int = 1_000,
         token: str | None = None,
-    ) -> Page[Entity]:
+    ) -> Page[Entity]:  # fmt: skip
         """Say on which entities of a store *subject* may do *action*: those for which `decide` allows the request.
 
         *type*: that of the resources, if the action takes several. The store is the engine's, or *entities*.
@@ -483,18 +472,11 @@ class PolicyEngine(Immutable):
         return self._search("resource", parts, type, limit, token)
 
     def subjects(
-        self,
-        action: str,
-        resource: EntityLike,
-        type: str | None = None,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-        limit: int = 1_000,
+        self, action: str, resource: EntityLike, type: str | None = None, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None, limit: int = 1_000,
         token: str | None = None,
-    ) -> Page[Entity]:
+    ) -> Page[Entity]:  # fmt: skip
         """Say which entities of a store may do *action* on *resource*; like `resources`."""
         parts = None, action, resource, context, now, fields, entities
         return self._search("subject", parts, type, limit, token)
@@ -550,21 +532,31 @@ class PolicyEngine(Immutable):
         raw = raw_request(subject, action, resource, context, since, fields, entities)
         return timeline_of(self._checked(), self._intake.request(raw), until)
 
-    def decide_json(
-        self,
-        data: bytes | str,
-        *,
-        accept_now: bool = False,
-        entities: EntityStore | None = None,
-    ) -> bytes:
-        """Decide a request in AuthZEN's JSON, and answer in the same; never raises for what it says.
+    def decide_request(
+        self, data: bytes | str | Mapping[str, Any], *, accept_now: bool = False,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision:  # fmt: skip
+        """Decide a request in AuthZEN's JSON, or one that was parsed; never raises for what it says.
 
-        A request that does not fit is answered with `"decision": false`, the cause
-        `invalid_request` and every problem. A `now` in the request is refused unless
-        *accept_now*: it could revive what has run out. *entities*: a store that takes the place of
-        the engine's, beside the `entities` of the request.
+        A request that does not fit is denied, with the cause `invalid_request` and its `problems`. A `now` in
+        the request is refused unless *accept_now*: it could revive what has run out. *entities*: beside those of
+        the request, or a store that takes the place of the engine's.
         """
-        return self._intake.decide_json(data, accept_now, entities).to_bytes()
+        return self._intake.decide_request(data, accept_now, entities)
+
+    def decide_json(
+        self, data: bytes | str | Mapping[str, Any], *, accept_now: bool = False,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> bytes:  # fmt: skip
+        """Decide as `decide_request`, and answer in JSON."""
+        return self._intake.decide_request(data, accept_now, entities).to_bytes()
+
+    def evaluations(
+        self, data: bytes | str | Mapping[str, Any], *, accept_now: bool = False,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Evaluations:  # fmt: skip
+        """Decide a batch in AuthZEN's JSON, at one moment; never raises for what it says (`docs/authzen.md`)."""
+        return self._intake.evaluations(data, accept_now, entities)
 
     def fulfil(self, decision: Decision) -> None:
         """Call the handler of each obligation of *decision*, in order; of a deny as of an allow.

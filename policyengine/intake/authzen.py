@@ -7,13 +7,15 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
-from policyengine.intake.foreign import Refused, Repeated
+from policyengine.intake.foreign import Refused, Repeated, plain
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.intake.raw import RawRequest
+from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
-from policyengine.model.request_messages import shown
+from policyengine.model.request_messages import got, shown
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
 
@@ -29,13 +31,13 @@ class RequestDecoder:
         # If no request that fits the schema is too deep, the depth of a text need not be measured.
         self._is_shallow = _depth_of_requests(schema) <= limits.document_depth
 
-    def decode(self, data: bytes | str, *, accept_now: bool) -> RawRequest:
+    def decode(self, data: Any, *, accept_now: bool) -> RawRequest:
         """Return the parts of a document; raises `InvalidRequest` if it is none within the limits."""
         return read_document(data, self._limits, accept_now=accept_now)
 
     def decode_plainly(
         self,
-        data: bytes | str,
+        data: Any,
         accept_now: bool,  # noqa: FBT001 - as it was given
     ) -> tuple[Any, str, Any, Any, str | None, Any, Any] | None:
         """Return the parts of a document that has no others, and in which no name is repeated.
@@ -80,22 +82,77 @@ class RequestDecoder:
         return subject, name, resource, context, now, fields, entities
 
 
-def read_document(data: bytes | str, limits: Limits, *, accept_now: bool = False) -> RawRequest:
-    """Take a request apart; raises `InvalidRequest` if it is no JSON object within the limits.
+def read_document(data: Any, limits: Limits, *, accept_now: bool = False) -> RawRequest:
+    """Take a request apart; raises `InvalidRequest` if it is no object, or no JSON object within the limits.
 
-    A `now` is refused unless *accept_now*: it could revive what has run out.
+    A `now` is refused unless *accept_now*: it could revive what has run out. So is a batch: the parts at its
+    top are no request of their own.
     """
-    document = parse_json(data, limits, limits.document_size)
+    document = document_of(data, limits)
+    if "evaluations" in document and plain(document["evaluations"]) != []:
+        message = "a batch is decided by `evaluations`, and not as one request"
+        raise InvalidRequest([Problem("PE531", "evaluations", message)])
+    return read_parts([document], limits, accept_now=accept_now)
+
+
+def document_of(data: Any, limits: Limits) -> dict[Any, Any]:
+    """Return the object that a document is; raises `InvalidRequest` if it is none within the limits."""
+    given = plain(data)
+    if isinstance(given, Refused):
+        refuse(given.code, given.message)
+    document = given if isinstance(given, dict) else parse_json(given, limits, limits.document_size)
     if not isinstance(document, dict):
         refuse("PE505", "expected an object with `subject`, `action` and `resource`")
-    parts: dict[str, Any] = {name: _part(document, name) for name in _NAMES}
+    return document
+
+
+def read_parts(levels: Sequence[dict[Any, Any]], limits: Limits, *, accept_now: bool) -> RawRequest:
+    """Return a request of which each part is in the first of *levels* that has it; may raise `InvalidRequest`."""
+    parts: dict[str, Any] = {
+        name: _part(next((level for level in levels if name in level), levels[0]), name)
+        for name in _NAMES
+    }
     if not accept_now and parts["now"] is not None:
         parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
-    ignored = [shown(name) for name in document if name not in _NAMES]
+    parts["action"], parts["context"] = _with_properties(parts["action"], parts["context"])
+    ignored = [shown(str(name)) for name in levels[0] if name not in _NAMES]
     return RawRequest(**parts, ignored=tuple(ignored[: limits.problems]))
 
 
-def _part(document: dict[str, object], name: str) -> object:
+def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:
+    """Return the action without its properties, and the context with them."""
+    named = plain(action)
+    if not isinstance(named, dict) or "properties" not in named:
+        return action, context
+    alone = {name: part for name, part in named.items() if name != "properties"}
+    given, others = plain(named["properties"]), plain(context)
+    if isinstance(given, Refused):
+        _refuse_properties(given.code, given.message)
+    if not isinstance(given, dict):
+        _refuse_properties("PE505", f"expected an object, {got(given, private=True)}")
+    for owner, names in ((named, ["properties"]), (given, given)):
+        if isinstance(owner, Repeated) and not set(owner.names).isdisjoint(names):
+            _refuse_properties("PE518", "a name stands twice in one object")
+    if not given or isinstance(others, Refused):
+        return alone, context
+    if others is None:
+        return alone, given
+    if not isinstance(others, dict):
+        return alone, context  # which is what is wrong
+    twice = [shown(name) for name in given if type(name) is str and name in others]
+    if twice:
+        _refuse_properties("PE532", f"`{twice[0]}` is in the context as well")
+    made = type(others)({**others, **given})
+    if isinstance(others, Repeated) and isinstance(made, Repeated):
+        made.names = others.names
+    return alone, made
+
+
+def _refuse_properties(code: str, message: str) -> NoReturn:
+    raise InvalidRequest([Problem(code, "action.properties", message)])
+
+
+def _part(document: dict[Any, Any], name: str) -> object:
     if isinstance(document, Repeated) and name in document.names:
         return Refused("PE518", "this name stands twice in one object")
     if name not in document:

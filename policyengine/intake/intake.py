@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policyengine.intake.authzen import RequestDecoder
+from policyengine.intake.batches import Evaluations, decide_batch, read_batch
 from policyengine.intake.build import build_context, build_entity, check_action
 from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import plain
@@ -25,6 +26,7 @@ from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
@@ -183,14 +185,15 @@ class Intake:
         self.fast.open((request.action, request.subject.type, request.resource.type))
         return request
 
-    def decide_json(
+    def decide_request(
         self,
-        data: bytes | str,
+        data: Any,
         accept_now: bool,  # noqa: FBT001 - as it was given
-        store: EntityStore | None,
+        entities: Any,
     ) -> Decision:
-        """Decide a request in JSON; never raises for what it says."""
-        parts = self._decoder.decode_plainly(data, accept_now)
+        """Decide a request in JSON, or one that was parsed; never raises for what it says."""
+        store, others = _store_and_others(entities)
+        parts = None if others else self._decoder.decode_plainly(data, accept_now)
         if parts is not None:
             decision = self._decide_quickly(*parts, store)
             if decision is not None:
@@ -199,12 +202,51 @@ class Intake:
             raw = self._decoder.decode(data, accept_now=accept_now)
         except InvalidRequest as refusal:
             return refused(refusal, self._program.digest)
-        raw.store = store
+        _give(raw, store, others)
         try:
             return self.decide(raw).ignoring(raw.ignored)
         except InvalidRequest as refusal:
             asked = asked_request(raw)
             return refused(refusal, self._program.digest, asked).ignoring(raw.ignored)
+
+    def evaluations(
+        self,
+        data: Any,
+        accept_now: bool,  # noqa: FBT001 - as it was given
+        entities: Any,
+    ) -> Evaluations:
+        """Decide a batch in JSON, or one that was parsed; never raises for what it says."""
+        store, others = _store_and_others(entities)
+        moment = clock.now()
+
+        def refuse(refusal: InvalidRequest) -> Decision:
+            return refused(refusal, self._program.digest)
+
+        def decide(raw: RawRequest) -> Decision:
+            _give(raw, store, others)
+            raw.now = moment if raw.now is None else raw.now
+            return self.decide(raw)
+
+        try:
+            batch = read_batch(data, self._limits, accept_now=accept_now)
+        except InvalidRequest as refusal:
+            return Evaluations((refuse(refusal),), problems=refusal.problems)
+        return decide_batch(batch, decide, refuse)
+
+
+def _store_and_others(entities: Any) -> tuple[EntityStore | None, list[Any]]:
+    """Return the store that takes the place of the engine's, or the entities that are beside a request's own."""
+    if entities is None or issubclass(type(entities), EntityStore):
+        return entities, []
+    return None, list(entities)
+
+
+def _give(raw: RawRequest, store: EntityStore | None, others: list[Any]) -> None:
+    """Give a request what the service knows."""
+    raw.store = store
+    own = () if raw.entities is None else plain(raw.entities)
+    if others and isinstance(own, list | tuple):  # what is none is reported
+        raw.entities = [*own, *others]
 
 
 def _together(values: Any, attributes: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from policyengine.model.errors import Problem
-from policyengine.model.outcome import Cause, Frame, Listed, Outcome, SharedResult
+from policyengine.model.outcome import Cause, Frame, Listed, Obligation, Outcome, SharedResult
 from policyengine.model.values import moment_text
 
 
@@ -34,7 +34,7 @@ def decision_document(
         gates=dict(outcome.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
         masks={field.name: field.mask for field in answered.masks},
-        obligations=[obligation.to_json() for obligation in owed],
+        obligations=[_obligation(number, one) for number, one in enumerate(owed, 1)],
         referrals=outcome.referrals,
         advisories=[advisory.to_json() for advisory in outcome.advisories],
         waivers=outcome.waivers,
@@ -44,6 +44,12 @@ def decision_document(
         ignored=ignored,
         problems=problems,
     )
+
+
+def _obligation(number: int, owed: Obligation) -> dict[str, object]:
+    """Return an obligation in the shape of AuthZEN's obligations profile, with ours beside it."""
+    ours = owed.to_json()
+    return {"id": str(number), "type": "custom", "properties": ours, **ours}
 
 
 _GAP: Final = "\0"

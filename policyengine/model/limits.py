@@ -50,6 +50,8 @@ class Limits(Struct, frozen=True):
     """Bytes of one request as JSON."""
     document_depth: int = 32
     """Levels of arrays and objects inside one another in a request as JSON."""
+    evaluations: int = 1_000
+    """Requests of one batch as JSON."""
     problems: int = 100
     """Problems reported of one request."""
 

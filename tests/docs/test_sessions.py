@@ -11,7 +11,7 @@ import pytest
 from policyengine.cli.main import run
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("objects", "reload", "stores")
+PAGES = ("authzen", "objects", "reload", "stores")
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

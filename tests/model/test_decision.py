@@ -149,6 +149,12 @@ def test_obligations_have_python_parameters():
     assert str(Obligation("log", (("text", STRING, "a"),))) == "log(a)"
 
 
+OWED = {
+    "name": "delete_within",
+    "parameters": {"deadline": "24h", "who": {"type": "User", "id": "u1"}},
+}
+
+
 def test_a_decision_is_json():
     made = decision(Counted(until=1_500_000)).ignoring(["feilds"]).to_json()
     assert made == {
@@ -162,10 +168,7 @@ def test_a_decision_is_json():
             "exposed": ["id", "text"],
             "masks": {},
             "obligations": [
-                {
-                    "name": "delete_within",
-                    "parameters": {"deadline": "24h", "who": {"type": "User", "id": "u1"}},
-                }
+                {"id": "1", "type": "custom", "properties": OWED, **OWED},
             ],
             "referrals": [],
             "advisories": [{"rule": "tier.c", "effect": "forbid", "outcome": "unknown"}],

@@ -271,6 +271,22 @@ DATA = (
         _request(resource=_book('"file": "/drafts"')),
     ),
     Code(
+        "PE531", "misplaced-batch", "A batch of requests where one request is decided.",
+        "What is at the top of a batch are defaults for its requests, and no request of its own: it would be decided, and "
+        "none of the requests. A batch is decided by `engine.evaluations`.",
+        _request(more=',\n "evaluations": [{"action": {"name": "borrow"}}]'),
+        _RIGHT,
+    ),
+    Code(
+        "PE532", "given-twice", "A value in the properties of the action and in the context.",
+        "The properties of an action are parts of the context; which of the two counts would be a guess.",
+        _request(
+            action='{"name": "read", "properties": {"from": "10.0.0.1"}}',
+            more=',\n "context": {"from": "10.0.0.2"}',
+        ),
+        _request(action='{"name": "read", "properties": {"from": "10.0.0.1"}}'),
+    ),
+    Code(
         "PE535", "unknown-requested-mask", "A field that is asked for with a mask that its type does not take.",
         "A datetime is shown as `present`, `year`, `month` or `day`, a decimal as `present` or `digits(0)` to "
         "`digits(3)`, a string or a reference as `present` or `pseudonym`, anything else as `present`. It is "

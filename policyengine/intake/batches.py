@@ -1,0 +1,161 @@
+"""Take batches of AuthZEN apart, and answer them in the same JSON.
+
+A batch has requests of which each may leave parts to the top of the document. They are decided at one moment, in
+order, and no further than the semantic asks for. What is wrong with one request denies that one; what is wrong with
+the document refuses all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NoReturn
+
+import msgspec
+from msgspec import Struct
+
+from policyengine.intake.authzen import document_of, read_parts
+from policyengine.intake.foreign import Repeated, plain
+from policyengine.intake.raw import RawRequest
+from policyengine.model.decision import Decision
+from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.limits import Limits
+from policyengine.model.request_messages import got, shown
+
+_ENDS: Final[dict[str, bool | None]] = {
+    "execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True,
+}  # fmt: skip
+"""The semantics of a batch, and after which decision each ends."""
+
+_BAD_REQUEST: Final = 400
+
+
+class Evaluations(Struct, frozen=True):
+    """The decisions on a batch, in the order of its requests; those after the end of its semantic are left out.
+
+    *is_single*: it had no requests but the one at its top, and is answered as that. *problems*: why all of it was
+    refused; then the one decision is a deny. *ignored*: names at its top that mean nothing.
+    """
+
+    decisions: tuple[Decision, ...]
+    is_single: bool = False
+    problems: tuple[Problem, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return the answer in AuthZEN's shape; a request that does not fit has `context.error` with a status."""
+        if self.is_single or self.problems:
+            return self.decisions[0].to_json()
+        answers = [_with_error(decision) for decision in self.decisions]
+        more = {"context": {"ignored": list(self.ignored)}} if self.ignored else {}
+        return {"evaluations": answers, **more}
+
+    def to_bytes(self) -> bytes:
+        """Return `to_json` as JSON in UTF-8."""
+        return msgspec.json.encode(self.to_json())
+
+
+def _with_error(decision: Decision) -> dict[str, object]:
+    answer = decision.to_json()
+    context = answer["context"]
+    if decision.problems and isinstance(context, dict):
+        context["error"] = {"status": _BAD_REQUEST, "message": decision.reason_for("developer")}
+    return answer
+
+
+class Batch(Struct, frozen=True):
+    """A batch that was taken apart: its requests, each as it is read or its refusal, and its semantic.
+
+    *single*: the one request of a document that has no others.
+    """
+
+    requests: Iterator[RawRequest | InvalidRequest]
+    semantic: str = "execute_all"
+    single: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
+    """Take a batch apart; raises `InvalidRequest` if it is none."""
+    document = document_of(data, limits)
+    listed = None if "evaluations" not in document else plain(document["evaluations"])
+    if _stands_twice(document, "evaluations"):
+        _refuse("PE518", "evaluations", "this name stands twice in one object")
+    if "evaluations" not in document or listed == []:
+        alone = {name: part for name, part in document.items() if name != "evaluations"}
+        single = read_parts([alone], limits, accept_now=accept_now)
+        return Batch(iter([single]), single=True, ignored=single.ignored)
+    if not isinstance(listed, list):
+        _refuse("PE505", "evaluations", f"expected a list, {got(listed, private=False)}")
+    if len(listed) > limits.evaluations:
+        most = f"a batch has at most {limits.evaluations:,} requests, and not {len(listed):,}"
+        _refuse("PE514", "evaluations", most)
+    items = [plain(item) for item in listed]
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            _refuse(
+                "PE505", f"evaluations[{number}]", f"expected an object, {got(item, private=False)}"
+            )
+    for name in ("subject", "action", "resource", "context"):
+        default = plain(document.get(name, {}))
+        if not isinstance(default, dict):
+            _refuse("PE505", name, f"expected an object, {got(default, private=False)}")
+    known = {"evaluations", "options", *_DEFAULTS}
+    ignored = [shown(str(name)) for name in document if name not in known]
+    requests = (_read([item, document], limits, accept_now=accept_now) for item in items)
+    return Batch(requests, _semantic(document), ignored=tuple(ignored[: limits.problems]))
+
+
+_DEFAULTS: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
+
+
+def _read(parts: list[dict[str, Any]], limits: Limits, **more: Any) -> RawRequest | InvalidRequest:
+    try:
+        return read_parts(parts, limits, **more)
+    except InvalidRequest as refusal:
+        return refusal
+
+
+def _semantic(document: dict[str, Any]) -> str:
+    options = plain(document.get("options", {}))
+    if _stands_twice(document, "options"):
+        _refuse("PE518", "options", "this name stands twice in one object")
+    if not isinstance(options, dict):
+        _refuse("PE505", "options", f"expected an object, {got(options, private=False)}")
+    if _stands_twice(options, "evaluations_semantic"):
+        _refuse("PE518", "options.evaluations_semantic", "this name stands twice in one object")
+    semantic = plain(options.get("evaluations_semantic", "execute_all"))
+    if type(semantic) is not str or semantic not in _ENDS:
+        expected = f"expected one of {', '.join(_ENDS)}"
+        _refuse("PE505", "options.evaluations_semantic", expected)
+    return semantic
+
+
+def decide_batch(
+    batch: Batch,
+    decide: Callable[[RawRequest], Decision],
+    refused: Callable[[InvalidRequest], Decision],
+) -> Evaluations:
+    """Decide the requests of a batch; *decide* raises `InvalidRequest`, of which *refused* makes a deny."""
+    decisions = []
+    for request in batch.requests:
+        try:
+            if isinstance(request, InvalidRequest):
+                raise request
+            decision = decide(request)
+        except InvalidRequest as refusal:
+            decision = refused(refusal)
+        ignored = request.ignored if isinstance(request, RawRequest) else ()
+        decisions.append(decision.ignoring(ignored))
+        if decision.allowed is _ENDS[batch.semantic]:
+            break
+    if batch.single:
+        return Evaluations(tuple(decisions), is_single=True, problems=decisions[0].problems)
+    return Evaluations(tuple(decisions), ignored=batch.ignored)
+
+
+def _stands_twice(owner: dict[str, Any], name: str) -> bool:
+    return isinstance(owner, Repeated) and name in owner.names
+
+
+def _refuse(code: str, path: str, message: str) -> NoReturn:
+    raise InvalidRequest([Problem(code, path, message)])

@@ -1,0 +1,302 @@
+"""AuthZEN: one request, parsed or not, and batches with their defaults and semantics."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from policyengine import InvalidRequest, Limits, PolicyEngine
+
+POLICY = """\
+package files
+entity Clerk { standing: bool }
+entity File { sealed: bool, owner?: Clerk }
+obligation stamp(times: int)
+action view, archive by Clerk on File with { method?: string, time?: datetime, note?: string }
+action purge by Clerk on File with { method: string }
+gate access "?"
+gate access {
+    permit reader: view when not resource.sealed
+    permit good: archive when subject.standing oblige stamp(2), stamp(3)
+    permit get: purge when context.method == "GET"
+    forbid not_x: view, archive when resource.sealed and context has note and context.note == "x"
+}
+"""
+ENGINE = PolicyEngine.from_text(POLICY)
+CLERK = {"type": "Clerk", "id": "c-17", "properties": {"standing": True}}
+FILE = {"type": "File", "id": "f-9", "properties": {"sealed": False}}
+SEALED = {"type": "File", "id": "f-1", "properties": {"sealed": True}}
+VIEW = {"subject": CLERK, "action": {"name": "view"}, "resource": FILE}
+
+
+def asked(document: Any, **options: Any) -> Any:
+    """Ask in every form; all answer alike."""
+    text = json.dumps(document)
+    answer = ENGINE.decide_json(text, **options)
+    for form in (text.encode(), bytearray(text.encode()), document, json.loads(text)):
+        assert ENGINE.decide_request(form, **options).to_bytes() == answer
+    return json.loads(answer)
+
+
+def problems(answer: Any) -> list[tuple[str, str]]:
+    return [(problem["code"], problem["path"]) for problem in answer["context"]["problems"]]
+
+
+def batch(document: Any, **options: Any) -> Any:
+    """Ask a batch in every form; all answer alike."""
+    text = json.dumps(document)
+    answer = ENGINE.evaluations(text, **options).to_bytes()
+    for form in (text.encode(), document):
+        assert ENGINE.evaluations(form, **options).to_bytes() == answer
+    return json.loads(answer)
+
+
+def verdicts(answer: Any) -> list[bool]:
+    return [one["decision"] for one in answer["evaluations"]]
+
+
+# ---- one request ------------------------------------------------------------------------
+
+
+def test_a_request_that_was_parsed_is_decided_as_its_text():
+    assert asked(VIEW)["decision"] is True
+    assert asked({**VIEW, "resource": SEALED})["context"]["cause"] == "not_permitted"
+    assert problems(asked({"subject": CLERK})) == [("PE521", "action"), ("PE521", "resource")]
+    assert ENGINE.decide_request("[1]").problems[0].code == "PE505"
+    assert asked({**VIEW, "feilds": []})["context"]["ignored"] == ["feilds"]
+
+
+@pytest.mark.parametrize(
+    "data", [None, 3, 1.5, object(), memoryview(b"{}"), b"\xff", "{", "[]", "", b"{}", set()]
+)
+def test_nothing_raises_for_what_a_request_says(data):
+    decision = ENGINE.decide_request(data)
+    assert (decision.allowed, decision.cause, bool(decision.problems)) == (
+        False,
+        "invalid_request",
+        True,
+    )
+    assert ENGINE.decide_json(data) == decision.to_bytes()
+    whole = ENGINE.evaluations(data)
+    assert [one.allowed for one in whole.decisions] == [False]
+    assert whole.problems
+
+
+def test_entities_are_given_beside_those_of_the_request():
+    owned = {**FILE, "properties": {"sealed": False, "owner": {"type": "Clerk", "id": "d"}}}
+    other = {"type": "Clerk", "id": "d", "properties": {"standing": True}}
+    own = {"type": "Clerk", "id": "e", "properties": {"standing": True}}
+    for given in ([other], iter([other]), ENGINE.store([other, CLERK, owned])):
+        assert json.loads(
+            ENGINE.decide_json(json.dumps({**VIEW, "resource": owned}), entities=given)
+        )["decision"]
+    contradicting = {**other, "properties": {"standing": False}}
+    answer = asked({**VIEW, "entities": [own, contradicting]}, entities=[other])
+    assert [code for code, _ in problems(answer)] == ["PE510"]
+    assert verdicts(
+        batch({"evaluations": [{**VIEW, "resource": owned}] * 2}, entities=[other])
+    ) == [True, True]
+
+
+def test_properties_of_the_action_are_parts_of_the_context():
+    purge = {**VIEW, "action": {"name": "purge", "properties": {"method": "GET"}}}
+    assert asked(purge)["decision"] is True
+    assert asked({**purge, "context": {}})["decision"] is True
+    assert asked({**VIEW, "action": {"name": "view", "properties": {}}})["decision"] is True
+    archive = {"name": "archive", "properties": {"method": "GET"}}
+    assert asked({**VIEW, "action": archive, "context": {"time": "2026-11-29T10:00:00Z"}})[
+        "decision"
+    ]
+    assert problems(asked({**purge, "context": {"method": "PUT"}})) == [
+        ("PE532", "action.properties")
+    ]
+    for wrong in ([], "x", None, 3):
+        refused = asked({**VIEW, "action": {"name": "view", "properties": wrong}})
+        assert problems(refused) == [("PE505", "action.properties")]
+    undeclared = asked({**VIEW, "action": {"name": "view", "properties": {"colour": "red"}}})
+    assert problems(undeclared) == [("PE504", "context.colour")] or undeclared["decision"] is False
+    twice = '{"name": "view", "properties": {"method": "GET", "method": "PUT"}}'
+    text = json.dumps({**VIEW, "action": "?"}).replace('"?"', twice)
+    assert [p.path for p in ENGINE.decide_request(text).problems] == ["action.properties"]
+
+
+def test_a_batch_is_no_single_request():
+    for more in ([{}], [{"action": {"name": "nonsense"}}], {}, None, 3):
+        assert problems(asked({**VIEW, "evaluations": more})) == [("PE531", "evaluations")]
+    assert problems(asked({"evaluations": [VIEW], "options": {}})) == [("PE531", "evaluations")]
+    assert asked({**VIEW, "evaluations": []})["decision"] is True
+
+
+def test_obligations_have_the_shape_of_the_profile_and_ours():
+    owed = asked({**VIEW, "action": {"name": "archive"}})["context"]["obligations"]
+    assert [one["id"] for one in owed] == ["1", "2"]
+    for one, times in zip(owed, (2, 3), strict=True):
+        ours = {"name": "stamp", "parameters": {"times": times}}
+        assert one == {"id": one["id"], "type": "custom", "properties": ours, **ours}
+
+
+# ---- batches ----------------------------------------------------------------------------
+
+
+def test_parts_at_the_top_stand_for_those_that_requests_lack():
+    answer = batch(
+        {**VIEW, "evaluations": [{}, {"resource": SEALED}, {"action": {"name": "archive"}}]}
+    )
+    assert list(answer) == ["evaluations"]
+    assert verdicts(answer) == [True, False, True]
+    context = {"note": "x"}
+    items = [{}, {"context": {}}, {"context": {"method": "GET"}}]
+    answer = batch(
+        {
+            **VIEW,
+            "action": {"name": "archive"},
+            "resource": SEALED,
+            "context": context,
+            "evaluations": items,
+        }
+    )
+    assert verdicts(answer) == [False, True, True]  # replaced whole, and not merged
+    half = batch({**VIEW, "evaluations": [{"subject": {"id": "c-18"}}]})
+    assert problems(half["evaluations"][0]) == [("PE521", "subject")]
+    assert half["evaluations"][0]["context"]["error"]["status"] == 400
+
+
+def test_a_batch_without_requests_is_one_request():
+    for document in (VIEW, {**VIEW, "evaluations": []}, {**VIEW, "options": {"x": 1}}):
+        answer = batch(document)
+        assert answer["decision"] is True
+        assert "evaluations" not in answer
+    assert problems(batch({"subject": CLERK, "evaluations": []}))[0] == ("PE521", "action")
+    assert ENGINE.evaluations({"subject": CLERK}).problems
+
+
+BAD = {"action": {"name": "nonsense"}}
+SHUT = {"resource": SEALED}
+
+
+@pytest.mark.parametrize(
+    ("semantic", "items", "expected"),
+    [
+        (None, [{}, SHUT, {}], [True, False, True]),
+        ("execute_all", [{}, SHUT, BAD, {}], [True, False, False, True]),
+        ("deny_on_first_deny", [{}, SHUT, {}], [True, False]),
+        ("deny_on_first_deny", [{}, BAD, {}], [True, False]),
+        ("deny_on_first_deny", [{}, {}], [True, True]),
+        ("permit_on_first_permit", [SHUT, BAD, {}, {}], [False, False, True]),
+        ("permit_on_first_permit", [SHUT, BAD], [False, False]),
+    ],
+)
+def test_a_batch_ends_where_its_semantic_does(semantic, items, expected):
+    options = (
+        {} if semantic is None else {"options": {"evaluations_semantic": semantic, "other": 1}}
+    )
+    assert verdicts(batch({**VIEW, **options, "evaluations": items})) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "path"),
+    [
+        ({"evaluations": {}}, "PE505", "evaluations"),
+        ({"evaluations": None}, "PE505", "evaluations"),
+        ({"evaluations": [{}, 3]}, "PE505", "evaluations[1]"),
+        ({"evaluations": [{}, None]}, "PE505", "evaluations[1]"),
+        ({"evaluations": [{}] * 1_001}, "PE514", "evaluations"),
+        ({"evaluations": [{}], "options": []}, "PE505", "options"),
+        (
+            {"evaluations": [{}], "options": {"evaluations_semantic": "all"}},
+            "PE505",
+            "options.evaluations_semantic",
+        ),
+        (
+            {"evaluations": [{}], "options": {"evaluations_semantic": None}},
+            "PE505",
+            "options.evaluations_semantic",
+        ),
+        (
+            {"evaluations": [{}], "options": {"evaluations_semantic": ["execute_all"]}},
+            "PE505",
+            "options.evaluations_semantic",
+        ),
+        ({"evaluations": [VIEW], "subject": 3}, "PE505", "subject"),
+        ({"evaluations": [VIEW], "context": None}, "PE505", "context"),
+    ],
+)
+def test_what_is_wrong_with_a_batch_refuses_all_of_it(more, code, path):
+    answer = batch({**VIEW, **more})
+    assert (answer["decision"], problems(answer)) == (False, [(code, path)])
+    assert "evaluations" not in answer
+
+
+def test_names_that_stand_twice_refuse_what_they_are_in():
+    view = json.dumps(VIEW)[1:-1]
+    whole = ENGINE.evaluations(f'{{{view}, "evaluations": [{{}}], "evaluations": []}}')
+    assert [(p.code, p.path) for p in whole.problems] == [("PE518", "evaluations")]
+    one = ENGINE.evaluations(f'{{"evaluations": [{{{view}, "resource": {{}}}}, {{{view}}}]}}')
+    assert [one.allowed for one in one.decisions] == [False, True]
+    assert [p.code for p in one.decisions[0].problems] == ["PE518"]
+    semantic = '"evaluations_semantic": "execute_all"'
+    text = f'{{{view}, "evaluations": [{{}}], "options": {{{semantic}, {semantic}}}}}'
+    assert [p.code for p in ENGINE.evaluations(text).problems] == ["PE518"]
+
+
+def test_one_moment_is_for_all_and_the_callers_own_is_refused():
+    items = [{}, {"now": "2026-01-01T00:00:00Z"}]
+    answer = batch({**VIEW, "evaluations": items})
+    assert verdicts(answer) == [True, False]
+    assert problems(answer["evaluations"][1]) == [("PE522", "now")]
+    assert verdicts(batch({**VIEW, "evaluations": items}, accept_now=True)) == [True, True]
+    assert verdicts(batch({**VIEW, "now": "2026-01-01", "evaluations": [{}]})) == [False]
+
+
+def test_unknown_names_change_nothing_and_are_reported():
+    plain = batch({**VIEW, "evaluations": [{}, SHUT]})
+    odd = batch({**VIEW, "zone": 1, "evaluations": [{"trace": 2}, SHUT], "options": {"x": []}})
+    assert verdicts(odd) == verdicts(plain)
+    assert odd["context"] == {"ignored": ["zone"]}
+    assert odd["evaluations"][0]["context"]["ignored"] == ["trace"]
+
+
+def test_limits_are_the_integrators():
+    engine = PolicyEngine.from_text(POLICY, limits=Limits(evaluations=2))
+    assert len(engine.evaluations({**VIEW, "evaluations": [{}] * 2}).decisions) == 2
+    assert engine.evaluations({**VIEW, "evaluations": [{}] * 3}).problems
+
+
+def test_a_batch_answers_as_its_requests_one_by_one():
+    rng = Random(7)
+    parts = {
+        "subject": [CLERK, {**CLERK, "properties": {"standing": False}}, {"type": "Clerk"}, 3],
+        "action": [
+            {"name": "view"},
+            {"name": "archive"},
+            {"name": "purge", "properties": {"method": "GET"}},
+            {"name": 3},
+        ],
+        "resource": [FILE, SEALED, {}],
+        "context": [{}, {"note": "x"}, {"odd": 1}],
+    }
+
+    def some(share: float) -> dict[str, Any]:
+        return {name: rng.choice(values) for name, values in parts.items() if rng.random() < share}
+
+    tried = 0
+    for _ in range(300):
+        top = {name: part for name, part in some(0.6).items() if isinstance(part, dict)}
+        items = [some(0.7) for _ in range(rng.randint(1, 5))]
+        singles = [json.loads(ENGINE.decide_json(json.dumps({**top, **item}))) for item in items]
+        answers = batch({**top, "evaluations": items})["evaluations"]
+        for answer in answers:
+            answer["context"].pop("error", None)
+        assert answers == singles
+        tried += sum(one["decision"] for one in singles)
+    assert tried > 20
+
+
+def test_problems_of_python_are_raised():
+    with pytest.raises(TypeError):
+        ENGINE.decide_request(VIEW, entities=3)  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest):
+        ENGINE.decide(CLERK, "nonsense", FILE)
