@@ -133,6 +133,10 @@ class GovernedCompiler:
             keyed = {
                 one.alias for one in columns if isinstance(one, Col) and one.target.primary_key
             }
+            for alias, join in self.query.alias_map.items():  # and of rows above, in inheritance
+                relation = getattr(getattr(join, "join_field", None), "remote_field", None)
+                if join.parent_alias in keyed and getattr(relation, "parent_link", False):
+                    keyed.add(alias)
             hides = self.authorization.hides
             self.query.group_by = tuple(
                 one

@@ -24,6 +24,7 @@ from policyengine.filters.authorized_models import (
     MappedModels,
     Verbs,
     authorized_models,
+    unauthorized_models,
 )
 
 POLICY = """
@@ -254,8 +255,9 @@ def prune(visible: set[int]) -> None:
 def undone() -> Iterator[None]:
     """Do something in a transaction that is rolled back."""
     with transaction.atomic():
-        for statement in connection.ops.sequence_reset_sql(no_style(), TABLES):
-            executed(statement)
+        with unauthorized_models():
+            for statement in connection.ops.sequence_reset_sql(no_style(), TABLES):
+                executed(statement)
         yield
         transaction.set_rollback(True)
 

@@ -143,6 +143,7 @@ READS: dict[str, Way] = {
     "annotate with a filtered count": lambda: Folder.objects.annotate(n=Count("docs", filter=Q(docs__id__gt=2))).order_by("id").values("n"),
     "annotate rows": lambda: D().annotate(n=Count("notes"), m=Count("grants")),
     "exists of a group": lambda: [D().annotate(n=Count("notes")).filter(n=k).exists() for k in (0, 1, 2)],
+    "exists of a group of a subclass": lambda: Report.objects.annotate(n=Count("notes")).filter(n=0).exists(),
     "count of a group": lambda: D().annotate(n=Count("notes")).filter(n=1).count(),
     "aggregate of a group": lambda: D().annotate(n=Count("notes")).aggregate(m=Max("n")),
     "having": lambda: Folder.objects.annotate(n=Count("docs")).filter(n__gt=2).values("id"),

@@ -47,7 +47,7 @@ from django.db.models.functions import Coalesce, RowNumber  # isort: skip
 
 from policyengine.filters.authorized_models import AccessRefused
 
-MANY = 600 if "TEST_DATABASES" in os.environ else 40
+MANY = 300 if "TEST_DATABASES" in os.environ else 40
 DOC = [
     "id",
     "folder_id",
@@ -202,7 +202,7 @@ def test_any_queryset_reads_what_is_visible(database):
         assert seen[seed] == expected[seed], seed
     assert sum(isinstance(one, str) for one in expected) < MANY // 10
     assert sum(bool(one) and not isinstance(one, str) for one in expected) > MANY // 3
-    assert len(set(map(repr, expected))) > MANY // 4
+    assert len(set(map(repr, expected))) > 10
 
 
 def change(seed: int) -> tuple[Any, Any]:

@@ -94,6 +94,28 @@ def test_an_id_that_may_be_hidden_is_read_nowhere(database):
                 list(hidden)
 
 
+def test_a_set_that_may_be_hidden_is_read_by_no_table(database):
+    policy = POLICY.replace("opens, readers, granted", "opens, granted").replace(
+        "fields salary", "fields salary, readers"
+    )
+    engine = PolicyEngine.from_text(policy)
+    governed = MappedModels(
+        map_tables(engine.schema, MAPPING.tables), {Doc: Verbs("read"), User: None}
+    )
+    hidden = [
+        Doc.readers.through.objects.all(), Doc.objects.filter(readers__id="other"), User.objects.filter(given__id=1),
+        Doc.objects.prefetch_related("readers"), Doc(id=1).readers.all(), User.objects.annotate(n=models.Count("given")),
+    ]  # fmt: skip
+    with authorized_models(engine.bind(subject()), governed):
+        assert len(ids()) == 6
+        for rows in hidden:
+            with pytest.raises(AccessRefused, match="`governed_doc_readers` may be hidden"):
+                list(rows)
+    with authorized_models(engine.bind(subject()), governed, fields={Doc: ["readers"]}):
+        assert Doc.readers.through.objects.filter(doc__title="one").count() == 0
+        assert ids() == [1]
+
+
 def test_a_change_leaves_what_was_not_read(database):
     with undone():
         with authorized():
