@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     from policyengine.reloading.holder import PolicyHolder
     from policyengine.reloading.shadow import Shadow
     from policyengine.reverse.page import Page
+    from policyengine.sources.entity_source import CachedSource, EntitySource
+    from policyengine.sources.sourced_engine import SourcedEngine
 
 __all__ = [
     "Advisory",
     "BoundAction",
     "BoundSubject",
+    "CachedSource",
     "Decider",
     "Decision",
     "DecisionCache",
@@ -48,6 +51,7 @@ __all__ = [
     "Diagnostic",
     "Diagnostics",
     "Entity",
+    "EntitySource",
     "EntityStore",
     "InvalidPolicy",
     "InvalidRequest",
@@ -63,6 +67,7 @@ __all__ = [
     "Request",
     "RuleError",
     "Shadow",
+    "SourcedEngine",
     "StaleSubject",
     "UnhandledObligation",
     "__version__",
@@ -72,6 +77,7 @@ _HOMES = {
     "Advisory": "model.outcome",
     "BoundAction": "bound",
     "BoundSubject": "bound",
+    "CachedSource": "sources.entity_source",
     "Decision": "model.decision",
     "Decider": "decider",
     "DecisionCache": "decision_cache",
@@ -79,6 +85,7 @@ _HOMES = {
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",
     "Entity": "model.entities",
+    "EntitySource": "sources.entity_source",
     "EntityStore": "intake.store",
     "InvalidPolicy": "model.errors",
     "InvalidRequest": "model.errors",
@@ -94,6 +101,7 @@ _HOMES = {
     "Request": "model.asked_request",
     "RuleError": "model.outcome",
     "Shadow": "reloading.shadow",
+    "SourcedEngine": "sources.sourced_engine",
     "StaleSubject": "model.errors",
     "UnhandledObligation": "model.errors",
 }

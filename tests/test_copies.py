@@ -17,11 +17,13 @@ import pytest
 import policyengine
 from policyengine import (
     Advisory,
+    CachedSource,
     Decider,
     Decision,
     DecisionCache,
     Denied,
     Entity,
+    EntitySource,
     EntityStore,
     InvalidPolicy,
     InvalidRequest,
@@ -35,6 +37,7 @@ from policyengine import (
     Request,
     RuleError,
     Shadow,
+    SourcedEngine,
     StaleSubject,
     UnhandledObligation,
 )
@@ -388,6 +391,14 @@ def held(folder: Path) -> PolicyHolder:
     return PolicyHolder(folder / "held.policy")
 
 
+class Facts(EntitySource):
+    def fetch(self, keys: object, /) -> list[object]:
+        return []
+
+
+FACTS = Facts()
+
+
 def refusing(engine: PolicyEngine, folder: Path) -> dict[str, tuple[Any, dict[str, Remake]]]:
     """Return values that refuse, and what they refuse, by what the text says to do instead."""
     ann = built(engine, USERS[0])
@@ -399,6 +410,8 @@ def refusing(engine: PolicyEngine, folder: Path) -> dict[str, tuple[Any, dict[st
         "load one with their names": (handled, PICKLED),
         "pickle its `engine`": (held(folder), REMADE),
         "read its `differences`": (Shadow(None), REMADE),
+        "make one where its source is": (SourcedEngine(engine, FACTS), REMADE),
+        "make one where its version is": (CachedSource(FACTS, int), REMADE),
         "open it again": (Cache(str(folder), b"k" * 32), REMADE),
     }
 
@@ -419,7 +432,7 @@ def test_every_public_name_survives_or_refuses(
     made: list[Any] = [
         engine, decision, *decision.obligations, built(engine, USERS[0]), wrong.diagnostics,
         wrong.diagnostics.items[0], engine.store([]), Limits(), RuleError("a", (), "b"),
-        Advisory("a", "permit", "unknown"), Problem("PE505", "", "x"), Ref("a"), *map(raised, RAISING),
+        Advisory("a", "permit", "unknown"), Problem("PE505", "", "x"), Ref("a"), FACTS, *map(raised, RAISING),
         engine.actions(USERS[0], document()), Request(USERS[0], "read", document()),
         *(value for value, _ in refusing(engine, tmp_path).values()),
     ]  # fmt: skip

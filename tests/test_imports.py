@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
     "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
     "type_stubs": {"model"},
+    "sources": {"model", "runtime", "intake", "engine"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
@@ -71,13 +72,13 @@ MAY_IMPORT = {
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}
-    | {"reloading", "reverse", "version"},
+    | {"reloading", "sources", "reverse", "version"},
 }
 
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
-    "django": {"filters"}, "sqlalchemy": {"filters", "verifying"}, "jinja2": {"testing", "reporting", "cli"},
+    "django": {"filters"}, "sqlalchemy": {"filters", "verifying", "sources"}, "jinja2": {"testing", "reporting", "cli"},
 }  # fmt: skip
 
 

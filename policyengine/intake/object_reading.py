@@ -82,6 +82,7 @@ class ObjectReading:
         self._to_read: list[tuple[Node | Key, Needs]] = []
         self._to_place: list[tuple[Node | Key, Mapping[str, Needs]]] = []
         self._seen: dict[tuple[int, int], object] = {}  # what was looked for stays, and so its id
+        self._waiting: list[tuple[list[tuple[Any, Any]], Key, Any]] = []
 
     # ---- a request ----------------------------------------------------------------------
 
@@ -98,8 +99,8 @@ class ObjectReading:
         return raw
 
     def read(self, node: object, needs: Needs) -> None:
-        """Read *needs* of a part that was given."""
-        if isinstance(node, Said | Entity | dict):
+        """Read *needs* of a part that was given, or of the entity with a key."""
+        if isinstance(node, Said | Entity | dict | tuple):
             self._to_read.append((node, needs))
 
     def follow(self) -> None:
@@ -107,13 +108,31 @@ class ObjectReading:
         while self._to_read or self._to_place:
             if self._to_read:
                 where, needs = self._to_read.pop()
+                self._wait_for(where, needs, self._to_read)
                 for node in self._nodes(where, needs):
                     self._read(node, needs)
             else:
                 where, above = self._to_place.pop()
+                self._wait_for(where, above, self._to_place)
                 for node in self._nodes(where, above):
                     self._place(node, above)
         self._agree()
+
+    def _wait_for(self, where: Node | Key, what: Any, to_do: list[tuple[Any, Any]]) -> None:
+        if isinstance(where, tuple) and where not in self._known:
+            self._waiting.append((to_do, where, what))
+
+    def unknown(self) -> list[Key]:
+        """Return the keys of entities that rules follow to, of which nothing says anything."""
+        return sorted({key for _, key, _ in self._waiting})
+
+    def go_on(self) -> None:
+        """Follow to those that were given since."""
+        waiting, self._waiting = self._waiting, []
+        for to_do, key, what in waiting:
+            if key in self._known:
+                to_do.append((key, what))
+        self.follow()
 
     def follow_all(self, needs_of: Callable[[EntityType], Needs]) -> None:
         """Read all that rules follow to, and of each object that what any rule reads of its type."""

@@ -18,7 +18,7 @@ _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTAL
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_says_what_happens(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     blocks = _BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8"))
-    assert {tag for tag, *_ in blocks} <= {"policy", "pycon", "sh"}
+    assert {tag for tag, *_ in blocks} <= {"policy", "pycon", "python", "sh"}
     for tag, name, text in blocks:
         if tag == "policy":
             (tmp_path / name).write_text(text, encoding="utf-8")

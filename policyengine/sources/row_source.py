@@ -1,0 +1,61 @@
+"""Fetch rows of SQLAlchemy: one query for each type and round."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from policyengine.model.entities import Key
+
+
+class RowSource:
+    """Fetches rows by the primary key in *session*, which may be asynchronous. Their classes are registered.
+
+    *models*: by entity type, of classes with one column as the primary key. What rules follow to must be loaded
+    already, or a `Ref`, where the session is asynchronous: its rows load nothing later.
+    """
+
+    def __init__(self, session: Any, models: Mapping[str, type]) -> None:
+        self._session = session
+        self._models = dict(models)
+
+    def fetch(self, keys: Sequence[Key], /) -> Iterable[Any] | Awaitable[Iterable[Any]]:
+        """Return the rows of *keys* that there are, as they are in the database now."""
+        statements = [self._select(type_, keys) for type_ in sorted({type_ for type_, _ in keys})]
+        if isinstance(self._session, AsyncSession):
+            return self._fetch_async(statements)
+        return [
+            row for made in statements if made is not None for row in self._session.scalars(made)
+        ]
+
+    async def _fetch_async(self, statements: Sequence[Any]) -> list[Any]:
+        found: list[Any] = []
+        for made in statements:
+            if made is not None:
+                found += await self._session.scalars(made)
+        return found
+
+    def _select(self, type_: str, keys: Sequence[Key]) -> Any:
+        """Return the query for the rows of a type, None if there can be none."""
+        model = self._models.get(type_)
+        if model is None:
+            return None
+        column: Any
+        [column] = inspect(model).primary_key
+        ids = [
+            made for name, id_ in keys if name == type_ and (made := _id(column, id_)) is not None
+        ]
+        query: Any = select(model).where(column.in_(ids)).execution_options(populate_existing=True)
+        return query if ids else None
+
+
+def _id(column: Any, text: str) -> Any:
+    """Return the value of a key whose text is *text*; None if it is written otherwise."""
+    try:
+        made = column.type.python_type(text)
+    except Exception:  # noqa: BLE001 - whatever a type makes of a text
+        return None
+    return made if str(made) == text else None
