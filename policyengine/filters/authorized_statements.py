@@ -86,17 +86,23 @@ class GovernedCompiler:
 
     def compile(self, node: Any) -> Any:
         """Print a part of the statement."""
-        authorization = self.authorization
         if isinstance(node, BaseTable | Join):
             return self._table(node)
-        if isinstance(node, Col) and authorization.hides(node.target):
+        self._check(node)
+        for part in getattr(node, "get_source_expressions", tuple)():
+            self._check(part)  # which Django prints itself here and there
+        return self._plain.compile(node)
+
+    def _check(self, node: Any) -> None:
+        """Refuse a column that may be hidden, and what is text."""
+        if node is None or (isinstance(node, RawSQL) and self._names_column(node.sql, node.params)):
+            return
+        if isinstance(node, Col) and self.authorization.hides(node.target):
             name = f"{node.target.model.__name__}.{node.target.name}"
             raise AccessRefused(f"`{name}` may be hidden: `fields=` asks for it")
         text = text_in(node, self.connection)
-        names_column = isinstance(node, RawSQL) and self._names_column(node.sql, node.params)
-        if text is not None and not names_column:
-            authorization.demand("text", f"{text} is in a query")
-        return self._plain.compile(node)
+        if text is not None:
+            self.authorization.demand("text", f"{text} is in a query")
 
     def _names_column(self, text: str, params: Any) -> bool:
         """Return whether a text is a column of a table in this query, as Django itself gives some."""

@@ -48,7 +48,7 @@ from django.db.models import (  # isort: skip
     Avg, Case, Count, Exists, ExpressionWrapper, F, FilteredRelation, Func, IntegerField, Max, OuterRef, Prefetch, Q,
     Subquery, TextField, Value, When, Window, prefetch_related_objects,
 )  # fmt: skip
-from django.db.models.expressions import CombinedExpression, RawSQL  # isort: skip
+from django.db.models.expressions import Col, CombinedExpression, RawSQL, Ref  # isort: skip
 from django.db.models.functions import Cast, Coalesce, Length, Lower, RowNumber, Upper  # isort: skip
 
 from policyengine.filters.authorized_models import AccessRefused
@@ -149,6 +149,8 @@ READS: dict[str, Way] = {
     "having": lambda: Folder.objects.annotate(n=Count("docs")).filter(n__gt=2).values("id"),
     "window": lambda: D().annotate(n=Window(RowNumber(), order_by="id"), all=Window(Count("id"))).values("n", "all"),
     "filter of a window": lambda: D().annotate(n=Window(RowNumber(), order_by="id")).filter(n=3).values("id"),
+    "rows of a window": lambda: D().annotate(n=Window(RowNumber(), order_by="id")).filter(n__in=[2, 3]),
+    "prefetch of a slice": lambda: [[d.id for d in f.few] for f in Folder.objects.order_by("id").prefetch_related(Prefetch("docs", D()[:2], to_attr="few"))],
     "case": lambda: D().annotate(n=Case(When(title="three", then=1), default=0)).values("n"),
     "cast": lambda: D().annotate(n=Cast("id", TextField())).values("n"),
     "function": lambda: D().annotate(n=Func("title", function="lower")).values("n"),
@@ -322,6 +324,10 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "RawSQL in an order": (lambda: list(Folder.objects.order_by(RawSQL(EVERY, ()))), "text"),
     "RawSQL in a subquery": (lambda: list(Folder.objects.filter(Exists(Note.objects.filter(text=RawSQL(EVERY, ()))))), "text"),
     "RawSQL in an aggregate": (lambda: Folder.objects.aggregate(n=Max(RawSQL(EVERY, ()))), "text"),
+    "RawSQL as the filter of an aggregate": (lambda: Folder.objects.aggregate(n=Count("id", filter=RawSQL(f"{EVERY} = 'two'", (), output_field=models.BooleanField()))), "text"),
+    "RawSQL as a condition": (lambda: list(Folder.objects.filter(RawSQL(f"{EVERY} = 'two'", (), output_field=models.BooleanField()))), "text"),
+    "RawSQL in a group of a window": (lambda: list(Folder.objects.annotate(n=Window(Count("id"), partition_by=[RawSQL(EVERY, ())], order_by=RawSQL(EVERY, ())))), "text"),
+    "RawSQL in a case": (lambda: list(Folder.objects.annotate(n=Case(When(RawSQL(f"{EVERY} = 'two'", (), output_field=models.BooleanField()), then=1)))), "text"),
     "template": (lambda: list(Folder.objects.annotate(x=Func("name", template=EVERY, output_field=TextField()))), "text"),
     "template of a class": (lambda: list(Folder.objects.annotate(x=Written(output_field=TextField()))), "text"),
     "template of an object": (lambda: list(Folder.objects.annotate(x=_with(Lower("name"), template=EVERY))), "text"),
@@ -332,6 +338,8 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "template of a case": (lambda: list(Folder.objects.annotate(x=Case(When(id=1, then=1), template=EVERY))), "text"),
     "template of an aggregate": (lambda: Folder.objects.aggregate(x=Max("name", template=EVERY)), "text"),
     "printing": (lambda: list(Folder.objects.annotate(x=Printing(output_field=TextField()))), "text"),
+    "name of a table that is text": (lambda: list(Folder.objects.annotate(x=Col(f'governed_folder"."name" || {EVERY} || "', Folder._meta.get_field("name")))), "text"),
+    "name of a column that is text": (lambda: list(Folder.objects.order_by(Ref(f'name" || {EVERY} || "', F("name")))), "text"),
     "operator": (lambda: list(Folder.objects.annotate(x=CombinedExpression(F("name"), f"|| {EVERY} ||", Value("x"), output_field=TextField()))), "text"),
     "type": (lambda: list(Folder.objects.annotate(x=Cast("name", Typed()))), "text"),
     "collation of a type": (lambda: list(Folder.objects.annotate(x=Cast("name", models.CharField(max_length=f"1) || {EVERY} || cast(name as text")))), "text"),

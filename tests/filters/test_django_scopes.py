@@ -32,6 +32,7 @@ from tests.filters.django_world import (
     Made,
     Note,
     Plain,
+    Report,
     User,
     authorized,
     executed,
@@ -193,6 +194,14 @@ def test_what_refers_to_what_is_deleted_is_not_left_over(database):
     assert Doc.objects.get(id=30).folder_id == 9
     for rows in (Doc.objects.filter(id=30), Folder.objects.filter(id=9)):
         rows._raw_delete("default")
+
+
+def test_a_subclass_is_inserted_by_the_action_for_that(database):
+    inserting = MappedModels(MAPPING, {Doc: Verbs(select="read", insert="create"), User: None})
+    with undone(), authorized_models(ENGINE.bind(subject()), inserting):
+        assert Report.objects.create(owner_id="me", figure=1).figure == 1
+        with pytest.raises(AccessRefused, match="the verb `update` of `Doc`"):
+            Report(doc_ptr_id=1, figure=1).save_base(raw=True)
 
 
 @pytest.mark.parametrize("verb", ["select", "insert", "update", "delete"])
