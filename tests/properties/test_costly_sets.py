@@ -86,8 +86,10 @@ def use(text: str) -> None:
 @pytest.mark.parametrize("level", [4, 10])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_family_is_costly(family: str, level: int):
-    text = FAMILIES[family](10_000, level)
+    text, highest = (FAMILIES[family](10_000, one) for one in (level, 10))
     assert len(text) <= 10_000
+    if level < 10 and text == highest:
+        return  # of this family all levels are the same text, which is tried once
     assert seconds(lambda: use(text)) < SECONDS
 
 
