@@ -50,7 +50,7 @@ def _beside(
 ) -> tuple[float, float]:
     cache = DecisionCache(engine)
     for parts, more in asked:
-        if cache.decide(*parts, **more).outcome() != engine.decide(*parts, **more).outcome():
+        if cache.decide(*parts, **more).outcome != engine.decide(*parts, **more).outcome:
             raise AssertionError("what is remembered is not what is decided")
     return _quickest(engine.decide, asked), _quickest(cache.decide, asked)
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from policyengine.decision_cache import DecisionCache
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
+    from policyengine.explain import Explanation
+    from policyengine.intake.batches import Evaluations
     from policyengine.intake.mapped_classes import Ref
     from policyengine.intake.store import EntityStore
     from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision, Denied
-    from policyengine.model.entities import Entity
+    from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.errors import (
         InvalidPolicy,
         InvalidRequest,
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
         StaleSubject,
         UnhandledObligation,
     )
+    from policyengine.model.fulfilment import Handler
     from policyengine.model.limits import Limits
-    from policyengine.model.outcome import Advisory, Obligation, RuleError
+    from policyengine.model.outcome import Advisory, Audience, Cause, Obligation, Outcome, RuleError
+    from policyengine.model.records import Record
+    from policyengine.model.types import Schema
+    from policyengine.partial.residual import Residual
     from policyengine.reloading.holder import PolicyHolder
     from policyengine.reloading.shadow import Shadow
     from policyengine.reverse.page import Page
@@ -41,9 +47,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Advisory",
+    "Audience",
     "BoundAction",
     "BoundSubject",
     "CachedSource",
+    "Cause",
     "Decider",
     "Decision",
     "DecisionCache",
@@ -51,21 +59,29 @@ __all__ = [
     "Diagnostic",
     "Diagnostics",
     "Entity",
+    "EntityLike",
     "EntitySource",
     "EntityStore",
+    "Evaluations",
+    "Explanation",
+    "Handler",
     "InvalidPolicy",
     "InvalidRequest",
     "Limits",
     "NotReloaded",
     "Obligation",
+    "Outcome",
     "Page",
     "PolicyEngine",
     "PolicyError",
     "PolicyHolder",
     "Problem",
+    "Record",
     "Ref",
     "Request",
+    "Residual",
     "RuleError",
+    "Schema",
     "Shadow",
     "SourcedEngine",
     "StaleSubject",
@@ -75,31 +91,41 @@ __all__ = [
 
 _HOMES = {
     "Advisory": "model.outcome",
+    "Audience": "model.outcome",
     "BoundAction": "bound",
     "BoundSubject": "bound",
     "CachedSource": "sources.entity_source",
-    "Decision": "model.decision",
+    "Cause": "model.outcome",
     "Decider": "decider",
+    "Decision": "model.decision",
     "DecisionCache": "decision_cache",
     "Denied": "model.decision",
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",
     "Entity": "model.entities",
+    "EntityLike": "model.entities",
     "EntitySource": "sources.entity_source",
     "EntityStore": "intake.store",
+    "Evaluations": "intake.batches",
+    "Explanation": "explain",
+    "Handler": "model.fulfilment",
     "InvalidPolicy": "model.errors",
     "InvalidRequest": "model.errors",
     "Limits": "model.limits",
     "NotReloaded": "model.errors",
     "Obligation": "model.outcome",
+    "Outcome": "model.outcome",
     "Page": "reverse.page",
     "PolicyEngine": "engine",
     "PolicyError": "model.errors",
     "PolicyHolder": "reloading.holder",
     "Problem": "model.errors",
+    "Record": "model.records",
     "Ref": "intake.mapped_classes",
     "Request": "model.asked_request",
+    "Residual": "partial.residual",
     "RuleError": "model.outcome",
+    "Schema": "model.types",
     "Shadow": "reloading.shadow",
     "SourcedEngine": "sources.sourced_engine",
     "StaleSubject": "model.errors",

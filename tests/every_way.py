@@ -122,7 +122,7 @@ def said(decision: Decision) -> dict[str, Any]:
     ]
     return {
         **{name: getattr(decision, name) for name in names}, "allowed": decision.allowed,
-        "outcome": decision.outcome(), "json": decision.to_json(), "bytes": decision.to_bytes(),
+        "outcome": decision.outcome, "json": decision.to_json(), "bytes": decision.to_bytes(),
         "ignoring": decision.ignoring(["x"]).to_json(), "repr": repr(decision),
         "redacted": decision.redact({"title": 1, "body": 2}), "parameters": [
             dict(obligation.parameters) for obligation in decision.obligations

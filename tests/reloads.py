@@ -160,7 +160,7 @@ def _ask(holder: PolicyHolder, seen: Seen) -> None:
         said = [part.split()[-1] for part in decision.reason.split("; ")]
         if not decision.allowed or len(said) != 2 or len(set(said)) != 1:
             seen.wrong.append(f"mixed: {decision.reason}")
-        if decision.policy != engine.digest:
+        if decision.policy_digest != engine.digest:
             seen.wrong.append("a decision is of another set")
     except Exception as problem:  # noqa: BLE001 - a decision that was dropped, whatever for
         seen.wrong.append(f"dropped: {problem!r}")

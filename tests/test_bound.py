@@ -80,7 +80,7 @@ def test_a_bound_subject_is_answered_as_any(
             for doc in docs(engine):
                 expected = engine.decide(subject, action, doc, context)
                 for decision in (bound.decide(action, doc, context), narrow.decide(doc, context)):
-                    assert decision.outcome() == expected.outcome()
+                    assert decision.outcome == expected.outcome
                     assert decision.reason == expected.reason
                     assert decision.valid_until == expected.valid_until
     assert set(bound._by_action) == {"read", "write"}
@@ -199,7 +199,7 @@ def test_it_keeps_deciding_under_its_own_set(engine: PolicyEngine, clock: Clock)
     assert bound.subject == app(engine)
     assert engine.bind(app(engine), "read").subject == bound.subject
     assert engine.bind(app(engine), "read").digest == bound.digest
-    assert bound.decide("read", docs(engine)[0], {}).policy == engine.digest
+    assert bound.decide("read", docs(engine)[0], {}).policy_digest == engine.digest
 
 
 def test_what_else_is_asked_is_decided_by_the_engine(engine: PolicyEngine, clock: Clock):
@@ -231,7 +231,7 @@ def test_a_batch_is_answered_as_one_by_one(engine: PolicyEngine, clock: Clock):
     requests += [(app(engine), "read", plain, {}), (app(engine), "read", plain, None)]
     for _ in range(2):
         decided = engine.decide_many(requests)
-        assert [d.outcome() for d in decided] == [engine.decide(*r).outcome() for r in requests]
+        assert [d.outcome for d in decided] == [engine.decide(*r).outcome for r in requests]
     bound, narrow = engine.bind(app(engine)), engine.bind(app(engine), "read")
     wrong: Any = {"type": "Doc"}
     for _ in range(3):  # the first makes the residuals
@@ -240,8 +240,8 @@ def test_a_batch_is_answered_as_one_by_one(engine: PolicyEngine, clock: Clock):
         )
         few = narrow.decide_many((doc, context) for doc in (*docs(engine), wrong))
         assert [d.allowed for d in few] == [True, False, False, False]
-        assert [d.outcome() for d in many[::2]] == [d.outcome() for d in few]
-        assert [d.outcome() for d in many[1::2]] == [d.outcome() for d in few]
+        assert [d.outcome for d in many[::2]] == [d.outcome for d in few]
+        assert [d.outcome for d in many[1::2]] == [d.outcome for d in few]
         assert few[-1].cause == "invalid_request"
 
 
@@ -283,7 +283,7 @@ def test_a_request_of_a_batch_without_its_parts_stops_nothing(engine: PolicyEngi
         for wrong in (*no_parts, good[1:], [*good, {}], [None, *good]):
             before, refused, after = decide_many([good, wrong, good])
             assert before.allowed
-            assert after.outcome() == before.outcome()
+            assert after.outcome == before.outcome
             assert (refused.allowed, refused.cause) == (False, "invalid_request")
             assert refused.reason == f"the request does not fit: expected {parts} [PE505]"
 
@@ -303,7 +303,7 @@ def bound_agrees(case: laws.Case) -> None:
         left, since, until = whole.specializer.for_subject(request.subject, request.now)
         assert since <= request.now < until
         decision = left.answer(request)
-        assert decision.outcome() == expected.outcome()
+        assert decision.outcome == expected.outcome
         assert decision.reason == expected.reason
 
 
@@ -377,7 +377,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
         entities = {entity.key_: entity for entity in (subject, resource)}
         request = Request(subject, "write", resource, context, now, None, entities)
         expected, found = whole.answer(request), left.answer(request)
-        assert found.outcome() == expected.outcome()
+        assert found.outcome == expected.outcome
         assert [error.rule for error in found.errors if error.rule.endswith(".f")] == (
             [] if resource is doc else ["access.f"]
         )

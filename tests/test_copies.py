@@ -138,7 +138,7 @@ def raised(class_: type[PolicyError]) -> PolicyError:
 def saying(problem: BaseException) -> tuple[object, ...]:
     """Return everything that an exception says."""
     data = {
-        name: value.outcome() if isinstance(value, Decision) else value
+        name: value.outcome if isinstance(value, Decision) else value
         for name, value in vars(problem).items()
     }
     args = () if isinstance(problem, Denied) else problem.args  # the same decision
@@ -307,7 +307,7 @@ def test_what_engines_give_beside_is_the_same(engine: PolicyEngine, remake: Rema
         assert json.loads(json.dumps(remake(given), default=str))
     assert remake(ABSENT) is ABSENT
     decision = engine.decide(USERS[0], "read", document())
-    assert remake(decision.outcome()) == decision.outcome()
+    assert remake(decision.outcome) == decision.outcome
 
 
 # ---- engines ----------------------------------------------------------------------------
@@ -434,6 +434,8 @@ def test_every_public_name_survives_or_refuses(
         wrong.diagnostics.items[0], engine.store([]), Limits(), RuleError("a", (), "b"),
         Advisory("a", "permit", "unknown"), Problem("PE505", "", "x"), Ref("a"), FACTS, *map(raised, RAISING),
         engine.actions(USERS[0], document()), Request(USERS[0], "read", document()),
+        engine.schema, engine.evaluations({}), decision.outcome, engine.explain(USERS[0], "read", document()),
+        engine.context("read"), engine.partial(action="read", subject=USERS[0]),
         *(value for value, _ in refusing(engine, tmp_path).values()),
     ]  # fmt: skip
     classes = {type(one).__mro__[0] for one in made} | {type(one).__mro__[1] for one in made}
@@ -459,7 +461,7 @@ def asked(engine: PolicyEngine, subject: Entity, store: EntityStore) -> tuple[An
     decision = engine.decide(subject, "read", plan, entities=store)
     return (
         decision,
-        decision.outcome(),
+        decision.outcome,
         engine.explain(subject, "read", plan, entities=store),
         subject,
     )

@@ -17,6 +17,7 @@ from policyengine import (
     Decision,
     DecisionCache,
     Denied,
+    InvalidPolicy,
     InvalidRequest,
     Obligation,
     PolicyEngine,
@@ -79,7 +80,7 @@ each_decider = pytest.mark.parametrize("name", DECIDERS)
 
 def said(decision: Any) -> tuple[Any, ...]:
     return (
-        decision.outcome(), decision.reason, decision.reason_for("user"), decision.valid_until,
+        decision.outcome, decision.reason, decision.reason_for("user"), decision.valid_until,
         decision.problems,
     )  # fmt: skip
 
@@ -323,7 +324,7 @@ def test_bind_refuses_at_once():
 
 
 def test_outcomes_can_be_compared():
-    assert isinstance(ENGINE.decide(ASKED["staff"]).outcome(), Outcome)
+    assert isinstance(ENGINE.decide(ASKED["staff"]).outcome, Outcome)
 
 
 def test_what_decides_says_what_it_is():
@@ -352,9 +353,32 @@ def test_tests_of_a_service_make_decisions():
     with pytest.raises(Denied, match="not yours"):
         deny.or_raise()
     remade = pickle.loads(pickle.dumps(allow))
-    assert (remade.outcome(), remade.to_bytes()) == (allow.outcome(), allow.to_bytes())
+    assert (remade.outcome, remade.to_bytes()) == (allow.outcome, allow.to_bytes())
     assert (deny.request, deny.problems) == (None, ())
     with pytest.raises(ValueError, match="forbidden is denied"):
         Decision.example(allowed=True, cause="forbidden")
     with pytest.raises(TypeError, match="who"):
         Obligation.example("tell", who=None)  # type: ignore[arg-type]
+
+
+# ---- small things that callers meet -----------------------------------------------------
+
+
+def test_entities_and_contexts_are_no_mappings():
+    for part in (ENGINE.entity("Record", "r", OWNED), ENGINE.context("read", why="so")):
+        with pytest.raises(TypeError, match="not iterable"):
+            dict(part)
+        with pytest.raises(TypeError, match="not iterable"):
+            list(part)
+
+
+def test_parents_may_be_a_generator():
+    staff = ENGINE.entity("Team", "staff", parents=[])
+    made = ENGINE.entity("Person", "ann", motto="m", phone="p", parents=(one for one in [staff]))
+    assert made == ENGINE.entity("Person", "ann", motto="m", phone="p", parents=[staff])
+
+
+def test_diagnostics_can_be_iterated():
+    with pytest.raises(InvalidPolicy) as caught:
+        PolicyEngine.from_text("package p\npermit")
+    assert [*caught.value.diagnostics] == [*caught.value.diagnostics.items] != []

@@ -82,7 +82,7 @@ def test_plain_dicts_are_decided(engine):
     assert [str(o) for o in decision.obligations] == ['log(User "ann", work)']
     assert [(a.rule, a.outcome) for a in decision.advisories] == [("standing.home", "satisfied")]
     assert decision.valid_until == datetime(2026, 11, 23, 12, tzinfo=UTC)
-    assert decision.policy == engine.digest
+    assert decision.policy_digest == engine.digest
 
 
 def test_built_parts_decide_alike(engine):
@@ -96,7 +96,7 @@ def test_built_parts_decide_alike(engine):
     built = engine.decide(ann, "read", plan, context, now=datetime(2026, 11, 23, tzinfo=UTC))
     plain = engine.decide(ANN, "read", PLAN, CONTEXT, now=NOW)
 
-    assert built.outcome() == plain.outcome()
+    assert built.outcome == plain.outcome
     assert built.reason == plain.reason
 
 

@@ -72,7 +72,7 @@ MAY_IMPORT = {
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}
-    | {"reloading", "sources", "reverse", "version"},
+    | {"explain", "partial", "reloading", "sources", "reverse", "version"},
 }
 
 ONLY_IN = {

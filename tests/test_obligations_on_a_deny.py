@@ -82,7 +82,7 @@ def test_a_deny_owes_what_all_satisfied_forbids_do(engine, subject, resource, ow
         ]
         for decision in decisions:
             assert [str(one) for one in decision.obligations] == owed
-            assert decision.outcome().obligations == decision.obligations
+            assert decision.outcome.obligations == decision.obligations
             said = [one.to_json() for one in decision.obligations]
             assert json.loads(decision.to_bytes())["context"]["obligations"] == said
             assert decision.to_json()["context"]["obligations"] == said
@@ -130,7 +130,7 @@ def test_an_argument_that_fails_leaves_the_forbid_satisfied(monkeypatch, many):
     spoilt = _replaced(request, ("Doc", "d"), altered(request.resource, v_title=Spoilt()))
     decision = loaded.program.decide(spoilt)
     expected = interpreter.decide(loaded.checked, spoilt)
-    assert decision.outcome() == expected
+    assert decision.outcome == expected
     assert [str(one) for one in expected.obligations] == ALL[1:]
     assert (expected.allowed, expected.cause) == (False, "forbidden")
     assert expected.rules == ("open.held", "open.suspended")

@@ -128,6 +128,9 @@ class Diagnostics(Struct, frozen=True):
         shown = sorted(by_weight[:MOST_SHOWN], key=lambda d: (d.span.file, d.span.start, d.code))
         return cls(tuple(shown), sources, len(by_weight) - len(shown))
 
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The diagnostics that keep the policy set from loading."""

@@ -7,7 +7,7 @@ engine loads this with the first request, or the first part that is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from policyengine.intake.authzen import RequestDecoder
@@ -69,7 +69,7 @@ class Intake:
         if given is not None:
             raw["properties"] = given
         if parents is not None:
-            raw["parents"] = parents
+            raw["parents"] = list(parents) if isinstance(parents, Iterator) else parents
         built = self.fast.readers.entity(raw)
         return build_entity(self._program.schema, self._limits, raw) if built is None else built
 

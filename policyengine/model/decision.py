@@ -127,7 +127,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         return self._judged().obligations if owed is None else owed
 
     @property
-    def policy(self) -> str:
+    def policy_digest(self) -> str:
         """The digest of the policy set that decided."""
         return self._answer.policy
 
@@ -276,8 +276,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             kept.valid_until = (details.valid_until(),)
         return kept.valid_until[0]
 
+    @property
     def outcome(self) -> Outcome:
-        """Return the decision without its wording, as one value that can be compared."""
+        """The decision without its wording, as one value that can be compared."""
         return replace(
             self._judged(),
             allowed=self.allowed,

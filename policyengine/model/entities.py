@@ -67,6 +67,9 @@ class Entity(Sealed, frozen=True, eq=False, gc=False):
             return self.id
         raise KeyError(name)
 
+    __iter__ = None
+    """It is no mapping and has no elements: `dict(entity)` would show what is private, or hide it."""
+
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from policyengine.diagnostics.diagnostic import Diagnostics
 
 
 class Problem(Struct, frozen=True):
@@ -35,7 +38,7 @@ class PolicyError(Exception):
 class InvalidPolicy(PolicyError):  # noqa: N818 - the public name says what is the matter
     """A policy set has errors, so it was not loaded; *diagnostics* has them as data."""
 
-    def __init__(self, diagnostics: object, text: str) -> None:
+    def __init__(self, diagnostics: Diagnostics, text: str) -> None:
         super().__init__(text)
         self.diagnostics = diagnostics
 

@@ -43,6 +43,8 @@ class Record(Sealed, frozen=True, eq=False, gc=False):
 
         def __init__(self, *values: object, **rest: object) -> None: ...
 
+    __iter__ = None  # it is no mapping, like an entity
+
     def __getitem__(self, name: str) -> object:
         attribute = self.record_type.by_name.get(name)
         value = ABSENT if attribute is None else getattr(self, slot(name))

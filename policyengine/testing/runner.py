@@ -113,10 +113,10 @@ class _Runner:
         self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
     ) -> Iterator[Problem]:
         decision = self.program.decide(request)
-        if (decision.outcome(), decision.reason) != (outcome, reason):
+        if (decision.outcome, decision.reason) != (outcome, reason):
             message = "the compiled program and the reference interpreter disagree"
             notes = (
-                ("compiled", f"{decision.outcome()}, {decision.reason!r}"),
+                ("compiled", f"{decision.outcome}, {decision.reason!r}"),
                 ("reference", f"{outcome}, {reason!r}"),
             )
             yield Problem("error", expect.span, message, notes, "PE902")

@@ -86,7 +86,7 @@ def test_what_a_service_acts_on_asks_nobody():
     assert made.cause == "permitted"
     assert made.exposed == {"id", "text"}
     assert made.obligations == (DELETE,)
-    assert made.policy == "digest"
+    assert made.policy_digest == "digest"
     assert made.redact({"id": 1, "geo": 2}) == {"id": 1}
     assert details.asked == 0
 

@@ -136,7 +136,7 @@ OPEN: dict[str, Sink] = {
         for audience in AUDIENCES
     },
     "denied": _of_decision(lambda decision: f"{Denied(decision)} {Denied(decision)!r}"),
-    "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome()}"),
+    "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome}"),
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
     "JSON": _of_decision(lambda decision: _answer_without_time(decision.to_bytes())),
     "JSON to JSON": _json,

@@ -79,7 +79,7 @@ def objects() -> Iterator[object]:
     yield ENGINE.decide(subject, "read", doc, context)
     read = ENGINE.decide(subject, "read", doc, context)
     yield read.reason and read
-    yield read.outcome()
+    yield read.outcome
     yield ENGINE.decide({"type": "User", "id": "u", "properties": USER}, "read", doc, CONTEXT)
     yield ENGINE.store([ENGINE.entity("User", "u", USER), doc])
     yield ENGINE.explain(subject, "read", doc, context)

@@ -67,4 +67,4 @@ def test_a_bound_subject_answers_as_if_it_was_bound_now(starts, ends, numbers, m
                     *engine.decide_many([asked]),
                     cache.decide(*asked),
                 ):
-                    assert decision.outcome() == expected.outcome()
+                    assert decision.outcome == expected.outcome

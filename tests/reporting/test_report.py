@@ -136,7 +136,7 @@ def test_other_values_are_decided_as_the_reference_says(path):
     variations = Variations(checked, program, situations, budget, internal=False)
 
     def same(request, decision):
-        assert interpreter.decide(checked, request) == decision.outcome()
+        assert interpreter.decide(checked, request) == decision.outcome
 
     for varied in variations.differences():
         same(changed(varied.situation.request, ((varied.place, varied.after),)), varied.decision)

@@ -89,7 +89,7 @@ def test_threads_get_one_answer():
 
     def ask(_: int) -> bool:
         barrier.wait()
-        return all(program.decide(asked).outcome() == expected for _ in range(50))
+        return all(program.decide(asked).outcome == expected for _ in range(50))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(8)))
@@ -133,7 +133,7 @@ def test_fields_and_obligations_come_together():
             Obligation("tell", (("who", STRING, "Ada"),)),
             Obligation("tell", (("who", STRING, "Bob"),)),
         )
-        assert decision.outcome() == interpreter.decide(loaded.checked, request(loaded))
+        assert decision.outcome == interpreter.decide(loaded.checked, request(loaded))
 
 
 def test_what_rules_give_together_is_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):

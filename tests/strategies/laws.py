@@ -293,7 +293,7 @@ def _is_fast_and_agrees(case: Case, *parts: Any) -> bool:
     with mock.patch("policyengine.runtime.clock.time", clock):
         for now in (None, None, moment_text(given["now"])):  # the first makes the reader
             decision = engine.decide(*parts, now=now)
-            _same_outcome(decision.outcome(), expected.outcome())
+            _same_outcome(decision.outcome, expected.outcome)
             _same("reason", decision.reason, expected.reason)
             _same("valid_until", decision.valid_until, expected.valid_until)
         for mixed in _mixed(engine, *parts):
@@ -303,7 +303,7 @@ def _is_fast_and_agrees(case: Case, *parts: Any) -> bool:
                 *engine.decide_many([mixed]),
                 *(bound.decide(*mixed[1:]) for _ in range(2)),  # the first makes the residual
             ):
-                _same_outcome(decision.outcome(), expected.outcome())
+                _same_outcome(decision.outcome, expected.outcome)
         document = dict(zip(names, parts, strict=True)) | {"action": {"name": given["action"]}}
         answered = json.loads(engine.decide_json(json.dumps(document)))
     _same("as JSON", answered, json.loads(json.dumps(expected.to_json())))
@@ -323,7 +323,7 @@ def what_was_kept_agrees(case: Case) -> None:
     if specializer is not None:
         left = specializer.for_subject(request.subject, request.now)[0].answer(request)
     for decision in (whole, left):
-        _same_outcome(decision.outcome(), expected.outcome())
+        _same_outcome(decision.outcome, expected.outcome)
         _same("reason", decision.reason, expected.reason)
         _same("valid_until", decision.valid_until, expected.valid_until)
         _same("as JSON", decision.to_json(), expected.to_json())

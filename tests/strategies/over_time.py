@@ -33,7 +33,7 @@ def timelines_say_what_is_decided(seed: int, requests: int) -> tuple[int, int]:
         for moment in {near for at in (*begins, *sampled) for near in (at - 1, at, at + 1)}:
             if not request.now <= moment <= LAST:
                 continue
-            decided = loaded.program.decide(replace(request, now=moment)).outcome()
+            decided = loaded.program.decide(replace(request, now=moment)).outcome
             assert agrees(found.at(to_datetime(moment)), decided), (
                 f"{shown}\nat {to_datetime(moment)}"
             )

@@ -189,7 +189,7 @@ def every_way_says_the_same(case: Case) -> bool:
 
 
 def _said(decision: Decision) -> tuple[object, ...]:
-    return decision.outcome(), decision.reason, decision.valid_until
+    return decision.outcome, decision.reason, decision.valid_until
 
 
 def _carrying(case: Case) -> tuple[Entity, Entity, object]:
@@ -229,7 +229,7 @@ def what_is_explained_is_decided(case: Case) -> None:
         given["subject"], given["action"], given["resource"], given["context"],
         now=given["now"], fields=given.get("fields"), entities=given["entities"],
     )  # fmt: skip
-    outcome = expected.outcome()
+    outcome = expected.outcome
     assert explanation.outcome == outcome, (explanation.outcome, outcome)
     for audience in ("user", "developer", "auditor"):
         told = json.loads(json.dumps(explanation.to_json(audience)))
@@ -251,12 +251,12 @@ def it_holds_until_it_says(case: Case) -> bool:
     moments = {option + more for option in near.options(NOW) for more in (-1, 0, 1)}
     if until is not None:
         moments |= {until - 1, (request.now + until) // 2}
-    outcome = decision.outcome()
+    outcome = decision.outcome
     for moment in sorted(moments):
         if request.now < moment <= LAST and (until is None or moment < until):
-            after = program.decide(replace(request, now=moment)).outcome()
+            after = program.decide(replace(request, now=moment)).outcome
             assert replace(after, advisories=outcome.advisories) == outcome, (moment, until)
-    return until is not None and program.decide(replace(request, now=until)).outcome() != outcome
+    return until is not None and program.decide(replace(request, now=until)).outcome != outcome
 
 
 _MARK = "qzx7"

@@ -74,6 +74,6 @@ def _is_alike(found: Decision | None, expected: Decision | None) -> None:
     if found is None or expected is None:
         assert found is expected
         return
-    assert found.outcome() == expected.outcome()
+    assert found.outcome == expected.outcome
     if expected.valid_until is None:  # else the wording may be of another moment
         assert found.to_json() == expected.to_json()

@@ -327,7 +327,7 @@ def decisions_hold_until_they_say(seed: int, requests: int) -> tuple[int, int]:
         decision = program.decide(request)
         said = decision.valid_until
         until = None if said is None else from_datetime(said)
-        outcome = decision.outcome()
+        outcome = decision.outcome
         candidates = made.candidates(request)
         change = None
         for candidate in candidates:
@@ -336,7 +336,7 @@ def decisions_hold_until_they_say(seed: int, requests: int) -> tuple[int, int]:
             for moment in (candidate - 1, candidate):
                 if (
                     moment > request.now
-                    and program.decide(replace(request, now=moment)).outcome() != outcome
+                    and program.decide(replace(request, now=moment)).outcome != outcome
                 ):
                     change = moment
                     break
