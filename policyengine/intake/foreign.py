@@ -47,9 +47,9 @@ _COPIES: Final[Mapping[type, Callable[[Any], object]]] = {
 def plain(raw: object) -> Any:
     """Return *raw*, or its content in a built-in class; `Refused` if it fails, or is not what it says."""
     made = type(raw)
-    if made in _PLAIN or (made is dict and _has_plain_names(raw)):
-        return raw
     try:
+        if made in _PLAIN or (made is dict and _has_plain_names(raw)):
+            return raw
         for base, copy in _COPIES.items():
             if issubclass(made, base):
                 return copy(raw)

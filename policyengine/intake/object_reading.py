@@ -100,8 +100,9 @@ class ObjectReading:
 
     def read(self, node: object, needs: Needs) -> None:
         """Read *needs* of a part that was given, or of the entity with a key."""
-        if isinstance(node, Said | Entity | dict | tuple):
-            self._to_read.append((node, needs))
+        made = type(node)
+        if made is dict or made is tuple or isinstance(node, Said | Entity):
+            self._to_read.append((node, needs))  # type: ignore[arg-type]  # it is one of these
 
     def follow(self) -> None:
         """Read all that rules follow to."""
@@ -162,7 +163,7 @@ class ObjectReading:
             value: Any = raw.get(attribute.name)
             if find(type(value)) is not None:
                 changed[attribute.name] = self._reference(value, None, "")
-            elif type(value) in _SETS and any(find(type(one)) is not None for one in value):
+            elif _is_set(value) and any(find(type(one)) is not None for one in value):
                 changed[attribute.name] = [self._reference(one, None, "") for one in value]
         made = {**raw, **changed} if changed else raw
         self._walk(type_, made, needs)
@@ -303,8 +304,9 @@ class ObjectReading:
                 if key is not None:
                     self._to_read.append((key, needs))
             case SetType(element):
-                if isinstance(value, _SETS):
-                    for one in value:
+                if _is_set(value):
+                    elements: Any = value
+                    for one in elements:
                         self._walk(element, one, needs.elements or NOTHING)
             case RecordType() | EntityType():
                 for name, inner in needs.attributes.items():
@@ -320,7 +322,7 @@ class ObjectReading:
             parents = self._parents(node)
         else:
             parents = node.get("parents")
-        for parent in parents if isinstance(parents, _SETS) else ():
+        for parent in parents if _is_set(parents) else ():
             key = parent if isinstance(node, Entity) else _key_of(parent)
             if key is not None:
                 self._to_place.append((key, above))
@@ -329,20 +331,32 @@ class ObjectReading:
 
     def _parents(self, said: Said) -> object:
         """Return the parents of an object, as a dict says them."""
-        source, possible = said.mapped.parents, said.mapped.type.parents
+        source = said.mapped.parents
         if said.parents is None and source is not None:
             raw = said.mapped.read(said.given, source)
-            items: Any = [] if raw is None else [raw]
-            several = isinstance(raw, Iterable) and not isinstance(raw, str | Mapping)
-            if isinstance(raw, Refused):
-                items = raw
-            elif several and self._find(type(raw)) is None:
-                items = self._items(raw, self._limits.ancestors, fresh=is_made(source))
-            if isinstance(items, list):
-                type_ = next(iter(possible), "")
-                items = [self._reference(one, source, type_) for one in items]
-            said.parents = items
+            try:
+                said.parents = self._as_parents(raw, source, said.mapped.type)
+            except Exception as problem:  # noqa: BLE001 - whatever comes of a foreign class
+                said.parents = failed(problem)
         return said.parents
+
+    def _as_parents(self, raw: object, source: Source, type_: EntityType) -> object:
+        items: Any = [] if raw is None else [raw]
+        if isinstance(raw, Refused):
+            return raw
+        several = isinstance(raw, Iterable) and not isinstance(raw, str | Mapping)
+        if several and self._find(type(raw)) is None:
+            items = self._items(raw, self._limits.ancestors, fresh=is_made(source))
+        if isinstance(items, Refused):
+            return items
+        only = next(iter(type_.parents), "")
+        return [self._reference(one, source, only) for one in items]
+
+
+def _is_set(value: object) -> bool:
+    """Whether a value is of a class of Python's own: others may say that they equal these."""
+    made = type(value)
+    return any(made is class_ for class_ in _SETS)
 
 
 def _key_of(raw: object) -> Key | None:

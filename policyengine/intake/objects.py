@@ -115,15 +115,18 @@ class Objects:
 
     def find(self, class_: type) -> Mapped | None:
         """Return how objects of a class are read: as those of the first class that it derives from."""
-        found = self._by_class.get(class_)
-        if found is not None or class_ in BUILT_IN or issubclass(class_, Entity):
-            return found
-        found = self._derived.get(class_)
-        if found is None:
-            bases = (self._by_class.get(base) for base in class_.__mro__)
-            found = next((mapped for mapped in bases if mapped is not None), None)
-            if found is not None:
-                self._derived[class_] = found
+        try:
+            found = self._by_class.get(class_)
+            if found is not None or class_ in BUILT_IN or issubclass(class_, Entity):
+                return found
+            found = self._derived.get(class_)
+            if found is None:
+                bases = (self._by_class.get(base) for base in class_.__mro__)
+                found = next((mapped for mapped in bases if mapped is not None), None)
+                if found is not None:
+                    self._derived[class_] = found
+        except Exception:  # noqa: BLE001 - of a class whose own class fails: it is none that is registered
+            return None
         return found
 
     # ---- requests -----------------------------------------------------------------------
@@ -161,12 +164,15 @@ class Objects:
             return None
         return action.name, subject, resource
 
-    def type_of(self, part: object) -> Any:
+    def type_of(self, part: object) -> str | None:
         """Return the name of the entity type of a part in any form, as far as it says one."""
         mapped = self.find(type(part))
         if mapped is not None:
             return mapped.type.name
-        return part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+        said = part.get("type") if type(part) is dict else None
+        if isinstance(part, Entity):
+            said = part.type
+        return said if type(said) is str else None
 
     def row_reader(self, class_: type, needs: Needs, *, lined: bool) -> Callable[[Any], Any] | None:
         """Return what builds entities of objects of a class; None if rules follow from them to others.

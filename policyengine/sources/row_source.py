@@ -48,7 +48,12 @@ class RowSource:
         ids = [
             made for name, id_ in keys if name == type_ and (made := _id(column, id_)) is not None
         ]
-        query: Any = select(model).where(column.in_(ids)).execution_options(populate_existing=True)
+        query: Any = select(model).where(column.in_(ids))
+        session = getattr(self._session, "sync_session", self._session)
+        if (
+            session.autoflush or not session.dirty
+        ):  # else what was changed and not written would be lost
+            query = query.execution_options(populate_existing=True)
         return query if ids else None
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterator
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from policyengine.intake.object_reading import ObjectReading
+from policyengine.intake.store import EntityStore
 from policyengine.model.asked_request import Request
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
@@ -113,9 +115,12 @@ class _Gathering:
         )
         intake = engine._intake  # noqa: SLF001 - it is part of the engine
         self._asked = asked
+        limits = intake.validator.limits
         self._objects = intake.fast.readers.objects
-        self._reading = ObjectReading(self._objects.find, intake.validator.limits, engine.schema)
-        self._given = [] if asked.entities is None else list(asked.entities)
+        self._reading = ObjectReading(self._objects.find, limits, engine.schema)
+        if isinstance(asked.entities, EntityStore):
+            raise TypeError("entities are in a store or in a source: give others as a list")
+        self._given = [*islice(asked.entities or (), limits.entities + 1)]
         self._fetched: dict[Key, Any] = {}
         self._named = {
             part: key
@@ -123,12 +128,13 @@ class _Gathering:
             if (key := _only_named(getattr(asked, part))) is not None
         }
         action = engine.schema.actions.get(asked.action) if type(asked.action) is str else None
-        types = [self._objects.type_of(part) for part in (asked.subject, asked.resource)]
+        types = self._objects.type_of(asked.subject), self._objects.type_of(asked.resource)
         self._fits = (
             action is not None and types[0] in action.subjects and types[1] in action.resources
         )
         if self._fits and action is not None:
-            needs = engine._program.needs((action.name, *types))  # noqa: SLF001 - as above
+            target: Any = (action.name, *types)
+            needs = engine._program.needs(target)  # noqa: SLF001 - as above
             for one in self._given:
                 self._reading.given(one)
             for part in ("subject", "resource"):
@@ -156,10 +162,9 @@ class _Gathering:
         for one in given:
             key = self._key_of(one)
             if key not in keys:
-                name = "something" if key is None else entity_name(key)
-                raise _refused(f"the source gave {name}, which it was not asked for")
+                raise _refused("the source gave an entity that it was not asked for")
             if key in self._fetched:
-                raise _refused(f"the source gave {entity_name(key)} twice")
+                raise _refused("the source gave an entity twice")
             self._fetched[key] = one
             self._reading.given(one)
 

@@ -285,6 +285,60 @@ def test_an_object_of_no_registered_class_is_refused(engine):
         engine.entity_of(SimpleNamespace())
 
 
+class Lying(type):
+    def __hash__(cls) -> int:
+        raise RuntimeError
+
+    def __eq__(cls, other: object) -> bool:
+        return True
+
+
+class Odd:
+    @property
+    def type(self) -> str:
+        raise RuntimeError("the secret of the row")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    "part", [Odd(), Lying("Liar", (), {})(), Odd, type("D", (dict,), {"get": 1})()]
+)
+def test_objects_that_fail_whatever_they_are_asked_are_refused(engine, part):
+    for subject, document in ((part, Document(1, User(2))), (User(1, level=4), part)):
+        with pytest.raises(InvalidRequest) as refused:
+            engine.decide(subject, "by_level", document)
+        assert "secret" not in str(refused.value)
+    for values in (
+        {"level": part},
+        {"teams": [part]},
+        {"teams": part},
+        {"boss": part},
+        {"scopes": [part]},
+    ):
+        for action in ("by_level", "by_team", "by_boss", "by_scope"):
+            user = User(1, **{"level": 4, "teams": [], "boss": None, "scopes": ["write"], **values})
+            read = {
+                "by_level": "level",
+                "by_team": "teams",
+                "by_boss": "boss",
+                "by_scope": "scopes",
+            }
+            if read[action] in values:
+                assert "secret" not in problems(engine, action, user)
+
+
+def test_an_id_of_very_many_digits_is_refused(engine):
+    assert "subject.id" in problems(engine, "by_level", User(10**9_000, level=4))
+    engine = PolicyEngine.from_text(POLICY)
+    engine.register(User, "User", id="pk", parents=Ref("team"))
+    engine.register(Document, "Document")
+    assert "subject.parents" in problems(engine, "by_team", User(1, team=10**9_000))
+
+
 def test_two_objects_of_one_entity_that_differ_contradict(engine):
     ann, same = User("ann", level=4, boss=None), User("ann", level=9, boss=None)
     boss = User("ann", boss=User("ann", level=9), level=4)

@@ -154,10 +154,10 @@ def _raise(*_: Any) -> Any:
         (_raise, "entities: the source failed: that raised `OSError`"),
         (lambda *_: None, "entities: the source failed: that raised `TypeError`"),
         (lambda *_: (1 / 0 for _ in [1]), "entities: the source failed: that raised `ZeroDivisionError`"),
-        (lambda *_: [user("eve")], 'entities: the source gave `User "eve"`, which it was not asked for'),
-        (lambda *_: [5], "entities: the source gave something, which it was not asked for"),
-        (lambda *_: [{"type": "User"}], "entities: the source gave something"),
-        (lambda *_: [user("ann"), user("ann", suspended=True)], 'the source gave `User "ann"` twice'),
+        (lambda *_: [user("eve")], "entities: the source gave an entity that it was not asked for"),
+        (lambda *_: [5], "entities: the source gave an entity that it was not asked for"),
+        (lambda *_: [{"type": "User"}], "entities: the source gave an entity that it was not asked for"),
+        (lambda *_: [user("ann"), user("ann", suspended=True)], "entities: the source gave an entity twice"),
         (_slow, "entities: the source did not answer within 0.01 s"),
     ],
 )  # fmt: skip
@@ -214,6 +214,10 @@ def test_no_more_is_fetched_than_may_be():
     stored = engine.with_store(engine.store([]))
     with pytest.raises(ValueError, match="with_store"):
         SourcedEngine(stored, Facts())
+    with pytest.raises(TypeError, match="a store or in a source"):
+        SourcedEngine(engine, Facts()).decide(
+            user("ann"), "read", document("a", "b"), entities=engine.store([])
+        )
 
 
 @given(seeds.SEEDS)
@@ -318,6 +322,25 @@ def test_every_revocation_in_a_database_is_seen_after_the_commit():
         for wrong in ("007", "x", "8", ""):
             with pytest.raises(InvalidRequest, match="is not in the source"):
                 sourced.decide(named("User", "1"), "read", named("Document", wrong))
+
+
+def test_what_was_changed_and_not_written_is_not_lost():
+    database, engine = create_engine("sqlite://"), registered()
+    Base.metadata.create_all(database)
+    asked = named("User", "1"), "read", named("Document", "7")
+    with Session(database) as session:
+        session.add_all(rows())
+        session.commit()
+        person = session.get(Person, 1)
+        assert person is not None
+        sourced = SourcedEngine(engine, RowSource(session, {"User": Person, "Document": Page}))
+        person.suspended = True
+        with session.no_autoflush:
+            assert not sourced.decide(*asked).allowed
+        assert person in session.dirty
+        assert not sourced.decide(*asked).allowed  # which writes it first
+        session.rollback()
+        assert sourced.decide(*asked).allowed
 
 
 def test_an_asynchronous_session_is_asked_as_well():
