@@ -231,19 +231,13 @@ def _given(column: StoredColumn, type_: Type, value: Any) -> object:
             return value
 
 
-def array_of_json(text: str) -> object:
-    """Return what a text of JSON holds; what is no JSON, or has U+0000 in it, is a text."""
-    try:
-        found: object = json.loads(text, object_pairs_hook=tuple)
-    except (ValueError, RecursionError):
-        return text
-    return text if r"\u0000" in text.replace("\\\\", "") else found
-
-
 def _given_set(column: SetInColumn, type_: Type, value: Any) -> Any:
     """Return what a request gives for the set in a column."""
     if column.json and isinstance(value, str):
-        value = array_of_json(value)
+        try:
+            value = json.loads(value, object_pairs_hook=list[Any])
+        except ValueError:
+            return _unfit(value)
     if not isinstance(value, list):
         return None if value is None else _unfit(value)
     found = [None if one is None else _given(column.element, type_, one) for one in value]

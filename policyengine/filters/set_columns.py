@@ -71,20 +71,11 @@ def _json_type(of: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
         case "postgresql":
             return func.jsonb_typeof(of)
         case "duckdb":
-            return case((_has_no_nul(cast(of, Text)), func.json_type(of)))
+            return func.json_type(of)
         case "sqlite":
             whole = func.instr(of, func.char(0)) == 0  # it reads no further than to U+0000
-            valid = and_(
-                func.typeof(of) == "text", whole, func.json_valid(of) == 1, _has_no_nul(of)
-            )
+            valid = and_(func.typeof(of) == "text", whole, func.json_valid(of) == 1)
             return case((valid, func.json_type(of)))
-
-
-def _has_no_nul(text: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return whether JSON has no U+0000, at which SQLite cuts texts, and which PostgreSQL does not store."""
-    pair, nul = literal_column(r"'\\'", Text()), literal_column(r"'\u0000'", Text())
-    found: ColumnElement[bool] = func.instr(func.replace(text, pair, ""), nul) == 0
-    return found
 
 
 def elements(
@@ -114,25 +105,13 @@ def elements(
 def _of_sqlite(value: ColumnElement[Any], of: ColumnElement[Any], kind: Kind) -> ColumnElement[Any]:
     match kind:
         case "text":
-            return Retyped(case((and_(of == "text", _has_no_surrogate(value)), value)), Text())
+            return Retyped(case((of == "text", value)), Text())
         case "int":  # a number that is too large is none
             fits = and_(of == "integer", func.typeof(value) == "integer")
             return Retyped(case((fits, value)), BigInteger())
         case _:
             one, zero = (literal_column(digit, Integer()) for digit in "10")
             return Retyped(case((of == "true", one), (of == "false", zero)), Boolean())
-
-
-def _has_no_surrogate(value: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return whether a text has no half of a surrogate pair, for which SQLite's patterns see U+FFFD.
-
-    As they do for the last two of the plane.
-    """
-    left: ColumnElement[Any] = Retyped(value, Text())
-    for code in (0xFFFD, 0xFFFE, 0xFFFF):
-        left = func.replace(left, func.char(code), "")
-    pattern = literal_column(f"('*[' || char({0xFFFD}) || ']*')", Text())
-    return left.op("NOT GLOB", is_comparison=True)(pattern)
 
 
 def _of_postgresql(value: ColumnElement[Any], kind: Kind) -> ColumnElement[Any]:

@@ -28,8 +28,7 @@ Select = Callable[[Predicate], set[int]]
 """Gives the keys of the rows that a predicate selects."""
 
 LIMITS: Final[dict[Dialect, Limits]] = {
-    "sqlite": Limits(loose=True, sets=("json",)), "postgresql": Limits(nul=False, sets=("json", "array")),
-    "duckdb": Limits(sets=("json", "array")),
+    "sqlite": Limits(loose=True), "postgresql": Limits(nul=False), "duckdb": Limits(),
 }  # fmt: skip
 
 

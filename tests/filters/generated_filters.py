@@ -6,7 +6,6 @@ what an engine can store and say.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +16,6 @@ from attrs import field, frozen
 from msgspec.structs import replace
 
 from policyengine.filters.predicates import (
-    ELEMENT,
     ROWS,
     TRUE,
     Ancestor,
@@ -35,8 +33,6 @@ from policyengine.filters.predicates import (
     Or,
     Parameter,
     Predicate,
-    SetColumn,
-    Source,
     both,
     either,
     exists,
@@ -60,7 +56,6 @@ class Limits:
     correlated_ancestors: bool = True  # whose *where* speaks of rows outside
     depth: int = 3
     kinds: tuple[Kind, ...] = ("text", "int", "decimal", "bool", "instant")
-    sets: tuple[str, ...] = ()  # "array", "json": columns with sets
 
 
 @frozen
@@ -188,17 +183,11 @@ def _tables(random: Random, limits: Limits, ids: Kind) -> tuple[Table, ...]:
             for kind in limits.kinds
             for number in range(random.randint(1, 2))
         ]
-        sets = [
-            Field(name(f"{form}_of_{kind}"), kind, set_in=form)
-            for form in limits.sets
-            for kind in limits.kinds
-            if form == "array" or kind in _IN_JSON
-        ]
         pointers = tuple((f"to_{at}", other) for at, other in enumerate(names))
         loose = random.choice(("int", "text"))
         fields = [
             Field("key", "int", nullable=False), Field("id", ids, nullable=False), Field("parent", ids),
-            *(Field(pointer, ids) for pointer, _ in pointers), *of_kinds, *sets,
+            *(Field(pointer, ids) for pointer, _ in pointers), *of_kinds,
             *([Field("loose", loose)] if limits.loose else []),
         ]  # fmt: skip
         tables.append(
@@ -235,31 +224,10 @@ def _rows(
                 elif column.name in refers:  # few, so that there are long ways and cycles
                     few = of_rows[refers[column.name]][:5] + dangling
                     row[column.name] = random.choice(few)
-                elif column.set_in:
-                    row[column.name] = _set(random, column, values)
                 else:
                     row[column.name] = random.choice(values.of[column.kind])
             rows[table.name].append(row)
     return rows
-
-
-_IN_JSON: Final[dict[Kind, Any]] = {
-    "text": ("x", 1, True, None), "int": (1, "1", 2**63, -(2**63) - 1, 2**70, 1.0, False), "bool": (0, "true", True),
-}  # fmt: skip
-_NO_SET: Final = ('{"a": "x"}', '"x"', "7", "null", "true", '[["x"]]', '[{"x": 1}]', "[null]")
-
-
-def _set(random: Random, column: Field, values: Values) -> Any:
-    """Return a set, now and then with what is no element, or what is none."""
-    odd = _IN_JSON[column.kind] if column.set_in == "json" else (None,)
-    few = values.of[column.kind][:4]
-    found = [
-        random.choice(odd if random.random() < 0.1 else few)
-        for _ in range(random.choice((0, 1, 1, 2, 3)))
-    ]
-    if column.set_in == "array":
-        return found
-    return random.choice(_NO_SET) if random.random() < 0.1 else json.dumps(found)
 
 
 # ---- predicates -------------------------------------------------------------------------
@@ -293,24 +261,11 @@ class _Maker:
 
     def _exists(self, depth: int, scope: dict[str, Table]) -> Predicate:
         table, alias = self.random.choice(self.tables), next(self.aliases)
-        source: Source = table.name
         on = self._on(table, alias, scope)
-        found = self._set_column(scope)
-        if found is not None and self.random.random() < 0.4:
-            source, on, table = found, (), Table(found.name, (Field(ELEMENT, found.kind),))
         if self.random.random() < 0.3:
             column = self._column({alias: table})
-            return HasMore(source, alias, on, column, self.random.choice((0, 1, 2, 3)))
-        return exists(source, alias, on, self.predicate(depth, {**scope, alias: table}))
-
-    def _set_column(self, scope: dict[str, Table]) -> SetColumn | None:
-        """Return a column with a set, if there is one."""
-        alias = self.random.choice(list(scope))
-        fields = [one for one in scope[alias].fields if one.set_in]
-        if not fields:
-            return None
-        chosen = self.random.choice(fields)
-        return SetColumn(alias, chosen.name, chosen.kind, chosen.set_in == "json")
+            return HasMore(table.name, alias, on, column, self.random.choice((0, 1, 2, 3)))
+        return exists(table.name, alias, on, self.predicate(depth, {**scope, alias: table}))
 
     def _on(
         self, table: Table, alias: str, scope: dict[str, Table]
@@ -318,11 +273,7 @@ class _Maker:
         random, on = self.random, []
         for _ in range(random.choice((0, 1, 1, 1, 2))):
             outer = self._column(scope)
-            mine = [
-                one
-                for one in table.fields
-                if one.kind == outer.kind and one.name != "key" and not one.set_in
-            ]
+            mine = [one for one in table.fields if one.kind == outer.kind and one.name != "key"]
             named = [one for one in mine if one.name != table.loose]
             if named:
                 chosen = random.choice(named)
@@ -331,7 +282,7 @@ class _Maker:
 
     def _ancestor(self, depth: int, scope: dict[str, Table]) -> Predicate:
         random = self.random
-        around = random.choice([of for of in scope if len(scope[of].fields) > 1])
+        around = random.choice(list(scope))
         column, name = random.choice(
             [("id", scope[around].name), ("parent", scope[around].name), *scope[around].pointers]
         )
@@ -349,14 +300,10 @@ class _Maker:
     def _column(
         self, scope: dict[str, Table], fits: Callable[[Field], bool] = lambda _: True
     ) -> Column:
-        def fields(alias: str) -> list[Field]:
-            table = scope[alias]
-            plain = (one for one in table.fields if one.name not in {"key", table.loose})
-            return [one for one in plain if fits(one) and not one.set_in]
-
-        having = [alias for alias in scope if fields(alias)]
-        alias = self.random.choice(having[-2:])  # mostly of the innermost
-        chosen = self.random.choice(fields(alias))
+        alias = self.random.choice(list(scope)[-2:])  # mostly of the innermost
+        table = scope[alias]
+        fields = [one for one in table.fields if one.name not in {"key", table.loose} and fits(one)]
+        chosen = self.random.choice(fields)
         return Column(alias, chosen.name, chosen.kind)
 
     def _atom(self, _: int, scope: dict[str, Table]) -> Predicate:
@@ -372,9 +319,6 @@ class _Maker:
         if loose and self.random.random() < 0.5:
             kind = next(one.kind for one in scope[column.alias].fields if one.name == loose)
             column = Column(column.alias, loose, kind)
-        found = self._set_column(scope)
-        if found is not None and self.random.random() < 0.3:
-            column = found
         return self.random.choice((IsPresent, IsOfKind))(column)
 
     def _value(self, kind: Kind) -> Any:
@@ -403,9 +347,7 @@ class _Maker:
         others = [
             one
             for one in scope[alias].fields
-            if one.kind == column.kind
-            and one.name not in {"key", scope[alias].loose}
-            and not one.set_in
+            if one.kind == column.kind and one.name not in {"key", scope[alias].loose}
         ]
         if not others:
             return self._compare(scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,6 @@ from policyengine.filters.predicates import (
     SetColumn,
     Term,
 )
-from policyengine.filters.row_requests import array_of_json
 from policyengine.runtime.calendar_operations import add_months
 
 Row: TypeAlias = Mapping[str, object]
@@ -106,7 +106,10 @@ def _value(term: Term, rows: Mapping[str, Row]) -> Any:
         return term.value
     found = rows[term.alias][term.name]
     if isinstance(term, SetColumn) and term.json and isinstance(found, str):
-        return array_of_json(found)
+        try:
+            return json.loads(found, object_pairs_hook=tuple)
+        except ValueError:
+            return found
     if not isinstance(term, Later) or found is None:
         return found
     assert isinstance(found, datetime)
@@ -145,10 +148,7 @@ def _elements(column: SetColumn, rows: Mapping[str, Row]) -> Iterator[Row]:
     """Give the elements of the set in a column."""
     found = _value(column, rows)
     for one in found if isinstance(found, list) else ():
-        is_of_kind = type(one) is _TYPES[column.kind]
-        if isinstance(one, int) and not -(2**63) <= one < 2**63:
-            is_of_kind = False  # it is no whole number of 64 bits
-        yield {ELEMENT: one if is_of_kind else None}
+        yield {ELEMENT: one if type(one) is _TYPES[column.kind] else None}
 
 
 def _with_those_above(ancestor: Ancestor, rows: Mapping[str, Row], tables: Tables) -> Iterator[Row]:

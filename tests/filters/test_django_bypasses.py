@@ -49,7 +49,7 @@ from django.db.models import (  # isort: skip
     Subquery, TextField, Value, When, Window, prefetch_related_objects,
 )  # fmt: skip
 from django.db.models.expressions import Col, CombinedExpression, RawSQL, Ref  # isort: skip
-from django.db.models.functions import Cast, Coalesce, Length, Lower, RowNumber, Upper  # isort: skip
+from django.db.models.functions import Cast, Coalesce, JSONObject, Length, Lower, RowNumber, Upper  # isort: skip
 
 from policyengine.filters.authorized_models import AccessRefused
 
@@ -152,6 +152,7 @@ READS: dict[str, Way] = {
     "rows of a window": lambda: D().annotate(n=Window(RowNumber(), order_by="id")).filter(n__in=[2, 3]),
     "prefetch of a slice": lambda: [[d.id for d in f.few] for f in Folder.objects.order_by("id").prefetch_related(Prefetch("docs", D()[:2], to_attr="few"))],
     "case": lambda: D().annotate(n=Case(When(title="three", then=1), default=0)).values("n"),
+    "json": lambda: D().annotate(j=JSONObject(a="title", b="id")).values("j"),
     "cast": lambda: D().annotate(n=Cast("id", TextField())).values("n"),
     "function": lambda: D().annotate(n=Func("title", function="lower")).values("n"),
     "wrapped": lambda: D().annotate(n=ExpressionWrapper(F("id") * 2, output_field=IntegerField())).values("n"),
@@ -373,6 +374,8 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "hidden column, exclude": (lambda: Doc.objects.exclude(salary__gt=10).exists(), None),
     "hidden column, order": (lambda: list(Doc.objects.order_by("salary")), None),
     "hidden column, aggregate": (lambda: Doc.objects.aggregate(n=Max("salary")), None),
+    "hidden column, in a filter of an aggregate": (lambda: Doc.objects.aggregate(n=Count("id", filter=F("salary"))), None),
+    "hidden column, in a record": (lambda: list(Doc.objects.annotate(n=JSONObject(a="salary"))), None),
     "hidden column, annotate": (lambda: list(Doc.objects.annotate(n=F("salary") + 1)), None),
     "hidden column, alias": (lambda: list(Doc.objects.alias(n=F("salary")).filter(n=10)), None),
     "hidden column, distinct": (lambda: list(Doc.objects.values("salary").distinct()), None),

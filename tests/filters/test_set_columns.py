@@ -54,11 +54,9 @@ JSON = (
     "[99999999999999999999]", "[true]", "[true,false]", "[true,true]", '["true"]', '["1"]', '["plan"]',
     '["memo","plan"]', '["memo"]', '["ann"]', '["high"]', "[1,0]", ' [ "a" ] ', "[-0]",
 )  # fmt: skip
-# What PostgreSQL does not store as JSON; after `\\\\`, `u0000` is a text of five letters.
 NO_JSON = (
     "", "nope", "[1", '["a",]', "['a']", "[NaN]", "[1]x", "\x00", '["a"] ["b"]', "// a\n[]", "[+1]", "[01]", "[.5]", '["a"]\0',
-    '["a"]\0x', '["a\\u0000"]', '["\\u0000"]', '["a\\u0000b", "a"]',
-    '["\\ud800"]', '["a","\\udc00a"]', '["\\ud83d\\ude00"]', '["\\uffff","\\ufffd"]', '["\\\\u0000"]', '["a","\\\\\\u0000"]',
+    '["a"]\0x',
 )  # fmt: skip
 
 
