@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt test-databases exact-filters postgresql test-browser chromium golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
+.PHONY: help demo test documents coverage check fmt test-databases exact-filters postgresql test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ postgresql: ## Install Debian's PostgreSQL, without a server that runs all the t
 test-browser: $(READY) ## Look at reports in a browser (`make chromium` installs Debian's); some minutes
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'
 	TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser
+
+statements: $(READY) ## Compare what reports say with what is decided, STATEMENTS=100000; a minute or two
+	$(BIN)/python -m tests.statements --statements $(or $(STATEMENTS),100000)
 
 chromium: ## Install Debian's chromium
 	apt-get update --quiet

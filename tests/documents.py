@@ -36,6 +36,7 @@ NOT_RUN: Mapping[str, str] = {
     "make exact": "it takes minutes",
     "make exact-filters": "it takes hours; its command is run with few rows",
     "make test-databases": "`.ci/run` has run it",
+    "make statements": "it takes minutes",
     "make test-browser": "`.ci/run` has run it",
     "make exact-partial": "it takes minutes",
     "make bench": "it takes minutes; its commands are run with small sizes",

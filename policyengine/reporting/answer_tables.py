@@ -4,21 +4,22 @@ What a service may see "on this tier, for this purpose, of a person with these s
 *factor* is all places of an enumeration that is among the subject's attributes (what is approved and what is declared
 have one purpose), or one setting of a person. Its first option is what the request has.
 
-A request is allowed if every gate is opened and no rule forbids, so each gate is judged by itself, for the factors that
-its rules read; field gates together, since they say together what is shown. The page puts the parts together again.
+A request is allowed if a permit opens every gate and no rule forbids, so each rule is judged by itself, for the factors
+that it reads. The page puts the parts together again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.places import Changes, Place, changed, read_keys_of, value_at
-from policyengine.model.masks import spelled
+from policyengine.analysis.places import Changes, Place, changed, places_of, read_keys_of, value_at
+from policyengine.diagnostics.source import Span
 from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
@@ -26,22 +27,28 @@ from policyengine.model.types import (
     EnumType,
     LevelsType,
     SetType,
+    TargetKey,
     TaxonomyType,
     Type,
 )
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
-from policyengine.reference.interpreter import JudgedRequest
-from policyengine.reporting.report_data import PartAnswer
 from policyengine.reporting.situations import Situation
 from policyengine.reporting.variations import Variations, option_text
 from policyengine.semantics.checked import CheckedRule, CheckedSet
+from policyengine.syntax import nodes
 
-MOST_ANSWERS: Final = 2_000
-"""The number of combinations for which one gate is judged."""
+MOST_ANSWERS: Final = 4_000
+"""The number of combinations for which one rule is judged."""
+
+_WORD: Final = re.compile(r"\w+")
 
 _AS_IT_IS: Final = "as in the example"
+
+
+_Known: TypeAlias = dict[object, tuple[frozenset[str], tuple[bool, ...]]]
+"""The verdicts on rules, and the keys of the factors that matter, by all that was read."""
 
 
 @frozen
@@ -54,17 +61,18 @@ class Factor:
 
 @frozen(eq=False)
 class TablePart:
-    """The answers of some gates for each combination of the options of *factors*, the last changing fastest."""
+    """Whether a rule counts for each combination of the options of *factors*, the last changing fastest."""
 
+    rule: CheckedRule
     factors: tuple[Factor, ...]
-    answers: tuple[PartAnswer, ...]
+    counts: tuple[bool, ...]
 
 
 @frozen(eq=False)
 class AnswerTable:
-    """The answers to a situation, gate by gate.
+    """The answers to a situation, rule by rule.
 
-    *left_out*: keys of factors that would have made too many combinations.
+    *left_out*: keys of factors that would have made too many combinations; they are in no part.
     """
 
     situation: Situation
@@ -74,71 +82,125 @@ class AnswerTable:
 
 def answer_tables(variations: Variations) -> Iterator[AnswerTable]:
     """Give a table for the first allowed situation of each target."""
+    known: _Known = {}
+    words = _words(variations.checked)
     for target in variations.situations.by_target:
         if variations.budget.is_spent("what if"):
             return
         for situation in variations.situations.of(target, allowed=True)[:1]:
-            table = _table(variations, situation)
+            table = _table(variations, situation, words, known)
             if table is not None:
                 yield table
 
 
-def _table(variations: Variations, situation: Situation) -> AnswerTable | None:
+def _table(
+    variations: Variations,
+    situation: Situation,
+    words: Mapping[str, frozenset[str]],
+    known: _Known,
+) -> AnswerTable | None:
     checked, target = variations.checked, situation.target
     request = replace(situation.request, fields=None)
     factors = list(_factors(variations, situation))
     alone = (changes for factor in factors for _, changes in factor.options)
     if any(variations.decide(request, changes) is None for changes in alone):
         return None  # a value leads to something that the request lacks
-    gates = checked.schema.gates_of(target)
-    showing = tuple(gate for gate in gates.names if gate in (gates.fields or ()))
-    groups = [(gate,) for gate in gates.names if gate not in showing]
-    left_out: dict[str, None] = {}
+    rules = [rule for rule in checked.rules_for(target) if not rule.advisory]
+    left_out: list[str] = []
+    while too_many := [
+        read
+        for rule in rules
+        if _size(read := _read_by(checked, rule, target, factors)) > MOST_ANSWERS
+    ]:
+        largest = max(too_many[0], key=lambda one: len(one.options))
+        factors.remove(largest)
+        left_out.append(largest.key)
     parts = []
-    for group in [*groups, showing] if showing else groups:
-        rules = [r for r in checked.rules_for(target) if r.gate in group and not r.advisory]
-        keys = frozenset[tuple[str, str]]().union(
-            *(read_keys_of(rule.needs[target], checked.schema, target) for rule in rules)
+    for rule in rules:
+        read = _read_by(checked, rule, target, factors)
+        mark = (
+            _all_that_it_reads(checked, rule, words[rule.id], request),
+            tuple(factor.key for factor in read),
         )
-        read = [f for f in factors if any(p.read_key in keys for _, c in f.options for p, _ in c)]
-        while _size(read) > MOST_ANSWERS:
-            largest = max(read, key=lambda one: len(one.options))
-            read.remove(largest)
-            left_out[largest.key] = None
-        answers = _judged(checked, request, group, rules, read, shows=group == showing)
-        parts.append(TablePart(*_without_idle(read, answers)))
+        if mark not in known:
+            counts = [_counts(checked, rule, made) for made in _changed(request, read)]
+            kept, left = _without_idle(read, counts)
+            known[mark] = frozenset(factor.key for factor in kept), left
+        mattering, answers = known[mark]
+        factors_of = tuple(factor for factor in read if factor.key in mattering)
+        parts.append(TablePart(rule, factors_of, answers))
     return AnswerTable(situation, tuple(parts), tuple(left_out))
 
 
-def _judged(
-    checked: CheckedSet,
-    request: Request,
-    gates: Sequence[str],
-    rules: Sequence[CheckedRule],
-    factors: Sequence[Factor],
-    *,
-    shows: bool,
-) -> list[PartAnswer]:
-    """Judge *rules*, those of some *gates*, for each combination."""
-    known: dict[PartAnswer, PartAnswer] = {}
-    found = []
-    for options in product(*(factor.options for factor in factors)):
-        made = changed(request, tuple(change for _, some in options for change in some))
-        env = Env(made, checked.schema)
-        counting = [rule for rule in rules if rule.in_force(made.now)]
-        verdicts = (
-            interpreter.judge(rule, interpreter.waivers(checked, rule, env), env)
-            for rule in counting
-        )
-        case = JudgedRequest(checked, env, tuple(verdicts))
-        fields = interpreter.shown_by_all(case).items() if shows else ()
-        answer = PartAnswer(
-            tuple(gate for gate in gates if not interpreter.is_open(case, gate)),
-            tuple(verdict.rule.id for verdict in interpreter.forbidding(case)),
-            tuple(sorted(name if mask is None else spelled(name, mask) for name, mask in fields)),
-        )
-        found.append(known.setdefault(answer, answer))
+def _read_by(
+    checked: CheckedSet, rule: CheckedRule, target: TargetKey, factors: Sequence[Factor]
+) -> list[Factor]:
+    """Return the factors that *rule* reads."""
+    keys = read_keys_of(rule.needs[target], checked.schema, target)
+    return [f for f in factors if any(p.read_key in keys for _, c in f.options for p, _ in c)]
+
+
+def _all_that_it_reads(
+    checked: CheckedSet, rule: CheckedRule, words: Collection[str], request: Request
+) -> object:
+    """Return all in *request* on which the verdict on *rule* may depend: two that are the same have the same verdicts.
+
+    *words*: those of the rule; without `resource` among them it reads none.
+    """
+    target = request.action, request.subject.type, request.resource.type
+    keys = read_keys_of(rule.needs[target], checked.schema, target)
+    waived = any(waiver.rule == rule.id for waiver in checked.waivers)
+    parties = [request.subject]
+    if waived or "resource" in words or rule.needs[target].resource:
+        parties.append(request.resource)
+    return (
+        rule.id,
+        request.now,
+        target[1:] if len(parties) > 1 else target[1],
+        request.action if "action" in words else "",
+        tuple((party.key_, party.line) for party in parties),
+        tuple(
+            (place.text, value_at(request, place))
+            for place in places_of(checked, request)
+            if place.read_key in keys or place.kind == "parents"
+        ),
+    )
+
+
+def _words(checked: CheckedSet) -> dict[str, frozenset[str]]:
+    """Return the words of each rule, and of the definitions that it may call."""
+
+    def words_at(span: Span) -> frozenset[str]:
+        return frozenset(_WORD.findall(checked.sources[span.file].at(span)))
+
+    defined: dict[str, frozenset[str]] = {}
+    for file in checked.files:
+        for one in file.declarations:
+            if isinstance(one, nodes.DefineDecl):
+                defined[one.name.name] = defined.get(one.name.name, frozenset()) | words_at(
+                    one.span
+                )
+    found = {}
+    for rule in checked.rules:
+        words = words_at(rule.node.span)
+        while called := [name for name in defined if name in words and not defined[name] <= words]:
+            words = words.union(*(defined[name] for name in called))
+        found[rule.id] = words
     return found
+
+
+def _changed(request: Request, factors: Sequence[Factor]) -> Iterator[Request]:
+    for options in product(*(factor.options for factor in factors)):
+        yield changed(request, tuple(change for _, some in options for change in some))
+
+
+def _counts(checked: CheckedSet, rule: CheckedRule, request: Request) -> bool:
+    """Whether *rule* permits, exposes or forbids; a forbid does if it fails."""
+    if not rule.in_force(request.now):
+        return False
+    env = Env(request, checked.schema)
+    verdict = interpreter.judge(rule, interpreter.waivers(checked, rule, env), env)
+    return verdict.satisfied or (verdict.failed and rule.effect == "forbid")
 
 
 def _size(factors: Sequence[Factor]) -> int:
@@ -199,8 +261,8 @@ def _element(type_: Type) -> Type:
 
 
 def _without_idle(
-    factors: Sequence[Factor], answers: Sequence[PartAnswer]
-) -> tuple[tuple[Factor, ...], tuple[PartAnswer, ...]]:
+    factors: Sequence[Factor], answers: Sequence[bool]
+) -> tuple[tuple[Factor, ...], tuple[bool, ...]]:
     """Return the factors that make a difference, and the answers for these alone."""
     kept, left = list(factors), list(answers)
     for number in reversed(range(len(factors))):

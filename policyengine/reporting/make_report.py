@@ -14,8 +14,9 @@ from typing import Any
 from attrs import define, evolve, field
 
 from policyengine.analysis.places import places_of, read_keys_of, value_at
+from policyengine.concurrency import cached_property
 from policyengine.model.decision import Decision
-from policyengine.model.masks import field_and_mask
+from policyengine.model.masks import detail, field_and_mask
 from policyengine.model.request import Request
 from policyengine.model.shown import shown_entity
 from policyengine.model.types import (
@@ -32,7 +33,7 @@ from policyengine.model.types import (
     holds_private,
 )
 from policyengine.model.values import ABSENT, moment_text, slot, to_json
-from policyengine.reporting.answer_tables import answer_tables
+from policyengine.reporting.answer_tables import TablePart, answer_tables
 from policyengine.reporting.report_budget import ReportBudget
 from policyengine.reporting.report_data import (
     Action,
@@ -46,7 +47,6 @@ from policyengine.reporting.report_data import (
     NameUse,
     Obligation,
     Part,
-    PartAnswer,
     Report,
     Row,
     RowOutcome,
@@ -62,6 +62,7 @@ from policyengine.reporting.variations import (
     key_of,
     option_text,
     shown_fields,
+    told_apart,
     written,
 )
 from policyengine.runtime.program import Program
@@ -92,7 +93,7 @@ def make_report(
     return _Maker(checked, situations, variations, internal).report(title, now, spent)
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class _Maker:
     checked: CheckedSet
     situations: Situations
@@ -100,6 +101,8 @@ class _Maker:
     internal: bool
     _examples: list[Example] = field(init=False, factory=list)
     _numbers: dict[int, int] = field(init=False, factory=dict)
+    _factors: dict[tuple[str, tuple[str, ...]], int] = field(init=False, factory=dict)
+    _parts: dict[Part, int] = field(init=False, factory=dict)
     _read_by: dict[str, list[str]] = field(init=False, factory=dict)
 
     def report(self, title: str, now: int, budget: ReportBudget) -> Report:
@@ -125,6 +128,8 @@ class _Maker:
             names=names,
             obligations=tuple(self._obligations()),
             rows=rows,
+            factors=tuple(self._factors),
+            parts=tuple(self._parts),
             tables=tables,
             examples=tuple(self._examples),
         )
@@ -158,6 +163,7 @@ class _Maker:
                 Example(
                     number=number,
                     action=request.action,
+                    types=self._types(request),
                     test=situation.test,
                     moment=moment_text(request.now),
                     request=self._document(request),
@@ -166,12 +172,16 @@ class _Maker:
                     allowed=decision.allowed,
                     cause=decision.cause,
                     reason=decision.reason,
-                    rules=decision.rules,
+                    rules=decision.listed()[0],
                     shown=shown_fields(decision) if decision.allowed else (),
                     owed=tuple(map(str, decision.obligations)),
                 )
             )
         return self._numbers[mark]
+
+    def _types(self, request: Request) -> str:
+        several = len(self.checked.schema.actions[request.action].targets) > 1
+        return f"by {request.subject.type} on {request.resource.type}" if several else ""
 
     def _facts(self, request: Request) -> Iterator[tuple[str, str]]:
         yield "subject", shown_entity(*request.subject.key_)
@@ -272,18 +282,20 @@ class _Maker:
         by = f"ticket {waiver.ticket}, approved by {waiver.approved_by}"
         return until, f"{' '.join(parties)}, {by}, by the waiver {waiver.name}"
 
+    @cached_property
+    def _showing(self) -> tuple[Mapping[str, Situation], Mapping[str, Situation]]:
+        """The situations in which each rule gives or forbids, and in which its failing denies, by the rule's id."""
+        applies: dict[str, Situation] = {}
+        fails: dict[str, Situation] = {}
+        for situation in self.situations.all():
+            found = fails if situation.decision.cause == "not_permitted" else applies
+            for id_ in situation.decision.rules:
+                found.setdefault(id_, situation)
+        return applies, fails
+
     def _shown_by(self, rule: CheckedRule) -> tuple[int | None, int | None]:
         """Return the examples in which a rule gives or forbids, and in which its failing denies."""
-        applies = fails = None
-        for target in rule.typings:
-            for situation in self.situations.of(target):
-                decision = situation.decision
-                if rule.id not in decision.rules:
-                    continue
-                if decision.cause == "not_permitted":
-                    fails = situation if fails is None else fails
-                elif applies is None:
-                    applies = situation
+        applies, fails = (found.get(rule.id) for found in self._showing)
         return (
             None if applies is None else self._example(applies),
             None if fails is None else self._example(fails),
@@ -461,7 +473,7 @@ class _Maker:
                 outcome = RowOutcome(decision.allowed, shown, decision.reason)
                 answers.append(outcomes.setdefault(outcome, len(outcomes)))
             settings = tuple(
-                (key_of(place), tuple(option_text(place, value) for value in options))
+                (key_of(place), told_apart(option_text(place, value) for value in options))
                 for place, options in zip(one.places, one.options, strict=True)
             )
             request = one.situation.request
@@ -470,18 +482,31 @@ class _Maker:
 
     def _tables(self) -> Iterator[Table]:
         for one in answer_tables(self.variations):
-            parts = []
-            for part in one.parts:
-                outcomes: dict[PartAnswer, int] = {}
-                answers = [outcomes.setdefault(answer, len(outcomes)) for answer in part.answers]
-                factors = tuple(
-                    (factor.key, tuple(text for text, _ in factor.options))
-                    for factor in part.factors
-                )
-                parts.append(Part(factors, tuple(answers), tuple(outcomes)))
-            request = one.situation.request
-            number = self._example(one.situation)
-            yield Table(request.action, number, tuple(parts), one.left_out)
+            target = one.situation.target
+            gates = self.checked.schema.gates_of(target)
+            yield Table(
+                target[0],
+                self._example(one.situation),
+                gates.names,
+                tuple(sorted(gates.fields or ())),
+                tuple(self._part(part, target[2]) for part in one.parts),
+                one.left_out,
+            )
+
+    def _part(self, part: TablePart, resource: str) -> int:
+        fields = map(field_and_mask, sorted((part.rule.fields or {}).get(resource, ())))
+        factors = (
+            (factor.key, told_apart(text for text, _ in factor.options)) for factor in part.factors
+        )
+        made = Part(
+            part.rule.id,
+            part.rule.gate,
+            part.rule.effect,
+            tuple(self._factors.setdefault(one, len(self._factors)) for one in factors),
+            "".join("01"[counts] for counts in part.counts),
+            tuple((name, mask or "", detail(mask)) for name, mask in fields),
+        )
+        return self._parts.setdefault(made, len(self._parts))
 
 
 def _answers(
@@ -495,8 +520,8 @@ def _answers(
 
 
 def _telling(decision: Decision) -> tuple[str, ...]:
-    """Return the rules that are named for a decision: none for an allow."""
-    return () if decision.allowed else decision.rules
+    """Return the rules that are named for a decision: none for an allow, of many some."""
+    return () if decision.allowed else decision.listed()[0]
 
 
 def _kind(type_: Type) -> str:

@@ -12,13 +12,15 @@ from attrs import field, frozen
 class Example:
     """A request that shows something, and how it is decided.
 
-    *facts*: what rules read in it, each with its value. *whole*: whether *request* has all values, none of them being
-    private. *test*: the title of the test that asks it, empty if it
-    was made for the report. *shown*: the fields that are shown (`born as year`), None where that is not decided.
+    *types*: `by User on Folder`, if the action has several types; else empty. *test*: the title of the test that asks
+    it, empty if it was made for the report. *whole*: whether *request* has all values, none of them being private.
+    *facts*: what rules read in it, each with its value. *rules*: on which it rests, of many some. *shown*: the fields
+    that are shown (`born as year`), None where that is not decided.
     """
 
     number: int
     action: str
+    types: str
     test: str
     moment: str
     request: Mapping[str, Any]
@@ -230,43 +232,43 @@ class RowOutcome:
 
 
 @frozen
-class PartAnswer:
-    """What some gates say: those that are *shut*, the rules that forbid, the fields that are shown."""
-
-    shut: tuple[str, ...]
-    forbidding: tuple[str, ...]
-    shown: tuple[str, ...]
-
-
-@frozen
 class Part:
-    """The answers of some gates for each combination of some values.
+    """Whether a rule counts for each combination of some values.
 
-    *factors*: keys, each with its options in order; *answers* has an index into *outcomes* for each combination, the
-    last factor changing fastest.
+    *factors*: indices into those of the report; *counts* has `1` or `0` for each combination of their options, the last
+    factor changing fastest. *fields*: what the rule shows: the name, the mask (empty for the field itself), how much that shows.
     """
 
-    factors: tuple[tuple[str, tuple[str, ...]], ...]
-    answers: tuple[int, ...]
-    outcomes: tuple[PartAnswer, ...]
+    rule: str
+    gate: str
+    effect: str
+    factors: tuple[int, ...]
+    counts: str
+    fields: tuple[tuple[str, str, int], ...]
 
 
 @frozen
 class Table:
-    """The answers to an example with other values: allowed if no part has a shut gate or forbids.
+    """The answers to an example with other values: allowed if a permit counts in each of *gates*, and no forbid.
 
-    *left_out*: keys of factors that would have made too many combinations.
+    *parts*: indices into those of the report. Shown is what all *field_gates* show: each what its permits and exposes do. *left_out*: keys of factors that would
+    have made too many combinations; they are in no part.
     """
 
     action: str
     example: int
-    parts: tuple[Part, ...]
+    gates: tuple[str, ...]
+    field_gates: tuple[str, ...]
+    parts: tuple[int, ...]
     left_out: tuple[str, ...]
 
 
 @frozen
 class Report:
-    """All that a report says. *lacking*: what was left out since the budget was spent."""
+    """All that a report says. *lacking*: what was left out since the budget was spent.
+
+    *factors*, keys each with its options, and *parts* are those of the *tables*.
+    """
 
     title: str
     policy: str
@@ -281,5 +283,7 @@ class Report:
     names: tuple[NamesPage, ...]
     obligations: tuple[Obligation, ...]
     rows: tuple[Row, ...]
+    factors: tuple[tuple[str, tuple[str, ...]], ...]
+    parts: tuple[Part, ...]
     tables: tuple[Table, ...]
     examples: tuple[Example, ...] = field(repr=False)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from attrs import asdict, define, field
 
@@ -21,7 +21,10 @@ from policyengine.reporting.report_data import (
     Setting,
 )
 
-_MIDNIGHT = "T00:00:00Z"
+MOST_RULES: Final = 500
+"""The number of rules on one page."""
+
+_MIDNIGHT: Final = "T00:00:00Z"
 
 WHO: Mapping[str, str] = {
     "caller": "the caller",
@@ -62,6 +65,7 @@ class _Site:
         self._environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
         self._environment.globals.update(
             report=report,
+            most=MOST_RULES,
             style=_markup(self._style),
             style_hash=_hash_of(self._style),
             link_to=self.files.path,
@@ -85,9 +89,13 @@ class _Site:
         examples: dict[str, list[object]] = defaultdict(list)
         for example in report.examples:
             examples[example.action].append(example)
+        gate_of = {rule.id: rule.gate for rule in report.rules}
         for action in report.actions:
+            rules_of: dict[str, list[str]] = {gate: [] for gate in action.gates}
+            for id_ in action.rules:
+                rules_of.setdefault(gate_of[id_], []).append(id_)
             yield self._page(
-                "actions", "action", action.name, action, "Action",
+                "actions", "action", action.name, action, "Action", rules_of=rules_of,
                 changes=changes[action.name], own_examples=examples[action.name],
             )  # fmt: skip
         for gate in report.gates:
@@ -181,16 +189,23 @@ class _Site:
         tables = [
             {
                 "action": table.action,
+                "types": report.examples[table.example].types,
                 "href": f"{self.files.path('actions', table.action)}#e{table.example}",
                 "left": table.left_out,
-                "parts": [asdict(part) for part in table.parts],
+                "gates": table.gates,
+                "fieldGates": table.field_gates,
+                "parts": table.parts,
             }
             for table in report.tables
         ]
-        keys = (key for table in report.tables for part in table.parts for key, _ in part.factors)
         having = {table.action for table in report.tables}
         return {
-            "tables": {"labels": {key: _label(key) for key in keys}, "tables": tables},
+            "tables": {
+                "labels": {key: _label(key) for key, _ in report.factors},
+                "factors": report.factors,
+                "parts": [asdict(part) for part in report.parts],
+                "tables": tables,
+            },
             "without": [action.name for action in report.actions if action.name not in having],
         }
 

@@ -18,6 +18,7 @@ from policyengine.analysis.remedies import remedies
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
+from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.records import record_class
@@ -81,15 +82,18 @@ def find_situations(
 ) -> Situations:
     """Return situations for every target; without *internal*, entities that waivers name have other names."""
     found = Situations({target: [] for target in sorted(checked.by_target)})
-    hidden = frozenset() if internal else _waived_entities(checked)
+    hidden = frozenset() if internal else _waived_ids(checked)
     seen: dict[TargetKey, set[object]] = {}
     allowed: list[Request] = []
     for asked in requests_of(checked, now=now):
         if budget.is_spent("requests of tests"):
             break
         request = asked.request
-        if not hidden.isdisjoint(request.entities):
-            request = _with_other_names(checked, asked, hidden)
+        if not hidden.isdisjoint(id_ for _, id_ in request.entities):
+            renamed = _with_other_names(checked, asked, hidden)
+            if renamed is None:
+                continue
+            request = renamed
         decision = program.decide(request)
         for rule in decision.rules:
             found.tests.setdefault(rule, {})[asked.test.title] = None
@@ -109,21 +113,21 @@ def find_situations(
     return found
 
 
-def _waived_entities(checked: CheckedSet) -> frozenset[tuple[str, str]]:
+def _waived_ids(checked: CheckedSet) -> frozenset[str]:
     parties = (party for waiver in checked.waivers for party in (waiver.subject, waiver.resource))
-    return frozenset((party.type, party.id) for party in parties if party is not None)
+    return frozenset(party.id for party in parties if party is not None)
 
 
 def _with_other_names(
-    checked: CheckedSet, asked: ExpectedRequest, hidden: Iterable[tuple[str, str]]
-) -> Request:
-    """Return the request of a test in which the entities *hidden* have other names."""
-    names = {key: f"{_UNNAMED} {number}" for number, key in enumerate(sorted(hidden), 1)}
+    checked: CheckedSet, asked: ExpectedRequest, hidden: Iterable[str]
+) -> Request | None:
+    """Return the request of a test in which entities with the ids *hidden* have other ids, if it fits then."""
+    names = {id_: f"{_UNNAMED} {number}" for number, id_ in enumerate(sorted(hidden), 1)}
 
     def renamed(value: Any) -> Any:
         match value:
-            case {"type": str(type_), "id": str(id_), **rest} if (type_, id_) in names:
-                return renamed(rest) | {"type": type_, "id": names[type_, id_]}
+            case {"type": str(type_), "id": str(id_), **rest} if id_ in names:
+                return renamed(rest) | {"type": type_, "id": names[id_]}
             case dict():
                 return {name: renamed(part) for name, part in value.items()}
             case list():
@@ -132,7 +136,10 @@ def _with_other_names(
                 return value
 
     validator = Validator(checked.schema, checked.needs, Limits())
-    return validator.validate_parts(**renamed(asked.builder.request(asked.expect)))
+    try:
+        return validator.validate_parts(**renamed(asked.builder.request(asked.expect)))
+    except InvalidRequest:
+        return None
 
 
 @define(eq=False)

@@ -287,6 +287,17 @@ def option_text(place: Place, value: object) -> str:
     return written(place.type, value) if value != frozenset() else "none"
 
 
+def told_apart(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the texts of options, of which no two are the same: a name may be `not given`."""
+    found: dict[str, None] = {}
+    for text in texts:
+        made = text
+        while made in found:
+            made = f'"{made}"'
+        found[made] = None
+    return tuple(found)
+
+
 def written(type_: Type, value: object) -> str:
     """Return the text of a value, also of one that is absent."""
     if value is ABSENT:

@@ -6,25 +6,25 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import product
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from random import Random
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from policyengine.analysis.places import changed
 from policyengine.diagnostics.source import Source
 from policyengine.engine import PolicyEngine
 from policyengine.pipeline import load_set, read_sources
 from policyengine.reference import interpreter
-from policyengine.reporting.answer_tables import answer_tables
 from policyengine.reporting.make_report import make_report
 from policyengine.reporting.markdown_report import markdown_report
 from policyengine.reporting.report_budget import ReportBudget
 from policyengine.reporting.site_pages import _hash_of, site_pages
 from policyengine.reporting.situations import find_situations
-from policyengine.reporting.variations import Variations, shown_fields
+from policyengine.reporting.variations import Variations
+from tests.statements import main
+from tests.strategies.report_statements import statements
 
 NOW = 1_800_000_000_000_000
 
@@ -124,8 +124,8 @@ def test_examples_are_decided_as_is_said(path):
         if context["exposed"] is not None and example.allowed:
             assert sorted((*context["exposed"], *masked)) == list(example.shown)
     for rule in made.rules:
-        for number in (rule.applies_in, rule.fails_in):
-            assert number is None or rule.id in made.examples[number].rules
+        assert rule.applies_in is None or rule.id in made.examples[rule.applies_in].rules
+        assert rule.fails_in is None or made.examples[rule.fails_in].cause == "not_permitted"
 
 
 @SHIPPED
@@ -149,35 +149,19 @@ def test_other_values_are_decided_as_the_reference_says(path):
 
 
 @SHIPPED
-def test_gates_that_are_judged_apart_say_together_what_is_decided(path):
-    checked, program = loaded(path)
-    budget, rng = ReportBudget(60), Random(1)
-    situations = find_situations(checked, program, budget, NOW, internal=False)
-    tables = list(answer_tables(Variations(checked, program, situations, budget, internal=False)))
-    assert len({table.situation.request.action for table in tables}) > 10
-    for table in tables:
-        factors = {factor.key: factor for part in table.parts for factor in part.factors}
-        for _ in range(30):
-            chosen = {key: rng.randrange(len(one.options)) for key, one in factors.items()}
-            answers = []
-            for part in table.parts:
-                index = 0
-                for factor in part.factors:
-                    index = index * len(factor.options) + chosen[factor.key]
-                answers.append(part.answers[index])
-            changes = [c for key, one in factors.items() for c in one.options[chosen[key]][1]]
-            request = replace(table.situation.request, fields=None)
-            decision = program.decide(changed(request, tuple(changes)))
-            forbidding = [rule for answer in answers for rule in answer.forbidding]
-            shut = [gate for answer in answers for gate in answer.shut]
-            assert decision.allowed is not bool(forbidding or shut)
-            assert sorted(forbidding) == sorted(
-                decision.rules if decision.cause == "forbidden" else ()
-            )
-            assert {gate for gate, opened in decision.gates.items() if not opened} == set(shut)
-            if decision.allowed:
-                shown = tuple(field for answer in answers for field in answer.shown)
-                assert shown == (shown_fields(decision) or ())
+def test_rules_that_are_judged_apart_say_together_what_is_decided(path):
+    compared = list(statements(path, 30, Random(1)))
+    assert [disagreement for _, disagreement in compared if disagreement] == []
+    assert sum(count for count, _ in compared) > 3_000
+
+
+def test_statements_are_counted(monkeypatch, capsys):
+    monkeypatch.setattr("tests.statements.SETS", [Path("policies/workspace")])
+    monkeypatch.setattr("sys.argv", ["statements", "--statements", "10", "--each", "1"])
+    assert main() == 0
+    assert capsys.readouterr().out.endswith(" statements: none disagrees\n")
+    monkeypatch.setattr("policyengine.reporting.answer_tables._counts", lambda *_: True)
+    assert main() == 1
 
 
 def test_what_settings_change(report):

@@ -1,13 +1,11 @@
 "use strict";
 const data = document.getElementById("tables");
 if (data) {
-  const { labels, tables } = JSON.parse(data.textContent);
+  const { labels, factors, parts, tables } = JSON.parse(data.textContent);
   const form = document.getElementById("choices"), place = form.querySelector("fieldset");
   const options = new Map(), chosen = new Map();
-  for (const table of tables)
-    for (const part of table.parts)
-      for (const [key, texts] of part.factors)
-        options.set(key, [...new Set([...(options.get(key) || []), ...texts])]);
+  for (const [key, texts] of factors)
+    options.set(key, [...new Set([...(options.get(key) || []), ...texts])]);
   for (const [key, texts] of options) {
     chosen.set(key, texts[0]);
     const label = document.createElement("label"), select = document.createElement("select");
@@ -19,17 +17,34 @@ if (data) {
     place.append(label);
   }
   const outcome = (table) => {
-    const found = { shut: [], forbidding: [], shown: [] };
-    for (const part of table.parts) {
+    const opened = new Set(), forbidding = [], fields = new Map(table.fieldGates.map((gate) => [gate, new Map()]));
+    for (const number of table.parts) {
+      const part = parts[number];
       let index = 0;
-      for (const [key, texts] of part.factors) {
+      for (const [key, texts] of part.factors.map((factor) => factors[factor])) {
         const at = texts.indexOf(chosen.get(key));
         if (at < 0) return null;
         index = index * texts.length + at;
       }
-      for (const name of Object.keys(found)) found[name].push(...part.outcomes[part.answers[index]][name]);
+      if (part.counts[index] !== "1") continue;
+      if (part.effect === "forbid") { forbidding.push(part.rule); continue; }
+      if (part.effect === "permit") opened.add(part.gate);
+      const most = fields.get(part.gate);
+      if (most)
+        for (const [name, mask, detail] of part.fields)
+          if (!most.has(name) || detail > most.get(name).detail) most.set(name, { mask, detail });
     }
-    return found;
+    const shut = table.gates.filter((gate) => !opened.has(gate)), shown = [], [first, ...others] = fields.values();
+    for (const [name, { mask, detail }] of first || []) {
+      let least = { mask, detail };
+      for (const other of others) {
+        const there = other.get(name);
+        if (!there) least = null;
+        else if (least && there.detail < least.detail) least = there;
+      }
+      if (least) shown.push(least.mask ? `${name} as ${least.mask}` : name);
+    }
+    return { shut, forbidding, shown: shown.sort() };
   };
   const show = () => {
     const lists = { allowed: [], denied: [] };
@@ -43,7 +58,7 @@ if (data) {
         : found.forbidding.length ? `forbidden by ${found.forbidding.join(", ")}`
         : found.shut.length ? `not permitted: ${found.shut.join(", ")}`
         : found.shown.length ? `shows ${found.shown.join(", ")}` : "allowed";
-      item.append(link, `: ${text}${but}`);
+      item.append(link, `${table.types && " "}${table.types}: ${text}${but}`);
       const allowed = found && !found.forbidding.length && !found.shut.length;
       lists[allowed ? "allowed" : "denied"].push(item);
     }
