@@ -85,11 +85,16 @@ def is_a_name(text: object) -> bool:
     return isinstance(text, str) and text.isidentifier() and not iskeyword(text)
 
 
+def elements(raw: Any) -> Any:
+    """Return a collection of Python's own, or derived from one; raises for others, which need a closer look."""
+    if not isinstance(raw, list | tuple | set | frozenset):
+        raise TypeError
+    return raw
+
+
 def texts(raw: Any) -> object:
     """Return the names in a set, of which some may be of an `Enum`."""
-    if type(raw) not in (list, tuple, set):
-        raise TypeError
-    return raw if _STRING.issuperset(map(type, raw)) else [*map(scalar, raw)]
+    return raw if _STRING.issuperset(map(type, elements(raw))) else [*map(scalar, raw)]
 
 
 _STRING: Final = frozenset([str])

@@ -21,6 +21,7 @@ from policyengine.intake.mapped_classes import (
     NoClass,
     Ref,
     Source,
+    elements,
     id_text,
     is_a_name,
     referred,
@@ -213,10 +214,15 @@ class Objects:
                 return RowAttribute(of, dict, self._row_reference)
             case SetType(EntityRefType(name)) if isinstance(source, Ref):
                 of_type = source.type or name
-                convert = lambda raw: [{"type": of_type, "id": id_text(one)} for one in raw]  # noqa: E731 - of these two
-                return RowAttribute(of, NoClass, convert)
+
+                def refer(raw: object) -> object:
+                    return [{"type": of_type, "id": id_text(one)} for one in elements(raw)]
+
+                return RowAttribute(of, NoClass, refer)
             case SetType(EntityRefType()):
-                return RowAttribute(of, NoClass, lambda raw: [*map(self._row_reference, raw)])
+                return RowAttribute(
+                    of, NoClass, lambda raw: [*map(self._row_reference, elements(raw))]
+                )
             case _:
                 return RowAttribute(of)
 

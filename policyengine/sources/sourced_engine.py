@@ -7,7 +7,6 @@ and a request for which something lacks is refused: an entity that was deleted i
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Iterator
 from itertools import islice
 from time import monotonic
@@ -84,6 +83,8 @@ class SourcedEngine:
 
     async def request_async(self, *parts: Any, **options: Any) -> Request:
         """Return what `request` returns."""
+        import asyncio  # who asks without needs none
+
         gathering = _Gathering(self.engine, parts, options)
         until = monotonic() + self._deadline
         for keys in gathering.rounds(self._most):

@@ -258,6 +258,7 @@ class Lazy(User):
         ("by_kind", User(kind="PLAIN"), "subject.properties.kind: `Kind` has no name `PLAIN`"),
         ("by_scope", User(scopes=iter(["write"])), "subject.properties.scopes: a `list_iterator` can be iterated but once"),
         ("by_scope", User(scopes=(s for s in ["write"])), "subject.properties.scopes: a `generator` can be iterated but once"),
+        ("by_friend", User(friends=iter([User(7)])), "subject.properties.friends: a `list_iterator` can be iterated but once"),
         ("by_scope", User(scopes="write"), "subject.properties.scopes: expected a set, got a `str`"),
         ("by_scope", User(scopes=None), "subject.properties.scopes: expected a set, got a `NoneType`"),
         ("by_scope", User(scopes=["write", "write"]), "subject.properties.scopes[1]: the same element is at [0]"),
@@ -273,6 +274,13 @@ def test_what_has_no_meaning_is_refused_by_name(engine, action, user, said):
     text = problems(engine, action, user, User("x") if action != "by_boss" else user)
     assert said in text
     assert "secret" not in text
+    whole = User("whole", level=4, kind="odd", boss=None, scopes=[], home=None, active=True, name="a",
+                 friends=[], teams=[])  # fmt: skip
+    assert not engine.decide(whole, action, Document(7, whole)).errors  # which opens the quick way
+    assert (
+        problems(engine, action, user, User("x", boss=None) if action != "by_boss" else user)
+        == text
+    )
 
 
 def test_what_is_private_is_in_no_problem(engine):
