@@ -31,7 +31,7 @@ def write_policies(
         raise FailingInput(f"`{verbs}` is no dict of `Verbs` by entity type")
     try:
         made = row_level_security(engine, tables, found, context=context)
-    except (InvalidRequest, ValueError) as problem:
+    except (InvalidRequest, TypeError, ValueError) as problem:
         raise FailingInput(str(problem)) from None
     except IncompleteMapping as problem:
         raise FailingInput(f"{problem}: give `--mapping`, or more in it") from None

@@ -140,7 +140,9 @@ def row_level_security(
     statements, hidden = [_GUARD], dict[str, tuple[str, ...]]()
     of_verbs = {type_: dict(_actions(mapping, type_, of)) for type_, of in verbs.items()}
     actions = [mapping.schema.actions[name] for of in of_verbs.values() for name in of.values()]
-    given = context or {}
+    given = {} if context is None else context
+    if not isinstance(given, Mapping):
+        raise TypeError(f"a context is a mapping of facts by name, not `{type(given).__name__}`")
     if unknown := set(given).difference(*(action.context.by_name for action in actions)):
         raise ValueError(f"no action has {min(unknown)!r} in its context")
     for type_, of in of_verbs.items():

@@ -272,6 +272,7 @@ def test_row_level_security_is_written_as_one_transaction(shop: Path, capsys):
     [
         (["shop_verbs:WRONG"], 2, "no action `open` on Document"),
         (["stored_shop:MAPPING"], 2, "no dict of `Verbs`"),
+        (["shop_verbs:VERBS", "--context", "5"], 2, "a context is a mapping of facts"),
         (["shop_verbs:VERBS", "--context", '{"a": 1}'], 2, "no action has 'a' in its context"),
         (["shop_verbs:VERBS", "--subject", "User:ann"], 2, "for every subject"),
         (["shop_verbs:VERBS", "--dialect", "sqlite"], 2, "goes with `--dialect postgres`"),

@@ -10,7 +10,7 @@ from tests.strategies.real_sets import SETS, loaded
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_rules_of_the_shipped_sets_are_printed(name: str):
-    found = not_pushed(name, 40)
+    found = not_pushed(name, 15)
     secured = found.pop(SECURITY)
     assert not any(found.values()), found
     assert len(secured) <= 0.1 * len(loaded(name).checked.rules)
