@@ -33,7 +33,10 @@ from policyengine import PolicyEngine
 POLICIES = Path(__file__).resolve().parents[2] / "policies" / "x"
 _SEED = 20_261_123
 
-_TIERS = ("free", "basic", "pro", "pay_per_use", "enterprise")
+_TIERS = (
+    "standard", "premium", "standard_track", "academic_research", "essential", "elevated", "free",
+    "basic", "pro", "pay_per_use", "enterprise",
+)  # fmt: skip
 _STATUSES = (*["active"] * 12, "write_restricted", "pending", "suspended", "terminated")
 _CREDENTIALS = ("app_only", "oauth2_user", "oauth1_user", "anonymous")
 _SCOPES = ("tweet.read", "users.read", "dm.read", "like.read")
@@ -58,7 +61,7 @@ _TRAITS = ("sentiment", "topics", "language", "health", "party_affiliation")
 _MATCHING = (*["no_matching"] * 8, "opt_in", "given_by_person", "public_data", "third_party_data")
 _KINDS = ("original", "quote", "reply", "summoned_reply")
 _EVENTS = ("post.create", "news.new", "dm", "like.create", "mute", "follow")
-_DATES = ((2025, 3, 1), (2025, 12, 31), (2026, 3, 1), (2026, 11, 23))
+_DATES = ((2022, 3, 1), (2025, 3, 1), (2025, 12, 31), (2026, 3, 1), (2026, 11, 23), (2026, 11, 24))
 
 
 @frozen
@@ -108,6 +111,7 @@ def _ask(
             {
                 "labelled_as_bot",
                 "government_disclosed",
+                "accredited_researcher",
                 *_some(rng, _MARKS, rng.random() < 0.1),
             }
         ),
@@ -156,7 +160,7 @@ def _ask(
     if operation.name == "createActivitySubscription":
         context.event = rng.choice(_EVENTS)
         context.about = rng.choice((author, None))
-    resource = _resource(rng, about, number, author, other)
+    resource = _resource(rng, about, number, app, author, other)
     return (app, operation, resource, context, now), (author, other)
 
 
@@ -196,7 +200,9 @@ def _person(rng: Random, app: App, id_: str) -> User:
     )
 
 
-def _resource(rng: Random, type_: str, number: int, author: User, other: User) -> Resource:
+def _resource(
+    rng: Random, type_: str, number: int, app: App, author: User, other: User
+) -> Resource:
     id_ = author.id if type_ == "User" else f"r{number}"
     match type_:
         case "Post":
@@ -210,8 +216,12 @@ def _resource(rng: Random, type_: str, number: int, author: User, other: User) -
             return Resource(type_, id_, participants=(author, other))
         case "User":
             return Resource(type_, id_, owner=id_, user=author)
-        case "Platform":
-            return Resource(type_, id_, owner=id_)
+        case "ComplianceJob" | "Connection" | "Usage" | "RulesCount" | "WebhookConfig":
+            return Resource(type_, id_, app=app.id if rng.random() < 0.9 else "another")
+        case "Place" | "Poll":
+            return Resource(type_, id_, author=author)
+        case "Platform" | "News" | "Community" | "Trend" | "Topic":
+            return Resource(type_, id_)
         case _:
             return Resource(
                 type_,
@@ -268,7 +278,7 @@ def _with_people(value: Any, built: Mapping[str, Any]) -> Any:
     """Return *value* with people that were built in the place of references to them."""
     if isinstance(value, list):
         return [_with_people(member, built) for member in value]
-    return built[value["id"]] if isinstance(value, dict) and "id" in value else value
+    return built.get(value["id"], value) if isinstance(value, dict) and "id" in value else value
 
 
 def _in_json(value: Any) -> Any:
@@ -299,7 +309,12 @@ def _of_person(user: User) -> dict[str, Any]:
 
 
 def _of_resource(resource: Resource) -> dict[str, Any]:
-    if resource.type == "Platform":
+    if resource.app:
+        return {"app": {"type": "App", "id": resource.app}}
+    if resource.type in ("Place", "Poll"):
+        assert resource.author is not None
+        return {"author": _user(resource.author.id)}
+    if resource.author is None and not resource.owner and not resource.participants:
         return {}
     if resource.type == "Post":
         assert resource.author is not None

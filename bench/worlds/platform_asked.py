@@ -69,6 +69,7 @@ class Resource:
     may_be_kept: bool = True
     withheld_in: frozenset[str] = frozenset()
     conversation_owner: str = ""
+    app: str = ""
 
 
 @define
@@ -131,6 +132,7 @@ class Operation:
     in_account: bool
     with_lists: bool
     for_note_writers: bool
+    of_the_app: bool
     addresses: bool
     of_people: bool
     writes: bool
@@ -138,6 +140,8 @@ class Operation:
     scopes: frozenset[str]
     permission: int
     tiers: frozenset[str]
+    since: datetime
+    known_early: str
     free_until: datetime
     self_serve_until: datetime
 
@@ -145,9 +149,10 @@ class Operation:
 Asked: TypeAlias = tuple[App, Operation, Resource, Context, datetime]
 """A request."""
 
+_ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _KINDS = (
-    "read_own_posts", "read_posts", "read_users", "read_own_lists", "read_lists", "read_own",
+    "read_own_posts", "read_posts", "read_included", "read_users", "read_own_lists", "read_lists", "read_own",
     "read_owned", "read_spaces", "read_media", "read_messages", "read_keys", "read_open",
     "follow_people", "act_as_author", "act_as_owner", "act_on_lists", "act_towards",
     "act_in_account", "moderate", "write_notes", "send_messages", "write_messages", "run_app",
@@ -168,6 +173,7 @@ def _operation(action: ActionType) -> Operation:
         else _NEVER
         for name in ("free_until", "self_serve_until")
     }
+    since = constants.get("since")
     groups = action.groups
     return Operation(
         name=action.name,
@@ -177,6 +183,7 @@ def _operation(action: ActionType) -> Operation:
         in_account="in_account" in groups,
         with_lists="with_lists" in groups,
         for_note_writers="notes_programme" in groups,
+        of_the_app="of_the_app" in groups,
         addresses="address" in groups,
         of_people="of_people" in groups,
         writes="write" in groups,
@@ -184,6 +191,8 @@ def _operation(action: ActionType) -> Operation:
         scopes=constants["scopes"],
         permission=constants["permission"],
         tiers=constants["tiers"],
+        since=_ALWAYS if since is None else datetime.fromtimestamp(since // 1_000_000, UTC),
+        known_early=constants.get("known_early", ""),
         **until,
     )
 

@@ -70,9 +70,6 @@ HARMLESS_TRAITS = frozenset({"sentiment", "topics", "language"})
 """All others are sensitive."""
 
 MODEL_TRAINING_FROM = datetime(2025, 6, 4, tzinfo=UTC)
-FREE_UNTIL = datetime(2026, 2, 6, tzinfo=UTC)
-_BASIC_UNTIL = datetime(2026, 7, 1, tzinfo=UTC)
-_PAY_PER_USE_FROM = datetime(2026, 2, 6, tzinfo=UTC)
 _REVIEW_INTERVAL = timedelta(days=365)
 _UNSUMMONED_REPLIES_UNTIL = datetime(2026, 2, 23, tzinfo=UTC)
 _QUOTES_UNTIL = datetime(2026, 4, 20, tzinfo=UTC)
@@ -140,22 +137,59 @@ def in_standing(app: App, operation: Operation, now: datetime) -> bool:
     return timedelta(0) <= now - app.reviewed_at <= _REVIEW_INTERVAL
 
 
+_ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+_ENDLESS = datetime(9999, 1, 1, tzinfo=UTC)
+TABLES_FROM = datetime(2024, 12, 20, tzinfo=UTC)
+_OLD_TIERS_END = datetime(2023, 4, 28, tzinfo=UTC)
+LIVES = {
+    "standard_track": (datetime(2020, 8, 12, tzinfo=UTC), datetime(2021, 11, 15, tzinfo=UTC)),
+    "academic_research": (datetime(2021, 1, 26, tzinfo=UTC), _OLD_TIERS_END),
+    "essential": (datetime(2021, 11, 15, tzinfo=UTC), _OLD_TIERS_END),
+    "elevated": (datetime(2021, 11, 15, tzinfo=UTC), _OLD_TIERS_END),
+    "enterprise": (datetime(2022, 1, 1, tzinfo=UTC), _ENDLESS),
+    "free": (datetime(2023, 3, 29, tzinfo=UTC), datetime(2026, 2, 6, tzinfo=UTC)),
+    "basic": (datetime(2023, 3, 29, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)),
+    "pro": (datetime(2024, 1, 1, tzinfo=UTC), _ENDLESS),
+    "pay_per_use": (datetime(2026, 2, 6, tzinfo=UTC), _ENDLESS),
+}
+"""When each tier of v2 begins and ends; those of v1.1 grant none of its operations."""
+EARLY = {
+    "standard_track": {"reads", "streams"},
+    "academic_research": {"reads", "streams", "archive"},
+    "essential": {"reads"}, "elevated": {"reads"}, "enterprise": {"reads", "archive"},
+    "free": {"writes"}, "basic": {"reads", "writes"},
+    "pro": {"reads", "writes", "streams", "archive"},
+}  # fmt: skip
+"""What is known of tiers before there were tables."""
+
+
 def granted(app: App, operation: Operation, now: datetime) -> bool:
-    """Whether the tier grants the operation at that time."""
+    """Whether a table, or what is known from before, has the operation for the tier."""
+    if now < TABLES_FROM:
+        return operation.known_early in EARLY.get(app.tier, ())
+    return app.tier in operation.tiers and now >= operation.since
+
+
+def withdrawn(app: App, operation: Operation, now: datetime) -> set[str]:
+    """Return why the tier grants nothing, or the operation no more."""
+    found: set[str] = set()
     tier = app.tier
-    if tier == "enterprise":
-        return True
-    if tier not in operation.tiers:
-        return False
-    if tier == "free":
-        return now < operation.free_until and (now < FREE_UNTIL or app.public_utility)
-    if now >= operation.self_serve_until:
-        return False
-    if tier == "basic":
-        return now < _BASIC_UNTIL
-    if tier == "pay_per_use":
-        return now >= _PAY_PER_USE_FROM
-    return True
+    begins, ends = LIVES.get(tier, (_ALWAYS, _ENDLESS))
+    if tier not in LIVES:
+        found.add("of_v1")
+    if now < begins:
+        found.add("not_begun")
+    if now >= ends and not (tier == "free" and app.public_utility):
+        found.add("over")
+    if tier == "free" and now >= operation.free_until:
+        found.add("left_free")
+    if tier != "enterprise" and now >= operation.self_serve_until:
+        found.add("left_self_serve")
+    if tier == "academic_research" and (
+        "accredited_researcher" not in app.marks or "for_business" in app.marks
+    ):
+        found.add("not_academic")
+    return found
 
 
 _OPEN = frozenset(
@@ -168,7 +202,7 @@ def may_see(app: App, operation: Operation, resource: Resource, context: Context
     kind, user = operation.kind, context.user
     if kind in _OPEN:
         return True
-    if kind in ("read_posts", "read_own_posts", "read_media"):
+    if kind in ("read_posts", "read_own_posts", "read_included", "read_media"):
         return not hidden(resource, context)
     if kind in ("read_lists", "read_own_lists"):
         return not unseen_list(resource, context)
@@ -210,9 +244,11 @@ def unseen_list(resource: Resource, context: Context) -> bool:
 SEEN_BEFORE = frozenset({"likePost", "repostPost", "createUsersBookmark"})
 
 
-def not_theirs(operation: Operation, resource: Resource, context: Context) -> bool:
+def not_theirs(app: App, operation: Operation, resource: Resource, context: Context) -> bool:
     """Whether it is somebody else's account, not to be seen, or for writers of notes."""
     user = context.user
+    if operation.of_the_app and resource.app != app.id:
+        return True
     if operation.for_note_writers and (user is None or not user.writes_notes):
         return True
     if (
@@ -419,11 +455,11 @@ def allows(
     """Whether *app* may do *operation* on *resource*."""
     if app.status in ("suspended", "terminated") or _disconnected(app, context):
         return False
-    if app.marks and barred(app, now):
+    if (app.marks and barred(app, now)) or withdrawn(app, operation, now):
         return False
     if operation.faces_people and context.viewer is not None and context.viewer.blocked:
         return False
-    if not_theirs(operation, resource, context):
+    if not_theirs(app, operation, resource, context):
         return False
     if refused(operation, resource, context):
         return False

@@ -86,8 +86,12 @@ def _resource(entity: Mapping[str, Any], people: Mapping[str, User]) -> Resource
             return Resource(type_, id_, author=author, may_be_kept=given["downloadable"])
         case "User":
             return Resource(type_, id_, owner=id_, user=people[id_])
-        case "Platform":
-            return Resource(type_, id_, owner=id_)
+        case "ComplianceJob" | "Connection" | "Usage" | "RulesCount" | "WebhookConfig":
+            return Resource(type_, id_, app=given["app"]["id"])
+        case "Place" | "Poll":
+            return Resource(type_, id_, author=people[given["author"]["id"]])
+        case "Platform" | "News" | "Community" | "Trend" | "Topic":
+            return Resource(type_, id_)
         case "DirectMessage" | "ChatConversation" | "ChatEvent":
             return Resource(
                 type_,

@@ -13,13 +13,15 @@ from bench.worlds.platform_asked import (
     Resource,
 )
 from bench.worlds.platform_by_hand import (
+    EARLY,
     EVENT_SCOPES,
-    FREE_UNTIL,
     HARMLESS_TRAITS,
+    LIVES,
     MODEL_TRAINING_FROM,
     PROHIBITED,
     PUBLIC_EVENTS,
     SEEN_BEFORE,
+    TABLES_FROM,
     barred,
     credential_fits,
     declared,
@@ -36,6 +38,7 @@ from bench.worlds.platform_by_hand import (
     refused,
     told_to_themselves,
     unseen_list,
+    withdrawn,
 )
 
 
@@ -66,12 +69,14 @@ def _forbidden(
             yield _misconduct_says(rule, app, operation, context)
     for rule in refused(operation, resource, context):
         yield _refusal_says(rule, resource, context)
+    for rule in withdrawn(app, operation, now):
+        yield _withdrawn_says(rule, app, operation)
     for rule in barred(app, now):
         yield _BARRED_SAYS[rule].format(name=name)
     if context.user is not None and app.id not in context.user.authorized_apps:
         yield f'User "{context.user.id}" has not connected {name}, or has disconnected it'
-    if not_theirs(operation, resource, context):
-        yield from _why_not_theirs(operation, resource, context)
+    if not_theirs(app, operation, resource, context):
+        yield from _why_not_theirs(app, operation, resource, context)
     if operation.faces_people and context.viewer is not None and context.viewer.blocked:
         yield "the acting user is blocked there, and no other token may be used to get round it"
     if operation.name == "createActivitySubscription" and event_forbidden(app, context):
@@ -232,6 +237,27 @@ def _refusal_says(rule: str, resource: Resource, context: Context) -> str:
             return "the author has said who may answer, and it is not the acting user"
 
 
+def _withdrawn_says(rule: str, app: App, operation: Operation) -> str:
+    tier = app.tier
+    match rule:
+        case "of_v1":
+            return f"{tier} is a tier of v1.1, which grants no operation of v2"
+        case "not_begun":
+            begins = _date(LIVES[tier][0])
+            return f"{tier} begins on {begins}, and of what was before nothing is known here"
+        case "over":
+            return f"{tier} ended on {_date(LIVES[tier][1])}"
+        case "left_free":
+            return f"{operation.name} left Free on {_date(operation.free_until)}"
+        case "left_self_serve":
+            return (
+                f"{operation.name} left the self-serve tiers on {_date(operation.self_serve_until)}; "
+                f'App "{app.id}" is on {tier}'
+            )
+        case _:
+            return "the academic tier is for researchers at an institution, and for no business"
+
+
 _BARRED_SAYS = {
     "embargoed": "{name} is of a person or region under sanctions",
     "under_age": "who runs {name} is not yet 18, and no guardian has consented",
@@ -251,8 +277,12 @@ _BARRED_SAYS = {
 }
 
 
-def _why_not_theirs(operation: Operation, resource: Resource, context: Context) -> Iterator[str]:
+def _why_not_theirs(
+    app: App, operation: Operation, resource: Resource, context: Context
+) -> Iterator[str]:
     user = context.user
+    if operation.of_the_app and resource.app != app.id:
+        yield f'{resource.type} "{resource.id}" is that of App "{resource.app}"'
     if operation.for_note_writers and (user is None or not user.writes_notes):
         yield f"{operation.name} is for those who are enrolled as writers of notes"
     if (
@@ -312,10 +342,11 @@ def _shut(
         if not operation.writes:
             yield f"{name} is {app.status}"
     if not granted(app, operation, now):
-        yield (
-            f"{operation.name} comes with {_set(operation.tiers)}; {name} is on {app.tier}, or "
-            "that grant has ended"
-        )
+        if now < TABLES_FROM:
+            early = _set(EARLY.get(app.tier, ()))
+            yield f"of {app.tier} before 2024-12-20 no more is known than {early}"
+        else:
+            yield f"{operation.name} comes with {_set(operation.tiers)}; {name} is on {app.tier}"
     for missing in missing_approvals(app, context, now):
         yield {
             "reports_on_violations": "publishing what was found about violations of X's rules needs "
@@ -332,7 +363,7 @@ def _not_shown(
 ) -> Iterator[str]:
     name = f'App "{app.id}"'
     match operation.kind:
-        case "read_posts" | "read_own_posts" | "read_media":
+        case "read_posts" | "read_own_posts" | "read_included" | "read_media":
             assert resource.author is not None
             author = f'User "{resource.author.id}"'
             shared = "media" if operation.kind == "read_media" else "Posts"
@@ -390,7 +421,7 @@ def _allowed(
         yield f"approved for {_set(context.purposes)}"
     else:
         yield f"{operation.name} shows or ends what is the developer's own"
-    if operation.kind in ("read_posts", "read_own_posts", "read_media"):
+    if operation.kind in ("read_posts", "read_own_posts", "read_included", "read_media"):
         assert resource.author is not None
         author = f'User "{resource.author.id}"'
         if resource.author.protected:
@@ -410,7 +441,7 @@ def _allowed(
         yield f"{name} is active and was reviewed on {_date(app.reviewed_at)}"
     else:
         yield f"{name} is write-restricted, which leaves reading"
-    if app.tier == "enterprise":
-        yield f"{name} is on Enterprise, which grants every operation"
-    elif app.tier == "free" and app.public_utility and now >= FREE_UNTIL:
-        yield f"{name} is a public utility, which stays on Free"
+    if now < TABLES_FROM:
+        yield f"{app.tier} comes with {_set(EARLY[app.tier])}"
+    else:
+        yield f"{operation.name} comes with {app.tier}"

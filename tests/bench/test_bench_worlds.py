@@ -66,7 +66,7 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
             for parts in (asked.by_hand, from_json)
         ]
         built = engine.decide(*asked.built, now=asked.now)
-        dicts = engine.decide(*asked.dicts, asked.now, None, asked.entities)
+        dicts = engine.decide(*asked.dicts, now=asked.now, entities=asked.entities)
         found += [(decision.allowed, said(decision.reason)) for decision in (built, dicts)]
         found.append((answer["decision"], said(answer["context"]["reason"])))
         assert found == [expected] * 5, asked.wire

@@ -16,12 +16,8 @@ X = Path(__file__).parents[2] / "policies" / "x"
 with (Path(__file__).parent / "operations.csv").open(encoding="utf-8", newline="") as stream:
     OPERATIONS = list(csv.DictReader(stream))
 
-# The fields of its answers, and who may see them, by the same document and the pages beside it.
-with (Path(__file__).parent / "fields.csv").open(encoding="utf-8", newline="") as stream:
-    FIELDS = list(csv.DictReader(stream))
-
-ANYBODY = {"public", "control_state", "compliance"}
-SAID_BY_THEMSELVES = ("User", "location")  # free text of a public profile, and no place of a Post
+NO_OPERATIONS = {"includePlace", "includePoll", "includeTopic"}
+"""What comes with answers, and what apps do with them: asked of the policies, and no operation of the API."""
 
 TAGS = {
     "Users": 42, "Stream": 18, "Chat": 16, "Posts": 14, "Broadcasts": 13, "Media": 11,
@@ -48,7 +44,7 @@ def test_the_facts_are_those_of_the_document():
 
 
 def test_every_operation_is_there_and_no_other(checked):
-    assert set(checked.schema.actions) == {row["operation"] for row in OPERATIONS}
+    assert set(checked.schema.actions) == {row["operation"] for row in OPERATIONS} | NO_OPERATIONS
 
 
 @pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row["operation"])
@@ -65,46 +61,3 @@ def test_needed_facts_are_few(checked):
     needs = checked.needs(("searchPostsAll", "App", "Post"))
 
     assert set(needs.resource.attributes) == {"author", "created_at", "withheld_in"}
-
-
-def _fields(entity: str, *visibilities: str) -> set[str]:
-    return {
-        row["field"]
-        for row in FIELDS
-        if row["entity"] == entity and (not visibilities or row["visibility"] in visibilities)
-    }
-
-
-@pytest.mark.parametrize("entity", sorted({row["entity"] for row in FIELDS}))
-def test_an_entity_has_the_fields_of_the_answer(checked, entity):
-    attributes = checked.schema.entities[entity].attributes
-
-    assert _fields(entity) <= {"id", *(attribute.name for attribute in attributes)}
-
-
-@pytest.mark.parametrize(
-    ("entity", "action"),
-    [
-        ("Post", "getPostsById"),
-        ("User", "getUsersById"),
-        ("User", "getUsersBlocking"),
-        ("Media", "getMediaByMediaKey"),
-        ("List", "getListsById"),
-        ("Space", "getSpacesById"),
-    ],
-)
-def test_without_a_condition_only_what_anybody_may_see_is_exposed(checked, entity, action):
-    """What `fields` gives without a `when` is what the document shows to everybody."""
-    unconditional, conditional = set(), set()
-    for rule in checked.rules:
-        if rule.gate == "data_scope" and (action, "App", entity) in rule.typings:
-            is_free = rule.effect == "expose" and not rule.conjuncts
-            (unconditional if is_free or rule.effect == "permit" else conditional).update(
-                (rule.fields or {}).get(entity, ())
-            )
-    anybody = _fields(entity, *ANYBODY) | {
-        field for owner, field in [SAID_BY_THEMSELVES] if owner == entity
-    }
-
-    assert unconditional & _fields(entity) == anybody
-    assert conditional & _fields(entity) <= _fields(entity) - anybody
