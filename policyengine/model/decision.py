@@ -20,7 +20,6 @@ from policyengine.model.outcome import (
     Advisory,
     Audience,
     Cause,
-    Details,
     Listed,
     Obligation,
     Outcome,
@@ -46,7 +45,7 @@ class _Kept(Struct, eq=False):
     ignored: tuple[str, ...] = ()
     id: str | None = None
     decided_at: datetime | None = None
-    details: Details | None = None
+    details: Any = None  # a `Details`, once they are asked for (`_worked_out`)
     outcome: Outcome | None = None
     reason: str | None = None
     public_reason: str | None = None
@@ -154,17 +153,22 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             self._subject, self._resource, self._context, rest.rest if isinstance(rest, _Kept) else rest,
         )  # fmt: skip
 
-    def _worked_out(self) -> Details:
-        kept = self._keeping()
+    def _worked_out(self) -> _Kept:
+        """Return what is kept, the details among it."""
+        kept = self._rest
+        if type(kept) is not _Kept:
+            kept = self._keeping()
         if kept.details is None:
-            kept.details = self._answer.make_details(*self._parts)
-        return kept.details
+            parts = self._subject, self._resource, self._context, kept.rest
+            kept.details = self._answer.make_details(*parts)
+        return kept
 
     def _judged(self) -> Outcome:
-        details, kept = self._worked_out(), self._keeping()
+        kept = self._worked_out()
         if kept.outcome is None:
-            kept.outcome = details.outcome()
-        return kept.outcome
+            kept.outcome = kept.details.outcome()
+        outcome: Outcome = kept.outcome
+        return outcome
 
     @property
     def id(self) -> str:
@@ -243,9 +247,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     @property
     def reason(self) -> str:
         """The reason, for an auditor: it may have values of other entities than the subject."""
-        details, kept = self._worked_out(), self._keeping()
+        kept = self._worked_out()
         if kept.reason is None:
-            kept.reason = details.reason()
+            kept.reason = kept.details.reason()
         return kept.reason
 
     def reason_for(self, audience: Audience) -> str:
@@ -259,9 +263,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             )
         if audience == "auditor":
             return self.reason
-        details, kept = self._worked_out(), self._keeping()
+        kept = self._worked_out()
         if kept.public_reason is None:
-            kept.public_reason = details.public_reason()
+            kept.public_reason = kept.details.public_reason()
         return kept.public_reason
 
     @property
@@ -271,9 +275,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         return None if until is None else to_datetime(until)
 
     def _until(self) -> int | None:
-        details, kept = self._worked_out(), self._keeping()
+        kept = self._worked_out()
         if kept.valid_until is None:
-            kept.valid_until = (details.valid_until(),)
+            kept.valid_until = (kept.details.valid_until(),)
         return kept.valid_until[0]
 
     @property
@@ -290,7 +294,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def listed(self) -> Listed:
         """Return the determining rules that an answer in JSON lists, and how many there are besides."""
-        return self._worked_out().listed()
+        listed: Listed = self._worked_out().details.listed()
+        return listed
 
     # ---- copies -------------------------------------------------------------------------
 
@@ -335,7 +340,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Return the decision as an AuthZEN answer."""
         until = self._until()
         valid_until = None if until is None else moment_text(until)
-        outcome, listed = self._judged(), self._worked_out().listed()
+        outcome, listed = self._judged(), self._worked_out().details.listed()
         return decision_document(
             self._answer, outcome, listed, self.reason, valid_until, self.ignored, self.problems
         )
@@ -348,7 +353,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         written = answered.written(answered, *self._parts)
         if written is not None:
             return written
-        frame = self._worked_out().frame(answered)
+        frame = self._worked_out().details.frame(answered)
         if frame is None:
             return encode(self.to_json())
         return filled(frame, self.reason, self._until())

@@ -210,7 +210,7 @@ def test_how_long_a_decision_holds(text: str, until: str | None):
 
 def test_an_account_is_kept():
     loaded = world("permit p: act")
-    details = loaded.program.decide(request(loaded))._worked_out()
+    details = loaded.program.decide(request(loaded))._worked_out().details
     assert details.case is details.case
 
 

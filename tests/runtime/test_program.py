@@ -234,7 +234,7 @@ def test_a_rule_on_trial_that_raises_is_unknown():
     def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    kept = decision._worked_out()
+    kept = decision._worked_out().details
     rules = Rules.of([replace(rule, fails=broken) for rule in kept.explainer.rules])
     details = Details(
         Explainer(kept.explainer.action, rules, kept.explainer.gates, broken), kept.request
