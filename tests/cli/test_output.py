@@ -142,7 +142,7 @@ permit others: read when subject.role == "other" oblige log(subject, "a text tha
 """
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("columns", [40, 120])
 @pytest.mark.parametrize(("command", "role"), [("decide", "other"), ("explain", "nurse")])
 def test_lines_are_broken_between_words_at_the_width_of_the_terminal(
     columns: int, command: str, role: str

@@ -462,10 +462,10 @@ def test_a_cycle_is_refused_even_where_nobody_asks():
 
 def test_a_request_with_too_many_ancestors_is_refused_quickly():
     chain = [project("0"), *(project(str(i), str(i - 1)) for i in range(1, 9000))]
-    start = time.perf_counter()
+    start = time.process_time()
     found = problems_of(ask, entities=[AUTHOR, *chain])
     assert found == [("PE514", "entities[1002].parents")]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_ancestors_of_what_is_referred_to_are_asked_for():

@@ -174,10 +174,10 @@ def test_who_has_too_many_ancestors_is_told_by_name():
 
 def test_long_chains_and_wide_stores_load_quickly():
     chain = [project("0"), *(project(str(i), str(i - 1)) for i in range(1, 1001))]
-    start = time.perf_counter()
+    start = time.process_time()
     store = EntityStore(SCHEMA, reversed(chain))
     assert len(store["Project", "1000"].line or ()) == 1001
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     found = problems_of(EntityStore, SCHEMA, [*chain, project("1001", "1000")])
     assert found == [("PE514", "[1001].parents")]
 

@@ -55,10 +55,10 @@ def test_parts_of_texts_are_what_the_reference_says(text: str, part: str):
 
 
 def test_a_glob_takes_linear_time():
-    started = time.perf_counter()
+    started = time.process_time()
     assert not like("a" * 100_000, ("", *["a"] * 50, "b"))
     assert not like("ab" * 50_000, ("", *["ba"] * 100, "bb", ""))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def lies_within(term: str, other: str) -> bool:
