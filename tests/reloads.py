@@ -1,7 +1,7 @@
 """Reload a policy set again and again while threads and an event loop decide, one in ten of the sets broken.
 
-`python -m tests.reloads --count 1000` reloads a set of two rules as often; with `--set policies/x`, together with all
-files of that set. No decision may fail, none may be of two sets at once, and no engine may
+`python -m tests.reloads --count 1000` reloads a set of two rules as often; with `--set policies/x`, that set,
+asked the requests in its folder. No decision may fail, none may be of two sets at once, and no engine may
 stay that nobody holds.
 """
 
@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
@@ -61,6 +61,7 @@ class Seen:
     wrong: list[str] = field(factory=list)
     before: list[float] = field(factory=list)
     during: list[float] = field(factory=list)
+    requests: list[tuple[bytes, Any]] = field(factory=list)
 
     def p99(self, times: list[float]) -> float:
         """Return the time that 99 of 100 decisions take at most."""
@@ -78,6 +79,8 @@ def reload_often(
     _switch(current, _written(folder, 0, real))
     holder = PolicyHolder(current)
     seen, stop, old = Seen(), Event(), list[weakref.ref[PolicyEngine]]()
+    seen.requests = [] if real is None else [*_requests(holder.engine, real)]
+    assert seen.requests or real is None
     times = seen.before
     threads = [
         Thread(target=_decide, args=(holder, seen, stop, lambda: times, pause))
@@ -112,12 +115,16 @@ def reload_often(
 
 def _written(folder: Path, version: int, real: Path | None, *, broken: bool = False) -> Path:
     made = folder / f"v{version}"
+    end = "permit" if broken else ""
     if real is not None:
         shutil.copytree(real, made)
-    made.mkdir(exist_ok=True)
+        first = min(made.rglob("*.policy"))
+        text = first.read_text(encoding="utf-8") + f"\n# version {version}\n{end}"
+        first.write_text(text, encoding="utf-8")
+        return made
+    made.mkdir()
     (made / "first.policy").write_text(policy(version), encoding="utf-8")
-    text = second(version) + ("permit" if broken else "")
-    (made / "second.policy").write_text(text, encoding="utf-8")
+    (made / "second.policy").write_text(second(version) + end, encoding="utf-8")
     return made
 
 
@@ -154,6 +161,9 @@ async def _decide_in_loop(
 def _ask(holder: PolicyHolder, seen: Seen) -> None:
     try:
         engine = holder.engine
+        if seen.requests:
+            _ask_real(engine, seen)
+            return
         sheet = {"type": "Sheet", "id": "s"}
         decision = engine.decide(USER, "see", sheet)
         seen.decided += 1
@@ -166,11 +176,33 @@ def _ask(holder: PolicyHolder, seen: Seen) -> None:
         seen.wrong.append(f"dropped: {problem!r}")
 
 
+def _ask_real(engine: PolicyEngine, seen: Seen) -> None:
+    """Ask a request of a shipped set, which is decided equally by all versions."""
+    seen.decided += 1
+    data, expected = seen.requests[seen.decided % len(seen.requests)]
+    decision = engine.decide_request(data, accept_now=True)
+    if (decision.allowed, decision.cause, decision.rules) != expected:
+        seen.wrong.append(f"decided otherwise: {decision.reason}")
+    if decision.policy_digest != engine.digest:
+        seen.wrong.append("a decision is of another set")
+
+
+def _requests(engine: PolicyEngine, real: Path) -> Iterator[tuple[bytes, Any]]:
+    """Give the requests in the folder of a set, and how each is decided."""
+    for file in sorted(real.rglob("*.json")):
+        data = file.read_bytes()
+        decision = engine.decide_request(data, accept_now=True)
+        if decision.cause != "invalid_request":
+            yield data, (decision.allowed, decision.cause, decision.rules)
+
+
 def main() -> int:
     """Reload as often as asked; return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.reloads", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000, help="how many sets")
-    parser.add_argument("--set", type=Path, help="a folder of policies that is loaded with each")
+    parser.add_argument(
+        "--set", type=Path, help="a folder of policies with requests, in place of two rules"
+    )
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         seen = reload_often(options.count, Path(folder), real=options.set)

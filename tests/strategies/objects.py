@@ -108,10 +108,13 @@ def _objects(type_: Any, value: Json, made: dict[Any, Any], rng: Random) -> Json
 
 def spoilt_objects(
     engine: PolicyEngine, asked: dict[str, Json], rng: Random
-) -> tuple[str, dict[str, Json]] | None:
-    """Return the request with an attribute that rules read spoilt, and where; None if they read none."""
+) -> tuple[str, bool, dict[str, Json]] | None:
+    """Return the request with an attribute that rules read spoilt, where, and whether it is surely refused.
+
+    None if they read none.
+    """
     target = asked["action"], type(asked["subject"]).__name__, type(asked["resource"]).__name__
-    part, name = rng.choice(("subject", "resource")), ""
+    part = rng.choice(("subject", "resource"))
     needs = getattr(engine._program.needs(target), part)
     type_ = engine.schema.entities[target[1 if part == "subject" else 2]]
     names = [
@@ -123,14 +126,31 @@ def spoilt_objects(
         return None
     name = rng.choice(names)
     class_ = type(asked[part])
-    derived = type(class_.__name__, (class_,), {})
+    derived = type(class_.__name__, (class_,), {}) if rng.random() < 0.5 else class_
     one = derived(**vars(asked[part]))
-    how = rng.choice(("missing", "raising", "odd", "none"))
     delattr(one, name)
-    if how == "raising":
-        setattr(derived, name, Raising())
-    elif how == "odd" or (how == "none" and type_.by_name[name].optional):
-        setattr(one, name, rng.choice((object(), 1.5, uuid, lambda: True, iter(()))))
-    elif how == "none":
-        setattr(one, name, None)
-    return f"{part}.properties.{name}", {**asked, part: one}
+    refused = True
+    match rng.choice(("missing", "raising", "odd", "any")):
+        case "raising" if derived is not class_:
+            setattr(derived, name, Raising())
+        case "odd":
+            setattr(one, name, rng.choice((object(), 1.5, uuid, lambda: True, iter(()))))
+        case "any":
+            refused = False
+            setattr(one, name, rng.choice(_VALUES))
+    return f"{part}.properties.{name}", refused, {**asked, part: one}
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+class _Number(int):
+    pass
+
+
+_VALUES: list[Any] = [
+    None, True, 0, 10**30, "", "x", "2026-01-01", [], (), {}, {"type": "User", "id": "x1"}, ["x", "x"],
+    {"x"}, frozenset(), [None], Enum("E", {"A": 1}).A, Enum("E", {"A": "red"}).A, uuid.UUID(int=1), b"x", [[]],
+    _Text("x"), _Number(3), [_Text("x")], {"x": 1}.keys(), range(3), {"city": 1}, SimpleNamespace(pk="x1"),
+]  # fmt: skip
