@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from policyengine.intake.fast_path import time_but_zero
+from policyengine.intake.foreign import first_of
 from policyengine.intake.raw import RawRequest, asked_request, raw_request
-from policyengine.intake.store import EntityStore
 from policyengine.model.asked_request import Request
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import EntityLike
@@ -27,8 +27,8 @@ class Common:
     __slots__ = ("entities", "fields", "moment", "now")
 
     def __init__(self, now: Any, fields: Any, entities: Any) -> None:
-        if not (entities is None or issubclass(type(entities), EntityStore)):
-            entities = list(entities)  # which is read for each request
+        if isinstance(entities, Iterator):
+            entities = first_of(entities)  # which are read for each request
         self.fields, self.entities = fields, entities
         self.now = self.moment = clock.now() if now is None else now
         if now is not None:

@@ -335,6 +335,26 @@ def test_what_decides_says_what_it_is():
     assert repr(DecisionCache(ENGINE, 5)) == f"<cache of 0 decisions of {digest}>"
 
 
+class Broken:
+    """Fails when it is read."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        raise ZeroDivisionError
+
+
+@each_decider
+@pytest.mark.parametrize("odd", [3, "abc", {"type": "Team"}, Broken(), [3], object()])
+def test_options_that_do_not_fit_refuse_what_they_are_for(name, odd):
+    parts = BOB, "edit", RECORD, {"why": "late"}
+    own = Request(*parts, now=NOW, fields=["opened"], entities=OTHERS)
+    for options in ({"entities": odd}, {"fields": odd}):
+        found = DECIDERS[name].decide_many([parts, own, parts], now=NOW, **options)
+        assert [one.cause for one in found] == ["invalid_request", "permitted", "invalid_request"]
+
+
 # ---- examples ---------------------------------------------------------------------------
 
 

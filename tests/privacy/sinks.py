@@ -135,6 +135,10 @@ OPEN: dict[str, Sink] = {
         )
         for audience in AUDIENCES
     },
+    "request": _of_decision(lambda decision: f"{decision.request} {decision.id}"),
+    "batch": lambda engine, asked: repr(
+        engine.evaluations({"evaluations": [document(asked), {}]}, accept_now=True)
+    ),
     "denied": _of_decision(lambda decision: f"{Denied(decision)} {Denied(decision)!r}"),
     "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome}"),
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
