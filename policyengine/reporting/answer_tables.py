@@ -35,7 +35,7 @@ from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reporting.situations import Situation
-from policyengine.reporting.variations import Variations, option_text
+from policyengine.reporting.variations import AS_IT_IS, Variations, name_text, option_text
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
 
@@ -43,8 +43,6 @@ MOST_ANSWERS: Final = 4_000
 """The number of combinations for which one rule is judged."""
 
 _WORD: Final = re.compile(r"\w+")
-
-_AS_IT_IS: Final = "as in the example"
 
 
 _Known: TypeAlias = dict[object, tuple[frozenset[str], tuple[bool, ...]]]
@@ -225,25 +223,19 @@ def _factors(variations: Variations, situation: Situation) -> Iterator[Factor]:
             for p in places
             if _element(p.type) == type_ and p.by != "person" and value_at(request, p) is not ABSENT
         ]
-        values = type_.values if not isinstance(type_, LevelsType) else range(len(type_.members))
-        named = [
-            (
-                name,
-                tuple(
-                    (p, frozenset([value]) if isinstance(p.type, SetType) else value)
-                    for p in having
-                ),
+        named = []
+        for name in type_.members:
+            value = type_.positions[name] if isinstance(type_, LevelsType) else name
+            one = (
+                (p, frozenset([value]) if isinstance(p.type, SetType) else value) for p in having
             )
-            for name in type_.members
-            for value in values
-            if value == (type_.positions[name] if isinstance(type_, LevelsType) else name)
-        ]
-        yield Factor(type_.name, ((_AS_IT_IS, ()), *named))
+            named.append((name_text(name), tuple(one)))
+        yield Factor(type_.name, ((AS_IT_IS, ()), *named))
     for place in places:
         options = _options(place, request.subject.type, request.subject.id)
         if place.by == "person" and len(place.names) == 1 and options:
             made = ((option_text(place, value), ((place, value),)) for value in options)
-            yield Factor(place.text, ((_AS_IT_IS, ()), *made))
+            yield Factor(place.text, ((AS_IT_IS, ()), *made))
 
 
 def _options(place: Place, type_: str, id_: str) -> tuple[object, ...]:

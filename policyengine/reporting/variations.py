@@ -32,6 +32,8 @@ from policyengine.reporting.situations import Situation, Situations
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
 
+AS_IT_IS: Final = "as in the example"
+_WORDS: Final = frozenset({AS_IT_IS, "not given", "none", "yes", "no"})
 _MOST_OPTIONS: Final = 8
 _MOST_SITUATIONS: Final = 3
 _MOST_SWITCHED: Final = 8
@@ -199,9 +201,11 @@ class Variations:
                         (p, frozenset([value]) if isinstance(p.type, SetType) else value)
                         for p in places
                     )
-                    decision = self.decide(situation.request, changes)
-                    if decision is not None:
-                        found[name] = situation, decision
+                    # No name leads to an entity that the request lacks.
+                    found[name] = (
+                        situation,
+                        self.program.decide(changed(situation.request, changes)),
+                    )
             yield from ((name, *answer) for name, answer in found.items())
 
     # ---- several settings of a person ---------------------------------------------------
@@ -299,10 +303,16 @@ def told_apart(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def written(type_: Type, value: object) -> str:
-    """Return the text of a value, also of one that is absent."""
+    """Return the text of a value, also of one that is absent; a name that is a word of ours is in quotes."""
     if value is ABSENT:
         return "not given"
-    return shown_value(type_, value)
+    text = shown_value(type_, value)
+    return name_text(text) if isinstance(type_, EnumType | LevelsType | TaxonomyType) else text
+
+
+def name_text(name: str) -> str:
+    """Return a name of an enumeration as an option is called; in quotes if it is a word of ours."""
+    return f'"{name}"' if name in _WORDS or name.startswith(('"', "the ")) else name
 
 
 def _variety(switches: Switches) -> int:

@@ -193,6 +193,25 @@ def test_a_person_switches_settings(report):
     assert [outcome.allowed for outcome in outcomes] == [True, False, True, *[False] * 3] * 2
 
 
+def test_names_that_are_words_of_the_page_are_in_quotes():
+    text = """
+    package p
+    enum Kind = "not given" | "as in the example" | other
+    entity A { kind: Kind }
+    entity B { likes?: Kind (by person) }
+    action read by A on B
+    permit p: read when resource has likes and resource.likes == subject.kind
+    test "t" { expect allow read by A "a" { kind: other } on B "b" { likes: other } }
+    """
+    made = report_of(text=text)
+    names = ('"not given"', '"as in the example"', "other")
+    assert made.rows[0].settings == (("B.likes", (*names, "not given")),)
+    assert made.factors == (("Kind", ("as in the example", *names)),)
+    assert [made.rows[0].outcomes[answer].allowed for answer in made.rows[0].answers] == [
+        False, False, True, False,
+    ]  # fmt: skip
+
+
 def test_an_action_without_a_test_has_an_example(report):
     action = next(action for action in report.actions if action.name == "Read")
     example = report.examples[action.examples[0]]
