@@ -136,6 +136,11 @@ BOUNDED = {
     "table_job._WORK": "the one work of a process that decides rows",
     "mappings.sys.path": "the current folder of a command, once",
     "authorized_session._authorized_class": "the latest 16 classes of sessions",
+    "authorized_models._guarded": "the latest 16 classes of cursors",
+    "authorized_models.demanding_compiler": "the latest 64 classes of compilers of Django",
+    "authorized_writes.governed_compiler": "the latest 64 classes of compilers of Django",
+    "django_texts._is_said_by_django": "the latest 1,024 classes of parts of queries",
+    "governed_models.DEMANDING": "weak: it goes with the models",
     "row_requests._class_of_unfit": "the latest 64 classes of values that do not fit",
 }
 """What is held by a module and may grow, each with what bounds it."""
