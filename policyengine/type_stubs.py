@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from policyengine.model.types import (
     Attribute,
     EntityRefType,
+    EntityType,
     EnumType,
     LevelsType,
     Primitive,
@@ -152,7 +153,7 @@ class _Writer:
                 assert_never(type_)
 
     def _engine(self, contexts: dict[str, str]) -> Iterator[str]:
-        yield "\n\nclass Engine(_t.Protocol):"
+        yield "\nclass Engine(_t.Protocol):"
         yield '    """A `PolicyEngine` of this policy set, as type checkers see it."""\n'
         for method in ("decide", "require"):
             yield from _overloaded(
@@ -177,14 +178,21 @@ class _Writer:
                     f"type: _t.Literal[{name!r}]", "id: str",
                     f"properties: {self._name('properties', name, '')} | None = None", "/", "*",
                     "parents: _abc.Iterable[object] | None = None",
+                    *self._keywords(name, type_),
                 ]
-                for name in self._schema.entities
+                for name, type_ in self._schema.entities.items()
             ],
             "_p.Entity",
         )  # fmt: skip
-        yield "\n\ndef typed(engine: _p.PolicyEngine) -> Engine:"
+        yield "\ndef typed(engine: _p.PolicyEngine) -> Engine:"
         yield '    """Return the engine, which must be of this policy set."""'
         yield "    return engine"
+
+    def _keywords(self, name: str, type_: EntityType) -> list[str]:
+        """Return the attributes as keywords; one that is called like a parameter is given in the dict."""
+        if not type_.attributes or "parents" in type_.by_name:
+            return []
+        return [f"**attributes: _t.Unpack[{self._name('properties', name, '')}]"]
 
     def _one_of(self, types: Sequence[str]) -> str:
         return " | ".join([*(self._name("entity", name, name) for name in types), "_p.Entity"])

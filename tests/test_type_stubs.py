@@ -21,7 +21,7 @@ levels Tier = free < pro
 entity Team
 entity User in Team { kind: Kind, tier?: Tier, boss?: User, tags: set<string>, home: { city: string, class?: int } }
 entity Action { owner: User, price: decimal, at: datetime, from: ip, friends: set<User>, class: private string }
-entity None { n: int }
+entity None { n: int, parents: string }
 action read, write by User on Action, None with { why: string, kinds?: set<Kind> }
 action drop by User on Action
 permit all_of_it: any
@@ -37,6 +37,7 @@ ann: User = {"type": "User", "id": "ann", "properties": {"kind": "odd one", "tag
 plan: Action_ = {"type": "Action", "id": "plan", "properties": {
     "owner": {"type": "User", "id": "ann"}, "price": "1.5", "from": "10.0.0.1", "at": "2026-01-01"}}
 built = engine.entity("User", "bob", {"kind": "plain"}, parents=[])
+built = engine.entity("User", "bob", kind="plain", boss=built, parents=[])
 allowed: bool = engine.decide(ann, "read", plan, {"why": "audit", "kinds": ["plain"]}, now="2026-01-01").allowed
 engine.require(built, "drop", plan, fields=["price"])
 """
@@ -46,6 +47,8 @@ WRONG = {
     'ann["properties"] = {"kind": "od"}': "typeddict-item",
     'engine.entity("User", "bob", {"boss": "ann"})': "call-overload",
     'engine.entity("Usr", "bob")': "call-overload",
+    'engine.entity("User", "bob", knid="plain")': "call-overload",
+    'engine.entity("User", "bob", kind="od")': "call-overload",
     'engine.decide(ann, "reed", plan, {"why": "x"})': "call-overload",
     'engine.decide(ann, "read", plan)': "call-overload",
     'engine.decide(ann, "read", plan, {"wy": "x"})': "call-overload",

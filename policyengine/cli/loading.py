@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.output import FailingInput, show_diagnostics, working
+from policyengine.cli.output import FailingInput, failing, show_diagnostics, working
 
 if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
@@ -124,7 +124,7 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
         try:
             store = EntityStore.from_json(program.schema, read_file(entities), Limits())
         except InvalidRequest as problem:
-            raise FailingInput(f"`{entities}`: {problem}") from None
+            raise failing(f"`{entities}`:", problem.problems) from None
     return PolicyEngine(program, loaded.checked, limits=Limits(), store=store)
 
 

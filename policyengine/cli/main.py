@@ -17,7 +17,7 @@ from io import TextIOWrapper
 
 import click
 
-from policyengine.cli.output import MISUSE, FailingInput, visible, width
+from policyengine.cli.output import MISUSE, FailingInput, complain
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.version import __version__
 
@@ -159,7 +159,7 @@ def run(arguments: Sequence[str]) -> int:
         message = problem.format_message().strip().rstrip(".")
         return _fail(f"{message[:1].lower()}{message[1:]} (see `{path} --help`)")
     except FailingInput as problem:
-        return _fail(str(problem))
+        return _fail(*problem.args)
     except BrokenPipeError:
         # Whoever read has enough, as `head` does. Python would flush once more, and complain.
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -167,20 +167,17 @@ def run(arguments: Sequence[str]) -> int:
             os.dup2(nowhere, stream.fileno())
         return 128 + _SIGPIPE  # as shells do it
     except KeyboardInterrupt:
-        return _fail("interrupted", 128 + signal.SIGINT)
+        return _fail("interrupted", code=128 + signal.SIGINT)
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)
     return code
 
 
-def _fail(line: str, code: int = MISUSE) -> int:
-    """Report a failure in one line, which is fitted into a terminal, and return its exit code."""
-    from policyengine.diagnostics.wrapping import fitted
-
-    text = f"policyengine: {visible(' '.join(line.split()))}"
-    room = width(error=True)
-    click.echo(text if room is None else fitted(text, room), err=True)
+def _fail(line: str, *more: str, code: int = MISUSE) -> int:
+    """Report a failure in one line, and *more* in a list, fitted into a terminal, and return its exit code."""
+    first, *others = (" ".join(one.split()) for one in (line, *more))
+    complain(first, *others)
     return code
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from policyengine.cli.output import FailingInput
+from policyengine.cli.output import FailingInput, failing
 
 if TYPE_CHECKING:
     from policyengine.filters.mapping import EntityTable, TableMapping
@@ -26,7 +26,7 @@ def load_mapping(name: str, schema: Schema) -> TableMapping:
     try:
         return map_tables(schema, tables)
     except InvalidMapping as problem:
-        raise FailingInput(f"`{name}` does not fit the policies: {problem}") from None
+        raise failing(f"`{name}` does not fit the policies:", problem.problems) from None
 
 
 def mapping_by_names(schema: Schema) -> TableMapping:
@@ -56,7 +56,7 @@ def named(name: str) -> Any:
     """Return `module:name`; the module may be in the current folder."""
     module, colon, inner = name.partition(":")
     if not colon or not module or not inner:
-        raise FailingInput(f"`{name}` is no `module:name`")
+        raise FailingInput(f"`{name}` is no `module:name`, as `tables:MAPPING` is for `MAPPING` of `tables.py`")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,13 @@ TONES: Mapping[str, str | None] = {
 
 
 class FailingInput(Exception):  # noqa: N818 - it is named after what happened
-    """Input cannot be read or used; the text is the one line that is printed."""
+    """Input cannot be read or used; the text is the one line that is printed, further ones a list below it."""
+
+
+def failing(said: str, problems: Sequence[object]) -> FailingInput:
+    """Return what to raise for problems: one is said in the same line, several in a line each."""
+    each = [str(problem) for problem in problems]
+    return FailingInput(f"{said} {each[0]}") if len(each) == 1 else FailingInput(said, *each)
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:

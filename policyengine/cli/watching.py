@@ -32,7 +32,7 @@ def watch(paths: Iterable[str], act: Callable[[], int]) -> int:
             try:
                 code = act()
             except FailingInput as problem:
-                click.echo(f"policyengine: {problem}", err=True)
+                complain(*problem.args)
                 code = 2
             say("\nwaiting for a change; Ctrl-C ends it", "dim")
             while _state(paths) == before:

@@ -26,6 +26,7 @@ from policyengine.filters.row_filter import make_filter
 from policyengine.filters.row_requests import Row, RowReader
 from policyengine.model.errors import InvalidRequest, PolicyError
 from policyengine.model.needs import NOTHING
+from policyengine.model.request_messages import meant
 from policyengine.partial.residual import Residual
 
 Verb: TypeAlias = Literal["select", "insert", "update", "delete"]
@@ -92,7 +93,8 @@ def check_actions(mapping: TableMapping, type_: str, verbs: Verbs) -> None:
             continue
         known = mapping.schema.actions.get(action)
         if known is None or type_ not in known.resources:
-            raise ValueError(f"there is no action `{action}` on {type_}")
+            actions = [name for name, one in mapping.schema.actions.items() if type_ in one.resources]
+            raise ValueError(f"there is no action `{action}` on {type_}{meant(action, actions)}")
 
 
 def part_tables(of: EntityTable) -> Iterator[tuple[str, str]]:
@@ -152,17 +154,27 @@ class SubjectRows:
     def allowed(self, type_: str, action: str) -> AllowedRows:
         """Return the rows of a type on which the action is allowed."""
         is_read = action == self._verbs[type_].select
-        left = self._left[type_, action] = self._bound.partial(
+        fields = self._fields.get(type_) if is_read else None
+        left = self._left[type_, action] = self._partial(type_, action, fields)
+        made = make_filter(left, self._mapping)
+        moments = [made.valid_until, self._bound.valid_until]
+        hidden = frozenset(self._hidden(left)) if is_read else frozenset[str]()
+        if hidden and fields:
+            # Rows that expose the fields are some of those that are allowed, and show what all of these show.
+            all_rows = self._partial(type_, action, None)
+            hidden &= frozenset(self._hidden(all_rows))
+            moments.append(all_rows.valid_until)
+        until = min((one for one in moments if one is not None), default=None)
+        return AllowedRows(made.predicate, until, hidden)
+
+    def _partial(self, type_: str, action: str, fields: Collection[str] | None) -> Residual:
+        return self._bound.partial(
             action,
             self._context,
             resource_type=type_,
-            fields=self._fields.get(type_) if is_read else None,
+            fields=fields,
             entities=self._entities,
         )
-        made = make_filter(left, self._mapping)
-        until = [one for one in (made.valid_until, self._bound.valid_until) if one is not None]
-        hidden = frozenset(self._hidden(left)) if is_read else frozenset[str]()
-        return AllowedRows(made.predicate, min(until, default=None), hidden)
 
     def _hidden(self, left: Residual) -> Iterator[str]:
         """Give the names of columns and tables that hold what some rows do not expose."""

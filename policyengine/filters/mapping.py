@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from policyengine.filters.predicates import ELEMENT, Kind, Scalar
 from policyengine.model.errors import PolicyError, Problem
+from policyengine.model.request_messages import meant
 from policyengine.model.types import (
     EntityRefType,
     EntityType,
@@ -330,7 +331,8 @@ class _Check(Struct):
         for name, stored in declared.items():
             attribute = owner.by_name.get(name)
             if attribute is None:
-                self._report("PE571", f"{path}.{name}", "there is no such attribute")
+                help = meant(name, owner.by_name)
+                self._report("PE571", f"{path}.{name}", f"there is no such attribute{help}")
                 continue
             found = self._stored(f"{path}.{name}", attribute.type, stored)
             if found is not None:

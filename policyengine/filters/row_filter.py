@@ -26,13 +26,14 @@ from policyengine.filters.predicates import (
 from policyengine.filters.row_paths import RowPaths, Unsayable
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
-from policyengine.model.gaps import CONTEXT, Search
+from policyengine.model.gaps import CONTEXT, Gap, Search
 from policyengine.model.gaps import SUBJECT as SUBJECT_PATH
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.request_messages import Path, path_text
+from policyengine.model.request_messages import Path, entity_name, is_private, path_text
 from policyengine.model.values import to_datetime
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
+from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.junctions import junction, negation
 from policyengine.partial.left_to_decide import allowed_if
 from policyengine.partial.residual import Residual
@@ -76,15 +77,11 @@ def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = Fals
     Python. Raises `IncompleteMapping` for what the mapping lacks, and `InvalidRequest` if subject and context
     lack what rules read, so that every request would.
     """
-    known = residual.basis.known
-    whole = known.subject is not None and known.context is not None
-    if (
-        known.resource is not None
-        or not whole
-        or any(path[0] != "resource" for path in known.unknown)
-    ):
+    problem = _not_of_rows(residual.basis.known)
+    if problem:
         raise ValueError(
-            "a filter needs a residual of a whole subject and a whole context, without a resource"
+            "a filter needs a residual of a whole subject and a whole context, without a resource: "
+            + problem
         )
     _check_known(residual)
     maker = FilterMaker(residual, mapping, split=split)
@@ -125,6 +122,18 @@ def make_filter_by_subject(residual: Residual, mapping: TableMapping) -> Filter:
     return Filter(table, maker.merged(both([fits, allowed])), maker.merged(fits), None, None, maker)
 
 
+def _not_of_rows(known: KnownParts) -> str:
+    """Return why what is known is not all but the resource, or an empty string."""
+    if known.resource is not None:
+        return "`resource` is given"
+    if known.subject is None:
+        return "`subject` is not given"
+    if known.context is None:
+        return "`context` is not given (`{}` is one without anything)"
+    unknown = [path_text(path) for path in known.unknown if path[0] != "resource"]
+    return f"`{min(unknown)}` is unknown" if unknown else ""
+
+
 def _check_known(residual: Residual) -> None:
     """Raise `InvalidRequest` for what the known parts lack."""
     basis, known = residual.basis, residual.basis.known
@@ -139,10 +148,22 @@ def _check_known(residual: Residual) -> None:
     if known.subject is not None:
         search.entity(known.subject, needs.subject, SUBJECT_PATH)
     search.record(known.context, needs.context, CONTEXT)
-    said = f"it must be given: rules for `{residual.target[0]}` read it"
-    if search.gaps:
-        paths = sorted({path_text(gap.path) for gap in search.gaps})
-        raise InvalidRequest(Problem("PE507", path, said) for path in paths)
+    said = f"rules for `{residual.target[0]}`"
+    problems = {path_text(gap.path): _problem(gap, said) for gap in search.gaps}
+    if problems:
+        raise InvalidRequest(problem for _, problem in sorted(problems.items()))
+
+
+def _problem(gap: Gap, rules: str) -> Problem:
+    """Return what to say of something that is read and not given."""
+    path = path_text(gap.path)
+    if gap.key is None:
+        return Problem("PE507", path, f"it must be given: {rules} read it")
+    name = "the entity" if is_private(gap.path) else entity_name(gap.key)
+    if gap.lack == "line":
+        said = f"{rules} ask what {name} lies within: its ancestors must be given in `entities` or in a store"
+        return Problem("PE509", path, said)
+    return Problem("PE508", path, f"{rules} read {name}: give it in `entities` or in a store")
 
 
 class FilterMaker:

@@ -34,6 +34,7 @@ from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record
+from policyengine.model.request_messages import meant
 from policyengine.model.types import (
     STRING,
     EntityRefType,
@@ -86,10 +87,12 @@ class Objects:
             raise TypeError(f"a class of your own is registered, not {class_!r}")
         found = self._schema.entities.get(type_)
         if found is None:
-            raise ValueError(f"there is no entity type {type_!r}")
+            known = self._schema.entities
+            raise ValueError(f"there is no entity type {type_!r}{meant(type_, known)}")
         unknown = sorted(attributes.keys() - found.by_name.keys())
         if unknown:
-            raise ValueError(f"`{type_}` has no attribute {unknown[0]!r}")
+            help = meant(unknown[0], found.by_name)
+            raise ValueError(f"`{type_}` has no attribute {unknown[0]!r}{help}")
         for name, source in {"id": id_, "parents": parents, **attributes}.items():
             if not (source is None or isinstance(source, str | Ref) or callable(source)):
                 raise TypeError(

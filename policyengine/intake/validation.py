@@ -462,4 +462,4 @@ class _Reading:
         if key == gap.key:
             return "give its parents (an empty list if there are none)"
         name = "an ancestor" if is_private(gap.path) else f"its ancestor {entity_name(key)}"
-        return f"{name} must be given, with its parents"
+        return f"{name} must be given in `entities` or in a store, with its parents"

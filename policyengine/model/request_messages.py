@@ -108,6 +108,12 @@ class Problems(Struct):
         return f"; it is one of {listed(names)}" if 0 < len(names) <= MOST_LISTED else ""
 
 
+def meant(word: str, names: Iterable[str]) -> str:
+    """Return what ends `there is no such name`: the likely one, or nothing."""
+    near = nearest(word, names)
+    return f"; did you mean `{near}`?" if near else ""
+
+
 def shown(text: str) -> str:
     """Return *text* cut short for a message, which may put it in backticks."""
     return escaped(text, MOST_SHOWN).replace("`", "\\u0060")

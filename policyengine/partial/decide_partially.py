@@ -16,6 +16,7 @@ from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import Validator
 from policyengine.model.entities import Entity
 from policyengine.model.records import Record
+from policyengine.model.request_messages import meant
 from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
@@ -155,7 +156,8 @@ def _target(schema: Schema, raw: RawRequest, types: tuple[str | None, str | None
     name = plain(raw.action)
     action = schema.actions.get(name) if isinstance(name, str) else None
     if action is None:
-        raise ValueError(f"there is no action {repr_of_any(name)}")
+        help = meant(name, schema.actions) if isinstance(name, str) else ""
+        raise ValueError(f"there is no action {repr_of_any(name)}{help}")
     subject = _type(raw.subject, types[0], "subject", action, action.subjects)
     resource = _type(raw.resource, types[1], "resource", action, action.resources)
     return action.name, subject, resource

@@ -132,7 +132,7 @@ def verify_filters_at(
 ) -> Verification:
     """Do the same on the database at *url*, as SQLAlchemy writes it; raises `UnusableDatabase` and `LookupError`."""
     try:
-        at = sqlalchemy.make_url(url)
+        at = _url(url)
         if at.get_backend_name() == "sqlite" and at.database and not Path(at.database).is_file():
             raise UnusableDatabase(f"there is no file `{at.database}`")  # which SQLite would make
         return verify_filters(engine, mapping, sqlalchemy.create_engine(at), *given, **options)
@@ -140,6 +140,15 @@ def verify_filters_at(
         raise UnusableDatabase(f"the database needs a driver: {lacking}") from None
     except sqlalchemy.exc.SQLAlchemyError as problem:
         raise UnusableDatabase(str(problem).split("\n")[0]) from None
+
+
+def _url(text: str) -> sqlalchemy.URL:
+    """Return the URL that *text* is; a problem does not repeat it, since it may hold a password."""
+    try:
+        return sqlalchemy.make_url(text)
+    except sqlalchemy.exc.ArgumentError:
+        said = "the database is no URL, as `sqlite:///FILE` or `postgresql+psycopg://HOST/NAME`"
+        raise UnusableDatabase(said) from None
 
 
 def _selectable(named: Mapping[str, Any], name: str, columns: Mapping[str, object]) -> FromClause:

@@ -105,7 +105,7 @@ def test_a_subject_may_be_named(shop: Path, capsys):
         ([*ASKED, "--subject", "User:ann", "--dialect", "sqlite"], "give `--request`, or"),
         ([*ASKED[:2], "--dialect", "sqlite", "--subject", "User:\udcff"], "'--subject'.* not UTF-8"),
         ([*VERIFY, "sqlite:///none.db"], "there is no file `none.db`"),
-        ([*VERIFY, "nothing"], "Could not parse"),
+        ([*VERIFY, "nothing"], "is no URL, as `sqlite:///FILE`"),
         ([*VERIFY, "none:///a"], "Can't load plugin"),
         ([*VERIFY, "sqlite:///stored_shop.py"], "file is not a database"),
         ([*VERIFY, "sqlite:///shop.db", "--tables", "stored_shop:MAPPING"], "there is no table"),

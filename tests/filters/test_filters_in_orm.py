@@ -184,9 +184,9 @@ def test_what_is_not_stored_exactly_is_refused():
 
 def test_what_is_not_there_or_too_long_is_named():
     text = Column(ROWS, "title", "text")
-    with pytest.raises(LookupError, match="no column owner"):
+    with pytest.raises(LookupError, match="no column `owner`"):
         condition(IsOfKind(Column(ROWS, "owner", "text")), Doc, Base.metadata, "sqlite")
-    with pytest.raises(LookupError, match="no table user"):
+    with pytest.raises(LookupError, match="no table `user`"):
         condition(Exists("user", "u", (), TRUE), Doc, Base.metadata, "sqlite")
     inner = IsOfKind(Column("d", "owner", "text"))
     with pytest.raises(LookupError, match="no column owner in the table of d"):

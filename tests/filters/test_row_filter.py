@@ -230,9 +230,18 @@ def test_a_filter_needs_a_subject_that_fits():
     with pytest.raises(InvalidRequest, match=r"subject\.properties\.org"):
         make_filter(engine.partial(action="read", subject=ANN, context={"day": 3}), mapping)
     known = {"subject": ANN, "context": {"day": 3}}
-    for parts in ({}, {**known, "unknowns": ["context.day"]}, {**known, "resource": DOCUMENT}):
-        with pytest.raises(ValueError, match="a whole subject and a whole context"):
+    for parts, said in [
+        ({"context": {"day": 3}}, "`subject` is not given"),
+        ({"subject": ANN}, "`context` is not given"),
+        ({**known, "unknowns": ["context.day"]}, "`context.day` is unknown"),
+        ({**known, "resource": DOCUMENT}, "`resource` is given"),
+    ]:
+        with pytest.raises(ValueError, match=f"a whole subject and a whole context.*: {said}"):
             make_filter(engine.partial(action="read", **parts), mapping)
+    within = engine_of('subject within Folder "f"')
+    with pytest.raises(InvalidRequest, match="PE509") as refusal:
+        make_filter(within.partial(action="read", **known), mapping)
+    assert "its ancestors must be given in `entities` or in a store" in str(refusal.value)
     never = engine_of("subject.plan == top and resource.org.active")
     assert filter_of(never).predicate == FALSE
 
