@@ -148,7 +148,9 @@ class PolicyEngine(Immutable):
         if unknown:
             from policyengine.model.request_messages import meant
 
-            raise ValueError(f"there is no action `{unknown[0]}`{meant(unknown[0], schema.actions)}")
+            raise ValueError(
+                f"there is no action `{unknown[0]}`{meant(unknown[0], schema.actions)}"
+            )
         for name in actions or schema.actions:
             action = schema.actions[name]
             for target in product((name,), action.subjects, action.resources):

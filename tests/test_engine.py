@@ -459,3 +459,33 @@ def test_loading_nothing_says_what_to_give():
         PolicyEngine.load()
     with pytest.raises(InvalidPolicy, match="nothing to load: give the text of a policy file"):
         PolicyEngine.from_text()
+
+
+class Person:
+    """A class that no engine knows."""
+
+
+@pytest.mark.parametrize(
+    ("ask", "meant"),
+    [
+        (lambda engine: engine.warm("raed"), "read"),
+        (lambda engine: engine.partial(action="raed"), "read"),
+        (lambda engine: engine.register(Person, "Usre"), "User"),
+        (lambda engine: engine.register(Person, "User", phnoe="x"), "phone"),
+    ],
+)
+def test_a_misspelt_name_comes_with_the_one_that_was_meant(ask, meant):
+    with pytest.raises(ValueError, match=f"; did you mean `{meant}`"):
+        ask(PolicyEngine.from_text(POLICY))
+
+
+def test_a_reference_is_no_description():
+    engine = PolicyEngine.from_text(POLICY)
+    user = {"type": "User", "id": "ann", "properties": {"clearance": "secret"}}
+    with pytest.raises(InvalidRequest) as refusal:
+        engine.entity("Document", "plan", owner=user)
+    [problem] = refusal.value.problems
+    assert str(problem) == (
+        "properties.owner.properties: a reference has no `properties`: give those of the entity in"
+        " `entities` or in a store [PE520]"
+    )

@@ -17,7 +17,7 @@ from io import TextIOWrapper
 
 import click
 
-from policyengine.cli.output import MISUSE, FailingInput, complain
+from policyengine.cli.output import MISUSE, FailingInput, complain, width
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.version import __version__
 

@@ -56,7 +56,9 @@ def named(name: str) -> Any:
     """Return `module:name`; the module may be in the current folder."""
     module, colon, inner = name.partition(":")
     if not colon or not module or not inner:
-        raise FailingInput(f"`{name}` is no `module:name`, as `tables:MAPPING` is for `MAPPING` of `tables.py`")
+        raise FailingInput(
+            f"`{name}` is no `module:name`, as `tables:MAPPING` is for `MAPPING` of `tables.py`"
+        )
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

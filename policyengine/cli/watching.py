@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import click
 
-from policyengine.cli.output import FailingInput, say
+from policyengine.cli.output import FailingInput, complain, say
 
 _PAUSE = 0.3
 """The seconds between two checks of the files: checking a hundred takes a millisecond."""

@@ -93,7 +93,9 @@ def check_actions(mapping: TableMapping, type_: str, verbs: Verbs) -> None:
             continue
         known = mapping.schema.actions.get(action)
         if known is None or type_ not in known.resources:
-            actions = [name for name, one in mapping.schema.actions.items() if type_ in one.resources]
+            actions = [
+                name for name, one in mapping.schema.actions.items() if type_ in one.resources
+            ]
             raise ValueError(f"there is no action `{action}` on {type_}{meant(action, actions)}")
 
 

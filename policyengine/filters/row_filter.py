@@ -33,8 +33,8 @@ from policyengine.model.request_messages import Path, entity_name, is_private, p
 from policyengine.model.values import to_datetime
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
-from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.junctions import junction, negation
+from policyengine.partial.known_parts import KnownParts
 from policyengine.partial.left_to_decide import allowed_if
 from policyengine.partial.residual import Residual
 
@@ -77,7 +77,8 @@ def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = Fals
     Python. Raises `IncompleteMapping` for what the mapping lacks, and `InvalidRequest` if subject and context
     lack what rules read, so that every request would.
     """
-    problem = _not_of_rows(residual.basis.known)
+    known = residual.basis.known
+    problem = _not_of_rows(known)
     if problem:
         raise ValueError(
             "a filter needs a residual of a whole subject and a whole context, without a resource: "
@@ -130,7 +131,7 @@ def _not_of_rows(known: KnownParts) -> str:
         return "`subject` is not given"
     if known.context is None:
         return "`context` is not given (`{}` is one without anything)"
-    unknown = [path_text(path) for path in known.unknown if path[0] != "resource"]
+    unknown = [".".join(path) for path in known.unknown if path[0] != "resource"]
     return f"`{min(unknown)}` is unknown" if unknown else ""
 
 

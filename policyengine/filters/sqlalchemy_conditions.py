@@ -110,11 +110,15 @@ def condition(
     nodes = list(walk(predicate))
     needed = {its.name for node in nodes for its in columns_of(node) if its.alias == ROWS}
     if needed - own.keys():
-        raise LookupError(f"the rows have no column `{min(needed - own.keys())}`: are they of another table?")
+        raise LookupError(
+            f"the rows have no column `{min(needed - own.keys())}`: are they of another table?"
+        )
     asked = tables_asked(predicate)
     named = tables.tables if isinstance(tables, MetaData) else tables
     if asked - named.keys():
-        raise LookupError(f"there is no table `{min(asked - named.keys())}` in what is given as tables")
+        raise LookupError(
+            f"there is no table `{min(asked - named.keys())}` in what is given as tables"
+        )
     made = _Filter(
         predicate,
         {name: own[name] for name in sorted(needed or own)},

@@ -461,6 +461,8 @@ class Reader(Struct):
                 self.report("PE520", path, f"there is nothing but {listed(known)} here")
             elif isinstance(name, str):
                 said = f"there is no `{shown(name)}` here{self.problems.hint(name, known)}"
+                if known is _REFERENCE_KEYS and name in _ENTITY_KEYS:
+                    said = f"a reference has no `{name}`: give those of the entity in `entities` or in a store"
                 self.report("PE520", inside(path, name), said)
             else:
                 self.mistyped("a name as key", name, path)

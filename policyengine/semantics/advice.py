@@ -325,9 +325,11 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
             return 'an address is asked with `within ip "10.0.0.0/8"`'
         case "-", (SetType(), _):
             return "elements are not taken away: write `every x in S: condition`"
-        case "in", (EntityRefType(), EntityRefType()) if isinstance(operands[0], nodes.EntityRef):
-            above = right if isinstance(operands[1], nodes.EntityRef) else f'{types[1].name} "its id"'
-            return f"write `{left} under {above}`"
+        case "in", (EntityRefType(), EntityRefType(above)) if isinstance(
+            operands[0], nodes.EntityRef
+        ):
+            named = right if isinstance(operands[1], nodes.EntityRef) else f'{above} "its id"'
+            return f"write `{left} under {named}`"
         case "in", (EntityRefType(), EntityRefType()) | (TaxonomyType(), TaxonomyType()):
             return f"write `{left} within {right}`, or `{left} == {right}`"
         case "in", (one, other) if one == other == IP:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from policyengine.cli.main import run
 from policyengine.cli.output import visible
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -164,3 +165,16 @@ def test_lines_are_broken_between_words_at_the_width_of_the_terminal(
     assert max(map(len, lines)) <= columns
     words = set(" ".join(lines).split())
     assert words >= ({'"doctor"', "✗"} if command == "explain" else {"obligations", "log(who:"})
+
+
+def test_one_problem_is_said_in_a_line_and_several_in_a_list(capsys):
+    Path("p.policy").write_text(LONG)
+    wrong = {"type": "User", "id": "ann", "properties": {"rule": "nurse"}}
+    asked = ["who", "p.policy", "--entities", "e.json", "--action", "read", "--resource", "Doc:d"]
+    Path("e.json").write_text(json.dumps([wrong]))
+    assert run(asked) == 2
+    said = "properties.rule: `User` has no attribute `rule`; did you mean `role`? [PE504]"
+    assert capsys.readouterr().err == f"policyengine: `e.json`: [0].{said}\n"
+    Path("e.json").write_text(json.dumps([wrong, {**wrong, "id": "bob"}]))
+    assert run(asked) == 2
+    assert capsys.readouterr().err == f"policyengine: `e.json`:\n  [0].{said}\n  [1].{said}\n"

@@ -37,6 +37,7 @@ from policyengine import InvalidRequest, PolicyEngine, StaleSubject
 from policyengine.filters import authorized_session
 from policyengine.filters.authorized_session import AccessRefused, authorized
 from policyengine.filters.governed_tables import GovernedTables, Verbs
+from policyengine.filters.governing import SubjectRows
 from policyengine.filters.mapped_tables import MappedTables
 from policyengine.filters.mapping import (
     ClosureTable,
@@ -386,6 +387,25 @@ def test_fields_that_are_asked_for_are_read_of_rows_that_expose_them(database):
             4,
             None,
         ]
+
+
+def test_fields_that_are_asked_for_hide_nothing_that_all_rows_show():
+    most = "permit most: read, list fields id, tenant, owner, shared_with, opens, odd"
+    views = """
+        permit theirs: list when resource.owner == subject fields id, tenant, owner, shared_with, opens, odd
+        permit shared: list when subject in resource.shared_with fields id, tenant, owner, shared_with, opens
+        expose odd_pay: list when resource has odd fields salary
+    """
+    engine = PolicyEngine.from_text(POLICY.replace(most, views))
+    rows = SubjectRows(
+        engine.bind(ANN),
+        map_tables(engine.schema, MAPPING.tables),
+        {"Document": Verbs(select="list")},
+        context={},
+        entities=None,
+        fields={"Document": ["salary"]},
+    )
+    assert rows.allowed("Document", "list").hidden == {"odd"}
 
 
 def test_fields_of_what_is_not_governed_are_refused(database):

@@ -238,7 +238,8 @@ def test_a_filter_needs_a_subject_that_fits():
     ]:
         with pytest.raises(ValueError, match=f"a whole subject and a whole context.*: {said}"):
             make_filter(engine.partial(action="read", **parts), mapping)
-    within = engine_of('subject within Folder "f"')
+    text = SET.replace("entity User {", "entity User in Folder {")
+    within = PolicyEngine.from_text(text.replace("RULE", 'subject within Folder "f"'))
     with pytest.raises(InvalidRequest, match="PE509") as refusal:
         make_filter(within.partial(action="read", **known), mapping)
     assert "its ancestors must be given in `entities` or in a store" in str(refusal.value)
@@ -305,7 +306,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no such attribute": (
         {"Org": EntityTable("org", attributes={"plam": "p"})},
-        "Org.plam: there is no such attribute [PE571]",
+        "Org.plam: there is no such attribute; did you mean `plan`? [PE571]",
     ),
     "a set in a column": ({"tags": "tags"}, "Doc.tags: a set has a `SetTable` or a `SetInColumn` [PE572]"),
     "a column as a set": (

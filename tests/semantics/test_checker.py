@@ -294,6 +294,7 @@ CASES = [
      "some part in subject.tags: resource.name endswith part"),
     ("PE306", _when('"a" not in resource.name'), '"a" not in resource.name', '`resource.name contains "a"`'),
     ("PE306", _when('subject in Team "staff"'), 'subject in Team "staff"', 'write `subject within Team "staff"`'),
+    ("PE306", 'test "t" { let t = Team "t" {}\nlet a = App "a" in t }', 'App "a" in t', 'write `App "a" under Team "its id"`'),
     ("PE306", _when('subject.address in ip "10.0.0.0/8"'), 'subject.address in ip "10.0.0.0/8"',
      'write `subject.address within ip "10.0.0.0/8"`'),
     ("PE306", _when("subject.use in research"), "subject.use in research", "write `subject.use within research`"),
