@@ -27,7 +27,7 @@ from policyengine.cli.output import FINE, FailingInput, complain, say, working
     "--budget",
     metavar="SECONDS",
     type=click.FloatRange(0, min_open=True),
-    default=20.0,
+    default=24.0,
     show_default=True,
     help="The CPU time to decide requests in; pages say what was left out then.",
 )

@@ -79,7 +79,7 @@ def make_report(
     *,
     title: str,
     now: int,
-    budget: float = 20,
+    budget: float = 24,
     internal: bool = False,
 ) -> Report:
     """Return the report on a set, with *now* (microseconds) as the time of tests that give none.
@@ -109,8 +109,8 @@ class _Maker:
         self._read_by = self._readers()
         settings = self._settings()
         rows = tuple(self._rows())
-        tables = tuple(self._tables())
         names = tuple(self._names())
+        tables = tuple(self._tables())
         with_page = {setting.key for setting in settings}
         actions = tuple(self._action(name, with_page) for name in sorted(self._action_targets()))
         rules = tuple(map(self._rule, self.checked.rules))
