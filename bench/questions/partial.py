@@ -51,8 +51,8 @@ def _compare(engine: PolicyEngine, asked: Sequence[_Parts]) -> None:
 
 def _all(decide: Callable[..., Any], asked: Sequence[_Parts]) -> Callable[[], None]:
     def run() -> None:
-        for parts in asked:
-            decide(*parts).allowed
+        for subject, action, resource, context, now in asked:
+            decide(subject, action, resource, context, now=now).allowed
 
     return run
 
