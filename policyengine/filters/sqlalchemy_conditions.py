@@ -90,6 +90,7 @@ from policyengine.filters.stored_columns import (
     stored,
 )
 from policyengine.filters.text_conditions import is_longer, matches
+from policyengine.model.request_messages import meant
 
 Condition: TypeAlias = ColumnElement[bool]
 
@@ -105,7 +106,10 @@ def condition(
     exactly.
     """
     if dialect not in DATABASES:
-        raise ValueError(f"no filters are made for {dialect}, but for {', '.join(DATABASES)}")
+        known = ", ".join(DATABASES)
+        raise ValueError(
+            f"no filters are made for {dialect}, but for {known}{meant(dialect, DATABASES)}"
+        )
     own = _columns_of_rows(rows)
     nodes = list(walk(predicate))
     needed = {its.name for node in nodes for its in columns_of(node) if its.alias == ROWS}

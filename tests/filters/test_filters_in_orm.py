@@ -141,6 +141,8 @@ def test_a_condition_is_for_one_dialect_and_within_a_statement(session):
         )
     with pytest.raises(CompileError, match="within the statement"):
         made.compile(dialect=session.get_bind().dialect)
+    with pytest.raises(ValueError, match=r"made for postgres, .*; did you mean `postgresql`"):
+        condition(TRUE, Doc, Base.metadata, "postgres")
     with pytest.raises(ValueError, match="no filters are made for mysql, but for sqlite"):
         condition(TRUE, Doc, Base.metadata, "mysql")
 
