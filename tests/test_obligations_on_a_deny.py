@@ -83,7 +83,11 @@ def test_a_deny_owes_what_all_satisfied_forbids_do(engine, subject, resource, ow
         for decision in decisions:
             assert [str(one) for one in decision.obligations] == owed
             assert decision.outcome.obligations == decision.obligations
-            said = [one.to_json() for one in decision.obligations]
+            ours = [one.to_json() for one in decision.obligations]
+            said = [
+                {"id": str(number), "type": "custom", "properties": one, **one}
+                for number, one in enumerate(ours, 1)
+            ]
             assert json.loads(decision.to_bytes())["context"]["obligations"] == said
             assert decision.to_json()["context"]["obligations"] == said
             assert pickle.loads(pickle.dumps(decision)).obligations == decision.obligations
