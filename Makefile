@@ -28,8 +28,15 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade --target $(VENV)/strict interegular
 	@touch $@
 
-demo: $(READY) ## Answer real requests against the X developer platform's policies
+demo: $(READY) ## Answer real requests by the policies of the X developer platform, and make a site of them in build/x
 	@$(BIN)/policyengine decide policies/x $(REQUESTS:%=--request %)
+	@printf '\n== why, and what would allow it\n'
+	@$(BIN)/policyengine explain policies/x --audience developer --request $(word 5,$(REQUESTS))
+	@printf '\n== when the answer changes\n'
+	@$(BIN)/policyengine timeline policies/x --request $(word 6,$(REQUESTS))
+	@printf '\n== who may do what, as a site\n'
+	@mkdir -p build
+	@$(BIN)/policyengine report policies/x --out build/x --title 'The X developer platform'
 
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
