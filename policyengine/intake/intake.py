@@ -236,9 +236,9 @@ class Intake:
 
 def _store_and_others(entities: Any) -> tuple[EntityStore | None, list[Any]]:
     """Return the store that takes the place of the engine's, or the entities that are beside a request's own."""
-    if entities is None or issubclass(type(entities), EntityStore):
-        return entities, []
-    return None, list(entities)
+    if isinstance(entities, list | tuple | set | frozenset | Iterator):
+        return None, list(entities)
+    return entities, []  # what is no store is refused as one
 
 
 def _give(raw: RawRequest, store: EntityStore | None, others: list[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policyengine import InvalidRequest, Limits, PolicyEngine
+from policyengine import Limits, PolicyEngine
 
 POLICY = """\
 package files
@@ -295,8 +295,9 @@ def test_a_batch_answers_as_its_requests_one_by_one():
     assert tried > 20
 
 
-def test_problems_of_python_are_raised():
-    with pytest.raises(TypeError):
-        ENGINE.decide_request(VIEW, entities=3)  # type: ignore[arg-type]
-    with pytest.raises(InvalidRequest):
-        ENGINE.decide(CLERK, "nonsense", FILE)
+@pytest.mark.parametrize("given", [3, "x", {"type": "Clerk", "id": "c"}])
+def test_what_is_neither_entities_nor_a_store_is_refused(given):
+    decision = ENGINE.decide_request(VIEW, entities=given)
+    assert [problem.path for problem in decision.problems] == ["store"]
+    (one,) = ENGINE.evaluations({"evaluations": [VIEW]}, entities=given).decisions
+    assert one.problems == decision.problems
