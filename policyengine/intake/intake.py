@@ -14,7 +14,7 @@ from policyengine.intake.authzen import RequestDecoder
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
 from policyengine.intake.build import build_context, build_entity, check_action
 from policyengine.intake.fast_path import FastPaths, time_but_zero
-from policyengine.intake.foreign import plain
+from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, Unknown, problem_of
@@ -69,7 +69,10 @@ class Intake:
         if given is not None:
             raw["properties"] = given
         if parents is not None:
-            raw["parents"] = list(parents) if isinstance(parents, Iterator) else parents
+            most = self._limits.ancestors
+            raw["parents"] = (
+                first_of(parents, most + 1) if isinstance(parents, Iterator) else parents
+            )
         built = self.fast.readers.entity(raw)
         return build_entity(self._program.schema, self._limits, raw) if built is None else built
 
@@ -192,7 +195,7 @@ class Intake:
         entities: Any,
     ) -> Decision:
         """Decide a request in JSON, or one that was parsed; never raises for what it says."""
-        store, others = _store_and_others(entities)
+        store, others = _store_and_others(entities, self._limits.entities)
         parts = None if others else self._decoder.decode_plainly(data, accept_now)
         if parts is not None:
             decision = self._decide_quickly(*parts, store)
@@ -216,7 +219,7 @@ class Intake:
         entities: Any,
     ) -> Evaluations:
         """Decide a batch in JSON, or one that was parsed; never raises for what it says."""
-        store, others = _store_and_others(entities)
+        store, others = _store_and_others(entities, self._limits.entities)
         moment = clock.now()
 
         def refuse(refusal: InvalidRequest) -> Decision:
@@ -234,11 +237,14 @@ class Intake:
         return decide_batch(batch, decide, refuse)
 
 
-def _store_and_others(entities: Any) -> tuple[EntityStore | None, list[Any]]:
-    """Return the store that takes the place of the engine's, or the entities that are beside a request's own."""
-    if isinstance(entities, list | tuple | set | frozenset | Iterator):
-        return None, list(entities)
-    return entities, []  # what is no store is refused as one
+def _store_and_others(entities: Any, most: int) -> tuple[EntityStore | None, list[Any]]:
+    """Return the store that takes the place of the engine's, or at most *most* entities, and the first too many."""
+    given = plain(entities)
+    if isinstance(given, Iterable) and not isinstance(given, str | dict | EntityStore):
+        given = first_of(given, most + 1)
+    return (
+        (None, given) if isinstance(given, list) else (entities, [])
+    )  # no store is refused as one
 
 
 def _give(raw: RawRequest, store: EntityStore | None, others: list[Any]) -> None:

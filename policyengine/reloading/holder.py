@@ -8,8 +8,9 @@ one set, and of one store; a `PolicyEngine` that somebody took from here decides
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
@@ -150,8 +151,8 @@ class PolicyHolder:
             return self._engine.decide(
                 subject, action, resource, context, now=now, fields=fields, entities=entities
             )
-        if isinstance(entities, Iterable) and not hasattr(entities, "by_key"):
-            entities = list(entities)  # which may be read but once
+        if isinstance(entities, Iterator):  # which is read but once, and may never end
+            entities = [*islice(entities, self._engine._limits.entities + 1)]  # noqa: SLF001 - those of its own engine
         moment = to_datetime(clock.now()) if now is None else now
         asked = Request(subject, action, resource, context, moment, fields, entities)
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import repeat
 from random import Random
 from typing import Any
 
 import pytest
 
-from policyengine import Limits, PolicyEngine
+from policyengine import InvalidRequest, Limits, PolicyEngine
 
 POLICY = """\
 package files
@@ -301,3 +303,28 @@ def test_what_is_neither_entities_nor_a_store_is_refused(given):
     assert [problem.path for problem in decision.problems] == ["store"]
     (one,) = ENGINE.evaluations({"evaluations": [VIEW]}, entities=given).decisions
     assert one.problems == decision.problems
+
+
+def _failing() -> Iterator[object]:
+    yield CLERK
+    raise RuntimeError("secret")
+
+
+def test_entities_beside_a_request_are_bounded():
+    for given in (repeat(CLERK), [CLERK] * (Limits().entities + 1)):
+        decision = ENGINE.decide_request(VIEW, entities=given)
+        assert [problem.code for problem in decision.problems] == ["PE514"]
+    decision = ENGINE.decide_request(VIEW, entities=_failing())
+    assert not decision.allowed
+    assert "secret" not in str(decision.problems)
+
+
+def test_parents_that_never_end_are_refused():
+    engine = PolicyEngine.from_text(
+        POLICY.replace("entity Clerk", "entity Team\nentity Clerk in Team")
+    )
+    with pytest.raises(InvalidRequest, match="PE514"):
+        engine.entity("Clerk", "c", standing=True, parents=repeat({"type": "Team", "id": "t"}))
+    with pytest.raises(InvalidRequest) as refused:
+        engine.entity("Clerk", "c", standing=True, parents=_failing())
+    assert "secret" not in str(refused.value)
