@@ -357,7 +357,7 @@ OTHERWISE = select(Folder.id.label("salary")).subquery("documents")
         select(column("salary")).scalar_subquery(),
         select(column("salary")).select_from(Folder).limit(1).scalar_subquery(),
     ],
-    ids=repr,
+    ids=lambda read: type(read).__name__,
 )
 def test_columns_of_a_changed_table_are_not_read_by_other_names(database, read):
     with session_of(database) as session:
