@@ -83,7 +83,7 @@ def _entity(s: ParseState) -> Diagnostic | None:
     if s.terminal == "_IN" and s.last_word[-1:] == '"' and "_ON" in s.accepts:
         return error("PE149", s.span, "an entity is not written with `in`", "write `under`")
     named = next((kind for kind in map(kind_of, reversed(s.stack)) if kind in _IN_TESTS), "")
-    if s.terminal == "_WITH" and named == "_LET" and kind_of(s.stack[-1]) != "_LET":
+    if s.terminal == "_WITH" and named == "_LET" and s.kind(-1) != "_LET":
         help = f"other values follow it at once: `{s.last_word} {{ … }}`"
         return error("PE149", s.span, "an entity has no `with`", help)
     if s.text == ":" and re.search(r"\bwith\s+\w+\s*\Z", s.just_before):
@@ -154,7 +154,7 @@ def _listed(s: ParseState, word: str) -> Diagnostic | None:
 def _comma(s: ParseState) -> Diagnostic | None:
     """`permit a: read, when …`, and `because of rule`."""
     comma = re.search(rf",\s*(?:{_CLAUSE_WORDS})\s*\Z", s.just_before)
-    if comma and kind_of(s.stack[-1]) in ("ref", "refs", "name") and s.wants_clause():
+    if comma and s.kind(-1) in ("ref", "refs", "name") and s.wants_clause():
         begins = s.start - len(s.just_before) + comma.start()
         span = Span(s.source.name, begins, begins + 1)
         return error("PE149", span, "no comma stands before a clause", "leave the `,` out")

@@ -38,7 +38,7 @@ def _word_before_operand(s: ParseState) -> Diagnostic | None:
     word = s.last_word.lower()
     if s.terminal in ("", "$END") or not s.text[:1].isalnum() or s.first_on_line:
         return None
-    if s.before is None or kind_of(s.stack[-1]) not in ("NAME", "variable"):
+    if s.before is None or s.kind(-1) not in ("NAME", "variable"):
         return None
     if word in _OWN_WORDS and word != s.last_word:
         return error("PE110", s.before, f"there is no `{s.last_word}`", f"write `{word}`")

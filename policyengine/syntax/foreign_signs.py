@@ -55,7 +55,7 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
 
 def _ends_key(s: ParseState) -> bool:
     """Whether what was read last can be the key of a record or a table."""
-    return "_COLON" in s.accepts and kind_of(s.stack[-2]) in ("_LBRACE", "_COMMA")
+    return "_COLON" in s.accepts and s.kind(-2) in ("_LBRACE", "_COMMA")
 
 
 def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | None:
@@ -63,7 +63,7 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
         if sign == "|":
             return None
         help = "write `|`"
-    if sign == "=>" and kind_of(s.stack[-1]) == "_ASSIGN":  # of a constant
+    if sign == "=>" and s.kind(-1) == "_ASSIGN":  # of a constant
         help = "write `->`"
     if sign in ("=>", "->") and [kind_of(i) for i in s.stack[-2:-1]] == [
         "_LPAREN"
@@ -75,7 +75,7 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
     if sign == "->":
         if s.wants_operator() or start < s.start:
             help = foreign_words.SIGNS["-->"]
-        if kind_of(s.stack[-1]) == "parameters":
+        if s.kind(-1) == "parameters":
             help = "leave it out: the type of a definition is that of its expression"
         return error("PE143", span, "only the type of a constant has a `->`", help)
     if sign == "|" and "_COLON" in s.accepts and "QUANTIFIER" in map(kind_of, s.stack):

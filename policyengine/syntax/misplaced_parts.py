@@ -65,7 +65,7 @@ def _form(s: ParseState) -> str:
         case "_DOT", _ if _last_clause(s) == "_FIELDS":
             whole = "a field is shown as a whole or by a mask, which goes for all parts of a record"
             return f"{whole}: write `{s.last_word}`"
-        case "_DOT", name if kind_of(s.stack[-2]) == "_HAS":
+        case "_DOT", name if s.kind(-2) == "_HAS":
             owner = re.search(r"([\w.]+)\s+(?:not\s+)?has\s+\w+\s*\Z", s.source.text[: s.start])
             part = re.compile(r"\.\s*(\w+)").match(s.source.text, s.start)
             if owner is None or part is None:

@@ -172,7 +172,7 @@ def quotes(s: ParseState) -> Diagnostic | None:
         help = f"write `{name}`" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
         if s.last_word == "has":
             help = f"write `{name}` for an attribute; of a set write `{s.text} in S`"
-        if not help and kind_of(s.stack[-1]) in _DECLARING:
+        if not help and s.kind(-1) in _DECLARING:
             help = f"write `{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_').lower()}`"
         if s.last_word == "import":
             help = (
@@ -406,14 +406,14 @@ def incomplete_if(s: ParseState) -> Diagnostic | None:
 
 def keyword_taken_for_name(s: ParseState) -> Diagnostic | None:
     """A keyword that the lexer took for a name, because only a name was possible."""
-    if len(s.stack) <= 1 or kind_of(s.stack[-1]) not in ("NAME", "name", "ref", "refs", "variable"):
+    if len(s.stack) <= 1 or s.kind(-1) not in ("NAME", "name", "ref", "refs", "variable"):
         return None
     at, before = span_of(s.source, s.stack[-1]), span_of(s.source, s.stack[-2])
     if at is None or before is None:
         return None
     word = s.source.text[at.start : at.end]
     after = s.source.text[before.start : before.end].split()[-1]
-    is_operand = s.wants_operator() and kind_of(s.stack[-2]) != "_DOT"
+    is_operand = s.wants_operator() and s.kind(-2) != "_DOT"
     if is_operand and word in ("every", "some", "if", "not"):
         if word == "not" and after in _NEGATABLE:
             return error("PE110", at, f"`not` is written before `{after}`", f"write `not {after}`")

@@ -127,6 +127,10 @@ class ParseState:
         terminal = keywords().get(str(token), token.type)
         return cls(source, token.start_pos, token.end_pos, terminal, accepts, stack, piece)
 
+    def kind(self, at: int) -> str:
+        """Return the kind of what is at a place of the stack, -1 for the last; empty if there is nothing."""
+        return kind_of(self.stack[at]) if len(self.stack) >= -at else ""
+
     @cached_property
     def text(self) -> str:
         """The text found; empty at the end of the file."""

@@ -25,7 +25,7 @@ def foreign_target(s: ParseState) -> Diagnostic | None:
     """Actions, types or fields that are listed as in other languages; a name with a `.`."""
     if s.wants_operator() or not s.stack:
         return None
-    last = kind_of(s.stack[-1])
+    last = s.kind(-1)
     if "_COMMA" in s.accepts and s.text in _JOINS and last in _LISTED and not s.first_on_line:
         return error("PE147", s.span, f"a list has no {s.found}", "write `,`")
     if s.last_word == "not" and s.terminal == "NAME" and s.before and last in _LISTED:
@@ -40,7 +40,7 @@ def foreign_target(s: ParseState) -> Diagnostic | None:
             return error("PE119", s.span, f"an action is named without quotes: {s.text}", help)
         if s.text in ("{", "[", "("):
             return error("PE147", s.span, f"{s.found} is no action", _SHOWN)
-    if s.terminal == "_DOT" and last == "name" and kind_of(s.stack[-2]) in _DECLARING:
+    if s.terminal == "_DOT" and last == "name" and s.kind(-2) in _DECLARING:
         return error("PE110", s.span, "a name that is declared has no `.`", "write `_`")
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policyengine.diagnostics.source import Source
+from policyengine.syntax.parse_state import keywords
 from policyengine.syntax.parser import parse
 
 
@@ -41,3 +42,12 @@ def _test(text: str) -> str:
 def test_what_is_advised(text: str, help: str):
     _, problems = parse(Source("f", f"package p\n{text}\n"))
     assert help in problems[0].help
+
+
+def test_whatever_word_comes_first_is_answered():
+    begins = "", "package ", "package p ", "package p entity A { ", "package p permit a: b when "
+    for begin in begins:
+        for word in (*keywords(), ".", "{", "(", "=>", '"a"'):
+            for behind in ("", ".", "{", "=", '"a"', "name"):
+                file, problems = parse(Source("t", f"{begin}{word} {behind}"))
+                assert problems or file is not None
