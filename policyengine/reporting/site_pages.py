@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,9 @@ MOST_RULES: Final = 500
 """The number of rules on one page."""
 
 _MIDNIGHT: Final = "T00:00:00Z"
+_ELEMENT: Final = re.compile(r'\[".*?"\](?=\.|$)')
+"""One of several, as a path names it: `participants["ann"]`."""
+
 
 WHO: Mapping[str, str] = {
     "caller": "the caller",
@@ -211,14 +215,15 @@ class _Site:
 
     def _role(self, row: Row) -> str:
         """Return the words for the place of a person in a request: "the author of the Post"."""
-        root, *names = row.role.split(".")
+        root, *names = _ELEMENT.sub("[]", row.role).split(".")
         example = self.report.examples[row.example]
         party = example.request.get(root)
         whole = {"subject": "the one who asks", "context": "the request"}.get(root)
         if whole is None:
             whole = f"the {party['type']}" if isinstance(party, dict) and "type" in party else root
         for name in names:
-            whole = f"the {in_words(name)} of {whole}"
+            one = "one of " if name.endswith("[]") else ""
+            whole = f"{one}the {in_words(name.removesuffix('[]'))} of {whole}"
         return whole
 
     def _forbidden(self) -> dict[str, Any]:

@@ -151,8 +151,10 @@ def switched(request: dict, role: str, settings: dict[str, str]) -> dict:
     root, *names = role.split(".")
     entities = [made["subject"], made["resource"], *made["entities"]]
     at = made["context"] if root == "context" else made[root]
-    for name in names:
+    for part in names:
+        name, _, one = part.partition('["')  # one of several: `participants["ann"]`
         value = at[name] if at is made["context"] else at["properties"][name]
+        value = next(e for e in value if e["id"] == one[:-2]) if one else value
         at = next(e for e in entities if (e["type"], e["id"]) == (value["type"], value["id"]))
     asks = {"type": made["subject"]["type"], "id": made["subject"]["id"]}
     for key, text in settings.items():

@@ -319,3 +319,22 @@ def test_a_set_with_nothing_to_say():
     assert "No request was found that shows it" in pages["gates/access.html"]
     assert "No rule has a date" in pages["dates.html"]
     assert markdown_report(made).startswith("# Who may do what")
+
+
+def test_one_of_several_persons_is_named_without_an_id():
+    text = """
+    package chats
+    entity User { closed: bool (by person) }
+    entity Chat { members: set<User> }
+    entity App {}
+    action read by App on Chat
+    permit open: read when not (some m in resource.members: m.closed) otherwise "closed"
+    test "an open chat" {
+        let ann = User "a.\\"nn" { closed: false }
+        let app = App "app" {}
+        let chat = Chat "c" { members: {ann} }
+        expect allow read by app on chat
+    }
+    """
+    page = dict(site_pages(report_of(text=text)))["me.html"]
+    assert "Where you are one of the members of the Chat<" in page
