@@ -117,8 +117,8 @@ exact-partial: $(READY) ## Hold what is left of decisions against the whole ones
 breaches: $(READY) ## Plant breaches of promises in the shipped sets, and prove promises that hold; some minutes
 	$(BIN)/python -m tests.breaches.harness
 
-killers: $(READY) ## Paste the tests that are offered for the shipped sets, which are to notice what they are for; SHARE=0.1
-	$(BIN)/python -m tests.mutation.killers --share $(SHARE)
+killers: $(READY) ## Paste the tests that are offered for the shipped sets, which are to notice what they are for; SHARE=0.1 SECONDS=20
+	$(BIN)/python -m tests.mutation.killers --share $(SHARE) $(SECONDS:%=--seconds %)
 
 clean: ## Remove what was built and installed
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -4,7 +4,7 @@
 offer. Each test that is offered for a change must pass on the rules as they are, now, a day and a year later, and fail for
 each of the changes that it is offered for; each suggested test must pass. A change for which there is no test
 must be proved equivalent, or said to be not settled. `--share 0.1` tries a tenth of the changes and of the rules, the
-same ones for the same `--seed`.
+same ones for the same `--seed`; `--seconds 20` ends each search for tests then.
 """
 
 from __future__ import annotations
@@ -78,12 +78,17 @@ def left_out(checked: CheckedSet, sample: Sample, now: int) -> dict[str, Tried]:
 
 
 def hold_offers(
-    texts: Mapping[str, str], *, jobs: int = 1, now: int = NOW, sample: Sample = all_of_them
+    texts: Mapping[str, str],
+    *,
+    jobs: int = 1,
+    now: int = NOW,
+    sample: Sample = all_of_them,
+    seconds: float | None = None,
 ) -> tuple[int, int, int]:
     """Paste what is offered for the changes of a set; return how many tests, changes, and changes not settled."""
     checked = checked_of(texts)
     known = left_out(checked, sample, now)
-    run, _ = mutate(checked, now=now, jobs=jobs, remembered=known, seconds=None)
+    run, _ = mutate(checked, now=now, jobs=jobs, remembered=known, seconds=seconds)
     by_test: dict[str, list[int]] = {}
     for number, one in enumerate(run.tried):
         assert one.fate != "survived" or one.test or one.why, one
@@ -127,13 +132,15 @@ def by_title(by_test: Mapping[str, list[int]], title: str) -> str:
     return list(by_test)[int(title.split()[1])]
 
 
-def hold_suggestions(texts: Mapping[str, str], *, sample: Sample = all_of_them) -> int:
+def hold_suggestions(
+    texts: Mapping[str, str], *, sample: Sample = all_of_them, seconds: float | None = None
+) -> int:
     """Paste what is suggested for a set; return how many tests."""
     checked = checked_of(texts)
     rules = {rule.id: rule for rule in checked.rules}
     pasted, count = dict(texts), 0
     asked = evolve(checked, rules=tuple(rule for rule in checked.rules if sample()))
-    for one in suggest(asked, now=NOW):
+    for one in suggest(asked, now=NOW, budget=Budget.lasting(seconds)):
         assert bool(one.text) != bool(one.why), one
         if one.text:
             count += 1
@@ -159,6 +166,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=4, help="keep each n-th test")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--share", type=float, default=1.0, help="try a share of the changes")
+    parser.add_argument("--seconds", type=float, help="how long tests are looked for each time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("names", nargs="*", help="the sets; all")
     given = parser.parse_args()
@@ -172,12 +180,14 @@ def main() -> int:
             continue
         for every in (1, given.every):
             thin = thinned(texts, every)
-            tests, changes, left = hold_offers(thin, jobs=given.jobs, sample=sample)
+            tests, changes, left = hold_offers(
+                thin, jobs=given.jobs, sample=sample, seconds=given.seconds
+            )
             print(
                 f"{name}, each {every}. test: {tests} tests notice {changes} changes, {left} not settled",
                 flush=True,
             )
-        suggested = hold_suggestions(texts, sample=sample)
+        suggested = hold_suggestions(texts, sample=sample, seconds=given.seconds)
         print(f"{name}: {suggested} suggested tests pass", flush=True)
     return 0
 
