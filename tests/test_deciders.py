@@ -116,7 +116,7 @@ def test_each_is_a_decider(name):
     with pytest.raises(Denied):
         made.require(ASKED["stranger"])
     with pytest.raises(TypeError):
-        made.decide(ANN, "read", RECORD, None, NOW)  # type: ignore[call-overload]
+        made.decide(ANN, "read", RECORD, None, NOW)  # type: ignore[call-overload] - on purpose
 
 
 # ---- requests as values -----------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_requests_are_values(remake):
     with pytest.raises(TypeError):
         hash(asked)
     with pytest.raises(AttributeError):
-        asked.now = None  # type: ignore[misc]
+        asked.now = None  # type: ignore[misc] - on purpose
     assert repr(asked) == '<request: Person "bob" edit Record "r">'
     assert repr(Request(None, 3, {"type": [], "id": "x"})) == "<request: ? ? ?>"
 
@@ -192,9 +192,9 @@ def test_requests_are_values(remake):
 @each_decider
 def test_a_request_has_all_parts(name):
     with pytest.raises(TypeError, match="give it alone"):
-        DECIDERS[name].decide(ASKED["staff"], now=NOW)  # type: ignore[call-overload]
+        DECIDERS[name].decide(ASKED["staff"], now=NOW)  # type: ignore[call-overload] - on purpose
     with pytest.raises(InvalidRequest, match="action"):
-        DECIDERS[name].decide(ANN)  # type: ignore[call-overload]
+        DECIDERS[name].decide(ANN)  # type: ignore[call-overload] - on purpose
 
 
 # ---- requests that do not fit -----------------------------------------------------------
@@ -319,7 +319,7 @@ def test_bind_refuses_at_once():
     with pytest.raises(InvalidRequest, match="action"):
         ENGINE.bind(ANN, "reed")
     with pytest.raises(TypeError, match="a `timedelta`, and not int"):
-        ENGINE.bind(ANN, max_age=60)  # type: ignore[call-overload]
+        ENGINE.bind(ANN, max_age=60)  # type: ignore[call-overload] - on purpose
     assert ENGINE.bind(ANN, "read", max_age=timedelta(minutes=1)).subject.id == "ann"
 
 
@@ -378,7 +378,7 @@ def test_tests_of_a_service_make_decisions():
     with pytest.raises(ValueError, match="forbidden is denied"):
         Decision.example(allowed=True, cause="forbidden")
     with pytest.raises(TypeError, match="who"):
-        Obligation.example("tell", who=None)  # type: ignore[arg-type]
+        Obligation.example("tell", who=None)  # type: ignore[arg-type] - on purpose
 
 
 # ---- small things that callers meet -----------------------------------------------------

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, NoReturn, Protocol, TypeAlias
+from decimal import Decimal
+from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -218,3 +219,17 @@ class NotInMemory(Exception):  # noqa: N818 - it says what is so
 def not_in_memory(*_: object) -> NoReturn:
     """Raise `NotInMemory`."""
     raise NotInMemory
+
+
+PLAIN: Final = (str, int, bool, Decimal, datetime)
+"""The classes of values that are stored as they are."""
+
+
+class RowInMemory(Mapping[str, Any]):
+    """The row that an object stands for, of which columns are asked by their names and never listed."""
+
+    def __iter__(self) -> NoReturn:
+        raise NotImplementedError  # not asked: it may not be known which columns will be written
+
+    def __len__(self) -> NoReturn:
+        raise NotImplementedError  # not asked, as above

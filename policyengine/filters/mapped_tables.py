@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Any
 
 try:
     from sqlalchemy import MetaData, Table, inspect
@@ -16,8 +14,10 @@ from sqlalchemy.orm.exc import UnmappedColumnError
 
 from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf
 from policyengine.filters.governing import (
+    PLAIN,
     Bound,
     NotInMemory,
+    RowInMemory,
     SubjectRows,
     Verbs,
     check_actions,
@@ -132,10 +132,7 @@ class SubjectRules:
         return self._rows.decide(self._governed.types[entity], action, row)
 
 
-_PLAIN: Final = (str, int, bool, Decimal, datetime)
-
-
-class _HeldRow(Mapping[str, Any]):
+class _HeldRow(RowInMemory):
     """The row of an object, as far as the object says what will be in it."""
 
     def __init__(self, instance: object, table: Table) -> None:
@@ -153,12 +150,6 @@ class _HeldRow(Mapping[str, Any]):
             column in relation.local_columns and state.attrs[relation.key].history.has_changes()
             for relation in state.mapper.relationships
         )
-        if follows or not (value is None or type(value) in _PLAIN):
+        if follows or not (value is None or type(value) in PLAIN):
             raise NotInMemory
         return value
-
-    def __iter__(self) -> NoReturn:
-        raise NotImplementedError
-
-    def __len__(self) -> NoReturn:
-        raise NotImplementedError

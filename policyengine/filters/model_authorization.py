@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import islice
-from typing import Any, Final, Literal, NoReturn, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from django.db.models import DateField, Exists, Field, OuterRef, Q, QuerySet
 from msgspec import Struct
 
 from policyengine.filters.django_printing import django_condition
 from policyengine.filters.governed_models import MappedModels, Model, attribute_of
-from policyengine.filters.governing import AccessRefused, SubjectRows, Verb, not_in_memory
+from policyengine.filters.governing import (
+    PLAIN,
+    AccessRefused,
+    RowInMemory,
+    SubjectRows,
+    Verb,
+    not_in_memory,
+)
 
 Waiver: TypeAlias = Literal["text", "connection", "explain", "conflicts"]
 """What authorized models do only where it is waived."""
@@ -220,10 +226,7 @@ def having(names: Collection[str], keys: Collection[Key]) -> Any:
     return Q(*(Q(**dict(zip(names, key, strict=True))) for key in keys), _connector=Q.OR)
 
 
-_PLAIN: Final = (str, int, bool, Decimal, datetime)
-
-
-class _HeldRow(Mapping[str, Any]):
+class _HeldRow(RowInMemory):
     """The row of an object that is inserted, as far as the object says what will be in it."""
 
     def __init__(self, model: Model, instance: Any) -> None:
@@ -245,12 +248,6 @@ class _HeldRow(Mapping[str, Any]):
             value = field.get_prep_value(value)
         except Exception:  # noqa: BLE001 - of what does not fit, which is reported when it is written
             not_in_memory()
-        if not (value is None or type(value) in _PLAIN):
+        if not (value is None or type(value) in PLAIN):
             not_in_memory()
         return value
-
-    def __iter__(self) -> NoReturn:
-        raise NotImplementedError
-
-    def __len__(self) -> NoReturn:
-        raise NotImplementedError

@@ -181,10 +181,10 @@ class PolicyHolder:
                 problem = _without_frames(found)
             self._last_error = problem
             self._reload_shadow()
-            tell = self._engine._program is not engine._program or str(problem) != str(before)  # noqa: SLF001 - whether it took over
-        if problem is not None and tell:
+            is_news = self._engine._program is not engine._program or str(problem) != str(before)  # noqa: SLF001 - whether it took over
+        if problem is not None and is_news:
             _log("the policies were not reloaded: %s", problem)
-        if tell and self._on_reload is not None:
+        if is_news and self._on_reload is not None:
             self._on_reload(self)
         return problem is None
 

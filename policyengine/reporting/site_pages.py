@@ -268,9 +268,9 @@ def _groups(setting: Setting) -> Iterator[tuple[str, list[Difference]]]:
     """Give the differences that a setting makes, by what they are."""
     was_allowed: dict[str, list[Difference]] = defaultdict(list)
     for one in setting.differences:
-        told = one.no_longer_shown or one.newly_shown or one.owed_differs
+        differs = one.no_longer_shown or one.newly_shown or one.owed_differs
         title = (
-            "Allowed, with another answer" if told
+            "Allowed, with another answer" if differs
             else "Allowed only then" if one.allowed
             else "No longer allowed"
         )  # fmt: skip
