@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
-from django.db.models import DateField, Exists, Field, OuterRef, Q, QuerySet
+from django.db.models import DateField, DecimalField, Exists, Field, OuterRef, Q, QuerySet
 from msgspec import Struct
 
 from policyengine.filters.django_printing import django_condition
@@ -34,38 +35,51 @@ class Free:
 
 
 FREE: Final = Free()
-_CURRENT: Final[ContextVar[Authorization | Free | None]] = ContextVar("_CURRENT", default=None)
 
 
 def current() -> Authorization | None:
     """Return what authorizes the statements of this context, None if they are as ever."""
-    found = _CURRENT.get()
+    found = _innermost()
     return found if isinstance(found, Authorization) else None
 
 
 def is_free() -> bool:
     """Return whether it was said that nothing authorizes the statements of this context."""
-    return _CURRENT.get() is FREE
+    return _innermost() is FREE
+
+
+def _innermost() -> Authorization | Free | None:
+    scopes = _SCOPES.get()
+    return scopes[-1].said if scopes else None
 
 
 class Authorizing:
     """A scope in which an authorization holds, or in which models are free.
 
     It is no decorator, as context managers are that `contextlib` makes: the scope of a coroutine function would be left before
-    the first of its statements.
+    the first of its statements. One scope may be entered in several threads and tasks.
     """
 
     def __init__(self, said: Authorization | Free) -> None:
-        self._said = said
-        self._entered: list[Token[Any]] = []
+        self.said = said
 
     def __enter__(self) -> None:
-        if isinstance(self._said, Authorization) and current() is not None:
+        if isinstance(self.said, Authorization) and current() is not None:
             raise AccessRefused("models are authorized here already")
-        self._entered.append(_CURRENT.set(self._said))
+        _SCOPES.set((*_SCOPES.get(), self))
 
     def __exit__(self, *_: object) -> None:
-        _CURRENT.reset(self._entered.pop())
+        scopes = _SCOPES.get()
+        if self not in scopes:
+            return  # of a generator that another context ends
+        start = len(scopes) - 1 - scopes[::-1].index(self)
+        # What a generator has entered since, and not left, holds if it authorizes, and frees nothing.
+        within = (one for one in scopes[start + 1 :] if one.said is not FREE)
+        _SCOPES.set((*scopes[:start], *within))
+
+
+_SCOPES: Final[ContextVar[tuple[Authorizing, ...]]] = ContextVar("_SCOPES", default=())
+"""The scopes of a context, the innermost last."""
 
 
 class Condition(Struct, frozen=True, eq=False):
@@ -248,6 +262,16 @@ class _HeldRow(RowInMemory):
             value = field.get_prep_value(value)
         except Exception:  # noqa: BLE001 - of what does not fit, which is reported when it is written
             not_in_memory()
-        if not (value is None or type(value) in PLAIN):
+        if not (value is None or type(value) in PLAIN) or _is_cut(field, value):
             not_in_memory()
         return value
+
+
+def _is_cut(field: Any, value: Any) -> bool:
+    """Return whether a database may store less of a value than there is: fewer places, or fewer characters."""
+    if isinstance(value, str):
+        return field.max_length is not None and len(value) > field.max_length
+    if isinstance(value, Decimal) and isinstance(field, DecimalField):
+        exponent = value.as_tuple().exponent
+        return not isinstance(exponent, int) or -exponent > field.decimal_places
+    return False

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from threading import Thread
 from typing import Any
 
@@ -15,6 +17,7 @@ from policyengine import PolicyEngine, StaleSubject
 from policyengine.filters import authorized_writes, model_authorization
 from policyengine.filters.governing import SubjectRows
 from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
+from policyengine.filters.model_authorization import FREE
 from policyengine.filters.predicates import NotPushable
 from tests.filters.django_models import tables_of
 from tests.filters.django_world import (
@@ -175,6 +178,36 @@ def test_an_object_is_decided_about_before_it_is_inserted(database):
         assert not any("INSERT" in one["sql"] for one in run.captured_queries)
 
 
+def test_what_a_database_cuts_is_not_decided_about_before(database):
+    """Of rows whose conflicts are ignored, which nothing can decide about as they are stored."""
+    policy = PolicyEngine.from_text("""
+package p
+entity User {}
+entity Priced { price: decimal, tag: string }
+action create by User on Priced
+permit dear: create when resource.price > 10.00 and resource.tag != "no"
+""")
+    mapping = map_tables(policy.schema, {"Priced": EntityTable("governed_priced", StoredColumn("id", kind="int"), {
+        "price": "price", "tag": "tag"})})  # fmt: skip
+    governed = MappedModels(mapping, {Priced: Verbs(insert="create")})
+    with tables_of(Priced):
+        with authorized_models(policy.bind({"type": "User", "id": "me"}), governed):
+            for price, tag in [("10.004", "x"), ("11", "no "), ("NaN", "x")]:
+                with pytest.raises(AccessRefused):
+                    Priced.objects.bulk_create(
+                        [Priced(id=1, price=Decimal(price), tag=tag)], ignore_conflicts=True
+                    )
+            Priced.objects.bulk_create(
+                [Priced(id=2, price="10.01", tag="x")], ignore_conflicts=True
+            )
+        assert Priced.objects.count() == 1
+
+
+class Priced(Made):
+    price = models.DecimalField(max_digits=6, decimal_places=2)
+    tag = models.CharField(max_length=2)
+
+
 def test_parts_go_with_what_is_deleted(database):
     removing = MappedModels(MAPPING, {Doc: Verbs(select="read", delete="remove"), User: None})
     with undone():
@@ -270,6 +303,33 @@ def test_a_scope_is_no_decorator_and_is_not_in_another(database):
         pass
     with authorized(), unauthorized_models(), authorized(hr=True):
         assert ids() == [1, 2, 5, 6, 7, 8]
+
+
+def test_a_scope_may_be_entered_in_several_threads(database):
+    for scope in (authorized(), unauthorized_models()):
+        with scope, scope if scope.said is FREE else nullcontext():
+            thread = Thread(target=scope.__enter__)  # which leaves it later, or never
+            thread.start()
+            thread.join()
+        assert "within `authorized_models`" in _error(Kept.objects.count)
+
+
+def test_what_a_generator_leaves_open_frees_nothing(database):
+    def freed() -> Iterator[None]:
+        with unauthorized_models():
+            yield
+
+    one, other, rows = freed(), freed(), len(ids())
+    with authorized():
+        next(one)
+        assert len(ids()) == rows
+    assert "within `authorized_models`" in _error(Kept.objects.count)
+    next(other)
+    with authorized():
+        for left in (one, other):
+            left.close()
+            assert len(ids()) == 6
+    assert "within `authorized_models`" in _error(Kept.objects.count)
 
 
 def test_a_thread_is_in_the_scope_whose_context_it_has(database):
