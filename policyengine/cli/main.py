@@ -46,6 +46,7 @@ _COMMANDS = (
     "filter",
     "verify-filter",
     "reads",
+    "conflicts",
     "stubs",
     "report",
     "compile",

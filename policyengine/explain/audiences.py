@@ -135,6 +135,7 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
         "state": rule.state,
         "nearest": _nearest(rule, audience),
         "cites": rule.cites,
+        "against": rule.against,
     }
     conditions = [_condition_json(c) for c in _conditions(rule, audience)]
     if audience == "auditor":
@@ -319,7 +320,7 @@ def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[Line]:
         kinds = ", ".join(_hidden_kinds(rule))
         yield Line(f"      · and what depends on {kinds}")
     if rule.cites:
-        yield Line(f"      cites {rule.cites}")
+        yield Line(f"      cites {rule.cites}{f', against {rule.against}' if rule.against else ''}")
 
 
 def _under(evaluated: Condition | Inside, indent: int) -> Iterator[Line]:

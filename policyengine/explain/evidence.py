@@ -86,6 +86,7 @@ class RuleExplanation:
     nearest: bool
     place: str
     cites: str
+    against: str
     waivers: tuple[str, ...]
     conditions: tuple[Condition, ...]
     seems_nearest: bool

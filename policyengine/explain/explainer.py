@@ -117,6 +117,7 @@ class _RuleExplainer:
             rule.id in nearest,
             f"{source.name}:{source.position(rule.node.span.start)[0]}",
             rule.cites,
+            rule.against,
             tuple(waiver.name for waiver in waivers),
             conditions,
             rule.id in seeming,

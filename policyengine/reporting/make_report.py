@@ -250,6 +250,7 @@ class _Maker:
             says=self._template(rule.because),
             otherwise=self._template(rule.otherwise),
             cites=rule.cites,
+            against=rule.against,
             refer=self._template(rule.refer),
             since="" if rule.valid_from is None else moment_text(rule.valid_from),
             until="" if rule.valid_until is None else moment_text(rule.valid_until),

@@ -77,6 +77,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     yield _block(rule.text)
     facts = [f"It {_EFFECTS[rule.effect]}" + (" on trial" if rule.advisory else "")]
     facts += [f"source: {rule.cites}"] if rule.cites else []
+    facts += [f"against: {rule.against}"] if rule.against else []
     facts += [f"in {rule.place}"]
     facts += [f"since {rule.since}"] if rule.since else []
     facts += [f"until {rule.until}"] if rule.until else []

@@ -51,6 +51,7 @@ class Rule:
     says: str
     otherwise: str
     cites: str
+    against: str
     refer: str
     since: str
     until: str

@@ -196,6 +196,7 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     otherwise: nodes.Template | None
     refer: nodes.Template | None
     cites: str
+    against: str
     fields: Mapping[str, frozenset[str]] | None
     obligations: tuple[nodes.Call, ...]
     sentences: Sequence[tuple[Sentence, ...]]

@@ -31,6 +31,7 @@ class Clauses:
         self.refer: nodes.Template | None = None
         self.fields: nodes.Fields | None = None
         self.cites = ""
+        self.against = ""
         self.valid_from: int | None = None
         self.valid_until: int | None = None
         self.waivable = False
@@ -43,8 +44,8 @@ class Clauses:
                     self.otherwise = text
                 case nodes.Refer(text):
                     self.refer = text
-                case nodes.Cites(where):
-                    self.cites = where
+                case nodes.Cites(where, against):
+                    self.cites, self.against = where, against or ""
                 case nodes.Fields():
                     self.fields = clause
                 case nodes.From(nodes.Literal(value=int(moment))):

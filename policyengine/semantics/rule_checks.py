@@ -259,6 +259,7 @@ class RuleChecker:
             otherwise=parts.otherwise,
             refer=parts.refer,
             cites=parts.cites,
+            against=parts.against,
             fields=fields,
             obligations=tuple(parts.obligations),
             sentences=Sentences(conjuncts, distinct, self.vocabulary.schema) if speaks else (),

@@ -207,9 +207,10 @@ class Refer(Node, frozen=True):
 
 
 class Cites(Node, frozen=True):
-    """`cites "where the rule comes from"`"""
+    """`cites "where the rule comes from" against "what says otherwise, and does not count"`"""
 
     text: str
+    against: str | None
 
 
 class From(Node, frozen=True):

@@ -7,6 +7,7 @@ from typing import Final
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
+from policyengine.diagnostics.spell import nearest
 from policyengine.syntax import foreign_words
 from policyengine.syntax.parse_state import (
     CLAUSES,
@@ -38,6 +39,7 @@ def foreign_clause(s: ParseState) -> Diagnostic | None:
         or _colon(s)
         or _brackets(s, word)
         or _listed(s, word)
+        or _against(s)
         or _text(s, word)
         or _comma(s)
         or _with(s)
@@ -185,6 +187,21 @@ def _waiver(s: ParseState) -> Diagnostic | None:
         return error("PE117", s.span, f"{s.found} begins no clause", "did you mean `until`?")
     if "_INVARIANT" in kinds and s.terminal in ("_BECAUSE", "_OTHERWISE"):
         return error("PE149", s.span, "an invariant gives no reason", "write it as a comment")
+    return None
+
+
+def _against(s: ParseState) -> Diagnostic | None:
+    """`cites "a" versus "b"`, `cites "a", against "b"`, and an `against` that follows no `cites`."""
+    if s.text == "against" and s.wants_clause():
+        help = 'write `cites "what counts" against "what does not"`'
+        return error("PE149", s.span, "`against` is a part of `cites`, and names one text", help)
+    if "_AGAINST" not in s.accepts or s.first_on_line or s.text in foreign_words.CLAUSES:
+        return None
+    if nearest(s.text, _CLAUSE_WORDS.split("|")):
+        return None
+    if re.compile(r'(,[ \t]*against|[a-z]+\.?|!=|/)[ \t]*"').match(s.source.text, s.start):
+        message = f"what a source is cited against follows `against`, and here is {s.found}"
+        return error("PE149", s.span, message, "write `against`")
     return None
 
 

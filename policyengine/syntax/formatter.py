@@ -402,8 +402,13 @@ def _clause(node: nodes.Clause | nodes.WaiverClause) -> Doc:
             return (Word("otherwise"), " ", text(template))
         case nodes.Refer(template):
             return (Word("refer"), " ", text(template))
-        case nodes.Cites(words):
-            return (Word("cites"), " ", text(words))
+        case nodes.Cites(words, against):
+            counts = (Word("cites"), " ", text(words))
+            return (
+                counts
+                if against is None
+                else Nest(Fill([counts, (Word("against"), " ", text(against))]))
+            )
         case nodes.Fields(None):
             return (Word("fields"), " ", Word("all"))
         case nodes.Fields(fields):

@@ -288,7 +288,12 @@ class TreeBuilder(Transformer_NonRecursive):  # type: ignore[type-arg]  # generi
         return nodes.Call(children[0], tuple(c for c in children[1:] if c is not None), span=span)
 
     refer = of_parts(nodes.Refer)
-    cites = of_text(nodes.Cites)
+
+    def cites(self, span: Span, children: list[Any]) -> nodes.Cites:
+        counts, against = children
+        against = None if against is None else self.unquote(against)
+        return nodes.Cites(self.unquote(counts), against, span=span)
+
     from_ = of_parts(nodes.From)
     until = of_parts(nodes.Until)
 

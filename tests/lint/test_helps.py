@@ -221,6 +221,7 @@ HELPS: Mapping[str, Help | None] = {
     "PE461": Help((("name: string", "name: path"), ('like "/public/*"', 'within path "/public"')), lambda r: ".." in r["resource"]["properties"].get("name", "") or r["resource"]["properties"].get("name") == "/public"),
     "PE462": Help((('on Post "p" }\n', 'on Post "p" expect deny read by App "a" { status: held } on Post "p" }\n'),)),
     "PE464": Help((('"${context.home}"', "context.home"),), lambda r: r["resource"]["properties"].get("path", "").startswith((r["context"].get("home", ""), "${"))),
+    "PE465": Help((('status: held } on Post "p" }', 'status: held } on Post "p" because f }'), ("tier == pro\n", 'tier == pro cites "Terms, 2"\n'))),
     "PE476": Help((("agreed: bool", "agreed: bool (by person)"),)),
     "PE463": Help((("subject.tier == pro and not resource.hidden", "(subject.tier == pro and not resource.hidden)"),)),
 }  # fmt: skip

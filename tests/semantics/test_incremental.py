@@ -51,7 +51,7 @@ def meaning(checked: CheckedSet) -> object:
     rules = [
         (
             rule.id, rule.effect, rule.advisory, rule.waivable, rule.valid_from, rule.valid_until,
-            rule.conjuncts, rule.because, rule.otherwise, rule.refer, rule.cites, rule.fields, rule.obligations,
+            rule.conjuncts, rule.because, rule.otherwise, rule.refer, rule.cites, rule.against, rule.fields, rule.obligations,
             rule.node, rule.node.span, rule.needs, tuple(rule.sentences),
             rule.like and alike.setdefault(id(rule.like), rule.id),
             {t: typed(typing, [c.expr for c in rule.conjuncts]) for t, typing in rule.typings.items()},

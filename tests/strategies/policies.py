@@ -315,7 +315,7 @@ def make_rule(
         known = guards if effect == "forbid" else NO_GUARDS
         rule.clauses.append(f"refer {writer.text(known)}")
     if rng.random() < 0.2:
-        rule.clauses.append('cites "somewhere"')
+        rule.clauses.append(rng.choice(['cites "somewhere"', 'cites "one" against "another"']))
     if rng.random() < 0.35:
         rule.clauses.append(f"oblige {_owed(rng, writer, guards)}")
     if effect != "forbid" and world.gates.get(gate) and rng.random() < 0.8:
