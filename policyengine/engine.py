@@ -505,17 +505,19 @@ class PolicyEngine(Immutable):
         self, subject: EntityLike | Request, action: str | None = None,
         resource: EntityLike | None = None, context: Any = None, *,
         now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None, seconds: float | None = None,
     ) -> Explanation:  # fmt: skip
         """Say why a request is decided as it is: gate by gate, with the values that decided.
 
-        Takes what `decide` takes, `decision.request` as well, and as long as a debugger may.
+        Takes what `decide` takes, `decision.request` as well, and as long as a debugger may; *seconds*: for how
+        long at most to search for what would allow the request. Not everything may be tried then.
         """
         from policyengine.explain import explain
         from policyengine.intake.raw import given_request
 
         parts = subject, action, resource, context, now, fields, entities
-        return explain(self._checked(), self._intake.request(given_request(*parts)))
+        request = self._intake.request(given_request(*parts))
+        return explain(self._checked(), request, seconds=seconds)
 
     def timeline(
         self,

@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
     "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
     "type_stubs": {"model"},
+    "adapters": {"model", "engine", "bound", "explain"},
     "sources": {"model", "runtime", "intake", "engine"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
@@ -77,6 +78,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
+    "fastapi": {"adapters"}, "starlette": {"adapters"}, "flask": {"adapters"}, "litestar": {"adapters"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
     "django": {"filters"}, "sqlalchemy": {"filters", "verifying", "sources"}, "jinja2": {"testing", "reporting", "cli"},
 }  # fmt: skip

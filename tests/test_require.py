@@ -10,6 +10,7 @@ import pytest
 
 from policyengine import DecisionCache, Denied, InvalidRequest, PolicyEngine, UnhandledObligation
 from policyengine.explain import AUDIENCES
+from policyengine.model.values import from_datetime, moment_text
 
 POLICY = """\
 package clinic
@@ -86,7 +87,37 @@ def test_reasons_are_those_of_the_explanation(action, id_, about):
     for audience in AUDIENCES:
         expected = explanation.to_json(audience)["reason"]
         assert decision.reason_for(audience) == expected == remade.reason_for(audience)
+        until = decision.valid_until_for(audience)
+        assert until == remade.valid_until_for(audience)
+        expected = explanation.to_json(audience).get("valid_until")
+        assert (None if until is None else moment_text(from_datetime(until))) == expected
     assert decision.reason == decision.reason_for("auditor")
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_hidden"),
+    [
+        ("permit p: a when resource.until > now", True),
+        ("permit p: a when subject.until > now", False),
+        ("permit p: a when subject.pin == 1 and subject.until > now", True),
+        ("permit p: a from 2026-01-01 until 2027-01-01", False),
+        ("advisory permit p: a when resource.until > now\n permit q: a when subject.until > now", True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "others", ["", "\n".join(f"permit r{n}: a when subject.n == {n}" for n in range(70))]
+)
+def test_a_moment_that_reveals_something_is_for_the_service_alone(rule, is_hidden, others):
+    engine = PolicyEngine.from_text(
+        "package p\nentity U { until: datetime, n: int, pin: private int }\naction a by U on U\n"
+        f"{rule}\n{others}"
+    )
+    until = {"until": "2026-12-31", "n": 100, "pin": 1}
+    users = [{"type": "U", "id": name, "properties": until} for name in "uv"]
+    decision = engine.decide(users[0], "a", users[1], now="2026-11-23")
+    assert decision.valid_until is not None
+    assert (decision.valid_until_for("user") is None) is is_hidden
+    assert decision.valid_until_for("auditor") == decision.valid_until
 
 
 def test_constants_and_other_texts_are_shown_to_all():
@@ -102,8 +133,10 @@ def test_constants_and_other_texts_are_shown_to_all():
 
 @pytest.mark.parametrize("audience", ["users", "", None, [], 1])
 def test_other_audiences_are_refused(audience):
-    with pytest.raises(ValueError, match="one of user, developer, auditor"):
-        ENGINE.decide(person("ann"), "read", record()).reason_for(audience)
+    decision = ENGINE.decide(person("ann"), "read", record())
+    for ask in (decision.reason_for, decision.valid_until_for):
+        with pytest.raises(ValueError, match="one of user, developer, auditor"):
+            ask(audience)
 
 
 def test_a_request_that_does_not_fit_shows_no_values():

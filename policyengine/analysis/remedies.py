@@ -93,10 +93,11 @@ def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
 
 
 def search(
-    checked: CheckedSet, request: Request, budget: int = _BUDGET, most: int = MOST_OFFERED
-) -> SearchResult:
-    """Search for the remedies, of which *most* are returned, and note what was not tried."""
-    near = Neighbourhood(checked, request, budget=budget)
+    checked: CheckedSet, request: Request, budget: int = _BUDGET, most: int = MOST_OFFERED,
+    deadline: float | None = None,
+) -> SearchResult:  # fmt: skip
+    """Search for the remedies, of which *most* are returned, and note what was not tried by the *deadline*."""
+    near = Neighbourhood(checked, request, budget=budget, deadline=deadline)
     searching = _Search(near)
     gave_up = False
     try:

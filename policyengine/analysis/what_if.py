@@ -12,6 +12,7 @@ that rules and the request mention, and their neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any
 
 from attrs import define, field, frozen
@@ -74,7 +75,7 @@ _JUDGING = 10
 
 
 class OutOfBudgetError(Exception):
-    """Rules were judged more often than the budget allows."""
+    """Rules were judged more often, or for longer, than the budget allows."""
 
 
 @frozen
@@ -93,13 +94,15 @@ class Neighbourhood:
 
     *also*: rules beside those of the set that may be judged, and whose constants matter too. *beside*: one
     for the same target with the same rules, of which the constants are known.
-    *budget*: how often rules may be judged before `OutOfBudgetError`; None for no bound.
+    *budget*: how often rules may be judged before `OutOfBudgetError`, *deadline*: the moment (`time.monotonic`) from
+    which that is raised; None for no bound.
     """
 
     checked: CheckedSet
     request: Request
     also: tuple[CheckedRule, ...] = ()
     budget: int | None = None
+    deadline: float | None = None
     beside: Neighbourhood | None = None
     target: TargetKey = field(init=False)
     rules: tuple[CheckedRule, ...] = field(init=False)
@@ -386,6 +389,8 @@ class Neighbourhood:
             self.budget -= cost
             if self.budget < 0:
                 raise OutOfBudgetError
+        if self.deadline is not None and monotonic() >= self.deadline:
+            raise OutOfBudgetError
 
     def _judge(self, rule: CheckedRule, request: Request) -> Verdict:
         if not rule.in_force(request.now):

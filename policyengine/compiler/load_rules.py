@@ -200,6 +200,7 @@ def compiled_rule(
         filed=_filed(rule, keys),
         waivers=rule.waivers,
         needs=rule.needs,
+        times_hidden=rule.times_hidden,
     )
 
 

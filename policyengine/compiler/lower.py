@@ -53,7 +53,7 @@ from policyengine.semantics.checked import (
 )
 from policyengine.semantics.checked import Sentence as CheckedSentence
 from policyengine.semantics.keys import compared, comparisons, keys_of
-from policyengine.semantics.visibility import in_place_of_hidden
+from policyengine.semantics.visibility import in_place_of_hidden, times_hidden
 from policyengine.syntax import nodes
 
 Scope: TypeAlias = Mapping[str, ir.Expr]
@@ -152,6 +152,7 @@ def lower_rule(
             if waiver.rule == rule.id and target in waiver.targets
         ),
         needs=rule.needs[target],
+        times_hidden=for_details and times_hidden(rule, target, checked.schema),
     )
 
 

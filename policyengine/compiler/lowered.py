@@ -66,7 +66,8 @@ class Rule(RuleHead, frozen=True, eq=False):
     """A rule of one target. The conditions hold when all are true, in order.
 
     *place*: file and line. *waivers*: those that may be for a request of the target. *keys* and
-    *compared*: as `semantics.keys` finds them. The rest is as in `CheckedRule`.
+    *compared*: as `semantics.keys` finds them. *times_hidden*: whether the moments at which it changes its value
+    are an auditor's alone. The rest is as in `CheckedRule`.
     """
 
     place: str
@@ -81,6 +82,7 @@ class Rule(RuleHead, frozen=True, eq=False):
     compared: tuple[tuple[str, frozenset[object]], ...]
     waivers: tuple[RuleWaiver, ...]
     needs: RequestNeeds
+    times_hidden: bool
 
     @property
     def said(self) -> tuple[int, ...]:

@@ -145,6 +145,7 @@ def outline_rules(checked: CheckedSet, target: TargetKey) -> Outlined | None:
             waivable=[n for n, r in enumerate(rules) if r.id in waived and not r.advisory],
             turning=any(one.turns for one in counting),
             moving=any(one.moves for one in counting),
+            times_hidden=any(one.rule.times_hidden for one in found.values()),
         ),
         paths,
         lambda number: simplify_rule(lower_rule(checked, rules[number], target)),

@@ -7,6 +7,7 @@ tracing at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from time import monotonic
 
 from attrs import define, evolve, field
 
@@ -32,8 +33,8 @@ from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hid
 from policyengine.syntax import nodes
 
 
-def explain(checked: CheckedSet, request: Request) -> Explanation:
-    """Explain the decision on *request*."""
+def explain(checked: CheckedSet, request: Request, *, seconds: float | None = None) -> Explanation:
+    """Explain the decision on *request*; what would allow it is searched for so many *seconds* at most."""
     outcome = interpreter.decide(checked, request)
     until = interpreter.valid_until(checked, request)
     env = Env(request, checked.schema)
@@ -43,7 +44,8 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
     nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)
     for rule in checked.rules_for(env.target):
         rules[rule.gate].append(explainer.rule(rule, nearest, seeming))
-    offers = offered(checked, request)
+    deadline = None if seconds is None else monotonic() + seconds
+    offers = offered(checked, request, deadline)
     reason, public_reason = reasons_of(checked, env)
     evidence = Evidence(
         outcome,
@@ -56,7 +58,7 @@ def explain(checked: CheckedSet, request: Request) -> Explanation:
             for name, opened in outcome.gates
         ),
         offers,
-        offered_to_all(checked, request, outcome) or offers,
+        offered_to_all(checked, request, outcome, deadline) or offers,
         checked.digest,
     )
     return Explanation(evidence)

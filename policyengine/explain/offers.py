@@ -31,14 +31,16 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 
 
-def offered(checked: CheckedSet, request: Request) -> Offers:
-    """Return the changes that would allow *request*."""
-    found = search(checked, request)
+def offered(checked: CheckedSet, request: Request, deadline: float | None = None) -> Offers:
+    """Return the changes that would allow *request*, as far as they are found before the *deadline*."""
+    found = search(checked, request, deadline=deadline)
     changes = tuple(tuple(map(_offered, remedy.changes)) for remedy in found.remedies)
     return Offers(changes, found.complete, not_tried=found.not_tried)
 
 
-def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> Offers | None:
+def offered_to_all(
+    checked: CheckedSet, request: Request, outcome: Outcome, deadline: float | None = None
+) -> Offers | None:
     """Return the changes that would allow *request* if conditions on something private did not exist.
 
     None if there are no such conditions.
@@ -57,14 +59,15 @@ def offered_to_all(checked: CheckedSet, request: Request, outcome: Outcome) -> O
     )
     reduced = _only(checked, target, kept)
     if not interpreter.decide(reduced, request).allowed:
-        return evolve(offered(reduced, request), depends_on_hidden=True)
+        return evolve(offered(reduced, request, deadline), depends_on_hidden=True)
     # The missing value is private. Other changes are found without the rules that lack only that.
     denying = [r for r in covering if r.id in outcome.rules]
     changers = {by for rule in denying for by in _changers(rule, target, checked.schema)}
     hidden = tuple((_hidden(by),) for by in CHANGERS if by in changers)
     env = Env(request, checked.schema)
     lacking = [r for r in kept if r not in covering and interpreter.judge(r, (), env).holds]
-    others = offered(_only(checked, target, tuple(r for r in kept if r not in lacking)), request)
+    left = _only(checked, target, tuple(r for r in kept if r not in lacking))
+    others = offered(left, request, deadline)
     return evolve(others, changes=(*others.changes, *hidden), depends_on_hidden=True)
 
 

@@ -34,7 +34,7 @@ def decision_document(
         gates=dict(outcome.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
         masks={field.name: field.mask for field in answered.masks},
-        obligations=[_obligation(number, one) for number, one in enumerate(owed, 1)],
+        obligations=[obligation_json(number, one) for number, one in enumerate(owed, 1)],
         referrals=outcome.referrals,
         advisories=[advisory.to_json() for advisory in outcome.advisories],
         waivers=outcome.waivers,
@@ -46,7 +46,7 @@ def decision_document(
     )
 
 
-def _obligation(number: int, owed: Obligation) -> dict[str, object]:
+def obligation_json(number: int, owed: Obligation) -> dict[str, object]:
     """Return an obligation in the shape of AuthZEN's obligations profile, with ours beside it."""
     ours = owed.to_json()
     return {"id": str(number), "type": "custom", "properties": ours, **ours}

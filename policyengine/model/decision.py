@@ -257,11 +257,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         It is what the explanation of the request says to them, without the time that explaining takes.
         """
-        if audience not in AUDIENCES:
-            raise ValueError(
-                f"there is no audience {audience!r}: it is one of {', '.join(AUDIENCES)}"
-            )
-        if audience == "auditor":
+        if _known(audience) == "auditor":
             return self.reason
         kept = self._worked_out()
         if kept.public_reason is None:
@@ -270,8 +266,18 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def valid_until(self) -> datetime | None:
-        """The moment until which only the wording may change, in UTC; None if the time does not matter."""
+        """The moment until which only the wording may change, in UTC; None if the time does not matter.
+
+        It is for the service that asked: what people may be told is `valid_until_for`.
+        """
         until = self._until()
+        return None if until is None else to_datetime(until)
+
+    def valid_until_for(self, audience: Audience) -> datetime | None:
+        """Return the same moment as *audience* may know it: for all but auditors, None where it may reveal something hidden."""
+        if _known(audience) == "auditor":
+            return self.valid_until
+        until = self._worked_out().details.public_until()
         return None if until is None else to_datetime(until)
 
     def _until(self) -> int | None:
@@ -308,9 +314,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     def __reduce__(self) -> tuple[Callable[..., Decision], tuple[object, ...]]:
         """Work out everything that can be read; the request is left out."""
         result = replace(self._answer, obligations=self.obligations, make_request=no_request)
-        details = FixedDetails(
-            self._judged(), self.listed(), self.reason, self.reason_for("user"), self._until()
-        )
+        known = self.reason, self.reason_for("user"), self._until()
+        public_until = self._worked_out().details.public_until()
+        details = FixedDetails(self._judged(), self.listed(), *known, public_until)
         result = replace(result, make_details=details.made, written=not_written)
         return _unpickled, (result, self.id, self.ignored, self.decided_at)
 
@@ -386,6 +392,7 @@ class FixedDetails(Struct, frozen=True):
     _reason: str
     _public_reason: str
     _valid_until: int | None = None
+    _public_until: int | None = None
 
     def made(self, *_: object) -> Self:
         """Return them, of whatever parts; it is a `MakeDetails`."""
@@ -406,8 +413,17 @@ class FixedDetails(Struct, frozen=True):
     def valid_until(self) -> int | None:
         return self._valid_until
 
+    def public_until(self) -> int | None:
+        return self._public_until
+
     def frame(self, _: SharedResult) -> None:
         return None
+
+
+def _known(audience: Audience) -> Audience:
+    if audience not in AUDIENCES:
+        raise ValueError(f"there is no audience {audience!r}: it is one of {', '.join(AUDIENCES)}")
+    return audience
 
 
 def _unpickled(

@@ -131,6 +131,9 @@ class Details(Protocol):
     def valid_until(self) -> int | None:
         """The moment (microseconds) until which only the wording may change, or None."""
 
+    def public_until(self) -> int | None:
+        """The same moment; None as well where it may reveal something that is an auditor's alone."""
+
     def frame(self, answer: SharedResult) -> Frame | None:
         """The JSON that answers with *answer* and the same rules share; None if there are none."""
 

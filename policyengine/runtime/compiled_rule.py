@@ -116,8 +116,8 @@ class Rule(RuleHead, frozen=True, eq=False):
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
     whether those depend on the time, *refer_moves* whether the text of `refer` does. *waivers*:
     those that may be for a request. *keys*: which requests it is for; *filed*: those of them by which
-    it is known without judging it that it plays no part (`runtime.directory`). The rest is as in
-    `semantics.checked.CheckedRule`.
+    it is known without judging it that it plays no part (`runtime.directory`). *times_hidden*: as in
+    `compiler.lowered.Rule`. The rest is as in `semantics.checked.CheckedRule`.
     """
 
     fails: Function | None
@@ -136,6 +136,7 @@ class Rule(RuleHead, frozen=True, eq=False):
     filed: tuple[Key, ...]
     waivers: tuple[RuleWaiver, ...]
     needs: RequestNeeds
+    times_hidden: bool
 
     def waived_by(self, request: Request) -> tuple[str, ...]:
         """Return the names of the waivers that are in force for a request."""

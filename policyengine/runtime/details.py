@@ -275,6 +275,10 @@ class Details(Struct, eq=False):
                 turns.append(now + 1)
         return min((moment for moment in turns if moment > now), default=None)
 
+    def public_until(self) -> int | None:
+        """Return that moment, unless it may reveal something that is an auditor's alone."""
+        return None if self.explainer.rules.outline.times_hidden else self.valid_until()
+
     # ---- wording ------------------------------------------------------------------------
 
     def reason(self) -> str:

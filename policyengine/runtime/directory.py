@@ -32,7 +32,7 @@ class Outline(Struct, eq=False, dict=True):
     the others; neither has advisory rules. *keyed*: for each path, a rule that asks for what is there;
     *contested*: for each gate and each path by which its permits are for different requests, one of these.
     *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
-    *moving*: whether what a rule owes or tells may.
+    *moving*: whether what a rule owes or tells may. *times_hidden*: whether some moment of these is an auditor's alone.
     """
 
     heads: Sequence[RuleHead]
@@ -43,6 +43,7 @@ class Outline(Struct, eq=False, dict=True):
     waivable: Sequence[int]
     turning: bool
     moving: bool
+    times_hidden: bool
 
     @classmethod
     def of(cls, rules: Sequence[Rule]) -> Outline:
@@ -67,6 +68,7 @@ class Outline(Struct, eq=False, dict=True):
             waivable=[number for number, rule in counting if rule.waivers],
             turning=any(rule.turns is not None for _, rule in counting),
             moving=any(rule.moves or rule.refer_moves for _, rule in counting),
+            times_hidden=any(rule.times_hidden for rule in rules),
         )
 
     @cached_property

@@ -105,6 +105,7 @@ def texts(engine: PolicyEngine, loaded: Loaded, asked: dict) -> dict[str, object
     said: dict[str, object] = {
         "reason": decision.reason,
         "reason for a user": decision.reason_for("user"),
+        "valid until for a user": decision.valid_until_for("user"),
         "reference": reasons.reason(loaded.checked, loaded.request(**asked)),
         "JSON": answer,
         "decision": repr(decision),

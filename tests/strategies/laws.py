@@ -42,6 +42,7 @@ from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
+from policyengine.semantics.visibility import times_hidden
 from tests.strategies.loading import Loaded, RefusedError, TooCostlyError, load
 from tests.strategies.policies import DEFAULT_GATE, World, make_rule, make_world
 from tests.strategies.reduce import reduced
@@ -172,6 +173,10 @@ def _agree(case: Case, request: Request) -> Outcome:
     both = decision.reason_for("auditor"), decision.reason_for("user")
     _same("reasons", both, reasons_of(checked, Env(request, checked.schema)))
     _same("reason", decision.reason, reasons.reason(checked, request))
+    env = Env(request, checked.schema)
+    hidden = any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target))
+    until = None if hidden else decision.valid_until
+    _same("valid until for a user", decision.valid_until_for("user"), until)
     context = decision.to_json()["context"]
     listed = tuple(context["rules"]), context["more_rules"]
     _same("listed rules", listed, reasons.listed(checked, request))

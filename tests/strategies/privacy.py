@@ -61,6 +61,7 @@ def texts(case: Case, request: Request, given: dict[str, Json]) -> Iterator[tupl
     decision = loaded.program.decide(request)
     yield "reason", decision.reason
     yield "reason for a user", decision.reason_for("user")
+    yield "valid until for a user", str(decision.valid_until_for("user"))
     yield "reason of the reference", reasons.reason(loaded.checked, request)
     yield "text of a decision", repr(decision)
     answer = json.loads(decision.to_bytes())

@@ -1,0 +1,166 @@
+"""Enforce decisions: let a request pass that is allowed, and refuse every other.
+
+What cannot be decided is refused, too, and not as a deny: the client did nothing wrong. Facts of the service that
+do not fit, or a handler of obligations that fails, are its own fault (500); a source that fails is a matter of time (503).
+An entity that is not in the store was named by the client, and is refused (403) as if the rules denied it, so that nobody
+learns what there is. Why is in the log `policyengine.adapters` and never in an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from policyengine.adapters.explain_budget import ExplainBudget
+from policyengine.adapters.refusal import Refusal, denied, undecided
+from policyengine.bound import BoundSubject
+from policyengine.model.decision import Decision
+from policyengine.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from policyengine.engine import PolicyEngine
+    from policyengine.explain import Explanation
+    from policyengine.model.entities import EntityLike
+
+_UNKNOWN = "PE529"
+_FAILED_SOURCE = "PE590"
+
+
+class Decides(Protocol):
+    """Decides requests: a `PolicyEngine`, a `PolicyHolder`, a `DecisionCache` or a `SourcedEngine`."""
+
+    def decide(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, /
+    ) -> Decision:
+        """Decide as `PolicyEngine.decide` does."""
+
+
+class EnforcementPoint:
+    """Lets requests pass that *decider* allows, and raises `Refusal` for all others.
+
+    A subject may be given bound (`PolicyEngine.bind`); it is decided about by the set that is in force, whatever it
+    was bound under. *fulfil* is called with each decision that owes something, a deny as well, before anything is answered;
+    if it fails, the request is refused. *obligations*: the names of those that clients are shown with a deny.
+    *explain*: show clients what would allow their request, and who can bring that about, as far as it lasts; None: never.
+    *problem_type*: a URI for the type of problem that a refusal is.
+    """
+
+    def __init__(
+        self,
+        decider: Decides,
+        *,
+        fulfil: Callable[[Decision], object] | None = None,
+        obligations: Collection[str] = (),
+        explain: ExplainBudget | None = None,
+        problem_type: str = "about:blank",
+    ) -> None:
+        self.decider = decider
+        self._fulfil = fulfil
+        self._obligations = frozenset(
+            [obligations] if isinstance(obligations, str) else obligations
+        )
+        self._budget = explain
+        self._type = problem_type
+
+    def enforce(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
+    ) -> Decision:
+        """Return the decision on a request that is allowed; raise `Refusal` for every other."""
+        try:
+            decision: Decision = self._decide(self.decider.decide, subject, action, resource, context)
+            self._owed_now(decision)
+        except Exception as problem:
+            raise self._undecided(problem) from problem
+        if decision.allowed is True:
+            return decision
+        raise self.refusal(decision)
+
+    async def enforce_async(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
+    ) -> Decision:
+        """Do as `enforce`; a source and a handler of obligations may be asynchronous, and the search is in a thread."""
+        try:
+            decide = getattr(self.decider, "decide_async", self.decider.decide)
+            found = self._decide(decide, subject, action, resource, context)
+            decision: Decision = await found if isinstance(found, Awaitable) else found
+            done = self._owed(decision)
+            if isinstance(done, Awaitable):
+                await done
+        except Exception as problem:
+            raise self._undecided(problem) from problem
+        if decision.allowed is True:
+            return decision
+        if self._budget is None:
+            raise self.refusal(decision)
+        raise await asyncio.to_thread(self.refusal, decision)
+
+    def refusal(self, decision: Decision) -> Refusal:
+        """Return the refusal that a deny is."""
+        refusal = denied(decision, type_=self._type, obligations=self._obligations)
+        explanation = self._explained(decision)
+        if explanation is not None:
+            told = explanation.to_json("user")
+            for part in ("would_allow", "depends_on_hidden", "tried_all"):
+                refusal.problem[part] = told[part]
+        return refusal
+
+    def undeclared(self, what: str) -> Refusal:
+        """Return the refusal of something for which no action is declared, and log *what* that is."""
+        _log("%s is not declared: say which action it is, or that it is public", what)
+        return undecided(403, "nothing is permitted here", self._type)
+
+    def _decide(
+        self, decide: Callable[..., Any], subject: Any, action: str, resource: Any, context: Any
+    ) -> Any:
+        if isinstance(subject, BoundSubject):
+            is_sourced = hasattr(self.decider, "decide_async")
+            if not is_sourced and subject._engine is self._engine:  # noqa: SLF001 - whether it is in force
+                return subject.decide(action, resource, context)
+            subject = subject.subject
+        return decide(subject, action, resource, context)
+
+    @property
+    def _engine(self) -> PolicyEngine:
+        """The engine that is in force."""
+        decider: Any = self.decider
+        engine: PolicyEngine = getattr(decider, "engine", decider)
+        return engine
+
+    def _owed_now(self, decision: Decision) -> None:
+        if isinstance(self._owed(decision), Awaitable):
+            raise TypeError("what fulfils obligations is asynchronous, and this service is not")
+
+    def _owed(self, decision: Decision) -> object:
+        if not isinstance(decision, Decision):
+            raise TypeError(f"what decides gave no decision, but a `{type(decision).__name__}`")
+        return self._fulfil(decision) if self._fulfil and decision.obligations else None
+
+    def _explained(self, decision: Decision) -> Explanation | None:
+        budget, asked = self._budget, decision.request
+        if budget is None or asked is None or decision.problems:
+            return None
+        if not budget.take((asked.subject.type, asked.subject.id)):
+            return None
+        with suppress(Exception):  # what is more than the reason is never worth failing for
+            engine = self._engine
+            if engine.digest == decision.policy_digest:
+                return engine.explain(asked, seconds=budget.seconds)
+        return None
+
+    def _undecided(self, problem: Exception) -> Refusal:
+        if not isinstance(problem, InvalidRequest):
+            _log("a request could not be decided", problem=problem)
+            return undecided(500, type_=self._type)
+        codes = {one.code for one in problem.problems}
+        if codes != {_UNKNOWN}:  # else a client asked for something that there is not
+            _log("a request could not be decided: %s", problem)
+        status = 403 if codes == {_UNKNOWN} else 503 if _FAILED_SOURCE in codes else 500
+        return undecided(status, type_=self._type)
+
+
+def _log(text: str, *values: object, problem: Exception | None = None) -> None:
+    from logging import getLogger  # which a service that never fails does not need
+
+    getLogger("policyengine.adapters").error(text, *values, exc_info=problem)

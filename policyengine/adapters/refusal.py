@@ -1,0 +1,70 @@
+"""Word refusals as problem documents (RFC 9457): the reason for a person, and nothing private."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+from policyengine.model.answer_json import obligation_json
+from policyengine.model.decision import Decision
+from policyengine.model.errors import PolicyError
+from policyengine.model.values import from_datetime, moment_text
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+UNDECIDED: Final = {
+    403: "nothing is known of what was asked for",
+    500: "it could not be decided whether this is allowed",
+    503: "it cannot be decided now whether this is allowed",
+}
+"""The details of refusals without a decision, by status."""
+
+
+class Refusal(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A request that is refused: *problem* is what the client may read, *decision* the deny, if there is one.
+
+    The status is 403 for a deny; 500 or 503 where nothing was decided (`EnforcementPoint`).
+    """
+
+    def __init__(self, problem: Mapping[str, Any], decision: Decision | None = None) -> None:
+        super().__init__(str(problem["detail"]))
+        self.problem = dict(problem)
+        self.decision = decision
+
+    @property
+    def status(self) -> int:
+        """The status of HTTP."""
+        status: int = self.problem["status"]
+        return status
+
+    @property
+    def body(self) -> bytes:
+        """The problem as JSON; its type is `application/problem+json`."""
+        return json.dumps(self.problem, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def undecided(status: int, detail: str | None = None, type_: str = "about:blank") -> Refusal:
+    """Return the refusal of a request about which nothing was decided."""
+    return Refusal(_problem(status, detail or UNDECIDED[status], type_))
+
+
+def denied(
+    decision: Decision, *, type_: str = "about:blank", obligations: Collection[str] = ()
+) -> Refusal:
+    """Return the refusal that *decision* is, a deny; *obligations*: the names of those that clients may read."""
+    problem = _problem(403, decision.reason_for("user"), type_)
+    problem["instance"] = f"urn:uuid:{UUID(decision.id)}"
+    until = decision.valid_until_for("user")
+    problem["valid_until"] = None if until is None else moment_text(from_datetime(until))
+    if obligations:
+        owed = [one for one in decision.obligations if one.name in obligations]
+        problem["obligations"] = [obligation_json(n, one) for n, one in enumerate(owed, 1)]
+    return Refusal(problem, decision)
+
+
+def _problem(status: int, detail: str, type_: str) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    return {"type": type_, "title": title, "status": status, "detail": detail}
