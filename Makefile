@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check fmt test-databases exact-filters postgresql test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
+.PHONY: help demo test documents coverage check pyright fmt test-databases exact-filters postgresql test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,13 @@ check: $(READY) ## Lint and type-check the code; check, lint, test and mutate th
 	for set in $(SETS); do $(BIN)/policyengine lint $$set || exit; done
 	for set in $(SETS); do $(BIN)/policyengine test $$set --fail-under mcdc=90 --fail-under mutation=95 || exit; done
 	$(BIN)/policyengine fmt --check policies
+
+pyright: $(VENV)/pyright ## Check the types of the examples with pyright, in its strict mode
+	$(VENV)/pyright/bin/pyright
+
+$(VENV)/pyright: $(READY)
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet 'pyright>=1.1.400'
 
 fmt: $(READY) ## Format the code and the policies
 	$(BIN)/ruff check --fix

@@ -1,7 +1,8 @@
 """Write the types of a policy set as Python, for type checkers to see its attributes, actions and contexts.
 
-What is written is a module: dicts for entities, references and contexts (`TypedDict`), and a `Protocol` with an
-overload for each action, which a `PolicyEngine` is taken for. It imports under names that no policy can have.
+What is written is a module: dicts for entities, references and contexts (`TypedDict`), literals for the
+names of enumerations, levels and taxonomies, and a `Protocol` with an overload for each action, which a `PolicyEngine`
+is taken for. It imports under names that no policy can have.
 """
 
 from __future__ import annotations
@@ -38,14 +39,12 @@ _HEAD: Final = '''"""Types of a policy set, written by `policyengine stubs`: wri
 
 from __future__ import annotations
 
-import collections.abc as _abc
-import datetime as _datetime
-import decimal as _decimal
-import ipaddress as _ip
-import typing as _t
-
-import policyengine as _p
 '''
+
+_IMPORTS: Final = {
+    "collections.abc": "_abc", "datetime": "_datetime", "decimal": "_decimal", "ipaddress": "_ip", "typing": "_t",
+    "policyengine": "_p",
+}  # fmt: skip
 
 _MORE: Final = (
     "now: _datetime.datetime | str | None = None",
@@ -56,13 +55,18 @@ _MORE: Final = (
 
 def type_stubs(schema: Schema) -> str:
     """Return the module for a policy set with *schema*."""
-    return "\n".join([_HEAD, *_Writer(schema).lines()]) + "\n"
+    body = "\n".join(_Writer(schema).lines())
+    used = [
+        f"import {module} as {name}\n" for module, name in _IMPORTS.items() if f"{name}." in body
+    ]
+    used.insert(-1, "\n")
+    return f"{_HEAD}{''.join(used)}\n{body}\n"
 
 
 class _Writer:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._taken = {"Action", "Engine", "typed"}
+        self._taken = {"Action", "Engine", "typed", "bool", "int", "object", "str"}
         self._names: dict[tuple[str, str], str] = {}
         self._before: list[str] = []
 
@@ -137,7 +141,13 @@ class _Writer:
             case Primitive(name):
                 return _PRIMITIVES[name]
             case EnumType() | LevelsType() | TaxonomyType():
-                return f"_t.Literal{_listed(type_.positions)}"
+                key = "names", f"{type_.package}.{type_.name}"
+                if key not in self._names:
+                    made = _alias(
+                        self._name(*key, type_.name), f"_t.Literal{_listed(type_.positions)}"
+                    )
+                    self._before.append(f"\n{made.rstrip()}")
+                return self._names[key]
             case EntityRefType(name):
                 return f"{self._ref(name)} | _p.Entity"
             case SetType(RecordType() | SetType() as element):

@@ -26,12 +26,22 @@ from attrs import frozen
 
 ROOT = Path(__file__).resolve().parents[1]
 FROM_NOTHING = ("README.md",)
-FOLDERS = ("", "docs", "docs/coming-from", "docs/codes", "docs/decisions", "policies/*", "bench")
+FOLDERS = (
+    "",
+    "docs",
+    "docs/coming-from",
+    "docs/codes",
+    "docs/decisions",
+    "policies/*",
+    "bench",
+    "examples",
+)
 
 NOT_RUN: Mapping[str, str] = {
     "make test": "`.ci/run` has run it",
     "make check": "`.ci/run` has run it",
     "make documents": "it is this",
+    "make pyright": "it downloads pyright, and Node.js if there is none",
     "make coverage": "it takes minutes, and is `make test` with more columns",
     "make exact": "it takes minutes",
     "make exact-filters": "it takes hours; its command is run with few rows",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
 from importlib.util import find_spec
@@ -30,22 +29,15 @@ def decide_table(
     if find_spec("pyarrow") is None:
         raise FailingInput("--table needs Arrow: install `policyengine-dsl[tables]`")
     from policyengine.tables.request_columns import UnfitTable
-    from policyengine.tables.table_job import BATCH, TableJob, rows_of
+    from policyengine.tables.table_job import TableJob
 
     to = Path(out)
     if entities is not None and to.resolve() == Path(entities).resolve():
         raise FailingInput("`--out` and `--entities` are one file")
     given = b"" if entities is None else read_file(entities)
     try:
-        job = TableJob(
-            Path(table),
-            to,
-            to.with_name(f"{to.stem}.bad{to.suffix}") if bad is None else Path(bad),
-            now,
-            {"--entities": sha256(given).hexdigest()},
-            frozenset(keep),
-            max(1, min(os.cpu_count() or 1, rows_of(Path(table)) // BATCH)),
-        )
+        inputs = {"--entities": sha256(given).hexdigest()}
+        job = TableJob.of(table, to, bad=bad, now=now, keep=keep, inputs=inputs)
         with working("deciding rows") as progress:
             counts = job.run(engine, progress)
     except UnfitTable as problem:

@@ -129,7 +129,7 @@ def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:
     if isinstance(given, Refused):
         _refuse_properties(given.code, given.message)
     if not isinstance(given, dict):
-        _refuse_properties("PE505", f"expected an object, {got(given, private=True)}")
+        _refuse_properties("PE505", f"expected an object, got {got(given, private=True)}")
     for owner, names in ((named, ["properties"]), (given, given)):
         if isinstance(owner, Repeated) and not set(owner.names).isdisjoint(names):
             _refuse_properties("PE518", "a name stands twice in one object")

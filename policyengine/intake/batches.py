@@ -85,7 +85,7 @@ def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
         single = read_parts([alone], limits, accept_now=accept_now)
         return Batch(iter([single]), single=True, ignored=single.ignored)
     if not isinstance(listed, list):
-        _refuse("PE505", "evaluations", f"expected a list, {got(listed, private=False)}")
+        _refuse("PE505", "evaluations", f"expected a list, got {got(listed, private=False)}")
     if len(listed) > limits.evaluations:
         most = f"a batch has at most {limits.evaluations:,} requests, and not {len(listed):,}"
         _refuse("PE514", "evaluations", most)
@@ -93,12 +93,14 @@ def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
     for number, item in enumerate(items):
         if not isinstance(item, dict):
             _refuse(
-                "PE505", f"evaluations[{number}]", f"expected an object, {got(item, private=False)}"
+                "PE505",
+                f"evaluations[{number}]",
+                f"expected an object, got {got(item, private=False)}",
             )
     for name in ("subject", "action", "resource", "context"):
         default = plain(document.get(name, {}))
         if not isinstance(default, dict):
-            _refuse("PE505", name, f"expected an object, {got(default, private=False)}")
+            _refuse("PE505", name, f"expected an object, got {got(default, private=False)}")
     known = {"evaluations", "options", *_DEFAULTS}
     ignored = [shown(str(name)) for name in document if name not in known]
     requests = (_read([item, document], limits, accept_now=accept_now) for item in items)
@@ -120,7 +122,7 @@ def _semantic(document: dict[str, Any]) -> str:
     if _stands_twice(document, "options"):
         _refuse("PE518", "options", "this name stands twice in one object")
     if not isinstance(options, dict):
-        _refuse("PE505", "options", f"expected an object, {got(options, private=False)}")
+        _refuse("PE505", "options", f"expected an object, got {got(options, private=False)}")
     if _stands_twice(options, "evaluations_semantic"):
         _refuse("PE518", "options.evaluations_semantic", "this name stands twice in one object")
     semantic = plain(options.get("evaluations_semantic", "execute_all"))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostics
+
+
+_NO_JSON: Final = frozenset(["PE515", "PE516", "PE517", "PE518", "PE531"])
+_NO_REQUEST: Final = frozenset(["PE505", "PE514", "PE521"])
+_ENVELOPE: Final = frozenset(
+    ["", "context", "fields", "entities", "now", "evaluations", "options", "options.evaluations_semantic"]
+    + [part + of for part in ("subject", "action", "resource") for of in ("", ".type", ".id", ".name", ".properties")]
+)  # fmt: skip
+"""The paths of what is a part of every request, whatever the policies."""
 
 
 class Problem(Struct, frozen=True):
@@ -22,6 +31,12 @@ class Problem(Struct, frozen=True):
     code: str
     path: str
     message: str
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether a document is no request in AuthZEN's JSON (status 400), rather than one that fits no policy."""
+        of_envelope = self.path in _ENVELOPE or self.path.startswith("evaluations[")
+        return self.code in _NO_JSON or (self.code in _NO_REQUEST and of_envelope)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message} [{self.code}]".removeprefix(": ")

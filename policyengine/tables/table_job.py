@@ -13,14 +13,14 @@ import os
 import pickle
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import groupby
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,6 +54,27 @@ class TableJob(Struct, frozen=True):
     kept: frozenset[str] = frozenset()
     processes: int = 1
     batch: int = BATCH
+
+    @classmethod
+    def of(
+        cls,
+        table: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        bad: str | os.PathLike[str] | None = None,
+        now: str | None = None,
+        keep: Collection[str] = (),
+        inputs: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return the job for these files, on as many cores as there is work for.
+
+        *bad*: beside *out*, unless it is given. *keep*: columns that are no parts of requests.
+        Raises `UnfitTable` if *table* is no Parquet file, `OSError` if it cannot be read.
+        """
+        file, to = Path(table), Path(out)
+        beside = to.with_name(f"{to.stem}.bad{to.suffix}") if bad is None else Path(bad)
+        processes = max(1, min(os.cpu_count() or 1, _rows_of(file) // BATCH))
+        return cls(file, to, beside, now, inputs or {}, frozenset(keep), processes)
 
     @property
     def parts(self) -> Path:
@@ -270,7 +291,7 @@ def _in_a_line(problem: Exception) -> str:
     return str(problem).split("\n")[0].rstrip(".")
 
 
-def rows_of(table: Path) -> int:
+def _rows_of(table: Path) -> int:
     """Return how many rows a Parquet file says that it has; raises `UnfitTable` if it is none."""
     with table.open("rb") as file:
         rows: int = _opened(file, table).metadata.num_rows

@@ -232,6 +232,38 @@ def test_what_is_wrong_with_a_batch_refuses_all_of_it(more, code, path):
     assert "evaluations" not in answer
 
 
+MALFORMED = [
+    "", "[]", "{", '"x"', b"\xff", {**VIEW, "subject": "c-17"}, {**VIEW, "subject": {"id": "c-17"}},
+    {**VIEW, "subject": {**CLERK, "id": 17}}, {**VIEW, "subject": {**CLERK, "properties": []}},
+    {**VIEW, "context": None}, {**VIEW, "context": []}, {**VIEW, "action": {}}, {**VIEW, "action": "view"},
+    {**VIEW, "action": {"name": "view", "properties": 3}}, {**VIEW, "evaluations": [{}]}, {**VIEW, "evaluations": 3},
+    {"subject": CLERK, "action": {"name": "view"}}, json.dumps(VIEW)[:-1] + ', "subject": {}}', {**VIEW, "fields": "x"},
+]  # fmt: skip
+FITS_NO_POLICY = [
+    {**VIEW, "subject": {**CLERK, "type": "Klerk"}}, {**VIEW, "action": {"name": "shred"}},
+    {**VIEW, "context": {"method": 3}}, {**VIEW, "context": {"mehtod": "GET"}}, {**VIEW, "now": "2020-01-01"},
+    {**VIEW, "subject": {**CLERK, "properties": {"standing": None}}}, {**VIEW, "subject": {**CLERK, "more": 1}},
+    {**VIEW, "subject": {**CLERK, "properties": {"standing": [1.5]}}}, {**VIEW, "resource": {"type": "File", "id": "f-9"}},
+]  # fmt: skip
+
+
+def test_what_is_no_request_is_told_from_what_fits_no_policy():
+    for document in MALFORMED:
+        assert any(p.is_malformed for p in ENGINE.decide_request(document).problems), document
+    for document in FITS_NO_POLICY:
+        problems = ENGINE.decide_request(document).problems
+        assert problems, document
+        assert not any(p.is_malformed for p in problems), document
+    for more in (
+        {"evaluations": [3]},
+        {"evaluations": 3},
+        {"evaluations": [VIEW], "options": {"evaluations_semantic": "x"}},
+    ):
+        assert all(p.is_malformed for p in ENGINE.evaluations(more).problems), more
+    refusal = ENGINE.evaluations({"evaluations": [VIEW], "options": 3}).problems[0]
+    assert refusal.message == "expected an object, got the int `3`"
+
+
 def test_names_that_stand_twice_refuse_what_they_are_in():
     view = json.dumps(VIEW)[1:-1]
     whole = ENGINE.evaluations(f'{{{view}, "evaluations": [{{}}], "evaluations": []}}')
