@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
-from policyengine.intake.foreign import Refused, failed
+from policyengine.intake.foreign import Refused, failed, plain
 from policyengine.intake.mapped_classes import (
     Mapped,
     Ref,
@@ -71,12 +71,20 @@ Node: TypeAlias = "Said | dict[str, Any] | Entity"
 
 
 class ObjectReading:
-    """The objects of one request while they are read; *find*: how those of a class are."""
+    """The objects of one request while they are read; *find*: how those of a class are.
 
-    def __init__(self, find: Find, limits: Limits, schema: Schema) -> None:
+    *sourced*: whether what is only named is still to be fetched, and not known for being named.
+    """
+
+    def __init__(
+        self, find: Find, limits: Limits, schema: Schema, *, sourced: bool = False
+    ) -> None:
         self._find = find
         self._limits = limits
         self._schema = schema
+        self._sourced = sourced
+        self.named: set[Key] = set()
+        """The entities that are to be fetched for that, as far as rules follow to them."""
         self._said: dict[int, Said] = {}
         self._known: dict[Key, list[Node]] = {}
         self._to_read: list[tuple[Node | Key, Needs]] = []
@@ -86,17 +94,26 @@ class ObjectReading:
 
     # ---- a request ----------------------------------------------------------------------
 
-    def given(self, raw: object) -> object:
-        """Take a part of a request: the object that it is, or itself."""
+    def given(self, raw: object, *, fetched: bool = False) -> object:
+        """Take a part of a request, or what was *fetched*: the object that it is, or itself, a mapping as a dict."""
         mapped = self._find(type(raw))
         if mapped is not None:
             return self._object(raw, mapped)
+        raw = plain(raw)
         carried = raw.carried_ if isinstance(raw, Entity) else ()
         for one in (raw, *carried):
-            key = _key_of(one)
-            if key is not None:
+            key = key_of(one)
+            if key is None:
+                continue
+            if self._sourced and not (fetched and one is raw) and only_named(one):
+                self.named.add(key)
+            else:
                 self._known.setdefault(key, []).append(one)  # type: ignore[arg-type]  # it has a key
         return raw
+
+    def knows(self, key: Key) -> bool:
+        """Return whether anything describes an entity."""
+        return key in self._known
 
     def read(self, node: object, needs: Needs) -> None:
         """Read *needs* of a part that was given, or of the entity with a key."""
@@ -154,6 +171,7 @@ class ObjectReading:
 
     def context(self, raw: object, type_: RecordType, needs: Needs) -> object:
         """Return a context with references where registered objects stand."""
+        raw = plain(raw)
         if type(raw) is not dict:
             if isinstance(raw, Record):
                 self._walk(type_, raw, needs)
@@ -174,7 +192,7 @@ class ObjectReading:
         if isinstance(where, tuple):
             nodes = self._known.get(where, [])
         else:  # another object may be the same row: what is read of one is read of both
-            key = _key_of(where.reference() if isinstance(where, Said) else where)
+            key = key_of(where.reference() if isinstance(where, Said) else where)
             nodes = [where] if key is None else self._known.get(key, [where])
         new = [node for node in nodes if (id(node), id(what)) not in self._seen]
         self._seen |= {(id(node), id(what)): what for node in new}
@@ -200,7 +218,7 @@ class ObjectReading:
         said = self._said.get(id(given))
         if said is None:
             said = self._said[id(given)] = Said(given, mapped, mapped.id_of(given))
-            key = _key_of(said.reference())
+            key = key_of(said.reference())
             if key is not None:
                 self._known.setdefault(key, []).append(said)
         return said
@@ -298,9 +316,10 @@ class ObjectReading:
         """Note the references in a value, as a dict says it or in canonical form, that rules follow."""
         if not needs:
             return
+        value = plain(value)
         match type_:
             case EntityRefType(name):
-                key = (name, value) if isinstance(value, str) else _key_of(value)
+                key = (name, value) if isinstance(value, str) else key_of(value)
                 if key is not None:
                     self._to_read.append((key, needs))
             case SetType(element):
@@ -321,9 +340,9 @@ class ObjectReading:
         elif isinstance(node, Said):
             parents = self._parents(node)
         else:
-            parents = node.get("parents")
+            parents = plain(node.get("parents"))
         for parent in parents if _is_set(parents) else ():
-            key = parent if isinstance(node, Entity) else _key_of(parent)
+            key = parent if isinstance(node, Entity) else key_of(parent)
             if key is not None:
                 self._to_place.append((key, above))
                 if key[0] in above:
@@ -359,20 +378,31 @@ def _is_set(value: object) -> bool:
     return any(made is class_ for class_ in _SETS)
 
 
-def _key_of(raw: object) -> Key | None:
+def key_of(raw: object) -> Key | None:
     """Return the type and the id that a dict, or an entity, says; None for what says none."""
+    raw = plain(raw)
     if isinstance(raw, Entity):
         return raw.key_
     if type(raw) is not dict:
         return None
-    type_, id_ = raw.get("type"), raw.get("id")
+    type_, id_ = plain(raw.get("type")), plain(raw.get("id"))
     return (type_, id_) if type(type_) is type(id_) is str else None
+
+
+def only_named(raw: object) -> Key | None:
+    """Return the key of an entity, built or a dict, that is named and not described; None for all else."""
+    if isinstance(raw, Entity):
+        return None if raw.described_ else raw.key_
+    return key_of(raw) if type(raw) is dict and raw.keys() <= _NAMES else None
+
+
+_NAMES: Final = {"type", "id", "parents"}
 
 
 def _type_of(node: Node) -> str:
     if isinstance(node, Said):
         return node.mapped.type.name
-    named: Any = node.type if isinstance(node, Entity) else node.get("type")
+    named = node.type if isinstance(node, Entity) else plain(node.get("type"))
     return named if type(named) is str else ""
 
 
@@ -381,7 +411,7 @@ def _names(node: Node) -> list[str]:
     if isinstance(node, Entity):
         names = node.entity_type.by_name
         return [name for name in names if getattr(node, slot(name)) is not ABSENT]
-    given = node.get("properties") if isinstance(node, dict) else None
+    given = plain(node.get("properties")) if isinstance(node, dict) else None
     return [name for name in given if type(name) is str] if type(given) is dict else []
 
 

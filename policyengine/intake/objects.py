@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
+from policyengine.intake.foreign import plain
 from policyengine.intake.mapped_classes import (
     BUILT_IN,
     Mapped,
@@ -173,7 +174,8 @@ class Objects:
         mapped = self.find(type(part))
         if mapped is not None:
             return mapped.type.name
-        said = part.get("type") if type(part) is dict else None
+        part = plain(part)
+        said = plain(part.get("type")) if type(part) is dict else None
         if isinstance(part, Entity):
             said = part.type
         return said if type(said) is str else None

@@ -173,7 +173,7 @@ class Validator:
 
     def keep_others(self, raw: RawRequest) -> None:
         """Keep the others of a request, which may be read but once, for as many requests as are made of it."""
-        raw.entities = _as_list(raw.entities, self._limits.entities)
+        raw.entities = as_list(raw.entities, self._limits.entities)
 
     def _without_objects(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
         return self._objects.request(raw, target) if self._objects else raw
@@ -193,7 +193,7 @@ class GivenParts(Struct, frozen=True, eq=False):
     entities: Mapping[Key, Entity]
 
 
-def _as_list(raw: object, most: int) -> Any:
+def as_list(raw: object, most: int) -> Any:
     """Return what *raw* has to iterate as a list, as far as it takes to see whether that is more than *most*."""
     raw = plain(raw)
     if isinstance(raw, Iterable) and not isinstance(raw, str | dict):
@@ -317,7 +317,7 @@ class _Reading:
         if raw is None or raw is ABSENT:
             return
         most = self._limits.entities
-        raw = _as_list(raw, most)
+        raw = as_list(raw, most)
         if not isinstance(raw, list):
             self.reader.mistyped("a list of entities", raw, _ENTITIES)
             self._all_read = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import NoReturn, Protocol, TypeAlias
 
 from policyengine.model.entities import Entity, EntityLike, Key
@@ -57,12 +58,13 @@ class CachedSource:
         if isinstance(fetched, Awaitable):
             close(fetched)
             raise TypeError("what is cached is a source that is not asynchronous")
-        for one in fetched:
-            found.append(one)
-            key_ = key_of(one)
-            if key_ is not None:
-                self._kept[key_] = version, one
-        return found
+        given = [*islice(fetched, len(new) + 1)]
+        keyed = [(said, one) for one in given if (said := key_of(one)) is not None]
+        # An answer to something else is refused: nothing of it is kept for the next request.
+        if len(given) <= len(new) and len({key for key, _ in keyed} & {*new}) == len(keyed):
+            for known, one in keyed:
+                self._kept[known] = version, one
+        return [*found, *given]
 
 
 def key_of(entity: EntityLike) -> Key | None:

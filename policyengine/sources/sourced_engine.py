@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from policyengine.intake.object_reading import ObjectReading
+from policyengine.intake.foreign import plain
+from policyengine.intake.object_reading import ObjectReading, key_of, only_named
 from policyengine.intake.store import EntityStore
+from policyengine.intake.validation import as_list
 from policyengine.model.asked_request import Request
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
@@ -23,9 +25,6 @@ from policyengine.sources.entity_source import EntitySource, close
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
     from policyengine.model.decision import Decision
-
-_REFERENCE: Final = 2
-"""Names in what only says which entity is meant: `type` and `id`."""
 
 
 class SourcedEngine:
@@ -75,7 +74,7 @@ class SourcedEngine:
             if isinstance(fetched, Awaitable):
                 close(fetched)
                 raise TypeError("the source is asynchronous: `await …decide_async(…)`")
-            given = _failing(lambda fetched=fetched: list(fetched))
+            given = _failing(lambda fetched=fetched, keys=keys: [*islice(fetched, len(keys) + 1)])
             if monotonic() > until:
                 raise _refused(f"the source did not answer within {self._deadline:g} s")
             gathering.take(keys, given)
@@ -92,7 +91,7 @@ class SourcedEngine:
                 fetched = self.source.fetch(keys)
                 if isinstance(fetched, Awaitable):
                     fetched = await asyncio.wait_for(fetched, max(0.0, until - monotonic()))
-                given = list(fetched)
+                given = [*islice(fetched, len(keys) + 1)]
             except TimeoutError:
                 raise _refused(f"the source did not answer within {self._deadline:g} s") from None
             except Exception as problem:
@@ -115,39 +114,35 @@ class _Gathering:
             else Request(*parts, **options)
         )
         intake = engine._intake  # noqa: SLF001 - it is part of the engine
-        self._asked = asked
+        self._asked, self._schema = asked, engine.schema
         limits = intake.validator.limits
         self._objects = intake.fast.readers.objects
-        self._reading = ObjectReading(self._objects.find, limits, engine.schema)
+        self._reading = ObjectReading(self._objects.find, limits, engine.schema, sourced=True)
         if isinstance(asked.entities, EntityStore):
             raise TypeError("entities are in a store or in a source: give others as a list")
-        self._given = [*islice(asked.entities or (), limits.entities + 1)]
+        self._parts = {name: plain(getattr(asked, name)) for name in ("subject", "resource")}
+        self._others = as_list(() if asked.entities is None else asked.entities, limits.entities)
         self._fetched: dict[Key, Any] = {}
-        self._named = {
-            part: key
-            for part in ("subject", "resource")
-            if (key := _only_named(getattr(asked, part))) is not None
-        }
+        self._tried: set[Key] = set()
         action = engine.schema.actions.get(asked.action) if type(asked.action) is str else None
-        types = self._objects.type_of(asked.subject), self._objects.type_of(asked.resource)
+        types = tuple(map(self._objects.type_of, self._parts.values()))
         self._fits = (
             action is not None and types[0] in action.subjects and types[1] in action.resources
         )
         if self._fits and action is not None:
             target: Any = (action.name, *types)
             needs = engine._program.needs(target)  # noqa: SLF001 - as above
-            for one in self._given:
+            for one in self._others if isinstance(self._others, list) else ():
                 self._reading.given(one)
-            for part in ("subject", "resource"):
-                key = self._named.get(part)
-                where = self._reading.given(getattr(asked, part)) if key is None else key
-                self._reading.read(where, getattr(needs, part))
+            for name, part in self._parts.items():
+                where = self._reading.given(part)
+                self._reading.read(only_named(part) or where, getattr(needs, name))
             self._reading.context(asked.context, action.context, needs.context)
             self._reading.follow()
 
     def rounds(self, most: int) -> Iterator[list[Key]]:
         """Give the keys that are to be fetched next, until nothing is lacking, or nothing more is given."""
-        tried = set[Key]()
+        tried = self._tried
         while self._fits:
             keys = [key for key in self._reading.unknown() if key not in tried]
             if not keys:
@@ -160,51 +155,45 @@ class _Gathering:
 
     def take(self, keys: list[Key], given: list[Any]) -> None:
         """Take what the source gave for *keys*."""
-        for one in given:
-            key = self._key_of(one)
+        for raw in given:
+            mapped = self._objects.find(type(raw))
+            one = plain(raw) if mapped is None else raw
+            key = key_of(one) if mapped is None else (mapped.type.name, mapped.id_of(one))
             if key not in keys:
                 raise _refused("the source gave an entity that it was not asked for")
             if key in self._fetched:
                 raise _refused("the source gave an entity twice")
             self._fetched[key] = one
-            self._reading.given(one)
-
-    def _key_of(self, one: Any) -> Key | None:
-        mapped = self._objects.find(type(one))
-        if mapped is not None:
-            id_ = mapped.id_of(one)
-            return (mapped.type.name, id_) if isinstance(id_, str) else None
-        try:
-            key = one.key_ if hasattr(type(one), "key_") else (one["type"], one["id"])
-        except Exception:  # noqa: BLE001 - whatever comes of what a source gives
-            return None
-        return key if type(key) is tuple and all(type(part) is str for part in key) else None
+            self._reading.given(one, fetched=True)
 
     def request(self) -> Request:
         """Return the request with what was fetched; raises `InvalidRequest` if it is about what there is not."""
-        asked, fetched, named = self._asked, self._fetched, self._named
+        asked, others, rest = self._asked, self._others, dict(self._fetched)
         if not self._fits:  # which is refused as it is
             return asked
-        for part, key in named.items():
-            if key not in fetched:
+        parts = dict[str, Any](self._parts)
+        named = {name: key for name, part in parts.items() if (key := only_named(part))}
+        tried = [("entities", key) for key in sorted(self._reading.named & self._tried)]
+        for place, key in (*named.items(), *tried):
+            if not self._reading.knows(key):
                 said = f"{entity_name(key)} is not in the source: give its `properties` if it is about to be made"
-                raise InvalidRequest([Problem("PE529", part, said)])
-        parts = {"subject": asked.subject, "resource": asked.resource}
-        parts |= {part: fetched[key] for part, key in named.items()}
-        rest = [one for key, one in fetched.items() if key not in named.values()]
-        others = [*self._given, *rest]
+                raise InvalidRequest([Problem("PE529", place, said)])
+        if isinstance(others, list):
+            others = [one for one in others if self._is_kept(one)]
+            for name, key in named.items():
+                if key in self._fetched:
+                    others.append(parts[name])  # whose parents may contradict what was fetched
+                    parts[name] = rest.pop(key, self._fetched[key])
+            others += rest.values()
         return Request(
             parts["subject"], asked.action, parts["resource"], asked.context, asked.now, asked.fields,
-            others or asked.entities,
+            others or None,
         )  # fmt: skip
 
-
-def _only_named(part: Any) -> Key | None:
-    """Return the key of a part that says no more than type and id."""
-    if type(part) is not dict or len(part) != _REFERENCE:
-        return None
-    type_, id_ = part.get("type"), part.get("id")
-    return (type_, id_) if type(type_) is type(id_) is str else None
+    def _is_kept(self, one: object) -> bool:
+        """Return whether what was given is for the request: what is only named is, if anything describes it."""
+        key = only_named(one)
+        return key is None or self._reading.knows(key) or key[0] not in self._schema.entities
 
 
 def _failing(ask: Any) -> Any:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
+from enum import StrEnum
+from itertools import repeat
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -110,6 +114,75 @@ def test_what_is_given_is_not_fetched():
     assert engine.decide(request).allowed
 
 
+class Text(str):
+    __slots__ = ()
+
+
+class Kind(StrEnum):
+    USER = "User"
+    DOCUMENT = "Document"
+
+
+FORMS = {
+    "dict": lambda one: one,
+    "mapping": MappingProxyType,
+    "derived dict": OrderedDict,
+    "derived names": lambda one: {Text(name): value for name, value in one.items()},
+    "derived texts": lambda one: {name: Text(value) for name, value in one.items()},
+    "names of an enum": lambda one: {**one, "type": Kind(one["type"])},
+}
+
+
+OPEN = PolicyEngine.from_text("""
+package open
+entity User { banned?: bool }
+entity Document { owner: User }
+action read by User on Document with { by?: User }
+permit anyone: read
+forbid subjects: read when subject has banned and subject.banned
+forbid owners: read when resource.owner has banned and resource.owner.banned
+forbid others: read when context has by and context.by has banned and context.by.banned
+""")
+
+
+def owned(owner: Any) -> Any:
+    return {"type": "Document", "id": "x", "properties": {"owner": owner}}
+
+
+ANN, EVE = named("User", "ann"), named("User", "eve")
+OF_ANN = owned(ANN) | {"id": "of ann"}
+PLACES: dict[str, Any] = {
+    "subject": lambda who: Request(who, "read", OF_ANN),
+    "reference": lambda who: Request(ANN, "read", owned(who)),
+    "context": lambda who: Request(ANN, "read", OF_ANN, {"by": who}),
+    "entities": lambda who: Request(ANN, "read", owned(dict(who)), entities=[who]),
+    "subject, built": lambda who: Request(OPEN.entity(*who.values()), "read", OF_ANN),
+    "reference, built": lambda who: Request(ANN, "read", OPEN.entity("Document", "x", owner=OPEN.entity(*who.values()))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_what_is_only_named_is_fetched_in_whatever_form(form, place):
+    """Else it would be an entity without attributes, of which nothing is forbidden."""
+    facts = Facts([{**ANN, "properties": {}}, {**EVE, "properties": {"banned": True}}, OF_ANN])
+    sourced = SourcedEngine(OPEN, facts)
+    assert sourced.decide(place(form(ANN))).allowed
+    assert not sourced.decide(place(form(EVE))).allowed
+    with pytest.raises(InvalidRequest, match=r"PE(508|529)"):
+        sourced.decide(place(form(named("User", "ghost"))))
+
+
+def test_what_is_given_with_parents_alone_is_fetched_and_must_agree():
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), Facts())
+    cid, a = named("User", "cid"), named("Document", "a")
+    assert sourced.decide(cid | {"parents": [named("Team", "night")]}, "read", a).allowed
+    with pytest.raises(InvalidRequest, match="`parents` is not what"):
+        sourced.decide(cid | {"parents": []}, "read", a)
+    whole = {"entities": [user("cid", "night")]}
+    assert sourced.decide(cid, "read", a, **whole).allowed
+
+
 @pytest.mark.parametrize(
     ("facts", "who", "what", "said"),
     [
@@ -158,6 +231,7 @@ def _raise(*_: Any) -> Any:
         (lambda *_: [5], "entities: the source gave an entity that it was not asked for"),
         (lambda *_: [{"type": "User"}], "entities: the source gave an entity that it was not asked for"),
         (lambda *_: [user("ann"), user("ann", suspended=True)], "entities: the source gave an entity twice"),
+        (lambda *_: repeat(user("ann")), "entities: the source gave an entity twice"),
         (_slow, "entities: the source did not answer within 0.01 s"),
     ],
 )  # fmt: skip
@@ -267,6 +341,18 @@ def test_what_is_kept_is_not_used_after_a_change():
         ask(cached, "ann", "a")
     with pytest.raises(InvalidRequest, match="TypeError"):
         ask(CachedSource(Later(), lambda: 0), "ann", "a")
+
+
+def test_nothing_is_kept_of_what_is_refused():
+    banned = user("ann", banned=True)
+    for wrong in ([user("ann"), banned], [banned, user("ann")], [user("ann"), user("eve")]):
+        facts = Odd(lambda *_, wrong=wrong: wrong)
+        cached = CachedSource(facts, lambda: 0)
+        with pytest.raises(InvalidRequest, match="PE590"):
+            ask(cached, "ann", "a")
+        facts.answer = Facts.fetch
+        facts.facts["User", "ann"] = banned
+        assert not ask(cached, "ann", "a")
 
 
 class Base(DeclarativeBase):
