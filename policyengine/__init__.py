@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from policyengine.model.errors import (
         InvalidPolicy,
         InvalidRequest,
+        NotRecorded,
         NotReloaded,
         PolicyError,
         Problem,
@@ -68,6 +69,7 @@ __all__ = [
     "InvalidPolicy",
     "InvalidRequest",
     "Limits",
+    "NotRecorded",
     "NotReloaded",
     "Obligation",
     "Outcome",
@@ -112,6 +114,7 @@ _HOMES = {
     "InvalidPolicy": "model.errors",
     "InvalidRequest": "model.errors",
     "Limits": "model.limits",
+    "NotRecorded": "model.errors",
     "NotReloaded": "model.errors",
     "Obligation": "model.outcome",
     "Outcome": "model.outcome",

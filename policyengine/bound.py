@@ -25,6 +25,7 @@ from policyengine.runtime.compiled_rule import Function
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
+    from policyengine.intake.intake import Intake
     from policyengine.intake.store import EntityStore
     from policyengine.model.entities import EntityLike
     from policyengine.partial.residual import Residual
@@ -168,6 +169,13 @@ class BoundSubject(Immutable):
     ) -> Iterator[Decision]:
         """Decide many requests, whose action is *known* if it is none of their parts."""
         intake = self._engine._intake  # noqa: SLF001 - part of the engine
+        return intake.each_recorded(
+            requests, lambda some: self._decide_some(some, common, known, intake)
+        )
+
+    def _decide_some(
+        self, requests: Iterable[Any], common: Common, known: str | None, intake: Intake
+    ) -> Iterator[Decision]:
         subject, by_action, moment = self._subject, self._by_action, common.moment
         for request in requests:
             try:
@@ -213,7 +221,8 @@ class BoundSubject(Immutable):
         engine, subject = self._engine, self._subject
         try:
             target = action, subject.type, engine._intake.fast.type_of(resource)  # noqa: SLF001 - part of the engine
-            if not engine._intake.fast.is_open(target):  # noqa: SLF001 - part of the engine
+            intake = engine._intake  # noqa: SLF001 - part of the engine
+            if intake.is_recorded or not intake.fast.is_open(target):  # the engine records
                 return
         except Exception:  # noqa: BLE001 - no request that fits, which is reported elsewhere
             return

@@ -149,18 +149,19 @@ class DecisionCache:
 
         Raises `InvalidRequest` like the engine, for what no rule reads as well.
         """
-        return self._decide(
-            given_request(subject, action, resource, context, now, fields, entities)
-        )
+        raw = given_request(subject, action, resource, context, now, fields, entities)
+        intake = self._engine._intake  # noqa: SLF001 - it is ours
+        return intake.recorded(lambda: self._decide(raw), raw)
 
     def _decide(self, raw: RawRequest) -> Decision:
-        request = self._engine._intake.request(raw)  # noqa: SLF001 - it reads requests as its engine
+        intake = self._engine._intake  # noqa: SLF001 - it reads requests as its engine
+        request = intake.request(raw)
         key_of = request.action, request.subject.type, request.resource.type
         target = self._targets.get(key_of) or self._find_target(key_of)
         key = target.key(request)
         kept = self._kept.get(key)
         if kept is not None and kept.since <= request.now < kept.until:
-            return kept.decision
+            return kept.decision.given_again() if intake.is_recorded else kept.decision
         compiled = target.compiled
         decision = compiled.answer(request)
         failed = decision._answer.make_details != compiled.make_details  # noqa: SLF001 - it is ours
@@ -200,8 +201,9 @@ class DecisionCache:
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Iterator[Decision]:  # fmt: skip
         """Decide as `decide_many`, one request after another."""
-        common = Common(now, fields, entities)
-        return decide_each(requests, {}, self._decide, self._engine.digest, common)
+        rest = self._decide, self._engine.digest, Common(now, fields, entities)
+        intake = self._engine._intake  # noqa: SLF001 - it is ours
+        return intake.each_recorded(requests, lambda some: decide_each(some, {}, *rest))
 
     def clear(self) -> None:
         """Forget all decisions."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from policyengine.intake.batches import Evaluations
     from policyengine.intake.intake import Intake
     from policyengine.intake.mapped_classes import Source
+    from policyengine.intake.recorded_intake import OnDecision
     from policyengine.intake.store import EntityStore, Unknown
     from policyengine.loaded_set import Loaded, Origin
     from policyengine.model.asked_request import Request
@@ -58,6 +59,7 @@ class PolicyEngine(Immutable):
         self, program: Program, checked: Callable[[], CheckedSet], *, limits: Limits,
         store: EntityStore | None = None, handlers: Mapping[str, Handler] | None = None,
         origin: Origin | None = None, prepared: PreparedSet | None = None,
+        on_decision: OnDecision | None = None,
     ) -> None:  # fmt: skip
         self._program = program
         self._checked = checked
@@ -66,6 +68,7 @@ class PolicyEngine(Immutable):
         self._fast: dict[str, Function] = {}  # by action: `FastPaths.by_action`
         self._handlers = handlers or {}
         self._origin = origin
+        self._on_decision = on_decision
         self._prepared = prepared or PreparedSet(program, checked, limits)
 
     @cached_property
@@ -75,7 +78,12 @@ class PolicyEngine(Immutable):
         from policyengine.intake.intake import Intake
 
         self._time_of = time_but_zero
-        return Intake(self._program, self._limits, self._store, self._fast, self._prepared.readers)
+        parts, readers = (self._program, self._limits, self._store), self._prepared.readers
+        if self._on_decision is None:
+            return Intake(*parts, self._fast, readers)
+        from policyengine.intake.recorded_intake import RecordedIntake
+
+        return RecordedIntake(self._on_decision, *parts, readers)  # `decide` finds no fast path
 
     # ---- loading ------------------------------------------------------------------------
 
@@ -130,6 +138,11 @@ class PolicyEngine(Immutable):
                 "an engine is pickled without code, and this one has functions that fulfil obligations:"
                 " load one with their names alone, and call the functions where decisions are enforced"
             )
+        if self._on_decision is not None:
+            raise TypeError(
+                "an engine is pickled without code, and this one has its decisions recorded:"
+                " pickle `engine.with_record(None)`, and give the copy a record of its own"
+            )
         origin = self._origin
         sources = self._checked().sources if origin is None else origin.sources
         texts = tuple((source.name, source.text) for source in sources.values())
@@ -160,9 +173,20 @@ class PolicyEngine(Immutable):
 
     def with_store(self, store: EntityStore | None) -> PolicyEngine:
         """Return an engine of this policy set with another store, or none, which is as warm as this one."""
+        return self._with(store, self._on_decision)
+
+    def with_record(self, on_decision: OnDecision | None) -> PolicyEngine:
+        """Return an engine of this policy set that calls *on_decision* with each decision before it is given.
+
+        So do the subjects that it binds, and what is made with it. If *on_decision* raises, the decision is not
+        given: `NotRecorded` is raised. (`docs/record.md`)
+        """
+        return self._with(self._store, on_decision)
+
+    def _with(self, store: EntityStore | None, on_decision: OnDecision | None) -> PolicyEngine:
         return type(self)(
-            self._program, self._checked, limits=self._limits, store=store,
-            handlers=self._handlers, origin=self._origin, prepared=self._prepared,
+            self._program, self._checked, limits=self._limits, store=store, handlers=self._handlers,
+            origin=self._origin, prepared=self._prepared, on_decision=on_decision,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -189,15 +213,9 @@ class PolicyEngine(Immutable):
     # ---- building -----------------------------------------------------------------------
 
     def entity(
-        self,
-        type: str,
-        id: str,
-        properties: Mapping[str, Any] | None = None,
-        /,
-        *,
-        parents: Iterable[EntityLike] | None = None,
-        **attributes: Any,
-    ) -> Entity:
+        self, type: str, id: str, properties: Mapping[str, Any] | None = None, /, *,
+        parents: Iterable[EntityLike] | None = None, **attributes: Any,
+    ) -> Entity:  # fmt: skip
         """Build an entity, validated once and reusable for many decisions.
 
         Attributes are keywords or, where a keyword cannot name them, in *properties*. *parents*
@@ -229,15 +247,9 @@ class PolicyEngine(Immutable):
         return self._intake.store(entities, unknown)
 
     def register(
-        self,
-        class_: type,
-        type: str,
-        /,
-        *,
-        id: Source = "id",
-        parents: Source = None,
-        **attributes: Source,
-    ) -> None:
+        self, class_: type, type: str, /, *,
+        id: Source = "id", parents: Source = None, **attributes: Source,
+    ) -> None:  # fmt: skip
         """Take objects of *class_* for entities of *type*, wherever an entity is taken: rows, models, dataclasses.
 
         *id*, *parents* and the attributes are read from an attribute of the object, by a `Ref` to an entity by its
@@ -324,8 +336,9 @@ class PolicyEngine(Immutable):
         """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
         from policyengine.decide_each import Common, decide_each
 
-        common = Common(now, fields, entities)
-        return decide_each(requests, self._fast, self._intake.decide, self.digest, common)
+        intake, common = self._intake, Common(now, fields, entities)
+        rest = self._fast, intake.decide, self.digest, common
+        return intake.each_recorded(requests, lambda some: decide_each(some, *rest))
 
     def decide_table(
         self, table: Any, mapping: Mapping[str, str] | None = None, *, now: str | None = None
@@ -345,14 +358,9 @@ class PolicyEngine(Immutable):
         return decided
 
     def redact_table(
-        self,
-        table: Any,
-        mapping: Mapping[str, str] | None = None,
-        *,
-        now: str | None = None,
-        keep: Collection[str] = (),
-        key: bytes | None = None,
-    ) -> DecidedTable:
+        self, table: Any, mapping: Mapping[str, str] | None = None, *, now: str | None = None,
+        keep: Collection[str] = (), key: bytes | None = None,
+    ) -> DecidedTable:  # fmt: skip
         """Decide as `decide_table`, and leave of each row what its decision shows, as `Decision.redact` does.
 
         Columns of the resource are NULL where they are hidden. For each mask by which rules show a field, there
@@ -486,13 +494,8 @@ class PolicyEngine(Immutable):
         return self._search("subject", parts, type, limit, token)
 
     def _search(
-        self,
-        unknown: Literal["subject", "resource"],
-        parts: Any,
-        type_: Any,
-        limit: int,
-        token: Any,
-    ) -> Page[Entity]:
+        self, unknown: Literal["subject", "resource"], parts: Any, type_: Any, limit: int, token: Any,
+    ) -> Page[Entity]:  # fmt: skip
         from policyengine.intake.raw import raw_request
         from policyengine.reverse.store_search import search
 

@@ -28,6 +28,7 @@ from policyengine import (
     InvalidPolicy,
     InvalidRequest,
     Limits,
+    NotRecorded,
     NotReloaded,
     PolicyEngine,
     PolicyError,
@@ -114,6 +115,10 @@ def not_reloaded() -> None:
     raise NotReloaded("its tests do not pass")
 
 
+def not_recorded() -> None:
+    raise NotRecorded("the disk is full")
+
+
 def any_other() -> None:
     raise PolicyError("anything", 1)
 
@@ -125,6 +130,7 @@ RAISING: dict[type[PolicyError], Callable[[], None]] = {
     StaleSubject: stale_subject,
     Denied: denied,
     NotReloaded: not_reloaded,
+    NotRecorded: not_recorded,
     PolicyError: any_other,
 }
 

@@ -133,21 +133,13 @@ def _semantic(document: dict[str, Any]) -> str:
 
 
 def decide_batch(
-    batch: Batch,
-    decide: Callable[[RawRequest], Decision],
-    refused: Callable[[InvalidRequest], Decision],
+    batch: Batch, decide: Callable[[RawRequest | InvalidRequest], Decision]
 ) -> Evaluations:
-    """Decide the requests of a batch; *decide* raises `InvalidRequest`, of which *refused* makes a deny."""
+    """Decide the requests of a batch; of one that does not fit, *decide* gives a deny."""
     decisions = []
     for request in batch.requests:
-        try:
-            if isinstance(request, InvalidRequest):
-                raise request
-            decision = decide(request)
-        except InvalidRequest as refusal:
-            decision = refused(refusal)
-        ignored = request.ignored if isinstance(request, RawRequest) else ()
-        decisions.append(decision.ignoring(ignored))
+        decision = decide(request)
+        decisions.append(decision)
         if decision.allowed is _ENDS[batch.semantic]:
             break
     if batch.single:

@@ -7,8 +7,8 @@ engine loads this with the first request, or the first part that is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from policyengine.intake.authzen import RequestDecoder
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
@@ -29,6 +29,8 @@ from policyengine.model.request import Request
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
+
+T = TypeVar("T")
 
 
 class Intake:
@@ -222,19 +224,50 @@ class Intake:
         store, others = _store_and_others(entities, self._limits.entities)
         moment = clock.now()
 
-        def refuse(refusal: InvalidRequest) -> Decision:
-            return refused(refusal, self._program.digest)
-
-        def decide(raw: RawRequest) -> Decision:
-            _give(raw, store, others)
-            raw.now = moment if raw.now is None else raw.now
-            return self.decide(raw)
+        def decide(read: RawRequest | InvalidRequest) -> Decision:
+            if isinstance(read, InvalidRequest):
+                return refused(read, self._program.digest)
+            _give(read, store, others)
+            read.now = moment if read.now is None else read.now
+            try:
+                decision = self.decide(read)
+            except InvalidRequest as refusal:
+                decision = refused(refusal, self._program.digest, asked_request(read))
+            return decision.ignoring(read.ignored)
 
         try:
             batch = read_batch(data, self._limits, accept_now=accept_now)
         except InvalidRequest as refusal:
-            return Evaluations((refuse(refusal),), problems=refusal.problems)
-        return decide_batch(batch, decide, refuse)
+            unfit = refusal  # which Python forgets when this ends
+            single = self._recorded(lambda: decide(unfit))
+            return Evaluations((single,), problems=unfit.problems)
+        return decide_batch(batch, lambda read: self._recorded(lambda: decide(read)))
+
+    # ---- recording ----------------------------------------------------------------------
+
+    is_recorded: ClassVar[bool] = False
+    """Whether each decision is recorded, as `RecordedIntake` does."""
+
+    def recorded(
+        self,
+        decide: Callable[[], Decision],
+        raw: RawRequest,  # noqa: ARG002 - for `RecordedIntake`
+    ) -> Decision:
+        """Return what *decide* gives, or raise the `InvalidRequest` that it raises for *raw*."""
+        return decide()
+
+    def each_recorded(
+        self, requests: Iterable[T], decide: Callable[[Iterable[T]], Iterator[Decision]]
+    ) -> Iterator[Decision]:
+        """Give what *decide* gives of *requests*."""
+        return decide(requests)
+
+    def record_refusal(self, refusal: InvalidRequest, raw: RawRequest) -> None:
+        """Record that *raw* was refused before it came here."""
+
+    def _recorded(self, decide: Callable[[], Decision]) -> Decision:
+        """Return what *decide* gives, of a request that is denied if it does not fit."""
+        return decide()
 
 
 def _store_and_others(entities: Any, most: int) -> tuple[EntityStore | None, list[Any]]:

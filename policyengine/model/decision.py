@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from os import urandom
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from policyengine.model.answer_json import decision_document, encode, filled
 from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, PolicyError, Problem
 from policyengine.model.immutable import FrozenDict
+from policyengine.model.log_record import LONGEST, Answered, log_record
 from policyengine.model.outcome import (
     AUDIENCES,
     Advisory,
@@ -50,6 +52,7 @@ class _Kept(Struct, eq=False):
     reason: str | None = None
     public_reason: str | None = None
     valid_until: tuple[int | None] | None = None
+    answered: Answered | None = None
 
 
 class Decision(Struct, frozen=True, eq=False, gc=False):
@@ -313,12 +316,18 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def __reduce__(self) -> tuple[Callable[..., Decision], tuple[object, ...]]:
         """Work out everything that can be read; the request is left out."""
-        result = replace(self._answer, obligations=self.obligations, make_request=no_request)
+        result = replace(
+            self._answer,
+            obligations=self.obligations,
+            make_request=no_request,
+            what_is_read=no_request,
+        )
         known = self.reason, self.reason_for("user"), self._until()
         public_until = self._worked_out().details.public_until()
         details = FixedDetails(self._judged(), self.listed(), *known, public_until)
         result = replace(result, make_details=details.made, written=not_written)
-        return _unpickled, (result, self.id, self.ignored, self.decided_at)
+        kept = self.ignored, self.id, self.decided_at
+        return _unpickled, (result, *kept, self._keeping().answered)
 
     # ---- for others ---------------------------------------------------------------------
 
@@ -363,6 +372,37 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         if frame is None:
             return encode(self.to_json())
         return filled(frame, self.reason, self._until())
+
+    def to_log(self, *, private: bool = False, longest: int = LONGEST) -> dict[str, Any]:
+        """Return the decision as a record for a log, in JSON values: bounded, whatever the request held.
+
+        It has the values of the request that rules may read. Private values are masked unless *private*, and
+        texts of more than *longest* characters; the shape is in `docs/record.md`.
+        """
+        return log_record(
+            self._answer, self.request, id_=self.id, answered=self._answered(), cause=self.cause,
+            listed=self.listed(), obligations=self.obligations, private=private, longest=longest,
+        )  # fmt: skip
+
+    def given(self, answered: Answered) -> None:
+        """Note when the decision was given, unless that is known."""
+        kept = self._keeping()
+        with _making.lock:
+            kept.answered = kept.answered or answered
+
+    def _answered(self) -> Answered:
+        """Return when the decision was given; if nobody noted it, it is now."""
+        self.given(Answered(time_ns() // 1000))
+        answered = self._keeping().answered
+        assert answered is not None
+        return answered
+
+    def given_again(self) -> Self:
+        """Return the same decision with an id of its own: a cache gives one for many requests."""
+        kept = self._rest
+        if not isinstance(kept, _Kept):
+            return replace(self)
+        return replace(self, _rest=replace(kept, id=None, answered=None))
 
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
@@ -427,10 +467,15 @@ def _known(audience: Audience) -> Audience:
 
 
 def _unpickled(
-    result: SharedResult, id_: str, ignored: tuple[str, ...], decided_at: datetime | None
+    result: SharedResult,
+    ignored: tuple[str, ...],
+    id_: str,
+    decided_at: datetime | None,
+    answered: Answered | None,
 ) -> Decision:
     """Make a decision that was pickled."""
-    return Decision(result.allowed, result, _rest=_Kept(None, ignored, id_, decided_at))
+    kept = _Kept(None, ignored, id_, decided_at, answered=answered)
+    return Decision(result.allowed, result, _rest=kept)
 
 
 def refused(refusal: InvalidRequest, policy: str, asked: Request | None = None) -> Decision:

@@ -95,5 +95,9 @@ class NotReloaded(PolicyError):  # noqa: N818 - the public name says what is the
     """
 
 
+class NotRecorded(PolicyError):  # noqa: N818 - the public name says what is the matter
+    """A decision was made and could not be recorded, so it is not given: nothing may be done because of it."""
+
+
 def _remade(class_: type[PolicyError], args: tuple[Any, ...]) -> PolicyError:
     return class_.__new__(class_, *args)

@@ -12,6 +12,7 @@ from policyengine.model.asked_request import Request
 from policyengine.model.errors import Problem
 from policyengine.model.immutable import FrozenDict
 from policyengine.model.masks import MaskedField
+from policyengine.model.needs import RequestNeeds
 from policyengine.model.shown import shown_value
 from policyengine.model.types import BOOL, DURATION, INT, STRING, Type
 from policyengine.model.values import to_json, to_python
@@ -153,6 +154,10 @@ MakeRequest: TypeAlias = Callable[[Any, Any, Any, Any], Request | None]
 """Gives the request of a decision from the arguments of `MakeDetails`; None if it is not known any more."""
 
 
+WhatIsRead: TypeAlias = Callable[[], RequestNeeds | None]
+"""Gives what rules may read of the request of a decision; None if it was refused, or is not known any more."""
+
+
 def not_written(*_: object) -> None:
     """Give no JSON; it is a `Written`."""
 
@@ -168,7 +173,8 @@ class SharedResult(Struct, frozen=True):
     *masks*: those that may be seen in part, sorted. *obligations*: what is owed, sorted; None for a deny for
     which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision; *make_request*
-    the request. *problems*: of one that was refused.
+    the request. *problems*: of one that was refused. *what_is_read* gives what rules may
+    read of the request.
     """
 
     allowed: bool
@@ -181,3 +187,4 @@ class SharedResult(Struct, frozen=True):
     written: Written = not_written
     make_request: MakeRequest = no_request
     problems: tuple[Problem, ...] = ()
+    what_is_read: WhatIsRead = no_request

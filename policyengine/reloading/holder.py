@@ -28,6 +28,7 @@ from policyengine.reloading.shadow import Shadow
 from policyengine.runtime import clock
 
 if TYPE_CHECKING:
+    from policyengine.intake.recorded_intake import OnDecision
     from policyengine.intake.store import EntityStore
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike, Key
@@ -48,7 +49,8 @@ class PolicyHolder:
     of a candidate, which `decide` asks as well; *on_load* is called with each engine before it decides: to register
     classes (`PolicyEngine.register`); *on_difference* gets both decisions, where they differ, None for
     a request that was refused. *on_reload* is called with the holder after each set that took over, and each
-    that did not.
+    that did not. *on_decision* records the decisions of each engine, and not those of the candidate
+    (`PolicyEngine.with_record`).
 
     Raises what `PolicyEngine.load` raises, and `NotReloaded`, if the first set cannot be put in force.
     """
@@ -67,6 +69,7 @@ class PolicyHolder:
         on_load: Callable[[PolicyEngine], object] | None = None,
         on_difference: Callable[[Decision | None, Decision | None], object] | None = None,
         on_reload: Callable[[PolicyHolder], object] | None = None,
+        on_decision: OnDecision | None = None,
     ) -> None:
         if poll is not None and not poll > 0:
             raise ValueError(f"`poll` is a number of seconds above 0, or None, not {poll!r}")
@@ -75,7 +78,7 @@ class PolicyHolder:
         self._files = PolicyFiles(paths, tests=tests, **given)
         self._reloading, self._swapping = OwnLock(), OwnLock()
         self._last_error: Exception | None = None
-        self._on_reload = on_reload
+        self._on_reload, self._on_decision = on_reload, on_decision
         self._make_store = store if callable(store) else None
         self._changes = 0
         self._engine: PolicyEngine
@@ -212,7 +215,7 @@ class PolicyHolder:
     def _put_in_force(self, loaded: PolicyEngine, store: EntityStore | None) -> None:
         if store is not None and not store.fits(loaded.schema):
             raise NotReloaded("the store that was made is for other entity types")
-        engine = loaded.with_store(store)
+        engine = loaded.with_store(store).with_record(self._on_decision)
         engine._intake  # noqa: B018, SLF001 - which opens its fast paths
         self._engine, self._store, self._loaded_at = engine, store, datetime.now(UTC)
 

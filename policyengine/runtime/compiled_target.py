@@ -22,7 +22,7 @@ from policyengine.model.entities import Entity, Key
 from policyengine.model.gaps import Search
 from policyengine.model.masks import MaskedField, Shown, field_type, shows
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.outcome import Cause, MakeDetails, MakeRequest, SharedResult, Written
+from policyengine.model.outcome import Cause, SharedResult
 from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
 from policyengine.model.types import TargetGates, TargetKey
@@ -135,6 +135,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
                 self.digest,
                 lambda *_: details,
                 make_request=lambda *_: self._asked(request),
+                what_is_read=self._what_is_read,
             )
             return Decision(outcome.allowed, result)
         asked = request.fields
@@ -184,9 +185,13 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         return tuple([MaskedField(name, mask, t) for name, mask, t in fields if t is not None])
 
     @property
-    def _own(self) -> tuple[str, MakeDetails, Written, MakeRequest]:
+    def _own(self) -> tuple[Any, ...]:
         """The parts that are the same in all results."""
-        return self.digest, self.make_details, self.written, self.make_request
+        made = self.make_details, self.written, self.make_request
+        return self.digest, *made, (), self._what_is_read
+
+    def _what_is_read(self) -> RequestNeeds:
+        return self.needs  # which are not known yet when the first results are made
 
     def _rules(self, given: int) -> list[Rule]:
         if not given:

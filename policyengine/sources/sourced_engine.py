@@ -8,12 +8,14 @@ and a request for which something lacks is refused: an entity that was deleted i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from policyengine.intake.foreign import plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
+from policyengine.intake.raw import given_request
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import as_list
 from policyengine.model.asked_request import Request
@@ -59,11 +61,25 @@ class SourcedEngine:
 
     def decide(self, *parts: Any, **options: Any) -> Decision:
         """Decide like `PolicyEngine.decide`, of entities that are fetched. Raises `InvalidRequest` as that does."""
-        return self.engine.decide(self.request(*parts, **options))
+        with self._refusals(parts, options):
+            request = self.request(*parts, **options)
+        return self.engine.decide(request)
 
     async def decide_async(self, *parts: Any, **options: Any) -> Decision:
         """Decide like `decide`, with a source that may be asynchronous; it is cancelled at the deadline."""
-        return self.engine.decide(await self.request_async(*parts, **options))
+        with self._refusals(parts, options):
+            request = await self.request_async(*parts, **options)
+        return self.engine.decide(request)
+
+    @contextmanager
+    def _refusals(self, parts: tuple[Any, ...], options: dict[str, Any]) -> Iterator[None]:
+        """Have a request that is refused before the engine sees it recorded."""
+        try:
+            yield
+        except InvalidRequest as refusal:
+            intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
+            intake.record_refusal(refusal, given_request(*_asked(parts, options).parts))
+            raise
 
     def request(self, *parts: Any, **options: Any) -> Request:
         """Return the request with all that was fetched for it: to decide it, to explain it, or to keep it."""
@@ -108,11 +124,7 @@ class _Gathering:
     def __init__(
         self, engine: PolicyEngine, parts: tuple[Any, ...], options: dict[str, Any]
     ) -> None:
-        asked = (
-            parts[0]
-            if len(parts) == 1 and isinstance(parts[0], Request)
-            else Request(*parts, **options)
-        )
+        asked = _asked(parts, options)
         intake = engine._intake  # noqa: SLF001 - it is part of the engine
         self._asked, self._schema = asked, engine.schema
         limits = intake.validator.limits
@@ -194,6 +206,12 @@ class _Gathering:
         """Return whether what was given is for the request: what is only named is, if anything describes it."""
         key = only_named(one)
         return key is None or self._reading.knows(key) or key[0] not in self._schema.entities
+
+
+def _asked(parts: tuple[Any, ...], options: dict[str, Any]) -> Request:
+    if len(parts) == 1 and isinstance(parts[0], Request):
+        return parts[0]
+    return Request(*parts, **options)
 
 
 def _failing(ask: Any) -> Any:

@@ -108,6 +108,18 @@ def _json(engine: PolicyEngine, asked: Asked) -> str:
     return _answer_without_time(engine.decide_json(json.dumps(document(asked)), accept_now=True))
 
 
+def _logged(engine: PolicyEngine, asked: Asked) -> str:
+    """The records of decisions, of one that is refused as well."""
+    records: list[Any] = []
+    engine = engine.with_record(lambda decision: records.append(decision.to_log()))
+    _refusal(engine, asked)
+    engine.decide_request(document(asked), accept_now=True)
+    for record in records:
+        for name in ("id", "time", "latency_us"):
+            record.pop(name)
+    return json.dumps(records)
+
+
 def _residual(engine: PolicyEngine, asked: Asked) -> str:
     """What is left where one part is unknown, whatever is known of the others."""
     texts: list[str] = []
@@ -144,6 +156,7 @@ OPEN: dict[str, Sink] = {
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
     "JSON": _of_decision(lambda decision: _answer_without_time(decision.to_bytes())),
     "JSON to JSON": _json,
+    "log": _logged,
     "problems": _problems,
     "problems of a store": _store,
     "parts": _parts,

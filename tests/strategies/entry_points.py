@@ -3,7 +3,8 @@
 Requests are generated, and then spoilt in one place at any level: keys added, misspelt and left out,
 values of other types, other containers, parts of another engine, strings that lie about what they
 equal. Every entry point must accept and refuse the same requests, with the same problems, and decide them
-equally: the first time it is asked, and again when everything that is kept was made.
+equally: the first time it is asked, and again when everything that is kept was made. If decisions are recorded,
+each is once, as it is given.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from policyengine import DecisionCache, InvalidRequest, PolicyEngine
+from policyengine import Decision, DecisionCache, InvalidRequest, PolicyEngine
 from policyengine.analysis.remedies import SearchResult
 from policyengine.intake.store import EntityStore
 from policyengine.model.decision import refused
@@ -63,10 +64,12 @@ def every_entry_point_reads_the_same(case: Case) -> int:
         engine = PolicyEngine(case.loaded.program, case.loaded.engine._checked, limits=Limits())
         for store in (None, rng.choice((scene, fewer))):
             engine = engine.with_store(store)  # the second has what was made for the first
+            recorded: list[Decision] = []
+            engine = engine.with_record(rng.choice((None, recorded.append)))
             asked = {**given, **(bare if store is not None else {})}
             for one in (asked, *spoilt(asked, rng, 6), asked):
                 for entities in (None, case.given["entities"]):
-                    count += _agree(engine, {**one, "entities": entities}, store)
+                    count += _agree(engine, {**one, "entities": entities}, store, recorded)
         _objects_are_read_the_same(case, rng)
     return count
 
@@ -114,14 +117,23 @@ def _with_gaps(case: Case, rng: Random) -> EntityStore:
     return case.loaded.engine.store(known, unknown=rng.choice(("refuse", "bare")))
 
 
-def _agree(engine: PolicyEngine, asked: dict[str, Json], store: EntityStore | None) -> bool:
-    """Whether a request is refused; raises if two entry points differ on it."""
+def _agree(
+    engine: PolicyEngine,
+    asked: dict[str, Json],
+    store: EntityStore | None,
+    recorded: list[Decision],
+) -> bool:
+    """Whether a request is refused; raises if two entry points differ on it, or if it is *recorded* otherwise."""
     expected = seen(
         lambda: engine._program.decide(engine._intake.validator.validate_parts(store, **asked))
     )
     for name, ask in entry_points(engine, asked):
         for _ in range(2):
+            recorded.clear()
             found = seen(ask)
+            if engine._on_decision is not None and name not in ("bind", "explain"):
+                assert [one.allowed for one in recorded] == [found[0] is True], (name, found)
+                json.dumps(recorded[0].to_log())
             if found[0] == "denied":
                 problems = (Problem(*parts) for parts in expected[1])
                 assert refused(InvalidRequest(problems), "").reason == found[1], (found, expected)

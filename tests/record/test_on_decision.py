@@ -1,0 +1,177 @@
+"""Holds that each entry point calls the hook once for each decision, before it gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from policyengine import (
+    Decision,
+    DecisionCache,
+    Denied,
+    InvalidRequest,
+    NotRecorded,
+    PolicyEngine,
+    PolicyHolder,
+    Request,
+    SourcedEngine,
+)
+from tests.strategies.entry_points import entry_points
+from tests.test_deciders import ANN, ASKED, ENGINE, POLICY, RECORD, UNFIT
+
+Calls = list[Decision]
+
+
+def asked_again(engine: PolicyEngine, asked: Request) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Give further ways of asking, beside `entry_points`."""
+    subject, action, resource, context, now, fields, entities = asked.parts
+    more = {"now": now, "fields": fields, "entities": entities}
+    cache = DecisionCache(engine)
+    yield "request", lambda: engine.decide(asked)
+    yield "require", lambda: engine.require(asked)
+    yield "each", lambda: next(engine.decide_each([asked]))
+    yield "cached request", lambda: cache.decide(asked)
+    yield "cached require", lambda: cache.require(asked)
+    yield "cached many", lambda: cache.decide_many([asked])[0]
+    if entities is None or isinstance(entities, list):
+        sourced = SourcedEngine(engine, Nowhere())
+        yield "sourced", lambda: sourced.decide(asked)
+        yield "sourced later", lambda: asyncio.run(sourced.decide_async(asked))
+    parts = {"subject": subject, "action": action, "context": context, "resource_type": "Record"}
+    if any(asked is one for one in ASKED.values()):
+        yield "partial", lambda: engine.partial(**parts, **more).decide(resource=resource)
+    try:
+        bound, one = engine.bind(subject), engine.bind(subject, action)
+    except InvalidRequest:
+        return
+    yield "bound", lambda: bound.decide(action, resource, context, **more)
+    yield "bound require", lambda: bound.require(action, resource, context, **more)
+    yield "bound many", lambda: bound.decide_many([(action, resource, context)], **more)[0]
+    yield "bound action", lambda: one.decide(resource, context, **more)
+    yield "bound action many", lambda: one.decide_many([(resource, context)], **more)[0]
+
+
+class Nowhere:
+    """A source that knows nothing."""
+
+    def fetch(self, _: Any) -> list[Any]:
+        return []
+
+
+def given(asked: Request) -> dict[str, Any]:
+    names = ("subject", "action", "resource", "context", "now", "fields", "entities")
+    return {n: part for n, part in zip(names, asked.parts, strict=True) if part is not None}
+
+
+def outcome(ask: Callable[[], Any]) -> tuple[Any, ...]:
+    """Return what became of a request."""
+    try:
+        found = ask()
+    except Denied as denied:
+        found = denied.decision
+    except InvalidRequest as refusal:
+        return False, "invalid_request", str(refusal)
+    if isinstance(found, bytes):
+        answer = json.loads(found)
+        return answer["decision"], answer["context"]["cause"]
+    if found.cause == "invalid_request":
+        return False, "invalid_request", "\n".join(map(str, found.problems))
+    return found.allowed, found.cause, found.reason, found.rules
+
+
+@pytest.mark.parametrize("asked", [*ASKED.values(), *UNFIT[:4], UNFIT[5]], ids=repr)
+def test_each_entry_point_calls_the_hook_once(asked):
+    calls: Calls = []
+    engine = PolicyEngine.from_text(POLICY).with_record(calls.append)
+    plain = PolicyEngine.from_text(POLICY)
+    ways = [*entry_points(engine, given(asked)), *asked_again(engine, asked)]
+    unhooked = [*entry_points(plain, given(asked)), *asked_again(plain, asked)]
+    assert len(ways) == len(unhooked) > 10
+    for (name, ask), (_, ask_plainly) in zip(ways, unhooked, strict=True):
+        for _ in range(2):
+            calls.clear()
+            found, expected = outcome(ask), outcome(ask_plainly)
+            assert found == expected, name
+            if found[1] == "invalid_request" and name in ("bind", "explain"):
+                assert len(calls) <= 1, name  # what was not bound is not decided
+                continue
+            assert [(one.allowed, one.cause) for one in calls] == [found[:2]], name
+            record = calls[0].to_log()
+            assert json.loads(json.dumps(record))["latency_us"] > 0
+
+
+def test_batches_are_recorded_one_by_one_and_a_decision_has_an_id_of_its_own():
+    calls: Calls = []
+    engine = ENGINE.with_record(calls.append)
+    document = {"subject": ANN, "action": {"name": "read"}, "resource": RECORD}
+    found = engine.evaluations({**document, "evaluations": [{}, {"resource": 3}, {}], "x": 1})
+    assert [*found.decisions] == calls
+    engine.evaluations({"evaluations": 3})
+    engine.evaluations({**document, "nonsense": 3})
+    assert [one.cause for one in calls[3:]] == ["invalid_request"] * 2
+    first = {"evaluations_semantic": "deny_on_first_deny"}
+    calls.clear()
+    engine.evaluations({**document, "evaluations": [{"resource": 3}, {}], "options": first})
+    assert len(calls) == 1
+    calls.clear()
+    cache = DecisionCache(engine)
+    given = [cache.decide(ASKED["staff"]) for _ in range(3)] + cache.decide_many([ASKED["staff"]])
+    assert given == calls
+    assert len({one.id for one in calls}) == len({one.to_log()["id"] for one in calls}) == 4
+    odd: Any = [(1, 2), None]
+    assert engine.decide_many(odd) == calls[4:]
+
+
+def test_the_hook_stays_with_what_is_made(tmp_path):
+    calls: Calls = []
+    policy = tmp_path / "a.policy"
+    policy.write_text(POLICY)
+    shadow = tmp_path / "b.policy"
+    shadow.write_text(POLICY.replace("30d", "10000d"))
+    holder = PolicyHolder(policy, on_decision=calls.append, shadow=[shadow])
+    asked = ASKED["late"]
+    *parts, now, fields, entities = asked.parts
+    assert holder.decide(*parts, now=now, fields=fields, entities=entities).allowed
+    policy.write_text(POLICY + "\n")
+    assert holder.reload()
+    holder.use_store(holder.engine.store([]))
+    holder.engine.with_store(None).decide(asked)
+    assert [one.allowed for one in calls] == [True, True]
+    with pytest.raises(TypeError, match="with_record"):
+        pickle.dumps(holder.engine)
+    pickle.loads(pickle.dumps(holder.engine.with_record(None))).decide(asked)
+    holder.engine.with_record(None).decide(asked)
+    assert len(calls) == 2
+
+
+def test_what_is_asked_of_many_is_no_decision():
+    calls: Calls = []
+    store = ENGINE.store([*ASKED["staff"].entities])
+    engine = ENGINE.with_record(calls.append)
+    engine.actions(ANN, RECORD, entities=store)
+    engine.resources(ANN, "read", entities=store)
+    engine.explain(ASKED["staff"])
+    assert calls == []
+
+
+@pytest.mark.parametrize("asked", [ASKED["staff"], ASKED["stranger"], UNFIT[0]], ids=repr)
+def test_nothing_is_answered_if_the_hook_fails(asked):
+    def fail(decision: Decision) -> None:
+        failed.append(decision)
+        raise InvalidRequest([])  # whatever it raises
+
+    failed: Calls = []
+    engine = PolicyEngine.from_text(POLICY).with_record(fail)
+    for name, ask in (*entry_points(engine, given(asked)), *asked_again(engine, asked)):
+        if name in ("bind", "explain"):  # which are refused, or no decisions, at first
+            continue
+        for _ in range(2):
+            failed.clear()
+            with pytest.raises(NotRecorded):
+                ask()
+            assert len(failed) == 1, name
