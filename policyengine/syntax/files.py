@@ -15,6 +15,8 @@ from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.syntax.decoding import decode
 
+_LINK = "it is a link to a folder: give that folder beside this one"
+
 
 def read(
     paths: Iterable[str | os.PathLike[str]], limits: Limits
@@ -62,11 +64,15 @@ def policy_files(
 ) -> list[str]:
     """Return the policy files below *folder*, but for those in `.venv`, `.git` and their like.
 
-    *unread* is called for each folder that cannot be read: forbids may be in it.
+    *unread* is called for each folder that cannot be read, or that a link leads to: forbids may be in it.
     """
     found: list[str] = []
     for where, folders, names in os.walk(folder, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders if unread is not None else ():
+            inside = os.path.join(where, name)
+            if os.path.islink(inside):  # it may lead around in circles, or anywhere
+                unread(OSError(errno.ELOOP, _LINK, _plain(inside)))
         policies = [n for n in names if n.endswith(".policy") and not n.startswith(".")]
         found += [_plain(os.path.join(where, name)) for name in policies]
     return sorted(found, key=lambda file: file.split(os.sep))

@@ -40,14 +40,20 @@ def test_files_are_named_as_people_write_them(folder, path):
     assert problems == []
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(folder):
+def test_links_to_files_are_followed_and_links_to_folders_are_refused(folder):
+    """A forbid may be in the folder, so it is not left out without a word."""
     (folder / "a" / "link").symlink_to(folder)
     (folder / "a" / "one.policy").symlink_to(folder / "b.policy")
     (folder / "a" / "gone.policy").symlink_to(folder / "nowhere")
     (folder / "a" / "two.policy").symlink_to(folder / "a", target_is_directory=True)
     sources, problems = read(["a"], Limits())
     assert list(sources) == ["a/b/c.policy", "a/one.policy", "a/z.policy"]
-    assert [(p.code, p.span.file) for p in problems] == [("PE130", "a/gone.policy")]
+    assert [(p.code, p.span.file) for p in problems] == [
+        ("PE130", "a/link"), ("PE130", "a/two.policy"), ("PE130", "a/gone.policy"),
+    ]  # fmt: skip
+    assert "it is a link to a folder: give that folder" in problems[0].message
+    (folder / "b").symlink_to(folder / "a", target_is_directory=True)
+    assert [p.span.file for p in read(["b"], Limits())[1]][-1] == "b/gone.policy"
 
 
 @pytest.mark.parametrize(("path", "code"), [("nowhere", "PE130"), (".venv/b", "PE131")])

@@ -197,7 +197,7 @@ SYNTAX = (
     Code(
         "PE130", "unreadable-file", "A file or folder that cannot be read.",
         "It does not exist, the user of the command may not read it, or it is something else: a pipe, "
-        "a device or a socket, which might never end.",
+        "a device or a socket, which might never end, or a link to a folder inside a folder, which might lead anywhere.",
         "$ policyengine check missing.policy",
         "$ policyengine check existing.policy",
     ),
