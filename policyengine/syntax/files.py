@@ -69,9 +69,9 @@ def policy_files(
     found: list[str] = []
     for where, folders, names in os.walk(folder, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in folders if unread is not None else ():
+        for name in folders:
             inside = os.path.join(where, name)
-            if os.path.islink(inside):  # it may lead around in circles, or anywhere
+            if unread is not None and os.path.islink(inside):  # it may lead in circles, or anywhere
                 unread(OSError(errno.ELOOP, _LINK, _plain(inside)))
         policies = [n for n in names if n.endswith(".policy") and not n.startswith(".")]
         found += [_plain(os.path.join(where, name)) for name in policies]
