@@ -2,7 +2,7 @@
 
 What is written is a module: dicts for entities, references and contexts (`TypedDict`), literals for the
 names of enumerations, levels and taxonomies, and a `Protocol` with an overload for each action, which a `PolicyEngine`
-is taken for. It imports under names that no policy can have.
+is taken for. It imports under names that nothing of a policy gets.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class _Writer:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._taken = {"Action", "Engine", "typed", "bool", "int", "object", "str"}
+        self._taken |= {*_IMPORTS.values()}
         self._names: dict[tuple[str, str], str] = {}
         self._before: list[str] = []
 

@@ -85,6 +85,26 @@ def test_whatever_the_names_are_it_is_a_module_of_python(seed: int):
     laws.hold(written, seed, requests=1)
 
 
+def test_no_name_of_a_policy_is_one_that_it_needs_itself():
+    taken = [
+        "_abc",
+        "_datetime",
+        "_decimal",
+        "_ip",
+        "_t",
+        "_p",
+        "Engine",
+        "Action",
+        "typed",
+        "object",
+    ]
+    entities = "".join(f"entity {name} {{ of?: set<{name}>, at?: datetime }}\n" for name in taken)
+    policy = f"package p\n{entities}action read by {', '.join(taken)} on _t\npermit p: read\n"
+    names: dict[str, object] = {}
+    exec(compile(type_stubs(PolicyEngine.from_text(policy).schema), "<types>", "exec"), names)
+    assert callable(names["typed"])
+
+
 def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "shop.policy").write_text(POLICY, encoding="utf-8")
     assert run(["stubs", str(tmp_path)]) == 0
