@@ -354,7 +354,8 @@ class PolicyEngine(Immutable):
         """
         from policyengine.tables import with_ibis
 
-        decided: DecidedTable = with_ibis().decide_table(self, table, mapping, now)
+        checked = (self._checked(), self._limits) if self._store is None else None
+        decided: DecidedTable = with_ibis().decide_table(self, table, mapping, now, checked)
         return decided
 
     def redact_table(

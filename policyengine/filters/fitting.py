@@ -83,7 +83,7 @@ class Fitting(Struct, frozen=True):
 
     def _has(self, row: Owner, needs: Needs) -> Predicate:
         """Return the predicate that an entity has what is read of it."""
-        parts = [self._parts(row, needs)]
+        parts = [self.parts(row, needs)]
         assert isinstance(row.type, EntityType)
         within = f"{row.type.name} in {', '.join(row.type.parents)}"
         if needs.line:
@@ -108,7 +108,8 @@ class Fitting(Struct, frozen=True):
             self.paths.on_line(row, type_, lambda above: negated(self.row(above, needs)))
         )
 
-    def _parts(self, owner: Owner, needs: Needs) -> Predicate:
+    def parts(self, owner: Owner, needs: Needs) -> Predicate:
+        """Return the predicate that an entity or a record has the attributes that are read."""
         return both(
             self._attribute(owner, owner.type.by_name[name], part)
             for name, part in needs.attributes.items()
@@ -129,7 +130,7 @@ class Fitting(Struct, frozen=True):
         if isinstance(type_, SetType):
             return self._set(owner, attribute.name, needs.elements or NOTHING)
         assert isinstance(type_, RecordType)
-        return self._parts(self.paths.record(owner, attribute.name), needs)
+        return self.parts(self.paths.record(owner, attribute.name), needs)
 
     def _set(self, owner: Owner, name: str, needs: Needs) -> Predicate:
         found = self.paths.elements(owner, name)
@@ -150,7 +151,7 @@ class Fitting(Struct, frozen=True):
             # An element is given as a whole, so that no two become one.
             assert isinstance(found.element.type, RecordType)
             every = Needs({part.name: NOTHING for part in found.element.type.attributes})
-            few, fits = TRUE, self._parts(found.element, every | needs)
+            few, fits = TRUE, self.parts(found.element, every | needs)
         misfit = exists(found.table, found.alias, found.on, negated(fits))
         return both([few, negated(misfit)])
 

@@ -62,10 +62,12 @@ from policyengine.filters.predicates import (
 _NAMES: Final[dict[Backend, str]] = {
     "duckdb": "DuckDB", "polars": "Polars", "sqlite": "SQLite", "postgres": "PostgreSQL", "pyspark": "Spark",
 }  # fmt: skip
-_TYPES: Final[dict[Kind, Any]] = {
+TYPES: Final[dict[Kind, Any]] = {
     "text": dt.string, "int": dt.int64, "bool": dt.boolean,
     "decimal": dt.Decimal(18, 4), "instant": dt.Timestamp(timezone="UTC", scale=6),
 }  # fmt: skip
+"""The type of columns of each kind."""
+
 _MOST: Final = Decimal("99999999999999.9999")
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
@@ -83,10 +85,10 @@ def ibis_condition(predicate: Predicate, rows: Any, tables: Mapping[str, Any]) -
         named = ", ".join(_NAMES.values())
         raise NotPushable("a filter", (), backend, f"filters of Ibis are for {named}")
     refuse_sets(predicate, f"Ibis on {_NAMES[backend]}")
-    return _Printer(backend, tables, {ROWS: rows}).condition(predicate)
+    return Printer(backend, tables, {ROWS: rows}).condition(predicate)
 
 
-class _Printer:
+class Printer:
     """What prints conditions, where *scope* has the tables of the aliases around."""
 
     def __init__(
@@ -144,7 +146,7 @@ class _Printer:
         if column.name not in table.columns:
             raise self.refused(named, "the table has no such column")
         found = table[column.name]
-        if not _holds(found.type(), column.kind):
+        if not holds(found.type(), column.kind):
             raise self.refused(named, f"{found.type()} does not hold the kind {column.kind}")
         if self._backend == "sqlite" and column.kind in {"decimal", "instant"}:
             raise self.refused(named, f"it writes the kind {column.kind} in several ways")
@@ -194,13 +196,13 @@ class _Printer:
 
     # ---- rows of other tables -----------------------------------------------------------
 
-    def inside(self, table: Source, alias: str) -> tuple[Any, _Printer]:
+    def inside(self, table: Source, alias: str) -> tuple[Any, Printer]:
         """Return a table under a name of its own, and what prints conditions on its rows."""
         assert isinstance(table, str), "sets in columns are refused"
         if table not in self._tables:
             raise self.refused(f"table {table}", "it is not among the tables that are given")
         view = self._tables[table].view()
-        return view, _Printer(self._backend, self._tables, {**self._scope, alias: view})
+        return view, Printer(self._backend, self._tables, {**self._scope, alias: view})
 
     def exists(self, exists: Exists) -> Any:
         view, inner = self.inside(exists.table, exists.alias)
@@ -243,10 +245,10 @@ _TURNED: Final[dict[Comparison, Comparison]] = {"<": ">", "<=": ">=", ">": "<", 
 
 
 def _literal(value: Scalar, kind: Kind) -> Any:
-    return ibis.literal(value, type=_TYPES[kind])
+    return ibis.literal(value, type=TYPES[kind])
 
 
-def _holds(of: Any, kind: Kind) -> bool:
+def holds(of: Any, kind: Kind) -> bool:
     """Whether a type of Ibis holds values of *kind* exactly."""
     match kind:
         case "text":
@@ -256,7 +258,7 @@ def _holds(of: Any, kind: Kind) -> bool:
         case "bool":
             return bool(of.is_boolean())
         case "decimal":
-            return bool(of.is_decimal()) and of.scale is not None and of.scale <= _TYPES[kind].scale
+            return bool(of.is_decimal()) and of.scale is not None and of.scale <= TYPES[kind].scale
         case "instant":
             return bool(of.is_timestamp()) and of.timezone is not None and of.scale in {None, 6}
 

@@ -136,8 +136,10 @@ class Lowering(Struct):
         """Put what is known in its place: the time, and values that are private."""
         roots = {part.name for part in ir.walk(node) if isinstance(part, ir.Root)}
         known = self.evaluator.known
-        given = {"context", "entities"}
-        given |= {name for name in ("subject", "now") if getattr(known, name) is not None}
+        given = {"entities"}
+        given |= {
+            name for name in ("subject", "context", "now") if getattr(known, name) is not None
+        }
         if "now" in roots & given:
             self.moves = True
         if roots.isdisjoint(given):
@@ -148,7 +150,7 @@ class Lowering(Struct):
                 self.evaluator.evaluate(slot), ir.Const
             ):
                 return ir.Const(BOOL, True)  # a reference, to what nothing else asks for
-            case _ if made == node and "context" in roots:  # it may be compared as a whole
+            case _ if made == node and "context" in roots & given:  # it may be compared as a whole
                 root, context = ir.Root("context"), known.context
                 whole = ir.Const(self.types.type_of(root), context)
                 made = self.evaluator.evaluate(_replace(node, root, whole))

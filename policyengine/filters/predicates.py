@@ -31,6 +31,9 @@ ROWS: Final = "rows"
 SUBJECT: Final = "subject"
 """The alias of the row of the subject, where a predicate is of any; all of its columns are NULL if there is none."""
 
+CONTEXT: Final = "context"
+"""The alias of the context, where rows are requests."""
+
 CLOCK: Final = "clock"
 """The alias of what has the time, in its column `now`, where a predicate is of any time."""
 

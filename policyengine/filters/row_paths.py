@@ -26,6 +26,7 @@ from policyengine.filters.mapping import (
 )
 from policyengine.filters.predicates import (
     CLOCK,
+    CONTEXT,
     ROWS,
     SUBJECT,
     TRUE,
@@ -95,18 +96,24 @@ _NO_COLUMN: Final = "it is computed of a column"
 
 
 class RowPaths(Struct):
-    """Finds columns and rows. *most*: ancestors of one entity. *bound*: what variables stand for."""
+    """Finds columns and rows. *most*: ancestors of one entity. *bound*: what variables stand for.
+
+    *parts*: by alias, the parts of requests that are in one row, in place of rows of tables.
+    """
 
     mapping: TableMapping
     target: tuple[str, str, str]
     most: int
     bound: dict[str, Cell | Owner] = field(default_factory=dict)
+    parts: dict[str, Owner] = field(default_factory=dict)
     aliases: int = 0
 
     # ---- rows and cells -----------------------------------------------------------------
 
     def row(self, type_: str, alias: str = ROWS) -> Owner:
         """Return the row of an entity of that type, called *alias*."""
+        if alias in self.parts:
+            return self.parts[alias]
         table, of = self.mapping.table_of(type_), self.mapping.schema.entities[type_]
         return Owner(alias, of, table.attributes, type_, self._id(type_, alias))
 
@@ -141,6 +148,8 @@ class RowPaths(Struct):
                 return self.owner(of, lambda owner: then(self.record(owner, name)))
             case ir.Local(name) if isinstance(found := self.bound.get(name), Owner):
                 return then(found)
+            case ir.Root("context") if CONTEXT in self.parts:
+                return then(self.parts[CONTEXT])
             case _:
                 return self.entity(node, then)
 

@@ -101,8 +101,13 @@ def with_gained(
     gained = [
         pa.array([row[at] for row in rows], field.type) for at, field in enumerate(_WITH_PROBLEM)
     ]
-    schema = pa.schema([*batch.schema, *_WITH_PROBLEM], batch.schema.metadata)
-    return pa.Table.from_arrays([*batch.columns, *gained], schema=schema)
+    return with_columns(batch, pa.table(gained, schema=_WITH_PROBLEM))
+
+
+def with_columns(batch: pa.RecordBatch | pa.Table, gained: pa.Table) -> pa.Table:
+    """Return *batch* with the columns that it gains."""
+    schema = pa.schema([*batch.schema, *gained.schema], batch.schema.metadata)
+    return pa.Table.from_arrays([*batch.columns, *gained.columns], schema=schema)
 
 
 def _gained(decided: Decision | InvalidRequest) -> tuple[Any, ...]:

@@ -5,43 +5,63 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.limits import Limits
 from policyengine.model.request_messages import shown
-from policyengine.tables.decide_rows import Counts, DecidingEngine, decisions, with_gained
+from policyengine.semantics.checked import CheckedSet
+from policyengine.tables.decide_rows import (
+    Counts,
+    DecidingEngine,
+    decisions,
+    with_columns,
+    with_gained,
+)
+from policyengine.tables.pushed_requests import groups_of, told_apart
 from policyengine.tables.redact_rows import Redaction
 from policyengine.tables.request_columns import DECIDED, PROBLEM, RequestColumns, UnfitTable
 
-_BATCH = 10_000
+_BATCH: Final = 10_000
+_AT_ONCE: Final = 1_000_000
+"""The rows that gain columns at once, whose texts Arrow must be able to count."""
 
 _EXACT = ("duckdb", "polars")
 """The backends whose rows Ibis reads without pandas, which makes a float of a number beside a NULL."""
 
 
 class DecidedTable(Struct, frozen=True):
-    """An Ibis table with the decision on each row, in memory, and how many there are of each."""
+    """An Ibis table with the decision on each row, in memory, and how many there are of each.
+
+    *pushed*: the rows that the database told apart, so that few of them were decided here.
+    """
 
     table: Any
     counts: Counts
+    pushed: int = 0
 
 
 def decide_table(
     engine: DecidingEngine,
     table: Any,
-    mapping: Mapping[str, str] | None = None,
-    now: str | None = None,
+    mapping: Mapping[str, str] | None,
+    now: str | None,
+    checked: tuple[CheckedSet, Limits] | None,
 ) -> DecidedTable:
-    """Decide each row of an Ibis table; see `PolicyEngine.decide_table`."""
+    """Decide each row of an Ibis table; see `PolicyEngine.decide_table`.
+
+    *checked*: the set, with the limits of requests, by which the database tells rows apart; None where each is decided here.
+    """
     requests = _Requests(engine, table, mapping, now)
     found = [with_gained(requests.schema.empty_table(), [])]
-    found += (with_gained(batch, decided) for batch, decided in requests.decided())
-    return _together(found)
+    found += requests.with_decisions(checked)
+    return _together(found, requests.pushed)
 
 
 def redact_table(
@@ -61,10 +81,10 @@ def redact_table(
     return _together(found)
 
 
-def _together(found: Sequence[Any]) -> DecidedTable:
+def _together(found: Sequence[Any], pushed: int = 0) -> DecidedTable:
     """Return the rows of the tables that were *found*; the first has no rows."""
     decided = pa.concat_tables([part.cast(found[0].schema) for part in found])
-    return DecidedTable(ibis.memtable(decided), Counts.of(decided))
+    return DecidedTable(ibis.memtable(decided), Counts.of(decided), pushed)
 
 
 class _Requests:
@@ -76,6 +96,7 @@ class _Requests:
     def __init__(
         self, engine: DecidingEngine, table: Any, mapping: Mapping[str, str] | None, now: str | None
     ) -> None:
+        self.pushed = 0
         backend = table.get_backend().name
         if backend not in _EXACT:
             said = f"values of {shown(backend)} may be read as others, which Ibis makes floats of"
@@ -102,12 +123,54 @@ class _Requests:
     def decided(self) -> Iterator[tuple[Any, list[Decision | InvalidRequest]]]:
         """Give the rows, in batches, with what is decided of each."""
         moment = datetime.now(UTC).isoformat()
+        for batch in self._read(self._table).to_batches(_BATCH):
+            yield batch, self._decided(batch, moment)
+
+    def _read(self, table: Any) -> pa.Table:
         try:
-            rows = self._table.to_pyarrow()
+            return table.to_pyarrow()
         except pa.ArrowException as problem:
             raise UnfitTable(f"the table cannot be read: {problem}") from None
-        for batch in rows.to_batches(_BATCH):
-            yield batch, [*decisions(self._engine, self._columns, self._of(batch), moment)]
+
+    def _decided(self, batch: Any, moment: str) -> list[Decision | InvalidRequest]:
+        return [*decisions(self._engine, self._columns, self._of(batch), moment)]
+
+    def with_decisions(self, checked: tuple[CheckedSet, Limits] | None) -> Iterator[pa.Table]:
+        """Give the rows, in batches, with what they gain: rows that the database does not tell apart have it in common."""
+        rows = None if checked is None else self._told_apart(*checked)
+        if rows is None:
+            yield from (with_gained(batch, decided) for batch, decided in self.decided())
+            return
+        groups, firsts = groups_of(rows)
+        rows = rows.select(self.schema.names)
+        moment = datetime.now(UTC).isoformat()
+        gained = self._gained(rows.take(firsts), moment)
+        # Of what is no request, or holds for a time, each row is decided: nothing was to be of that kind.
+        sure = pc.and_(pc.is_null(gained[PROBLEM]), pc.is_null(gained["valid_until"]))
+        at = pc.if_else(sure.take(groups), groups, None)
+        alone = pc.is_null(at)
+        self.pushed = len(at) - at.null_count
+        gained = pa.concat_tables([gained, self._gained(rows.filter(alone), moment)])
+        own = pc.add(pc.cumulative_sum(alone.cast(pa.int64())), len(firsts) - 1)
+        at = pc.coalesce(at.cast(pa.int64()), own)
+        for start in range(0, rows.num_rows, _AT_ONCE):
+            part = rows.slice(start, _AT_ONCE)
+            yield with_columns(part, gained.take(at.slice(start, _AT_ONCE)))
+
+    def _told_apart(self, checked: CheckedSet, limits: Limits) -> pa.Table | None:
+        """Return the rows with what tells them apart, None if the database cannot say it."""
+        try:
+            told = told_apart(checked, limits, self._table, self.parts)
+            return None if told is None else told.to_pyarrow()
+        except Exception:  # noqa: BLE001 - a statement that is too long or too deep: then each row is decided
+            return None
+
+    def _gained(self, rows: pa.Table, moment: str) -> pa.Table:
+        """Return what rows gain that are decided here."""
+        found = [with_gained(self.schema.empty_table(), [])]
+        batches = rows.to_batches(_BATCH)
+        found += (with_gained(batch, self._decided(batch, moment)) for batch in batches)
+        return pa.concat_tables(found).select([*DECIDED, PROBLEM])
 
     def _of(self, rows: Any) -> Any:
         """Return the columns of requests, under the names of the parts that they hold."""

@@ -22,7 +22,7 @@ from policyengine.filters.sqlalchemy_conditions import condition
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
 from tests.filters.generated_filters import Case, Field, Limits, Rows, case, shrunk
-from tests.filters.interpreter import holds
+from tests.filters.interpreter import Indexed, holds
 
 Select = Callable[[Predicate], set[int]]
 """Gives the keys of the rows that a predicate selects."""
@@ -35,9 +35,9 @@ LIMITS: Final[dict[Dialect, Limits]] = {
 def disagreements(made: Case, select: Select) -> list[str]:
     """Return what the database says otherwise than the interpreter, of the predicate and its negation."""
     found = []
-    rows = made.rows[made.filtered.name]
+    rows, tables = made.rows[made.filtered.name], Indexed(made.rows)
     for predicate in (made.predicate, negated(made.predicate)):
-        expected = {row["key"] for row in rows if holds(predicate, row, made.rows)}
+        expected = {row["key"] for row in rows if holds(predicate, row, tables)}
         selected = select(predicate)
         if selected != expected:
             more, less = sorted(selected - expected)[:3], sorted(expected - selected)[:3]

@@ -39,6 +39,24 @@ Row: TypeAlias = Mapping[str, object]
 
 Tables: TypeAlias = Mapping[str, Sequence[Row]]
 
+
+class Indexed(dict[str, Sequence[Row]]):
+    """Tables whose rows are found by what columns equal, which is looked for once: for many rows that are filtered."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self._found: dict[tuple[str, tuple[str, ...]], dict[tuple[object, ...], list[Row]]] = {}
+
+    def where(self, table: str, columns: tuple[str, ...], values: tuple[object, ...]) -> list[Row]:
+        """Return the rows of a table whose columns have the values."""
+        index = self._found.get((table, columns))
+        if index is None:
+            index = self._found[table, columns] = {}
+            for row in self[table]:
+                index.setdefault(tuple(row[name] for name in columns), []).append(row)
+        return index.get(values, [])
+
+
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq, "!=": operator.ne,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -138,6 +156,12 @@ def _equal(
     of: Exists | HasMore, rows: Mapping[str, Row], tables: Tables
 ) -> Iterator[Mapping[str, Row]]:
     """Give *rows* with each row of the table that equals the outer rows in *on*."""
+    if isinstance(tables, Indexed) and isinstance(of.table, str) and of.on:
+        values = tuple(_value(outer, rows) for _, outer in of.on)
+        if None not in values:
+            names = tuple(mine.name for mine, _ in of.on)
+            yield from ({**rows, of.alias: row} for row in tables.where(of.table, names, values))
+        return
     for row in tables[of.table] if isinstance(of.table, str) else _elements(of.table, rows):
         inner = {**rows, of.alias: row}
         if all(_holds(Compare("==", mine, outer), inner, tables) for mine, outer in of.on):

@@ -18,6 +18,7 @@ from policyengine import InvalidRequest, PolicyEngine
 from policyengine.tables import table_job
 from policyengine.tables.request_columns import RequestColumns, UnfitTable
 from policyengine.tables.table_job import Counts, TableJob
+from tests.tables.table_law import tables_agree
 
 SET = """
 package shop
@@ -406,6 +407,65 @@ def test_an_ibis_table_is_decided_as_a_file_is(tmp_path: Path, engine: PolicyEng
 
 
 @pytest.mark.filterwarnings("default")  # as above
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.filterwarnings("default")  # as above
+def test_rows_that_a_database_tells_apart_are_decided_as_each_is(seed):
+    tables_agree(seed)
+
+
+@pytest.mark.filterwarnings("default")  # as above
+def test_only_what_differs_for_the_rules_is_decided_here(engine: PolicyEngine, monkeypatch):
+    import ibis
+
+    row = {"action": "read", "subject.type": "User", "subject.suspended": False}
+    row |= {"resource.owner": "ann", "resource.size": 1, "resource.shared_with": ["bob"]}
+    ids = ["ann", "Ann", "bob", "bob", "eve"] * 20
+    made = [
+        {**row, "subject.id": id_, "resource.id": f"d{number}", "context.purposes": ["show"]}
+        for number, id_ in enumerate(ids)
+    ]
+    made[7] |= {"resource.size": None, "subject.suspended": None}
+    connection = ibis.duckdb.connect()
+    found = engine.decide_table(connection.create_table("requests", pa.Table.from_pylist(made)))
+    assert found.pushed == 99
+    assert found.counts == Counts(59, 40, 1)
+    rows = found.table.to_pyarrow().to_pylist()
+    assert [row["resource.id"] for row in rows] == [row["resource.id"] for row in made]
+    assert [row["allowed"] for row in rows[:6]] == [True, False, True, True, False, True]
+    assert rows[2]["rules"] == ["access.shared"]
+
+
+@pytest.mark.filterwarnings("default")  # as above
+def test_texts_of_sets_that_have_a_collation_differ_in_case(engine: PolicyEngine):
+    import duckdb
+    import ibis
+
+    database = duckdb.connect()
+    database.execute("""
+        CREATE TABLE people (name VARCHAR COLLATE nocase); INSERT INTO people VALUES ('Ann');
+        CREATE TABLE requests AS SELECT 'read' AS action, 'User' AS "subject.type", FALSE AS "subject.suspended", 'ann' AS
+        "subject.id", 'd' AS "resource.id", 'bob' AS "resource.owner", list(name) AS "resource.shared_with", ['show'] AS
+        "context.purposes" FROM people
+    """)
+    found = engine.decide_table(ibis.duckdb.from_connection(database).table("requests"))
+    assert (found.pushed, found.counts) == (1, Counts(denied=1))
+
+
+@pytest.mark.filterwarnings("default")  # as above
+@pytest.mark.parametrize("now", ["yesterday", None])
+def test_a_row_whose_moment_is_none_is_no_request(now):
+    import ibis
+
+    engine = PolicyEngine.from_text("package p entity U {} action go by U on U permit one: any")
+    asked = pa.table({"subject.id": ["a", "b"], "resource.id": ["c", "d"], "now": [None, now]})
+    table = ibis.duckdb.connect().create_table(
+        "t", asked.cast(pa.schema([(n, "string") for n in asked.column_names]))
+    )
+    found = engine.decide_table(table)
+    assert found.counts.bad == (now is not None)
+    assert engine.decide_table(table.limit(0)).counts == Counts()
+
+
 def test_a_database_that_is_not_read_exactly_is_refused(engine: PolicyEngine):
     import ibis
 

@@ -1,0 +1,137 @@
+"""Have a database say which rows of a table of requests have the same decision, so that few are decided here.
+
+To each row comes its target, NULL where it is not sure that the row is a request whose decision columns tell, and a bit
+for each rule of the target that it satisfies (`filters.satisfied_rules`). Rows that are equal in these have the same decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add, and_, or_
+from typing import Any, Final
+
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from policyengine.filters.mapping import IncompleteMapping
+from policyengine.filters.predicates import NotPushable
+from policyengine.filters.satisfied_rules import satisfied_rules
+from policyengine.model.limits import Limits
+from policyengine.model.types import TargetKey
+from policyengine.semantics.checked import CheckedSet
+from policyengine.tables.printed_requests import RequestPrinter
+
+_BITS: Final = 60
+"""The rules that one column tells."""
+
+_MOST_TARGETS: Final = 100
+"""The actions and types that rows may have together."""
+
+_TARGET: Final = "policyengine target"
+_WORD: Final = "policyengine rules"
+
+_NAMING: Final = ("action", "subject.type", "resource.type")
+
+
+def told_apart(
+    checked: CheckedSet, limits: Limits, table: Any, columns: Mapping[str, str]
+) -> Any | None:
+    """Return *table* with the columns that tell decisions apart, whose names begin as `TOLD`; None if none do."""
+    if any(name.startswith(TOLD) for name in table.columns):
+        return None
+    naming = {path: columns[path] for path in _NAMING if path in columns}
+    if not all(table[name].type().is_string() for name in naming.values()):
+        return None
+    targets: dict[TargetKey, list[dict[str, str | None]]] = {}
+    for row in _combinations(table, naming):
+        target = _target(checked, row)
+        if target is not None:
+            targets.setdefault(target, []).append(row)
+    printer, told = RequestPrinter(table, columns), []
+    for target, named in targets.items():
+        try:
+            rules = satisfied_rules(checked, target, limits, columns)
+            bits = [printer.total(bit) for bit in rules.bits]
+            fits = printer.fits(rules, limits)
+        except (NotPushable, IncompleteMapping):
+            continue
+        rows = (
+            reduce(and_, (table[naming[path]].identical_to(value) for path, value in row.items()))
+            for row in named
+        )
+        told.append(
+            (
+                reduce(or_, rows) if naming else ibis.literal(True),
+                fits,
+                list(map(_word, _chunks(bits))),
+            )
+        )
+    if not told:
+        return None
+    at_all = max(len(words) for _, _, words in told)
+    is_of = [fits.ifelse(number, None) for number, (_, fits, _) in enumerate(told)]
+    made = {_TARGET: ibis.cases(*zip([rows for rows, _, _ in told], is_of, strict=True))}
+    for at in range(at_all):
+        made[f"{_WORD} {at}"] = ibis.cases(
+            *((rows, words[at]) for rows, _, words in told if at < len(words)), else_=0
+        )
+    return table.mutate(made)
+
+
+TOLD: Final = "policyengine "
+
+
+def _combinations(table: Any, naming: Mapping[str, str]) -> Sequence[dict[str, str | None]]:
+    """Return which actions and types there are together; none if there are too many."""
+    if not naming:
+        return [{}]
+    found = table.select(**naming).distinct().limit(_MOST_TARGETS + 1).to_pyarrow()
+    return found.to_pylist() if found.num_rows <= _MOST_TARGETS else []
+
+
+def _target(checked: CheckedSet, row: Mapping[str, str | None]) -> TargetKey | None:
+    """Return the target of rows with such an action and such types, None if they have none."""
+    actions = checked.schema.actions
+    only = next(iter(actions), None) if len(actions) == 1 else None
+    action = actions.get(row["action"] or "") if "action" in row else actions.get(only or "")
+    if action is None:
+        return None
+    types = []
+    for path, allowed in (("subject.type", action.subjects), ("resource.type", action.resources)):
+        type_ = row.get(path)
+        if type_ is None and len(allowed) == 1:
+            type_ = allowed[0]
+        if type_ is None or type_ not in allowed:
+            return None
+        types.append(type_)
+    return action.name, types[0], types[1]
+
+
+def _chunks(bits: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(bits), _BITS):
+        yield bits[start : start + _BITS]
+
+
+def _word(bits: Sequence[Any]) -> Any:
+    return reduce(add, (bit.ifelse(1 << at, 0).cast("int64") for at, bit in enumerate(bits)))
+
+
+def groups_of(rows: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """Return the number of the group of each row, NULL where it has none, and the first row of each group."""
+    told = [name for name in rows.column_names if name.startswith(TOLD)]
+    code: Any = None
+    for name in told:
+        encoded = rows[name].combine_chunks().dictionary_encode()
+        index = encoded.indices.cast(pa.int64())
+        if code is None:
+            code = index
+        else:
+            code = pc.add(pc.multiply(code, max(1, len(encoded.dictionary))), index)
+            code = code.dictionary_encode().indices.cast(pa.int64())
+    numbers = code.dictionary_encode().indices
+    at = pc.cumulative_sum(pa.repeat(1, rows.num_rows))
+    firsts = pa.table({"group": numbers, "at": at}).group_by("group").aggregate([("at", "min")])
+    firsts = firsts.filter(pc.is_valid(firsts["group"])).sort_by("group")
+    return numbers, pc.subtract(firsts["at_min"].combine_chunks(), 1)
