@@ -161,7 +161,8 @@ class DecisionCache:
         key = target.key(request)
         kept = self._kept.get(key)
         if kept is not None and kept.since <= request.now < kept.until:
-            return kept.decision.given_again() if intake.is_recorded else kept.decision
+            given = kept.decision.given_again() if intake.is_recorded else kept.decision
+            return given.ignoring(raw.ignored)
         compiled = target.compiled
         decision = compiled.answer(request)
         failed = decision._answer.make_details != compiled.make_details  # noqa: SLF001 - it is ours
@@ -171,7 +172,7 @@ class DecisionCache:
                 since, turns = request.now, decision.valid_until
                 until = _FOREVER if turns is None else from_datetime(turns)
             self._kept[key] = _Kept(decision, since, until)
-        return decision
+        return decision.ignoring(raw.ignored)
 
     @overload
     def require(self, request: AskedRequest, /) -> Decision: ...

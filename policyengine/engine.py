@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.model.immutable import Immutable
-from policyengine.model.limits import Limits
+from policyengine.model.limits import Limits, Undeclared
 from policyengine.prepared_set import PreparedSet
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class PolicyEngine(Immutable):
         obligations: Mapping[str, Handler] | Collection[str] | None = None,
         limits: Limits | None = None,
         cache: bool | str | os.PathLike[str] = False,
+        undeclared: Undeclared = "refuse",
     ) -> PolicyEngine:
         """Load the policy files in *paths*; of a folder, every `*.policy` file below it.
 
@@ -102,13 +103,15 @@ class PolicyEngine(Immutable):
         fulfil, as names or with a handler each; None if you do not want that to be checked.
         *cache*: whether to keep what is compiled in the user's cache, or the folder to keep it in:
         loading the same files again then takes a fraction of the time, and decides the same.
+        *undeclared*: whether requests with members that the set does not declare are refused, or decided
+        without these (`"drop"`; `docs/authzen.md` says when).
 
         Raises `InvalidPolicy` with every diagnostic if anything is wrong with the set, and
         `UnhandledObligation` if a rule may owe what *obligations* does not list.
         """
         from policyengine.loaded_set import load_files
 
-        limits = limits or Limits()
+        limits = (limits or Limits()).taking(undeclared)
         return cls._of(load_files(paths, obligations, limits, cache), store, limits)
 
     @classmethod
@@ -118,11 +121,12 @@ class PolicyEngine(Immutable):
         store: EntityStore | None = None,
         obligations: Mapping[str, Handler] | Collection[str] | None = None,
         limits: Limits | None = None,
+        undeclared: Undeclared = "refuse",
     ) -> PolicyEngine:
         """Load policy files from their texts; otherwise like `load`."""
         from policyengine.loaded_set import load_texts
 
-        limits = limits or Limits()
+        limits = (limits or Limits()).taking(undeclared)
         return cls._of(load_texts(texts, obligations, limits), store, limits)
 
     @classmethod

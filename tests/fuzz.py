@@ -11,7 +11,16 @@ import sys
 import time
 from random import Random
 
-from tests.strategies import clocks, entry_points, fast_paths, laws, partial, privacy, reverse
+from tests.strategies import (
+    clocks,
+    entry_points,
+    fast_paths,
+    laws,
+    partial,
+    privacy,
+    reverse,
+    undeclared,
+)
 
 LAWS: tuple[laws.Law, ...] = (
     laws.reference_is_sound,
@@ -25,6 +34,7 @@ LAWS: tuple[laws.Law, ...] = (
     fast_paths.what_a_fast_path_takes_is_valid,
     fast_paths.every_text_gets_the_same_answer,
     entry_points.every_entry_point_reads_the_same,
+    undeclared.dropping_changes_nothing_or_denies,
     privacy.private_values_show_in_no_text,
     clocks.what_is_kept_holds_from_a_moment_until_a_moment,
     laws.failures_agree_and_open_nothing,

@@ -69,7 +69,9 @@ class EnforcementPoint:
     ) -> Decision:
         """Return the decision on a request that is allowed; raise `Refusal` for every other."""
         try:
-            decision: Decision = self._decide(self.decider.decide, subject, action, resource, context)
+            decision: Decision = self._decide(
+                self.decider.decide, subject, action, resource, context
+            )
             self._owed_now(decision)
         except Exception as problem:
             raise self._undecided(problem) from problem

@@ -7,20 +7,24 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 from policyengine.intake.foreign import Refused, Repeated, plain
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.intake.raw import RawRequest
+from policyengine.intake.undeclared import are_near
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
-from policyengine.model.request_messages import got, shown
+from policyengine.model.request_messages import got, inside, path_text, shown
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
 
 _NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
 _REQUIRED: Final = _NAMES[:3]
+_OPENING: Final = ("context", "entities")
+"""Parts without which something may be absent that denies."""
 
 
 class RequestDecoder:
@@ -115,8 +119,25 @@ def read_parts(levels: Sequence[dict[Any, Any]], limits: Limits, *, accept_now: 
     if not accept_now and parts["now"] is not None:
         parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
     parts["action"], parts["context"] = _with_properties(parts["action"], parts["context"])
-    ignored = [shown(str(name)) for name in levels[0] if name not in _NAMES]
-    return RawRequest(**parts, ignored=tuple(ignored[: limits.problems]))
+    ignored = ignored_names(levels, _NAMES, limits)
+    return RawRequest(**parts, ignored=ignored)
+
+
+def ignored_names(
+    levels: Sequence[dict[Any, Any]], known: Collection[str], limits: Limits
+) -> tuple[str, ...]:
+    """Return the names in the first of *levels* that mean nothing, as many as problems are reported.
+
+    Raises `InvalidRequest` if a part that none of *levels* has may be meant by one.
+    """
+    ignored = tuple(islice((str(name) for name in levels[0] if name not in known), limits.problems))
+    for part in _OPENING if ignored else ():
+        if not any(part in level for level in levels):
+            for name in ignored:
+                if are_near(name, part):
+                    message = f"it means nothing, and may be meant for `{part}`, which is not given"
+                    raise InvalidRequest([Problem("PE533", path_text(inside(None, name)), message)])
+    return tuple(map(shown, ignored))
 
 
 def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:

@@ -13,13 +13,13 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec import Struct
 
-from policyengine.intake.authzen import document_of, read_parts
+from policyengine.intake.authzen import document_of, ignored_names, read_parts
 from policyengine.intake.foreign import Repeated, plain
 from policyengine.intake.raw import RawRequest
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
-from policyengine.model.request_messages import got, shown
+from policyengine.model.request_messages import got
 
 _ENDS: Final[dict[str, bool | None]] = {
     "execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True,
@@ -102,9 +102,9 @@ def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
         if not isinstance(default, dict):
             _refuse("PE505", name, f"expected an object, got {got(default, private=False)}")
     known = {"evaluations", "options", *_DEFAULTS}
-    ignored = [shown(str(name)) for name in document if name not in known]
+    ignored = ignored_names([document], known, limits)
     requests = (_read([item, document], limits, accept_now=accept_now) for item in items)
-    return Batch(requests, _semantic(document), ignored=tuple(ignored[: limits.problems]))
+    return Batch(requests, _semantic(document), ignored=ignored)
 
 
 _DEFAULTS: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")

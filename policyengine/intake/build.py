@@ -49,6 +49,7 @@ def build_entity(
     known.close_lines(stored, limits.ancestors)
     if reader.problems.items or entity is None:
         raise InvalidRequest(reader.problems.items)
+    reader.undeclared.log()
     built = known.entities.pop(entity.key_)
     return carrying(built, known.entities) if known.entities else built
 
@@ -76,6 +77,7 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
         for entity, path in reader.carried:
             known.add(entity, path)
         if isinstance(context, Record) and not reader.problems.items:
+            reader.undeclared.log()
             if not known.entities:
                 return context
             return altered(context, carried_=_closed(known.entities), plain_=False)

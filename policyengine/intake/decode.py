@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, ref
 from msgspec import Struct, field
 
 from policyengine.intake.foreign import Refused, Repeated, failed, plain
+from policyengine.intake.undeclared import Undeclared
 from policyengine.model import values
 from policyengine.model.entities import Entity, Key, Line, entity_class
 from policyengine.model.errors import InvalidRequest
@@ -78,13 +79,14 @@ _NAMES: Final = (EnumType, LevelsType, TaxonomyType)
 
 _ENTITY_KEYS: Final = ("type", "id", "properties", "parents")
 _REFERENCE_KEYS: Final = ("type", "id")
+_ACTION_KEYS: Final = ("name",)
 
 
 class Reader(Struct):
     """Reads values and collects what is wrong with them.
 
     *carried*: entities that were handed in where references stand, with the places. *flawed*:
-    entities that had problems.
+    entities that had problems. *undeclared*: members that were dropped, where that is asked for.
     """
 
     schema: Schema
@@ -92,6 +94,7 @@ class Reader(Struct):
     problems: Problems
     carried: list[tuple[Entity, Path]] = field(default_factory=list)
     flawed: set[Key] = field(default_factory=set)
+    undeclared: Undeclared = field(default_factory=Undeclared)
 
     # ---- values -------------------------------------------------------------------------
 
@@ -223,7 +226,7 @@ class Reader(Struct):
         """Read attributes by name; `ABSENT` for those not given; whether none is lacking."""
         for name in raw:
             if name not in type_.by_name and not self.problems.full:
-                self._unknown(name, type_.by_name, owner, path)
+                self._unknown(name, type_, raw, owner, path)
         found: list[object] = []
         complete = True
         for attribute in type_.attributes:
@@ -242,14 +245,51 @@ class Reader(Struct):
             return self.report("PE505", place, "there is no null: leave it out if it is absent")
         return self.value(attribute.type, raw, place)
 
-    def _unknown(self, name: object, known: Mapping[str, object], owner: str, path: Path) -> None:
+    def _unknown(
+        self,
+        name: object,
+        type_: RecordType | EntityType,
+        given: Mapping[object, object],
+        owner: str,
+        path: Path,
+    ) -> None:
+        if isinstance(name, str) and self._drops(name, type_, given, (), path):
+            return
         if is_private(path):
             self.report("PE504", path, f"{owner} has an attribute that is not declared")
         elif isinstance(name, str):
-            said = f"{owner} has no attribute `{shown(name)}`{self.problems.hint(name, known)}"
+            hint = self.problems.hint(name, type_.by_name)
+            said = f"{owner} has no attribute `{shown(name)}`{hint}"
             self.report("PE504", inside(path, name), said)
         else:
             self.mistyped("a name as key", name, path)
+
+    def _drops(
+        self,
+        name: str,
+        owner: EntityType | RecordType | None,
+        given: Mapping[object, object],
+        others: Sequence[str],
+        path: Path,
+    ) -> bool:
+        """Whether an undeclared member is dropped, or reported as one that may be meant for another.
+
+        *owner*: what has the attributes that it may be meant for, *others*: names of other things; those *given* are not
+        meant.
+        """
+        if self.limits.undeclared != "drop" or owner is None:
+            return False
+        place = path if is_private(path) else inside(path, name)
+        meant = self.undeclared.meant(name, owner, given, others)
+        if meant is None:
+            self.undeclared.drop(place)
+        else:
+            said = "a member" if is_private(path) else f"`{shown(name)}`"
+            message = (
+                f"{said} is not declared here, and may be meant for `{meant}`, which is not given"
+            )
+            self.report("PE533", place, message)
+        return True
 
     # ---- entities -----------------------------------------------------------------------
 
@@ -417,7 +457,7 @@ class Reader(Struct):
         if isinstance(raw, dict):
             parts = self.mapping("an action", raw, path)
             assert parts is not None
-            self.no_more_keys(parts, ("name",), path)
+            self.no_more_keys(parts, _ACTION_KEYS, path)
             if "name" not in parts:
                 self.report("PE521", path, "`name` is missing")
                 return None
@@ -457,6 +497,9 @@ class Reader(Struct):
         for name in parts:
             if name in known or self.problems.full:
                 continue
+            said_below = known is _REFERENCE_KEYS and name in _ENTITY_KEYS
+            if not said_below and self._drops_around(name, parts, known, path):
+                continue
             if is_private(path):
                 self.report("PE520", path, f"there is nothing but {listed(known)} here")
             elif isinstance(name, str):
@@ -466,6 +509,24 @@ class Reader(Struct):
                 self.report("PE520", inside(path, name), said)
             else:
                 self.mistyped("a name as key", name, path)
+
+    def _drops_around(
+        self, name: object, parts: Mapping[object, object], known: Sequence[str], path: Path
+    ) -> bool:
+        """Whether a key beside those *known* is dropped or reported, as `_drops` does."""
+        if self.limits.undeclared != "drop":
+            return False
+        said = plain(parts.get("name" if known is _ACTION_KEYS else "type"))
+        if not (isinstance(name, str) and isinstance(said, str)):
+            return False
+        if known is _ACTION_KEYS:
+            action = self.schema.actions.get(said)
+            context = None if action is None else action.context
+            return self._drops(name, context, {}, ("properties",), path)
+        properties = plain(parts.get("properties"))
+        given = properties if isinstance(properties, dict) else {}
+        others = [key for key in _ENTITY_KEYS if key not in known or key not in parts]
+        return self._drops(name, self.schema.entities.get(said), given, others, path)
 
     def _mistyped(self, type_: Type, raw: object, path: Path) -> Invalid:
         return self.mistyped(described(type_), raw, path)

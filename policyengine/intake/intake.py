@@ -120,9 +120,12 @@ class Intake:
 
     def request(self, raw: RawRequest) -> Request:
         """Return a request in canonical values; raises `InvalidRequest` with every problem."""
-        raw = self._objects.request(raw) if self._objects else raw
-        request = self.fast.read(raw)
-        return self._validated(raw) if request is None else request
+        read = self._objects.request(raw) if self._objects else raw
+        request = self.fast.read(read)
+        if request is None:
+            request = self._validated(read)
+            raw.ignored = read.ignored
+        return request
 
     def decide_parts(
         self,
@@ -152,7 +155,9 @@ class Intake:
             raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities,
             raw.store,
         )  # fmt: skip
-        return self._program.decide(self._validated(raw)) if decision is None else decision
+        if decision is None:
+            decision = self._program.decide(self._validated(raw))
+        return decision.ignoring(raw.ignored)
 
     def _decide_quickly(
         self,
@@ -209,7 +214,7 @@ class Intake:
             return refused(refusal, self._program.digest)
         _give(raw, store, others)
         try:
-            return self.decide(raw).ignoring(raw.ignored)
+            return self.decide(raw)
         except InvalidRequest as refusal:
             asked = asked_request(raw)
             return refused(refusal, self._program.digest, asked).ignoring(raw.ignored)
@@ -230,10 +235,10 @@ class Intake:
             _give(read, store, others)
             read.now = moment if read.now is None else read.now
             try:
-                decision = self.decide(read)
+                return self.decide(read)
             except InvalidRequest as refusal:
-                decision = refused(refusal, self._program.digest, asked_request(read))
-            return decision.ignoring(read.ignored)
+                denied = refused(refusal, self._program.digest, asked_request(read))
+                return denied.ignoring(read.ignored)
 
         try:
             batch = read_batch(data, self._limits, accept_now=accept_now)

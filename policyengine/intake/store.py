@@ -168,4 +168,5 @@ def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Ke
     known.close_lines({}, limits.ancestors)
     if problems.items:
         raise InvalidRequest(problems.items)
+    reader.undeclared.log()
     return {key: alone(entity) for key, entity in known.entities.items()}

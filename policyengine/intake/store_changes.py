@@ -38,6 +38,7 @@ def changed_entities(
     change.place()
     if change.problems.items:
         raise InvalidRequest(change.problems.items)
+    change.reader.undeclared.log()
     put_ = {key: alone(entity) for key, entity in change.known.entities.items()}
     return changed(stored, {**dict.fromkeys(change.removed), **put_})
 
@@ -47,8 +48,8 @@ class _Change:
 
     def __init__(self, schema: Schema, limits: Limits, stored: Stored, index: StoreIndex) -> None:
         self.problems = Problems(limits.problems)
-        self._reader = Reader(schema, limits, self.problems)
-        self.known = Known(self.problems, self._reader.flawed)
+        self.reader = Reader(schema, limits, self.problems)
+        self.known = Known(self.problems, self.reader.flawed)
         self.removed: dict[Key, Path] = {}
         self._schema = schema
         self._limits = limits
@@ -57,7 +58,7 @@ class _Change:
 
     def read(self, put: object, remove: object) -> None:
         """Read what is put, and then what is removed."""
-        reader, known, stored = self._reader, self.known, self._stored
+        reader, known, stored = self.reader, self.known, self._stored
         for raw, place in self._each(put, _PUT, "a list of entities"):
             entity = reader.entity(raw, place)
             if entity is not None:
@@ -81,7 +82,7 @@ class _Change:
         if isinstance(raw, list):
             yield from ((one, inside(path, i)) for i, one in enumerate(raw))
         else:
-            self._reader.mistyped(expected, raw, path)
+            self.reader.mistyped(expected, raw, path)
 
     def _key(self, raw: object, path: Path) -> Key | None:
         raw = plain(raw)
@@ -89,11 +90,11 @@ class _Change:
             return raw.key_
         if isinstance(raw, tuple) and len(raw) == len(("type", "id")):
             raw = dict(zip(("type", "id"), raw, strict=True))
-        parts = self._reader.mapping("an entity, or (type, id)", raw, path)
+        parts = self.reader.mapping("an entity, or (type, id)", raw, path)
         if parts is None:
             return None
-        type_ = self._reader.entity_type(parts, path, None)
-        id_ = self._reader.entity_id(parts, path)
+        type_ = self.reader.entity_type(parts, path, None)
+        id_ = self.reader.entity_id(parts, path)
         return None if type_ is None or id_ is None else (type_.name, id_)
 
     def _remove(self, key: Key, path: Path) -> None:

@@ -20,6 +20,7 @@ from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.objects import Objects
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
+from policyengine.intake.undeclared import Reads, Undeclared, read_of
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
@@ -62,6 +63,7 @@ class Validator:
         self._needs = needs
         self._limits = limits
         self._objects = objects
+        self._reads: dict[TargetKey, Reads] = {}
 
     @property
     def limits(self) -> Limits:
@@ -98,8 +100,8 @@ class Validator:
         *unknown*: the part that it lacks, if one; *type_*: of that, if it may have several. Raises
         `InvalidRequest` as `validate` does.
         """
-        raw = self._without_objects(raw)
-        reading = self._reading(raw, store)
+        given, raw = raw, self._without_objects(raw)
+        reading = self._reading(raw, store, self._target(raw))
         action = reading.reader.action(raw.action, _ACTION)
         parts: dict[str, Entity | None] = {"subject": None, "resource": None}
         types: dict[str, EntityType | None] = {}
@@ -125,6 +127,7 @@ class Validator:
             if not reading.problems.items:
                 assert isinstance(context, Record)
                 assert moment is not None
+                given.ignored += reading.ignored
                 return target, GivenParts(one, other, context, moment, fields, known)
         raise InvalidRequest(reading.problems.items)
 
@@ -135,7 +138,7 @@ class Validator:
         with every problem of what is given.
         """
         raw = self._without_objects(raw, target)
-        reading = self._reading(raw, store)
+        reading = self._reading(raw, store, target)
         action, *types = target
         asked = ((raw.subject, SUBJECT, types[0]), (raw.resource, RESOURCE, types[1]))
         parts = [
@@ -178,8 +181,38 @@ class Validator:
     def _without_objects(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
         return self._objects.request(raw, target) if self._objects else raw
 
-    def _reading(self, raw: RawRequest, store: EntityStore | None) -> _Reading:
-        return _Reading(self._schema, self._limits, store if raw.store is None else raw.store)
+    def _reading(
+        self, raw: RawRequest, store: EntityStore | None, target: TargetKey | None = None
+    ) -> _Reading:
+        reads = None if target is None else lambda: self._read_of(target)
+        used = store if raw.store is None else raw.store
+        return _Reading(self._schema, self._limits, used, reads)
+
+    def _target(self, raw: RawRequest) -> TargetKey | None:
+        """Return the target of a request if its parts are of built-in classes, which say the same when they are read."""
+        named = raw.action.get("name") if type(raw.action) is dict else raw.action
+        types = [
+            part.type
+            if issubclass(type(part), Entity)
+            else part.get("type")
+            if type(part) is dict
+            else None
+            for part in (raw.subject, raw.resource)
+        ]
+        subject, resource = types
+        if not (type(named) is str and type(subject) is str and type(resource) is str):
+            return None
+        action = self._schema.actions.get(named)
+        if action is None or subject not in action.subjects or resource not in action.resources:
+            return None
+        return named, subject, resource
+
+    def _read_of(self, target: TargetKey) -> Reads:
+        found = self._reads.get(target)
+        if found is None:
+            made = read_of(self._schema, target, self._needs(target))
+            found = self._reads.setdefault(target, made)  # another thread may have made it
+        return found
 
 
 class GivenParts(Struct, frozen=True, eq=False):
@@ -204,9 +237,15 @@ def as_list(raw: object, most: int) -> Any:
 class _Reading:
     """One request while it is read."""
 
-    def __init__(self, schema: Schema, limits: Limits, store: EntityStore | None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        limits: Limits,
+        store: EntityStore | None,
+        reads: Callable[[], Reads] | None,
+    ) -> None:
         self.problems = Problems(limits.problems)
-        self.reader = Reader(schema, limits, self.problems)
+        self.reader = Reader(schema, limits, self.problems, undeclared=Undeclared(reads))
         self._schema = schema
         self._limits = limits
         self._given: list[tuple[Entity, Path]] = []
@@ -217,6 +256,11 @@ class _Reading:
         if problem is not None:
             self.problems.add("PE528", inside(None, "store"), problem)
             self._store, self._all_read = None, False
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The places of undeclared members that were dropped."""
+        return self.reader.undeclared.names()
 
     def entity(self, raw: object, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Read the subject or the resource."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 _MEASURE: Final = 10_000
 """Code points of a policy set for which the limits of a set are given; a longer one may have more."""
+
+Undeclared: TypeAlias = Literal["refuse", "drop"]
+"""What becomes of members of a request that the policies do not declare: the request is refused, or decided without
+them, unless a rule could have been meant by one."""
 
 
 class Limits(Struct, frozen=True):
@@ -54,6 +58,14 @@ class Limits(Struct, frozen=True):
     """Requests of one batch as JSON."""
     problems: int = 100
     """Problems reported of one request."""
+    undeclared: Undeclared = "refuse"
+    """What becomes of undeclared members; set by the option of this name when an engine is loaded."""
+
+    def taking(self, undeclared: Undeclared) -> Limits:
+        """Return these limits, with undeclared members dropped if that is asked for; raises `ValueError` for another word."""
+        if undeclared not in get_args(Undeclared):
+            raise ValueError(f"undeclared is 'refuse' or 'drop', not {undeclared!r}")
+        return self if undeclared == "refuse" else replace(self, undeclared=undeclared)
 
     def for_set(self, characters: int) -> Limits:
         """Return the limits for a policy set of so many code points.

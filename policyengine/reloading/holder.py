@@ -21,7 +21,7 @@ from policyengine.engine import PolicyEngine
 from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, NotReloaded
 from policyengine.model.fulfilment import Handler
-from policyengine.model.limits import Limits
+from policyengine.model.limits import Limits, Undeclared
 from policyengine.model.values import to_datetime
 from policyengine.reloading.policy_files import PolicyFiles, State, warm_like
 from policyengine.reloading.shadow import Shadow
@@ -62,6 +62,7 @@ class PolicyHolder:
         obligations: Mapping[str, Handler] | Collection[str] | None = None,
         limits: Limits | None = None,
         cache: bool | str | os.PathLike[str] = False,
+        undeclared: Undeclared = "refuse",
         tests: bool = False,
         poll: float | None = None,
         quiet: float = 1.0,
@@ -73,6 +74,7 @@ class PolicyHolder:
     ) -> None:
         if poll is not None and not poll > 0:
             raise ValueError(f"`poll` is a number of seconds above 0, or None, not {poll!r}")
+        limits = (limits or Limits()).taking(undeclared)
         given: dict[str, Any] = {"obligations": obligations, "limits": limits, "cache": cache}
         given["on_load"] = on_load
         self._files = PolicyFiles(paths, tests=tests, **given)

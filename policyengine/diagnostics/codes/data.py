@@ -287,6 +287,15 @@ DATA = (
         _request(action='{"name": "read", "properties": {"from": "10.0.0.1"}}'),
     ),
     Code(
+        "PE533", "near-undeclared", "An undeclared member with a name like that of something that is not given.",
+        "It would be ignored, and what was meant by it would count as absent, for which a rule may be silent. So it "
+        "is with names at the top of a request that are like `context` or `entities`, and with all members where "
+        'undeclared ones are dropped (`undeclared="drop"`). Names are alike that are equal but for case, separators '
+        "and a prefix `is` or `has`, or but for two letters.",
+        _request(more=',\n "contexts": {"from": "10.0.0.1"}'),
+        _request(more=',\n "context": {"from": "10.0.0.1"}'),
+    ),
+    Code(
         "PE535", "unknown-requested-mask", "A field that is asked for with a mask that its type does not take.",
         "A datetime is shown as `present`, `year`, `month` or `day`, a decimal as `present` or `digits(0)` to "
         "`digits(3)`, a string or a reference as `present` or `pseudonym`, anything else as `present`. It is "

@@ -1,0 +1,151 @@
+"""Drop members of requests that no policy declares, unless a rule could have been meant by one.
+
+What is misspelt would count as absent, and a rule that asks for it would be silent. So a member is dropped only if
+nothing that the rules read, that may be absent and is, has a name like it: one that is equal but for case, separators and
+a prefix `is` or `has`, or but for two letters. A synonym cannot be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from msgspec import Struct, field
+
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.request_messages import Path, path_text
+from policyengine.model.types import (
+    EntityRefType,
+    EntityType,
+    RecordType,
+    Schema,
+    SetType,
+    TargetKey,
+    Type,
+)
+
+Owner: TypeAlias = EntityType | RecordType
+Reads: TypeAlias = Mapping[Owner, Collection[str]]
+"""The names of the attributes that rules read, by what has them."""
+
+_PREFIXES: Final = ("is", "has")
+_EDITS: Final = 2
+_LONGEST: Final = 200
+"""The most characters of a name that is compared; of a longer one, anything may be meant."""
+_MOST_LISTED: Final = 100
+_MOST_PAIRS: Final = 5_000
+"""Pairs of names that are compared for one request; of further ones, anything may be meant."""
+
+
+class Undeclared(Struct):
+    """The undeclared members of one request, or of what is built; *reads* says what rules read, all if it is None.
+
+    *dropped*: the places of those that were dropped, the first of them.
+    """
+
+    reads: Callable[[], Reads] | None = None
+    dropped: list[Path] = field(default_factory=list)
+    _found: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def meant(
+        self, name: str, owner: Owner, given: Collection[object], others: Iterable[str]
+    ) -> str | None:
+        """Return what may be meant by *name*: an attribute of *owner* that is not *given*, or one of *others*."""
+        read = None
+        for attribute in owner.attributes:
+            other = attribute.name
+            if attribute.optional and other not in given and self._near(name, other):
+                if read is None:
+                    read = owner.by_name if self.reads is None else self.reads().get(owner, ())
+                if other in read:
+                    return other
+        return next((one for one in others if self._near(name, one)), None)
+
+    def drop(self, path: Path) -> None:
+        """Note a member that is dropped."""
+        if len(self.dropped) < _MOST_LISTED:
+            self.dropped.append(path)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the places of what was dropped, each once."""
+        return tuple(dict.fromkeys(map(path_text, self.dropped)))
+
+    def log(self) -> None:
+        """Say in the log what was dropped of what was built, which no decision lists."""
+        if self.dropped:
+            from logging import getLogger  # which most runs never need
+
+            getLogger("policyengine.undeclared").info("ignored: %s", ", ".join(self.names()))
+
+    def _near(self, name: str, other: str) -> bool:
+        found = self._found.get((name, other))
+        if found is None:
+            if len(self._found) == _MOST_PAIRS:
+                return True
+            found = self._found[name, other] = are_near(name, other)
+        return found
+
+
+def are_near(one: str, other: str) -> bool:
+    """Whether one of two names may be a slip for the other."""
+    if len(one) > _LONGEST:
+        return True
+    return any(_within_edits(a, b, _EDITS) for a in _spellings(one) for b in _spellings(other))
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Give a name without case and separators, and without a prefix."""
+    if not name.isascii():
+        from unicodedata import normalize  # which most names do not need
+
+        name = normalize("NFKC", name)
+    folded = "".join(filter(str.isalnum, name.casefold()))
+    yield folded
+    yield from (folded.removeprefix(one) for one in _PREFIXES if folded.startswith(one))
+
+
+def _within_edits(one: str, other: str, most: int) -> bool:
+    """Whether at most so many letters put in, left out or replaced make the same of two words."""
+    if abs(len(one) - len(other)) > most:
+        return False
+    same = next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+    one, other = one[same:], other[same:]
+    if not one or not other:
+        return True  # as many as one is longer by
+    return most > 0 and (
+        _within_edits(one[1:], other[1:], most - 1)
+        or _within_edits(one[1:], other, most - 1)
+        or _within_edits(one, other[1:], most - 1)
+    )
+
+
+def read_of(schema: Schema, target: TargetKey, needs: RequestNeeds) -> Reads:
+    """Return the attributes that the rules for *target*, which need *needs*, read of anything of a type."""
+    action, subject, resource = target
+    found: dict[Owner, set[str]] = {}
+    waiting: list[tuple[Type | EntityType, Needs]] = [
+        (schema.entities[subject], needs.subject),
+        (schema.entities[resource], needs.resource),
+        (schema.actions[action].context, needs.context),
+    ]
+    while waiting:
+        type_, part = waiting.pop()
+        match type_:
+            case EntityRefType(name):
+                waiting.append((schema.entities[name], part))
+            case SetType(element):
+                waiting.append((element, part.elements or NOTHING))
+            case EntityType() | RecordType():
+                found.setdefault(type_, set()).update(part.attributes)
+                waiting += [(schema.entities[name], inner) for name, inner in part.above.items()]
+                waiting += [
+                    (type_.by_name[name].type, inner)
+                    for name, inner in part.attributes.items()
+                    if name in type_.by_name
+                ]
+            case _:
+                pass
+    return found
