@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
     "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
     "type_stubs": {"model"},
-    "adapters": {"model", "engine", "bound", "explain"},
+    "adapters": {"model", "engine", "bound", "explain", "filters"},
     "sources": {"model", "runtime", "intake", "engine"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
@@ -80,7 +80,7 @@ ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "fastapi": {"adapters"}, "starlette": {"adapters"}, "flask": {"adapters"}, "litestar": {"adapters"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
-    "django": {"filters"}, "sqlalchemy": {"filters", "verifying", "sources"}, "jinja2": {"testing", "reporting", "cli"},
+    "django": {"filters", "adapters"}, "sqlalchemy": {"filters", "verifying", "sources"}, "jinja2": {"testing", "reporting", "cli"},
 }  # fmt: skip
 
 

@@ -98,6 +98,18 @@ class EnforcementPoint:
             raise self.refusal(decision)
         raise await asyncio.to_thread(self.refusal, decision)
 
+    def ask(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
+    ) -> Decision:
+        """Return the decision on a request that is not made yet; raise `Refusal` if there is none."""
+        try:
+            decision: Decision = self._decide(
+                self.decider.decide, subject, action, resource, context
+            )
+        except Exception as problem:
+            raise self._undecided(problem) from problem
+        return decision
+
     def refusal(self, decision: Decision) -> Refusal:
         """Return the refusal that a deny is."""
         refusal = denied(decision, type_=self._type, obligations=self._obligations)

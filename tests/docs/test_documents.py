@@ -43,6 +43,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
         "docs/filters.md",
         "docs/sqlalchemy.md",
         "docs/django.md",
+        "docs/django-views.md",
     ],
 )
 def test_it_is_as_the_document_says(name: str):

@@ -7,27 +7,15 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import Any
 
-import django
 import sqlalchemy as sa
 from django.apps import apps
-from django.conf import settings
+from django.db import connections, models  # after its settings
 
+import tests.django_settings  # noqa: F401 - before what needs them
 from policyengine.filters.django_printing import django_condition
 from policyengine.filters.predicates import Predicate
 from tests.filters.databases import Select
 from tests.filters.generated_filters import Case, Field, Rows, Table
-
-if not settings.configured:
-    settings.configure(
-        USE_TZ=True,
-        DATABASES={
-            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
-            "postgresql": {"ENGINE": "django.db.backends.postgresql"},
-        },
-    )
-    django.setup()
-
-from django.db import connections, models  # after its settings
 
 PLAIN = {
     "text": models.TextField,

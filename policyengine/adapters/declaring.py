@@ -1,0 +1,23 @@
+"""Note which endpoints of a service say what they are, so that every other one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+E = TypeVar("E", bound=Callable[..., Any])
+
+_DECLARED: Final = "declared_to_policyengine"
+
+
+def declared(endpoint: E) -> E:
+    """Note that *endpoint* itself is declared, and not what wraps it, which may never call it."""
+    function = getattr(endpoint, "__func__", endpoint)
+    setattr(function, _DECLARED, function)
+    return endpoint
+
+
+def is_declared(endpoint: object) -> bool:
+    """Whether *endpoint* itself is declared."""
+    function = getattr(endpoint, "__func__", endpoint)
+    return function is not None and getattr(function, _DECLARED, None) is function

@@ -1,0 +1,121 @@
+"""Answer `user.has_perm(permission, object)` of Django by policies, also in its admin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_permission_codename, get_user_model
+from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.models import AnonymousUser
+from django.core.checks import Error, register
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.utils.module_loading import import_string
+
+from policyengine.adapters.django import Guard
+from policyengine.adapters.refusal import Refusal
+from policyengine.filters.authorized_models import AuthorizedManager
+
+
+class PolicyBackend(BaseBackend):  # type: ignore[misc]  # Django has no types
+    """A backend that answers for the permissions in *actions*, by the action that each is; no other is asked about these.
+
+    Without an object the answer is no. So it is where an allow comes with obligations, since who asks for a permission
+    does not see them: such views are for `Guard.requires`. *superusers*: whether Django may let active superusers do
+    everything without asking, as it does unless their class is derived from `AsksPolicies`.
+    """
+
+    guard: Guard
+    actions: Mapping[str, str] = {}
+    superusers = False
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        """Whether policies allow *user_obj* the action that *perm* is, on *obj*; False for a permission that is none."""
+        action = self.actions.get(perm)
+        if action is None:
+            return False
+        if obj is not None and self._allows(user_obj, action, obj):
+            return True
+        raise PermissionDenied  # so that no other backend is asked
+
+    async def ahas_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        """Do as `has_perm`, in a thread, since what policies read may be in the database."""
+        return bool(await sync_to_async(self.has_perm)(user_obj, perm, obj))
+
+    def _allows(self, user: Any, action: str, obj: Any) -> bool:
+        try:
+            decision = self.guard.ask(self.guard.subject_of(user), action, obj)
+        except Refusal:
+            return False
+        return decision.allowed is True and not decision.obligations
+
+
+class AsksPolicies:
+    """The first base of a class of users for whom `has_perm` asks the backends, superusers or not."""
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Whether some backend allows it, before one refuses it."""
+        return bool(AnonymousUser.has_perm(self, perm, obj))
+
+    async def ahas_perm(self, perm: str, obj: Any = None) -> bool:
+        """Do as `has_perm`."""
+        return bool(await AnonymousUser.ahas_perm(self, perm, obj))
+
+
+class GuardedAdmin:
+    """The first base of a `ModelAdmin` whose pages of one object ask for permissions on that object.
+
+    Lists, forms and what is saved are governed by the manager of the model, which must be an `AuthorizedManager`.
+    """
+
+    def __init__(self, model: Any, *more: Any) -> None:
+        if not isinstance(model._default_manager, AuthorizedManager):
+            raise ImproperlyConfigured(
+                f"the default manager of `{model.__name__}` is no `AuthorizedManager`"
+            )
+        super().__init__(model, *more)  # type: ignore[call-arg]  # of the class that it is a base of
+
+    def has_view_permission(self, request: Any, obj: Any = None) -> bool:
+        return self._may("view", request, obj) or self._may("change", request, obj)
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return self._may("change", request, obj)
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return self._may("delete", request, obj)
+
+    def has_add_permission(self, request: Any) -> bool:
+        return self._may("add", request, None)
+
+    def _may(self, verb: str, request: Any, obj: Any) -> bool:
+        if obj is None:
+            return bool(request.user.is_active and request.user.is_staff)
+        options: Any = self.opts  # type: ignore[attr-defined]  # of the class that it is a base of
+        name = get_permission_codename(verb, options)
+        return bool(request.user.has_perm(f"{options.app_label}.{name}", obj))
+
+
+@register("security")  # type: ignore[untyped-decorator]  # Django has no types
+def check_backends(**_: object) -> Iterable[Error]:
+    """Find what would allow a permission of which a `PolicyBackend` is to decide."""
+    backends = [import_string(path) for path in settings.AUTHENTICATION_BACKENDS]
+    ours = [n for n, one in enumerate(backends) if issubclass(one, PolicyBackend)]
+    for at in ours:
+        if at > ours.index(at):
+            hint = "put it first in AUTHENTICATION_BACKENDS"
+            yield Error(
+                "another backend may allow what policies deny",
+                hint=hint,
+                obj=backends[at],
+                id="policyengine.E001",
+            )
+        if not backends[at].superusers and not issubclass(get_user_model(), AsksPolicies):
+            hint = "derive the class of users from `AsksPolicies`, or say `superusers = True` in the backend"
+            yield Error(
+                "superusers may do what policies deny",
+                hint=hint,
+                obj=backends[at],
+                id="policyengine.E002",
+            )

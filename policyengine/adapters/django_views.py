@@ -1,0 +1,79 @@
+"""Enforce decisions in views of Django that are classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from policyengine.adapters.declaring import declared
+from policyengine.adapters.django import Guard, private
+
+
+class GuardedView:
+    """The first base of views that are classes: *guard* is asked whether the request is *action* on what `get_resource` gives.
+
+    *action* may be a dict, by method; HEAD counts as GET, and a method that it lacks is refused.
+    """
+
+    guard: Guard
+    action: str | Mapping[str, str] = {}
+    resource: Any = None
+    _asked: Any = None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        _check(cls)
+
+    @classmethod
+    def as_view(cls, **given: Any) -> Callable[..., Any]:
+        """Return the view, which is declared; a decorator around it is none."""
+        _check(cls)
+        if "dispatch" in given:
+            raise ImproperlyConfigured("`dispatch` is where the guard is asked")
+        made: Callable[..., Any] = super().as_view(**given)  # type: ignore[misc]  # of the views that it is a base of
+        return declared(made)
+
+    def get_resource(self, *_: Any, **__: Any) -> Any:
+        """Return what is acted on: of a view of one object that object. It may be asynchronous."""
+        return self.get_object()
+
+    def get_object(self, *given: Any) -> Any:
+        """Return the object that was decided about."""
+        if given or self.resource is None:
+            return super().get_object(*given)  # type: ignore[misc]  # of the views that it is a base of
+        return self.resource
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Ask the guard, and then do what the view does."""
+        view: Any = super()
+        action = self.action
+        if not isinstance(action, str):
+            method = request.method
+            action = action.get("GET" if method == "HEAD" else method, "")
+        asked = request, action, self.get_resource, *args
+        if not self.view_is_async:  # type: ignore[attr-defined]  # of views
+            refused = self.guard.check(*asked, **kwargs)
+            self.resource = getattr(request, "resource", None)
+            return refused or private(view.dispatch(request, *args, **kwargs))
+
+        async def answer() -> Any:
+            refused = await self.guard.check_async(*asked, **kwargs)
+            self.resource = getattr(request, "resource", None)
+            return refused or private(await view.dispatch(request, *args, **kwargs))
+
+        return answer()
+
+
+def _check(view: type[GuardedView]) -> None:
+    """Raise `ImproperlyConfigured` unless the guard is asked before everything that a view does."""
+    for name in ("as_view", "dispatch"):
+        if _function(getattr(view, name)) is not _function(getattr(GuardedView, name)):
+            raise ImproperlyConfigured(
+                f"`{view.__name__}` has another `{name}` than `GuardedView`, which is to be its first base"
+            )
+
+
+def _function(method: Any) -> object:
+    return getattr(method, "__func__", method)
