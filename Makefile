@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check pyright fmt test-databases exact-filters postgresql test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches killers clean
+.PHONY: help demo test documents coverage check pyright fmt test-databases exact-filters postgresql test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches kills killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ exact-partial: $(READY) ## Hold what is left of decisions against the whole ones
 
 breaches: $(READY) ## Plant breaches of promises in the shipped sets, and prove promises that hold; some minutes
 	$(BIN)/python -m tests.breaches.harness
+
+kills: $(READY) ## Kill processes that decide with a durable log, and look for decisions without a record; COUNT=300, a minute or two
+	$(BIN)/python -m tests.kills --count $(or $(COUNT),300)
 
 killers: $(READY) ## Paste the tests that are offered for the shipped sets, which are to notice what they are for; SHARE=0.1 SECONDS=20
 	$(BIN)/python -m tests.mutation.killers --share $(SHARE) $(SECONDS:%=--seconds %)

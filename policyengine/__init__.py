@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from policyengine.model.records import Record
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
+    from policyengine.record.decision_log import DecisionLog
     from policyengine.reloading.holder import PolicyHolder
     from policyengine.reloading.shadow import Shadow
     from policyengine.reverse.page import Page
@@ -56,6 +57,7 @@ __all__ = [
     "Decider",
     "Decision",
     "DecisionCache",
+    "DecisionLog",
     "Denied",
     "Diagnostic",
     "Diagnostics",
@@ -101,6 +103,7 @@ _HOMES = {
     "Decider": "decider",
     "Decision": "model.decision",
     "DecisionCache": "decision_cache",
+    "DecisionLog": "record.decision_log",
     "Denied": "model.decision",
     "Diagnostic": "diagnostics.diagnostic",
     "Diagnostics": "diagnostics.diagnostic",

@@ -358,8 +358,9 @@ class PolicyEngine(Immutable):
         """
         from policyengine.tables import with_ibis
 
-        checked = (self._checked(), self._limits) if self._store is None else None
-        decided: DecidedTable = with_ibis().decide_table(self, table, mapping, now, checked)
+        each = self._store is not None or self._on_decision is not None  # to be decided here
+        parts = table, mapping, now, None if each else (self._checked(), self._limits)
+        decided: DecidedTable = with_ibis().decide_table(self, *parts)
         return decided
 
     def redact_table(
@@ -378,8 +379,7 @@ class PolicyEngine(Immutable):
         spellings = {spelling for of_types in fields for shown in of_types for spelling in shown}
         from policyengine.tables import with_ibis
 
-        parts = table, mapping, now, keep, spellings, key
-        left: DecidedTable = with_ibis().redact_table(self, *parts)
+        left: DecidedTable = with_ibis().redact_table(self, table, mapping, now, keep, spellings, key)
         return left
 
     @overload

@@ -21,6 +21,7 @@ from policyengine import (
     Decider,
     Decision,
     DecisionCache,
+    DecisionLog,
     Denied,
     Entity,
     EntitySource,
@@ -420,6 +421,7 @@ def refusing(engine: PolicyEngine, folder: Path) -> dict[str, tuple[Any, dict[st
         "read its `differences`": (Shadow(None), REMADE),
         "make one where its source is": (SourcedEngine(engine, FACTS), REMADE),
         "make one where its version is": (CachedSource(FACTS, int), REMADE),
+        "make one where it is used, in a folder": (DecisionLog(folder / "log"), REMADE),
         "open it again": (Cache(str(folder), b"k" * 32), REMADE),
     }
 

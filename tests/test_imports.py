@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "type_stubs": {"model"},
     "adapters": {"model", "engine", "bound", "explain", "filters"},
     "sources": {"model", "runtime", "intake", "engine"},
+    "record": {"model", "runtime", "intake", "engine"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
@@ -73,7 +74,7 @@ MAY_IMPORT = {
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}
-    | {"explain", "partial", "reloading", "sources", "reverse", "version"},
+    | {"explain", "partial", "record", "reloading", "sources", "reverse", "version"},
 }
 
 ONLY_IN = {

@@ -159,6 +159,26 @@ def test_what_is_asked_of_many_is_no_decision():
     assert calls == []
 
 
+def test_each_row_of_a_table_is_recorded():
+    import ibis
+    import pyarrow as pa
+
+    calls: Calls = []
+    text = "package p\nentity A { n: int }\naction go by A on A\npermit low: go when subject.n < 3"
+    engine = PolicyEngine.from_text(text).with_record(calls.append)
+    rows = [
+        {"subject.id": "a", "subject.n": n % 5, "action": "go", "resource.id": "b"}
+        for n in range(40)
+    ]
+    rows[3]["action"] = "nonsense"
+    more = {"subject.type": "A", "resource.type": "A"}
+    table = ibis.memtable(pa.Table.from_pylist([{**row, **more} for row in rows]))
+    for decide in (engine.decide_table, engine.redact_table):
+        decided = decide(table)
+        assert [one.allowed for one in calls] == decided.table.to_pyarrow()["allowed"].to_pylist()
+        calls.clear()
+
+
 @pytest.mark.parametrize("asked", [ASKED["staff"], ASKED["stranger"], UNFIT[0]], ids=repr)
 def test_nothing_is_answered_if_the_hook_fails(asked):
     def fail(decision: Decision) -> None:

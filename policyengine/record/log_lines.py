@@ -1,0 +1,136 @@
+"""Write and read the lines of a log, of which each has a hash of itself and the line before.
+
+A line is JSON, and begins with the hash: of the hash before, and of all that comes after it in the line. So it is
+checked byte by byte, and nothing need be decoded. A file begins with a line that has the hash before it, so that
+the chain goes on over files. Whoever reads a log trusts none of it: lines are bounded, and what is no line is one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from msgspec import Struct
+
+VERSION: Final = 1
+LONGEST_LINE: Final = 1_000_000
+"""Bytes of a line at most; a record has less than half of that."""
+
+START: Final = "0" * 64
+"""The hash before the first line."""
+
+_OPEN: Final = b'{"hash":"'
+_CLOSE: Final = b'",'
+_FRONT: Final = len(_OPEN) + len(START) + len(_CLOSE)
+_CHUNK: Final = 1 << 16
+
+
+def written_line(before: str, content: dict[str, Any]) -> tuple[str, bytes]:
+    """Return the line of *content*, and its hash. *before*: that of the line before."""
+    rest = encoded(content)
+    return chained(before, rest)
+
+
+def encoded(content: dict[str, Any]) -> bytes:
+    """Return *content* as it is in a line, without the brace at its front: ASCII, in one line."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)[1:].encode("ascii") + b"\n"
+
+
+def chained(before: str, rest: bytes) -> tuple[str, bytes]:
+    """Return the hash of a line, and the line, of what `encoded` returned."""
+    found = _hash(before, rest)
+    return found, b"".join((_OPEN, found.encode(), _CLOSE, rest))
+
+
+def _hash(before: str, rest: bytes) -> str:
+    return sha256(before.encode() + rest).hexdigest()
+
+
+class Line(Struct, frozen=True):
+    """A line as it was read. *text*: of at most `LONGEST_LINE` bytes, else empty; *is_whole*: whether it ended."""
+
+    number: int
+    text: bytes
+    is_whole: bool
+    too_long: bool = False
+
+    @property
+    def hash(self) -> str | None:
+        """The hash that the line says it has; None if it is no line of a log."""
+        text = self.text
+        if (
+            len(text) <= _FRONT
+            or text[: len(_OPEN)] != _OPEN
+            or text[_FRONT - 2 : _FRONT] != _CLOSE
+        ):
+            return None
+        return text[len(_OPEN) : _FRONT - 2].decode("ascii", "replace")
+
+    def follows(self, before: str) -> bool:
+        """Whether the line is as it was written after that of the hash *before*."""
+        return self.is_whole and self.hash == _hash(before, self.text[_FRONT:])
+
+    def content(self) -> dict[str, Any] | None:
+        """Return what the line says, None if it is no object in JSON."""
+        try:
+            found = json.loads(self.text)
+        except (ValueError, RecursionError):  # not UTF-8 as well
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """Give the lines of a file, in bounded memory."""
+    number = 0
+    while text := file.readline(LONGEST_LINE):
+        number += 1
+        if text.endswith(b"\n"):
+            yield Line(number, text, is_whole=True)
+        elif len(text) < LONGEST_LINE:
+            yield Line(number, text, is_whole=False)
+        else:
+            yield Line(number, b"", _skip_rest(file), too_long=True)
+
+
+def _skip_rest(file: BinaryIO) -> bool:
+    """Read to the end of a line; whether it ends with one."""
+    while text := file.readline(_CHUNK):
+        if text.endswith(b"\n"):
+            return True
+    return False
+
+
+def log_files(path: Path) -> list[Path]:
+    """Return the files of the log in a folder, in order, or the one file that *path* is."""
+    if path.is_file():
+        return [path]
+    found = (one for one in path.iterdir() if is_log_file(one.name) and one.is_file())
+    return sorted(found, key=lambda one: int(one.stem))
+
+
+def is_log_file(name: str) -> bool:
+    """Whether a file of that name is of a log: `00000001.jsonl`."""
+    return name.endswith(".jsonl") and name[:-6].isdecimal() and name.isascii()
+
+
+def file_name(number: int) -> str:
+    """Return the name of the file of that number."""
+    return f"{number:08}.jsonl"
+
+
+def last_line(files: Iterable[Path]) -> tuple[Line | None, Path | None, bool]:
+    """Return the last whole line of some files, latest first, its file, and whether anything came after it."""
+    cut = False
+    for path in files:
+        last, is_cut = None, False
+        with path.open("rb") as file:
+            for line in read_lines(file):
+                is_cut = not line.is_whole or line.hash is None
+                last = last if is_cut else line
+        cut = cut or is_cut
+        if last is not None:
+            return last, path, cut
+    return None, None, cut

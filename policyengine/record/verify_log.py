@@ -1,0 +1,131 @@
+"""Check that a log is as it was written: no line changed, removed, added or moved.
+
+What a crash leaves is told from that: an end of a file that is no whole line, after which the next file goes on with
+the hash of the last whole one. A log whose last lines were removed is shorter, and else right: keep the hash of its
+last line elsewhere, and ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from policyengine.model.shown import escaped
+from policyengine.record.log_lines import START, Line, log_files, read_lines
+
+_BACKWARDS: Final = timedelta(seconds=5)
+"""How much earlier a record may be than one before it: those of several threads are written together."""
+
+
+class Fault(Struct, frozen=True):
+    """Something of a log that is not as it was written."""
+
+    file: str
+    line: int
+    message: str
+
+
+class Verified(Struct):
+    """What was found in a log. *first*: the hash before it; *last*: that of its last line.
+
+    *cut*: ends of files that a crash cut; *lost*: decisions without a record, as a `fast` log says; *set_back*: how
+    often the clock was set back. *faults*: what is not as it was written, the first of each file.
+    """
+
+    files: int = 0
+    records: int = 0
+    first: str = START
+    last: str = START
+    cut: list[Fault] = field(default_factory=list)
+    lost: int = 0
+    set_back: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether nothing was changed."""
+        return not self.faults
+
+
+def verify_log(path: Path, expected: Iterable[str] = ()) -> Verified:
+    """Check the log in a folder, or one file of it. *expected*: hashes of lines that must be in it.
+
+    Raises `OSError` if it cannot be read.
+    """
+    found = Verified()
+    check = _Check(found, {*expected})
+    for file in log_files(path):
+        found.files += 1
+        with file.open("rb") as opened:
+            check.file(file.name, read_lines(opened))
+    for missing in sorted(check.expected):
+        found.faults.append(Fault("", 0, f"no line has the hash {escaped(missing)}"))
+    return found
+
+
+class _Check:
+    """Checks the files of a log, one after another."""
+
+    def __init__(self, found: Verified, expected: set[str]) -> None:
+        self.expected = expected
+        self._found = found
+        self._latest: datetime | None = None
+        self._begins = True
+
+    def file(self, name: str, lines: Iterator[Line]) -> None:
+        """Check the lines of one file."""
+        found, faults = self._found, 0
+        for line in lines:
+            if not line.is_whole:
+                found.cut.append(Fault(name, line.number, "the line was cut"))
+                return
+            content = line.content() or {}
+            if self._begins:
+                self._begins = False
+                found.first = found.last = _before(content)
+            if not line.follows(found.last):
+                faults += 1
+                if faults == 1:
+                    found.faults.append(Fault(name, line.number, _FAULTS[line.number == 1]))
+            found.last = line.hash or found.last
+            self.expected.discard(found.last)
+            self._content(content)
+
+    def _content(self, content: dict[str, Any]) -> None:
+        record, lost = content.get("record"), content.get("lost")
+        if isinstance(lost, dict) and type(lost.get("count")) is int:
+            self._found.lost += lost["count"]
+        if isinstance(record, dict):
+            self._found.records += 1
+            moment = moment_of(record)
+            if moment is not None:
+                if self._latest is not None and self._latest - moment > _BACKWARDS:
+                    self._found.set_back += 1
+                    self._latest = moment
+                self._latest = max(moment, self._latest or moment)
+
+
+_FAULTS: Final = (
+    "the line is not as it was written, or what was before it is missing",
+    "the file does not go on where the one before it ends",
+)
+
+
+def _before(content: dict[str, Any]) -> str:
+    """Return the hash before the first line of a log, of which earlier files may be gone."""
+    log = content.get("log")
+    before = log.get("before") if isinstance(log, dict) else None
+    return before if isinstance(before, str) else START
+
+
+def moment_of(record: dict[str, Any]) -> datetime | None:
+    """Return the time of a record, if it has one."""
+    try:
+        moment = datetime.fromisoformat(record["time"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None

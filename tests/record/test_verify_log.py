@@ -1,0 +1,123 @@
+"""Holds of checking a log that each change is found, and that what a crash leaves is told from one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from policyengine.record.decision_log import DecisionLog
+from policyengine.record.log_lines import LONGEST_LINE, log_files
+from policyengine.record.verify_log import verify_log
+from tests.test_deciders import ASKED, ENGINE
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> list[bytes]:
+    """The files of a log, each as its bytes."""
+    path = tmp_path_factory.mktemp("written")
+    with DecisionLog(path, size=4_000) as log:
+        engine = ENGINE.with_record(log)
+        for _ in range(24):
+            engine.decide(ASKED["stranger"])
+    files = [file.read_bytes() for file in log_files(path)]
+    assert len(files) > 2
+    return files
+
+
+def put(path: Path, files: list[bytes]) -> Path:
+    path.mkdir(exist_ok=True)
+    for file in path.iterdir():
+        file.unlink()
+    for number, text in enumerate(files, 1):
+        (path / f"{number:08}.jsonl").write_bytes(text)
+    return path
+
+
+def test_each_byte_counts(tmp_path, written):
+    rng = Random(5)
+    text = written[1]
+    for at in (*range(0, 260, 3), *rng.sample(range(len(text)), 50)):
+        changed = bytes([text[at] ^ rng.choice((1, 2, 32, 128))])
+        files = [written[0], text[:at] + changed + text[at + 1 :], *written[2:]]
+        assert verify_log(put(tmp_path, files)).faults, at
+
+
+def lines(text: bytes) -> list[bytes]:
+    return text.splitlines(keepends=True)
+
+
+CHANGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "removed": lambda found: found[:2] + found[3:],
+    "the first removed": lambda found: found[1:],
+    "the last removed": lambda found: found[:-1],
+    "twice": lambda found: found[:2] + found[1:],
+    "swapped": lambda found: [found[0], found[2], found[1], *found[3:]],
+    "added": lambda found: [*found, b'{"hash":"' + b"0" * 64 + b'","record":{}}\n'],
+    "empty": lambda found: [*found, b"\n"],
+    "not JSON": lambda found: [*found, b"\xff\xfe\n"],
+    "deep": lambda found: [*found, b"[" * 900_000 + b"\n"],
+    "too long": lambda found: [*found, b"x" * 3_000_000 + b"\n", *found[1:]],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change_of_a_file_before_the_last_is_found(tmp_path, written, change):
+    changed = b"".join(CHANGES[change](lines(written[1])))
+    found = verify_log(put(tmp_path, [written[0], changed, *written[2:]]))
+    assert found.faults
+    assert not found.is_as_written
+    assert len(found.faults) <= 2
+
+
+def test_files_that_lack_or_are_moved_are_found(tmp_path, written):
+    for files in (
+        [written[0], *written[2:]], [written[1], written[0], *written[2:]],
+        [written[0], written[0], *written[1:]],
+    ):  # fmt: skip
+        assert verify_log(put(tmp_path, files)).faults
+    later = verify_log(put(tmp_path, written[1:]))
+    assert not later.faults  # earlier files were put away
+    assert later.first == json.loads(lines(written[0])[-1])["hash"]
+
+
+def test_each_cut_of_the_last_file_is_told_from_a_change(tmp_path, written):
+    whole = written[-1]
+    ends = [at for at, one in enumerate(whole, 1) if one == 10]
+    for at in sorted({*range(0, len(whole), 23), *ends, *(end - 1 for end in ends)}):
+        found = verify_log(put(tmp_path, [*written[:-1], whole[:at]]))
+        is_whole = at == 0 or whole[:at].endswith(b"\n")
+        assert (len(found.cut), found.faults) == (0 if is_whole else 1, []), at
+
+
+def test_what_was_removed_at_the_end_is_found_by_a_hash_that_was_kept(tmp_path, written):
+    last = verify_log(put(tmp_path, written)).last
+    assert not verify_log(tmp_path, [last]).faults
+    shorter = put(tmp_path, [*written[:-1], b"".join(lines(written[-1])[:-1])])
+    assert not verify_log(shorter).faults
+    assert "no line has the hash" in verify_log(shorter, [last]).faults[0].message
+
+
+def test_a_log_is_read_in_bounded_memory(tmp_path, written):
+    import tracemalloc
+
+    put(tmp_path, [written[0]])
+    with (tmp_path / "00000002.jsonl").open("wb") as file:
+        for _ in range(100):
+            file.write(b"x" * LONGEST_LINE)
+    tracemalloc.start()
+    found = verify_log(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 8 * LONGEST_LINE
+    tracemalloc.stop()
+    assert found.cut
+
+
+def test_what_is_no_log_has_nothing(tmp_path):
+    (tmp_path / "00000001.jsonl").mkdir()
+    (tmp_path / "x.jsonl").write_text("?")
+    assert verify_log(tmp_path).files == 0
+    with pytest.raises(FileNotFoundError):
+        verify_log(tmp_path / "none")
