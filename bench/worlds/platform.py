@@ -61,6 +61,7 @@ _TRAITS = ("sentiment", "topics", "language", "health", "party_affiliation")
 _MATCHING = (*["no_matching"] * 8, "opt_in", "given_by_person", "public_data", "third_party_data")
 _KINDS = ("original", "quote", "reply", "summoned_reply")
 _EVENTS = ("post.create", "news.new", "dm", "like.create", "mute", "follow")
+_COUNTS = (*[0] * 6, 49, 99, 499, 1_500, 14_999, 300_000, 1_000_000, 2_500_000)
 _DATES = ((2022, 3, 1), (2025, 3, 1), (2025, 12, 31), (2026, 3, 1), (2026, 11, 23), (2026, 11, 24))
 
 
@@ -141,6 +142,7 @@ def _ask(
         context.aggregate = rng.random() < 0.3
         context.matching = rng.choice(_MATCHING)
         context.reasonably_expected = rng.random() < 0.7
+        context.posts_read, context.calls = rng.choice(_COUNTS), rng.choice((0, 1, 59, 60))
     if operation.faces_people and user is not None:
         context.viewer = Viewer(rng.random() < 0.7, rng.random() < 0.05)
     if operation.in_account:
@@ -156,9 +158,11 @@ def _ask(
         context.country = rng.choice(("DE", "FR"))
     if operation.name == "createPosts":
         context.kind = rng.choice(_KINDS)
+        context.posts_written = rng.choice(_COUNTS)
         context.tags = (other,) if rng.random() < 0.5 else ()
     if operation.name == "createActivitySubscription":
         context.event = rng.choice(_EVENTS)
+        context.subscriptions = rng.choice((0, 1_000, 1_499, 1_500, 74_999, 75_000))
         context.about = rng.choice((author, None))
     resource = _resource(rng, about, number, app, author, other)
     return (app, operation, resource, context, now), (author, other)
@@ -339,7 +343,7 @@ def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
     if operation.reads_people or operation.writes:
         names += ("purposes", "practices", "consents")
     if operation.reads_people:
-        names += ("derives", "aggregate", "matching", "reasonably_expected")
+        names += ("derives", "aggregate", "matching", "reasonably_expected", "posts_read", "calls")
     if operation.with_lists:
         names.append("member")
     if operation.writes:
@@ -359,9 +363,11 @@ def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
         said["country"] = context.country
     if context.kind:
         said["kind"] = context.kind
+        said["posts_written"] = context.posts_written
         said["tags"] = [_user(person.id) for person in context.tags]
     if context.event:
         said["event"] = context.event
+        said["subscriptions"] = context.subscriptions
     if context.about is not None:
         said["about"] = _user(context.about.id)
     return said

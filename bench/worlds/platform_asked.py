@@ -119,6 +119,10 @@ class Context:
     kind: str = ""
     event: str = ""
     about: User | None = None
+    posts_read: int = 0
+    calls: int = 0
+    posts_written: int = 0
+    subscriptions: int = 0
 
 
 @define
@@ -162,7 +166,7 @@ _KINDS = (
 
 def operations(actions: Mapping[str, ActionType]) -> dict[str, Operation]:
     """Return the operations of the API by name, from what is declared of them."""
-    return {name: _operation(action) for name, action in actions.items()}
+    return {name: _operation(action) for name, action in actions.items() if "api" in action.groups}
 
 
 def _operation(action: ActionType) -> Operation:

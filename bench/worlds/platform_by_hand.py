@@ -449,6 +449,72 @@ def _unwelcome(resource: Resource, context: Context) -> set[str]:
     return found
 
 
+READS_POSTS = ("read_posts", "read_own_posts")
+_TO_READ = {
+    "standard_track": 500_000, "academic_research": 10_000_000, "essential": 500_000,
+    "elevated": 2_000_000, "free": 100, "basic": 15_000, "pro": 1_000_000,
+    "pay_per_use": 3_000_000,
+}  # fmt: skip
+_TO_WRITE = {"free": 500, "basic": 50_000, "pro": 300_000}
+_SEARCHES = {"free": 1, "basic": 60, "pro": 60, "pay_per_use": 60}
+_FEWER_UNTIL = (
+    ("free", datetime(2025, 5, 6, tzinfo=UTC), 50),
+    ("basic", datetime(2025, 5, 6, tzinfo=UTC), 10_000),
+    ("pay_per_use", datetime(2026, 8, 13, tzinfo=UTC), 2_000_000),
+)
+_MORE_WRITTEN_UNTIL = datetime(2024, 10, 1, tzinfo=UTC)
+
+
+def posts_to_read(tier: str, now: datetime) -> int:
+    """Return how many Posts a month the tier comes with."""
+    for of, until, fewer in _FEWER_UNTIL:
+        if tier == of and now < until:
+            return fewer
+    return _TO_READ.get(tier, 0)
+
+
+def posts_to_write(tier: str, now: datetime) -> int:
+    """Return how many Posts a month the tier may write."""
+    if tier == "free" and now < _MORE_WRITTEN_UNTIL:
+        return 1_500
+    return _TO_WRITE.get(tier, 0)
+
+
+def subscriptions_of(tier: str) -> int:
+    """Return how many subscriptions to activity the tier comes with."""
+    if tier == "enterprise":
+        return 75_000
+    return 1_500 if tier in _SEARCHES else 0
+
+
+def searches_of(tier: str) -> int:
+    """Return how many recent searches in 15 minutes the tier comes with."""
+    return _SEARCHES.get(tier, 0)
+
+
+def searched_enough(app: App, operation: Operation, context: Context, now: datetime) -> bool:
+    """Whether the recent searches of these 15 minutes are used up."""
+    return (
+        operation.name == "searchPostsRecent"
+        and app.tier != "enterprise"
+        and now >= TABLES_FROM
+        and context.calls >= searches_of(app.tier)
+    )
+
+
+def quota_left(app: App, operation: Operation, context: Context, now: datetime) -> bool:
+    """Whether something is left of what the tier comes with."""
+    if operation.name == "createActivitySubscription":
+        return context.subscriptions < subscriptions_of(app.tier)
+    if operation.kind in READS_POSTS:
+        return app.tier == "enterprise" or context.posts_read < posts_to_read(app.tier, now)
+    return (
+        operation.name != "createPosts"
+        or app.tier in ("enterprise", "pay_per_use")
+        or context.posts_written < posts_to_write(app.tier, now)
+    )
+
+
 def allows(
     app: App, operation: Operation, resource: Resource, context: Context, now: datetime
 ) -> bool:
@@ -462,6 +528,8 @@ def allows(
     if not_theirs(app, operation, resource, context):
         return False
     if refused(operation, resource, context):
+        return False
+    if searched_enough(app, operation, context, now):
         return False
     if operation.reads_people:
         if not context.aggregate and not context.derives <= HARMLESS_TRAITS:
@@ -494,4 +562,5 @@ def allows(
         and may_see(app, operation, resource, context)
         and in_standing(app, operation, now)
         and granted(app, operation, now)
+        and quota_left(app, operation, context, now)
     )

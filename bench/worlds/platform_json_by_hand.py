@@ -133,4 +133,8 @@ def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
         said.get("kind", ""),
         said.get("event", ""),
         None if about is None else people[about["id"]],
+        said.get("posts_read", 0),
+        said.get("calls", 0),
+        said.get("posts_written", 0),
+        said.get("subscriptions", 0),
     )

@@ -20,6 +20,7 @@ from bench.worlds.platform_by_hand import (
     MODEL_TRAINING_FROM,
     PROHIBITED,
     PUBLIC_EVENTS,
+    READS_POSTS,
     SEEN_BEFORE,
     TABLES_FROM,
     barred,
@@ -35,7 +36,13 @@ from bench.worlds.platform_by_hand import (
     missing_approvals,
     new_post_forbidden,
     not_theirs,
+    posts_to_read,
+    posts_to_write,
+    quota_left,
     refused,
+    searched_enough,
+    searches_of,
+    subscriptions_of,
     told_to_themselves,
     unseen_list,
     withdrawn,
@@ -69,6 +76,11 @@ def _forbidden(
             yield _misconduct_says(rule, app, operation, context)
     for rule in refused(operation, resource, context):
         yield _refusal_says(rule, resource, context)
+    if searched_enough(app, operation, context, now):
+        yield (
+            f"{app.tier} comes with {searches_of(app.tier)} recent searches in 15 minutes, and "
+            f"{context.calls} were made"
+        )
     for rule in withdrawn(app, operation, now):
         yield _withdrawn_says(rule, app, operation)
     for rule in barred(app, now):
@@ -102,10 +114,7 @@ def _use_forbidden(
     if purposes & PROHIBITED["advertising_off_x"]:
         yield "content of X may not be used to target people with advertisements elsewhere"
     if purposes & PROHIBITED["benchmarking"]:
-        yield (
-            "X is not measured: the Policy bars it, the Agreement lets nobody but oneself know; the "
-            "stricter counts"
-        )
+        yield (f"{_set(purposes)} includes measuring X, which is prohibited, for internal use too")
     if purposes & PROHIBITED["unlawful_analysis"]:
         yield (
             f"{_set(purposes)} includes an analysis that the law, or what people may expect of it, "
@@ -131,10 +140,7 @@ def _use_forbidden(
                 f"{name} has disclosed none"
             )
     if purposes & PROHIBITED["model_training"] and now >= MODEL_TRAINING_FROM:
-        yield (
-            "content of X may not train or fine-tune any model (the Agreement names foundation and "
-            "frontier models, the Guidelines all; the stricter counts)"
-        )
+        yield "content of X may not train or fine-tune any model, whoever made it"
     if operation.reads_people and matching_forbidden(context):
         if context.matching == "third_party_data":
             yield (
@@ -347,6 +353,8 @@ def _shut(
             yield f"of {app.tier} before 2024-12-20 no more is known than {early}"
         else:
             yield f"{operation.name} comes with {_set(operation.tiers)}; {name} is on {app.tier}"
+    if not quota_left(app, operation, context, now):
+        yield from _used_up(app, operation, context, now)
     for missing in missing_approvals(app, context, now):
         yield {
             "reports_on_violations": "publishing what was found about violations of X's rules needs "
@@ -356,6 +364,28 @@ def _shut(
             "generated_replies": "replies written by AI need X's approval in writing, app by app; "
             f"{name} has none in force",
         }[missing]
+
+
+def _used_up(app: App, operation: Operation, context: Context, now: datetime) -> Iterator[str]:
+    name, tier = f'App "{app.id}"', app.tier
+    if operation.name == "createActivitySubscription":
+        yield (
+            f"{tier} comes with {subscriptions_of(tier)} subscriptions, and "
+            f"{context.subscriptions} are there"
+        )
+        return
+    yield f"Enterprise has the quota of its contract; {name} is on {tier}"
+    if operation.kind in READS_POSTS:
+        yield (
+            f"{tier} comes with {posts_to_read(tier, now)} Posts a month, and "
+            f"{context.posts_read} were read"
+        )
+        return
+    yield (
+        f"{tier} comes with {posts_to_write(tier, now)} Posts to write a month, and "
+        f"{context.posts_written} were written"
+    )
+    yield f"pay_per_use pays for each Post it writes; {name} is on {tier}"
 
 
 def _not_shown(

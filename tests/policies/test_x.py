@@ -16,7 +16,7 @@ X = Path(__file__).parents[2] / "policies" / "x"
 with (Path(__file__).parent / "operations.csv").open(encoding="utf-8", newline="") as stream:
     OPERATIONS = list(csv.DictReader(stream))
 
-NO_OPERATIONS = {"includePlace", "includePoll", "includeTopic"}
+NO_OPERATIONS = {"includePlace", "includePoll", "includeTopic", "shareIdentifiers", "sharePosts"}
 """What comes with answers, and what apps do with them: asked of the policies, and no operation of the API."""
 
 TAGS = {
