@@ -139,7 +139,7 @@ BOUNDED = {
     "entities._classes": "weak: it goes with the entities, and with the code that makes some",
     "records._classes": "weak, like those of entities",
     "calendar_operations._day_later": "of days and months, the latest 4,096 pairs",
-    "code_templates._parsed": "of each template of our own, one",
+    "code_templates._makers": "of each template of our own, one",
     "generated._shown": "weak: it goes with what was compiled",
     "generated.linecache.cache": "taken back by a finalizer of what was compiled",
     "policyengine.globals()": "the public names",

@@ -30,7 +30,7 @@ from policyengine.compiler.emitter import (
     identifier,
 )
 from policyengine.compiler.lowered import Rule
-from policyengine.compiler.python_nodes import negated
+from policyengine.compiler.python_nodes import negated, put_on_line
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.shares import described
 from policyengine.compiler.simplify import TRUE
@@ -161,10 +161,9 @@ def _number(statement: ast.stmt, line: int) -> int:
             parts, inside = [test], body
         case ast.For(target=target, iter=elements, body=body):
             parts, inside = [target, elements], body
-    for node in (statement, *(node for part in parts for node in ast.walk(part))):
-        if isinstance(node, ast.stmt | ast.expr | ast.arg):
-            node.lineno = node.end_lineno = line
-            node.col_offset = node.end_col_offset = 0
+    put_on_line(line, parts)
+    statement.lineno = statement.end_lineno = line
+    statement.col_offset = statement.end_col_offset = 0
     line += 1
     for inner in inside:
         line = _number(inner, line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def name(variable: str) -> ast.Name:
@@ -56,3 +56,20 @@ def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
     if len(tests) == 1:
         return tests[0]
     return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
+
+
+def put_on_line(line: int, nodes: Iterable[ast.AST]) -> None:
+    """Say of *nodes*, and of all inside them of which nothing is said yet, that they stand on *line*."""
+    left = list(nodes)
+    while left:
+        node = left.pop()
+        known = node.__dict__
+        if "lineno" in known:
+            continue
+        for part in known.values():
+            if type(part) is list:
+                left += part
+            elif isinstance(part, ast.AST):
+                left.append(part)
+        if node._attributes:
+            known.update(lineno=line, end_lineno=line, col_offset=0, end_col_offset=0)

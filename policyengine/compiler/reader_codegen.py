@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias, assert_never
 from msgspec import Struct, field
 
 from policyengine.compiler.code_templates import Body, expression, filled
-from policyengine.compiler.python_nodes import assign, conjunction, disjunction, name
+from policyengine.compiler.python_nodes import assign, conjunction, disjunction, name, put_on_line
 from policyengine.model.entities import entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -514,8 +514,8 @@ class Writer(Struct, eq=False):
         named = [ast.arg(parameter) for parameter in parameters]
         arguments = ast.arguments([], named, None, [], [], None, [])
         tree = ast.Module([ast.FunctionDef("read", arguments, body, [])], [])
-        objects = {**QUICK, **self._objects}
-        read: Callable[..., Any] = run(ast.fix_missing_locations(tree), objects, "<reader>")["read"]
+        put_on_line(1, [tree])
+        read: Callable[..., Any] = run(tree, {**QUICK, **self._objects}, "<reader>")["read"]
         return read
 
 
