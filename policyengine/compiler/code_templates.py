@@ -53,7 +53,7 @@ def _maker(node: Any) -> _Make:
             type_, fields = type(node), [_maker(getattr(node, field)) for field in node._fields]
             return lambda parts: type_(*[make(parts) for make in fields])
         case _:
-            return lambda parts: node
+            return lambda _: node
 
 
 def expression(template: str, **parts: ast.expr | str) -> ast.expr:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policyengine.engine import PolicyEngine
-from policyengine.pipeline import check_paths
+from tests.strategies.real_sets import loaded
 
 HOSPITAL = Path(__file__).parents[2] / "policies" / "hospital"
 
@@ -18,15 +18,12 @@ NAMING = {"name", "address", "phone", "insurance_number", "person", "kin", "acce
 
 @pytest.fixture(scope="module")
 def engine() -> PolicyEngine:
-    return PolicyEngine.load(HOSPITAL)
+    return loaded("hospital").engine
 
 
 @pytest.fixture(scope="module")
 def checked():
-    checked, diagnostics = check_paths([HOSPITAL])
-    assert diagnostics.items == ()
-    assert checked is not None
-    return checked
+    return loaded("hospital").checked
 
 
 def decided(engine: PolicyEngine, name: str) -> dict:

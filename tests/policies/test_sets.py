@@ -9,12 +9,9 @@ import pytest
 
 from policyengine import InvalidRequest
 from policyengine.cli.main import run
-from policyengine.engine import PolicyEngine
-from policyengine.pipeline import check_paths, compile_set
 from policyengine.reference import interpreter
-from policyengine.reference.evaluation import Env
 from policyengine.testing import runner
-from tests.strategies.loading import load
+from tests.strategies.real_sets import loaded
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SETS = sorted(folder for folder in POLICIES.iterdir() if folder.is_dir())
@@ -46,19 +43,18 @@ def test_nothing_is_wrong(folder: Path):
 
 def test_every_rule_is_cited_and_tried_both_ways(folder: Path, monkeypatch: pytest.MonkeyPatch):
     """Each rule is satisfied by one request of the tests, and not by another that it covers."""
-    checked, _ = check_paths([folder])
-    assert checked is not None
+    checked = loaded(folder.name).checked
     seen: dict[str, set[bool]] = {rule.id: set() for rule in checked.rules}
 
-    def watched(checked_set, request, trace=None):
-        case = interpreter.judge_all(checked_set, Env(request, checked_set.schema))
+    def watched(checked_set, env):
+        case = judge_all(checked_set, env)
         for verdict in case.verdicts:
             seen[verdict.rule.id].add(verdict.satisfied)
-        return decide(checked_set, request, trace)
+        return case
 
-    decide = interpreter.decide
-    monkeypatch.setattr(interpreter, "decide", watched)
-    tests = runner.run_tests(checked, compile_set(checked))
+    judge_all = interpreter.judge_all
+    monkeypatch.setattr(interpreter, "judge_all", watched)
+    tests = runner.run_tests(checked, loaded(folder.name).program)
 
     assert [result for result in tests.results if result.status != "passed"] == []
     assert [rule.id for rule in checked.rules if not rule.cites] == []
@@ -68,7 +64,7 @@ def test_every_rule_is_cited_and_tried_both_ways(folder: Path, monkeypatch: pyte
 
 
 def test_its_requests_are_answered_as_they_are_called(folder: Path):
-    engine = PolicyEngine.load(folder)
+    engine = loaded(folder.name).engine
     answers = {}
     for file in folder.glob("requests/*.json"):
         answer = engine.decide_json(file.read_bytes(), accept_now=True)
@@ -79,18 +75,18 @@ def test_its_requests_are_answered_as_they_are_called(folder: Path):
 
 
 def test_both_evaluators_agree_on_its_requests(folder: Path):
-    loaded = load({str(path): path.read_text() for path in sorted(folder.rglob("*.policy"))})
+    made = loaded(folder.name)
     agreed = 0
     for file in sorted(folder.glob("requests/*.json")):
         asked = json.loads(file.read_bytes())
         asked["action"] = asked["action"]["name"]
         try:
-            request = loaded.request(**asked)
+            request = made.request(**asked)
         except InvalidRequest:
             continue
         outcome, decision = (
-            interpreter.decide(loaded.checked, request),
-            loaded.program.decide(request),
+            interpreter.decide(made.checked, request),
+            made.program.decide(request),
         )
         assert decision.allowed == outcome.allowed
         assert decision.cause == outcome.cause

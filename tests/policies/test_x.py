@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from policyengine.pipeline import check_paths
+from tests.strategies.real_sets import loaded
 
 X = Path(__file__).parents[2] / "policies" / "x"
 
@@ -29,10 +29,7 @@ TAGS = {
 
 @pytest.fixture(scope="module")
 def checked():
-    checked, diagnostics = check_paths([X])
-    assert diagnostics.items == ()
-    assert checked is not None
-    return checked
+    return loaded("x").checked
 
 
 def test_the_facts_are_those_of_the_document():

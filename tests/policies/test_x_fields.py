@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from policyengine import PolicyEngine
-from policyengine.pipeline import check_paths
+from tests.strategies.real_sets import loaded
 
-X = Path(__file__).parents[2] / "policies" / "x"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 # The fields and expansions of OpenAPI 2.167 of 2026-08-22, with who may see them and how that is known.
@@ -80,7 +79,7 @@ SEEN_OTHERWISE = {
 
 @pytest.fixture(scope="module")
 def engine():
-    return PolicyEngine.load(X)
+    return loaded("x").engine
 
 
 def _person(id_: str, **more: object) -> dict[str, object]:
@@ -147,7 +146,7 @@ def test_the_table_is_whole():
 
 @pytest.mark.parametrize("name", sorted(SHOWN_BY))
 def test_an_object_has_the_fields_of_the_table_and_no_other_is_made_up(name):
-    checked, _ = check_paths([X])
+    checked = loaded("x").checked
     entity = SHOWN_BY[name][1]
     attributes = {attribute.name for attribute in checked.schema.entities[entity].attributes}
     of_the_table = {

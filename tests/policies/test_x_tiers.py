@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from policyengine import PolicyEngine
-
-X = Path(__file__).parents[2] / "policies" / "x"
+from tests.strategies.real_sets import loaded
 
 
 def _read(name: str) -> list[dict[str, str]]:
@@ -55,7 +54,7 @@ LIVES = {
 
 @pytest.fixture(scope="module")
 def engine():
-    return PolicyEngine.load(X)
+    return loaded("x").engine
 
 
 def test_the_tables_are_whole():

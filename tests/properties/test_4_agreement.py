@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from tests.strategies import laws, seeds
 
 SHARDS = 4  # so that the work can be spread over cores
-SETS = 82  # a few of them may be refused as too costly
-REQUESTS = 32
+SETS = 41  # a few of them may be refused as too costly
+REQUESTS = 64
 
 
 def test_at_least_ten_thousand_requests_are_compared():
