@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from threading import Timer
@@ -206,17 +206,20 @@ class Session:
         self._shell.wait()
 
 
-def run(document: str, page: str, environment: Path, *, skip: str = "") -> list[str]:
+def run(
+    document: str, page: str, environment: Path, *, skip: str = "", without: Sequence[str] = ()
+) -> list[str]:
     """Run the steps of a page in a copy of the checkout; return what is not as the page says.
 
-    *environment*: the virtual environment. *skip*: a pattern of commands to leave out.
+    *environment*: the virtual environment. *skip*: a pattern of commands to leave out. *without*: folders
+    that are left out of the copy, where no command that is run reads them.
     """
     todo = list(steps(document, page))
     wrong: list[str] = []
     if not todo:
         return wrong
     with tempfile.TemporaryDirectory() as place:
-        folder = _copy(Path(place) / "checkout", environment)
+        folder = _copy(Path(place) / "checkout", environment, without)
         session = Session(folder, _variables(Path(place), folder, document))
         try:
             for step in todo:
@@ -242,10 +245,14 @@ def run(document: str, page: str, environment: Path, *, skip: str = "") -> list[
     return wrong
 
 
-def _copy(folder: Path, environment: Path) -> Path:
+def _copy(folder: Path, environment: Path, without: Sequence[str]) -> Path:
     """Copy the files of the checkout that git knows, times included, with a link to the environment."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", "--", ".", *(f":!{name}" for name in without)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
         target = folder / name
