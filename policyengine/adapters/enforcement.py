@@ -3,7 +3,8 @@
 What cannot be decided is refused, too, and not as a deny: the client did nothing wrong. Facts of the service that
 do not fit, or a handler of obligations that fails, are its own fault (500); a source that fails is a matter of time (503).
 An entity that is not in the store was named by the client, and is refused (403) as if the rules denied it, so that nobody
-learns what there is. Why is in the log `policyengine.adapters` and never in an answer.
+learns what there is. None in place of a subject means that nobody signed in (401), in place of a resource that there is
+none (404). Why nothing was decided is in the log `policyengine.adapters` and never in an answer.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class EnforcementPoint:
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
     ) -> Decision:
         """Return the decision on a request that is allowed; raise `Refusal` for every other."""
+        self._expect(subject, resource)
         try:
             decision: Decision = self._decide(
                 self.decider.decide, subject, action, resource, context
@@ -83,6 +85,7 @@ class EnforcementPoint:
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
     ) -> Decision:
         """Do as `enforce`; a source and a handler of obligations may be asynchronous, and the search is in a thread."""
+        self._expect(subject, resource)
         try:
             decide = getattr(self.decider, "decide_async", self.decider.decide)
             found = self._decide(decide, subject, action, resource, context)
@@ -124,6 +127,11 @@ class EnforcementPoint:
         """Return the refusal of something for which no action is declared, and log *what* that is."""
         _log("%s is not declared: say which action it is, or that it is public", what)
         return undecided(403, "nothing is permitted here", self._type)
+
+    def _expect(self, subject: object, resource: object) -> None:
+        for part, status in ((subject, 401), (resource, 404)):
+            if part is None:
+                raise undecided(status, type_=self._type)
 
     def _decide(
         self, decide: Callable[..., Any], subject: Any, action: str, resource: Any, context: Any

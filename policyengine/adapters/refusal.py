@@ -16,7 +16,9 @@ from policyengine.model.values import from_datetime, moment_text
 MEDIA_TYPE: Final = "application/problem+json"
 
 UNDECIDED: Final = {
+    401: "it is not known who asks",
     403: "nothing is known of what was asked for",
+    404: "there is no such thing",
     500: "it could not be decided whether this is allowed",
     503: "it cannot be decided now whether this is allowed",
 }
@@ -26,7 +28,7 @@ UNDECIDED: Final = {
 class Refusal(PolicyError):  # noqa: N818 - the public name says what is the matter
     """A request that is refused: *problem* is what the client may read, *decision* the deny, if there is one.
 
-    The status is 403 for a deny; 500 or 503 where nothing was decided (`EnforcementPoint`).
+    The status is 403 for a deny; 401, 403, 404, 500 or 503 where nothing was decided (`EnforcementPoint`).
     """
 
     def __init__(self, problem: Mapping[str, Any], decision: Decision | None = None) -> None:
