@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.refusal import Refusal, denied, undecided
@@ -38,6 +38,15 @@ class Decides(Protocol):
         """Decide as `PolicyEngine.decide` does."""
 
 
+class Options(TypedDict, total=False):
+    """What may be said of any `EnforcementPoint`."""
+
+    fulfil: Callable[[Decision], object] | None
+    obligations: Collection[str]
+    explain: ExplainBudget | None
+    problem_type: str
+
+
 class EnforcementPoint:
     """Lets requests pass that *decider* allows, and raises `Refusal` for all others.
 
@@ -48,22 +57,15 @@ class EnforcementPoint:
     *problem_type*: a URI for the type of problem that a refusal is.
     """
 
-    def __init__(
-        self,
-        decider: Decides,
-        *,
-        fulfil: Callable[[Decision], object] | None = None,
-        obligations: Collection[str] = (),
-        explain: ExplainBudget | None = None,
-        problem_type: str = "about:blank",
-    ) -> None:
+    def __init__(self, decider: Decides, **options: Unpack[Options]) -> None:
+        obligations = options.get("obligations", ())
         self.decider = decider
-        self._fulfil = fulfil
+        self._fulfil = options.get("fulfil")
         self._obligations = frozenset(
             [obligations] if isinstance(obligations, str) else obligations
         )
-        self._budget = explain
-        self._type = problem_type
+        self._budget = options.get("explain")
+        self._type = options.get("problem_type", "about:blank")
 
     def enforce(
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
@@ -160,10 +162,11 @@ class EnforcementPoint:
         return self._fulfil(decision) if self._fulfil and decision.obligations else None
 
     def _explained(self, decision: Decision) -> Explanation | None:
-        budget, asked = self._budget, decision.request
-        if budget is None or asked is None or decision.problems:
+        budget = self._budget
+        if budget is None or decision.problems:
             return None
-        if not budget.take((asked.subject.type, asked.subject.id)):
+        asked = decision.request
+        if asked is None or not budget.take((asked.subject.type, asked.subject.id)):
             return None
         with suppress(Exception):  # what is more than the reason is never worth failing for
             engine = self._engine

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, Final
-from uuid import UUID
 
-from policyengine.model.answer_json import obligation_json
+from policyengine.model.answer_json import encode, obligation_json
 from policyengine.model.decision import Decision
 from policyengine.model.errors import PolicyError
 from policyengine.model.values import from_datetime, moment_text
@@ -24,6 +22,10 @@ UNDECIDED: Final = {
 }
 """The details of refusals without a decision, by status."""
 
+_TITLES: Final = {status: HTTPStatus(status).phrase for status in UNDECIDED}
+_GROUPS: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+"""The groups of digits in which the name of a decision is written as a UUID."""
+
 
 class Refusal(PolicyError):  # noqa: N818 - the public name says what is the matter
     """A request that is refused: *problem* is what the client may read, *decision* the deny, if there is one.
@@ -31,9 +33,9 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
     The status is 403 for a deny; 401, 403, 404, 500 or 503 where nothing was decided (`EnforcementPoint`).
     """
 
-    def __init__(self, problem: Mapping[str, Any], decision: Decision | None = None) -> None:
-        super().__init__(str(problem["detail"]))
-        self.problem = dict(problem)
+    def __init__(self, problem: dict[str, Any], decision: Decision | None = None) -> None:
+        super().__init__(problem["detail"])
+        self.problem = problem
         self.decision = decision
 
     @property
@@ -45,7 +47,7 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
     @property
     def body(self) -> bytes:
         """The problem as JSON; its type is `application/problem+json`."""
-        return json.dumps(self.problem, ensure_ascii=False, separators=(",", ":")).encode()
+        return encode(self.problem)
 
 
 def undecided(status: int, detail: str | None = None, type_: str = "about:blank") -> Refusal:
@@ -58,7 +60,8 @@ def denied(
 ) -> Refusal:
     """Return the refusal that *decision* is, a deny; *obligations*: the names of those that clients may read."""
     problem = _problem(403, decision.reason_for("user"), type_)
-    problem["instance"] = f"urn:uuid:{UUID(decision.id)}"
+    name = decision.id
+    problem["instance"] = f"urn:uuid:{'-'.join(name[begin:end] for begin, end in _GROUPS)}"
     until = decision.valid_until_for("user")
     problem["valid_until"] = None if until is None else moment_text(from_datetime(until))
     if obligations:
@@ -68,5 +71,4 @@ def denied(
 
 
 def _problem(status: int, detail: str, type_: str) -> dict[str, Any]:
-    title = HTTPStatus(status).phrase
-    return {"type": type_, "title": title, "status": status, "detail": detail}
+    return {"type": type_, "title": _TITLES[status], "status": status, "detail": detail}

@@ -1,0 +1,111 @@
+"""Enforce decisions in services of FastAPI: what a path operation requires is one of its dependencies.
+
+Subject, resource and context are dependencies themselves, so FastAPI gives each once for a request: the resource that is
+decided about is the one that the operation gets. (`adapters/gatekeeper.py` refuses routes that require nothing.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from inspect import Parameter, Signature
+from typing import Any, Unpack
+
+from policyengine.adapters.enforcement import Decides, Options
+from policyengine.adapters.explain_budget import ExplainBudget
+from policyengine.adapters.gatekeeper import InstalledGuard, declared, is_declared
+from policyengine.adapters.refusal import Refusal
+from policyengine.model.decision import Decision
+
+try:
+    from fastapi import APIRouter, params, routing
+    from starlette.routing import Router
+except ImportError:
+    raise ImportError("this needs FastAPI: install `policyengine-dsl[fastapi]`") from None
+
+__all__ = ["ExplainBudget", "Guard", "Refusal"]
+
+if hasattr(APIRouter, "frontend") and not hasattr(APIRouter, "_iter_low_priority_routes"):
+    raise ImportError("this version of FastAPI has routes that a guard would not see")
+
+
+class Guard(InstalledGuard):
+    """Lets requests pass that *decider* allows.
+
+    *subject* and *context* are dependencies: who asks, and the context. The rest is as in `EnforcementPoint`.
+    """
+
+    def __init__(
+        self,
+        decider: Decides,
+        *,
+        subject: Callable[..., object],
+        context: Callable[..., object] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(decider, **options)
+        self._subject = params.Depends(subject)
+        self._context = None if context is None else params.Depends(context)
+
+    def requires(
+        self, action: str, resource: object, *, context: Callable[..., object] | None = None
+    ) -> params.Depends:
+        """Return the dependency that gives the `Decision`, if a request is allowed, and else refuses it.
+
+        *resource*: a dependency that gives it, or an entity. *context*: in place of that of all requests.
+        """
+        given = {
+            "subject": self._subject,
+            "resource": params.Depends(resource) if callable(resource) else None,
+            "context": self._context if context is None else params.Depends(context),
+        }
+
+        async def requirement(**parts: Any) -> Decision:
+            about = parts.get("resource", resource)
+            return await self.enforce_async(parts["subject"], action, about, parts.get("context"))
+
+        # No parameter without a dependency: FastAPI would take it from the client.
+        signature = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=depends)
+            for name, depends in given.items()
+            if depends is not None
+        ]
+        setattr(requirement, "__signature__", Signature(signature))  # noqa: B010 - functions have none for mypy
+        return params.Depends(declared(requirement))
+
+    @property
+    def public(self) -> params.Depends:
+        """The dependency of what is for everybody."""
+        return params.Depends(_for_everybody)
+
+    def routes_of(self, router: Router) -> Iterable[Any]:
+        contexts = getattr(
+            routing, "iter_route_contexts", iter
+        )  # before it, routers were copied when included
+        yield from contexts(router.routes)
+        if isinstance(router, APIRouter) and hasattr(router, "frontend"):
+            yield from router._iter_low_priority_routes()  # noqa: SLF001 - no public name gives them
+
+    def lists_of(self, router: Router) -> Iterator[tuple[object, str]]:
+        yield router, "routes"
+        if hasattr(router, "_low_priority_routes"):
+            yield router, "_low_priority_routes"
+        for route in router.routes:
+            if hasattr(route, "original_router"):  # which was included
+                yield from self.lists_of(route.original_router)
+
+    def declares(self, route: Any) -> bool:
+        dependant = getattr(route, "dependant", None)
+        return super().declares(route) or (
+            dependant is not None and any(map(is_declared, _calls(dependant)))
+        )
+
+
+@declared
+async def _for_everybody() -> None:
+    """Demand nothing."""
+
+
+def _calls(dependant: Any) -> Iterator[object]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls(inner)

@@ -1,0 +1,179 @@
+"""Refuse what an application of Starlette or FastAPI serves without a declaration.
+
+The gatekeeper is the innermost middleware, next to the router. It knows all routes, and refuses every request that
+matches one which is neither declared nor public, whichever route would have been taken. The routes are looked at again when
+they change. What is below a mount counts as one with it, unless a guard is installed there, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from operator import is_
+from typing import Any, Final, TypeVar
+
+from policyengine.adapters.enforcement import EnforcementPoint
+from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
+
+try:
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.requests import HTTPConnection
+    from starlette.responses import Response
+    from starlette.routing import Host, Match, Mount, Router
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+except ImportError:
+    raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
+
+E = TypeVar("E", bound=Callable[..., Any])
+
+_DECLARED: Final = "declared_to_policyengine"
+_READ_ONLY: Final = frozenset({"GET", "HEAD"})
+_ACCEPTED: Final = "policyengine.accepted"
+_POLICY_VIOLATION: Final = 1008
+_LONGEST: Final = 123
+"""Bytes of a reason for which a websocket is closed."""
+
+
+def declared(endpoint: E) -> E:
+    """Note that *endpoint* itself is declared, and not what wraps it, which may never call it."""
+    function = getattr(endpoint, "__func__", endpoint)
+    setattr(function, _DECLARED, function)
+    return endpoint
+
+
+def is_declared(endpoint: object) -> bool:
+    """Whether *endpoint* itself is declared."""
+    function = getattr(endpoint, "__func__", endpoint)
+    return function is not None and getattr(function, _DECLARED, None) is function
+
+
+class InstalledGuard(EnforcementPoint):
+    """Refuses what an application serves without a declaration."""
+
+    def install(self, app: Starlette, *, public: Collection[str] = ()) -> None:
+        """Stand before the router of *app*, behind its other middleware.
+
+        *public*: the paths of routes that are for everybody and only read (`"/docs"`), and of mounts (`"/static/*"`).
+        """
+        if app.middleware_stack is not None:
+            raise RuntimeError("a guard is installed before the application begins to serve")
+        paths = frozenset([public] if isinstance(public, str) else public)
+        app.user_middleware.append(Middleware(Gatekeeper, guard=self, public=paths))
+        app.exception_handlers.setdefault(Refusal, _response)
+
+    def routes_of(self, router: Router) -> Iterable[Any]:
+        """Return the routes of *router*, each with its path and `matches`."""
+        return router.routes
+
+    def lists_of(self, router: Router) -> Iterable[tuple[object, str]]:
+        """Return where the lists of these routes are: an object and the name of its attribute."""
+        return [(router, "routes")]
+
+    def declares(self, route: Any) -> bool:
+        """Whether *route*, which leads to one endpoint, is declared."""
+        return is_declared(getattr(route, "endpoint", None))
+
+
+class Gatekeeper:
+    """The middleware: refuses what is not declared, and answers with the refusals of what is."""
+
+    def __init__(self, app: ASGIApp, guard: InstalledGuard, public: frozenset[str]) -> None:
+        self.app, self._guard, self._public = app, guard, public
+        self._lists: list[tuple[object, str, list[Any], list[Any]]] = []
+        self._refused: list[tuple[Any, Refusal]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._lists or any(_has_changed(*one) for one in self._lists):
+            self._lists.clear()
+            found = self._undeclared(_router_in(self.app))
+            self._refused = [(route, self._guard.undeclared(what)) for what, route in found]
+        if scope["type"] == "websocket":
+            send = _noting(scope, send)
+        if scope["type"] != "lifespan":
+            for route, refusal in self._refused:
+                if route.matches(scope)[0] is Match.FULL:
+                    return await _answer(refusal, scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except Refusal as refusal:
+            await _answer(refusal, scope, receive, send)
+
+    def _undeclared(self, router: Router) -> list[tuple[str, Any]]:
+        """Return the routes that are not declared, with what they are called."""
+        guard = self._guard
+        for owner, name in guard.lists_of(router):
+            routes = getattr(owner, name)
+            self._lists.append((owner, name, routes, [*routes]))
+        found = [(what, route) for route in guard.routes_of(router) for what in self._lacks(route)]
+        ends = getattr(router.default, "__func__", None) is Router.not_found
+        if not (ends or is_declared(router.default)):
+            found.append(("what answers where there is no route", _Everything))
+        return found
+
+    def _lacks(self, route: Any) -> Iterator[str]:
+        """Give the name of *route*, if it is not declared."""
+        original = getattr(route, "original_route", route)
+        path = getattr(route, "path", None) or getattr(original, "host", "")
+        if not isinstance(original, Mount | Host):
+            methods = frozenset(getattr(route, "methods", None) or ())
+            is_public = path in self._public and methods and methods <= _READ_ONLY
+            if not (is_public or self._guard.declares(route)):
+                yield f"{','.join(sorted(methods)) or type(original).__name__} {path}"
+            return
+        app: Any = getattr(original, "_base_app", original.app)  # without middleware of the mount
+        if f"{path}/*" in self._public or is_declared(app):
+            return
+        if any(one.cls is Gatekeeper for one in getattr(app, "user_middleware", ())):
+            return
+        app = getattr(app, "router", app)
+        below = [what for what, _ in self._undeclared(app)] if isinstance(app, Router) else [""]
+        if below:
+            yield f"{path}/*{below[0] and f' (there, {below[0]})'}"
+
+
+class _Everything:
+    """What may answer any request."""
+
+    @staticmethod
+    def matches(_: Scope) -> tuple[Match, Scope]:
+        return Match.FULL, {}
+
+
+def _router_in(app: Any) -> Router:
+    while not isinstance(app, Router):
+        app = app.app
+    return app
+
+
+def _has_changed(owner: object, name: str, routes: list[Any], before: list[Any]) -> bool:
+    same = getattr(owner, name) is routes and len(routes) == len(before)
+    return not (same and all(map(is_, routes, before)))
+
+
+def _noting(scope: Scope, send: Send) -> Send:
+    async def noting(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            scope[_ACCEPTED] = True
+        await send(message)
+
+    return noting
+
+
+def _written(refusal: Refusal) -> Response:
+    return Response(refusal.body, refusal.status, media_type=MEDIA_TYPE)
+
+
+async def _response(connection: HTTPConnection, refusal: Exception) -> Response:
+    if connection.scope["type"] == "websocket" or not isinstance(refusal, Refusal):
+        raise refusal
+    return _written(refusal)
+
+
+async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the problem; a websocket that was accepted, or cannot be answered so, is closed."""
+    answers = "websocket.http.response" in scope.get("extensions", {}) and _ACCEPTED not in scope
+    if scope["type"] == "http" or answers:
+        await _written(refusal)(scope, receive, send)
+    else:
+        reason = str(refusal).encode()[:_LONGEST].decode(errors="ignore")
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})

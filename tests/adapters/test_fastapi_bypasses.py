@@ -1,0 +1,482 @@
+"""Hold that no way round the check which FastAPI or Starlette offers reaches what is not declared.
+
+Each way is tried three times: without a guard, where it reaches the secret (else the way is none); with one; and declared to
+be public, where it reaches the secret again (else nothing could be served so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, FastAPI, Header, WebSocket
+from fastapi.routing import APIRoute
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.testclient import TestClient, WebSocketDenialResponse
+
+from policyengine.adapters import starlette as plain
+from policyengine.adapters.fastapi import Guard
+from tests.adapters.documents import DOCUMENTS, ENGINE, USERS, Document, User
+
+SECRET = "the secret"
+
+
+def current_user(x_user: Annotated[str | None, Header()] = None) -> User | None:
+    return USERS.get(x_user or "")
+
+
+def load(id: str) -> Document | None:
+    return DOCUMENTS.get(id)
+
+
+GUARD = Guard(ENGINE, subject=current_user)
+PLAIN = plain.Guard(ENGINE, subject=lambda c: USERS.get(c.headers.get("x-user", "")))
+
+
+async def secret() -> str:
+    return SECRET
+
+
+async def page(_: Any) -> PlainTextResponse:
+    return PlainTextResponse(SECRET)
+
+
+async def asgi(scope, receive, send) -> None:
+    await PlainTextResponse(SECRET)(scope, receive, send)
+
+
+class Endpoint(HTTPEndpoint):
+    async def get(self, _: Any) -> PlainTextResponse:
+        return PlainTextResponse(SECRET)
+
+
+async def told(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(SECRET)
+    await websocket.close()
+
+
+class Told(WebSocketEndpoint):
+    async def on_connect(self, websocket: WebSocket) -> None:
+        await told(websocket)
+
+
+class Declare:
+    """Declares what a way adds, or does not: *on* is for what is declared."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+        self.dependencies = [GUARD.public] if on else []
+
+    def __call__(self, endpoint: Any) -> Any:
+        if not self.on:
+            return endpoint
+        if isinstance(endpoint, type):  # a subclass, so that the others do not see it
+            return PLAIN.public(type(endpoint.__name__, (endpoint,), {}))
+
+        async def own(*args: Any) -> Any:
+            return await endpoint(*args)
+
+        return PLAIN.public(own)
+
+
+Ask = Callable[[TestClient], str]
+Way = Callable[[FastAPI, Declare], Ask]
+WAYS: list[Way] = []
+
+
+def way(tried: Way) -> Way:
+    WAYS.append(tried)
+    return tried
+
+
+def get(path: str, method: str = "GET", **more: Any) -> Ask:
+    return lambda client: client.request(method, path, **more).text
+
+
+def listen(path: str) -> Ask:
+    def ask(client: TestClient) -> str:
+        try:
+            with client.websocket_connect(path) as session:
+                return session.receive_text()
+        except WebSocketDenialResponse as refusal:
+            return refusal.content.decode()
+
+    return ask
+
+
+@way
+def a_route(app, declare):
+    app.get("/s", dependencies=declare.dependencies)(secret)
+    return get("/s")
+
+
+@way
+def a_route_of_all_methods(app, declare):
+    app.api_route("/s", methods=["PURGE"], dependencies=declare.dependencies)(secret)
+    return get("/s", "PURGE")
+
+
+@way
+def a_route_that_is_added_later(app, declare):
+    def ask(client):
+        client.get("/")
+        app.add_api_route("/s", secret, dependencies=declare.dependencies)
+        return client.get("/s").text
+
+    return ask
+
+
+@way
+def a_route_in_the_place_of_another(app, declare):
+    app.get("/s", dependencies=[GUARD.public])(secret)
+
+    def ask(client):
+        client.get("/s")
+        routes, old = app.router.routes, app.router.routes[-1]
+        routes[-1] = APIRoute("/s", secret, dependencies=declare.dependencies)
+        assert routes[-1] == old  # to Starlette
+        return client.get("/s").text
+
+    return ask
+
+
+@way
+def other_routes(app, declare):
+    def ask(client):
+        client.get("/")
+        app.router.routes = [APIRoute("/s", secret, dependencies=declare.dependencies)]
+        return client.get("/s").text
+
+    return ask
+
+
+@way
+def an_included_router(app, declare):
+    inner, outer = APIRouter(prefix="/b"), APIRouter(prefix="/a")
+    inner.get("/s", dependencies=declare.dependencies)(secret)
+    outer.include_router(inner)
+    app.include_router(outer, prefix="/v1")
+    return get("/v1/a/b/s")
+
+
+@way
+def a_router_that_is_included_twice(app, declare):
+    router = APIRouter()
+    router.get("/s")(secret)
+    app.include_router(router, prefix="/a", dependencies=[GUARD.public])
+    app.include_router(router, prefix="/b", dependencies=declare.dependencies)
+    return get("/b/s")
+
+
+@way
+def a_route_that_is_added_to_an_included_router(app, declare):
+    inner, outer = APIRouter(), APIRouter()
+    outer.include_router(inner)
+    app.include_router(outer, prefix="/v1", dependencies=declare.dependencies)
+
+    def ask(client):
+        client.get("/v1/s")
+        inner.add_api_route("/s", secret)
+        found = client.get("/v1/s").text
+        if "Not Found" in found:  # where routes are copied when they are included
+            app.add_api_route("/t", secret, dependencies=declare.dependencies)
+            return client.get("/t").text
+        return found
+
+    return ask
+
+
+@way
+def another_method_of_a_declared_path(app, declare):
+    app.get("/s", dependencies=[GUARD.public])(secret)
+    app.put("/s", dependencies=declare.dependencies)(secret)
+    return get("/s", "PUT")
+
+
+@way
+def a_route_behind_a_declared_one(app, declare):
+    app.get("/{id}/t", dependencies=[GUARD.public])(secret)
+    app.get("/{path:path}", dependencies=declare.dependencies)(secret)
+    return get("/a/b/c")
+
+
+@way
+def a_route_with_a_slash_at_its_end(app, declare):
+    app.get("/s/", dependencies=declare.dependencies)(secret)
+    return get("/s")
+
+
+@way
+def a_route_of_starlette(app, declare):
+    app.add_route("/s", declare(page))
+    return get("/s")
+
+
+@way
+def the_head_of_a_route_of_starlette(app, declare):
+    app.add_route("/s", declare(page))
+    return lambda client: SECRET if client.head("/s").status_code == 200 else ""
+
+
+@way
+def a_route_of_starlette_in_a_router(app, declare):
+    router = APIRouter()
+    router.add_route("/s", declare(page))
+    app.include_router(router, prefix="/v1")
+    return get("/v1/s")
+
+
+@way
+def a_class(app, declare):
+    app.router.routes.append(Route("/s", declare(Endpoint)))
+    return get("/s")
+
+
+@way
+def an_application_as_a_route(app, declare):
+    class App:
+        async def __call__(self, *args):
+            await asgi(*args)
+
+    app.router.routes.append(Route("/s", PLAIN.public(App()) if declare.on else App()))
+    return get("/s")
+
+
+@way
+def a_mount(app, declare):
+    app.mount("/m", declare(asgi))
+    return get("/m/any/thing")
+
+
+@way
+def a_mount_at_the_root(app, declare):
+    app.mount("/", declare(asgi))
+    return get("/any/thing")
+
+
+@way
+def a_mount_in_a_router(app, declare):
+    router = APIRouter()
+    router.mount("/m", declare(asgi))
+    app.include_router(router, prefix="/v1")
+    return get("/v1/m/any/thing")
+
+
+@way
+def mounted_routes(app, declare):
+    app.router.routes.append(
+        Mount("/m", routes=[Route("/open", Declare(True)(page)), Route("/s", declare(page))])
+    )
+    return get("/m/s")
+
+
+@way
+def mounted_routes_behind_a_middleware(app, declare):
+    class Rewrites:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            await self.app({**scope, "path": "/m/s"}, receive, send)
+
+    mounted = [Route("/s", declare(page))]
+    app.router.routes.append(Mount("/m", routes=mounted, middleware=[Middleware(Rewrites)]))
+    return get("/m/open")
+
+
+@way
+def a_mounted_application(app, declare):
+    other = FastAPI(openapi_url=None)
+    other.get("/s", dependencies=declare.dependencies)(secret)
+    app.mount("/m", other)
+    return get("/m/s")
+
+
+@way
+def a_route_that_is_added_to_a_mounted_application(app, declare):
+    other = FastAPI(openapi_url=None)
+    app.mount("/m", other)
+
+    def ask(client):
+        client.get("/m/s")
+        other.get("/s", dependencies=declare.dependencies)(secret)
+        return client.get("/m/s").text
+
+    return ask
+
+
+@way
+def a_mounted_application_with_a_guard(app, declare):
+    other = FastAPI(openapi_url=None)
+    other.get("/s", dependencies=declare.dependencies)(secret)
+    if any(one.kwargs.get("guard") is GUARD for one in app.user_middleware):
+        GUARD.install(other)
+    app.mount("/m", other)
+    return get("/m/s")
+
+
+@way
+def a_host(app, declare):
+    app.host("testserver", declare(asgi))
+    return get("/any")
+
+
+@way
+def an_application_where_there_is_no_route(app, declare):
+    app.router.default = declare(asgi)
+    return get("/any")
+
+
+@way
+def a_websocket(app, declare):
+    app.websocket("/s", dependencies=declare.dependencies)(told)
+    return listen("/s")
+
+
+@way
+def a_websocket_in_a_router(app, declare):
+    router = APIRouter()
+    router.websocket("/s")(told)
+    app.include_router(router, prefix="/v1", dependencies=declare.dependencies)
+    return listen("/v1/s")
+
+
+@way
+def a_websocket_of_starlette(app, declare):
+    app.router.routes.append(WebSocketRoute("/s", declare(told)))
+    return listen("/s")
+
+
+@way
+def a_websocket_of_a_class(app, declare):
+    app.router.routes.append(WebSocketRoute("/s", declare(Told)))
+    return listen("/s")
+
+
+@way
+def a_method_that_a_middleware_sets(app, declare):
+    @app.middleware("http")
+    async def override(request, call_next):
+        request.scope["method"] = request.headers["x-method"]
+        return await call_next(request)
+
+    app.post("/s", dependencies=[GUARD.public])(secret)
+    app.delete("/s", dependencies=declare.dependencies)(secret)
+    return get("/s", "POST", headers={"x-method": "DELETE"})
+
+
+@way
+def a_path_that_a_middleware_sets(app, declare):
+    class Rewrites(BaseHTTPMiddleware):
+        async def dispatch(self, request, call_next):
+            request.scope["path"] = request.headers["x-path"]
+            return await call_next(request)
+
+    app.add_middleware(Rewrites)
+    app.get("/open", dependencies=[GUARD.public])(secret)
+    app.get("/s", dependencies=declare.dependencies)(secret)
+    return get("/open", headers={"x-path": "/s"})
+
+
+@way
+def a_custom_class_of_routes(app, declare):
+    class Own(APIRoute):
+        pass
+
+    router = APIRouter(route_class=Own)
+    router.get("/s", dependencies=declare.dependencies)(secret)
+    app.include_router(router)
+    return get("/s")
+
+
+def tried(made: Way, *, guarded: bool, declared: bool) -> str:
+    app = FastAPI(openapi_url=None)
+    if guarded:
+        GUARD.install(app)
+    ask = made(app, Declare(declared))
+    return ask(TestClient(app, raise_server_exceptions=False))
+
+
+@pytest.mark.parametrize("made", WAYS, ids=lambda made: made.__name__)
+def test_what_is_not_declared_is_refused(made: Way):
+    assert SECRET in tried(made, guarded=False, declared=False)
+    found = tried(made, guarded=True, declared=False)
+    assert SECRET not in found
+    assert "nothing is permitted here" in found or found == ""
+    assert SECRET in tried(made, guarded=True, declared=True)
+
+
+# ---- what is not added by hand ----------------------------------------------------------
+
+
+def test_files_and_pages_are_public_only_where_they_are_named(tmp_path: Path):
+    (tmp_path / "a.txt").write_text(SECRET)
+
+    def served(public: list[str], path: str, method: str = "GET") -> int:
+        app = FastAPI()
+        GUARD.install(app, public=public)
+        app.mount("/static", StaticFiles(directory=tmp_path))
+        app.post("/static/form")(secret)
+        app.get("/both")(secret)
+        app.post("/both")(secret)
+        return TestClient(app).request(method, path).status_code
+
+    for path in ("/static/a.txt", "/docs", "/openapi.json", "/redoc", "/docs/oauth2-redirect"):
+        assert served([], path) == 403
+        assert served(["/static", "/doc", "/docs/", "/openapi.json/*", "*", "/*"], path) == 403
+    assert served(["/static/*"], "/static/a.txt") == 200
+    assert served(["/docs"], "/docs") == served(["/openapi.json"], "/openapi.json") == 200
+    assert served(["/static/*"], "/docs") == 403
+    assert (served(["/both"], "/both"), served(["/both"], "/both", "POST")) == (200, 403)
+
+
+def test_a_frontend_is_guarded_by_the_dependencies_of_its_router(tmp_path: Path):
+    (tmp_path / "index.html").write_text(SECRET)
+
+    def served(dependencies: list[Any], *, included: bool, guarded: bool = True) -> str:
+        app = FastAPI(openapi_url=None, dependencies=[] if included else dependencies)
+        if guarded:
+            GUARD.install(app)
+        router = APIRouter(dependencies=dependencies) if included else app
+        router.frontend("/", directory=str(tmp_path))
+        if included:
+            app.include_router(router, prefix="/v1")
+        return TestClient(app).get("/v1/" if included else "/").text
+
+    for included in (False, True):
+        assert served([], included=included, guarded=False) == SECRET
+        assert SECRET not in served([], included=included)
+        assert served([GUARD.public], included=included) == SECRET
+
+
+def test_what_is_not_declared_is_logged_when_the_service_begins(caplog):
+    app = FastAPI(openapi_url=None)
+    GUARD.install(app)
+    app.get("/s")(secret)
+    with TestClient(app) as client:
+        assert "GET /s is not declared" in caplog.text
+        caplog.clear()
+        assert client.get("/s").status_code == client.get("/s").status_code == 403
+        assert caplog.records == []
+
+
+def test_a_guard_comes_before_the_first_request():
+    app = FastAPI()
+    TestClient(app).get("/")
+    with pytest.raises(RuntimeError, match="before"):
+        GUARD.install(app)
+
+
+def test_without_its_middleware_a_guard_still_refuses():
+    app = FastAPI()
+    app.get("/s/{id}", dependencies=[GUARD.requires("read", load)])(secret)
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/s/plan", headers={"x-user": "bob"}).status_code == 500
