@@ -26,6 +26,7 @@ NAMES: Final = (
     "platform_json",
     "platform_reason",
     "require",
+    "adapters",
     "hospital_typed",
     "workspace_typed",
     "partial",

@@ -46,6 +46,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
         "docs/sqlalchemy.md",
         "docs/django.md",
         "docs/django-views.md",
+        "docs/fastapi.md",
     ],
 )
 def test_it_is_as_the_document_says(name: str):

@@ -1,0 +1,144 @@
+"""Hold a service in each framework twice: as it is, and with a guard, which are asked in this process without a server.
+
+Both load a user and a document in the same way; without a guard, a document of somebody else is refused by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from attrs import frozen
+
+from policyengine import PolicyEngine
+
+POLICY: Final = """\
+package documents
+entity User
+entity Document { owner: User, title: string }
+action read by User on Document
+permit own: read when resource.owner == subject otherwise "it belongs to somebody else"
+"""
+
+
+@frozen
+class User:
+    """Who asks."""
+
+    id: str
+
+
+@frozen
+class Document:
+    """What is asked for."""
+
+    id: str
+    owner: User
+    title: str
+
+
+_ANN: Final = User("ann")
+_USERS: Final = {"ann": _ANN, "bob": User("bob")}
+_DOCUMENTS: Final = {"plan": Document("plan", _ANN, "Plan")}
+
+Ask = Callable[[str], int]
+"""Asks for the plan as a user, and returns the status."""
+
+
+def services() -> Iterator[tuple[str, Ask, Ask]]:
+    """Give the name of each framework, and its service without and with a guard."""
+    engine = PolicyEngine.from_text(POLICY)
+    engine.register(User, "User")
+    engine.register(Document, "Document")
+    yield "FastAPI", *_fastapi(engine)
+    yield "Starlette", *_starlette(engine)
+
+
+def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
+    from fastapi import Depends, FastAPI, Header, HTTPException
+
+    from policyengine.adapters.fastapi import Guard
+
+    header = Header()
+
+    async def user(x_user: str = header) -> User | None:
+        return _USERS.get(x_user)
+
+    async def document(id: str) -> Document | None:
+        return _DOCUMENTS.get(id)
+
+    bare, guarded = FastAPI(openapi_url=None), FastAPI(openapi_url=None)
+    guard = Guard(engine, subject=user)
+    guard.install(guarded)
+
+    asking, about = Depends(user), Depends(document)
+
+    async def by_hand(user: User = asking, document: Document = about) -> str:
+        if document.owner != user:
+            raise HTTPException(403)
+        return document.title
+
+    async def read(document: Document = about) -> str:
+        return document.title
+
+    bare.get("/documents/{id}")(by_hand)
+    guarded.get("/documents/{id}", dependencies=[guard.requires("read", document)])(read)
+    return _asgi(bare), _asgi(guarded)
+
+
+def _starlette(engine: PolicyEngine) -> tuple[Ask, Ask]:
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    from policyengine.adapters.starlette import Guard
+
+    async def user(connection: HTTPConnection) -> User | None:
+        return _USERS.get(connection.headers["x-user"])
+
+    async def document(connection: HTTPConnection) -> Document | None:
+        return _DOCUMENTS.get(connection.path_params["id"])
+
+    guard = Guard(engine, subject=user)
+
+    async def by_hand(request: Request) -> PlainTextResponse:
+        asking, found = await user(request), await document(request)
+        if asking is None or found is None or found.owner != asking:
+            raise HTTPException(403)
+        return PlainTextResponse(found.title)
+
+    @guard.requires("read", document)
+    async def read(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(request.state.resource.title)
+
+    guarded = Starlette(routes=[Route("/documents/{id}", read)])
+    guard.install(guarded)
+    return _asgi(Starlette(routes=[Route("/documents/{id}", by_hand)])), _asgi(guarded)
+
+
+def _asgi(app: Any) -> Ask:
+    """Return what asks an application of ASGI."""
+    loop = asyncio.new_event_loop()
+    status: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        status.append(message.get("status", 0))
+
+    def ask(user: str) -> int:
+        status.clear()
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "path": "/documents/plan", "raw_path": b"/documents/plan", "query_string": b"", "root_path": "",
+            "scheme": "http", "headers": [(b"host", b"localhost"), (b"x-user", user.encode())],
+            "client": ("localhost", 1), "server": ("localhost", 80), "state": {},
+        }  # fmt: skip
+        loop.run_until_complete(app(scope, receive, send))
+        return status[0]
+
+    return ask
