@@ -379,7 +379,8 @@ class PolicyEngine(Immutable):
         spellings = {spelling for of_types in fields for shown in of_types for spelling in shown}
         from policyengine.tables import with_ibis
 
-        left: DecidedTable = with_ibis().redact_table(self, table, mapping, now, keep, spellings, key)
+        parts = table, mapping, now, keep, spellings, key
+        left: DecidedTable = with_ibis().redact_table(self, *parts)
         return left
 
     @overload
@@ -517,8 +518,7 @@ class PolicyEngine(Immutable):
     ) -> Explanation:  # fmt: skip
         """Say why a request is decided as it is: gate by gate, with the values that decided.
 
-        Takes what `decide` takes, `decision.request` as well, and as long as a debugger may; *seconds*: for how
-        long at most to search for what would allow the request. Not everything may be tried then.
+        Takes what `decide` takes, or `decision.request`. *seconds*: how long at most to search for what would allow it.
         """
         from policyengine.explain import explain
         from policyengine.intake.raw import given_request

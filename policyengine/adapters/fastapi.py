@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from inspect import Parameter, Signature
 from typing import Any, Unpack
 
+from policyengine.adapters.declaring import declared, is_declared
 from policyengine.adapters.enforcement import Decides, Options
 from policyengine.adapters.explain_budget import ExplainBudget
-from policyengine.adapters.gatekeeper import InstalledGuard, declared, is_declared
+from policyengine.adapters.gatekeeper import InstalledGuard
 from policyengine.adapters.refusal import Refusal
 from policyengine.model.decision import Decision
 

@@ -7,10 +7,11 @@ they change. What is below a mount counts as one with it, unless a guard is inst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import is_
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from policyengine.adapters.declaring import is_declared
 from policyengine.adapters.enforcement import EnforcementPoint
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
 
@@ -24,27 +25,11 @@ try:
 except ImportError:
     raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
 
-E = TypeVar("E", bound=Callable[..., Any])
-
-_DECLARED: Final = "declared_to_policyengine"
 _READ_ONLY: Final = frozenset({"GET", "HEAD"})
 _ACCEPTED: Final = "policyengine.accepted"
 _POLICY_VIOLATION: Final = 1008
 _LONGEST: Final = 123
 """Bytes of a reason for which a websocket is closed."""
-
-
-def declared(endpoint: E) -> E:
-    """Note that *endpoint* itself is declared, and not what wraps it, which may never call it."""
-    function = getattr(endpoint, "__func__", endpoint)
-    setattr(function, _DECLARED, function)
-    return endpoint
-
-
-def is_declared(endpoint: object) -> bool:
-    """Whether *endpoint* itself is declared."""
-    function = getattr(endpoint, "__func__", endpoint)
-    return function is not None and getattr(function, _DECLARED, None) is function
 
 
 class InstalledGuard(EnforcementPoint):

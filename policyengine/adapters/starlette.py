@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
+from policyengine.adapters.declaring import E, declared
 from policyengine.adapters.enforcement import Decides, Options
 from policyengine.adapters.explain_budget import ExplainBudget
-from policyengine.adapters.gatekeeper import InstalledGuard, declared
+from policyengine.adapters.gatekeeper import InstalledGuard
 from policyengine.adapters.refusal import Refusal
 
 try:
@@ -23,8 +24,6 @@ except ImportError:
     raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
 
 __all__ = ["ExplainBudget", "Guard", "Refusal", "Requirement"]
-
-E = TypeVar("E", bound=Callable[..., Any])
 
 
 class Guard(InstalledGuard):
