@@ -111,6 +111,11 @@ def help_of_call(name: str, owner: str = "", arguments: Sequence[str] = ()) -> s
     quantifier = _QUANTIFIERS.get(name.lower())
     if quantifier and owner and len(arguments) == len(("variable", "condition")):
         return f"write `{quantifier} {arguments[0]} in {owner}: {arguments[1]}`"
+    ranges = (
+        re.fullmatch(r"\w+ in .+", arguments[0]) if quantifier and arguments and not owner else None
+    )
+    if ranges:
+        return f"write `{quantifier} {ranges[0]}: {[*arguments, 'condition'][1]}`"
     texts = [owner, *arguments] if owner else list(arguments)
     first, second = [*texts, "", ""][:2]
     return help.format(
