@@ -143,10 +143,7 @@ class PolicyEngine(Immutable):
                 " load one with their names alone, and call the functions where decisions are enforced"
             )
         if self._on_decision is not None:
-            raise TypeError(
-                "an engine is pickled without code, and this one has its decisions recorded:"
-                " pickle `engine.with_record(None)`, and give the copy a record of its own"
-            )
+            raise TypeError("an engine is pickled without its hook: `engine.with_record(None)`")
         origin = self._origin
         sources = self._checked().sources if origin is None else origin.sources
         texts = tuple((source.name, source.text) for source in sources.values())

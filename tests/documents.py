@@ -75,6 +75,7 @@ SMALLER: Mapping[str, str] = {
     r"python -m tests\.filters\.filter_law": "python -m tests.filters.filter_law --sets 5",
     r"python -m tests\.filters\.shipped_filters": "python -m tests.filters.shipped_filters --requests 2 --of 20",
     r"python -m tests\.reloads.*": "python -m tests.reloads --count 10",
+    r"python -m tests\.kills.*": "python -m tests.kills --count 10",
     r"python -m tests\.revocations.*": "python -m tests.revocations --count 100",
     r"python -m tests\.turns": "python -m tests.turns --requests 10",
     r"pytest -n auto": "pytest -n auto policies/x/tests",

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "cli": STAGES
     | {"compiler", "runtime", "intake", "analysis", "pipeline", "engine", "explain", "partial"}
     | {"testing", "mutation", "proving", "lint", "cache", "reverse", "tables", "filters"}
-    | {"verifying", "reporting", "type_stubs", "version"},
+    | {"verifying", "reporting", "record", "type_stubs", "version"},
     "version": set(),
     "__main__": {"cli"},
     "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}

@@ -2,7 +2,7 @@
 
 A command is the object `command` of the module with its name, loaded when it is asked for. It
 returns its exit code. Exit codes are the same everywhere: 0 fine, 1 findings or failing tests, 2
-misuse or unreadable input, and of `prove` 3 where something is not settled.
+misuse or unreadable input, and 3 of `prove` where something is not settled, of `log verify` where a crash cut a line.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _COMMANDS = (
     "conflicts",
     "stubs",
     "report",
+    "log",
     "compile",
     "init",
     "completion",
@@ -83,7 +84,8 @@ class _Commands(click.Group):
         command: click.Command = import_module(
             f"policyengine.cli.{cmd_name.replace('-', '_')}"
         ).command
-        command.context_class = _Context
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.context_class = _Context
         return command
 
     def resolve_command(
@@ -123,7 +125,8 @@ def cli(ctx: click.Context) -> int:
       0  fine
       1  findings, or failing tests
       2  misuse or unreadable input: one line on standard error says which
-      3  of `prove`: some invariant is not settled, and none is broken
+      3  of `prove`: some invariant is not settled, and none is broken; of `log verify`: a crash
+         cut a line of the log, and nothing else is amiss
 
     Every PATH may be a file, a folder, or `-` for standard input; of a folder, every `.policy`
     file below it is read, and all PATHs together are one policy set. Colour is used on a terminal only, and never where

@@ -129,8 +129,9 @@ class _Values:
     def request(self, request: Request, needs: RequestNeeds) -> dict[str, Any]:
         """Return a request that was decided."""
         subject, resource = request.subject, request.resource
-        others = {one.key_: one for one in request.entities or ()}
-        reached = _Reached({**others, subject.key_: subject, resource.key_: resource}.get)
+        own = {subject.key_: subject, resource.key_: resource}
+        others = {one.key_: one for one in request.entities or () if one.key_ not in own}
+        reached = _Reached({**others, **own}.get)
         if self._private:
             reached.follows = lambda _: True
         reached.entity(subject, needs.subject)
@@ -138,9 +139,9 @@ class _Values:
         reached.attributes(request.context.record_type, request.context, needs.context)
         read = reached.needs
         written: dict[str, Any] = {
-            "subject": self._entity(subject, read.pop(subject.key_, NOTHING)),
+            "subject": self._entity(subject, read.get(subject.key_, NOTHING)),
             "action": {"name": request.action},
-            "resource": self._entity(resource, read.pop(resource.key_, NOTHING)),
+            "resource": self._entity(resource, read.get(resource.key_, NOTHING)),
             "context": self._attributes(
                 request.context.record_type, request.context, needs.context
             ),
@@ -150,10 +151,11 @@ class _Values:
         if request.fields is not None:
             written["fields"] = self.names(request.fields)
         found: list[dict[str, Any]] = []
-        for key, part in read.items():
+        more = {key: part for key, part in read.items() if key in others}
+        for key, part in more.items():
             if len(found) < MOST_ENTITIES and self._room > 0:
                 found.append(self._entity(others[key], part))
-        return written | {"entities": found, "more_entities": len(read) - len(found)}
+        return written | {"entities": found, "more_entities": len(more) - len(found)}
 
     def _entity(self, entity: Entity, needs: Needs) -> dict[str, Any]:
         written: dict[str, Any] = {"type": entity.type, "id": self.value(_TEXT, entity.id)}

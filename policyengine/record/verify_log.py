@@ -8,17 +8,17 @@ last line elsewhere, and ask for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from policyengine.model.shown import escaped
+from policyengine.model.values import parse_datetime
 from policyengine.record.log_lines import START, Line, log_files, read_lines
 
-_BACKWARDS: Final = timedelta(seconds=5)
-"""How much earlier a record may be than one before it: those of several threads are written together."""
+_BACKWARDS: Final = 5_000_000
+"""Microseconds that the time of a record may be before that of an earlier one: several threads write together."""
 
 
 class Fault(Struct, frozen=True):
@@ -73,7 +73,7 @@ class _Check:
     def __init__(self, found: Verified, expected: set[str]) -> None:
         self.expected = expected
         self._found = found
-        self._latest: datetime | None = None
+        self._latest: int | None = None
         self._begins = True
 
     def file(self, name: str, lines: Iterator[Line]) -> None:
@@ -122,10 +122,10 @@ def _before(content: dict[str, Any]) -> str:
     return before if isinstance(before, str) else START
 
 
-def moment_of(record: dict[str, Any]) -> datetime | None:
-    """Return the time of a record, if it has one."""
+def moment_of(record: dict[str, Any]) -> int | None:
+    """Return the time of a record in microseconds since 1970, if it has one."""
+    time = record.get("time")
     try:
-        moment = datetime.fromisoformat(record["time"])
-    except (KeyError, TypeError, ValueError):
+        return parse_datetime(time) if isinstance(time, str) else None
+    except ValueError:
         return None
-    return moment if moment.tzinfo is not None else None

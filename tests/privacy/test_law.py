@@ -111,6 +111,8 @@ def texts(engine: PolicyEngine, loaded: Loaded, asked: dict) -> dict[str, object
         "decision": repr(decision),
         "explanation": repr(explanation),
     }
+    own = ("id", "time", "latency_us")
+    said["record"] = {name: part for name, part in decision.to_log().items() if name not in own}
     for audience in ("user", "developer"):
         said[f"to {audience}"] = explanation.to_json(audience)
         said[f"lines to {audience}"] = list(explanation.lines(audience))
