@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "type_stubs": {"model"},
     "adapters": {"model", "engine", "bound", "explain", "filters"},
     "sources": {"model", "runtime", "intake", "engine"},
-    "record": {"model", "runtime", "intake", "engine"},
+    "record": {"model", "runtime", "intake", "engine", "version"},
     "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
@@ -80,6 +80,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "fastapi": {"adapters"}, "starlette": {"adapters"}, "flask": {"adapters"}, "litestar": {"adapters"},
+    "opentelemetry": {"record"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
     "django": {"filters", "adapters"}, "sqlalchemy": {"filters", "verifying", "sources"}, "jinja2": {"testing", "reporting", "cli"},
 }  # fmt: skip

@@ -12,7 +12,8 @@ import click
 from policyengine.cli.asking import moment_option, utf8
 from policyengine.cli.loading import cache_option, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, complain, format_option, say, say_json
-from policyengine.model.shown import escaped, shown_entity
+from policyengine.model.shown import escaped
+from policyengine.record.record_text import asked_text, text_of
 
 if TYPE_CHECKING:
     from policyengine.record.query_log import Conditions, Reading
@@ -180,32 +181,15 @@ def _read_whole(reading: Reading) -> int:
 
 def _show(record: dict[str, Any]) -> None:
     allowed = record.get("decision") is True
-    said = ", ".join(_texts(record.get("rules"))) or _text(record.get("cause"))
-    say(f"{_text(record.get('time'))} {'allow' if allowed else 'deny'} {_asked(record)}: {said}")
-    say(f"  {_text(record.get('id'))}")
-
-
-def _asked(record: dict[str, Any]) -> str:
-    asked = record.get("request")
-    asked = asked if isinstance(asked, dict) else {}
-    action = asked.get("action")
-    name = _text(action.get("name")) if isinstance(action, dict) else "?"
-    return f"{_entity(asked.get('subject'))} {name} {_entity(asked.get('resource'))}"
-
-
-def _entity(part: Any) -> str:
-    if not isinstance(part, dict):
-        return "?"
-    id_ = part.get("id")
-    return shown_entity(_text(part.get("type")), id_ if isinstance(id_, str) else "…")
+    said = ", ".join(_texts(record.get("rules"))) or text_of(record.get("cause"))
+    say(
+        f"{text_of(record.get('time'))} {'allow' if allowed else 'deny'} {asked_text(record)}: {said}"
+    )
+    say(f"  {text_of(record.get('id'))}")
 
 
 def _texts(values: Any) -> list[str]:
-    return [*map(_text, values)] if isinstance(values, list) else []
-
-
-def _text(value: Any) -> str:
-    return escaped(value) if isinstance(value, str) else "?"
+    return [*map(text_of, values)] if isinstance(values, list) else []
 
 
 # ---- replay -----------------------------------------------------------------------------
@@ -278,7 +262,7 @@ def _as_json(found: Replayed) -> dict[str, Any]:
 
 
 def _show_difference(record: dict[str, Any], found: Replayed) -> None:
-    say(f"{_text(record.get('time'))} {_asked(record)}")
+    say(f"{text_of(record.get('time'))} {asked_text(record)}")
     for name, (was, now) in found.changes.items():
         if name == "decision":
             say(f"  {_decided(was)} → {_decided(now)}", "bad")
@@ -286,7 +270,7 @@ def _show_difference(record: dict[str, Any], found: Replayed) -> None:
             say(f"  {name}: {_listed(was)} → {_listed(now)}")
         else:
             say(f"  {name.replace('_', ' ')}: others")
-    say(f"  {_text(record.get('id'))}")
+    say(f"  {text_of(record.get('id'))}")
 
 
 def _decided(allowed: Any) -> str:
@@ -294,4 +278,4 @@ def _decided(allowed: Any) -> str:
 
 
 def _listed(value: Any) -> str:
-    return ", ".join(_texts(value)) or "none" if isinstance(value, list) else _text(value)
+    return ", ".join(_texts(value)) or "none" if isinstance(value, list) else text_of(value)

@@ -16,7 +16,6 @@ from policyengine.model.asked_request import Request
 from policyengine.model.entities import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.outcome import Cause, Listed, Obligation, SharedResult
-from policyengine.model.shown import escaped
 from policyengine.model.types import Attribute, EntityRefType, Primitive, RecordType, SetType, Type
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot, to_json
 
@@ -32,6 +31,7 @@ MOST_ELEMENTS: Final = 100
 """Most elements of a set that is no long value, fields that are asked for, obligations, and problems."""
 MOST_ENTITIES: Final = 100
 """Most other entities of a record, and most ancestors of one."""
+_SHORT: Final = 500
 ROOM: Final = 32_000
 """Characters of values of a record; what does not fit is masked."""
 
@@ -83,7 +83,7 @@ def log_record(
         "obligations": owed,
         "more_obligations": len(obligations) - len(owed),
         "problems": [
-            {"code": p.code, "path": escaped(p.path), "message": escaped(p.message)}
+            {"code": p.code, "path": _short(p.path), "message": _short(p.message)}
             for p in result.problems[:MOST_ELEMENTS]
         ],
         "latency_us": None if answered.latency is None else answered.latency / 1000,
@@ -97,14 +97,14 @@ def _request(
         return None
     if needs is None:  # it was refused: who asked what, and none of the values
         return {
-            "subject": _named(request.subject),
-            "action": {"name": escaped(request.action)} if type(request.action) is str else None,
-            "resource": _named(request.resource),
+            "subject": _named(request.subject, values),
+            "action": {"name": _short(request.action)} if type(request.action) is str else None,
+            "resource": _named(request.resource, values),
         }
     return values.request(request, needs)
 
 
-def _named(part: Any) -> dict[str, str] | None:
+def _named(part: Any, values: _Values) -> dict[str, Any] | None:
     """Return type and id of an entity in any form, if it has them."""
     try:
         found = (part["type"], part["id"]) if isinstance(part, dict) else (part.type, part.id)
@@ -112,8 +112,18 @@ def _named(part: Any) -> dict[str, str] | None:
     except Exception:  # noqa: BLE001 - whatever was given, it is denied already
         return None
     if type(type_) is type(id_) is str:
-        return {"type": escaped(type_), "id": escaped(id_)}
+        return {"type": _short(type_), "id": values.value(_TEXT, _plain(id_))}
     return None
+
+
+def _short(text: str) -> str:
+    """Return a text that may be a stranger's, cut where it is long."""
+    return _plain(text if len(text) <= _SHORT else text[: _SHORT - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    """Return a text that each encoder takes: without halves of surrogate pairs."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 class _Values:

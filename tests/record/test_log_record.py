@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -174,6 +175,7 @@ def test_nothing_that_is_refused_is_too_much_for_a_record(part, where):
     parts[where] = part() if part is Raises else part
     decision = ENGINE.decide_many([tuple(parts)])[0]
     written = json.dumps(decision.to_log())
+    msgspec.json.encode(decision.to_log())
     assert not [*SCHEMA.iter_errors(json.loads(written))]
     assert written.isascii()
     assert len(written) < ROOM

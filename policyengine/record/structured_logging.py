@@ -1,0 +1,48 @@
+"""Give decisions to `logging`, each with its record as a field that handlers for JSON write."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from policyengine.record.record_text import asked_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policyengine.model.decision import Decision
+
+
+class LoggedDecisions:
+    """A hook for `PolicyEngine.with_record`: logs each decision, allows and denies at a level of their own.
+
+    The message says who was allowed or denied what, in one line. The field `decision` (`LogRecord.decision`) is the
+    record, from *to_log*, by default `Decision.to_log`; it is made only if the level is enabled.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger | str = "policyengine.decisions",
+        *,
+        allowed: int = logging.INFO,
+        denied: int = logging.WARNING,
+        to_log: Callable[[Decision], dict[str, Any]] | None = None,
+    ) -> None:
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+        self._allowed, self._denied, self._to_log = allowed, denied, to_log
+
+    def __call__(self, decision: Decision) -> None:
+        """Log a decision."""
+        level = self._allowed if decision.allowed else self._denied
+        if not self._logger.isEnabledFor(level):
+            return
+        record = decision.to_log() if self._to_log is None else self._to_log(decision)
+        said = "allow" if decision.allowed else "deny"
+        self._logger.log(
+            level,
+            "%s: %s (%s)",
+            said,
+            asked_text(record),
+            record.get("cause"),
+            extra={"decision": record},
+        )
