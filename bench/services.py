@@ -6,7 +6,9 @@ Both load a user and a document in the same way; without a guard, a document of 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any, Final
 
 from attrs import frozen
@@ -53,6 +55,7 @@ def services() -> Iterator[tuple[str, Ask, Ask]]:
     engine.register(Document, "Document")
     yield "FastAPI", *_fastapi(engine)
     yield "Starlette", *_starlette(engine)
+    yield "Flask", *_flask(engine)
 
 
 def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
@@ -117,6 +120,56 @@ def _starlette(engine: PolicyEngine) -> tuple[Ask, Ask]:
     guarded = Starlette(routes=[Route("/documents/{id}", read)])
     guard.install(guarded)
     return _asgi(Starlette(routes=[Route("/documents/{id}", by_hand)])), _asgi(guarded)
+
+
+def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
+    from flask import Flask, abort, g, request
+
+    from policyengine.adapters.flask import Guard
+
+    def user() -> User | None:
+        return _USERS.get(request.headers["x-user"])
+
+    bare, guarded = Flask("bare"), Flask("guarded")
+    guard = Guard(engine, subject=user)
+    guard.install(guarded)
+
+    @bare.get("/documents/<id>")
+    def by_hand(id: str) -> str:
+        asking, found = user(), _DOCUMENTS.get(id)
+        if asking is None or found is None or found.owner != asking:
+            abort(403)
+        return found.title
+
+    @guarded.get("/documents/<id>")
+    @guard.requires("read", lambda id: _DOCUMENTS.get(id))
+    def read(id: str) -> str:
+        title: str = g.resource.title
+        return title
+
+    return _wsgi(bare), _wsgi(guarded)
+
+
+def _wsgi(app: Any) -> Ask:
+    """Return what asks an application of WSGI."""
+    status: list[str] = []
+
+    def start_response(found: str, _headers: object, _problem: object = None) -> None:
+        status.append(found)
+
+    def ask(user: str) -> int:
+        status.clear()
+        environ = {
+            "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/documents/plan", "QUERY_STRING": "",
+            "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "localhost",
+            "HTTP_X_USER": user, "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.input": BytesIO(),
+            "wsgi.errors": sys.stderr, "wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False,
+        }  # fmt: skip
+        for _ in app(environ, start_response):
+            pass
+        return int(status[0][:3])
+
+    return ask
 
 
 def _asgi(app: Any) -> Ask:

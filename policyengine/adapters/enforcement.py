@@ -125,9 +125,10 @@ class EnforcementPoint:
                 refusal.problem[part] = told[part]
         return refusal
 
-    def undeclared(self, what: str) -> Refusal:
-        """Return the refusal of something for which no action is declared, and log *what* that is."""
-        _log("%s is not declared: say which action it is, or that it is public", what)
+    def undeclared(self, what: str, *, log: bool = True) -> Refusal:
+        """Return the refusal of something for which no action is declared, and *log* what that is."""
+        if log:
+            _log("%s is not declared: say which action it is, or that it is public", what)
         return undecided(403, "nothing is permitted here", self._type)
 
     def _expect(self, subject: object, resource: object) -> None:

@@ -1,0 +1,132 @@
+"""Enforce decisions in services of Flask: a decorator says which action a view is, and views that say nothing are refused."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, Final, Unpack
+
+from policyengine.adapters.declaring import E, declared, is_declared
+from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
+from policyengine.adapters.explain_budget import ExplainBudget
+from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
+
+try:
+    from flask import Flask, Response, current_app, g, request
+    from flask.views import MethodView
+    from werkzeug.local import LocalProxy
+    from werkzeug.routing import Rule
+except ImportError:
+    raise ImportError("this needs Flask: install `policyengine-dsl[flask]`") from None
+
+__all__ = ["ExplainBudget", "Guard", "Refusal"]
+
+_READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard(EnforcementPoint):
+    """Lets requests pass that *decider* allows.
+
+    *subject* gives who asks, and *context*, if there is one, the context; both are called while a request is handled. The rest is
+    as in `EnforcementPoint`.
+    """
+
+    def __init__(
+        self,
+        decider: Decides,
+        *,
+        subject: Callable[[], object],
+        context: Callable[[], object] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(decider, **options)
+        self._subject = subject
+        self._context = context
+
+    def requires(self, action: str, resource: object) -> Callable[[E], E]:
+        """Return the outermost decorator, below `route`, for views that are *action* on *resource*.
+
+        That is an entity, or a function of the arguments of the view. `g` then has the `decision` and the `resource`.
+        """
+
+        def decorate(view: E) -> E:
+            signature = inspect.signature(view)
+
+            @functools.wraps(view)
+            def guarded(*args: Any, **given: Any) -> Any:
+                named = signature.bind(*args, **given).arguments if args else given
+                self.check(action, resource, {n: v for n, v in named.items() if n != "self"})
+                return current_app.ensure_sync(view)(*args, **given)
+
+            made: Any = declared(guarded)
+            decorated: E = made
+            return decorated
+
+        return decorate
+
+    def public(self, view: E) -> E:
+        """Declare that *view* is for everybody."""
+        return declared(view)
+
+    def check(self, action: str, resource: Any, given: dict[str, Any]) -> None:
+        """Raise `Refusal` unless the request is allowed; *given* are the arguments of the view."""
+        subject = _itself(self._subject())
+        about = resource(**given) if subject is not None and callable(resource) else resource
+        context = None if self._context is None else self._context()
+        decision = self.enforce(subject, action, _itself(about), context)
+        g.decision, g.resource = decision, about
+
+    def install(self, app: Flask, *, public: Collection[str] = ()) -> None:
+        """Refuse what *app* serves without a declaration, before all else that is done with a request.
+
+        *public*: the endpoints that are for everybody and only read, as `"static"`.
+        """
+        names = frozenset([public] if isinstance(public, str) else public)
+        told: set[tuple[str, str]] = set()
+
+        def refuse_undeclared() -> None:
+            rule = request.url_rule
+            if rule is None or _answers_by_itself(rule) or _is_public(rule, names):
+                return
+            if not _declares(app.view_functions[rule.endpoint]):
+                name = request.method, rule.rule
+                is_new = name not in told
+                told.add(name)
+                raise self.undeclared(" ".join(name), log=is_new)
+
+        app.register_error_handler(Refusal, _answer)  # refused by Flask once requests were handled
+        app.before_request_funcs.setdefault(None, []).insert(0, refuse_undeclared)
+
+
+def _itself(found: Any) -> Any:
+    """Return what a proxy stands for, such as the user of an extension."""
+    return found._get_current_object() if isinstance(found, LocalProxy) else found  # noqa: SLF001 - documented
+
+
+def _answers_by_itself(rule: Rule) -> bool:
+    """Whether Flask answers, and no view: `OPTIONS`."""
+    return request.method == "OPTIONS" and bool(getattr(rule, "provide_automatic_options", False))
+
+
+def _is_public(rule: Rule, names: frozenset[str]) -> bool:
+    return rule.endpoint in names and rule.methods is not None and rule.methods <= _READ_ONLY
+
+
+def _declares(view: Any) -> bool:
+    """Whether a view is declared, or the method of its class that answers the request."""
+    if is_declared(view):
+        return True
+    class_ = getattr(view, "view_class", None)
+    if class_ is None or class_.decorators or hasattr(view, "__wrapped__"):  # which may not call it
+        return False
+    if class_.dispatch_request is not MethodView.dispatch_request:
+        return is_declared(class_.dispatch_request)
+    method = getattr(class_, request.method.lower(), None)
+    if method is None and request.method == "HEAD":
+        method = getattr(class_, "get", None)
+    return is_declared(method)
+
+
+def _answer(refusal: Refusal) -> Response:
+    return Response(refusal.body, refusal.status, content_type=MEDIA_TYPE)

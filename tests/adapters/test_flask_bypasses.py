@@ -1,0 +1,484 @@
+"""Hold that no way round the check which Flask offers reaches a view that is not declared, or one that was denied.
+
+Each way is tried without a guard, where it reaches the secret; with one; and declared to be public.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, abort, g, redirect, request, url_for
+from flask.testing import FlaskClient
+from flask.views import MethodView, View
+from werkzeug.local import LocalProxy
+from werkzeug.routing import Rule
+
+from policyengine import PolicyEngine, PolicyHolder, SourcedEngine
+from policyengine.adapters.flask import Guard, Refusal
+from tests.adapters.documents import DOCUMENTS, ENGINE, POLICY, USERS, registered
+
+SECRET = "the secret"
+
+
+def current_user() -> Any:
+    return USERS.get(request.headers.get("x-user", ""))
+
+
+def load(id: str = "plan") -> Any:
+    return DOCUMENTS.get(id)
+
+
+GUARD = Guard(ENGINE, subject=current_user, context=lambda: None)
+Ask = Callable[[FlaskClient], str]
+Declare = Callable[[Any], Any]
+Way = Callable[[Flask, Declare], Ask]
+WAYS: list[Way] = []
+
+
+def way(tried: Way) -> Way:
+    WAYS.append(tried)
+    return tried
+
+
+def get(path: str, method: str = "GET", **more: Any) -> Ask:
+    return lambda client: client.open(path, method=method, **more).get_data(as_text=True)
+
+
+def secret(**_: Any) -> str:
+    return SECRET
+
+
+def cached(view: Any) -> Any:
+    """Decorate a view by what may never call it."""
+
+    @functools.wraps(view)
+    def found(**_: Any) -> str:
+        return SECRET
+
+    return found
+
+
+@way
+def a_view(app, declare):
+    app.route("/s")(declare(secret))
+    return get("/s")
+
+
+@way
+def the_head_of_a_view(app, declare):
+    app.route("/s")(declare(secret))
+    return lambda client: SECRET if client.head("/s").status_code == 200 else ""
+
+
+@way
+def options_that_a_view_answers(app, declare):
+    app.route("/s", methods=["OPTIONS"])(declare(secret))
+    return get("/s", "OPTIONS")
+
+
+@way
+def another_method_of_a_declared_path(app, declare):
+    app.get("/s")(GUARD.public(lambda: SECRET))
+    app.add_url_rule("/s", "other", declare(secret), methods=["DELETE"])
+    return get("/s", "DELETE")
+
+
+@way
+def a_blueprint(app, declare):
+    outer, inner = Blueprint("outer", __name__, url_prefix="/a"), Blueprint("inner", __name__)
+    inner.route("/s")(declare(secret))
+    outer.register_blueprint(inner, url_prefix="/b")
+    app.register_blueprint(outer)
+    return get("/a/b/s")
+
+
+@way
+def a_view_in_the_place_of_another(app, declare):
+    app.route("/s", endpoint="s")(GUARD.public(lambda: SECRET))
+    app.view_functions["s"] = declare(secret)
+    return get("/s")
+
+
+@way
+def an_endpoint_apart_from_its_rule(app, declare):
+    app.url_map.add(Rule("/s", endpoint="s"))
+    app.endpoint("s")(declare(secret))
+    return get("/s")
+
+
+@way
+def a_rule_that_is_added_later(app, declare):
+    def ask(client):
+        client.get("/")
+        app.url_map.add(Rule("/s", endpoint="s"))
+        app.view_functions["s"] = declare(secret)
+        return client.get("/s").get_data(as_text=True)
+
+    return ask
+
+
+@way
+def a_rule_with_defaults(app, declare):
+    app.add_url_rule("/s", "s", declare(secret), defaults={"id": "plan"})
+    return get("/s")
+
+
+@way
+def a_path_with_a_slash_at_its_end(app, declare):
+    app.route("/s/")(declare(secret))
+    return get("/s", follow_redirects=True)
+
+
+@way
+def a_path_of_which_the_slashes_are_merged(app, declare):
+    app.route("/a/s")(declare(secret))
+    return get("/a//s", follow_redirects=True)
+
+
+@way
+def a_redirect_of_a_declared_view(app, declare):
+    app.route("/r")(GUARD.public(lambda: redirect(url_for("s"))))
+    app.route("/s", endpoint="s")(declare(secret))
+    return get("/r", follow_redirects=True)
+
+
+@way
+def a_view_of_a_host(app, declare):
+    app.url_map.host_matching = True
+    app.add_url_rule("/s", "s", declare(secret), host="files.example")
+    return get("/s", headers={"host": "files.example"})
+
+
+@way
+def a_class(app, declare):
+    class Own(View):
+        def dispatch_request(self):
+            return SECRET
+
+    app.add_url_rule("/s", view_func=declare(Own.as_view("s")))
+    return get("/s")
+
+
+@way
+def a_class_by_its_method(app, declare):
+    class Own(View):
+        @declare
+        def dispatch_request(self):
+            return SECRET
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def a_class_by_its_decorators(app, declare):
+    class Own(MethodView):
+        decorators = (declare,)
+
+        def get(self):
+            return SECRET
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def one_method_of_a_class(app, declare):
+    class Own(MethodView):
+        init_every_request = False
+
+        @GUARD.public
+        def post(self):
+            return SECRET
+
+        @declare
+        def get(self):
+            return SECRET
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return lambda client: client.get("/s").get_data(as_text=True) if client.head("/s") else ""
+
+
+@way
+def a_class_that_derives(app, declare):
+    class Base(MethodView):
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    class Own(Base):
+        @declare
+        def get(self):
+            return SECRET
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def a_decorator_above(app, declare):
+    app.route("/s")(declare(cached(GUARD.public(secret_of_its_own()))))
+    return get("/s")
+
+
+def secret_of_its_own() -> Any:
+    return lambda **_: SECRET
+
+
+@way
+def a_decorator_above_a_class(app, declare):
+    class Own(MethodView):
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    app.add_url_rule("/s", view_func=declare(cached(Own.as_view("s"))))
+    return get("/s")
+
+
+@way
+def a_decorator_in_a_class(app, declare):
+    class Own(MethodView):
+        decorators = (cached, declare)
+
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def a_function_before_requests(app, declare):
+    app.before_request(lambda: SECRET)
+    app.route("/s")(declare(lambda: "another"))
+    return get("/s")
+
+
+def as_it_is(view: Any) -> Any:
+    """Declare nothing, of a copy: what is declared elsewhere does not count here."""
+    if view is secret:
+        return secret_of_its_own()
+    return view
+
+
+@pytest.mark.parametrize("made", WAYS, ids=lambda made: made.__name__)
+def test_what_is_not_declared_is_refused(made: Way):
+    def tried(declare: Declare, *, guarded: bool) -> str:
+        app = Flask("service", static_folder=None)
+        ask = made(app, declare)
+        if guarded:
+            GUARD.install(app)
+        return ask(app.test_client())
+
+    assert SECRET in tried(as_it_is, guarded=False)
+    found = tried(as_it_is, guarded=True)
+    assert SECRET not in found
+    assert "nothing is permitted here" in found or found == ""
+    assert SECRET in tried(lambda view: GUARD.public(as_it_is(view)), guarded=True)
+
+
+def test_files_are_public_where_they_are_named(tmp_path):
+    (tmp_path / "a.txt").write_text(SECRET)
+
+    def served(path: str, method: str = "GET", public: Any = ()) -> int:
+        app = Flask("service", static_folder=str(tmp_path), static_url_path="/static")
+        app.get("/both", endpoint="both")(lambda: SECRET)
+        app.post("/both", endpoint="posted")(lambda: SECRET)
+        app.route("/form", endpoint="form", methods=["GET", "POST"])(lambda: SECRET)
+        GUARD.install(app, public=public)
+        with app.test_client().open(path, method=method) as response:
+            return response.status_code
+
+    assert served("/static/a.txt") == served("/static/a.txt", public=["/static", "*"]) == 403
+    assert served("/static/a.txt", public="static") == 200
+    assert (served("/both", public="both"), served("/both", "POST", "both")) == (200, 403)
+    assert (
+        served("/form", public="form") == served("/form", "POST", "form") == 403
+    )  # it is not only read
+
+
+# ---- what is declared -------------------------------------------------------------------
+
+
+def service(ran: list[str], guard: Guard = GUARD, resource: Any = load) -> Flask:
+    app = Flask("service", static_folder=None)
+    app.before_request(lambda: None)
+    guard.install(app)
+    may_read, may_edit = guard.requires("read", resource), guard.requires("edit", resource)
+
+    def note(name: str) -> str:
+        ran.append(name)
+        return SECRET
+
+    @app.route("/doc/<id>")
+    @may_read
+    def show(id: str) -> str:
+        assert g.decision.allowed
+        return note("show")
+
+    @app.route("/path/<path:id>")
+    @may_read
+    def of_path(id: str) -> str:
+        return note("path")
+
+    @app.route("/doc/<id>", methods=["PUT"])
+    @may_edit
+    def edit(id: str) -> str:
+        return note("edit")
+
+    @app.route("/stream/<id>")
+    @may_read
+    def stream(id: str) -> Any:
+        return (note("stream") for _ in range(1))
+
+    @app.route("/async/<id>")
+    @may_read
+    async def later(id: str) -> str:
+        return note("later")
+
+    @app.route("/calls/<other>")
+    @guard.public
+    def calls(other: str) -> Any:  # which asks for what it was not asked about
+        return show(other)
+
+    class Both(MethodView):
+        @may_read
+        def get(self, id: str) -> str:
+            return note("get")
+
+        @may_edit
+        def post(self, id: str) -> str:
+            return note("post")
+
+    app.add_url_rule("/class/<id>", view_func=Both.as_view("both"))
+    return app
+
+
+TRIES = [
+    ("GET", "/doc/plan"), ("HEAD", "/doc/plan"), ("PUT", "/doc/plan"), ("GET", "/doc/plan?id=open"), ("GET", "/path/plan"),
+    ("GET", "/stream/plan"), ("GET", "/async/plan"), ("GET", "/class/plan"), ("POST", "/class/plan"), ("HEAD", "/class/plan"),
+    ("GET", "/calls/plan"), ("GET", "/doc/%70lan"), ("GET", "/path/a%2Fb"), ("GET", "/path/a/b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), TRIES)
+def test_what_is_declared_is_decided_before_it_runs(method, path):
+    ran: list[str] = []
+    client = service(ran).test_client()
+    assert client.open(path, method=method, headers={"x-user": "ann"}).status_code == 200
+    assert len(ran) == 1
+    for user, status in (("bob", 403), ("eve", 403), ("", 401)):
+        response = client.open(path, method=method, headers={"x-user": user}, json={"id": "open"})
+        assert (response.status_code, len(ran)) == (status, 1)
+        assert response.content_type == "application/problem+json"
+        assert SECRET not in response.get_data(as_text=True)
+
+
+def test_options_are_answered_without_a_view():
+    ran: list[str] = []
+    response = service(ran).test_client().options("/doc/plan")
+    assert (response.status_code, response.allow, ran) == (
+        200,
+        {"GET", "HEAD", "OPTIONS", "PUT"},
+        [],
+    )
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/doc/none", "/path/open/../plan", "/doc/plan;x"])
+def test_what_there_is_not_is_not_found(path):
+    ran: list[str] = []
+    response = service(ran).test_client().get(path, headers={"x-user": "bob"})
+    assert (response.status_code, ran) == (404, [])
+
+
+def test_what_fails_while_it_is_loaded_is_no_way_in():
+    ran: list[str] = []
+
+    def missing(id: str) -> Any:
+        return abort(410) if id == "gone" else 1 / 0
+
+    app = service(ran, resource=missing)
+    client = app.test_client()
+    assert [
+        client.get(f"/doc/{id_}", headers={"x-user": "ann"}).status_code for id_ in ("gone", "x")
+    ] == [410, 500]
+    app = service(ran, resource=missing)
+    app.register_error_handler(Exception, lambda _: ("worded", 418))
+    client = app.test_client()
+    assert client.get("/doc/x", headers={"x-user": "ann"}).status_code == 418
+    assert client.get("/doc/x", headers={"x-user": ""}).status_code == 401
+    assert ran == []
+
+
+def test_a_service_words_refusals_itself_where_it_wants():
+    app = service([])
+    app.register_error_handler(Refusal, lambda refusal: (refusal.decision.cause, refusal.status))
+    response = app.test_client().get("/doc/plan", headers={"x-user": "eve"})
+    assert (response.status_code, response.get_data(as_text=True)) == (403, "forbidden")
+
+
+def test_users_may_be_proxies():
+    guard = Guard(ENGINE, subject=lambda: LocalProxy(current_user))
+    client = service([], guard).test_client()
+    found = [
+        client.get("/doc/plan", headers={"x-user": user}).status_code for user in ("ann", "bob", "")
+    ]
+    assert found == [200, 403, 401]
+
+
+def test_what_is_not_declared_is_logged_once(caplog):
+    app = service([])
+    app.route("/s")(secret_of_its_own())
+    client = app.test_client()
+    assert [client.get("/s").status_code for _ in range(3)] == [403] * 3
+    assert len(caplog.records) == 1
+
+
+class _Never:
+    async def fetch(self, keys):
+        return []
+
+
+def test_what_cannot_be_asked_here_is_refused(caplog):
+    engine = PolicyEngine.from_text(POLICY)
+    registered(engine)
+    ran: list[str] = []
+    guard = Guard(SourcedEngine(engine, _Never()), subject=current_user)
+    app = service(ran, guard, {"type": "Document", "id": "plan"})
+    assert app.test_client().get("/doc/plan", headers={"x-user": "ann"}).status_code == 500
+    assert (ran, "asynchronous" in caplog.text) == ([], True)
+
+
+def test_policies_are_reloaded_while_a_service_decides(tmp_path):
+    file = tmp_path / "documents.policy"
+    shut = POLICY.replace("permit own: any", "permit own: edit")
+    file.write_text(POLICY)
+    holder = PolicyHolder(file, on_load=registered)
+    app = service([], Guard(holder, subject=current_user))
+    seen: set[int] = set()
+    stop: list[int] = []
+
+    def ask() -> None:
+        client = app.test_client()
+        while not stop:
+            seen.add(client.get("/doc/plan", headers={"x-user": "ann"}).status_code)
+
+    threads = [Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(9):
+        file.write_text([shut, "nonsense", POLICY][number % 3])
+        holder.reload()
+    stop.append(1)
+    for thread in threads:
+        thread.join()
+    assert seen <= {200, 403}
+    file.write_text(shut)
+    assert holder.reload()
+    assert app.test_client().get("/doc/plan", headers={"x-user": "ann"}).status_code == 403
