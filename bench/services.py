@@ -130,22 +130,25 @@ def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
     def user() -> User | None:
         return _USERS.get(request.headers["x-user"])
 
+    def document(id: str) -> Document | None:
+        return _DOCUMENTS.get(id)
+
     bare, guarded = Flask("bare"), Flask("guarded")
     guard = Guard(engine, subject=user)
     guard.install(guarded)
 
     @bare.get("/documents/<id>")
     def by_hand(id: str) -> str:
-        asking, found = user(), _DOCUMENTS.get(id)
+        asking, found = user(), document(id)
         if asking is None or found is None or found.owner != asking:
             abort(403)
-        return found.title
+        return f"{id}: {found.title}"
 
     @guarded.get("/documents/<id>")
-    @guard.requires("read", lambda id: _DOCUMENTS.get(id))
+    @guard.requires("read", document)
     def read(id: str) -> str:
         title: str = g.resource.title
-        return title
+        return f"{id}: {title}"
 
     return _wsgi(bare), _wsgi(guarded)
 

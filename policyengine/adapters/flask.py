@@ -11,6 +11,7 @@ from policyengine.adapters.declaring import E, declared, is_declared
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
+from policyengine.model.decision import Decision
 
 try:
     from flask import Flask, Response, current_app, g, request
@@ -47,7 +48,7 @@ class Guard(EnforcementPoint):
     def requires(self, action: str, resource: object) -> Callable[[E], E]:
         """Return the outermost decorator, below `route`, for views that are *action* on *resource*.
 
-        That is an entity, or a function of the arguments of the view. `g` then has the `decision` and the `resource`.
+        That is an entity, or a function of the arguments of the view. `g` then has the `resource` and the `decision`.
         """
 
         def decorate(view: E) -> E:
@@ -68,6 +69,12 @@ class Guard(EnforcementPoint):
     def public(self, view: E) -> E:
         """Declare that *view* is for everybody."""
         return declared(view)
+
+    @property
+    def decision(self) -> Decision:
+        """The decision on the request that is handled, which is also in `g`."""
+        decision: Decision = g.decision
+        return decision
 
     def check(self, action: str, resource: Any, given: dict[str, Any]) -> None:
         """Raise `Refusal` unless the request is allowed; *given* are the arguments of the view."""
