@@ -88,7 +88,8 @@ def test_the_options_that_documents_name_exist():
     known = {"--help", "--version"}
     for name in cli.list_commands(click.Context(cli)):
         command = cli.get_command(click.Context(cli), name)
-        known |= {option for parameter in command.params for option in parameter.opts}
+        each = (command, *getattr(command, "commands", {}).values())
+        known |= {option for one in each for parameter in one.params for option in parameter.opts}
     for name in documents():
         if not name.startswith(("bench", "docs/performance", "docs/pytest", "docs/decisions")):
             page = (ROOT / name).read_text(encoding="utf-8")

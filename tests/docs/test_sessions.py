@@ -11,14 +11,14 @@ import pytest
 from policyengine.cli.main import run
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("authzen", "objects", "reload", "stores")
+PAGES = ("authzen", "objects", "record", "reload", "stores")
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_says_what_happens(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     blocks = _BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8"))
-    assert {tag for tag, *_ in blocks} <= {"policy", "pycon", "python", "sh"}
+    assert {tag for tag, *_ in blocks} <= {"policy", "pycon", "python", "sh", "console"}
     for tag, name, text in blocks:
         if tag == "policy":
             (tmp_path / name).write_text(text, encoding="utf-8")
