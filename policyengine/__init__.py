@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from policyengine.explain import Explanation
     from policyengine.intake.batches import Evaluations
     from policyengine.intake.mapped_classes import Ref
+    from policyengine.intake.recorded_intake import OnDecision
     from policyengine.intake.store import EntityStore
     from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision, Denied
@@ -74,6 +75,7 @@ __all__ = [
     "NotRecorded",
     "NotReloaded",
     "Obligation",
+    "OnDecision",
     "Outcome",
     "Page",
     "PolicyEngine",
@@ -120,6 +122,7 @@ _HOMES = {
     "NotRecorded": "model.errors",
     "NotReloaded": "model.errors",
     "Obligation": "model.outcome",
+    "OnDecision": "intake.recorded_intake",
     "Outcome": "model.outcome",
     "Page": "reverse.page",
     "PolicyEngine": "engine",

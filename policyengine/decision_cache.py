@@ -151,6 +151,8 @@ class DecisionCache:
         """
         raw = given_request(subject, action, resource, context, now, fields, entities)
         intake = self._engine._intake  # noqa: SLF001 - it is ours
+        if not intake.is_recorded:
+            return self._decide(raw)
         return intake.recorded(lambda: self._decide(raw), raw)
 
     def _decide(self, raw: RawRequest) -> Decision:

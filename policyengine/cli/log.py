@@ -67,6 +67,7 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
     """
     from msgspec import to_builtins
 
+    from policyengine.record.log_lines import START
     from policyengine.record.verify_log import verify_log
 
     found = verify_log(Path(log), expect)
@@ -78,6 +79,8 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
         say(f"{_place(fault.file, fault.line)}{fault.message}", "bad")
     for cut in found.cut:
         say(f"{_place(cut.file, cut.line)}a crash cut the line")
+    if found.first != START:
+        say(f"it goes on after the hash {escaped(found.first)}: what was before is not here")
     if found.lost:
         say(f"{_count(found.lost, 'decision')} without a record, as the log says")
     if found.set_back:

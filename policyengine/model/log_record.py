@@ -203,6 +203,12 @@ class _Values:
         if self._room <= 0:
             return _masked(_kind(type_), "full")
         match type_:
+            case Primitive("string" | "bool" | "int" as name):  # as most are
+                size = len(value) if name == "string" else 1
+                if size > self._longest:
+                    return _masked(name, "long")
+                self._room -= size + 8
+                return value
             case SetType(element):
                 if len(value) > MOST_ELEMENTS:
                     return _masked("set", "long")

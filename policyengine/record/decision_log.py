@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition, Thread, get_ident
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 from weakref import WeakSet, finalize
@@ -65,6 +65,7 @@ class DecisionLog:
         self._changed = Condition()
         self._waiting: deque[_Entry] = deque()
         self._is_writing = self._is_closed = False
+        self._writer: int | None = None
         self._is_elsewhere = False
         self._lost = self._lost_unsaid = 0
         self._last_error: Exception | None = None
@@ -147,6 +148,7 @@ class DecisionLog:
                     self._changed.wait()
                 if not entry.is_done:
                     group, self._is_writing = list(self._waiting), True
+                    self._writer = get_ident()
                     self._waiting.clear()
             if group:
                 self._folder.write([one.line for one in group], sync=True)
@@ -164,6 +166,8 @@ class DecisionLog:
     def _add(self, entry: _Entry) -> None:
         if self._is_closed:
             raise NotRecorded("the log is closed")
+        if self._writer == get_ident():  # which would wait for itself
+            raise NotRecorded("this thread is just writing the record of another decision")
         self._waiting.append(entry)
 
     def _end(self, group: list[_Entry], problem: BaseException | None) -> None:
@@ -172,7 +176,7 @@ class DecisionLog:
             for one in group:
                 one.problem, one.is_done = problem, True
             self._last_error = problem if isinstance(problem, Exception) else None
-            self._is_writing = False
+            self._is_writing, self._writer = False, None
             self._changed.notify_all()
 
     # ---- fast ---------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from policyengine.record.log_lines import (
     file_name,
     last_line,
     log_files,
+    next_number,
     written_line,
 )
 
@@ -113,8 +114,7 @@ class LogFolder:
         if self._file is not None:
             os.fsync(self._file)
         self._leave()
-        files = log_files(self._path)
-        path = self._path / file_name(int(files[-1].stem) + 1 if files else 1)
+        path = self._path / file_name(next_number(self._path))
         opened = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         header = {"log": {"version": VERSION, "before": self._hash, "opened": opened}}
         found, line = written_line(self._hash, header)

@@ -116,6 +116,11 @@ def is_log_file(name: str) -> bool:
     return name.endswith(".jsonl") and name[:-6].isdecimal() and name.isascii()
 
 
+def next_number(path: Path) -> int:
+    """Return the number of the next file in a folder: nothing in it has a later one."""
+    return 1 + max((int(n[:-6]) for one in path.iterdir() if is_log_file(n := one.name)), default=0)
+
+
 def file_name(number: int) -> str:
     """Return the name of the file of that number."""
     return f"{number:08}.jsonl"

@@ -173,6 +173,33 @@ def test_a_write_that_is_interrupted_is_taken_back(path, problem):
     assert is_right(path)
 
 
+def test_a_thread_that_writes_does_not_wait_for_itself(path):
+    real = os.fsync
+    told: list[str] = []
+
+    def sync(file: int) -> None:  # as a signal handler may be called
+        if not told:
+            told.append("")
+            with pytest.raises(NotRecorded, match="just writing"):
+                engine.decide(STAFF)
+        real(file)
+
+    with DecisionLog(path) as log:
+        engine = ENGINE.with_record(log)
+        with mock.patch("os.fsync", sync):
+            given = [engine.decide(STAFF).id, engine.decide(STAFF).id]
+    assert ids(path) == given
+
+
+def test_what_is_no_file_of_a_log_is_in_nobody_s_way(path):
+    (path / "00000007.jsonl").mkdir(parents=True)
+    (path / "notes.jsonl").write_text("?")
+    with DecisionLog(path) as log:
+        ENGINE.with_record(log).decide(STAFF)
+    assert [one.name for one in log_files(path)] == ["00000008.jsonl"]
+    assert is_right(path)
+
+
 def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
