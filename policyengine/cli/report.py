@@ -7,8 +7,13 @@ from pathlib import Path
 
 import click
 
-from policyengine.cli.asking import now_option
-from policyengine.cli.loading import cache_option, load_program, paths_argument
+from policyengine.cli.asking import moment_option, now_option
+from policyengine.cli.loading import (
+    cache_option,
+    load_checked,
+    load_program,
+    paths_argument,
+)
 from policyengine.cli.output import FINE, FailingInput, complain, say, working
 
 
@@ -36,6 +41,15 @@ from policyengine.cli.output import FINE, FailingInput, complain, say, working
     is_flag=True,
     help="Show values of private attributes, and waivers with their names, tickets and approvers.",
 )
+@click.option(
+    "--against",
+    metavar="PATH",
+    type=click.Path(),
+    help="Another version of the policies: a page says which rules and answers differ from it.",
+)
+@moment_option(
+    "--since", "A moment: a page says which rules began or ended since, and what that changes."
+)
 @cache_option
 def command(
     paths: tuple[str, ...],
@@ -44,6 +58,8 @@ def command(
     now: str | None,
     budget: float,
     internal: bool,
+    against: str | None,
+    since: str | None,
 ) -> int:
     """Make a static site about the policies in PATH: who may do what, and what each setting changes.
 
@@ -58,6 +74,8 @@ def command(
       policyengine report policies/x --out site
       policyengine report policies/hospital --out site --title "St. Example"
       policyengine report policies/x --out site-for-us --internal --budget 60
+      policyengine report policies/x --out site --since 2025-01-01
+      policyengine report policies/x --out site --against policies-of-last-year/x
     """
     try:
         import jinja2  # noqa: F401 - whether it is there
@@ -66,15 +84,23 @@ def command(
     from msgspec import json
 
     from policyengine.model.values import parse_datetime
+    from policyengine.reporting.changes import Earlier, rules_of_day
     from policyengine.reporting.make_report import make_report
     from policyengine.reporting.markdown_report import markdown_report
     from policyengine.reporting.site_pages import site_pages
     from policyengine.reporting.write_site import OtherFilesError, check_folder, write_site
 
     folder = Path(out)
+    if against is not None and since is not None:
+        raise FailingInput("`--since` and `--against` are two comparisons: give one of them")
     try:
         check_folder(folder)
         loaded = load_program(paths)
+        earlier = None
+        if against is not None:
+            earlier = Earlier(against, load_checked((against,)))
+        elif since is not None:
+            earlier = rules_of_day(loaded.checked(), parse_datetime(since))
         with working("deciding requests for the report"):
             report = make_report(
                 loaded.checked(),
@@ -83,6 +109,7 @@ def command(
                 now=time.time_ns() // 1000 if now is None else parse_datetime(now),
                 budget=budget,
                 internal=internal,
+                earlier=earlier,
             )
         with working("writing the pages"):
             data = ("report.json", json.encode(report)), ("report.md", markdown_report(report))

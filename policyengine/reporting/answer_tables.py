@@ -11,7 +11,7 @@ that it reads. The page puts the parts together again.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final, TypeAlias
 
@@ -113,11 +113,11 @@ def _table(
         largest = max(too_many[0], key=lambda one: len(one.options))
         factors.remove(largest)
         left_out.append(largest.key)
-    parts = []
+    parts, places = [], places_of(checked, request)
     for rule in rules:
         read = _read_by(checked, rule, target, factors)
         mark = (
-            _all_that_it_reads(checked, rule, words[rule.id], request),
+            _all_that_it_reads(checked, rule, words[rule.id], request, places),
             tuple(factor.key for factor in read),
         )
         if mark not in known:
@@ -139,11 +139,15 @@ def _read_by(
 
 
 def _all_that_it_reads(
-    checked: CheckedSet, rule: CheckedRule, words: Collection[str], request: Request
+    checked: CheckedSet,
+    rule: CheckedRule,
+    words: Collection[str],
+    request: Request,
+    places: Iterable[Place],
 ) -> object:
     """Return all in *request* on which the verdict on *rule* may depend: two that are the same have the same verdicts.
 
-    *words*: those of the rule; without `resource` among them it reads none.
+    *words*: those of the rule; without `resource` among them it reads none. *places*: those of the request.
     """
     target = request.action, request.subject.type, request.resource.type
     keys = read_keys_of(rule.needs[target], checked.schema, target)
@@ -159,7 +163,7 @@ def _all_that_it_reads(
         tuple((party.key_, party.line) for party in parties),
         tuple(
             (place.text, value_at(request, place))
-            for place in places_of(checked, request)
+            for place in places
             if place.read_key in keys or place.kind == "parents"
         ),
     )

@@ -34,10 +34,13 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, moment_text, slot, to_json
 from policyengine.reporting.answer_tables import TablePart, answer_tables
+from policyengine.reporting.changes import Earlier, earlier_answer, rule_changes
 from policyengine.reporting.report_budget import ReportBudget
 from policyengine.reporting.report_data import (
     Action,
+    AnswerChange,
     Attribute,
+    Changes,
     Difference,
     EntityPage,
     Example,
@@ -59,6 +62,7 @@ from policyengine.reporting.situations import Situation, Situations, find_situat
 from policyengine.reporting.variations import (
     Variations,
     Varied,
+    granted,
     key_of,
     option_text,
     shown_fields,
@@ -81,16 +85,17 @@ def make_report(
     now: int,
     budget: float = 24,
     internal: bool = False,
+    earlier: Earlier | None = None,
 ) -> Report:
     """Return the report on a set, with *now* (microseconds) as the time of tests that give none.
 
     *budget*: CPU seconds after which nothing further is decided. *internal*: whether values of private attributes are
-    shown, and who has waivers.
+    shown, and who has waivers. *earlier*: what the set is compared with.
     """
     spent, now = ReportBudget(budget), now - now % 1_000_000
     situations = find_situations(checked, program, spent, now, internal=internal)
     variations = Variations(checked, program, situations, spent, internal)
-    return _Maker(checked, situations, variations, internal).report(title, now, spent)
+    return _Maker(checked, situations, variations, internal).report(title, now, spent, earlier)
 
 
 @define(eq=False, slots=False)
@@ -105,8 +110,9 @@ class _Maker:
     _parts: dict[Part, int] = field(init=False, factory=dict)
     _read_by: dict[str, list[str]] = field(init=False, factory=dict)
 
-    def report(self, title: str, now: int, budget: ReportBudget) -> Report:
+    def report(self, title: str, now: int, budget: ReportBudget, earlier: Earlier | None) -> Report:
         self._read_by = self._readers()
+        changes = None if earlier is None else self._changes(earlier, now, budget)
         settings = self._settings()
         rows = tuple(self._rows())
         names = tuple(self._names())
@@ -132,7 +138,25 @@ class _Maker:
             parts=tuple(self._parts),
             tables=tables,
             examples=tuple(self._examples),
+            changes=changes,
         )
+
+    def _changes(self, earlier: Earlier, now: int, budget: ReportBudget) -> Changes:
+        """Return what differs from *earlier*: rules, and the answers to the requests of the report."""
+        answers, unfit, open_ = [], 0, evolve(self, internal=True)
+        for situation in self.situations.all():
+            if budget.is_spent("which answers have changed"):
+                break
+            request, decision = situation.request, situation.decision
+            if earlier.since is not None and request.now < earlier.since:
+                continue
+            before = earlier_answer(earlier, request, open_._document(request))  # noqa: SLF001 - the same, without what is left out
+            if before is None:
+                unfit += 1
+            elif before[0] != granted(decision):
+                answers.append(AnswerChange(self._example(situation), before[0][0], before[1]))
+        rules = tuple(rule_changes(earlier, self.checked, now))
+        return Changes(earlier.title, rules, tuple(answers), unfit)
 
     def _action_targets(self) -> Mapping[str, list[TargetKey]]:
         found: dict[str, list[TargetKey]] = defaultdict(list)
@@ -159,6 +183,7 @@ class _Maker:
         if mark not in self._numbers:
             number = self._numbers[mark] = len(self._examples)
             request, decision = situation.request, situation.decision
+            facts = tuple(self._facts(request))
             self._examples.append(
                 Example(
                     number=number,
@@ -167,8 +192,8 @@ class _Maker:
                     test=situation.test,
                     moment=moment_text(request.now),
                     request=self._document(request),
-                    whole=not any(value == _HIDDEN for _, value in self._facts(request)),
-                    facts=tuple(self._facts(request)),
+                    whole=not any(value == _HIDDEN for _, value in facts),
+                    facts=facts,
                     allowed=decision.allowed,
                     cause=decision.cause,
                     reason=decision.reason,
@@ -390,18 +415,23 @@ class _Maker:
         for varied in self.variations.differences():
             _, differences = found.setdefault(key_of(varied.place), (varied, []))
             differences.append(self._difference(varied))
-        return tuple(
-            Setting(
-                key=key,
-                owner=key.partition(".")[0],
-                name=key.partition(".")[2],
-                type=str(varied.place.type),
-                by=varied.place.by,
-                read_by=tuple(self._read_by.get(".".join(key.split(".")[:2]), ())),
-                differences=tuple(differences),
-            )
-            for key, (varied, differences) in sorted(found.items())
-        )
+        settings = [
+            self._setting(key, str(varied.place.type), varied.place.by, differences)
+            for key, (varied, differences) in found.items()
+        ]
+        # A control that changes nothing is listed as well: that is what is said of it.
+        settings += [
+            self._setting(f"{entity.name}.{one.name}", str(one.type), "person", ())
+            for entity in self.checked.schema.entities.values()
+            for one in entity.attributes
+            if one.by == "person" and f"{entity.name}.{one.name}" not in found
+        ]
+        return tuple(sorted(settings, key=lambda setting: setting.key))
+
+    def _setting(self, key: str, type_: str, by: str, differences: Iterable[Difference]) -> Setting:
+        owner, _, name = key.partition(".")
+        read_by = tuple(self._read_by.get(".".join(key.split(".")[:2]), ()))
+        return Setting(key, owner, name, type_, by, read_by, tuple(differences))
 
     def _difference(self, varied: Varied) -> Difference:
         type_, old, new = varied.place.type, varied.situation.decision, varied.decision

@@ -46,6 +46,18 @@ def _lines(report: Report) -> Iterator[str]:
                 f"- {_text(one.action)}: {_text(one.before)} → {_text(one.after)}: {_text(then)}"
                 f"{_text(more)}; example {one.example}"
             )
+    if report.changes is not None:
+        yield from _heading("What has changed")
+        yield f"Compared with {_text(report.changes.title)}.\n"
+        for change in report.changes.rules:
+            day = f" on {change.moment}" if change.moment else ""
+            yield f"- {_text(f'{change.rule} {change.what}{day}')}"
+        for answer in report.changes.answers:
+            before, now = (
+                "allowed" if allowed else "denied"
+                for allowed in (answer.allowed, report.examples[answer.example].allowed)
+            )
+            yield f"- {_text(report.examples[answer.example].action)}: {before} → {now}; example {answer.example}"
     yield from _heading("Actions")
     for action in report.actions:
         yield from _action(action, rules)

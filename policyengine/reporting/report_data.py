@@ -265,10 +265,44 @@ class Table:
 
 
 @frozen
+class RuleChange:
+    """What became of a rule: *what* (`is new`, `is gone`, `differs`, `begins`, `ends`), and when, if on a day.
+
+    *before*, *after*: its text; empty where there is none.
+    """
+
+    rule: str
+    what: str
+    moment: str
+    before: str
+    after: str
+
+
+@frozen
+class AnswerChange:
+    """An example that was answered otherwise before: *allowed* and *reason* are of that answer."""
+
+    example: int
+    allowed: bool
+    reason: str
+
+
+@frozen
+class Changes:
+    """What differs from an earlier version or day, *title*. *unfit*: how many examples could not be asked of it."""
+
+    title: str
+    rules: tuple[RuleChange, ...]
+    answers: tuple[AnswerChange, ...]
+    unfit: int
+
+
+@frozen
 class Report:
     """All that a report says. *lacking*: what was left out since the budget was spent.
 
-    *factors*, keys each with its options, and *parts* are those of the *tables*.
+    *factors*, keys each with its options, and *parts* are those of the *tables*. *changes*: since an earlier version or
+    day, if it was compared with one.
     """
 
     title: str
@@ -287,4 +321,5 @@ class Report:
     factors: tuple[tuple[str, tuple[str, ...]], ...]
     parts: tuple[Part, ...]
     tables: tuple[Table, ...]
+    changes: Changes | None
     examples: tuple[Example, ...] = field(repr=False)

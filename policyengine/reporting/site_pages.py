@@ -19,6 +19,7 @@ from policyengine.reporting.report_data import (
     Difference,
     Report,
     Row,
+    Rule,
     Setting,
 )
 
@@ -29,6 +30,10 @@ _MIDNIGHT: Final = "T00:00:00Z"
 _ELEMENT: Final = re.compile(r'\[".*?"\](?=\.|$)')
 """One of several, as a path names it: `participants["ann"]`."""
 
+
+_VALUE: Final = re.compile(r"\{([^{}]+)\}")
+_PATH: Final = re.compile(r"\w+(\.\w+)*")
+_PARTIES: Mapping[str, str] = {"subject": "who asks", "resource": "what it is about"}
 
 WHO: Mapping[str, str] = {
     "caller": "the caller",
@@ -66,6 +71,7 @@ class _Site:
         )
         self._environment.filters["as_json"] = _as_json
         self._environment.filters["day"] = day_or_moment
+        self._environment.filters["worded"] = worded
         self._environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
         self._environment.globals.update(
             report=report,
@@ -78,6 +84,7 @@ class _Site:
             examples=report.examples,
             who=WHO,
             report_has_fields=any(gate.is_field for gate in report.gates),
+            top_pages=list(self._top_pages()),
         )
 
     def pages(self) -> Iterator[tuple[str, str]]:
@@ -89,6 +96,10 @@ class _Site:
         yield self._top("what-if.html", "what_if", "What if?", "what_if.js", **self._what_if())
         yield self._top("restricted.html", "restricted", "What is forbidden", **self._forbidden())
         yield self._top("dates.html", "dates", "Dates", dated=list(self._dates()))
+        if self._chosen:
+            yield self._top("texts.html", "texts", "Where texts disagree", chosen=self._chosen)
+        if report.changes is not None:
+            yield self._top("changes.html", "changes", "What has changed")
         changes = self._changes()
         examples: dict[str, list[object]] = defaultdict(list)
         for example in report.examples:
@@ -117,6 +128,22 @@ class _Site:
             yield self._page("names", "names", names.name, names, "Names")
         for duty in report.obligations:
             yield self._page("obligations", "obligation", duty.name, duty, "Obligation")
+
+    @property
+    def _chosen(self) -> list[Rule]:
+        """The rules that follow one text against another."""
+        return [rule for rule in self.report.rules if rule.against]
+
+    def _top_pages(self) -> Iterator[tuple[str, str]]:
+        yield "index.html", "All pages"
+        yield "me.html", "What about me?"
+        yield "what-if.html", "What if?"
+        yield "restricted.html", "What is forbidden"
+        yield "dates.html", "Dates"
+        if self._chosen:
+            yield "texts.html", "Where texts disagree"
+        if self.report.changes is not None:
+            yield "changes.html", "What has changed"
 
     # ---- pages --------------------------------------------------------------------------
 
@@ -186,7 +213,7 @@ class _Site:
             }
             for row in self.report.rows
         ]
-        return {"groups": sorted(groups.items()), "rows": rows}
+        return {"groups": sorted(groups.items()), "rows": rows, "as_whom": _as_whom}
 
     def _what_if(self) -> dict[str, Any]:
         report = self.report
@@ -253,6 +280,12 @@ class _Site:
         return found
 
 
+def _as_whom(row: Row) -> str:
+    """Return which of several persons a row is about, where the request has several in its place."""
+    one = _ELEMENT.search(row.role)
+    return "" if one is None else f", as {one[0][1:-1]}"
+
+
 def _label(key: str) -> str:
     """Return the words for what is chosen: "the author of the resource: protected"."""
     root, *names = key.split(".")
@@ -281,6 +314,17 @@ def _groups(setting: Setting) -> Iterator[tuple[str, list[Difference]]]:
 def day_or_moment(moment: str) -> str:
     """Return the text of a moment; of midnight, the day."""
     return moment.removesuffix(_MIDNIGHT)
+
+
+def worded(text: str) -> str:
+    """Return the text of a rule with words in the place of values: `{subject.tier}` is "[tier]"."""
+
+    def words(found: re.Match[str]) -> str:
+        path = found[1]
+        said = _PARTIES.get(path) or in_words(path.rpartition(".")[2])
+        return f"[{said}]" if _PATH.fullmatch(path) else found[0]
+
+    return _VALUE.sub(words, text)
 
 
 def _as_json(value: object) -> str:

@@ -128,28 +128,43 @@ class Variations:
     # ---- one value ----------------------------------------------------------------------
 
     def differences(self) -> Iterator[Varied]:
-        """Give, for each setting and target, a change of its value that changes the answer."""
+        """Give, for each setting and target, a change of its value that changes the answer.
+
+        For a setting of a person that changes none of the situations that are tried for all, those of other tests are.
+        """
+        matters: set[str] = set()
         for target in self.situations.by_target:
             if self.budget.is_spent("what settings change"):
                 return
             found: set[str] = set()
             for situation in self.chosen(target):
-                before = granted(situation.decision)
                 for place in self.places(situation):
-                    if key_of(place) in found:
-                        continue
-                    for value in self.options(situation, place):
-                        decision = self.decide(situation.request, ((place, value),))
-                        if decision is not None and granted(decision) != before:
+                    if key_of(place) not in found:
+                        varied = self._difference(situation, place)
+                        if varied is not None:
                             found.add(key_of(place))
-                            yield Varied(
-                                situation,
-                                place,
-                                value_at(situation.request, place),
-                                value,
-                                decision,
-                            )
-                            break
+                            yield varied
+            matters |= found
+        for target in self.situations.by_target:
+            found = set(matters)
+            for situation in self.situations.by_target[target]:
+                for place in self.places(situation):
+                    if place.by == "person" and key_of(place) not in found:
+                        if self.budget.is_spent("what settings change"):
+                            return
+                        varied = self._difference(situation, place)
+                        if varied is not None:
+                            found.add(key_of(place))
+                            yield varied
+
+    def _difference(self, situation: Situation, place: Place) -> Varied | None:
+        """Return the situation with another value of a place that changes the answer, if one is found."""
+        before = granted(situation.decision)
+        for value in self.options(situation, place):
+            decision = self.decide(situation.request, ((place, value),))
+            if decision is not None and granted(decision) != before:
+                return Varied(situation, place, value_at(situation.request, place), value, decision)
+        return None
 
     def options(self, situation: Situation, place: Place) -> list[object]:
         """Return other values for a place: all of few, those that other situations have, and their likes."""

@@ -32,6 +32,16 @@ def test_a_folder_of_others_is_refused(fails, shop: Path):
     assert fails("report", shop, "--out", shop).startswith("`shop` holds what is no report")
 
 
+def test_it_is_compared_with_a_day_or_another_version(run, fails, shop: Path):
+    assert run("report", shop, "--out", "site", "--since", "2020-01-01").code == 0
+    assert "What differs from 2020-01-01" in Path("site/changes.html").read_text(encoding="utf-8")
+    assert run("report", shop, "--out", "site", "--against", shop).code == 0
+    assert "No rule differs" in Path("site/changes.html").read_text(encoding="utf-8")
+    both = fails("report", shop, "--out", "site", "--against", shop, "--since", "2020-01-01")
+    assert "two comparisons" in both
+    assert "--since" in fails("report", shop, "--out", "site", "--since", "soon")
+
+
 def test_it_needs_jinja(fails, shop: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert "pip install jinja2" in fails("report", shop, "--out", "site")

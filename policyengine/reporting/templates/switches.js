@@ -50,7 +50,7 @@ if (data) {
         const other = new Map(chosen).set(key, text);
         const count = rows.filter((row) => answer(row, other) !== answer(row, chosen)).length;
         const item = document.createElement("li");
-        item.textContent = `With ${key.replace(".", ": ").replaceAll("_", " ")} ${text}, ${count} would be answered differently.`;
+        item.textContent = `If “${key.replace(".", ": ").replaceAll("_", " ")}” were “${text}”, ${count} would be answered differently.`;
         if (count) effects.push(item);
       }
     document.getElementById("effects").replaceChildren(...effects);
