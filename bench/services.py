@@ -56,6 +56,7 @@ def services() -> Iterator[tuple[str, Ask, Ask]]:
     yield "FastAPI", *_fastapi(engine)
     yield "Starlette", *_starlette(engine)
     yield "Flask", *_flask(engine)
+    yield "Litestar", *_litestar(engine)
 
 
 def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
@@ -151,6 +152,34 @@ def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
         return f"{id}: {title}"
 
     return _wsgi(bare), _wsgi(guarded)
+
+
+def _litestar(engine: PolicyEngine) -> tuple[Ask, Ask]:
+    from litestar import Litestar, get
+    from litestar.exceptions import PermissionDeniedException
+
+    from policyengine.adapters.litestar import Connection, Guard
+
+    async def user(connection: Connection) -> User | None:
+        return _USERS.get(connection.headers["x-user"])
+
+    async def document(connection: Connection) -> Document | None:
+        return _DOCUMENTS.get(connection.path_params["id"])
+
+    async def by_hand(connection: Connection, _: object) -> None:
+        asking, found = await user(connection), await document(connection)
+        if asking is None or found is None or found.owner != asking:
+            raise PermissionDeniedException
+
+    async def read() -> str:
+        return "Plan"
+
+    def service(guard: Any, plugins: list[Any]) -> Ask:
+        handler = get("/documents/{id:str}", guards=[guard])(read)
+        return _asgi(Litestar([handler], plugins=plugins, openapi_config=None, logging_config=None))
+
+    guard = Guard(engine, subject=user)
+    return service(by_hand, []), service(guard.requires("read", document), [guard])
 
 
 def _wsgi(app: Any) -> Ask:

@@ -28,8 +28,6 @@ except ImportError:
 _READ_ONLY: Final = frozenset({"GET", "HEAD"})
 _ACCEPTED: Final = "policyengine.accepted"
 _POLICY_VIOLATION: Final = 1008
-_LONGEST: Final = 123
-"""Bytes of a reason for which a websocket is closed."""
 
 
 class InstalledGuard(EnforcementPoint):
@@ -160,5 +158,5 @@ async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
     if scope["type"] == "http" or answers:
         await _written(refusal)(scope, receive, send)
     else:
-        reason = str(refusal).encode()[:_LONGEST].decode(errors="ignore")
+        reason = refusal.closing_reason
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})

@@ -22,6 +22,9 @@ UNDECIDED: Final = {
 }
 """The details of refusals without a decision, by status."""
 
+_CLOSING: Final = 123
+"""Bytes of a reason for which a websocket is closed."""
+
 _TITLES: Final = {status: HTTPStatus(status).phrase for status in UNDECIDED}
 _GROUPS: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 """The groups of digits in which the name of a decision is written as a UUID."""
@@ -48,6 +51,11 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
     def body(self) -> bytes:
         """The problem as JSON; its type is `application/problem+json`."""
         return encode(self.problem)
+
+    @property
+    def closing_reason(self) -> str:
+        """The detail, as far as the reason for which a websocket is closed has room for it."""
+        return str(self).encode()[:_CLOSING].decode(errors="ignore")
 
 
 def undecided(status: int, detail: str | None = None, type_: str = "about:blank") -> Refusal:

@@ -11,7 +11,7 @@ import pytest
 from mypy import api
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("fastapi", "flask")
+PAGES = ("fastapi", "flask", "litestar")
 _FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -29,7 +29,12 @@ def test_the_services_of_the_pages_are_typed_without_any(tmp_path: Path):
     assert (mistakes, shown.partition(":")[0]) == ("", "Success")
 
 
-FRAMEWORKS = {"fastapi": "fastapi", "starlette": "fastapi", "flask": "flask"}
+FRAMEWORKS = {
+    "fastapi": "fastapi",
+    "starlette": "fastapi",
+    "flask": "flask",
+    "litestar": "litestar",
+}
 
 
 @pytest.mark.parametrize("adapter", FRAMEWORKS)

@@ -48,6 +48,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
         "docs/django-views.md",
         "docs/fastapi.md",
         "docs/flask.md",
+        "docs/litestar.md",
     ],
 )
 def test_it_is_as_the_document_says(name: str):

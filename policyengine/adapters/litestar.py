@@ -1,0 +1,138 @@
+"""Enforce decisions in services of Litestar: a requirement is a guard of a handler, and handlers without one are refused.
+
+The `Guard` is a plugin, which adds a guard to the application. Litestar runs that before all others, for
+every handler there is, whatever it answers: routes, websockets, mounted applications, files, its pages of documentation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias, Unpack
+
+from policyengine.adapters.declaring import declared, is_declared
+from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
+from policyengine.adapters.explain_budget import ExplainBudget
+from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
+from policyengine.model.decision import Decision
+
+try:
+    from anyio.to_thread import run_sync
+    from litestar import Request, Response
+    from litestar.config.app import AppConfig
+    from litestar.connection import ASGIConnection
+    from litestar.enums import ScopeType
+    from litestar.exceptions import WebSocketException
+    from litestar.handlers import BaseRouteHandler
+    from litestar.plugins import InitPlugin
+    from litestar.routes import HTTPRoute
+except ImportError:
+    raise ImportError("this needs Litestar: install `policyengine-dsl[litestar]`") from None
+
+__all__ = ["ExplainBudget", "Guard", "Refusal"]
+
+Connection: TypeAlias = "ASGIConnection[Any, Any, Any, Any]"
+LitestarGuard: TypeAlias = "Callable[[Connection, BaseRouteHandler], Awaitable[None]]"
+
+_POLICY_VIOLATION: Final = 1008
+_DECISION: Final = "policyengine.decision"
+_RESOURCE: Final = "policyengine.resource"
+
+
+class Guard(EnforcementPoint, InitPlugin):
+    """Lets requests pass that *decider* allows: `Litestar(…, plugins=[guard])`.
+
+    *subject* gives who asks, and *context*, if there is one, the context, from the connection. They may be asynchronous; if not,
+    they are called in a thread. The rest is as in `EnforcementPoint`.
+    """
+
+    def __init__(
+        self,
+        decider: Decides,
+        *,
+        subject: Callable[[Connection], object],
+        context: Callable[[Connection], object] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(decider, **options)
+        self._subject = subject
+        self._context = context
+        self._told: set[tuple[str, str]] = set()
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Add the guard that refuses what is not declared, and what answers with refusals."""
+        app_config.guards.insert(0, self.refuse_undeclared)
+        app_config.exception_handlers.setdefault(Refusal, _answer)
+        return app_config
+
+    def requires(self, action: str, resource: object) -> LitestarGuard:
+        """Return the guard of handlers that are *action* on *resource*: an entity, or what gives it from the connection.
+
+        `decision_on` and `resource_of` give a handler what was decided, and about what.
+        """
+
+        async def requirement(connection: Connection, _: BaseRouteHandler) -> None:
+            try:
+                subject = await _given(self._subject, connection)
+                about = None if subject is None else await _given(resource, connection)
+                context = await _given(self._context, connection)
+                decision = await self.enforce_async(subject, action, about, context)
+            except Refusal as refusal:
+                raise _for(connection, refusal) from None
+            connection.scope["state"] |= {_DECISION: decision, _RESOURCE: about}
+
+        return declared(requirement)
+
+    @property
+    def public(self) -> LitestarGuard:
+        """The guard of what is for everybody."""
+        return _for_everybody
+
+    @staticmethod
+    def decision_on(request: Request[Any, Any, Any]) -> Decision:
+        """Return the decision on *request*."""
+        decision: Decision = request.scope["state"][_DECISION]
+        return decision
+
+    @staticmethod
+    def resource_of(request: Request[Any, Any, Any]) -> object:
+        """Return what was decided about."""
+        resource: object = request.scope["state"][_RESOURCE]
+        return resource
+
+    async def refuse_undeclared(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        """Refuse what no guard declares, but the answers to `OPTIONS` that Litestar makes by itself."""
+        if any(map(is_declared, handler.resolve_guards())):
+            return
+        if inspect.getmodule(handler.fn) is inspect.getmodule(HTTPRoute):
+            return
+        methods = ",".join(sorted(getattr(handler, "http_methods", ()))) or type(handler).__name__
+        path = connection.scope["path_template"] or ", ".join(sorted(handler.paths))
+        is_new = (methods, path) not in self._told
+        self._told.add((methods, path))
+        raise _for(connection, self.undeclared(f"{methods} {path}", log=is_new))
+
+
+@declared
+async def _for_everybody(_: Connection, __: BaseRouteHandler) -> None:
+    """Demand nothing."""
+
+
+async def _given(source: Any, connection: Connection) -> object:
+    if not callable(source):
+        return source
+    if inspect.iscoroutinefunction(source):
+        return await source(connection)
+    found = await run_sync(source, connection)
+    return await found if isinstance(found, Awaitable) else found
+
+
+def _for(connection: Connection, refusal: Refusal) -> Exception:
+    """Return what Litestar answers with: it closes websockets for exceptions of its own alone."""
+    if connection.scope["type"] == ScopeType.WEBSOCKET:
+        return WebSocketException(detail=refusal.closing_reason, code=_POLICY_VIOLATION)
+    return refusal
+
+
+def _answer(_: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+    return Response(refusal.body, status_code=refusal.status, media_type=MEDIA_TYPE)
