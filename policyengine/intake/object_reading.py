@@ -43,6 +43,7 @@ from policyengine.model.values import ABSENT, slot
 Find: TypeAlias = Callable[[type], Mapped | None]
 
 _SETS: Final = (list, tuple, set, frozenset)
+_BUILT: Final = (Entity, Record)
 
 
 class Said(Struct, eq=False):
@@ -99,7 +100,7 @@ class ObjectReading:
         mapped = self._find(type(raw))
         if mapped is not None:
             return self._object(raw, mapped)
-        raw = plain(raw)
+        raw = _own(raw)
         carried = raw.carried_ if isinstance(raw, Entity) else ()
         for one in (raw, *carried):
             key = key_of(one)
@@ -171,7 +172,7 @@ class ObjectReading:
 
     def context(self, raw: object, type_: RecordType, needs: Needs) -> object:
         """Return a context with references where registered objects stand."""
-        raw = plain(raw)
+        raw = _own(raw)
         if type(raw) is not dict:
             if isinstance(raw, Record):
                 self._walk(type_, raw, needs)
@@ -316,7 +317,7 @@ class ObjectReading:
         """Note the references in a value, as a dict says it or in canonical form, that rules follow."""
         if not needs:
             return
-        value = plain(value)
+        value = _own(value)
         match type_:
             case EntityRefType(name):
                 key = (name, value) if isinstance(value, str) else key_of(value)
@@ -340,7 +341,7 @@ class ObjectReading:
         elif isinstance(node, Said):
             parents = self._parents(node)
         else:
-            parents = plain(node.get("parents"))
+            parents = _own(node.get("parents"))
         for parent in parents if _is_set(parents) else ():
             key = parent if isinstance(node, Entity) else key_of(parent)
             if key is not None:
@@ -372,6 +373,12 @@ class ObjectReading:
         return [self._reference(one, source, only) for one in items]
 
 
+def _own(value: object) -> Any:
+    """Return a value in a class of Python's own, if it is of one that derives from that, or is a mapping."""
+    made = type(value)
+    return value if made is dict or made is str or issubclass(made, _BUILT) else plain(value)
+
+
 def _is_set(value: object) -> bool:
     """Whether a value is of a class of Python's own: others may say that they equal these."""
     made = type(value)
@@ -380,12 +387,14 @@ def _is_set(value: object) -> bool:
 
 def key_of(raw: object) -> Key | None:
     """Return the type and the id that a dict, or an entity, says; None for what says none."""
-    raw = plain(raw)
+    raw = _own(raw)
     if isinstance(raw, Entity):
         return raw.key_
     if type(raw) is not dict:
         return None
-    type_, id_ = plain(raw.get("type")), plain(raw.get("id"))
+    type_, id_ = raw.get("type"), raw.get("id")
+    if not type(type_) is type(id_) is str:
+        type_, id_ = _own(type_), _own(id_)
     return (type_, id_) if type(type_) is type(id_) is str else None
 
 
@@ -402,7 +411,7 @@ _NAMES: Final = {"type", "id", "parents"}
 def _type_of(node: Node) -> str:
     if isinstance(node, Said):
         return node.mapped.type.name
-    named = node.type if isinstance(node, Entity) else plain(node.get("type"))
+    named = node.type if isinstance(node, Entity) else _own(node.get("type"))
     return named if type(named) is str else ""
 
 
@@ -411,7 +420,7 @@ def _names(node: Node) -> list[str]:
     if isinstance(node, Entity):
         names = node.entity_type.by_name
         return [name for name in names if getattr(node, slot(name)) is not ABSENT]
-    given = plain(node.get("properties")) if isinstance(node, dict) else None
+    given = _own(node.get("properties")) if isinstance(node, dict) else None
     return [name for name in given if type(name) is str] if type(given) is dict else []
 
 
