@@ -213,9 +213,8 @@ def rendered(text: Text, roots: tuple[Any, ...]) -> str:
         if isinstance(part, str):
             said += part
             continue
-        show, compute, _ = part
         try:
-            said += show(compute(*roots))
+            said += part[0](part[1](*roots))
         except Exception:  # noqa: BLE001 - a text is never worth failing for
             said += "?"
     return said

@@ -64,11 +64,13 @@ class Explainer(Struct, eq=False, dict=True):
             return self._judged(request)
         if request.fields is not None:
             return self._of_bits(bits, request)
-        key: object = bits
+        key: int | tuple[int, ...] = bits
         if self._bounds or self._waivers:
             now = request.now
-            waived = [n for n, w in enumerate(self._waivers) if now < w.until and w.is_for(request)]
-            key = bits, bisect_right(self._bounds, now), tuple(waived)
+            key = bits, bisect_right(self._bounds, now)
+            if self._waivers:
+                waiving = enumerate(self._waivers)
+                key += tuple([n for n, w in waiving if now < w.until and w.is_for(request)])
         case = self._cases.get(key)
         if case is None:
             case = self._of_bits(bits, request)
@@ -288,7 +290,8 @@ class Details(Struct, eq=False):
 
     def public_reason(self) -> str:
         """Return the reason that all may read, not only an auditor."""
-        case, reason = self.case, self.case.public_reason
+        case = self.case
+        reason = case.public_reason
         return case.public_reason_for(self.request) if reason is None else reason
 
     def frame(self, answer: SharedResult) -> Frame | None:

@@ -30,6 +30,8 @@ from policyengine.runtime.directory import Directory
 from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 _MOST_FRAMES: Final = 8
+_SHORT: Final = 1_000
+"""Characters: a text with fewer need not be cut."""
 
 
 class JudgedRequest(Struct, eq=False, dict=True):
@@ -330,6 +332,11 @@ def _if_constant(parts: tuple[Said, ...]) -> str | None:
 
 def _together(parts: tuple[Said, ...], request: Request | None) -> str:
     roots = () if request is None else request.roots
+    if len(parts) == 1:
+        text = _worded(parts[0], request, roots)
+        if len(text) < _SHORT:
+            return text or "every gate permits it"
+        return joined([text], 1)
     worded = (_worded(said, request, roots) for said in parts)
     return joined(worded, len(parts)) or "every gate permits it"
 
