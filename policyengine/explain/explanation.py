@@ -9,6 +9,7 @@ from policyengine.explain import audiences
 from policyengine.explain.audiences import Line
 from policyengine.explain.evidence import Evidence
 from policyengine.model.immutable import Immutable
+from policyengine.model.notebook_html import lines_html
 from policyengine.model.outcome import Audience, Outcome
 
 
@@ -28,6 +29,11 @@ class Explanation(Immutable):
     def __repr__(self) -> str:
         outcome = self.outcome
         return f"<explanation of {'an allow' if outcome.allowed else 'a deny'} ({outcome.cause})>"
+
+    def _repr_html_(self) -> str:
+        """Show the explanation in a notebook, as the user may see it: notebooks are passed on."""
+        lines = ((line.text, line.tone) for line in self.toned_lines("user"))
+        return lines_html(lines, allowed=self.outcome.allowed)
 
     def to_json(self, audience: Audience) -> dict[str, Any]:
         """Return what *audience* (`user`, `developer` or `auditor`) may see, as JSON values."""

@@ -404,6 +404,25 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             return replace(self)
         return replace(self, _rest=replace(kept, id=None, answered=None))
 
+    def _repr_html_(self) -> str:
+        """Show the decision in a notebook, as the user may see it: notebooks are passed on."""
+        from policyengine.model.notebook_html import verdict_html  # which services need not load
+
+        until, shown = self.valid_until_for("user"), sorted(self.exposed or ())
+        rows = [
+            ("", self.reason_for("user")),
+            (
+                "fields",
+                ", ".join([*shown, *(f"{name} as {mask}" for name, mask in self.masks.items())]),
+            ),
+            ("until", "" if until is None else until.isoformat()),
+            ("ignored", ", ".join(self.ignored)),
+        ]
+        verdict = "allow" if self.allowed else "deny"
+        return verdict_html(
+            verdict, self.cause, [row for row in rows if row[1]], allowed=self.allowed
+        )
+
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
 

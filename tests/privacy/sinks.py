@@ -170,6 +170,8 @@ OPEN: dict[str, Sink] = {
         )
     },
     "explanation": _explained(lambda e, _: repr(e))(None),
+    "notebook": _of_decision(lambda decision: decision._repr_html_()),
+    "notebook, explained": _explained(lambda e, _: e._repr_html_())(None),
 }
 """The sinks that show nothing private."""
 
