@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from policyengine import Denied, InvalidRequest, PolicyEngine, StaleSubject
+from policyengine.adapters.enforcement import EnforcementPoint
+from policyengine.adapters.explain_budget import ExplainBudget
+from policyengine.adapters.refusal import Refusal
 from policyengine.explain import AUDIENCES
 
 Asked: TypeAlias = Mapping[str, Any]
@@ -137,6 +141,23 @@ def _residual(engine: PolicyEngine, asked: Asked) -> str:
     return "\n".join(texts)
 
 
+def _refused(engine: PolicyEngine, asked: Asked) -> str:
+    """What an adapter tells a client, with all that it may be told, and what it writes to the log."""
+    decider = SimpleNamespace(
+        decide=lambda *parts: engine.decide(
+            *parts, now=asked.get("now"), entities=asked.get("entities")
+        ),
+        engine=engine,
+    )
+    point = EnforcementPoint(decider, explain=ExplainBudget(5.0))
+    try:
+        point.enforce(asked["subject"], asked["action"], asked["resource"], asked.get("context"))
+    except Refusal as refusal:
+        problem = {name: said for name, said in refusal.problem.items() if name != "instance"}
+        return json.dumps(problem, ensure_ascii=False) + f"{refusal} {refusal!r}"
+    return ""
+
+
 OPEN: dict[str, Sink] = {
     "residual": _residual,
     "pages": _pages,
@@ -151,6 +172,7 @@ OPEN: dict[str, Sink] = {
     "batch": lambda engine, asked: repr(
         engine.evaluations({"evaluations": [document(asked), {}]}, accept_now=True)
     ),
+    "refusal of a service": _refused,
     "denied": _of_decision(lambda decision: f"{Denied(decision)} {Denied(decision)!r}"),
     "decision": _of_decision(lambda decision: f"{decision} {decision!r} {decision.outcome}"),
     "referrals": _of_decision(lambda decision: "\n".join(decision.referrals)),
