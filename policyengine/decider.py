@@ -1,4 +1,4 @@
-"""Name what decides: a service that takes a `Decider` may be given an engine or a cache in front of it."""
+"""Name what decides: a service that takes a `Decider` may be given an engine, a holder of one, or a cache in front of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Decider(Protocol):
-    """Decides requests: a `PolicyEngine`, or a `DecisionCache`. What each does is described there."""
+    """Decides requests: a `PolicyEngine`, a `PolicyHolder` or a `DecisionCache`. What each does is described there."""
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,8 @@ import pickle
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from policyengine import (
     InvalidRequest,
     Obligation,
     PolicyEngine,
+    PolicyHolder,
     Request,
 )
 from policyengine.model.outcome import Outcome
@@ -74,7 +77,21 @@ ASKED = {
         OTHERS,
     ),
 }
-DECIDERS: dict[str, Decider] = {"engine": ENGINE, "cache": DecisionCache(ENGINE)}
+
+
+def holder(*, shadow: bool = False) -> PolicyHolder:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "clinic.policy"
+        file.write_text(POLICY)
+        return PolicyHolder(file, shadow=[file] if shadow else ())
+
+
+DECIDERS: dict[str, Decider] = {
+    "engine": ENGINE,
+    "cache": DecisionCache(ENGINE),
+    "holder": holder(),
+    "holder with a candidate": holder(shadow=True),
+}
 each_decider = pytest.mark.parametrize("name", DECIDERS)
 
 
@@ -97,7 +114,8 @@ def signature(method: Any) -> list[tuple[str, Any]]:
 def test_signatures_are_one(method):
     bound = ENGINE.bind(ANN)
     expected = signature(getattr(ENGINE, method))
-    assert signature(getattr(DecisionCache(ENGINE), method)) == expected
+    for decider in DECIDERS.values():
+        assert signature(getattr(decider, method)) == expected
     options = expected[-3:]
     assert [name for name, _ in options] == ["now", "fields", "entities"]
     for other in (bound, ENGINE.bind(ANN, "read")):

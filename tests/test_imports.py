@@ -60,7 +60,16 @@ MAY_IMPORT = {
     "adapters": {"model", "engine", "bound", "explain", "filters"},
     "sources": {"model", "runtime", "intake", "engine"},
     "record": {"model", "runtime", "intake", "engine", "version"},
-    "reloading": {"model", "runtime", "syntax", "intake", "pipeline", "engine", "testing"},
+    "reloading": {
+        "model",
+        "runtime",
+        "syntax",
+        "intake",
+        "pipeline",
+        "engine",
+        "testing",
+        "decide_each",
+    },
     "testing": STAGES
     | {"runtime", "reference", "analysis", "intake", "pipeline", "engine", "cache"},
     "mutation": STAGES

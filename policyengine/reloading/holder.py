@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, overload
 from weakref import WeakSet, finalize, ref
 
 from policyengine.concurrency import OwnLock, in_forked_child
 from policyengine.engine import PolicyEngine
+from policyengine.intake.raw import asked_request, given_request
 from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, NotReloaded
 from policyengine.model.fulfilment import Handler
@@ -28,6 +29,7 @@ from policyengine.reloading.shadow import Shadow
 from policyengine.runtime import clock
 
 if TYPE_CHECKING:
+    from policyengine.decide_each import Asked
     from policyengine.intake.recorded_intake import OnDecision
     from policyengine.intake.store import EntityStore
     from policyengine.model.decision import Decision
@@ -140,33 +142,70 @@ class PolicyHolder:
         """The candidate, and where it differs."""
         return self._shadow
 
+    @property
+    def digest(self) -> str:
+        """The name of the policy set that is in force."""
+        return self._engine.digest
+
+    @overload
+    def decide(self, request: Request, /) -> Decision: ...
+
+    @overload
     def decide(
-        self,
-        subject: EntityLike,
-        action: str,
-        resource: EntityLike,
-        context: Any = None,
-        *,
-        now: datetime | str | None = None,
-        fields: Collection[str] | None = None,
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision:
+    ) -> Decision: ...  # fmt: skip
+
+    def decide(
+        self, subject: Any, action: Any = None, resource: Any = None, context: Any = None, *,
+        now: Any = None, fields: Any = None, entities: Any = None,
+    ) -> Decision:  # fmt: skip
         """Decide like `PolicyEngine.decide`, and ask the candidate, if there is one, the same."""
-        if self._shadow is None:
-            return self._engine.decide(
+        engine, shadow = self._engine, self._shadow
+        if shadow is None:
+            return engine.decide(
                 subject, action, resource, context, now=now, fields=fields, entities=entities
             )
-        if isinstance(entities, Iterator):  # which is read but once, and may never end
-            entities = [*islice(entities, self._engine._limits.entities + 1)]  # noqa: SLF001 - those of its own engine
-        moment = to_datetime(clock.now()) if now is None else now
-        asked = Request(subject, action, resource, context, moment, fields, entities)
+        given = given_request(subject, action, resource, context, now, fields, entities)
+        asked = _asked_twice(asked_request(given), engine._limits.entities)  # noqa: SLF001 - those of its own engine
         try:
-            decided = self._engine.decide(asked)
+            decided = engine.decide(asked)
         except InvalidRequest:
-            self._shadow.compare(None, action, lambda candidate: candidate.decide(asked))
+            shadow.compare(None, asked.action, lambda candidate: candidate.decide(asked))
             raise
-        self._shadow.compare(decided, action, lambda candidate: candidate.decide(asked))
+        shadow.compare(decided, asked.action, lambda candidate: candidate.decide(asked))
         return decided
+
+    @overload
+    def require(self, request: Request, /) -> Decision: ...
+
+    @overload
+    def require(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision: ...  # fmt: skip
+
+    def require(self, *parts: Any, **options: Any) -> Decision:
+        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
+        return self.decide(*parts, **options).or_raise()
+
+    def decide_many(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> list[Decision]:  # fmt: skip
+        """Decide many requests by one engine, as `PolicyEngine.decide_many`; the candidate is not asked."""
+        return self._engine.decide_many(requests, now=now, fields=fields, entities=entities)
+
+    def decide_each(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Iterator[Decision]:  # fmt: skip
+        """Decide as `decide_many`, one request after another."""
+        return self._engine.decide_each(requests, now=now, fields=fields, entities=entities)
 
     # ---- reloading ----------------------------------------------------------------------
 
@@ -293,6 +332,15 @@ class PolicyHolder:
         elif monotonic() - self._seen[1] >= self._quiet:
             self._seen = None
             self.reload()
+
+
+def _asked_twice(asked: Request, most: int) -> Request:
+    """Return a request that two engines decide at one moment."""
+    subject, action, resource, context, now, fields, entities = asked.parts
+    if isinstance(entities, Iterator):  # which is read but once, and may never end
+        entities = [*islice(entities, most + 1)]
+    moment = to_datetime(clock.now()) if now is None else now
+    return Request(subject, action, resource, context, moment, fields, entities)
 
 
 def _look_again(of: ref[PolicyHolder], stop: Event, poll: float) -> None:
