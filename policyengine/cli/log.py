@@ -217,7 +217,7 @@ def replay(log: str, paths: tuple[str, ...], format: str, **given: Any) -> int:
     """Decide the requests in LOG again by the policies in PATH, and list what differs.
 
     Nothing is guessed: a request of which a value is masked, or was not read when it was logged, is counted and
-    not decided. The time is that of the request; if its rules did not ask for it, that of its record.
+    not decided, unless it is allowed, or denied, whatever that value is. The time is that of the request; if its rules did not ask for it, that of its record.
 
     \b
     Exit codes:
@@ -268,7 +268,8 @@ def _show_difference(record: dict[str, Any], found: Replayed) -> None:
     say(f"{text_of(record.get('time'))} {asked_text(record)}")
     for name, (was, now) in found.changes.items():
         if name == "decision":
-            say(f"  {_decided(was)} → {_decided(now)}", "bad")
+            more = f", whatever {escaped(found.where)} is" if found.is_partial else ""
+            say(f"  {_decided(was)} → {_decided(now)}{more}", "bad")
         elif name in ("cause", "rules"):
             say(f"  {name}: {_listed(was)} → {_listed(now)}")
         else:

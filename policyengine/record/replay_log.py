@@ -1,7 +1,8 @@
 """Decide logged requests again, by the same policy set or another one, and say what differs.
 
 A record has what the rules of its set read. Where another set reads more, or what it reads is masked, nothing is
-guessed: the request is not decided, and counted. An attribute of which a record says nothing is not taken as absent.
+guessed: unless the request is allowed, or denied, whatever the value is, it is not decided, and counted. An attribute
+of which a record says nothing is not taken as absent.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class Replayed(Struct, frozen=True):
     where: str = ""
     changes: Mapping[str, tuple[Any, Any]] = {}
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether nothing but `decision` was compared, which is the same whatever *where* and the like are."""
+        return bool(self.where) and self.result in ("same", "different")
+
 
 def replay(engine: PolicyEngine, record: Mapping[str, Any]) -> Replayed:
     """Decide *record* again; never raises for what is in it."""
@@ -71,7 +77,8 @@ def _replay(engine: PolicyEngine, record: Mapping[str, Any]) -> Replayed:
     if declared is None or target not in declared.targets:
         raise _NotDecidedError("unfit", f"there is no {action} by {target[1]} on {target[2]}")
     program = engine._program  # noqa: SLF001 - a replay is of its engine
-    read = _Read(asked, engine)
+    compiled = program.compiled(target)
+    read = _Read(asked, engine, follows=compiled.follows)
     needs = program.needs(target)
     read.entity(subject, needs.subject, "subject")
     read.entity(resource, needs.resource, "resource")
@@ -80,7 +87,9 @@ def _replay(engine: PolicyEngine, record: Mapping[str, Any]) -> Replayed:
     if MASKED in (fields or ()):
         raise _NotDecidedError("masked", "fields")
     # Rules that did not ask for the time do not say which it was: that at which they decided is meant.
-    now = asked.get("now", record["time"]) if program.compiled(target).timed else None
+    now = asked.get("now", record["time"]) if compiled.timed else None
+    if read.missing:
+        return _whatever_is_missing(engine, record, read, now)
     parts = _given(subject), action, _given(resource), _shown(asked["context"])
     raw = RawRequest(*parts, now, fields, [*map(_given, asked["entities"])])
     given = engine._intake.validator.given(raw, target, None)  # noqa: SLF001 - as above
@@ -101,6 +110,28 @@ def _replay(engine: PolicyEngine, record: Mapping[str, Any]) -> Replayed:
     return Replayed("different" if changes else "same", changes=changes)
 
 
+def _whatever_is_missing(
+    engine: PolicyEngine, record: Mapping[str, Any], read: _Read, now: str | None
+) -> Replayed:
+    """Compare whether a request is allowed, if that is the same whatever the values are that are missing."""
+    (result, where), asked = read.missing[0], record["request"]
+    entities = [asked["subject"], asked["resource"], *asked["entities"]]
+    own = all(path.count(".") == 1 and path.isascii() for _, path in read.missing)
+    if not own or any("ancestors" in one for one in entities):
+        return Replayed(result, where)
+    left = engine.partial(
+        subject=_given(asked["subject"]), action=asked["action"]["name"],
+        resource=_given(asked["resource"]), context=_shown(asked["context"]),
+        unknowns=[path for _, path in read.missing], now=now, fields=asked.get("fields"),
+        entities=[*map(_given, asked["entities"])],
+    )  # fmt: skip
+    if not (left.always or left.never):
+        return Replayed(result, where)
+    if left.always is record["decision"]:
+        return Replayed("same", where)
+    return Replayed("different", where, {"decision": (record["decision"], left.always)})
+
+
 def _without_masked(before: Any, after: Any) -> bool:
     """Whether two values differ; values that are masked before are not compared."""
     match before, after:
@@ -117,14 +148,18 @@ def _without_masked(before: Any, after: Any) -> bool:
 
 
 class _Read:
-    """What a record says of the values that a set reads; raises where one is masked or lacks."""
+    """What a record says of the values that a set reads, and which are *missing*, by their paths.
 
-    def __init__(self, asked: Mapping[str, Any], engine: PolicyEngine) -> None:
-        self._engine = engine
+    *follows*: whether other entities can matter; if not, a decision does not keep them.
+    """
+
+    def __init__(self, asked: Mapping[str, Any], engine: PolicyEngine, *, follows: bool) -> None:
+        self._engine, self._follows = engine, follows
         parts = [asked["subject"], asked["resource"], *asked["entities"]]
         self._known: dict[Key, Any] = {(one["type"], _id(one)): one for one in reversed(parts)}
         self._is_whole = not asked["more_entities"]
         self._seen: set[tuple[Key, int]] = set()
+        self.missing: list[tuple[Result, str]] = []
 
     def entity(self, entity: Any, needs: Needs, path: str) -> None:
         """Follow what is read of an entity."""
@@ -152,10 +187,11 @@ class _Read:
         for name, part in needs.attributes.items():
             place = f"{path}.{name}"
             if name not in given:
-                raise _NotDecidedError("lacking", place)
-            if _is_masked(given[name]):
-                raise _NotDecidedError("masked", place)
-            self._value(type_.by_name[name].type, given[name], part, place)
+                self.missing.append(("lacking", place))
+            elif _is_masked(given[name]):
+                self.missing.append(("masked", place))
+            else:
+                self._value(type_.by_name[name].type, given[name], part, place)
 
     def _value(self, type_: Type, value: Any, needs: Needs, path: str) -> None:
         if not needs or value is None:
@@ -171,14 +207,10 @@ class _Read:
                 self.attributes(type_, whole, needs, path)
 
     def _key(self, key: Key, needs: Needs, path: str) -> None:
-        if needs and key not in self._known:
-            raise _NotDecidedError(self._not_there, path)
-        if needs:
+        if key in self._known:
             self.entity(self._known[key], needs, path)
-
-    @property
-    def _not_there(self) -> Result:
-        return "lacking" if self._is_whole else "masked"
+        elif needs and self._follows:
+            raise _NotDecidedError("lacking" if self._is_whole else "masked", path)
 
 
 def _id(entity: Any) -> str:
