@@ -18,6 +18,7 @@ from policyengine.adapters.refusal import MEDIA_TYPE, Refusal, undecided
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
     from django.http import HttpResponse
+    from django.http.response import HttpResponseBase
     from django.utils.cache import patch_cache_control
     from django.utils.decorators import sync_and_async_middleware
     from django.utils.functional import LazyObject, empty
@@ -59,12 +60,14 @@ class Guard(EnforcementPoint):
             @functools.wraps(view)
             def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
                 refused = self.check(request, action, resource, *args, **kwargs)
-                return refused or private(view(request, *args, **kwargs))
+                return private(view(request, *args, **kwargs)) if refused is None else refused
 
             @functools.wraps(view)
             async def guarded_async(request: Any, *args: Any, **kwargs: Any) -> Any:
                 refused = await self.check_async(request, action, resource, *args, **kwargs)
-                return refused or private(await view(request, *args, **kwargs))
+                if refused is not None:
+                    return refused
+                return private(await view(request, *args, **kwargs))
 
             made: Any = guarded_async if iscoroutinefunction(view) else guarded
             return cast("V", declared(made))
@@ -93,7 +96,7 @@ class Guard(EnforcementPoint):
             context = None if self._context is None else self._context(request)
             request.decision = self.enforce(subject, action, thing, context)
         except Refusal as refusal:
-            return self.answer(refusal)
+            return self.response_to(refusal)
         request.resource = thing
         return None
 
@@ -110,7 +113,7 @@ class Guard(EnforcementPoint):
             context = None if self._context is None else await _called(self._context, request)
             request.decision = await self.enforce_async(subject, action, thing, context)
         except Refusal as refusal:
-            return self.answer(refusal)
+            return self.response_to(refusal)
         request.resource = thing
         return None
 
@@ -136,6 +139,13 @@ class Guard(EnforcementPoint):
         """Return the refusal of rows that may not be read or written."""
         return undecided(403, type_=self._type)
 
+    def response_to(self, refusal: Refusal) -> Any:
+        """Return what `answer` gives, which must be a response: without one, a view would be called."""
+        response = self.answer(refusal)
+        if not isinstance(response, HttpResponseBase):
+            raise TypeError(f"`answer` gave no response, but a `{type(response).__name__}`")
+        return response
+
     def answer(self, refusal: Refusal) -> Any:
         """Return the response that a refusal is; override it to show a page."""
         return private(HttpResponse(refusal.body, MEDIA_TYPE, refusal.status))
@@ -158,7 +168,7 @@ class Gatekeeper:
         match = request.resolver_match
         if is_declared(view) or self._guard.lets_alone(match.namespaces):
             return None
-        return self._guard.answer(self._guard.undeclared(f"the view `{match.view_name}`"))
+        return self._guard.response_to(self._guard.undeclared(f"the view `{match.view_name}`"))
 
     async def _process_view_async(self, *parts: Any) -> Any:
         return type(self).process_view(self, *parts)
@@ -172,7 +182,7 @@ class Gatekeeper:
         if isinstance(problem, AccessRefused):
             getLogger("policyengine.adapters").error("what a view reads or writes: %s", problem)
             problem = self._guard.nothing_known()
-        return self._guard.answer(problem) if isinstance(problem, Refusal) else None
+        return self._guard.response_to(problem) if isinstance(problem, Refusal) else None
 
 
 async def _called(source: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

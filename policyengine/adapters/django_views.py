@@ -56,12 +56,14 @@ class GuardedView:
         if not self.view_is_async:  # type: ignore[attr-defined]  # of views
             refused = self.guard.check(*asked, **kwargs)
             self.resource = getattr(request, "resource", None)
-            return refused or private(view.dispatch(request, *args, **kwargs))
+            return private(view.dispatch(request, *args, **kwargs)) if refused is None else refused
 
         async def answer() -> Any:
             refused = await self.guard.check_async(*asked, **kwargs)
             self.resource = getattr(request, "resource", None)
-            return refused or private(await view.dispatch(request, *args, **kwargs))
+            if refused is not None:
+                return refused
+            return private(await view.dispatch(request, *args, **kwargs))
 
         return answer()
 

@@ -67,9 +67,7 @@ class Gatekeeper:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._lists or any(_has_changed(*one) for one in self._lists):
-            self._lists.clear()
-            found = self._undeclared(_router_in(self.app))
-            self._refused = [(route, self._guard.undeclared(what)) for what, route in found]
+            self._look_again()
         if scope["type"] == "websocket":
             send = _noting(scope, send)
         if scope["type"] != "lifespan":
@@ -80,6 +78,15 @@ class Gatekeeper:
             await self.app(scope, receive, send)
         except Refusal as refusal:
             await _answer(refusal, scope, receive, send)
+
+    def _look_again(self) -> None:
+        self._lists.clear()
+        try:
+            found = self._undeclared(_router_in(self.app))
+            self._refused = [(route, self._guard.undeclared(what)) for what, route in found]
+        except BaseException:
+            self._lists.clear()  # else the next request would take what is found so far for all
+            raise
 
     def _undeclared(self, router: Router) -> list[tuple[str, Any]]:
         """Return the routes that are not declared, with what they are called."""

@@ -149,6 +149,17 @@ def test_each_method_is_the_action_that_it_is_said_to_be():
     assert not Note.objects.filter(pk=1).exists()
 
 
+@pytest.mark.parametrize("given", [None, "", HttpResponse])
+def test_a_refusal_without_a_response_calls_no_view(monkeypatch, given):
+    """Of a guard whose `answer` is overridden, and lacks a `return`."""
+    monkeypatch.setattr(site.guard, "answer", lambda _: given, raising=False)
+    for view in (*ONE_OBJECT, "edit"):
+        response = client("ann").get(f"/{view}/1")
+        assert (response.status_code, b"secret" in response.content) == (500, False), view
+    assert client("bob").get("/undeclared").status_code == 500
+    assert client("bob").get("/notes/1").status_code == 200
+
+
 def test_csrf_protects_what_is_guarded():
     made = Client(enforce_csrf_checks=True)
     with override_settings(

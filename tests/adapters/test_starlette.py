@@ -170,6 +170,26 @@ def test_what_wraps_a_declared_endpoint_is_not_declared(endpoint):
     assert len(RAN) == 1
 
 
+def test_a_route_that_cannot_be_looked_at_opens_no_other():
+    class Failing(Mount):
+        fails = False
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "_base_app" and Failing.fails:
+                raise RuntimeError
+            return super().__getattribute__(name)
+
+    made = Starlette(routes=[Route("/{id}", wrapping(show)), Failing("/failing", other)])
+    Failing.fails = True
+    GUARD.install(made)
+    client = TestClient(made, raise_server_exceptions=False)
+    RAN.clear()
+    assert [client.get("/plan", headers={"x-user": "ann"}).status_code for _ in range(3)] == [
+        500
+    ] * 3
+    assert RAN == []
+
+
 def test_a_decorator_below_is_fine():
     made = Starlette(routes=[Route("/{id}", may_read(wrapping(show)))])
     GUARD.install(made)
