@@ -48,16 +48,17 @@ class Guard(EnforcementPoint):
     def requires(self, action: str, resource: object) -> Callable[[E], E]:
         """Return the outermost decorator, below `route`, for views that are *action* on *resource*.
 
-        That is an entity, or a function of the arguments of the view. `g` then has the `resource` and the `decision`.
+        That is an entity, or a function of arguments of the view. `g` then has the `resource` and the `decision`.
         """
 
         def decorate(view: E) -> E:
             signature = inspect.signature(view)
+            taken = _taken(resource, signature)
 
             @functools.wraps(view)
             def guarded(*args: Any, **given: Any) -> Any:
                 named = signature.bind(*args, **given).arguments if args else given
-                self.check(action, resource, {n: v for n, v in named.items() if n != "self"})
+                self.check(action, resource, {n: v for n, v in named.items() if n in taken})
                 return current_app.ensure_sync(view)(*args, **given)
 
             made: Any = declared(guarded)
@@ -104,6 +105,14 @@ class Guard(EnforcementPoint):
 
         app.register_error_handler(Refusal, _answer)  # refused by Flask once requests were handled
         app.before_request_funcs.setdefault(None, []).insert(0, refuse_undeclared)
+
+
+def _taken(resource: Any, view: inspect.Signature) -> frozenset[str]:
+    """Return the names of those arguments of a view that *resource* takes."""
+    parameters = inspect.signature(resource).parameters if callable(resource) else {}
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return frozenset(view.parameters) - {"self"}
+    return frozenset(parameters)
 
 
 def _itself(found: Any) -> Any:

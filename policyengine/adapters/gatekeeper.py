@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from operator import is_
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from policyengine.adapters.declaring import is_declared
 from policyengine.adapters.enforcement import EnforcementPoint
@@ -62,16 +62,17 @@ class Gatekeeper:
 
     def __init__(self, app: ASGIApp, guard: InstalledGuard, public: frozenset[str]) -> None:
         self.app, self._guard, self._public = app, guard, public
-        self._lists: list[tuple[object, str, list[Any], list[Any]]] = []
-        self._refused: list[tuple[Any, Refusal]] = []
+        # Replaced as a whole: loops of several threads may share it, and looking may fail half-way.
+        self._known: _Known | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._lists or any(_has_changed(*one) for one in self._lists):
-            self._look_again()
+        known = self._known
+        if known is None or any(_has_changed(*one) for one in known.lists):
+            known = self._known = self._look()
         if scope["type"] == "websocket":
             send = _noting(scope, send)
         if scope["type"] != "lifespan":
-            for route, refusal in self._refused:
+            for route, refusal in known.refused:
                 if route.matches(scope)[0] is Match.FULL:
                     return await _answer(refusal, scope, receive, send)
         try:
@@ -79,28 +80,25 @@ class Gatekeeper:
         except Refusal as refusal:
             await _answer(refusal, scope, receive, send)
 
-    def _look_again(self) -> None:
-        self._lists.clear()
-        try:
-            found = self._undeclared(_router_in(self.app))
-            self._refused = [(route, self._guard.undeclared(what)) for what, route in found]
-        except BaseException:
-            self._lists.clear()  # else the next request would take what is found so far for all
-            raise
+    def _look(self) -> _Known:
+        lists: _Lists = []
+        found = self._undeclared(_router_in(self.app), lists)
+        return _Known(lists, [(route, self._guard.undeclared(what)) for what, route in found])
 
-    def _undeclared(self, router: Router) -> list[tuple[str, Any]]:
-        """Return the routes that are not declared, with what they are called."""
+    def _undeclared(self, router: Router, lists: _Lists) -> list[tuple[str, Any]]:
+        """Return the routes that are not declared, with what they are called; note the *lists* of all routes."""
         guard = self._guard
         for owner, name in guard.lists_of(router):
             routes = getattr(owner, name)
-            self._lists.append((owner, name, routes, [*routes]))
-        found = [(what, route) for route in guard.routes_of(router) for what in self._lacks(route)]
+            lists.append((owner, name, routes, [*routes]))
+        routes = guard.routes_of(router)
+        found = [(what, route) for route in routes for what in self._lacks(route, lists)]
         ends = getattr(router.default, "__func__", None) is Router.not_found
         if not (ends or is_declared(router.default)):
             found.append(("what answers where there is no route", _Everything))
         return found
 
-    def _lacks(self, route: Any) -> Iterator[str]:
+    def _lacks(self, route: Any, lists: _Lists) -> Iterator[str]:
         """Give the name of *route*, if it is not declared."""
         original = getattr(route, "original_route", route)
         path = getattr(route, "path", None) or getattr(original, "host", "")
@@ -116,9 +114,21 @@ class Gatekeeper:
         if any(one.cls is Gatekeeper for one in getattr(app, "user_middleware", ())):
             return
         app = getattr(app, "router", app)
-        below = [what for what, _ in self._undeclared(app)] if isinstance(app, Router) else [""]
+        below = self._undeclared(app, lists) if isinstance(app, Router) else [("", None)]
         if below:
-            yield f"{path}/*{below[0] and f' (there, {below[0]})'}"
+            what = below[0][0]
+            yield f"{path}/*{what and f' (there, {what})'}"
+
+
+_Lists: TypeAlias = list[tuple[object, str, list[Any], list[Any]]]
+"""Lists of routes: an object, its attribute, the list, and what was in it."""
+
+
+class _Known(NamedTuple):
+    """What is known of the routes as they were looked at."""
+
+    lists: _Lists
+    refused: list[tuple[Any, Refusal]]
 
 
 class _Everything:

@@ -79,7 +79,8 @@ class Guard(EnforcementPoint, InitPlugin):
                 decision = await self.enforce_async(subject, action, about, context)
             except Refusal as refusal:
                 raise _for(connection, refusal) from None
-            connection.scope["state"] |= {_DECISION: decision, _RESOURCE: about}
+            scope: Any = connection.scope
+            scope[_DECISION], scope[_RESOURCE] = decision, about
 
         return declared(requirement)
 
@@ -91,13 +92,15 @@ class Guard(EnforcementPoint, InitPlugin):
     @staticmethod
     def decision_on(request: Request[Any, Any, Any]) -> Decision:
         """Return the decision on *request*."""
-        decision: Decision = request.scope["state"][_DECISION]
+        scope: Any = request.scope
+        decision: Decision = scope[_DECISION]
         return decision
 
     @staticmethod
     def resource_of(request: Request[Any, Any, Any]) -> object:
         """Return what was decided about."""
-        resource: object = request.scope["state"][_RESOURCE]
+        scope: Any = request.scope
+        resource: object = scope[_RESOURCE]
         return resource
 
     async def refuse_undeclared(self, connection: Connection, handler: BaseRouteHandler) -> None:

@@ -342,6 +342,11 @@ def service(ran: list[str], guard: Guard = GUARD, resource: Any = load) -> Flask
     async def later(id: str) -> str:
         return note("later")
 
+    @app.route("/two/<id>/<int:page>")
+    @may_read
+    def two(id: str, page: int) -> str:
+        return note("two")
+
     @app.route("/calls/<other>")
     @guard.public
     def calls(other: str) -> Any:  # which asks for what it was not asked about
@@ -361,6 +366,7 @@ def service(ran: list[str], guard: Guard = GUARD, resource: Any = load) -> Flask
 
 
 TRIES = [
+    ("GET", "/two/plan/1"),
     ("GET", "/doc/plan"), ("HEAD", "/doc/plan"), ("PUT", "/doc/plan"), ("GET", "/doc/plan?id=open"), ("GET", "/path/plan"),
     ("GET", "/stream/plan"), ("GET", "/async/plan"), ("GET", "/class/plan"), ("POST", "/class/plan"), ("HEAD", "/class/plan"),
     ("GET", "/calls/plan"), ("GET", "/doc/%70lan"), ("GET", "/path/a%2Fb"), ("GET", "/path/a/b"),
@@ -421,6 +427,31 @@ def test_a_service_words_refusals_itself_where_it_wants():
     app.register_error_handler(Refusal, lambda refusal: (refusal.decision.cause, refusal.status))
     response = app.test_client().get("/doc/plan", headers={"x-user": "eve"})
     assert (response.status_code, response.get_data(as_text=True)) == (403, "forbidden")
+
+
+def test_a_resource_takes_the_arguments_that_it_names():
+    seen: list[dict[str, Any]] = []
+
+    def all_of(**given: Any) -> Any:
+        seen.append(given)
+        return DOCUMENTS["plan"]
+
+    client = service([], resource=all_of).test_client()
+    for path in ("/two/plan/1", "/class/plan", "/doc/plan"):
+        assert client.get(path, headers={"x-user": "ann"}).status_code == 200
+    assert seen == [{"id": "plan", "page": 1}, {"id": "plan"}, {"id": "plan"}]
+    opened = {
+        "type": "Document",
+        "id": "x",
+        "properties": {"title": "open", "owner": {"type": "User", "id": "u"}},
+    }
+    assert (
+        service([], resource=opened)
+        .test_client()
+        .get("/doc/any", headers={"x-user": "bob"})
+        .status_code
+        == 200
+    )
 
 
 def test_users_may_be_proxies():
