@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -25,6 +26,8 @@ START: Final = "0" * 64
 _OPEN: Final = b'{"hash":"'
 _CLOSE: Final = b'",'
 _FRONT: Final = len(_OPEN) + len(START) + len(_CLOSE)
+_DEEPEST: Final = 100
+"""Levels of objects and lists in a line at most: types may have records in records, and a few more are around them."""
 _CHUNK: Final = 1 << 16
 
 
@@ -74,12 +77,29 @@ class Line(Struct, frozen=True):
         return self.is_whole and self.hash == _hash(before, self.text[_FRONT:])
 
     def content(self) -> dict[str, Any] | None:
-        """Return what the line says, None if it is no object in JSON."""
+        """Return what the line says, None if it is no object in JSON, or deeper than a record is."""
         try:
-            found = json.loads(self.text)
+            found = json.loads(self.text, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError):  # not UTF-8 as well
             return None
-        return found if isinstance(found, dict) else None
+        return found if isinstance(found, dict) and _is_within(found, _DEEPEST) else None
+
+
+def _finite(text: str) -> float:
+    """Read a number that JSON can write: Python reads others, `NaN` and `1e999`."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _is_within(value: Any, depth: int) -> bool:
+    """Whether a value has no more levels than that."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return depth > 0 and all(_is_within(one, depth - 1) for one in value)
 
 
 def read_lines(file: BinaryIO) -> Iterator[Line]:

@@ -21,6 +21,9 @@ _BACKWARDS: Final = 5_000_000
 """Microseconds that the time of a record may be before that of an earlier one: several threads write together."""
 
 
+_MOST_LOST: Final = 10**15
+
+
 class Fault(Struct, frozen=True):
     """Something of a log that is not as it was written."""
 
@@ -97,8 +100,9 @@ class _Check:
 
     def _content(self, content: dict[str, Any]) -> None:
         record, lost = content.get("record"), content.get("lost")
-        if isinstance(lost, dict) and type(lost.get("count")) is int:
-            self._found.lost += lost["count"]
+        count = lost.get("count") if isinstance(lost, dict) else None
+        if type(count) is int and 0 < count < _MOST_LOST:
+            self._found.lost += count
         if isinstance(record, dict):
             self._found.records += 1
             moment = moment_of(record)

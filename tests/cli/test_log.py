@@ -103,10 +103,18 @@ def test_logged_requests_are_decided_again(run, log, tmp_path):
     assert run("log", "replay", log, tmp_path / "q.policy", "--action", "edit").code == 0
 
 
+def line(content: bytes) -> bytes:
+    return b'{"hash":"' + b"0" * 64 + b'",' + content + b"}\n"
+
+
 HOSTILE = [
     b"x" * 3_000_000 + b"\n", b"[" * 900_000 + b"\n", b'{"hash":"\xff","record":{}}\n', b"\n", b"\x1b[2J\n",
     b'{"hash":"' + b"0" * 64 + b'","record":{"request":[],"rules":3,"time":{}}}\n',
     b'{"hash":"' + b"0" * 64 + b'","record":' + b"1" * 50_000 + b"}\n",
+    *(line(b'"record":{"id":' + b"[" * n + b"]" * n + b"}") for n in (90, 900, *range(960, 1000, 3))),
+    line(b'"lost":{"count":' + b"9" * 4_299 + b"}") * 12, line(b'"lost":{"count":-5}'), line(b'"lost":{"count":true}'),
+    line(b'"record":{"latency_us":NaN,"id":-Infinity}'), line(b'"record":{"id":"\\ud800","latency_us":1e999}'),
+    line(b'"log":{"before":{}}'), line(b'"log":{"before":"\\u001b"}'),
     b'{"hash":"' + b"0" * 64
     + b'","record":{"id":"\\u001b[2J","time":"\\n","decision":1,"request":{"subject":{"type":"\\u001b","id":[]}}}}\n',
 ]  # fmt: skip
@@ -116,7 +124,10 @@ HOSTILE = [
 def test_what_strangers_wrote_is_no_trouble(run, log, tmp_path, line):
     with log_files(log)[0].open("ab") as file:
         file.write(line)
-    assert run("log", "verify", log).code == 1
+    for more in ((), ("--format", "json")):
+        done = run("log", "verify", log, *more)
+        assert done.code == 1
+        assert "\x1b" not in done.out
     for command in (("query", log), ("replay", log, tmp_path / "p.policy")):
         for more in (
             (),

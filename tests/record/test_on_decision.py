@@ -149,6 +149,25 @@ def test_the_hook_stays_with_what_is_made(tmp_path):
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("shadow", [True, False])
+def test_a_holder_records_each_decision_once(tmp_path, shadow):
+    calls: Calls = []
+    policy = tmp_path / "a.policy"
+    policy.write_text(POLICY)
+    holder = PolicyHolder(policy, on_decision=calls.append, shadow=[policy] if shadow else ())
+    for asked in (ASKED["staff"], ASKED["stranger"], UNFIT[0]):
+        for ask in (
+            holder.decide,
+            holder.require,
+            lambda asked: holder.decide_many([asked])[0],
+            lambda asked: next(holder.decide_each([asked])),
+            lambda asked: holder.engine.bind(asked.subject).decide_many([asked.parts[1:4]])[0],
+        ):
+            calls.clear()
+            found = outcome(lambda ask=ask, asked=asked: ask(asked))
+            assert [(one.allowed, one.cause) for one in calls] == [found[:2]]
+
+
 def test_what_is_asked_of_many_is_no_decision():
     calls: Calls = []
     store = ENGINE.store([*ASKED["staff"].entities])
