@@ -128,7 +128,7 @@ def _use_forbidden(
             "by following"
         )
     if purposes & PROHIBITED["trend_manipulation"]:
-        yield "trends are not to be made"
+        yield "trends are neither made nor bent"
     if app.serves_government or "government_use" in purposes:
         if app.tier != "enterprise":
             yield (
@@ -178,11 +178,11 @@ _MISCONDUCT_SAYS = {
     "untrue": "Posts are shown as they are, with their author, beside no other network's, and imply no "
     "endorsement",
     "entitled_alone": "what is shared with some is served to them alone",
-    "silent_receipts": "people are told where others see that they have read a message",
+    "silent_receipts": "where others see that somebody has read a message, the app says so",
     "repeated": "the same is not said by several accounts, nor put where a trend is",
     "undisclosed": "what is paid for says so",
-    "surveillance_agency": "agencies whose main mission is surveillance or intelligence are served by "
-    "nobody",
+    "surveillance_agency": "no app serves agencies whose main mission is surveillance or "
+    "intelligence",
     "unlabelled": "an account that acts by itself says that it does, and who runs it",
     "automated_like": "a like is the person's own, at that moment",
     "unasked_reply": "an app answers by itself only who has turned to its account or agreed to it",
@@ -316,7 +316,7 @@ def _why_no_event(app: App, context: Context) -> Iterator[str]:
         yield f"{event} is about a person, who must be named"
     if event not in PUBLIC_EVENTS and not told_to_themselves(context):
         yield (
-            f"{event} is told only with an OAuth 2.0 grant of the person whose activity it is, "
+            f"{event} is delivered only with an OAuth 2.0 grant of the person whose activity it is, "
             f"with {EVENT_SCOPES.get(event, 'tweet.read')}"
         )
     if event in PUBLIC_EVENTS and about is not None and about.protected:

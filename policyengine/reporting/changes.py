@@ -6,6 +6,7 @@ The requests of the report are asked of both, so each answer that differs is one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from textwrap import dedent
 from typing import Any
 
 from attrs import evolve, frozen
@@ -81,8 +82,9 @@ def rule_changes(earlier: Earlier, checked: CheckedSet, now: int) -> Iterator[Ru
 
 
 def _text(checked: CheckedSet, rule: CheckedRule) -> str:
-    span = rule.node.span
-    return "\n".join(line.strip() for line in checked.sources[span.file].at(span).splitlines())
+    span, source = rule.node.span, checked.sources[rule.node.span.file]
+    column = source.position(span.start)[1]
+    return dedent(" " * (column - 1) + source.at(span))
 
 
 def earlier_answer(

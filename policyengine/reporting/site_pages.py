@@ -32,7 +32,9 @@ _ELEMENT: Final = re.compile(r'\[".*?"\](?=\.|$)')
 
 
 _VALUE: Final = re.compile(r"\{([^{}]+)\}")
-_PATH: Final = re.compile(r"\w+(\.\w+)*")
+_READ: Final = re.compile(r"(\w+(?:\.\w+)*)(?:\(.*\)|\[.*\])?")
+"""A path, a call of a definition, or a look-up in a table."""
+
 _PARTIES: Mapping[str, str] = {"subject": "who asks", "resource": "what it is about"}
 
 WHO: Mapping[str, str] = {
@@ -182,7 +184,9 @@ class _Site:
                     (
                         s.key,
                         path("settings", s.key),
-                        f"changes {len(s.actions)} of {len(s.read_by)}",
+                        f"changes {len(s.actions)} of {len(s.read_by)}"
+                        if s.read_by
+                        else "changes nothing",
                     )
                     for s in settings
                 ],
@@ -320,9 +324,10 @@ def worded(text: str) -> str:
     """Return the text of a rule with words in the place of values: `{subject.tier}` is "[tier]"."""
 
     def words(found: re.Match[str]) -> str:
-        path = found[1]
-        said = _PARTIES.get(path) or in_words(path.rpartition(".")[2])
-        return f"[{said}]" if _PATH.fullmatch(path) else found[0]
+        path = _READ.fullmatch(found[1])
+        if path is None:
+            return found[0]
+        return f"[{_PARTIES.get(found[1]) or in_words(path[1].rpartition('.')[2])}]"
 
     return _VALUE.sub(words, text)
 
