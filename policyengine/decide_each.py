@@ -86,6 +86,17 @@ def decide_each(
         yield decide_one(parts, decide, digest)
 
 
+def parts_of(request: Asked, common: Common) -> tuple[Any, ...] | None:
+    """Return the parts of one request of many, with options in common; None if it does not have them."""
+    if type(request) is Request:
+        return common.given_to(request.parts)
+    try:
+        subject, action, resource, context = request  # type: ignore[misc] # no tuple may be given
+    except Exception:  # noqa: BLE001 - a request that does not fit stops nothing
+        return None
+    return common.given_to((subject, action, resource, context, None, None, None))
+
+
 def decide_one(
     parts: Iterable[Any], decide: Callable[[RawRequest], Decision], digest: str
 ) -> Decision:

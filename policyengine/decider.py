@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Decider(Protocol):
-    """Decides requests: a `PolicyEngine`, a `PolicyHolder` or a `DecisionCache`. What each does is described there."""
+    """Decides requests: a `PolicyEngine`, a `PolicyHolder`, a `DecisionCache` or a `SourcedEngine`: each describes what it does."""
 
     @property
     def digest(self) -> str:

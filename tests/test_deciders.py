@@ -6,7 +6,7 @@ import copy
 import inspect
 import pickle
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,9 @@ from policyengine import (
     PolicyEngine,
     PolicyHolder,
     Request,
+    SourcedEngine,
 )
+from policyengine.model.entities import Key
 from policyengine.model.outcome import Outcome
 
 POLICY = """\
@@ -86,11 +88,19 @@ def holder(*, shadow: bool = False) -> PolicyHolder:
         return PolicyHolder(file, shadow=[file] if shadow else ())
 
 
+class Staff:
+    """A source that knows one team: requests bring all other entities along."""
+
+    def fetch(self, keys: Sequence[Key]) -> list[Any]:
+        return [STAFF] if ("Team", "staff") in keys else []
+
+
 DECIDERS: dict[str, Decider] = {
     "engine": ENGINE,
     "cache": DecisionCache(ENGINE),
     "holder": holder(),
     "holder with a candidate": holder(shadow=True),
+    "sourced": SourcedEngine(ENGINE, Staff()),
 }
 each_decider = pytest.mark.parametrize("name", DECIDERS)
 
@@ -270,6 +280,8 @@ def test_options_are_of_requests_that_have_none_of_their_own(name):
         assert [one.allowed for one in found] == [False, True]
         wrong = many([parts, own], now="never")
         assert [one.cause for one in wrong] == ["invalid_request", "not_permitted"]
+    if name == "sourced":  # which has its entities in its source
+        return
     staff = [(ANN, "read", RECORD, None)] * 2
     assert [
         d.allowed for d in decider.decide_many(staff, entities=ENGINE.store([ANN, RECORD, *OTHERS]))

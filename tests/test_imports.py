@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
     "type_stubs": {"model"},
     "adapters": {"model", "engine", "bound", "explain", "filters"},
-    "sources": {"model", "runtime", "intake", "engine"},
+    "sources": {"model", "runtime", "intake", "engine", "decide_each"},
     "record": {"model", "runtime", "intake", "engine", "version"},
     "reloading": {
         "model",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, overload
 from weakref import WeakSet, finalize, ref
 
 from policyengine.concurrency import OwnLock, in_forked_child
+from policyengine.decide_each import Common, parts_of
 from policyengine.engine import PolicyEngine
 from policyengine.intake.raw import asked_request, given_request
 from policyengine.model.asked_request import Request
@@ -196,16 +197,19 @@ class PolicyHolder:
         now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> list[Decision]:  # fmt: skip
-        """Decide many requests by one engine, as `PolicyEngine.decide_many`; the candidate is not asked."""
-        return self._engine.decide_many(requests, now=now, fields=fields, entities=entities)
+        """Decide many requests by one engine, as `PolicyEngine.decide_many`, and ask the candidate the same."""
+        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,
         now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Iterator[Decision]:  # fmt: skip
-        """Decide as `decide_many`, one request after another."""
-        return self._engine.decide_each(requests, now=now, fields=fields, entities=entities)
+        """Decide as `decide_many`, one request after another, by the same engine to the end."""
+        engine, shadow = self._engine, self._shadow
+        if shadow is None:
+            return engine.decide_each(requests, now=now, fields=fields, entities=entities)
+        return _decide_twice(requests, engine, shadow, Common(now, fields, entities))
 
     # ---- reloading ----------------------------------------------------------------------
 
@@ -334,12 +338,33 @@ class PolicyHolder:
             self.reload()
 
 
+def _decide_twice(
+    requests: Iterable[Asked], engine: PolicyEngine, shadow: Shadow, common: Common
+) -> Iterator[Decision]:
+    """Give the decision of *engine* on each request, and have it compared."""
+    for request in requests:
+        parts = parts_of(request, common)
+        if parts is None:
+            yield from engine.decide_each([request])
+            continue
+        asked = _asked_twice(Request(*parts), engine._limits.entities)  # noqa: SLF001 - those of its own engine
+        [decided] = engine.decide_many([asked])
+        said = None if decided.problems else decided
+        shadow.compare(said, asked.action, _asking(asked))
+        yield decided
+
+
+def _asking(asked: Request) -> Callable[[PolicyEngine], Decision]:
+    return lambda engine: engine.decide(asked)
+
+
 def _asked_twice(asked: Request, most: int) -> Request:
     """Return a request that two engines decide at one moment."""
     subject, action, resource, context, now, fields, entities = asked.parts
     if isinstance(entities, Iterator):  # which is read but once, and may never end
         entities = [*islice(entities, most + 1)]
-    moment = to_datetime(clock.now()) if now is None else now
+    moment = clock.now() if now is None else now
+    moment = to_datetime(moment) if type(moment) is int else moment
     return Request(subject, action, resource, context, moment, fields, entities)
 
 

@@ -7,15 +7,16 @@ and a request for which something lacks is refused: an entity that was deleted i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
+from policyengine.decide_each import Common, decide_one, parts_of
 from policyengine.intake.foreign import plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
-from policyengine.intake.raw import given_request
+from policyengine.intake.raw import asked_request, given_request
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import as_list
 from policyengine.model.asked_request import Request
@@ -25,8 +26,12 @@ from policyengine.model.request_messages import class_name, entity_name
 from policyengine.sources.entity_source import EntitySource, close
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from policyengine.decide_each import Asked
     from policyengine.engine import PolicyEngine
     from policyengine.model.decision import Decision
+    from policyengine.model.entities import EntityLike
 
 
 class SourcedEngine:
@@ -59,11 +64,69 @@ class SourcedEngine:
             "a sourced engine is neither copied nor pickled: make one where its source is"
         )
 
-    def decide(self, *parts: Any, **options: Any) -> Decision:
+    @overload
+    def decide(self, request: Request, /) -> Decision: ...
+
+    @overload
+    def decide(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision: ...  # fmt: skip
+
+    def decide(
+        self, subject: Any, action: Any = None, resource: Any = None, context: Any = None, *,
+        now: Any = None, fields: Any = None, entities: Any = None,
+    ) -> Decision:  # fmt: skip
         """Decide like `PolicyEngine.decide`, of entities that are fetched. Raises `InvalidRequest` as that does."""
+        parts = subject, action, resource, context
+        options = {"now": now, "fields": fields, "entities": entities}
         with self._refusals(parts, options):
             request = self.request(*parts, **options)
         return self.engine.decide(request)
+
+    @property
+    def digest(self) -> str:
+        """The name of the policy set's content."""
+        return self.engine.digest
+
+    @overload
+    def require(self, request: Request, /) -> Decision: ...
+
+    @overload
+    def require(
+        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Decision: ...  # fmt: skip
+
+    def require(self, *parts: Any, **options: Any) -> Decision:
+        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
+        return self.decide(*parts, **options).or_raise()
+
+    def decide_many(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> list[Decision]:  # fmt: skip
+        """Decide many requests at one moment, as `PolicyEngine.decide_many` does; each fetches its own."""
+        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+
+    def decide_each(
+        self, requests: Iterable[Asked], *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> Iterator[Decision]:  # fmt: skip
+        """Decide as `decide_many`, one request after another."""
+        return self._decide_each(requests, Common(now, fields, entities))
+
+    def _decide_each(self, requests: Iterable[Asked], common: Common) -> Iterator[Decision]:
+        for request in requests:
+            parts = parts_of(request, common)
+            if parts is None:
+                yield from self.engine.decide_each([request])
+            else:
+                yield decide_one(parts, lambda raw: self.decide(asked_request(raw)), self.digest)
 
     async def decide_async(self, *parts: Any, **options: Any) -> Decision:
         """Decide like `decide`, with a source that may be asynchronous; it is cancelled at the deadline."""
@@ -78,7 +141,7 @@ class SourcedEngine:
             yield
         except InvalidRequest as refusal:
             intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
-            intake.record_refusal(refusal, given_request(*_asked(parts, options).parts))
+            intake.record_refusal(refusal, given_request(*_asked(*parts, **options).parts))
             raise
 
     def request(self, *parts: Any, **options: Any) -> Request:
@@ -124,7 +187,7 @@ class _Gathering:
     def __init__(
         self, engine: PolicyEngine, parts: tuple[Any, ...], options: dict[str, Any]
     ) -> None:
-        asked = _asked(parts, options)
+        asked = _asked(*parts, **options)
         intake = engine._intake  # noqa: SLF001 - it is part of the engine
         self._asked, self._schema = asked, engine.schema
         limits = intake.validator.limits
@@ -208,10 +271,19 @@ class _Gathering:
         return key is None or self._reading.knows(key) or key[0] not in self._schema.entities
 
 
-def _asked(parts: tuple[Any, ...], options: dict[str, Any]) -> Request:
-    if len(parts) == 1 and isinstance(parts[0], Request):
-        return parts[0]
-    return Request(*parts, **options)
+def _asked(
+    subject: Any,
+    action: Any = None,
+    resource: Any = None,
+    context: Any = None,
+    *,
+    now: Any = None,
+    fields: Any = None,
+    entities: Any = None,
+) -> Request:
+    """Return the request of what `PolicyEngine.decide` takes; raises `TypeError` for anything else."""
+    parts = subject, action, resource, context, now, fields, entities
+    return asked_request(given_request(*parts))
 
 
 def _failing(ask: Any) -> Any:
