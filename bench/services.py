@@ -57,6 +57,8 @@ def services() -> Iterator[tuple[str, Ask, Ask]]:
     yield "Starlette", *_starlette(engine)
     yield "Flask", *_flask(engine)
     yield "Litestar", *_litestar(engine)
+    yield "Django", *_django(engine)
+    yield "FastMCP", *_fastmcp()
 
 
 def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
@@ -180,6 +182,95 @@ def _litestar(engine: PolicyEngine) -> tuple[Ask, Ask]:
 
     guard = Guard(engine, subject=user)
     return service(by_hand, []), service(guard.requires("read", document), [guard])
+
+
+def _django(engine: PolicyEngine) -> tuple[Ask, Ask]:
+    from logging import getLogger
+
+    from django.conf import settings
+
+    getLogger("django.request").setLevel("CRITICAL")  # which has each request that is denied
+    if not settings.configured:
+        settings.configure(ROOT_URLCONF="", ALLOWED_HOSTS=["localhost"], LOGGING_CONFIG=None)
+    from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+    from django.http import HttpResponse
+    from django.test import override_settings
+    from django.urls import path
+
+    from policyengine.adapters.django import Guard
+
+    def user(request: Any) -> User | None:
+        return _USERS.get(request.headers["x-user"])
+
+    def document(_request: Any, id: str) -> Document | None:
+        return _DOCUMENTS.get(id)
+
+    def by_hand(request: Any, id: str) -> Any:
+        asking, found = user(request), document(request, id)
+        if asking is None or found is None or found.owner != asking:
+            return HttpResponse(status=403)
+        return HttpResponse(found.title)
+
+    guard = Guard(engine, subject=user)
+
+    @guard.requires("read", document)
+    def read(request: Any, **_: str) -> Any:
+        return HttpResponse(request.resource.title)
+
+    def served(view: Any, *middleware: str) -> Ask:
+        urls = type("urls", (), {"urlpatterns": [path("documents/<id>", view)]})
+        request = type("Request", (WSGIRequest,), {"urlconf": urls})
+        with override_settings(MIDDLEWARE=middleware):
+            return _wsgi(type("Handler", (WSGIHandler,), {"request_class": request})())
+
+    return served(by_hand), served(read, f"{__name__}.gatekeeper")
+
+
+def gatekeeper(get_response: Any) -> Any:
+    """Return the middleware of a guard for Django, which names it."""
+    from policyengine.adapters.django import Guard
+
+    return Guard(PolicyEngine.from_text(POLICY)).middleware(get_response)
+
+
+def _fastmcp() -> tuple[Ask, Ask]:
+    from fastmcp import FastMCP
+    from fastmcp.exceptions import ToolError
+
+    from policyengine.adapters.mcp import Guard
+    from policyengine.adapters.mcp_vocabulary import vocabulary
+
+    manifest = {"name": "read", "inputSchema": {"properties": {"id": {"type": "string"}}}}
+    permit = 'permit own: call_read when subject == Caller "ann"'
+    engine = PolicyEngine.from_text(vocabulary([manifest]) + permit)
+    asking = {"who": "ann"}
+    bare, guarded = FastMCP("bare"), FastMCP("guarded")
+
+    @bare.tool(name="read")
+    async def by_hand(id: str) -> str:
+        if asking["who"] != "ann":
+            raise ToolError("it belongs to somebody else", log_level=0)
+        return _DOCUMENTS[id].title
+
+    @guarded.tool
+    async def read(id: str) -> str:
+        return _DOCUMENTS[id].title
+
+    Guard(engine, subject=lambda _: {"type": "Caller", "id": asking["who"]}).install(guarded)
+    loop = asyncio.new_event_loop()
+
+    def served(server: FastMCP) -> Ask:
+        def ask(user: str) -> int:
+            asking["who"] = user
+            try:
+                found = loop.run_until_complete(server.call_tool("read", {"id": "plan"}))
+            except ToolError:
+                return 403
+            return 403 if found.is_error else 200
+
+        return ask
+
+    return served(bare), served(guarded)
 
 
 def _wsgi(app: Any) -> Ask:

@@ -89,6 +89,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "lark": {"syntax"}, "click": {"cli"}, "rich": {"cli"},
     "fastapi": {"adapters"}, "starlette": {"adapters"}, "flask": {"adapters"}, "litestar": {"adapters"},
+    "fastmcp": {"adapters"}, "mcp": {"adapters"}, "mcp_types": {"adapters"}, "anyio": {"adapters"},
     "opentelemetry": {"record"},
     "pytest": {"testing"}, "pyarrow": {"tables"}, "ibis": {"tables", "filters"},
     "django": {"filters", "adapters"}, "sqlalchemy": {"filters", "verifying", "sources"}, "jinja2": {"testing", "reporting", "cli"},

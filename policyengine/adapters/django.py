@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from logging import getLogger
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, Unpack, cast
 
 from policyengine.adapters.declaring import declared, is_declared
-from policyengine.adapters.enforcement import Decides, EnforcementPoint
+from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal, undecided
 
 try:
@@ -44,7 +44,7 @@ class Guard(EnforcementPoint):
         anonymous: object = None,
         context: Callable[[Any], object] | None = None,
         unguarded: Collection[str] = (),
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(decider, **options)
         self._subject, self._anonymous, self._context = subject, anonymous, context
@@ -130,7 +130,7 @@ class Guard(EnforcementPoint):
         if user is None or getattr(user, "is_anonymous", False):
             user = self._anonymous
         if user is None:
-            raise undecided(403, "nobody is signed in", self._type)
+            raise undecided(401, type_=self._type)
         if not getattr(user, "is_active", True):
             raise undecided(403, "the account is not active", self._type)
         return user

@@ -46,6 +46,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
         "docs/sqlalchemy.md",
         "docs/django.md",
         "docs/django-views.md",
+        "docs/mcp.md",
         "docs/fastapi.md",
         "docs/flask.md",
         "docs/litestar.md",

@@ -1,0 +1,135 @@
+"""Hold what a function of an MCP server receives against what was decided about."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from anyio import to_thread
+from fastmcp.exceptions import ToolError
+from fastmcp.server.dependencies import get_context
+from fastmcp.server.transforms import Transform
+from fastmcp.tools import FunctionTool
+from pydantic_core import to_jsonable_python
+
+from policyengine.adapters.mcp_vocabulary import action_of, attribute_of
+from policyengine.adapters.refusal import Refusal
+from policyengine.model.types import RecordType, SetType, Type
+
+_MOST_TOOLS = 1_000
+
+decided: ContextVar[tuple[object, str, dict[str, Any]] | None] = ContextVar("decided", default=None)
+"""The request that was decided about in this call, and allowed: by which guard, its action and its context."""
+
+
+class Enforces(Protocol):
+    """What a guard of a server does."""
+
+    def seen(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the context that arguments are."""
+
+    async def enforced(self, context: Any, action: str, given: Mapping[str, Any]) -> object:
+        """Decide about a call, and raise `Refusal` unless it is allowed."""
+
+
+class LastCheck(Transform):
+    """Has each function of a server called with what was decided about, or after what it receives is decided about."""
+
+    def __init__(self, guard: Enforces) -> None:
+        self._guard = guard
+        # By tool, as it was when it was last asked for.
+        self._defaults: dict[str, dict[str, Any]] = {}
+        self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
+
+    async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
+        """Return the tool, of which the function is checked."""
+        tool = await call_next(name, version=version)
+        if tool is not None and version is None:
+            self._note_defaults(tool)
+        if not isinstance(tool, FunctionTool):
+            return tool
+        names = tuple(tool.parameters.get("properties", ()))
+        where = "thread" if tool.run_in_thread else "loop"
+        return tool.model_copy(update={"fn": self._checked(tool.name, tool.fn, names, where)})
+
+    async def with_defaults(self, server: Any, message: Any) -> dict[str, Any]:
+        """Return the arguments of a call, with those that its tool has by default, which it is then given."""
+        if message.meta:  # it asks for a version
+            return message.arguments or {}
+        if message.name not in self._defaults:
+            tool = await server.get_tool(message.name)
+            if tool is not None:
+                self._note_defaults(tool)
+        return {**self._defaults.get(message.name, {}), **(message.arguments or {})}
+
+    def _note_defaults(self, tool: Any) -> None:
+        if len(self._defaults) >= _MOST_TOOLS and tool.name not in self._defaults:
+            self._defaults.clear()
+        properties = tool.parameters.get("properties", {})
+        self._defaults[tool.name] = {
+            name: its["default"]
+            for name, its in properties.items()
+            if isinstance(its, dict) and "default" in its
+        }
+
+    def _make(
+        self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str
+    ) -> Any:
+        action, signature = action_of(tool), inspect.signature(function)
+        in_thread = where == "thread" and not inspect.iscoroutinefunction(function)
+
+        @functools.wraps(function)
+        async def checked(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs).arguments if args else kwargs
+            given = {
+                name: to_jsonable_python(bound[name], fallback=str)
+                for name in names
+                if name in bound
+            }
+            try:
+                if decided.get() != (self._guard, action, self._guard.seen(action, given)):
+                    await self._guard.enforced(get_context(), action, given)
+            except Refusal as refusal:
+                raise ToolError(refusal.problem["detail"]) from refusal
+            if in_thread:
+                return await to_thread.run_sync(functools.partial(function, *args, **kwargs))
+            found = function(*args, **kwargs)
+            return await found if isinstance(found, Awaitable) else found
+
+        return checked
+
+
+async def given_by(source: Any, context: Any) -> Any:
+    """Return *source*, or what it gives of the context of a call."""
+    found = source(context) if callable(source) else source
+    return await found if isinstance(found, Awaitable) else found
+
+
+def seen_of(given: Any, type_: Type) -> Any:
+    """Return what a policy sees of an argument: names that policies can have, no null, and each text and number of a set once."""
+    if isinstance(type_, RecordType) and isinstance(given, Mapping):
+        found = {}
+        for name, one in given.items():
+            part = type_.by_name.get(name) if "_x" not in name else None  # the same name, of most
+            part = part or type_.by_name.get(attribute_of(str(name)))
+            if part is not None and one is not None:
+                found[part.name] = seen_of(one, part.type)
+        return found
+    if isinstance(type_, SetType) and isinstance(given, list):
+        made = [seen_of(one, type_.element) for one in given]
+        if all(isinstance(one, str | int) for one in made):
+            return [one for _, one in dict.fromkeys((type(one), one) for one in made)]
+        return made
+    return given
+
+
+def naming_arguments(refusal: Refusal) -> Refusal:
+    """Return the refusal that says which arguments do not fit, if nothing else is wrong."""
+    problems = getattr(refusal.__cause__, "problems", ())
+    if problems and all(one.path.startswith("context") for one in problems):
+        detail = "the arguments do not fit: " + "; ".join(map(str, problems))
+        refusal.problem |= {"status": 400, "title": "Bad Request", "detail": detail}
+    return refusal
