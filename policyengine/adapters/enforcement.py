@@ -19,6 +19,7 @@ from policyengine.adapters.refusal import Refusal, denied, undecided
 from policyengine.bound import BoundSubject
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.request_messages import meant
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -130,6 +131,20 @@ class EnforcementPoint:
         if log:
             _log("%s is not declared: say which action it is, or that it is public", what)
         return undecided(403, "nothing is permitted here", self._type)
+
+    def expect(self, action: str | None = None, **given: object) -> None:
+        """Raise `ValueError` if there is no such action now, `TypeError` if something *given* by name is a class.
+
+        A class would be filled with what a client says: its facts would be the client's.
+        """
+        for name, one in given.items():
+            if isinstance(one, type):
+                raise TypeError(
+                    f"`{name}` is a class, which requests would fill: give a function or an entity"
+                )
+        schema = getattr(self._engine, "schema", None)
+        if action is not None and schema is not None and action not in schema.actions:
+            raise ValueError(f"there is no action `{action}`{meant(action, schema.actions)}")
 
     def _expect(self, subject: object, resource: object) -> None:
         for part, status in ((subject, 401), (resource, 404)):

@@ -44,6 +44,7 @@ class Guard(InstalledGuard):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(decider, **options)
+        self.expect(subject=subject, context=context)
         self._subject = params.Depends(subject)
         self._context = None if context is None else params.Depends(context)
 
@@ -54,6 +55,7 @@ class Guard(InstalledGuard):
 
         *resource*: a dependency that gives it, or an entity. *context*: in place of that of all requests.
         """
+        self.expect(action, resource=resource, context=context)
         given = {
             "subject": self._subject,
             "resource": params.Depends(resource) if callable(resource) else None,

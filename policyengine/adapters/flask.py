@@ -42,6 +42,7 @@ class Guard(EnforcementPoint):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(decider, **options)
+        self.expect(subject=subject, context=context)
         self._subject = subject
         self._context = context
 
@@ -50,6 +51,7 @@ class Guard(EnforcementPoint):
 
         That is an entity, or a function of arguments of the view. `g` then has the `resource` and the `decision`.
         """
+        self.expect(action, resource=resource)
 
         def decorate(view: E) -> E:
             signature = inspect.signature(view)

@@ -55,6 +55,7 @@ class Guard(EnforcementPoint, InitPlugin):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(decider, **options)
+        self.expect(subject=subject, context=context)
         self._subject = subject
         self._context = context
         self._told: set[tuple[str, str]] = set()
@@ -70,6 +71,7 @@ class Guard(EnforcementPoint, InitPlugin):
 
         `decision_on` and `resource_of` give a handler what was decided, and about what.
         """
+        self.expect(action, resource=resource)
 
         async def requirement(connection: Connection, _: BaseRouteHandler) -> None:
             try:

@@ -42,6 +42,7 @@ class Guard(InstalledGuard):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(decider, **options)
+        self.expect(subject=subject, context=context)
         self.subject = subject
         self.context = context
 
@@ -50,6 +51,7 @@ class Guard(InstalledGuard):
 
         `state` of the connection has the `decision` and the `resource`.
         """
+        self.expect(action, resource=resource)
         return Requirement(self, action, resource)
 
     def public(self, endpoint: E) -> E:

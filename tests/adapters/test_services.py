@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from policyengine import PolicyEngine, PolicyHolder, Ref, SourcedEngine
-from policyengine.adapters import starlette
+from policyengine.adapters import flask, litestar, starlette
 from policyengine.adapters.fastapi import Guard
 from tests.adapters.asking import ask
-from tests.adapters.documents import DOCUMENTS, POLICY, USERS, registered
+from tests.adapters.documents import DOCUMENTS, ENGINE, POLICY, USERS, registered
 
 PLAN = DOCUMENTS["plan"]
 
@@ -135,6 +135,22 @@ def test_policies_are_reloaded_while_a_service_decides(make: Make, tmp_path: Pat
     assert holder.reload()
     ran.clear()
     assert (asyncio.run(ask(app, "/documents/plan"))[0], ran) == (403, [])
+
+
+GUARDS = [Guard, starlette.Guard, flask.Guard, litestar.Guard]
+
+
+@pytest.mark.parametrize("class_", GUARDS)
+def test_what_a_client_could_fill_and_what_there_is_not_cannot_be_declared(class_: Any):
+    """FastAPI fills classes from the query or the body: who asks, and the owner of what is asked for."""
+    guard = class_(ENGINE, subject=current_user)
+    for given in ({"subject": type(PLAN)}, {"subject": current_user, "context": dict}):
+        with pytest.raises(TypeError, match="give a function"):
+            class_(ENGINE, **given)
+    with pytest.raises(TypeError, match="`resource` is a class"):
+        guard.requires("read", type(PLAN))
+    with pytest.raises(ValueError, match=r"no action `reed`; did you mean `read`\?"):
+        guard.requires("reed", PLAN)
 
 
 class Base(DeclarativeBase):
