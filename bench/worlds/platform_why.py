@@ -345,8 +345,6 @@ def _shut(
             f"{name} is {app.status} and was last reviewed on {_date(app.reviewed_at)}; it must "
             "be active, with a review in the last 1y"
         )
-        if not operation.writes:
-            yield f"{name} is {app.status}"
     if not granted(app, operation, now):
         if now < TABLES_FROM:
             early = _set(EARLY.get(app.tier, ()))
@@ -401,7 +399,6 @@ def _not_shown(
                 f"{author} shares {shared} with approved followers only, through a token of one of "
                 "them"
             )
-            yield f"the account of {author} is protected"
         case "read_own":
             yield f"{operation.name} shows a person what is their own, through their own token"
         case "read_owned":
@@ -416,7 +413,6 @@ def _not_shown(
         case "read_keys":
             yield f"the keys of encrypted chat are read for a person who has authorized {name}"
         case "read_lists" | "read_own_lists":
-            yield "the list is private"
             yield "a private list is shown to its owner and members, through their own token"
         case "act_as_author" | "act_as_owner":
             owner = resource.owner if resource.author is None else resource.author.id
