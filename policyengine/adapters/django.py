@@ -148,7 +148,9 @@ class Guard(EnforcementPoint):
 
     def answer(self, refusal: Refusal) -> Any:
         """Return the response that a refusal is; override it to show a page."""
-        return private(HttpResponse(refusal.body, MEDIA_TYPE, refusal.status))
+        return private(
+            HttpResponse(refusal.body, MEDIA_TYPE, refusal.status, headers=refusal.headers)
+        )
 
 
 class Gatekeeper:

@@ -46,6 +46,7 @@ class Options(TypedDict, total=False):
     obligations: Collection[str]
     explain: ExplainBudget | None
     problem_type: str
+    challenge: str
 
 
 class EnforcementPoint:
@@ -55,7 +56,7 @@ class EnforcementPoint:
     was bound under. *fulfil* is called with each decision that owes something, a deny as well, before anything is answered;
     if it fails, the request is refused. *obligations*: the names of those that clients are shown with a deny.
     *explain*: show clients what would allow their request, and who can bring that about, as far as it lasts; None: never.
-    *problem_type*: a URI for the type of problem that a refusal is.
+    *problem_type*: a URI for the type of problem that a refusal is. *challenge*: the header `WWW-Authenticate` of a 401.
     """
 
     def __init__(self, decider: Decides, **options: Unpack[Options]) -> None:
@@ -67,6 +68,7 @@ class EnforcementPoint:
         )
         self._budget = options.get("explain")
         self._type = options.get("problem_type", "about:blank")
+        self._challenge = options.get("challenge", Refusal.challenge)
 
     def enforce(
         self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None
@@ -149,7 +151,9 @@ class EnforcementPoint:
     def _expect(self, subject: object, resource: object) -> None:
         for part, status in ((subject, 401), (resource, 404)):
             if part is None:
-                raise undecided(status, type_=self._type)
+                refusal = undecided(status, type_=self._type)
+                refusal.challenge = self._challenge
+                raise refusal
 
     def _decide(
         self, decide: Callable[..., Any], subject: Any, action: str, resource: Any, context: Any

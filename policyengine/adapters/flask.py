@@ -147,4 +147,4 @@ def _declares(view: Any) -> bool:
 
 
 def _answer(refusal: Refusal) -> Response:
-    return Response(refusal.body, refusal.status, content_type=MEDIA_TYPE)
+    return Response(refusal.body, refusal.status, refusal.headers, content_type=MEDIA_TYPE)

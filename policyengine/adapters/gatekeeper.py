@@ -160,7 +160,7 @@ def _noting(scope: Scope, send: Send) -> Send:
 
 
 def _written(refusal: Refusal) -> Response:
-    return Response(refusal.body, refusal.status, media_type=MEDIA_TYPE)
+    return Response(refusal.body, refusal.status, refusal.headers, MEDIA_TYPE)
 
 
 async def _response(connection: HTTPConnection, refusal: Exception) -> Response:

@@ -140,4 +140,6 @@ def _for(connection: Connection, refusal: Refusal) -> Exception:
 
 
 def _answer(_: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
-    return Response(refusal.body, status_code=refusal.status, media_type=MEDIA_TYPE)
+    return Response(
+        refusal.body, status_code=refusal.status, headers=refusal.headers, media_type=MEDIA_TYPE
+    )

@@ -22,6 +22,7 @@ UNDECIDED: Final = {
 }
 """The details of refusals without a decision, by status."""
 
+_UNAUTHORIZED: Final = 401
 _CLOSING: Final = 123
 """Bytes of a reason for which a websocket is closed."""
 
@@ -36,6 +37,9 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
     The status is 403 for a deny; 401, 403, 404, 500 or 503 where nothing was decided (`EnforcementPoint`).
     """
 
+    challenge: str = "Bearer"
+    """How a client may say who asks, which HTTP demands of an answer with status 401."""
+
     def __init__(self, problem: dict[str, Any], decision: Decision | None = None) -> None:
         super().__init__(problem["detail"])
         self.problem = problem
@@ -46,6 +50,11 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
         """The status of HTTP."""
         status: int = self.problem["status"]
         return status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer, beside its type."""
+        return {"WWW-Authenticate": self.challenge} if self.status == _UNAUTHORIZED else {}
 
     @property
     def body(self) -> bytes:

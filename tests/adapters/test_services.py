@@ -11,15 +11,19 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from flask import Flask
+from litestar import Litestar, get
+from litestar.testing import TestClient as LitestarClient
 from sqlalchemy import ForeignKey, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from policyengine import PolicyEngine, PolicyHolder, Ref, SourcedEngine
 from policyengine.adapters import flask, litestar, starlette
-from policyengine.adapters.fastapi import Guard
+from policyengine.adapters.fastapi import Guard, Refusal
 from tests.adapters.asking import ask
 from tests.adapters.documents import DOCUMENTS, ENGINE, POLICY, USERS, registered
 
@@ -151,6 +155,30 @@ def test_what_a_client_could_fill_and_what_there_is_not_cannot_be_declared(class
         guard.requires("read", type(PLAN))
     with pytest.raises(ValueError, match=r"no action `reed`; did you mean `read`\?"):
         guard.requires("reed", PLAN)
+
+
+def test_who_does_not_say_who_asks_is_told_how_to(monkeypatch: pytest.MonkeyPatch):
+    app = Flask("service")
+    guard = flask.Guard(ENGINE, subject=lambda: None, challenge="Basic")
+    guard.install(app)
+    app.get("/")(guard.requires("read", PLAN)(lambda: ""))
+    response = app.test_client().get("/")
+    assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Basic")
+    monkeypatch.setitem(USERS, "ann", None)
+    for make in APPS.values():
+        found = TestClient(make(ENGINE, PLAN, [])).get("/documents/plan")
+        assert (found.status_code, found.headers["www-authenticate"]) == (401, "Bearer")
+    handler = get(
+        "/", guards=[litestar.Guard(ENGINE, subject=lambda _: None).requires("read", PLAN)]
+    )(no_answer)
+    client = LitestarClient(
+        Litestar([handler], exception_handlers={Refusal: litestar._answer}, logging_config=None)
+    )
+    assert client.get("/").headers["www-authenticate"] == "Bearer"
+
+
+async def no_answer() -> None:
+    raise AssertionError
 
 
 class Base(DeclarativeBase):
