@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check pyright fmt test-databases exact-filters postgresql test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches kills killers clean
+.PHONY: help demo test documents coverage check pyright fmt test-databases exact-filters postgresql java test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches kills killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,9 @@ demo: $(READY) ## Answer real requests by the policies of the X developer platfo
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-databases: $(READY) ## Run the tests that start PostgreSQL (`make postgresql` installs Debian's); minutes
-	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters -k postgresql
+test-databases: $(READY) ## Run the tests that start PostgreSQL and Spark (`make postgresql java` installs Debian's); minutes
+	$(BIN)/python -m pip install --quiet --editable '.[spark]'
+	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters tests/tables -k 'postgresql or spark'
 
 exact-filters: $(READY) ## Hold every printing of filters on every engine against their meaning; ROWS=1000000 rows each, hours
 	$(BIN)/python -m tests.filters.exact_filters --rows $(ROWS)
@@ -54,6 +55,10 @@ postgresql: ## Install Debian's PostgreSQL, without a server that runs all the t
 	echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 	apt-get update --quiet
 	apt-get install --quiet --yes --no-install-recommends postgresql
+
+java: ## Install Debian's Java, for Spark
+	apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends default-jre-headless
 
 test-browser: $(READY) ## Look at reports in a browser (`make chromium` installs Debian's); some minutes
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'

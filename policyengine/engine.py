@@ -344,7 +344,7 @@ class PolicyEngine(Immutable):
     def decide_table(
         self, table: Any, mapping: Mapping[str, str] | None = None, *, now: str | None = None
     ) -> DecidedTable:
-        """Decide each row of an Ibis table of requests, which is in DuckDB or in Polars.
+        """Decide each row of an Ibis table of requests, which is in DuckDB, in Polars, or in Spark, where it stays.
 
         The table in what is returned has these rows and the columns `allowed`, `cause`, `rules`, `exposed`,
         `masks`, `valid_until`, and `problem`: why a row is no request, which is then denied. *mapping*: the

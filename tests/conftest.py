@@ -9,6 +9,7 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -42,6 +43,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:  # policies have tests as well
         if any(item.path.is_relative_to(folder) for folder in unmeasured):
             item.add_marker("no_cover")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A connection of Ibis to a Spark of one core, or why there is none."""
+    if "TEST_DATABASES" not in os.environ:
+        pytest.skip("`make test-databases` starts Spark")
+    reason = "Spark is not installed: the extra `spark`, and a Java (`make java`)"
+    sql = pytest.importorskip("pyspark.sql", reason=reason)
+    made = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    for name in ("spark.sql.shuffle.partitions", "spark.default.parallelism"):
+        made = made.config(name, "1")
+    session = made.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield pytest.importorskip("ibis").pyspark.connect(session)
+    session.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,7 @@ NAMES: Final = (
     "searching",
     "decide_many",
     "decide_each",
+    "deciding_tables",
     "customers",
     "mixed",
     "beside",

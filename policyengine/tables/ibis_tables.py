@@ -24,7 +24,7 @@ from policyengine.tables.decide_rows import (
     with_columns,
     with_gained,
 )
-from policyengine.tables.pushed_requests import groups_of, told_apart
+from policyengine.tables.pushed_requests import are_sure, groups_of, told_apart
 from policyengine.tables.redact_rows import Redaction
 from policyengine.tables.request_columns import DECIDED, PROBLEM, RequestColumns, UnfitTable
 
@@ -32,7 +32,7 @@ _BATCH: Final = 10_000
 _AT_ONCE: Final = 1_000_000
 """The rows that gain columns at once, whose texts Arrow must be able to count."""
 
-_EXACT = ("duckdb", "polars")
+_READ_HERE = ("duckdb", "polars")
 """The backends whose rows Ibis reads without pandas, which makes a float of a number beside a NULL."""
 
 
@@ -58,7 +58,9 @@ def decide_table(
 
     *checked*: the set, with the limits of requests, by which the database tells rows apart; None where each is decided here.
     """
-    requests = _Requests(engine, table, mapping, now)
+    requests = _Requests(engine, table, mapping, now, (*_READ_HERE, "pyspark"))
+    if requests.backend == "pyspark":
+        return DecidedTable(*requests.in_spark(checked))
     found = [with_gained(requests.schema.empty_table(), [])]
     found += requests.with_decisions(checked)
     return _together(found, requests.pushed)
@@ -94,11 +96,16 @@ class _Requests:
     """
 
     def __init__(
-        self, engine: DecidingEngine, table: Any, mapping: Mapping[str, str] | None, now: str | None
+        self,
+        engine: DecidingEngine,
+        table: Any,
+        mapping: Mapping[str, str] | None,
+        now: str | None,
+        backends: Collection[str] = _READ_HERE,
     ) -> None:
         self.pushed = 0
-        backend = table.get_backend().name
-        if backend not in _EXACT:
+        self.backend = backend = table.get_backend().name
+        if backend not in backends:
             said = f"values of {shown(backend)} may be read as others, which Ibis makes floats of"
             raise UnfitTable(f"{said}: the table must be in DuckDB or Polars, or in a Parquet file")
         self.schema = table.schema().to_pyarrow()
@@ -137,7 +144,7 @@ class _Requests:
 
     def with_decisions(self, checked: tuple[CheckedSet, Limits] | None) -> Iterator[pa.Table]:
         """Give the rows, in batches, with what they gain: rows that the database does not tell apart have it in common."""
-        rows = None if checked is None else self._told_apart(*checked)
+        rows = self._told_apart(checked)
         if rows is None:
             yield from (with_gained(batch, decided) for batch, decided in self.decided())
             return
@@ -145,9 +152,7 @@ class _Requests:
         rows = rows.select(self.schema.names)
         moment = datetime.now(UTC).isoformat()
         gained = self._gained(rows.take(firsts), moment)
-        # Of what is no request, or holds for a time, each row is decided: nothing was to be of that kind.
-        sure = pc.and_(pc.is_null(gained[PROBLEM]), pc.is_null(gained["valid_until"]))
-        at = pc.if_else(sure.take(groups), groups, None)
+        at = pc.if_else(are_sure(gained).take(groups), groups, None)
         alone = pc.is_null(at)
         self.pushed = len(at) - at.null_count
         gained = pa.concat_tables([gained, self._gained(rows.filter(alone), moment)])
@@ -157,10 +162,18 @@ class _Requests:
             part = rows.slice(start, _AT_ONCE)
             yield with_columns(part, gained.take(at.slice(start, _AT_ONCE)))
 
-    def _told_apart(self, checked: CheckedSet, limits: Limits) -> pa.Table | None:
+    def in_spark(self, checked: tuple[CheckedSet, Limits] | None) -> tuple[Any, Counts, int]:
+        """Return the table in Spark, with what its rows gain."""
+        from policyengine.tables.spark_tables import decide_in_spark
+
+        moment = datetime.now(UTC).isoformat()
+        told = None if checked is None else told_apart(*checked, self._table, self.parts)
+        return decide_in_spark(self._table, told, lambda rows: self._gained(rows, moment))
+
+    def _told_apart(self, checked: tuple[CheckedSet, Limits] | None) -> pa.Table | None:
         """Return the rows with what tells them apart, None if the database cannot say it."""
         try:
-            told = told_apart(checked, limits, self._table, self.parts)
+            told = None if checked is None else told_apart(*checked, self._table, self.parts)
             return None if told is None else told.to_pyarrow()
         except Exception:  # noqa: BLE001 - a statement that is too long or too deep: then each row is decided
             return None

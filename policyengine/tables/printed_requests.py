@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import and_, or_
 from typing import Any, Final
 
 import ibis
 from ibis.expr import datatypes as dt
+from ibis.expr import operations as ops
 
 from policyengine.filters import ibis_texts as texts
 from policyengine.filters.ibis_printing import TYPES, Printer, holds
 from policyengine.filters.predicates import (
+    OPERATORS,
     Column,
     Compare,
     Constant,
@@ -22,11 +24,15 @@ from policyengine.filters.predicates import (
     OneOf,
     Parameter,
     Predicate,
+    Scalar,
     SetColumn,
     Term,
 )
 from policyengine.filters.satisfied_rules import PARTS, SatisfiedRules
 from policyengine.model.limits import Limits
+
+ASKED: Final = "policyengine asked "
+"""What the names of columns of the printer begin with."""
 
 _TEXTS: Final = dt.Array(dt.string)
 _PATHS: Final[Mapping[str, str]] = {alias: part for part, alias in PARTS.items()}
@@ -39,6 +45,21 @@ class RequestPrinter(Printer):
         super().__init__(table.get_backend().name, {}, {})
         self._table, self._columns = table, columns
         self._plain: dict[str, bool] = {}
+        self._once: dict[Any, str] = {}
+
+    def told(self, columns: Mapping[str, Any]) -> Any:
+        """Return the table with *columns*: what is asked of sets is asked once, and not in each case that needs it."""
+        once = self._table.mutate({name: node.to_expr() for node, name in self._once.items()})
+        found = {node: once[name].op() for node, name in self._once.items()}
+        found |= {self._table[name].op(): once[name].op() for name in self._table.columns}
+        named = {name: of.op().replace(found).to_expr() for name, of in columns.items()}
+        return once.mutate(named).select(*self._table.columns, *columns)
+
+    def _asked_once(self, of: Any) -> Any:
+        """Return a truth value, false where it is unknown, that is worked out for all rows at once."""
+        total = of.fill_null(False)
+        self._once.setdefault(total.op(), f"{ASKED}{len(self._once)}")
+        return total
 
     def fits(self, rules: SatisfiedRules, limits: Limits) -> Any:
         """Return the condition that a row is surely a request."""
@@ -46,7 +67,7 @@ class RequestPrinter(Printer):
         found += [self._table[self._columns[path]].isnull() for path in sorted(rules.absent)]
         for column, may_lack, names in rules.sets:
             one = self.column(column)
-            fits = self._set_fits(column, names, limits).fill_null(False)
+            fits = self._set_fits(column, names, limits)
             found.append(one.isnull() | fits if may_lack else one.notnull() & fits)
         if "now" in self._columns:
             now = self._table[self._columns["now"]]
@@ -58,6 +79,13 @@ class RequestPrinter(Printer):
     def total(self, predicate: Predicate) -> Any:
         """Return the condition that is true or false of every row."""
         return self.condition(predicate).fill_null(False)
+
+    def is_text(self, name: str, text: str | None) -> Any:
+        """Return whether a column of the table holds a text, or NULL."""
+        column = self._table[name]
+        if text is None:
+            return column.isnull()
+        return texts.equals(column, text, self._backend).fill_null(False)
 
     def column(self, column: Column) -> Any:
         path = f"{_PATHS[column.alias]}.{column.name}"
@@ -104,6 +132,26 @@ class RequestPrinter(Printer):
             return super().has_more(more)
         return self.column(more.table).length() > more.most
 
+    def exact(self, column: Column) -> Any:
+        found = self.column(column)
+        plain = column.kind != "text" or self._is_plain(found)
+        return found if plain else super().exact(column)
+
+    def compare(self, compare: Compare) -> Any:
+        match compare:
+            case Compare(op, Column(kind="text") as column, Parameter(str() as text)):
+                found = self.column(column)
+                if "\0" not in text and self._is_plain(found):
+                    return OPERATORS[op](found, ibis.literal(text, type="string"))
+        return super().compare(compare)
+
+    def one_of(self, column: Column, values: Sequence[Scalar]) -> Any:
+        found = self.column(column)
+        written = [value for value in values if isinstance(value, str) and "\0" not in value]
+        if len(written) == len(values) and self._is_plain(found):
+            return found.isin([ibis.literal(text, type="string") for text in written])
+        return super().one_of(column, values)
+
     def _has(self, of: SetColumn, term: Term) -> Any:
         """Return whether an element of a set is a text."""
         elements = self.column(of)
@@ -115,14 +163,16 @@ class RequestPrinter(Printer):
             value = ibis.literal(term.value, type="string")
         if self._backend == "pyspark":
             exact = elements.map(lambda element: texts.exact(element, "pyspark"))
-            return exact.contains(texts.exact(value, "pyspark"))
+            return self._asked_once(exact.contains(texts.exact(value, "pyspark")))
         found = elements.contains(value)
         if self._is_plain(elements) and (isinstance(term, Parameter) or self._is_plain(value)):
-            return found
-        return found & _json_contains(_to_json(elements), _text_to_json(value))
+            return self._asked_once(found)
+        return self._asked_once(found & _json_contains(_to_json(elements), _text_to_json(value)))
 
     def _is_plain(self, column: Any) -> bool:
         """Whether texts of a column of DuckDB have no collation: sets have those of columns of which they were made."""
+        if self._backend != "duckdb" or not isinstance(column.op(), ops.Field):
+            return self._backend != "pyspark"
         name = column.get_name()
         if name not in self._plain:
             is_set, never = column.type().is_array(), column.isnull() & column.notnull()
@@ -138,17 +188,24 @@ class RequestPrinter(Printer):
 
     def _has_others(self, of: SetColumn, values: Sequence[Any]) -> Any:
         """Return whether an element of a set is none of some texts."""
-        found = (self._has(of, Parameter(value, "text")).fill_null(False) for value in values)
-        return self.column(of).length() > sum(one.cast("int64") for one in found)
+        return self.column(of).length() > sum(self._has_each(of, values))
+
+    def _has_each(self, of: SetColumn, values: Sequence[Any]) -> Iterator[Any]:
+        """Give for each of some texts 1 if a set has it, and else 0."""
+        for value in values:
+            yield self._has(of, Parameter(value, "text")).cast("int64")
 
     def _set_fits(self, of: SetColumn, names: Sequence[str] | None, limits: Limits) -> Any:
-        """Return whether a set has no element twice and no NULL, and all of it is within the limits."""
+        """Return whether a set surely has no NULL and no element twice, and is within the limits."""
         elements = self.column(of)
         number = elements.length()
-        fits = (number <= limits.set_size) & (_DISTINCT[self._backend](elements) == number)
         if names is not None:
-            return fits & ~self._has_others(of, names)
-        return fits & (_JOINED[self._backend](elements, "").length() <= limits.string_size)
+            few = number == sum(self._has_each(of, names))
+        else:
+            few = (_DISTINCT[self._backend](elements) == number) & (
+                _JOINED[self._backend](elements, "").length() <= limits.string_size
+            )
+        return self._asked_once((number <= limits.set_size) & few)
 
 
 _SAME_IN_COLLATIONS: Final = (("A", "a"), ("é", "e"), ("é", "e\u0301"))
@@ -172,6 +229,8 @@ _DISTINCT: Final[Mapping[str, Callable[[Any], Any]]] = {
     "duckdb": _function("list_unique", (_TEXTS,), "int64"),
     "pyspark": lambda elements: _array_size(_array_distinct(_array_compact(elements))),
 }  # fmt: skip
+"""How many elements differ, NULL aside."""
+
 _JOINED: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "duckdb": _function("array_to_string", (_TEXTS, "string"), "string"),
     "pyspark": _function("array_join", (_TEXTS, "string"), "string"),

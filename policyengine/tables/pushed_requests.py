@@ -21,16 +21,22 @@ from policyengine.filters.satisfied_rules import satisfied_rules
 from policyengine.model.limits import Limits
 from policyengine.model.types import TargetKey
 from policyengine.semantics.checked import CheckedSet
-from policyengine.tables.printed_requests import RequestPrinter
+from policyengine.tables.printed_requests import ASKED, RequestPrinter
+from policyengine.tables.request_columns import PROBLEM
 
 _BITS: Final = 60
 """The rules that one column tells."""
 
-_MOST_TARGETS: Final = 100
+_MOSTTARGETS: Final = 100
 """The actions and types that rows may have together."""
 
-_TARGET: Final = "policyengine target"
-_WORD: Final = "policyengine rules"
+TOLD: Final = "policyengine told "
+"""What the names of the columns begin with that tell rows apart."""
+
+TARGET: Final = f"{TOLD}target"
+"""The column with the number of the target, NULL in rows that are not told apart."""
+
+_WORD: Final = f"{TOLD}rules"
 
 _NAMING: Final = ("action", "subject.type", "resource.type")
 
@@ -39,7 +45,7 @@ def told_apart(
     checked: CheckedSet, limits: Limits, table: Any, columns: Mapping[str, str]
 ) -> Any | None:
     """Return *table* with the columns that tell decisions apart, whose names begin as `TOLD`; None if none do."""
-    if any(name.startswith(TOLD) for name in table.columns):
+    if any(name.startswith((TOLD, ASKED)) for name in table.columns):
         return None
     naming = {path: columns[path] for path in _NAMING if path in columns}
     if not all(table[name].type().is_string() for name in naming.values()):
@@ -58,7 +64,7 @@ def told_apart(
         except (NotPushable, IncompleteMapping):
             continue
         rows = (
-            reduce(and_, (table[naming[path]].identical_to(value) for path, value in row.items()))
+            reduce(and_, (printer.is_text(naming[path], value) for path, value in row.items()))
             for row in named
         )
         told.append(
@@ -72,23 +78,20 @@ def told_apart(
         return None
     at_all = max(len(words) for _, _, words in told)
     is_of = [fits.ifelse(number, None) for number, (_, fits, _) in enumerate(told)]
-    made = {_TARGET: ibis.cases(*zip([rows for rows, _, _ in told], is_of, strict=True))}
+    made = {TARGET: ibis.cases(*zip([rows for rows, _, _ in told], is_of, strict=True))}
     for at in range(at_all):
         made[f"{_WORD} {at}"] = ibis.cases(
             *((rows, words[at]) for rows, _, words in told if at < len(words)), else_=0
         )
-    return table.mutate(made)
-
-
-TOLD: Final = "policyengine "
+    return printer.told(made)
 
 
 def _combinations(table: Any, naming: Mapping[str, str]) -> Sequence[dict[str, str | None]]:
     """Return which actions and types there are together; none if there are too many."""
     if not naming:
         return [{}]
-    found = table.select(**naming).distinct().limit(_MOST_TARGETS + 1).to_pyarrow()
-    return found.to_pylist() if found.num_rows <= _MOST_TARGETS else []
+    found = table.select(**naming).distinct().limit(_MOSTTARGETS + 1).to_pyarrow()
+    return found.to_pylist() if found.num_rows <= _MOSTTARGETS else []
 
 
 def _target(checked: CheckedSet, row: Mapping[str, str | None]) -> TargetKey | None:
@@ -135,3 +138,8 @@ def groups_of(rows: pa.Table) -> tuple[pa.Array, pa.Array]:
     firsts = pa.table({"group": numbers, "at": at}).group_by("group").aggregate([("at", "min")])
     firsts = firsts.filter(pc.is_valid(firsts["group"])).sort_by("group")
     return numbers, pc.subtract(firsts["at_min"].combine_chunks(), 1)
+
+
+def are_sure(gained: pa.Table) -> pa.ChunkedArray:
+    """Return of what each kind of rows gains whether all of them do: none was to be no request, or hold for a time."""
+    return pc.and_(pc.is_null(gained[PROBLEM]), pc.is_null(gained["valid_until"]))

@@ -79,18 +79,11 @@ def test_postgresql_selects_what_the_predicate_says(postgresql):
 
 
 @pytest.mark.filterwarnings("ignore")  # of Spark's own
-def test_spark_selects_what_the_predicate_says():
-    if "TEST_DATABASES" not in os.environ:
-        pytest.skip("`make test-databases` starts Spark")
-    reason = "Spark is not installed: the extra `spark`, and a Java"
-    sql = pytest.importorskip("pyspark.sql", reason=reason)
-    made = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    session = made.config("spark.sql.shuffle.partitions", "1").getOrCreate()
+def test_spark_selects_what_the_predicate_says(spark):
     limits = Limits(
         ancestors=False, odd_names=False, kinds=("text", "int", "decimal", "bool"), depth=2
     )
-    assert held(ibis.pyspark.connect(session), limits) > len(SEEDS) / 3
-    session.stop()
+    assert held(spark, limits) > len(SEEDS) / 3
 
 
 # ---- by hand ----------------------------------------------------------------------------

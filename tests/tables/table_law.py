@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from policyengine.model.types import EntityRefType, Primitive, RecordType, SetType, Type
 from policyengine.tables.ibis_tables import decide_table
+from policyengine.tables.spark_tables import read_spark
 from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import all_targets, make_world
 from tests.strategies.requests import IDS, some_attributes
@@ -65,10 +66,11 @@ def tables_agree(seed: int, put: Put = in_duckdb, rows: int = _ROWS) -> Counter[
     checked = loaded.checked, loaded.validator.limits
     each = decide_table(loaded.engine, asked, None, NOW, None)
     found = decide_table(loaded.engine, asked, None, NOW, checked)
-    expected, said = each.table.to_pyarrow().to_pylist(), found.table.to_pyarrow().to_pylist()
+    expected, said = (_read(one.table).to_pylist() for one in (each, found))
     for one, other in zip(sorted(expected, key=_number), sorted(said, key=_number), strict=True):
         assert one == other, f"seed {seed}: {other} is not {one}"
     counts = found.counts
+    assert counts == each.counts
     return Counter(
         allowed=counts.allowed,
         denied=counts.denied,
@@ -76,6 +78,10 @@ def tables_agree(seed: int, put: Put = in_duckdb, rows: int = _ROWS) -> Counter[
         pushed=found.pushed,
         tables=found.pushed > 0,
     )
+
+
+def _read(table: Any) -> pa.Table:
+    return read_spark(table) if table.get_backend().name == "pyspark" else table.to_pyarrow()
 
 
 def _number(row: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from policyengine import InvalidRequest, PolicyEngine
 from policyengine.tables import table_job
+from policyengine.tables.ibis_tables import decide_table
 from policyengine.tables.request_columns import RequestColumns, UnfitTable
 from policyengine.tables.table_job import Counts, TableJob
 from tests.tables.table_law import tables_agree
@@ -449,6 +450,40 @@ def test_texts_of_sets_that_have_a_collation_differ_in_case(engine: PolicyEngine
     """)
     found = engine.decide_table(ibis.duckdb.from_connection(database).table("requests"))
     assert (found.pushed, found.counts) == (1, Counts(denied=1))
+
+
+@pytest.mark.filterwarnings("default")  # as above
+@pytest.mark.parametrize(
+    "collation", ["", " COLLATE nocase", " COLLATE noaccent.nocase", "default"]
+)
+def test_no_collation_makes_one_text_of_two(engine: PolicyEngine, collation):
+    import duckdb
+    import ibis
+
+    database = duckdb.connect()
+    if collation == "default":
+        database.execute("SET default_collation = 'nocase'")
+        collation = ""
+    database.execute(f"""
+        CREATE TABLE requests (action VARCHAR{collation}, "subject.type" VARCHAR{collation}, "subject.suspended" BOOLEAN,
+        "subject.id" VARCHAR{collation}, "resource.id" VARCHAR, "resource.owner" VARCHAR{collation}, "resource.size" INTEGER,
+        "resource.shared_with" VARCHAR[], "context.purposes" VARCHAR[])
+    """)
+    rows = [
+        (action, type_, False, id_, f"{action}{type_}{id_}{owner}", owner, 1, shared, ["show"])
+        for action in ("read", "READ", "edit")
+        for type_ in ("User", "user", "Bot", None)
+        for id_ in ("ann", "Ann")
+        for owner in ("ANN", "ann", "bob")
+        for shared in (["Ann"], ["ANN", "bob"])
+        if type_ is not None or action == "edit"
+    ]
+    database.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    asked = ibis.duckdb.from_connection(database).table("requests")
+    found, each = engine.decide_table(asked, now=NOW), decide_table(engine, asked, None, NOW, None)
+    assert found.table.to_pyarrow().to_pylist() == each.table.to_pyarrow().to_pylist()
+    assert found.counts.allowed > 0
+    assert found.pushed > 0
 
 
 @pytest.mark.filterwarnings("default")  # as above
