@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from msgspec import Struct
 
-from policyengine.decide_each import Common, decide_one, without_parts
+from policyengine.decide_each import Common, decide_one, given_together, without_parts
 from policyengine.intake.fast_path import type_of
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
@@ -153,7 +153,7 @@ class BoundSubject(Immutable):
 
         Raises `StaleSubject` if the subject was bound longer ago than it may be.
         """
-        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[tuple[str, EntityLike, Any]], *,
@@ -340,7 +340,7 @@ class BoundAction(Immutable):
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> list[Decision]:  # fmt: skip
         """Decide many requests, (resource, context) each; like `PolicyEngine.decide_many`."""
-        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[tuple[EntityLike, Any]], *,

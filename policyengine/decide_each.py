@@ -97,6 +97,12 @@ def parts_of(request: Asked, common: Common) -> tuple[Any, ...] | None:
     return common.given_to((subject, action, resource, context, None, None, None))
 
 
+def given_together(decisions: Iterator[Decision]) -> list[Decision]:
+    """Return decisions that are given at once; if they are recorded, they are together as well."""
+    together: Callable[[], list[Decision]] | None = getattr(decisions, "together", None)
+    return list(decisions) if together is None else together()
+
+
 def decide_one(
     parts: Iterable[Any], decide: Callable[[RawRequest], Decision], digest: str
 ) -> Decision:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, overload
 
 from msgspec import Struct, field
 
-from policyengine.decide_each import Asked, Common, decide_each
+from policyengine.decide_each import Asked, Common, decide_each, given_together
 from policyengine.intake.raw import RawRequest, given_request
 from policyengine.intake.store import EntityStore
 from policyengine.model.asked_request import Request as AskedRequest
@@ -196,7 +196,7 @@ class DecisionCache:
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> list[Decision]:  # fmt: skip
         """Decide many requests at one moment, as `PolicyEngine.decide_many` does."""
-        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,

@@ -327,7 +327,9 @@ class PolicyEngine(Immutable):
         A request that does not fit stops nothing: its decision is a deny with the cause `invalid_request`, and
         `problems`. *now*, *fields*, *entities*: of requests that have none of their own.
         """
-        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+        from policyengine.decide_each import given_together
+
+        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,

@@ -6,10 +6,11 @@ If the hook fails, nothing is decided: a deny would be an answer without a recor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Any, TypeAlias, TypeVar
 
+from policyengine.intake.batches import Evaluations
 from policyengine.intake.intake import Intake
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
@@ -22,7 +23,10 @@ from policyengine.runtime import clock
 from policyengine.runtime.program import Program
 
 OnDecision: TypeAlias = Callable[[Decision], object]
-"""Is called with each decision before it is given; if it raises, the decision is not."""
+"""Is called with each decision before it is given; if it raises, the decision is not.
+
+If it has a method `together`, that is called instead with several decisions that are given at once.
+"""
 
 T = TypeVar("T")
 
@@ -66,20 +70,30 @@ class RecordedIntake(Intake):
 
     def each_recorded(
         self, requests: Iterable[T], decide: Callable[[Iterable[T]], Iterator[Decision]]
-    ) -> Iterator[Decision]:
+    ) -> RecordedDecisions:
         """Give what *decide* gives of each of *requests*."""
-        for request in requests:
-            began = perf_counter_ns()
-            for decision in decide((request,)):
-                yield self._record(decision, began)
+
+        def made() -> Iterator[Decision]:
+            for request in requests:
+                began = perf_counter_ns()
+                for decision in decide((request,)):
+                    yield _given(decision, began)
+
+        return RecordedDecisions(made(), self._record_all)
 
     def record_refusal(self, refusal: InvalidRequest, raw: RawRequest) -> None:
         """Record that *raw* was refused before it came here."""
         self._refuse(refusal, raw, perf_counter_ns())
 
+    def evaluations(self, *given: Any) -> Evaluations:
+        """Decide a batch in JSON, or one that was parsed; it is answered as one, and recorded so."""
+        found = super().evaluations(*given)
+        self._record_all(found.decisions)
+        return found
+
     def _recorded(self, decide: Callable[[], Decision]) -> Decision:
         began = perf_counter_ns()
-        return self._record(decide(), began)
+        return _given(decide(), began)
 
     def _refuse(self, refusal: InvalidRequest, raw: RawRequest, began: int) -> None:
         """Record that a request was refused, which is a deny."""
@@ -87,11 +101,45 @@ class RecordedIntake(Intake):
 
     def _record(self, decision: Decision, began: int) -> Decision:
         """Return *decision* once it was recorded."""
-        decision.given(Answered(clock.now(), perf_counter_ns() - began))
+        self._record_all([_given(decision, began)])
+        return decision
+
+    def _record_all(self, decisions: Sequence[Decision]) -> None:
+        """Have decisions recorded that are given together."""
+        together = getattr(self._on_decision, "together", None)
         try:
-            self._on_decision(decision)
+            if together is not None and len(decisions) != 1:
+                together(decisions)
+            else:
+                for decision in decisions:
+                    self._on_decision(decision)
         except NotRecorded:
             raise
         except Exception as problem:
             raise NotRecorded(f"the decision was not recorded: {problem}") from problem
+
+
+def _given(decision: Decision, began: int) -> Decision:
+    """Return *decision*, that is given now."""
+    decision.given(Answered(clock.now(), perf_counter_ns() - began))
+    return decision
+
+
+class RecordedDecisions(Iterator[Decision]):
+    """Decisions that were *made*, each recorded before it is given."""
+
+    def __init__(
+        self, made: Iterator[Decision], record: Callable[[Sequence[Decision]], None]
+    ) -> None:
+        self._made, self._record = made, record
+
+    def __next__(self) -> Decision:
+        decision = next(self._made)
+        self._record((decision,))
         return decision
+
+    def together(self) -> list[Decision]:
+        """Return all, recorded together."""
+        found = list(self._made)
+        self._record(found)
+        return found

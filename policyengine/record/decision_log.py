@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Thread, get_ident
 from time import time_ns
@@ -30,6 +30,8 @@ ToLog: TypeAlias = "Callable[[Decision], dict[str, Any]]"
 _SMALLEST: Final = 1_000
 _MARGIN: Final = 100
 """Bytes of a line beside its content."""
+_GROUP: Final = 1_000
+"""Decisions that are written together at most, of those that are given together."""
 _PAUSE: Final = 0.05
 """Seconds after which a fast log tries again what it could not write."""
 
@@ -105,18 +107,27 @@ class DecisionLog:
 
     def __call__(self, decision: Decision) -> None:
         """Record a decision. Raises `NotRecorded` if it is not on record and the log is `durable`, or not open."""
+        self.together((decision,))
+
+    def together(self, decisions: Sequence[Decision]) -> None:
+        """Record decisions that are given at once: they wait for the disk once."""
         if self._is_elsewhere:
             raise NotRecorded(
                 "this log was opened before the process was forked: open one of another folder in each process"
             )
+        for at in range(0, len(decisions), _GROUP):
+            entries = [*map(self._entry, decisions[at : at + _GROUP])]
+            if self._mode == "durable":
+                self._write_through(entries)
+            else:
+                self._queue(entries)
+
+    def _entry(self, decision: Decision) -> _Entry:
         record = decision.to_log() if self._to_log is None else self._to_log(decision)
         entry = _Entry(encoded({"record": record}))
         if len(entry.line) > LONGEST_LINE - _MARGIN:
             raise NotRecorded(f"a record has at most {LONGEST_LINE - _MARGIN:,} bytes")
-        if self._mode == "durable":
-            self._write_through(entry)
-        else:
-            self._queue(entry)
+        return entry
 
     def close(self) -> None:
         """Write what waits, and let go of the folder. Decisions that come after are not given."""
@@ -137,13 +148,14 @@ class DecisionLog:
 
     # ---- durable ------------------------------------------------------------------------
 
-    def _write_through(self, entry: _Entry) -> None:
-        """Wait until *entry* is on the disk: the first of those that wait writes for all."""
+    def _write_through(self, entries: Sequence[_Entry]) -> None:
+        """Wait until *entries* are on the disk: the first of those that wait writes for all."""
+        entry = entries[-1]  # all are in one group
         group: list[_Entry] = []
         problem: BaseException | None = NotRecorded("writing was interrupted")
         try:
             with self._changed:
-                self._add(entry)
+                self._add(entries)
                 while self._is_writing and not entry.is_done:
                     self._changed.wait()
                 if not entry.is_done:
@@ -163,12 +175,12 @@ class DecisionLog:
         if entry.problem is not None:
             raise NotRecorded(f"the decision was not recorded: {entry.problem}") from entry.problem
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entries: Sequence[_Entry]) -> None:
         if self._is_closed:
             raise NotRecorded("the log is closed")
         if self._writer == get_ident():  # which would wait for itself
             raise NotRecorded("this thread is just writing the record of another decision")
-        self._waiting.append(entry)
+        self._waiting.extend(entries)
 
     def _end(self, group: list[_Entry], problem: BaseException | None) -> None:
         """Say to all that wait what became of their lines."""
@@ -181,14 +193,14 @@ class DecisionLog:
 
     # ---- fast ---------------------------------------------------------------------------
 
-    def _queue(self, entry: _Entry) -> None:
+    def _queue(self, entries: Sequence[_Entry]) -> None:
         with self._changed:
-            if len(self._waiting) < self._most or self._is_closed:
-                self._add(entry)
-                self._changed.notify_all()
-            else:
-                self._lost += 1
-                self._lost_unsaid += 1
+            room = max(0, self._most - len(self._waiting))
+            self._add(entries[:room])
+            lost = len(entries[room:])
+            self._lost += lost
+            self._lost_unsaid += lost
+            self._changed.notify_all()
 
     def _write_on(self) -> None:
         """Write what is in the queue, until the log is closed."""

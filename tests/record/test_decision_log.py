@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 
-from policyengine import Decision, NotRecorded
+from policyengine import Decision, DecisionCache, NotRecorded
 from policyengine.record.decision_log import DecisionLog
 from policyengine.record.log_lines import log_files
 from policyengine.record.verify_log import verify_log
@@ -96,6 +96,31 @@ def test_durable_means_on_disk_before_it_is_given(path):
             engine.decide(STAFF)
             steps.append("given")
     assert steps[:3] == ["write", "sync", "given"]
+
+
+@pytest.mark.parametrize("mode", ["durable", "fast"])
+def test_decisions_that_are_given_together_wait_once(path, mode):
+    real, syncs = os.fsync, []
+    document = {"subject": ANN, "action": {"name": "read"}, "resource": RECORD}
+    batch = {**document, "evaluations": [{}] * 30, "entities": [*STAFF.entities]}
+    with DecisionLog(path, mode) as log:
+        engine = ENGINE.with_record(log)
+        bound = engine.bind(ANN)
+        with mock.patch("os.fsync", lambda file: (syncs.append(file), real(file))[1]):
+            given = engine.decide_many([STAFF] * 50)
+            given += DecisionCache(engine).decide_many([STAFF] * 50)
+            given += bound.decide_many([STAFF.parts[1:4]] * 50, entities=STAFF.entities)
+            given += engine.bind(ANN, "read").decide_many([STAFF.parts[2:4]] * 50)
+            given += engine.evaluations(batch).decisions
+            assert engine.decide_many([]) == []
+            assert len(syncs) == (5 if mode == "durable" else 0)
+            given += engine.decide_many([STAFF] * 2_100)
+            assert len(syncs) == (8 if mode == "durable" else 0)
+            given += engine.decide_each([STAFF] * 5)
+            assert len(syncs) == (13 if mode == "durable" else 0)
+    assert ids(path) == [one.id for one in given]
+    assert len({*ids(path)}) == len(given)
+    assert is_right(path)
 
 
 # ---- bad days ---------------------------------------------------------------------------
