@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, overload
 from weakref import WeakSet, finalize, ref
 
 from policyengine.concurrency import OwnLock, in_forked_child
-from policyengine.decide_each import Common, parts_of
+from policyengine.decide_each import Common, given_together, parts_of
 from policyengine.engine import PolicyEngine
 from policyengine.intake.raw import asked_request, given_request
 from policyengine.model.asked_request import Request
@@ -198,7 +198,7 @@ class PolicyHolder:
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> list[Decision]:  # fmt: skip
         """Decide many requests by one engine, as `PolicyEngine.decide_many`, and ask the candidate the same."""
-        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,

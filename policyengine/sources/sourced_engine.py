@@ -13,10 +13,10 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from policyengine.decide_each import Common, decide_one, parts_of
+from policyengine.decide_each import Common, decide_one, given_together, parts_of, without_parts
 from policyengine.intake.foreign import plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
-from policyengine.intake.raw import asked_request, given_request
+from policyengine.intake.raw import RawRequest, asked_request, raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import as_list
 from policyengine.model.asked_request import Request
@@ -110,7 +110,7 @@ class SourcedEngine:
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> list[Decision]:  # fmt: skip
         """Decide many requests at one moment, as `PolicyEngine.decide_many` does; each fetches its own."""
-        return list(self.decide_each(requests, now=now, fields=fields, entities=entities))
+        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,
@@ -118,15 +118,21 @@ class SourcedEngine:
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Iterator[Decision]:  # fmt: skip
         """Decide as `decide_many`, one request after another."""
-        return self._decide_each(requests, Common(now, fields, entities))
+        intake, common = self.engine._intake, Common(now, fields, entities)  # noqa: SLF001 - it is part of the engine
+        return intake.each_recorded(requests, lambda some: self._decide_each(some, common))
 
     def _decide_each(self, requests: Iterable[Asked], common: Common) -> Iterator[Decision]:
+        intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
+
+        def decide(raw: RawRequest) -> Decision:
+            return intake.decide(raw_request(*self.request(asked_request(raw)).parts))
+
         for request in requests:
             parts = parts_of(request, common)
             if parts is None:
-                yield from self.engine.decide_each([request])
+                yield without_parts("(subject, action, resource, context)", self.digest)
             else:
-                yield decide_one(parts, lambda raw: self.decide(asked_request(raw)), self.digest)
+                yield decide_one(parts, decide, self.digest)
 
     async def decide_async(self, *parts: Any, **options: Any) -> Decision:
         """Decide like `decide`, with a source that may be asynchronous; it is cancelled at the deadline."""
@@ -141,7 +147,7 @@ class SourcedEngine:
             yield
         except InvalidRequest as refusal:
             intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
-            intake.record_refusal(refusal, given_request(*_asked(*parts, **options).parts))
+            intake.record_refusal(refusal, raw_request(*_asked(*parts, **options).parts))
             raise
 
     def request(self, *parts: Any, **options: Any) -> Request:
@@ -283,7 +289,7 @@ def _asked(
 ) -> Request:
     """Return the request of what `PolicyEngine.decide` takes; raises `TypeError` for anything else."""
     parts = subject, action, resource, context, now, fields, entities
-    return asked_request(given_request(*parts))
+    return asked_request(raw_request(*parts))
 
 
 def _failing(ask: Any) -> Any:

@@ -41,6 +41,7 @@ def asked_again(engine: PolicyEngine, asked: Request) -> Iterator[tuple[str, Cal
     if entities is None or isinstance(entities, list):
         sourced = SourcedEngine(engine, Nowhere())
         yield "sourced", lambda: sourced.decide(asked)
+        yield "sourced many", lambda: sourced.decide_many([asked])[0]
         yield "sourced later", lambda: asyncio.run(sourced.decide_async(asked))
     parts = {"subject": subject, "action": action, "context": context, "resource_type": "Record"}
     if any(asked is one for one in ASKED.values()):
@@ -101,6 +102,9 @@ def test_each_entry_point_calls_the_hook_once(asked):
                 assert len(calls) <= 1, name  # what was not bound is not decided
                 continue
             assert [(one.allowed, one.cause) for one in calls] == [found[:2]], name
+            if name.endswith(("many", "each")):  # it is the one that is given, and no other
+                calls.clear()
+                assert ask() is calls[0], name
             record = calls[0].to_log()
             assert json.loads(json.dumps(record))["latency_us"] > 0
 
