@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from policyengine.decide_each import Common, decide_one, given_together, parts_of, without_parts
 from policyengine.intake.foreign import plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
-from policyengine.intake.raw import RawRequest, asked_request, raw_request
+from policyengine.intake.raw import RawRequest, asked_request, given_request, raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import as_list
 from policyengine.model.asked_request import Request
@@ -289,7 +289,7 @@ def _asked(
 ) -> Request:
     """Return the request of what `PolicyEngine.decide` takes; raises `TypeError` for anything else."""
     parts = subject, action, resource, context, now, fields, entities
-    return asked_request(raw_request(*parts))
+    return asked_request(given_request(*parts))
 
 
 def _failing(ask: Any) -> Any:
