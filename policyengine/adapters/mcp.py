@@ -82,9 +82,9 @@ class Guard(EnforcementPoint, Middleware):
     async def on_call_tool(self, context: Any, call_next: Any) -> Any:
         """Decide about a call; a refusal is a result that the model can read."""
         message, server = context.message, context.fastmcp_context
-        given = await self._last.with_defaults(server.fastmcp, message)
+        given, known = await self._last.arguments(server.fastmcp, message)
         try:
-            asked = await self.enforced(server, action_of(message.name), given)
+            asked = await self.enforced(server, action_of(message.name), known)
         except Refusal as refusal:
             return ToolResult(refusal.problem["detail"], refusal.problem, is_error=True)
         if given != message.arguments:
@@ -131,8 +131,7 @@ class Guard(EnforcementPoint, Middleware):
 
     async def enforced(self, context: Any, action: str, given: Any) -> tuple[str, Any]:
         """Return what was decided about, and allowed; raise `Refusal` for everything else."""
-        server = context.fastmcp
-        if server.middleware[:1] != [self]:
+        if context.fastmcp.middleware[:1] != [self]:
             raise self.undeclared("a middleware before the guard; it")
         seen = self.seen(action, given or {})
         subject = await given_by(self._subject, context)
@@ -151,7 +150,7 @@ class Guard(EnforcementPoint, Middleware):
         """Return the context that arguments are: those that the action declares."""
         declared = self._engine.schema.actions.get(action)
         if declared is None:
-            raise self.undeclared(f"the action `{action}`")
+            raise self.undeclared(f"the action `{action[:200]}`")
         found: dict[str, Any] = seen_of(given, declared.context)
         return found
 
@@ -179,6 +178,7 @@ class Guard(EnforcementPoint, Middleware):
     async def _listed(self, context: Any, items: Iterable[T], request_of: Any) -> list[T]:
         subject = await given_by(self._subject, context.fastmcp_context)
         resource = await self._on(context.fastmcp_context)
+        subject = getattr(subject, "subject", subject)  # of one that is bound
         if subject is None or resource is None:  # which would be unknown, and not nobody
             return []
         return [one for one in items if self._may(subject, resource, *request_of(one))]

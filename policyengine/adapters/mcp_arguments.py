@@ -40,40 +40,46 @@ class LastCheck(Transform):
 
     def __init__(self, guard: Enforces) -> None:
         self._guard = guard
-        # By tool, as it was when it was last asked for.
-        self._defaults: dict[str, dict[str, Any]] = {}
+        # The names and defaults of arguments, by tool, as it was when it was last asked for.
+        self._arguments: dict[str, tuple[frozenset[str], dict[str, Any]]] = {}
         self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
 
     async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the tool, of which the function is checked."""
         tool = await call_next(name, version=version)
         if tool is not None and version is None:
-            self._note_defaults(tool)
+            self._note(tool)
         if not isinstance(tool, FunctionTool):
             return tool
         names = tuple(tool.parameters.get("properties", ()))
         where = "thread" if tool.run_in_thread else "loop"
         return tool.model_copy(update={"fn": self._checked(tool.name, tool.fn, names, where)})
 
-    async def with_defaults(self, server: Any, message: Any) -> dict[str, Any]:
-        """Return the arguments of a call, with those that its tool has by default, which it is then given."""
-        if message.meta:  # it asks for a version
-            return message.arguments or {}
-        if message.name not in self._defaults:
+    async def arguments(self, server: Any, message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a tool is called with, and what of that is decided about.
+
+        The first has what the tool takes by default where nothing is given, the second no names that the tool lacks.
+        """
+        if message.name not in self._arguments:
             tool = await server.get_tool(message.name)
             if tool is not None:
-                self._note_defaults(tool)
-        return {**self._defaults.get(message.name, {}), **(message.arguments or {})}
+                self._note(tool)
+        names, defaults = self._arguments.get(message.name, (frozenset[str](), {}))
+        given = message.arguments or {}
+        if not message.meta:  # which asks for another version, of which nothing is known
+            given = {**defaults, **given}
+        return given, {name: one for name, one in given.items() if name in names}
 
-    def _note_defaults(self, tool: Any) -> None:
-        if len(self._defaults) >= _MOST_TOOLS and tool.name not in self._defaults:
-            self._defaults.clear()
+    def _note(self, tool: Any) -> None:
+        if len(self._arguments) >= _MOST_TOOLS and tool.name not in self._arguments:
+            self._arguments.clear()
         properties = tool.parameters.get("properties", {})
-        self._defaults[tool.name] = {
+        defaults = {
             name: its["default"]
             for name, its in properties.items()
             if isinstance(its, dict) and "default" in its
         }
+        self._arguments[tool.name] = frozenset(properties), defaults
 
     def _make(
         self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str

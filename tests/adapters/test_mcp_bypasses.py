@@ -17,6 +17,7 @@ from fastmcp.server.middleware import Middleware
 from fastmcp.server.middleware.caching import ResponseCachingMiddleware
 from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.tools import Tool
+from fastmcp.tools.base import ToolResult
 from fastmcp.tools.tool_transform import ArgTransform, ToolTransformConfig
 from mcp import MCPError
 from pydantic import AfterValidator, BaseModel, Field
@@ -235,6 +236,37 @@ def test_what_is_not_given_is_what_the_tool_takes_for_it():
     assert called(made, "count", {}) == WHY
     assert called(made, "count", OPEN) == "count /pub/a"
     assert called(guarded(coercing()), "when", OPEN) == "when None"
+
+
+def test_arguments_that_a_tool_does_not_have_are_not_seen():
+    made = FastMCP("files")
+
+    class Lenient(Tool):
+        async def run(self, arguments: dict[str, Any]) -> ToolResult:
+            return ToolResult(f"read {arguments['file']}")
+
+    parameters = {"type": "object", "properties": {"file": {"type": "string"}}}
+    made.add_tool(Lenient(name="read", parameters=parameters))
+    made.add_tool(
+        Lenient(
+            name="note",
+            parameters={"type": "object", "properties": {**parameters["properties"], "path": {}}},
+        )
+    )
+    guarded(made)
+    for more in ({}, {"version": "1"}):
+        assert called(made, "read", {"file": "/etc", **OPEN}, **more).startswith("✗")
+    assert (
+        called(made, "note", {"file": "/etc", **OPEN}) == "read /etc"
+    )  # whose `path` is what is permitted
+
+
+def test_a_subject_may_be_bound():
+    made = server()
+    ann = ENGINE.bind({"type": "Caller", "id": "ann"})
+    Guard(ENGINE, subject=lambda _: ann).install(made)
+    assert called(made, "read", OPEN) == "read /pub/a 3"
+    assert [tool.name for tool in asked(made, lambda client: client.list_tools())] == ["read"]
 
 
 def test_arguments_under_other_names_are_not_those_that_policies_see():

@@ -86,7 +86,7 @@ def test_what_is_run_smaller_is_still_in_a_document(pattern: str):
 
 
 def test_the_options_that_documents_name_exist():
-    """Those of the engine; `bench` and pytest have others."""
+    """Those of the engine; `bench`, pytest and servers have others."""
     known = {"--help", "--version"}
     for name in cli.list_commands(click.Context(cli)):
         command = cli.get_command(click.Context(cli), name)
@@ -95,7 +95,7 @@ def test_the_options_that_documents_name_exist():
     for name in documents():
         if not name.startswith(("bench", "docs/performance", "docs/pytest", "docs/decisions")):
             page = (ROOT / name).read_text(encoding="utf-8")
-            page = re.sub(r"python -m (bench|tests)[^`\n]*", "", page)
+            page = re.sub(r"(python -m (bench|tests)|flask --app|litestar --app)[^`\n]*", "", page)
             assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page)) <= known, name
 
 
