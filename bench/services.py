@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Final
+from weakref import finalize
 
 from attrs import frozen
 
@@ -317,4 +318,5 @@ def _asgi(app: Any) -> Ask:
         loop.run_until_complete(app(scope, receive, send))
         return status[0]
 
+    finalize(ask, loop.close)
     return ask

@@ -25,7 +25,8 @@ def ask(scale: Scale) -> Iterator[Answer]:
             }
             found = side_by_side(contestants, times, scale.rounds)
             added = found["guarded"].microseconds - found["bare"].microseconds
-            yield Answer(f"{name}, {what}: a guard adds", added, _BAR, _BAR / 2, unit="µs")
+            question = f"{name}, {what}: a guard adds"
+            yield Answer(question, max(0.0, added), _BAR, _BAR / 2, unit="µs")
 
 
 def _asking(ask: Ask, user: str, times: int) -> Callable[[], None]:
