@@ -93,10 +93,20 @@ def read_document(data: Any, limits: Limits, *, accept_now: bool = False) -> Raw
     top are no request of their own.
     """
     document = document_of(data, limits)
-    if "evaluations" in document and plain(document["evaluations"]) != []:
+    if "evaluations" in document and not is_empty(document["evaluations"]):
         message = "a batch is decided by `evaluations`, and not as one request"
         raise InvalidRequest([Problem("PE531", "evaluations", message)])
     return read_parts([document], limits, accept_now=accept_now)
+
+
+def is_empty(raw: object) -> bool:
+    """Whether something is a list without elements."""
+    listed = plain(raw)
+    return isinstance(listed, list) and not listed
+
+
+def _said(name: object) -> str:
+    return name.message if isinstance(name, Refused) else str(name)
 
 
 def document_of(data: Any, limits: Limits) -> dict[Any, Any]:
@@ -130,7 +140,9 @@ def ignored_names(
 
     Raises `InvalidRequest` if a part that none of *levels* has may be meant by one.
     """
-    ignored = tuple(islice((str(name) for name in levels[0] if name not in known), limits.problems))
+    ignored = tuple(
+        islice((_said(name) for name in levels[0] if name not in known), limits.problems)
+    )
     for part in _OPENING if ignored else ():
         if not any(part in level for level in levels):
             for name in ignored:
@@ -181,9 +193,9 @@ def _part(document: dict[Any, Any], name: str) -> object:
     if document[name] is None:
         return Refused("PE505", "there is no null: leave it out if there is none")
     # Two parts may be something else in Python: a number is a time there, a string an action.
-    if name == "now" and not isinstance(document[name], str | Refused):
+    if name == "now" and not isinstance(plain(document[name]), str | Refused):
         return Refused("PE505", "expected a string such as `2026-09-01T10:00:00Z`")
-    if name == "action" and isinstance(document[name], str):
+    if name == "action" and isinstance(plain(document[name]), str):
         return Refused("PE505", 'expected an object {"name": …}')
     return document[name]
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec import Struct
 
-from policyengine.intake.authzen import document_of, ignored_names, read_parts
+from policyengine.intake.authzen import document_of, ignored_names, is_empty, read_parts
 from policyengine.intake.foreign import Repeated, plain
 from policyengine.intake.raw import RawRequest
 from policyengine.model.decision import Decision
@@ -80,7 +80,7 @@ def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
     listed = None if "evaluations" not in document else plain(document["evaluations"])
     if _stands_twice(document, "evaluations"):
         _refuse("PE518", "evaluations", "this name stands twice in one object")
-    if "evaluations" not in document or listed == []:
+    if "evaluations" not in document or is_empty(listed):
         alone = {name: part for name, part in document.items() if name != "evaluations"}
         single = read_parts([alone], limits, accept_now=accept_now)
         return Batch(iter([single]), single=True, ignored=single.ignored)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from policyengine.model.request_messages import class_name
+from policyengine.model.request_messages import class_name, got
 
 
 class Refused(Struct, frozen=True):
@@ -32,6 +32,8 @@ class Repeated(dict[str, object]):
 _PLAIN: Final = frozenset(
     [str, int, bool, float, type(None), list, tuple, set, frozenset, Refused, Repeated]
 )
+
+_NAMES: Final = frozenset([str, int, bool, float, type(None), Refused])
 
 _COPIES: Final[Mapping[type, Callable[[Any], object]]] = {
     str: str.__str__,
@@ -79,14 +81,24 @@ def failed(problem: Exception) -> Refused:
 
 def object_of(pairs: Iterable[tuple[object, object]]) -> dict[Any, object]:
     """Return an object with these names, which may stand twice."""
-    given = [(plain(name), value) for name, value in pairs]
+    given = [(_name(name), value) for name, value in pairs]
     made = dict(given)
     if len(made) == len(given):
         return made
     repeated = Repeated(made)
     times = Counter(name for name, _ in given)
-    repeated.names = tuple(name for name, count in times.items() if count > 1)
+    repeated.names = tuple(
+        name for name, count in times.items() if count > 1 and isinstance(name, str)
+    )
     return repeated
+
+
+def _name(raw: object) -> Any:
+    """Return a name in an object, or the mark of what is none; it asks a foreign one nothing."""
+    name = plain(raw)
+    if type(name) in _NAMES:
+        return name
+    return Refused("PE505", f"expected a name as key, got {got(name, private=False)}")
 
 
 def _has_plain_names(raw: Any) -> bool:

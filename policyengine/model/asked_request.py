@@ -46,7 +46,7 @@ class Request(Sealed, frozen=True, eq=False):
         return Request, self.parts
 
     def __repr__(self) -> str:
-        action = self.action if isinstance(self.action, str) else "?"
+        action = self.action if type(self.action) is str else "?"
         return f"<request: {_named(self.subject)} {escaped(action)} {_named(self.resource)}>"
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from policyengine import DecisionCache, InvalidRequest, PolicyEngine
 
-ENGINE = PolicyEngine.from_text("""package f
+SOURCE = """package f
 entity Team in Team
 entity User in Team {
     n: int, s: string, boss: User, tags: set<string>, d: decimal, t: datetime, w: duration, at: ip,
@@ -26,7 +26,8 @@ entity Doc in Team
 action read by User on Doc with { why?: string }
 permit ok: read when subject.n < 5 and not (subject has banned and subject.banned)
 forbid bad: read when subject within Team "bad"
-""")
+"""
+ENGINE = PolicyEngine.from_text(SOURCE)
 
 BOB = {"type": "User", "id": "bob", "parents": [{"type": "Team", "id": "t"}], "properties": {
     "n": 1, "s": "x", "boss": {"type": "User", "id": "b"}, "tags": ["x", "y"], "d": "1.5",
@@ -268,3 +269,50 @@ def test_what_is_given_as_a_store_is_one(store):
         assert answer["context"]["problems"][0]["path"].startswith("entities[0]")
         return
     assert answer["context"]["problems"][0]["message"] == message
+
+
+class Key:
+    """A name in a dict that fails when it is compared or shown; all have one hash."""
+
+    __slots__ = ()
+    __eq__ = fail
+    __str__ = __repr__ = fail
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class Unasked:
+    """Fails whatever it is asked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise BrokenError(name)
+
+
+HOSTILE = [Key(), {Key(): 1}, {"x": {Key(): 1}}, Unasked(), {(1, 2): Unasked()}, {b"": 1}]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_document_that_was_parsed_raises_nothing(number):
+    odd = HOSTILE[number]
+    document = {**ASKED, "action": {"name": "read"}}
+    del document["fields"]
+    places = [
+        odd,
+        {**document, "subject": {**BOB, "properties": odd}},
+        {**document, "subject": {**BOB, "x": odd}},
+    ]
+    places += [
+        {**document, name: odd} for name in (*document, "fields", "evaluations", "options", "zone")
+    ]
+    places += [{**document, **odd}] if type(odd) is dict else []
+    lenient = PolicyEngine.from_text(SOURCE, undeclared="drop")
+    for engine in (ENGINE, lenient):
+        for place in places:
+            for decision in (
+                engine.decide_request(place, accept_now=True),
+                *engine.evaluations(place, accept_now=True).decisions,
+                *engine.evaluations({"evaluations": [place]}, accept_now=True).decisions,
+            ):
+                assert all([repr(decision), repr(decision.request), *decision.ignored])
+                assert json.loads(decision.to_bytes())["decision"] is decision.allowed
