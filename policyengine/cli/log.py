@@ -23,8 +23,12 @@ CUT = 3
 """The exit code for a log of which a crash cut a line, and which is right otherwise."""
 
 
-@click.group(short_help="Verify a log of decisions, search it, or decide it again.")
-def command() -> None:
+@click.group(
+    short_help="Verify a log of decisions, search it, or decide it again.",
+    invoke_without_command=True,
+)
+@click.pass_context
+def command(ctx: click.Context) -> int:
     """Ask a log of decisions, which a `DecisionLog` wrote: a folder, or one of its files.
 
     \b
@@ -33,6 +37,9 @@ def command() -> None:
       policyengine log query decisions --subject User:ann --denied
       policyengine log replay decisions policies/x --format json
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+    return FINE
 
 
 _logs = click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path())

@@ -23,6 +23,16 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+def test_without_a_command_it_helps(run):
+    assert run("log").out == run("log", "--help").out
+    assert run("log").code == 0
+    for name in ("verify", "query", "replay"):
+        done = run("log", name, "--help")
+        assert f"policyengine log {name} decisions" in done.out
+        assert "--format" in done.out
+    assert run("log", "vrify").code == 2
+
+
 def test_a_log_is_verified(run, log):
     done = run("log", "verify", log)
     assert done.code == 0
@@ -129,11 +139,7 @@ def test_what_strangers_wrote_is_no_trouble(run, log, tmp_path, line):
         assert done.code == 1
         assert "\x1b" not in done.out
     for command in (("query", log), ("replay", log, tmp_path / "p.policy")):
-        for more in (
-            (),
-            ("--format", "json"),
-            ("--since", "2020-01-01", "--rule", "x", "--subject", "A"),
-        ):
+        for more in ((), ("--format", "json"), ("--since", "2020-01-01")):
             done = run("log", *command, *more)
             assert done.code in (0, 1)
             assert "\x1b" not in done.out + done.err
