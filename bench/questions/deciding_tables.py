@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,11 +27,16 @@ def ask(scale: Scale) -> Iterator[Answer]:
     from policyengine.tables.table_job import TableJob
 
     engine, count = PolicyEngine.load(apps.POLICY), scale.batch * _MORE
-    with TemporaryDirectory() as name, duckdb.connect() as database:
+    some_rows = max(10, scale.batch // _MORE)
+    with (
+        TemporaryDirectory() as name,
+        duckdb.connect() as database,
+        warnings.catch_warnings(category=DeprecationWarning, action="ignore"),
+    ):
         folder = Path(name)
         made, few = folder / "in.parquet", folder / "few.parquet"
         write_requests(made, count)
-        write_requests(few, scale.batch // _MORE)
+        write_requests(few, some_rows)
         connection = ibis.duckdb.from_connection(database)
 
         def ours() -> None:
@@ -51,8 +57,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
         )
         if said != expected or said[: len(some)] != [row | {"problem": None} for row in some]:
             raise DisagreementError("a table is decided otherwise than by hand")
-        rounds = max(3, scale.rounds // 5)
-        share = (scale.batch // _MORE) / count
+        rounds, share = max(1, scale.rounds // 5), some_rows / count
         times = {one.__name__: _best(one, rounds) for one in (ours, by_hand, each)}
     question = f"{count:,} rows in Parquet"
     yield Answer(
