@@ -47,7 +47,7 @@ def test_a_fault_is_found(fault: Fault):
 
 def linted(checked: CheckedSet, code: str) -> Iterator[str]:
     """Give what one lint rule finds; with it goes what the policies answer, or that would be idle."""
-    slugs = [LINT_CODES[code].slug, "forbid-escaped-by-absence"]
+    slugs = [LINT_CODES[code].slug, "forbid-escaped-by-absence", "unused-attribute"]
     for finding in lint(
         checked, EVERYTHING.narrowed(slugs, ()), now=NOW, budget=Budget.lasting(SECONDS)
     ).items:
