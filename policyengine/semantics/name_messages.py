@@ -44,11 +44,11 @@ def no_name(
     return error("PE201", ident.span, f"there is no name `{ident}`", help)
 
 
-def as_value(declaration: Declared) -> str:
-    """Return how a constant is read, or a definition or a table is used."""
+def as_value(declaration: Declared, variables: Mapping[str, Type]) -> str:
+    """Return how a constant is read, or a definition or a table is used where there are *variables*."""
     match declaration:
         case nodes.DefineDecl(name, parameters):
-            return f"{name.name}({', '.join(parameter.name.name for parameter in parameters)})"
+            return f"{name.name}({', '.join(_argument(one, variables) for one in parameters)})"
         case nodes.ConstDecl(name, nodes.TableOf()):
             return f"{name.name}[…]"
         case nodes.ConstDecl(name):
@@ -56,12 +56,22 @@ def as_value(declaration: Declared) -> str:
     return ""
 
 
-def no_value(ident: nodes.Ident, declaration: Declared) -> Diagnostic:
+def _argument(parameter: nodes.Parameter, variables: Mapping[str, Type]) -> str:
+    """Return the variable that is an entity of the type of a parameter, if only one is; else its own name."""
+    type_ = parameter.type
+    wanted = EntityRefType(type_.name.name) if isinstance(type_, nodes.NamedType) else None
+    fitting = [name for name, found in variables.items() if found == wanted]
+    return fitting[0] if len(fitting) == 1 else parameter.name.name
+
+
+def no_value(
+    ident: nodes.Ident, declaration: Declared, variables: Mapping[str, Type]
+) -> Diagnostic:
     """The name of a declaration that is no value."""
     name = ident.name
     match declaration:
         case nodes.DefineDecl():
-            what, help = "a definition", f"write `{as_value(declaration)}`"
+            what, help = "a definition", f"write `{as_value(declaration, variables)}`"
         case nodes.EntityDecl():
             what, help = "an entity type", f'one entity is written `{ident} "id"`'
         case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members) if members:

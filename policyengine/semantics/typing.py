@@ -254,7 +254,9 @@ class ExpressionChecker:
             return
         for kind in (VALUE, TYPE, ACTION):
             for symbol in self.scope.candidates(kind, ident.name):
-                self.problems.append(name_messages.no_value(ident, symbol.declaration))
+                self.problems.append(
+                    name_messages.no_value(ident, symbol.declaration, self.variables)
+                )
                 return
         shared = self.scope.known(FIXTURE) if self.shared else ()
         elsewhere = [
@@ -264,7 +266,8 @@ class ExpressionChecker:
         ]
         known = {name: name for name in chain(self.variables, shared)}
         known |= {
-            s.name.name: name_messages.as_value(s.declaration) for s in self.scope.symbols(VALUE)
+            s.name.name: name_messages.as_value(s.declaration, self.variables)
+            for s in self.scope.symbols(VALUE)
         }
         owners = [root for root in self.variables if self._has_attribute(root, ident.name)]
         self.problems.append(name_messages.no_name(ident, known, elsewhere, owners, wanted))
