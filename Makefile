@@ -86,12 +86,13 @@ check: $(READY) ## Lint and type-check the code; check, lint, test and mutate th
 	for set in $(SETS); do $(BIN)/policyengine test $$set --fail-under mcdc=90 --fail-under mutation=95 || exit; done
 	$(BIN)/policyengine fmt --check policies
 
-pyright: $(VENV)/pyright ## Check the types of the examples with pyright, in its strict mode
-	$(VENV)/pyright/bin/pyright
+pyright: $(VENV)/pyright/bin/pyright ## Check the types of the examples with pyright, in its strict mode
+	$<
 
-$(VENV)/pyright: $(READY)
-	$(PYTHON) -m venv $@
-	$@/bin/python -m pip install --quiet 'pyright>=1.1.400'
+$(VENV)/pyright/bin/pyright: $(READY)
+	$(PYTHON) -m venv $(VENV)/pyright
+	$(VENV)/pyright/bin/python -m pip install --quiet 'pyright>=1.1.400'
+	@touch $@
 
 fmt: $(READY) ## Format the code and the policies
 	$(BIN)/ruff check --fix
