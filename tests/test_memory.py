@@ -155,6 +155,8 @@ BOUNDED = {
     "authorized_writes.governed_compiler": "the latest 64 classes of compilers of Django",
     "django_texts._is_said_by_django": "the latest 1,024 classes of parts of queries",
     "governed_models.DEMANDING": "weak: it goes with the models",
+    "ibis_tables.pc": "nothing: Arrow's `add` adds numbers",
+    "pushed_requests.pc": "nothing: as above",
     "row_requests._class_of_unfit": "the latest 64 classes of values that do not fit",
 }
 """What is held by a module and may grow, each with what bounds it."""
