@@ -19,6 +19,10 @@ _MOST_NAMES: Final = 200
 _LONGEST: Final = 128
 _DEEPEST: Final = 4
 _PRIMITIVES: Final = {"boolean": "bool", "integer": "int", "string": "string"}
+_FORMATS: Final = {
+    "date-time": "datetime", "path": "path", "file-path": "path", "directory-path": "path",
+}  # fmt: skip
+"""The types of texts of a format: those of times, and what pydantic writes for paths."""
 
 
 def action_of(tool: str) -> str:
@@ -137,8 +141,9 @@ class _Writer:
             lacking: list[str] = []
             made = self._record(schema, schemas, wish, lacking, depth + 1)
             return None if lacking or not made else made
-        if kind == "string" and schema.get("format") == "date-time":
-            return "datetime"
+        format_ = schema.get("format")
+        if kind == "string" and isinstance(format_, str) and format_ in _FORMATS:
+            return _FORMATS[format_]
         return _PRIMITIVES.get(kind) if isinstance(kind, str) else None
 
     def _enum(self, names: Any, wish: str) -> str | None:

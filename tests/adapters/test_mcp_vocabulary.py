@@ -24,7 +24,7 @@ TOOL = {
             "mode": {"type": "string", "enum": ["r", 'w" b', "permit"]}, "ratio": {"type": "number"},
             "at": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}], "default": None},
             "tags": {"type": "array", "items": {"type": "string"}}, "who": {"$ref": "#/$defs/Who"},
-            "when": {"type": "string"}, "a b": {"type": "string"}, "any": {}, "rows": {"type": "array"},
+            "when": {"type": "string"}, "to": {"type": "string", "format": "path"}, "a b": {"type": "string"}, "any": {}, "rows": {"type": "array"},
         },
         "$defs": {"Who": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}},
     },
@@ -34,7 +34,7 @@ TOOL = {
 ACTION = (
     "action call_read_x2d_file in tools with { path: string (by caller), n: int (by caller), deep?: bool (by caller),"
     " mode?: CallReadX2dFileMode (by caller), at?: datetime (by caller), tags?: set<string> (by caller),"
-    " who?: { id: string } (by caller), when?: string (by caller), a_x20_b?: string (by caller) }"
+    " who?: { id: string } (by caller), when?: string (by caller), to?: path (by caller), a_x20_b?: string (by caller) }"
 )
 
 
