@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 REQUESTS := $(shell ls policies/x/requests/*.json | sort -V)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents coverage check pyright fmt test-databases exact-filters postgresql java test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches kills killers clean
+.PHONY: help demo test whole documents coverage check pyright fmt test-databases exact-filters postgresql java test-browser statements chromium golden bench bench-peers fuzz turns exact exact-partial breaches kills killers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

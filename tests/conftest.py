@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.whole import share
+
 os.environ["POLICYENGINE_CACHE"] = "off"  # so that no test leaves or finds anything
 os.environ.pop("COLUMNS", None)  # so that lines are whole, whoever runs the tests
 
@@ -28,7 +30,7 @@ _COMMON = {
     # A seed says nothing, so shrinking one is in vain: `laws.hold` cuts the case itself down.
     "phases": [Phase.explicit, Phase.generate],
 }
-settings.register_profile("ci", max_examples=20, derandomize=True, **_COMMON)
+settings.register_profile("ci", max_examples=share(20, 2), derandomize=True, **_COMMON)
 settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
@@ -36,13 +38,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _NOT_MEASURED = ("properties", "privacy", "bench")
 """Folders of laws, and of what is timed: what they run, other tests run as well, and measuring takes thrice as long."""
 
+_SAMPLING = ("given", "share", "WHOLE")
+"""What modules import that try a share of something (`tests/whole.py`)."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the laws: `make coverage` leaves them out."""
+    """Mark the laws, which `make coverage` leaves out, and the tests of modules that try a share of something."""
     unmeasured = [_TESTS / folder for folder in _NOT_MEASURED]
     for item in items:  # policies have tests as well
         if any(item.path.is_relative_to(folder) for folder in unmeasured):
             item.add_marker("no_cover")
+        if any(hasattr(getattr(item, "module", None), name) for name in _SAMPLING):
+            item.add_marker("sampled")
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from tests.analysis.small_world import (
     validated_requests,
 )
 from tests.strategies import seeds
+from tests.whole import share
 
 ONLY_IN_TESTS = {nodes.Update}
 
@@ -55,7 +56,7 @@ def test_what_is_claimed_is_so_where_not_all_can_be_known():
     requests = {action: validated_requests(action) for action in ACTIONS}
     found: set[str] = set()
 
-    @settings(max_examples=15)
+    @settings(max_examples=share(15, 2))
     @given(seeds.SEEDS)
     def check(seed):
         hold_remedies(requests["read"], seed, 2, rough=True)

@@ -17,6 +17,7 @@ from policyengine.model.path_syntax import is_path
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter
 from tests.strategies import seeds
+from tests.whole import share
 
 VOCABULARY = """\
 package p
@@ -85,7 +86,7 @@ def outcomes(checked) -> set[bool]:
 
 @pytest.mark.parametrize("sort", ["constants", "a pattern"])
 def test_what_is_sure_is_so_in_both_directions(sort: str):
-    @settings(max_examples=60)
+    @settings(max_examples=share(60, 3))
     @given(seeds.SEEDS)
     def check(seed: int):
         rng = Random(seed)
@@ -99,7 +100,7 @@ def test_what_is_sure_is_so_in_both_directions(sort: str):
 
 
 @given(seeds.SEEDS)
-@settings(max_examples=40)
+@settings(max_examples=share(40, 2))
 @example(1)
 def test_what_is_claimed_is_so(seed: int):
     rng = Random(seed)

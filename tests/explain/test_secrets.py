@@ -21,6 +21,7 @@ from tests.strategies import seeds
 from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import make_world
 from tests.strategies.requests import make_request, make_scene
+from tests.whole import share
 
 
 class Planting:
@@ -167,7 +168,7 @@ def told_too_much(seed: int, requests: int) -> Counter[str]:
 def test_secrets_are_told_to_the_auditor_alone():
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=30)
+    @settings(max_examples=share(30, 3))
     @given(seeds.SEEDS)
     def check(seed):
         seen.update(told_too_much(seed, 4))

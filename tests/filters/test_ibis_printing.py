@@ -30,6 +30,7 @@ from policyengine.filters.predicates import (
 from tests.filters.databases import hold
 from tests.filters.generated_filters import Limits
 from tests.filters.ibis_database import ibis_database
+from tests.whole import share
 
 pytestmark = [  # what Ibis uses is deprecated in pandas, Polars and DuckDB
     pytest.mark.filterwarnings(f"ignore:{said}")
@@ -37,7 +38,7 @@ pytestmark = [  # what Ibis uses is deprecated in pandas, Polars and DuckDB
 ]
 
 SEEDS: Final = range(
-    int(os.environ.get("FROM", "0")), int(os.environ.get("TO", "50"))
+    int(os.environ.get("FROM", "0")), int(os.environ.get("TO", share(50, 2)))
 )  # of 40 rows each
 
 

@@ -22,8 +22,9 @@ from policyengine.filters.predicates import (
 from policyengine.filters.sqlalchemy_conditions import condition
 from tests.filters.databases import LIMITS, duckdb_database, hold, sqlalchemy_database
 from tests.filters.interpreter import holds
+from tests.whole import share
 
-SEEDS = range(50)  # of 40 rows each
+SEEDS = range(share(50, 2))  # of 40 rows each
 TEXTS = ("literals", "values")
 
 

@@ -18,6 +18,7 @@ from tests.strategies import seeds
 from tests.strategies.laws import Case, hold
 from tests.testing.conftest import Interpreted
 from tests.testing.world import NOW, WORDS, checked_set, test_of
+from tests.whole import share
 
 
 def suggested(text: str) -> dict[str, str]:
@@ -192,11 +193,11 @@ def test_what_is_suggested_for_a_shipped_set_passes(name):
     assert checked is not None
     files = {rule.id: rule.node.span.file for rule in checked.rules}
     pasted, count = {file: source.text for file, source in sources.items()}, 0
-    for one in islice(suggest(checked, now=NOW), 3):  # of all rules: `make killers`
+    for one in islice(suggest(checked, now=NOW), share(3, 2)):  # of all rules: `make killers`
         if one.text:
             pasted[files[one.rule]] += f"\n{one.text}"
             count += 1
-    assert count > 1
+    assert count
     texts = {file: Source(file, text) for file, text in pasted.items()}
     assert [file for file, text in pasted.items() if format_source(texts[file]) != text] == []
     more, problems = check_sources(texts)
@@ -206,7 +207,7 @@ def test_what_is_suggested_for_a_shipped_set_passes(name):
     assert [result for result in run.results if result.status != "passed"] == []
 
 
-@settings(max_examples=6)
+@settings(max_examples=share(6, 2))
 @given(seeds.SEEDS)
 def test_what_is_suggested_passes(seed):
     hold(what_is_suggested_passes, seed, requests=1)

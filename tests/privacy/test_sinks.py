@@ -18,6 +18,7 @@ from policyengine.testing.coverage_page import coverage_page
 from policyengine.testing.junit import junit_xml
 from policyengine.testing.runner import run_tests
 from tests.privacy.sinks import ALL, OPEN, document
+from tests.whole import share
 
 POLICY = """\
 package s
@@ -91,7 +92,7 @@ def lines(text: str) -> int:
     return len(text.splitlines())
 
 
-@settings(max_examples=20)
+@settings(max_examples=share(20, 2))
 @given(st.sampled_from(["read", "edit", "take"]), st.tuples(*[TEXTS] * 6))
 @example("read", (HOSTILE[0],) * 6)
 @example("edit", (HOSTILE[1],) * 6)
@@ -106,7 +107,7 @@ def test_what_a_request_says_takes_one_line(action, texts):
         assert not unseen, (name, unseen)
 
 
-@settings(max_examples=20)
+@settings(max_examples=share(20, 2))
 @given(TEXTS)
 @example(HOSTILE[0])
 @example(HOSTILE[1])

@@ -15,6 +15,7 @@ from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from tests.strategies.loading import load
 from tests.strategies.seeds import SEEDS
+from tests.whole import share
 
 HEAD = """\
 package p
@@ -97,7 +98,7 @@ def request(rng: Random) -> dict:
 
 @pytest.mark.parametrize("judged", [200, -1], ids=["by bits", "one by one"])
 def test_compiled_and_reference_say_the_same(judged):
-    @settings(max_examples=max(25, settings().max_examples))
+    @settings(max_examples=max(share(25, 2), settings().max_examples))
     @given(SEEDS)
     def agree(seed):
         rng = Random(seed)

@@ -10,6 +10,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.syntax.formatter import format_source
 from policyengine.syntax.parser import parse
 from tests.strategies import seeds, texts
+from tests.whole import share
 
 
 def parsed(text: str):
@@ -23,7 +24,7 @@ def comments(text: str) -> list[str]:
     return [found.rstrip() for found in re.findall(r"#[^\n]*", without_strings)]
 
 
-@settings(max_examples=max(60, settings().max_examples))
+@settings(max_examples=max(share(60, 3), settings().max_examples))
 @given(seeds.SEEDS)
 def test_formatting_keeps_the_tree_and_every_comment_and_is_idempotent(seed):
     text = texts.laid_out_anyhow(seed)

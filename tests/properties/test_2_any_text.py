@@ -12,6 +12,7 @@ from policyengine.model.limits import Limits
 from policyengine.semantics.checker import check
 from policyengine.syntax.parser import parse
 from tests.strategies import seeds, texts
+from tests.whole import share
 
 LONGEST = 5.0
 """Seconds; a parse takes milliseconds, and the machine may be busy."""
@@ -35,13 +36,13 @@ def answered(text: str) -> bool:
     return checked is not None
 
 
-@settings(max_examples=max(300, settings().max_examples))
+@settings(max_examples=max(share(300, 3), settings().max_examples))
 @given(seeds.SEEDS)
 def test_a_damaged_policy_is_a_policy_or_has_diagnostics(seed):
     answered(texts.damaged_policy(seed))
 
 
-@settings(phases=[Phase.explicit, Phase.generate, Phase.shrink], max_examples=300)
+@settings(phases=[Phase.explicit, Phase.generate, Phase.shrink], max_examples=share(300, 3))
 @given(texts.TEXTS)
 def test_any_text_is_a_policy_or_has_diagnostics(text):
     answered(text)

@@ -18,6 +18,7 @@ from tests.strategies import seeds
 from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import make_world
 from tests.strategies.requests import make_request
+from tests.whole import share
 
 MOST_PATHS = 3_000
 
@@ -49,7 +50,7 @@ def agrees(checked, target, rules, wanted):
 
 
 @pytest.mark.no_cover
-@settings(max_examples=60)
+@settings(max_examples=share(60, 3))
 @given(seeds.SEEDS)
 def test_no_request_is_left_out(seed):
     """Of some rules, whatever they compute: the way in which they hold for a request is one that is tried."""

@@ -19,6 +19,7 @@ from policyengine.model.types import (
 )
 from tests.seconds import seconds
 from tests.strategies.costly import FAMILIES, costly_sets
+from tests.whole import share
 
 SECONDS = 3
 """Of the processor, for ten thousand characters: half as much again as is promised."""
@@ -94,7 +95,7 @@ def test_no_family_is_costly(family: str, level: int):
 
 
 @given(costly_sets())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share(40, 4), deadline=None)
 def test_no_mixture_is_costly(text: str):
     assert len(text) <= 11_000
     assert seconds(lambda: use(text)) < SECONDS

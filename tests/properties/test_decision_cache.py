@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 
 from tests.strategies import laws, remembering, seeds
+from tests.whole import share
 
 
 def test_remembered_is_as_decided():
     remembered = []
 
-    @settings(max_examples=max(20, settings().max_examples // 5))
+    @settings(max_examples=max(share(20, 2), settings().max_examples // 5))
     @given(seeds.SEEDS)
     def check(seed):
         caches = {}

@@ -13,6 +13,7 @@ from tests.strategies import (
     remembering,
     reverse,
 )
+from tests.whole import share
 
 LAWS = {
     laws.reference_is_sound: 20,
@@ -28,43 +29,49 @@ LAWS = {
     privacy.private_values_show_in_no_text: 3,
     reverse.searches_find_what_trying_finds: 8,
 }
-"""How many cases of each set a law is held for."""
+"""How many cases of each set a law is held for by `make whole`."""
 
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_it_holds(law, name):
-    for case in real_sets.cases(name, LAWS[law]):
+    for case in real_sets.cases(name, share(LAWS[law], 4)):
         law(case)
 
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_every_way_says_the_same(name):
-    carried = [real_sets.every_way_says_the_same(case) for case in real_sets.cases(name, 60)]
+    carried = [
+        real_sets.every_way_says_the_same(case) for case in real_sets.cases(name, share(60, 4))
+    ]
     assert sum(carried) > len(carried) / 2
 
 
 @pytest.mark.parametrize("name", ["hospital", "workspace"])  # x has ten times as many targets
 def test_what_was_kept_agrees(name):
-    for case in real_sets.cases(name, 30):
+    for case in real_sets.cases(name, share(30, 3)):
         laws.what_was_kept_agrees(case)
 
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_decisions_hold_until_they_say(name):
-    turned = [real_sets.it_holds_until_it_says(case) for case in real_sets.cases(name, 100)]
+    turned = [
+        real_sets.it_holds_until_it_says(case) for case in real_sets.cases(name, share(100, 3))
+    ]
     assert any(turned)
 
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_remembered_is_as_decided(name):
     caches = {}
-    for case in real_sets.cases(name, 30):
+    for case in real_sets.cases(name, share(30, 3)):
         remembering.remembered_is_as_decided(case, caches)
     assert len(caches[real_sets.loaded(name).engine]) > 5
 
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_no_private_value_is_told(name):
-    told = [real_sets.no_private_value_is_told(case) for case in real_sets.cases(name, 20)]
+    told = [
+        real_sets.no_private_value_is_told(case) for case in real_sets.cases(name, share(20, 2))
+    ]
     assert any(told)

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from policyengine.runtime import calendar_operations, operations
 from tests import turns
 from tests.strategies import seeds, turning
+from tests.whole import share
 
 
-@settings(max_examples=40)
+@settings(max_examples=share(40, 2))
 @given(seeds.SEEDS)
 def test_a_decision_holds_until_it_says_and_no_longer(seed):
     turning.decisions_hold_until_they_say(seed, 5)

@@ -12,6 +12,7 @@ from policyengine.syntax.formatter import format_file, format_source
 from policyengine.syntax.layout import WIDTH, Word
 from policyengine.syntax.parser import parse
 from tests.syntax.texts import DECLARATIONS, plain, strewn
+from tests.whole import share
 
 FORMATTED = [
     path.read_text(encoding="utf-8")
@@ -32,7 +33,9 @@ def tree(text):
 
 
 class TestLaws:
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=share(150, 3), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(strewn())
     def test_formatting_keeps_the_tree_and_every_comment_and_is_idempotent(self, texts):
         text, same = texts
@@ -43,7 +46,9 @@ class TestLaws:
         assert comments_of(result) == comments_of(same)
         assert formatted(result) == result
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=share(50, 2), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(plain)
     def test_a_tree_alone_gives_text_of_the_same_tree(self, text):
         file = tree(text)
@@ -53,7 +58,9 @@ class TestLaws:
         assert tree(again) == file
         assert format_file(tree(again)) == again
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=share(50, 2), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(strewn())
     def test_the_layout_is_tidy(self, texts):
         result = formatted(texts[1].replace("\r\n", "\n"))
@@ -65,7 +72,9 @@ class TestLaws:
         assert "\t" not in result
         assert not re.search(r" \n|\n\n+ *\}|\{\n\n", result)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=share(60, 2), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(st.sampled_from(FORMATTED), st.randoms(use_true_random=False))
     def test_what_is_written_in_columns_or_nearly_so_is_stable(self, text, random):
         def other(_: re.Match[str]) -> str:

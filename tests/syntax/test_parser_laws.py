@@ -11,13 +11,14 @@ from policyengine.model.limits import Limits
 from policyengine.syntax.grammar import parser
 from policyengine.syntax.parser import parse
 from tests.syntax.texts import broken, plain, soup
+from tests.whole import share
 
 TERMINALS = re.compile(
     "|".join(rf"\b{t.name}\b" for t in parser().terminals) + r"|\bRULE\b|\$END|__ANON"
 )
 
 relaxed = settings(
-    max_examples=150, deadline=None,
+    max_examples=share(150, 3), deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 
