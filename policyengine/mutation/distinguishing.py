@@ -183,17 +183,17 @@ class Differences:
         ways: dict[object, list[JudgedRequest]] = {}
         again: dict[object, list[JudgedRequest]] = {}
         seen: set[tuple[object, TargetKey]] = set()
-        for case in (test.case for test in self.asked):
-            target = case.env.target
+        for test in self.asked:
+            target = test.env.target
             if any(variant.concerns(target) for variant in self.variants):
-                way = self._first_failures(case)
+                way = self._first_failures(test.case)
                 known = (way, target) in seen
                 seen.add((way, target))
-                (again if known else ways).setdefault(way, []).append(case)
+                (again if known else ways).setdefault(way, []).append(test.case)
         if not ways:
             made = [self._witness(rule) for _, rule in sorted(self._rules.items())]
             witnesses = [request for request in made if request is not None]
-            asked = [test.case.env.request for test in self.asked]
+            asked = [test.asked.request for test in self.asked]
             others = (one for w in witnesses for one in with_parties(self.checked, w, asked))
             return [*islice(others, _MOST_BASES // 2), *witnesses][:_MOST_BASES]
         rounds = zip_longest(*([*new, *again.get(way, ())] for way, new in ways.items()))

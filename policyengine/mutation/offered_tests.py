@@ -23,7 +23,6 @@ from policyengine.mutation.timed_targets import TimedTargets
 from policyengine.mutation.variants import Variant
 from policyengine.mutation.write_tests import owed_clause
 from policyengine.reference import interpreter
-from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import JudgedRequest
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 from policyengine.syntax import nodes
@@ -130,10 +129,8 @@ class OfferMaker:
         if len(asked) != 1:
             return None
         (one,) = asked
-        case = interpreter.judge_all(self.checked, Env(one.request, self.checked.schema))
-        if not passes(self.checked, one, case):
-            return None
-        return Offer(rule, node, PassingTest(one, case))
+        test = PassingTest(one, self.checked)
+        return Offer(rule, node, test) if passes(self.checked, one, test.case) else None
 
     def _addressed(self, request: Request) -> Request:
         """Return *request* with addresses in the place of networks."""

@@ -10,30 +10,42 @@ from collections.abc import Collection, Mapping, Sequence
 
 from attrs import define, field
 
+from policyengine.concurrency import cached_property
 from policyengine.model.rules import Effect
 from policyengine.mutation.variants import Variant, counted
 from policyengine.reference import interpreter
+from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import JudgedRequest, Verdict
-from policyengine.semantics.checked import CheckedRule, Conjunct
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct
 from policyengine.syntax import nodes
 from policyengine.testing.requests_of_tests import ExpectedRequest
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class PassingTest:
-    """An expectation that the original meets by *case*, its request as the original judges it."""
+    """An expectation that the original, *checked*, meets."""
 
     asked: ExpectedRequest
-    case: JudgedRequest
-    _verdicts: dict[str, Verdict] = field(init=False)
+    checked: CheckedSet
     _false: dict[str, int | None] = field(init=False, factory=dict)
 
-    def __attrs_post_init__(self) -> None:
-        self._verdicts = {verdict.rule.id: verdict for verdict in self.case.verdicts}
+    @cached_property
+    def env(self) -> Env:
+        """Where the rules are evaluated."""
+        return Env(self.asked.request, self.checked.schema)
+
+    @cached_property
+    def case(self) -> JudgedRequest:
+        """The request as the original judges it: with few mutants, most tests are of no target of theirs."""
+        return interpreter.judge_all(self.checked, self.env)
+
+    @cached_property
+    def _verdicts(self) -> dict[str, Verdict]:
+        return {verdict.rule.id: verdict for verdict in self.case.verdicts}
 
     def fails(self, variant: Variant) -> bool:
         """Whether the expectation is not met by *variant*."""
-        if not variant.concerns(self.case.env.target):
+        if not variant.concerns(self.env.target):
             return False
         named = self._names(variant.before)
         if not named and all(self._stays_false(id_, variant) for id_ in variant.before):
@@ -78,7 +90,7 @@ class PassingTest:
     def _first_false(self, rule: CheckedRule) -> int | None:
         """Return the number of the first false condition of a rule that was judged, None if it is satisfied or failed."""
         if rule.id not in self._false:
-            verdict, env = self._verdicts.get(rule.id), self.case.env
+            verdict, env = self._verdicts.get(rule.id), self.env
             found = None
             if verdict is not None and not verdict.satisfied and not verdict.failed:
                 found = interpreter.first_false(rule.conjuncts, rule.typings[env.target], env)

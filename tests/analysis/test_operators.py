@@ -75,7 +75,8 @@ def test_what_is_claimed_of_two_conditions_is_so_where_not_all_can_be_known():
         return frozenset(number for number, env in enumerate(given) if holds(rule, env))
 
     found = {atom: held(atom) for atom in (*ATOMS, *ROUGH)}
-    for one, other in product(ROUGH, found):
+    pairs = [*product(ROUGH, found)]
+    for one, other in pairs[:: len(pairs) // share(len(pairs), 4)]:
         both, neither = f"{one} and {other}", f"{one} and not ({other})"
         texts = (one, other, both, neither)
         checked = checked_of("".join(f"permit p{n}: read when {t}\n" for n, t in enumerate(texts)))

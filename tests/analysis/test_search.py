@@ -23,7 +23,6 @@ from tests.analysis.small_world import (
     validated_requests,
 )
 from tests.strategies import seeds
-from tests.whole import share
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def test_each_finding_about_all_requests_is_made_just_where_it_is_due():
     """Both ways, for each of them; `make exact` compares many more."""
     requests, found = {action: validated_requests(action) for action in ACTIONS}, Counter()
 
-    @settings(max_examples=share(40, 2))
+    @settings(max_examples=40)
     @given(seeds.SEEDS)
     def check(seed):
         found.update(hold_findings(requests, seed))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from policyengine import InvalidRequest, PolicyEngine
 from policyengine.cli.reads import _plan
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import EntityRefType, RecordType, Schema, SetType, Type
-from policyengine.pipeline import check_paths, check_sources
+from policyengine.pipeline import check_sources
 from policyengine.semantics.checked import CheckedSet
+from tests.strategies.real_sets import loaded
 
 POLICIES = Path(__file__).parents[2] / "policies"
 STEP = re.compile(r"\.(\w+)(\??)|\[\]")
@@ -200,16 +200,10 @@ def hold(checked: CheckedSet, engine: PolicyEngine, request: dict[str, Any]) -> 
     return len(reduction.needed)
 
 
-@cache
-def shipped(folder: Path) -> tuple[CheckedSet, PolicyEngine]:
-    checked, _ = check_paths([str(folder)])
-    assert checked is not None
-    return checked, PolicyEngine.load(folder)
-
-
 @pytest.mark.parametrize("file", sorted(POLICIES.glob("*/requests/*.json")), ids=lambda f: f.stem)
 def test_requests_of_the_shipped_sets(file: Path):
-    hold(*shipped(file.parents[1]), json.loads(file.read_text()))
+    made = loaded(file.parents[1].name)
+    hold(made.checked, made.engine, json.loads(file.read_text()))
 
 
 WORLD = """\
