@@ -14,7 +14,6 @@ from policyengine.pipeline import EditedSet, check_sources, compile_set, read_so
 from policyengine.semantics.checked import CheckedSet, Definition, Fixture, Typing
 from policyengine.syntax.node import Node, walk
 from tests.strategies import seeds
-from tests.whole import share
 
 SETS = ("x", "hospital", "workspace")
 
@@ -106,7 +105,7 @@ def test_any_edits_one_after_the_other_are_checked_as_if_each_set_was_new(name: 
         rng, again, first = Random(seed), EditedSet(), sources_of(name)
         sources = dict(first)
         outcomes.add(assert_same(again, sources))
-        for _ in range(share(5, 2) if name == "x" else 5):
+        for _ in range(5):
             file = rng.choice(sorted(sources))
             text = rng.choice([first[file].text, edited(rng, sources[file].text)])
             sources = {**sources, file: Source(file, text)}
