@@ -41,6 +41,9 @@ demo: $(READY) ## Answer real requests by the policies of the X developer platfo
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+whole: $(READY) ## Try all of what `make test` tries a share of: all planted faults, more cases of each law; some minutes
+	WHOLE=1 $(BIN)/python -m pytest -n auto --dist worksteal -m sampled tests
+
 test-databases: $(READY) ## Run the tests that start PostgreSQL and Spark (`make postgresql java` installs Debian's); minutes
 	$(BIN)/python -m pip install --quiet --editable '.[spark]'
 	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters tests/tables -k 'postgresql or spark'

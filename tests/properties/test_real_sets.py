@@ -41,9 +41,7 @@ def test_it_holds(law, name):
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_every_way_says_the_same(name):
-    carried = [
-        real_sets.every_way_says_the_same(case) for case in real_sets.cases(name, 60)
-    ]
+    carried = [real_sets.every_way_says_the_same(case) for case in real_sets.cases(name, 60)]
     assert sum(carried) > len(carried) / 2
 
 
@@ -55,9 +53,7 @@ def test_what_was_kept_agrees(name):
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_decisions_hold_until_they_say(name):
-    turned = [
-        real_sets.it_holds_until_it_says(case) for case in real_sets.cases(name, 100)
-    ]
+    turned = [real_sets.it_holds_until_it_says(case) for case in real_sets.cases(name, 100)]
     assert any(turned)
 
 
@@ -71,7 +67,5 @@ def test_remembered_is_as_decided(name):
 
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_no_private_value_is_told(name):
-    told = [
-        real_sets.no_private_value_is_told(case) for case in real_sets.cases(name, 20)
-    ]
+    told = [real_sets.no_private_value_is_told(case) for case in real_sets.cases(name, 20)]
     assert any(told)
