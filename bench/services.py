@@ -258,9 +258,10 @@ def _fastmcp() -> tuple[Ask, Ask]:
         return _DOCUMENTS[id].title
 
     Guard(engine, subject=lambda _: {"type": "Caller", "id": asking["who"]}).install(guarded)
-    loop = asyncio.new_event_loop()
 
     def served(server: FastMCP) -> Ask:
+        loop = asyncio.new_event_loop()
+
         def ask(user: str) -> int:
             asking["who"] = user
             try:
@@ -269,6 +270,7 @@ def _fastmcp() -> tuple[Ask, Ask]:
                 return 403
             return 403 if found.is_error else 200
 
+        finalize(ask, loop.close)
         return ask
 
     return served(bare), served(guarded)
