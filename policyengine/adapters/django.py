@@ -37,15 +37,10 @@ class Guard(EnforcementPoint):
     """
 
     def __init__(
-        self,
-        decider: Decides,
-        *,
-        subject: Callable[[Any], object] | None = None,
-        anonymous: object = None,
-        context: Callable[[Any], object] | None = None,
-        unguarded: Collection[str] = (),
+        self, decider: Decides, *, subject: Callable[[Any], object] | None = None, anonymous: object = None,
+        context: Callable[[Any], object] | None = None, unguarded: Collection[str] = (),
         **options: Unpack[Options],
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(decider, **options)
         self._subject, self._anonymous, self._context = subject, anonymous, context
         self._unguarded = frozenset([unguarded] if isinstance(unguarded, str) else unguarded)
