@@ -14,7 +14,7 @@ from bench.worlds import apps
 from bench.worlds.apps_in_tables import BY_HAND, write_requests
 from policyengine import PolicyEngine
 
-_MORE: Final = 5
+_MORE: Final = 10
 """So many times the requests of a batch are in the file."""
 
 
