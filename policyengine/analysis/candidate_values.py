@@ -141,8 +141,8 @@ class CandidateValues:
         for name, id_ in request.entities:
             if id_ in mentions.values.get(EntityRefType(name), ()) or all_known:
                 known.setdefault(name, []).append(id_)
-            if mentions.ids:
-                mentions.add(STRING, id_)
+                if mentions.ids:
+                    mentions.add(STRING, id_)
         return cls(checked.schema, mentions, constants.asked, known, sets, request.now)
 
     def mentioned(self, type_: Type) -> list[Any]:

@@ -175,3 +175,31 @@ def test_secrets_are_told_to_the_auditor_alone():
 
     check()
     assert seen["secrets that the auditor reads"] > 0  # it bites: an auditor's view would fail
+
+
+def test_ids_of_others_are_no_texts_to_try():
+    loaded = load(
+        {
+            "t.policy": """
+        package t
+        entity User
+        entity Case { author: User, readers: set<User> }
+        action read by User on Case with { note?: string }
+        permit each: read
+        forbid unnamed: read when context not has note or context.note == resource.author.id
+    """
+        }
+    )
+    request = {
+        "subject": {"type": "User", "id": "ann"}, "action": "read",
+        "resource": {
+            "type": "Case", "id": "c1",
+            "properties": {"author": {"type": "User", "id": "bob"}, "readers": [{"type": "User", "id": "SECRET"}]},
+        },
+        "context": {}, "now": 0, "entities": [{"type": "User", "id": "SECRET"}, {"type": "User", "id": "bob"}],
+    }  # fmt: skip
+    explanation = explain(loaded.checked, loaded.request(**request))
+    for audience in ("user", "developer"):
+        told = json.dumps(explanation.to_json(audience))
+        assert "context.note" in told
+        assert "SECRET" not in told, told
