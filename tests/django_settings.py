@@ -17,5 +17,6 @@ if not settings.configured:
             "postgresql": {"ENGINE": "django.db.backends.postgresql"},
         },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        ROOT_URLCONF="",  # each request names its own
     )
     django.setup()

@@ -72,4 +72,15 @@ def parts_of(rule: Rule) -> list[Part]:
     shown = [part for text in texts if text for part in text.parts if isinstance(part, Part)]
     shown += [key.part for key in rule.keys]
     shown += [sentence.test for sentence in sentences if sentence.test]
-    return shown + [part for duty in rule.duties for _, part in duty.arguments]
+    return shown + owed_parts(rule)
+
+
+def owed_parts(rule: Rule) -> list[Part]:
+    """Return what is computed for the obligations of *rule*."""
+    return [part for duty in rule.duties for _, part in duty.arguments]
+
+
+def referred_parts(rule: Rule) -> list[Part]:
+    """Return what is computed for where *rule* refers to."""
+    parts = () if rule.refer is None else rule.refer.parts
+    return [part for part in parts if isinstance(part, Part)]

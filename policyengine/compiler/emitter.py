@@ -191,6 +191,14 @@ class Emitter(Struct, eq=False):
                 return ast.NamedExpr(ast.Name(identifier, ast.Store()), made)
         return made
 
+    def noted(self, node: ir.Expr) -> ast.expr:
+        """Return the expression of a value, which notes as well when that is another one."""
+        match node:
+            case ir.Choice(condition, yes, no):
+                return ast.IfExp(self.emit(condition), self.noted(yes), self.noted(no))
+        made = self.emit(node)
+        return made if self._slope(node) == 0 else disjunction([_kept(), made])
+
     def _emit(self, node: ir.Expr) -> ast.expr:
         emit = self.emit
         match node:

@@ -3,7 +3,7 @@
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
 module of their own, made when the first is asked: `judge` returns a bit for each rule that holds,
 `fails_…` the number of the first condition that is false, `turns_…` notes the moments at which one
-may turn, and `value_…` computes what is part of a text or an obligation. All take the roots of a
+may turn, `owes_…` and `refers_…` those at which what is owed or referred to does, and `value_…` computes what is part of a text or an obligation. All take the roots of a
 request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one
 function, which takes the constants as well.
 """
@@ -19,7 +19,13 @@ from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.decision_codegen import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
-from policyengine.compiler.dependencies import Dependencies, expressions, parts_of
+from policyengine.compiler.dependencies import (
+    Dependencies,
+    expressions,
+    owed_parts,
+    parts_of,
+    referred_parts,
+)
 from policyengine.compiler.emitter import (
     PARTS,
     ROW,
@@ -29,7 +35,7 @@ from policyengine.compiler.emitter import (
     Variable,
     identifier,
 )
-from policyengine.compiler.lowered import Rule
+from policyengine.compiler.lowered import Part, Rule
 from policyengine.compiler.python_nodes import negated, put_on_line
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.shares import described
@@ -51,6 +57,8 @@ class Functions(Struct, frozen=True, eq=False):
     fails: str | None
     blames: str | None
     turns: str | None
+    owes: str | None = None
+    refers: str | None = None
     row: Values | None = None
 
 
@@ -191,7 +199,7 @@ SharedShape: TypeAlias = tuple[Shape, tuple[int, ...]]
 
 def shared_shape(rule: Rule) -> tuple[SharedShape, Values] | None:
     """Return the shape of a rule and its constants, if it may share functions with others."""
-    if not _fails(rule) or _turns(rule):
+    if not _fails(rule) or _turns(rule) or _moving(owed_parts(rule) + referred_parts(rule)):
         return None
     shape, row = split_constants(rule.conditions)
     return (shape, rule.said), row
@@ -216,7 +224,7 @@ def _shared_functions(module: Module, rules: Sequence[Rule], least: int) -> dict
             for_row = replace(first, conditions=tuple(conditions))
             fails = _failing(module, "fails_like", for_row, place, row=(ROW,))
             blames = _blaming(module, "blames_like", for_row, place, fails, row=(ROW,))
-            shared |= {rule.id: Functions(fails, blames, None, row) for rule, row in group}
+            shared |= {rule.id: Functions(fails, blames, None, row=row) for rule, row in group}
     return shared
 
 
@@ -268,7 +276,26 @@ def _rule_functions(module: Module, rule: Rule) -> Functions:
         says = f"Note when a condition of {place} may turn."
         body = _first_false(Emitter(module, place, traced=True), rule.conditions, numbered=False)
         module.function(turns, says, body, (TURNS,))
-    return Functions(fails, blames, turns)
+    owes = _changing(module, "owes", rule, owed_parts(rule))
+    refers = _changing(module, "refers", rule, referred_parts(rule))
+    return Functions(fails, blames, turns, owes, refers)
+
+
+def _moving(parts: Sequence[Part]) -> list[ir.Expr]:
+    return [part.expr for part in parts if ir.mentions(part.expr, "now")]
+
+
+def _changing(module: Module, prefix: str, rule: Rule, parts: Sequence[Part]) -> str | None:
+    """Add a function that notes when one of *parts* is another value, if the time can make it one."""
+    moving = _moving(parts)
+    if not moving:
+        return None
+    function = module.fresh(identifier(prefix, rule.id))
+    emitter = Emitter(module, f"{rule.id} ({rule.place})", traced=True)
+    body: list[ast.stmt] = [ast.Expr(emitter.noted(expr)) for expr in moving]
+    says = f"Note when what {rule.id} ({rule.place}) {prefix} may change."
+    module.function(function, says, body, (TURNS,))
+    return function
 
 
 def _first_false(

@@ -29,6 +29,8 @@ class RuleFunctions(Struct, frozen=True, eq=False):
     fails: compiled.Function | None
     blames: compiled.Function | None
     turns: compiled.Function | None
+    owes: compiled.Function | None = None
+    refers: compiled.Function | None = None
 
     def with_row(self, row: tuple[object, ...]) -> RuleFunctions:
         """Return functions that rules of one shape share, for the rule with these constants."""
@@ -50,11 +52,8 @@ class NamedFunctions(Struct, frozen=True, eq=False):
     def shared(self, rule: Rule) -> RuleFunctions:
         """Return the functions of *rule*; those that it shares with others take its constants first."""
         names = self.generated.rules[rule.id]
-        fails, blames, turns = (
-            None if name is None else self.functions[name]
-            for name in (names.fails, names.blames, names.turns)
-        )
-        return RuleFunctions(fails, blames, turns)
+        called = (names.fails, names.blames, names.turns, names.owes, names.refers)
+        return RuleFunctions(*(None if one is None else self.functions[one] for one in called))
 
     def value(self, expr: ir.Expr) -> compiled.Function:
         """Return what computes a value that is shown or owed."""
@@ -190,11 +189,11 @@ def compiled_rule(
             if duty.is_known
         ),
         duties=tuple(owed(duty) for duty in rule.duties if not duty.is_known),
-        moves=any(_moves(part) for duty in rule.duties for _, part in duty.arguments),
+        owes=functions.owes,
         because=text(rule.because),
         otherwise=text(rule.otherwise),
         refer=text(rule.refer),
-        refer_moves=rule.refer is not None and any(map(_moves, rule.refer.parts)),
+        refers=functions.refers,
         sentences=tuple(tuple(map(said, about)) for about in rule.sentences),
         keys=keys,
         filed=_filed(rule, keys),
@@ -235,8 +234,3 @@ def _files(rule: Rule, key: compiled.Key, found: Key) -> bool:
     if rule.effect == "permit" and not (key.contested and plain):
         return False
     return not any(ir.mentions(condition, "now") for condition in rule.conditions[: found.number])
-
-
-def _moves(part: str | Part) -> bool:
-    """Whether a value that is shown or owed depends on the time."""
-    return isinstance(part, Part) and ir.mentions(part.expr, "now")

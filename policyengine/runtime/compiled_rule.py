@@ -112,9 +112,9 @@ class Rule(RuleHead, frozen=True, eq=False):
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
     where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a
-    list the moments at which a condition may turn.
-    *owed*: obligations whose arguments are constants, made once; *duties*: the others. *moves*:
-    whether those depend on the time, *refer_moves* whether the text of `refer` does. *waivers*:
+    list the moments at which a condition may turn, *owes* and *refers* those at which what is owed or referred to may
+    change; None if it cannot.
+    *owed*: obligations whose arguments are constants, made once; *duties*: the others. *waivers*:
     those that may be for a request. *keys*: which requests it is for; *filed*: those of them by which
     it is known without judging it that it plays no part (`runtime.directory`). *times_hidden*: as in
     `compiler.lowered.Rule`. The rest is as in `semantics.checked.CheckedRule`.
@@ -126,11 +126,11 @@ class Rule(RuleHead, frozen=True, eq=False):
     fields: frozenset[str] | None
     owed: tuple[Obligation, ...]
     duties: tuple[Duty, ...]
-    moves: bool
+    owes: Function | None
     because: Text | None
     otherwise: Text | None
     refer: Text | None
-    refer_moves: bool
+    refers: Function | None
     sentences: tuple[tuple[Sentence, ...], ...]
     keys: tuple[Key, ...]
     filed: tuple[Key, ...]

@@ -263,17 +263,14 @@ class Details(Struct, eq=False):
             turning = _turning(verdict.rule for verdict in self.case.verdicts)
         else:
             turning = explainer.turning
-        for rule, note_turns in turning:
-            if rule.in_force(now):
-                try:
-                    note_turns(*self.request.roots, turns)
-                except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
-                    turns.append(now + 1)
+        noting = [note_turns for rule, note_turns in turning if rule.in_force(now)]
         if explainer.rules.outline.moving:
-            case = self.case
-            if any(v.rule.moves for v in case.owing) or any(
-                v.rule.refer_moves for v in case.referring
-            ):
+            noting += [v.rule.owes for v in self.case.owing if v.rule.owes]
+            noting += [v.rule.refers for v in self.case.referring if v.rule.refers]
+        for note_turns in noting:
+            try:
+                note_turns(*self.request.roots, turns)
+            except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
                 turns.append(now + 1)
         return min((moment for moment in turns if moment > now), default=None)
 

@@ -67,7 +67,7 @@ class Outline(Struct, eq=False, dict=True):
             contested=contested,
             waivable=[number for number, rule in counting if rule.waivers],
             turning=any(rule.turns is not None for _, rule in counting),
-            moving=any(rule.moves or rule.refer_moves for _, rule in counting),
+            moving=any(rule.owes or rule.refers for _, rule in counting),
             times_hidden=any(rule.times_hidden for rule in rules),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyengine.model.values import parse_datetime, parse_duration
+from policyengine.model.values import from_datetime, parse_datetime, parse_duration
 from policyengine.reference.interpreter import valid_until
 from policyengine.reference.moving import Clock
 from tests.strategies.loading import load
@@ -26,7 +26,10 @@ def until(rules, now=NOW):
     properties = {"joined": "2026-01-01", "waits": "1d", "dates": ["2026-03-01"], "ok": True}
     subject = {"type": "User", "id": "u", "properties": properties}
     request = loaded.request(subject=subject, action="read", resource=subject, now=now)
-    return valid_until(loaded.checked, request)
+    compiled = loaded.program.decide(request).valid_until
+    found = valid_until(loaded.checked, request)
+    assert found == (None if compiled is None else from_datetime(compiled))
+    return found
 
 
 def day(text):
@@ -75,6 +78,18 @@ JUST_AFTER = day(NOW) + 1
         ("permit a: any when subject.ok or now < 2026-07-01", None),
         ("permit a: any oblige due(now + 1d)", JUST_AFTER),
         ("permit a: any oblige due(subject.joined)", None),
+        ("permit a: any oblige due(if now < 2026-07-01 then subject.joined else 2026-05-01)",
+         day("2026-07-01")),
+        ("permit a: any oblige due(if now < 2026-07-01 then subject.joined else now)",
+         day("2026-07-01")),
+        ("permit a: any oblige due(if now < 2026-05-01 then subject.joined else now)", JUST_AFTER),
+        ("permit a: any oblige due(if subject.ok or now < 2026-07-01 then subject.joined else now)",
+         None),
+        ("permit a: any oblige within_time((if now < 2026-07-01 then 1d else 2d) + subject.waits)",
+         day("2026-07-01")),
+        ("permit a: any oblige within_time(now - subject.joined)", JUST_AFTER),
+        ('permit a: any when not subject.ok refer "{if now < 2026-07-01 then 1d else 2d}"',
+         day("2026-07-01")),
         ('permit a: any because "{now}"', None),
         ('permit a: any permit b: any when not subject.ok otherwise "{now}"', None),
         ('permit a: any when not subject.ok refer "since {now}"', JUST_AFTER),
