@@ -47,7 +47,7 @@ NOT_RUN: Mapping[str, str] = {
     "make exact": "it takes minutes",
     "make exact-filters": "it takes hours; its command is run with few rows",
     "make test-databases": "`.ci/run` has run it",
-    "python spark_shop.py": "it needs what `[spark]` installs, and a Java: `make test-databases` runs it",
+    "python spark_shop.py 2> spark.log": "it needs what `[spark]` installs, and a Java: `make test-databases` runs it",
     "make statements": "it takes minutes",
     "make test-browser": "`.ci/run` has run it",
     "make exact-partial": "it takes minutes",
