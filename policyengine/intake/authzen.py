@@ -8,7 +8,6 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import islice
 from typing import Any, Final, NoReturn
 
 from policyengine.intake.foreign import Refused, Repeated, plain
@@ -25,6 +24,8 @@ _NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "e
 _REQUIRED: Final = _NAMES[:3]
 _OPENING: Final = ("context", "entities")
 """Parts without which something may be absent that denies."""
+_MOST_COMPARED: Final = 1_000
+"""Names without a meaning that are compared with those of parts; of more, anything may be meant."""
 
 
 class RequestDecoder:
@@ -138,18 +139,20 @@ def ignored_names(
 ) -> tuple[str, ...]:
     """Return the names in the first of *levels* that mean nothing, as many as problems are reported.
 
-    Raises `InvalidRequest` if a part that none of *levels* has may be meant by one.
+    Raises `InvalidRequest` if one may be meant for a part that the first lacks: what the others give in its place, or
+    nothing, is not what was asked.
     """
-    ignored = tuple(
-        islice((_said(name) for name in levels[0] if name not in known), limits.problems)
-    )
-    for part in _OPENING if ignored else ():
-        if not any(part in level for level in levels):
-            for name in ignored:
-                if are_near(name, part):
-                    message = f"it means nothing, and may be meant for `{part}`, which is not given"
-                    raise InvalidRequest([Problem("PE533", path_text(inside(None, name)), message)])
-    return tuple(map(shown, ignored))
+    given, *defaults = levels
+    ignored = [_said(name) for name in given if name not in known]
+    lacking = [part for part in _NAMES if part not in given] if defaults else _OPENING
+    for part in lacking if ignored else ():
+        if part in given:
+            continue
+        for number, name in enumerate(ignored):
+            if number == _MOST_COMPARED or are_near(name, part):
+                message = f"it means nothing, and may be meant for `{part}`, which is not given"
+                raise InvalidRequest([Problem("PE533", path_text(inside(None, name)), message)])
+    return tuple(map(shown, ignored[: limits.problems]))
 
 
 def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:

@@ -402,10 +402,7 @@ def only_named(raw: object) -> Key | None:
     """Return the key of an entity, built or a dict, that is named and not described; None for all else."""
     if isinstance(raw, Entity):
         return None if raw.described_ else raw.key_
-    return key_of(raw) if type(raw) is dict and raw.keys() <= _NAMES else None
-
-
-_NAMES: Final = {"type", "id", "parents"}
+    return key_of(raw) if type(raw) is dict and "properties" not in raw else None
 
 
 def _type_of(node: Node) -> str:

@@ -94,7 +94,7 @@ def are_near(one: str, other: str) -> bool:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Give a name without case and separators, and without a prefix."""
+    """Give a name without case and separators, without a prefix, and as one of many."""
     if not name.isascii():
         from unicodedata import normalize  # which most names do not need
 
@@ -102,6 +102,8 @@ def _spellings(name: str) -> Iterator[str]:
     folded = "".join(filter(str.isalnum, name.casefold()))
     yield folded
     yield from (folded.removeprefix(one) for one in _PREFIXES if folded.startswith(one))
+    if folded.endswith("ies"):
+        yield folded.removesuffix("ies") + "y"  # three letters away
 
 
 def _within_edits(one: str, other: str, most: int) -> bool:

@@ -67,8 +67,12 @@ def test_unknown_names_at_the_top_are_listed():
     assert ignored[0] == "feilds"
     assert ignored[1] == "x" * 59 + "…"
     assert ignored[2] == "\\u202e"
-    many = json.dumps({f"k{i}": 1 for i in range(10_000)})
-    assert len(read_document(many, LIMITS).ignored) == LIMITS.problems
+    many = {f"k{i}": 1 for i in range(10_000)}
+    all_parts = json.dumps({**many, "context": {}, "entities": []})
+    assert len(read_document(all_parts, LIMITS).ignored) == LIMITS.problems
+    assert problems_of(ask, json.dumps(many)) == [("PE533", "k1000")]
+    few = json.dumps({**dict(list(many.items())[:300]), "contxt": {}})
+    assert problems_of(ask, few) == [("PE533", "contxt")]
 
 
 def test_a_time_is_read_only_where_it_is_accepted():

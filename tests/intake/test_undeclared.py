@@ -78,6 +78,7 @@ NEAR: list[tuple[dict[str, Any], str, str]] = [
     (asked(resource={"owner": {**OWNER, "suspended": True}}), "resource.properties.owner.suspended", "suspended"),
     ({**asked(), "subject": {**asked()["subject"], "suspended": True}}, "subject.suspended", "suspended"),
     ({**asked(), "subject": {**asked()["subject"], "parent": []}}, "subject.parent", "parents"),
+    (asked(resource={"owner": OWNER}, entities=[{**OWNER, "property": {"suspended": True}}]), "entities[0].property", "properties"),
 ]  # fmt: skip
 
 
@@ -150,15 +151,24 @@ def test_what_is_built_has_only_members_that_no_rule_is_meant_by(caplog):
 
 def test_a_name_at_the_top_that_is_like_a_part_denies():
     for engine in (DROP, PolicyEngine.from_text(POLICY)):
-        for name in ("contxt", "Context", "entites"):
+        for name in ("contxt", "Context", "entites", "entity"):
             assert [p.code for p in engine.decide_request(asked(**{name: {}})).problems] == [
                 "PE533"
             ]
             whole = engine.evaluations({"evaluations": [asked()], name: {}})
             assert [(p.code, p.path) for p in whole.problems] == [("PE533", name)]
         assert engine.decide_request(asked(contxt={}, context={})).ignored == ("contxt",)
-        one = engine.evaluations({"context": {}, "evaluations": [asked(contxt={})]}).decisions[0]
+        item = {"contxt": {}, "context": {}, "entities": []}
+        one = engine.evaluations({"evaluations": [asked(**item)]}).decisions[0]
         assert (one.allowed, one.ignored) == (True, ("contxt",))
+
+
+@pytest.mark.parametrize("name", ["subjct", "Resource", "acton", "contexts", "entity", "feilds"])
+def test_an_item_of_a_batch_is_not_decided_about_what_a_misspelt_part_was_to_replace(name):
+    whole = {**asked(), "context": {}, "fields": ["id"], "entities": []}
+    for engine in (DROP, PolicyEngine.from_text(POLICY)):
+        item = engine.evaluations({**whole, "evaluations": [{name: {}}]}).decisions[0]
+        assert (item.allowed, [p.code for p in item.problems]) == (False, ["PE533"])
 
 
 def test_members_that_are_many_or_long_are_bounded():
@@ -176,7 +186,7 @@ def test_there_is_no_third_way():
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("hasMfa", "mfa"), ("mfa", "has_mfa"), ("is_island", "island"), ("tierr", "tier"), ("ab", "xy"), ("clearence", "clearance")],
+    [("hasMfa", "mfa"), ("mfa", "has_mfa"), ("is_island", "island"), ("tierr", "tier"), ("ab", "xy"), ("clearence", "clearance"), ("Property", "properties")],
 )  # fmt: skip
 def test_near(one, other):
     assert are_near(one, other)

@@ -173,6 +173,32 @@ def test_what_is_only_named_is_fetched_in_whatever_form(form, place):
         sourced.decide(place(form(named("User", "ghost"))))
 
 
+def test_what_is_named_with_a_member_that_is_dropped_is_fetched():
+    engine = PolicyEngine.from_text(
+        """
+        package p
+        entity U { off?: bool }
+        action read by U on U
+        permit each: read
+        forbid off: read when subject has off and subject.off
+        """,
+        undeclared="drop",
+    )
+
+    class Off:
+        def fetch(self, keys: Any) -> Any:
+            return [{"type": t, "id": i, "properties": {"off": True}} for t, i in keys]
+
+    sourced = SourcedEngine(engine, Off())
+    for more in ({}, {"email": "x"}):
+        subject = {"type": "U", "id": "ann", **more}
+        assert sourced.decide(subject, "read", subject).allowed is False
+        assert (
+            sourced.decide(named("U", "b"), "read", named("U", "b"), entities=[subject]).allowed
+            is False
+        )
+
+
 def test_what_is_given_with_parents_alone_is_fetched_and_must_agree():
     sourced = SourcedEngine(PolicyEngine.from_text(POLICY), Facts())
     cid, a = named("User", "cid"), named("Document", "a")
