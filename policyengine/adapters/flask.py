@@ -49,18 +49,24 @@ class Guard(EnforcementPoint):
     def requires(self, action: str, resource: object) -> Callable[[E], E]:
         """Return the outermost decorator, below `route`, for views that are *action* on *resource*.
 
-        That is an entity, or a function of arguments of the view. `g` then has the `resource` and the `decision`.
+        That is an entity, or a function of arguments of the view: of those that it names, or of all with `**`. `g` then has the
+        `resource` and the `decision`.
         """
         self.expect(action, resource=resource)
 
         def decorate(view: E) -> E:
             signature = inspect.signature(view)
-            taken = _taken(resource, signature)
+            taken, takes_all = _taken(resource)
 
             @functools.wraps(view)
             def guarded(*args: Any, **given: Any) -> Any:
-                named = signature.bind(*args, **given).arguments if args else given
-                self.check(action, resource, {n: v for n, v in named.items() if n in taken})
+                placed = signature.bind_partial(*args).arguments
+                if takes_all and "self" not in taken:
+                    placed.pop("self", None)
+                named = {**placed, **given}  # also what the view takes by `**`
+                self.check(
+                    action, resource, {n: v for n, v in named.items() if takes_all or n in taken}
+                )
                 return current_app.ensure_sync(view)(*args, **given)
 
             made: Any = declared(guarded)
@@ -93,28 +99,25 @@ class Guard(EnforcementPoint):
         *public*: the endpoints that are for everybody and only read, as `"static"`.
         """
         names = frozenset([public] if isinstance(public, str) else public)
-        told: set[tuple[str, str]] = set()
+        told: set[str] = set()  # by rule, since clients may choose the method
 
         def refuse_undeclared() -> None:
             rule = request.url_rule
             if rule is None or _answers_by_itself(rule) or _is_public(rule, names):
                 return
             if not _declares(app.view_functions[rule.endpoint]):
-                name = request.method, rule.rule
-                is_new = name not in told
-                told.add(name)
-                raise self.undeclared(" ".join(name), log=is_new)
+                is_new = rule.rule not in told
+                told.add(rule.rule)
+                raise self.undeclared(f"{request.method} {rule.rule}", log=is_new)
 
         app.register_error_handler(Refusal, _answer)  # refused by Flask once requests were handled
         app.before_request_funcs.setdefault(None, []).insert(0, refuse_undeclared)
 
 
-def _taken(resource: Any, view: inspect.Signature) -> frozenset[str]:
-    """Return the names of those arguments of a view that *resource* takes."""
+def _taken(resource: Any) -> tuple[frozenset[str], bool]:
+    """Return the names of those arguments of a view that *resource* takes, and whether it takes all others, too."""
     parameters = inspect.signature(resource).parameters if callable(resource) else {}
-    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        return frozenset(view.parameters) - {"self"}
-    return frozenset(parameters)
+    return frozenset(parameters), any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def _itself(found: Any) -> Any:

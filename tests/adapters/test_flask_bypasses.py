@@ -454,6 +454,47 @@ def test_a_resource_takes_the_arguments_that_it_names():
     )
 
 
+def first_of(**ids: Any) -> Any:
+    """Find the first document that matches, as a database does."""
+    found = (one for id_, one in DOCUMENTS.items() if ids.get("id", id_) == id_)
+    return next(found, None)
+
+
+def first_open(id: str = "open") -> Any:
+    return DOCUMENTS.get(id)
+
+
+@pytest.mark.parametrize("resource", [first_open, first_of])
+@pytest.mark.parametrize("kind", ["view", "method", "decorated", "decorated class"])
+def test_the_resource_is_of_the_arguments_that_a_view_does_not_name(kind, resource):
+    may_read = GUARD.requires("read", resource)
+    app = Flask("service", static_folder=None)
+    GUARD.install(app)
+
+    class Own(MethodView):
+        decorators = [may_read] if kind == "decorated" else []
+
+        def get(self, **ids):
+            return SECRET
+
+    class Plain(View):
+        decorators = (may_read,)
+
+        def dispatch_request(self, id):
+            return SECRET
+
+    if kind == "method":
+        Own.get = may_read(Own.get)
+    made = {"view": may_read(secret_of_its_own()), "decorated class": Plain.as_view("s")}
+    app.add_url_rule("/s/<id>", "s", made.get(kind) or Own.as_view("s"))
+    client = app.test_client()
+    for id_, statuses in (("plan", [200, 403]), ("hers", [403, 403]), ("none", [404, 404])):
+        found = [
+            client.get(f"/s/{id_}", headers={"x-user": user}).status_code for user in ("ann", "bob")
+        ]
+        assert found == statuses
+
+
 def test_users_may_be_proxies():
     guard = Guard(ENGINE, subject=lambda: LocalProxy(current_user))
     client = service([], guard).test_client()
@@ -468,6 +509,15 @@ def test_what_is_not_declared_is_logged_once(caplog):
     app.route("/s")(secret_of_its_own())
     client = app.test_client()
     assert [client.get("/s").status_code for _ in range(3)] == [403] * 3
+    assert len(caplog.records) == 1
+
+
+def test_methods_that_clients_invent_are_not_logged_one_by_one(caplog):
+    app = service([])
+    app.url_map.add(Rule("/s", endpoint="s"))
+    app.view_functions["s"] = secret_of_its_own()
+    client = app.test_client()
+    assert {client.open("/s", method=f"M{number}").status_code for number in range(9)} == {403}
     assert len(caplog.records) == 1
 
 
