@@ -74,6 +74,14 @@ class BoundSubject(Immutable):
         """The subject as it was bound."""
         return self._subject
 
+    def unbound(self) -> Entity:
+        """Return the subject, for another engine to decide about.
+
+        Raises `StaleSubject` if it was bound longer ago than it may be.
+        """
+        self._check_age(clock.now())
+        return self._subject
+
     @property
     def digest(self) -> str:
         """The name of the policy set that decides, also if another was loaded since."""

@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
     "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
     "type_stubs": {"model"},
-    "adapters": {"model", "engine", "bound", "explain", "filters"},
+    "adapters": {"model", "engine", "bound", "decision_cache", "reloading", "explain", "filters"},
     "sources": {"model", "runtime", "intake", "engine", "decide_each"},
     "record": {"model", "runtime", "intake", "engine", "version"},
     "reloading": {

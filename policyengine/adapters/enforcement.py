@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.refusal import Refusal, denied, undecided
 from policyengine.bound import BoundSubject
+from policyengine.decision_cache import DecisionCache
+from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.request_messages import meant
+from policyengine.reloading.holder import PolicyHolder
 
 if TYPE_CHECKING:
-    from policyengine.engine import PolicyEngine
     from policyengine.explain import Explanation
     from policyengine.model.entities import EntityLike
 
@@ -159,10 +161,11 @@ class EnforcementPoint:
         self, decide: Callable[..., Any], subject: Any, action: str, resource: Any, context: Any
     ) -> Any:
         if isinstance(subject, BoundSubject):
-            is_sourced = hasattr(self.decider, "decide_async")
-            if not is_sourced and subject._engine is self._engine:  # noqa: SLF001 - whether it is in force
+            # Whatever else decides may do more than its engine.
+            is_plain = type(self.decider) in (PolicyEngine, PolicyHolder, DecisionCache)
+            if is_plain and subject._engine is self._engine:  # noqa: SLF001 - whether it is in force
                 return subject.decide(action, resource, context)
-            subject = subject.subject
+            subject = subject.unbound()
         return decide(subject, action, resource, context)
 
     @property

@@ -65,19 +65,23 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
       0  the log is as it was written
       1  it is not
       2  it cannot be read
-      3  a crash cut a line, of no decision that a durable log let be given; else as it was written
+      3  the end of a file was cut, by a crash or by somebody (--expect knows); else as it was written
 
     \b
     Examples:
       policyengine log verify decisions
       policyengine log verify decisions --format json
     """
+    from errno import ENOENT
+
     from msgspec import to_builtins
 
     from policyengine.record.log_lines import START
     from policyengine.record.verify_log import verify_log
 
     found = verify_log(Path(log), expect)
+    if not found.files:
+        raise FileNotFoundError(ENOENT, "there is no file of a log here", log)
     code = FINDINGS if found.faults else CUT if found.cut else FINE
     if format == "json":
         say_json({"as_written": not found.faults, **to_builtins(found)})

@@ -83,7 +83,9 @@ def log_record(
         "obligations": owed,
         "more_obligations": len(obligations) - len(owed),
         "problems": [
-            {"code": p.code, "path": _short(p.path), "message": _short(p.message)}
+            # A message may quote what did not fit.
+            {"code": p.code, "path": _short(p.path)}
+            | ({"message": _short(p.message)} if private else {})
             for p in result.problems[:MOST_ELEMENTS]
         ],
         "latency_us": None if answered.latency is None else answered.latency / 1000,

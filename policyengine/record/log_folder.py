@@ -40,6 +40,7 @@ class LogFolder:
         self._path, self._most = path, size
         self._lock: int | None = _locked(path / _LOCK)
         self._file: int | None = None
+        self._at = path
         self._hash, self._size, self._is_unknown = START, 0, False
         try:
             self._go_on()
@@ -94,8 +95,11 @@ class LogFolder:
         """Whether the file is where it was, and as long: nobody moved, cut or continued it."""
         if self._file is None:
             return False
-        found = os.fstat(self._file)
-        return found.st_nlink > 0 and found.st_size == self._size
+        try:
+            there, found = self._at.stat(), os.fstat(self._file)
+        except OSError:  # it is not there
+            return False
+        return os.path.samestat(there, found) and found.st_size == self._size
 
     def _go_on(self) -> None:
         """Find the last whole line, and go on after it: in another file if anything else comes after."""
@@ -106,7 +110,7 @@ class LogFolder:
         if at is None or at != files[-1] or cut:
             self._begin()
             return
-        self._file = os.open(at, os.O_WRONLY | os.O_APPEND)
+        self._file, self._at = os.open(at, os.O_WRONLY | os.O_APPEND), at
         self._size = os.fstat(self._file).st_size
 
     def _begin(self) -> None:
@@ -119,6 +123,7 @@ class LogFolder:
         header = {"log": {"version": VERSION, "before": self._hash, "opened": opened}}
         found, line = written_line(self._hash, header)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        self._at = path
         try:
             _write_all(self._file, line)
             os.fsync(self._file)

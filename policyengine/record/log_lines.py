@@ -73,8 +73,9 @@ class Line(Struct, frozen=True):
         return text[len(_OPEN) : _FRONT - 2].decode("ascii", "replace")
 
     def follows(self, before: str) -> bool:
-        """Whether the line is as it was written after that of the hash *before*."""
-        return self.is_whole and self.hash == _hash(before, self.text[_FRONT:])
+        """Whether the line is as it was written after that of the hash *before*, but for its end if it is not whole."""
+        end = b"" if self.is_whole else b"\n"
+        return not self.too_long and self.hash == _hash(before, self.text[_FRONT:] + end)
 
     def content(self) -> dict[str, Any] | None:
         """Return what the line says, None if it is no object in JSON, or deeper than a record is."""

@@ -83,10 +83,12 @@ class _Check:
         """Check the lines of one file."""
         found, faults = self._found, 0
         for line in lines:
+            content = line.content() or {}
             if not line.is_whole:
+                if content and not line.follows(found.last):  # no cut leaves another object
+                    found.faults.append(Fault(name, line.number, _FAULTS[0]))
                 found.cut.append(Fault(name, line.number, "the line was cut"))
                 return
-            content = line.content() or {}
             if self._begins:
                 self._begins = False
                 found.first = found.last = _before(content)

@@ -231,6 +231,19 @@ def test_a_bound_subject_is_decided_about_by_what_is_in_force(tmp_path):
     ).allowed  # fmt: skip
 
 
+def test_a_bound_subject_escapes_neither_its_age_nor_what_decides():
+    class Paused:
+        engine = ENGINE
+
+        def decide(self, *_: object) -> Decision:
+            raise RuntimeError
+
+    bound = ENGINE.bind(user("ann"), max_age=timedelta(microseconds=1))
+    for decider in (ENGINE, PolicyEngine.from_text(POLICY)):
+        assert refused(EnforcementPoint(decider), bound, "read", FILE).status == 500
+    assert refused(EnforcementPoint(Paused()), ENGINE.bind(user("ann")), "read", FILE).status == 500
+
+
 def test_what_would_allow_is_told_where_the_service_says_so_and_as_long_as_it_lasts(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(explain_budget, "monotonic", lambda: now[0])

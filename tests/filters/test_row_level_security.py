@@ -132,7 +132,7 @@ def test_filters_of_any_subject_agree_with_decisions():
     counts = Counter[str]()
     for seed in range(100, 108):
         counts += subject_law.filters_agree(seed)
-    assert min(counts["allowed"], counts["denied"]) > 100
+    assert min(counts["allowed"], counts["denied"]) > 80
     assert counts["unfit"] > 20
 
 

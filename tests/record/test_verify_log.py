@@ -93,6 +93,15 @@ def test_each_cut_of_the_last_file_is_told_from_a_change(tmp_path, written):
         assert (len(found.cut), found.faults) == (0 if is_whole else 1, []), at
 
 
+def test_a_whole_line_without_its_end_that_is_changed_is_no_cut(tmp_path, written):
+    last = written[-1].removesuffix(b"\n")
+    assert b'"decision":false' in lines(last)[-1]
+    at = last.rindex(b'"decision":false')
+    changed = last[:at] + b'"decision":true' + last[at + len(b'"decision":false') :]
+    assert verify_log(put(tmp_path, [*written[:-1], changed])).faults
+    assert not verify_log(put(tmp_path, [*written[:-1], last])).faults
+
+
 def test_what_was_removed_at_the_end_is_found_by_a_hash_that_was_kept(tmp_path, written):
     last = verify_log(put(tmp_path, written)).last
     assert not verify_log(tmp_path, [last]).faults
