@@ -82,14 +82,14 @@ class Guard(EnforcementPoint, Middleware):
     async def on_call_tool(self, context: Any, call_next: Any) -> Any:
         """Decide about a call; a refusal is a result that the model can read."""
         message, server = context.message, context.fastmcp_context
-        given, known = await self._last.arguments(server.fastmcp, message)
+        given, known, is_noted = await self._last.arguments(server.fastmcp, message)
         try:
             asked = await self.enforced(server, action_of(message.name), known)
         except Refusal as refusal:
             return ToolResult(refusal.problem["detail"], refusal.problem, is_error=True)
         if given != message.arguments:
             context = context.copy(message=message.model_copy(update={"arguments": given}))
-        return await self._passing(asked, call_next, context)
+        return await self._passing((*asked, is_noted), call_next, context)
 
     async def on_read_resource(self, context: Any, call_next: Any) -> Any:
         """Decide about reading a resource, by its URI."""
@@ -120,9 +120,9 @@ class Guard(EnforcementPoint, Middleware):
             asked = await self.enforced(context.fastmcp_context, action, given)
         except Refusal as refusal:
             raise _error(refusal) from refusal
-        return await self._passing(asked, call_next, context)
+        return await self._passing((*asked, False), call_next, context)
 
-    async def _passing(self, asked: tuple[str, Any], call_next: Any, context: Any) -> Any:
+    async def _passing(self, asked: tuple[str, Any, bool], call_next: Any, context: Any) -> Any:
         token = decided.set((self, *asked))
         try:
             return await call_next(context)

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 from anyio import to_thread
 from fastmcp.exceptions import ToolError
 from fastmcp.server.dependencies import get_context
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.server.transforms import Transform
 from fastmcp.tools import FunctionTool
+from fastmcp.utilities.versions import VersionSpec
 from pydantic_core import to_jsonable_python
 
 from policyengine.adapters.mcp_vocabulary import action_of, attribute_of
@@ -21,8 +23,11 @@ from policyengine.model.types import RecordType, SetType, Type
 
 _MOST_TOOLS = 1_000
 
-decided: ContextVar[tuple[object, str, dict[str, Any]] | None] = ContextVar("decided", default=None)
-"""The request that was decided about in this call, and allowed: by which guard, its action and its context."""
+decided: ContextVar[tuple[Any, ...] | None] = ContextVar("decided", default=None)
+"""The request that was decided about in this call, and allowed: by which guard, its action and its context.
+
+For a tool also whether its arguments are what was noted of a function of the server.
+"""
 
 
 class Enforces(Protocol):
@@ -40,46 +45,58 @@ class LastCheck(Transform):
 
     def __init__(self, guard: Enforces) -> None:
         self._guard = guard
-        # The names and defaults of arguments, by tool, as it was when it was last asked for.
-        self._arguments: dict[str, tuple[frozenset[str], dict[str, Any]]] = {}
+        # The arguments of functions of the server itself, by tool, as it was when it was last asked for.
+        self._noted: dict[str, dict[str, Any]] = {}
         self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
 
     async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the tool, of which the function is checked."""
         tool = await call_next(name, version=version)
-        if tool is not None and version is None:
-            self._note(tool)
         if not isinstance(tool, FunctionTool):
+            self._noted.pop(name, None)
+            guard, action, _, is_noted = decided.get() or (None,) * 4
+            if guard is self._guard and is_noted and action == action_of(name):
+                raise ToolError("the tool is another one now: call it again")
             return tool
+        if version is None:
+            self._note(name, tool)
         names = tuple(tool.parameters.get("properties", ()))
         where = "thread" if tool.run_in_thread else "loop"
         return tool.model_copy(update={"fn": self._checked(tool.name, tool.fn, names, where)})
 
-    async def arguments(self, server: Any, message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what a tool is called with, and what of that is decided about.
+    async def arguments(
+        self, server: Any, message: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], bool]:
+        """Return what a tool is called with, what of that is decided about, and whether that is by what was noted.
 
         The first has what the tool takes by default where nothing is given, the second no names that the tool lacks.
+        What was noted may be of another tool by now: `get_tool` or the check of the function finds that.
         """
-        if message.name not in self._arguments:
-            tool = await server.get_tool(message.name)
-            if tool is not None:
-                self._note(tool)
-        names, defaults = self._arguments.get(message.name, (frozenset[str](), {}))
-        given = message.arguments or {}
-        if not message.meta:  # which asks for another version, of which nothing is known
-            given = {**defaults, **given}
-        return given, {name: one for name, one in given.items() if name in names}
-
-    def _note(self, tool: Any) -> None:
-        if len(self._arguments) >= _MOST_TOOLS and tool.name not in self._arguments:
-            self._arguments.clear()
-        properties = tool.parameters.get("properties", {})
+        noted = None if message.meta or self._is_bypassed(server) else self._noted.get(message.name)
+        if noted is None:
+            tool = await server.get_tool(message.name, version=_version_of(message.meta))
+            properties = {} if tool is None else tool.parameters.get("properties", {})
+        else:
+            properties = noted
         defaults = {
             name: its["default"]
             for name, its in properties.items()
             if isinstance(its, dict) and "default" in its
         }
-        self._arguments[tool.name] = frozenset(properties), defaults
+        given = {**defaults, **(message.arguments or {})}
+        known = {name: one for name, one in given.items() if name in properties}
+        return given, known, noted is not None
+
+    def _is_bypassed(self, server: Any) -> bool:
+        """Whether *server* may have other tools than `get_tool` returns."""
+        return server.transforms[-1:] != [self] or any(
+            isinstance(one, ToolInjectionMiddleware) for one in server.middleware
+        )
+
+    def _note(self, name: str, tool: FunctionTool) -> None:
+        if len(self._noted) >= _MOST_TOOLS and name not in self._noted:
+            self._noted.clear()
+        self._noted[name] = tool.parameters.get("properties", {})
 
     def _make(
         self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str
@@ -96,7 +113,11 @@ class LastCheck(Transform):
                 if name in bound
             }
             try:
-                if decided.get() != (self._guard, action, self._guard.seen(action, given)):
+                if (decided.get() or ())[:3] != (
+                    self._guard,
+                    action,
+                    self._guard.seen(action, given),
+                ):
                     await self._guard.enforced(get_context(), action, given)
             except Refusal as refusal:
                 raise ToolError(refusal.problem["detail"]) from refusal
@@ -106,6 +127,14 @@ class LastCheck(Transform):
             return await found if isinstance(found, Awaitable) else found
 
         return checked
+
+
+def _version_of(meta: Any) -> VersionSpec | None:
+    """Return the version of a tool that a call asks for."""
+    asked = meta and meta.get("fastmcp", {}).get("version")
+    if not asked:
+        return None
+    return VersionSpec(**asked) if isinstance(asked, Mapping) else VersionSpec(eq=asked)
 
 
 async def given_by(source: Any, context: Any) -> Any:

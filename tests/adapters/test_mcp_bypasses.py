@@ -480,3 +480,71 @@ def test_a_function_that_is_asked_for_by_itself_is_asked_about():
     with pytest.raises(Exception, match="only what is in /pub"):
         asyncio.run(run())
     assert action_of("read") == "call_read"
+
+
+# ---- tools that are others by now ----------------------------------------------------------
+
+FORCING = PolicyEngine.from_text(
+    vocabulary(
+        [{"name": "wipe", "inputSchema": {"properties": {**SCHEMA, "force": {"type": "boolean"}}}}]
+    )
+    + 'permit wiping: call_wipe\nforbid forcing: call_wipe when context has force and context.force because "no force"'
+)
+FORCED = {"path": "a", "force": True}
+
+
+def wipe_of(default: bool) -> Callable[..., str]:
+    return lambda path, force=default: f"force {force}"
+
+
+def wipe(path: str) -> str:
+    return "wiped"
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_arguments_are_those_of_the_version_that_is_called(mounted: bool):
+    for default, given in ((False, FORCED), (True, {"path": "a"})):
+        made = FastMCP("files")
+        made.tool(wipe_of(default), name="wipe", version="1")
+        made.tool(wipe, version="2")
+        parent = FastMCP("parent") if mounted else made
+        if mounted:
+            parent.mount(made)
+        guarded(parent, FORCING)
+        for _ in range(2):
+            assert called(parent, "wipe", given, version="1") == "✗ no force"
+            assert called(parent, "wipe", {**FORCED, "force": False}, version="1") == "force False"
+            assert called(parent, "wipe", {"path": "a"}) == "wiped"
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_tool_that_gains_an_argument_is_decided_about_with_it(mounted: bool):
+    for default, given in ((False, FORCED), (True, {"path": "a"})):
+        made = FastMCP("files")
+        made.tool(wipe)
+        parent = FastMCP("parent") if mounted else made
+        if mounted:
+            parent.mount(made)
+        guarded(parent, FORCING)
+        assert called(parent, "wipe", {"path": "a"}) == "wiped"
+        made.local_provider.remove_tool("wipe")
+        made.tool(wipe_of(default), name="wipe")
+        assert called(parent, "wipe", given) == "✗ no force"
+        assert called(parent, "wipe", {"path": "a", "force": False}) == "force False"
+
+
+@pytest.mark.parametrize("way", ["mounted", "injected"])
+def test_a_function_that_another_tool_takes_the_place_of_is_not_what_is_decided_about(way: str):
+    made, other = guarded(FastMCP("files"), FORCING), FastMCP("other")
+    made.tool(wipe)
+    assert called(made, "wipe", {"path": "a"}) == "wiped"
+    other.tool(wipe_of(default=False), name="wipe")
+    if way == "injected":
+        tool = Tool.from_function(wipe_of(default=False), name="wipe")
+        made.add_middleware(ToolInjectionMiddleware([tool]))
+    else:
+        made.local_provider.remove_tool("wipe")
+        made.mount(other)
+    assert called(made, "wipe", FORCED).startswith("✗")
+    assert called(made, "wipe", FORCED) == "✗ no force"
+    assert called(made, "wipe", {"path": "a"}) == "force False"
