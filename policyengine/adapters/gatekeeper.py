@@ -26,6 +26,7 @@ except ImportError:
     raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD"})
+_MAKERS: Final = frozenset({"starlette", "fastapi"})
 _ACCEPTED: Final = "policyengine.accepted"
 _POLICY_VIOLATION: Final = 1008
 
@@ -87,12 +88,15 @@ class Gatekeeper:
 
     def _undeclared(self, router: Router, lists: _Lists) -> list[tuple[str, Any]]:
         """Return the routes that are not declared, with what they are called; note the *lists* of all routes."""
+        if not _is_theirs(router, "__call__", "app"):
+            return [("what a router of its own kind answers", _Everything)]
         guard = self._guard
         for owner, name in guard.lists_of(router):
             routes = getattr(owner, name)
             lists.append((owner, name, routes, [*routes]))
         routes = guard.routes_of(router)
         found = [(what, route) for route in routes for what in self._lacks(route, lists)]
+        lists.append((router, "default", router.default, None))
         ends = getattr(router.default, "__func__", None) is Router.not_found
         if not (ends or is_declared(router.default)):
             found.append(("what answers where there is no route", _Everything))
@@ -111,17 +115,19 @@ class Gatekeeper:
         app: Any = getattr(original, "_base_app", original.app)  # without middleware of the mount
         if f"{path}/*" in self._public or is_declared(app):
             return
-        if any(one.cls is Gatekeeper for one in getattr(app, "user_middleware", ())):
-            return
-        app = getattr(app, "router", app)
+        if isinstance(app, Starlette):
+            middleware: list[Any] = app.user_middleware
+            if any(one.cls is Gatekeeper for one in middleware):
+                return
+            app = app.router if _is_theirs(app, "__call__") else None
         below = self._undeclared(app, lists) if isinstance(app, Router) else [("", None)]
         if below:
             what = below[0][0]
             yield f"{path}/*{what and f' (there, {what})'}"
 
 
-_Lists: TypeAlias = list[tuple[object, str, list[Any], list[Any]]]
-"""Lists of routes: an object, its attribute, the list, and what was in it."""
+_Lists: TypeAlias = list[tuple[object, str, Any, list[Any] | None]]
+"""What routes are known by: an object, its attribute, the value, and what was in it, if it is a list of routes."""
 
 
 class _Known(NamedTuple):
@@ -145,9 +151,16 @@ def _router_in(app: Any) -> Router:
     return app
 
 
-def _has_changed(owner: object, name: str, routes: list[Any], before: list[Any]) -> bool:
-    same = getattr(owner, name) is routes and len(routes) == len(before)
-    return not (same and all(map(is_, routes, before)))
+def _is_theirs(app: object, *names: str) -> bool:
+    """Whether *app* has these methods from Starlette or FastAPI: it answers through what they show."""
+    makers = (next(one for one in type(app).__mro__ if name in vars(one)) for name in names)
+    return all(one.__module__.partition(".")[0] in _MAKERS for one in makers)
+
+
+def _has_changed(owner: object, name: str, value: Any, before: list[Any] | None) -> bool:
+    if getattr(owner, name) is not value:
+        return True
+    return before is not None and not (len(value) == len(before) and all(map(is_, value, before)))
 
 
 def _noting(scope: Scope, send: Send) -> Send:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from policyengine.adapters.declaring import E, declared
 from policyengine.adapters.enforcement import Decides, Options
@@ -18,12 +18,15 @@ from policyengine.adapters.refusal import Refusal
 
 try:
     from starlette.concurrency import run_in_threadpool
+    from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Receive, Scope, Send
 except ImportError:
     raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
 
 __all__ = ["ExplainBudget", "Guard", "Refusal", "Requirement"]
+
+_DISPATCHING: Final = (HTTPEndpoint.__await__, WebSocketEndpoint.__await__)
 
 
 class Guard(InstalledGuard):
@@ -78,6 +81,8 @@ class Requirement:
         made: Any
         inner: Any = endpoint
         if isinstance(endpoint, type):
+            if getattr(endpoint, "__await__", None) not in _DISPATCHING:
+                raise TypeError(f"{endpoint.__name__} would answer without `dispatch`, unchecked")
             check = self.check
 
             async def dispatch(self: Any) -> None:

@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, FastAPI, Header, WebSocket
 from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
@@ -323,6 +324,42 @@ def a_mounted_application_with_a_guard(app, declare):
     return get("/m/s")
 
 
+class Answers:
+    """Answers without looking at its routes, of which it has none that are not declared."""
+
+    async def __call__(self, *args: Any) -> None:
+        await asgi(*args)
+
+
+class HasRouter(Answers):
+    router = Router([Route("/open", Declare(True)(page))])
+
+
+class OwnRouter(Answers, Router):
+    pass
+
+
+class OwnApplication(Answers, Starlette):
+    pass
+
+
+class OwnInside(Router):
+    async def app(self, *args: Any) -> None:
+        await asgi(*args)
+
+
+def mounted(kind: Callable[[], Any]) -> Way:
+    def made(app, declare):
+        app.mount("/m", PLAIN.public(kind()) if declare.on else kind())
+        return get("/m/any/thing")
+
+    made.__name__ = f"a_mount_of_{kind.__name__}"
+    return made
+
+
+WAYS += map(mounted, (HasRouter, OwnRouter, OwnApplication, OwnInside))
+
+
 @way
 def a_host(app, declare):
     app.host("testserver", declare(asgi))
@@ -333,6 +370,29 @@ def a_host(app, declare):
 def an_application_where_there_is_no_route(app, declare):
     app.router.default = declare(asgi)
     return get("/any")
+
+
+@way
+def an_application_that_is_set_later_where_there_is_no_route(app, declare):
+    def ask(client):
+        client.get("/")
+        app.router.default = declare(asgi)
+        return client.get("/any").text
+
+    return ask
+
+
+@way
+def an_application_that_is_set_later_where_a_mount_has_no_route(app, declare):
+    below = Router()
+    app.mount("/m", below)
+
+    def ask(client):
+        client.get("/m/")
+        below.default = declare(asgi)
+        return client.get("/m/any").text
+
+    return ask
 
 
 @way
@@ -466,6 +526,33 @@ def test_what_is_not_declared_is_logged_when_the_service_begins(caplog):
         caplog.clear()
         assert client.get("/s").status_code == client.get("/s").status_code == 403
         assert caplog.records == []
+
+
+def test_a_service_whose_router_answers_by_itself_is_refused():
+    app = FastAPI(openapi_url=None)
+    app.router = OwnRouter()
+    assert TestClient(app).get("/any").text == SECRET
+    app = FastAPI(openapi_url=None)
+    app.router = OwnRouter()
+    GUARD.install(app)
+    assert TestClient(app).get("/any").status_code == 403
+
+
+def test_an_endpoint_that_would_answer_unchecked_is_not_decorated():
+    class Own:
+        def __init__(self, *args: Any) -> None:
+            self.args = args
+
+        def __await__(self) -> Any:
+            return asgi(*self.args).__await__()
+
+    class Derived(HTTPEndpoint):
+        def __await__(self) -> Any:
+            return asgi(self.scope, self.receive, self.send).__await__()
+
+    for one in (Own, Derived):
+        with pytest.raises(TypeError, match="unchecked"):
+            PLAIN.requires("read", DOCUMENTS["plan"])(one)
 
 
 def test_a_guard_comes_before_the_first_request():
