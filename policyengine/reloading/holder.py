@@ -21,7 +21,7 @@ from policyengine.decide_each import Common, given_together, parts_of
 from policyengine.engine import PolicyEngine
 from policyengine.intake.raw import asked_request, given_request
 from policyengine.model.asked_request import Request
-from policyengine.model.errors import InvalidRequest, NotReloaded
+from policyengine.model.errors import InvalidRequest, NotReloaded, PolicyError
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits, Undeclared
 from policyengine.model.values import to_datetime
@@ -227,6 +227,8 @@ class PolicyHolder:
                     self._take_over(loaded)
             except Exception as found:  # noqa: BLE001 - whatever it is, what is in force stays
                 problem = _without_frames(found)
+                if not isinstance(found, PolicyError):
+                    self._files.tried = None  # it may pass, with no change of the files
             self._last_error = problem
             self._reload_shadow()
             is_news = self._engine._program is not engine._program or str(problem) != str(before)  # noqa: SLF001 - whether it took over

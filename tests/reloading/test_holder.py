@@ -21,7 +21,9 @@ from policyengine import (
     PolicyHolder,
     Request,
 )
+from policyengine.intake.store import EntityStore
 from policyengine.reloading import holder as holder_module
+from policyengine.reloading import policy_files
 from tests.reloads import reload_often
 
 VOCABULARY = """
@@ -246,6 +248,25 @@ def test_a_thread_sees_changes_and_goes_with_the_holder(folder):
     until(lambda: not thread.is_alive())
     gc.collect()
     assert gone() is None
+
+
+def test_what_fails_for_a_while_is_tried_again(folder, monkeypatch):
+    made = []
+
+    def make(engine: PolicyEngine) -> EntityStore:
+        made.append(engine)
+        if 1 < len(made) < 4:
+            raise OSError("the database is down")
+        return engine.store([user(), DOCUMENT | {"parents": []}])
+
+    holder = PolicyHolder(folder, store=make, poll=0.01, quiet=0.01)
+    (folder / "more.policy").write_text(
+        "package held\nentity Other\npermit more: read", encoding="utf-8"
+    )
+    monkeypatch.setattr(policy_files, "_RECENT", 0)  # the files are old soon
+    until(lambda: "more" in str(holder.engine.rules) and holder.last_error is None)
+    assert len(made) == 4
+    holder.close()
 
 
 # ---- stores -----------------------------------------------------------------------------
