@@ -3,8 +3,9 @@
 What cannot be decided is refused, too, and not as a deny: the client did nothing wrong. Facts of the service that
 do not fit, or a handler of obligations that fails, are its own fault (500); a source that fails is a matter of time (503).
 An entity that is not in the store was named by the client, and is refused (403) without a word on which one is unknown; a
-deny has another text, so where even that is a secret, answer both with the same. None in place of a subject means that nobody signed in (401), in place of a resource that there is
-none (404). Why nothing was decided is in the log `policyengine.adapters` and never in an answer.
+deny has another text, so where even that is a secret, answer both with the same. None in place of a subject means that
+nobody signed in (401), in place of a resource that there is none (404). Why nothing was decided is in the log
+`policyengine.adapters` and never in an answer.
 """
 
 from __future__ import annotations

@@ -57,13 +57,15 @@ class Guard(EnforcementPoint):
         def decorate(view: E) -> E:
             signature = inspect.signature(view)
             taken, takes_all = _taken(resource)
+            parameters = signature.parameters.values()
+            defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
 
             @functools.wraps(view)
             def guarded(*args: Any, **given: Any) -> Any:
                 placed = signature.bind_partial(*args).arguments
                 if takes_all and "self" not in taken:
                     placed.pop("self", None)
-                named = {**placed, **given}  # also what the view takes by `**`
+                named = {**defaults, **placed, **given}  # also what the view takes by `**`
                 self.check(
                     action, resource, {n: v for n, v in named.items() if takes_all or n in taken}
                 )

@@ -495,6 +495,21 @@ def test_the_resource_is_of_the_arguments_that_a_view_does_not_name(kind, resour
         assert found == statuses
 
 
+@pytest.mark.parametrize("resource", [first_open, first_of])
+def test_the_resource_is_that_of_the_view_where_the_client_names_none(resource):
+    app = Flask("service", static_folder=None)
+    GUARD.install(app)
+
+    @app.route("/s")
+    @GUARD.requires("read", resource)
+    def show(id="plan"):
+        return DOCUMENTS[id].title
+
+    client = app.test_client()
+    found = [client.get("/s", headers={"x-user": user}).status_code for user in ("ann", "bob")]
+    assert found == [200, 403]
+
+
 def test_users_may_be_proxies():
     guard = Guard(ENGINE, subject=lambda: LocalProxy(current_user))
     client = service([], guard).test_client()
