@@ -14,6 +14,7 @@ from typing import Any, TypeVar, Unpack, cast
 from policyengine.adapters.declaring import declared, is_declared
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal, undecided
+from policyengine.bound import BoundSubject
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -31,7 +32,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 class Guard(EnforcementPoint):
     """Lets requests pass that *decider* allows.
 
-    *subject* gives who asks, from the request: the user who is signed in, unless it is given. *anonymous* is who asks where
+    *subject* gives who asks, not bound, from the request: the user who is signed in, unless it is given. *anonymous* is who asks where
     nobody is signed in; None if that is refused. *context* gives the context from the request. *unguarded*: namespaces
     of URLs whose views check by themselves, as `"admin"`. The rest is as in `EnforcementPoint`.
     """
@@ -82,7 +83,7 @@ class Guard(EnforcementPoint):
         """Whether views in *namespaces*, the outermost first, check by themselves."""
         return bool(namespaces) and namespaces[0] in self._unguarded
 
-    def check(self, request: Any, action: str, resource: Any, *args: Any, **kwargs: Any) -> Any:
+    def check(self, request: Any, action: str, resource: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Return the answer to a request that is refused, None to one that is allowed."""
         try:
             self._is_action(action, request)
@@ -96,7 +97,7 @@ class Guard(EnforcementPoint):
         return None
 
     async def check_async(
-        self, request: Any, action: str, resource: Any, *args: Any, **kwargs: Any
+        self, request: Any, action: str, resource: Any, /, *args: Any, **kwargs: Any
     ) -> Any:
         """Do as `check`; what is not asynchronous of what it calls is called in a thread."""
         try:
@@ -124,8 +125,11 @@ class Guard(EnforcementPoint):
             user = user._wrapped  # noqa: SLF001
         if user is None or getattr(user, "is_anonymous", False):
             user = self._anonymous
-        if user is None:
-            raise undecided(401, type_=self._type)
+        elif isinstance(user, BoundSubject):
+            raise TypeError(
+                "`subject` gave one that is bound, which does not say if they are active"
+            )
+        self._expect(user, resource=user)
         if not getattr(user, "is_active", True):
             raise undecided(403, "the account is not active", self._type)
         return user
@@ -182,10 +186,9 @@ class Gatekeeper:
         return self._guard.response_to(problem) if isinstance(problem, Refusal) else None
 
 
-async def _called(source: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    if not iscoroutinefunction(source):
-        source = sync_to_async(source)
-    found = await source(*args, **kwargs)
+async def _called(source: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    call = functools.partial(source, *args, **kwargs)
+    found = await (call if iscoroutinefunction(source) else sync_to_async(call))()
     return await found if isinstance(found, Awaitable) else found
 
 

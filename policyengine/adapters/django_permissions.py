@@ -9,12 +9,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.backends import BaseBackend
-from django.contrib.auth.models import AnonymousUser
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.utils.module_loading import import_string
 
 from policyengine.adapters.django import Guard
+from policyengine.adapters.django_users import AsksPolicies
 from policyengine.adapters.refusal import Refusal
 from policyengine.filters.authorized_models import AuthorizedManager
 
@@ -24,7 +24,7 @@ class PolicyBackend(BaseBackend):  # type: ignore[misc]  # Django has no types
 
     Without an object the answer is no. So it is where an allow comes with obligations, since who asks for a permission
     does not see them: such views are for `Guard.requires`. *superusers*: whether Django may let active superusers do
-    everything without asking, as it does unless their class is derived from `AsksPolicies`.
+    everything without asking, as it does unless the first base of their class is `AsksPolicies`.
     """
 
     guard: Guard
@@ -50,18 +50,6 @@ class PolicyBackend(BaseBackend):  # type: ignore[misc]  # Django has no types
         except Refusal:
             return False
         return decision.allowed is True and not decision.obligations
-
-
-class AsksPolicies:
-    """The first base of a class of users for whom `has_perm` asks the backends, superusers or not."""
-
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Whether some backend allows it, before one refuses it."""
-        return bool(AnonymousUser.has_perm(self, perm, obj))
-
-    async def ahas_perm(self, perm: str, obj: Any = None) -> bool:
-        """Do as `has_perm`."""
-        return bool(await AnonymousUser.ahas_perm(self, perm, obj))
 
 
 class GuardedAdmin:
@@ -111,11 +99,19 @@ def check_backends(**_: object) -> Iterable[Error]:
                 obj=backends[at],
                 id="policyengine.E001",
             )
-        if not backends[at].superusers and not issubclass(get_user_model(), AsksPolicies):
-            hint = "derive the class of users from `AsksPolicies`, or say `superusers = True` in the backend"
+        if not backends[at].superusers and not _asks_policies(get_user_model()):
+            hint = "derive the class of users from `AsksPolicies` first, or say `superusers = True` in the backend"
             yield Error(
                 "superusers may do what policies deny",
                 hint=hint,
                 obj=backends[at],
                 id="policyengine.E002",
             )
+
+
+def _asks_policies(users: Any) -> bool:
+    """Whether permissions of *users* are those that `AsksPolicies` finds, and no other base is asked before it."""
+    return all(
+        getattr(users, name, None) is getattr(AsksPolicies, name)
+        for name in ("has_perm", "ahas_perm")
+    )

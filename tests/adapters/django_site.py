@@ -10,7 +10,8 @@ from django.apps import AppConfig, apps
 import tests.django_settings  # noqa: F401 - before what needs them
 from policyengine import PolicyEngine, Ref
 from policyengine.adapters.django import Guard
-from policyengine.adapters.django_permissions import AsksPolicies, GuardedAdmin, PolicyBackend
+from policyengine.adapters.django_permissions import GuardedAdmin, PolicyBackend
+from policyengine.adapters.django_users import AsksPolicies
 from policyengine.adapters.django_views import GuardedView
 from policyengine.filters.authorized_models import (
     AuthorizedManager,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +18,14 @@ from asgiref.sync import async_to_sync
 
 import tests.django_settings  # noqa: F401 - before what needs them
 from policyengine import Decision, Obligation
+from policyengine.adapters.django_users import AsksPolicies
 from policyengine.filters.authorized_models import unauthorized_models
 from tests.adapters import django_site as site
 from tests.adapters.django_site import Account, Entry, Note, User, engine
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME  # isort: skip  # after its settings
 from django.contrib.auth import authenticate  # isort: skip
-from django.contrib.auth.models import AnonymousUser, Group, Permission  # isort: skip
+from django.contrib.auth.models import AnonymousUser, Group, Permission, PermissionsMixin  # isort: skip
 from django.core.exceptions import ImproperlyConfigured  # isort: skip
 from django.contrib.admin.models import LogEntry  # isort: skip
 from django.contrib.contenttypes.models import ContentType  # isort: skip
@@ -254,6 +259,55 @@ def test_whoever_is_signed_in_is_looked_at_and_not_what_stands_for_them():
     assert asked(AnonymousUser(), visitor) is None
 
 
+@pytest.mark.parametrize("is_active", [True, False])
+def test_a_subject_that_is_bound_is_not_who_asks(is_active: bool):
+    bob, note = User.objects.get(username="bob"), Note.objects.get(pk=1)
+    bob.is_active = is_active
+    guard, request = (
+        site.Guard(engine, subject=lambda _: engine.bind(bob)),
+        RequestFactory().get("/"),
+    )
+    with pytest.raises(TypeError, match="bound"):
+        guard.check(request, "read", note)
+    with pytest.raises(TypeError, match="bound"):
+        async_to_sync(guard.check_async)(request, "read", note)
+    request.user = AnonymousUser()
+    assert site.Guard(engine, anonymous=engine.bind(bob)).check(request, "read", note) is None
+
+
+def test_parts_of_an_url_may_be_called_as_what_is_asked():
+    parts = dict.fromkeys(("action", "resource", "source", "self", "func", "loop"), "x")
+    note, request = Note.objects.get(pk=1), RequestFactory().get("/")
+    request.user = User.objects.get(username="bob")
+
+    async def auser() -> Any:
+        return request.user
+
+    request.auser = auser
+
+    def found(request: Any, /, **given: str) -> Note:
+        assert given == parts
+        return note
+
+    async def found_later(request: Any, /, **given: str) -> Note:
+        return found(request, **given)
+
+    async def asked(source: Any) -> Any:
+        return await site.guard.check_async(request, "read", source, **parts)
+
+    view = site.guard.requires("read", found)(lambda *_, **__: HttpResponse("ok"))
+    assert view(request, **parts).content == b"ok"
+    for source in (found, found_later):
+        assert async_to_sync(asked)(source) is None
+
+
+def test_a_refusal_of_nobody_says_how_to_sign_in():
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    refused = site.Guard(engine, challenge="Basic").check(request, "read", None)
+    assert (refused.status_code, refused["WWW-Authenticate"]) == (401, "Basic")
+
+
 def test_a_refusal_that_a_view_raises_is_the_answer():
     def view(request: Any) -> HttpResponse:
         site.guard.enforce(request.user._wrapped or request.user, "read", Note.objects.get(pk=1))
@@ -330,6 +384,40 @@ def test_checks_find_what_lets_policies_be_passed_by():
         assert list(check_backends()) == []
     with override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"]):
         assert list(check_backends()) == []
+
+
+def test_checks_find_users_of_which_another_base_is_asked_first(monkeypatch: pytest.MonkeyPatch):
+    from policyengine.adapters import django_permissions
+
+    def found(*bases: type) -> list[str]:
+        meta = type("Meta", (), {"abstract": True})
+        users = type("Users", bases, {"Meta": meta, "__module__": __name__})
+        monkeypatch.setattr(django_permissions, "get_user_model", lambda: users)
+        return [one.id for one in django_permissions.check_backends()]
+
+    assert found(AsksPolicies, PermissionsMixin) == []
+    assert found(PermissionsMixin, AsksPolicies) == ["policyengine.E002"]
+
+
+def test_models_may_say_that_their_users_are_asked_about(tmp_path: Path):
+    """In a service of its own, as models are imported before there is a class of users."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "shop" / "models.py").write_text(
+        "from django.contrib.auth.models import AbstractUser\n"
+        "from policyengine.adapters.django_users import AsksPolicies\n"
+        "class U(AsksPolicies, AbstractUser): pass\n"
+    )
+    service = (
+        "import django, django.conf\n"
+        "django.conf.settings.configure(AUTH_USER_MODEL='shop.U', INSTALLED_APPS=["
+        "'django.contrib.contenttypes', 'django.contrib.auth', 'shop'])\n"
+        "django.setup()\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    subprocess.run(
+        [sys.executable, "-c", service], check=True, env={**os.environ, "PYTHONPATH": paths}
+    )
 
 
 def test_a_right_that_owes_something_is_no_permission():
