@@ -126,9 +126,7 @@ class Guard(EnforcementPoint):
         if user is None or getattr(user, "is_anonymous", False):
             user = self._anonymous
         elif isinstance(user, BoundSubject):
-            raise TypeError(
-                "`subject` gave one that is bound, which does not say if they are active"
-            )
+            raise TypeError("`subject` gave one that is bound, so nobody sees if they are active")
         self._expect(user, resource=user)
         if not getattr(user, "is_active", True):
             raise undecided(403, "the account is not active", self._type)
