@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from anyio import to_thread
 from fastmcp.exceptions import ToolError
@@ -19,9 +19,11 @@ from pydantic_core import to_jsonable_python
 
 from policyengine.adapters.mcp_vocabulary import action_of, attribute_of
 from policyengine.adapters.refusal import Refusal
+from policyengine.model.errors import Problem
 from policyengine.model.types import RecordType, SetType, Type
 
 _MOST_TOOLS = 1_000
+_OF_ENTITIES: Final = {"PE508", "PE509", "PE510", "PE529", "PE590"}
 
 decided: ContextVar[tuple[Any, ...] | None] = ContextVar("decided", default=None)
 """The request that was decided about in this call, and allowed: by which guard, its action and its context.
@@ -164,7 +166,14 @@ def seen_of(given: Any, type_: Type) -> Any:
 def naming_arguments(refusal: Refusal) -> Refusal:
     """Return the refusal that says which arguments do not fit, if nothing else is wrong."""
     problems = getattr(refusal.__cause__, "problems", ())
-    if problems and all(one.path.startswith("context") for one in problems):
+    if problems and all(map(_is_of_arguments, problems)):
         detail = "the arguments do not fit: " + "; ".join(map(str, problems))
         refusal.problem |= {"status": 400, "title": "Bad Request", "detail": detail}
     return refusal
+
+
+def _is_of_arguments(problem: Problem) -> bool:
+    """Whether *problem* is about arguments themselves, and not about what is known of an entity that one refers to."""
+    path = problem.path
+    is_given = path.startswith("context") and ".properties" not in path
+    return is_given and problem.code not in _OF_ENTITIES

@@ -26,6 +26,7 @@ from policyengine import PolicyEngine, PolicyHolder
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.mcp import Guard
 from policyengine.adapters.mcp_vocabulary import action_of, vocabulary
+from policyengine.adapters.refusal import UNDECIDED
 
 RULES = """
 permit public: call_read, call_count, call_trim, call_when, call_note, call_api_read, call_shared, call_proxied, call_each
@@ -548,3 +549,29 @@ def test_a_function_that_another_tool_takes_the_place_of_is_not_what_is_decided_
     assert called(made, "wipe", FORCED).startswith("✗")
     assert called(made, "wipe", FORCED) == "✗ no force"
     assert called(made, "wipe", {"path": "a"}) == "force False"
+
+
+def test_a_refusal_tells_nothing_of_entities_that_arguments_refer_to():
+    bare = PolicyEngine.from_text(
+        "package t\nentity Caller\nentity Server\nentity Doc { level: int }\n"
+        "action call_show by Caller on Server with { doc: Doc, n: int }\n"
+        "permit all_low: call_show when context.doc.level < 3 and context.n == 1"
+    )
+    doc = {"type": "Doc", "id": "x"}
+    people = [{"type": "Caller", "id": "ann"}, {"type": "Server", "id": "files"}]
+
+    def said(engine: PolicyEngine, arguments: dict[str, Any]) -> str:
+        made = FastMCP("files")
+        made.tool(lambda doc, n: "shown", name="show")
+        return called(guarded(made, engine), "show", arguments)
+
+    def knowing(*docs: Any) -> PolicyEngine:
+        return bare.with_store(bare.store([*people, *docs]))
+
+    for engine in (bare, knowing(), knowing({**doc, "properties": {}})):
+        for arguments in ({"doc": doc, "n": 1}, {"doc": doc, "n": "1"}, {"doc": doc}):
+            assert said(engine, arguments)[2:] in UNDECIDED.values()
+    engine = knowing({**doc, "properties": {"level": 1}})
+    assert said(engine, {"doc": doc, "n": 1}) == "shown"
+    for arguments in ({"doc": doc, "n": "1"}, {"doc": doc}):
+        assert said(engine, arguments).startswith("✗ the arguments do not fit: context.n: ")
