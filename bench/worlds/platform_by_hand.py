@@ -456,7 +456,6 @@ _TO_READ = {
     "pay_per_use": 3_000_000,
 }  # fmt: skip
 _TO_WRITE = {"free": 500, "basic": 50_000, "pro": 300_000}
-_SEARCHES = {"free": 1, "basic": 60, "pro": 60, "pay_per_use": 60}
 _FEWER_UNTIL = (
     ("free", datetime(2025, 5, 6, tzinfo=UTC), 50),
     ("basic", datetime(2025, 5, 6, tzinfo=UTC), 10_000),
@@ -482,14 +481,12 @@ def posts_to_write(tier: str, now: datetime) -> int:
 
 def subscriptions_of(tier: str) -> int:
     """Return how many subscriptions to activity the tier comes with."""
-    if tier == "enterprise":
-        return 75_000
-    return 1_500 if tier in _SEARCHES else 0
+    return 75_000 if tier == "enterprise" else 1_500
 
 
 def searches_of(tier: str) -> int:
     """Return how many recent searches in 15 minutes the tier comes with."""
-    return _SEARCHES.get(tier, 0)
+    return 1 if tier == "free" else 60
 
 
 def searched_enough(app: App, operation: Operation, context: Context, now: datetime) -> bool:
