@@ -121,8 +121,8 @@ class Guard(EnforcementPoint):
         """Return *user* itself, and not what Django wraps it in; raise `Refusal` if that is nobody."""
         while isinstance(user, LazyObject):
             if user._wrapped is empty:  # noqa: SLF001 - there is no other way to what is wrapped
-                user._setup()  # noqa: SLF001
-            user = user._wrapped  # noqa: SLF001
+                user._setup()  # noqa: SLF001 - the same
+            user = user._wrapped  # noqa: SLF001 - the same
         if user is None or getattr(user, "is_anonymous", False):
             user = self._anonymous
         elif isinstance(user, BoundSubject):

@@ -126,9 +126,9 @@ class EnforcementPoint:
         refusal = denied(decision, type_=self._type, obligations=self._obligations)
         explanation = self._explained(decision)
         if explanation is not None:
-            told = explanation.to_json("user")
+            shown = explanation.to_json("user")
             for part in ("would_allow", "depends_on_hidden", "tried_all"):
-                refusal.problem[part] = told[part]
+                refusal.problem[part] = shown[part]
         return refusal
 
     def undeclared(self, what: str, *, log: bool = True) -> Refusal:

@@ -101,15 +101,15 @@ class Guard(EnforcementPoint):
         *public*: the endpoints that are for everybody and only read, as `"static"`.
         """
         names = frozenset([public] if isinstance(public, str) else public)
-        told: set[str] = set()  # by rule, since clients may choose the method
+        logged: set[str] = set()  # by rule, since clients may choose the method
 
         def refuse_undeclared() -> None:
             rule = request.url_rule
             if rule is None or _answers_by_itself(rule) or _is_public(rule, names):
                 return
             if not _declares(app.view_functions[rule.endpoint]):
-                is_new = rule.rule not in told
-                told.add(rule.rule)
+                is_new = rule.rule not in logged
+                logged.add(rule.rule)
                 raise self.undeclared(f"{request.method} {rule.rule}", log=is_new)
 
         app.register_error_handler(Refusal, _answer)  # refused by Flask once requests were handled

@@ -224,7 +224,7 @@ class DecisionLog:
             lines.append(encoded({"lost": {"count": lost, "time": moment}}))
         try:
             self._folder.write(lines, sync=ends)
-        except Exception as problem:  # noqa: BLE001 - nobody waits who could be told
+        except Exception as problem:  # noqa: BLE001 - nobody waits who could hear of it
             if self._last_error is None:
                 _warn("decisions are not recorded: %s", problem)
             with self._changed:

@@ -74,7 +74,7 @@ class LogFolder:
                 os.fsync(self._writing())
             except (
                 BaseException
-            ):  # what became of the lines is not known, and asking again tells nothing
+            ):  # what became of the lines is not known, and asking again says nothing
                 self._take_back()
                 self._leave()
                 raise
