@@ -88,7 +88,7 @@ class Guard(InstalledGuard):
         if isinstance(router, APIRouter) and hasattr(router, "frontend"):
             yield from router._iter_low_priority_routes()  # noqa: SLF001 - no public name gives them
 
-    def lists_of(self, router: Router) -> Iterator[tuple[object, str]]:
+    def lists_of(self, router: Router) -> Iterator[tuple[Router, str]]:
         yield router, "routes"
         if hasattr(router, "_low_priority_routes"):
             yield router, "_low_priority_routes"

@@ -7,7 +7,6 @@ be public, where it reaches the secret again (else nothing could be served so).
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -19,7 +18,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, Router, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from policyengine.adapters import starlette as plain
@@ -357,7 +355,84 @@ def mounted(kind: Callable[[], Any]) -> Way:
     return made
 
 
-WAYS += map(mounted, (HasRouter, OwnRouter, OwnApplication, OwnInside))
+class OwnStack(Starlette):
+    def build_middleware_stack(self) -> Any:
+        return asgi
+
+
+WAYS += map(mounted, (HasRouter, OwnRouter, OwnApplication, OwnInside, OwnStack))
+
+
+@way
+def a_mount_that_leads_elsewhere_later(app, declare):
+    app.mount("/m", Router())
+
+    def ask(client):
+        client.get("/m/")
+        app.router.routes[-1].app = declare(asgi)
+        return client.get("/m/any").text
+
+    return ask
+
+
+@way
+def a_mounted_application_with_another_router_later(app, declare):
+    app.mount("/m", other := Starlette())
+
+    def ask(client):
+        client.get("/any")
+        other.router = Router([Route("/s", declare(page))])
+        return client.get("/m/s").text
+
+    return ask
+
+
+@way
+def a_path_that_a_middleware_behind_the_guard_sets(app, declare):
+    app.user_middleware.append(Middleware(Leads))
+    app.get("/open", dependencies=[GUARD.public])(secret)
+    app.get("/s", dependencies=declare.dependencies)(secret)
+    return get("/open")
+
+
+@way
+def a_path_that_a_middleware_of_the_router_sets(app, declare):
+    app.router.middleware_stack = Leads(app.router.middleware_stack)
+    app.get("/open", dependencies=[GUARD.public])(secret)
+    app.get("/s", dependencies=declare.dependencies)(secret)
+    return get("/open")
+
+
+class Leads:
+    """Leads each request to `/s`."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app({**scope, "path": "/s"}, receive, send)
+
+
+@way
+def what_stands_for_a_method(app, declare):
+    class Controller:
+        async def show(self, _: Any) -> None:
+            raise AssertionError
+
+    class Proxy:
+        def __init__(self, method: Any) -> None:
+            self.method = method
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.method, name)
+
+        async def __call__(self, *args: Any) -> None:
+            await asgi(*args)
+
+    PLAIN.public(Controller.show)
+    proxy = Proxy(Controller().show)
+    app.router.routes.append(Route("/s", PLAIN.public(proxy) if declare.on else proxy))
+    return get("/s")
 
 
 @way
@@ -472,98 +547,3 @@ def test_what_is_not_declared_is_refused(made: Way):
     assert SECRET not in found
     assert "nothing is permitted here" in found or found == ""
     assert SECRET in tried(made, guarded=True, declared=True)
-
-
-# ---- what is not added by hand ----------------------------------------------------------
-
-
-def test_files_and_pages_are_public_only_where_they_are_named(tmp_path: Path):
-    (tmp_path / "a.txt").write_text(SECRET)
-
-    def served(public: list[str], path: str, method: str = "GET") -> int:
-        app = FastAPI()
-        GUARD.install(app, public=public)
-        app.mount("/static", StaticFiles(directory=tmp_path))
-        app.post("/static/form")(secret)
-        app.get("/both")(secret)
-        app.post("/both")(secret)
-        return TestClient(app).request(method, path).status_code
-
-    for path in ("/static/a.txt", "/docs", "/openapi.json", "/redoc", "/docs/oauth2-redirect"):
-        assert served([], path) == 403
-        assert served(["/static", "/doc", "/docs/", "/openapi.json/*", "*", "/*"], path) == 403
-    assert served(["/static/*"], "/static/a.txt") == 200
-    assert served(["/docs"], "/docs") == served(["/openapi.json"], "/openapi.json") == 200
-    assert served(["/static/*"], "/docs") == 403
-    assert (served(["/both"], "/both"), served(["/both"], "/both", "POST")) == (200, 403)
-
-
-def test_a_frontend_is_guarded_by_the_dependencies_of_its_router(tmp_path: Path):
-    (tmp_path / "index.html").write_text(SECRET)
-
-    def served(dependencies: list[Any], *, included: bool, guarded: bool = True) -> str:
-        app = FastAPI(openapi_url=None, dependencies=[] if included else dependencies)
-        if guarded:
-            GUARD.install(app)
-        router = APIRouter(dependencies=dependencies) if included else app
-        router.frontend("/", directory=str(tmp_path))
-        if included:
-            app.include_router(router, prefix="/v1")
-        return TestClient(app).get("/v1/" if included else "/").text
-
-    for included in (False, True):
-        assert served([], included=included, guarded=False) == SECRET
-        assert SECRET not in served([], included=included)
-        assert served([GUARD.public], included=included) == SECRET
-
-
-def test_what_is_not_declared_is_logged_when_the_service_begins(caplog):
-    app = FastAPI(openapi_url=None)
-    GUARD.install(app)
-    app.get("/s")(secret)
-    with TestClient(app) as client:
-        assert "GET /s is not declared" in caplog.text
-        caplog.clear()
-        assert client.get("/s").status_code == client.get("/s").status_code == 403
-        assert caplog.records == []
-
-
-def test_a_service_whose_router_answers_by_itself_is_refused():
-    app = FastAPI(openapi_url=None)
-    app.router = OwnRouter()
-    assert TestClient(app).get("/any").text == SECRET
-    app = FastAPI(openapi_url=None)
-    app.router = OwnRouter()
-    GUARD.install(app)
-    assert TestClient(app).get("/any").status_code == 403
-
-
-def test_an_endpoint_that_would_answer_unchecked_is_not_decorated():
-    class Own:
-        def __init__(self, *args: Any) -> None:
-            self.args = args
-
-        def __await__(self) -> Any:
-            return asgi(*self.args).__await__()
-
-    class Derived(HTTPEndpoint):
-        def __await__(self) -> Any:
-            return asgi(self.scope, self.receive, self.send).__await__()
-
-    for one in (Own, Derived):
-        with pytest.raises(TypeError, match="unchecked"):
-            PLAIN.requires("read", DOCUMENTS["plan"])(one)
-
-
-def test_a_guard_comes_before_the_first_request():
-    app = FastAPI()
-    TestClient(app).get("/")
-    with pytest.raises(RuntimeError, match="before"):
-        GUARD.install(app)
-
-
-def test_without_its_middleware_a_guard_still_refuses():
-    app = FastAPI()
-    app.get("/s/{id}", dependencies=[GUARD.requires("read", load)])(secret)
-    client = TestClient(app, raise_server_exceptions=False)
-    assert client.get("/s/plan", headers={"x-user": "bob"}).status_code == 500

@@ -1,0 +1,159 @@
+"""Find what a router of Starlette or FastAPI serves without a declaration.
+
+What is below a mount counts as one with it, unless a guard is installed there, too. Routes, routers and applications are looked
+at as Starlette and FastAPI call them: one of a class that is called in another way is not declared, whatever it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from operator import is_
+from typing import Any, Final, Protocol
+
+from starlette.applications import Starlette
+from starlette.routing import Host, Match, Mount, Router
+from starlette.types import Scope
+
+from policyengine.adapters.declaring import is_declared
+
+_READ_ONLY: Final = frozenset({"GET", "HEAD"})
+_MAKERS: Final = frozenset({"starlette", "fastapi"})
+
+
+class KnowsRoutes(Protocol):
+    """Knows what the routes of a framework are."""
+
+    def routes_of(self, router: Router) -> Iterable[Any]:
+        """Return the routes of *router*, each with its path and `matches`."""
+
+    def lists_of(self, router: Router) -> Iterable[tuple[Router, str]]:
+        """Return where the lists of these routes are: a router and the name of its attribute."""
+
+    def declares(self, route: Any) -> bool:
+        """Whether *route*, which leads to one endpoint, is declared."""
+
+
+class UndeclaredRoutes:
+    """What *router* serves without a declaration, as it was looked at: `found`, each with its name.
+
+    *public* and *trusted* are as a guard is given them; *is_guarded* says whether a guard is among the middleware of an application.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        guard: KnowsRoutes,
+        public: frozenset[str],
+        trusted: tuple[type, ...],
+        is_guarded: Callable[[Starlette], bool],
+    ) -> None:
+        self._guard, self._public, self._trusted = guard, public, trusted
+        self._is_guarded = is_guarded
+        # What routes are known by: an object, its attribute, the value, and what was in it, if it is a list of routes.
+        self._seen: list[tuple[object, str, Any, list[Any] | None]] = []
+        self.found = self._undeclared(router, "")
+        if router.middleware_stack != router.app:  # which may lead a request to another path
+            self.found = [(what, Everything) for what, _ in self.found]
+
+    def has_changed(self) -> bool:
+        """Whether there are other routes now."""
+        return any(_is_other(*one) for one in self._seen)
+
+    def _undeclared(self, router: Router, path: str) -> list[tuple[str, Any]]:
+        if self._is_own(router, "__call__", "app"):
+            return [("what a router of its own kind answers", Everything)]
+        found: list[tuple[str, Any]] = []
+        for owner, name in self._guard.lists_of(router):
+            routes = getattr(owner, name)
+            self._seen.append((owner, name, routes, [*routes]))
+            if owner is not router and self._is_own(owner, "handle", "matches"):
+                found.append(("what an included router of its own kind answers", Everything))
+        routes = self._guard.routes_of(router)
+        found += [(what, one) for route in routes for what, one in self._lacks(route, path)]
+        self._seen.append((router, "default", router.default, None))
+        ends = getattr(router.default, "__func__", None) is Router.not_found
+        if not (ends or is_declared(router.default)):
+            found.append(("what answers where there is no route", Everything))
+        return found
+
+    def _lacks(self, route: Any, above: str) -> Iterator[tuple[str, Any]]:
+        """Give what is to be refused, and its name, if *route*, below the path *above*, is not declared."""
+        original = getattr(route, "original_route", route)
+        path = f"{above}{getattr(route, 'path', None) or getattr(original, 'host', '')}"
+        methods = frozenset(getattr(route, "methods", None) or ())
+        name = f"{','.join(sorted(methods)) or type(original).__name__} {path}"
+        if self._is_own(original, "handle", "matches", "get_route_handler"):
+            yield f"{name} (of a class that answers by itself)", _Whatever(route)
+        elif isinstance(original, Mount | Host):
+            yield from self._lacks_below(route, original, path)
+        else:
+            is_public = path in self._public and methods and methods <= _READ_ONLY
+            if not (is_public or self._guard.declares(route)):
+                yield name, route
+
+    def _lacks_below(self, route: Any, mount: Any, path: str) -> Iterator[tuple[str, Any]]:
+        self._seen.append((mount, "app", mount.app, None))
+        app = _behind_middleware(mount)
+        if f"{path}/*" in self._public or is_declared(app):
+            return
+        if isinstance(app, Starlette):
+            if self._is_own(app, "__call__", "build_middleware_stack"):
+                app = None
+            elif self._is_guarded(app):
+                return
+            else:
+                self._seen.append((app, "router", app.router, None))
+                app = app.router
+        below = self._undeclared(app, path) if isinstance(app, Router) else [("", None)]
+        if below:
+            what = below[0][0]
+            yield f"{path}/*{what and f' (there, {what})'}", route
+
+    def _is_own(self, part: object, *names: str) -> bool:
+        """Whether *part* has one of these methods from somebody else than Starlette or FastAPI, who is not trusted."""
+        if isinstance(part, self._trusted):
+            return False
+        for name in names:
+            maker = next((one for one in type(part).__mro__ if name in vars(one)), None)
+            if maker is not None and not is_made_by_framework(maker):
+                return True
+        return not {*names}.isdisjoint(getattr(part, "__dict__", ()))
+
+
+class Everything:
+    """What may answer any request."""
+
+    @staticmethod
+    def matches(_: Scope) -> tuple[Match, Scope]:
+        return Match.FULL, {}
+
+
+class _Whatever:
+    """A route that may answer also what it matches in part."""
+
+    def __init__(self, route: Any) -> None:
+        self._route = route
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, more = self._route.matches(scope)
+        return (match if match is Match.NONE else Match.FULL), more
+
+
+def is_made_by_framework(class_: type) -> bool:
+    """Whether *class_* is one of Starlette or FastAPI."""
+    return class_.__module__.partition(".")[0] in _MAKERS
+
+
+def _behind_middleware(mount: Any) -> Any:
+    """Return what *mount* leads to; what it answers with by now, if that is something else."""
+    base = getattr(mount, "_base_app", mount.app)  # of a host, which has no middleware
+    app = mount.app
+    while app is not base and hasattr(app, "app"):
+        app = app.app
+    return app
+
+
+def _is_other(owner: object, name: str, value: Any, before: list[Any] | None) -> bool:
+    if getattr(owner, name) is not value:
+        return True
+    return before is not None and not (len(value) == len(before) and all(map(is_, value, before)))

@@ -1,0 +1,208 @@
+"""Hold what else is refused in services of Starlette and FastAPI: what answers in a way of its own, files, pages, frontends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Host, Match, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.testclient import TestClient
+
+from tests.adapters.documents import DOCUMENTS
+from tests.adapters.test_fastapi_bypasses import (
+    GUARD,
+    PLAIN,
+    SECRET,
+    Declare,
+    OwnRouter,
+    asgi,
+    load,
+    page,
+    secret,
+)
+
+
+async def answers(self: Any, *args: Any) -> None:
+    await asgi(*args)
+
+
+def matches_all(self: Any, scope: Any) -> Any:
+    return Match.FULL, {}
+
+
+def matches_in_part(self: Any, scope: Any) -> Any:
+    return Match.PARTIAL, {}
+
+
+def handler_of(self: Any) -> Any:
+    return page
+
+
+OWN: dict[str, tuple[type, dict[str, Any], Callable[[FastAPI, Any], object], str]] = {
+    "a mount": (Mount, {"handle": answers}, lambda app, own: app.router.routes.append(own("/s", PLAIN.public(own_asgi()))), "GET"),
+    "a host": (Host, {"handle": answers}, lambda app, own: app.router.routes.append(own("testserver", PLAIN.public(own_asgi()))), "GET"),
+    "a route": (Route, {"handle": answers}, lambda app, own: app.router.routes.append(own("/s", Declare(True)(page))), "GET"),
+    "a method of a route": (Route, {"handle": answers}, lambda app, own: app.router.routes.append(own("/s", Declare(True)(page))), "PUT"),
+    "a kind of routes": (BaseRoute, {"handle": answers, "matches": matches_in_part, "endpoint": staticmethod(PLAIN.public(lambda: None))},
+                         lambda app, own: app.router.routes.append(own()), "GET"),
+    "a path operation": (APIRoute, {"get_route_handler": handler_of},
+                         lambda app, own: app.router.routes.append(own("/s", secret, dependencies=[GUARD.public])), "GET"),
+    "an included path operation": (APIRoute, {"get_route_handler": handler_of}, lambda app, own: included(app, APIRouter(route_class=own)), "GET"),
+    "an included router": (APIRouter, {"handle": answers, "matches": matches_all}, lambda app, own: included(app, own()), "GET"),
+    "a router that is included by another": (
+        APIRouter, {"handle": answers, "matches": matches_all}, lambda app, own: included(app, APIRouter(), own()), "GET"),
+    "an application with a guard": (Starlette, {"__call__": answers}, lambda app, own: guarded_below(app, own()), "GET"),
+    "the stack of an application with a guard": (
+        Starlette, {"build_middleware_stack": lambda _: asgi}, lambda app, own: guarded_below(app, own()), "GET"),
+}  # fmt: skip
+"""What is derived from, what it does in its own way, how it is served, and the method to ask with."""
+
+
+def own_asgi() -> Any:
+    async def declared(*args: Any) -> None:
+        await PlainTextResponse("public")(*args)
+
+    return declared
+
+
+def included(app: FastAPI, *routers: APIRouter) -> None:
+    routers[-1].get("/s", dependencies=[GUARD.public])(secret)
+    for outer, inner in zip((app, *routers), routers, strict=False):
+        outer.include_router(inner)
+
+
+def guarded_below(app: FastAPI, other: Starlette) -> None:
+    GUARD.install(other)
+    app.mount("/s", other)
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_what_answers_in_its_own_way_is_refused_unless_it_is_trusted(kind: str):
+    base, methods, serve, method = OWN[kind]
+
+    def asked(install: Callable[[FastAPI, type], object]) -> str:
+        own = type("Own", (base,), methods)
+        app = FastAPI(openapi_url=None)
+        install(app, own)
+        serve(app, own)
+        return TestClient(app, raise_server_exceptions=False).request(method, "/s").text
+
+    assert SECRET in asked(lambda _, __: None)
+    assert "nothing is permitted here" in asked(lambda app, _: GUARD.install(app))
+    assert SECRET in asked(lambda app, own: GUARD.install(app, trusted=[own]))
+
+
+def test_a_public_path_is_not_that_of_what_is_mounted():
+    def asked(path: str, **options: Any) -> str:
+        app = FastAPI(openapi_url=None)
+        GUARD.install(app, **options)
+        app.add_route("/docs", page)
+        app.mount("/admin", Starlette(routes=[Route("/docs", page)]))
+        return TestClient(app).get(path).text
+
+    assert SECRET in asked("/docs", public=["/docs"])
+    assert SECRET not in asked("/admin/docs", public=["/docs"])
+    assert SECRET in asked("/admin/docs", public=["/admin/docs"])
+
+
+# ---- what is not added by hand ----------------------------------------------------------
+
+
+def test_files_and_pages_are_public_only_where_they_are_named(tmp_path: Path):
+    (tmp_path / "a.txt").write_text(SECRET)
+
+    def served(public: list[str], path: str, method: str = "GET") -> int:
+        app = FastAPI()
+        GUARD.install(app, public=public)
+        app.mount("/static", StaticFiles(directory=tmp_path))
+        app.post("/static/form")(secret)
+        app.get("/both")(secret)
+        app.post("/both")(secret)
+        return TestClient(app).request(method, path).status_code
+
+    for path in ("/static/a.txt", "/docs", "/openapi.json", "/redoc", "/docs/oauth2-redirect"):
+        assert served([], path) == 403
+        assert served(["/static", "/doc", "/docs/", "/openapi.json/*", "*", "/*"], path) == 403
+    assert served(["/static/*"], "/static/a.txt") == 200
+    assert served(["/docs"], "/docs") == served(["/openapi.json"], "/openapi.json") == 200
+    assert served(["/static/*"], "/docs") == 403
+    assert (served(["/both"], "/both"), served(["/both"], "/both", "POST")) == (200, 403)
+
+
+def test_a_frontend_is_guarded_by_the_dependencies_of_its_router(tmp_path: Path):
+    (tmp_path / "index.html").write_text(SECRET)
+
+    def served(dependencies: list[Any], *, included: bool, guarded: bool = True) -> str:
+        app = FastAPI(openapi_url=None, dependencies=[] if included else dependencies)
+        if guarded:
+            GUARD.install(app)
+        router = APIRouter(dependencies=dependencies) if included else app
+        router.frontend("/", directory=str(tmp_path))
+        if included:
+            app.include_router(router, prefix="/v1")
+        return TestClient(app).get("/v1/" if included else "/").text
+
+    for included in (False, True):
+        assert served([], included=included, guarded=False) == SECRET
+        assert SECRET not in served([], included=included)
+        assert served([GUARD.public], included=included) == SECRET
+
+
+def test_what_is_not_declared_is_logged_when_the_service_begins(caplog):
+    app = FastAPI(openapi_url=None)
+    GUARD.install(app)
+    app.get("/s")(secret)
+    with TestClient(app) as client:
+        assert "GET /s is not declared" in caplog.text
+        caplog.clear()
+        assert client.get("/s").status_code == client.get("/s").status_code == 403
+        assert caplog.records == []
+
+
+def test_a_service_whose_router_answers_by_itself_is_refused():
+    app = FastAPI(openapi_url=None)
+    app.router = OwnRouter()
+    assert TestClient(app).get("/any").text == SECRET
+    app = FastAPI(openapi_url=None)
+    app.router = OwnRouter()
+    GUARD.install(app)
+    assert TestClient(app).get("/any").status_code == 403
+
+
+def test_an_endpoint_that_would_answer_unchecked_is_not_decorated():
+    class Own:
+        def __init__(self, *args: Any) -> None:
+            self.args = args
+
+        def __await__(self) -> Any:
+            return asgi(*self.args).__await__()
+
+    class Derived(HTTPEndpoint):
+        def __await__(self) -> Any:
+            return asgi(self.scope, self.receive, self.send).__await__()
+
+    for one in (Own, Derived):
+        with pytest.raises(TypeError, match="unchecked"):
+            PLAIN.requires("read", DOCUMENTS["plan"])(one)
+
+
+def test_a_guard_comes_before_the_first_request():
+    app = FastAPI()
+    TestClient(app).get("/")
+    with pytest.raises(RuntimeError, match="before"):
+        GUARD.install(app)
+
+
+def test_without_its_middleware_a_guard_still_refuses():
+    app = FastAPI()
+    app.get("/s/{id}", dependencies=[GUARD.requires("read", load)])(secret)
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/s/plan", headers={"x-user": "bob"}).status_code == 500
