@@ -69,12 +69,13 @@ class SearchResult:
     """What a search for remedies found, and what it left out.
 
     *not_tried*: the places of which not all values that may matter were tried. *gave_up*: whether the
-    budget was spent before all was tried.
+    budget was spent before all was tried. *judged*: how often rules were judged.
     """
 
     remedies: tuple[Remedy, ...]
     not_tried: tuple[Place, ...] = ()
     gave_up: bool = False
+    judged: int = 0
 
     @property
     def complete(self) -> bool:
@@ -107,7 +108,8 @@ def search(
     except OutOfBudgetError:
         gave_up = True
     found = sorted(searching.found, key=lambda r: (max(map(_ORDER.index, r.by)), len(r.changes)))
-    return SearchResult(tuple(found[:most]), tuple(searching.not_tried), gave_up)
+    judged = budget - (near.budget or 0)
+    return SearchResult(tuple(found[:most]), tuple(searching.not_tried), gave_up, judged)
 
 
 @define(eq=False)

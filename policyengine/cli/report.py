@@ -13,6 +13,7 @@ from policyengine.cli.loading import (
     load_checked,
     load_program,
     paths_argument,
+    plural,
 )
 from policyengine.cli.output import FINE, FailingInput, complain, say, working
 
@@ -30,11 +31,11 @@ from policyengine.cli.output import FINE, FailingInput, complain, say, working
 @now_option("The time of tests that give none. Without it: the present.")
 @click.option(
     "--budget",
-    metavar="SECONDS",
-    type=click.FloatRange(0, min_open=True),
-    default=24.0,
+    metavar="QUESTIONS",
+    type=click.IntRange(1),
+    default=400_000,
     show_default=True,
-    help="The CPU time to decide requests in; pages say what was left out then.",
+    help="How many questions it may ask, which bounds its time; pages say what was left out then.",
 )
 @click.option(
     "--internal",
@@ -56,7 +57,7 @@ def command(
     out: str,
     title: str | None,
     now: str | None,
-    budget: float,
+    budget: int,
     internal: bool,
     against: str | None,
     since: str | None,
@@ -73,7 +74,7 @@ def command(
     Examples:
       policyengine report policies/x --out site
       policyengine report policies/hospital --out site --title "St. Example"
-      policyengine report policies/x --out site-for-us --internal --budget 60
+      policyengine report policies/x --out site-for-us --internal --budget 2000000
       policyengine report policies/x --out site --since 2025-01-01
       policyengine report policies/x --out site --against policies-of-last-year/x
     """
@@ -117,6 +118,9 @@ def command(
     except OtherFilesError as problem:
         raise FailingInput(str(problem)) from None
     if report.lacking:
-        complain("the report is incomplete, since its time was used up; left out:", *report.lacking)
+        complain(
+            f"the report is incomplete: its {budget} questions were used up, `--budget` allows more; left out:",
+            *(f"{left.what}, for {plural(len(left.actions), 'action')}" for left in report.lacking),
+        )
     say(f"{folder / 'index.html'}: {count} files, {size / 1e6:.1f} MB")
     return FINE

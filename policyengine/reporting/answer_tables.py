@@ -34,6 +34,7 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
+from policyengine.reporting.report_budget import WHAT_IF
 from policyengine.reporting.situations import Situation
 from policyengine.reporting.variations import AS_IT_IS, Variations, name_text, option_text
 from policyengine.semantics.checked import CheckedRule, CheckedSet
@@ -82,9 +83,7 @@ def answer_tables(variations: Variations) -> Iterator[AnswerTable]:
     """Give a table for the first allowed situation of each target."""
     known: _Known = {}
     words = _words(variations.checked)
-    for target in variations.situations.by_target:
-        if variations.budget.is_spent("what if"):
-            return
+    for target in variations.budget.affordable(WHAT_IF, variations.situations.by_target):
         for situation in variations.situations.of(target, allowed=True)[:1]:
             table = _table(variations, situation, words, known)
             if table is not None:
@@ -122,6 +121,7 @@ def _table(
         )
         if mark not in known:
             counts = [_counts(checked, rule, made) for made in _changed(request, read)]
+            variations.budget.spend(len(counts))
             kept, left = _without_idle(read, counts)
             known[mark] = frozenset(factor.key for factor in kept), left
         mattering, answers = known[mark]

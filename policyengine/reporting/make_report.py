@@ -1,13 +1,14 @@
 """Make the report on a policy set: describe its parts, and decide requests that show what is said of them.
 
 Whatever a page says of a decision was decided while it was made: `situations.py` finds requests, `variations.py` changes
-values of them. What was not reached before the budget was spent is named in the report.
+values of them. What was not reached before the questions were used up is named in the report: the controls of persons
+come first, then what else changes answers.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from textwrap import dedent
 from typing import Any
 
@@ -35,7 +36,15 @@ from policyengine.model.types import (
 from policyengine.model.values import ABSENT, moment_text, slot, to_json
 from policyengine.reporting.answer_tables import TablePart, answer_tables
 from policyengine.reporting.changes import Earlier, earlier_answer, rule_changes
-from policyengine.reporting.report_budget import ReportBudget
+from policyengine.reporting.report_budget import (
+    COMPARED,
+    CONTROLS,
+    CONTROLS_ELSEWHERE,
+    FACTS,
+    QUESTIONS,
+    ReportBudget,
+    about_names,
+)
 from policyengine.reporting.report_data import (
     Action,
     AnswerChange,
@@ -45,6 +54,7 @@ from policyengine.reporting.report_data import (
     EntityPage,
     Example,
     Gate,
+    LeftOut,
     NameAnswers,
     NamesPage,
     NameUse,
@@ -83,13 +93,13 @@ def make_report(
     *,
     title: str,
     now: int,
-    budget: float = 24,
+    budget: int = QUESTIONS,
     internal: bool = False,
     earlier: Earlier | None = None,
 ) -> Report:
     """Return the report on a set, with *now* (microseconds) as the time of tests that give none.
 
-    *budget*: CPU seconds after which nothing further is decided. *internal*: whether values of private attributes are
+    *budget*: the number of questions after which no further one is asked. *internal*: whether values of private attributes are
     shown, and who has waivers. *earlier*: what the set is compared with.
     """
     spent, now = ReportBudget(budget), now - now % 1_000_000
@@ -113,10 +123,11 @@ class _Maker:
     def report(self, title: str, now: int, budget: ReportBudget, earlier: Earlier | None) -> Report:
         self._read_by = self._readers()
         changes = None if earlier is None else self._changes(earlier, now, budget)
-        settings = self._settings()
+        by_persons = list(self.variations.differences_by_persons())
         rows = tuple(self._rows())
-        names = tuple(self._names())
         tables = tuple(self._tables())
+        settings = self._settings([*by_persons, *self.variations.differences_by_others()])
+        names = tuple(self._names())
         with_page = {setting.key for setting in settings}
         actions = tuple(self._action(name, with_page) for name in sorted(self._action_targets()))
         rules = tuple(map(self._rule, self.checked.rules))
@@ -125,7 +136,8 @@ class _Maker:
             policy=self.checked.digest,
             made_at=moment_text(now),
             internal=self.internal,
-            lacking=tuple(budget.lacking),
+            questions=budget.most,
+            lacking=tuple(LeftOut(what, tuple(of)) for what, of in budget.lacking.items()),
             actions=actions,
             gates=tuple(self._gates()),
             rules=rules,
@@ -145,11 +157,13 @@ class _Maker:
         """Return what differs from *earlier*: rules, and the answers to the requests of the report."""
         answers, unfit, open_ = [], 0, evolve(self, internal=True)
         for situation in self.situations.all():
-            if budget.is_spent("which answers have changed"):
-                break
+            if budget.is_spent:
+                budget.leave_out(COMPARED, [situation.request.action])
+                continue
             request, decision = situation.request, situation.decision
             if earlier.since is not None and request.now < earlier.since:
                 continue
+            budget.spend()
             before = earlier_answer(earlier, request, open_._document(request))  # noqa: SLF001 - the same, without what is left out
             if before is None:
                 unfit += 1
@@ -410,14 +424,14 @@ class _Maker:
             attributes = (self._attribute(entity.name, one, with_page) for one in entity.attributes)
             yield EntityPage(entity.name, entity.parents, tuple(attributes))
 
-    def _settings(self) -> tuple[Setting, ...]:
+    def _settings(self, differences: Iterable[Varied]) -> tuple[Setting, ...]:
         found: dict[str, tuple[Varied, list[Difference]]] = {}
-        for varied in self.variations.differences():
-            _, differences = found.setdefault(key_of(varied.place), (varied, []))
-            differences.append(self._difference(varied))
+        for varied in differences:
+            _, of_key = found.setdefault(key_of(varied.place), (varied, []))
+            of_key.append(self._difference(varied))
         settings = [
-            self._setting(key, str(varied.place.type), varied.place.by, differences)
-            for key, (varied, differences) in found.items()
+            self._setting(key, str(varied.place.type), varied.place.by, of_key)
+            for key, (varied, of_key) in found.items()
         ]
         # A control that changes nothing is listed as well: that is what is said of it.
         settings += [
@@ -428,10 +442,18 @@ class _Maker:
         ]
         return tuple(sorted(settings, key=lambda setting: setting.key))
 
-    def _setting(self, key: str, type_: str, by: str, differences: Iterable[Difference]) -> Setting:
+    def _setting(self, key: str, type_: str, by: str, found: Collection[Difference]) -> Setting:
         owner, _, name = key.partition(".")
         read_by = tuple(self._read_by.get(".".join(key.split(".")[:2]), ()))
-        return Setting(key, owner, name, type_, by, read_by, tuple(differences))
+        left = set(self._left_out(CONTROLS if by == "person" else FACTS))
+        left.update(self._left_out(CONTROLS_ELSEWHERE) if by == "person" and not found else ())
+        left.difference_update(one.action for one in found)
+        untried = tuple(action for action in read_by if action in left)
+        return Setting(key, owner, name, type_, by, read_by, untried, tuple(found))
+
+    def _left_out(self, what: str) -> Collection[str]:
+        """Return the actions for which something was left out."""
+        return self.variations.budget.lacking.get(what, {})
 
     def _difference(self, varied: Varied) -> Difference:
         type_, old, new = varied.place.type, varied.situation.decision, varied.decision
@@ -461,15 +483,19 @@ class _Maker:
             answers: dict[str, dict[tuple[str, ...], tuple[str, list[tuple[str, int]]]]] = {}
             for name, situation, decision in self.variations.with_names(type_):
                 one = situation.request.action, self._example(situation)
-                reason = "" if decision.allowed else decision.reason
-                of_name = answers.setdefault(name, {})
-                of_name.setdefault(_telling(decision), (reason, []))[1].append(one)
+                of_name, rules = answers.setdefault(name, {}), _telling(decision)
+                if rules not in of_name:
+                    of_name[rules] = "" if decision.allowed else decision.reason, []
+                of_name[rules][1].append(one)
             above = dict(type_.parents) if isinstance(type_, TaxonomyType) else {}
             uses = (
                 NameUse(n, above.get(n) or "", tuple(_answers(answers.get(n, {}))))
                 for n in type_.members
             )
-            yield NamesPage(type_.name, _kind(type_), tuple(sorted(places[type_])), tuple(uses))
+            untried = tuple(self._left_out(about_names(type_.name)))
+            yield NamesPage(
+                type_.name, _kind(type_), tuple(sorted(places[type_])), untried, tuple(uses)
+            )
 
     def _obligations(self) -> Iterator[Obligation]:
         for duty in self.checked.schema.obligations.values():

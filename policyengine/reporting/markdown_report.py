@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from policyengine.reporting.report_data import Action, Report, Rule
 from policyengine.reporting.site_pages import WHO
@@ -23,7 +23,12 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield f"Made from {len(report.rules)} rules on {report.made_at}; policy set {_code(report.policy)}."
     if report.lacking:
-        yield f"Incomplete: the time was used up before {_text('; '.join(report.lacking))} could be worked out."
+        yield (
+            f"\nIncomplete: a report asks so many questions and no more, this one {report.questions}; they were "
+            "used up before this was worked out. What is not said may be so all the same.\n"
+        )
+        for left in report.lacking:
+            yield f"- {_text(left.what)}, for {len(left.actions)} actions: {_listed(left.actions)}"
     rules = {rule.id: rule for rule in report.rules}
     yield from _heading("Questions")
     for gate in report.gates:
@@ -35,7 +40,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"\n### {_text(setting.key)}\n"
         yield (
             f"Set by {WHO[setting.by]}. {len(setting.actions)} of {len(setting.read_by)} actions that read it "
-            "answer differently:\n"
+            f"answer differently{', and ' * bool(setting.untried)}{_not_tried(setting.untried)}:\n"
         )
         for one in setting.differences:
             shown = [f"without {name}" for name in one.no_longer_shown]
@@ -63,7 +68,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _action(action, rules)
     yield from _heading("Names")
     for names in report.names:
+        not_tried = _not_tried(names.untried)
         yield f"\n### {_text(names.name)}\n"
+        if not_tried:
+            yield f"Incomplete: {not_tried}.\n"
         for use in names.names:
             allowed, denied = (
                 sum(len(answers.actions) for answers in use.answers if answers.allowed is wanted)
@@ -108,6 +116,10 @@ def _action(action: Action, rules: dict[str, Rule]) -> Iterator[str]:
             yield f"- {verb}: {_listed(ids)}"
     if action.fields:
         yield f"- may show: {_listed(field.name for field in action.fields)}"
+
+
+def _not_tried(actions: Sized) -> str:
+    return f"{len(actions)} were not tried" if actions else ""
 
 
 def _listed(names: Iterable[str]) -> str:

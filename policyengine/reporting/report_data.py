@@ -147,8 +147,19 @@ class Difference:
 
 
 @frozen
+class LeftOut:
+    """Something that was not worked out since the questions of the report were used up, and the actions for which it was not."""
+
+    what: str
+    actions: tuple[str, ...]
+
+
+@frozen
 class Setting:
-    """A value that somebody can change, and the actions that are answered differently then."""
+    """A value that somebody can change, and the actions that are answered differently then.
+
+    *untried*: actions whose rules read it, and for which the questions did not suffice.
+    """
 
     key: str
     owner: str
@@ -156,6 +167,7 @@ class Setting:
     type: str
     by: str
     read_by: tuple[str, ...]
+    untried: tuple[str, ...]
     differences: tuple[Difference, ...]
 
     @property
@@ -188,11 +200,12 @@ class NameUse:
 
 @frozen
 class NamesPage:
-    """An enumeration, levels or a taxonomy: *places*, the attributes that have it."""
+    """An enumeration, levels or a taxonomy: *places*, the attributes that have it; *untried*: as of a setting."""
 
     name: str
     kind: str
     places: tuple[str, ...]
+    untried: tuple[str, ...]
     names: tuple[NameUse, ...]
 
 
@@ -299,7 +312,7 @@ class Changes:
 
 @frozen
 class Report:
-    """All that a report says. *lacking*: what was left out since the budget was spent.
+    """All that a report says. *lacking*: what was left out since the *questions* were used up.
 
     *factors*, keys each with its options, and *parts* are those of the *tables*. *changes*: since an earlier version or
     day, if it was compared with one.
@@ -309,7 +322,8 @@ class Report:
     policy: str
     made_at: str
     internal: bool
-    lacking: tuple[str, ...]
+    questions: int
+    lacking: tuple[LeftOut, ...]
     actions: tuple[Action, ...]
     gates: tuple[Gate, ...]
     rules: tuple[Rule, ...]

@@ -6,7 +6,7 @@ import json
 import re
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
@@ -15,8 +15,20 @@ from attrs import asdict, define, field
 
 from policyengine.model.shown import in_words
 from policyengine.reporting.page_files import PageFiles
+from policyengine.reporting.report_budget import (
+    ABOUT_ME,
+    COMPARED,
+    CONTROLS,
+    CONTROLS_ELSEWHERE,
+    EXAMPLES,
+    FACTS,
+    TESTS,
+    WHAT_IF,
+    about_names,
+)
 from policyengine.reporting.report_data import (
     Difference,
+    LeftOut,
     Report,
     Row,
     Rule,
@@ -92,16 +104,32 @@ class _Site:
     def pages(self) -> Iterator[tuple[str, str]]:
         report = self.report
         yield self._top(
-            "index.html", "index", "Who may do what", "search.js", sections=self._sections()
-        )
-        yield self._top("me.html", "me", "What about me?", "switches.js", **self._about_me())
-        yield self._top("what-if.html", "what_if", "What if?", "what_if.js", **self._what_if())
-        yield self._top("restricted.html", "restricted", "What is forbidden", **self._forbidden())
+            "index.html", "index", "Who may do what", "search.js", sections=self._sections(),
+            incomplete=report.lacking,
+        )  # fmt: skip
+        yield self._top(
+            "me.html", "me", "What about me?", "switches.js", **self._about_me(),
+            incomplete=self._left_out(TESTS, EXAMPLES, ABOUT_ME),
+        )  # fmt: skip
+        yield self._top(
+            "what-if.html", "what_if", "What if?", "what_if.js", **self._what_if(),
+            incomplete=self._left_out(TESTS, EXAMPLES, WHAT_IF),
+        )  # fmt: skip
+        yield self._top(
+            "restricted.html", "restricted", "What is forbidden", **self._forbidden(),
+            incomplete=self._left_out(TESTS, EXAMPLES),
+        )  # fmt: skip
         yield self._top("dates.html", "dates", "Dates", dated=list(self._dates()))
         if self._chosen:
-            yield self._top("texts.html", "texts", "Where texts disagree", chosen=self._chosen)
+            yield self._top(
+                "texts.html", "texts", "Where texts disagree", chosen=self._chosen,
+                incomplete=self._left_out(TESTS, EXAMPLES),
+            )  # fmt: skip
         if report.changes is not None:
-            yield self._top("changes.html", "changes", "What has changed")
+            yield self._top(
+                "changes.html", "changes", "What has changed",
+                incomplete=self._left_out(TESTS, EXAMPLES, COMPARED),
+            )  # fmt: skip
         changes = self._changes()
         examples: dict[str, list[object]] = defaultdict(list)
         for example in report.examples:
@@ -114,22 +142,51 @@ class _Site:
             yield self._page(
                 "actions", "action", action.name, action, "Action", rules_of=rules_of,
                 changes=changes[action.name], own_examples=examples[action.name],
+                incomplete=self._left_out(
+                    TESTS, EXAMPLES, CONTROLS, CONTROLS_ELSEWHERE, FACTS, of=[action.name]
+                ),
             )  # fmt: skip
         for gate in report.gates:
-            yield self._page("gates", "gate", gate.name, gate, "Question")
+            yield self._page(
+                "gates", "gate", gate.name, gate, "Question",
+                incomplete=self._left_out(TESTS, EXAMPLES, of=gate.actions),
+            )  # fmt: skip
         for entity in report.entities:
-            yield self._page("entities", "entity", entity.name, entity, "Entity")
+            reading = {action for one in entity.attributes for action in one.read_by}
+            yield self._page(
+                "entities", "entity", entity.name, entity, "Entity",
+                incomplete=self._left_out(FACTS, of=reading),
+            )  # fmt: skip
         for setting in report.settings:
             kind = "Control" if setting.by == "person" else "Fact"
-            changed = set(setting.actions)
+            tried = {*setting.actions, *setting.untried}
             yield self._page(
                 "settings", "setting", setting.key, setting, kind, groups=list(_groups(setting)),
-                unchanged=[name for name in setting.read_by if name not in changed],
+                unchanged=[name for name in setting.read_by if name not in tried],
+                incomplete=self._untried("what other values of it change", setting.untried),
             )  # fmt: skip
         for names in report.names:
-            yield self._page("names", "names", names.name, names, "Names")
+            yield self._page(
+                "names", "names", names.name, names, "Names",
+                incomplete=self._untried(about_names(names.name), names.untried),
+            )  # fmt: skip
         for duty in report.obligations:
-            yield self._page("obligations", "obligation", duty.name, duty, "Obligation")
+            yield self._page(
+                "obligations", "obligation", duty.name, duty, "Obligation",
+                incomplete=self._left_out(TESTS, EXAMPLES, of=duty.actions),
+            )  # fmt: skip
+
+    def _left_out(self, *kinds: str, of: Collection[str] | None = None) -> list[LeftOut]:
+        """Return what a page lacks, of some kinds, for all actions or for some."""
+        return [
+            LeftOut(left.what, actions)
+            for left in self.report.lacking
+            if left.what in kinds
+            if (actions := tuple(a for a in left.actions if of is None or a in of))
+        ]
+
+    def _untried(self, what: str, actions: tuple[str, ...]) -> list[LeftOut]:
+        return [*self._left_out(TESTS, EXAMPLES), *([LeftOut(what, actions)] if actions else [])]
 
     @property
     def _chosen(self) -> list[Rule]:
@@ -168,7 +225,7 @@ class _Site:
             path=path, root="../" * path.count("/"), heading=heading, kind=kind,
             script=None if text is None else _markup(text),
             script_hash=None if text is None else _hash_of(text),
-            **parts,
+            **{"incomplete": (), **parts},
         )  # fmt: skip
         return page
 
@@ -184,7 +241,7 @@ class _Site:
                     (
                         s.key,
                         path("settings", s.key),
-                        f"changes {len(s.actions)} of {len(s.read_by)}"
+                        f"changes {len(s.actions)} of {len(s.read_by)}{_but_for(s)}"
                         if s.read_by
                         else "changes nothing",
                     )
@@ -282,6 +339,10 @@ class _Site:
             for difference in setting.differences:
                 found[difference.action].append((setting.key, WHO[setting.by], difference))
         return found
+
+
+def _but_for(setting: Setting) -> str:
+    return f", {len(setting.untried)} not tried" if setting.untried else ""
 
 
 def _as_whom(row: Row) -> str:

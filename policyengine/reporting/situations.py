@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.places import changed
-from policyengine.analysis.remedies import remedies
+from policyengine.analysis.remedies import search
 from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
@@ -25,7 +25,7 @@ from policyengine.model.records import record_class
 from policyengine.model.request import Request
 from policyengine.model.types import RecordType, TargetKey, Type
 from policyengine.model.values import ABSENT, slot
-from policyengine.reporting.report_budget import ReportBudget
+from policyengine.reporting.report_budget import EXAMPLES, TESTS, ReportBudget
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
 from policyengine.testing.requests_of_tests import ExpectedRequest, requests_of
@@ -35,6 +35,7 @@ _MOST_OF_ONE_TARGET = 24
 _MOST_DONORS = 60
 _MOST_RESOURCES = 4
 _MOST_REMEDIED = 3
+_MOST_JUDGED = 20_000
 
 
 @frozen(eq=False)
@@ -86,14 +87,16 @@ def find_situations(
     seen: dict[TargetKey, set[object]] = {}
     allowed: list[Request] = []
     for asked in requests_of(checked, now=now):
-        if budget.is_spent("requests of tests"):
-            break
         request = asked.request
+        if budget.is_spent:
+            budget.leave_out(TESTS, [request.action])
+            continue
         if not hidden.isdisjoint(id_ for _, id_ in request.entities):
             renamed = _with_other_names(checked, asked, hidden)
             if renamed is None:
                 continue
             request = renamed
+        budget.spend()
         decision = program.decide(request)
         for rule in decision.rules:
             found.tests.setdefault(rule, {})[asked.test.title] = None
@@ -104,12 +107,10 @@ def find_situations(
         if key not in keys and len(kept) < _MOST_OF_ONE_TARGET:
             keys.add(key)
             kept.append(Situation(request, decision, asked.title))
-    donors = _Donors(checked, program, allowed[::-1])
-    for target in found.by_target:
-        if not found.of(target, allowed=True):
-            if budget.is_spent("requests for actions without a test"):
-                break
-            found.by_target[target] += donors.situations(target)
+    donors = _Donors(checked, program, budget, allowed[::-1])
+    without = [target for target in found.by_target if not found.of(target, allowed=True)]
+    for target in budget.affordable(EXAMPLES, without):
+        found.by_target[target] += donors.situations(target)
     return found
 
 
@@ -148,6 +149,7 @@ class _Donors:
 
     checked: CheckedSet
     program: Program
+    budget: ReportBudget
     allowed: list[Request]
     entities: dict[str, dict[object, Entity]] = field(init=False, factory=dict)
     values: dict[tuple[str, Type], object] = field(init=False, factory=dict)
@@ -165,13 +167,16 @@ class _Donors:
         """Return one that is allowed if one is found, else one that is denied, if any request fits."""
         denied: list[Situation] = []
         for request in islice(self._requests(target), _MOST_DONORS * _MOST_RESOURCES):
+            self.budget.spend()
             decision = self.program.decide(request)
             if decision.allowed:
                 return [Situation(request, decision)]
             denied.append(Situation(request, decision))
         denied.sort(key=lambda s: sum(not opened for opened in s.decision.gates.values()))
         for one in denied[:_MOST_REMEDIED]:
-            for remedy in remedies(self.checked, one.request):
+            found = search(self.checked, one.request, budget=_MOST_JUDGED)
+            self.budget.spend(found.judged)
+            for remedy in found.remedies:
                 changes = tuple((change.place, change.after) for change in remedy.changes)
                 request = changed(one.request, changes)
                 decision = self.program.decide(request)

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from policyengine.analysis.places import Changes, Place, changed, places_of, value_at
+from policyengine.analysis.places import (
+    Changes,
+    Place,
+    changed,
+    leads_on,
+    places_of,
+    value_at,
+)
 from policyengine.model.decision import Decision
 from policyengine.model.gaps import gives
 from policyengine.model.masks import spelled
@@ -27,7 +34,14 @@ from policyengine.model.types import (
     holds_private,
 )
 from policyengine.model.values import ABSENT
-from policyengine.reporting.report_budget import ReportBudget
+from policyengine.reporting.report_budget import (
+    ABOUT_ME,
+    CONTROLS,
+    CONTROLS_ELSEWHERE,
+    FACTS,
+    ReportBudget,
+    about_names,
+)
 from policyengine.reporting.situations import Situation, Situations
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
@@ -127,35 +141,35 @@ class Variations:
 
     # ---- one value ----------------------------------------------------------------------
 
-    def differences(self) -> Iterator[Varied]:
-        """Give, for each setting and target, a change of its value that changes the answer.
+    def differences_by_persons(self) -> Iterator[Varied]:
+        """Give, for each setting of a person and target, a change of its value that changes the answer.
 
-        For a setting of a person that changes none of the situations that are tried for all, those of other tests are.
+        For one that changes none of the situations that are tried for all, those of other tests are tried.
         """
         matters: set[str] = set()
-        for target in self.situations.by_target:
-            if self.budget.is_spent("what settings change"):
-                return
-            found: set[str] = set()
-            for situation in self.chosen(target):
-                for place in self.places(situation):
-                    if key_of(place) not in found:
-                        varied = self._difference(situation, place)
-                        if varied is not None:
-                            found.add(key_of(place))
-                            yield varied
-            matters |= found
-        for target in self.situations.by_target:
-            found = set(matters)
-            for situation in self.situations.by_target[target]:
-                for place in self.places(situation):
-                    if place.by == "person" and key_of(place) not in found:
-                        if self.budget.is_spent("what settings change"):
-                            return
-                        varied = self._difference(situation, place)
-                        if varied is not None:
-                            found.add(key_of(place))
-                            yield varied
+        for target in self.budget.affordable(CONTROLS, self.situations.by_target):
+            for varied in self._differences(self.chosen(target), set(), by_person=True):
+                matters.add(key_of(varied.place))
+                yield varied
+        for target in self.budget.affordable(CONTROLS_ELSEWHERE, self.situations.by_target):
+            yield from self._differences(self.situations.of(target), set(matters), by_person=True)
+
+    def differences_by_others(self) -> Iterator[Varied]:
+        """Give, for each other value and target, a change of it that changes the answer."""
+        for target in self.budget.affordable(FACTS, self.situations.by_target):
+            yield from self._differences(self.chosen(target), set(), by_person=False)
+
+    def _differences(
+        self, situations: Iterable[Situation], found: set[str], *, by_person: bool
+    ) -> Iterator[Varied]:
+        """Give a difference for each setting that is not *found* yet."""
+        for situation in situations:
+            for place in self.places(situation):
+                if (place.by == "person") is by_person and key_of(place) not in found:
+                    varied = self._difference(situation, place)
+                    if varied is not None:
+                        found.add(key_of(place))
+                        yield varied
 
     def _difference(self, situation: Situation, place: Place) -> Varied | None:
         """Return the situation with another value of a place that changes the answer, if one is found."""
@@ -186,9 +200,10 @@ class Variations:
         """Return the decision on *request* with *changes*; None if it lacks something then."""
         try:
             made = changed(request, changes)
-            if not gives(
-                made, self.checked.needs((made.action, made.subject.type, made.resource.type))
-            ):
+            self.budget.spend()
+            target = made.action, made.subject.type, made.resource.type
+            leading = any(leads_on(place.type, place.needs) for place, _ in changes)
+            if leading and not gives(made, self.checked.needs(target)):
                 return None
             return self.program.decide(made)
         except (LookupError, AttributeError):  # a value leads to an entity that the request lacks
@@ -198,9 +213,7 @@ class Variations:
 
     def with_names(self, type_: Enumeration) -> Iterator[tuple[str, Situation, Decision]]:
         """Give, for each name and each target that reads such names, an answer with that name alone."""
-        for target in self.situations.by_target:
-            if self.budget.is_spent(f"what names of {type_.name} lead to"):
-                return
+        for target in self.budget.affordable(about_names(type_.name), self.situations.by_target):
             found: dict[str, tuple[Situation, Decision]] = {}
             for situation in self.situations.of(target, allowed=True)[:_MOST_SITUATIONS]:
                 places = [
@@ -216,6 +229,7 @@ class Variations:
                         (p, frozenset([value]) if isinstance(p.type, SetType) else value)
                         for p in places
                     )
+                    self.budget.spend()
                     # No name leads to an entity that the request lacks.
                     found[name] = (
                         situation,
@@ -227,9 +241,7 @@ class Variations:
 
     def switches(self) -> Iterator[Switches]:
         """Give, for each target and all settings that matter, the situation of which they change most."""
-        for target in self.situations.by_target:
-            if self.budget.is_spent("what about me"):
-                return
+        for target in self.budget.affordable(ABOUT_ME, self.situations.by_target):
             best: dict[tuple[str, frozenset[str]], Switches] = {}
             for situation in self.situations.of(target, allowed=True)[:_MOST_SWITCHED]:
                 for role, places in self._of_persons(situation).items():

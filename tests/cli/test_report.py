@@ -23,9 +23,9 @@ def test_a_site_is_made(run, shop: Path):
 
 
 def test_what_was_left_out_is_said(run, shop: Path):
-    done = run("report", shop, "--out", "site", "--budget", "0.000001")
+    done = run("report", shop, "--out", "site", "--budget", "1")
     assert done.code == 0
-    assert "the report is incomplete" in done.err
+    assert "the report is incomplete: its 1 questions were used up" in done.err
 
 
 def test_a_folder_of_others_is_refused(fails, shop: Path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import time
+from bisect import bisect_left
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -19,7 +22,14 @@ from policyengine.pipeline import load_set, read_sources
 from policyengine.reference import interpreter
 from policyengine.reporting.make_report import make_report
 from policyengine.reporting.markdown_report import markdown_report
-from policyengine.reporting.report_budget import ReportBudget
+from policyengine.reporting.report_budget import (
+    ABOUT_ME,
+    CONTROLS,
+    EXAMPLES,
+    TESTS,
+    WHAT_IF,
+    ReportBudget,
+)
 from policyengine.reporting.site_pages import _hash_of, site_pages
 from policyengine.reporting.situations import find_situations
 from policyengine.reporting.variations import Variations
@@ -131,14 +141,14 @@ def test_examples_are_decided_as_is_said(path):
 @SHIPPED
 def test_other_values_are_decided_as_the_reference_says(path):
     checked, program = loaded(path)
-    budget = ReportBudget(60)
+    budget = ReportBudget(10**9)
     situations = find_situations(checked, program, budget, NOW, internal=False)
     variations = Variations(checked, program, situations, budget, internal=False)
 
     def same(request, decision):
         assert interpreter.decide(checked, request) == decision.outcome
 
-    for varied in variations.differences():
+    for varied in (*variations.differences_by_persons(), *variations.differences_by_others()):
         same(changed(varied.situation.request, ((varied.place, varied.after),)), varied.decision)
     for one in variations.switches():
         for values, decision in zip(product(*one.options), one.decisions, strict=True):
@@ -304,11 +314,53 @@ def test_names_that_some_file_systems_take_for_one(pages):
     assert {"actions/read-2.html", "actions/Read.html"} <= set(pages)
 
 
-def test_what_the_time_did_not_suffice_for_is_said():
-    made = report_of(budget=1e-9)
-    assert "what settings change" in made.lacking
-    assert all("This report is incomplete" in text for _, text in site_pages(made))
+def test_what_the_questions_did_not_suffice_for_is_said():
+    made = report_of(budget=1)
+    assert {left.what for left in made.lacking} >= {TESTS, EXAMPLES, CONTROLS, ABOUT_ME, WHAT_IF}
+    pages = dict(site_pages(made))
+    del pages["dates.html"]  # on which no request is shown
+    complete = {name for name, text in pages.items() if "This page is incomplete" not in text}
+    assert complete <= {"entities/Team.html", "entities/Post.html", "obligations/unused.html"}
     assert "Incomplete" in markdown_report(made)
+
+
+def test_a_search_that_was_cut_says_so_wherever_it_says_what_it_found(report):
+    """Of each budget: what the whole report finds beyond it is said to be untried."""
+    whole = {setting.key: setting for setting in report.settings}
+    needed = bisect_left(range(2_000), True, key=lambda n: not report_of(budget=n).lacking)
+    cut = set()
+    for budget in range(1, needed, 7):
+        made = report_of(budget=budget)
+        kinds = {left.what for left in made.lacking}
+        assert kinds
+        pages, text = dict(site_pages(made)), markdown_report(made)
+        assert "This page is incomplete" in pages["index.html"]
+        if kinds & {TESTS, EXAMPLES}:
+            continue  # other requests are tried then
+        for setting in made.settings:
+            beyond = set(whole[setting.key].actions) - set(setting.actions)
+            assert beyond <= set(setting.untried), (budget, setting)
+            if setting.untried:
+                cut.add(setting.by)
+                page = pages[f"settings/{setting.key}.html"]
+                assert f"{len(setting.untried)} of these were not tried" in page
+                assert "This page is incomplete" in page
+                assert f"{len(setting.untried)} not tried" in pages["index.html"]
+                assert f"{len(setting.untried)} were not tried" in text
+        for names in made.names:
+            if names.untried:
+                cut.add("names")
+                assert "This page is incomplete" in pages[f"names/{names.name}.html"]
+    assert cut == {"person", "names", "platform"}
+
+
+def test_the_same_questions_are_asked_on_every_machine(monkeypatch):
+    first = report_of(budget=60)
+    assert first.lacking
+    clock = itertools.count()
+    for name in ("time", "monotonic", "process_time", "perf_counter"):
+        monkeypatch.setattr(time, name, lambda: float(next(clock)) * 1e6)
+    assert report_of(budget=60) == first
 
 
 def test_a_set_with_nothing_to_say():

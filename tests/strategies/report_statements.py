@@ -28,7 +28,7 @@ def tables_of(path: str) -> tuple[LoadedSet, list[AnswerTable]]:
     sources, found = read_sources([path])
     loaded = load_set(sources, found=found)
     assert isinstance(loaded, LoadedSet)
-    checked, budget = loaded.checked(), ReportBudget(600)
+    checked, budget = loaded.checked(), ReportBudget(10**9)
     situations = find_situations(checked, loaded.program, budget, NOW, internal=False)
     variations = Variations(checked, loaded.program, situations, budget, internal=False)
     return loaded, list(answer_tables(variations))
