@@ -78,6 +78,7 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
 _NAMES: Final = (EnumType, LevelsType, TaxonomyType)
 
 _ENTITY_KEYS: Final = ("type", "id", "properties", "parents")
+_FROM_JSON: Final = frozenset({type(None), bool, int, float, str, list, dict})
 _REFERENCE_KEYS: Final = ("type", "id")
 _ACTION_KEYS: Final = ("name",)
 
@@ -300,7 +301,9 @@ class Reader(Struct):
         raw = plain(raw)
         if isinstance(raw, Entity):
             return self._given(raw, path, allowed)
-        parts = self.mapping("an entity", raw, path)
+        is_foreign = type(raw) not in _FROM_JSON
+        expected = "an entity or an object of a registered class" if is_foreign else "an entity"
+        parts = self.mapping(expected, raw, path)
         if parts is None:
             return None
         before = len(self.problems.items)

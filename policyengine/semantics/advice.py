@@ -70,6 +70,8 @@ _FOREIGN: Final = {
 _DATE: Final = re.compile(r"(\d{4}) - (\d{1,2}) - (\d{1,2})")
 _NULLS: Final = frozenset({"null", "none", "nil", "undefined"})
 
+_ATTRIBUTE_TYPES: Final = ("bool", "datetime", "decimal", "duration", "int", "ip", "path", "string")
+
 _FEW: Final = 8
 """The number of names that advice lists."""
 
@@ -83,6 +85,14 @@ def help_of_name(what: str, name: str) -> str:
     if what == "name" and name.lower()[:3] in _DAYS and name.lower().endswith("day"):
         return 'write `now within schedule "Mon-Fri 09:00-17:00 Europe/Berlin"`'
     return _FOREIGN.get(what, {}).get(name.lower().replace("_", ""), "")
+
+
+def offered(what: str, name: str, known: Sequence[str]) -> Sequence[str]:
+    """Return what may be meant by an unknown *name* that none resembles: types of the language have small letters."""
+    if what == "type":
+        own = [one for one in known if one not in PRIMITIVES]
+        return _ATTRIBUTE_TYPES if name.islower() else own
+    return () if what == "name" else known
 
 
 def is_null(node: nodes.Expr) -> bool:

@@ -17,12 +17,14 @@ from policyengine.model.types import MONTHS, SCHEDULE
 from policyengine.semantics import time_messages
 from policyengine.semantics.checked import ClockUse, Definition, Reads, Typing, Value
 from policyengine.syntax import nodes
+from policyengine.syntax.expression_layout import on_one_line
 from policyengine.syntax.expressions import children
 
 Wanted: TypeAlias = Literal["fixed", "steady"]
 """Of a value: that it does not read `now`; or that it is `now` and a duration if it does."""
 
 _NOTHING = Reads()
+_NOW = nodes.Name("now")
 _PARTS = frozenset({"subject", "resource", "context", "action"})
 
 
@@ -50,6 +52,8 @@ class _Finder:
     steady: set[str] = Factory(set)
     problems: list[Diagnostic] = Factory(list)
     _bound: dict[str, Reads] = Factory(dict)
+    _instead: dict[int, str] = Factory(dict)
+    """By the id of a sum in a comparison: what to write instead of the comparison."""
 
     def reads(self, node: nodes.Expr) -> Reads:
         """Return what the value of *node* reads."""
@@ -63,7 +67,8 @@ class _Finder:
                 return _NOTHING if name in _PARTS else Reads(frozenset({name}))
             case nodes.Arithmetic(_, left, right) if self.typing.type_of(right) == MONTHS:
                 one, other = self.reads(left), self.reads(right)
-                self._want(one, "fixed", time_messages.months_on_clock(node.span))
+                instead = self._instead.get(id(node), "")
+                self._want(one, "fixed", time_messages.months_on_clock(node.span, instead=instead))
                 return Reads(other=one.all | other.all)
             case nodes.Arithmetic("+" | "-", left, right):
                 one, other = self.reads(left), self.reads(right)
@@ -81,8 +86,23 @@ class _Finder:
                 del self._bound[variable.name]
                 return Reads(other=among | inside)
             case _:
+                if isinstance(node, nodes.Compare):
+                    self._note_other_side(node)
                 parts = (self.reads(child).all for child in children(node))
                 return Reads(other=frozenset().union(*parts))
+
+    def _note_other_side(self, comparison: nodes.Compare) -> None:
+        """Keep what to write instead of `now - 6mo < x`: the months are added to the other side."""
+        left, right = comparison.left, comparison.right
+        for months, other in ((left, right), (right, left)):
+            if (
+                isinstance(months, nodes.Arithmetic)
+                and months.left == _NOW
+                and isinstance(other, nodes.Attr | nodes.Literal)
+            ):
+                moved = nodes.Arithmetic("-" if months.op == "+" else "+", other, months.right)
+                sides = (_NOW, moved) if months is left else (moved, _NOW)
+                self._instead[id(months)] = on_one_line(nodes.Compare(comparison.op, *sides))
 
     def _call(self, name: str, definition: Definition, arguments: tuple[nodes.Expr, ...]) -> Reads:
         use = definition.clock

@@ -17,7 +17,7 @@ from policyengine.diagnostics.source import Span
 from policyengine.diagnostics.spell import did_you_mean
 from policyengine.model.rules import WaivedEntity
 from policyengine.model.types import STRING, TargetKey, TaxonomyType, Type
-from policyengine.semantics.advice import compared, help_of_name, instead, meant
+from policyengine.semantics.advice import compared, help_of_name, instead, meant, offered
 from policyengine.syntax import nodes
 from policyengine.syntax.excerpts import in_quotes, said
 from policyengine.syntax.expressions import children
@@ -106,7 +106,7 @@ def unknown(
             help = (
                 help or f"declare it: `group {ident.name}`; another action is written before `in`"
             )
-        help = help or ("" if what == "name" else _all_of(known))
+        help = help or _all_of(offered(what, ident.name, known))
     elif ident.package:
         help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"
     else:

@@ -153,7 +153,8 @@ class Scope:
             )
             return None
         names = [s.name.name for s in known if isinstance(s.declaration, meant)]
-        names += sorted(BUILT_IN) if what == "definition" and package is None else []
+        if package is None:
+            names += sorted({"definition": BUILT_IN, "type": PRIMITIVES}.get(what, ()))
         elsewhere = [
             symbol.package
             for symbol in self.names.named(kind, ident.name)

@@ -42,13 +42,14 @@ def schedule_on_clock(span: Span, called: str = "") -> Diagnostic:
     )  # fmt: skip
 
 
-def months_on_clock(span: Span, called: str = "") -> Diagnostic:
-    """Months that are added to something which reads `now`."""
+def months_on_clock(span: Span, called: str = "", instead: str = "") -> Diagnostic:
+    """Months that are added to something which reads `now`; *instead*: the comparison without that."""
     what = f"`{called}` adds months to this, or takes them from it" if called else "months"
     rest = (
         ", and it reads `now`" if called else " are not added to what reads `now`, or taken from it"
     )
     return error(
         "PE342", span, what + rest,
-        "instead of `now - 6mo < x` write `x + 6mo > now`, which is the same but for the ends of months",
+        (f"write `{instead}`" if instead else "instead of `now - 6mo < x` write `x + 6mo > now`")
+        + ", which is the same but for the ends of months",
     )  # fmt: skip

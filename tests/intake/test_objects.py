@@ -288,7 +288,9 @@ def test_what_is_private_is_in_no_problem(engine):
 
 
 def test_an_object_of_no_registered_class_is_refused(engine):
-    assert "subject: expected an entity" in problems(engine, "by_level", SimpleNamespace(pk=1))
+    said = problems(engine, "by_level", SimpleNamespace(pk=1))
+    assert "subject: expected an entity or an object of a registered class, got" in said
+    assert "expected an entity, got the string `pk`" in problems(engine, "by_level", "pk")
     with pytest.raises(TypeError, match="register"):
         engine.entity_of(SimpleNamespace())
 

@@ -82,7 +82,7 @@ def test_what_is_offered_is_a_moment_at_which_the_test_passes():
         (item,) = lint(checked, Configuration(frozenset({"undated-test"})), now=NOW).items
         return item.help
 
-    assert offered(f"allow write by {USER} on {DOC}") == "write `at 2026-11-18` before it"
+    assert offered(f"allow write by {USER} on {DOC}") == "begin the test with `at 2026-11-18`"
     early = USER.replace("2027-01-01", "2026-11-18T03:00:00Z")
     assert found(f'test "t" {{ expect deny write by {early} on {DOC} }}', "undated-test") == []
     born = DOC.replace("2026-11-01", "2026-10-18T06:00:00Z")  # over since the morning

@@ -87,7 +87,27 @@ ON_CLOCK = [
 def test_months_are_not_added_to_what_reads_now(condition, place):
     [(code, where, _, help)] = found_in(f"permit r: any when {condition}")
     assert (code, where) == ("PE342", place)
-    assert "`x + 6mo > now`" in help
+    assert "which is the same but for the ends of months" in help
+
+
+@pytest.mark.parametrize(
+    ("condition", "instead"),
+    [
+        ("now - 6mo < subject.born", "now < subject.born + 6mo"),
+        ("subject.born > now - 18y", "subject.born + 18y > now"),
+        ("2026-01-31 >= now + 1mo", "2026-01-31 - 1mo >= now"),
+        ("now + subject.kept == subject.born", "now == subject.born - subject.kept"),
+    ],
+)
+def test_instead_the_months_are_added_to_the_other_side(condition, instead):
+    [(*_, help)] = found_in(f"permit r: any when {condition}")
+    assert help == f"write `{instead}`, which is the same but for the ends of months"
+    assert found_in(f"permit r: any when {instead}") == []
+
+
+def test_without_another_side_the_help_is_general():
+    [(*_, help)] = found_in("permit r: any when later(now) > subject.born")
+    assert "instead of `now - 6mo < x` write `x + 6mo > now`" in help
 
 
 def test_months_on_now_are_found_in_definitions_obligations_and_texts():

@@ -45,7 +45,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             yield warning(
                 "PE455", title_span(test, checked.sources),
                 f"this test has no `at`, and what it expects changes on {moment_text(turn)}",
-                f"write `at {_moment(asked, subject)}` before it", several=_SEVERAL,
+                f"begin the test with `at {_moment(asked, subject)}`", several=_SEVERAL,
             )  # fmt: skip
 
 
