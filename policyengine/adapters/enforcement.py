@@ -16,21 +16,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 from policyengine.adapters.explain_budget import ExplainBudget
-from policyengine.adapters.refusal import Refusal, denied, undecided
+from policyengine.adapters.refusal import Refusal, denied, failed, log_error, undecided
 from policyengine.bound import BoundSubject
 from policyengine.decision_cache import DecisionCache
 from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision
-from policyengine.model.errors import InvalidRequest
 from policyengine.model.request_messages import meant
 from policyengine.reloading.holder import PolicyHolder
 
 if TYPE_CHECKING:
     from policyengine.explain import Explanation
     from policyengine.model.entities import EntityLike
-
-_UNKNOWN = "PE529"
-_FAILED_SOURCE = "PE590"
 
 
 class Decides(Protocol):
@@ -84,7 +80,7 @@ class EnforcementPoint:
             )
             self._owed_now(decision)
         except Exception as problem:
-            raise self._undecided(problem) from problem
+            raise failed(problem, self._type) from problem
         if decision.allowed is True:
             return decision
         raise self.refusal(decision)
@@ -102,7 +98,7 @@ class EnforcementPoint:
             if isinstance(done, Awaitable):
                 await done
         except Exception as problem:
-            raise self._undecided(problem) from problem
+            raise failed(problem, self._type) from problem
         if decision.allowed is True:
             return decision
         if self._budget is None:
@@ -118,7 +114,7 @@ class EnforcementPoint:
                 self.decider.decide, subject, action, resource, context
             )
         except Exception as problem:
-            raise self._undecided(problem) from problem
+            raise failed(problem, self._type) from problem
         return decision
 
     def refusal(self, decision: Decision) -> Refusal:
@@ -134,7 +130,7 @@ class EnforcementPoint:
     def undeclared(self, what: str, *, log: bool = True) -> Refusal:
         """Return the refusal of something for which no action is declared, and *log* what that is."""
         if log:
-            _log("%s is not declared: say which action it is, or that it is public", what)
+            log_error("%s is not declared: say which action it is, or that it is public", what)
         return undecided(403, "nothing is permitted here", self._type)
 
     def expect(self, action: str | None = None, **given: object) -> None:
@@ -197,19 +193,3 @@ class EnforcementPoint:
             if engine.digest == decision.policy_digest:
                 return engine.explain(asked, seconds=budget.seconds)
         return None
-
-    def _undecided(self, problem: Exception) -> Refusal:
-        if not isinstance(problem, InvalidRequest):
-            _log("a request could not be decided", problem=problem)
-            return undecided(500, type_=self._type)
-        codes = {one.code for one in problem.problems}
-        if codes != {_UNKNOWN}:  # else a client asked for something that there is not
-            _log("a request could not be decided: %s", problem)
-        status = 403 if codes == {_UNKNOWN} else 503 if _FAILED_SOURCE in codes else 500
-        return undecided(status, type_=self._type)
-
-
-def _log(text: str, *values: object, problem: Exception | None = None) -> None:
-    from logging import getLogger  # which a service that never fails does not need
-
-    getLogger("policyengine.adapters").error(text, *values, exc_info=problem)

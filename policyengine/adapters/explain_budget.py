@@ -26,6 +26,7 @@ class ExplainBudget:
         self._in_all = in_all
         self._lock = OwnLock()
         self._since = monotonic()
+        self._left = in_all
         self._taken: dict[Hashable, int] = {}
 
     def take(self, caller: Hashable) -> bool:
@@ -33,9 +34,10 @@ class ExplainBudget:
         with self._lock.lock:
             now = monotonic()
             if not self._since <= now < self._since + _WINDOW:
-                self._since, self._taken = now, {}
+                self._since, self._left, self._taken = now, self._in_all, {}
             taken = self._taken.get(caller, 0)
-            if taken >= self._per_caller or sum(self._taken.values()) >= self._in_all:
+            if taken >= self._per_caller or not self._left:
                 return False
             self._taken[caller] = taken + 1
+            self._left -= 1
             return True

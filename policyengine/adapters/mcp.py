@@ -1,23 +1,23 @@
 """Enforce decisions about MCP servers of FastMCP: tools, resources and prompts are refused unless policies declare them.
 
-A call is decided about as the client sent it, before any other middleware may answer it. What a function of the server itself
-receives in the end, after its arguments were read and other middleware may have changed them, is decided about again if that
-is something else, or if nobody asked. Lists show what is not refused whatever the arguments.
+A call is decided about as the client sent it, before other middleware may answer it, and again if something else is called in
+the end, or if nobody asked (`mcp_last_check.py`). Lists show what is not refused whatever the arguments.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar, Unpack
+from contextlib import suppress
+from typing import Any, Unpack
 
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.mcp_vocabulary import action_of
-from policyengine.adapters.refusal import Refusal
+from policyengine.adapters.refusal import Refusal, failed
 from policyengine.model.errors import InvalidRequest
 
 try:
     from fastmcp import FastMCP
+    from fastmcp.exceptions import AuthorizationError, FastMCPError
     from fastmcp.server.middleware import Middleware
     from fastmcp.tools.base import ToolResult
     from mcp import MCPError
@@ -26,22 +26,16 @@ except ImportError:
     raise ImportError("this needs FastMCP: install `policyengine-dsl[mcp]`") from None
 
 from policyengine.adapters.mcp_arguments import (
-    LastCheck,
-    decided,
+    FREE,
+    GET,
+    READ,
+    asked_beside,
+    error_of,
     given_by,
     naming_arguments,
     seen_of,
-)
-
-T = TypeVar("T")
-
-_READ, _GET = "read_resource", "get_prompt"
-_FORBIDDEN: Final = -32001
-_FREE: Final = frozenset({
-    "initialize", "server/discover", "ping", "logging/setLevel", "tools/list", "tools/call", "resources/list",
-    "resources/templates/list", "resources/read", "prompts/list", "prompts/get",
-})  # fmt: skip
-"""Methods that are answered without a question, or have one of their own."""
+)  # fmt: skip
+from policyengine.adapters.mcp_last_check import LastCheck, decided
 
 
 class Guard(EnforcementPoint, Middleware):
@@ -58,15 +52,12 @@ class Guard(EnforcementPoint, Middleware):
     ) -> None:  # fmt: skip
         super().__init__(decider, **options)
         self._subject, self._resource = subject, resource
-        self._last = LastCheck(self)
-        self._is_installed = False
+        self._last, self._is_installed = LastCheck(self), False
 
     def install(self, server: FastMCP) -> None:
         """Guard *server*, and what is mounted on it, when its tools are renamed as they are to be."""
         if self._is_installed:
-            raise RuntimeError(
-                "the guard is installed already; another server has a guard of its own"
-            )
+            raise RuntimeError("it is installed already; another server has a guard of its own")
         self._is_installed = True
         server.middleware.insert(0, self)
         server.add_transform(self._last)
@@ -77,74 +68,88 @@ class Guard(EnforcementPoint, Middleware):
             return await self.on_call_tool(context, call_next)
         return await super().__call__(context, call_next)
 
-    # ---- calls ---------------------------------------------------------------------------
-
     async def on_call_tool(self, context: Any, call_next: Any) -> Any:
         """Decide about a call; a refusal is a result that the model can read."""
         message, server = context.message, context.fastmcp_context
-        given, known, is_noted = await self._last.arguments(server.fastmcp, message)
+        given, known = await self._last.arguments(server.fastmcp, message)
         try:
             asked = await self.enforced(server, action_of(message.name), known)
         except Refusal as refusal:
             return ToolResult(refusal.problem["detail"], refusal.problem, is_error=True)
         if given != message.arguments:
             context = context.copy(message=message.model_copy(update={"arguments": given}))
-        return await self._passing((*asked, is_noted), call_next, context)
+        return await self._passing(asked, call_next, context)
 
     async def on_read_resource(self, context: Any, call_next: Any) -> Any:
         """Decide about reading a resource, by its URI."""
-        return await self._passed(context, call_next, _READ, {"uri": str(context.message.uri)})
+        return await self._passed(context, call_next, READ, {"uri": str(context.message.uri)})
 
     async def on_get_prompt(self, context: Any, call_next: Any) -> Any:
         """Decide about getting a prompt, by its name."""
-        return await self._passed(context, call_next, _GET, {"name": context.message.name})
+        return await self._passed(context, call_next, GET, {"name": context.message.name})
 
     async def on_request(self, context: Any, call_next: Any) -> Any:
         """Decide about what completions and subscriptions are of, and refuse methods of which nothing is known."""
-        method, message = context.method, context.message
-        if method in _FREE:
+        method = context.method
+        if method in FREE:
             return await call_next(context)
-        get = message.get if isinstance(message, Mapping) else functools.partial(getattr, message)
-        ref = get("ref", None) or {}
-        if not isinstance(ref, Mapping):
-            ref = ref.model_dump()
-        if method == "completion/complete" and ref.get("type") == "ref/prompt":
-            return await self._passed(context, call_next, _GET, {"name": ref.get("name")})
-        if method in ("completion/complete", "resources/subscribe", "resources/unsubscribe"):
-            uri = ref.get("uri") or get("uri", None)
-            return await self._passed(context, call_next, _READ, {"uri": str(uri)})
-        raise _error(self.undeclared(f"the method `{method}`"))
+        asked = asked_beside(method, context.message)
+        if asked is None:
+            raise error_of(self.undeclared(f"the method {method[:200]!r}"))
+        return await self._passed(context, call_next, *asked)
+
+    async def on_notification(self, context: Any, call_next: Any) -> None:
+        """Pass on what is about the session, and nothing else."""
+        if context.method in FREE:
+            await call_next(context)
+        else:
+            self.undeclared(f"the notification {context.method[:200]!r}")
+
+    async def check_resource_access(self, context: Any) -> None:
+        """Decide about what an extension tells of a resource that it does not read."""
+        try:
+            await self.enforced(context.fastmcp_context, READ, {"uri": str(context.message.uri)})
+        except Refusal as refusal:
+            raise AuthorizationError(refusal.problem["detail"]) from refusal
 
     async def _passed(self, context: Any, call_next: Any, action: str, given: Any) -> Any:
         try:
             asked = await self.enforced(context.fastmcp_context, action, given)
         except Refusal as refusal:
-            raise _error(refusal) from refusal
-        return await self._passing((*asked, False), call_next, context)
+            raise error_of(refusal) from refusal
+        return await self._passing(asked, call_next, context)
 
-    async def _passing(self, asked: tuple[str, Any, bool], call_next: Any, context: Any) -> Any:
-        token = decided.set((self, *asked))
+    async def _passing(self, asked: tuple[str, Any], call_next: Any, context: Any) -> Any:
+        token = decided.set(known := [self, *asked])
         try:
             return await call_next(context)
         finally:
             decided.reset(token)
+            known.clear()  # for tasks that outlive the call
 
     async def enforced(self, context: Any, action: str, given: Any) -> tuple[str, Any]:
         """Return what was decided about, and allowed; raise `Refusal` for everything else."""
         if context.fastmcp.middleware[:1] != [self]:
             raise self.undeclared("a middleware before the guard; it")
         seen = self.seen(action, given or {})
-        subject = await given_by(self._subject, context)
+        subject, resource = await self._parts(context)
         try:
-            await self.enforce_async(subject, action, await self._on(context), seen)
+            await self.enforce_async(subject, action, resource, seen)
         except Refusal as refusal:
             raise naming_arguments(refusal) from None
         return action, seen
 
-    async def _on(self, context: Any) -> Any:
-        if self._resource is None:
-            return {"type": "Server", "id": context.fastmcp.name}
-        return await given_by(self._resource, context)
+    async def _parts(self, context: Any) -> tuple[Any, Any]:
+        """Return who calls, and what actions are on."""
+        try:
+            subject = await given_by(self._subject, context)
+            if self._resource is None:
+                return subject, {"type": "Server", "id": context.fastmcp.name}
+            return subject, await given_by(self._resource, context)
+        except (Refusal, FastMCPError, MCPError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - of which a client would be told
+            raise failed(problem, self._type) from None
 
     def seen(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the context that arguments are: those that the action declares."""
@@ -154,8 +159,6 @@ class Guard(EnforcementPoint, Middleware):
         found: dict[str, Any] = seen_of(given, declared.context)
         return found
 
-    # ---- lists ---------------------------------------------------------------------------
-
     async def on_list_tools(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the tools that are not refused whatever the arguments."""
         found = await call_next(context)
@@ -164,20 +167,22 @@ class Guard(EnforcementPoint, Middleware):
     async def on_list_resources(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the resources that may be read."""
         found = await call_next(context)
-        return await self._listed(context, found, lambda one: (_READ, {"uri": str(one.uri)}))
+        return await self._listed(context, found, lambda one: (READ, {"uri": str(one.uri)}))
 
     async def on_list_resource_templates(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the templates if some resource may be read."""
-        return await self._listed(context, await call_next(context), lambda _: (_READ, None))
+        return await self._listed(context, await call_next(context), lambda _: (READ, None))
 
     async def on_list_prompts(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the prompts that may be got."""
         found = await call_next(context)
-        return await self._listed(context, found, lambda one: (_GET, {"name": one.name}))
+        return await self._listed(context, found, lambda one: (GET, {"name": one.name}))
 
-    async def _listed(self, context: Any, items: Iterable[T], request_of: Any) -> list[T]:
-        subject = await given_by(self._subject, context.fastmcp_context)
-        resource = await self._on(context.fastmcp_context)
+    async def _listed(self, context: Any, items: Iterable[Any], request_of: Any) -> list[Any]:
+        try:
+            subject, resource = await self._parts(context.fastmcp_context)
+        except Refusal as refusal:
+            raise error_of(refusal) from refusal
         subject = getattr(subject, "subject", subject)  # of one that is bound
         if subject is None or resource is None:  # which would be unknown, and not nobody
             return []
@@ -188,12 +193,7 @@ class Guard(EnforcementPoint, Middleware):
         if action not in engine.schema.actions:
             return False
         known = None if given is None else self.seen(action, given)
-        try:
-            left = engine.partial(action=action, subject=subject, resource=resource, context=known)
-        except InvalidRequest:
-            return False
-        return not left.never
-
-
-def _error(refusal: Refusal) -> MCPError:
-    return MCPError(_FORBIDDEN, refusal.problem["detail"], refusal.problem)
+        with suppress(InvalidRequest):
+            asked = {"subject": subject, "resource": resource, "context": known}
+            return not engine.partial(action=action, **asked).never
+        return False

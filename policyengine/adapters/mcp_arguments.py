@@ -1,137 +1,63 @@
-"""Hold what a function of an MCP server receives against what was decided about."""
+"""Read what clients of an MCP server ask for as what policies decide about."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final
 
-from anyio import to_thread
-from fastmcp.exceptions import ToolError
-from fastmcp.server.dependencies import get_context
-from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
-from fastmcp.server.transforms import Transform
-from fastmcp.tools import FunctionTool
 from fastmcp.utilities.versions import VersionSpec
-from pydantic_core import to_jsonable_python
+from mcp import MCPError
 
-from policyengine.adapters.mcp_vocabulary import action_of, attribute_of
+from policyengine.adapters.mcp_vocabulary import attribute_of
 from policyengine.adapters.refusal import Refusal
 from policyengine.model.errors import Problem
 from policyengine.model.types import RecordType, SetType, Type
 
-_MOST_TOOLS = 1_000
+READ: Final = "read_resource"
+GET: Final = "get_prompt"
+"""The actions that reading a resource and getting a prompt are."""
+
+FREE: Final = frozenset({
+    "initialize", "server/discover", "ping", "logging/setLevel", "tools/list", "tools/call", "resources/list",
+    "resources/templates/list", "resources/read", "prompts/list", "prompts/get",
+    "notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed",
+})  # fmt: skip
+"""Methods that are answered without a question, or have one of their own, and notifications about the session."""
+
+_FORBIDDEN: Final = -32001
 _OF_ENTITIES: Final = {"PE508", "PE509", "PE510", "PE529", "PE590"}
 
-decided: ContextVar[tuple[Any, ...] | None] = ContextVar("decided", default=None)
-"""The request that was decided about in this call, and allowed: by which guard, its action and its context.
 
-For a tool also whether its arguments are what was noted of a function of the server.
-"""
-
-
-class Enforces(Protocol):
-    """What a guard of a server does."""
-
-    def seen(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the context that arguments are."""
-
-    async def enforced(self, context: Any, action: str, given: Mapping[str, Any]) -> object:
-        """Decide about a call, and raise `Refusal` unless it is allowed."""
-
-
-class LastCheck(Transform):
-    """Has each function of a server called with what was decided about, or after what it receives is decided about."""
-
-    def __init__(self, guard: Enforces) -> None:
-        self._guard = guard
-        # The arguments of functions of the server itself, by tool, as it was when it was last asked for.
-        self._noted: dict[str, dict[str, Any]] = {}
-        self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
-
-    async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
-        """Return the tool, of which the function is checked."""
-        tool = await call_next(name, version=version)
-        if not isinstance(tool, FunctionTool):
-            self._noted.pop(name, None)
-            guard, action, _, is_noted = decided.get() or (None,) * 4
-            if guard is self._guard and is_noted and action == action_of(name):
-                raise ToolError("the tool is another one now: call it again")
-            return tool
-        if version is None:
-            self._note(name, tool)
-        names = tuple(tool.parameters.get("properties", ()))
-        where = "thread" if tool.run_in_thread else "loop"
-        return tool.model_copy(update={"fn": self._checked(tool.name, tool.fn, names, where)})
-
-    async def arguments(
-        self, server: Any, message: Any
-    ) -> tuple[dict[str, Any], dict[str, Any], bool]:
-        """Return what a tool is called with, what of that is decided about, and whether that is by what was noted.
-
-        The first has what the tool takes by default where nothing is given, the second no names that the tool lacks.
-        What was noted may be of another tool by now: `get_tool` or the check of the function finds that.
-        """
-        noted = None if message.meta or self._is_bypassed(server) else self._noted.get(message.name)
-        if noted is None:
-            tool = await server.get_tool(message.name, version=_version_of(message.meta))
-            properties = {} if tool is None else tool.parameters.get("properties", {})
-        else:
-            properties = noted
-        defaults = {
-            name: its["default"]
-            for name, its in properties.items()
-            if isinstance(its, dict) and "default" in its
-        }
-        given = {**defaults, **(message.arguments or {})}
-        known = {name: one for name, one in given.items() if name in properties}
-        return given, known, noted is not None
-
-    def _is_bypassed(self, server: Any) -> bool:
-        """Whether *server* may have other tools than `get_tool` returns."""
-        return server.transforms[-1:] != [self] or any(
-            isinstance(one, ToolInjectionMiddleware) for one in server.middleware
-        )
-
-    def _note(self, name: str, tool: FunctionTool) -> None:
-        if len(self._noted) >= _MOST_TOOLS and name not in self._noted:
-            self._noted.clear()
-        self._noted[name] = tool.parameters.get("properties", {})
-
-    def _make(
-        self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str
-    ) -> Any:
-        action, signature = action_of(tool), inspect.signature(function)
-        in_thread = where == "thread" and not inspect.iscoroutinefunction(function)
-
-        @functools.wraps(function)
-        async def checked(*args: Any, **kwargs: Any) -> Any:
-            bound = signature.bind(*args, **kwargs).arguments if args else kwargs
-            given = {
-                name: to_jsonable_python(bound[name], fallback=str)
-                for name in names
-                if name in bound
-            }
-            try:
-                if (decided.get() or ())[:3] != (
-                    self._guard,
-                    action,
-                    self._guard.seen(action, given),
-                ):
-                    await self._guard.enforced(get_context(), action, given)
-            except Refusal as refusal:
-                raise ToolError(refusal.problem["detail"]) from refusal
-            if in_thread:
-                return await to_thread.run_sync(functools.partial(function, *args, **kwargs))
-            found = function(*args, **kwargs)
-            return await found if isinstance(found, Awaitable) else found
-
-        return checked
+def asked_beside(method: str, message: Any) -> tuple[str, dict[str, Any]] | None:
+    """Return the action that a method is which FastMCP does not tell middleware of by itself; None if it is not known."""
+    get = message.get if isinstance(message, Mapping) else functools.partial(getattr, message)
+    if method in ("resources/subscribe", "resources/unsubscribe"):
+        return READ, {"uri": str(get("uri", None))}
+    if method != "completion/complete":
+        return None
+    ref = get("ref", None) or {}
+    if not isinstance(ref, Mapping):
+        ref = ref.model_dump()
+    if ref.get("type") == "ref/prompt":
+        return GET, {"name": ref.get("name")}
+    return READ, {"uri": str(ref.get("uri"))}
 
 
-def _version_of(meta: Any) -> VersionSpec | None:
+def taken_by(
+    properties: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return *arguments* with what a tool takes by default where nothing is given, and those of them that it has."""
+    defaults = {
+        name: its["default"]
+        for name, its in properties.items()
+        if isinstance(its, dict) and "default" in its
+    }
+    given = {**defaults, **arguments}
+    return given, {name: one for name, one in given.items() if name in properties}
+
+
+def version_of(meta: Any) -> VersionSpec | None:
     """Return the version of a tool that a call asks for."""
     asked = meta and meta.get("fastmcp", {}).get("version")
     if not asked:
@@ -177,3 +103,8 @@ def _is_of_arguments(problem: Problem) -> bool:
     path = problem.path
     is_given = path.startswith("context") and ".properties" not in path
     return is_given and problem.code not in _OF_ENTITIES
+
+
+def error_of(refusal: Refusal) -> MCPError:
+    """Return the error of JSON-RPC that a refusal is."""
+    return MCPError(_FORBIDDEN, refusal.problem["detail"], refusal.problem)

@@ -108,8 +108,7 @@ class _Writer:
             return ""
         if len(properties) > _MOST_PROPERTIES:
             raise ValueError(f"a schema has at most {_MOST_PROPERTIES} properties")
-        required = schema.get("required")
-        required = required if isinstance(required, list) else []
+        required = found if isinstance(found := schema.get("required"), list) else []
         parts: dict[str, str] = {}
         self._count += len(properties)
         if self._count > _MOST_IN_ALL:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from policyengine.model.answer_json import encode, obligation_json
 from policyengine.model.decision import Decision
-from policyengine.model.errors import PolicyError
+from policyengine.model.errors import InvalidRequest, PolicyError
 from policyengine.model.values import from_datetime, moment_text
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -22,6 +22,8 @@ UNDECIDED: Final = {
 }
 """The details of refusals without a decision, by status."""
 
+_UNKNOWN: Final = "PE529"
+_FAILED_SOURCE: Final = "PE590"
 _UNAUTHORIZED: Final = 401
 _CLOSING: Final = 123
 """Bytes of a reason for which a websocket is closed."""
@@ -53,8 +55,9 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the answer, beside its type."""
-        return {"WWW-Authenticate": self.challenge} if self.status == _UNAUTHORIZED else {}
+        """The headers of the answer, beside its type: it is of one who asked, and of one moment."""
+        kept = {"Cache-Control": "no-store"}
+        return kept | ({"WWW-Authenticate": self.challenge} if self.status == _UNAUTHORIZED else {})
 
     @property
     def body(self) -> bytes:
@@ -70,6 +73,26 @@ class Refusal(PolicyError):  # noqa: N818 - the public name says what is the mat
 def undecided(status: int, detail: str | None = None, type_: str = "about:blank") -> Refusal:
     """Return the refusal of a request about which nothing was decided."""
     return Refusal(_problem(status, detail or UNDECIDED[status], type_))
+
+
+def failed(problem: Exception, type_: str = "about:blank") -> Refusal:
+    """Return the refusal of a request that could not be decided because of *problem*, which is logged, and not told."""
+    if not isinstance(problem, InvalidRequest):
+        log_error("a request could not be decided", problem=problem)
+        return undecided(500, type_=type_)
+    codes = {one.code for one in problem.problems}
+    if codes != {_UNKNOWN}:  # else a client asked for something that there is not
+        log_error("a request could not be decided: %s", problem)
+    return undecided(
+        403 if codes == {_UNKNOWN} else 503 if _FAILED_SOURCE in codes else 500, type_=type_
+    )
+
+
+def log_error(text: str, *values: object, problem: Exception | None = None) -> None:
+    """Log what the service is to know, and nobody else."""
+    from logging import getLogger  # which a service that never fails does not need
+
+    getLogger("policyengine.adapters").error(text, *values, exc_info=problem)
 
 
 def denied(

@@ -163,18 +163,22 @@ def test_who_does_not_say_who_asks_is_told_how_to(monkeypatch: pytest.MonkeyPatc
     guard.install(app)
     app.get("/")(guard.requires("read", PLAN)(lambda: ""))
     response = app.test_client().get("/")
+    kept = [response.headers["Cache-Control"]]
     assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Basic")
     monkeypatch.setitem(USERS, "ann", None)
     for make in APPS.values():
         found = TestClient(make(ENGINE, PLAN, [])).get("/documents/plan")
         assert (found.status_code, found.headers["www-authenticate"]) == (401, "Bearer")
+        kept.append(found.headers["cache-control"])
     handler = get(
         "/", guards=[litestar.Guard(ENGINE, subject=lambda _: None).requires("read", PLAN)]
     )(no_answer)
     client = LitestarClient(
         Litestar([handler], exception_handlers={Refusal: litestar._answer}, logging_config=None)
     )
-    assert client.get("/").headers["www-authenticate"] == "Bearer"
+    headers = client.get("/").headers
+    assert headers["www-authenticate"] == "Bearer"
+    assert {*kept, headers["cache-control"]} == {"no-store"}  # by no cache, for others who ask
 
 
 async def no_answer() -> None:

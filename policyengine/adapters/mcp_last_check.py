@@ -1,0 +1,163 @@
+"""Hold what an MCP server calls in the end against what was decided about."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+from anyio import to_thread
+from fastmcp.exceptions import ToolError
+from fastmcp.server.dependencies import get_context
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
+from fastmcp.server.transforms import Transform
+from fastmcp.tools import FunctionTool
+from pydantic_core import to_jsonable_python
+
+from policyengine.adapters.mcp_arguments import GET, READ, error_of, taken_by, version_of
+from policyengine.adapters.mcp_vocabulary import action_of
+from policyengine.adapters.refusal import Refusal
+
+_MOST_TOOLS: Final = 1_000
+
+decided: ContextVar[list[Any] | None] = ContextVar("decided", default=None)
+"""What was decided about in this call, and allowed: by which guard, its action and its context; empty once the call has ended."""
+
+
+class Enforces(Protocol):
+    """What a guard of a server does."""
+
+    def seen(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the context that arguments are."""
+
+    async def enforced(self, context: Any, action: str, given: Mapping[str, Any]) -> object:
+        """Decide about a call, and raise `Refusal` unless it is allowed."""
+
+
+class LastCheck(Transform):
+    """Has what a server calls in the end called with what was decided about, or after that is decided about.
+
+    A function is held against what it receives; what else a tool is, a resource and a prompt, against what it is asked for.
+    """
+
+    def __init__(self, guard: Enforces) -> None:
+        self._guard = guard
+        # The arguments of functions of the server itself, by tool, as it was when it was last asked for.
+        self._noted: dict[str, dict[str, Any]] = {}
+        self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
+
+    async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
+        """Return the tool, of which each call is checked."""
+        tool = await call_next(name, version=version)
+        if isinstance(tool, FunctionTool) and version is None:
+            self._note(name, tool)
+        else:
+            self._noted.pop(name, None)
+        return self._checked_tool(name, tool)
+
+    async def get_resource(self, uri: str, call_next: Any, *, version: Any = None) -> Any:
+        """Return the resource, of which each reading is checked."""
+        resource = await call_next(uri, version=version)
+        return self._asking(resource, ["_read"], lambda *_: (READ, {"uri": uri}))
+
+    async def get_resource_template(self, uri: str, call_next: Any, *, version: Any = None) -> Any:
+        """Return the template, of which each reading is checked."""
+        template = await call_next(uri, version=version)
+        return self._asking(template, ["_read"], lambda asked, *_: (READ, {"uri": asked}))
+
+    async def get_prompt(self, name: str, call_next: Any, *, version: Any = None) -> Any:
+        """Return the prompt, which is checked each time that it is got."""
+        prompt = await call_next(name, version=version)
+        return self._asking(prompt, ["_render", "render"], lambda *_: (GET, {"name": name}))
+
+    def _checked_tool(self, name: str, tool: Any) -> Any:
+        if isinstance(tool, FunctionTool):
+            names = tuple(tool.parameters.get("properties", ()))
+            where = "thread" if tool.run_in_thread else "loop"
+            return tool.model_copy(update={"fn": self._checked(tool.name, tool.fn, names, where)})
+
+        def asked_by(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+            return action_of(name), taken_by(tool.parameters.get("properties", {}), arguments)[1]
+
+        return self._asking(tool, ["_run", "run"], asked_by)
+
+    def _asking(self, component: Any, methods: Sequence[str], asked_by: Callable[..., Any]) -> Any:
+        """Return a copy of *component*, of which these *methods* ask about what *asked_by* gives of what they are called with."""
+        if component is None:
+            return None
+        copied = component.model_copy()
+        for method in methods:
+            asking = functools.partial(self._asked, getattr(component, method), asked_by)
+            object.__setattr__(copied, method, asking)  # since models take nothing else
+        return copied
+
+    async def _asked(
+        self, do: Callable[..., Awaitable[Any]], asked_by: Callable[..., Any], *args: Any
+    ) -> Any:
+        await self._ask(*asked_by(*args))
+        return await do(*args)
+
+    async def _ask(self, action: str, given: Mapping[str, Any]) -> None:
+        """Decide about a call unless that is what was decided about."""
+        try:
+            if decided.get() != [self._guard, action, self._guard.seen(action, given)]:
+                await self._guard.enforced(get_context(), action, given)
+        except Refusal as refusal:
+            if action in (READ, GET):
+                raise error_of(refusal) from refusal
+            raise ToolError(refusal.problem["detail"]) from refusal
+
+    async def arguments(self, server: Any, message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a tool is called with, and what of that is decided about.
+
+        It may be another tool once it is called: the last check finds that.
+        """
+        noted = None if message.meta or self._is_bypassed(server) else self._noted.get(message.name)
+        if noted is None:
+            tool = await server.get_tool(message.name, version=version_of(message.meta))
+            properties = {} if tool is None else tool.parameters.get("properties", {})
+        else:
+            properties = noted
+        return taken_by(properties, message.arguments or {})
+
+    def _is_bypassed(self, server: Any) -> bool:
+        """Whether *server* may have other tools than `get_tool` returns; those that middleware injects are checked as well."""
+        injecting = [one for one in server.middleware if isinstance(one, ToolInjectionMiddleware)]
+        for one in injecting:
+            if "get_injected_tool" not in vars(one):
+                found_by = one.get_injected_tool
+                vars(one)["get_injected_tool"] = functools.partial(self._injected, found_by)
+        return bool(injecting) or server.transforms[-1:] != [self]
+
+    def _injected(self, found_by: Callable[[str], Any], name: str) -> Any:
+        tool = found_by(name)
+        return None if tool is None else self._checked_tool(name, tool)
+
+    def _note(self, name: str, tool: FunctionTool) -> None:
+        if len(self._noted) >= _MOST_TOOLS and name not in self._noted:
+            self._noted.clear()
+        self._noted[name] = tool.parameters.get("properties", {})
+
+    def _make(
+        self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str
+    ) -> Any:
+        action, signature = action_of(tool), inspect.signature(function)
+        in_thread = where == "thread" and not inspect.iscoroutinefunction(function)
+
+        @functools.wraps(function)
+        async def checked(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs).arguments if args else kwargs
+            given = {
+                name: to_jsonable_python(bound[name], fallback=str)
+                for name in names
+                if name in bound
+            }
+            await self._ask(action, given)
+            if in_thread:
+                return await to_thread.run_sync(functools.partial(function, *args, **kwargs))
+            found = function(*args, **kwargs)
+            return await found if isinstance(found, Awaitable) else found
+
+        return checked

@@ -1,0 +1,223 @@
+"""Hold that what an MCP server calls in the end is what was decided about, whatever happened on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastmcp")
+from fastmcp import Client, Context, FastMCP
+from fastmcp.exceptions import AuthorizationError, ToolError
+from fastmcp.server.middleware import Middleware, MiddlewareContext
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
+from fastmcp.tools import Tool
+from mcp import MCPError
+
+from policyengine.adapters.mcp import Guard
+from policyengine.adapters.refusal import UNDECIDED
+from tests.adapters.test_mcp_bypasses import (
+    ENGINE,
+    FORCING,
+    NOTHING,
+    OPEN,
+    SHUT,
+    WHY,
+    asked,
+    called,
+    guarded,
+    server,
+    wipe,
+    wipe_of,
+)
+
+
+class Leads(Middleware):
+    """Leads each call to another tool, resource or prompt."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
+
+    async def on_request(self, context: Any, call_next: Any) -> Any:
+        message = context.message
+        if hasattr(message, "model_copy"):
+            message = message.model_copy(update=self.changes)
+        return await call_next(context.copy(message=message))
+
+
+def leading(made: FastMCP, *more: Middleware, **changes: Any) -> FastMCP:
+    guarded(made)
+    for one in (*more, Leads(**changes)):
+        made.add_middleware(one)
+    return made
+
+
+def parent_of(*servers: FastMCP) -> FastMCP:
+    made = server()
+    for one in servers:
+        made.mount(one, namespace="api")
+    return made
+
+
+def test_resources_and_prompts_that_middleware_changes_are_decided_about_again():
+    for mounted in (False, True):
+        inside = [server()] if mounted else []
+        for uri in (
+            "docs://shut",
+            "docs://any/x",
+            *(["docs://api/shut", "docs://api/any/x"] * mounted),
+        ):
+            with pytest.raises(MCPError, match="must be") as refusal:
+                asked(
+                    leading(parent_of(*inside), uri=uri),
+                    lambda client: client.read_resource("docs://open"),
+                )
+            assert refusal.value.error.data["status"] == 403
+        shut = leading(
+            parent_of(*inside), name="api_shut" if mounted else "shut", arguments={"name": "x"}
+        )
+        with pytest.raises(MCPError, match="must be"):
+            asked(shut, lambda client: client.get_prompt("open"))
+    made = leading(server(), uri="docs://open")
+    assert asked(made, lambda client: client.read_resource("docs://open"))[0].text == "open"
+
+
+def test_tools_that_are_no_functions_of_the_server_are_decided_about_again():
+    """Tools that are mounted, transformed or injected, to which a call is led by another middleware."""
+    made = server()
+    made.add_tool(Tool.from_tool(asyncio.run(made.get_tool("read")), name="shared"))
+    assert called(leading(made, name="shared", arguments=SHUT), "read", OPEN) == WHY
+    assert (
+        called(leading(parent_of(server()), name="api_read", arguments=SHUT), "read", OPEN) == WHY
+    )
+    assert called(leading(parent_of(server()), name="api_drop"), "read", OPEN) == NOTHING
+    assert called(leading(parent_of(server()), name="api_read"), "read", OPEN) == "read /pub/a 3"
+    for name, said in (("note", WHY), ("secret", NOTHING)):
+        injected = ToolInjectionMiddleware([Tool.from_function(lambda path: SECRET, name=name)])
+        assert called(leading(server(), injected, name=name, arguments=SHUT), "read", OPEN) == said
+
+
+SECRET = "the secret"
+
+
+@pytest.mark.parametrize("what", ["tool", "resource", "template", "prompt"])
+def test_what_a_server_does_by_itself_is_asked_about(what: str):
+    made = guarded(parent_of(server()))
+    run = {
+        "tool": lambda: made.call_tool("api_read", SHUT, run_middleware=False),
+        "resource": lambda: made.read_resource("docs://shut", run_middleware=False),
+        "template": lambda: made.read_resource("docs://api/any/x", run_middleware=False),
+        "prompt": lambda: made.render_prompt("shut", {"name": "x"}, run_middleware=False),
+    }
+    with pytest.raises(Exception, match=r"must be|only what is in /pub"):
+        asyncio.run(run[what]())
+
+
+def test_a_tool_that_changes_while_it_is_called_is_decided_about_as_it_is_then():
+    """A mounted one gains an argument between the decision and the call."""
+
+    class Changes(Middleware):
+        async def on_call_tool(self, context: Any, call_next: Any) -> Any:
+            below.local_provider.remove_tool("wipe")
+            below.tool(wipe_of(default=True), name="wipe")
+            return await call_next(context)
+
+    below, parent = FastMCP("files"), FastMCP("parent")
+    below.tool(wipe)
+    parent.mount(below)
+    guarded(parent, FORCING)
+    assert called(parent, "wipe", {"path": "a"}) == "wiped"
+    parent.add_middleware(Changes())
+    assert called(parent, "wipe", {"path": "a"}) == "✗ no force"
+    assert called(parent, "wipe", {"path": "a", "force": False}) == "force False"
+
+
+def test_a_decision_is_not_that_on_what_a_task_does_after_the_call(monkeypatch: pytest.MonkeyPatch):
+    made, done = server(), list[str]()
+
+    @made.tool
+    async def note(path: str) -> str:
+        async def later() -> None:
+            await ended.wait()
+            try:
+                done.append(str(await made.call_tool("note", OPEN, run_middleware=False)))
+            except ToolError as refusal:
+                done.append(str(refusal))
+
+        if not tasks:
+            tasks.append(asyncio.create_task(later()))
+        return "noted"
+
+    async def ask(client: Client[Any]) -> None:
+        await client.call_tool("note", OPEN)
+        monkeypatch.setattr("tests.adapters.test_mcp_bypasses.caller", "bob")
+        ended.set()
+        await tasks[0]
+
+    ended, tasks = asyncio.Event(), list[Any]()
+    asked(guarded(made), ask)
+    assert done == [WHY[2:]]
+
+
+def test_what_a_subscription_is_of_is_what_is_decided_about():
+    async def went_on(_: Any) -> str:
+        return "went on"
+
+    async def listened(uri: str, **more: Any) -> str:
+        guard = next(one for one in made.middleware if isinstance(one, Guard))
+        async with Context(fastmcp=made) as context:
+            asking = MiddlewareContext(
+                message={"uri": uri, **more}, method="resources/subscribe", fastmcp_context=context
+            )
+            return str(await guard.on_request(asking, went_on))
+
+    made = guarded(server())
+    assert asyncio.run(listened("docs://open")) == "went on"
+    for more in ({}, {"ref": {"uri": "docs://open"}}):
+        with pytest.raises(MCPError, match="must be"):
+            asyncio.run(listened("docs://shut", **more))
+
+
+def test_notifications_of_which_nothing_is_known_go_no_further():
+    async def went(method: str) -> bool:
+        went_on: list[Any] = []
+
+        async def note(context: Any) -> None:
+            went_on.append(context)
+
+        guard = next(one for one in made.middleware if isinstance(one, Guard))
+        await guard.on_notification(MiddlewareContext(message={}, method=method), note)
+        return bool(went_on)
+
+    made = guarded(server())
+    assert asyncio.run(went("notifications/cancelled"))
+    assert not asyncio.run(went("notifications/wipe"))
+
+
+def test_what_extensions_tell_of_a_resource_is_decided_about():
+    made = guarded(server())
+    asyncio.run(made._check_resource_access("docs://open"))
+    with pytest.raises(AuthorizationError, match="must be"):
+        asyncio.run(made._check_resource_access("docs://shut"))
+
+
+@pytest.mark.parametrize("part", ["subject", "resource"])
+def test_what_fails_while_it_is_found_out_is_not_told(part: str, caplog: pytest.LogCaptureFixture):
+    def fails(_: Any) -> Any:
+        raise OSError("password hunter2")
+
+    made = server()
+    Guard(ENGINE, **{"subject": lambda _: {"type": "Caller", "id": "ann"}, part: fails}).install(
+        made
+    )
+    unknown = UNDECIDED[500]
+    assert called(made, "read", OPEN) == f"✗ {unknown}"
+    for ask in (
+        lambda client: client.list_tools(),
+        lambda client: client.read_resource("docs://open"),
+    ):
+        with pytest.raises(MCPError) as refusal:
+            asked(made, ask)
+        assert (refusal.value.error.message, refusal.value.error.data["status"]) == (unknown, 500)
+    assert "hunter2" in caplog.text
