@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SETS := $(wildcard policies/*/)
 FOR ?= 60
 N ?= 10000
 SHARE ?= 1
@@ -84,9 +83,9 @@ check: $(READY) ## Lint and type-check the code; check, lint, test and mutate th
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	for set in $(SETS); do $(BIN)/policyengine check --strict $$set || exit; done
-	for set in $(SETS); do $(BIN)/policyengine lint $$set || exit; done
-	for set in $(SETS); do $(BIN)/policyengine test $$set --fail-under mcdc=90 --fail-under mutation=95 || exit; done
+	$(BIN)/policyengine check --strict --each policies
+	$(BIN)/policyengine lint --each policies
+	$(BIN)/policyengine test --each policies --fail-under mcdc=90 --fail-under mutation=95
 	$(BIN)/policyengine fmt --check policies
 
 pyright: $(VENV)/pyright/bin/pyright ## Check the types of the examples with pyright, in its strict mode

@@ -18,6 +18,7 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.cli.prove import proof_json, remembered_proofs, show_not_settled
+from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.watching import watch
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
 @click.command(short_help="Report mistakes: names, types, soundness.")
 @paths_argument
 @cache_option
+@each_option
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @budget_option
 @click.option("--watch", "watching", is_flag=True, help="Check again whenever a policy changes.")
 @format_option
 def command(
-    paths: tuple[str, ...], strict: bool, budget: float, watching: bool, format: str
+    paths: tuple[str, ...], each: bool, strict: bool, budget: float, watching: bool, format: str
 ) -> int:
     """Check the policy set in PATH and report every mistake, at most 100 in one run.
 
@@ -49,18 +51,25 @@ def command(
     Examples:
       policyengine check policies/x
       policyengine check shared.policy docs.policy --strict
+      policyengine check --each policies                      every folder there is a set
       policyengine check policies/x --format json
       policyengine check policies/x --watch                   again after each edit, at once
       policyengine explain PE301                              the meaning of a code
 
     The exit code is 1 if there is an error.
     """
-    if not watching:
-        return _check(paths, strict, budget, format, None)
     from policyengine.pipeline import EditedSet
 
-    edited = EditedSet()
-    return watch(paths, lambda: _check(paths, strict, budget, format, edited))
+    edited: dict[tuple[str, ...], EditedSet] = {}
+
+    def act(paths: tuple[str, ...]) -> int:
+        before = edited.setdefault(paths, EditedSet()) if watching else None
+        return _check(paths, strict, budget, format, before)
+
+    def run() -> int:
+        return run_on_sets(paths, act, each=each, text=format == "text")
+
+    return watch(paths, run) if watching else run()
 
 
 def _check(

@@ -21,6 +21,7 @@ from policyengine.cli.output import (
     show_diagnostics,
     working,
 )
+from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.writing import replace_files, show_diff
 from policyengine.version import __version__
 
@@ -61,6 +62,7 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @click.command(short_help="Find what is well-formed and still wrong.")
 @paths_argument
 @cache_option
+@each_option
 @click.option(
     "--select",
     multiple=True,
@@ -95,6 +97,7 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 )
 def command(
     paths: tuple[str, ...],
+    each: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fix: bool,
@@ -118,6 +121,7 @@ def command(
     Examples:
       policyengine lint policies/x
       policyengine lint policies/x --select shadowed-rule
+      policyengine lint --each policies                       every folder there is a set
       policyengine lint policies/x --diff
       policyengine lint policies/x --format sarif > lint.sarif
       policyengine explain PE403                              what a rule means
@@ -128,7 +132,24 @@ def command(
     """
     if diff and (fix or format != "text"):
         raise click.UsageError("`--diff` writes nothing but text", click.get_current_context())
-    configuration = _configuration(paths[0], select, ignore)
+
+    def act(paths: tuple[str, ...]) -> int:
+        configuration = _configuration(paths[0], select, ignore)
+        return _lint_set(paths, configuration, budget, format, fix=fix, diff=diff)
+
+    return run_on_sets(paths, act, each=each, text=format in {"text", "github"})
+
+
+def _lint_set(
+    paths: tuple[str, ...],
+    configuration: Configuration,
+    budget: float,
+    format: Literal["text", "json", "sarif", "github"],
+    *,
+    fix: bool,
+    diff: bool,
+) -> int:
+    """Lint one set, and show or write what was found."""
     sources, problems = read_policies(paths)
     with working("linting the policies"):
         linted = _lint(sources, problems, configuration, paths, budget, fixing=fix or diff)

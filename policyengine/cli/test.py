@@ -25,6 +25,7 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.cli.prove import proof_json, remembered_proofs, show_open
+from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.watching import watch
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 @click.command(short_help="Run the tests beside the rules.")
 @paths_argument
 @cache_option
+@each_option
 @click.option(
     "-k", "pattern", metavar="PATTERN", default="", help="Only tests whose title contains this."
 )
@@ -69,7 +71,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red"}
 @click.option("-v", "--verbose", is_flag=True, help="List the tests that passed, and every rule.")
 @format_option
 def command(
-    paths: tuple[str, ...], pattern: str, coverage: bool, coverage_html: str | None, mutate: bool,
+    paths: tuple[str, ...], each: bool, pattern: str, coverage: bool, coverage_html: str | None, mutate: bool,
     jobs: int | None, fresh: bool, budget: float, everything: bool, fail_under: tuple[str, ...],
     suggest: bool, watching: bool, junit: str | None, verbose: bool, format: str,
 ) -> int:  # fmt: skip
@@ -89,6 +91,7 @@ def command(
     \b
     Examples:
       policyengine test policies/x
+      policyengine test --each policies                       every folder there is a set
       policyengine test policies/x -k "archive search"
       policyengine test policies/x --coverage --fail-under rules=100 --fail-under mcdc=90
       policyengine test policies/x --coverage-html coverage.html
@@ -103,12 +106,16 @@ def command(
         fresh=fresh, budget=budget,
     )  # fmt: skip
 
-    def act() -> int:
+    def act(paths: tuple[str, ...]) -> int:
         if suggest:
             return _suggest(paths, format, budget)
         return _test(paths, pattern, wanted, junit, format, verbose=verbose, everything=everything)
 
-    return watch(paths, act) if watching else act()
+    def run() -> int:
+        text = format == "text" and junit is None and coverage_html is None
+        return run_on_sets(paths, act, each=each, text=text)
+
+    return watch(paths, run) if watching else run()
 
 
 def _test(

@@ -1,0 +1,65 @@
+"""Run commands on every policy set in a folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def sets(shop: Path) -> Path:
+    """A folder of two sets whose names collide, and of other things."""
+    folder = Path("sets")
+    folder.mkdir()
+    shutil.copytree(shop, folder / "north")
+    shop.rename(folder / "south")
+    for other in (folder / "notes", folder / ".hidden"):
+        other.mkdir()
+    (folder / ".hidden" / "a.policy").write_text("package a", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["test", "check", "lint"])
+def test_each_set_has_its_turn(run, sets: Path, command):
+    together = run(command, sets)
+    assert together.code in {1, 2}
+    done = run(command, "--each", sets)
+    assert (done.code, done.err) == (0, "")
+    assert [line for line in done.out.splitlines() if line.startswith("sets/")] == [
+        "sets/north",
+        "sets/south",
+    ]
+    assert done.out.endswith("\n2 of 2 sets fine\n")
+    alone = run(command, sets / "south").out
+    assert alone.split(" (")[0] in done.out
+
+
+def test_a_set_that_fails_is_named_and_keeps_no_other_from_its_turn(run, sets: Path):
+    for file in (sets / "north").rglob("*.policy"):
+        file.write_text("package nothing !", encoding="utf-8")
+    done = run("test", "--each", sets)
+    assert done.code == 2
+    assert "the policy set has" in done.err
+    assert done.out.endswith("\n1 of 2 sets fine; not sets/north\n")
+    assert "passed" in done.out
+    (sets / "west").mkdir()
+    (sets / "west" / "a.policy").write_text(
+        "package a entity A entity B action read by A on B permit p: read\n"
+        'test "t" { expect deny read by A "a" on B "b" }',
+        encoding="utf-8",
+    )
+    shutil.rmtree(sets / "north")
+    done = run("test", "--each", sets)
+    assert (done.code, done.out.splitlines()[-1]) == (1, "1 of 2 sets fine; not sets/west")
+
+
+def test_what_is_no_folder_of_sets_is_refused(run, fails, sets: Path):
+    assert "is a policy set itself, with `" in fails("test", "--each", sets / "south")
+    assert "no policy set in a folder of" in fails("test", "--each", sets / "notes")
+    assert "is no folder" in fails("check", "--each", "nowhere")
+    for more in (["--format", "json"], ["--junit", "junit.xml"]):
+        done = run("test", "--each", sets, *more)
+        assert done.code == 2
+        assert "writes nothing but text" in done.err
