@@ -15,7 +15,7 @@ from policyengine.model.decision import Decision
 
 try:
     from flask import Flask, Response, current_app, g, request
-    from flask.views import MethodView
+    from flask.views import MethodView, View
     from werkzeug.local import LocalProxy
     from werkzeug.routing import Rule
 except ImportError:
@@ -24,6 +24,10 @@ except ImportError:
 __all__ = ["ExplainBudget", "Guard", "Refusal"]
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_CLASSES: Final = frozenset(
+    filter(inspect.iscode, inspect.unwrap(View.as_view).__func__.__code__.co_consts)
+)
+"""The code of the views that Flask makes of classes."""
 
 
 class Guard(EnforcementPoint):
@@ -53,11 +57,13 @@ class Guard(EnforcementPoint):
         `resource` and the `decision`.
         """
         self.expect(action, resource=resource)
+        taken, takes_all = _taken(resource)
 
         def decorate(view: E) -> E:
             signature = inspect.signature(view)
-            taken, takes_all = _taken(resource)
             parameters = signature.parameters.values()
+            if all(one.kind is not one.VAR_KEYWORD for one in parameters):
+                _check_given(taken, signature.parameters)
             defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
 
             @functools.wraps(view)
@@ -66,6 +72,7 @@ class Guard(EnforcementPoint):
                 if takes_all and "self" not in taken:
                     placed.pop("self", None)
                 named = {**defaults, **placed, **given}  # also what the view takes by `**`
+                _check_given(taken, named)
                 self.check(
                     action, resource, {n: v for n, v in named.items() if takes_all or n in taken}
                 )
@@ -113,13 +120,34 @@ class Guard(EnforcementPoint):
                 raise self.undeclared(f"{request.method} {rule.rule}", log=is_new)
 
         app.register_error_handler(Refusal, _answer)  # refused by Flask once requests were handled
-        app.before_request_funcs.setdefault(None, []).insert(0, refuse_undeclared)
+        for step in (
+            app.preprocess_request,
+            app.dispatch_request,
+        ):  # which may lead to another rule
+            vars(app)[step.__name__] = _after(refuse_undeclared, step)
+
+
+def _after(check: Callable[[], None], step: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(step)
+    def checked(*args: Any, **more: Any) -> Any:
+        check()
+        return step(*args, **more)
+
+    return checked
 
 
 def _taken(resource: Any) -> tuple[frozenset[str], bool]:
     """Return the names of those arguments of a view that *resource* takes, and whether it takes all others, too."""
-    parameters = inspect.signature(resource).parameters if callable(resource) else {}
-    return frozenset(parameters), any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    found = inspect.signature(resource).parameters.values() if callable(resource) else ()
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    kinds = {one.kind for one in found}
+    return frozenset(one.name for one in found if one.kind not in several), several[1] in kinds
+
+
+def _check_given(taken: Collection[str], given: Collection[str]) -> None:
+    """Raise `TypeError` if one is not *given*: by a default of its own a resource would be another one than that of the view."""
+    for name in sorted(set(taken) - set(given)):
+        raise TypeError(f"the resource takes `{name}`, which the view does not")
 
 
 def _itself(found: Any) -> Any:
@@ -141,7 +169,8 @@ def _declares(view: Any) -> bool:
     if is_declared(view):
         return True
     class_ = getattr(view, "view_class", None)
-    if class_ is None or class_.decorators or hasattr(view, "__wrapped__"):  # which may not call it
+    is_made_by_flask = getattr(view, "__code__", None) in _OF_CLASSES
+    if class_ is None or class_.decorators or not is_made_by_flask:  # which may not call it
         return False
     if class_.dispatch_request is not MethodView.dispatch_request:
         return is_declared(class_.dispatch_request)

@@ -22,10 +22,10 @@ try:
     from litestar.config.app import AppConfig
     from litestar.connection import ASGIConnection
     from litestar.enums import ScopeType
-    from litestar.exceptions import WebSocketException
+    from litestar.exceptions import ImproperlyConfiguredException, WebSocketException
     from litestar.handlers import BaseRouteHandler
-    from litestar.plugins import InitPlugin
-    from litestar.routes import HTTPRoute
+    from litestar.plugins import InitPlugin, ReceiveRoutePlugin
+    from litestar.routes import BaseRoute, HTTPRoute
 except ImportError:
     raise ImportError("this needs Litestar: install `policyengine-dsl[litestar]`") from None
 
@@ -39,7 +39,7 @@ _DECISION: Final = "policyengine.decision"
 _RESOURCE: Final = "policyengine.resource"
 
 
-class Guard(EnforcementPoint, InitPlugin):
+class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
     """Lets requests pass that *decider* allows: `Litestar(…, plugins=[guard])`.
 
     *subject* gives who asks, and *context*, if there is one, the context, from the connection. They may be asynchronous; if not,
@@ -65,6 +65,14 @@ class Guard(EnforcementPoint, InitPlugin):
         app_config.guards.insert(0, self.refuse_undeclared)
         app_config.exception_handlers.setdefault(Refusal, _answer)
         return app_config
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Refuse to serve a route of which a handler would not ask this guard first."""
+        found: Any = route
+        for handler in getattr(found, "route_handlers", None) or [found.route_handler]:
+            if _is_own(handler) or handler.resolve_guards()[:1] != [self.refuse_undeclared]:
+                handler.ownership_layers[0].routes.remove(route)  # where it is by now
+                raise ImproperlyConfiguredException(f"{route.path} would be served unchecked")
 
     def requires(self, action: str, resource: object) -> LitestarGuard:
         """Return the guard of handlers that are *action* on *resource*: an entity, or what gives it from the connection.
@@ -109,7 +117,10 @@ class Guard(EnforcementPoint, InitPlugin):
         """Refuse what no guard declares, but the answers to `OPTIONS` that Litestar makes by itself."""
         if any(map(is_declared, handler.resolve_guards())):
             return
-        if inspect.getmodule(handler.fn) is inspect.getmodule(HTTPRoute):
+        if (
+            getattr(handler.fn, "__code__", None)
+            in HTTPRoute.create_options_handler.__code__.co_consts
+        ):
             return
         methods = ",".join(sorted(getattr(handler, "http_methods", ()))) or type(handler).__name__
         path = connection.scope["path_template"] or ", ".join(sorted(handler.paths))
@@ -121,6 +132,16 @@ class Guard(EnforcementPoint, InitPlugin):
 @declared
 async def _for_everybody(_: Connection, __: BaseRouteHandler) -> None:
     """Demand nothing."""
+
+
+def _is_own(handler: BaseRouteHandler) -> bool:
+    """Whether *handler* is of a class that asks guards in its own way."""
+    return any(
+        not next(one for one in type(handler).__mro__ if name in vars(one)).__module__.startswith(
+            "litestar."
+        )
+        for name in ("authorize_connection", "resolve_guards")
+    )
 
 
 async def _given(source: Any, connection: Connection) -> object:

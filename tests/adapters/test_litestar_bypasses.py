@@ -24,9 +24,10 @@ from litestar import (
     websocket,
     websocket_listener,
 )
-from litestar.exceptions import HTTPException, WebSocketDisconnect
+from litestar.exceptions import HTTPException, ImproperlyConfiguredException, WebSocketDisconnect
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
+from litestar.plugins import InitPlugin
 from litestar.response import Stream
 from litestar.static_files import create_static_files_router
 from litestar.testing import TestClient
@@ -300,6 +301,62 @@ def test_what_is_not_declared_is_refused(tried: Way):
     assert SECRET not in found
     assert "nothing is permitted here" in found
     assert SECRET in reached([GUARD.public], guarded=True)
+
+
+class Unasked(HTTPRouteHandler):
+    async def authorize_connection(self, connection: Any) -> None:
+        pass
+
+
+class Unguarded(HTTPRouteHandler):
+    def resolve_guards(self) -> list[Any]:
+        return []
+
+
+class Forgets(InitPlugin):
+    """A plugin that comes after the guard."""
+
+    def on_app_init(self, app_config: Any) -> Any:
+        app_config.guards = []
+        return app_config
+
+
+@pytest.mark.parametrize("way", ["unasked", "unguarded", "forgotten"])
+def test_what_would_not_ask_the_guard_is_not_served(way: str):
+    """Handlers of classes that ask guards in their own way, and guards that are taken away: at the start, and later."""
+    kind = {"unasked": Unasked, "unguarded": Unguarded}.get(way, HTTPRouteHandler)
+    plugins = [Forgets()] if way == "forgotten" else []
+
+    async def answer() -> str:
+        return SECRET
+
+    def secret(path: str = "/s", kind: Any = kind) -> Any:
+        return kind(path, http_method="GET")(answer)
+
+    def served(handlers: list[Any], plugins: list[Any]) -> TestClient[Any]:
+        app = Litestar(handlers, plugins=plugins, openapi_config=None, logging_config=None)
+        return TestClient(app, raise_server_exceptions=False)
+
+    assert served([secret()], plugins).get("/s").text == SECRET
+    with pytest.raises(ImproperlyConfiguredException, match="/s would be served unchecked"):
+        served([secret()], [GUARD, *plugins])
+    client = served([], [GUARD, *plugins])
+    with pytest.raises(ImproperlyConfiguredException, match="/s would be served unchecked"):
+        client.app.register(secret())
+    if way != "forgotten":
+        client.app.register(secret("/t", HTTPRouteHandler))
+        assert client.get("/t").status_code == 403
+    assert SECRET not in client.get("/s").text
+
+
+def test_what_is_called_as_a_handler_of_litestar_is_not_one():
+    @get("/s")
+    async def secret() -> str:
+        return SECRET
+
+    secret.fn.__module__ = "litestar.routes.http"
+    assert made([secret], guarded=False).get("/s").text == SECRET
+    assert made([secret], guarded=True).get("/s").status_code == 403
 
 
 def test_files_and_pages_are_public_where_their_routers_say_so(tmp_path: Path):
