@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -17,6 +18,8 @@ from policyengine.adapters.django import Guard
 from policyengine.adapters.django_users import AsksPolicies
 from policyengine.adapters.refusal import Refusal
 from policyengine.filters.authorized_models import AuthorizedManager
+
+_OF_ONE: Final = frozenset({"view", "change", "delete"})
 
 
 class PolicyBackend(BaseBackend):  # type: ignore[misc]  # Django has no types
@@ -77,12 +80,32 @@ class GuardedAdmin:
     def has_add_permission(self, request: Any) -> bool:
         return self._may("add", request, None)
 
+    def get_actions(self, request: Any) -> dict[str, Any]:
+        """Return the actions, each of which asks for the permissions that it needs on each object that it is for."""
+        found = super().get_actions(request)  # type: ignore[misc]  # of the class that it is a base of
+        return {name: (_on_each(action), name, *more) for name, (action, _, *more) in found.items()}
+
     def _may(self, verb: str, request: Any, obj: Any) -> bool:
         if obj is None:
             return bool(request.user.is_active and request.user.is_staff)
         options: Any = self.opts  # type: ignore[attr-defined]  # of the class that it is a base of
         name = get_permission_codename(verb, options)
         return bool(request.user.has_perm(f"{options.app_label}.{name}", obj))
+
+
+def _on_each(action: Any) -> Any:
+    """Return *action*, which is refused unless each object may be viewed, changed or deleted where it needs that."""
+    needed = _OF_ONE.intersection(getattr(action, "allowed_permissions", ()))
+
+    @functools.wraps(action)
+    def asking(pages: Any, request: Any, queryset: Any) -> Any:
+        for verb in sorted(needed):
+            may = getattr(pages, f"has_{verb}_permission")
+            if not all(may(request, one) for one in queryset):
+                raise PermissionDenied
+        return action(pages, request, queryset)
+
+    return asking
 
 
 @register("security")  # type: ignore[untyped-decorator]  # Django has no types

@@ -35,6 +35,11 @@ class GuardedView:
         made: Callable[..., Any] = super().as_view(**given)  # type: ignore[misc]  # of the views that it is a base of
         return declared(made)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "dispatch":
+            raise ImproperlyConfigured("`dispatch` is where the guard is asked")
+        super().__setattr__(name, value)
+
     def get_resource(self, *_: Any, **__: Any) -> Any:
         """Return what is acted on: of a view of one object that object. It may be asynchronous."""
         return self.get_object()

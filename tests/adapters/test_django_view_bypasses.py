@@ -209,6 +209,13 @@ def test_a_class_in_which_the_guard_is_not_asked_first_is_no_view():
         site.Detail.as_view(dispatch=site.undeclared)
     assert type("Fine", (site.Detail,), {}).as_view()
 
+    def setup(self: Any, *_: Any, **__: Any) -> None:
+        self.dispatch = site.undeclared
+
+    late = type("Late", (site.Detail,), {"setup": setup}).as_view()
+    with pytest.raises(ImproperlyConfigured, match="the guard is asked"):
+        late(RequestFactory().get("/"), pk=1)
+
 
 def test_a_view_without_a_resource_fails():
     assert client("bob").get("/bare/1").status_code == 500
@@ -516,6 +523,24 @@ def test_the_admin_changes_what_may_be_changed():
         assert ann.post(LIST + "add/", form).status_code == 302
         ann.post(LIST + "2/delete/", {"post": "yes"})
         assert entries() == {1: "secret", 3: "mine"}
+
+
+def test_an_action_needs_its_permissions_on_each_object(monkeypatch: pytest.MonkeyPatch):
+    def export(_: Any, __: Any, chosen: Any) -> HttpResponse:
+        return HttpResponse(",".join(one.text for one in chosen))
+
+    def exported(*ids: str) -> Any:
+        with admin("ann") as ann:
+            return ann.post(LIST, {"action": "export", ACTION_CHECKBOX_NAME: ids})
+
+    with unauthorized_models():
+        bob = User.objects.get(username="bob")
+        Entry.objects.create(pk=3, owner=bob, public=True, text="open")  # which ann may view
+    monkeypatch.setattr(site.EntryAdmin, "actions", [export])
+    for needed, status in ((("view",), 200), (("change",), 403), (("view", "delete"), 403)):
+        monkeypatch.setattr(export, "allowed_permissions", needed, raising=False)
+        assert exported("1", "2").content == b"shown"
+        assert exported("2", "3").status_code == status
 
 
 def test_the_admin_of_a_model_that_is_not_governed_is_refused():
