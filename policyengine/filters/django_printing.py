@@ -48,7 +48,7 @@ from policyengine.filters.predicates import (
     both,
     either,
     negated,
-    refuse_sets,
+    refuse_parts,
     walk,
 )
 
@@ -94,7 +94,7 @@ def django_condition(predicate: Predicate, rows: Model, tables: Mapping[str, Mod
     the database. `NotPushable` is raised for what cannot be said exactly: here, or by the query that uses the
     condition where that depends on its database.
     """
-    refuse_sets(predicate, "Django")
+    refuse_parts(predicate, "Django")
     return Q(_Printer(tables, ((ROWS, rows),)).condition(predicate))
 
 

@@ -16,6 +16,7 @@ from policyengine.filters.mapping import (
     ClosureTable,
     EntityTable,
     ParentTable,
+    RecordInColumn,
     SetInColumn,
     SetTable,
     StoredColumn,
@@ -40,9 +41,9 @@ from policyengine.filters.predicates import (
     negated,
     one_of,
 )
-from policyengine.filters.row_paths import Cell, Owner, RowPaths, Unsayable, cell_of
+from policyengine.filters.row_paths import Cell, Owner, RowPaths, Unsayable, cell_in, cell_of
 from policyengine.model.limits import DIGITS, Limits
-from policyengine.model.needs import NOTHING, Needs
+from policyengine.model.needs import NOTHING, Needs, whole_of
 from policyengine.model.types import (
     Attribute,
     EntityRefType,
@@ -119,18 +120,24 @@ class Fitting(Struct, frozen=True):
         clause = f"{owner.path}.{attribute.name}"
         fits = self._said(clause, lambda: self._stored(owner, attribute, needs))
         stored, _ = self.paths.part(owner, attribute.name)
-        if not attribute.optional or isinstance(stored, SetTable):
+        if fits == TRUE or not attribute.optional or isinstance(stored, SetTable):
             return fits
         return either([negated(self.paths.has(owner, attribute.name)), fits])
 
     def _stored(self, owner: Owner, attribute: Attribute, needs: Needs) -> Predicate:
         stored, type_ = self.paths.part(owner, attribute.name)
         if isinstance(stored, StoredColumn):
-            return self._value(cell_of(owner.alias, stored, type_), needs)
+            return self._value(cell_in(owner, stored, type_), needs)
         if isinstance(type_, SetType):
             return self._set(owner, attribute.name, needs.elements or NOTHING)
         assert isinstance(type_, RecordType)
-        return self.parts(self.paths.record(owner, attribute.name), needs)
+        return self._record(self.paths.record(owner, attribute.name), stored, needs)
+
+    def _record(self, record: Owner, stored: object, needs: Needs) -> Predicate:
+        """Return the predicate that a record is one, and has what is read of it."""
+        trusted = not isinstance(stored, RecordInColumn) or self._is_trusted(stored)
+        is_record = TRUE if trusted or record.within is None else IsOfKind(record.within)
+        return both([is_record, self.parts(record, needs)])
 
     def _set(self, owner: Owner, name: str, needs: Needs) -> Predicate:
         found = self.paths.elements(owner, name)
@@ -143,15 +150,15 @@ class Fitting(Struct, frozen=True):
                     again.table, again.alias, again.on, again.element.column, self.limits.set_size
                 )
             )
-            if isinstance(found.table, SetColumn):
-                few = both([IsOfKind(found.table), few])
-            if self._is_trusted(found.stored):
-                few = TRUE
         else:
             # An element is given as a whole, so that no two become one.
             assert isinstance(found.element.type, RecordType)
-            every = Needs({part.name: NOTHING for part in found.element.type.attributes})
-            few, fits = TRUE, self.parts(found.element, every | needs)
+            every = whole_of(found.element.type) | needs
+            few, fits = TRUE, self._record(found.element, found.stored.element, every)
+        if isinstance(found.table, SetColumn):
+            few = both([IsOfKind(found.table), few])
+        if self._is_trusted(found.stored):
+            few = TRUE
         misfit = exists(found.table, found.alias, found.on, negated(fits))
         return both([few, negated(misfit)])
 
@@ -175,7 +182,9 @@ class Fitting(Struct, frozen=True):
             case _:
                 return both([self._text(cell), there])
 
-    def _is_trusted(self, stored: StoredColumn | SetTable | SetInColumn | EntityTable) -> bool:
+    def _is_trusted(
+        self, stored: StoredColumn | SetTable | SetInColumn | RecordInColumn | EntityTable
+    ) -> bool:
         return self.trusts and stored.checked
 
     def _text(self, cell: Cell) -> Predicate:

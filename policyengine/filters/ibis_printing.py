@@ -55,7 +55,7 @@ from policyengine.filters.predicates import (
     columns_of,
     either,
     negated,
-    refuse_sets,
+    refuse_parts,
     walk,
 )
 
@@ -84,7 +84,7 @@ def ibis_condition(predicate: Predicate, rows: Any, tables: Mapping[str, Any]) -
     if backend not in _NAMES:
         named = ", ".join(_NAMES.values())
         raise NotPushable("a filter", (), backend, f"filters of Ibis are for {named}")
-    refuse_sets(predicate, f"Ibis on {_NAMES[backend]}")
+    refuse_parts(predicate, f"Ibis on {_NAMES[backend]}")
     return Printer(backend, tables, {ROWS: rows}).condition(predicate)
 
 
@@ -259,6 +259,8 @@ def holds(of: Any, kind: Kind) -> bool:
             return bool(of.is_boolean())
         case "decimal":
             return bool(of.is_decimal()) and of.scale is not None and of.scale <= TYPES[kind].scale
+        case "json":
+            return False
         case "instant":
             return bool(of.is_timestamp()) and of.timezone is not None and of.scale in {None, 6}
 

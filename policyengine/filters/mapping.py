@@ -9,15 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import UnionType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from policyengine.filters.predicates import ELEMENT, Kind, Scalar
+from policyengine.filters.declared_tables import (
+    ClosureTable,
+    EntityTable,
+    ParentTable,
+    RecordInColumn,
+    SetInColumn,
+    SetTable,
+    Stored,
+    StoredColumn,
+    StoredParents,
+)
+from policyengine.filters.predicates import Kind, Scalar
 from policyengine.model.errors import PolicyError, Problem
 from policyengine.model.request_messages import meant
 from policyengine.model.types import (
+    DATETIME,
     EntityRefType,
     EntityType,
     EnumType,
@@ -30,106 +42,25 @@ from policyengine.model.types import (
     Type,
 )
 
-# ---- what is declared -------------------------------------------------------------------
-
-
-class StoredColumn(Struct, frozen=True):
-    """A column that holds a value: a string, a number, a name, the id of an entity.
-
-    *kind*: where a type may be stored in several. Names of enumerations and taxonomies are text, levels are
-    positions from 0 (`int`), or their names (`text`); ids are text or `int`; durations are microseconds,
-    months a number. *names*: how each name is stored, if in another form. *longest*: the code points that a
-    text has at most, if the database sees to that; what is not said of an id is taken to be within the limit
-    of requests. *checked*: whether the database sees to it that no value
-    is one that a request could not give: by its type, NOT NULL, a check, a foreign key. Filters do not ask
-    then; of texts that are paths or addresses, none asks.
-    """
-
-    name: str
-    kind: Kind | None = None
-    names: Mapping[str, Scalar] | None = None
-    longest: int | None = None
-    checked: bool = False
-
-
-class SetTable(Struct, frozen=True):
-    """A table with a row for each element of a set.
-
-    *owner*: the column with the id of the entity that has the set. *element*: the column with the element,
-    or the columns of a record. *checked*: whether the database sees to it that no set has too many elements,
-    and that they are checked as well.
-    """
-
-    table: str
-    owner: str
-    element: Stored
-    checked: bool = False
-
-
-class SetInColumn(Struct, frozen=True):
-    """A column that holds a set: an array of PostgreSQL or DuckDB or, with *json*, an array of JSON.
-
-    *kind*, *names*, *longest*: of the elements, as of `StoredColumn`. Elements in JSON are texts, whole numbers or
-    truth values. *checked*: whether the database sees to it that no set is one that a request could not give.
-    """
-
-    name: str
-    json: bool = False
-    kind: Kind | None = None
-    names: Mapping[str, Scalar] | None = None
-    longest: int | None = None
-    checked: bool = False
-
-    @property
-    def element(self) -> StoredColumn:
-        """The column of the elements, as if they were rows."""
-        return StoredColumn(ELEMENT, self.kind, self.names, self.longest, self.checked)
-
-
-Stored: TypeAlias = "str | StoredColumn | SetTable | SetInColumn | Mapping[str, Stored]"
-"""Where an attribute is: a column (by its name, or in full), a table of elements, a column with a set, or the parts of
-a record.
-
-A record is absent if all its columns are NULL.
-"""
-
-
-class ParentTable(Struct, frozen=True):
-    """A table with a row for each parent: the ids of the *child* and of the *parent*."""
-
-    table: str
-    child: str
-    parent: str
-
-
-class ClosureTable(Struct, frozen=True):
-    """A table with a row for each ancestor, near or far: the ids of the entity *below* and of that *above*.
-
-    It may have rows of entities that are above themselves.
-    """
-
-    table: str
-    below: str
-    above: str
-
-
-StoredParents: TypeAlias = str | ParentTable | ClosureTable
-"""Where the parents of one type are: a column with the id of the only one, or a table."""
-
-
-class EntityTable(Struct, frozen=True):
-    """The table of an entity type: its column *id*, and where attributes and parents are.
-
-    *parents*: by the type of the parent. *checked*: whether the database sees to all of it, as if each
-    column and set said so; and that no entity is among its own ancestors, or has too many.
-    """
-
-    table: str
-    id: str | StoredColumn = "id"
-    attributes: Mapping[str, Stored] = {}
-    parents: Mapping[str, StoredParents] = {}
-    checked: bool = False
-
+__all__ = [
+    "ClosureTable",
+    "EntityTable",
+    "IncompleteMapping",
+    "InvalidMapping",
+    "ParentTable",
+    "RecordInColumn",
+    "SetInColumn",
+    "SetTable",
+    "Stored",
+    "StoredColumn",
+    "StoredParents",
+    "TableMapping",
+    "columns_of",
+    "is_utf8",
+    "kinds_in",
+    "map_tables",
+    "part_of",
+]
 
 # ---- what is wrong ----------------------------------------------------------------------
 
@@ -186,7 +117,7 @@ class TableMapping(Struct, frozen=True):
 
 def part_of(
     parts: Mapping[str, Stored], name: str, owner: str
-) -> StoredColumn | SetTable | SetInColumn | Mapping[str, Stored]:
+) -> StoredColumn | SetTable | SetInColumn | RecordInColumn | Mapping[str, Stored]:
     """Return where the part *name* of an entity or a record, *owner*, is; raises `IncompleteMapping`."""
     if name not in parts:
         raise IncompleteMapping(f"{owner}.{name}")
@@ -195,10 +126,10 @@ def part_of(
     return made
 
 
-def columns_of(stored: Stored) -> Iterator[StoredColumn | SetInColumn]:
+def columns_of(stored: Stored) -> Iterator[StoredColumn | SetInColumn | RecordInColumn]:
     """Give the columns of a value or of the parts of a record; sets in tables have none."""
     match stored:
-        case StoredColumn() | SetInColumn():
+        case StoredColumn() | SetInColumn() | RecordInColumn():
             yield stored
         case Mapping():
             for part in stored.values():
@@ -217,6 +148,8 @@ def kinds_in(mapping: TableMapping) -> Iterator[tuple[str, str, Kind]]:
                 yield table, name, kind
             case SetInColumn(name, _, kind) if kind is not None:
                 yield table, name, kind
+            case RecordInColumn(name):
+                yield table, name, "json"
             case SetTable(inner, column, element):
                 yield inner, column, owner
                 yield from stored_in(inner, element, owner)
@@ -337,10 +270,6 @@ class _Check(Struct):
             found = self._stored(f"{path}.{name}", attribute.type, stored)
             if found is not None:
                 made[name] = found
-        if isinstance(owner, RecordType):
-            for attribute in owner.attributes:
-                if attribute.name not in declared:
-                    self._report("PE571", f"{path}.{attribute.name}", "it is not there")
         return made
 
     def _stored(self, path: str, type_: Type, stored: Stored) -> Stored | None:
@@ -358,13 +287,22 @@ class _Check(Struct):
                 return SetTable(table, owner, _checked(made) if checked else made, checked)
             case SetType(element), SetInColumn():
                 return self._set_in_column(path, element, stored)
-            case RecordType(), Mapping():
+            case RecordType(), RecordInColumn(name, parts, checked):
+                self._name(path, name)
+                if not (self.is_of(path, parts, Mapping) and self.is_of(path, checked, bool)):
+                    return None
+                of = RecordInColumn(name, self._keys(path, type_, parts), checked)
+                return _checked(of) if checked else of
+            case RecordType(attributes), Mapping():
+                for attribute in attributes:
+                    if attribute.name not in stored:
+                        self._report("PE571", f"{path}.{attribute.name}", "it is not there")
                 return self._parts(path, type_, stored)
             case RecordType() | SetType(), _:
                 kind = (
                     "set has a `SetTable` or a `SetInColumn`"
                     if isinstance(type_, SetType)
-                    else "record has parts"
+                    else "record has parts, or a `RecordInColumn`"
                 )
                 self._report("PE572", path, f"a {kind}")
                 return None
@@ -376,16 +314,47 @@ class _Check(Struct):
                 self._report("PE572", path, f"a {type_} is in a column")
                 return None
 
+    def _keys(
+        self, path: str, type_: RecordType, declared: Mapping[str, Stored]
+    ) -> dict[str, Stored]:
+        """Return where the parts of a record in JSON are: those that are not declared have the keys of their names."""
+        made: dict[str, Stored] = {}
+        for part in type_.attributes:
+            match part.type, declared.get(part.name, part.name):
+                case SetType(element), str(key):
+                    if element not in (Primitive("decimal"), DATETIME):  # which JSON has not
+                        made[part.name] = SetInColumn(key, json=True)
+                case RecordType(), str(key):
+                    made[part.name] = RecordInColumn(key)
+                case _, (SetTable() | SetInColumn(json=False) | Mapping()) as other:
+                    said = f"no JSON holds `{type(other).__name__}`"
+                    self._report("PE572", f"{path}.{part.name}", said)
+                case _, stored:
+                    made[part.name] = stored
+        others = {name: of for name, of in declared.items() if name not in type_.by_name}
+        return self._parts(path, type_, made | others)
+
     def _set_in_column(self, path: str, element: Type, of: SetInColumn) -> SetInColumn | None:
         self._name(path, of.name)
-        if isinstance(element, RecordType | SetType):
+        if not (self.is_of(path, of.json, bool) and self.is_of(path, of.parts, Mapping)):
+            return None
+        if isinstance(element, RecordType) and of.json:
+            if (of.kind, of.names, of.longest) != (None, None, None):
+                self._report("PE572", path, "records have `parts`, each with what is said of it")
+                return None
+            made_parts = self._keys(path, element, of.parts)
+            record = replace(of, kind="json", parts=made_parts)
+            return _checked(record) if of.checked else record
+        if isinstance(element, RecordType | SetType) or of.parts:
             self._report(
-                "PE572", path, "the elements of a set in a column are no sets and no records"
+                "PE572",
+                path,
+                "the elements of a set in a column are no sets, and records in JSON only",
             )
             return None
-        if not self.is_of(path, of.json, bool):
-            return None
-        made = self._column(path, element, of.element)
+        one = of.element
+        assert isinstance(one, StoredColumn)
+        made = self._column(path, element, one)
         if made is None:
             return None
         if of.json and made.kind not in ("text", "int", "bool"):
@@ -501,7 +470,7 @@ class _Check(Struct):
         for name in names:
             if type(name) is not str or not name:
                 self._report("PE572", path, "a name of a table or a column is a text")
-            elif "\0" in name or not _is_utf8(name):
+            elif "\0" in name or not is_utf8(name):
                 self._report("PE572", path, f"no table or column is called {name!r}")
 
     def _report(self, code: str, path: str, message: str) -> None:
@@ -511,18 +480,22 @@ class _Check(Struct):
 def _can_be_stored(value: Scalar) -> bool:
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
-    return not isinstance(value, str) or _is_utf8(value)
+    return not isinstance(value, str) or is_utf8(value)
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair, which no database stores."""
     return not any("\ud800" <= point <= "\udfff" for point in text)
 
 
 def _checked(stored: Any) -> Any:
     """Return the same, all of which the database sees to."""
     match stored:
-        case StoredColumn() | SetInColumn():
+        case StoredColumn():
             return replace(stored, checked=True)
+        case SetInColumn() | RecordInColumn():
+            parts = {name: _checked(part) for name, part in stored.parts.items()}
+            return replace(stored, parts=parts, checked=True)
         case SetTable():
             return replace(stored, element=_checked(stored.element), checked=True)
         case _:

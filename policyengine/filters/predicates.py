@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from policyengine.model.errors import PolicyError
 
-Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant"]
+Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant", "json"]
 """How a column holds its values: text by code points; whole numbers of 64 bits; decimals of a fixed scale (up
-to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond."""
+to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond; records, as
+objects of JSON without two equal keys, which are compared with nothing."""
 
 Scalar: TypeAlias = str | int | bool | Decimal | datetime
 """A value of a kind: `str`, `int`, `Decimal`, `bool`, an aware `datetime` in UTC."""
@@ -59,21 +60,36 @@ class Later(Column, frozen=True):
     microseconds: int
 
 
-def plain(column: Column) -> Column:
-    """Return the column itself, of one that may be `Later`."""
-    if isinstance(column, Later):
-        return Column(column.alias, column.name, column.kind)
-    return column
+class Part(Column, frozen=True):
+    """What is at *path*, keys of one object in another, in the JSON of a column; absent where nothing or null is.
+
+    It is NULL as well, but present, where something is that is not of its kind. Values are texts, whole numbers, truth
+    values; of keys that are equal, no object has two.
+    """
+
+    path: tuple[str, ...]
 
 
 class SetColumn(Column, frozen=True):
     """A column that holds a set, of elements of its kind: an array, or one of JSON; it is of its kind if it holds one.
 
     The elements are like rows of a table with the column `ELEMENT`, which is NULL in one that is not of the kind. There
-    are none where there is no array. A null of JSON is NULL.
+    are none where there is no array. A null of JSON is NULL. *path*: where the array is, in the JSON of the column.
     """
 
     json: bool
+    path: tuple[str, ...] = ()
+
+
+def plain(column: Column) -> Column:
+    """Return the column itself, of one that may be `Later`, or a part of one."""
+    match column:
+        case Later():
+            return Column(column.alias, column.name, column.kind)
+        case Part() | SetColumn(path=(_, *_)):
+            return Column(column.alias, column.name, "json")
+        case _:
+            return column
 
 
 ELEMENT: Final = "element"
@@ -358,12 +374,15 @@ def columns_of(node: Predicate) -> Iterator[Column]:
             yield column
 
 
-def refuse_sets(predicate: Predicate, target: str) -> None:
-    """Raise `NotPushable` if *predicate* asks of a set that is in a column."""
+def refuse_parts(predicate: Predicate, target: str) -> None:
+    """Raise `NotPushable` if *predicate* asks of a set or of a record that is in a column."""
     for node in walk(predicate):
         for column in columns_of(node):
             if isinstance(column, SetColumn):
                 said = "it is not asked for elements in a column: map the set to a `SetTable`"
+                raise NotPushable(column.name, (), target, said)
+            if isinstance(column, Part) or column.kind == "json":
+                said = "it is not asked for parts of JSON: map the record to a column for each part"
                 raise NotPushable(column.name, (), target, said)
 
 

@@ -15,6 +15,7 @@ from policyengine.compiler import ir
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    RecordInColumn,
     SetInColumn,
     SetTable,
     Stored,
@@ -33,6 +34,7 @@ from policyengine.filters.predicates import (
     Column,
     IsPresent,
     Later,
+    Part,
     Predicate,
     SetColumn,
     Source,
@@ -70,7 +72,8 @@ class Cell(Struct, frozen=True):
 class Owner(Struct, frozen=True):
     """An entity, which is a row, or a record in a row: where its parts are.
 
-    *id*: the column with the id of the entity, or of that whose record it is; None of an element.
+    *id*: the column with the id of the entity, or of that whose record it is; None of an element. *within*: the
+    document of JSON that has the parts at its keys, if they are not in columns.
     """
 
     alias: str
@@ -78,6 +81,7 @@ class Owner(Struct, frozen=True):
     parts: Mapping[str, Stored]
     path: str
     id: Column | None
+    within: Column | None = None
 
 
 class Elements(Struct, frozen=True):
@@ -156,13 +160,18 @@ class RowPaths(Struct):
     def record(self, owner: Owner, name: str) -> Owner:
         """Return a record that is a part of an entity or of a record."""
         stored, type_ = self.part(owner, name)
-        if not isinstance(stored, Mapping) or not isinstance(type_, RecordType):
+        if not isinstance(type_, RecordType):
             raise Unsayable(_NO_COLUMN)
-        return Owner(owner.alias, type_, stored, f"{owner.path}.{name}", owner.id)
+        path = f"{owner.path}.{name}"
+        if isinstance(stored, RecordInColumn):
+            within = column_of(owner, stored)
+            return Owner(owner.alias, type_, stored.parts, path, owner.id, within)
+        assert isinstance(stored, Mapping)
+        return Owner(owner.alias, type_, stored, path, owner.id)
 
     def part(
         self, owner: Owner, name: str
-    ) -> tuple[StoredColumn | SetTable | SetInColumn | Mapping[str, Stored], Type]:
+    ) -> tuple[StoredColumn | SetTable | SetInColumn | RecordInColumn | Mapping[str, Stored], Type]:
         """Return where a part of an entity or a record is, and its type."""
         return part_of(owner.parts, name, owner.path), owner.type.by_name[name].type
 
@@ -186,7 +195,7 @@ class RowPaths(Struct):
         stored, type_ = self.part(owner, name)
         if not isinstance(stored, StoredColumn):
             raise Unsayable(_NO_COLUMN)
-        return cell_of(owner.alias, stored, type_)
+        return cell_in(owner, stored, type_)
 
     def _id_cell(self, row: Owner) -> Cell:
         if row.id is None or not isinstance(row.type, EntityType):
@@ -209,14 +218,14 @@ class RowPaths(Struct):
         """
         stored, _ = self.part(owner, name)
         match stored:
-            case StoredColumn() | SetInColumn():
-                return IsPresent(_column(owner.alias, stored))
+            case StoredColumn() | SetInColumn() | RecordInColumn():
+                return IsPresent(column_of(owner, stored))
             case SetTable():
                 return TRUE
             case _ if not owner.type.by_name[name].optional:
                 return TRUE
             case _:
-                return either(IsPresent(_column(owner.alias, one)) for one in columns_of(stored))
+                return either(IsPresent(column_of(owner, one)) for one in columns_of(stored))
 
     # ---- sets ---------------------------------------------------------------------------
 
@@ -226,22 +235,27 @@ class RowPaths(Struct):
         assert isinstance(type_, SetType)
         alias = self.fresh()
         if isinstance(stored, SetInColumn):
-            source = _column(owner.alias, stored)
+            source = column_of(owner, stored)
             assert isinstance(source, SetColumn)
-            return Elements(
-                stored, source, alias, (), cell_of(alias, stored.element, type_.element)
-            )
+            one = self._element(alias, stored.element, type_.element, f"{owner.path}.{name}")
+            return Elements(stored, source, alias, (), one)
         if not isinstance(stored, SetTable) or owner.id is None:
             raise Unsayable("this is no set in a table")
         on = ((Column(alias, stored.owner, owner.id.kind), owner.id),)
-        element: Cell | Owner
-        if isinstance(stored.element, StoredColumn):
-            element = cell_of(alias, stored.element, type_.element)
-        else:
-            assert isinstance(type_.element, RecordType)
-            assert isinstance(stored.element, Mapping)
-            element = Owner(alias, type_.element, stored.element, f"{owner.path}.{name}", None)
+        element = self._element(alias, stored.element, type_.element, f"{owner.path}.{name}")
         return Elements(stored, stored.table, alias, on, element)
+
+    @staticmethod
+    def _element(alias: str, stored: Stored, type_: Type, path: str) -> Cell | Owner:
+        """Return the element that is in a row."""
+        if isinstance(stored, StoredColumn):
+            return cell_of(alias, stored, type_)
+        assert isinstance(type_, RecordType)
+        if isinstance(stored, RecordInColumn):
+            within = Column(alias, stored.name, "json")
+            return Owner(alias, type_, stored.parts, path, None, within)
+        assert isinstance(stored, Mapping)
+        return Owner(alias, type_, stored, path, None)
 
     def some_element(
         self, slot: ir.Slot, body: Callable[[ir.Expr, Cell | Owner], Predicate]
@@ -370,11 +384,32 @@ def cell_of(alias: str, stored: StoredColumn, type_: Type) -> Cell:
     return Cell(Column(alias, stored.name, stored.kind), stored, type_)
 
 
-def _column(alias: str, stored: StoredColumn | SetInColumn) -> Column:
-    assert stored.kind is not None
+def cell_in(owner: Owner, stored: StoredColumn, type_: Type) -> Cell:
+    """Return the cell of a part of an entity or of a record."""
+    return Cell(column_of(owner, stored), stored, type_)
+
+
+def column_of(owner: Owner, stored: StoredColumn | SetInColumn | RecordInColumn) -> Column:
+    """Return the column, or the place in a document of JSON, where a part of an entity or of a record is."""
+    kind = "json" if isinstance(stored, RecordInColumn) else stored.kind
+    assert kind is not None
+    alias, within = owner.alias, owner.within
+    if within is None:
+        if isinstance(stored, SetInColumn):
+            return SetColumn(alias, stored.name, kind, stored.json)
+        return Column(alias, stored.name, kind)
+    if kind not in _IN_JSON:
+        raise Unsayable(
+            f"JSON has no values of the kind {kind}: map the record to a column for each part",
+            f"{owner.path}.{stored.name}",
+        )
+    keys = within.path if isinstance(within, Part) else ()
     if isinstance(stored, SetInColumn):
-        return SetColumn(alias, stored.name, stored.kind, stored.json)
-    return Column(alias, stored.name, stored.kind)
+        return SetColumn(alias, within.name, kind, json=True, path=(*keys, stored.name))
+    return Part(alias, within.name, kind, (*keys, stored.name))
+
+
+_IN_JSON: Final = ("text", "int", "bool", "json")
 
 
 NOW: Final = Column(CLOCK, "now", "instant")

@@ -19,17 +19,19 @@ from policyengine.filters.column_values import stored_form
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    RecordInColumn,
     SetInColumn,
     SetTable,
     Stored,
     StoredColumn,
     TableMapping,
     columns_of,
+    is_utf8,
     part_of,
 )
 from policyengine.filters.predicates import Kind
 from policyengine.model.entities import Key
-from policyengine.model.needs import NOTHING, Needs
+from policyengine.model.needs import NOTHING, Needs, whole_of
 from policyengine.model.types import (
     Attribute,
     EntityRefType,
@@ -133,12 +135,15 @@ class RowReader(Struct):
                 return None if value is None else _given(column, type_, value)
             case SetInColumn() as column:
                 assert isinstance(type_, SetType)
-                return _given_set(column, type_.element, row[column.name])
+                found = _stored_in(row, column.name, in_json=column.json)
+                return self._given_set(column, type_.element, found, key)
+            case RecordInColumn(name) as column:
+                return self._given_record(column, type_, needs, _stored_in(row, name), key)
             case SetTable(table, owner, element):
                 assert isinstance(type_, SetType)
                 id_ = self._rows[key][self.mapping.id_of(key[0]).name]
                 found = [
-                    self._element(element, type_.element, one)
+                    self._element(element, type_.element, one, key)
                     for one in self.find(table, owner, id_)
                 ]
                 return [one for at, one in enumerate(found) if one not in found[:at]]
@@ -152,22 +157,47 @@ class RowReader(Struct):
                 }
                 return {part: value for part, value in made.items() if value is not None}
 
-    def _element(self, stored: Stored, type_: Type, row: Row) -> Any:
+    def _given_set(self, column: SetInColumn, type_: Type, value: Any, key: Key) -> Any:
+        """Return what a request gives for the set in a column."""
+        if not isinstance(value, list):
+            return None if value is None else _unfit(value)
+        one, found = column.element, []
+        for each in value:
+            row: Row = JsonObject({one.name: each}) if column.json else {one.name: each}
+            given = self._element(one, type_, row, key)
+            if given not in found:
+                found.append(given)
+        return found
+
+    def _given_record(
+        self, column: RecordInColumn, type_: Type, needs: Needs, value: Any, key: Key
+    ) -> Any:
+        """Return what a request gives for the record in a column."""
+        assert isinstance(type_, RecordType)
+        if not isinstance(value, JsonObject):
+            return None if value is None else _unfit(value)
+        return {
+            name: given
+            for name, part in needs.attributes.items()
+            if (given := self._value(column.parts, type_.by_name[name], part, value, key))
+            is not None
+        }
+
+    def _element(self, stored: Stored, type_: Type, row: Row, key: Key) -> Any:
         if isinstance(stored, StoredColumn):
             value = row[stored.name]
             return None if value is None else _given(stored, type_, value)
-        assert isinstance(stored, Mapping)
         assert isinstance(type_, RecordType)
+        if isinstance(stored, RecordInColumn):
+            found = _stored_in(row, stored.name)
+            return _whole(type_, self._given_record(stored, type_, whole_of(type_), found, key))
+        assert isinstance(stored, Mapping)
         made = {
-            a.name: None
-            if a.optional and _is_absent(row, stored[a.name])
-            else self._element(stored[a.name], a.type, row)
+            a.name: self._element(stored[a.name], a.type, row, key)
             for a in type_.attributes
+            if not (a.optional and _is_absent(row, stored[a.name]))
         }
-        # An element is given as a whole, so that no two become one.
-        required = [a.name for a in type_.attributes if not a.optional and made[a.name] is None]
-        given = {name: value for name, value in made.items() if value is not None}
-        return given | dict.fromkeys(required, _unfit(None))
+        return _whole(type_, made)
 
     # ---- ids and parents ----------------------------------------------------------------
 
@@ -179,7 +209,7 @@ class RowReader(Struct):
     def _row(self, type_: str, id_: Any) -> Row | None:
         """Return the row of an entity, as it was taken in or as it is found."""
         column = self.mapping.id_of(type_)
-        if not isinstance(id_, str):
+        if not isinstance(id_, str) or not is_utf8(id_):
             return None  # it is no id
         value = stored_form(column, EntityRefType(type_), id_)
         return next(iter(self.find(self.mapping.table_of(type_).table, column.name, value)), None)
@@ -231,17 +261,58 @@ def _given(column: StoredColumn, type_: Type, value: Any) -> object:
             return value
 
 
-def _given_set(column: SetInColumn, type_: Type, value: Any) -> Any:
-    """Return what a request gives for the set in a column."""
-    if column.json and isinstance(value, str):
-        try:
-            value = json.loads(value, object_pairs_hook=list[Any])
-        except ValueError:
-            return _unfit(value)
-    if not isinstance(value, list):
-        return None if value is None else _unfit(value)
-    found = [None if one is None else _given(column.element, type_, one) for one in value]
-    return [one for at, one in enumerate(found) if one not in found[:at]]
+def _whole(type_: Type, value: Any) -> Any:
+    """Return an element with all that must be in it, so that no two become one: what is not there does not fit."""
+    if not isinstance(type_, RecordType) or not isinstance(value, dict):
+        return value
+    parts = ((a, value.get(a.name)) for a in type_.attributes)
+    return {
+        a.name: _unfit(None) if part is None else _whole(a.type, part)
+        for a, part in parts
+        if part is not None or not a.optional
+    }
+
+
+# ---- JSON -------------------------------------------------------------------------------
+
+
+class JsonObject(dict[str, Any]):
+    """An object of JSON, as a row: what is not there is NULL."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject | tuple[Any, ...]:
+    made = JsonObject(pairs)
+    return made if len(made) == len(pairs) else tuple(pairs)
+
+
+def _number(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _LONGEST else Decimal(digits)
+
+
+_LONGEST: Final = 20
+"""The characters of whole numbers of 64 bits, at most."""
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def _stored_in(row: Row, name: str, *, in_json: bool = True) -> Any:
+    """Return what is in a column or at a key; of a text of JSON, what it says."""
+    value = row[name]
+    if isinstance(row, JsonObject) or not in_json or not isinstance(value, str):
+        return value
+    if r"\u0000" in value.replace(r"\\", ""):
+        return _unfit(value)
+    try:
+        return json.loads(
+            value, object_pairs_hook=_object, parse_int=_number, parse_constant=_refuse
+        )
+    except (ValueError, RecursionError):
+        return _unfit(value)
 
 
 class Unfit(Struct, frozen=True):

@@ -36,6 +36,7 @@ from policyengine.filters.predicates import (
     Exists,
     HasMore,
     Kind,
+    Part,
     Predicate,
     SetColumn,
     columns_of,
@@ -91,7 +92,7 @@ def _same(value: Any) -> Any:
 
 _TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
     "text": Text(), "int": BigInteger(), "decimal": ExactDecimal(), "bool": Boolean(),
-    "instant": Instant(),
+    "instant": Instant(), "json": JSONB(),
 }  # fmt: skip
 
 
@@ -122,6 +123,8 @@ def tables_of(predicate: Predicate, rows: str, subject: str = "") -> dict[str, T
 def _type_of(column: Column) -> TypeEngine[Any]:
     if isinstance(column, SetColumn):
         return JSONB() if column.json else ARRAY(_TYPES[column.kind])
+    if isinstance(column, Part):
+        return JSONB()
     return _TYPES[column.kind]
 
 

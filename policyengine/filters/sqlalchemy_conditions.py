@@ -48,6 +48,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler, StrSQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
+from policyengine.filters.json_columns import is_record_at, present_at, value_at
 from policyengine.filters.predicates import (
     ELEMENT,
     OPERATORS,
@@ -70,6 +71,7 @@ from policyengine.filters.predicates import (
     OneOf,
     Or,
     Parameter,
+    Part,
     Predicate,
     Scalar,
     SetColumn,
@@ -79,7 +81,7 @@ from policyengine.filters.predicates import (
     tables_asked,
     walk,
 )
-from policyengine.filters.set_columns import elements, holds_set, set_column
+from policyengine.filters.set_columns import elements, holds_set, path_of, raw_column
 from policyengine.filters.stored_columns import (
     DATABASES,
     Dialect,
@@ -267,7 +269,7 @@ class Printer:
                 negated = self.compare(Compare(_NEGATED[op], left, right), scope)
                 return self.unless_null(predicate, negated, scope)
             case IsPresent(column):
-                return self.column(column, scope).is_(None)
+                return self.present(column, scope).is_(None)
             case _:
                 return self.unless_null(predicate, not_(self.atom(predicate, scope)), scope)
 
@@ -284,13 +286,16 @@ class Printer:
         """Return what is true if *atom* is, and else false, or NULL if a column is."""
         if isinstance(atom, Compare):
             return self.compare(atom, scope)
+        match atom:
+            case IsPresent(found):
+                return self.present(found, scope).is_not(None)
+            case IsOfKind(SetColumn() as found):
+                return holds_set(self.raw(found, scope), found, self.dialect)
+            case IsOfKind(Column(kind="json") as found):
+                return is_record_at(self.raw(found, scope), path_of(found), self.dialect)
         column = self.column(atom.column, scope)
         match atom:
-            case IsPresent():
-                return column.is_not(None)
             case IsOfKind():
-                if isinstance(atom.column, SetColumn):
-                    return holds_set(column, atom.column, self.dialect)
                 return and_(column.is_not(None), fits(column, self.dialect))
             case OneOf(_, values):
                 return is_among(column, list(filter(self.can_be, values)), self.dialect)
@@ -298,6 +303,8 @@ class Printer:
                 if not all(map(self.can_be, pieces)):
                     return false()
                 return matches(column, pieces, self.dialect)
+            case IsLonger(Part(), most):  # without U+0000
+                return func.length(column, type_=Integer()) > literal(most, Integer())
             case IsLonger(_, most):
                 return is_longer(column, most, self.dialect)
             case _:
@@ -338,8 +345,10 @@ class Printer:
 
     def column(self, column: Column, scope: Scope) -> ColumnElement[Any]:
         """Return the column of the row that its alias stands for, as it is stored."""
-        if isinstance(column, SetColumn):
-            return set_column(scope[column.alias][column.name], column, self.dialect)
+        if isinstance(column, SetColumn) or column.kind == "json":
+            return self.present(column, scope)
+        if isinstance(column, Part):
+            return value_at(self.raw(column, scope), column.path, column.kind, self.dialect)
         if isinstance(column, Later):
             moment = self.column(plain(column), scope)
             return moved(moment, column.months, column.microseconds, self.dialect)
@@ -347,6 +356,20 @@ class Printer:
         if found is None:
             raise LookupError(f"there is no column {column.name} in the table of {column.alias}")
         return stored(found, column.kind, self.dialect)
+
+    def present(self, column: Column, scope: Scope) -> ColumnElement[Any]:
+        """Return what is NULL if and only if nothing is in a column, of its kind or not."""
+        match column:
+            case Part() | SetColumn(json=True) | Column(kind="json"):
+                return present_at(self.raw(column, scope), path_of(column), self.dialect)
+            case SetColumn():
+                return self.raw(column, scope)
+            case _:
+                return self.column(column, scope)
+
+    def raw(self, column: Column, scope: Scope) -> ColumnElement[Any]:
+        """Return the column that holds a set or JSON, as it is."""
+        return raw_column(scope[column.alias][column.name], column, self.dialect)
 
     # ---- rows of other tables ---------------------------------------------------------------
 
@@ -446,9 +469,7 @@ class Printer:
         if isinstance(source, str):
             table = self.table(source, alias)
             return table, by_name(table)
-        listed, element = elements(
-            self.column(source, scope), source, self.name(alias), self.dialect
-        )
+        listed, element = elements(self.raw(source, scope), source, self.name(alias), self.dialect)
         return listed, {ELEMENT: element}
 
     def table(self, table: str, alias: str) -> FromClause:

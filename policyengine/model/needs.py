@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, field
 
+from policyengine.model.types import RecordType, SetType, Type
+
 
 class Needs(Struct, frozen=True):
     """The parts of one value that may be read.
@@ -66,6 +68,17 @@ def _merged(one: Mapping[str, Needs], other: Mapping[str, Needs]) -> Mapping[str
 
 
 NOTHING = Needs()
+
+
+def whole_of(type_: Type) -> Needs:
+    """Return what is needed of a value that is read as a whole, without what it refers to."""
+    match type_:
+        case RecordType(attributes):
+            return Needs({part.name: whole_of(part.type) for part in attributes})
+        case SetType(element):
+            return Needs(elements=whole_of(element))
+        case _:
+            return NOTHING
 
 
 class RequestNeeds(Struct, frozen=True):

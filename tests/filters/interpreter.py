@@ -14,6 +14,7 @@ from policyengine.filters.predicates import (
     ROWS,
     Ancestor,
     And,
+    Column,
     Compare,
     Constant,
     Exists,
@@ -28,6 +29,7 @@ from policyengine.filters.predicates import (
     OneOf,
     Or,
     Parameter,
+    Part,
     Predicate,
     SetColumn,
     Term,
@@ -81,9 +83,11 @@ def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> boo
     """Whether *predicate* is true where *rows* are the rows that aliases stand for."""
     match predicate:
         case IsPresent(column):
-            return _value(column, rows) is not None
+            return _there(column, rows) is not None
         case IsOfKind(SetColumn() as column):
             return isinstance(_value(column, rows), list)
+        case IsOfKind(Column(kind="json") as column):
+            return isinstance(_there(column, rows), dict)
         case IsOfKind(column):
             return type(_value(column, rows)) is _TYPES[column.kind]
         case Compare(op, left, right):
@@ -122,12 +126,9 @@ def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> boo
 def _value(term: Term, rows: Mapping[str, Row]) -> Any:
     if isinstance(term, Parameter):
         return term.value
-    found = rows[term.alias][term.name]
-    if isinstance(term, SetColumn) and term.json and isinstance(found, str):
-        try:
-            return json.loads(found, object_pairs_hook=tuple)
-        except ValueError:
-            return found
+    found = _there(term, rows)
+    if isinstance(term, Part) and type(found) is not _TYPES.get(term.kind):
+        return None
     if not isinstance(term, Later) or found is None:
         return found
     assert isinstance(found, datetime)
@@ -136,6 +137,33 @@ def _value(term: Term, rows: Mapping[str, Row]) -> Any:
         moment = add_months(moment, months)
     moment += term.microseconds
     return min(max(moment, _FIRST), _LAST) * _MICROSECOND + _EPOCH
+
+
+def _there(column: Term, rows: Mapping[str, Row]) -> Any:
+    """Return what a column holds; of JSON what is there at the path, whatever it is."""
+    assert isinstance(column, Column)
+    found = rows[column.alias][column.name]
+    in_json = column.json if isinstance(column, SetColumn) else column.kind == "json"
+    if not in_json and not isinstance(column, Part):
+        return found
+    if isinstance(found, str):
+        found = _document(found)
+    for key in column.path if isinstance(column, Part | SetColumn) else ():
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _document(text: str) -> Any:
+    r"""Return what a text of JSON says; the text itself if it is none, or has `\u0000`."""
+
+    def read(pairs: list[tuple[str, Any]]) -> Any:
+        return dict(pairs) if len(dict(pairs)) == len(pairs) else tuple(pairs)
+
+    try:
+        found = json.loads(text, object_pairs_hook=read)
+    except ValueError:
+        return text
+    return text if "\\u0000" in text.replace("\\\\", "") else found
 
 
 def _matches(text: str, pieces: Sequence[str]) -> bool:
@@ -172,7 +200,8 @@ def _elements(column: SetColumn, rows: Mapping[str, Row]) -> Iterator[Row]:
     """Give the elements of the set in a column."""
     found = _value(column, rows)
     for one in found if isinstance(found, list) else ():
-        yield {ELEMENT: one if type(one) is _TYPES[column.kind] else None}
+        wanted = dict if column.kind == "json" else _TYPES[column.kind]
+        yield {ELEMENT: one if type(one) is wanted else None}
 
 
 def _with_those_above(ancestor: Ancestor, rows: Mapping[str, Row], tables: Tables) -> Iterator[Row]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    RecordInColumn,
     SetInColumn,
     SetTable,
     Stored,
@@ -93,15 +94,18 @@ def fields_of(made: Database) -> dict[str, dict[str, Field]]:
         if isinstance(stored, SetTable):
             has(stored.table, stored.owner, id_kind(type_))
             add(stored.table, stored.element, type_)
-        elif not isinstance(stored, str | StoredColumn | SetInColumn):
+        elif not isinstance(stored, str | StoredColumn | SetInColumn | RecordInColumn):
             for part in stored.values():
                 add(table, part, type_)
         else:
             for column in columns_of(stored):
+                if isinstance(column, RecordInColumn):
+                    has(table, column.name, "text", "json")
+                    continue
                 form = ""
                 if isinstance(column, SetInColumn):
                     form = "json" if column.json else "array"
-                has(table, column.name, column.kind or "text", form)
+                has(table, column.name, "text" if form == "json" else column.kind or "text", form)
 
     for name, table in made.mapping.tables.items():
         has(table.table, "id", id_kind(name))

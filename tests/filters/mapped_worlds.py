@@ -16,6 +16,7 @@ from policyengine.filters.mapping import (
     ClosureTable,
     EntityTable,
     ParentTable,
+    RecordInColumn,
     SetInColumn,
     SetTable,
     Stored,
@@ -100,7 +101,13 @@ def _stored(
             ):
                 kind, names = inner.kind, inner.names
                 return SetInColumn(name, where == "json", kind, names, checked=inner.checked)
+            if where == "json" and isinstance(element, RecordType) and _in_json(element):
+                return SetInColumn(name, json=True, parts=_parts(rng, element))
             return SetTable(f"{table}_{name}", "owner", inner)
+        case RecordType(attributes) if (
+            "json" in sets and rng.random() < 0.5 and _in_json(attribute.type)
+        ):
+            return RecordInColumn(name, _parts(rng, attribute.type))
         case RecordType(attributes):
             return {a.name: _stored(rng, a, f"{name}_{a.name}", table, sets) for a in attributes}
         case Primitive("path" | "ip"):
@@ -112,6 +119,23 @@ def _stored(
             return StoredColumn(name, kind="text")
         case _:
             return name
+
+
+def _in_json(type_: Type) -> bool:
+    """Whether JSON holds values of a type."""
+    match type_:
+        case RecordType(attributes):
+            return all(_in_json(part.type) for part in attributes)
+        case SetType(element):
+            return _in_json(element)
+        case _:
+            return type_ not in (Primitive("decimal"), DATETIME)
+
+
+def _parts(rng: Random, type_: RecordType) -> dict[str, Stored]:
+    """Return where some parts of a record in JSON are; the others have the keys of their names."""
+    forms = {a.name: _stored(rng, a, f"{a.name}'~/\"", "", ("json",)) for a in type_.attributes}
+    return {name: of for name, of in forms.items() if not isinstance(of, str | SetTable | Mapping)}
 
 
 def _parents(rng: Random, child: str, parent: str) -> StoredParents:
@@ -201,9 +225,10 @@ def _fill(
     match stored:
         case StoredColumn():
             row[stored.name] = None if absent else _value(made, stored, type_)
-        case SetInColumn():
-            assert isinstance(type_, SetType)
-            row[stored.name] = None if absent else _set(made, stored, type_.element)
+        case SetInColumn() | RecordInColumn():
+            given = None if absent else _document(made, stored, type_)
+            in_json = isinstance(stored, RecordInColumn) or stored.json
+            row[stored.name] = given if given is None or not in_json else _written(made, given)
         case SetTable(table, owner, element):
             assert isinstance(type_, SetType)
             for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
@@ -219,14 +244,52 @@ def _fill(
                     row[stored[part.name].name] = None
 
 
-def _set(made: Database, column: SetInColumn, type_: Type) -> Any:
-    """Return the set in a column, now and then what is none."""
+def _document(made: Database, stored: Stored, type_: Type) -> Any:
+    """Return what is in a column or in JSON: a set, a record, or a value; now and then what is none."""
     rng = made.rng
-    if rng.random() < made.ill and not column.checked:
-        wrong = ('{"a": 1}', "null", '"x"', "7", "[null]", "[[]]", "[1.0]", '[1, "x", true]')
-        return rng.choice(wrong) if column.json else None
-    found = [_value(made, column.element, type_) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))]
-    return json.dumps(found) if column.json else found
+    in_json = not isinstance(stored, SetInColumn) or stored.json
+    if not isinstance(stored, StoredColumn) and rng.random() < made.ill and not _is_checked(stored):
+        wrong = ({"a": 1}, {}, None, "x", 7, [None], [[]], [1.0], [1, "x", True], [{}])
+        return rng.choice(wrong) if in_json else None
+    match stored, type_:
+        case SetInColumn(), SetType(element):
+            count = rng.choice((0, 0, 1, 1, 2, 3))
+            return [_document(made, stored.element, element) for _ in range(count)]
+        case RecordInColumn(parts=parts), RecordType(attributes):
+            found: dict[str, Any] = {}
+            for part in attributes:
+                at = parts[part.name]
+                assert isinstance(at, StoredColumn | SetInColumn | RecordInColumn)
+                absent = part.optional and rng.random() < 0.4
+                if not absent or rng.random() < 0.5:
+                    found[at.name] = None if absent else _document(made, at, part.type)
+            return found
+        case StoredColumn(), _:
+            return _value(made, stored, type_)
+        case _:
+            raise TypeError(stored)
+
+
+def _is_checked(stored: Stored) -> bool:
+    """Whether the database sees to it that a set or a record fits, or to any of its parts."""
+    match stored:
+        case SetInColumn(parts=parts) | RecordInColumn(parts=parts):
+            return stored.checked or any(map(_is_checked, parts.values()))
+        case _:
+            return isinstance(stored, StoredColumn) and stored.checked
+
+
+def _written(made: Database, given: Any) -> str:
+    """Return a text of JSON, in which now and then a key is written by codes, or twice."""
+    text = json.dumps(given, ensure_ascii=made.rng.random() < 0.5)
+    if made.rng.random() < 0.2 and '{"' in text:
+        at = text.index('{"') + 2
+        text = (
+            f"{text[:at]}\\u{ord(text[at]):04x}{text[at + 1 :]}" if text[at] not in '\\"' else text
+        )
+    if made.rng.random() < made.ill and '{"' in text:
+        text = text.replace('{"', '{"a_0": 1, "a_0": 1, "', 1)
+    return text
 
 
 def _value(made: Database, column: StoredColumn, type_: Type) -> Any:
@@ -277,7 +340,8 @@ def _fill_parents(made: Database, type_: EntityType, table: EntityTable) -> None
                 for id_ in ids:
                     for _ in range(rng.choice((0, 1, 1, 2))):
                         one = rng.choice((*made.ids[parent], above[id_]))
-                        made.tables[name].append({child: id_, over: one})
+                        if one is not None or made.ill:
+                            made.tables[name].append({child: id_, over: one})
             case ClosureTable(name, below, over):
                 order = {id_: at for at, id_ in enumerate(ids)}
                 for id_ in ids:

@@ -20,6 +20,7 @@ from policyengine.filters.lowering import Lowering
 from policyengine.filters.mapping import (
     ClosureTable,
     ParentTable,
+    RecordInColumn,
     SetInColumn,
     SetTable,
     Stored,
@@ -108,14 +109,10 @@ def put(made: Database, row: dict[str, Any], stored: Stored, type_: Type, value:
     match stored:
         case StoredColumn():
             row[stored.name] = None if value is ABSENT else stored_form(stored, type_, value)
-        case SetInColumn():
-            assert isinstance(type_, SetType)
-            found = [
-                stored_form(stored.element, type_.element, one)
-                for one in (() if value is ABSENT else value)
-            ]
-            written = json.dumps(found) if stored.json else found
-            row[stored.name] = None if value is ABSENT else written
+        case SetInColumn() | RecordInColumn():
+            found = None if value is ABSENT else _document(stored, type_, value)
+            in_json = isinstance(stored, RecordInColumn) or stored.json
+            row[stored.name] = json.dumps(found) if in_json and found is not None else found
         case SetTable(table, owner, element):
             assert isinstance(type_, SetType)
             made.tables[table] = [one for one in made.tables[table] if one[owner] != row["id"]]
@@ -127,6 +124,25 @@ def put(made: Database, row: dict[str, Any], stored: Stored, type_: Type, value:
             for part in type_.attributes:
                 inner = ABSENT if value is ABSENT else getattr(value, slot(part.name))
                 put(made, row, stored[part.name], part.type, inner)
+
+
+def _document(stored: Stored, type_: Type, value: Any) -> Any:
+    """Return a canonical value as it is in an array, or in JSON."""
+    match stored, type_:
+        case SetInColumn(), SetType(element):
+            return [_document(stored.element, element, one) for one in value]
+        case RecordInColumn(parts=parts), RecordType(attributes):
+            found: dict[str, Any] = {}
+            for part in attributes:
+                at, inner = parts[part.name], getattr(value, slot(part.name))
+                assert isinstance(at, StoredColumn | SetInColumn | RecordInColumn)
+                if inner is not ABSENT:
+                    found[at.name] = _document(at, part.type, inner)
+            return found
+        case StoredColumn(), _:
+            return stored_form(stored, type_, value)
+        case _:
+            raise TypeError(stored)
 
 
 def put_parents(made: Database, row: dict[str, Any], entity: Entity) -> None:

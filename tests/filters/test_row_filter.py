@@ -313,7 +313,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"note": SetTable("n", "o", "e")}, "Doc.note: a string is in a column [PE572]",
     ),
     "a record in a column": (
-        {"shares": SetTable("share", "doc", "who")}, "Doc.shares: a record has parts [PE572]",
+        {"shares": SetTable("share", "doc", "who")}, "Doc.shares: a record has parts, or a `RecordInColumn` [PE572]",
     ),
     "a part that is not there": (
         {"shares": SetTable("share", "doc", {"with": "who"})}, "Doc.shares.edit: it is not there [PE571]",

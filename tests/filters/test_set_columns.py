@@ -18,7 +18,7 @@ from policyengine.filters.mapping import (
     TableMapping,
     map_tables,
 )
-from policyengine.filters.predicates import NotPushable, refuse_sets
+from policyengine.filters.predicates import NotPushable, refuse_parts
 from policyengine.filters.row_filter import make_filter
 from policyengine.filters.sql_text import sql_text, tables_of
 from policyengine.verifying.verify_filters import verify_filters
@@ -52,11 +52,11 @@ JSON = (
     "null", "[]", '["a"]', '["a","a"]', '["a",null]', "[null]", '["\\u00e9"]', '["é","b"]', '{"a":"a"}', '"a"', "7",
     "true", '[["a"]]', '[{"a":1}]', "[1]", "[1.0]", "[2,3]", "[3]", "[-5]", "[9223372036854775808]",
     "[99999999999999999999]", "[true]", "[true,false]", "[true,true]", '["true"]', '["1"]', '["plan"]',
-    '["memo","plan"]', '["memo"]', '["ann"]', '["high"]', "[1,0]", ' [ "a" ] ', "[-0]",
+    '["memo","plan"]', '["memo"]', '["ann"]', '["high"]', "[1,0]", ' [ "a" ] ', "[-0]", "{}", '["\\\\u0000"]',
 )  # fmt: skip
 NO_JSON = (
     "", "nope", "[1", '["a",]', "['a']", "[NaN]", "[1]x", "\x00", '["a"] ["b"]', "// a\n[]", "[+1]", "[01]", "[.5]", '["a"]\0',
-    '["a"]\0x',
+    '["a"]\0x', '["a\\u0000"]', '["a\\u0000b"]', '["\\ud800"]', '["a\\udfff"]', '["\\ufffd"]',
 )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def test_arrays_in_postgresql_whatever_they_hold(postgresql):
         ("tags", SetInColumn("tags", json=1), "this is no bool"),
         ("kinds", SetInColumn("kinds", names={"memo": "m"}), "'plan' is missing"),
         ("days", SetInColumn("days", json=True), "JSON has no values of the kind 'instant'"),
-        ("pairs", SetInColumn("pairs", json=True), "no sets and no records"),
+        ("pairs", SetInColumn("pairs"), "no sets, and records in JSON only"),
         ("one", SetInColumn("one"), "is in a column"),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_column_that_does_not_hold_sets_exactly_is_refused(dialect, in_json, t
 
 def test_other_libraries_do_not_ask_for_elements_in_columns():
     with pytest.raises(NotPushable, match="map the set to a `SetTable`"):
-        refuse_sets(a_filter(in_json=True).predicate, "Django")
+        refuse_parts(a_filter(in_json=True).predicate, "Django")
 
 
 def test_sql_for_tables_that_are_not_known_asks_for_json_and_arrays():

@@ -331,7 +331,8 @@ DATA = (
     Code(
         "PE572", "unfit-column", "A mapping of an attribute to what cannot hold its values.",
         "A value is in a column, a set in a table with a row for each element (`SetTable`) or in a column that is "
-        "said to hold one (`SetInColumn`), a record in several columns. A reference is stored as the id that it refers to: as a text or as a number.",
+        "said to hold one (`SetInColumn`), a record in several columns, or in one that is said to hold it (`RecordInColumn`). "
+        "A reference is stored as the id that it refers to: as a text or as a number.",
         'map_tables(schema, {"Book": EntityTable("books", attributes={"tags": "tags"})})\n',
         'map_tables(schema, {"Book": EntityTable("books", attributes={"tags": SetTable("tags", "book", "tag")})})\n',
     ),
