@@ -38,6 +38,9 @@ Answer: TypeAlias = Literal["proved", "broken", "not settled"]
 _STEPS = (2_000, 50_000)
 """The numbers of ways to answer that are tried for one target: for every invariant first, then for those left."""
 
+_ALONE = 100
+"""The number of ways to answer that are tried to see whether one condition alone is enough."""
+
 _DECIDING = 20
 """The cost of deciding a request, beside trying a way to answer."""
 
@@ -55,7 +58,7 @@ SHOWN_FIELDS = "shown fields"
 class Finding:
     """What is known of an invariant.
 
-    *rests_on*: the forbids and gates without which it would be broken; *request*: one that breaks it;
+    *rests_on*: forbids and gates that are enough for the proof; *request*: one that breaks it;
     *tried*: the number of requests that were decided; *why*: why it is not settled, and for which *target*.
     """
 
@@ -192,13 +195,28 @@ class _TargetSearch:
                 self.conditions += map(self._gate_opens, gates)
 
     def _least(self, breaking: list[_Condition], names: set[str]) -> set[str]:
-        """Return those of the conditions without which there would be a request that seems to break it."""
+        """Return conditions of *names* that are enough: none or one, if that is soon seen, else none that can be spared.
+
+        They are hints for all other targets. Where the steps for a search are used up, nothing is left out.
+        """
+        named = sorted(names - {SHOWN_FIELDS})
         kept = set(names)
-        for name in sorted(names - {SHOWN_FIELDS}):
-            self.conditions = [*breaking, *self._named(kept - {name})]
-            if next(self._states(), None) is None:
+        for few in (set(), *({name} for name in named)):
+            if self._are_enough(breaking, few, _ALONE):
+                return few | (kept - set(named))
+        for name in named:
+            if self._are_enough(breaking, kept - {name}, _STEPS[0]):
                 kept.remove(name)
         return kept
+
+    def _are_enough(self, breaking: list[_Condition], names: set[str], steps: int) -> bool:
+        """Whether the conditions of these names are known to leave no request that breaks it."""
+        self.conditions = [*breaking, *self._named(names)]
+        self.budget = self.whole.budget.part(steps)
+        try:
+            return next(self._states(), None) is None
+        except UndecidedError:
+            return False
 
     def _named(self, names: Collection[str]) -> list[_Condition]:
         """Return the conditions of these names that there are for the target."""
