@@ -77,7 +77,13 @@ def collecting() -> Iterator[None]:
     assert left_on
 
 
-def pytest_collection_finish() -> None:
-    """Leave out of garbage collection what was collected: tens of thousands of tests, which stay."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without garbage collection, and leave out of it what was collected: tens of thousands of tests stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from bench.questions import NAMES as QUESTIONS
 from policyengine.cli.main import cli
 from tests.documents import (
     NOT_RUN,
@@ -53,10 +54,22 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
     ],
 )
 def test_it_is_as_the_document_says(name: str):
-    """Without the lines of `make`, which run this, and of `pip` and the laws, which `make documents` runs."""
+    """Without the lines of `make`, which run this, and of `pip`, the laws and the benchmark: `make documents` runs them."""
     page = (ROOT / name).read_text(encoding="utf-8")
-    skip = "make |python -m tests|pip "
+    skip = "make |python -m tests|python -m bench|pip "
     assert run(name, page, ENVIRONMENT, skip=skip, without=UNREAD) == []
+
+
+def test_the_questions_of_the_benchmark_that_documents_name_are_asked():
+    """`tests/bench` asks each of them."""
+    named = {
+        name
+        for command in COMMANDS
+        if command.startswith("python -m bench questions")
+        for name in re.findall(r"--only (\w+)", command)
+    }
+    assert "adapters" in named
+    assert named <= set(QUESTIONS)
 
 
 def test_documents_of_all_kinds_are_run():
