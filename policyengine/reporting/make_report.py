@@ -7,6 +7,7 @@ come first, then what else changes answers.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from textwrap import dedent
@@ -85,6 +86,8 @@ from policyengine.syntax import nodes
 
 _MOST_SHOWN_IN_AN_ACTION = 4
 _HIDDEN = "…"
+_IN_PARENTHESES = re.compile(r'("(?:[^"\\]|\\.)*")|(?<=\() | (?=\))')
+"""A text, or a space that only the end of a line has put within parentheses."""
 
 
 def make_report(
@@ -295,7 +298,7 @@ class _Maker:
             until="" if rule.valid_until is None else moment_text(rule.valid_until),
             actions=tuple(dict.fromkeys(target[0] for target in sorted(rule.typings))),
             fields=tuple(resources),
-            owes=tuple(source.on_one_line(call.span) for call in rule.obligations),
+            owes=tuple(_closed_up(source.on_one_line(call.span)) for call in rule.obligations),
             tests=tuple(self.situations.tests.get(rule.id, ())),
             waivers=tuple(
                 self._waiver(waiver) for waiver in self.checked.waivers if waiver.rule == rule.id
@@ -582,13 +585,12 @@ def _telling(decision: Decision) -> tuple[str, ...]:
 
 
 def _kind(type_: Type) -> str:
-    match type_:
-        case LevelsType():
-            return "levels"
-        case TaxonomyType():
-            return "taxonomy"
-        case _:
-            return "enum"
+    return {LevelsType: "levels", TaxonomyType: "taxonomy"}.get(type(type_), "enum")
+
+
+def _closed_up(text: str) -> str:
+    """Return a call that was written on several lines without the spaces within its parentheses."""
+    return _IN_PARENTHESES.sub(lambda found: found[1] or "", text)
 
 
 def _dedented(text: str, column: int) -> str:

@@ -352,14 +352,14 @@ def _as_whom(row: Row) -> str:
 
 
 def _label(key: str) -> str:
-    """Return the words for what is chosen: "the author of the resource: protected"."""
+    """Return the words for what is chosen: "author of the resource: protected", "user: writes notes", "tier"."""
     root, *names = key.split(".")
     if not names:
         return in_words(root)
-    whole = "the request" if root == "context" else f"the {root}"
-    for name in names[:-1]:
-        whole = f"the {in_words(name)} of {whole}"
-    return f"{whole}: {in_words(names[-1])}"
+    *above, last = map(in_words, names)
+    if root != "context":
+        above.insert(0, root)
+    return f"{' of the '.join(reversed(above))}: {last}" if above else last
 
 
 def _groups(setting: Setting) -> Iterator[tuple[str, list[Difference]]]:

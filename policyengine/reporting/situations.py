@@ -61,10 +61,11 @@ def target_of(request: Request) -> TargetKey:
 class Situations:
     """The situations of a set by target, those of tests first.
 
-    *tests*: the titles of the tests whose decisions rest on each rule.
+    *beyond*: those of further tests, which are decided as one of *by_target* is, or are too many. *tests*: the titles of the tests whose decisions rest on each rule.
     """
 
     by_target: dict[TargetKey, list[Situation]] = field(factory=dict)
+    beyond: dict[TargetKey, list[Situation]] = field(factory=dict)
     tests: dict[str, dict[str, None]] = field(factory=dict)
 
     def of(self, target: TargetKey, *, allowed: bool | None = None) -> list[Situation]:
@@ -104,9 +105,10 @@ def find_situations(
             allowed.append(request)
         kept, keys = found.by_target[target_of(request)], seen.setdefault(target_of(request), set())
         key = decision.allowed, decision.rules, decision.exposed, tuple(decision.masks.items())
-        if key not in keys and len(kept) < _MOST_OF_ONE_TARGET:
-            keys.add(key)
-            kept.append(Situation(request, decision, asked.title))
+        if key in keys or len(kept) >= _MOST_OF_ONE_TARGET:
+            kept = found.beyond.setdefault(target_of(request), [])
+        keys.add(key)
+        kept.append(Situation(request, decision, asked.title))
     donors = _Donors(checked, program, budget, allowed[::-1])
     without = [target for target in found.by_target if not found.of(target, allowed=True)]
     for target in budget.affordable(EXAMPLES, without):

@@ -14,6 +14,7 @@ from policyengine.analysis.places import (
     changed,
     leads_on,
     places_of,
+    read_keys_of,
     value_at,
 )
 from policyengine.model.decision import Decision
@@ -144,15 +145,34 @@ class Variations:
     def differences_by_persons(self) -> Iterator[Varied]:
         """Give, for each setting of a person and target, a change of its value that changes the answer.
 
-        For one that changes none of the situations that are tried for all, those of other tests are tried.
+        For one that changes none of the situations that are tried for all, those of all other tests are tried: one
+        in which a place is searched by a number may be decided as any other is.
         """
         matters: set[str] = set()
         for target in self.budget.affordable(CONTROLS, self.situations.by_target):
             for varied in self._differences(self.chosen(target), set(), by_person=True):
                 matters.add(key_of(varied.place))
                 yield varied
-        for target in self.budget.affordable(CONTROLS_ELSEWHERE, self.situations.by_target):
-            yield from self._differences(self.situations.of(target), set(matters), by_person=True)
+        plain = {".".join(key.split(".")[:2]) for key in matters}
+        left = [t for t in self.situations.by_target if not self._read_of_persons(t) <= plain]
+        for target in self.budget.affordable(CONTROLS_ELSEWHERE, left):
+            others = (*self.situations.of(target), *self.situations.beyond.get(target, ()))
+            yield from self._differences(others, set(matters), by_person=True)
+
+    def _read_of_persons(self, target: TargetKey) -> set[str]:
+        """Return the attributes of persons that rules for a target read."""
+        schema = self.checked.schema
+        context = schema.actions[target[0]].context
+        holders = {"context": context.attributes}
+        holders |= {name: entity.attributes for name, entity in schema.entities.items()}
+        of_persons = {
+            f"{owner}.{one.name}"
+            for owner, attributes in holders.items()
+            for one in attributes
+            if one.by == "person"
+        }
+        read = read_keys_of(self.checked.needs(target), schema, target)
+        return of_persons & {f"{owner}.{name}" for owner, name in read}
 
     def differences_by_others(self) -> Iterator[Varied]:
         """Give, for each other value and target, a change of it that changes the answer."""

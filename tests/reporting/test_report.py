@@ -324,6 +324,36 @@ def test_what_the_questions_did_not_suffice_for_is_said():
     assert "Incomplete" in markdown_report(made)
 
 
+def test_a_control_that_matters_in_one_test_alone_is_found():
+    """A request in which it matters is decided as another is, or comes after many others."""
+    others = "\n".join(
+        f'expect allow find by App "a" on User "u{n}" {{ by_phone: true, tags: {{}} }} with {{ phone: false }}'
+        for n in range(40)
+    )
+    made = report_of(
+        text=f"""
+    package p
+    entity App
+    entity User {{ by_phone: bool (by person), tags: set<User>, taggable?: bool (by person) }}
+    action find by App on User with {{ phone: bool }}
+    permit p: find
+    forbid hidden: find when context.phone and not resource.by_phone
+    forbid untaggable: find when some one in resource.tags: one has taggable and not one.taggable
+    test "many" {{
+        {others}
+        expect allow find by App "a" on User "b" {{ by_phone: true, tags: {{}} }} with {{ phone: true }}
+        expect allow find by App "a"
+            on User "c" {{ by_phone: true, tags: {{User "d" {{ by_phone: true, tags: {{}}, taggable: true }}}} }}
+            with {{ phone: false }}
+    }}
+    """
+    )
+    changed_by = {
+        setting.key: setting.actions for setting in made.settings if setting.by == "person"
+    }
+    assert changed_by == {"User.by_phone": ("find",), "User.taggable": ("find",)}
+
+
 def test_a_search_that_was_cut_says_so_wherever_it_says_what_it_found(report):
     """Of each budget: what the whole report finds beyond it is said to be untried."""
     whole = {setting.key: setting for setting in report.settings}

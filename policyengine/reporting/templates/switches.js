@@ -42,7 +42,7 @@ if (data) {
       target.replaceChildren(verdict, rest);
     });
     document.getElementById("summary").textContent =
-      `With these settings, ${allowed} of ${rows.length} are allowed.`;
+      `With these settings, ${allowed} of the ${rows.length} requests below are allowed.`;
     const effects = [];
     for (const [key, texts] of options)
       for (const text of texts) {
@@ -50,7 +50,7 @@ if (data) {
         const other = new Map(chosen).set(key, text);
         const count = rows.filter((row) => answer(row, other) !== answer(row, chosen)).length;
         const item = document.createElement("li");
-        item.textContent = `If “${key.replace(".", ": ").replaceAll("_", " ")}” were “${text}”, ${count} would be answered differently.`;
+        item.textContent = `If “${key.replace(".", ": ").replaceAll("_", " ")}” were “${text}”, ${count === 1 ? "one is" : `${count} are`} answered differently.`;
         if (count) effects.push(item);
       }
     document.getElementById("effects").replaceChildren(...effects);

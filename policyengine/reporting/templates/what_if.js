@@ -64,7 +64,7 @@ if (data) {
     }
     for (const [name, items] of Object.entries(lists)) document.getElementById(name).replaceChildren(...items);
     document.getElementById("summary").textContent =
-      `${lists.allowed.length} of ${tables.length} are allowed.`;
+      `${lists.allowed.length} of ${tables.length} requests are allowed.`;
   };
   form.hidden = false;
   show();
