@@ -91,7 +91,7 @@ def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
 
     bare.get("/documents/{id}")(by_hand)
     guarded.get("/documents/{id}", dependencies=[guard.requires("read", document)])(read)
-    return _asgi(bare), _asgi(guarded)
+    return asgi(bare), asgi(guarded)
 
 
 def _starlette(engine: PolicyEngine) -> tuple[Ask, Ask]:
@@ -123,7 +123,7 @@ def _starlette(engine: PolicyEngine) -> tuple[Ask, Ask]:
 
     guarded = Starlette(routes=[Route("/documents/{id}", read)])
     guard.install(guarded)
-    return _asgi(Starlette(routes=[Route("/documents/{id}", by_hand)])), _asgi(guarded)
+    return asgi(Starlette(routes=[Route("/documents/{id}", by_hand)])), asgi(guarded)
 
 
 def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
@@ -154,7 +154,7 @@ def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
         title: str = g.resource.title
         return f"{id}: {title}"
 
-    return _wsgi(bare), _wsgi(guarded)
+    return wsgi(bare), wsgi(guarded)
 
 
 def _litestar(engine: PolicyEngine) -> tuple[Ask, Ask]:
@@ -179,7 +179,7 @@ def _litestar(engine: PolicyEngine) -> tuple[Ask, Ask]:
 
     def service(guard: Any, plugins: list[Any]) -> Ask:
         handler = get("/documents/{id:str}", guards=[guard])(read)
-        return _asgi(Litestar([handler], plugins=plugins, openapi_config=None, logging_config=None))
+        return asgi(Litestar([handler], plugins=plugins, openapi_config=None, logging_config=None))
 
     guard = Guard(engine, subject=user)
     return service(by_hand, []), service(guard.requires("read", document), [guard])
@@ -222,7 +222,7 @@ def _django(engine: PolicyEngine) -> tuple[Ask, Ask]:
         urls = type("urls", (), {"urlpatterns": [path("documents/<id>", view)]})
         request = type("Request", (WSGIRequest,), {"urlconf": urls})
         with override_settings(MIDDLEWARE=middleware):
-            return _wsgi(type("Handler", (WSGIHandler,), {"request_class": request})())
+            return wsgi(type("Handler", (WSGIHandler,), {"request_class": request})())
 
     return served(by_hand), served(read, f"{__name__}.gatekeeper")
 
@@ -276,7 +276,7 @@ def _fastmcp() -> tuple[Ask, Ask]:
     return served(bare), served(guarded)
 
 
-def _wsgi(app: Any) -> Ask:
+def wsgi(app: Any) -> Ask:
     """Return what asks an application of WSGI."""
     status: list[str] = []
 
@@ -298,9 +298,10 @@ def _wsgi(app: Any) -> Ask:
     return ask
 
 
-def _asgi(app: Any) -> Ask:
-    """Return what asks an application of ASGI."""
-    loop = asyncio.new_event_loop()
+def asgi(app: Any, loop: asyncio.AbstractEventLoop | None = None) -> Ask:
+    """Return what asks an application of ASGI, in the *loop* of others if there is one."""
+    own = loop is None
+    loop = loop or asyncio.new_event_loop()
     status: list[int] = []
 
     async def receive() -> dict[str, Any]:
@@ -320,5 +321,6 @@ def _asgi(app: Any) -> Ask:
         loop.run_until_complete(app(scope, receive, send))
         return status[0]
 
-    finalize(ask, loop.close)
+    if own:
+        finalize(ask, loop.close)
     return ask

@@ -27,6 +27,7 @@ NAMES: Final = (
     "platform_reason",
     "require",
     "adapters",
+    "guards",
     "hospital_typed",
     "workspace_typed",
     "partial",

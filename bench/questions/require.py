@@ -1,38 +1,40 @@
-"""Ask what `require` costs, and the reason for a user, beside typed decisions."""
+"""Ask what `require` costs, and the reason for a user, beside typed decisions, in worlds that differ in kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from bench.questions.answer import Answer, Scale
-from bench.questions.platform import platform
+from bench.questions.kinds_of_worlds import AskedWorld, kinds_of_worlds
 from bench.timing import side_by_side
 from policyengine import Denied
 
 
 def ask(scale: Scale) -> Iterator[Answer]:
-    """Decide about all operations of policies/x, parts built before, as most of them are: denied."""
-    world = platform(scale.requests)
+    """Decide about requests whose parts were built before, or are in a store; of policies/x, most are denied."""
+    for world in kinds_of_worlds(scale):
+        found = side_by_side(_contestants(world), len(world.asked), scale.rounds)
+        yield Answer(f"{world.name}, require over decide", found["required"].ratio, 3, 1.5)
+        reason = found["with reason"].ratio - 1
+        yield Answer(f"{world.name}, the reason for a user over decide", reason, 3, 2)
+
+
+def _contestants(world: AskedWorld) -> dict[str, Callable[[], None]]:
     decide, require = world.engine.decide, world.engine.require
-    world.compare_built()
-    built = [(*asked.built, asked.now) for asked in world.asks]
+    asked = [(*parts, now) for parts, now in zip(world.asked, world.moments, strict=True)]
 
     def decided() -> None:
-        for subject, action, resource, context, now in built:
+        for subject, action, resource, context, now in asked:
             decide(subject, action, resource, context, now=now)
 
     def required() -> None:
-        for subject, action, resource, context, now in built:
+        for subject, action, resource, context, now in asked:
             with suppress(Denied):
                 require(subject, action, resource, context, now=now)
 
     def with_reason() -> None:
-        for subject, action, resource, context, now in built:
+        for subject, action, resource, context, now in asked:
             decide(subject, action, resource, context, now=now).reason_for("user")
 
-    contestants = {"decided": decided, "required": required, "with reason": with_reason}
-    found = side_by_side(contestants, len(built), scale.rounds)
-    yield Answer("policies/x, require over decide", found["required"].ratio, 3, 1.5)
-    reason = found["with reason"].ratio - 1
-    yield Answer("policies/x, the reason for a user over decide", reason, 3, 2)
+    return {"decided": decided, "required": required, "with reason": with_reason}
