@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+try:
+    from django.core.exceptions import ImproperlyConfigured
+except ModuleNotFoundError:
+    raise ImportError("this needs Django: install `policyengine-dsl[django]`") from None
 
 from policyengine.adapters.declaring import declared
 from policyengine.adapters.django import Guard, private

@@ -137,7 +137,9 @@ def _write_page(coverage: Coverage, name: str) -> None:
     try:
         page = coverage_page(coverage)
     except ImportError:
-        raise FailingInput("--coverage-html needs Jinja: `pip install jinja2`") from None
+        raise FailingInput(
+            "--coverage-html needs Jinja: install `policyengine-dsl[report]`"
+        ) from None
     Path(name).write_text(page, encoding="utf-8")
 
 

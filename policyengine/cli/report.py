@@ -81,7 +81,9 @@ def command(
     try:
         import jinja2  # noqa: F401 - whether it is there
     except ImportError:
-        raise FailingInput("`policyengine report` needs Jinja: `pip install jinja2`") from None
+        raise FailingInput(
+            "`policyengine report` needs Jinja: install `policyengine-dsl[report]`"
+        ) from None
     from msgspec import json
 
     from policyengine.model.values import parse_datetime

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import metrics, trace
+try:
+    from opentelemetry import metrics, trace
+except ModuleNotFoundError:
+    raise ImportError("this needs OpenTelemetry: install `policyengine-dsl[otel]`") from None
 
 from policyengine.version import __version__
 

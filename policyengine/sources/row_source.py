@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import inspect, select
+try:
+    from sqlalchemy import inspect, select
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from policyengine.model.entities import Key

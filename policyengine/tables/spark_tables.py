@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
-import ibis
+try:
+    import ibis
+except ModuleNotFoundError:
+    raise ImportError("tables need Ibis: install `policyengine-dsl[tables]`") from None
 import pyarrow as pa
 
 from policyengine.tables.decide_rows import Counts, with_columns

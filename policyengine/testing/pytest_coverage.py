@@ -54,7 +54,9 @@ class CoverageReport:
         """Make the report that the options of a run ask for. Raises `pytest.UsageError`."""
         pages = config.option.policy_coverage_html
         if pages is not None and find_spec("jinja2") is None:
-            raise pytest.UsageError("--policy-coverage-html needs Jinja: `pip install jinja2`")
+            raise pytest.UsageError(
+                "--policy-coverage-html needs Jinja: install `policyengine-dsl[report]`"
+            )
         thresholds = dict(map(_threshold, config.option.policy_coverage_fail_under))
         return cls(config, None if pages is None else Path(pages), thresholds)
 

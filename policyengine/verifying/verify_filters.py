@@ -16,7 +16,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, Literal, Protocol
 
-import sqlalchemy
+try:
+    import sqlalchemy
+except ModuleNotFoundError:
+    wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
+    raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from msgspec import Struct, field
 from sqlalchemy import Connection, Engine, FromClause, MetaData, select
 
@@ -137,7 +141,10 @@ def verify_filters_at(
             raise UnusableDatabase(f"there is no file `{at.database}`")  # which SQLite would make
         return verify_filters(engine, mapping, sqlalchemy.create_engine(at), *given, **options)
     except ImportError as lacking:
-        raise UnusableDatabase(f"the database needs a driver: {lacking}") from None
+        said = f"the database needs a driver: {lacking}"
+        if lacking.name == "psycopg":
+            said += "; install `policyengine-dsl[postgres]`"
+        raise UnusableDatabase(said) from None
     except sqlalchemy.exc.SQLAlchemyError as problem:
         raise UnusableDatabase(str(problem).split("\n")[0]) from None
 

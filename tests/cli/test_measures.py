@@ -118,7 +118,7 @@ def test_coverage_as_a_page(run, fails, file: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     done = run("test", file, "--coverage-html", "d.html")
     assert done.code == 2
-    assert "`pip install jinja2`" in done.err
+    assert "install `policyengine-dsl[report]`" in done.err
 
 
 # ---- mutation ---------------------------------------------------------------------------

@@ -44,4 +44,4 @@ def test_it_is_compared_with_a_day_or_another_version(run, fails, shop: Path):
 
 def test_it_needs_jinja(fails, shop: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert "pip install jinja2" in fails("report", shop, "--out", "site")
+    assert "install `policyengine-dsl[report]`" in fails("report", shop, "--out", "site")

@@ -240,7 +240,7 @@ def test_pages_need_the_extra(docs, monkeypatch):
     monkeypatch.setattr(pytest_coverage, "find_spec", lambda name: None)
     result = run(docs, "--policy-coverage-html=pages")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*pip install jinja2*"])
+    result.stderr.fnmatch_lines(["*install `policyengine-dsl[[]report]`*"])
 
 
 def test_processes_of_xdist_share_the_tests_and_one_reports_coverage(docs):
