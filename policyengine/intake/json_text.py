@@ -6,8 +6,8 @@ parsed: strings are cut out, and then the innermost brackets removed as often as
 if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
 
 Most documents have nothing of the kind, and `decode_plain` parses those at the speed of C. That no
-name stands twice is known if there are no more colons than names, or no more that follow a quote,
-or else by writing the document again: but for blanks, it must be the same text.
+name stands twice is known by writing the document again: but for blanks, it is the same text; or else
+if no more colons follow a quote than there are names.
 """
 
 from __future__ import annotations
@@ -69,13 +69,14 @@ def decode_plain(data: bytes | str, size: int) -> tuple[bytes, object] | None:
 
 def each_name_stands_once(raw: bytes, document: object) -> bool:
     """Whether no name stands twice in an object of the text; may be False although none does."""
-    names = _names_in(document)
-    if raw.count(b":") == names:
-        return True
+    text, again = raw.translate(None, _BLANKS), _encode(document)
     # Without blanks, a colon and a quote before it are no fewer than names, those that stand twice
     # among them.
-    text = raw.translate(None, _BLANKS)
-    return text.count(b'":') == names or text == _encode(document).translate(None, _BLANKS)
+    return (
+        text == again
+        or text == again.translate(None, _BLANKS)
+        or text.count(b'":') == _names_in(document)
+    )
 
 
 def _names_in(document: object) -> int:

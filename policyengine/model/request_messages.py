@@ -37,6 +37,9 @@ MOST_REASONS: Final = 10
 MOST_LISTED_RULES: Final = 20
 """Most determining rules that an answer in JSON names."""
 
+SHORT: Final = 1_000
+"""Characters: a reason with fewer is within `MOST_BYTES`."""
+
 MOST_BYTES: Final = 4_096
 """Most bytes of a reason in UTF-8."""
 
@@ -141,6 +144,11 @@ def joined(reasons: Iterable[str], count: int, most: int = MOST_REASONS) -> str:
     They are *most* at most, and no more than `MOST_BYTES`. No more of them are asked for than are
     said.
     """
+    if count <= most:  # mostly all is short
+        reasons = list(reasons)
+        text = "; ".join(dict.fromkeys(reasons))
+        if len(text) < SHORT:
+            return text
     said: dict[str, None] = {}
     room = MOST_BYTES - len(f"; and {count:,} more")
     for number, reason in enumerate(reasons):

@@ -169,7 +169,7 @@ def in_words(name: str) -> str:
 
 def shown_set(shown: Sequence[str]) -> str:
     """Return a set of which the elements are *shown* so: the first of them, and how many more."""
-    first = nsmallest(MOST_ELEMENTS, shown)
-    if len(shown) > MOST_ELEMENTS:
-        first.append(f"and {len(shown) - MOST_ELEMENTS:,} more")
+    if len(shown) <= MOST_ELEMENTS:
+        return "{" + ", ".join(sorted(shown)) + "}"
+    first = [*nsmallest(MOST_ELEMENTS, shown), f"and {len(shown) - MOST_ELEMENTS:,} more"]
     return "{" + ", ".join(first) + "}"

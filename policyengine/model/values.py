@@ -234,9 +234,11 @@ _MONTHS_OF_YEAR: Final = 12
 
 _OFFSET = re.compile(r"[+-]\d{2}:\d{2}", re.ASCII)
 
-_IN_UTC = re.compile(
-    r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z", re.ASCII
-)
+_WRITTEN_BY_PROGRAMS = re.compile(
+    r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
+    r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+).fullmatch
 """The form that programs write; of it, Python reads exactly what we do."""
 
 _LONGEST_DATETIME: Final = 64
@@ -249,11 +251,13 @@ def parse_datetime(text: str) -> int:
 
     `ValueError` says what is wrong; times need an offset, years go from 1 to 9999.
     """
-    if _IN_UTC.fullmatch(text):
+    if _WRITTEN_BY_PROGRAMS(text):
         try:
-            return _since_epoch(datetime.fromisoformat(text))
+            moment = datetime.fromisoformat(text)
         except ValueError:
             pass  # there is no such day: said below
+        else:
+            return check_moment(_since_epoch(moment))
     match = _DATETIME.fullmatch(text) if len(text) <= _LONGEST_DATETIME else None
     if match is None:
         raise ValueError("a datetime is written like `2026-09-01` or `2026-09-01T10:00:00Z`")
@@ -287,7 +291,9 @@ def _no_moment(year: int, month: int, day: int) -> str:
 
 
 def _since_epoch(moment: datetime) -> int:
-    return datetime.__sub__(moment, _EPOCH) // _MICROSECOND  # the class may be derived
+    since = datetime.__sub__(moment, _EPOCH)  # the class may be derived
+    # Quicker than to divide by a microsecond.
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _offset(text: str) -> int:
@@ -311,10 +317,8 @@ def check_moment(value: int) -> int:
 
 def from_datetime(moment: datetime) -> int:
     """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
-    if (
-        type(moment) is datetime and moment.tzinfo is UTC
-    ):  # as most are: in range, and quick to read
-        return (moment - _EPOCH) // _MICROSECOND
+    if type(moment) is datetime and moment.tzinfo is UTC:  # as most are: in range
+        return _since_epoch(moment)
     if moment.utcoffset() is None:
         raise ValueError("a datetime needs a time zone, as in `datetime(…, tzinfo=UTC)`")
     return check_moment(_since_epoch(moment))

@@ -49,6 +49,7 @@ class Explainer(Struct, eq=False, dict=True):
     gates: TargetGates
     judge: Function | None
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
+    _turning_at: dict[int, tuple[Function, ...]] = field(default_factory=dict)
 
     def details(self, request: Request) -> Details:
         """Return the details of the decision on *request*."""
@@ -59,18 +60,20 @@ class Explainer(Struct, eq=False, dict=True):
         if self.judge is None:
             return self._judged(request)
         try:
-            bits = self.judge(*request.roots)
+            bits = self.judge(
+                request.subject, request.resource, request.context, request.now, request.entities
+            )
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return self._judged(request)
         if request.fields is not None:
             return self._of_bits(bits, request)
         key: int | tuple[int, ...] = bits
-        if self._bounds or self._waivers:
+        if self.bounds or self.waivers:
             now = request.now
-            key = bits, bisect_right(self._bounds, now)
-            if self._waivers:
-                waiving = enumerate(self._waivers)
-                key += tuple([n for n, w in waiving if now < w.until and w.is_for(request)])
+            key = bits, bisect_right(self.bounds, now)
+            for number, waiver in enumerate(self.waivers):
+                if now < waiver.until and waiver.is_for(request):
+                    key += (number,)
         case = self._cases.get(key)
         if case is None:
             case = self._of_bits(bits, request)
@@ -167,12 +170,12 @@ class Explainer(Struct, eq=False, dict=True):
         return tuple(self.rules.at(self.rules.outline.counting))
 
     @cached_property
-    def _bounds(self) -> tuple[int, ...]:
+    def bounds(self) -> tuple[int, ...]:
         """The moments at which a rule begins or ends to be in force, in order."""
         return tuple(sorted(self.rules.outline.bounds))
 
     @cached_property
-    def _waivers(self) -> tuple[RuleWaiver, ...]:
+    def waivers(self) -> tuple[RuleWaiver, ...]:
         """The waivers that may be for a request."""
         return tuple([waiver for rule in self.waivable for waiver in rule.waivers])
 
@@ -181,10 +184,12 @@ class Explainer(Struct, eq=False, dict=True):
         """The rules that are advisory."""
         return tuple(self.rules.at(self.rules.outline.on_trial))
 
-    @cached_property
-    def turning(self) -> tuple[tuple[Rule, Function], ...]:
-        """The rules that a change of the time may change, beyond their dates, each with the function that notes when."""
-        return _turning(self._counting)
+    def turning_at(self, begun: int, now: int) -> tuple[Function, ...]:
+        """Return what notes when the conditions may turn of rules in force at *now*, after *begun* of the bounds."""
+        noting = self._turning_at.get(begun)
+        if noting is None:
+            noting = self._turning_at[begun] = _turning(self._counting, now)
+        return noting
 
     @property
     def timeless(self) -> bool:
@@ -197,8 +202,8 @@ class Explainer(Struct, eq=False, dict=True):
         return tuple(self.rules.at(self.rules.outline.waivable))
 
 
-def _turning(rules: Iterable[Rule]) -> tuple[tuple[Rule, Function], ...]:
-    return tuple([(rule, rule.turns) for rule in rules if rule.turns is not None])
+def _turning(rules: Iterable[Rule], now: int) -> tuple[Function, ...]:
+    return tuple([rule.turns for rule in rules if rule.turns is not None and rule.in_force(now)])
 
 
 class Details(Struct, eq=False):
@@ -256,23 +261,24 @@ class Details(Struct, eq=False):
         now, explainer = self.request.now, self.explainer
         if explainer.timeless:
             return None
-        turns = [*explainer.rules.outline.bounds]
-        for rule in explainer.waivable:
-            turns += [waiver.until for waiver in rule.waivers if waiver.is_for(self.request)]
+        following = bisect_right(explainer.bounds, now)
+        turns = [*explainer.bounds[following : following + 1]]
+        waivers = explainer.waivers
+        turns += [w.until for w in waivers if now < w.until and w.is_for(self.request)]
         if explainer.judge is None:
-            turning = _turning(verdict.rule for verdict in self.case.verdicts)
+            noting = _turning([verdict.rule for verdict in self.case.verdicts], now)
         else:
-            turning = explainer.turning
-        noting = [note_turns for rule, note_turns in turning if rule.in_force(now)]
+            noting = explainer.turning_at(following, now)
         if explainer.rules.outline.moving:
-            noting += [v.rule.owes for v in self.case.owing if v.rule.owes]
-            noting += [v.rule.refers for v in self.case.referring if v.rule.refers]
+            noting += tuple([v.rule.owes for v in self.case.owing if v.rule.owes])
+            noting += tuple([v.rule.refers for v in self.case.referring if v.rule.refers])
+        subject, resource, context, _, entities = self.request.roots
         for note_turns in noting:
             try:
-                note_turns(*self.request.roots, turns)
+                note_turns(subject, resource, context, now, entities, turns)
             except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
                 turns.append(now + 1)
-        return min((moment for moment in turns if moment > now), default=None)
+        return min([moment for moment in turns if moment > now], default=None)
 
     def public_until(self) -> int | None:
         """Return that moment, unless it may reveal something that is an auditor's alone."""

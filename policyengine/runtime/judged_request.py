@@ -12,7 +12,7 @@ from policyengine.model.answer_json import filled, make_frame
 from policyengine.model.masks import shows
 from policyengine.model.outcome import Cause, Frame, Listed, Outcome, SharedResult
 from policyengine.model.request import Request
-from policyengine.model.request_messages import MOST_LISTED_RULES, joined
+from policyengine.model.request_messages import MOST_LISTED_RULES, SHORT, joined
 from policyengine.model.rules import Effect
 from policyengine.model.types import TargetGates
 from policyengine.runtime.compiled_rule import (
@@ -30,8 +30,6 @@ from policyengine.runtime.directory import Directory
 from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 _MOST_FRAMES: Final = 8
-_SHORT: Final = 1_000
-"""Characters: a text with fewer need not be cut."""
 
 
 class JudgedRequest(Struct, eq=False, dict=True):
@@ -334,7 +332,7 @@ def _together(parts: tuple[Said, ...], request: Request | None) -> str:
     roots = () if request is None else request.roots
     if len(parts) == 1:
         text = _worded(parts[0], request, roots)
-        if len(text) < _SHORT:
+        if len(text) < SHORT:
             return text or "every gate permits it"
         return joined([text], 1)
     worded = (_worded(said, request, roots) for said in parts)
