@@ -121,14 +121,14 @@ def _use_forbidden(
             "forbids"
         )
     if purposes & PROHIBITED["substitutes"]:
-        yield "neither a substitute of X is built on its content, nor is X taken apart"
+        yield "nobody may build a substitute for X from its content, or take X apart"
     if purposes & PROHIBITED["engagement_for_sale"]:
         yield (
-            "likes, follows, reposts and replies are neither sold nor paid for, nor are followers won "
-            "by following"
+            "likes, follows, reposts and replies may not be sold or paid for, nor "
+            "may an app win followers by following"
         )
     if purposes & PROHIBITED["trend_manipulation"]:
-        yield "trends are neither made nor bent"
+        yield "nobody may make trends, or bend them"
     if app.serves_government or "government_use" in purposes:
         if app.tier != "enterprise":
             yield (
@@ -170,26 +170,26 @@ def _use_forbidden(
 
 
 _MISCONDUCT_SAYS = {
-    "not_public": "what people have not made public is not derived from what they have",
-    "location_apart": "where somebody was stays with the Post that says so: apart from it nothing is "
-    "stored, and no movements are followed",
-    "framing": "X is framed in no other page",
-    "advertising": "in timelines there are no advertisements but X's own, and none looks like a Post",
+    "not_public": "what people have not made public may not be derived from what they have",
+    "location_apart": "a place stays with its Post: apart from it no place may be stored, "
+    "and no movements followed",
+    "framing": "X may not be framed in another page",
+    "advertising": "only X's own advertisements may be in timelines, and none may look like a Post",
     "untrue": "Posts are shown as they are, with their author, beside no other network's, and imply no "
     "endorsement",
-    "entitled_alone": "what is shared with some is served to them alone",
-    "silent_receipts": "where others see that somebody has read a message, the app says so",
-    "repeated": "the same is not said by several accounts, nor put where a trend is",
-    "undisclosed": "what is paid for says so",
+    "entitled_alone": "what is shared with some may be served to them alone",
+    "silent_receipts": "where others see that somebody has read a message, the app must say so",
+    "repeated": "several accounts may not say the same, and nothing may ride on a trend",
+    "undisclosed": "what is paid for must say so",
     "surveillance_agency": "no app serves agencies whose main mission is surveillance or "
     "intelligence",
-    "unlabelled": "an account that acts by itself says that it does, and who runs it",
+    "unlabelled": "an account that acts by itself must say so, and who runs it",
     "automated_like": "a like is the person's own, at that moment",
-    "unasked_reply": "an app answers by itself only who has turned to its account or agreed to it",
-    "second_reply": "an app answers by itself once in an interaction",
-    "unsolicited_message": "an app writes messages by itself only to who has written first; new "
-    "followers are not greeted",
-    "opted_out": "who has said stop is left alone by what an app does by itself, at once",
+    "unasked_reply": "by itself an app may answer only people who have turned to its account or agreed to it",
+    "second_reply": "by itself an app may answer once in an interaction",
+    "unsolicited_message": "by itself an app may write messages only to people who have written "
+    "first, and may not greet new followers",
+    "opted_out": "by itself an app must leave alone, at once, whoever has said stop",
 }
 
 
@@ -266,15 +266,15 @@ def _withdrawn_says(rule: str, app: App, operation: Operation) -> str:
 
 _BARRED_SAYS = {
     "embargoed": "{name} is of a person or region under sanctions",
-    "under_age": "who runs {name} is not yet 18, and no guardian has consented",
-    "children_unmarked": "{name} is for children, and does not opt out as what is for children must",
+    "under_age": "whoever runs {name} is under 18, and no guardian has consented",
+    "children_unmarked": "{name} is for children, and has not set the opt-out that such apps must set",
     "commercial": "{name} is designated as non-commercial, and used by a business or sold",
     "outgrown": "{name} has outgrown the self-serve tiers, and needs Enterprise",
     "several_use_cases": "one use case is one app; {name} serves several",
     "apps_for_one_use": "one use case has three apps at most, for development, staging and production",
     "test_app": "{name} is for development or staging, and serves production",
     "white_label": "{name} is sold under other names, which needs X's approval in writing",
-    "careless": "keys are kept and used by their owner alone, and nobody is asked for a password of X",
+    "careless": "keys are for their owner alone, and nobody may be asked for a password of X",
     "without_privacy_policy": "{name} does not show people what it collects, how it is used and "
     "shared, and whom to ask",
     "unaudited": "{name} has not let X see the records of the last two years",
