@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "explain": STAGES | {"reference", "analysis", "intake"},
     "partial": STAGES | {"runtime", "compiler", "intake"},
     "tables": {"diagnostics", "model", "semantics", "intake", "filters", "version"},
-    "filters": {"model", "semantics", "runtime", "compiler", "partial"},
+    "filters": {"model", "semantics", "runtime", "compiler", "partial", "reverse"},
     "verifying": {"model", "compiler", "partial", "filters"},
     "reverse": {"model", "runtime", "compiler", "intake", "partial"},
     "cache": STAGES | {"runtime", "compiler", "version"},

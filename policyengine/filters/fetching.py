@@ -55,11 +55,11 @@ def fetch(
         .execution_options(yield_per=batch)
     )
     for some in session.execute(statement).partitions():
-        decided = _Decided(made, StoredRows(connection, stored.tables, stored.kinds))
+        decided = Decided(made, StoredRows(connection, stored.tables, stored.kinds))
         yield from (one for one, *values in some if decided.allows(values))
 
 
-class _Decided:
+class Decided:
     """Decides about rows as they are stored."""
 
     def __init__(self, made: Filter, stored: StoredRows) -> None:
@@ -71,19 +71,21 @@ class _Decided:
         if left is None:
             return True
         known = left.basis.known
-        assert known.subject is not None
         assert known.now is not None
+        paths = self._made.maker.lowering.paths
         needs = NOTHING
         for rule in left.basis.rules:
-            needs |= NOTHING if rule.advisory else rule.needs.resource
+            needs |= NOTHING if rule.advisory else getattr(rule.needs, paths.rows)
         reader = RowReader(self._made.maker.mapping, self._stored.find)
-        key = reader.read(left.target[2], self._stored.row(self._made.table, values), needs)
+        key = reader.read(paths.row_type, self._stored.row(self._made.table, values), needs)
         found = reader.entities()
-        given = {known.subject.key_, *known.entities}
+        given = {one.key_ for one in (known.subject, known.resource) if one is not None}
+        given |= {*known.entities}
         others = [one for its, one in found.items() if its != key and its not in given]
         now = to_datetime(known.now)
         try:
-            return left.decide(resource=found[key], entities=others, now=now).allowed
+            asked: Any = {paths.rows: found[key]}
+            return left.decide(**asked, entities=others, now=now).allowed
         except InvalidRequest as problem:
             lacks = any(one.code in _LACKING for one in problem.problems)
             if self._made.maker.fits_exactly or (lacks and not given.isdisjoint(found)):

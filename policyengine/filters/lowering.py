@@ -138,7 +138,9 @@ class Lowering(Struct):
         known = self.evaluator.known
         given = {"entities"}
         given |= {
-            name for name in ("subject", "context", "now") if getattr(known, name) is not None
+            name
+            for name in ("subject", "resource", "context", "now")
+            if getattr(known, name) is not None
         }
         if "now" in roots & given:
             self.moves = True

@@ -23,10 +23,11 @@ from policyengine.filters.predicates import (
     either,
     negated,
 )
-from policyengine.filters.row_paths import RowPaths, Unsayable
+from policyengine.filters.row_paths import RowPaths, Rows, Unsayable
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.gaps import CONTEXT, Gap, Search
+from policyengine.model.gaps import RESOURCE as RESOURCE_PATH
 from policyengine.model.gaps import SUBJECT as SUBJECT_PATH
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.request_messages import Path, entity_name, is_private, path_text
@@ -77,23 +78,43 @@ def make_filter(residual: Residual, mapping: TableMapping, *, split: bool = Fals
     Python. Raises `IncompleteMapping` for what the mapping lacks, and `InvalidRequest` if subject and context
     lack what rules read, so that every request would.
     """
-    known = residual.basis.known
-    problem = _not_of_rows(known)
+    problem = _not_of_rows(residual.basis.known, "resource")
     if problem:
         raise ValueError(
             "a filter needs a residual of a whole subject and a whole context, without a resource: "
             + problem
         )
+    return _filter(residual, mapping, "resource", split=split)
+
+
+def make_subject_filter(
+    residual: Residual, mapping: TableMapping, *, split: bool = False
+) -> Filter:
+    """Return the filter of the rows of subjects that *residual*, of which the subject is unknown, allows.
+
+    Raises as `make_filter` does.
+    """
+    problem = _not_of_rows(residual.basis.known, "subject")
+    if problem:
+        raise ValueError(
+            "this needs a residual of a whole resource and a whole context, without a subject: "
+            + problem
+        )
+    return _filter(residual, mapping, "subject", split=split)
+
+
+def _filter(residual: Residual, mapping: TableMapping, rows: Rows, *, split: bool) -> Filter:
     _check_known(residual)
-    maker = FilterMaker(residual, mapping, split=split)
+    maker = FilterMaker(residual, mapping, split=split, rows=rows)
     fits = maker.fits()
     condition, left = maker.condition(residual.condition)
     until = residual.valid_until
     if maker.lowering.moves:
-        assert known.now is not None
-        until = to_datetime(known.now + 1)
+        now = residual.basis.known.now
+        assert now is not None
+        until = to_datetime(now + 1)
     remaining = None if maker.fits_exactly and left == ALWAYS else replace(residual, condition=left)
-    table = mapping.table_of(residual.target[2]).table
+    table = mapping.table_of(maker.lowering.paths.row_type).table
     return Filter(
         table, maker.merged(both([fits, condition])), maker.merged(fits), until, remaining, maker
     )
@@ -123,15 +144,16 @@ def make_filter_by_subject(residual: Residual, mapping: TableMapping) -> Filter:
     return Filter(table, maker.merged(both([fits, allowed])), maker.merged(fits), None, None, maker)
 
 
-def _not_of_rows(known: KnownParts) -> str:
-    """Return why what is known is not all but the resource, or an empty string."""
-    if known.resource is not None:
-        return "`resource` is given"
-    if known.subject is None:
-        return "`subject` is not given"
+def _not_of_rows(known: KnownParts, rows: Rows) -> str:
+    """Return why what is known is not all but the part that rows are, or an empty string."""
+    given: Rows = "subject" if rows == "resource" else "resource"
+    if getattr(known, rows) is not None:
+        return f"`{rows}` is given"
+    if getattr(known, given) is None:
+        return f"`{given}` is not given"
     if known.context is None:
         return "`context` is not given (`{}` is one without anything)"
-    unknown = [".".join(path) for path in known.unknown if path[0] != "resource"]
+    unknown = [".".join(path) for path in known.unknown if path[0] != rows]
     return f"`{min(unknown)}` is unknown" if unknown else ""
 
 
@@ -148,6 +170,8 @@ def _check_known(residual: Residual) -> None:
     search = Search(known.entities.get, place, known.entities.get, basis.limits.ancestors_of_type)
     if known.subject is not None:
         search.entity(known.subject, needs.subject, SUBJECT_PATH)
+    if known.resource is not None:
+        search.entity(known.resource, needs.resource, RESOURCE_PATH)
     search.record(known.context, needs.context, CONTEXT)
     said = f"rules for `{residual.target[0]}`"
     problems = {path_text(gap.path): _problem(gap, said) for gap in search.gaps}
@@ -170,10 +194,12 @@ def _problem(gap: Gap, rules: str) -> Problem:
 class FilterMaker:
     """What a filter is made with; *split*: whether what no predicate says is left for Python."""
 
-    def __init__(self, residual: Residual, mapping: TableMapping, *, split: bool) -> None:
+    def __init__(
+        self, residual: Residual, mapping: TableMapping, *, split: bool, rows: Rows = "resource"
+    ) -> None:
         basis = residual.basis
         types = ExpressionTypes(mapping.schema, residual.target)
-        paths = RowPaths(mapping, residual.target, basis.limits.ancestors)
+        paths = RowPaths(mapping, residual.target, basis.limits.ancestors, rows=rows)
         self.lowering = Lowering(paths, types, Evaluator(basis.known))
         self.mapping, self._residual, self._split = mapping, residual, split
         self._ids = {(of.table, mapping.id_of(name).name) for name, of in mapping.tables.items()}
@@ -186,16 +212,17 @@ class FilterMaker:
         needs = RequestNeeds()
         for rule in basis.rules:
             needs |= RequestNeeds() if rule.advisory else rule.needs
-        _, subject, resource = self._residual.target
+        _, subject, _ = self._residual.target
         made: list[Predicate] = []
         try:
-            if basis.known.subject is None:
+            if basis.known.subject is None and paths.rows == "resource":
                 who = paths.row(subject, SUBJECT)
                 assert who.id is not None
                 made += [IsPresent(who.id), fitting.row(who, needs.subject)]
-            made.append(fitting.row(paths.row(resource), needs.resource))
+            made.append(fitting.row(paths.row(paths.row_type), getattr(needs, paths.rows)))
         except Unsayable as problem:
-            part = "resource" if made or basis.known.subject is not None else "subject"
+            given = basis.known.subject is not None or paths.rows == "subject"
+            part = paths.rows if made or given else "subject"
             rules = [r.id for r in basis.rules if getattr(r.needs, part) and not r.advisory]
             raise NotPushable(problem.clause, tuple(rules), _SAYS, str(problem)) from None
         self.fits_exactly = self.fits_exactly and not fitting.left_out

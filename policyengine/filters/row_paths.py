@@ -7,7 +7,7 @@ question whether the rows on the way exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -94,6 +94,9 @@ class Elements(Struct, frozen=True):
     element: Cell | Owner
 
 
+Rows: TypeAlias = Literal["resource", "subject"]
+"""The part of a request that rows are."""
+
 Then: TypeAlias = Callable[[Owner], Predicate]
 
 _NO_COLUMN: Final = "it is computed of a column"
@@ -102,7 +105,8 @@ _NO_COLUMN: Final = "it is computed of a column"
 class RowPaths(Struct):
     """Finds columns and rows. *most*: ancestors of one entity. *bound*: what variables stand for.
 
-    *parts*: by alias, the parts of requests that are in one row, in place of rows of tables.
+    *parts*: by alias, the parts of requests that are in one row, in place of rows of tables. *rows*: whether those that
+    are filtered are resources, or subjects.
     """
 
     mapping: TableMapping
@@ -111,6 +115,7 @@ class RowPaths(Struct):
     bound: dict[str, Cell | Owner] = field(default_factory=dict)
     parts: dict[str, Owner] = field(default_factory=dict)
     aliases: int = 0
+    rows: Rows = "resource"
 
     # ---- rows and cells -----------------------------------------------------------------
 
@@ -121,11 +126,16 @@ class RowPaths(Struct):
         table, of = self.mapping.table_of(type_), self.mapping.schema.entities[type_]
         return Owner(alias, of, table.attributes, type_, self._id(type_, alias))
 
+    @property
+    def row_type(self) -> str:
+        """The entity type of the rows that are filtered."""
+        return self.target[2 if self.rows == "resource" else 1]
+
     def entity(self, node: ir.Expr, then: Then) -> Predicate:
         """Go to the row of an entity."""
         match node:
-            case ir.Root("resource"):
-                return then(self.row(self.target[2]))
+            case ir.Root(name) if name == self.rows:
+                return then(self.row(self.row_type))
             case ir.Root("subject"):  # which is not known, else its values are there
                 return then(self.row(self.target[1], SUBJECT))
             case ir.Entity(type_, ir.Local(name)) if isinstance(self.bound.get(name), Owner):

@@ -62,12 +62,12 @@ def token_of(question: bytes, place: bytes) -> str:
     return urlsafe_b64encode(place + check).decode().rstrip("=")
 
 
-def place_of(question: bytes, token: object) -> bytes:
+def place_of(question: bytes, token: object, *, of_any_size: bool = False) -> bytes:
     """Return the place after which the page begins that *token* asks for; raises `InvalidRequest`."""
     text = plain(token)
-    if not isinstance(text, str) or len(text) != _TOKEN_SIZE or not _SPELLED.fullmatch(text):
+    if not isinstance(text, str) or not _SPELLED.fullmatch(text) or not _is_size(text, of_any_size=of_any_size):
         raise _refused("PE560", "this is no token of a page")
-    place = urlsafe_b64decode(text + "=")[:PLACE_SIZE]
+    place = urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-_DIGEST_SIZE]
     if token_of(question, place) != text:
         message = (
             "the token is damaged, or of another question, or of a policy set that was replaced:"
@@ -75,6 +75,11 @@ def place_of(question: bytes, token: object) -> bytes:
         )
         raise _refused("PE561", message)
     return place
+
+
+def _is_size(text: str, *, of_any_size: bool) -> bool:
+    """Whether Base64 has texts of that size, and a token may have it."""
+    return len(text) % 4 != 1 if of_any_size else len(text) == _TOKEN_SIZE
 
 
 def _refused(code: str, message: str) -> InvalidRequest:
