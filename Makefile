@@ -88,7 +88,8 @@ check: $(READY) ## Lint and type-check the code; check, lint, test and mutate th
 	$(BIN)/policyengine test --each policies --fail-under mcdc=90 --fail-under mutation=95
 	$(BIN)/policyengine fmt --check policies
 
-pyright: $(VENV)/pyright/bin/pyright ## Check the types of the examples with pyright, in its strict mode
+pyright: $(VENV)/pyright/bin/pyright ## Check the types of the examples and of the services in docs/ with pyright, in its strict mode
+	$(BIN)/python -m tests.adapters.tutorials build/tutorials
 	$<
 
 $(VENV)/pyright/bin/pyright: $(READY)

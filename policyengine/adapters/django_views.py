@@ -47,11 +47,12 @@ class GuardedView:
         """Return what is acted on: of a view of one object that object. It may be asynchronous."""
         return self.get_object()
 
-    def get_object(self, *given: Any) -> Any:
-        """Return the object that was decided about."""
-        if given or self.resource is None:
-            return super().get_object(*given)  # type: ignore[misc]  # of the views that it is a base of
-        return self.resource
+    def get_object(self, queryset: Any = None) -> Any:
+        """Return the object that was decided about, unless another is asked for."""
+        if queryset is None and self.resource is not None:
+            return self.resource
+        found: Any = super()
+        return found.get_object(*() if queryset is None else (queryset,))
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Ask the guard, and then do what the view does."""

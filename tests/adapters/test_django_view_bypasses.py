@@ -217,6 +217,20 @@ def test_a_class_in_which_the_guard_is_not_asked_first_is_no_view():
         late(RequestFactory().get("/"), pk=1)
 
 
+def test_the_object_of_a_view_is_that_which_was_decided_about():
+    class Both(site.Detail):
+        def render_to_response(self, context: Any) -> HttpResponse:
+            assert self.get_object() is context["object"] is self.resource
+            other = self.get_object(
+                queryset=Note.objects.only("text")
+            )  # which is asked for by name
+            return HttpResponse(f"{other.text} {other is self.resource}")
+
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(username="bob")
+    assert Both.as_view()(request, pk=1).content == b"secret False"
+
+
 def test_a_view_without_a_resource_fails():
     assert client("bob").get("/bare/1").status_code == 500
 
