@@ -14,7 +14,7 @@ from policyengine.adapters.declaring import declared, is_declared
 from policyengine.adapters.enforcement import Decides, Options
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.gatekeeper import InstalledGuard
-from policyengine.adapters.refusal import Refusal
+from policyengine.adapters.refusal import Refusal, log_error
 from policyengine.model.decision import Decision
 
 try:
@@ -98,6 +98,10 @@ class Guard(InstalledGuard):
 
     def declares(self, route: Any) -> bool:
         dependant = getattr(route, "dependant", None)
+        for name in () if dependant is None else _chosen_by_client(dependant):
+            text = "the resource of %s is another one than its own: `%s` is not in its path"
+            log_error(text, getattr(route, "path", "a frontend"), name)
+            return False
         return super().declares(route) or (
             dependant is not None and any(map(is_declared, _calls(dependant)))
         )
@@ -106,6 +110,30 @@ class Guard(InstalledGuard):
 @declared
 async def _for_everybody() -> None:
     """Demand nothing."""
+
+
+def _chosen_by_client(dependant: Any) -> Iterator[str]:
+    """Give the parameters by which a client chooses a resource that the operation has nothing to do with."""
+    asking = [one for one in dependant.dependencies if is_declared(one.call)]
+    others = [one for one in dependant.dependencies if not is_declared(one.call)]
+    used = {*_parameters(dependant)}.union(*map(_all_parameters, others))
+    calls = {id(one.call) for one in others}.union(
+        id(call) for one in others for call in _calls(one)
+    )
+    for one in asking:
+        for part in (
+            one.dependencies if one.name is None else ()
+        ):  # else the operation has the decision
+            if part.name == "resource" and id(part.call) not in calls:
+                yield from sorted(_all_parameters(part) - used)
+
+
+def _parameters(dependant: Any) -> Iterator[str]:
+    return (one.alias for one in (*dependant.query_params, *dependant.body_params))
+
+
+def _all_parameters(dependant: Any) -> set[str]:
+    return {*_parameters(dependant)}.union(*map(_all_parameters, dependant.dependencies))
 
 
 def _calls(dependant: Any) -> Iterator[object]:

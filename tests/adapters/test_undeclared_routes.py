@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
@@ -206,3 +206,54 @@ def test_without_its_middleware_a_guard_still_refuses():
     app.get("/s/{id}", dependencies=[GUARD.requires("read", load)])(secret)
     client = TestClient(app, raise_server_exceptions=False)
     assert client.get("/s/plan", headers={"x-user": "bob"}).status_code == 500
+
+
+MAY_READ = GUARD.requires("read", load)
+
+
+def beside_its_path(app: FastAPI) -> None:
+    router = APIRouter(dependencies=[MAY_READ])
+    router.get("/users/{name}")(secret)
+    app.include_router(router)
+
+
+def by_two_requirements(app: FastAPI) -> None:
+    app.get("/users/{name}", dependencies=[MAY_READ, GUARD.requires("edit", load)])(secret)
+
+
+def of_the_query_too(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: str) -> str:
+        return SECRET
+
+
+def of_what_is_loaded(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(document: Annotated[object, Depends(load)]) -> str:
+        return SECRET
+
+
+def by_the_decision(app: FastAPI) -> None:
+    @app.get("/users/{name}")
+    async def show(decision: Annotated[object, MAY_READ]) -> str:
+        return SECRET
+
+
+@pytest.mark.parametrize("serve", [beside_its_path, by_two_requirements])
+def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(serve: Any, caplog):
+    assert asked_of(serve, guarded=False) == 200
+    assert asked_of(serve) == 403
+    assert "the resource of /users/{name} is another one than its own: `id`" in caplog.text
+
+
+@pytest.mark.parametrize("serve", [of_the_query_too, of_what_is_loaded, by_the_decision])
+def test_an_operation_may_take_its_resource_from_the_query(serve: Any):
+    assert asked_of(serve) == 200
+
+
+def asked_of(serve: Callable[[FastAPI], None], *, guarded: bool = True) -> int:
+    app = FastAPI(openapi_url=None)
+    if guarded:
+        GUARD.install(app)
+    serve(app)
+    return TestClient(app).get("/users/x?id=plan", headers={"x-user": "ann"}).status_code
