@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from itertools import islice, product
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -146,18 +146,54 @@ class Variations:
         """Give, for each setting of a person and target, a change of its value that changes the answer.
 
         For one that changes none of the situations that are tried for all, those of all other tests are tried: one
-        in which a place is searched by a number may be decided as any other is.
+        in which a place is searched by a number may be decided as any other is. What makes a setting matter there is
+        then put into requests for other actions.
         """
         matters: set[str] = set()
+        telling: dict[str, Varied] = {}
+        found: set[tuple[str, TargetKey]] = set()
         for target in self.budget.affordable(CONTROLS, self.situations.by_target):
             for varied in self._differences(self.chosen(target), set(), by_person=True):
                 matters.add(key_of(varied.place))
+                telling.setdefault(key_of(varied.place), varied)
+                found.add((key_of(varied.place), target))
                 yield varied
         plain = {".".join(key.split(".")[:2]) for key in matters}
         left = [t for t in self.situations.by_target if not self._read_of_persons(t) <= plain]
         for target in self.budget.affordable(CONTROLS_ELSEWHERE, left):
             others = (*self.situations.of(target), *self.situations.beyond.get(target, ()))
-            yield from self._differences(others, set(matters), by_person=True)
+            for varied in self._differences(others, set(matters), by_person=True):
+                telling.setdefault(key_of(varied.place), varied)
+                found.add((key_of(varied.place), target))
+                yield varied
+        for target in self.budget.affordable(CONTROLS_ELSEWHERE, self.situations.by_target):
+            read = self._read_of_persons(target)
+            for key, one in telling.items():
+                if (key, target) not in found and key in read and one.place.owner is not None:
+                    yield from islice(self._differences_like(one, target), 1)
+
+    def _differences_like(self, telling: Varied, target: TargetKey) -> Iterator[Varied]:
+        """Give differences of a setting in requests for *target* that have a value of the context of a telling one."""
+        key, given = key_of(telling.place), telling.situation.request
+        values = {
+            (place.names, place.type): value_at(given, place)
+            for place in self.places(telling.situation)
+            if place.owner is None
+        }
+        for situation in self.situations.of(target, allowed=True)[:1]:
+            for place in self.places(situation):
+                value = values.get((place.names, place.type), ABSENT)
+                if place.owner is not None or value in (ABSENT, value_at(situation.request, place)):
+                    continue
+                decision = self.decide(situation.request, ((place, value),))
+                if decision is None or not decision.allowed:
+                    continue
+                made = Situation(changed(situation.request, ((place, value),)), decision)
+                self.situations.beyond.setdefault(target, []).append(made)
+                for setting in self.places(made):
+                    varied = self._difference(made, setting) if key_of(setting) == key else None
+                    if varied is not None:
+                        yield varied
 
     def _read_of_persons(self, target: TargetKey) -> set[str]:
         """Return the attributes of persons that rules for a target read."""

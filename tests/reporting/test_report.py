@@ -335,9 +335,9 @@ def test_a_control_that_matters_in_one_test_alone_is_found():
     package p
     entity App
     entity User {{ by_phone: bool (by person), tags: set<User>, taggable?: bool (by person) }}
-    action find by App on User with {{ phone: bool }}
-    permit p: find
-    forbid hidden: find when context.phone and not resource.by_phone
+    action find, look by App on User with {{ phone: bool }}
+    permit p: any
+    forbid hidden: any when context.phone and not resource.by_phone
     forbid untaggable: find when some one in resource.tags: one has taggable and not one.taggable
     test "many" {{
         {others}
@@ -345,13 +345,17 @@ def test_a_control_that_matters_in_one_test_alone_is_found():
         expect allow find by App "a"
             on User "c" {{ by_phone: true, tags: {{User "d" {{ by_phone: true, tags: {{}}, taggable: true }}}} }}
             with {{ phone: false }}
+        expect allow look by App "a" on User "b" {{ by_phone: true, tags: {{}} }} with {{ phone: false }}
     }}
     """
     )
     changed_by = {
         setting.key: setting.actions for setting in made.settings if setting.by == "person"
     }
-    assert changed_by == {"User.by_phone": ("find",), "User.taggable": ("find",)}
+    assert changed_by == {"User.by_phone": ("find", "look"), "User.taggable": ("find",)}
+    (_, look) = next(s for s in made.settings if s.key == "User.by_phone").differences
+    assert dict(made.examples[look.example].facts)["context.phone"] == "true"
+    assert made.examples[look.example].test == ""
 
 
 def test_a_search_that_was_cut_says_so_wherever_it_says_what_it_found(report):
