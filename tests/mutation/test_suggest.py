@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,11 +10,12 @@ from hypothesis import given, settings
 from policyengine.diagnostics.source import Source
 from policyengine.mutation.score import mutate
 from policyengine.mutation.suggest import suggest
-from policyengine.pipeline import check_sources, compile_set, read_sources
+from policyengine.pipeline import check_sources, compile_set
 from policyengine.syntax.formatter import format_source
 from policyengine.testing.runner import run_tests
 from tests.strategies import seeds
 from tests.strategies.laws import Case, hold
+from tests.strategies.real_sets import loaded
 from tests.testing.conftest import Interpreted
 from tests.testing.world import NOW, WORDS, checked_set, test_of
 from tests.whole import share
@@ -188,9 +188,8 @@ def what_is_suggested_passes(case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["x", "hospital", "workspace"])
 def test_what_is_suggested_for_a_shipped_set_passes(name):
-    sources, _ = read_sources([Path(__file__).parents[2] / "policies" / name])
-    checked, _ = check_sources(sources)
-    assert checked is not None
+    checked = loaded(name).checked
+    sources = checked.sources
     files = {rule.id: rule.node.span.file for rule in checked.rules}
     pasted, count = {file: source.text for file, source in sources.items()}, 0
     for one in islice(suggest(checked, now=NOW), share(3, 2)):  # of all rules: `make killers`
@@ -199,7 +198,8 @@ def test_what_is_suggested_for_a_shipped_set_passes(name):
             count += 1
     assert count
     texts = {file: Source(file, text) for file, text in pasted.items()}
-    assert [file for file, text in pasted.items() if format_source(texts[file]) != text] == []
+    changed = [file for file, text in pasted.items() if text != sources[file].text]
+    assert [file for file in changed if format_source(texts[file]) != pasted[file]] == []
     more, problems = check_sources(texts)
     assert more is not None, [p.message for p in problems.items]
     run = run_tests(more, compile_set(more), pattern="boundaries of", now=NOW)

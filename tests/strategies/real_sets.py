@@ -84,8 +84,10 @@ def changes(name: str) -> tuple[tuple[Request, Change], ...]:
     for request in rng.sample(requests(name), min(len(requests(name)), MOST_REQUESTS)):
         near = Neighbourhood(made.checked, request)
         for place in (*near.places, NOW):
+            where = place.read_key, place.names
+            if tried[where] == MOST_VALUES:  # and options take long to find
+                continue
             for option in near.options(place):
-                where = place.read_key, place.names
                 value = sorted(map(str, option)) if isinstance(option, frozenset) else option
                 same = where, str(value)
                 known = same in found or tried[where] == MOST_VALUES
