@@ -1,8 +1,9 @@
 """Reload a policy set again and again while threads and an event loop decide, one in ten of the sets broken.
 
 `python -m tests.reloads --count 1000` reloads a set of two rules as often; with `--set policies/x`, that set,
-asked the requests in its folder. No decision may fail, none may be of two sets at once, and no engine may
-stay that nobody holds.
+asked the requests in its folder. `--versions 20`: as many versions take turns, and what was compiled for one is kept
+(`cache=`), as services do whose sets are compiled before they are given out. No decision may fail, none may be of two
+sets at once, and no engine may stay that nobody holds.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from policyengine import PolicyEngine, PolicyHolder
 _THREADS = 4
 _BROKEN = 10
 """One of so many sets is broken."""
+
+_FAULTS: tuple[bytes | None, ...] = (b"\npermit", None, b"\xff", b"", b"\npermit ghost: haunt\n")
+"""What breaks a set: its end; nothing for files that are empty, None for a folder that is not there."""
 
 USER: Any = {"type": "Reloader", "id": "ann"}
 
@@ -69,15 +73,21 @@ class Seen:
 
 
 def reload_often(
-    count: int, folder: Path, *, real: Path | None = None, pause: float | None = None
+    count: int,
+    folder: Path,
+    *,
+    real: Path | None = None,
+    pause: float | None = None,
+    versions: int | None = None,
 ) -> Seen:
-    """Reload *count* versions in *folder* under load; *real*: a set whose files are loaded as well.
+    """Reload *count* times in *folder* under load; *real*: a set whose versions are loaded, in place of two rules.
 
-    *pause*: the seconds between two decisions of a thread.
+    *pause*: the seconds between two decisions of a thread. *versions*: how many sets take turns, kept in a cache; else
+    each is another one.
     """
     current = folder / "current"
-    _switch(current, _written(folder, 0, real))
-    holder = PolicyHolder(current)
+    _switch(current, _written(folder, 0, 0, real))
+    holder = PolicyHolder(current, cache=False if versions is None else folder / "cache")
     seen, stop, old = Seen(), Event(), list[weakref.ref[PolicyEngine]]()
     seen.requests = [] if real is None else [*_requests(holder.engine, real)]
     assert seen.requests or real is None
@@ -94,7 +104,11 @@ def reload_often(
     for version in range(1, count + 1):
         before = holder.engine
         broken = version % _BROKEN == 0
-        _switch(current, _written(folder, version, real, broken=broken))
+        text = version if versions is None else version % versions
+        made = _written(folder, version, text, real)
+        if broken:
+            _spoil(made, _FAULTS[version // _BROKEN % len(_FAULTS)])
+        _switch(current, made)
         if holder.reload() == broken:
             seen.wrong.append(f"version {version}: {holder.last_error}")
         if broken != (holder.engine is before):
@@ -113,19 +127,30 @@ def reload_often(
     return seen
 
 
-def _written(folder: Path, version: int, real: Path | None, *, broken: bool = False) -> Path:
-    made = folder / f"v{version}"
-    end = "permit" if broken else ""
-    if real is not None:
+def _written(folder: Path, number: int, version: int, real: Path | None) -> Path:
+    """Write the files of a version into a folder of that number."""
+    made = folder / f"v{number}"
+    if real is None:
+        made.mkdir()
+        (made / "first.policy").write_text(policy(version), encoding="utf-8")
+        (made / "second.policy").write_text(second(version), encoding="utf-8")
+    else:
         shutil.copytree(real, made)
-        first = min(made.rglob("*.policy"))
-        text = first.read_text(encoding="utf-8") + f"\n# version {version}\n{end}"
-        first.write_text(text, encoding="utf-8")
-        return made
-    made.mkdir()
-    (made / "first.policy").write_text(policy(version), encoding="utf-8")
-    (made / "second.policy").write_text(second(version) + end, encoding="utf-8")
+    with min(made.rglob("*.policy")).open("ab") as first:
+        first.write(f"\n# version {version}\n".encode())
     return made
+
+
+def _spoil(made: Path, fault: bytes | None) -> None:
+    """Break a set."""
+    if fault is None:
+        shutil.rmtree(made)
+        return
+    for file in made.rglob("*.policy"):
+        if not fault:
+            file.write_bytes(b"")
+    with min(made.rglob("*.policy")).open("ab") as first:
+        first.write(fault)
 
 
 def _switch(current: Path, to: Path) -> None:
@@ -203,9 +228,17 @@ def main() -> int:
     parser.add_argument(
         "--set", type=Path, help="a folder of policies with requests, in place of two rules"
     )
+    parser.add_argument("--versions", type=int, help="how many sets take turns")
+    parser.add_argument("--pause", type=float, help="seconds between two decisions of a thread")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
-        seen = reload_often(options.count, Path(folder), real=options.set)
+        seen = reload_often(
+            options.count,
+            Path(folder),
+            real=options.set,
+            pause=options.pause,
+            versions=options.versions,
+        )
     sys.stdout.write(
         f"{options.count:,} reloads, {seen.decided:,} decisions; p99 {seen.p99(seen.before):.0f} µs before and"
         f" {seen.p99(seen.during):.0f} µs meanwhile; {len(seen.wrong)} dropped, mixed or kept\n"

@@ -285,10 +285,10 @@ class Reader(Struct):
         if meant is None:
             self.undeclared.drop(place)
         else:
-            said = "a member" if is_private(path) else f"`{shown(name)}`"
-            message = (
-                f"{said} is not declared here, and may be meant for `{meant}`, which is not given"
-            )
+            said, other = f"`{shown(name)}`", f"`{meant}`, which"
+            if is_private(path):
+                said, other = "a member", "one that"
+            message = f"{said} is not declared here, and may be meant for {other} is not given"
             self.report("PE533", place, message)
         return True
 

@@ -13,8 +13,9 @@ from functools import partial
 from types import FunctionType
 from typing import Any, Final
 
+from policyengine.intake.gathering import LISTS, NeedsFullValidation, Read
 from policyengine.intake.raw import RawRequest
-from policyengine.intake.readers import LISTS, NeedsFullValidation, Read, Readers
+from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, problem_of
 from policyengine.intake.stored_entities import STORED
 from policyengine.model.entities import Entity, Key

@@ -1,43 +1,27 @@
 """Read the parts of requests quickly, and put together what is known of their entities.
 
 A reader (`compiler.reader_codegen`) is generated for a target when a valid request for it has come in. It
-reads the parts, and `gather` puts together what is known of all entities: those that built parts carry
-along, others that the request gives, and a store.
+reads the parts, and `gather` (`gathering.py`) puts together what is known of all entities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from policyengine.intake.ancestors import Known, line_above, merge, with_line
 from policyengine.intake.build import carrying, with_references
+from policyengine.intake.gathering import Gathering, Read
 from policyengine.intake.objects import Objects
-from policyengine.intake.stored_entities import Stored
-from policyengine.model.entities import Closed, Entity, Key, entity_class
+from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
-from policyengine.model.request import Entities
-from policyengine.model.request_messages import Problems
 from policyengine.model.types import RecordType, Schema, SetType, TargetKey, Type
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
-Read: TypeAlias = Callable[[Any], Any]
-"""Returns the entity or the record that a dict says; None, or it fails, if full validation must."""
-
 _MOST_TARGETS: Final = 4_096
 _MOST_ATTRIBUTES: Final = 1_000
 """Of requests with more attributes, those in records included, no reader is made: it takes seconds."""
-
-LISTS: Final = frozenset([list, tuple])
-_KEY: Final = 2
-"""Names in what only says which entity is meant: `type` and `id`."""
-
-
-class NeedsFullValidation(Exception):  # noqa: N818 - it is no error: the request may be valid
-    """Something of a request cannot be taken without looking at it more closely."""
 
 
 class Readers:
@@ -51,9 +35,8 @@ class Readers:
         self.objects = Objects(program.schema, limits, program.needs)
         self._program = program
         self._limits = limits
-        self._entity_readers: dict[str, Read] = {}
+        self._gathering = Gathering(program.schema.entities, limits)
         self._context_readers: dict[str, Read] = {}
-        self._classes = {n: entity_class(t) for n, t in program.schema.entities.items()}
 
     def open(self, target: TargetKey) -> bool:
         """Make the reader for *target*, unless it is too large; whether there is one."""
@@ -62,6 +45,24 @@ class Readers:
                 return False
             self.by_target[target] = self._reader(target)  # another thread may make an equal one
         return True
+
+    def open_like(self, others: Readers) -> None:
+        """Make the readers that *others* have, of another set perhaps; those that would be the same are shared."""
+        schema, other = self._program.schema, others._program.schema
+        alike = schema.entities == other.entities and self._limits == others._limits
+        for target, reader in list(others.by_target.items()):
+            if not schema.has(target):
+                continue
+            if alike and self._reads(target) == others._reads(target):
+                self.by_target.setdefault(target, reader)
+            else:
+                self.open(target)
+
+    def _reads(self, target: TargetKey) -> tuple[object, ...]:
+        """Return all that a reader depends on, beside the types of entities and limits."""
+        program = self._program
+        context = program.schema.actions[target[0]].context
+        return context, program.needs(target), program.compiled(target).follows
 
     def _size(self, target: TargetKey) -> int:
         """Return how many attributes there are to read in a request for *target*."""
@@ -80,7 +81,7 @@ class Readers:
             schema, subject
         )
         return request_reader(
-            schema, target, self._program.needs(target), self._limits, self.gather,
+            schema, target, self._program.needs(target), self._limits, self._gathering.gather,
             apart=apart, follows=self._program.compiled(target).follows,
         )  # fmt: skip
 
@@ -89,7 +90,7 @@ class Readers:
     def entity(self, raw: dict[str, Any]) -> Entity | None:
         """Return the entity that a dict says, with those it carries along; None if in doubt."""
         try:
-            read = self._entity_reader(raw["type"])
+            read = self._gathering.entity_reader(raw["type"])
             entity: Entity | None
             try:
                 entity = read(raw)
@@ -102,7 +103,7 @@ class Readers:
             entity = read({**raw, "properties": with_references(properties, carried)})
             if entity is None or not carried:
                 return entity
-            known = self.gather(entity, carried[0], None, carried[1:])
+            known = self._gathering.gather(entity, carried[0], None, carried[1:])
         except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
             return None
         built = known.pop((entity.type, entity.id))
@@ -117,172 +118,12 @@ class Readers:
             return None
         return found
 
-    def _entity_reader(self, type_: str) -> Read:
-        """Return the reader of entities of that type, whatever rules read of them."""
-        found = self._entity_readers.get(type_)
-        if found is None:
-            from policyengine.compiler.reader_codegen import entity_reader
-
-            read = entity_reader(self._program.schema.entities[type_], NOTHING, self._limits)
-            found = self._entity_readers[type_] = read
-        return found
-
     def _made_context_reader(self, action: str) -> Read:
         from policyengine.compiler.reader_codegen import context_reader
 
         made = context_reader(self._program.schema.actions[action].context, NOTHING, self._limits)
         self._context_readers[action] = made
         return made
-
-    # ---- what is known of entities ------------------------------------------------------
-
-    def gather(
-        self,
-        subject: Entity,
-        resource: Entity,
-        context: Record | None = None,
-        others: Any = None,
-        store: Stored | None = None,
-    ) -> dict[Key, Entity]:
-        """Return all entities that are known, with their ancestors, if nothing contradicts anything.
-
-        Raises `NeedsFullValidation`, or whatever comes of it, where that is not seen at once.
-        """
-        if others is None and store is None:
-            built = self._gather_built(subject, resource, context)
-            if built is not None:
-                return built
-        elif store is None:
-            given_all = self._gather_given(subject, resource, context, others)
-            if given_all is not None:
-                return given_all
-        known: dict[Key, Entity] = {}
-        placed: dict[Key, None] = {}  # those that are given with parents: their lines are compared
-        given: list[Entity] = [subject, resource]
-        if others is not None:
-            if type(others) not in LISTS or len(others) > self._limits.entities:
-                raise NeedsFullValidation
-            given += [self._other(one, store) for one in others]
-        for entity in given:
-            if entity.carried_:
-                self._take(entity.carried_, known, placed, store)
-        self._take(given, known, placed, store)
-        if context is not None and context.carried_:
-            self._take(context.carried_, known, placed, store)
-        if placed and not self._agree(placed, known, store):
-            closing = Known(Problems(1), entities=known, places=dict.fromkeys(known))
-            closing.close_lines(store or {}, self._limits.ancestors)
-            if closing.problems.items:
-                raise NeedsFullValidation
-        return known if store is None else Entities(known, store)
-
-    def _gather_built(
-        self, subject: Entity, resource: Entity, context: Record | None
-    ) -> dict[Key, Entity] | None:
-        """Return what is known, where no entity is given twice and all ancestors were compared."""
-        classes = self._classes
-        known: dict[Key, Entity] = {}
-        for part in (subject, resource):
-            if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
-                return None
-            if known.setdefault((part.type, part.id), part) is not part:
-                return None
-            if part.carried_:
-                if type(part.carried_) is not Closed or len(part.carried_) > self._limits.ancestors:
-                    return None
-                for one in part.carried_:
-                    if known.setdefault((one.type, one.id), one) is not one:
-                        return None
-                    if one.__class__ is not classes.get(one.type):
-                        return None
-        if context is not None and context.carried_:
-            if type(context.carried_) is not Closed:
-                return None
-            for one in context.carried_:
-                if known.setdefault((one.type, one.id), one) is not one:
-                    return None
-                if one.__class__ is not classes.get(one.type):
-                    return None
-        return known
-
-    def _gather_given(
-        self, subject: Entity, resource: Entity, context: Record | None, others: Any
-    ) -> dict[Key, Entity] | None:
-        """Return what is known, where nothing is carried along, in anything, or given twice."""
-        if subject.carried_ or resource.carried_ or (context is not None and context.carried_):
-            return None
-        if subject.parents_ or resource.parents_:
-            return None
-        if type(others) not in LISTS or len(others) > self._limits.entities:
-            return None
-        known: dict[Key, Entity] = {(subject.type, subject.id): subject}
-        if known.setdefault((resource.type, resource.id), resource) is not resource:
-            return None
-        for raw in others:
-            if type(raw) is not dict:
-                return None
-            type_: str = raw["type"]
-            one = (self._entity_readers.get(type_) or self._entity_reader(type_))(raw)
-            if one is None or one.parents_ or known.setdefault((type_, one.id), one) is not one:
-                return None
-        return known
-
-    def _other(self, one: Any, store: Stored | None) -> Entity:
-        """Return one of the other entities that a request gives."""
-        if isinstance(one, Entity):
-            return one
-        stored = None if store is None else store.get((one["type"], one["id"]))
-        if stored is not None and len(one) == _KEY and type(one) is dict:
-            return stored
-        read: Entity | None = self._entity_reader(one["type"])(one)
-        if read is None:
-            raise NeedsFullValidation
-        return read
-
-    def _take(
-        self,
-        entities: list[Entity] | tuple[Entity, ...],
-        known: dict[Key, Entity],
-        placed: dict[Key, None],
-        store: Stored | None,
-    ) -> None:
-        """Take in entities, and note in *placed* those whose ancestors must be looked at."""
-        compared = type(entities) is Closed and len(entities) <= self._limits.ancestors
-        for entity in entities:
-            key = entity.type, entity.id
-            before = known.setdefault(key, entity)
-            if entity.__class__ is not self._classes.get(entity.type):
-                raise NeedsFullValidation
-            stored = False
-            if store is not None:
-                found = store.get(key)
-                stored = found is entity
-                if not stored and (found is not None or not (entity.described_ or store.bare)):
-                    raise NeedsFullValidation
-            if before is not entity:
-                if before != entity or (
-                    before.line != entity.line and None not in (before.line, entity.line)
-                ):
-                    raise NeedsFullValidation
-                known[key] = merge(before, entity)
-            if entity.parents_ and not (stored or (compared and entity.line is not None)):
-                placed[key] = None
-
-    def _agree(
-        self,
-        placed: dict[Key, None],
-        known: dict[Key, Entity],
-        store: Stored | None,
-    ) -> bool:
-        """Find the lines of entities that have none, and whether all others are as they were."""
-        for key in reversed(placed):  # mostly parents are given before their children, or after
-            entity = known[key]
-            line = line_above(entity, known, store, self._limits.ancestors)
-            if line is None or (entity.line is not None and line != entity.line):
-                return False
-            if entity.line is None:
-                known[key] = with_line(entity, line)
-        return True
 
 
 def _attributes_in(type_: Type) -> int:

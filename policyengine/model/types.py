@@ -354,6 +354,12 @@ class Schema(Struct, frozen=True):
         """Whether the set decides which fields may be seen."""
         return any(gate.is_field for gate in self.gates.values())
 
+    def has(self, target: TargetKey) -> bool:
+        """Whether there is such an action of such types."""
+        name, subject, resource = target
+        action = self.actions.get(name)
+        return action is not None and subject in action.subjects and resource in action.resources
+
     def gates_of(self, target: TargetKey) -> TargetGates:
         """Return the gates that apply to *target*.
 

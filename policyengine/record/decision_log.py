@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Condition, Thread, get_ident
+from threading import Condition, RLock, Thread, get_ident
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, TypeAlias
 from weakref import WeakSet, finalize
@@ -64,7 +64,9 @@ class DecisionLog:
             )
         self._path, self._mode, self._most, self._to_log = Path(path), mode, queue, to_log
         self._folder = LogFolder(self._path, size)
-        self._changed = Condition()
+        # A signal may raise in any call of a Python function, so the lock is taken by itself: `Condition.__enter__` is one.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._waiting: deque[_Entry] = deque()
         self._is_writing = self._is_closed = False
         self._writer: int | None = None
@@ -133,14 +135,14 @@ class DecisionLog:
         """Write what waits, and let go of the folder. Decisions that come after are not given."""
         if self._is_elsewhere:  # where a thread may have held the lock for ever
             return
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 return
             self._is_closed = True
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
-        with self._changed:
+        with self._lock:
             while self._is_writing:
                 self._changed.wait()
             self._folder.close()
@@ -153,14 +155,15 @@ class DecisionLog:
         entry = entries[-1]  # all are in one group
         group: list[_Entry] = []
         problem: BaseException | None = NotRecorded("writing was interrupted")
+        interrupted: BaseException | None = None
         try:
-            with self._changed:
+            with self._lock:
                 self._add(entries)
                 while self._is_writing and not entry.is_done:
                     self._changed.wait()
                 if not entry.is_done:
-                    group, self._is_writing = list(self._waiting), True
-                    self._writer = get_ident()
+                    me, group = get_ident(), list(self._waiting)
+                    self._is_writing, self._writer = True, me
                     self._waiting.clear()
             if group:
                 self._folder.write([one.line for one in group], sync=True)
@@ -170,8 +173,14 @@ class DecisionLog:
             if not group:
                 raise
         finally:
-            if group:
-                self._end(group, problem)
+            while group:  # no call is before `try`: a handler of signals may raise in each, and all would wait
+                try:
+                    self._end(group, problem)
+                    group = []
+                except BaseException as found:  # noqa: BLE001 - raised when all know
+                    interrupted = found
+        if interrupted is not None:
+            raise interrupted
         if entry.problem is not None:
             raise NotRecorded(f"the decision was not recorded: {entry.problem}") from entry.problem
 
@@ -184,17 +193,18 @@ class DecisionLog:
 
     def _end(self, group: list[_Entry], problem: BaseException | None) -> None:
         """Say to all that wait what became of their lines."""
-        with self._changed:
+        with self._lock:
             for one in group:
                 one.problem, one.is_done = problem, True
-            self._last_error = problem if isinstance(problem, Exception) else None
-            self._is_writing, self._writer = False, None
+            if self._writer == get_ident():
+                self._last_error = problem if isinstance(problem, Exception) else None
+                self._is_writing, self._writer = False, None
             self._changed.notify_all()
 
     # ---- fast ---------------------------------------------------------------------------
 
     def _queue(self, entries: Sequence[_Entry]) -> None:
-        with self._changed:
+        with self._lock:
             room = max(0, self._most - len(self._waiting))
             self._add(entries[:room])
             lost = len(entries[room:])
@@ -205,7 +215,7 @@ class DecisionLog:
     def _write_on(self) -> None:
         """Write what is in the queue, until the log is closed."""
         while True:
-            with self._changed:
+            with self._lock:
                 while not (self._waiting or self._lost_unsaid or self._is_closed):
                     self._changed.wait()
                 group, lost = list(self._waiting), self._lost_unsaid
@@ -227,7 +237,7 @@ class DecisionLog:
         except Exception as problem:  # noqa: BLE001 - nobody waits who could hear of it
             if self._last_error is None:
                 _warn("decisions are not recorded: %s", problem)
-            with self._changed:
+            with self._lock:
                 self._last_error = problem
                 self._lost += len(group)
                 self._lost_unsaid += len(group) + lost

@@ -219,7 +219,8 @@ class PolicyHolder:
         Of several threads, each waits for the one before. Raises nothing for what is in the files.
         """
         with self._reloading.lock:
-            before, problem, engine = self._last_error, None, self._engine
+            before, read = str(self._last_error), self._files.read
+            problem, engine = None, self._engine
             try:
                 loaded = self._files.load(engine)
                 if loaded is not None:
@@ -231,7 +232,9 @@ class PolicyHolder:
                     self._files.tried = None  # it may pass, with no change of the files
             self._last_error = problem
             self._reload_shadow()
-            is_news = self._engine._program is not engine._program or str(problem) != str(before)  # noqa: SLF001 - whether it took over
+            took_over = self._engine._program is not engine._program  # noqa: SLF001 - it is its own
+            is_other = problem is not None and self._files.read != read  # and perhaps as bad
+            is_news = took_over or is_other or str(problem) != before
         if problem is not None and is_news:
             _log("the policies were not reloaded: %s", problem)
         if is_news and self._on_reload is not None:

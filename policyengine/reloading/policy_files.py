@@ -14,7 +14,6 @@ from policyengine.engine import PolicyEngine
 from policyengine.model.errors import NotReloaded
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits
-from policyengine.model.types import Schema, TargetKey
 
 State: TypeAlias = tuple[object, ...]
 """What the system says of each file; if it is the same, so are the files."""
@@ -52,7 +51,9 @@ class PolicyFiles:
         self._tests = tests
         self._on_load = on_load
         self.tried: State | None = None
-        """The state of the files when they were loaded last, with whatever result."""
+        """The state of the files when they were loaded last, with whatever result; None if they may be others by now."""
+        self.read: State | None = None
+        """The same, whether or not they may be others."""
 
     def state(self) -> State:
         """Return what the system says of the files now."""
@@ -71,7 +72,7 @@ class PolicyFiles:
         Raises what `PolicyEngine.load` raises, and `NotReloaded`.
         """
         for _ in range(_ATTEMPTS):
-            before = self.state()
+            before = self.read = self.state()
             self.tried = None if _is_recent(before) else before
             engine = None
             if in_force is None or self._texts() != _texts_of(in_force):
@@ -147,18 +148,10 @@ def _run_tests(engine: PolicyEngine, limits: Limits) -> None:
 
 def warm_like(new: PolicyEngine, old: PolicyEngine) -> None:
     """Compile for an engine what was compiled for another, as far as it has the same actions and types."""
-    program, prepared = new._program, new._prepared  # noqa: SLF001 - which engines have for this
+    program = new._program  # noqa: SLF001 - which engines have for this
     for target, compiled in list(old._program._used.items()):  # noqa: SLF001 - as above
-        if _has(new.schema, target):
+        if new.schema.has(target):
             made = program.compiled(target)
             if "explainer" in compiled.__dict__:
                 made.explainer  # noqa: B018 - which makes it
-    for target in list(old._prepared.readers.by_target):  # noqa: SLF001 - as above
-        if _has(new.schema, target):
-            prepared.readers.open(target)
-
-
-def _has(schema: Schema, target: TargetKey) -> bool:
-    name, subject, resource = target
-    action = schema.actions.get(name)
-    return action is not None and subject in action.subjects and resource in action.resources
+    new._prepared.readers.open_like(old._prepared.readers)  # noqa: SLF001 - as above

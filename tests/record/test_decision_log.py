@@ -198,6 +198,25 @@ def test_a_write_that_is_interrupted_is_taken_back(path, problem):
     assert is_right(path)
 
 
+def test_an_interruption_after_a_write_lets_others_go_on(path, monkeypatch):
+    end, interruptions = DecisionLog._end, iter([KeyboardInterrupt, KeyboardInterrupt])
+
+    def interrupted(*parts):  # as a signal handler may raise in any call
+        if (problem := next(interruptions, None)) is not None:
+            raise problem
+        end(*parts)
+
+    monkeypatch.setattr(DecisionLog, "_end", interrupted)
+    with DecisionLog(path) as log:
+        engine = ENGINE.with_record(log)
+        with pytest.raises(KeyboardInterrupt):
+            engine.decide(STAFF)
+        with ThreadPoolExecutor(1) as other:
+            given = [engine.decide(STAFF).id, other.submit(engine.decide, STAFF).result(20).id]
+    assert ids(path)[1:] == given
+    assert is_right(path)
+
+
 def test_a_thread_that_writes_does_not_wait_for_itself(path):
     real = os.fsync
     told: list[str] = []

@@ -118,6 +118,13 @@ def test_the_last_good_set_stays(folder, spoil, error, text):
         assert text in str(holder.last_error)
         assert holder.last_error.__traceback__ is holder.last_error.__context__ is None
         assert heard == [holder]  # of the second nothing is new
+        other = folder / "other.policy"
+        if folder.exists():
+            other.write_text("package other")  # another set, as bad as the first
+            assert holder.reload() is False
+            assert heard.pop() is holder
+            assert heard == [holder]
+            other.unlink()
         folder.mkdir(exist_ok=True)
         write(folder, RULES + TEST + "# again")
         assert holder.reload() is True
@@ -167,6 +174,33 @@ def test_what_was_compiled_is_compiled_before_the_other_takes_over(folder):
     write(folder, RULES.replace("read, write", "read"), VOCABULARY.replace("read, write", "read"))
     assert holder.reload()
     assert {*holder.engine._fast} == {"read"}
+
+
+def test_what_reads_requests_is_shared_where_it_would_be_the_same(folder):
+    holder, target = PolicyHolder(folder), ("read", "User", "Document")
+
+    def reader():
+        assert allowed(holder.engine)
+        return holder.engine._prepared.readers.by_target[target]
+
+    first, old = reader(), weakref.ref(holder.engine._program)
+    write(folder, RULES + "permit more: write")
+    assert holder.reload()
+    assert reader() is first
+    gc.collect()
+    assert old() is None
+    write(
+        folder,
+        RULES + "forbid late: any when subject has born and subject.born < now",
+    )
+    assert holder.reload()
+    assert reader() is not first, "rules read more"
+    second = reader()
+    write(folder, RULES, VOCABULARY.replace("suspended: bool,", "suspended: bool, kind?: string,"))
+    assert holder.reload()
+    assert reader() is not second
+    told = {**user(), "properties": {"suspended": False, "kind": "new"}}
+    assert allowed(holder.engine, told)
 
 
 # ---- half-written files, and two at once ------------------------------------------------

@@ -1,0 +1,199 @@
+"""Put together what is known of the entities of one request.
+
+They are those that built parts carry along, others that the request gives, and a store. Where two accounts of one
+differ, full validation takes the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from policyengine.intake.ancestors import Known, line_above, merge, with_line
+from policyengine.intake.stored_entities import Stored
+from policyengine.model.entities import Closed, Entity, Key, entity_class
+from policyengine.model.limits import Limits
+from policyengine.model.needs import NOTHING
+from policyengine.model.records import Record
+from policyengine.model.request import Entities
+from policyengine.model.request_messages import Problems
+from policyengine.model.types import EntityType
+
+Read: TypeAlias = Callable[[Any], Any]
+"""Returns the entity or the record that a dict says; None, or it fails, if full validation must."""
+
+LISTS: Final = frozenset([list, tuple])
+_KEY: Final = 2
+"""Names in what only says which entity is meant: `type` and `id`."""
+
+
+class NeedsFullValidation(Exception):  # noqa: N818 - it is no error: the request may be valid
+    """Something of a request cannot be taken without looking at it more closely."""
+
+
+class Gathering:
+    """Puts together entities of *types*, of requests within *limits*. It knows no rules: sets of the same types may share it."""
+
+    def __init__(self, types: Mapping[str, EntityType], limits: Limits) -> None:
+        self._types = types
+        self._limits = limits
+        self._entity_readers: dict[str, Read] = {}
+        self._classes = {name: entity_class(type_) for name, type_ in types.items()}
+
+    def entity_reader(self, type_: str) -> Read:
+        """Return the reader of entities of that type, whatever rules read of them."""
+        found = self._entity_readers.get(type_)
+        if found is None:
+            from policyengine.compiler.reader_codegen import entity_reader
+
+            read = entity_reader(self._types[type_], NOTHING, self._limits)
+            found = self._entity_readers[type_] = read
+        return found
+
+    def gather(
+        self,
+        subject: Entity,
+        resource: Entity,
+        context: Record | None = None,
+        others: Any = None,
+        store: Stored | None = None,
+    ) -> dict[Key, Entity]:
+        """Return all entities that are known, with their ancestors, if nothing contradicts anything.
+
+        Raises `NeedsFullValidation`, or whatever comes of it, where that is not seen at once.
+        """
+        if others is None and store is None:
+            built = self._gather_built(subject, resource, context)
+            if built is not None:
+                return built
+        elif store is None:
+            given_all = self._gather_given(subject, resource, context, others)
+            if given_all is not None:
+                return given_all
+        known: dict[Key, Entity] = {}
+        placed: dict[Key, None] = {}  # those that are given with parents: their lines are compared
+        given: list[Entity] = [subject, resource]
+        if others is not None:
+            if type(others) not in LISTS or len(others) > self._limits.entities:
+                raise NeedsFullValidation
+            given += [self._other(one, store) for one in others]
+        for entity in given:
+            if entity.carried_:
+                self._take(entity.carried_, known, placed, store)
+        self._take(given, known, placed, store)
+        if context is not None and context.carried_:
+            self._take(context.carried_, known, placed, store)
+        if placed and not self._agree(placed, known, store):
+            closing = Known(Problems(1), entities=known, places=dict.fromkeys(known))
+            closing.close_lines(store or {}, self._limits.ancestors)
+            if closing.problems.items:
+                raise NeedsFullValidation
+        return known if store is None else Entities(known, store)
+
+    def _gather_built(
+        self, subject: Entity, resource: Entity, context: Record | None
+    ) -> dict[Key, Entity] | None:
+        """Return what is known, where no entity is given twice and all ancestors were compared."""
+        classes = self._classes
+        known: dict[Key, Entity] = {}
+        for part in (subject, resource):
+            if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
+                return None
+            if known.setdefault((part.type, part.id), part) is not part:
+                return None
+            if part.carried_:
+                if type(part.carried_) is not Closed or len(part.carried_) > self._limits.ancestors:
+                    return None
+                for one in part.carried_:
+                    if known.setdefault((one.type, one.id), one) is not one:
+                        return None
+                    if one.__class__ is not classes.get(one.type):
+                        return None
+        if context is not None and context.carried_:
+            if type(context.carried_) is not Closed:
+                return None
+            for one in context.carried_:
+                if known.setdefault((one.type, one.id), one) is not one:
+                    return None
+                if one.__class__ is not classes.get(one.type):
+                    return None
+        return known
+
+    def _gather_given(
+        self, subject: Entity, resource: Entity, context: Record | None, others: Any
+    ) -> dict[Key, Entity] | None:
+        """Return what is known, where nothing is carried along, in anything, or given twice."""
+        if subject.carried_ or resource.carried_ or (context is not None and context.carried_):
+            return None
+        if subject.parents_ or resource.parents_:
+            return None
+        if type(others) not in LISTS or len(others) > self._limits.entities:
+            return None
+        known: dict[Key, Entity] = {(subject.type, subject.id): subject}
+        if known.setdefault((resource.type, resource.id), resource) is not resource:
+            return None
+        for raw in others:
+            if type(raw) is not dict:
+                return None
+            type_: str = raw["type"]
+            one = (self._entity_readers.get(type_) or self.entity_reader(type_))(raw)
+            if one is None or one.parents_ or known.setdefault((type_, one.id), one) is not one:
+                return None
+        return known
+
+    def _other(self, one: Any, store: Stored | None) -> Entity:
+        """Return one of the other entities that a request gives."""
+        if isinstance(one, Entity):
+            return one
+        stored = None if store is None else store.get((one["type"], one["id"]))
+        if stored is not None and len(one) == _KEY and type(one) is dict:
+            return stored
+        read: Entity | None = self.entity_reader(one["type"])(one)
+        if read is None:
+            raise NeedsFullValidation
+        return read
+
+    def _take(
+        self,
+        entities: list[Entity] | tuple[Entity, ...],
+        known: dict[Key, Entity],
+        placed: dict[Key, None],
+        store: Stored | None,
+    ) -> None:
+        """Take in entities, and note in *placed* those whose ancestors must be looked at."""
+        compared = type(entities) is Closed and len(entities) <= self._limits.ancestors
+        for entity in entities:
+            key = entity.type, entity.id
+            before = known.setdefault(key, entity)
+            if entity.__class__ is not self._classes.get(entity.type):
+                raise NeedsFullValidation
+            stored = False
+            if store is not None:
+                found = store.get(key)
+                stored = found is entity
+                if not stored and (found is not None or not (entity.described_ or store.bare)):
+                    raise NeedsFullValidation
+            if before is not entity:
+                if before != entity or (
+                    before.line != entity.line and None not in (before.line, entity.line)
+                ):
+                    raise NeedsFullValidation
+                known[key] = merge(before, entity)
+            if entity.parents_ and not (stored or (compared and entity.line is not None)):
+                placed[key] = None
+
+    def _agree(
+        self,
+        placed: dict[Key, None],
+        known: dict[Key, Entity],
+        store: Stored | None,
+    ) -> bool:
+        """Find the lines of entities that have none, and whether all others are as they were."""
+        for key in reversed(placed):  # mostly parents are given before their children, or after
+            entity = known[key]
+            line = line_above(entity, known, store, self._limits.ancestors)
+            if line is None or (entity.line is not None and line != entity.line):
+                return False
+            if entity.line is None:
+                known[key] = with_line(entity, line)
+        return True
