@@ -173,9 +173,9 @@ class PolicyHolder:
         try:
             decided = engine.decide(asked)
         except InvalidRequest:
-            shadow.compare(None, asked.action, lambda candidate: candidate.decide(asked))
+            shadow.compare(None, asked, engine)
             raise
-        shadow.compare(decided, asked.action, lambda candidate: candidate.decide(asked))
+        shadow.compare(decided, asked, engine)
         return decided
 
     @overload
@@ -276,9 +276,10 @@ class PolicyHolder:
         try:
             loaded = self._candidates.load(shadow.engine)
             engine = shadow.engine if loaded is None else loaded
-            if engine is not None:
-                fits = self._store is not None and self._store.fits(engine.schema)
-                shadow.engine = engine.with_store(self._store if fits else None)
+            with self._swapping.lock:  # else it may keep a store that is changed meanwhile
+                if engine is not None:
+                    fits = self._store is not None and self._store.fits(engine.schema)
+                    shadow.engine = engine.with_store(self._store if fits else None)
             shadow.last_error = None
         except Exception as found:  # noqa: BLE001 - the candidate is in nobody's way
             shadow.last_error = _without_frames(found)
@@ -355,12 +356,8 @@ def _decide_twice(
         asked = _asked_twice(Request(*parts), engine._limits.entities)  # noqa: SLF001 - those of its own engine
         [decided] = engine.decide_many([asked])
         said = None if decided.problems else decided
-        shadow.compare(said, asked.action, _asking(asked))
+        shadow.compare(said, asked, engine)
         yield decided
-
-
-def _asking(asked: Request) -> Callable[[PolicyEngine], Decision]:
-    return lambda engine: engine.decide(asked)
 
 
 def _asked_twice(asked: Request, most: int) -> Request:

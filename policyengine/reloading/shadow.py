@@ -12,6 +12,7 @@ from policyengine.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
+    from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision
 
 _REFUSED: Final = "refused"
@@ -57,31 +58,33 @@ class Shadow:
             self._compared = 0
             self._differences.clear()
 
-    def compare(
-        self, decided: Decision | None, action: object, ask: Callable[[PolicyEngine], Decision]
-    ) -> None:
-        """Ask the candidate, and count; *decided*: by the set in force, None if it refused the request."""
+    def compare(self, decided: Decision | None, asked: Request, in_force: PolicyEngine) -> None:
+        """Ask the candidate what was *asked*, and count; *decided*: by the engine *in_force*, None if it refused that.
+
+        If the store was changed meanwhile, nothing is compared: the facts that are decided about are others.
+        """
         try:
-            if self.engine is not None:
-                self._compare(decided, action, self.engine, ask)
+            engine = self.engine
+            if engine is not None and engine._store in (None, in_force._store):  # noqa: SLF001 - which it was given
+                self._compare(decided, asked, engine)
         except Exception as problem:  # noqa: BLE001 - it must not be in the way of what is in force
             self.last_error = problem.with_traceback(None)
 
     def _compare(
         self,
         decided: Decision | None,
-        action: object,
+        asked: Request,
         engine: PolicyEngine,
-        ask: Callable[[PolicyEngine], Decision],
     ) -> None:
         other: Decision | None = None
         with contextlib.suppress(InvalidRequest):
-            other = ask(engine)
+            other = engine.decide(asked)
         before, after = _said(decided), _said(other)
         with self._counting.lock:
             self._compared += 1
             if before != after:
                 # Of a request that is refused, not even the action need be one.
+                action = asked.action
                 known = isinstance(action, str) and action in engine.schema.actions
                 change = f"{before[0]} → {after[0]}" if before[0] != after[0] else before[0]
                 self._differences[str(action) if known else "", change] += 1

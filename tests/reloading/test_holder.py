@@ -437,6 +437,35 @@ def test_a_candidate_is_in_nobodys_way(folder, tmp_path):
     assert isinstance(holder.shadow.last_error, ZeroDivisionError)
 
 
+def test_a_candidate_is_compared_about_the_same_facts(folder, monkeypatch):
+    def suspend(*_):
+        holder.change_store(put=[user(suspended=next(turns))])
+
+    turns = iter([True, False] * 3)
+    holder = PolicyHolder(
+        folder, store=lambda engine: engine.store([user()]), shadow=folder, on_decision=suspend
+    )
+    assert holder.decide(
+        ANN, "read", DOCUMENT
+    ).allowed  # the store is changed before the candidate is asked
+    assert (holder.shadow.compared, dict(holder.shadow.differences)) == (0, {})
+    with_store, changing = PolicyEngine.with_store, []
+
+    def slow(engine, store):
+        if not changing:
+            changing.append(threading.Thread(target=suspend))
+            changing[0].start()
+            changing[0].join(0.2)
+        return with_store(engine, store)
+
+    holder._files.load = lambda _: None
+    monkeypatch.setattr(PolicyEngine, "with_store", slow)
+    write(folder, RULES + "# another")
+    holder.reload()
+    changing[0].join()
+    assert holder.shadow.engine._store is holder.store
+
+
 def test_each_engine_is_prepared_before_it_decides(folder, tmp_path):
     candidate, loaded = tmp_path / "candidate.policy", []
 
