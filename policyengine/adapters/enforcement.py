@@ -91,8 +91,12 @@ class EnforcementPoint:
         """Do as `enforce`; a source and a handler of obligations may be asynchronous, and the search is in a thread."""
         self._expect(subject, resource)
         try:
-            decide = getattr(self.decider, "decide_async", self.decider.decide)
-            found = self._decide(decide, subject, action, resource, context)
+            decide = getattr(self.decider, "decide_async", None)
+            ask, by = self._decide, decide or self.decider.decide
+            intake = None if decide else getattr(self._engine, "_intake", None)
+            asked = by, subject, action, resource, context
+            in_thread = getattr(intake, "waits", False)  # for the disk, which no event loop may
+            found = await asyncio.to_thread(ask, *asked) if in_thread else ask(*asked)
             decision: Decision = await found if isinstance(found, Awaitable) else found
             done = self._owed(decision)
             if isinstance(done, Awaitable):

@@ -253,6 +253,9 @@ class Intake:
     is_recorded: ClassVar[bool] = False
     """Whether each decision is recorded, as `RecordedIntake` does."""
 
+    waits: bool = False
+    """Whether a decision is given when its record was written, so that an event loop asks in a thread."""
+
     def recorded(
         self,
         decide: Callable[[], Decision],

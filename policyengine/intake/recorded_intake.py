@@ -25,7 +25,8 @@ from policyengine.runtime.program import Program
 OnDecision: TypeAlias = Callable[[Decision], object]
 """Is called with each decision before it is given; if it raises, the decision is not.
 
-If it has a method `together`, that is called instead with several decisions that are given at once.
+If it has a method `together`, that is called instead with several decisions that are given at once. If its attribute
+`waits` is true, it is called in a thread where an event loop asks.
 """
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class RecordedIntake(Intake):
     ) -> None:  # fmt: skip
         super().__init__(program, limits, store, {}, readers)
         self._on_decision = on_decision
+        self.waits = bool(getattr(on_decision, "waits", False))
 
     def decide_parts(self, *parts: Any) -> Decision:
         """Decide the request of these parts."""

@@ -107,6 +107,11 @@ class DecisionLog:
         """The reason why the last write failed; None if it did not."""
         return self._last_error
 
+    @property
+    def waits(self) -> bool:
+        """Whether decisions wait for the disk."""
+        return self._mode == "durable"
+
     def __call__(self, decision: Decision) -> None:
         """Record a decision. Raises `NotRecorded` if it is not on record and the log is `durable`, or not open."""
         self.together((decision,))

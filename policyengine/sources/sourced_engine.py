@@ -7,11 +7,11 @@ and a request for which something lacks is refused: an entity that was deleted i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from policyengine.decide_each import Common, decide_one, given_together, parts_of, without_parts
 from policyengine.intake.foreign import plain
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
     from policyengine.decide_each import Asked
     from policyengine.engine import PolicyEngine
+    from policyengine.intake.intake import Intake
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike
+
+T = TypeVar("T")
 
 
 class SourcedEngine:
@@ -136,9 +139,14 @@ class SourcedEngine:
 
     async def decide_async(self, *parts: Any, **options: Any) -> Decision:
         """Decide like `decide`, with a source that may be asynchronous; it is cancelled at the deadline."""
-        with self._refusals(parts, options):
+        intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
+        try:
             request = await self.request_async(*parts, **options)
-        return self.engine.decide(request)
+        except InvalidRequest as refusal:
+            asked = raw_request(*_asked(*parts, **options).parts)
+            await _apart(intake, intake.record_refusal, refusal, asked)
+            raise
+        return await _apart(intake, self.engine.decide, request)
 
     @contextmanager
     def _refusals(self, parts: tuple[Any, ...], options: dict[str, Any]) -> Iterator[None]:
@@ -290,6 +298,15 @@ def _asked(
     """Return the request of what `PolicyEngine.decide` takes; raises `TypeError` for anything else."""
     parts = subject, action, resource, context, now, fields, entities
     return asked_request(given_request(*parts))
+
+
+async def _apart(intake: Intake, do: Callable[..., T], *given: Any) -> T:
+    """Return what *do* returns, which is done in a thread if it waits for a record."""
+    if not intake.waits:
+        return do(*given)
+    import asyncio  # who asks without needs none
+
+    return await asyncio.to_thread(do, *given)
 
 
 def _failing(ask: Any) -> Any:

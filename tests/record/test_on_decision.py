@@ -6,6 +6,8 @@ import asyncio
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -21,8 +23,11 @@ from policyengine import (
     Request,
     SourcedEngine,
 )
+from policyengine.adapters.enforcement import EnforcementPoint
+from policyengine.adapters.refusal import Refusal
+from policyengine.record.decision_log import DecisionLog
 from tests.strategies.entry_points import entry_points
-from tests.test_deciders import ANN, ASKED, ENGINE, POLICY, RECORD, UNFIT
+from tests.test_deciders import ANN, ASKED, ENGINE, OTHERS, POLICY, RECORD, UNFIT
 
 Calls = list[Decision]
 
@@ -218,3 +223,45 @@ def test_nothing_is_answered_if_the_hook_fails(asked):
             with pytest.raises(NotRecorded):
                 ask()
             assert len(failed) == 1, name
+
+
+class Somewhere:
+    """A source of what the requests do not give."""
+
+    def fetch(self, keys: Any) -> Any:
+        return [one for one in OTHERS if (one["type"], one["id"]) in keys]
+
+
+class Waiting:
+    """A hook that says whether it `waits`, and notes its threads."""
+
+    def __init__(self, *, waits: bool) -> None:
+        self.waits = waits
+        self.threads: list[int] = []
+
+    def __call__(self, decision: Decision) -> None:
+        self.threads.append(get_ident())
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_an_event_loop_does_not_wait_for_a_record(waits):
+    hook = Waiting(waits=waits)
+    engine = ENGINE.with_record(hook)
+    asked = ANN, "read", RECORD
+    sourced = SourcedEngine(engine, Somewhere())
+
+    async def ask() -> None:
+        await sourced.decide_async(*asked)
+        with suppress(InvalidRequest):  # of which the source knows nothing
+            await sourced.decide_async({"type": "Person", "id": "zoe"}, *asked[1:])
+        for decider in (engine, DecisionCache(engine), sourced):
+            with suppress(Refusal):
+                await EnforcementPoint(decider).enforce_async(*asked)
+
+    asyncio.run(ask())
+    assert [one == get_ident() for one in hook.threads] == [not waits] * 5
+
+
+def test_a_durable_log_waits_and_a_fast_one_does_not(tmp_path):
+    with DecisionLog(tmp_path / "a") as durable, DecisionLog(tmp_path / "b", "fast") as fast:
+        assert (durable.waits, fast.waits) == (True, False)
