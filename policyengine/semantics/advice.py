@@ -287,6 +287,12 @@ def compared(node: nodes.Compare, left: Type, right: Type) -> str:
         if of_other == BOOL and isinstance(one, nodes.Attr) and isinstance(other, nodes.Literal):
             there = "has" if (other.value is True) == (node.op == "==") else "not has"
             return f"compare it with a value; whether it is there, is asked by `{said(one.object)} {there} {one.name.name}`"
+        if (type_, of_other) == (DURATION, MONTHS) and one is node.left:
+            match one:
+                case nodes.Arithmetic("-", nodes.Name("now"), after):
+                    return f"months differ in length: write `now {node.op} {said(after)} + {said(other, '1y')}`"
+                case nodes.Arithmetic("-", before, nodes.Name("now")):
+                    return f"months differ in length: write `{said(before)} - {said(other, '1y')} {node.op} now`"
         if (type_, of_other) == (DATETIME, DURATION):
             return f"how long ago a moment is: `now - {said(one)}`"
         if (type_, of_other) == (DATETIME, MONTHS):

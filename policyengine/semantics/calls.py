@@ -9,7 +9,7 @@ from policyengine.semantics.checked import Lower, Size
 from policyengine.semantics.comparisons import applied
 from policyengine.semantics.guards import Guards
 from policyengine.semantics.inference import Inference
-from policyengine.semantics.names import VALUE, Scope
+from policyengine.semantics.names import TYPE, VALUE, Scope
 from policyengine.semantics.vocabulary import UNKNOWN
 from policyengine.syntax import nodes
 from policyengine.syntax.excerpts import said
@@ -38,6 +38,10 @@ def check_call(checker: Inference, node: nodes.Call, guards: Guards) -> Type:
         for table in checker.scope.candidates(VALUE, name.package or ""):
             if isinstance(table.declaration, nodes.ConstDecl) and len(arguments) == 1:
                 help = f"write `{name.package}[{said(arguments[0])}]`"
+        for type_ in checker.scope.candidates(TYPE, name.name):
+            if isinstance(type_.declaration, nodes.EntityDecl):
+                id_ = said(arguments[0]) if _is_text(arguments) else '"id"'
+                help = f"one entity is written `{name} {id_}`"
         if help or name.package in checker.variables:
             checker.problems.append(messages.foreign_call(name, help))
             return UNKNOWN
@@ -116,6 +120,13 @@ def _of_attribute(checker: Inference, name: nodes.Ident, variable: str) -> str:
         case _:
             return ""
     return f"leave the parentheses out: `{name}`" if name.name in known else ""
+
+
+def _is_text(arguments: tuple[nodes.Expr, ...]) -> bool:
+    match arguments:
+        case (nodes.Literal("string"),):
+            return True
+    return False
 
 
 def _is_known(scope: Scope, name: nodes.Ident) -> bool:

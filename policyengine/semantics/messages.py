@@ -30,6 +30,11 @@ _UNKNOWN_CODES = {
 }  # fmt: skip
 
 
+_DECLARED = {
+    "definition": "declare it: `define {}(…) = expression`", "gate": 'declare it: `gate {} "what it asks"`',
+    "group": "declare it: `group {}`; another action is written before `in`",
+}  # fmt: skip
+
 FEW = 8
 """How many names a message lists."""
 
@@ -100,12 +105,7 @@ def unknown(
     elif not packages:
         known = list(known)
         help = help_of_name(what, ident.name) or did_you_mean(ident.name, known)
-        if what == "definition":
-            help = help or f"declare it: `define {ident.name}(…) = expression`"
-        if what == "group":
-            help = (
-                help or f"declare it: `group {ident.name}`; another action is written before `in`"
-            )
+        help = help or _DECLARED.get(what, "").format(ident.name)
         help = help or _all_of(offered(what, ident.name, known))
     elif ident.package:
         help = f"write {listed(f'{package}.{ident.name}' for package in packages)}"

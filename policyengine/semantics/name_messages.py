@@ -22,11 +22,13 @@ def no_name(
     elsewhere: Sequence[str],
     owners: Sequence[str],
     wanted: Type | None = None,
+    called_by_type: Sequence[str] = (),
 ) -> Diagnostic:
     """A name that means nothing where a value is wanted.
 
     *known*: how each value that has a name is written. *elsewhere*: the packages that are not imported
     and have a constant of that name. *wanted*: the type of a value there, if that is known. *owners*: the variables that have an attribute of that name.
+    *called_by_type*: the variables whose type is called so.
     """
     name = ident.name
     if owners:
@@ -36,6 +38,8 @@ def no_name(
         help = f"only a rule knows it: give it to a definition as an argument, `name({given})`"
     elif elsewhere:
         help = brought_in_by(sorted(set(elsewhere)))
+    elif called_by_type:
+        help = f"write {listed(called_by_type)}"
     else:
         near = nearest(name, known)
         help = help_of_name("name", name) or (f"did you mean `{known[near]}`?" if near else "")

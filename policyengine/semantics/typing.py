@@ -233,6 +233,10 @@ class ExpressionChecker:
             return self.bind(node, _member(owners[0], name))
         others = self._owners(name, None)
         if isinstance(wanted, Enumeration) and not self._known(name):
+            if not others and (owners_of := self._having(name)):
+                ident = nodes.Ident(name, span=node.span)
+                self.problems.append(name_messages.no_name(ident, {}, (), owners_of))
+                return UNKNOWN
             known = wanted.members
             self.problems.append(
                 messages.other_enumerator(node.span, name, others[0].name, wanted, known)
@@ -269,8 +273,20 @@ class ExpressionChecker:
             s.name.name: name_messages.as_value(s.declaration, self.variables)
             for s in self.scope.symbols(VALUE)
         }
-        owners = [root for root in self.variables if self._has_attribute(root, ident.name)]
-        self.problems.append(name_messages.no_name(ident, known, elsewhere, owners, wanted))
+        word = ident.name.replace("_", "").lower()
+        by_type = [
+            root
+            for root, type_ in self.variables.items()
+            if isinstance(type_, EntityRefType) and type_.name.lower() == word
+        ]
+        owners = self._having(ident.name)
+        self.problems.append(
+            name_messages.no_name(ident, known, elsewhere, owners, wanted, by_type)
+        )
+
+    def _having(self, attribute: str) -> list[str]:
+        """Return the variables that have an attribute."""
+        return [root for root in self.variables if self._has_attribute(root, attribute)]
 
     def _has_attribute(self, variable: str, name: str) -> bool:
         match self.variables[variable]:

@@ -34,7 +34,7 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
     set_of = re.compile(r"\bset\s+(?:of\s+)?(\w+)").match(s.source.text, _last_set(s))
     if set_of and s.start <= set_of.end() + 1 and not set_of[1].isspace():
         span = Span(s.source.name, set_of.start(), set_of.end())
-        return error("PE148", span, f"`{set_of[0]}` is no type", f"write `set<{set_of[1]}>`")
+        return error("PE148", span, f"`{set_of[0]}` is no type", f"write `set<{_type(set_of[1])}>`")
     if s.terminal == "STRING" and s.text[1:-1] in PRIMITIVES:
         return error("PE119", s.span, "a type has no quotes", f"write `{s.text[1:-1]}`")
     if s.terminal == "STRING" and s.last_word == ":":
@@ -96,12 +96,17 @@ def _in_type(s: ParseState) -> bool:
     return begun >= 0 and "_ASSIGN" not in kinds[begun:] and "_COLON" in kinds[begun:]
 
 
+def _type(word: str) -> str:
+    """Return a type of the language as it is written there, others as they are."""
+    return word.lower() if word.lower() in PRIMITIVES else word
+
+
 def _generic(s: ParseState) -> Diagnostic | None:
     line = s.source.text.rfind("\n", 0, s.start) + 1
     for found in _GENERIC.finditer(s.source.text, line):
         if not found.start() < s.start <= found.end() + 1:
             continue
-        word, first, second = found.groups()
+        word, first, second = found[1], _type(found[2]), found[3] and _type(found[3])
         span = Span(s.source.name, found.start(), found.end())
         message = f"`{found[0]}` is no type"
         if second and "_CONST" in map(kind_of, s.stack):
@@ -116,6 +121,6 @@ def _generic(s: ParseState) -> Diagnostic | None:
     if array and (array[1] or s.last_word.isidentifier()):
         begins = s.start if array[1] else s.start - len(s.last_word)
         span = Span(s.source.name, begins, array.end())
-        help = f"write `set<{array[1] or s.last_word}>`"
+        help = f"write `set<{_type(array[1] or s.last_word)}>`"
         return error("PE148", span, f"`{s.source.at(span)}` is no type", help)
     return None

@@ -458,15 +458,16 @@ def missing_operator(s: ParseState) -> Diagnostic | None:
         return None
     if s.opened and "_COMMA" in s.accepts and s.next_character == ":":
         return error("PE112", s.after_last, f"a comma is missing before {s.found}", "write `,`")
+    message = f"an operator is missing between `{s.last_word}` and {s.found}"
     if s.opened and "_COMMA" in s.accepts and s.terminal != "_LPAREN":
         message = f"a comma or an operator is missing before {s.found}"
-    else:
-        message = f"an operator is missing between `{s.last_word}` and {s.found}"
     kinds = [kind_of(item) for item in s.stack[-2:]]
     compared = kinds[:1] in (["operator"], ["_LBRACE"]) and kinds[1:] in (["NAME"], ["variable"])
     words = compared and s.terminal == "NAME" and s.next_character not in (".", "(")
-    help = f'a name of several words is quoted: `"{s.last_word} {s.text}"`' if words else ""
-    return error("PE113", s.span, message, help)
+    help = f'a name of several words is quoted: `"{s.last_word} {s.text}"`'
+    if s.last_word[:1].isupper():
+        help = f'one entity is written `{s.last_word} "{s.text}"`'
+    return error("PE113", s.span, message, help if words else "")
 
 
 # ---- signs ------------------------------------------------------------------------------

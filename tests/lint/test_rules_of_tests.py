@@ -204,6 +204,16 @@ def test_a_fixture_of_a_test_without_use(items, unused):
     assert found(f'test "t" {{ {items} }}', "unused-fixture") == said
 
 
+def test_a_moment_behind_the_expectation_that_it_is_for():
+    items = f"expect allow read by {USER} on {DOC} at 2026-01-01"
+    said = [("at 2026-01-01", "nothing is expected at this moment")]
+    assert found(f'test "t" {{ {items} }}', "unused-fixture") == said
+    both = f"at 2026-01-01 at 2026-01-02 expect allow read by {USER} on {DOC}"
+    assert found(f'test "t" {{ {both} }}', "unused-fixture") == said
+    dated = f"at 2026-01-01 let u = {USER} expect allow read by u on {DOC}"
+    assert found(f'test "t" {{ {dated} }}', "unused-fixture") == []
+
+
 def test_fixtures_without_use_are_left_out_one_by_one():
     before = (
         WORDS

@@ -1,4 +1,4 @@
-"""Find fixtures of a test that nothing in it uses."""
+"""Find fixtures and moments of a test that nothing in it uses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from policyengine.testing.requests_of_tests import requests_of
 
 
 def find(subject: Subject) -> Iterator[Diagnostic]:
-    """Give a finding for each `let` of a test without which its requests would be the same.
+    """Give a finding for each `let` of a test without which its requests would be the same, and each `at` after them.
 
-    One that nothing names may describe an entity, or change it, for all that are in it or refer to it.
+    A `let` that nothing names may describe an entity, or change it, for all that are in it or refer to it.
     """
     written = {test.span: test for test in tests_in(subject.files)}  # contexts by their names
     for test in subject.checked.tests:
@@ -29,6 +29,11 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if expects_nothing(test.node):
             continue
         for at, item in enumerate(items):
+            if isinstance(item, nodes.At) and not _has_expectation(items[at + 1 :]):
+                yield warning(
+                    "PE459", item.span, "nothing is expected at this moment",
+                    "`at` stands before the expectations that it is for",
+                )  # fmt: skip
             later = (
                 one for one in written[test.node.span].items if one.span.start > item.span.start
             )
@@ -43,6 +48,14 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                 )  # fmt: skip
 
 
+def _has_expectation(items: tuple[nodes.TestItem, ...]) -> bool:
+    """Whether something is expected before another moment is given."""
+    for item in items:
+        if not isinstance(item, nodes.Let):
+            return not isinstance(item, nodes.At)
+    return False
+
+
 def _requests(test: CheckedTest, items: tuple[nodes.TestItem, ...], subject: Subject) -> list[str]:
     """Return the requests of a test with other items."""
     node = replace(test.node, items=items)
@@ -52,8 +65,8 @@ def _requests(test: CheckedTest, items: tuple[nodes.TestItem, ...], subject: Sub
 
 RULE = LintRule(
     Code(
-        "PE459", "unused-fixture", "A `let` of a test that nothing in the test uses.",
-        "A reader looks for what depends on it. Often another name was written where this one was meant.",
+        "PE459", "unused-fixture", "A `let` or an `at` of a test that nothing in the test uses.",
+        "A reader looks for what depends on it. Often another name was written where this one was meant, or `at` behind the expectation that it is for.",
         WORDS + 'permit p: any when subject.status == active\ntest "reading" { let app = App "a" { status: active } let other = App "b" { status: active } expect allow read by app on Post "p" }\n',
         WORDS + 'permit p: any when subject.status == active\ntest "reading" { let app = App "a" { status: active } let other = App "b" { status: active } expect allow read by app on Post "p" expect allow read by other on Post "p" }\n',
     ),
