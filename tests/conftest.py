@@ -79,11 +79,15 @@ def collecting() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Collect without garbage collection, and leave out of it what was collected: tens of thousands of tests stay."""
+    """Collect without garbage collection, and leave out of it what was collected: tens of thousands of tests stay.
+
+    After that, look for garbage a hundredth as often, which saves a tenth of the time.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         gc.enable()
