@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,16 @@ _SAMPLING = ("given", "share", "WHOLE")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the laws, which `make coverage` leaves out, and the tests of modules that try a share of something."""
-    unmeasured = [_TESTS / folder for folder in _NOT_MEASURED]
     for item in items:  # policies have tests as well
-        if any(item.path.is_relative_to(folder) for folder in unmeasured):
+        if _is_not_measured(item.path):
             item.add_marker("no_cover")
         if any(hasattr(getattr(item, "module", None), name) for name in _SAMPLING):
             item.add_marker("sampled")
+
+
+@cache
+def _is_not_measured(path: Path) -> bool:
+    return any(path.is_relative_to(_TESTS / folder) for folder in _NOT_MEASURED)
 
 
 @pytest.fixture(scope="session")
