@@ -41,7 +41,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
 
         def ours() -> None:
             found = engine.decide_table(connection.read_parquet(made))
-            found.table.to_parquet(folder / "ours.parquet")
+            found.to_parquet(folder / "ours.parquet")
 
         def by_hand() -> None:
             decided = BY_HAND.replace("FILE", str(made))

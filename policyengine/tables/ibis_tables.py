@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from typing import Any, Final
 
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from msgspec import Struct
 
 from policyengine.model.decision import Decision
@@ -45,6 +47,15 @@ class DecidedTable(Struct, frozen=True):
     table: Any
     counts: Counts
     pushed: int = 0
+    rows: pa.Table | None = None
+    """The same as a table of Arrow, None where it stays in Spark."""
+
+    def to_parquet(self, path: str | PathLike[str]) -> None:
+        """Write the table to a Parquet file: by Arrow, which takes half the time of DuckDB; Spark makes a folder."""
+        if self.rows is None:
+            self.table.to_parquet(path)
+        else:
+            pq.write_table(self.rows, path)
 
 
 def decide_table(
@@ -86,7 +97,7 @@ def redact_table(
 def _together(found: Sequence[Any], pushed: int = 0) -> DecidedTable:
     """Return the rows of the tables that were *found*; the first has no rows."""
     decided = pa.concat_tables([part.cast(found[0].schema) for part in found])
-    return DecidedTable(ibis.memtable(decided), Counts.of(decided), pushed)
+    return DecidedTable(ibis.memtable(decided), Counts.of(decided), pushed, decided)
 
 
 class _Requests:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import and_, or_
 from typing import Any, Final
 
@@ -15,13 +15,17 @@ from policyengine.filters import ibis_texts as texts
 from policyengine.filters.ibis_printing import TYPES, Printer, holds
 from policyengine.filters.predicates import (
     OPERATORS,
+    And,
     Column,
     Compare,
     Constant,
     Exists,
     HasMore,
+    IsOfKind,
+    IsPresent,
     Not,
     OneOf,
+    Or,
     Parameter,
     Predicate,
     Scalar,
@@ -46,46 +50,75 @@ class RequestPrinter(Printer):
         self._table, self._columns = table, columns
         self._plain: dict[str, bool] = {}
         self._once: dict[Any, str] = {}
+        self._named: dict[Any, tuple[str, Any]] = {}
 
-    def told(self, columns: Mapping[str, Any]) -> Any:
-        """Return the table with *columns*: what is asked of sets is asked once, and not in each case that needs it."""
+    def asked(self, columns: Mapping[str, Any]) -> Any:
+        """Return the table with a column for all that was asked, and *columns*.
+
+        What is asked of sets is asked once, and not in each condition that needs it; conditions, once for all targets.
+        """
         once = self._table.mutate({name: node.to_expr() for node, name in self._once.items()})
         found = {node: once[name].op() for node, name in self._once.items()}
         found |= {self._table[name].op(): once[name].op() for name in self._table.columns}
-        named = {name: of.op().replace(found).to_expr() for name, of in columns.items()}
-        return once.mutate(named).select(*self._table.columns, *columns)
+        every = {**columns, **dict(self._named.values())}
+        return once.mutate({name: of.op().replace(found).to_expr() for name, of in every.items()})
 
     def _asked_once(self, of: Any) -> Any:
         """Return a truth value, false where it is unknown, that is worked out for all rows at once."""
         total = of.fill_null(False)
-        self._once.setdefault(total.op(), f"{ASKED}{len(self._once)}")
+        self._once.setdefault(total.op(), f"{ASKED}of sets {len(self._once)}")
         return total
 
-    def fits(self, rules: SatisfiedRules, limits: Limits) -> Any:
-        """Return the condition that a row is surely a request."""
-        found = [self.total(rules.fits)]
-        found += [self._table[self._columns[path]].isnull() for path in sorted(rules.absent)]
-        for column, may_lack, names in rules.sets:
-            one = self.column(column)
-            fits = self._set_fits(column, names, limits)
-            found.append(one.isnull() | fits if may_lack else one.notnull() & fits)
-        if "now" in self._columns:
-            now = self._table[self._columns["now"]]
-            is_moment = holds(now.type(), "instant")
-            fits = self.is_of_kind(now, "instant").fill_null(False) if is_moment else False
-            found.append(now.isnull() | fits)
-        return reduce(and_, found)
+    def _column(self, key: Any, make: Callable[[], Any]) -> str:
+        """Return the name of the column with what *make* returns, which is made once."""
+        if key not in self._named:
+            made = make()
+            self._named[key] = f"{ASKED}{len(self._named)}", made
+        return self._named[key][0]
 
-    def total(self, predicate: Predicate) -> Any:
-        """Return the condition that is true or false of every row."""
-        return self.condition(predicate).fill_null(False)
+    def bit(self, predicate: Predicate) -> str:
+        """Return the column that says whether *predicate* is true, which is never NULL."""
+        return self._column(("bit", predicate), lambda: self.condition(predicate).fill_null(False))
+
+    def fits(self, rules: SatisfiedRules, limits: Limits) -> Sequence[str]:
+        """Return the columns that are all true if a row is surely a request."""
+        parts = rules.fits.operands if isinstance(rules.fits, And) else (rules.fits,)
+        found = [self._column(part, partial(self.condition, part)) for part in parts]
+        found += [
+            self._column(path, partial(self._is_absent, path)) for path in sorted(rules.absent)
+        ]
+        found += [self._column(of, partial(self._set_fits, limits, *of)) for of in rules.sets]
+        if "now" in self._columns:
+            found.append(self._column("now", self._now_fits))
+        return found
+
+    def _is_absent(self, path: str) -> Any:
+        return self._table[self._columns[path]].isnull()
+
+    def _now_fits(self) -> Any:
+        now = self._table[self._columns["now"]]
+        fits = self.is_of_kind(now, "instant") if holds(now.type(), "instant") else False
+        return now.isnull() | fits
 
     def is_text(self, name: str, text: str | None) -> Any:
         """Return whether a column of the table holds a text, or NULL."""
         column = self._table[name]
         if text is None:
             return column.isnull()
-        return texts.equals(column, text, self._backend).fill_null(False)
+        if "\0" not in text and self._is_plain(column):
+            return column == ibis.literal(text, type="string")
+        return texts.equals(column, text, self._backend)
+
+    def condition(self, predicate: Predicate) -> Any:
+        match predicate:
+            case Or((Not(IsPresent(column)), IsOfKind(same))) if column == same and column.kind in {
+                "text",
+                "int",
+                "bool",
+            }:  # which the type of the column holds it to
+                return ibis.literal(True)
+            case _:
+                return super().condition(predicate)
 
     def column(self, column: Column) -> Any:
         path = f"{_PATHS[column.alias]}.{column.name}"
@@ -96,7 +129,7 @@ class RequestPrinter(Printer):
         found = self._table[self._columns[path]]
         of = found.type()
         if isinstance(column, SetColumn):
-            if self._backend not in _DISTINCT or of != _TEXTS:
+            if self._backend not in _ALL_DIFFER or of != _TEXTS:
                 raise self.refused(path, f"{of} is not asked for texts in it")
         elif not holds(of, column.kind):
             raise self.refused(path, f"{of} does not hold the kind {column.kind}")
@@ -195,17 +228,18 @@ class RequestPrinter(Printer):
         for value in values:
             yield self._has(of, Parameter(value, "text")).cast("int64")
 
-    def _set_fits(self, of: SetColumn, names: Sequence[str] | None, limits: Limits) -> Any:
+    def _set_fits(
+        self, limits: Limits, of: SetColumn, may_lack: Any, names: Sequence[str] | None
+    ) -> Any:
         """Return whether a set surely has no NULL and no element twice, and is within the limits."""
         elements = self.column(of)
         number = elements.length()
         if names is not None:
-            few = number == sum(self._has_each(of, names))
+            fits = number == sum(self._has_each(of, names))
         else:
-            few = (_DISTINCT[self._backend](elements) == number) & (
-                _JOINED[self._backend](elements, "").length() <= limits.string_size
-            )
-        return self._asked_once((number <= limits.set_size) & few)
+            fits = _ALL_DIFFER[self._backend](elements, limits.string_size)
+        fits = self._asked_once((number <= limits.set_size) & fits)
+        return elements.isnull() | fits if may_lack else elements.notnull() & fits
 
 
 _SAME_IN_COLLATIONS: Final = (("A", "a"), ("é", "e"), ("é", "e\u0301"))
@@ -225,13 +259,42 @@ _array_distinct: Final = _function("array_distinct", (_TEXTS,), _TEXTS)
 _array_size: Final = _function("array_size", (_TEXTS,), "int64")
 
 
-_DISTINCT: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "duckdb": _function("list_unique", (_TEXTS,), "int64"),
-    "pyspark": lambda elements: _array_size(_array_distinct(_array_compact(elements))),
-}  # fmt: skip
-"""How many elements differ, NULL aside."""
+_list_unique: Final = _function("list_unique", (_TEXTS,), "int64")
+_list_count: Final = _function("list_count", (_TEXTS,), "int64")
+_list_extract: Final = _function("list_extract", (_TEXTS, "int64"), "string")
+_list_position: Final = _function("list_position", (_TEXTS, "string"), "int64")
+_strlen: Final = _function("strlen", ("string",), "int64")
+_array_to_string: Final = _function("array_to_string", (_TEXTS, "string"), "string")
+_array_join: Final = _function("array_join", (_TEXTS, "string"), "string")
 
-_JOINED: Final[Mapping[str, Callable[[Any, str], Any]]] = {
-    "duckdb": _function("array_to_string", (_TEXTS, "string"), "string"),
-    "pyspark": _function("array_join", (_TEXTS, "string"), "string"),
-}  # fmt: skip
+
+_FEW: Final = 8
+"""Of so many elements each is looked for, which takes less time than a table of them."""
+
+
+def _all_differ_in_duckdb(elements: Any, longest: int) -> Any:
+    places = range(2, _FEW + 1)
+    few = reduce(
+        and_,
+        (
+            _list_position(elements, _list_extract(elements, at)).fill_null(at) == at
+            for at in places
+        ),
+    )
+    different = (elements.length() <= _FEW).ifelse(
+        few & (_list_count(elements) == elements.length()),
+        _list_unique(elements) == elements.length(),
+    )
+    return different & (_strlen(_array_to_string(elements, "")) <= longest)
+
+
+def _all_differ_in_spark(elements: Any, longest: int) -> Any:
+    different = _array_size(_array_distinct(_array_compact(elements)))
+    return (different == elements.length()) & (_array_join(elements, "").length() <= longest)
+
+
+_ALL_DIFFER: Final[Mapping[str, Callable[[Any, int], Any]]] = {
+    "duckdb": _all_differ_in_duckdb,
+    "pyspark": _all_differ_in_spark,
+}
+"""Whether no element of a set is NULL, in it twice, or longer than may be."""

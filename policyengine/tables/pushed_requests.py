@@ -6,7 +6,7 @@ for each rule of the target that it satisfies (`filters.satisfied_rules`). Rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add, and_, or_
 from typing import Any, Final
@@ -37,6 +37,7 @@ TARGET: Final = f"{TOLD}target"
 """The column with the number of the target, NULL in rows that are not told apart."""
 
 _WORD: Final = f"{TOLD}rules"
+_NUMBER: Final = f"{ASKED}target"
 
 _NAMING: Final = ("action", "subject.type", "resource.type")
 
@@ -59,7 +60,7 @@ def told_apart(
     for target, named in targets.items():
         try:
             rules = satisfied_rules(checked, target, limits, columns)
-            bits = [printer.total(bit) for bit in rules.bits]
+            bits = [*map(printer.bit, rules.bits)]
             fits = printer.fits(rules, limits)
         except (NotPushable, IncompleteMapping):
             continue
@@ -67,23 +68,24 @@ def told_apart(
             reduce(and_, (printer.is_text(naming[path], value) for path, value in row.items()))
             for row in named
         )
-        told.append(
-            (
-                reduce(or_, rows) if naming else ibis.literal(True),
-                fits,
-                list(map(_word, _chunks(bits))),
-            )
-        )
+        told.append((reduce(or_, rows) if naming else ibis.literal(True), fits, bits))
     if not told:
         return None
-    at_all = max(len(words) for _, _, words in told)
-    is_of = [fits.ifelse(number, None) for number, (_, fits, _) in enumerate(told)]
-    made = {TARGET: ibis.cases(*zip([rows for rows, _, _ in told], is_of, strict=True))}
-    for at in range(at_all):
-        made[f"{_WORD} {at}"] = ibis.cases(
-            *((rows, words[at]) for rows, _, words in told if at < len(words)), else_=0
+    number = ibis.cases(*((rows, number) for number, (rows, _, _) in enumerate(told)))
+    asked = printer.asked({_NUMBER: number})
+    of_all = [name for name in told[0][1] if all(name in fits for _, fits, _ in told)]
+    is_of = (
+        (number, _all_of(asked, [name for name in fits if name not in of_all]).ifelse(number, None))
+        for number, (_, fits, _) in enumerate(told)
+    )
+    made = {TARGET: _all_of(asked, of_all).ifelse(asked[_NUMBER].cases(*is_of), None)}
+    for at in range(0, max(len(bits) for _, _, bits in told), _BITS):
+        words = (
+            (number, _word([asked[name] for name in bits[at : at + _BITS]]))
+            for number, (_, _, bits) in enumerate(told)
         )
-    return printer.told(made)
+        made[f"{_WORD} {at}"] = asked[_NUMBER].cases(*words)
+    return asked.mutate(made).select(*table.columns, *made)
 
 
 def _combinations(table: Any, naming: Mapping[str, str]) -> Sequence[dict[str, str | None]]:
@@ -112,13 +114,16 @@ def _target(checked: CheckedSet, row: Mapping[str, str | None]) -> TargetKey | N
     return action.name, types[0], types[1]
 
 
-def _chunks(bits: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(bits), _BITS):
-        yield bits[start : start + _BITS]
+def _all_of(asked: Any, names: Sequence[str]) -> Any:
+    return reduce(and_, (asked[name] for name in names), ibis.literal(True))
 
 
 def _word(bits: Sequence[Any]) -> Any:
-    return reduce(add, (bit.ifelse(1 << at, 0).cast("int64") for at, bit in enumerate(bits)))
+    return reduce(
+        add,
+        (bit.cast("int64") * (1 << at) for at, bit in enumerate(bits)),
+        ibis.literal(0, type="int64"),
+    )
 
 
 def groups_of(rows: pa.Table) -> tuple[pa.Array, pa.Array]:

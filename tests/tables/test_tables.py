@@ -415,7 +415,7 @@ def test_rows_that_a_database_tells_apart_are_decided_as_each_is(seed):
 
 
 @pytest.mark.filterwarnings("default")  # as above
-def test_only_what_differs_for_the_rules_is_decided_here(engine: PolicyEngine, monkeypatch):
+def test_only_what_differs_for_the_rules_is_decided_here(engine: PolicyEngine, tmp_path):
     import ibis
 
     row = {"action": "read", "subject.type": "User", "subject.suspended": False}
@@ -434,6 +434,39 @@ def test_only_what_differs_for_the_rules_is_decided_here(engine: PolicyEngine, m
     assert [row["resource.id"] for row in rows] == [row["resource.id"] for row in made]
     assert [row["allowed"] for row in rows[:6]] == [True, False, True, True, False, True]
     assert rows[2]["rules"] == ["access.shared"]
+    found.to_parquet(tmp_path / "decided.parquet")
+    assert pq.read_table(tmp_path / "decided.parquet").to_pylist() == rows
+
+
+@pytest.mark.filterwarnings("default")  # as above
+@pytest.mark.parametrize("most", [1, 8, 12])
+def test_a_set_with_an_element_twice_or_null_is_not_told_apart(engine: PolicyEngine, most):
+    import ibis
+
+    texts = list("abcdefghijkl")[:most]
+    sets = [texts, [], [*texts, texts[0]], [*texts, texts[-1]], [*texts, None], [None, *texts]]
+    row = {"action": "read", "subject.type": "User", "subject.suspended": False, "subject.id": "a"}
+    row |= {"resource.owner": "ann", "resource.size": 1, "context.purposes": ["show"]}
+    made = [
+        row | {"resource.id": f"d{number}", "resource.shared_with": shared}
+        for number, shared in enumerate(sets)
+    ]
+    table = ibis.duckdb.connect().create_table("requests", pa.Table.from_pylist(made))
+    found = engine.decide_table(table)
+    assert (found.pushed, found.counts) == (2, Counts(1, 1, 4))
+
+
+@pytest.mark.filterwarnings("default")  # as above
+def test_polars_tells_apart_rows_without_sets():
+    import ibis
+
+    engine = PolicyEngine.from_text(
+        "package p entity U { old: bool } action go, stay by U on U permit one: go when subject.old"
+    )
+    rows = {"action": ["go", "stay", "go"], "subject.id": ["a", "b", "c"], "resource.id": ["d"] * 3}
+    rows |= {"subject.old": [True, True, None]}
+    found = engine.decide_table(ibis.polars.connect().create_table("t", pa.table(rows)))
+    assert (found.pushed, found.counts) == (2, Counts(1, 1, 1))
 
 
 @pytest.mark.filterwarnings("default")  # as above
