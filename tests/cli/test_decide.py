@@ -262,6 +262,57 @@ def test_what_is_left_of_unknown_parts(run, shop: Path, request_):
     assert "allowed if" in said.out
 
 
+NOTES = """\
+package notes
+
+obligation tell(whom: User)
+
+entity User { staff: bool }
+entity Note { owner: User, title: string, place: string, made: datetime }
+action read by User on Note
+
+gate entry "who may read"
+field gate view "what is shown"
+
+gate entry {
+    permit of_staff: read
+        when subject.staff
+         and now < 2027-01-01
+        oblige tell(resource.owner)
+}
+
+gate view {
+    permit titles: read
+        fields title, made as year
+
+    expose places: read
+        when subject == resource.owner
+        fields place
+}
+"""
+
+
+def test_what_is_left_is_said_with_what_it_shows_what_is_owed_and_until_when(run):
+    Path("notes.policy").write_text(NOTES)
+    asked = {
+        "subject": {"type": "User", "id": "ann", "properties": {"staff": True}},
+        "action": {"name": "read"},
+        "resource": {"type": "Note", "id": "n"},
+        "now": "2026-11-01",
+    }
+    done = run("decide", "notes.policy", "-r", saved(asked), "--unknowns", "resource")
+    assert done.out.splitlines() == [
+        "allow  whatever the rest is",
+        "  shows       title, made as year",
+        '  shows       place if resource.owner == User "ann"',
+        "  after allow tell(whom: resource.owner)",
+        "  valid until 2027-01-01T00:00:00Z",
+    ]
+    asked["subject"]["properties"]["staff"] = False
+    done = run("decide", "notes.policy", "-r", saved(asked), "--unknowns", "resource")
+    assert done.out.splitlines() == ["deny  whatever the rest is"]
+
+
 def test_what_is_unknown_must_be_there(run, shop: Path, request_):
     done = run("decide", shop, "-r", saved(request_), "--unknowns", "resource.color")
     assert done.code == 2
