@@ -391,10 +391,11 @@ class Writer(Struct, eq=False):
         """Read attributes out of the dict *given*.
 
         Returns them, whether none is lacking, and the statements. What is read must be there;
-        other attributes may be left out, and are looked at if they are not. Mostly all are there,
-        which then need not be asked of each, unless the reading is to be written *once*.
+        other attributes may be left out, and are looked at if they are not. Mostly all are there
+        that are not optional: of types that have no others, that need not be asked of each, unless
+        the reading is to be written *once*.
         """
-        once = once or len(attributes) > _MANY
+        once = once or len(attributes) > _MANY or any(a.optional for a in attributes)
         variables = [self.fresh("value") for _ in attributes]
         found: list[ast.expr] = [name(variable) for variable in variables]
         sparse, lacking = self._sparse(attributes, variables, given, needs)
@@ -425,11 +426,16 @@ class Writer(Struct, eq=False):
     def _sparse(
         self, attributes: Sequence[Attribute], variables: Sequence[str], given: str, needs: Needs
     ) -> tuple[Body, list[ast.expr]]:
-        """Read attributes of which some may be left out; also the test that none is lacking."""
+        """Read attributes of which some may be left out; also the test that none is lacking.
+
+        The optional ones are looked at if others are not all that is given.
+        """
         lacking: list[ast.expr] = []
         count = self.fresh("count")
         musts = sum(_must(attribute, needs) for attribute in attributes)
         body: Body = [assign(count, ast.Constant(musts))]
+        optional: Body = []
+        absent: list[ast.expr] = []
         for attribute, variable in zip(attributes, variables, strict=True):
             parts: dict[str, ast.expr | str] = {
                 "value": variable, "given": given, "key": ast.Constant(attribute.name),
@@ -442,12 +448,22 @@ class Writer(Struct, eq=False):
                 [branch] = filled(_MAY_BE_GIVEN, **parts)
                 assert isinstance(branch, ast.If)
                 branch.body += reading
-                body.append(branch)
-                if not attribute.optional:
-                    lacking.append(expression("value is not ABSENT", **parts))
+                (optional if attribute.optional else body).append(branch)
+                if attribute.optional:
+                    absent.append(ast.Name(variable, ast.Store()))
             if isinstance(attribute.type, RecordType):
                 lacking.append(expression("value is ABSENT or value.complete_", **parts))
+        required = len(attributes) - len(absent)
+        if required > musts:
+            complete = self.fresh("complete")
+            total = ast.Constant(required)
+            body.append(assign(complete, expression("count == total", count=count, total=total)))
+            lacking.insert(0, name(complete))
         unknown = filled("if len(given) != count: return None", given=given, count=count)
+        if absent:
+            others = expression("len(given) != count", given=given, count=count)
+            none = ast.Assign(absent, name("ABSENT"))
+            return [*body, ast.If(others, [*optional, *unknown], [none])], lacking
         return [*body, *unknown], lacking
 
     def string(self, value: str) -> Body:
