@@ -84,6 +84,7 @@ class _Site:
             lstrip_blocks=True,
         )
         self._environment.filters["as_json"] = _as_json
+        self._environment.filters["breakable"] = _breakable
         self._environment.filters["day"] = day_or_moment
         self._environment.filters["worded"] = worded
         self._environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
@@ -241,7 +242,7 @@ class _Site:
                     (
                         s.key,
                         path("settings", s.key),
-                        f"changes {len(s.actions)} of {len(s.read_by)}{_but_for(s)}"
+                        f"changes {len(s.actions)} of {_actions(s.read_by)}{_but_for(s)}"
                         if s.read_by
                         else "changes nothing",
                     )
@@ -341,6 +342,10 @@ class _Site:
         return found
 
 
+def _actions(names: Collection[str]) -> str:
+    return f"{len(names)} action{'s' * (len(names) != 1)}"
+
+
 def _but_for(setting: Setting) -> str:
     return f", {len(setting.untried)} not tried" if setting.untried else ""
 
@@ -399,6 +404,13 @@ def _as_json(value: object) -> str:
 
 def _template(name: str) -> str:
     return (files("policyengine.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _breakable(name: str) -> Any:
+    """Return a name that is broken, if it must be, behind a dot or an underline."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - it is escaped
 
 
 def _markup(text: str) -> Any:
