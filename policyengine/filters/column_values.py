@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Final
+from itertools import groupby
+from typing import Final, NamedTuple
 
 from policyengine.filters.mapping import StoredColumn
 from policyengine.filters.predicates import (
@@ -165,6 +167,81 @@ def within_path(column: Column, path: str) -> Predicate:
     if path == "/":
         return IsPresent(column)
     return either([equals(column, path), Matches(column, (f"{path}/", ""))])
+
+
+def like_path(column: Column, pattern: Sequence[str]) -> Predicate:
+    """Return the predicate that the path in *column* is a pattern of these segments.
+
+    Paths have no empty segments. So of a pattern without `**`, no star takes a `/` in a path that has no more of these; and
+    beside `**`, which takes whole segments, a star takes what is left of one.
+    """
+    if "**" in pattern:
+        return either(_matches_path(column, pieces) for pieces in _ways(_runs(pattern)))
+    text = "".join(f"/{segment}" for segment in pattern)
+    deeper = Matches(column, ("", *"/" * (len(pattern) + 1), ""))
+    return both([_matches_path(column, tuple(_STARS.split(text))), negated(deeper)])
+
+
+_STARS: Final = re.compile(r"\*+")
+_MOST_GAPS: Final = 4
+
+
+class _Run(NamedTuple):
+    """Segments between two `**` of a pattern: their text, and whether a star was cut off before and behind it."""
+
+    text: str
+    after_star: bool
+    before_star: bool
+
+
+def _runs(pattern: Sequence[str]) -> list[_Run]:
+    """Cut a pattern at each `**`."""
+    runs = [[*run] for is_gap, run in groupby(pattern, lambda part: part == "**") if not is_gap]
+    starts, ends = pattern[0] != "**", pattern[-1] != "**"
+    made = [_Run("", after_star=False, before_star=False)] * (not starts)
+    for at, run in enumerate(runs):
+        text = "".join(f"/{segment}" for segment in run)
+        after = run[0].startswith("*") and not (starts and at == 0)
+        if after:
+            text = text[1:].lstrip("*")
+        before = text.endswith("*") and not (ends and at == len(runs) - 1)
+        text = text.rstrip("*") if before else text
+        if "*" in text:
+            raise Unsayable("beside `**`, stars are said at the ends of what is between them only")
+        made.append(_Run(text, after, before))
+    made += [_Run("", after_star=False, before_star=False)] * (not ends)
+    if len(made) > _MOST_GAPS + 1:
+        raise Unsayable(f"a pattern has more than {_MOST_GAPS} `**`: say it with several patterns")
+    return made
+
+
+def _ways(runs: Sequence[_Run]) -> Iterator[tuple[str, ...]]:
+    """Give pieces of a text, for each choice of which `**` take no segment."""
+    if len(runs) == 1:
+        yield (runs[0].text,)
+        return
+    first, second, *others = runs
+    for head, *tail in _ways([second, *others]):
+        match first.before_star, second.after_star:
+            case False, False:
+                yield (first.text + head, *tail)
+                yield (f"{first.text}/", head, *tail)
+            case True, False:
+                yield (first.text, head, *tail)
+            case False, True:
+                yield (f"{first.text}/", head, *tail)
+            case _:
+                yield (first.text, "/", head, *tail)
+
+
+def _matches_path(column: Column, pieces: tuple[str, ...]) -> Predicate:
+    """Return the predicate that a path is *pieces* with any text between them."""
+    if len(pieces) == 1:
+        return equals(column, pieces[0] or "/")
+    found = Matches(column, pieces)
+    if "".join(pieces) != "/":
+        return found
+    return both([found, negated(equals(column, "/"))])  # which has no segments
 
 
 def parts_of(text: str, op: str) -> list[str]:

@@ -23,6 +23,7 @@ from policyengine.filters.column_values import (
     equals,
     is_true,
     lengths,
+    like_path,
     parts_of,
     stored_form,
     values_of,
@@ -202,6 +203,8 @@ class Lowering(Struct):
         match node:
             case ir.Overlaps(ir.Const() as left, right) if not isinstance(right, ir.Const):
                 return self._comparison(ir.Overlaps(right, left))
+            case ir.Overlaps(ir.Operation("prefixes") as above, around):
+                return self._some(around, lambda one: self._member(one, above))
             case ir.Overlaps(left, right):
                 return self._some(left, lambda one: self._member(one, right))
             case ir.AllIn(left, right):
@@ -438,8 +441,8 @@ class Lowering(Struct):
                 )
             case (("ip_within" | "ips_within"), _):
                 raise Unsayable("databases write addresses in different ways")
-            case "path_like", _:
-                raise Unsayable("no database cuts paths at their segments")
+            case "path_like", (path, ir.Data(pattern)) if isinstance(pattern, tuple):
+                return self.paths.cell(path, lambda cell: like_path(cell.column, pattern))
             case "within_schedule", _:
                 raise Unsayable("no database knows schedules and time zones as policies do")
             case _:

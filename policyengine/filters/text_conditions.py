@@ -40,6 +40,9 @@ def matches(
 
 
 def _matches_bytes(column: ColumnElement[Any], pieces: Sequence[str]) -> ColumnElement[bool]:
+    plain = pieces[0] == pieces[-1] == "" and len({*pieces[1:-1]}) == 1
+    if plain and len(pieces[1]) == 1 and pieces[1] != "\0":
+        return _has(column, pieces[1], len(pieces) - 2)
     if len(pieces) > _MOST_PIECES:
         reason = (
             f"a pattern has more than {_MOST_PIECES - 1} wildcards: say it with several patterns"
@@ -62,6 +65,13 @@ def _matches_bytes(column: ColumnElement[Any], pieces: Sequence[str]) -> ColumnE
         conditions.append(at > 0)
         left = func.substr(left, at + len(piece), type_=LargeBinary)
     return and_(*conditions) if conditions else column.is_not(None)
+
+
+def _has(column: ColumnElement[Any], character: str, times: int) -> ColumnElement[bool]:
+    """Return whether a text has a character so many times."""
+    rest = func.replace(column, literal(character, Text()), "")
+    whole, others = (func.length(cast(one, LargeBinary), type_=Integer()) for one in (column, rest))
+    return whole - others >= len(character.encode()) * times
 
 
 def _starts_with(column: ColumnElement[Any], prefix: str) -> list[ColumnElement[bool]]:

@@ -65,7 +65,11 @@ def token_of(question: bytes, place: bytes) -> str:
 def place_of(question: bytes, token: object, *, of_any_size: bool = False) -> bytes:
     """Return the place after which the page begins that *token* asks for; raises `InvalidRequest`."""
     text = plain(token)
-    if not isinstance(text, str) or not _SPELLED.fullmatch(text) or not _is_size(text, of_any_size=of_any_size):
+    if (
+        not isinstance(text, str)
+        or not _SPELLED.fullmatch(text)
+        or not _is_size(text, of_any_size=of_any_size)
+    ):
         raise _refused("PE560", "this is no token of a page")
     place = urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-_DIGEST_SIZE]
     if token_of(question, place) != text:
