@@ -13,6 +13,7 @@ from typing import Any, Unpack
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.mcp_vocabulary import action_of
 from policyengine.adapters.refusal import Refusal, failed
+from policyengine.bound import BoundSubject
 from policyengine.model.errors import InvalidRequest
 
 try:
@@ -139,10 +140,12 @@ class Guard(EnforcementPoint, Middleware):
             raise naming_arguments(refusal) from None
         return action, seen
 
-    async def _parts(self, context: Any) -> tuple[Any, Any]:
+    async def _parts(self, context: Any, *, may_be_bound: bool = True) -> tuple[Any, Any]:
         """Return who calls, and what actions are on."""
         try:
             subject = await given_by(self._subject, context)
+            if isinstance(subject, BoundSubject) and not may_be_bound:
+                subject = subject.unbound()
             if self._resource is None:
                 return subject, {"type": "Server", "id": context.fastmcp.name}
             return subject, await given_by(self._resource, context)
@@ -156,8 +159,7 @@ class Guard(EnforcementPoint, Middleware):
         declared = self._engine.schema.actions.get(action)
         if declared is None:
             raise self.undeclared(f"the action `{action[:200]}`")
-        found: dict[str, Any] = seen_of(given, declared.context)
-        return found
+        return dict(seen_of(given, declared.context))
 
     async def on_list_tools(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the tools that are not refused whatever the arguments."""
@@ -180,17 +182,15 @@ class Guard(EnforcementPoint, Middleware):
 
     async def _listed(self, context: Any, items: Iterable[Any], request_of: Any) -> list[Any]:
         try:
-            subject, resource = await self._parts(context.fastmcp_context)
+            subject, resource = await self._parts(context.fastmcp_context, may_be_bound=False)
         except Refusal as refusal:
             raise error_of(refusal) from refusal
-        subject = getattr(subject, "subject", subject)  # of one that is bound
-        if subject is None or resource is None:  # which would be unknown, and not nobody
-            return []
         return [one for one in items if self._may(subject, resource, *request_of(one))]
 
     def _may(self, subject: Any, resource: Any, action: str, given: dict[str, Any] | None) -> bool:
         engine = self._engine
-        if action not in engine.schema.actions:
+        is_known = subject is not None and resource is not None  # else it would be left open
+        if not is_known or action not in engine.schema.actions:
             return False
         known = None if given is None else self.seen(action, given)
         with suppress(InvalidRequest):

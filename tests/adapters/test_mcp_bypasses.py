@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -268,6 +268,25 @@ def test_a_subject_may_be_bound():
     Guard(ENGINE, subject=lambda _: ann).install(made)
     assert called(made, "read", OPEN) == "read /pub/a 3"
     assert [tool.name for tool in asked(made, lambda client: client.list_tools())] == ["read"]
+
+
+def test_a_list_is_of_who_calls_and_of_nobody_that_they_name():
+    class Token:
+        def __init__(self, subject: str) -> None:
+            self.id, self.subject = "bob", {"type": "Caller", "id": subject}
+
+    engine = PolicyEngine.from_text(vocabulary(MANIFEST) + RULES)
+    engine.register(Token, "Caller")
+    stale = engine.bind({"type": "Caller", "id": "ann"}, max_age=timedelta(microseconds=1))
+    for caller, found in ((Token("ann"), []), (stale, None)):
+        made = server()
+        Guard(engine, subject=lambda _, caller=caller: caller).install(made)
+        if found is None:
+            with pytest.raises(MCPError, match="could not be decided"):
+                asked(made, lambda client: client.list_tools())
+        else:
+            assert asked(made, lambda client: client.list_tools()) == found
+        assert called(made, "read", OPEN).startswith("✗")
 
 
 def test_arguments_under_other_names_are_not_those_that_policies_see():
