@@ -9,6 +9,7 @@ import atexit
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Condition, RLock, Thread, get_ident
 from time import time_ns
@@ -286,4 +287,5 @@ atexit.register(_close_all)
 def _warn(message: str, problem: Exception) -> None:
     from logging import getLogger  # which most runs never need
 
-    getLogger("policyengine.record").warning(message, problem)
+    with suppress(Exception):  # of a handler, for which nothing may be lost uncounted
+        getLogger("policyengine.record").warning(message, problem)

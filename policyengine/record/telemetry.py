@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 try:
@@ -45,7 +46,8 @@ class DecisionTelemetry:
         try:
             self._record(decision)
         except Exception as problem:  # noqa: BLE001 - what watches is in nobody's way
-            logging.getLogger("policyengine.record").warning("no telemetry: %r", problem)
+            with suppress(Exception):  # of a handler
+                logging.getLogger("policyengine.record").warning("no telemetry: %r", problem)
 
     def _record(self, decision: Decision) -> None:
         answered = decision._answered()  # noqa: SLF001 - a record is of its decision

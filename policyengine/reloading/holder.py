@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from threading import Event, Thread
@@ -403,4 +404,5 @@ def _without_frames(problem: Exception) -> Exception:
 def _log(message: str, problem: Exception) -> None:
     from logging import getLogger  # which most runs never need
 
-    getLogger("policyengine.holder").warning(message, problem)
+    with suppress(Exception):  # of a handler, which must not end the thread that looks at the files
+        getLogger("policyengine.holder").warning(message, problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import multiprocessing
 import os
 import pickle
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from time import monotonic
 from typing import Any
 from unittest import mock
 
@@ -385,6 +387,31 @@ def test_a_fast_log_counts_what_a_full_disk_took(path, caplog):
     assert [one.levelname for one in caplog.records if one.name == "policyengine.record"] == [
         "WARNING"
     ]
+
+
+class Raising(logging.Handler):
+    """A handler that fails."""
+
+    def emit(self, record):
+        raise OSError(record)
+
+
+def test_a_fast_log_goes_on_if_nobody_can_be_warned(path):
+    logger, handler = logging.getLogger("policyengine.record"), Raising()
+    logger.addHandler(handler)
+    try:
+        with DecisionLog(path, "fast") as log:
+            engine = ENGINE.with_record(log)
+            with mock.patch("os.write", fails_with(errno.ENOSPC)):
+                engine.decide(STAFF)
+                until = monotonic() + 20
+                while not log.lost:
+                    assert monotonic() < until
+            given = engine.decide(STAFF).id
+    finally:
+        logger.removeHandler(handler)
+    assert ids(path) == [given]
+    assert verify_log(path).lost == 1
 
 
 # ---- ends -------------------------------------------------------------------------------

@@ -103,3 +103,6 @@ def test_telemetry_that_fails_stops_no_decision(seen, monkeypatch, caplog):
     monkeypatch.setattr(hook, "_tracer", None)
     assert ENGINE.with_record(hook).decide(STAFF).allowed
     assert "no telemetry" in caplog.text
+    logger = logging.getLogger("policyengine.record")
+    monkeypatch.setattr(logger, "filters", [lambda _: 1 / 0])
+    assert ENGINE.with_record(hook).decide(STAFF).allowed

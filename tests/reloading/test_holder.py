@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import threading
 import time
@@ -282,6 +283,22 @@ def test_a_thread_sees_changes_and_goes_with_the_holder(folder):
     until(lambda: not thread.is_alive())
     gc.collect()
     assert gone() is None
+
+
+def test_a_thread_watches_on_if_nobody_can_be_warned(folder):
+    def failing(_):
+        raise OSError("of a filter")
+
+    logger = logging.getLogger("policyengine.holder")
+    logger.addFilter(failing)
+    try:
+        with PolicyHolder(folder, poll=0.01, quiet=0.01) as holder:
+            write(folder, RULES + "permit")
+            until(lambda: "PE114" in str(holder.last_error))
+            write(folder, RULES + "permit more: read")
+            until(lambda: holder.last_error is None and "more" in str(holder.engine.rules))
+    finally:
+        logger.removeFilter(failing)
 
 
 def test_what_fails_for_a_while_is_tried_again(folder, monkeypatch):
