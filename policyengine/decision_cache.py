@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, overload
 
 from msgspec import Struct, field
 
-from policyengine.decide_each import Asked, Common, decide_each, given_together
+from policyengine.decide_each import Asked, Common, decide_each
+from policyengine.decider import Decider
 from policyengine.intake.raw import RawRequest, given_request
 from policyengine.intake.store import EntityStore
 from policyengine.model.asked_request import Request as AskedRequest
@@ -91,7 +92,7 @@ class _Target(Struct, frozen=True, eq=False):
         return read(owner)
 
 
-class DecisionCache:
+class DecisionCache(Decider):
     """Decides like its engine, and remembers; threads may share one.
 
     *size*: of how many decisions at most; those that were not asked for the longest go first. An
@@ -175,28 +176,6 @@ class DecisionCache:
                 until = _FOREVER if turns is None else from_datetime(turns)
             self._kept[key] = _Kept(decision, since, until)
         return decision.ignoring(raw.ignored)
-
-    @overload
-    def require(self, request: AskedRequest, /) -> Decision: ...
-
-    @overload
-    def require(
-        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision: ...  # fmt: skip
-
-    def require(self, *parts: Any, **options: Any) -> Decision:
-        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
-        return self.decide(*parts, **options).or_raise()
-
-    def decide_many(
-        self, requests: Iterable[Asked], *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> list[Decision]:  # fmt: skip
-        """Decide many requests at one moment, as `PolicyEngine.decide_many` does."""
-        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,

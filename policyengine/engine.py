@@ -12,6 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from policyengine.concurrency import cached_property, load_before_fork
+from policyengine.decider import Decider
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits, Undeclared
 from policyengine.prepared_set import PreparedSet
@@ -49,7 +50,7 @@ load_before_fork(
 )  # fmt: skip
 
 
-class PolicyEngine(Immutable):
+class PolicyEngine(Decider, Immutable):
     """A policy set in force. Make one with `load` or `from_text`."""
 
     # Every decision reads the last two, and a slot is read faster.
@@ -299,37 +300,6 @@ class PolicyEngine(Immutable):
                 pass
         parts = subject, action, resource, context, now, fields, entities
         return self._intake.decide_parts(*parts)
-
-    @overload
-    def require(self, request: Request, /) -> Decision: ...
-
-    @overload
-    def require(
-        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision: ...  # fmt: skip
-
-    def require(self, *parts: Any, **options: Any) -> Decision:
-        """Decide as `decide`, and return the decision if it is an allow.
-
-        Raises `Denied`, which has the decision, if it is a deny; `InvalidRequest` as `decide`.
-        """
-        return self.decide(*parts, **options).or_raise()
-
-    def decide_many(
-        self, requests: Iterable[Asked], *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> list[Decision]:  # fmt: skip
-        """Decide many requests at one moment: a `Request`, or (subject, action, resource, context), each.
-
-        A request that does not fit stops nothing: its decision is a deny with the cause `invalid_request`, and
-        `problems`. *now*, *fields*, *entities*: of requests that have none of their own.
-        """
-        from policyengine.decide_each import given_together
-
-        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,

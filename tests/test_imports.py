@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "engine": STAGES - {"syntax"}
     | {
         "prepared_set",
+        "decider",
         "runtime",
         "loaded_set",
         "explain",
@@ -55,10 +56,10 @@ MAY_IMPORT = {
     "decide_each": {"model", "runtime", "intake"},
     "decider": {"model", "intake", "decide_each"},
     "bound": {"model", "runtime", "intake", "decide_each", "engine", "partial", "reverse"},
-    "decision_cache": {"model", "runtime", "intake", "decide_each", "engine"},
+    "decision_cache": {"model", "runtime", "intake", "decide_each", "decider", "engine"},
     "type_stubs": {"model"},
     "adapters": {"model", "engine", "bound", "decision_cache", "reloading", "explain", "filters"},
-    "sources": {"model", "runtime", "intake", "engine", "decide_each"},
+    "sources": {"model", "runtime", "intake", "engine", "decide_each", "decider"},
     "record": {"model", "runtime", "intake", "engine", "version"},
     "reloading": {
         "model",
@@ -67,6 +68,7 @@ MAY_IMPORT = {
         "intake",
         "pipeline",
         "engine",
+        "decider",
         "testing",
         "decide_each",
     },

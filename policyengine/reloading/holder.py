@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, overload
 from weakref import WeakSet, finalize, ref
 
 from policyengine.concurrency import OwnLock, in_forked_child
-from policyengine.decide_each import Common, given_together, parts_of
+from policyengine.decide_each import Common, parts_of
+from policyengine.decider import Decider
 from policyengine.engine import PolicyEngine
 from policyengine.intake.raw import asked_request, given_request
 from policyengine.model.asked_request import Request
@@ -43,7 +44,7 @@ MakeStore: TypeAlias = "Callable[[PolicyEngine], EntityStore]"
 _ATTEMPTS = 3
 
 
-class PolicyHolder:
+class PolicyHolder(Decider):
     """Holds the engine of the policy files in *paths*; threads may share one.
 
     Takes what `PolicyEngine.load` takes. *store*: or a function that makes one for an engine, which is called
@@ -178,28 +179,6 @@ class PolicyHolder:
             raise
         shadow.compare(decided, asked, engine)
         return decided
-
-    @overload
-    def require(self, request: Request, /) -> Decision: ...
-
-    @overload
-    def require(
-        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision: ...  # fmt: skip
-
-    def require(self, *parts: Any, **options: Any) -> Decision:
-        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
-        return self.decide(*parts, **options).or_raise()
-
-    def decide_many(
-        self, requests: Iterable[Asked], *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> list[Decision]:  # fmt: skip
-        """Decide many requests by one engine, as `PolicyEngine.decide_many`, and ask the candidate the same."""
-        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,

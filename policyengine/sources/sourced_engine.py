@@ -13,7 +13,8 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from policyengine.decide_each import Common, decide_one, given_together, parts_of, without_parts
+from policyengine.decide_each import Common, decide_one, parts_of, without_parts
+from policyengine.decider import Decider
 from policyengine.intake.foreign import plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
 from policyengine.intake.raw import RawRequest, asked_request, given_request, raw_request
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SourcedEngine:
+class SourcedEngine(Decider):
     """Decides like *engine*, which has no store, about entities of *source*.
 
     *deadline*: the seconds that all fetches for a request may take; *most*: the entities that may be fetched for
@@ -92,28 +93,6 @@ class SourcedEngine:
     def digest(self) -> str:
         """The name of the policy set's content."""
         return self.engine.digest
-
-    @overload
-    def require(self, request: Request, /) -> Decision: ...
-
-    @overload
-    def require(
-        self, subject: EntityLike, action: str, resource: EntityLike, context: Any = None, *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> Decision: ...  # fmt: skip
-
-    def require(self, *parts: Any, **options: Any) -> Decision:
-        """Decide as `decide`, and return the decision if it is an allow; raises `Denied` if it is a deny."""
-        return self.decide(*parts, **options).or_raise()
-
-    def decide_many(
-        self, requests: Iterable[Asked], *,
-        now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None,
-    ) -> list[Decision]:  # fmt: skip
-        """Decide many requests at one moment, as `PolicyEngine.decide_many` does; each fetches its own."""
-        return given_together(self.decide_each(requests, now=now, fields=fields, entities=entities))
 
     def decide_each(
         self, requests: Iterable[Asked], *,
