@@ -57,8 +57,8 @@ _logs = click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=c
 def verify(log: str, expect: tuple[str, ...], format: str) -> int:
     """Check that no line of LOG was changed, removed, added or moved.
 
-    The end of a file that a crash cut is told from that. A log whose last lines were removed is shorter, and right:
-    keep the hash that this prints elsewhere, and give it later with --expect.
+    A file whose end a crash cut is reported as that, and not as changed. A log whose last lines were removed is
+    shorter, and right: keep the hash that this prints elsewhere, and give it later with --expect.
 
     \b
     Exit codes:

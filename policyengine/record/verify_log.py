@@ -1,6 +1,6 @@
 """Check that a log is as it was written: no line changed, removed, added or moved.
 
-What a crash leaves is told from that: an end of a file that is no whole line, after which the next file goes on with
+What a crash leaves is reported as that: an end of a file that is no whole line, after which the next file goes on with
 the hash of the last whole one. A log whose last lines were removed is shorter, and else right: keep the hash of its
 last line elsewhere, and ask for it.
 """

@@ -32,7 +32,7 @@ class Outline(Struct, eq=False, dict=True):
     the others; neither has advisory rules. *keyed*: for each path, a rule that asks for what is there;
     *contested*: for each gate and each path by which its permits are for different requests, one of these.
     *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
-    *moving*: whether what a rule owes or tells may. *times_hidden*: whether some moment of these is an auditor's alone.
+    *moving*: whether what a rule owes or says may. *times_hidden*: whether some moment of these is an auditor's alone.
     """
 
     heads: Sequence[RuleHead]

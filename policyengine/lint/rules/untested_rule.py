@@ -40,7 +40,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
 RULE = LintRule(
     Code(
         "PE414", "untested-rule", "A rule that holds in no test.",
-        "Nobody would notice if it were changed or left out. Told only in policy sets with tests.",
+        "Nobody would notice if it were changed or left out. Reported only in policy sets with tests.",
         WORDS + 'permit p: any when subject.status == active\nforbid f: any when subject.tier == free because "not the free plan"\ntest "active" { expect allow read by App "a" { tier: pro, status: active } on Post "p" }\n',
         WORDS + 'permit p: any when subject.status == active\ntest "active" { expect allow read by App "a" { status: active } on Post "p" }\n',
     ),
