@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from policyengine import PolicyEngine
+from policyengine.filters.governing import Verbs
 from policyengine.filters.mapping import (
     EntityTable,
     IncompleteMapping,
@@ -24,6 +25,7 @@ from policyengine.filters.mapping import (
 )
 from policyengine.filters.predicates import NotPushable, refuse_parts
 from policyengine.filters.row_filter import make_filter
+from policyengine.filters.row_level_security import row_level_security
 from policyengine.filters.sql_text import sql_text
 from policyengine.verifying.verify_filters import verify_filters
 from tests.filters.interpreter import holds
@@ -171,6 +173,39 @@ def test_records_in_postgresql_whatever_they_are(postgresql):
         verify(postgresql, metadata)
     finally:
         written.drop_all(postgresql)
+
+
+def test_policies_of_postgresql_show_the_rows_of_filters(postgresql):
+    written, metadata = tables(sa.Text), tables(JSONB)
+    docs, users = rows()
+    with postgresql.connect() as connection:
+        written.create_all(connection)
+        connection.execute(sa.insert(written.tables["docs"]), docs)
+        connection.execute(sa.insert(written.tables["users"]), users)
+        for table, column in [(t, c) for t in ("docs", "users") for c in ("home", "away", "pairs")]:
+            if column in written.tables[table].c:
+                to = f"TYPE jsonb USING {column}::jsonb"
+                connection.exec_driver_sql(f"ALTER TABLE {table} ALTER {column} {to}")
+        connection.exec_driver_sql("CREATE ROLE reader; GRANT SELECT ON docs TO reader")
+        connection.exec_driver_sql("SET LOCAL policyengine.subject = 'User:ann'")
+        for action in ACTIONS:
+            made = row_level_security(
+                PolicyEngine.from_text(SET), mapped(), {"Doc": Verbs(select=action)}
+            )
+            for statement in made.statements:
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+            connection.exec_driver_sql("GRANT USAGE ON SCHEMA policyengine_docs TO reader")
+            said = sql_text(
+                question(action).predicate, metadata.tables["docs"], metadata, "postgresql"
+            )
+            text = f"SELECT id FROM docs WHERE {said.text}".replace("%", "%%")
+            expected = {*connection.exec_driver_sql(text).scalars()}
+            connection.exec_driver_sql("SET LOCAL ROLE reader")
+            shown = {*connection.exec_driver_sql("SELECT id FROM docs").scalars()}
+            connection.exec_driver_sql("RESET ROLE")
+            assert shown == expected, action
+            assert shown
+        connection.rollback()
 
 
 def question(action: str, mapping: TableMapping | None = None) -> Any:
