@@ -218,7 +218,12 @@ LOCKING = {
     "adapters/enforcement.py": {"asyncio"},  # of the loop of who asks
     "cli/output.py": {"Timer"},  # of a command
     "concurrency.py": {"RLock"},  # which a child finds open
-    "record/decision_log.py": {"Condition", "Thread", "get_ident"},  # a child records nothing there
+    "record/decision_log.py": {
+        "Condition",
+        "RLock",
+        "Thread",
+        "get_ident",
+    },  # a child records nothing there
     "reloading/holder.py": {"Event", "Thread"},  # which a child has anew
     "mutation/processes.py": {"Thread"},  # of a process of its own
     "tables/table_job.py": {"Thread"},  # of a process of its own

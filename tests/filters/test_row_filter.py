@@ -165,7 +165,8 @@ CASES: dict[str, str | None] = {
     "some s in resource.shares: s.with == subject and s.edit": "1/",
     "every s in resource.shares: s.edit": "12/",
     'resource.home within path "/a"': "13/",
-    'resource.home like path "/*/b"': None,
+    'resource.home like path "/*/b"': "13/",
+    'resource.home like path "/*/b/**"': None,
     'subject.email contains "acme" and resource.org == subject.org': "13/",
     "subject.email == resource.id": "/",
 }  # fmt: skip
