@@ -10,11 +10,15 @@ import pytest
 from mypy import api
 
 from tests.adapters import tutorials
+from tests.whole import WHOLE
 
 KEPT = Path(__file__).parents[2] / ".mypy_cache" / "tutorials"
 """Of a first run, which takes seconds; frameworks seldom change."""
 
 
+@pytest.mark.skipif(
+    not WHOLE, reason="`make whole` has mypy read the frameworks, which takes it long"
+)
 def test_the_programs_of_the_pages_are_typed_without_any(tmp_path: Path):
     """One run of mypy is for all: of those that are modules of one name, the first alone."""
     tutorials.write(tmp_path)

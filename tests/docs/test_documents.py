@@ -40,7 +40,6 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
     "name",
     [
         "README.md",
-        "docs/testing.md",
         "docs/lint.md",
         "docs/tables.md",
         "docs/filters.md",

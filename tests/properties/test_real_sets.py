@@ -35,7 +35,7 @@ LAWS = {
 @pytest.mark.parametrize("name", real_sets.SETS)
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_it_holds(law, name):
-    for case in real_sets.cases(name, share(LAWS[law], 4)):
+    for case in real_sets.cases(name, share(LAWS[law], 8)):
         law(case)
 
 
@@ -49,7 +49,7 @@ def test_every_way_says_the_same(name):
 
 @pytest.mark.parametrize("name", ["hospital", "workspace"])  # x has ten times as many targets
 def test_what_was_kept_agrees(name):
-    for case in real_sets.cases(name, 30):
+    for case in real_sets.cases(name, share(30, 3)):
         laws.what_was_kept_agrees(case)
 
 
@@ -64,7 +64,7 @@ def test_decisions_hold_until_they_say(name):
 @pytest.mark.parametrize("name", real_sets.SETS)
 def test_remembered_is_as_decided(name):
     caches = {}
-    for case in real_sets.cases(name, 30):
+    for case in real_sets.cases(name, share(30, 2)):
         remembering.remembered_is_as_decided(case, caches)
     assert len(caches[real_sets.loaded(name).engine]) > 5
 
