@@ -32,7 +32,7 @@ class AskedWorld:
 
 
 def kinds_of_worlds(scale: Scale) -> Iterator[AskedWorld]:
-    """Give each world, whose answers were compared with those by hand: `policies/x`, tenants, shared documents."""
+    """Give each world, whose answers were compared with the hand-written ones: `policies/x`, tenants, shared documents."""
     x = platform(scale.requests)
     x.compare_built()
     moments = [ask.now for ask in x.asks]

@@ -107,7 +107,7 @@ class Guard(EnforcementPoint, Middleware):
             self.undeclared(f"the notification {context.method[:200]!r}")
 
     async def check_resource_access(self, context: Any) -> None:
-        """Decide about what an extension tells of a resource that it does not read."""
+        """Decide about what an extension reports of a resource that it does not read."""
         try:
             await self.enforced(context.fastmcp_context, READ, {"uri": str(context.message.uri)})
         except Refusal as refusal:
@@ -151,7 +151,7 @@ class Guard(EnforcementPoint, Middleware):
             return subject, await given_by(self._resource, context)
         except (Refusal, FastMCPError, MCPError):
             raise
-        except Exception as problem:  # noqa: BLE001 - of which a client would be told
+        except Exception as problem:  # noqa: BLE001 - which a client would be shown
             raise failed(problem, self._type) from None
 
     def seen(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _OF_ENTITIES: Final = {"PE508", "PE509", "PE510", "PE529", "PE590"}
 
 
 def asked_beside(method: str, message: Any) -> tuple[str, dict[str, Any]] | None:
-    """Return the action that a method is which FastMCP does not tell middleware of by itself; None if it is not known."""
+    """Return the action of a method that FastMCP does not report to middleware; None if it is not known."""
     get = message.get if isinstance(message, Mapping) else functools.partial(getattr, message)
     if method in ("resources/subscribe", "resources/unsubscribe"):
         return READ, {"uri": str(get("uri", None))}

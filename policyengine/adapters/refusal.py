@@ -76,7 +76,7 @@ def undecided(status: int, detail: str | None = None, type_: str = "about:blank"
 
 
 def failed(problem: Exception, type_: str = "about:blank") -> Refusal:
-    """Return the refusal of a request that could not be decided because of *problem*, which is logged, and not told."""
+    """Return the refusal of a request that could not be decided because of *problem*, which is logged, and not shown."""
     if not isinstance(problem, InvalidRequest):
         log_error("a request could not be decided", problem=problem)
         return undecided(500, type_=type_)

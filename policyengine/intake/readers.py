@@ -49,11 +49,11 @@ class Readers:
     def open_like(self, others: Readers) -> None:
         """Make the readers that *others* have, of another set perhaps; those that would be the same are shared."""
         schema, other = self._program.schema, others._program.schema
-        alike = schema.entities == other.entities and self._limits == others._limits
+        is_same = schema.entities == other.entities and self._limits == others._limits
         for target, reader in list(others.by_target.items()):
             if not schema.has(target):
                 continue
-            if alike and self._reads(target) == others._reads(target):
+            if is_same and self._reads(target) == others._reads(target):
                 self.by_target.setdefault(target, reader)
             else:
                 self.open(target)
