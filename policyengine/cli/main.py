@@ -18,7 +18,6 @@ from io import TextIOWrapper
 import click
 
 from policyengine.cli.output import MISUSE, FailingInput, complain, width
-from policyengine.diagnostics.spell import did_you_mean
 from policyengine.version import __version__
 
 _NAME = "policyengine"
@@ -94,6 +93,8 @@ class _Commands(click.Group):
         name = args[0]
         if name in _COMMANDS or ctx.resilient_parsing:  # a shell asks for completions
             return super().resolve_command(ctx, args)
+        from policyengine.diagnostics.spell import did_you_mean  # most calls misspell nothing
+
         help = did_you_mean(name, _COMMANDS)
         raise click.UsageError(f"there is no command `{name}`" + (f"; {help}" if help else ""), ctx)
 
