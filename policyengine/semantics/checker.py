@@ -259,14 +259,24 @@ def _add_rule(rule: nodes.Rule, gate: str | None, scope: Scope, rules: RuleCheck
     gates = rules.vocabulary.gates
     if gate is None:
         if DEFAULT_GATE not in gates or gates[DEFAULT_GATE].package:
-            rules.problems.append(messages.rule_without_gate(rule, _fitting(rule, rules)))
+            fitting = _fitting(rule, rules)
+            own = [gate for gate in fitting if _may_stand_in(gate, rule, scope, rules)]
+            rules.problems.append(messages.rule_without_gate(rule, own))
+            gate = next(
+                (one for one in fitting if f"{one}.{rule.name.name}" not in rules.written), None
+            )
+            if gate is not None:
+                rules.add_rule(rule, gate, scope)  # for what else is wrong with it
             return
         gate = DEFAULT_GATE
-    owner = gates[gate].package
-    if rule.effect != "forbid" and owner and owner != scope.package:
-        rules.problems.append(messages.foreign_gate(rule, gate, owner))
-        return
+    if not _may_stand_in(gate, rule, scope, rules):
+        rules.problems.append(messages.foreign_gate(rule, gate, gates[gate].package))
     rules.add_rule(rule, gate, scope)
+
+
+def _may_stand_in(gate: str, rule: nodes.Rule, scope: Scope, rules: RuleChecker) -> bool:
+    owner = rules.vocabulary.gates[gate].package
+    return rule.effect == "forbid" or not owner or owner == scope.package
 
 
 def _fitting(rule: nodes.Rule, rules: RuleChecker) -> list[str]:

@@ -257,9 +257,11 @@ def foreign_gate(rule: nodes.Rule, gate: str, package: str) -> Diagnostic:
 
 
 def rule_without_gate(rule: nodes.Rule, gates: Sequence[str]) -> Diagnostic:
-    """A rule outside a gate block in a set that has gates; *gates* are those that apply to its actions."""
+    """A rule outside a gate block in a set that has gates; *gates* are those in which it may stand."""
     blocks = [f"gate {gate} {{ … }}" for gate in gates[:FEW]]
-    help = f"put it into {listed(blocks)}" if blocks else "put it into the block of a gate"
+    help = "its package declares no gate for it: declare one, and put the rule into its block"
+    if blocks:
+        help = f"put it into {listed(blocks)}"
     if len(blocks) > 1:
         help = f"put it where its question is asked: into {listed(blocks)}"
     return error("PE216", rule.name.span, f"rule `{rule.name.name}` is in no gate", help)

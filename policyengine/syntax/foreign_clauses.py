@@ -73,6 +73,10 @@ def _colon(s: ParseState) -> Diagnostic | None:
 
 def _entity(s: ParseState) -> Diagnostic | None:
     """`User("ann")`, `User:ann`, `User ann` and `User 5` in a test; an entity with other values or parents."""
+    qualified = re.search(r"\b(\w+)\.([A-Z]\w*)\s*\Z", s.just_before)
+    if s.terminal == "STRING" and qualified and "STRING" not in s.accepts:
+        help = f"write `{qualified[2]} {s.text}`"
+        return error("PE149", s.span, "before an id, a type is named without its package", help)
     kinds = {kind_of(item) for item in s.stack}
     if kinds.isdisjoint(_IN_TESTS):
         return None

@@ -11,6 +11,10 @@ from policyengine.syntax.foreign_calls import UNITS
 from policyengine.syntax.parse_state import ParseState, kind_of, span_of
 
 _OWN_WORDS = ("not", "every", "some", "if")
+_PRESENCE = ("exists", "defined", "has", "any")
+_ATTRIBUTE = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\.([A-Za-z_][A-Za-z0-9_]*+)(?!\s*(?:\.|in\b))")
+"""An attribute alone: what is looked through has `in` after it."""
+
 _CHAIN = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\.([A-Za-z_][A-Za-z0-9_]*)\Z")
 
 
@@ -50,6 +54,9 @@ def _word_before_operand(s: ParseState) -> Diagnostic | None:
     help = foreign_words.BEFORE_OPERANDS.get(word)
     if help is None:
         return None
+    asked = word in _PRESENCE and _ATTRIBUTE.match(s.source.text, s.start)
+    if asked:
+        help = f"write `{asked[1]} has {asked[2]}`"
     return error("PE110", s.before, f"there is no `{s.last_word}` in an expression", help)
 
 

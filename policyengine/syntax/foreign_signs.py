@@ -37,7 +37,12 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     if s.text == "=" and s.wants_operator():
         return error("PE110", s.span, "`=` does not compare", "write `==`")
     if s.text == "?" and s.wants_operator():
-        return error("PE110", s.span, "there is no `?` operator", "write `if a then b else c`")
+        asked = re.search(r"([A-Za-z_][\w.]*)\.(\w+)\Z", s.source.text[: s.start])
+        chooses = re.compile(r"\?[^\r\n]*:").match(s.source.text, s.start)
+        help = "write `if a then b else c`"
+        if asked and not chooses:
+            help = f"write `{asked[1]} has {asked[2]}`"
+        return error("PE110", s.span, "there is no `?` operator", help)
     if s.text == "?" and {"_OBLIGATION", "_DEFINE"} & {kind_of(item) for item in s.stack}:
         return error("PE110", s.span, "a parameter is always given", "leave the `?` out")
     if s.text == "?" and s.last_word.isidentifier():

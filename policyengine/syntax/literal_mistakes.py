@@ -15,6 +15,10 @@ _MONTHS = "months are like `18y`, `6mo`, `1y6mo`; a duration is added by itself:
 _BETWEEN = "write `low <= x and x <= high`"
 _TIMES = {"k": 1_000, "mio": 1_000_000, "bn": 1_000_000_000}
 _SIZES = {"b": 0, "kb": 3, "mb": 6, "gb": 9, "tb": 12, "kib": 3, "mib": 6, "gib": 9, "g": 9}
+_MEASURE = re.compile(
+    r"\d+(kg|[mk]?g|lbs?|oz|[kcm]m|mi|ft|p[xt]|eur|usd|gbp|chf|pct|percent|points?|(?:user|item|page|post)s?)",
+    re.IGNORECASE,
+)
 _MOST_DAYS, _MOST_MONTHS = 31, 12
 _FOREIGN_DATE = re.compile(
     r"(?<![\w.])(?:\d{4}([./])\d{1,2}\1\d{1,2}|\d{1,2}([./])\d{1,2}\2\d{4})(?![\w.])"
@@ -178,6 +182,8 @@ def _instead(text: str) -> str:
         r"(?:\d+(?:\.\d+)?[A-Za-z]+)+", text
     ):
         return _MONTHS
+    if number and _MEASURE.fullmatch(text):
+        return f"a number has no unit: write `{int(number[1])}`"
     if re.fullmatch(r"\d+(\.\d+)?[A-Za-z]{1,7}", text):
         return _DURATION
     return "names begin with a letter" if re.fullmatch(r"\d+[A-Za-z_]{4,}\w*", text) else ""

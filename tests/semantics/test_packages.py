@@ -227,3 +227,29 @@ def test_a_missing_import_is_said_once_in_each_file():
     also = "permit r: any when m == 1\npermit s: any when n == m"
     found = said(words, "package c\nconst m: int = 1", f"package b\n{rules}\n{also}")
     assert [help for *_, help in found] == ["`import a` brings it in", "`import c` brings it in"]
+
+
+def test_a_rule_of_a_package_without_a_gate_is_not_sent_into_that_of_another():
+    """And what else is wrong with it is said at once."""
+    found = said(
+        'package money\nentity Payer\ngate money "may they pay"\n',
+        "package docs\nimport money\nentity Doc { n: int }\naction read by Payer on Doc\n"
+        "permit r: read when resource.m > 2\nforbid f: read when resource.n > 2\n",
+    )
+    assert [(code, help) for code, _, help in found] == [
+        (
+            "PE216",
+            "its package declares no gate for it: declare one, and put the rule into its block",
+        ),
+        ("PE301", "it has `n`"),
+        ("PE216", "put it into `gate money { … }`"),
+    ]
+
+
+def test_what_else_is_wrong_with_a_permit_in_a_gate_of_another_package_is_said_at_once():
+    found = said(
+        'package money\nentity Payer\ngate money "may they pay"\n',
+        "package docs\nimport money\nentity Doc { n: int }\naction read by Payer on Doc\n"
+        "gate money { permit r: read when resource.m > 2 }\n",
+    )
+    assert [code for code, *_ in found] == ["PE215", "PE301"]
