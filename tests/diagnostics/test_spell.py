@@ -1,9 +1,8 @@
-"""Test that suggestions are good, and that many of them take no longer than the budget."""
+"""Test that suggestions are good, and that many of them take no more work than the budget."""
 
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,14 @@ from hypothesis import strategies as st
 
 import policyengine
 from policyengine import InvalidPolicy, InvalidRequest, PolicyEngine
-from policyengine.diagnostics.spell import Budget, did_you_mean, nearest, shared_budget
+from policyengine.diagnostics.spell import (
+    FOR_REQUEST,
+    FOR_SET,
+    Budget,
+    did_you_mean,
+    nearest,
+    shared_budget,
+)
 
 PACKAGE = Path(policyengine.__file__).parent
 
@@ -92,22 +98,16 @@ def scopes(count: int) -> str:
     return SCOPES.format(names=" | ".join(f'"scope.read_{n:05}_users"' for n in range(count)))
 
 
-def test_a_request_full_of_mistakes_is_refused_at_once():
+def test_a_request_full_of_mistakes_has_suggestions_within_its_budget():
     engine = PolicyEngine.from_text(scopes(1000) + "permit a: read when size(subject.scopes) > 3\n")
-    doc = {"type": "Doc", "id": "d"}
-
-    def refused(count: int) -> tuple[float, str]:
-        given = [f"scope.raed_{n:05}_users" for n in range(count)]
-        user = {"type": "User", "id": "u", "properties": {"scopes": given}}
-        began = time.process_time()
-        with pytest.raises(InvalidRequest) as refusal:
-            engine.decide(user, "read", doc)
-        return time.process_time() - began, str(refusal.value)
-
-    refused(1)
-    spent, said = refused(100)
+    given = [f"scope.raed_{n:05}_users" for n in range(100)]
+    user = {"type": "User", "id": "u", "properties": {"scopes": given}}
+    with pytest.raises(InvalidRequest) as refusal:
+        engine.decide(user, "read", {"type": "Doc", "id": "d"})
+    assert len(refusal.value.problems) == 100
+    said = str(refusal.value)
     assert "did you mean `scope.read_00000_users`?" in said
-    assert spent < 0.1
+    assert said.count("did you mean") <= FOR_REQUEST / (1000 * len("scope.raed_00000_users"))
 
 
 def test_a_few_mistakes_of_a_request_all_have_their_suggestion():
@@ -121,12 +121,11 @@ def test_a_few_mistakes_of_a_request_all_have_their_suggestion():
     assert len(problems) >= 3
 
 
-def test_a_set_full_of_mistakes_is_refused_at_once():
+def test_a_set_full_of_mistakes_has_suggestions_within_its_budget():
     rules = "".join(
         f'permit r{n}: read when "scope.raed_{n:05}_users" in subject.scopes\n' for n in range(300)
     )
-    began = time.process_time()
     with pytest.raises(InvalidPolicy) as refusal:
         PolicyEngine.from_text(scopes(5000) + rules)
-    assert time.process_time() - began < 8
-    assert "did you mean" in str(refusal.value)
+    suggested = str(refusal.value).count("did you mean")
+    assert 0 < suggested <= FOR_SET / (5000 * len("scope.raed_00000_users"))

@@ -6,7 +6,7 @@ from policyengine.model.limits import Limits
 from policyengine.syntax.characters import check_characters
 from policyengine.syntax.decoding import decode
 from policyengine.syntax.parser import parse
-from tests.seconds import seconds
+from tests.calls import calls
 
 
 def problems(text, limits=None):
@@ -114,7 +114,7 @@ def test_a_text_beyond_the_limit_is_not_looked_at():
 def test_large_hostile_texts_are_refused_at_once(text):
     parsed = []
 
-    assert seconds(lambda: parsed.append(parse(Source("f", text)))) < 2  # it takes a tenth
+    assert calls(lambda: parsed.append(parse(Source("f", text)))) < 5_000
 
     ((file, found),) = parsed
     assert file is None

@@ -96,6 +96,7 @@ def test_without_the_tables_all_is_parsed_by_lark(monkeypatch):
     assert parse(source)[0] is not None
 
 
+@pytest.mark.no_cover
 def test_what_stands_between_takes_time_in_proportion():
     text = "package p " + (" " * 50_000 + "#\n") * 2 + "§"
     assert (
