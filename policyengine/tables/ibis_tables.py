@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ibis
 import pyarrow as pa
@@ -33,6 +33,8 @@ from policyengine.tables.request_columns import DECIDED, PROBLEM, RequestColumns
 _BATCH: Final = 10_000
 _AT_ONCE: Final = 1_000_000
 """The rows that gain columns at once, whose texts Arrow must be able to count."""
+
+_Read = TypeVar("_Read")
 
 _READ_HERE = ("duckdb", "polars")
 """The backends whose rows Ibis reads without pandas, which makes a float of a number beside a NULL."""
@@ -178,15 +180,28 @@ class _Requests:
         from policyengine.tables.spark_tables import decide_in_spark
 
         moment = datetime.now(UTC).isoformat()
-        told = None if checked is None else told_apart(*checked, self._table, self.parts)
-        return decide_in_spark(self._table, told, lambda rows: self._gained(rows, moment))
+
+        def decided(told: Any) -> tuple[Any, Counts, int]:
+            return decide_in_spark(self._table, told, lambda rows: self._gained(rows, moment))
+
+        return self._unless_too_long(checked, decided) or decided(None)
 
     def _told_apart(self, checked: tuple[CheckedSet, Limits] | None) -> pa.Table | None:
         """Return the rows with what tells them apart, None if the database cannot say it."""
+        return self._unless_too_long(
+            checked, lambda told: None if told is None else told.to_pyarrow()
+        )
+
+    def _unless_too_long(
+        self, checked: tuple[CheckedSet, Limits] | None, read: Callable[[Any], _Read]
+    ) -> _Read | None:
+        """Return what *read* gives of the table with what tells its rows apart; None if the statement is too long for Ibis.
+
+        Whatever else is raised is the database's, which may have gone away, and is raised.
+        """
         try:
-            told = None if checked is None else told_apart(*checked, self._table, self.parts)
-            return None if told is None else told.to_pyarrow()
-        except Exception:  # noqa: BLE001 - a statement that is too long or too deep: then each row is decided
+            return read(None if checked is None else told_apart(*checked, self._table, self.parts))
+        except RecursionError:
             return None
 
     def _gained(self, rows: pa.Table, moment: str) -> pa.Table:

@@ -439,6 +439,41 @@ def test_only_what_differs_for_the_rules_is_decided_here(engine: PolicyEngine, t
 
 
 @pytest.mark.filterwarnings("default")  # as above
+def test_a_condition_that_is_too_long_for_the_database_is_decided_here():
+    import ibis
+
+    pairs = " or ".join(f"(subject.n == {n} and resource.n == {n})" for n in range(700))
+    rules = f"package p entity U {{ n: int }} action go by U on U permit one: go when {pairs}"
+    rows = {"subject.id": ["a", "b"], "subject.n": [1, 2], "resource.id": ["x", "y"]}
+    table = ibis.polars.connect().create_table("t", pa.table({**rows, "resource.n": [1, 7]}))
+    found = PolicyEngine.from_text(rules).decide_table(table)
+    assert (found.counts, found.pushed) == (Counts(1, 1, 0), 0)
+
+
+@pytest.mark.filterwarnings("default")  # as above
+def test_a_database_that_goes_away_is_named(engine: PolicyEngine):
+    import ibis
+
+    connection, asked = ibis.duckdb.connect(), []
+
+    def once(text: str) -> str:
+        asked.append(text)
+        if len(asked) == 1:
+            raise ConnectionError("the server has gone away")
+        return text
+
+    connection.con.create_function("once", once, ["VARCHAR"], "VARCHAR", side_effects=True)
+    connection.create_table("logins", pa.table({"subject.id": ["ann"], "resource.id": ["d1"]}))
+    connection.con.execute("""CREATE VIEW requests AS SELECT once("subject.id") AS "subject.id",
+        'read' AS action, 'User' AS "subject.type", false AS "subject.suspended",
+        "resource.id", 'ann' AS "resource.owner", 1 AS "resource.size",
+        ['bob'] AS "resource.shared_with", ['show'] AS "context.purposes" FROM logins""")
+    with pytest.raises(Exception, match="the server has gone away"):
+        engine.decide_table(connection.table("requests"))
+    assert engine.decide_table(connection.table("requests")).pushed == 1
+
+
+@pytest.mark.filterwarnings("default")  # as above
 @pytest.mark.parametrize("most", [1, 8, 12])
 def test_a_set_with_an_element_twice_or_null_is_not_told_apart(engine: PolicyEngine, most):
     import ibis
