@@ -56,6 +56,7 @@ class Said(Struct, eq=False):
     properties: dict[str, object] = field(default_factory=dict)
     parents: object = None
     followed: bool = False
+    fetched: bool = False
 
     def reference(self) -> dict[str, object]:
         """Return the name of the entity that the object says."""
@@ -84,6 +85,8 @@ class ObjectReading:
         self._limits = limits
         self._schema = schema
         self._sourced = sourced
+        # Whether what is read was fetched: an object that it refers to may be as old as the session, and is fetched, too.
+        self._is_fetched = False
         self.named: set[Key] = set()
         """The entities that are to be fetched for that, as far as rules follow to them."""
         self._said: dict[int, Said] = {}
@@ -99,7 +102,9 @@ class ObjectReading:
         """Take a part of a request, or what was *fetched*: the object that it is, or itself, a mapping as a dict."""
         mapped = self._find(type(raw))
         if mapped is not None:
-            return self._object(raw, mapped)
+            said = self._object(raw, mapped)
+            said.fetched = fetched
+            return said
         raw = _own(raw)
         carried = raw.carried_ if isinstance(raw, Entity) else ()
         for one in (raw, *carried):
@@ -251,6 +256,7 @@ class ObjectReading:
             raw = said.raws[name] = said.mapped.read(said.given, source)
             if raw is not None or not attribute.optional:
                 fresh = is_made(source)
+                self._is_fetched = said.fetched
                 try:
                     said.properties[name] = self._value(attribute.type, raw, source, fresh=fresh)
                 except Exception as problem:  # noqa: BLE001 - whatever comes of a foreign class
@@ -304,7 +310,7 @@ class ObjectReading:
     def _reference(self, raw: object, source: Source, type_: str) -> object:
         mapped = self._find(type(raw))
         if mapped is not None:
-            if len(self._said) <= self._limits.entities:
+            if len(self._said) <= self._limits.entities and not self._is_fetched:
                 return self._object(raw, mapped).reference()
             return {"type": mapped.type.name, "id": mapped.id_of(raw)}
         if isinstance(source, Ref) and not isinstance(raw, Refused):
@@ -354,6 +360,7 @@ class ObjectReading:
         source = said.mapped.parents
         if said.parents is None and source is not None:
             raw = said.mapped.read(said.given, source)
+            self._is_fetched = said.fetched
             try:
                 said.parents = self._as_parents(raw, source, said.mapped.type)
             except Exception as problem:  # noqa: BLE001 - whatever comes of a foreign class
@@ -396,6 +403,13 @@ def key_of(raw: object) -> Key | None:
     if not type(type_) is type(id_) is str:
         type_, id_ = _own(type_), _own(id_)
     return (type_, id_) if type(type_) is type(id_) is str else None
+
+
+def action_name(raw: object) -> str | None:
+    """Return the name of an action, which a request says as a text or as `{"name"}`; None for what says none."""
+    raw = plain(raw)
+    name = plain(raw.get("name")) if type(raw) is dict else raw
+    return name if type(name) is str else None
 
 
 def only_named(raw: object) -> Key | None:

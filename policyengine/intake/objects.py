@@ -29,7 +29,7 @@ from policyengine.intake.mapped_classes import (
     scalar,
     texts,
 )
-from policyengine.intake.object_reading import ObjectReading, Said
+from policyengine.intake.object_reading import ObjectReading, Said, action_name
 from policyengine.intake.raw import RawRequest
 from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
@@ -138,11 +138,13 @@ class Objects:
 
     def request(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
         """Return a request in which dicts stand for objects; *target*: if it is known."""
-        if target is None:
-            target = self._target(raw)
-        needs = RequestNeeds() if target is None else self._needs(target)
         reading = ObjectReading(self.find, self._limits, self._schema)
+        # Each is read once: what follows reads the action and the types from what this returns.
+        action = plain(raw.action)
         subject, resource = reading.given(raw.subject), reading.given(raw.resource)
+        if target is None:
+            target = self.target(action, subject, resource)
+        needs = RequestNeeds() if target is None else self._needs(target)
         others = raw.entities
         if isinstance(others, Iterable) and not isinstance(others, str | bytes | Mapping):
             others = [*map(reading.given, islice(others, self._limits.entities + 1))]
@@ -158,20 +160,21 @@ class Objects:
             others = [*given, *found]
         if isinstance(others, list):
             others = [*map(_said, others)]
-        parts = _said(subject), raw.action, _said(resource), context, raw.now, raw.fields, others
+        parts = _said(subject), action, _said(resource), context, raw.now, raw.fields, others
         return RawRequest(*parts, raw.store, raw.ignored)
 
-    def _target(self, raw: RawRequest) -> TargetKey | None:
-        name = raw.action
-        action = self._schema.actions.get(name) if type(name) is str else None
-        subject, resource = self.type_of(raw.subject), self.type_of(raw.resource)
-        if action is None or subject not in action.subjects or resource not in action.resources:
+    def target(self, action: object, subject: object, resource: object) -> TargetKey | None:
+        """Return the target of a request by its parts in any form that validation takes; None if it has none."""
+        name = action_name(action)
+        found = None if name is None else self._schema.actions.get(name)
+        types = self.type_of(subject), self.type_of(resource)
+        if found is None or types[0] not in found.subjects or types[1] not in found.resources:
             return None
-        return action.name, subject, resource
+        return found.name, types[0], types[1]
 
     def type_of(self, part: object) -> str | None:
         """Return the name of the entity type of a part in any form, as far as it says one."""
-        mapped = self.find(type(part))
+        mapped = part.mapped if isinstance(part, Said) else self.find(type(part))
         if mapped is not None:
             return mapped.type.name
         part = plain(part)

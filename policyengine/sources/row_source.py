@@ -54,10 +54,12 @@ class RowSource:
         ]
         query: Any = select(model).where(column.in_(ids))
         session = getattr(self._session, "sync_session", self._session)
-        if (
-            session.autoflush or not session.dirty
-        ):  # else what was changed and not written would be lost
+        if session.autoflush or not session.dirty:
             query = query.execution_options(populate_existing=True)
+        else:  # what was changed and not written would be lost: the query fills in the rest
+            known = (inspect(model).identity_key_from_primary_key([one]) for one in ids)
+            for row in filter(None, map(session.identity_map.get, known)):
+                session.expire(row, inspect(row).unmodified)
         return query if ids else None
 
 

@@ -142,7 +142,7 @@ class SourcedEngine(Decider):
         gathering = _Gathering(self.engine, parts, options)
         until = monotonic() + self._deadline
         for keys in gathering.rounds(self._most):
-            fetched = _failing(lambda keys=keys: self.source.fetch(keys))
+            fetched = _failing(lambda keys=keys: self.source.fetch([*keys]))
             if isinstance(fetched, Awaitable):
                 close(fetched)
                 raise TypeError("the source is asynchronous: `await …decide_async(…)`")
@@ -160,7 +160,7 @@ class SourcedEngine(Decider):
         until = monotonic() + self._deadline
         for keys in gathering.rounds(self._most):
             try:
-                fetched = self.source.fetch(keys)
+                fetched = self.source.fetch([*keys])
                 if isinstance(fetched, Awaitable):
                     fetched = await asyncio.wait_for(fetched, max(0.0, until - monotonic()))
                 given = [*islice(fetched, len(keys) + 1)]
@@ -188,24 +188,22 @@ class _Gathering:
         self._reading = ObjectReading(self._objects.find, limits, engine.schema, sourced=True)
         if isinstance(asked.entities, EntityStore):
             raise TypeError("entities are in a store or in a source: give others as a list")
-        self._parts = {name: plain(getattr(asked, name)) for name in ("subject", "resource")}
+        self._action = plain(asked.action)
+        self._parts = {name: self._taken(getattr(asked, name)) for name in ("subject", "resource")}
         self._others = as_list(() if asked.entities is None else asked.entities, limits.entities)
         self._fetched: dict[Key, Any] = {}
         self._tried: set[Key] = set()
-        action = engine.schema.actions.get(asked.action) if type(asked.action) is str else None
-        types = tuple(map(self._objects.type_of, self._parts.values()))
-        self._fits = (
-            action is not None and types[0] in action.subjects and types[1] in action.resources
-        )
-        if self._fits and action is not None:
-            target: Any = (action.name, *types)
+        target = self._objects.target(self._action, *self._parts.values())
+        self._fits = target is not None
+        if target is not None:
             needs = engine._program.needs(target)  # noqa: SLF001 - as above
             for one in self._others if isinstance(self._others, list) else ():
                 self._reading.given(one)
             for name, part in self._parts.items():
                 where = self._reading.given(part)
                 self._reading.read(only_named(part) or where, getattr(needs, name))
-            self._reading.context(asked.context, action.context, needs.context)
+            context = engine.schema.actions[target[0]].context
+            self._reading.context(asked.context, context, needs.context)
             self._reading.follow()
 
     def rounds(self, most: int) -> Iterator[list[Key]]:
@@ -224,13 +222,14 @@ class _Gathering:
     def take(self, keys: list[Key], given: list[Any]) -> None:
         """Take what the source gave for *keys*."""
         for raw in given:
-            mapped = self._objects.find(type(raw))
-            one = plain(raw) if mapped is None else raw
+            mapped, one = self._objects.find(type(raw)), self._taken(raw)
             key = key_of(one) if mapped is None else (mapped.type.name, mapped.id_of(one))
             if key not in keys:
                 raise _refused("the source gave an entity that it was not asked for")
             if key in self._fetched:
                 raise _refused("the source gave an entity twice")
+            if only_named(one) and self._may_be_more(key[0]):  # else what is not said would be absent
+                raise _refused("the source gave an entity without its `properties`")
             self._fetched[key] = one
             self._reading.given(one, fetched=True)
 
@@ -254,9 +253,18 @@ class _Gathering:
                     parts[name] = rest.pop(key, self._fetched[key])
             others += rest.values()
         return Request(
-            parts["subject"], asked.action, parts["resource"], asked.context, asked.now, asked.fields,
+            parts["subject"], self._action, parts["resource"], asked.context, asked.now, asked.fields,
             others or None,
         )  # fmt: skip
+
+    def _may_be_more(self, type_: str) -> bool:
+        """Return whether an entity that is only named may have attributes."""
+        known = self._schema.entities.get(type_)
+        return known is not None and any(one.optional for one in known.attributes)
+
+    def _taken(self, raw: object) -> Any:
+        """Return an object of a registered class as it is, and all else in a class of Python's own."""
+        return plain(raw) if self._objects.find(type(raw)) is None else raw
 
     def _is_kept(self, one: object) -> bool:
         """Return whether what was given is for the request: what is only named is, if anything describes it."""

@@ -7,7 +7,7 @@ import gc
 import uuid
 import weakref
 from dataclasses import dataclass, field, make_dataclass
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import attrs
@@ -22,7 +22,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-from policyengine import InvalidRequest, PolicyEngine, Ref
+from policyengine import DecisionCache, InvalidRequest, PolicyEngine, Ref, Request
 from policyengine.intake import mapped_classes
 
 POLICY = """
@@ -105,6 +105,71 @@ def problems(engine: PolicyEngine, action: str, subject: Any, owner: Any = None)
         texts.append(str(refused.value))
     assert texts[0] == texts[1]
     return texts[0]
+
+
+# ---- in whatever form an action is said --------------------------------------------------
+
+
+class Named(str):
+    __slots__ = ()
+
+
+class Verb(enum.StrEnum):
+    READ = "read"
+
+
+ACTIONS: dict[str, Any] = {
+    "text": "read",
+    "derived text": Named("read"),
+    "enum": Verb.READ,
+    "dict": {"name": "read"},
+    "dict of an enum": {"name": Verb.READ},
+    "mapping": MappingProxyType({"name": "read"}),
+}
+ASKED: dict[str, Any] = {
+    "decide": lambda engine, *parts: engine.decide(*parts).allowed,
+    "with others": lambda engine, *parts: engine.decide(*parts, entities=[]).allowed,
+    "many": lambda engine, *parts: engine.decide_many([parts])[0].allowed,
+    "request": lambda engine, *parts: engine.decide(Request(*parts)).allowed,
+    "explain": lambda engine, *parts: engine.explain(*parts).outcome.allowed,
+    "cache": lambda engine, *parts: DecisionCache(engine).decide(*parts).allowed,
+    "bound": lambda engine, who, *parts: engine.bind(who).decide(*parts).allowed,
+    "recorded": lambda engine, *parts: engine.with_record(lambda _: None).decide(*parts).allowed,
+}
+
+
+@pytest.mark.parametrize("way", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_what_rules_read_of_objects_is_read_in_whatever_form_an_action_is_said(action, way):
+    """Else what is optional would be absent, and nothing forbidden."""
+
+    @dataclass
+    class Person:
+        id: str
+        banned: bool | None = None
+
+    @dataclass
+    class Page:
+        id: str
+        locked: bool | None = None
+
+    engine = PolicyEngine.from_text("""
+        package open
+        entity User { banned?: bool }
+        entity Page { locked?: bool }
+        action read by User on Page with { by?: User }
+        permit anyone: read
+        forbid banned: read when subject has banned and subject.banned
+        forbid locked: read when resource has locked and resource.locked
+        forbid others: read when context has by and context.by has banned and context.by.banned
+    """)
+    engine.register(Person, "User")
+    engine.register(Page, "Page")
+    ann, eve, page = Person("ann"), Person("eve", banned=True), Page("p")
+    assert way(engine, ann, action, page, {"by": ann})
+    assert not way(engine, eve, action, page, {"by": ann})
+    assert not way(engine, ann, action, Page("q", locked=True), {"by": ann})
+    assert not way(engine, ann, action, page, {"by": eve})
 
 
 # ---- what values mean -------------------------------------------------------------------
