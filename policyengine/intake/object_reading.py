@@ -88,7 +88,7 @@ class ObjectReading:
         # Whether what is read was fetched: an object that it refers to may be as old as the session, and is fetched, too.
         self._is_fetched = False
         self.named: set[Key] = set()
-        """The entities that are to be fetched for that, as far as rules follow to them."""
+        """The entities that are to be fetched for that, as far as rules follow to them; those to which fetched objects refer, too."""
         self._said: dict[int, Said] = {}
         self._known: dict[Key, list[Node]] = {}
         self._to_read: list[tuple[Node | Key, Needs]] = []
@@ -312,7 +312,11 @@ class ObjectReading:
         if mapped is not None:
             if len(self._said) <= self._limits.entities and not self._is_fetched:
                 return self._object(raw, mapped).reference()
-            return {"type": mapped.type.name, "id": mapped.id_of(raw)}
+            reference: dict[str, object] = {"type": mapped.type.name, "id": mapped.id_of(raw)}
+            key = key_of(reference) if self._is_fetched else None
+            if key is not None:
+                self.named.add(key)
+            return reference
         if isinstance(source, Ref) and not isinstance(raw, Refused):
             return {"type": source.type or type_, "id": id_text(raw)}
         return raw

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from itertools import islice
-from typing import NoReturn, Protocol, TypeAlias
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
+from policyengine.intake.foreign import plain
 from policyengine.model.entities import Entity, EntityLike, Key
 from policyengine.runtime.bounded_cache import BoundedCache
 
@@ -23,9 +24,10 @@ class EntitySource(Protocol):
 class CachedSource:
     """Keeps what *source* gave, of at most *size* entities, while *version* returns the same.
 
-    *version* is asked before each fetch: what is kept from before a change is not used after it. It must be
-    another value as soon as the change can be read, such as a number that is written in the same transaction. Objects
-    are not kept: rows belong to a session. *source* is not asynchronous.
+    *version* is asked before a fetch: what is kept from before a change is not used after it, also if an older version comes
+    back. It must be another value as soon as the change can be read, such as a number that is written in the same
+    transaction, and read where *source* reads; nothing is kept while it is None. For one request of a `SourcedEngine` it is asked
+    before and after, and all is of one version. Objects are not kept: rows belong to a session. *source* is not asynchronous.
     """
 
     def __init__(
@@ -36,35 +38,92 @@ class CachedSource:
     ) -> None:
         self._source = source
         self._version = version
-        self._kept: BoundedCache[Key, tuple[object, EntityLike]] = BoundedCache(size)
+        self._size = size
+        self._kept = _Kept(None, BoundedCache(0))  # replaced as a whole: threads may share it
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a source that keeps entities is not pickled: make one where its version is"
         )
 
+    def version(self) -> object:
+        """Return the version by now; raises `TypeError` for one that may change and equal itself."""
+        version = self._version()
+        if isinstance(version, Awaitable):
+            close(version)
+            raise TypeError("the version of what is cached is not asynchronous")
+        hash(version)
+        return version
+
     def fetch(self, keys: Sequence[Key], /) -> Fetched:
         """Return the entities, of which those that are kept are not fetched."""
-        version = self._version()
+        return self.fetch_at(self.version(), keys)
+
+    def fetch_at(self, version: object, keys: Sequence[Key], /) -> Fetched:
+        """Return the entities of *version*, which was asked for just now."""
+        kept = self._kept
+        if kept.version != version:
+            kept = self._kept = _Kept(version, BoundedCache(self._size))
         found: list[EntityLike] = []
         new: list[Key] = []
         for key in keys:
-            kept = self._kept.get(key)
-            if kept is not None and kept[0] == version:
-                found.append(kept[1])
-            else:
+            known = kept.entities.get(key)
+            if known is None:
                 new.append(key)
-        fetched = self._source.fetch(new) if new else ()
+            else:
+                found.append(_unshared(known))
+        fetched = self._source.fetch([*new]) if new else ()
         if isinstance(fetched, Awaitable):
             close(fetched)
             raise TypeError("what is cached is a source that is not asynchronous")
-        given = [*islice(fetched, len(new) + 1)]
+        given = [_unshared(one) for one in islice(fetched, len(new) + 1)]
         keyed = [(said, one) for one in given if (said := key_of(one)) is not None]
         # An answer to something else is refused: nothing of it is kept for the next request.
-        if len(given) <= len(new) and len({key for key, _ in keyed} & {*new}) == len(keyed):
-            for known, one in keyed:
-                self._kept[known] = version, one
+        fits = len(given) <= len(new) and len({key for key, _ in keyed} & {*new}) == len(keyed)
+        if fits and version is not None:
+            for said, one in keyed:
+                kept.entities[said] = _unshared(one)
         return [*found, *given]
+
+
+class OneVersion:
+    """What is fetched of *source* for one request: of one version if that `holds` in the end."""
+
+    def __init__(self, source: CachedSource) -> None:
+        self._source = source
+        self._version: object = None
+        self._is_asked = False
+
+    def fetch(self, keys: Sequence[Key], /) -> Fetched:
+        """Return the entities, in the version that was asked for first."""
+        if not self._is_asked:
+            self._version, self._is_asked = self._source.version(), True
+        return self._source.fetch_at(self._version, keys)
+
+    def holds(self) -> bool:
+        """Return whether nothing changed since the first fetch."""
+        return not self._is_asked or bool(self._source.version() == self._version)
+
+
+class _Kept(NamedTuple):
+    """What is kept of one version: nothing of it is used for another, nor for the same if it comes back."""
+
+    version: object
+    entities: BoundedCache[Key, EntityLike]
+
+
+def copied(value: Any) -> Any:
+    """Return a value that no later change reaches, of Python's own classes; entities and objects are what they are."""
+    value = plain(value)
+    if type(value) is dict:
+        return {name: copied(one) for name, one in value.items()}
+    if type(value) in (list, tuple):
+        return [copied(one) for one in value]
+    return value
+
+
+def _unshared(one: EntityLike) -> EntityLike:
+    return copied(one) if type(one) is dict else one
 
 
 def key_of(entity: EntityLike) -> Key | None:

@@ -18,8 +18,8 @@ from policyengine.model.entities import Key
 class RowSource:
     """Fetches rows by the primary key in *session*, which may be asynchronous. Their classes are registered.
 
-    *models*: by entity type, of classes with one column as the primary key. What rules follow to must be loaded
-    already, or a `Ref`, where the session is asynchronous: its rows load nothing later.
+    *models*: by entity type, of classes with one column as the primary key. Rows that a row refers to are fetched in their turn;
+    where the session is asynchronous, and loads nothing later, they must be loaded already, or a `Ref`.
     """
 
     def __init__(self, session: Any, models: Mapping[str, type]) -> None:
@@ -57,9 +57,11 @@ class RowSource:
         if session.autoflush or not session.dirty:
             query = query.execution_options(populate_existing=True)
         else:  # what was changed and not written would be lost: the query fills in the rest
-            known = (inspect(model).identity_key_from_primary_key([one]) for one in ids)
-            for row in filter(None, map(session.identity_map.get, known)):
-                session.expire(row, inspect(row).unmodified)
+            for id_ in ids:
+                key: Any = inspect(model).identity_key_from_primary_key((id_,))
+                row = session.identity_map.get(key)
+                if row is not None:
+                    session.expire(row, inspect(row).unmodified)
         return query if ids else None
 
 

@@ -24,7 +24,7 @@ from policyengine.model.asked_request import Request
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.request_messages import class_name, entity_name
-from policyengine.sources.entity_source import EntitySource, close
+from policyengine.sources.entity_source import CachedSource, EntitySource, OneVersion, close, copied
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -139,58 +139,76 @@ class SourcedEngine(Decider):
 
     def request(self, *parts: Any, **options: Any) -> Request:
         """Return the request with all that was fetched for it: to decide it, to explain it, or to keep it."""
-        gathering = _Gathering(self.engine, parts, options)
-        until = monotonic() + self._deadline
-        for keys in gathering.rounds(self._most):
-            fetched = _failing(lambda keys=keys: self.source.fetch([*keys]))
-            if isinstance(fetched, Awaitable):
-                close(fetched)
-                raise TypeError("the source is asynchronous: `await …decide_async(…)`")
-            given = _failing(lambda fetched=fetched, keys=keys: [*islice(fetched, len(keys) + 1)])
-            if monotonic() > until:
-                raise _refused(f"the source did not answer within {self._deadline:g} s")
-            gathering.take(keys, given)
+        asked, until = _asked(*parts, **options), monotonic() + self._deadline
+        for gathering in self._attempts(asked, until):
+            for keys in gathering.rounds(self._most):
+                fetched = _failing(gathering.fetch, [*keys])
+                if isinstance(fetched, Awaitable):
+                    close(fetched)
+                    raise TypeError("the source is asynchronous: `await …decide_async(…)`")
+                given = _failing(gathering.first, fetched, len(keys) + 1)
+                self._check_time(until)
+                gathering.take(keys, given)
         return gathering.request()
 
     async def request_async(self, *parts: Any, **options: Any) -> Request:
         """Return what `request` returns."""
         import asyncio  # who asks without needs none
 
-        gathering = _Gathering(self.engine, parts, options)
-        until = monotonic() + self._deadline
-        for keys in gathering.rounds(self._most):
-            try:
-                fetched = self.source.fetch([*keys])
+        asked, until = _asked(*parts, **options), monotonic() + self._deadline
+        for gathering in self._attempts(asked, until):
+            for keys in gathering.rounds(self._most):
+                fetched = _failing(gathering.fetch, [*keys])
                 if isinstance(fetched, Awaitable):
-                    fetched = await asyncio.wait_for(fetched, max(0.0, until - monotonic()))
-                given = [*islice(fetched, len(keys) + 1)]
-            except TimeoutError:
-                raise _refused(f"the source did not answer within {self._deadline:g} s") from None
-            except Exception as problem:
-                raise _refused(_said(problem)) from problem
-            if monotonic() > until:
-                raise _refused(f"the source did not answer within {self._deadline:g} s")
-            gathering.take(keys, given)
+                    try:
+                        fetched = await asyncio.wait_for(fetched, max(0.0, until - monotonic()))
+                    except TimeoutError:
+                        raise self._late() from None
+                    except Exception as problem:
+                        raise _refused(_said(problem)) from problem
+                given = _failing(gathering.first, fetched, len(keys) + 1)
+                self._check_time(until)
+                gathering.take(keys, given)
         return gathering.request()
+
+    def _attempts(self, asked: Request, until: float) -> Iterator[_Gathering]:
+        """Give what gathers the request, and again if what it was gathered from has changed meanwhile."""
+        if isinstance(asked.entities, EntityStore):
+            raise TypeError("entities are in a store or in a source: give others as a list")
+        limits = self.engine._intake.validator.limits  # noqa: SLF001 - it is part of the engine
+        # They may be read but once.
+        others = as_list(() if asked.entities is None else asked.entities, limits.entities)
+        while True:
+            one = OneVersion(self.source) if isinstance(self.source, CachedSource) else None
+            yield _Gathering(self.engine, asked, others, (one or self.source).fetch)
+            if one is None or _failing(one.holds):
+                return
+            self._check_time(until)
+
+    def _check_time(self, until: float) -> None:
+        if monotonic() > until:
+            raise self._late()
+
+    def _late(self) -> InvalidRequest:
+        return _refused(f"the source did not answer within {self._deadline:g} s")
 
 
 class _Gathering:
     """What is known of one request so far."""
 
     def __init__(
-        self, engine: PolicyEngine, parts: tuple[Any, ...], options: dict[str, Any]
+        self, engine: PolicyEngine, asked: Request, others: Any, fetch: Callable[[list[Key]], Any]
     ) -> None:
-        asked = _asked(*parts, **options)
         intake = engine._intake  # noqa: SLF001 - it is part of the engine
-        self._asked, self._schema = asked, engine.schema
+        self._asked, self._others, self.fetch, self._schema = asked, others, fetch, engine.schema
         limits = intake.validator.limits
         self._objects = intake.fast.readers.objects
         self._reading = ObjectReading(self._objects.find, limits, engine.schema, sourced=True)
-        if isinstance(asked.entities, EntityStore):
-            raise TypeError("entities are in a store or in a source: give others as a list")
         self._action = plain(asked.action)
-        self._parts = {name: self._taken(getattr(asked, name)) for name in ("subject", "resource")}
-        self._others = as_list(() if asked.entities is None else asked.entities, limits.entities)
+        self._parts = {
+            name: plain(part) if self._objects.find(type(part)) is None else part
+            for name, part in (("subject", asked.subject), ("resource", asked.resource))
+        }
         self._fetched: dict[Key, Any] = {}
         self._tried: set[Key] = set()
         target = self._objects.target(self._action, *self._parts.values())
@@ -219,16 +237,21 @@ class _Gathering:
             yield keys
             self._reading.go_on()
 
+    def first(self, fetched: Iterable[Any], most: int) -> list[Any]:
+        """Return the first of what the source gives, objects and values that it does not change any more."""
+        find = self._objects.find
+        return [copied(one) if find(type(one)) is None else one for one in islice(fetched, most)]
+
     def take(self, keys: list[Key], given: list[Any]) -> None:
         """Take what the source gave for *keys*."""
-        for raw in given:
-            mapped, one = self._objects.find(type(raw)), self._taken(raw)
+        for one in given:
+            mapped = self._objects.find(type(one))
             key = key_of(one) if mapped is None else (mapped.type.name, mapped.id_of(one))
             if key not in keys:
                 raise _refused("the source gave an entity that it was not asked for")
             if key in self._fetched:
                 raise _refused("the source gave an entity twice")
-            if only_named(one) and self._may_be_more(key[0]):  # else what is not said would be absent
+            if only_named(one) and self._may_be_more(key[0]):
                 raise _refused("the source gave an entity without its `properties`")
             self._fetched[key] = one
             self._reading.given(one, fetched=True)
@@ -236,16 +259,16 @@ class _Gathering:
     def request(self) -> Request:
         """Return the request with what was fetched; raises `InvalidRequest` if it is about what there is not."""
         asked, others, rest = self._asked, self._others, dict(self._fetched)
-        if not self._fits:  # which is refused as it is
-            return asked
         parts = dict[str, Any](self._parts)
         named = {name: key for name, part in parts.items() if (key := only_named(part))}
+        if not self._fits:  # which is refused as it is
+            named.clear()
         tried = [("entities", key) for key in sorted(self._reading.named & self._tried)]
         for place, key in (*named.items(), *tried):
             if not self._reading.knows(key):
                 said = f"{entity_name(key)} is not in the source: give its `properties` if it is about to be made"
                 raise InvalidRequest([Problem("PE529", place, said)])
-        if isinstance(others, list):
+        if isinstance(others, list) and self._fits:
             others = [one for one in others if self._is_kept(one)]
             for name, key in named.items():
                 if key in self._fetched:
@@ -258,13 +281,9 @@ class _Gathering:
         )  # fmt: skip
 
     def _may_be_more(self, type_: str) -> bool:
-        """Return whether an entity that is only named may have attributes."""
+        """Return whether an entity that is only named may have attributes, which would count as absent."""
         known = self._schema.entities.get(type_)
         return known is not None and any(one.optional for one in known.attributes)
-
-    def _taken(self, raw: object) -> Any:
-        """Return an object of a registered class as it is, and all else in a class of Python's own."""
-        return plain(raw) if self._objects.find(type(raw)) is None else raw
 
     def _is_kept(self, one: object) -> bool:
         """Return whether what was given is for the request: what is only named is, if anything describes it."""
@@ -296,9 +315,9 @@ async def _apart(intake: Intake, do: Callable[..., T], *given: Any) -> T:
     return await asyncio.to_thread(do, *given)
 
 
-def _failing(ask: Any) -> Any:
+def _failing(ask: Callable[..., T], *given: Any) -> T:
     try:
-        return ask()
+        return ask(*given)
     except Exception as problem:
         raise _refused(_said(problem)) from problem
 

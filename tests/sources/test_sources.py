@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from sqlalchemy import ForeignKey, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from policyengine import CachedSource, InvalidRequest, PolicyEngine, Ref, Request, SourcedEngine
 from policyengine.model.limits import Limits
@@ -173,6 +173,69 @@ def test_what_is_only_named_is_fetched_in_whatever_form(form, place):
         sourced.decide(place(form(named("User", "ghost"))))
 
 
+class Verb(StrEnum):
+    READ = "read"
+
+
+@pytest.mark.parametrize("action", [Text("read"), Verb.READ, {"name": "read"}, {"name": Verb.READ}])
+def test_what_rules_read_is_fetched_in_whatever_form_an_action_is_said(action):
+    facts = Facts([{**ANN, "properties": {}}, {**EVE, "properties": {"banned": True}}, OF_ANN])
+    sourced = SourcedEngine(OPEN, facts)
+    assert sourced.decide(ANN, action, OF_ANN).allowed
+    assert not sourced.decide(EVE, action, OF_ANN).allowed
+    assert not sourced.decide_many([(EVE, action, OF_ANN, None)])[0].allowed
+
+
+def test_a_source_that_only_names_an_entity_says_nothing_of_it():
+    def asked(answer: Any) -> Any:
+        return SourcedEngine(OPEN, Odd(answer)).decide(ANN, "read", owned(ANN))
+
+    assert asked(lambda _, keys: [named(*key) | {"properties": {}} for key in keys]).allowed
+    for answer in (
+        lambda _, keys: [named(*key) for key in keys],
+        lambda _, keys: [named(*key) | {"parents": []} for key in keys],
+        lambda _, keys: [OPEN.entity(*key) for key in keys],
+    ):
+        with pytest.raises(InvalidRequest, match="without its `properties`"):
+            asked(answer)
+
+
+def test_a_source_that_changes_what_it_gave_changes_no_decision():
+    """As one does that has one dict for all it gives."""
+    shared: dict[str, Any] = {}
+    facts = {"ann": {"banned": True}, "eve": {}}
+
+    def fetch(_: Any, keys: Any) -> Any:
+        for type_, id_ in keys:
+            shared.clear()
+            shared.update(facts[id_])
+            yield {"type": type_, "id": id_, "properties": shared}
+
+    for cached in (False, True):
+        source: Any = CachedSource(Odd(fetch), lambda: 1) if cached else Odd(fetch)
+        sourced = SourcedEngine(OPEN, source)
+        for _ in range(2):
+            for who in (ANN, EVE):
+                assert not sourced.decide(ANN, "read", owned(who)).allowed
+                assert not sourced.decide(who, "read", owned(ANN)).allowed
+            assert sourced.decide(EVE, "read", owned(EVE)).allowed
+            assert not sourced.decide(ANN, "read", owned(ANN)).allowed
+    keys = [("User", "ann")]
+    given: Any = [*source.fetch(keys)]
+    given[0]["properties"]["banned"] = False
+    assert not sourced.decide(ANN, "read", owned(ANN)).allowed
+
+
+def test_a_source_that_changes_what_it_is_asked_for_is_asked_for_the_same():
+    def fetch(_: Any, keys: Any) -> Any:
+        keys.append(("User", "eve"))
+        return [named(*key) | {"properties": {}} for key in keys]
+
+    for source in (Odd(fetch), CachedSource(Odd(fetch), lambda: 1)):
+        with pytest.raises(InvalidRequest, match="not asked for"):
+            SourcedEngine(OPEN, source).decide(ANN, "read", owned(ANN))
+
+
 def test_what_is_named_with_a_member_that_is_dropped_is_fetched():
     engine = PolicyEngine.from_text(
         """
@@ -218,7 +281,8 @@ def test_what_is_given_with_parents_alone_is_fetched_and_must_agree():
         ([one for one in FACTS if one["id"] != "night"], "cid", "a", "parents"),
         ([one for one in FACTS if one["id"] != "staff"], "cid", "a", "parents"),
         ([user("ann", suspended=0), document("a", "ann")], "ann", "a", "suspended: expected a bool"),
-        ([{"type": "User", "id": "ann"}, document("a", "ann")], "ann", "a", "suspended: it must be given"),
+        ([user("ann") | {"properties": {}}, document("a", "ann")], "ann", "a", "suspended: it must be given"),
+        ([{"type": "User", "id": "ann"}, document("a", "ann")], "ann", "a", "without its `properties`"),
     ],
 )  # fmt: skip
 def test_what_a_source_does_not_say_denies(facts, who, what, said):
@@ -263,7 +327,7 @@ def _raise(*_: Any) -> Any:
 )  # fmt: skip
 def test_a_source_that_does_something_else_denies_and_says_so(answer, said):
     engine = PolicyEngine.from_text(POLICY)
-    sourced = SourcedEngine(engine, Odd(answer), deadline=0.01)
+    sourced = SourcedEngine(engine, Odd(answer), deadline=0.01 if answer is _slow else 60)
     asked = named("User", "ann"), "read", named("Document", "a")
     for decide in (sourced.decide, lambda *parts: asyncio.run(sourced.decide_async(*parts))):
         with pytest.raises(InvalidRequest, match=r"\[PE590\]") as refused:
@@ -381,6 +445,87 @@ def test_nothing_is_kept_of_what_is_refused():
         assert not ask(cached, "ann", "a")
 
 
+@pytest.mark.parametrize("versions", [[1, 2, 1], [2, 1], [1.0, 2], [None, None], ["a", None, "a"]])
+def test_nothing_is_kept_where_versions_go_back_or_there_is_none(versions):
+    facts, at = Facts(), [versions[0]]
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), CachedSource(facts, lambda: at[0]))
+    sourced.decide(*ASKED)
+    for step, version in enumerate(versions[1:]):
+        at[0], suspended = version, step % 2 == 0
+        if step == len(versions) - 2:
+            facts.facts["User", "ann"] = user("ann", suspended=suspended)
+            assert sourced.decide(*ASKED).allowed is not suspended
+
+
+ASKED = named("User", "ann"), "read", named("Document", "a")
+
+
+@pytest.mark.parametrize("version", [[1], {}, asyncio.sleep])
+def test_a_version_that_may_change_and_equal_itself_is_none(version):
+    given = (lambda: version(0)) if callable(version) else lambda: version
+    with pytest.raises(InvalidRequest, match="TypeError"):
+        SourcedEngine(PolicyEngine.from_text(POLICY), CachedSource(Facts(), given)).decide(*ASKED)
+
+
+class Moved(Facts):
+    """In no state of it may ann read what bob owns: she is suspended, and then no longer his boss."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [user("ann", suspended=True), user("bob", boss="ann"), document("b", "bob")]
+        )
+        self.version = 1
+
+    def change(self) -> None:
+        self.version = 2
+        self.facts["User", "ann"] = user("ann")
+        self.facts["User", "bob"] = user("bob")
+
+    def fetch(self, keys: Any) -> Any:
+        found = super().fetch(keys)
+        if self.version == 1 and len(self.asked) == self.at:
+            self.change()
+        return found
+
+    at = 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_request_is_decided_about_facts_of_one_version(asynchronous):
+    asked = named("User", "ann"), "read", named("Document", "b")
+    engine = PolicyEngine.from_text(POLICY)
+
+    def decided(source: Any, others: Any = ()) -> bool:
+        sourced = SourcedEngine(engine, source, deadline=60)
+        given = {"entities": iter(others)}
+        if asynchronous:
+            return asyncio.run(sourced.decide_async(*asked, **given)).allowed
+        return sourced.decide(*asked, **given).allowed
+
+    for kept in ([], [("User", "bob")], [("Document", "b"), ("User", "bob")]):
+        facts = Moved()
+        cached = CachedSource(facts, lambda facts=facts: facts.version)
+        facts.at = 0
+        for key in kept:
+            [*cached.fetch([key])]
+        facts.at, others = len(facts.asked) + 1, []
+        assert not decided(cached)
+        assert facts.version == 2
+    facts = Moved()  # what was given with the request is there the second time, too
+    del facts.facts["User", "ann"]
+    facts.change = lambda: setattr(facts, "version", 2)  # type: ignore[method-assign]
+    others = [user("ann", suspended=True)]
+    assert not decided(CachedSource(facts, lambda: facts.version), others)
+
+
+def test_facts_that_always_change_are_too_late():
+    steps = iter(range(1_000_000))
+    cached = CachedSource(Facts(), lambda: next(steps))
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), cached, deadline=0.05)
+    with pytest.raises(InvalidRequest, match=r"within 0\.05 s"):
+        sourced.decide(*ASKED)
+
+
 class Base(DeclarativeBase):
     pass
 
@@ -453,6 +598,92 @@ def test_what_was_changed_and_not_written_is_not_lost():
         assert not sourced.decide(*asked).allowed  # which writes it first
         session.rollback()
         assert sourced.decide(*asked).allowed
+
+
+class Related(DeclarativeBase):
+    pass
+
+
+class Owner(Related):
+    __tablename__ = "owners"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    banned: Mapped[bool | None]
+
+
+class Paper(Related):
+    __tablename__ = "papers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(default="")
+    owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id"))
+    owner: Mapped[Owner] = relationship()
+
+
+RELATED = """
+package related
+entity User { banned?: bool }
+entity Document { owner: User, title: string }
+action read by User on Document
+permit anyone: read
+forbid banned: read when resource.owner has banned and resource.owner.banned
+forbid shut: read when resource.title == "shut"
+"""
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    """Two sessions of a database in which 1 owns 7: one that writes, one that forgets nothing when it commits."""
+    database = create_engine(f"sqlite:///{tmp_path}/rows.db")
+    Related.metadata.create_all(database)
+    with Session(database) as writing, Session(database, expire_on_commit=False) as reading:
+        writing.add_all([Owner(id=1), Owner(id=2), Paper(id=7, owner_id=1)])
+        writing.commit()
+        yield writing, reading
+    database.dispose()
+
+
+def related(reading: Session, models: Any) -> SourcedEngine:
+    engine = PolicyEngine.from_text(RELATED)
+    engine.register(Owner, "User")
+    engine.register(Paper, "Document")
+    return SourcedEngine(engine, RowSource(reading, models), deadline=60)
+
+
+def test_rows_to_which_rows_refer_are_as_they_are_in_the_database(sessions):
+    writing, reading = sessions
+    asked = named("User", "2"), "read", named("Document", "7")
+    sourced = related(reading, {"User": Owner, "Document": Paper})
+    held = reading.get_one(Paper, 7).owner  # so that the session knows it
+    assert sourced.decide(*asked).allowed
+    for banned in (True, False, None):
+        reading.commit()
+        writing.get_one(Owner, 1).banned = banned
+        writing.commit()
+        assert sourced.decide(*asked).allowed is not banned
+        assert held.banned is banned
+    reading.commit()
+    given, papers = named("User", "2") | {"properties": {}}, related(reading, {"Document": Paper})
+    with pytest.raises(InvalidRequest, match=r'entities: `User "1"` is not in the source'):
+        papers.decide(given, "read", asked[2])
+
+
+@pytest.mark.parametrize("changed", ["another row", "the row"])
+def test_what_is_not_written_hides_nothing_that_others_wrote(sessions, changed):
+    writing, reading = sessions
+    sourced = related(reading, {"User": Owner, "Document": Paper})
+    asked = named("User", "2"), "read", named("Document", "7")
+    paper, other = reading.get_one(Paper, 7), reading.get_one(Owner, 2)
+    assert paper.owner.banned is None
+    reading.commit()
+    writing.get_one(Paper, 7).title = "shut"
+    writing.commit()
+    with reading.no_autoflush:
+        if changed == "the row":
+            paper.owner_id = 2
+        else:
+            other.banned = False
+        assert not sourced.decide(*asked).allowed
+        assert len(reading.dirty) == 1
+        assert (paper.owner_id, other.banned) == ((2, None) if changed == "the row" else (1, False))
 
 
 def test_an_asynchronous_session_is_asked_as_well():

@@ -358,8 +358,8 @@ DATA = (
     Code(
         "PE590", "failed-source", "A source of entities that failed, was too slow, or gave what it was not asked for.",
         "What the source does not say is not known, so the request is refused. A source gives those of the entities "
-        "that it is asked for and that there are, each once, within the deadline of the `SourcedEngine`; what it raised is "
-        "the cause of the `InvalidRequest`.",
+        "that it is asked for and that there are, each once and with its `properties`, within the deadline of the `SourcedEngine`; what "
+        "it raised is the cause of the `InvalidRequest`.",
         "class Facts:\n    def fetch(self, keys):\n        return [anything]\n",
         "class Facts:\n    def fetch(self, keys):\n        return [facts[key] for key in keys if key in facts]\n",
     ),
